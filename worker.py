@@ -12,7 +12,7 @@ import structlog
 
 from activities.desk import Desk
 from media.decoding.confinement import forbid_inspection
-from platforms.registry import networks
+from platforms.registry import platforms
 from reconcile.gauges import Gauges
 from reconcile.late_posts import LatePostWatch
 from reconcile.readiness import Readiness
@@ -39,7 +39,7 @@ _SAME_SIGNAL_S = 1.0
 """Signals closer together than this count as one: a terminal and a launcher may both pass a Ctrl-C on."""
 
 
-async def run(platforms: list[str] | None) -> None:
+async def run(names: list[str] | None) -> None:
     """Work until SIGTERM or SIGINT, then finish what has begun; a second signal ends the process at once."""
     settings = read_settings(VaultSettings)
     configure(settings.log_level, settings.log_format)
@@ -56,15 +56,13 @@ async def run(platforms: list[str] | None) -> None:
     try:
         async with worker.desk(settings, database, runtime.metric_meter) as desk:
             desks.append(desk)
-            group = worker.worker_group(
-                client, desk, platforms or networks(), timedelta(seconds=settings.worker_grace_s)
-            )
+            group = worker.worker_group(client, desk, names or platforms(), timedelta(seconds=settings.worker_grace_s))
             # Whoever watches its health sees it alive until it has finished.
             readiness = Readiness(database, Queues(client), settings.late_after)
             watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
             beside = worker.running_workers(client, desk, group, watch, settings.audit_kept)
             async with serving_health(settings, readiness, group.workers), beside:
-                log.info("worker.started", platforms=platforms or list(networks()))
+                log.info("worker.started", platforms=names or list(platforms()))
                 await stop.wait()
                 log.info("worker.stopping", grace_s=settings.worker_grace_s)
     finally:
@@ -115,8 +113,8 @@ def main() -> None:
         help="serve only these networks' queues, comma-separated; all by default",
     )
     arguments = parser.parse_args()
-    if unknown := set(arguments.platforms or ()) - set(networks()):
-        parser.error(f"unknown platforms: {', '.join(sorted(unknown))}; there are {', '.join(networks())}")
+    if unknown := set(arguments.platforms or ()) - set(platforms()):
+        parser.error(f"unknown platforms: {', '.join(sorted(unknown))}; there are {', '.join(platforms())}")
     tune_gc()
     allow_many_files()
     with asyncio.Runner(loop_factory=new_event_loop) as runner:

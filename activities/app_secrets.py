@@ -4,13 +4,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from platforms.base import Network
+from platforms.base import Platform
 from platforms.registered_apps import RegisteredApps
 
 C = TypeVar("C", bound=BaseModel)
 
 
-def filled(apps: RegisteredApps, network: Network[Any, Any], credentials: C) -> C:
+def filled(apps: RegisteredApps, platform: Platform[Any, Any], credentials: C) -> C:
     """Return credentials with the secret of the app that they name; an account's own secret stays.
 
     They are for requests only: what is stored of them goes through `without`.
@@ -18,7 +18,7 @@ def filled(apps: RegisteredApps, network: Network[Any, Any], credentials: C) -> 
     client_id = getattr(credentials, "client_id", None)
     if client_id is None or getattr(credentials, "client_secret", None) is not None:
         return credentials
-    app = apps.by_client(network, client_id)
+    app = apps.by_client(platform, client_id)
     if app is None or app.client_secret is None:
         return credentials
     return credentials.model_copy(update={"client_secret": app.client_secret})

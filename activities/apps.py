@@ -6,7 +6,7 @@ from datetime import datetime
 import structlog
 
 from activities.persist import persist
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from store.app_refusals import accept_app, refuse_app, refused_apps
 from store.database import Database
 from store.models import Account, AppRefusal
@@ -27,15 +27,15 @@ class Apps:
             self._refusals = await refused_apps(session)
 
     def check(self, account: Account, applies: Callable[[str], bool], released_at: datetime | None) -> None:
-        """Raise NetworkError(operator) if a refusal of the account's app applies, by its code, to what is to be sent.
+        """Raise PlatformError(operator) if a refusal of the account's app applies, by its code, to what is to be sent.
 
         A target that was released since the refusal is the probe that finds out whether the network accepts the app.
         """
         for refusal in self._refusals_of(account):
             if applies(refusal.code) and (released_at is None or released_at <= refusal.last_refused_at):
-                raise NetworkError(Kind.OPERATOR, refusal.message, code=refusal.code)
+                raise PlatformError(Kind.OPERATOR, refusal.message, code=refusal.code)
 
-    async def refuse(self, account: Account, error: NetworkError) -> None:
+    async def refuse(self, account: Account, error: PlatformError) -> None:
         """Note that the network refuses the account's app."""
 
         async def write() -> None:

@@ -15,8 +15,8 @@ from domain.post import Media
 from media.hosted import files_of
 from media.step_media import StepMedia
 from platforms.base import AccountFacts, Draft
-from platforms.errors import Kind, NetworkError
-from platforms.registry import networks
+from platforms.errors import Kind, PlatformError
+from platforms.registry import platforms
 from store.media_checks import find_check, note_findings
 from store.models import Account
 
@@ -45,17 +45,17 @@ class Checking:
                 content = PostContent.model_validate(check.content)
                 target = content.targets[command.position]
                 account = await session.get(Account, (check.workspace_id, target.account_id))
-            network = networks()[command.platform]
+            platform = platforms()[command.platform]
             try:
-                settings = network.settings.model_validate(content.settings_for(target))
+                settings = platform.settings.model_validate(content.settings_for(target))
             except ValidationError:
                 # Said by the rules already.
                 return
             draft = Draft(content.text_for(target), tuple(content.media_for(target)), settings)
             source = self._desk.look_at_files(
-                check, network, draft, _facts(account, target.account_id), progress.append
+                check, platform, draft, _facts(account, target.account_id), progress.append
             )
-            findings = await _look_at_each(source, files_of(network, draft))
+            findings = await _look_at_each(source, files_of(platform, draft))
             if not findings and (images := source.images_to_match(draft.media)):
                 findings = await _match(source, images)
 
@@ -82,7 +82,7 @@ async def _look_at_each(source: StepMedia, files: list[Media]) -> list[Finding]:
                 return None
         except TimeoutError:
             return {"url": item.url, "error": f"It could not be looked at within {LOOK_FOR_S:.0f} seconds."}
-        except NetworkError as error:
+        except PlatformError as error:
             return _finding(error, item.url)
 
     found = await asyncio.gather(*map(look_at, files))
@@ -95,10 +95,10 @@ async def _match(source: StepMedia, images: list[Media]) -> list[Finding]:
             source.match_sides([await source.measure(each) for each in images])
     except TimeoutError:
         return []
-    except NetworkError as error:
+    except PlatformError as error:
         return [_finding(error, images[-1].url)]
     return []
 
 
-def _finding(error: NetworkError, url: str) -> Finding:
+def _finding(error: PlatformError, url: str) -> Finding:
     return {"url": url, "error": error.message, "refused": error.kind is Kind.REJECTED}

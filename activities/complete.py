@@ -13,8 +13,8 @@ from activities.heartbeat import beating
 from activities.persist import persist
 from domain.outcome import STALE, Outcome
 from platforms.base import Published
-from platforms.errors import PASSING, NetworkError
-from platforms.registry import networks
+from platforms.errors import PASSING, PlatformError
+from platforms.registry import platforms
 from store.publishing import add_details
 from store.sending import open_target
 
@@ -27,12 +27,12 @@ async def completed(step: Step, published: Published) -> tuple[Published, bool]:
     A worker that stops leaves the rest to the next one: what is public already is written down first.
     """
     try:
-        return await step.network.complete(step.connection, step.sending, published), False
+        return await step.platform.complete(step.connection, step.sending, published), False
     except asyncio.CancelledError:
-        log.info("publish.incomplete", platform=step.network.platform, code="worker_stops")
+        log.info("publish.incomplete", platform=step.platform.name, code="worker_stops")
         return published, True
-    except NetworkError as error:
-        log.warning("publish.incomplete", platform=step.network.platform, code=error.code)
+    except PlatformError as error:
+        log.warning("publish.incomplete", platform=step.platform.name, code=error.code)
         if error.kind in PASSING:
             return published, True
         return replace(published, warning=error.message), False
@@ -56,14 +56,14 @@ class Completing:
             public = Published(job.target.platform_post_id, target.platform_post_url, target.editable_until)
             try:
                 step = self._desk.open(job, progress.append)
-                done = await step.network.complete(step.connection, step.sending, public)
-            except NetworkError as error:
+                done = await step.platform.complete(step.connection, step.sending, public)
+            except PlatformError as error:
                 if error.kind not in PASSING:
                     done = replace(public, warning=error.message)
                 else:
-                    delay = wait_before_retry(networks()[command.platform], error)
+                    delay = wait_before_retry(platforms()[command.platform], error)
                     if delay < time_left():
-                        raise try_again(networks()[command.platform], error, delay) from error
+                        raise try_again(platforms()[command.platform], error, delay) from error
                     done = replace(public, warning=f"What follows the post was given up. {error.message}")
 
             async def write() -> Outcome:

@@ -19,7 +19,7 @@ from domain.ownership import last_moment
 from domain.post import TargetStatus
 from domain.transitions import ConfirmationOf, TargetTransition
 from platforms.base import Absent, Finding, Published, Refused, Unknown, Unlisted
-from platforms.errors import NetworkError
+from platforms.errors import PlatformError
 from platforms.http.wire import TIMED_OUT
 from store.claims import claim, posts_of_other_targets
 from store.models import Attempt
@@ -42,7 +42,7 @@ def _worked_at_until(sent: Attempt, step: Step) -> datetime:
     if sent.http_status is not None or sent.code == TIMED_OUT:
         # The network had ended with it, or was waited for as long as that.
         return left
-    return left + step.network.may_still_work(step.sending.draft)
+    return left + step.platform.may_still_work(step.sending.draft)
 
 
 def _believed_after(step: Step, unconfirmed_sends: int) -> timedelta:
@@ -50,7 +50,7 @@ def _believed_after(step: Step, unconfirmed_sends: int) -> timedelta:
 
     A network that loses every answer for an hour would get hundreds of sends of each post otherwise.
     """
-    first = step.network.believes_absence_after
+    first = step.platform.believes_absence_after
     return max(first, min(first * (1 << min(max(unconfirmed_sends - 1, 0), 10)), LONGEST_BEFORE_RESEND))
 
 
@@ -84,8 +84,8 @@ class Confirming:
                 step.sending.taken = taken
                 if job.sent.code == ROWS_LOST:
                     step.sending.ended_at = job.sent.finished_at
-                finding = await self._claimed(job, await step.network.confirm(step.connection, step.sending))
-            except NetworkError as error:
+                finding = await self._claimed(job, await step.platform.confirm(step.connection, step.sending))
+            except PlatformError as error:
                 decision = "could not confirm; trying again"
                 unread = verdicts.note(step, AttemptState.REFUSED, decision, error, command.again_in)
                 return await self._write_finding(command, confirmation, unread, _again(command))
@@ -121,7 +121,7 @@ class Confirming:
         """Decide on an unconfirmed send that the network does not show; no note if nothing was asked or decided."""
         again = command.again_in
         done = functools.partial(verdicts.note, step, AttemptState.DONE)
-        if isinstance(finding, Absent) and sent.code == ROWS_LOST and not step.network.finds_unaided:
+        if isinstance(finding, Absent) and sent.code == ROWS_LOST and not step.platform.finds_unaided:
             # What the send left behind, by which this network finds a post, is lost with the rows.
             finding = Unknown(final=True)
         match finding:
@@ -136,7 +136,7 @@ class Confirming:
                 return told, verdicts.refused(error)
             case Unlisted():
                 told = done(decisions.PUBLIC_UNLISTED)
-                return told, transitions.unlisted(datetime.now(UTC), step.network.label)
+                return told, transitions.unlisted(datetime.now(UTC), step.platform.label)
             case Unknown(final=True):
                 return done(decisions.PERSON_MUST_DECIDE), transitions.resting()
             case _:

@@ -20,13 +20,13 @@ from activities.commands import ConnectCommand
 from activities.desk import Desk, plain
 from activities.persist import persist
 from activities.token_times import at_connecting
-from platforms.base import Identity, Network
+from platforms.base import Identity, Platform
 from platforms.connect import CODE_REJECTED, Candidate, Connector, Grant, challenge_of, connectors
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import Wire
 from platforms.reach import FORBIDDEN
 from platforms.registered_apps import App
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.renewal import Lifetimes
 from store.accounts import save_account
 from store.connecting import begin_trade, find_connection, note
@@ -76,10 +76,10 @@ class Connecting:
                 return await take(row)
         except _Refused as error:
             refused = error
-        except NetworkError as error:
-            refused = _refusal(networks()[row.platform], error)
+        except PlatformError as error:
+            refused = _refusal(platforms()[row.platform], error)
         except TimeoutError:
-            refused = _away(networks()[row.platform])
+            refused = _away(platforms()[row.platform])
         except (VaultError, HandoverError):
             refused = _Refused("connection_expired", "This connection can no longer be read. Start again.")
         found = refused.outcome
@@ -89,16 +89,16 @@ class Connecting:
     async def _begin(self, row: PendingConnection) -> None:
         if row.public_key is not None:
             return
-        network = networks()[row.platform]
+        platform = platforms()[row.platform]
         private, public = new_pair()
         kept: dict[str, Any] = {"private_key": base64.b64encode(private).decode()}
         address = None
         if row.redirect_url is not None:
-            connector, app = connectors()[row.platform], self._app(network, row)
-            wire = self._desk.wire_for(network, _target(connector, row), row.workspace_id, connector.error_of)
+            connector, app = connectors()[row.platform], self._app(platform, row)
+            wire = self._desk.wire_for(platform, _target(connector, row), row.workspace_id, connector.error_of)
             app = await self._register(connector, wire, app, row)
             kept |= {"verifier": secrets.token_urlsafe(_VERIFIER_BYTES), "client_id": app.client_id}
-            if network.registers_itself:
+            if platform.registers_itself:
                 kept["client_secret"] = app.secret
             challenge = challenge_of(kept["verifier"])
             address = connector.address(wire, app, row.redirect_url, challenge, row.options)
@@ -112,8 +112,8 @@ class Connecting:
         if row.redirect_url is None:
             await self._connect_with(row, given["credentials"])
             return
-        network, connector = networks()[row.platform], connectors()[row.platform]
-        app = self._app_of(network, row, kept)
+        platform, connector = platforms()[row.platform], connectors()[row.platform]
+        app = self._app_of(platform, row, kept)
         if "grant" in kept:
             grant = Grant.load(kept["grant"])
         else:
@@ -123,14 +123,14 @@ class Connecting:
             names = ", ".join(needed)
             raise _Refused(
                 "permission_missing",
-                f"These permissions were declined, and {network.label} accounts cannot publish without them: {names}. "
+                f"These permissions were declined, and {platform.label} accounts cannot publish without them: {names}. "
                 "Connect again and leave them ticked.",
             )
         found = await self._candidates(row, connector, app, grant)
-        chosen = [each for each in found if network.account_id(_number(each)) == row.account_id]
+        chosen = [each for each in found if platform.account_id(_number(each)) == row.account_id]
         usable = chosen or [each for each in found if each.reason is None]
         if row.account_id is not None and not chosen and len(found) > 1:
-            raise _different(network, row)
+            raise _different(platform, row)
         permissions = sorted(grant.scopes) if grant.scopes is not None else list(connector.wanted(app, row.options))
         if len(usable) == 1:
             await self._keep(row, usable, "outcome", permissions, missing, grant.lifetimes)
@@ -147,7 +147,7 @@ class Connecting:
                 "name": each.name,
                 "username": each.username,
                 "type": each.kind,
-                "account_id": network.account_id(_number(each)),
+                "account_id": platform.account_id(_number(each)),
                 "reason": each.reason,
             }
             for each in found
@@ -158,26 +158,26 @@ class Connecting:
         self, row: PendingConnection, connector: Connector[Any], app: App, code: str, kept: dict[str, Any]
     ) -> Grant:
         """Trade the code, and seal the tokens onto the row before anything else is asked."""
-        network = networks()[row.platform]
+        platform = platforms()[row.platform]
         async with self._database.transaction() as session:
             if not await begin_trade(session, row.id, datetime.now(UTC)):
                 raise _Refused(
                     "connection_expired",
-                    f"An answer of {network.label} was lost, and its code works once. Start again.",
+                    f"An answer of {platform.label} was lost, and its code works once. Start again.",
                 )
-        wire = self._desk.wire_for(network, connector.target(row.options), row.workspace_id, connector.error_of)
+        wire = self._desk.wire_for(platform, connector.target(row.options), row.workspace_id, connector.error_of)
         try:
             grant = await connector.exchange(wire, app, code, row.redirect_url or "", kept["verifier"])
-        except NetworkError as error:
+        except PlatformError as error:
             if error.code == CODE_REJECTED:
                 raise _Refused(
                     "code_rejected",
-                    f"{network.label} does not accept this code: it accepts one for {connector.code_lives}, once. "
+                    f"{platform.label} does not accept this code: it accepts one for {connector.code_lives}, once. "
                     "Start again.",
                 ) from error
             if error.kind is Kind.OPERATOR:
                 raise _Refused("app_refused", error.message) from error
-            message = f"{network.label} did not answer, and the code may be used up. Start again."
+            message = f"{platform.label} did not answer, and the code may be used up. Start again."
             raise _Refused("unavailable", message) from error
         kept["grant"] = grant.dump()
         await self._write(row, sealed=self._seal(row, kept))
@@ -186,21 +186,21 @@ class Connecting:
     async def _candidates(
         self, row: PendingConnection, connector: Connector[Any], app: App, grant: Grant
     ) -> list[Candidate[Any]]:
-        network = networks()[row.platform]
+        platform = platforms()[row.platform]
         try:
             found = await connector.candidates(
-                lambda credentials: self._desk.introduce(network, credentials, row.workspace_id).connection,
+                lambda credentials: self._desk.introduce(platform, credentials, row.workspace_id).connection,
                 app,
                 grant,
                 row.options,
             )
-        except NetworkError as error:
+        except PlatformError as error:
             if error.kind in {Kind.AUTH, Kind.REJECTED}:
                 raise _Refused("no_accounts", f"There is nothing to connect: {error.message}") from error
             raise
         if not any(each.reason is None for each in found):
             why = next(
-                (each.reason for each in found if each.reason), f"{network.label} lists nothing that can publish."
+                (each.reason for each in found if each.reason), f"{platform.label} lists nothing that can publish."
             )
             raise _Refused("no_accounts", f"There is nothing to connect: {why}")
         return found[:_MOST_OPTIONS]
@@ -209,14 +209,14 @@ class Connecting:
         if row.selected is not None and row.selected.get("final", True):
             return
         kept = self._desk.vault.open(row.sealed or b"", _context(row))
-        network, stored = networks()[row.platform], kept["candidates"]
+        platform, stored = platforms()[row.platform], kept["candidates"]
         chosen = []
         for each in row.wanted or []:
             if each not in stored or stored[each]["reason"] is not None:
                 message = "One of these ids is not among the options of this selection, or cannot be selected."
                 raise _Refused("invalid_field_value", message, param="ids")
-            about, credentials = stored[each], network.credentials.model_construct(**stored[each]["credentials"])
-            credentials = network.credentials.model_validate(plain(credentials))
+            about, credentials = stored[each], platform.credentials.model_construct(**stored[each]["credentials"])
+            credentials = platform.credentials.model_validate(plain(credentials))
             identity = Identity(**about["identity"]) if about["identity"] else None
             chosen.append(
                 Candidate(each, about["name"], about["kind"], credentials, about["username"], identity=identity)
@@ -226,19 +226,19 @@ class Connecting:
 
     async def _connect_with(self, row: PendingConnection, given: Mapping[str, Any]) -> None:
         """Connect the account of credentials that somebody has already."""
-        network = networks()[row.platform]
+        platform = platforms()[row.platform]
         try:
-            credentials: BaseModel = network.credentials.model_validate(dict(given))
+            credentials: BaseModel = platform.credentials.model_validate(dict(given))
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-            message = f"{network.label} does not take these credentials: {where or 'a field'} is missing or wrong."
+            message = f"{platform.label} does not take these credentials: {where or 'a field'} is missing or wrong."
             raise _Refused("invalid_field_value", message, param="credentials") from None
-        newcomer = self._desk.introduce(network, credentials, row.workspace_id)
+        newcomer = self._desk.introduce(platform, credentials, row.workspace_id)
         try:
             identity = await newcomer.whoami()
-        except NetworkError as error:
+        except PlatformError as error:
             if error.kind is Kind.AUTH and "no longer accepts this" in error.message:
-                message = f"{network.label} does not accept these credentials. Check them and try again."
+                message = f"{platform.label} does not accept these credentials. Check them and try again."
                 raise _Refused("credentials_rejected", message, param="credentials") from error
             if error.kind in {Kind.AUTH, Kind.REJECTED}:
                 raise _Refused("credentials_rejected", error.message, param="credentials") from error
@@ -256,13 +256,13 @@ class Connecting:
         lifetimes: Lifetimes | None,
     ) -> None:
         """Save the accounts and what came of the connection in one transaction."""
-        network = networks()[row.platform]
+        platform = platforms()[row.platform]
         verified: list[tuple[Identity, Any]] = []
         for each in chosen:
-            newcomer = self._desk.introduce(network, each.credentials, row.workspace_id)
+            newcomer = self._desk.introduce(platform, each.credentials, row.workspace_id)
             verified.append((each.identity or await newcomer.whoami(), newcomer.credentials))
-        if row.account_id and [network.account_id(each.user_id) for each, _ in verified] != [row.account_id]:
-            raise _different(network, row)
+        if row.account_id and [platform.account_id(each.user_id) for each, _ in verified] != [row.account_id]:
+            raise _different(platform, row)
         now = datetime.now(UTC)
         told = {"permissions": list(permissions), "missing": list(missing)}
 
@@ -270,21 +270,21 @@ class Connecting:
             async with self._database.answers.transaction() as session:
                 accounts = []
                 for identity, credentials in verified:
-                    account_id = network.account_id(identity.user_id)
+                    account_id = platform.account_id(identity.user_id)
                     known = await session.get(Account, (row.workspace_id, account_id)) is not None
                     account = await save_account(
                         session,
                         self._desk.vault,
                         workspace_id=row.workspace_id,
                         account_id=account_id,
-                        platform=network.platform,
+                        platform=platform.name,
                         user_id=identity.user_id,
                         username=identity.username,
                         premium=identity.premium,
                         limits=identity.limits,
-                        app_id=network.app_id(credentials),
+                        app_id=platform.app_id(credentials),
                         credentials=plain(credentials),
-                        tokens=asdict(at_connecting(network, credentials, lifetimes, now)),
+                        tokens=asdict(at_connecting(platform, credentials, lifetimes, now)),
                     )
                     ends = None if account.renew_at else account.refresh_expires_at
                     about = {"account_id": account_id, "username": account.username, "created": not known, **told}
@@ -297,27 +297,27 @@ class Connecting:
         log.info("connect.connected", platform=row.platform, accounts=[each.user_id for each, _ in verified])
 
     async def _register(self, connector: Connector[Any], wire: Wire, app: App, row: PendingConnection) -> App:
-        """Return the app to use. Raises _Refused, NetworkError."""
+        """Return the app to use. Raises _Refused, PlatformError."""
         try:
             return await connector.register(wire, row.redirect_url or "", app)
-        except NetworkError as error:
-            if error.code == FORBIDDEN or not connector.network.registers_itself:
+        except PlatformError as error:
+            if error.code == FORBIDDEN or not connector.platform.registers_itself:
                 raise
-            message = f"{wire.base_url} does not answer as a server of {connector.network.label} does. Check its name."
+            message = f"{wire.base_url} does not answer as a server of {connector.platform.label} does. Check its name."
             raise _Refused("invalid_field_value", message, param="instance") from error
 
-    def _app_of(self, network: Network[Any, Any], row: PendingConnection, kept: Mapping[str, Any]) -> App:
+    def _app_of(self, platform: Platform[Any, Any], row: PendingConnection, kept: Mapping[str, Any]) -> App:
         """Return the app with which a connection was begun."""
-        if network.registers_itself:
+        if platform.registers_itself:
             return App(kept["client_id"], SecretStr(kept["client_secret"]))
-        return self._desk.registered_apps.by_client(network, kept["client_id"]) or self._app(network, row)
+        return self._desk.registered_apps.by_client(platform, kept["client_id"]) or self._app(platform, row)
 
-    def _app(self, network: Network[Any, Any], row: PendingConnection) -> App:
-        app = self._desk.registered_apps.of_workspace(network, row.workspace_id)
-        if app is None and network.registers_itself:
+    def _app(self, platform: Platform[Any, Any], row: PendingConnection) -> App:
+        app = self._desk.registered_apps.of_workspace(platform, row.workspace_id)
+        if app is None and platform.registers_itself:
             return App("")
         if app is None:
-            message = f"This service has no app at {network.label}. Its operator must set SOCIALSYNCER_APPS."
+            message = f"This service has no app at {platform.label}. Its operator must set SOCIALSYNCER_APPS."
             raise _Refused("platform_not_configured", message)
         return app
 
@@ -367,24 +367,24 @@ def _dumped(candidate: Candidate[Any]) -> dict[str, Any]:
     }
 
 
-def _different(network: Network[Any, Any], row: PendingConnection) -> _Refused:
+def _different(platform: Platform[Any, Any], row: PendingConnection) -> _Refused:
     message = (
-        f"{network.label} answered for another account than {row.account_id}. Nothing was changed. Sign in there as "
+        f"{platform.label} answered for another account than {row.account_id}. Nothing was changed. Sign in there as "
         "that account, and connect again."
     )
     return _Refused("different_account", message)
 
 
-def _refusal(network: Network[Any, Any], error: NetworkError) -> _Refused:
+def _refusal(platform: Platform[Any, Any], error: PlatformError) -> _Refused:
     if error.kind is Kind.OPERATOR:
         return _Refused("app_refused", error.message)
     if error.kind is Kind.REJECTED and error.code == FORBIDDEN:
         return _Refused("server_forbidden", error.message, param="instance")
     if error.kind in {Kind.AUTH, Kind.REJECTED}:
         return _Refused("no_accounts", error.message)
-    return _away(network)
+    return _away(platform)
 
 
-def _away(network: Network[Any, Any]) -> _Refused:
-    message = f"{network.label} does not answer right now. Send the same request again."
+def _away(platform: Platform[Any, Any]) -> _Refused:
+    message = f"{platform.label} does not answer right now. Send the same request again."
     return _Refused("unavailable", message, final=False)

@@ -18,18 +18,18 @@ from activities.handles import HandleKeeper
 from activities.meters import Meters
 from activities.newcomer import Newcomer
 from activities.renewal import CALL_S, Change, Changed, Guard, Renewals
-from activities.token_times import at_renewal, is_due, network_can_renew, rules_of
+from activities.token_times import at_renewal, is_due, platform_can_renew, rules_of
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
 from media.change_record import ChangeRecord, Unrecorded
 from media.hosted import covers_of, host_files, unchecked, with_hosted_urls
 from media.step_media import MediaTools, StepMedia
-from platforms.base import AccountFacts, Connection, Draft, Identity, Network, Sending
-from platforms.errors import Kind, NetworkError
+from platforms.base import AccountFacts, Connection, Draft, Identity, Platform, Sending
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import Exchange, Wire
 from platforms.reach import Servers
 from platforms.registered_apps import RegisteredApps
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.renewal import Lifetimes, Renewed, TokenRules
 from store.accounts import open_credentials
 from store.database import Database
@@ -42,7 +42,7 @@ from store.vault import Vault
 class Step:
     """Hold one target's step: its network, its line and what is sent; `last` ends with the newest exchange."""
 
-    network: Network[Any, Any]
+    platform: Platform[Any, Any]
     connection: Connection[Any]
     sending: Sending[Any]
     keeper: HandleKeeper
@@ -63,35 +63,35 @@ class Step:
 
     def refusal_applies(self, code: str) -> bool:
         """Return whether a refusal of the operator's app, by its code, stops what is to be sent."""
-        return self.network.refusal_applies(code, self.connection.credentials, self.sending.draft)
+        return self.platform.refusal_applies(code, self.connection.credentials, self.sending.draft)
 
     async def check_media(self) -> None:
-        """Fetch what is not uploaded while preparing, before the network is told of it. Raises NetworkError."""
-        if media := unchecked(self.network, self.sending.draft, self.keeper.addresses):
-            self.keeper.addresses |= await host_files(self.network, media, self.media)
-            self.sending.draft = with_hosted_urls(self.network, self.sending.draft, self.keeper.addresses)
+        """Fetch what is not uploaded while preparing, before the network is told of it. Raises PlatformError."""
+        if media := unchecked(self.platform, self.sending.draft, self.keeper.addresses):
+            self.keeper.addresses |= await host_files(self.platform, media, self.media)
+            self.sending.draft = with_hosted_urls(self.platform, self.sending.draft, self.keeper.addresses)
             await self.keeper.save(self.sending.handles)
-        if not self.network.prepares(self.sending.draft):
+        if not self.platform.prepares(self.sending.draft):
             # The request that makes the post public carries the files: it must not wait for them once it has begun.
             await self.media.fetch(self.sending.draft.media)
 
 
-def not_connected(network: Network[Any, Any]) -> NetworkError:
+def not_connected(platform: Platform[Any, Any]) -> PlatformError:
     """Return the error of a target whose account is no longer connected."""
-    return NetworkError(
-        Kind.AUTH, f"This {network.label} account is not connected. Connect it again.", code="account_not_connected"
+    return PlatformError(
+        Kind.AUTH, f"This {platform.label} account is not connected. Connect it again.", code="account_not_connected"
     )
 
 
-def draft_of(network: Network[Any, Any], post: Post, target: Target) -> Draft[Any]:
-    """Return a target's post as it would be sent. Raises NetworkError(rejected) for settings that no longer parse."""
+def draft_of(platform: Platform[Any, Any], post: Post, target: Target) -> Draft[Any]:
+    """Return a target's post as it would be sent. Raises PlatformError(rejected) for settings that no longer parse."""
     settings = merge_settings(target.platform, target.settings, post.tiktok_settings, post.facebook_settings)
     try:
-        parsed = network.settings.model_validate(settings)
+        parsed = platform.settings.model_validate(settings)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
-        raise NetworkError(
-            Kind.REJECTED, f"{network.label} does not take the setting {where}.", code="invalid_settings"
+        raise PlatformError(
+            Kind.REJECTED, f"{platform.label} does not take the setting {where}.", code="invalid_settings"
         ) from error
     own_media = None if target.custom_media is None else [Media.model_validate(item) for item in target.custom_media]
     media = media_in_effect([Media.model_validate(item) for item in post.media_items], own_media)
@@ -121,7 +121,7 @@ class Desk:
         *,
         database: Database,
         vault: Vault,
-        networks_at: Mapping[str, httpx.AsyncBaseTransport],
+        platforms_at: Mapping[str, httpx.AsyncBaseTransport],
         named_servers: httpx.AsyncBaseTransport,
         media: MediaTools,
         servers: Servers,
@@ -139,34 +139,34 @@ class Desk:
         self._stopping: Stopwatch | None = None
         self.renews = renews
         self._renewals = Renewals(database, vault, self.meters, on=renews)
-        self._networks_at = networks_at
+        self._platforms_at = platforms_at
         self._named_servers = named_servers
         self._media = media
         self._servers = servers
 
     def open(self, job: Job, progress: Callable[[str], None] = lambda _: None) -> Step:
-        """Open a step on a target. Raises NetworkError where its account or its settings stand against it."""
-        network = networks()[job.target.platform]
+        """Open a step on a target. Raises PlatformError where its account or its settings stand against it."""
+        platform = platforms()[job.target.platform]
         if job.account is None:
-            raise not_connected(network)
-        draft = draft_of(network, job.post, job.target)
+            raise not_connected(platform)
+        draft = draft_of(platform, job.post, job.target)
         last: list[Exchange] = []
         keeper = HandleKeeper(self.database, job.target.id, job.target.handles, _fingerprint(draft))
-        connection = self._connect(network, job.account, last)
+        connection = self._connect(platform, job.account, last)
         record = ChangeRecord(self.database, job.target.id, job.target.media_changes)
         media = StepMedia(
             self._media,
             job.post.workspace_id,
             job.post.id,
-            network,
-            network.file_rules(draft, connection.account),
+            platform,
+            platform.file_rules(draft, connection.account),
             record,
             progress,
-            covers_of(network, draft),
+            covers_of(platform, draft),
             job.target.id,
         )
         sending = Sending(
-            draft=with_hosted_urls(network, draft, keeper.addresses),
+            draft=with_hosted_urls(platform, draft, keeper.addresses),
             handles=keeper.usable(),
             save=keeper.save,
             media=media,
@@ -177,7 +177,7 @@ class Desk:
         last_send = job.sent.id if job.sent else 0
         server = urlsplit(connection.wire.base_url).netloc
         return Step(
-            network,
+            platform,
             connection,
             sending,
             keeper,
@@ -192,57 +192,57 @@ class Desk:
     def look_at_files(
         self,
         check: MediaCheck,
-        network: Network[Any, Any],
+        platform: Platform[Any, Any],
         draft: Draft[Any],
         account: AccountFacts,
         progress: Callable[[str], None],
     ) -> StepMedia:
         """Return the files of a validation as a step would have them; no network is asked and nothing is noted."""
-        rules = network.file_rules(draft, account)
-        covers = covers_of(network, draft)
+        rules = platform.file_rules(draft, account)
+        covers = covers_of(platform, draft)
         return StepMedia(
-            self._media, check.workspace_id, check.id, network, rules, Unrecorded(), progress, covers, check.id
+            self._media, check.workspace_id, check.id, platform, rules, Unrecorded(), progress, covers, check.id
         )
 
     def server_of(self, account: Account) -> str:
         """Return the base URL at which an account is reached. Raises VaultError."""
-        network = networks()[account.platform]
-        return self._servers.reach(network, self._credentials(network, account)).url
+        platform = platforms()[account.platform]
+        return self._servers.reach(platform, self._credentials(platform, account)).url
 
     def connect(self, account: Account) -> Connection[Any]:
-        """Return an account's line to its network, outside of any post. Raises VaultError, NetworkError."""
-        return self._connect(networks()[account.platform], account, [])
+        """Return an account's line to its network, outside of any post. Raises VaultError, PlatformError."""
+        return self._connect(platforms()[account.platform], account, [])
 
     async def asks_about(self, account: Account) -> Identity:
-        """Ask an account's network whether it accepts its credentials. Raises NetworkError."""
-        network = networks()[account.platform]
-        return await network.whoami(self._connect(network, account, []))
+        """Ask an account's network whether it accepts its credentials. Raises PlatformError."""
+        platform = platforms()[account.platform]
+        return await platform.whoami(self._connect(platform, account, []))
 
     def wire_for(
         self,
-        network: Network[Any, Any],
+        platform: Platform[Any, Any],
         credentials: BaseModel,
         workspace_id: str,
-        error_of: Callable[[httpx.Response], NetworkError] | None = None,
+        error_of: Callable[[httpx.Response], PlatformError] | None = None,
     ) -> Wire:
         """Return a wire to the server that credentials name, for what belongs to no account yet."""
-        server = self._servers.reach(network, credentials)
+        server = self._servers.reach(platform, credentials)
         return Wire(
-            transport=self._named_servers if server.named else self._networks_at[network.platform],
+            transport=self._named_servers if server.named else self._platforms_at[platform.name],
             base_url=server.url,
-            label=network.label,
-            error_of=error_of or network.error_of,
-            request_id_header=network.request_id_header,
+            label=platform.label,
+            error_of=error_of or platform.error_of,
+            request_id_header=platform.request_id_header,
             workspace=workspace_id,
-            domains=network.own_domains,
+            domains=platform.own_domains,
             elsewhere=server.elsewhere,
         )
 
-    def introduce(self, network: Network[Any, Any], credentials: Any, workspace_id: str) -> Newcomer:
+    def introduce(self, platform: Platform[Any, Any], credentials: Any, workspace_id: str) -> Newcomer:
         """Return the line of an account that is being connected."""
-        vouched = self._servers.reach(network, credentials).vouched
-        wire = self.wire_for(network, credentials, workspace_id)
-        return Newcomer(network, wire, credentials, self.registered_apps, vouched=vouched)
+        vouched = self._servers.reach(platform, credentials).vouched
+        wire = self.wire_for(platform, credentials, workspace_id)
+        return Newcomer(platform, wire, credentials, self.registered_apps, vouched=vouched)
 
     @property
     def vault(self) -> Vault:
@@ -256,11 +256,11 @@ class Desk:
     async def renew(self, account: Account) -> bool:
         """Renew an account's tokens now, even shortly after a failure; tell whether they are others now.
 
-        Raises VaultError, NetworkError.
+        Raises VaultError, PlatformError.
         """
-        network, before = networks()[account.platform], account.credentials
-        if network_can_renew(network, self._credentials(network, account)):
-            await self._renew(network, account, anyway=True)
+        platform, before = platforms()[account.platform], account.credentials
+        if platform_can_renew(platform, self._credentials(platform, account)):
+            await self._renew(platform, account, anyway=True)
         return account.credentials != before
 
     def stop_renewing(self) -> None:
@@ -277,32 +277,32 @@ class Desk:
         """Wait for renewals that are running: an answer that is lost disconnects its account."""
         await self._renewals.close(max(self.renewing_for_s(), _LAST_RENEWALS_S))
 
-    def _credentials(self, network: Network[Any, Any], account: Account) -> Any:
-        stored = network.credentials.model_validate(open_credentials(self._vault, account))
-        return filled(self.registered_apps, network, stored)
+    def _credentials(self, platform: Platform[Any, Any], account: Account) -> Any:
+        stored = platform.credentials.model_validate(open_credentials(self._vault, account))
+        return filled(self.registered_apps, platform, stored)
 
-    async def _renew(self, network: Network[Any, Any], account: Account, *, anyway: bool = False) -> Any:
+    async def _renew(self, platform: Platform[Any, Any], account: Account, *, anyway: bool = False) -> Any:
         """Return renewed credentials for requests."""
 
         async def change(stored: dict[str, Any], guard: Guard) -> Changed:
-            own = network.credentials.model_validate(stored)
-            line = self._line(network, account, filled(self.registered_apps, network, own), guard=guard)
-            renewed: Renewed[Any] = await network.renew(line)  # type: ignore[attr-defined]
+            own = platform.credentials.model_validate(stored)
+            line = self._line(platform, account, filled(self.registered_apps, platform, own), guard=guard)
+            renewed: Renewed[Any] = await platform.renew(line)  # type: ignore[attr-defined]
             told, now = renewed.lifetimes or Lifetimes(), datetime.now(UTC)
-            tokens = at_renewal(network, renewed.credentials, told, account.refresh_expires_at, now)
+            tokens = at_renewal(platform, renewed.credentials, told, account.refresh_expires_at, now)
             return Changed(plain(without(renewed.credentials, own)), tokens)
 
-        return await self._changed(network, account, change, rules_of(network), anyway=anyway)
+        return await self._changed(platform, account, change, rules_of(platform), anyway=anyway)
 
-    async def _keep(self, network: Network[Any, Any], account: Account, edit: Callable[[Any], Any]) -> Any:
+    async def _keep(self, platform: Platform[Any, Any], account: Account, edit: Callable[[Any], Any]) -> Any:
         async def change(stored: dict[str, Any], _: Guard) -> Changed:
-            return Changed(plain(edit(network.credentials.model_validate(stored))), None)
+            return Changed(plain(edit(platform.credentials.model_validate(stored))), None)
 
-        return await self._changed(network, account, change, None)
+        return await self._changed(platform, account, change, None)
 
     async def _changed(
         self,
-        network: Network[Any, Any],
+        platform: Platform[Any, Any],
         account: Account,
         change: Change,
         rules: TokenRules | None,
@@ -312,16 +312,16 @@ class Desk:
         server = self.server_of(account)
         newest = await self._renewals.renewed(account, change, rules, server=server, anyway=anyway)
         if newest is None:
-            raise not_connected(network)
+            raise not_connected(platform)
         account.credentials = newest
-        return self._credentials(network, account)
+        return self._credentials(platform, account)
 
-    def _connect(self, network: Network[Any, Any], account: Account, last: list[Exchange]) -> Connection[Any]:
-        return self._line(network, account, self._credentials(network, account), last.append)
+    def _connect(self, platform: Platform[Any, Any], account: Account, last: list[Exchange]) -> Connection[Any]:
+        return self._line(platform, account, self._credentials(platform, account), last.append)
 
     def _line(
         self,
-        network: Network[Any, Any],
+        platform: Platform[Any, Any],
         account: Account,
         credentials: Any,
         on_exchange: Callable[[Exchange], None] = lambda _: None,
@@ -329,30 +329,30 @@ class Desk:
         guard: Guard | None = None,
     ) -> Connection[Any]:
         """Return an account's line. One with a `guard` is for renewing: it sends no byte before it was asked."""
-        server = self._servers.reach(network, credentials)
-        rules = rules_of(network) if network_can_renew(network, credentials) else None
+        server = self._servers.reach(platform, credentials)
+        rules = rules_of(platform) if platform_can_renew(platform, credentials) else None
         return Connection(
             wire=Wire(
-                transport=self._named_servers if server.named else self._networks_at[network.platform],
+                transport=self._named_servers if server.named else self._platforms_at[platform.name],
                 base_url=server.url,
-                label=network.label,
-                error_of=network.error_of,
-                request_id_header=network.request_id_header,
+                label=platform.label,
+                error_of=platform.error_of,
+                request_id_header=platform.request_id_header,
                 on_exchange=on_exchange,
-                quota_in=network.quota_in,
+                quota_in=platform.quota_in,
                 workspace=account.workspace_id,
                 fence=guard,
                 fences_all=guard is not None,
                 waits=guard is not None,
-                domains=network.own_domains,
+                domains=platform.own_domains,
                 elsewhere=server.elsewhere,
             ),
             account=AccountFacts(
                 account.id, account.user_id, account.username, account.premium, account.limits, account.allowed
             ),
             credentials=credentials,
-            refresh=lambda: self._renew(network, account),
-            keep=lambda edit: self._keep(network, account, edit),
+            refresh=lambda: self._renew(platform, account),
+            keep=lambda edit: self._keep(platform, account, edit),
             is_due=lambda: is_due(rules, account, datetime.now(UTC)),
             vouched=server.vouched,
         )

@@ -16,8 +16,8 @@ from activities.persist import persist
 from domain.attempts import AttemptState
 from domain.outcome import Outcome
 from platforms.base import Absent, Editable, Published
-from platforms.errors import PASSING, Kind, NetworkError
-from platforms.registry import networks
+from platforms.errors import PASSING, Kind, PlatformError
+from platforms.registry import platforms
 from store.database import Database
 from store.editing import Edit, begin_again, begin_edit, put_off_edit, refuse_edit, settle_edit
 
@@ -43,19 +43,19 @@ class Editing:
                 edit = await begin_edit(session, command.target_id, command.revision_id)
             if edit is None:
                 return None
-            network = networks()[command.platform]
+            platform = platforms()[command.platform]
             try:
-                if not isinstance(network, Editable) or edit.job.account is None:
-                    raise not_connected(network)
+                if not isinstance(platform, Editable) or edit.job.account is None:
+                    raise not_connected(platform)
                 step = self._desk.open(edit.job)
-                published = await self._confirmed(network, step, edit)
+                published = await self._confirmed(platform, step, edit)
                 if published is None:
                     if edit.left_by:
                         written = Stopwatch()
                         edit = await self._begin_again(edit)
                     step.connection.wire.fence = Fence(self._database.answers, edit.attempt_id, written)
-                    published = await network.edit(step.connection, _current(edit), edit.text)
-            except NetworkError as error:
+                    published = await platform.edit(step.connection, _current(edit), edit.text)
+            except PlatformError as error:
                 return await self._went_wrong(command, edit, error)
             note = verdicts.note(step, AttemptState.DONE, "edited")
 
@@ -69,29 +69,29 @@ class Editing:
             log.info("target.edited", platform=command.platform, platform_post_id=outcome.platform_post_id)
             return outcome
 
-    async def _confirmed(self, network: Editable[Any, Any], step: Step, edit: Edit) -> Published | None:
+    async def _confirmed(self, platform: Editable[Any, Any], step: Step, edit: Edit) -> Published | None:
         """Return the edit that an earlier try made after all, None if there was none or it surely made none."""
         if edit.left_by is None:
             return None
-        finding = await network.confirm_edit(step.connection, _current(edit), edit.text)
+        finding = await platform.confirm_edit(step.connection, _current(edit), edit.text)
         if isinstance(finding, Published):
             return finding
         waited = datetime.now(UTC) - edit.left_by
-        if isinstance(finding, Absent) and waited >= step.network.believes_absence_after:
+        if isinstance(finding, Absent) and waited >= step.platform.believes_absence_after:
             return None
-        raise NetworkError(Kind.NOT_READY, "The edit is waiting for confirmation.", code="edit_unconfirmed")
+        raise PlatformError(Kind.NOT_READY, "The edit is waiting for confirmation.", code="edit_unconfirmed")
 
     async def _begin_again(self, edit: Edit) -> Edit:
         async with self._database.transaction() as session:
             again = await begin_again(session, edit)
         if again is None:
-            raise NetworkError(Kind.TRANSIENT, "Another worker has taken over this edit.", code="overtaken")
+            raise PlatformError(Kind.TRANSIENT, "Another worker has taken over this edit.", code="overtaken")
         return again
 
-    async def _went_wrong(self, command: EditCommand, edit: Edit, error: NetworkError) -> Outcome:
-        network = networks()[command.platform]
+    async def _went_wrong(self, command: EditCommand, edit: Edit, error: PlatformError) -> Outcome:
+        platform = platforms()[command.platform]
         again = error.kind in PASSING or error.kind is Kind.UNCONFIRMED
-        delay = wait_before_retry(network, error) if again else None
+        delay = wait_before_retry(platform, error) if again else None
         confirming = error.kind is Kind.UNCONFIRMED or error.code == "edit_unconfirmed"
         decision = f"confirming or trying again in {delay.total_seconds():.0f} s" if delay is not None else "failed"
         note = verdicts.note(None, AttemptState.UNCONFIRMED if confirming else AttemptState.REFUSED, decision, error)
@@ -105,7 +105,7 @@ class Editing:
         outcome = await persist(write)
         log.info("target.edit_refused", platform=command.platform, kind=error.kind, code=error.code, decision=decision)
         if delay is not None:
-            raise try_again(network, error, delay) from error
+            raise try_again(platform, error, delay) from error
         return outcome
 
 

@@ -11,8 +11,8 @@ from activities.heartbeat import note_given_back, times_given_back
 from domain.outcome import Outcome
 from domain.system_errors import system_words
 from media.admission import MediaBusy
-from platforms.base import Network
-from platforms.errors import Kind, NetworkError
+from platforms.base import Platform
+from platforms.errors import Kind, PlatformError
 
 HELD = frozenset({Kind.AUTH, Kind.CAPPED, Kind.OPERATOR})
 _EXPECTED = frozenset({Kind.RATE_LIMITED, Kind.NOT_READY})
@@ -25,13 +25,13 @@ def count_tries(tries_before: int = 0) -> int:
     return tries_before + activity.info().attempt - times_given_back()
 
 
-def wait_before_retry(network: Network[Any, Any], error: NetworkError, tries_before: int = 0) -> timedelta:
+def wait_before_retry(platform: Platform[Any, Any], error: PlatformError, tries_before: int = 0) -> timedelta:
     """Return the network's own wish, else an exponential wait with jitter between the network's bounds."""
     if error.retry_after is not None:
         return error.retry_after
     tries = count_tries(tries_before)
-    doubled: timedelta = network.first_retry * 2 ** min(max(tries - 1, 0), 20)
-    return min(doubled, network.longest_retry) * random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311
+    doubled: timedelta = platform.first_retry * 2 ** min(max(tries - 1, 0), 20)
+    return min(doubled, platform.longest_retry) * random.uniform(1 - _SPREAD, 1 + _SPREAD)  # noqa: S311
 
 
 def time_left() -> timedelta:
@@ -47,10 +47,10 @@ def sooner(wait: timedelta) -> timedelta:
     return max(min(wait, time_left() / 2), timedelta(0))
 
 
-def refused(network: Network[Any, Any], error: NetworkError, outcome: Outcome) -> ApplicationError:
+def refused(platform: Platform[Any, Any], error: PlatformError, outcome: Outcome) -> ApplicationError:
     """Return the error that ends a step for good: red in the Web UI, its outcome inside for the workflow."""
     return ApplicationError(
-        f"{network.label}: {error.kind} ({error.code})",
+        f"{platform.label}: {error.kind} ({error.code})",
         outcome,
         type=error.kind,
         non_retryable=True,
@@ -58,17 +58,17 @@ def refused(network: Network[Any, Any], error: NetworkError, outcome: Outcome) -
     )
 
 
-def wait_for_slot(network: Network[Any, Any], wait: timedelta) -> ApplicationError:
+def wait_for_slot(platform: Platform[Any, Any], wait: timedelta) -> ApplicationError:
     """Return the error that makes Temporal run a step again once its target may send."""
     return ApplicationError(
-        f"{network.label}: its account's rate limit allows the next request in {wait.total_seconds():.0f} s",
+        f"{platform.label}: its account's rate limit allows the next request in {wait.total_seconds():.0f} s",
         type="rate_limited",
         next_retry_delay=wait,
         category=ApplicationErrorCategory.BENIGN,
     )
 
 
-def try_again(network: Network[Any, Any], error: NetworkError, delay: timedelta | None = None) -> ApplicationError:
+def try_again(platform: Platform[Any, Any], error: PlatformError, delay: timedelta | None = None) -> ApplicationError:
     """Return the error that makes Temporal run the step again after `delay`, by default the usual wait.
 
     Only our own words and the network's code go into it: it stays in the history, where no content may be.
@@ -76,18 +76,18 @@ def try_again(network: Network[Any, Any], error: NetworkError, delay: timedelta 
     expected = error.kind in _EXPECTED or isinstance(error, MediaBusy)
     words = system_words(error)
     return ApplicationError(
-        f"{network.label}: {error.kind} ({error.code})" + (f", {words}" if words else ""),
+        f"{platform.label}: {error.kind} ({error.code})" + (f", {words}" if words else ""),
         type=error.kind,
-        next_retry_delay=wait_before_retry(network, error) if delay is None else delay,
+        next_retry_delay=wait_before_retry(platform, error) if delay is None else delay,
         category=ApplicationErrorCategory.BENIGN if expected else ApplicationErrorCategory.UNSPECIFIED,
     )
 
 
-def give_slot_back(network: Network[Any, Any], busy: MediaBusy, delay: timedelta) -> ApplicationError:
+def give_slot_back(platform: Platform[Any, Any], busy: MediaBusy, delay: timedelta) -> ApplicationError:
     """Return the error that gives a step's slot back to Temporal, which runs it again after `delay`."""
     note_given_back()
     return ApplicationError(
-        f"{network.label}: other media of the workspace are fetched first",
+        f"{platform.label}: other media of the workspace are fetched first",
         type=busy.code,
         next_retry_delay=delay,
         category=ApplicationErrorCategory.BENIGN,

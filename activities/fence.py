@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.ownership import must_ask
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from store.database import Pool
 from store.sending import is_still_sending
 
@@ -46,14 +46,14 @@ class Fence:
     written: Stopwatch
 
     async def __call__(self) -> None:
-        """Return if the request may leave now. Raises NetworkError(transient): it must not, and nothing has left."""
+        """Return if the request may leave now. Raises PlatformError(transient): it must not, and nothing has left."""
         while must_ask(self.written.passed):
             # What the database says is as old as the question.
             asked = Stopwatch()
             try:
                 ours = await is_still_sending(self.pool, self.attempt_id)
             except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                raise NetworkError(Kind.TRANSIENT, "The send was held up.", code="held_up") from error
+                raise PlatformError(Kind.TRANSIENT, "The send was held up.", code="held_up") from error
             if not ours:
-                raise NetworkError(Kind.TRANSIENT, "Another worker has taken over this post.", code="overtaken")
+                raise PlatformError(Kind.TRANSIENT, "Another worker has taken over this post.", code="overtaken")
             self.written = asked

@@ -8,7 +8,7 @@ from typing import Any
 
 from activities.persist import persist
 from platforms.base import Handles
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from store.database import Database
 from store.sending import VERSION, save_handles
 
@@ -50,7 +50,7 @@ class HandleKeeper:
         return {key: value for key, value in self._stored.items() if key not in _OUR_OWN} if self._usable else {}
 
     async def save(self, handles: Handles) -> None:
-        """Keep the handles. Raises NetworkError where another run has saved since they were read.
+        """Keep the handles. Raises PlatformError where another run has saved since they were read.
 
         It is `transient`, or `unconfirmed` once the request that makes the post public may have been sent.
         """
@@ -91,8 +91,8 @@ class HandleKeeper:
         self._waiting, self._version = None, version + 1
         return version, {**handles, VERSION: version + 1}
 
-    def overtaken(self) -> NetworkError:
+    def overtaken(self) -> PlatformError:
         """Return the error of a step that another run has gone on from: `unconfirmed` once it may have been sent."""
         # A run that Temporal gave up on may still be at it: the row is its, read it again.
         kind = Kind.UNCONFIRMED if self.going_public else Kind.TRANSIENT
-        return NetworkError(kind, "Another run is preparing this post.", code="overtaken")
+        return PlatformError(kind, "Another run is preparing this post.", code="overtaken")

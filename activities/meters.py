@@ -6,7 +6,7 @@ from temporalio.common import MetricMeter
 
 from domain.outcome import Outcome
 from domain.post import RESULTS, TargetStatus
-from platforms.registry import networks
+from platforms.registry import platforms
 
 LATENESS = "socialsyncer_publish_lateness_seconds"
 LATENESS_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
@@ -29,7 +29,7 @@ class Meters:
         self._renewals = meter.create_counter(
             "socialsyncer_renewals", "Renewals of accounts' tokens: renewed, refused, failed or the operator's"
         )
-        for platform in networks():
+        for platform in platforms():
             for outcome in RENEWAL_OUTCOMES:
                 self._renewals.add(0, {"platform": platform, "outcome": outcome})
             for status in RESULTS:

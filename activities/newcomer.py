@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from activities.app_secrets import filled, without
-from platforms.base import AccountFacts, Connection, Identity, Network
+from platforms.base import AccountFacts, Connection, Identity, Platform
 from platforms.http.wire import Wire
 from platforms.registered_apps import RegisteredApps
 from platforms.renewal import Lifetimes, Renewed
@@ -14,33 +14,33 @@ class Newcomer:
     """Credentials that belong to no account yet, and what becomes of them while their network is asked."""
 
     def __init__(
-        self, network: Network[Any, Any], wire: Wire, credentials: Any, apps: RegisteredApps, *, vouched: bool
+        self, platform: Platform[Any, Any], wire: Wire, credentials: Any, apps: RegisteredApps, *, vouched: bool
     ) -> None:
         self.credentials = credentials
         """As they are to be stored: without the secret of the operator's app."""
         self.lifetimes: Lifetimes | None = None
         """What the network told of the tokens if they were renewed meanwhile."""
-        self._network = network
+        self._platform = platform
         self._apps = apps
         self.connection: Connection[Any] = Connection(
             wire,
             AccountFacts("", "", ""),
-            filled(apps, network, credentials),
+            filled(apps, platform, credentials),
             self._refresh,
             self._keep,
             vouched=vouched,
         )
 
     async def whoami(self) -> Identity:
-        """Ask the network whose credentials these are. Raises NetworkError."""
-        return await self._network.whoami(self.connection)
+        """Ask the network whose credentials these are. Raises PlatformError."""
+        return await self._platform.whoami(self.connection)
 
     async def _refresh(self) -> Any:
-        renewed: Renewed[Any] = await self._network.renew(self.connection)  # type: ignore[attr-defined]
+        renewed: Renewed[Any] = await self._platform.renew(self.connection)  # type: ignore[attr-defined]
         self.lifetimes = renewed.lifetimes or self.lifetimes
         return await self._keep(lambda current: without(renewed.credentials, current))
 
     async def _keep(self, change: Callable[[Any], Any]) -> Any:
         self.credentials = change(self.credentials)
-        self.connection.credentials = filled(self._apps, self._network, self.credentials)
+        self.connection.credentials = filled(self._apps, self._platform, self.credentials)
         return self.connection.credentials

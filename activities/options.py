@@ -7,7 +7,7 @@ from datetime import timedelta
 from temporalio.common import RetryPolicy
 
 from platforms.base import Editable
-from platforms.registry import networks
+from platforms.registry import platforms
 
 POSTS_QUEUE = "posts"
 """Workflows, the short activities that only touch the database, and the first try of what a client waits for."""
@@ -69,19 +69,19 @@ def queue_of(platform: str) -> str:
     return f"publish-{platform}"
 
 
-def retry_policy(platform: str) -> RetryPolicy:
+def retry_policy(name: str) -> RetryPolicy:
     """Return how a network's steps are tried again where neither the network nor the step names a time.
 
     No maximum of attempts: a worker that is shut down uses one up, so a small maximum loses posts on deploys.
     """
-    network = networks()[platform]
-    return RetryPolicy(initial_interval=network.first_retry, maximum_interval=network.longest_retry)
+    platform = platforms()[name]
+    return RetryPolicy(initial_interval=platform.first_retry, maximum_interval=platform.longest_retry)
 
 
-def edit_window(platform: str) -> timedelta:
+def edit_window(name: str) -> timedelta:
     """Return how long a network lets a post be edited where it did not tell the time; nothing where it never does."""
-    network = networks()[platform]
-    return network.edit_window if isinstance(network, Editable) else timedelta(0)
+    platform = platforms()[name]
+    return platform.edit_window if isinstance(platform, Editable) else timedelta(0)
 
 
 def confirm_waits() -> Iterator[timedelta]:

@@ -19,8 +19,8 @@ from domain.outcome import STALE, Outcome
 from domain.post import TargetStatus
 from domain.transitions import BeforeSend
 from media.admission import MediaBusy
-from platforms.errors import PASSING, Kind, NetworkError
-from platforms.registry import networks
+from platforms.errors import PASSING, Kind, PlatformError
+from platforms.registry import platforms
 from store.models import Attempt
 from store.publishing import finished_step
 from store.sending import open_target, settle
@@ -31,12 +31,12 @@ log = structlog.get_logger(__name__)
 async def make_ready(step: Step) -> Attempt | None:
     """Prepare a target. Return the line for its attempt log, None if nothing had to be asked of the network.
 
-    Raises NetworkError, MediaBusy.
+    Raises PlatformError, MediaBusy.
     """
     started = datetime.now(UTC)
     await step.check_media()
-    if step.network.prepares(step.sending.draft):
-        await step.network.prepare(step.connection, step.sending)
+    if step.platform.prepares(step.sending.draft):
+        await step.platform.prepare(step.connection, step.sending)
     if not step.last:
         return None
     ready = verdicts.note(step, AttemptState.DONE, decisions.READY)
@@ -70,22 +70,22 @@ class Preparing:
                         session.add(prepared)
             except RateLimited as limited:
                 if limited.wait < time_left():
-                    raise wait_for_slot(networks()[command.platform], limited.wait) from limited
+                    raise wait_for_slot(platforms()[command.platform], limited.wait) from limited
             except MediaBusy as busy:
-                raise give_slot_back(networks()[command.platform], busy, sooner(busy.wait)) from busy
-            except NetworkError as error:
+                raise give_slot_back(platforms()[command.platform], busy, sooner(busy.wait)) from busy
+            except PlatformError as error:
                 await self._not_prepared(command, step, error)
             return job.outcome
 
-    async def _not_prepared(self, command: TargetCommand, step: Step | None, error: NetworkError) -> None:
+    async def _not_prepared(self, command: TargetCommand, step: Step | None, error: PlatformError) -> None:
         """Note why a target could not be prepared ahead; raise for Temporal if the step is to be run again."""
-        network = networks()[command.platform]
+        platform = platforms()[command.platform]
         if error.kind is Kind.AUTH and step:
             error = await judge_refusal(self._desk, step, error)
-        delay = verdicts.wait_for_next_try(network, error)
+        delay = verdicts.wait_for_next_try(platform, error)
         await self._rate_limiter.record_refusal(step, error, delay, sending=False)
         if error.kind in PASSING:
-            raise try_again(network, error, delay) from error
+            raise try_again(platform, error, delay) from error
         # Found out before it is due, this may be mended in time.
         if error.kind is Kind.AUTH and step:
             await refuse_account(self._database, step, error)

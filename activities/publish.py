@@ -30,8 +30,8 @@ from domain.post import RESULTS, TargetStatus
 from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, Write
 from media.admission import MediaBusy
 from platforms.base import Published
-from platforms.errors import DUPLICATE, PASSING, Kind, NetworkError
-from platforms.registry import networks
+from platforms.errors import DUPLICATE, PASSING, Kind, PlatformError
+from platforms.registry import platforms
 from store.accounts import accept_account
 from store.claims import claim, posts_of_other_targets
 from store.models import Attempt
@@ -98,7 +98,7 @@ class Publishing:
                     async with after_a_moment(lambda: take_up(self._database, command.target_id, command.version)):
                         prepared = await make_ready(step)
                     await self._rate_limiter.before_sending(step)
-                    await step.network.choose(step.sending)
+                    await step.platform.choose(step.sending)
                 written = Stopwatch()
                 attempt = await self._begin(command, step, prepared)
             except _Ended as ended:
@@ -107,20 +107,20 @@ class Publishing:
                 return await self._wait_for_slot(command, step, limited)
             except MediaBusy as busy:
                 return await self._wait_for_media(command, busy)
-            except NetworkError as error:
+            except PlatformError as error:
                 return await self._refused(command, step, BeforeSend(command.version), error)
             step.connection.wire.fence = Fence(self._database.answers, attempt.id, written)
             return await self._send(command, step, attempt)
 
     async def _open(self, command: TargetCommand, progress: list[str]) -> Step:
-        """Open a target for sending. Raises _Ended if it may not be sent, NetworkError."""
+        """Open a target for sending. Raises _Ended if it may not be sent, PlatformError."""
         job = await open_target(self._database, command.target_id)
         if job is None or not job.is_free or judge_send(job.row, command.version, datetime.now(UTC)) is not Send.GO:
             raise _Ended(await self._where_it_stands(command, job))
         if job.target.begun_at is None and job.target.due_at:
             self._meters.taken_up(command.platform, datetime.now(UTC) - job.target.due_at)
         if job.account and job.account.refused_at:
-            raise NetworkError(Kind.AUTH, job.account.refusal or "", code=job.account.refusal_code or "")
+            raise PlatformError(Kind.AUTH, job.account.refusal or "", code=job.account.refusal_code or "")
         step = self._desk.open(job, progress.append)
         self._desk.apps.check(step.account, step.refusal_applies, job.target.released_at)
         if job.unconfirmed_since:
@@ -128,12 +128,12 @@ class Publishing:
                 step.sending.taken = await posts_of_other_targets(session, job.target, job.unconfirmed_since)
         step.called_double = job.sent is not None and job.sent.code == DUPLICATE
         # The rules were checked when the post was made; the account or the limits may be others by now.
-        if broken := step.network.violations(step.sending.draft, step.connection.account):
-            raise NetworkError(Kind.REJECTED, broken[0].error, code=broken[0].code)
+        if broken := step.platform.violations(step.sending.draft, step.connection.account):
+            raise PlatformError(Kind.REJECTED, broken[0].error, code=broken[0].code)
         return step
 
     async def _begin(self, command: TargetCommand, step: Step, prepared: Attempt | None) -> Attempt:
-        """Take a target for its one send. Raises _Ended if it may not be sent any more, NetworkError."""
+        """Take a target for its one send. Raises _Ended if it may not be sent any more, PlatformError."""
         begun = await begin_send(self._database, command.target_id, command.version, prepared, *step.keeper.hand_over())
         if begun is Write.OVERTAKEN:
             raise step.keeper.overtaken()
@@ -167,10 +167,10 @@ class Publishing:
         step.sending.started_at = step.sending.started_at or attempt.started_at
         step.keeper.going_public = step.media.sends = True
         try:
-            published = await _finished(step.network.publish(step.connection, step.sending))
+            published = await _finished(step.platform.publish(step.connection, step.sending))
             if asked_before:
                 await self._keep(command, published)
-        except NetworkError as error:
+        except PlatformError as error:
             # A network that calls the repeat a duplicate has published the first send after all. If it says so again
             # although the post could not be confirmed, the duplicate is another post.
             landed = asked_before and error.code == DUPLICATE and not step.called_double
@@ -195,7 +195,7 @@ class Publishing:
     async def _keep(self, command: TargetCommand, published: Published) -> None:
         """Keep the answer to a repeat, for which a network may name a post that it has already.
 
-        Raises NetworkError(unconfirmed) where that is another of ours.
+        Raises PlatformError(unconfirmed) where that is another of ours.
         """
 
         async def keep() -> bool:
@@ -204,7 +204,7 @@ class Publishing:
                 return job is None or await claim(session, job, published.platform_post_id, by_text=False)
 
         if not await persist(keep):
-            raise NetworkError(Kind.UNCONFIRMED, "The network named another post.", code=DUPLICATE)
+            raise PlatformError(Kind.UNCONFIRMED, "The network named another post.", code=DUPLICATE)
 
     async def _settle(
         self,
@@ -242,7 +242,7 @@ class Publishing:
         """Save that a target waits for its account's rate limit: held if that may take hours or comes too late."""
         change, entry = transitions.waiting(datetime.now(UTC) + limited.wait), None
         if limited.capped or limited.wait > time_left():
-            used_up = verdicts.quota_used_up(networks()[command.platform], limited.wait)
+            used_up = verdicts.quota_used_up(platforms()[command.platform], limited.wait)
             # Held without an attempt, which the history could be read off.
             change, entry = verdicts.held(used_up), AuditEntry(Action.HELD, WORKER, details=(("code", used_up.code),))
         prepared: AttemptResult | None = None
@@ -264,16 +264,16 @@ class Publishing:
         if outcome.stale or outcome.early or outcome.status in RESULTS:
             return outcome
         log.info("target.waits_for_media", platform=command.platform, seconds=delay.total_seconds())
-        raise give_slot_back(networks()[command.platform], busy, delay) from busy
+        raise give_slot_back(platforms()[command.platform], busy, delay) from busy
 
     async def _refused(
-        self, command: TargetCommand, step: Step | None, basis: AnswerTo | BeforeSend, error: NetworkError
+        self, command: TargetCommand, step: Step | None, basis: AnswerTo | BeforeSend, error: PlatformError
     ) -> Outcome:
         """Write down a definite refusal; raise if Temporal is to run the step again soon."""
-        network, sending = networks()[command.platform], isinstance(basis, AnswerTo)
+        platform, sending = platforms()[command.platform], isinstance(basis, AnswerTo)
         if error.kind is Kind.AUTH and step:
             error = await judge_refusal(self._desk, step, error)
-        delay = verdicts.wait_for_next_try(network, error, command.tries)
+        delay = verdicts.wait_for_next_try(platform, error, command.tries)
         if error.kind in HELD and await self._holds(step, error):
             if error.kind is Kind.OPERATOR and step:
                 await self._desk.apps.refuse(step.account, error)
@@ -288,7 +288,7 @@ class Publishing:
             note = verdicts.note(step, AttemptState.REFUSED, decisions.FAILED, error)
             outcome = await self._close(command, basis, verdicts.refused(error), note)
             if outcome.status is TargetStatus.FAILED:
-                raise refused(network, error, outcome) from error
+                raise refused(platform, error, outcome) from error
             return outcome
         decision = f"trying again in {delay.total_seconds():.0f} s"
         note = verdicts.note(step, AttemptState.REFUSED, decision, error, delay)
@@ -298,8 +298,8 @@ class Publishing:
         await self._rate_limiter.record_refusal(step, error, delay, sending=sending)
         if LONGEST_WAIT_IN_STEP < delay < time_left():
             return outcome.model_copy(update={"tries": count_tries(command.tries)})
-        raise try_again(network, error, delay) from error
+        raise try_again(platform, error, delay) from error
 
-    async def _holds(self, step: Step | None, error: NetworkError) -> bool:
+    async def _holds(self, step: Step | None, error: PlatformError) -> bool:
         """Tell whether a refusal holds the target: not if its account was reconnected meanwhile."""
         return step is None or error.kind is not Kind.AUTH or await refuse_account(self._database, step, error)

@@ -19,7 +19,7 @@ from activities.verdicts import DEFAULT_QUOTA_WAIT
 from domain.attempts import AttemptStep
 from domain.rate_limits import Quota, RateLimit, Slot
 from platforms.base import ReportsQuota
-from platforms.errors import LONGEST_LIMIT, Kind, NetworkError
+from platforms.errors import LONGEST_LIMIT, Kind, PlatformError
 from store.database import Database
 from store.rate_limits import (
     Bucket,
@@ -88,7 +88,7 @@ class RateLimiter:
     async def before_publishing(self, step: Step) -> None:
         """Acquire the slot to publish a target, and to prepare it if that is still to be done. Raises RateLimited."""
         if self._on:
-            prepares = step.network.prepares(step.sending.draft) and not step.sending.handles
+            prepares = step.platform.prepares(step.sending.draft) and not step.sending.handles
             await self._reserve_all(step, [_preparing(step), _publishing(step)] if prepares else [_publishing(step)])
             step.slot_taken_at = time.monotonic()
 
@@ -106,7 +106,7 @@ class RateLimiter:
             since = datetime.now(UTC) - timedelta(seconds=time.monotonic() - step.slot_taken_at)
             await self._report(step, AttemptStep.PUBLISH, since, reported.remaining, reported.resets_at)
 
-    async def record_refusal(self, step: Step | None, error: NetworkError, delay: timedelta, *, sending: bool) -> None:
+    async def record_refusal(self, step: Step | None, error: PlatformError, delay: timedelta, *, sending: bool) -> None:
         """Keep the account's other targets from being refused for the same limit."""
         if self._on and step and error.kind in {Kind.RATE_LIMITED, Kind.CAPPED}:
             everything = sending or error.kind is Kind.CAPPED
@@ -127,8 +127,8 @@ class RateLimiter:
             # each ask the network the same.
             async with gate:
                 slot = await self._try_acquire(step, buckets)
-                if slot is None and isinstance(step.network, ReportsQuota):
-                    await self._refresh_quota(step, step.network, buckets[-1][0])
+                if slot is None and isinstance(step.platform, ReportsQuota):
+                    await self._refresh_quota(step, step.platform, buckets[-1][0])
                     slot = await self._try_acquire(step, buckets, without_query=True)
             if slot is None or slot.wait <= timedelta(0):
                 return
@@ -141,7 +141,7 @@ class RateLimiter:
         self, step: Step, buckets: Sequence[BucketLimits], *, without_query: bool = False
     ) -> Slot | None:
         """Acquire a slot in each bucket, or in none; return the latest. None: the quota must be queried first."""
-        asks = isinstance(step.network, ReportsQuota) and not without_query
+        asks = isinstance(step.platform, ReportsQuota) and not without_query
         async with self._database.transaction() as session:
             slots = []
             for bucket, rate_limits in buckets:
@@ -159,7 +159,7 @@ class RateLimiter:
                         await release(session, reservation)
             return longest
 
-    async def _refresh_quota(self, step: Step, network: ReportsQuota[Any], bucket: Bucket) -> None:
+    async def _refresh_quota(self, step: Step, platform: ReportsQuota[Any], bucket: Bucket) -> None:
         """Have one process ask the network for the quota; the others wait for it, as long as the query may take."""
         give_up = time.monotonic() + _QUERY_TIMEOUT_S
         while True:
@@ -169,20 +169,20 @@ class RateLimiter:
                     return
                 granted = await lease_quota_query(session, bucket, _QUERY_LEASE)
             if granted:
-                await self._query_quota(step, network, reservation)
+                await self._query_quota(step, platform, reservation)
                 return
             if time.monotonic() > give_up:
                 return
             await asyncio.sleep(_POLL_S)
 
-    async def _query_quota(self, step: Step, network: ReportsQuota[Any], reservation: Reservation) -> None:
+    async def _query_quota(self, step: Step, platform: ReportsQuota[Any], reservation: Reservation) -> None:
         """Ask the network for the quota. If it does not answer in time, posts go on; it is asked again later."""
         quota, seen = None, len(step.last)
         try:
             async with asyncio.timeout(_QUERY_TIMEOUT_S):
-                quota = await network.quota(step.connection)
-        except (NetworkError, TimeoutError) as error:
-            log.info("rate_limiting.no_quota", code=error.code if isinstance(error, NetworkError) else "timed_out")
+                quota = await platform.quota(step.connection)
+        except (PlatformError, TimeoutError) as error:
+            log.info("rate_limiting.no_quota", code=error.code if isinstance(error, PlatformError) else "timed_out")
         finally:
             # The attempt log shows only what was sent for the target.
             del step.last[seen:]
@@ -192,7 +192,7 @@ class RateLimiter:
                 return
             until = quota.resets_at or reservation.now + _QUOTA_TRUSTED_FOR
             if quota.remaining <= 0 and quota.resets_at is None:
-                until = await _first_slot_expires_at(session, reservation, step.network.rules.rate_limits, quota)
+                until = await _first_slot_expires_at(session, reservation, step.platform.rules.rate_limits, quota)
             since, until = reservation.now - _IN_FLIGHT, min(until, reservation.now + _longest_report(step))
             await record_quota(
                 session, reservation.bucket, since, quota.remaining, until, limit=quota.limit, asked=True
@@ -200,15 +200,15 @@ class RateLimiter:
 
 
 def _preparing(step: Step) -> BucketLimits:
-    return _bucket(step, AttemptStep.PREPARE), step.network.prepare_rate_limits(step.sending.draft)
+    return _bucket(step, AttemptStep.PREPARE), step.platform.prepare_rate_limits(step.sending.draft)
 
 
 def _publishing(step: Step) -> BucketLimits:
-    return _bucket(step, AttemptStep.PUBLISH), step.network.rules.rate_limits
+    return _bucket(step, AttemptStep.PUBLISH), step.platform.rules.rate_limits
 
 
 def _bucket(step: Step, name: str) -> Bucket:
-    return Bucket(step.network.platform, step.server, step.account.id, name)
+    return Bucket(step.platform.name, step.server, step.account.id, name)
 
 
 def _longest_report(step: Step) -> timedelta:

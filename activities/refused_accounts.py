@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.desk import Desk, Step
 from activities.persist import persist
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from store import accounts
 from store.database import Database
 
@@ -19,7 +19,7 @@ _QUESTION_S = 20
 """Seconds that the network gets to say whose credentials these are."""
 
 
-async def judge_refusal(desk: Desk, step: Step, error: NetworkError) -> NetworkError:
+async def judge_refusal(desk: Desk, step: Step, error: PlatformError) -> PlatformError:
     """Return what an answer of kind `auth` means, once the network was asked who the account is.
 
     A refused account holds all of its posts, so one post's answer alone does not refuse it: a forbidden reply or board
@@ -29,7 +29,7 @@ async def judge_refusal(desk: Desk, step: Step, error: NetworkError) -> NetworkE
     try:
         async with asyncio.timeout(_QUESTION_S):
             await desk.asks_about(step.account)
-    except NetworkError as answer:
+    except PlatformError as answer:
         if answer.kind is Kind.AUTH:
             return error
         return _later(error)
@@ -39,7 +39,7 @@ async def judge_refusal(desk: Desk, step: Step, error: NetworkError) -> NetworkE
     return error.as_rejected() if activity.info().attempt >= _TRIES else _later(error)
 
 
-async def refuse_account(database: Database, step: Step, error: NetworkError) -> bool:
+async def refuse_account(database: Database, step: Step, error: PlatformError) -> bool:
     """Hold all posts of an account that its network refuses; False where it was reconnected meanwhile."""
 
     async def refuse() -> bool:
@@ -52,7 +52,7 @@ async def refuse_account(database: Database, step: Step, error: NetworkError) ->
     return noted
 
 
-def _later(error: NetworkError) -> NetworkError:
-    return NetworkError(
+def _later(error: PlatformError) -> PlatformError:
+    return PlatformError(
         Kind.TRANSIENT, error.message, code=error.code, status=error.status, request_id=error.request_id
     )

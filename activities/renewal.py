@@ -19,8 +19,8 @@ from activities.fence import Stopwatch
 from activities.meters import Meters
 from activities.persist import persist
 from activities.renewal_outcomes import as_refusal, failure_of, may_have_worked
-from platforms.errors import Kind, NetworkError
-from platforms.registry import networks
+from platforms.errors import Kind, PlatformError
+from platforms.registry import platforms
 from platforms.renewal import TokenRules
 from store.accounts import open_credentials, open_sealed, seal_credentials
 from store.database import Database
@@ -51,7 +51,7 @@ class Changed:
 
 
 Guard = Callable[[], Awaitable[None]]
-"""Awaited before the first byte of each request for tokens; raises NetworkError if it is too late to send it."""
+"""Awaited before the first byte of each request for tokens; raises PlatformError if it is too late to send it."""
 Change = Callable[[dict[str, Any], Guard], Awaitable[Changed]]
 """Make new credentials of these, mostly by asking the network."""
 
@@ -86,7 +86,7 @@ class _Job:
 
     @property
     def label(self) -> str:
-        return networks()[self.platform].label
+        return platforms()[self.platform].label
 
 
 class Renewals:
@@ -114,7 +114,7 @@ class Renewals:
         """Return sealed credentials newer than the account's, None if the account is no longer connected.
 
         They may be the result of another step or process; `account` then says what its row says of tokens. `anyway`
-        renews even shortly after a failure. Raises NetworkError: as the network refuses, or `transient` if it takes
+        renews even shortly after a failure. Raises PlatformError: as the network refuses, or `transient` if it takes
         long.
         """
         key = account.workspace_id, account.id
@@ -169,10 +169,10 @@ class Renewals:
 
     def _begin(self, job: _Job) -> asyncio.Task[Account | None]:
         if self._stopping:
-            raise NetworkError(Kind.TRANSIENT, "The worker is stopping.", code="worker_stops")
+            raise PlatformError(Kind.TRANSIENT, "The worker is stopping.", code="worker_stops")
         if not self._on and job.rules is not None:
             message = "This service is set to renew no tokens (SOCIALSYNCER_RENEWALS)."
-            raise NetworkError(Kind.OPERATOR, message, code="renewals_off")
+            raise PlatformError(Kind.OPERATOR, message, code="renewals_off")
         task = self._running[job.key] = asyncio.create_task(self._run(job))
         task.add_done_callback(lambda done: self._ended(job, done))
         return task
@@ -180,7 +180,7 @@ class Renewals:
     def _ended(self, job: _Job, task: asyncio.Task[Account | None]) -> None:
         del self._running[job.key]
         if not task.cancelled() and (error := task.exception()):
-            code = error.code if isinstance(error, NetworkError) else type(error).__name__
+            code = error.code if isinstance(error, PlatformError) else type(error).__name__
             log.warning("credentials.not_renewed", account_id=job.key[1], platform=job.platform, code=code)
 
     async def _run(self, job: _Job) -> Account | None:
@@ -198,15 +198,15 @@ class Renewals:
             _demand_pause_is_over(lease, job)
             async with self._room.setdefault(job.server or job.platform, asyncio.Semaphore(_CONCURRENCY)):
                 changed = await _within(CALL_S, job.change(job.stored, lambda: _demand_in_time(asked)))
-        except NetworkError as error:
+        except PlatformError as error:
             return await self._failed(lease, job, error)
         except TimeoutError:
             return await self._failed(
-                lease, job, NetworkError(Kind.TRANSIENT, f"{job.label} did not answer.", code="timed_out")
+                lease, job, PlatformError(Kind.TRANSIENT, f"{job.label} did not answer.", code="timed_out")
             )
         except BaseException:
             # Cut off, with a request that may be out.
-            unsure_since = _unsure_since(lease, job, asked_network=True)
+            unsure_since = _unsure_since(lease, job, asked_platform=True)
             await self._unless_away(self._give_back(job, unsure_since))
             raise
         sealed = seal_credentials(self._vault, *job.key, changed.credentials)
@@ -214,7 +214,7 @@ class Renewals:
         async def write() -> Account | None:
             async with self._database.answers.transaction() as session:
                 return await keep_renewed(
-                    session, job.key, job.used, sealed, changed.tokens, _unsure_since(lease, job, asked_network=False)
+                    session, job.key, job.used, sealed, changed.tokens, _unsure_since(lease, job, asked_platform=False)
                 )
 
         try:
@@ -228,7 +228,7 @@ class Renewals:
             log.info("credentials.renewed", account_id=job.key[1], platform=job.platform)
         return newest
 
-    async def _failed(self, lease: Lease, job: _Job, error: NetworkError) -> Account | None:
+    async def _failed(self, lease: Lease, job: _Job, error: PlatformError) -> Account | None:
         """Note a failure. Raises it, unless the account has other credentials by now."""
         if job.rules is None or error.code in _NOT_ASKED:
             await self._unless_away(self._give_back(job, lease.unsure_since))
@@ -241,7 +241,7 @@ class Renewals:
             if newest is None or newest.credentials != job.used:
                 return newest
         failure = failure_of(error, lease.account.renewal_failures + 1)
-        unsure_since = _unsure_since(lease, job, asked_network=may_have_worked(error))
+        unsure_since = _unsure_since(lease, job, asked_platform=may_have_worked(error))
 
         async def note() -> None:
             async with self._database.answers.transaction() as session:
@@ -259,7 +259,7 @@ class Renewals:
         raise error
 
     async def _lease(self, job: _Job, asked: Stopwatch) -> Lease | None:
-        """Return the lease once it is granted or no longer needed, None if the account is gone. Raises NetworkError."""
+        """Return the lease once it is granted or not needed, None if the account is gone. Raises PlatformError."""
         until = time.monotonic() + _TIMEOUT_S
         while True:
             if await self._locks.take(job.key):
@@ -319,16 +319,16 @@ _NOT_ASKED = frozenset({"held_up", "pause"})
 """Codes of renewals that ended before the network was asked."""
 
 
-def _still_renewing(job: _Job) -> NetworkError:
+def _still_renewing(job: _Job) -> PlatformError:
     message = f"{job.label} has not renewed this account's access yet."
-    return NetworkError(Kind.TRANSIENT, message, code="renewing")
+    return PlatformError(Kind.TRANSIENT, message, code="renewing")
 
 
-def _unsure_since(lease: Lease, job: _Job, *, asked_network: bool) -> datetime | None:
+def _unsure_since(lease: Lease, job: _Job, *, asked_platform: bool) -> datetime | None:
     """Return since when the network may have made tokens that were lost; None if a refresh token can be sent again."""
     if job.rules is not None and not job.rules.rotates:
         return None
-    return lease.account.renewal_started_at if asked_network and job.rules is not None else lease.unsure_since
+    return lease.account.renewal_started_at if asked_platform and job.rules is not None else lease.unsure_since
 
 
 def _demand_pause_is_over(lease: Lease, job: _Job) -> None:
@@ -337,13 +337,13 @@ def _demand_pause_is_over(lease: Lease, job: _Job) -> None:
         return
     if account.renew_at > now:
         message = f"{job.label} could not renew the account's access just now; it is asked again later."
-        raise NetworkError(Kind.TRANSIENT, message, code="pause", retry_after=account.renew_at - now)
+        raise PlatformError(Kind.TRANSIENT, message, code="pause", retry_after=account.renew_at - now)
 
 
 async def _demand_in_time(asked: Stopwatch) -> None:
-    """Raise NetworkError if this process was stopped for so long that another may be renewing by now."""
+    """Raise PlatformError if this process was stopped for so long that another may be renewing by now."""
     if asked.passed > SEND_WITHIN:
-        raise NetworkError(Kind.TRANSIENT, "The renewal was held up.", code="held_up")
+        raise PlatformError(Kind.TRANSIENT, "The renewal was held up.", code="held_up")
 
 
 async def _within(seconds: int, work: Awaitable[Changed]) -> Changed:

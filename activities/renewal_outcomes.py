@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from activities.token_times import pause_after
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.token_endpoint import UNREADABLE
 from platforms.renewal import TokenRules
 from store.renewals import Lease
@@ -24,7 +24,7 @@ class Failure:
     outcome: str
 
 
-def failure_of(error: NetworkError, failures: int) -> Failure:
+def failure_of(error: PlatformError, failures: int) -> Failure:
     """Return what follows a failure, the `failures`th in a row."""
     if error.kind is Kind.AUTH:
         return Failure(None, "refused")
@@ -35,12 +35,12 @@ def failure_of(error: NetworkError, failures: int) -> Failure:
     return Failure(datetime.now(UTC) + pause, "operator" if error.kind is Kind.OPERATOR else "failed")
 
 
-def may_have_worked(error: NetworkError) -> bool:
+def may_have_worked(error: PlatformError) -> bool:
     """Return whether a network may have made new tokens although none arrived."""
     return error.code in _LOST_ON_THE_WAY or error.status in _BEHIND_A_GATEWAY
 
 
-def as_refusal(error: NetworkError, lease: Lease, rules: TokenRules, label: str) -> NetworkError:
+def as_refusal(error: PlatformError, lease: Lease, rules: TokenRules, label: str) -> PlatformError:
     """Return the refusal of a token with the reason that this service knows.
 
     A token that has ended cannot be renewed at networks that have no refresh tokens, however they word it. After a
@@ -49,11 +49,11 @@ def as_refusal(error: NetworkError, lease: Lease, rules: TokenRules, label: str)
     ends = lease.account.expires_at
     if rules.renews_itself and ends is not None and ends <= datetime.now(UTC) and (error.status or 500) < 500:
         message = f"This connection has ended: {label} lets it last {rules.life.days} days. Reconnect the account."
-        return NetworkError(Kind.AUTH, message, code=EXPIRED, status=error.status)
+        return PlatformError(Kind.AUTH, message, code=EXPIRED, status=error.status)
     if error.kind is Kind.AUTH and lease.unsure_since is not None and rules.rotates:
         message = (
             f"{label} no longer accepts this account's connection: a renewal was interrupted before its answer could "
             "be stored. Reconnect the account."
         )
-        return NetworkError(Kind.AUTH, message, code=LOST, status=error.status)
+        return PlatformError(Kind.AUTH, message, code=LOST, status=error.status)
     return error

@@ -4,7 +4,7 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
-from platforms.base import Network
+from platforms.base import Platform
 from platforms.renewal import Lifetimes, Renews, TokenRules
 from store.models import Account
 from store.renewals import Tokens
@@ -16,50 +16,50 @@ _SPREAD = 0.1
 """Times are moved by up to a tenth either way: accounts that were connected together do not come due together."""
 
 
-def rules_of(network: Network[Any, Any]) -> TokenRules | None:
+def rules_of(platform: Platform[Any, Any]) -> TokenRules | None:
     """Return the rules of a network's tokens, None if its credentials have no end."""
-    return network.tokens if isinstance(network, Renews) else None
+    return platform.tokens if isinstance(platform, Renews) else None
 
 
-def at_connecting(network: Network[Any, Any], credentials: Any, told: Lifetimes | None, now: datetime) -> Tokens:
+def at_connecting(platform: Platform[Any, Any], credentials: Any, told: Lifetimes | None, now: datetime) -> Tokens:
     """Return what is known of an account's tokens when it is connected with them.
 
     `told` is what the network has just said of them; without it their age is not known.
     """
     if told is not None:
-        return at_renewal(network, credentials, told, None, now)
-    rules = rules_of(network)
-    if rules is None or not network_can_renew(network, credentials):
+        return at_renewal(platform, credentials, told, None, now)
+    rules = rules_of(platform)
+    if rules is None or not platform_can_renew(platform, credentials):
         return Tokens(None, None, None, None)
     after = rules.first_renewal or rules.renew_after
     return Tokens(None, None, None, now + _spread(after) if after else None)
 
 
 def at_renewal(
-    network: Network[Any, Any], credentials: Any, told: Lifetimes, before: datetime | None, now: datetime
+    platform: Platform[Any, Any], credentials: Any, told: Lifetimes, before: datetime | None, now: datetime
 ) -> Tokens:
     """Return what is known of tokens that an answer has just brought; what it leaves out is taken from the rules.
 
     `before` is the end of the refresh token so far, which stays if that token does.
     """
-    rules = rules_of(network)
+    rules = rules_of(platform)
     if rules is None:
         return Tokens(told.expires_at, told.expires_at, _list(told.scopes), None)
     expires_at = told.expires_at or now + rules.life
-    if not network_can_renew(network, credentials) or rules.renews_itself:
+    if not platform_can_renew(platform, credentials) or rules.renews_itself:
         ends: datetime | None = expires_at
     else:
         assumed = now + rules.refresh_life if rules.refresh_life else None
         ends = told.refresh_expires_at or assumed or before
-    renews = rules.renew_after if network_can_renew(network, credentials) else None
+    renews = rules.renew_after if platform_can_renew(platform, credentials) else None
     if renews and rules.renews_itself:
         renews = min(renews, (expires_at - now) / 2)
     return Tokens(expires_at, ends, _list(told.scopes), now + _spread(renews) if renews else None)
 
 
-def network_can_renew(network: Network[Any, Any], credentials: Any) -> bool:
+def platform_can_renew(platform: Platform[Any, Any], credentials: Any) -> bool:
     """Return whether credentials hold all that renewing them needs."""
-    return isinstance(network, Renews) and network.can_renew(credentials)
+    return isinstance(platform, Renews) and platform.can_renew(credentials)
 
 
 def is_due(rules: TokenRules | None, account: Account, now: datetime) -> bool:

@@ -9,8 +9,8 @@ from domain import transitions
 from domain.attempts import AttemptResult, AttemptState
 from domain.post import HoldReason
 from domain.transitions import TargetTransition
-from platforms.base import Network, Published
-from platforms.errors import CATEGORY, Kind, NetworkError
+from platforms.base import Platform, Published
+from platforms.errors import CATEGORY, Kind, PlatformError
 
 DEFAULT_QUOTA_WAIT = timedelta(hours=1)
 """How long a capped target waits if neither the network nor its module knows when the quota resets."""
@@ -25,7 +25,7 @@ def note(
     step: Step | None,
     state: AttemptState,
     decision: str,
-    error: NetworkError | None = None,
+    error: PlatformError | None = None,
     again_in: timedelta | None = None,
 ) -> AttemptResult:
     """Return the line for the attempt log: what the last exchange came to, and what was decided upon it."""
@@ -47,33 +47,33 @@ def published(result: Published) -> TargetTransition:
     )
 
 
-def refused(error: NetworkError) -> TargetTransition:
+def refused(error: PlatformError) -> TargetTransition:
     """Return the transition of a target that fails with what the network said."""
     return transitions.failed(error.message, error.code, CATEGORY[error.kind])
 
 
-def tried_again(delay: timedelta, error: NetworkError) -> TargetTransition:
+def tried_again(delay: timedelta, error: PlatformError) -> TargetTransition:
     """Return the transition of a target that is tried again after `delay`."""
     return transitions.tried_again(datetime.now(UTC) + delay, error.message, error.code, CATEGORY[error.kind])
 
 
-def wait_while_held(error: NetworkError) -> timedelta | None:
+def wait_while_held(error: PlatformError) -> timedelta | None:
     """Return how long a target is held where that is known: a cap ends by itself, reconnecting is its owner's to do."""
     return (error.retry_after or DEFAULT_QUOTA_WAIT) if error.kind is Kind.CAPPED else None
 
 
-def wait_for_next_try(network: Network[Any, Any], error: NetworkError, tries_before: int = 0) -> timedelta:
+def wait_for_next_try(platform: Platform[Any, Any], error: PlatformError, tries_before: int = 0) -> timedelta:
     """Return how long to wait after a refusal before the next try; `tries_before`: refused by earlier steps."""
-    return wait_while_held(error) or wait_before_retry(network, error, tries_before)
+    return wait_while_held(error) or wait_before_retry(platform, error, tries_before)
 
 
-def quota_used_up(network: Network[Any, Any], wait: timedelta) -> NetworkError:
+def quota_used_up(platform: Platform[Any, Any], wait: timedelta) -> PlatformError:
     """Return the error of a target that is not sent because its account has used up its quota."""
-    message = f"{network.label} lets this account publish no more for now."
-    return NetworkError(Kind.CAPPED, message, code="network_cap", retry_after=wait)
+    message = f"{platform.label} lets this account publish no more for now."
+    return PlatformError(Kind.CAPPED, message, code="platform_cap", retry_after=wait)
 
 
-def held(error: NetworkError) -> TargetTransition:
+def held(error: PlatformError) -> TargetTransition:
     """Return the transition of a target that waits for its account, its account's quota or the operator."""
     wait = wait_while_held(error)
     until = None if wait is None else datetime.now(UTC) + wait

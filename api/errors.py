@@ -78,7 +78,7 @@ def as_json(problem: Problem) -> dict[str, str | None]:
     beside = {
         "platform": problem.platform,
         "accountId": problem.account_id,
-        "networkCode": problem.network_code,
+        "platformCode": problem.platform_code,
     }
     return found | {name: _text(value) for name, value in beside.items() if value}
 

@@ -10,11 +10,11 @@ from pydantic import ConfigDict, Field
 from api.auth import authenticate
 from api.dependencies import Deps
 from api.http.query import read_query
-from api.posts.views import NetworkName, View, write
+from api.posts.views import PlatformName, View, write
 from domain.post import MediaType
-from platforms.base import Network
+from platforms.base import Platform
 from platforms.connect import connectors
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.rules import FileRule
 from store.app_setups import platforms_with_app
 
@@ -95,7 +95,7 @@ class PlatformView(View):
 
     model_config = ConfigDict(title="PlatformRules")
 
-    platform: NetworkName = Field(description="The network.")
+    platform: PlatformName = Field(description="The network.")
     label: str = Field(description="Its name for people.", examples=["Instagram"])
     text: TextRuleView = Field(description="The limit of a text.")
     media: MediaRuleView = Field(description="The limits of the number of media.")
@@ -135,12 +135,12 @@ class Platforms(Controller):
         return Response(_written(with_app), media_type="application/json")
 
 
-def view_of_network(network: Network[Any, Any], *, with_app: bool = True) -> PlatformView:
+def view_of_platform(platform: Platform[Any, Any], *, with_app: bool = True) -> PlatformView:
     """Return a network's rules as clients read them; `with_app` says that the operator has an app there."""
-    text, media = network.rules.text, network.rules.media
+    text, media = platform.rules.text, platform.rules.media
     return PlatformView(
-        platform=network.platform,
-        label=network.label,
+        platform=platform.name,
+        label=platform.label,
         text=TextRuleView(
             limit=text.limit,
             premium_limit=text.premium_limit,
@@ -155,10 +155,10 @@ def view_of_network(network: Network[Any, Any], *, with_app: bool = True) -> Pla
             mixes=media.mixes,
             source=media.source,
         ),
-        files=[_file_view(rule) for rule in network.rules.files],
-        alt_text=network.rules.alt_text,
-        connect=_connect_view(network.platform, with_app=with_app),
-        settings=network.settings.model_json_schema(),
+        files=[_file_view(rule) for rule in platform.rules.files],
+        alt_text=platform.rules.alt_text,
+        connect=_connect_view(platform.name, with_app=with_app),
+        settings=platform.settings.model_json_schema(),
     )
 
 
@@ -177,5 +177,5 @@ def _connect_view(platform: str, *, with_app: bool) -> ConnectRuleView:
 
 @lru_cache(maxsize=16)
 def _written(with_app: frozenset[str]) -> bytes:
-    views = [view_of_network(each, with_app=name in with_app) for name, each in sorted(networks().items())]
+    views = [view_of_platform(each, with_app=name in with_app) for name, each in sorted(platforms().items())]
     return write(PlatformsView(platforms=views))

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-NETWORKS = ("twitter", "mastodon", "bluesky", "linkedin", "threads")
+PLATFORMS = ("twitter", "mastodon", "bluesky", "linkedin", "threads")
 ZONE = "Europe/Berlin"
 POSTS = 60
 TO_REFUSE = 3
@@ -60,11 +60,11 @@ class Campaign:
         start = date.today() + timedelta(days=7 - date.today().weekday())  # noqa: DTZ011 a day on the wall
         out = io.StringIO()
         rows = csv.writer(out)
-        rows.writerow(["row", "when", "networks", "text"])
+        rows.writerow(["row", "when", "platforms", "text"])
         for row in range(POSTS):
             when = f"{start + timedelta(days=row // 2)}T{'09:00' if row % 2 == 0 else '17:00'}"
-            networks = " ".join(NETWORKS[each % len(NETWORKS)] for each in range(row, row + 1 + row % 3))
-            rows.writerow([row, when, networks, f"Winter {self._name}, post {row}"])
+            platforms = " ".join(PLATFORMS[each % len(PLATFORMS)] for each in range(row, row + 1 + row % 3))
+            rows.writerow([row, when, platforms, f"Winter {self._name}, post {row}"])
         return out.getvalue()
 
     def many(self, action: str, body: dict[str, Any], step: str) -> list[dict[str, Any]]:
@@ -91,7 +91,9 @@ class Campaign:
         posts = [
             {
                 "content": row["text"],
-                "platforms": [{"platform": name, "accountId": self.accounts[name]} for name in row["networks"].split()],
+                "platforms": [
+                    {"platform": name, "accountId": self.accounts[name]} for name in row["platforms"].split()
+                ],
                 "scheduledFor": row["when"],
                 "timezone": ZONE,
                 "tags": [self._name],
@@ -123,10 +125,10 @@ class Campaign:
     def publish_some(self) -> None:
         """Publish the first posts now; the sandbox refuses one target of each."""
         first = list(self.listed(status="scheduled", sort="scheduledFor"))[:TO_REFUSE]
-        networks = [[target["platform"] for target in post["platforms"]] for post in first]
-        for own in networks:
+        platforms = [[target["platform"] for target in post["platforms"]] for post in first]
+        for own in platforms:
             # They go out side by side: only of a network that no other goes to is it known whose target is refused.
-            alone = next(name for name in own if sum(name in each for each in networks) == 1)
+            alone = next(name for name in own if sum(name in each for each in platforms) == 1)
             fault = {"platform": alone, "operation": "publish", "fault": "reject"}
             self.sandbox.post("/_/faults", json=fault).raise_for_status()
         self.many("/update", {"posts": [{"id": post["id"], "publishNow": True} for post in first]}, "publish")

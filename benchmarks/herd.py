@@ -25,7 +25,7 @@ from benchmarks.processes import answer, cpu_seconds, parts_of, program
 from benchmarks.stack import stack
 
 CALLERS = 16
-NETWORKS = ("twitter", "bluesky")
+PLATFORMS = ("twitter", "bluesky")
 CREATES_PER_S = 40
 """A careful guess at how fast the crowd is created; the due time lies behind it."""
 _WITHIN = timedelta(minutes=3)
@@ -78,7 +78,7 @@ def show(name: str, late: list[float], costs: str) -> None:
 async def ours(http: httpx.AsyncClient, sandbox: httpx.AsyncClient, dev: dict[str, Any], count: int) -> None:
     """Measure a crowd of posts."""
     by_platform = {each["platform"]: each["accountId"] for each in reversed(dev["accounts"])}
-    targets = [{"platform": platform, "accountId": by_platform[platform]} for platform in NETWORKS]
+    targets = [{"platform": platform, "accountId": by_platform[platform]} for platform in PLATFORMS]
 
     async def create(due: datetime) -> None:
         key = str(uuid.uuid4())
@@ -87,11 +87,11 @@ async def ours(http: httpx.AsyncClient, sandbox: httpx.AsyncClient, dev: dict[st
 
     due = await crowd(create, count)
     clocks, late = Clocks(parts_of(dev)), list[float]()
-    while len(late) < count * len(NETWORKS):
+    while len(late) < count * len(PLATFORMS):
         if datetime.now(UTC) > due + _WITHIN:
             raise SystemExit(f"only {len(late)} targets became public")
         await asyncio.sleep(1)
-        posts = (await sandbox.get("/_/posts", params={"limit": count * len(NETWORKS)})).json()["posts"]
+        posts = (await sandbox.get("/_/posts", params={"limit": count * len(PLATFORMS)})).json()["posts"]
         seconds = ((datetime.fromisoformat(post["createdAt"]) - due).total_seconds() for post in posts)
         # Those of the round before are older than any of this round could be.
         late = [each for each in seconds if each > -count / CREATES_PER_S]
@@ -106,7 +106,7 @@ async def bare(client: Client, worker: Process, dev: dict[str, Any], count: int)
 
     await crowd(create, count)
     clocks, late = Clocks({"temporal": parts_of(dev)["temporal"], "worker": worker.pid}), list[float]()
-    while len(late) < count * len(NETWORKS):
+    while len(late) < count * len(PLATFORMS):
         late += json.loads(await answer(worker))
     show("bare", late, clocks.told(count))
 
@@ -121,7 +121,7 @@ async def run(count: int, rounds: int) -> None:
             httpx.AsyncClient(base_url=dev["sandboxUrl"], timeout=60) as sandbox,
             program("benchmarks.bare_worker", dev["temporalAddress"]) as worker,
         ):
-            print(f"{count} posts to {len(NETWORKS)} networks; load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
+            print(f"{count} posts to {len(PLATFORMS)} networks; load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
             for _ in range(rounds):
                 await bare(client, worker, dev, count)
                 await ours(http, sandbox, dev, count)

@@ -20,7 +20,7 @@ from temporalio.client import Client
 
 from benchmarks.stack import stack
 
-NETWORKS = ("twitter", "bluesky")
+PLATFORMS = ("twitter", "bluesky")
 _DUE_IN = timedelta(seconds=4)
 _PREFIX = "EVENT_TYPE_"
 _LOCAL = "core_local_activity"
@@ -103,7 +103,7 @@ def show(events: Iterable[HistoryEvent]) -> None:
 
 async def _publish(http: httpx.AsyncClient, accounts: list[dict[str, Any]], **more: Any) -> str:
     by_platform = {each["platform"]: each["accountId"] for each in reversed(accounts)}
-    targets = [{"platform": platform, "accountId": by_platform[platform]} for platform in NETWORKS]
+    targets = [{"platform": platform, "accountId": by_platform[platform]} for platform in PLATFORMS]
     key = str(uuid.uuid4())
     answer = await http.post(
         "/v1/posts", json={"content": key, "platforms": targets, **more}, headers={"Idempotency-Key": key}

@@ -22,7 +22,7 @@ import httpx
 
 from benchmarks.proof.accounts import Accounts
 from benchmarks.proof.inside.folder import inside
-from benchmarks.proof.networks import NETWORKS, body, platform_of
+from benchmarks.proof.platforms import PLATFORMS, api_name_of, body
 from benchmarks.proof.product import Product
 from benchmarks.stack import stack
 
@@ -52,7 +52,7 @@ _FAR = timedelta(hours=1)
 class Stormed:
     """A post that many clients change, and what they were answered."""
 
-    network: str
+    platform: str
     account_id: str
     mark: str
     post_id: str = ""
@@ -70,8 +70,8 @@ class Stormed:
         if self.last["status"] == "scheduled":
             return datetime.fromisoformat(self.last["scheduledFor"]) > datetime.now(UTC) + _FAR / 2
         [target] = self.last["platforms"]
-        unknowable = target["status"] == "unconfirmed" and not NETWORKS[self.network].rules_out
-        return self.last["status"] in _AT_REST or unknowable or not NETWORKS[self.network].readable
+        unknowable = target["status"] == "unconfirmed" and not PLATFORMS[self.platform].rules_out
+        return self.last["status"] in _AT_REST or unknowable or not PLATFORMS[self.platform].readable
 
 
 def problems(post: Stormed, public: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -109,7 +109,7 @@ class Storm:
 
     async def run(self) -> list[Stormed]:
         """Run the storm and wait until all posts are at rest; returns them."""
-        names = [self._random.choice(sorted(NETWORKS)) for _ in range(self._count)]
+        names = [self._random.choice(sorted(PLATFORMS)) for _ in range(self._count)]
         lent = await Accounts(self._product).lend(names)
         posts = [
             Stormed(name, account, f"storm {self._seed} {number}.")
@@ -130,15 +130,15 @@ class Storm:
                 fault: dict[str, Any] = {"fault": self._random.choice(_FAULTS), "operation": "publish", "seconds": 2}
                 if fault["fault"] != "rate_limited":
                     del fault["seconds"]
-                target = {"platform": platform_of(post.network), "accountId": post.account_id}
+                target = {"platform": api_name_of(post.platform), "accountId": post.account_id}
                 await self._product.control("POST", "faults", {**target, **fault})
 
     async def _create(self, post: Stormed) -> None:
         due = datetime.now(UTC) + self._random.choice([timedelta(seconds=3), timedelta(seconds=8), _FAR])
-        wanted = {**body(post.network, post.account_id, post.mark), "scheduledFor": due.isoformat()}
+        wanted = {**body(post.platform, post.account_id, post.mark), "scheduledFor": due.isoformat()}
         answer = await self._ask(post, "POST", "/v1/posts", wanted, f"create {post.mark}")
         if answer is None or answer.status_code != 201:
-            raise SystemExit(f"{post.network}: {answer and answer.text}")
+            raise SystemExit(f"{post.platform}: {answer and answer.text}")
         post.post_id = answer.json()["id"]
 
     async def _client(self, post: Stormed, number: int, end: float) -> None:
@@ -233,7 +233,7 @@ async def storm(seed: int, posts: int, seconds: float) -> int:
         public = [each for each in shown if post.mark in each["text"] and not each["deleted"]]
         for problem in problems(post, [each for each in public if each["supersededBy"] is None]):
             wrong += 1
-            print(f"{post.network} {post.post_id} {problem}", *post.answers[-20:], sep="\n  ")
+            print(f"{post.platform} {post.post_id} {problem}", *post.answers[-20:], sep="\n  ")
     statuses = Counter(post.last["status"] if post.last else "deleted" for post in stormed)
     print(f"struck: {dict(run.struck)}\nposts: {dict(statuses)}\nanswers: {dict(sorted(run.statuses.items()))}")
     print(f"{len(stormed)} posts, {wrong} problems, {run.statuses[500]} answers 500")

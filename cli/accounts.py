@@ -13,15 +13,15 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.desk import plain
-from cli.connecting import keep_account, network_named, parse_credentials, verify
+from cli.connecting import keep_account, parse_credentials, platform_named, verify
 from cli.environment import Environment, S, environment_of
 from cli.errors import UserError
 from cli.keys import known_workspace, workspace_id_of
 from cli.places import parse_places
 from cli.sandbox import SandboxAccount, introduce, known_accounts, own_server, stable_user_id
 from domain.schedule import rfc3339
-from platforms.base import Network
-from platforms.registry import networks
+from platforms.base import Platform
+from platforms.registry import platforms
 from runtime.settings import Settings, VaultSettings
 from runtime.worker import servers
 from store.accounts import change_places, list_accounts, posts_waiting_for, remove_account
@@ -50,7 +50,7 @@ def parse_object(text: str) -> dict[str, Any]:
 
 
 async def add(
-    platform: str,
+    platform_name: str,
     workspace: str | None,
     text: str,
     data_dir: Path | None,
@@ -61,28 +61,32 @@ async def add(
     `allow` names the places beside its own that it may publish to, as `accounts allow` does. On a development stack the
     account is first made known to its sandbox, so that any token does.
     """
-    network, given, environment = network_named(platform), parse_object(text), environment_of(data_dir, VaultSettings)
-    named, places = environment.workspace_id if workspace is None else workspace, parse_places(network, allow)
+    platform, given, environment = (
+        platform_named(platform_name),
+        parse_object(text),
+        environment_of(data_dir, VaultSettings),
+    )
+    named, places = environment.workspace_id if workspace is None else workspace, parse_places(platform, allow)
     if environment.sandbox_url is None:
-        credentials = parse_credentials(network, given)
+        credentials = parse_credentials(platform, given)
     else:
         about = SandboxDetails(username=given.pop("username", None), premium=given.pop("premium", False) is True)
         # A name that the sandbox knows is that account's: so reconnecting can be practised.
-        known = await known_accounts(environment.sandbox_url, platform) if "identifier" in given else {}
+        known = await known_accounts(environment.sandbox_url, platform_name) if "identifier" in given else {}
         # Bluesky's handles are names with the server's behind them.
         for name in (str(given.get("identifier")), str(given.get("identifier")).partition(".")[0]):
             if name in known:
                 about, given["identifier"] = replace(about, username=about.username or name), known[name]
                 break
-        credentials = parse_credentials(network, given)
+        credentials = parse_credentials(platform, given)
         # An account on a real server that the operator allows is no business of the sandbox's.
-        if not servers(environment.settings).reach(network, credentials).named:
-            await _introduce(environment.sandbox_url, network, credentials, about)
+        if not servers(environment.settings).reach(platform, credentials).named:
+            await _introduce(environment.sandbox_url, platform, credentials, about)
     async with open_database(environment) as database:
         # Before the network is asked: it may renew the credentials, which must then be kept.
         async with database.transaction() as session:
             await known_workspace(session, named)
-        verified = await verify(network, credentials, environment.settings)
+        verified = await verify(platform, credentials, environment.settings)
         async with database.transaction() as session:
             workspace_id = await workspace_id_of(session, named)
             account = await keep_account(session, environment.settings, workspace_id, verified)
@@ -153,7 +157,7 @@ async def _change(
         account = await session.get(Account, (workspace_id, account_id))
         if account is None:
             raise UserError(f"The workspace has no account {account_id}.")
-        places = parse_places(networks()[account.platform], pairs)
+        places = parse_places(platforms()[account.platform], pairs)
         if allow:
             changed = await change_places(session, workspace_id, account_id, allow=places)
         else:
@@ -196,20 +200,20 @@ async def _workspace(workspace: str | None, data_dir: Path | None) -> AsyncItera
 
 
 async def _introduce(
-    sandbox_url: str, network: Network[Any, Any], credentials: BaseModel, about: SandboxDetails
+    sandbox_url: str, platform: Platform[Any, Any], credentials: BaseModel, about: SandboxDetails
 ) -> None:
     """Make the account known to the sandbox; where its id is not among the credentials, it follows from the token."""
     fields = plain(credentials)
-    known = (await known_accounts(sandbox_url, network.platform)).get(about.username or "")
+    known = (await known_accounts(sandbox_url, platform.name)).get(about.username or "")
     user_id = known or fields.get("user_id") or stable_user_id(fields["access_token"])
     account = SandboxAccount(
-        platform=network.platform,
-        account_id=network.account_id(user_id),
+        platform=platform.name,
+        account_id=platform.account_id(user_id),
         user_id=user_id,
         username=about.username or f"user{user_id[-6:]}",
         access_token=fields["access_token"],
         refresh_token=fields.get("refresh_token"),
         premium=about.premium,
-        server=own_server(network, credentials),
+        server=own_server(platform, credentials),
     )
     await introduce(sandbox_url, [account])

@@ -13,12 +13,12 @@ from activities.desk import plain
 from activities.token_times import at_connecting
 from api.http.body_validation import as_problem, known_names
 from cli.errors import UserError
-from platforms.base import AccountFacts, Connection, Identity, Network
-from platforms.errors import Kind, NetworkError
+from platforms.base import AccountFacts, Connection, Identity, Platform
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import Wire
 from platforms.outgoing import Outgoing
 from platforms.reach import FORBIDDEN
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.renewal import Lifetimes, Renewed
 from runtime.settings import VaultSettings
 from runtime.worker import servers
@@ -32,27 +32,27 @@ _CONNECTION_ENDED = "no longer accepts this"
 """What the networks' sentences say where they know no reason; it is not true of an account that never was connected."""
 
 
-def network_named(platform: str) -> Network[Any, Any]:
+def platform_named(name: str) -> Platform[Any, Any]:
     """Return a network by its name. Raises UserError."""
-    network = networks().get(platform)
-    if network is None:
-        raise UserError(f"There is no network {platform!r}: choose one of {', '.join(networks())}.")
-    return network
+    platform = platforms().get(name)
+    if platform is None:
+        raise UserError(f"There is no network {name!r}: choose one of {', '.join(platforms())}.")
+    return platform
 
 
-def parse_credentials(network: Network[Any, Any], given: Mapping[str, Any]) -> BaseModel:
+def parse_credentials(platform: Platform[Any, Any], given: Mapping[str, Any]) -> BaseModel:
     """Return the credentials as the network's own model. Raises UserError naming the fields at fault, no values."""
     SECRETS.remember_fields(given)
     try:
-        credentials: BaseModel = network.credentials.model_validate(dict(given))
+        credentials: BaseModel = platform.credentials.model_validate(dict(given))
     except ValidationError as error:
         faults = [
-            as_problem(fault, known_names(network.credentials, fault["loc"])).error.strip()
+            as_problem(fault, known_names(platform.credentials, fault["loc"])).error.strip()
             for fault in error.errors(include_input=False, include_url=False)
         ]
         said = "; ".join(faults)
         end = "" if said.endswith("?") else "."
-        raise UserError(f"{network.label} does not take these credentials: {said}{end}") from None
+        raise UserError(f"{platform.label} does not take these credentials: {said}{end}") from None
     return credentials
 
 
@@ -60,7 +60,7 @@ def parse_credentials(network: Network[Any, Any], given: Mapping[str, Any]) -> B
 class Verified:
     """Credentials that a network accepts, renewed if that was needed, and whose they are."""
 
-    network: Network[Any, Any]
+    platform: Platform[Any, Any]
     identity: Identity
     credentials: BaseModel
     lifetimes: Lifetimes | None = None
@@ -68,10 +68,10 @@ class Verified:
 
 
 async def connect_account(
-    database: Database, settings: VaultSettings, workspace_id: str, network: Network[Any, Any], credentials: BaseModel
+    database: Database, settings: VaultSettings, workspace_id: str, platform: Platform[Any, Any], credentials: BaseModel
 ) -> Account:
     """Verify the credentials with the network and connect their account. Raises UserError."""
-    verified = await verify(network, credentials, settings)
+    verified = await verify(platform, credentials, settings)
     async with database.transaction() as session:
         return await keep_account(session, settings, workspace_id, verified)
 
@@ -80,68 +80,68 @@ async def keep_account(
     session: AsyncSession, settings: VaultSettings, workspace_id: str, verified: Verified
 ) -> Account:
     """Connect the account of verified credentials, or reconnect it."""
-    network, identity = verified.network, verified.identity
+    platform, identity = verified.platform, verified.identity
     return await save_account(
         session,
         Vault(settings.encryption_keys),
         workspace_id=workspace_id,
-        account_id=network.account_id(identity.user_id),
-        platform=network.platform,
+        account_id=platform.account_id(identity.user_id),
+        platform=platform.name,
         user_id=identity.user_id,
         username=identity.username,
         premium=identity.premium,
         limits=identity.limits,
-        app_id=network.app_id(verified.credentials),
+        app_id=platform.app_id(verified.credentials),
         credentials=plain(verified.credentials),
-        tokens=asdict(at_connecting(network, verified.credentials, verified.lifetimes, datetime.now(UTC))),
+        tokens=asdict(at_connecting(platform, verified.credentials, verified.lifetimes, datetime.now(UTC))),
     )
 
 
-async def verify(network: Network[Any, Any], credentials: BaseModel, settings: VaultSettings) -> Verified:
+async def verify(platform: Platform[Any, Any], credentials: BaseModel, settings: VaultSettings) -> Verified:
     """Ask the network whose credentials these are. Raises UserError."""
     reached = servers(settings)
-    server, outgoing = reached.reach(network, credentials), Outgoing(reached)
+    server, outgoing = reached.reach(platform, credentials), Outgoing(reached)
     apps = settings.registered_apps
     current, lifetimes = credentials, None
 
     async def refresh() -> BaseModel:
-        renewed: Renewed[BaseModel] = await network.renew(connection)  # type: ignore[attr-defined]
+        renewed: Renewed[BaseModel] = await platform.renew(connection)  # type: ignore[attr-defined]
         return await keep(lambda _: without(renewed.credentials, credentials), renewed.lifetimes)
 
     async def keep(change: Callable[[BaseModel], BaseModel], told: Lifetimes | None = None) -> BaseModel:
         nonlocal current, lifetimes
         current, lifetimes = change(current), told or lifetimes
-        connection.credentials = filled(apps, network, current)
+        connection.credentials = filled(apps, platform, current)
         return connection.credentials
 
-    async with outgoing.to_named_servers() if server.named else outgoing.to_network(network) as transport:
+    async with outgoing.to_named_servers() if server.named else outgoing.to_platform(platform) as transport:
         connection = Connection(
             wire=Wire(
                 transport,
                 server.url,
-                network.label,
-                network.error_of,
-                network.request_id_header,
-                domains=network.own_domains,
+                platform.label,
+                platform.error_of,
+                platform.request_id_header,
+                domains=platform.own_domains,
                 elsewhere=server.elsewhere,
             ),
             account=AccountFacts(account_id="", user_id="", username=""),
-            credentials=filled(apps, network, credentials),
+            credentials=filled(apps, platform, credentials),
             refresh=refresh,
             keep=keep,
             vouched=server.vouched,
         )
         try:
-            return Verified(network, await network.whoami(connection), current, lifetimes)
-        except NetworkError as error:
-            raise UserError(_why_not(network, error)) from error
+            return Verified(platform, await platform.whoami(connection), current, lifetimes)
+        except PlatformError as error:
+            raise UserError(_why_not(platform, error)) from error
 
 
-def _why_not(network: Network[Any, Any], error: NetworkError) -> str:
+def _why_not(platform: Platform[Any, Any], error: PlatformError) -> str:
     if error.code == FORBIDDEN:
         return error.message
     if error.kind is not Kind.AUTH:
         return f"The account is not connected: {error.message}"
     if _CONNECTION_ENDED in error.message:
-        return f"{network.label} does not accept these credentials. Check them and try again."
-    return f"{network.label} does not accept these credentials: {error.message}"
+        return f"{platform.label} does not accept these credentials. Check them and try again."
+    return f"{platform.label} does not accept these credentials: {error.message}"

@@ -59,7 +59,7 @@ def as_program(report: PostReport) -> str:
         "row": report.row,
         "targets": targets,
         "workflow": report.workflow,
-        "network": report.network,
+        "platform": report.platform,
         "attempts": [json.loads(write(view)) for view in events_view(_lines(report), identities=True)],
         "findings": [{"kind": each.kind, "heals": each.heals, "what": each.what} for each in report.findings],
         "now": [asdict(each) for each in report.advice],
@@ -74,7 +74,7 @@ def as_text(report: PostReport) -> Iterator[str]:
     yield report.row
     yield from (f"  {target.says}" for target in report.targets)
     yield from report.workflow
-    yield from report.network
+    yield from report.platform
     if report.attempts:
         yield "The last steps towards networks:"
         for view in events_view(_lines(report), identities=True):

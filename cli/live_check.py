@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cli.accounts import open_database
-from cli.connecting import network_named
+from cli.connecting import platform_named
 from cli.environment import Environment, environment_of
 from cli.errors import UserError
 from cli.keys import workspace_id_of
@@ -48,14 +48,14 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
 
 def chosen(platform: str, only: Sequence[str]) -> list[str]:
     """Return the names of the samples that will be published. Raises UserError for one that there is not."""
-    names = [sample.name for sample in live_check_of(network_named(platform)).samples]
+    names = [sample.name for sample in live_check_of(platform_named(platform)).samples]
     if unknown := sorted(set(only) - set(names)):
         raise UserError(f"There is no sample {unknown[0]!r}: choose among {', '.join(names)}.")
     return [name for name in names if not only or name in only]
 
 
 async def run_check(
-    platform: str,
+    name: str,
     account_id: str,
     workspace: str | None,
     data_dir: Path | None,
@@ -65,19 +65,21 @@ async def run_check(
     asks: bool,
 ) -> Report:
     """Check an account. Raises UserError; click.Abort if the person says no."""
-    network, environment = network_named(platform), environment_of(data_dir, VaultSettings)
-    names = chosen(platform, only)
+    platform, environment = platform_named(name), environment_of(data_dir, VaultSettings)
+    names = chosen(name, only)
     async with open_database(environment) as database:
-        account = await _account(database, environment, workspace, platform, account_id)
-        how = "deletes them" if live_check_of(network).remove else "cannot delete them: you must do that by hand"
-        say(f"This publishes up to {len(names)} posts as {account.username} on {network.label}, and {how}.", error=True)
+        account = await _account(database, environment, workspace, name, account_id)
+        how = "deletes them" if live_check_of(platform).remove else "cannot delete them: you must do that by hand"
+        say(
+            f"This publishes up to {len(names)} posts as {account.username} on {platform.label}, and {how}.", error=True
+        )
         say(f"They are: {', '.join(names)}.", error=True)
         if asks:
             await asyncio.to_thread(click.confirm, "Publish them?", abort=True, err=True)
         async with worker.desk(environment.settings, database) as desk:
             files = CheckFiles(file_named, host_of(environment, database, account.workspace_id))
             check = Check(
-                network,
+                platform,
                 desk.connect(account),
                 files,
                 given=given,

@@ -16,7 +16,7 @@ from cli.terminal import say
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _PORT = click.IntRange(1, 65535)
-_WAITS_FOR = ("account", "network", "rate_limit", "media", "answer", "person", "operator")
+_WAITS_FOR = ("account", "platform", "rate_limit", "media", "answer", "person", "operator")
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
 

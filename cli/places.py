@@ -7,24 +7,24 @@ from typing import Any
 from pydantic import ValidationError
 
 from cli.errors import UserError
-from platforms.base import Network
+from platforms.base import Platform
 from platforms.places import ANY
 
 
-def parse_places(network: Network[Any, Any], pairs: Sequence[str]) -> dict[str, set[str]]:
+def parse_places(platform: Platform[Any, Any], pairs: Sequence[str]) -> dict[str, set[str]]:
     """Return what pairs such as `channelId=123` name, as settings hold it. Raises UserError."""
-    known = {place.name: place for place in network.places}
+    known = {place.name: place for place in platform.places}
     found: defaultdict[str, set[str]] = defaultdict(set)
     for pair in pairs:
         name, _, value = pair.partition("=")
         if name not in known:
             there_are = f"it has {', '.join(known)}" if known else "it has none"
-            raise UserError(f"{network.label} has no setting {name!r} that names another place; {there_are}.")
+            raise UserError(f"{platform.label} has no setting {name!r} that names another place; {there_are}.")
         if value == ANY:
             found[name].add(ANY)
             continue
         try:
-            settings = network.settings.model_validate({name: value})
+            settings = platform.settings.model_validate({name: value})
         except ValidationError as error:
             said = error.errors(include_input=False, include_url=False)[0]["msg"].removeprefix("Value error, ")
             raise UserError(f"{name} {said}; or {ANY} for all.") from None

@@ -9,7 +9,7 @@ from cli.current_operator import current_operator
 from cli.environment import environment_of
 from cli.errors import UserError
 from domain.schedule import parse_date_time, rfc3339
-from platforms.registry import networks
+from platforms.registry import platforms
 from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
 from store.restores import (
@@ -48,7 +48,7 @@ async def handle_restore(
             restore = await begin_restore(session, since, datetime.now(UTC), database=database, temporal=temporal)
         yield f"Restored to {rfc3339(restore.restored_to)}. The API refuses writes until this is dealt with."
         await asyncio.sleep(HEARD_AFTER_S)
-        now, searchable = datetime.now(UTC), {name for name, each in networks().items() if each.finds_unaided}
+        now, searchable = datetime.now(UTC), {name for name, each in platforms().items() if each.finds_unaided}
         more = restore.database
         while more:
             async with rows.transaction() as session:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from cli.errors import UserError
-from platforms.base import Network
+from platforms.base import Platform
 
 _TIMEOUT = 10.0
 
@@ -31,10 +31,10 @@ class SandboxAccount(BaseModel):
     """The server that the account names, on networks that have many."""
 
 
-def own_server(network: Network[Any, Any], credentials: BaseModel) -> str | None:
+def own_server(platform: Platform[Any, Any], credentials: BaseModel) -> str | None:
     """Return the server that an account names, None if it is the network's usual one."""
-    address = network.address(credentials)
-    return None if address == network.base_url else address
+    address = platform.address(credentials)
+    return None if address == platform.base_url else address
 
 
 def stable_user_id(seed: str) -> str:
@@ -42,7 +42,7 @@ def stable_user_id(seed: str) -> str:
     return str(10**16 + int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % (9 * 10**16))
 
 
-def invented_credentials(network: Network[Any, Any], user_id: str) -> dict[str, str]:
+def invented_credentials(platform: Platform[Any, Any], user_id: str) -> dict[str, str]:
     """Invent credentials that only the sandbox will ever honour, as many as the network knows."""
     invented = {
         "access_token": f"sandbox-{secrets.token_urlsafe(24)}",
@@ -51,7 +51,7 @@ def invented_credentials(network: Network[Any, Any], user_id: str) -> dict[str, 
         "client_key": "sandbox",
         "user_id": user_id,
     }
-    return {to_camel(name): value for name, value in invented.items() if name in network.credentials.model_fields}
+    return {to_camel(name): value for name, value in invented.items() if name in platform.credentials.model_fields}
 
 
 async def introduce(sandbox_url: str, accounts: Iterable[SandboxAccount]) -> None:

@@ -26,7 +26,7 @@ class Problem:
     platform: str | None = None
     """The network of the target that it concerns; None if it concerns all, or none."""
     account_id: str | None = None
-    network_code: str | None = None
+    platform_code: str | None = None
     """The network's own code, if its refusal is the problem."""
 
 

@@ -80,7 +80,7 @@ class HoldReason(StrEnum):
 
     RECONNECT = "account_needs_reconnecting"
     """Its network no longer accepts the account's credentials, or the account is not connected at all."""
-    CAP = "network_cap"
+    CAP = "platform_cap"
     """The account has published as much as its network allows for now."""
     OPERATOR = "operator_action_needed"
     """Its network refuses the app of this service until the operator has mended that: approval, a product, credits."""

@@ -14,7 +14,7 @@ class WaitsFor(StrEnum):
 
     ACCOUNT = "account"
     """Its owner must reconnect the account."""
-    NETWORK = "network"
+    PLATFORM = "platform"
     """Its network refused it for now; it is tried again at `nextAttemptAt`."""
     RATE_LIMIT = "rate_limit"
     """Its account has published as much as its network allows for now."""
@@ -33,7 +33,7 @@ MOST_PRESSING = (
     WaitsFor.OPERATOR,
     WaitsFor.ACCOUNT,
     WaitsFor.ANSWER,
-    WaitsFor.NETWORK,
+    WaitsFor.PLATFORM,
     WaitsFor.RATE_LIMIT,
     WaitsFor.MEDIA,
 )
@@ -62,6 +62,6 @@ def waits_for(
         case TargetStatus.PUBLISHING if next_attempt_at is not None:
             if error_code is None:
                 return WaitsFor.RATE_LIMIT
-            return WaitsFor.MEDIA if error_code == MEDIA_BUSY else WaitsFor.NETWORK
+            return WaitsFor.MEDIA if error_code == MEDIA_BUSY else WaitsFor.PLATFORM
         case _:
             return None

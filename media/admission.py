@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from domain.shares import Share, Shares
 from domain.waits import MEDIA_BUSY
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 
 MOST_STEPS = 60
 """Steps of one network that hold media at the same time; the network's other slots are left to posts without."""
@@ -44,7 +44,7 @@ class MediaLimits:
         return self.disk_bytes // 4
 
 
-class MediaBusy(NetworkError):
+class MediaBusy(PlatformError):
     """A step cannot have its media yet, because others of its workspace hold what media may take."""
 
     def __init__(self, wait: timedelta) -> None:

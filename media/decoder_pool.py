@@ -29,7 +29,7 @@ from media.refusals import (
 )
 from media.spool import Spool
 from media.stored import StoredFile, stored
-from platforms.errors import NetworkError
+from platforms.errors import PlatformError
 
 MEMORY = 2 * 2**30
 """Bytes of address space of one process: pictures of 120 megapixels of every type are converted within it. A quick job
@@ -89,7 +89,7 @@ class DecoderPool:
         """Measure an image or video, and first take its metadata out if there is an empty `room` for its copy.
 
         Return the file or the copy, what it is, and what was changed. No more of it is decoded than one frame, and of
-        most images nothing. Raises NetworkError: `rejected` if the file is damaged or beyond measure, `transient` if
+        most images nothing. Raises PlatformError: `rejected` if the file is damaged or beyond measure, `transient` if
         no decoder can be had. Raises TooManyWaiting, and Exhausted if the workspace has no disk space for the copy.
         """
         job = partial(Job, file.content_type, strips=room is not None)
@@ -113,7 +113,7 @@ class DecoderPool:
     ) -> AsyncIterator[tuple[StoredFile, MediaFacts, tuple[MediaChange, ...]]]:
         """Yield an image as a new JPEG that meets the demand, for the length of the block.
 
-        Raises NetworkError as `examine` does, and `rejected` if no picture fits the bytes.
+        Raises PlatformError as `examine` does, and `rejected` if no picture fits the bytes.
         """
         job = partial(Job, file.content_type, demand=demand)
         repeats = demand.max_bytes is not None and file.size > demand.max_bytes
@@ -165,7 +165,7 @@ def _needs_more(ending: ProcessEnd) -> bool:
 
 
 def _result(ending: ProcessEnd, file: StoredFile, result: type[T], workspace: str) -> T:
-    """Return what a process found out. Raises NetworkError, `transient` if the machine may have been too slow."""
+    """Return what a process found out. Raises PlatformError, `transient` if the machine may have been too slow."""
     answer = ending.answer or {}
     name = result.__name__.lower()
     if name in answer:
@@ -188,7 +188,7 @@ def _result(ending: ProcessEnd, file: StoredFile, result: type[T], workspace: st
     raise (too_costly if ending.used_up_its_seconds else damaged)(file.content_type)
 
 
-def _refusal(answer: dict[str, Any], content_type: str) -> NetworkError:
+def _refusal(answer: dict[str, Any], content_type: str) -> PlatformError:
     limit = answer.get("limit")
     refusals = {TooManyPixels.__name__: too_many_pixels, TooManyBytes.__name__: cannot_shrink}
     refusal = refusals.get(str(answer["refused"]))

@@ -19,7 +19,7 @@ from media.refusals import Refusals
 from media.samples import Samples
 from media.spool import Spool, off_the_loop
 from media.stored import StoredFile, stored
-from platforms.errors import NetworkError
+from platforms.errors import PlatformError
 from platforms.http.addresses import is_plain_host
 from platforms.http.allowed_hosts import AllowedHosts
 from platforms.http.guard import AddressForbidden, GuardedTransport
@@ -91,7 +91,7 @@ class MediaFetcher:
     async def open(self, media: Media, progress: Progress | None = None) -> AsyncIterator[StoredFile]:
         """Fetch a media item to disk for the length of the block.
 
-        Raises NetworkError: `rejected` for what its owner must mend, `transient` for what may work a little later.
+        Raises PlatformError: `rejected` for what its owner must mend, `transient` for what may work a little later.
         An OSError is this machine's own (no room on disk).
         """
         with Spool() as spool:
@@ -221,7 +221,7 @@ _NOT_PUBLIC = "its host does not exist or is not on the public internet"
 """One sentence for both: otherwise clients could find out which internal names exist."""
 
 
-def _meaning(error: httpx.HTTPError, refusals: Refusals) -> NetworkError:
+def _meaning(error: httpx.HTTPError, refusals: Refusals) -> PlatformError:
     causes = list(_causes(error))
     if any(isinstance(cause, AddressForbidden) or _is_unknown_host(cause) for cause in causes):
         return refusals.forbidden(_NOT_PUBLIC)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from domain.post import Media, MediaType
 from media.step_media import StepMedia, worst_of
-from platforms.base import Draft, Network
+from platforms.base import Draft, Platform
 from platforms.rules import FileRule
 
 T = TypeVar("T")
@@ -19,31 +19,31 @@ CONCURRENCY = 3
 """Files of one post that are fetched at the same time; our choice."""
 
 
-def covers_of(network: Network[Any, Any], draft: Draft[Any]) -> dict[str, FileRule]:
+def covers_of(platform: Platform[Any, Any], draft: Draft[Any]) -> dict[str, FileRule]:
     """Return by its URL what each cover that the draft names must be."""
-    return {url: rule for name, rule in network.covers.items() if (url := getattr(draft.settings, name))}
+    return {url: rule for name, rule in platform.covers.items() if (url := getattr(draft.settings, name))}
 
 
-def unchecked(network: Network[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> list[Media]:
+def unchecked(platform: Platform[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> list[Media]:
     """Return the media that the network will fetch, and covers, that have not been looked at, each once."""
     # The draft may name the new addresses already.
     done = {*known, *known.values()}
-    media = [item for item in _media_of(draft) if item.type in network.fetches]
-    media += [Media(type=MediaType.IMAGE, url=url) for url in covers_of(network, draft)]
+    media = [item for item in _media_of(draft) if item.type in platform.fetches]
+    media += [Media(type=MediaType.IMAGE, url=url) for url in covers_of(platform, draft)]
     return list({item.url: item for item in media if item.url not in done}.values())
 
 
-def files_of(network: Network[Any, Any], draft: Draft[Any]) -> list[Media]:
+def files_of(platform: Platform[Any, Any], draft: Draft[Any]) -> list[Media]:
     """Return all files that a draft names, covers and those of a thread's posts included, each once."""
-    covers = [Media(type=MediaType.IMAGE, url=url) for url in covers_of(network, draft)]
+    covers = [Media(type=MediaType.IMAGE, url=url) for url in covers_of(platform, draft)]
     return list({item.url: item for item in [*covers, *_media_of(draft)]}.values())
 
 
-async def host_files(network: Network[Any, Any], media: list[Media], source: StepMedia) -> dict[str, str]:
-    """Return for each URL the address that the network shall be given. Raises NetworkError."""
+async def host_files(platform: Platform[Any, Any], media: list[Media], source: StepMedia) -> dict[str, str]:
+    """Return for each URL the address that the network shall be given. Raises PlatformError."""
 
     async def address(item: Media) -> str:
-        if item.type in network.fetches:
+        if item.type in platform.fetches:
             return await source.address(item)
         async with source.open(item):
             return item.url
@@ -54,7 +54,7 @@ async def host_files(network: Network[Any, Any], media: list[Media], source: Ste
 
 
 async def _of_each(media: list[Media], work: Callable[[Media], Awaitable[T]]) -> list[T]:
-    """Return what some work on each file came to, a few at a time. Raises NetworkError."""
+    """Return what some work on each file came to, a few at a time. Raises PlatformError."""
     gate = asyncio.Semaphore(CONCURRENCY)
 
     async def done(item: Media) -> T:
@@ -67,12 +67,12 @@ async def _of_each(media: list[Media], work: Callable[[Media], Awaitable[T]]) ->
     return [each for each in found if not isinstance(each, BaseException)]
 
 
-def with_hosted_urls(network: Network[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> Draft[Any]:
+def with_hosted_urls(platform: Platform[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> Draft[Any]:
     """Return the draft with the addresses that its network shall be given, also of covers and of a thread's posts."""
     if all(url == address for url, address in known.items()):
         return draft
     moved: dict[str, Any] = {
-        name: known.get(url, url) for name in network.covers if (url := getattr(draft.settings, name))
+        name: known.get(url, url) for name in platform.covers if (url := getattr(draft.settings, name))
     }
     if items := getattr(draft.settings, "thread_items", ()):
         moved["thread_items"] = [

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from domain.post import MediaType
 from media.decoding.facts import ImageDemand, MediaFacts
 from media.refusals import TOO_LARGE
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.rules import FileRule
 
@@ -32,7 +32,7 @@ def demand_of(rule: FileRule, facts: MediaFacts, sides: tuple[int, int] | None =
 def common_sides(label: str, rule: FileRule, images: Sequence[MediaFacts]) -> tuple[int, int]:
     """Return the sides, in pixels, that all images of one post get: those of the smallest one.
 
-    Raises NetworkError(rejected) if the shapes differ: cutting pictures is left to people.
+    Raises PlatformError(rejected) if the shapes differ: cutting pictures is left to people.
     """
     demand = ImageDemand(rule.types, None, *_limits_of_sides(rule))
     smallest = min(images, key=lambda facts: math.prod(demand.box(facts.width, facts.height)))
@@ -40,7 +40,7 @@ def common_sides(label: str, rule: FileRule, images: Sequence[MediaFacts]) -> tu
         if abs(facts.ratio / smallest.ratio - 1) > _SLACK:
             sizes = " and ".join(f"{each.width:,} x {each.height:,}" for each in (smallest, facts))
             message = f"{label} takes several images in a post only if they have the same shape; these are {sizes}."
-            raise NetworkError(Kind.REJECTED, message, code="media_shapes_differ")
+            raise PlatformError(Kind.REJECTED, message, code="media_shapes_differ")
     return demand.box(smallest.width, smallest.height)
 
 
@@ -49,17 +49,17 @@ def _limits_of_sides(rule: FileRule) -> tuple[int | None, ...]:
 
 
 def check(label: str, rule: FileRule, file: MediaFile, facts: MediaFacts | None) -> None:
-    """Raise NetworkError(rejected) for the first limit that a file breaks; documents have no facts."""
+    """Raise PlatformError(rejected) for the first limit that a file breaks; documents have no facts."""
     for code, sentence in _broken(label, rule, file, facts):
-        raise NetworkError(Kind.REJECTED, f"{sentence}.", code=code)
+        raise PlatformError(Kind.REJECTED, f"{sentence}.", code=code)
 
 
-def too_large(label: str, rule: FileRule) -> NetworkError:
+def too_large(label: str, rule: FileRule) -> PlatformError:
     """Return the refusal of a file of which more has come than its network takes; its whole size is not known."""
     if rule.max_bytes is None:
         raise ValueError("the rule has no limit of bytes")
     said = f"{label} allows {_megabytes(rule.max_bytes)} for {_A[rule.kind]}; this has more"
-    return NetworkError(Kind.REJECTED, f"{said}.", code=TOO_LARGE)
+    return PlatformError(Kind.REJECTED, f"{said}.", code=TOO_LARGE)
 
 
 def takes(label: str, rule: FileRule, content_type: str) -> str:

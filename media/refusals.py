@@ -6,7 +6,7 @@ Sentences name the host and never the whole URL: signed URLs carry keys.
 from http import HTTPStatus
 
 from domain.post import Media, MediaType
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 
 _NOUN = {MediaType.IMAGE: "image", MediaType.VIDEO: "video", MediaType.GIF: "GIF", MediaType.DOCUMENT: "document"}
 
@@ -28,50 +28,50 @@ _SHARE_PAGES = (
 _INVALID = "media_invalid"
 
 
-def damaged(content_type: str) -> NetworkError:
+def damaged(content_type: str) -> PlatformError:
     """Refuse a file that does not keep to its own format."""
-    return NetworkError(
+    return PlatformError(
         Kind.REJECTED,
         f"The file ({content_type}) is damaged or incomplete. Export it again and post the new file.",
         code=_INVALID,
     )
 
 
-def too_costly(content_type: str) -> NetworkError:
+def too_costly(content_type: str) -> PlatformError:
     """Refuse a file that takes its decoder more time than any file may."""
-    return NetworkError(
+    return PlatformError(
         Kind.REJECTED,
         f"The file ({content_type}) takes too long to decode. Export it again, smaller or in another format.",
         code=_INVALID,
     )
 
 
-def no_decoder() -> NetworkError:
+def no_decoder() -> PlatformError:
     """Report that no decoding process could be made just now, or that the machine is too slow for it."""
-    return NetworkError(Kind.TRANSIENT, "Media files cannot be decoded at the moment.", code="decoder_unavailable")
+    return PlatformError(Kind.TRANSIENT, "Media files cannot be decoded at the moment.", code="decoder_unavailable")
 
 
-def too_many_pixels(limit: int) -> NetworkError:
+def too_many_pixels(limit: int) -> PlatformError:
     """Refuse a picture that would fill the memory."""
-    return NetworkError(
+    return PlatformError(
         Kind.REJECTED,
         f"The picture has more than {limit // 1_000_000} megapixels, the most that is worked on. Make it smaller.",
         code=TOO_LARGE,
     )
 
 
-def too_much_memory(content_type: str) -> NetworkError:
+def too_much_memory(content_type: str) -> PlatformError:
     """Refuse a file that takes its decoder more memory than any file may."""
-    return NetworkError(
+    return PlatformError(
         Kind.REJECTED,
         f"The file ({content_type}) takes more memory to decode than any may. Make the picture smaller.",
         code="media_too_large",
     )
 
 
-def cannot_shrink(limit: int) -> NetworkError:
+def cannot_shrink(limit: int) -> PlatformError:
     """Refuse a picture that stays above a network's limit of bytes whatever is done."""
-    return NetworkError(
+    return PlatformError(
         Kind.REJECTED, f"The picture cannot be made smaller than {limit:,} bytes. Use another.", code=TOO_LARGE
     )
 
@@ -84,13 +84,13 @@ class Refusals:
         self._noun = _NOUN[media.type]
         self._item = f"The {self._noun} at {host}" if host else f"The {self._noun}"
 
-    def _rejected(self, code: str, sentence: str, *, status: int | None = None) -> NetworkError:
-        return NetworkError(Kind.REJECTED, sentence, code=code, status=status)
+    def _rejected(self, code: str, sentence: str, *, status: int | None = None) -> PlatformError:
+        return PlatformError(Kind.REJECTED, sentence, code=code, status=status)
 
-    def _transient(self, code: str, sentence: str, *, status: int | None = None) -> NetworkError:
-        return NetworkError(Kind.TRANSIENT, sentence, code=code, status=status)
+    def _transient(self, code: str, sentence: str, *, status: int | None = None) -> PlatformError:
+        return PlatformError(Kind.TRANSIENT, sentence, code=code, status=status)
 
-    def of_status(self, status: int) -> NetworkError:
+    def of_status(self, status: int) -> PlatformError:
         """Refuse an answer that is not 200."""
         phrase = f"{status} {HTTPStatus(status).phrase}" if status in set(HTTPStatus) else str(status)
         if status >= 500 or status in _TRY_AGAIN:
@@ -109,7 +109,7 @@ class Refusals:
             status=status,
         )
 
-    def is_html(self, hosts: tuple[str, ...]) -> NetworkError:
+    def is_html(self, hosts: tuple[str, ...]) -> PlatformError:
         """Refuse a web page; `hosts` are those that the URL led through."""
         for names, service, hint in _SHARE_PAGES:
             if any(host == name or host.endswith(f".{name}") for host in hosts for name in names):
@@ -124,45 +124,45 @@ class Refusals:
             "Use a direct link to the file, one that opens without signing in.",
         )
 
-    def unknown_type(self) -> NetworkError:
+    def unknown_type(self) -> PlatformError:
         """Refuse a file whose content says nothing."""
         return self._rejected(
             "media_unsupported", f"{self._item} is no image or video in a known format. Check the file behind the URL."
         )
 
-    def wrong_type(self, content_type: str) -> NetworkError:
+    def wrong_type(self, content_type: str) -> PlatformError:
         """Refuse a file that is not what the post says."""
         return self._rejected(
             "media_type_mismatch",
             f"{self._item} is a file of type {content_type}. Correct the type of the media item, or its URL.",
         )
 
-    def too_large(self, limit: int) -> NetworkError:
+    def too_large(self, limit: int) -> PlatformError:
         """Refuse a file above `limit` bytes."""
         return self._rejected(
             TOO_LARGE, f"{self._item} is larger than {limit // 2**20:,} MiB, the most that is fetched."
         )
 
-    def empty(self) -> NetworkError:
+    def empty(self) -> PlatformError:
         """Refuse a file without a byte."""
         return self._rejected("media_empty", f"{self._item} is an empty file.")
 
-    def forbidden(self, why: str) -> NetworkError:
+    def forbidden(self, why: str) -> PlatformError:
         """Refuse an address that is never asked."""
         return self._rejected("media_address_forbidden", f"The URL of the {self._noun} is not fetched: {why}.")
 
-    def unreachable(self, why: str) -> NetworkError:
+    def unreachable(self, why: str) -> PlatformError:
         """Refuse a URL that cannot work."""
         return self._rejected("media_unreachable", f"{self._item} could not be fetched: {why}.")
 
-    def broken_off(self) -> NetworkError:
+    def broken_off(self) -> PlatformError:
         """Report an answer that ended early or could not be read."""
         return self._transient("media_truncated", f"{self.host} broke off while the {self._noun} was fetched.")
 
-    def no_answer(self) -> NetworkError:
+    def no_answer(self) -> PlatformError:
         """Report a host that could not be reached just now."""
         return self._transient("media_unavailable", f"{self.host} could not be reached for the {self._noun}.")
 
-    def too_slow(self) -> NetworkError:
+    def too_slow(self) -> PlatformError:
         """Report a host that delivers too slowly."""
         return self._transient("media_timeout", f"{self.host} took too long to deliver the {self._noun}.")

@@ -23,8 +23,8 @@ from media.refusals import TOO_LARGE
 from media.shared_files import SharedFiles
 from media.spool import Spool
 from media.stored import StoredFile
-from platforms.base import Network
-from platforms.errors import NO_PUBLIC_URL, Kind, NetworkError
+from platforms.base import Platform
+from platforms.errors import NO_PUBLIC_URL, Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.rules import FileRule
 
@@ -60,7 +60,7 @@ class StepMedia:
         tools: MediaTools,
         workspace_id: str,
         post_id: str,
-        network: Network[Any, Any],
+        platform: Platform[Any, Any],
         rules: Iterable[FileRule],
         record: ChangeRecord | Unrecorded,
         progress: Callable[[str], None],
@@ -70,7 +70,7 @@ class StepMedia:
         self._tools = tools
         self._workspace_id = workspace_id
         self._post_id = post_id
-        self._network = network
+        self._platform = platform
         self._rules = {rule.kind: rule for rule in rules}
         self._record = record
         self._progress = progress
@@ -84,7 +84,7 @@ class StepMedia:
         """Whether the request that makes the post public has begun: from then on the step keeps its slot."""
 
     async def fetch(self, media: Iterable[Media]) -> None:
-        """Fetch files that the step needs in a moment. Raises NetworkError as `open` does."""
+        """Fetch files that the step needs in a moment. Raises PlatformError as `open` does."""
         for item in media:
             async with self._file(item):
                 pass
@@ -93,7 +93,7 @@ class StepMedia:
     async def open(self, media: Media) -> AsyncIterator[MediaFile]:
         """Yield a file that may be sent, for the length of the block.
 
-        Raises NetworkError: `rejected` for what the network would not take and what cannot be fetched, `transient` for
+        Raises PlatformError: `rejected` for what the network would not take and what cannot be fetched, `transient` for
         what may work a little later. It is a MediaBusy if the workspace has its share of what media need.
         """
         self._start_decoders(media)
@@ -111,7 +111,7 @@ class StepMedia:
         return images if rule and rule.same_sides and len(images) > 1 else []
 
     async def measure(self, media: Media) -> MediaFacts:
-        """Return what an image is. Raises NetworkError as `open` does."""
+        """Return what an image is. Raises PlatformError as `open` does."""
         self._start_decoders(media)
         async with self._file(media) as file:
             _, facts, _ = await self._tools.decoder_pool.examine(self._workspace_id, file, None)
@@ -120,23 +120,24 @@ class StepMedia:
     def match_sides(self, images: Sequence[MediaFacts]) -> None:
         """Have images scaled to the same sides from now on, if they can be kept here for the network to fetch.
 
-        Raises NetworkError, `rejected`, if their shapes differ.
+        Raises PlatformError, `rejected`, if their shapes differ.
         """
-        sides = limits.common_sides(self._network.label, self._rules[MediaType.IMAGE], images)
+        sides = limits.common_sides(self._platform.label, self._rules[MediaType.IMAGE], images)
         if self._tools.public_files is not None:
             self._sides[MediaType.IMAGE] = sides
 
     async def address(self, media: Media) -> str:
         """Return the URL for the network to fetch: the file's own, unless it had to be converted or hosted here.
 
-        Raises NetworkError as `open` does; `operator` if it must be hosted here and this service has no public address.
+        Raises PlatformError as `open` does; `operator` if it must be hosted here and this service has no public
+        address.
         """
-        if self._network.fetches_from_us and self._tools.public_files is None:
+        if self._platform.fetches_from_us and self._tools.public_files is None:
             message = (
-                f"{self._network.label} fetches pictures only from an address that is proven to be this service's. Set "
-                "SOCIALSYNCER_PUBLIC_URL, and verify it at the network."
+                f"{self._platform.label} fetches pictures only from an address that is proven to be this service's. "
+                "Set SOCIALSYNCER_PUBLIC_URL, and verify it at the network."
             )
-            raise NetworkError(Kind.OPERATOR, message, code=NO_PUBLIC_URL)
+            raise PlatformError(Kind.OPERATOR, message, code=NO_PUBLIC_URL)
         self._start_decoders(media)
         async with self._file(media) as file:
             _, facts, _ = await self._examined(media, file, None)
@@ -145,7 +146,7 @@ class StepMedia:
                 _,
                 made,
             ):
-                stays = fitted is file and not self._network.fetches_from_us
+                stays = fitted is file and not self._platform.fetches_from_us
                 if stays or self._tools.public_files is None:
                     return media.url
                 address = await self._tools.public_files.put(self._workspace_id, fitted)
@@ -168,10 +169,10 @@ class StepMedia:
                     opening = files.open(self._workspace_id, self._post_id, media, self._fetched, most)
                     try:
                         file = await stack.enter_async_context(opening)
-                    except NetworkError as error:
+                    except PlatformError as error:
                         if error.code != TOO_LARGE or not rule or most >= files.max_bytes or most != rule.max_bytes:
                             raise
-                        raise limits.too_large(self._network.label, rule) from error
+                        raise limits.too_large(self._platform.label, rule) from error
                     waiting.let_in(self._workspace_id, self._target_id)
                     yield file
         except OSError as error:
@@ -179,7 +180,7 @@ class StepMedia:
                 raise
             log.warning("media.disk_full")
             message = "The service has no disk space for media at the moment."
-            raise NetworkError(Kind.TRANSIENT, message, code="no_disk_space") from error
+            raise PlatformError(Kind.TRANSIENT, message, code="no_disk_space") from error
         except Exhausted as short:
             # What it keeps only for later makes room first.
             files.make_room(self._workspace_id, short)
@@ -191,7 +192,7 @@ class StepMedia:
     def _step_with_media(self) -> Iterator[None]:
         """Count this step, while it has a file open, among those of its network that hold media. Raises Exhausted."""
         if self._held is None and not self.sends:
-            self._held = self._tools.admission.hold_step(self._network.platform, self._workspace_id)
+            self._held = self._tools.admission.hold_step(self._platform.name, self._workspace_id)
         self._opened += 1
         try:
             yield
@@ -209,7 +210,7 @@ class StepMedia:
         if media.type is MediaType.DOCUMENT:
             # No reader of ours looks into documents.
             return file, None, ()
-        room = None if self._network.cleans_files else room
+        room = None if self._platform.cleans_files else room
         return await self._tools.decoder_pool.examine(self._workspace_id, file, room)
 
     @asynccontextmanager
@@ -217,7 +218,7 @@ class StepMedia:
         self, media: Media, file: StoredFile, facts: MediaFacts | None, *, converts: bool = True
     ) -> AsyncIterator[Fitted]:
         """Yield the file as the network takes it, with what it is and how it was changed."""
-        kind, label = media.type, self._network.label
+        kind, label = media.type, self._platform.label
         cover = self._covers.get(media.url) if kind is MediaType.IMAGE else None
         rule = cover or self._rules.get(kind)
         sides = None if cover else self._sides.get(kind)
@@ -229,7 +230,7 @@ class StepMedia:
             return
         if facts.frames > 1 and file.content_type == "image/gif" and MediaType.GIF in self._rules:
             message = f"The image is a moving GIF. Give it the type gif, or {label} would show its first picture only."
-            raise NetworkError(Kind.REJECTED, message, code="media_type")
+            raise PlatformError(Kind.REJECTED, message, code="media_type")
         if not converts:
             raise _cannot_convert(label, rule, facts)
         async with self._tools.decoder_pool.converted(self._workspace_id, file, facts, demand) as (made, new, changes):
@@ -241,10 +242,10 @@ def _with_facts(file: StoredFile, facts: MediaFacts | None) -> StoredFile:
     return replace(file, width=facts.width, height=facts.height, seconds=facts.duration) if facts else file
 
 
-def _cannot_convert(label: str, rule: FileRule, facts: MediaFacts) -> NetworkError:
+def _cannot_convert(label: str, rule: FileRule, facts: MediaFacts) -> PlatformError:
     if facts.content_type not in rule.types:
         said = f"{limits.takes(label, rule, facts.content_type)}. Give the URL of a file of that type."
-        return NetworkError(Kind.REJECTED, said, code="media_type")
+        return PlatformError(Kind.REJECTED, said, code="media_type")
     limits_of_sides = (
         (rule.max_width, "wide"),
         (rule.max_height, "high"),
@@ -253,7 +254,7 @@ def _cannot_convert(label: str, rule: FileRule, facts: MediaFacts) -> NetworkErr
     )
     sides = " and ".join(f"{most:,} pixels {side}" for most, side in limits_of_sides if most)
     said = f"{label} allows an image up to {sides}; this is {facts.width:,} x {facts.height:,}. Give a smaller one."
-    return NetworkError(Kind.REJECTED, said, code="media_dimensions")
+    return PlatformError(Kind.REJECTED, said, code="media_dimensions")
 
 
 def worst_of(outcomes: Sequence[object]) -> BaseException | None:
@@ -261,6 +262,6 @@ def worst_of(outcomes: Sequence[object]) -> BaseException | None:
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     return max(
         failures,
-        key=lambda failure: not isinstance(failure, NetworkError) or failure.kind is Kind.REJECTED,
+        key=lambda failure: not isinstance(failure, PlatformError) or failure.kind is Kind.REJECTED,
         default=None,
     )

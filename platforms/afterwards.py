@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from platforms.base import Connection, Sending
-from platforms.errors import PASSING, Kind, NetworkError
+from platforms.errors import PASSING, Kind, PlatformError
 
 FIRST_COMMENT = "first comment"
 
@@ -18,7 +18,7 @@ async def once(
 ) -> str | None:
     """Run a step that was not run yet; return a warning where its effect is not surely there.
 
-    Raises NetworkError of a kind that passes, where surely nothing happened: the step may be run again.
+    Raises PlatformError of a kind that passes, where surely nothing happened: the step may be run again.
     """
     known: dict[str, str] = sending.handles.setdefault(_AFTERWARDS, {})
 
@@ -30,7 +30,7 @@ async def once(
         await note(_SENDING)
         try:
             await step()
-        except NetworkError as error:
+        except PlatformError as error:
             if error.kind in PASSING:
                 del known[name]
                 await sending.save(sending.handles)

@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 from domain.post import Media, MediaType
 from domain.rate_limits import Quota, RateLimit
 from platforms.boundary import shield
-from platforms.errors import NetworkError
+from platforms.errors import PlatformError
 from platforms.files import MediaSource
 from platforms.http import timeouts
 from platforms.http.wire import Wire
@@ -154,7 +154,7 @@ class Unknown:
 class Refused:
     """The network took it and refused it afterwards, for good: nothing of it is public."""
 
-    error: NetworkError
+    error: PlatformError
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,15 +204,15 @@ class Sending(Generic[S]):
     heartbeat: Callable[[str], None] = field(default=lambda _: None)
 
 
-class Network(ABC, Generic[S, C]):
+class Platform(ABC, Generic[S, C]):
     """Be one network."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Let no step of a network raise anything but NetworkError for an answer of an unexpected shape."""
+        """Let no step of a network raise anything but PlatformError for an answer of an unexpected shape."""
         super().__init_subclass__(**options)
         shield(cls)
 
-    platform: ClassVar[str]
+    name: ClassVar[str]
     label: ClassVar[str]
     base_url: ClassVar[str]
     api: ClassVar[ApiVersion]
@@ -303,7 +303,7 @@ class Network(ABC, Generic[S, C]):
         return self.rules.files
 
     @abstractmethod
-    def error_of(self, response: httpx.Response) -> NetworkError:
+    def error_of(self, response: httpx.Response) -> PlatformError:
         """Map the network's refusal to what it means; the account's Wire is built with this."""
 
     def may_still_work(self, draft: Draft[S]) -> timedelta:
@@ -330,7 +330,7 @@ class Network(ABC, Generic[S, C]):
     async def prepare(self, connection: Connection[C], sending: Sending[S]) -> None:
         """Upload and build what publishing needs; nothing becomes public. Repeatable: goes on from the handles.
 
-        Raises NetworkError; of kind `not_ready` while the network still works on what it was given.
+        Raises PlatformError; of kind `not_ready` while the network still works on what it was given.
         """
 
     async def choose(self, sending: Sending[S]) -> None:
@@ -343,7 +343,7 @@ class Network(ABC, Generic[S, C]):
     async def publish(self, connection: Connection[C], sending: Sending[S]) -> Published:
         """Make the one request that makes the post public.
 
-        Raises NetworkError: kind `unconfirmed` wherever the request may have had its effect.
+        Raises PlatformError: kind `unconfirmed` wherever the request may have had its effect.
         """
 
     @abstractmethod
@@ -358,7 +358,7 @@ class Network(ABC, Generic[S, C]):
 
         Repeatable: it goes on from the handles, in which every request that makes something public is noted before it
         is sent; one whose answer was lost is confirmed or left, never repeated blindly. What cannot be done becomes the
-        result's `warning`. Raises NetworkError of a kind that is tried again where it shall be called again; nothing
+        result's `warning`. Raises PlatformError of a kind that is tried again where it shall be called again; nothing
         here unpublishes the post.
         """
         return published
@@ -371,7 +371,7 @@ class ReportsQuota(ABC, Generic[C]):
     async def quota(self, connection: Connection[C]) -> Quota:
         """Ask how many posts the account may still publish; `limit` is how many in the longest window of the rules.
 
-        Raises NetworkError.
+        Raises PlatformError.
         """
 
 
@@ -384,7 +384,7 @@ class Editable(ABC, Generic[S, C]):
     async def edit(self, connection: Connection[C], published: Published, text: str) -> Published:
         """Replace the text of a published post by one request; returns the new version.
 
-        Raises NetworkError: kind `unconfirmed` wherever the edit may have had its effect.
+        Raises PlatformError: kind `unconfirmed` wherever the edit may have had its effect.
         """
 
     @abstractmethod

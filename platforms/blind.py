@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from platforms.base import Absent, Sending, Unknown
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 
 SENDING = "sending"
 """Set in the handles once the files are here and the request goes out: before that, surely nothing was published."""
@@ -18,7 +18,7 @@ async def going_out(sending: Sending[Any]) -> AsyncIterator[None]:
     await sending.save(sending.handles)
     try:
         yield
-    except NetworkError as error:
+    except PlatformError as error:
         if error.kind is not Kind.UNCONFIRMED:
             del sending.handles[SENDING]
             await sending.save(sending.handles)

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import structlog
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 
 log = structlog.get_logger(__name__)
 
@@ -21,11 +21,11 @@ _UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, Typ
 Step = Callable[..., Awaitable[Any]]
 
 
-def shield(network: type) -> None:
-    """Let the steps that a network's class defines raise nothing of the kind: each becomes a NetworkError."""
+def shield(platform: type) -> None:
+    """Let the steps that a network's class defines raise nothing of the kind: each becomes a PlatformError."""
     for name in _STEPS:
-        if name in vars(network):
-            setattr(network, name, _shielded(vars(network)[name]))
+        if name in vars(platform):
+            setattr(platform, name, _shielded(vars(platform)[name]))
 
 
 def _shielded(step: Step) -> Step:
@@ -33,7 +33,7 @@ def _shielded(step: Step) -> Step:
     async def run(self: Any, connection: Any, *args: Any, **options: Any) -> Any:
         try:
             return await step(self, connection, *args, **options)
-        except NetworkError as error:
+        except PlatformError as error:
             if error.__cause__ is error:
                 # What explains an error may return the same one: `raise explain(error) from error`. An error that is
                 # its own cause has no end for whoever follows its causes.
@@ -43,14 +43,14 @@ def _shielded(step: Step) -> Step:
             # It may be a mistake of ours as well, so the log says where. The value itself may be content or a secret.
             log.warning(
                 "answer.unreadable",
-                platform=self.platform,
+                platform=self.name,
                 step=step.__name__,
                 error=type(error).__name__,
                 at=_place(error.__traceback__),
             )
             kind = Kind.UNCONFIRMED if step.__name__ in _PUBLIC and connection.wire.has_gone_public else Kind.TRANSIENT
             message = f"{self.label} answered in a way that cannot be read."
-            raise NetworkError(kind, message, code="unreadable_answer") from error
+            raise PlatformError(kind, message, code="unreadable_answer") from error
 
     return run
 

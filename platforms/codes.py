@@ -1,6 +1,6 @@
 """The codes that networks' modules and steps use for errors, as the codes that clients may meet.
 
-An error's `code` is a network's own, or a word of ours. Clients see a network's own as `networkCode`. Of ours they see
+An error's `code` is a network's own, or a word of ours. Clients see a network's own as `platformCode`. Of ours they see
 those in `domain.codes`; the others say too exactly for them where something went wrong.
 """
 
@@ -57,8 +57,8 @@ _OURS: dict[TargetCode, tuple[str, ...]] = {
     "media_processing_failed": ("media_failed", "media_refused", "unexplained", "video_processing_failed"),
     "media_ratio": ("media_shapes_differ",),
     "media_too_large": ("files_too_large",),
-    "network_cap": ("quota",),
-    "network_processing": (
+    "platform_cap": ("quota",),
+    "platform_processing": (
         "media_not_ready",
         "medium_forbidden",
         "no_post_id",
@@ -67,7 +67,7 @@ _OURS: dict[TargetCode, tuple[str, ...]] = {
         "video_in_progress",
         "video_processing",
     ),
-    "network_refused": ("kept_as_draft", "rejected", "removed"),
+    "platform_refused": ("kept_as_draft", "rejected", "removed"),
     "unreadable_answer": ("answer_too_large", "fields_missing", "no_did", "no_id", "no_identity", "no_time"),
     "upload_lost": (
         "changed",
@@ -89,7 +89,7 @@ class Codes(NamedTuple):
     """An error's code for a client, and the network's own; either may be missing."""
 
     code: TargetCode | None
-    network_code: str | None
+    platform_code: str | None
 
 
 def known_codes(code: str | None) -> Codes:
@@ -105,4 +105,4 @@ def known_codes(code: str | None) -> Codes:
 def public_codes(code: str | None, category: ErrorCategory, hold: HoldReason | None = None) -> Codes:
     """Return the codes of a failure; one that only its network has a code for gets that of its category."""
     found = known_codes(code)
-    return Codes(found.code or general_code(category, hold), found.network_code)
+    return Codes(found.code or general_code(category, hold), found.platform_code)

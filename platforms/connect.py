@@ -19,11 +19,11 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 from pydantic import BaseModel, SecretStr
 
-from platforms.base import C, Connection, Identity, Network
-from platforms.errors import Kind, NetworkError
+from platforms.base import C, Connection, Identity, Platform
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import Wire, json_of
 from platforms.registered_apps import App
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.renewal import Lifetimes, lifetimes_of
 
 CODE_REJECTED = "code_rejected"
@@ -83,7 +83,7 @@ class Candidate(Generic[C]):
     reason: str | None = None
     """Why it cannot be selected; None if it can."""
     identity: Identity | None = None
-    """What `Network.whoami` says of it, if that was asked already."""
+    """What `Platform.whoami` says of it, if that was asked already."""
 
 
 Line = Callable[[Any], Connection[Any]]
@@ -93,7 +93,7 @@ Line = Callable[[Any], Connection[Any]]
 class Connector(ABC, Generic[C]):
     """How one network lets people connect accounts."""
 
-    platform: ClassVar[str]
+    name: ClassVar[str]
     authorize: ClassVar[str]
     """Where people consent."""
     token: ClassVar[str]
@@ -119,11 +119,11 @@ class Connector(ABC, Generic[C]):
     """The options that a client must give."""
 
     @property
-    def network(self) -> Network[Any, Any]:
+    def platform(self) -> Platform[Any, Any]:
         """Return the network that it belongs to."""
-        return networks()[self.platform]
+        return platforms()[self.name]
 
-    def error_of(self, response: httpx.Response) -> NetworkError:
+    def error_of(self, response: httpx.Response) -> PlatformError:
         """Map a refusal of the token endpoint."""
         return refusal_of(self, response.status_code, json_of(response))
 
@@ -137,11 +137,11 @@ class Connector(ABC, Generic[C]):
 
     def target(self, options: Mapping[str, str]) -> BaseModel:
         """Return credentials that name the server to ask, and nothing else. Raises ValueError."""
-        named: BaseModel = self.network.credentials.model_construct()
+        named: BaseModel = self.platform.credentials.model_construct()
         return named
 
     async def register(self, wire: Wire, redirect_uri: str, app: App) -> App:
-        """Return the app to use; a network that registers itself makes one at the server. Raises NetworkError."""
+        """Return the app to use; a network that registers itself makes one at the server. Raises PlatformError."""
         return app
 
     def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
@@ -161,13 +161,13 @@ class Connector(ABC, Generic[C]):
         return f"{self.at(wire, self.authorize)}?{urlencode(query)}"
 
     async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
-        """Trade a code. Raises NetworkError, with the code CODE_REJECTED if the network refuses this code."""
+        """Trade a code. Raises PlatformError, with the code CODE_REJECTED if the network refuses this code."""
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         form |= {"code_verifier": verifier} if self.pkce else {}
         return self.grant(wire, await self.ask(wire, app, self.token, form))
 
     async def ask(self, wire: Wire, app: App, url: str, form: Mapping[str, str]) -> dict[str, Any]:
-        """Return the answer to one request for tokens. Raises NetworkError."""
+        """Return the answer to one request for tokens. Raises PlatformError."""
         headers, fields = self.headers(app), dict(form)
         if self.basic and app.secret:
             pair = base64.b64encode(f"{app.client_id}:{app.secret}".encode()).decode()
@@ -182,7 +182,7 @@ class Connector(ABC, Generic[C]):
         return {}
 
     def grant(self, wire: Wire, answer: Mapping[str, Any]) -> Grant:
-        """Read the tokens of an answer. Raises NetworkError if there are none."""
+        """Read the tokens of an answer. Raises PlatformError if there are none."""
         access, refresh = answer.get("access_token"), answer.get("refresh_token")
         if not isinstance(access, str) or not access:
             raise refusal_of(self, 400, answer)
@@ -195,12 +195,12 @@ class Connector(ABC, Generic[C]):
         )
 
     async def candidates(self, line: Line, app: App, grant: Grant, options: Mapping[str, str]) -> list[Candidate[C]]:
-        """Return what the authorization lets this service publish to. Raises NetworkError.
+        """Return what the authorization lets this service publish to. Raises PlatformError.
 
         By default that is the one account that gave it.
         """
         credentials = self.credentials(app, grant)
-        identity: Identity = await self.network.whoami(line(credentials))
+        identity: Identity = await self.platform.whoami(line(credentials))
         name = identity.username
         return [Candidate(identity.user_id, name, "profile", credentials, name, identity=identity)]
 
@@ -208,8 +208,8 @@ class Connector(ABC, Generic[C]):
         """Return the credentials of an account: its tokens, and the id of the app without its secret."""
         fields: dict[str, Any] = {"access_token": grant.access_token, "refresh_token": grant.refresh_token}
         fields |= {"client_id": app.client_id or None, **more}
-        known = self.network.credentials.model_fields
-        credentials: C = self.network.credentials.model_construct(
+        known = self.platform.credentials.model_fields
+        credentials: C = self.platform.credentials.model_construct(
             **{name: value for name, value in fields.items() if name in known}
         )
         return credentials
@@ -220,7 +220,7 @@ class Connector(ABC, Generic[C]):
 
     def at(self, wire: Wire, url: str) -> str:
         """Return an address of the network, or that of what stands in for the network, such as a sandbox."""
-        usual = self.network.base_url
+        usual = self.platform.base_url
         return url if wire.base_url == usual else wire.base_url + (urlsplit(url).path or "/")
 
 
@@ -234,16 +234,16 @@ def refuses_code(answer: Mapping[str, Any]) -> bool:
     return answer.get("error") in _OF_THE_CODE
 
 
-def refusal_of(connector: Connector[Any], status: int, answer: Mapping[str, Any]) -> NetworkError:
+def refusal_of(connector: Connector[Any], status: int, answer: Mapping[str, Any]) -> PlatformError:
     """Map a refusal of a code: the code's own, the app's, or one that passes. It repeats nothing of the answer."""
-    label = connector.network.label
+    label = connector.platform.label
     if connector.refuses_app(answer) or status == httpx.codes.UNAUTHORIZED:
         message = f"{label} does not accept this service's client id and secret. Its operator must check them."
-        return NetworkError(Kind.OPERATOR, message, code="app_refused", status=status)
+        return PlatformError(Kind.OPERATOR, message, code="app_refused", status=status)
     if connector.refuses_code(answer) and 400 <= status < 500 and status != httpx.codes.TOO_MANY_REQUESTS:
-        return NetworkError(Kind.REJECTED, f"{label} does not accept this code.", code=CODE_REJECTED, status=status)
+        return PlatformError(Kind.REJECTED, f"{label} does not accept this code.", code=CODE_REJECTED, status=status)
     message = f"{label} could not say right now whether it accepts this code."
-    return NetworkError(Kind.TRANSIENT, message, code="unreadable_answer", status=status)
+    return PlatformError(Kind.TRANSIENT, message, code="unreadable_answer", status=status)
 
 
 def challenge_of(verifier: str) -> str:
@@ -255,7 +255,7 @@ def challenge_of(verifier: str) -> str:
 def connectors() -> dict[str, Connector[Any]]:
     """Return the connector of each network that has one."""
     found: dict[str, Connector[Any]] = {}
-    for name in networks():
+    for name in platforms():
         package = importlib.import_module(f"platforms.{name}")
         if "connect" in (info.name for info in pkgutil.iter_modules(package.__path__)):
             found[name] = importlib.import_module(f"platforms.{name}.connect").CONNECTOR

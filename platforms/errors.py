@@ -65,7 +65,7 @@ CATEGORY = {
 }
 
 
-class NetworkError(Exception):
+class PlatformError(Exception):
     """A network refused, failed or fell silent.
 
     `message` is one sentence for the person who posts; `code` is the network's own code where it has one;
@@ -95,12 +95,14 @@ class NetworkError(Exception):
         self.request_id = str(request_id)[:LONGEST_CODE] if request_id else None
         self.retry_after = retry_after
 
-    def as_unconfirmed(self) -> "NetworkError":
+    def as_unconfirmed(self) -> "PlatformError":
         """Return the same error where the request may have had its effect."""
-        return NetworkError(
+        return PlatformError(
             Kind.UNCONFIRMED, self.message, code=self.code, status=self.status, request_id=self.request_id
         )
 
-    def as_rejected(self) -> "NetworkError":
+    def as_rejected(self) -> "PlatformError":
         """Return the same error where trying again has been tried enough, so that the content must be at fault."""
-        return NetworkError(Kind.REJECTED, self.message, code=self.code, status=self.status, request_id=self.request_id)
+        return PlatformError(
+            Kind.REJECTED, self.message, code=self.code, status=self.status, request_id=self.request_id
+        )

@@ -56,5 +56,5 @@ class MediaSource(Protocol):
     """Fetch a post's media for networks that take bytes."""
 
     def open(self, media: Media) -> AbstractAsyncContextManager[MediaFile]:
-        """Return the file behind a media item; raises NetworkError(rejected) where it cannot be had."""
+        """Return the file behind a media item; raises PlatformError(rejected) where it cannot be had."""
         ...

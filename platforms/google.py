@@ -5,14 +5,14 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import json_of
 
 _NOT_ENABLED = frozenset({"SERVICE_DISABLED", "accessNotConfigured", "API_KEY_SERVICE_BLOCKED", "CONSUMER_INVALID"})
 """Source: google.api.ErrorReason, and the older reasons of the same meaning."""
 
 
-def operators_fault(response: httpx.Response, label: str) -> NetworkError | None:
+def operators_fault(response: httpx.Response, label: str) -> PlatformError | None:
     """Return the error of a project that may not call the API; None for any other answer.
 
     A project has no quota at all until Google has approved it: its limit is then told to be 0.
@@ -47,8 +47,8 @@ def error_info(response: httpx.Response) -> tuple[str, Mapping[str, Any]]:
     return "", {}
 
 
-def _operator(response: httpx.Response, message: str, code: str) -> NetworkError:
-    return NetworkError(Kind.OPERATOR, message, code=code, status=response.status_code)
+def _operator(response: httpx.Response, message: str, code: str) -> PlatformError:
+    return PlatformError(Kind.OPERATOR, message, code=code, status=response.status_code)
 
 
 def _error(response: httpx.Response) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from platforms.base import Connection, Finding, Network, Published, Sending
-from platforms.errors import NetworkError
+from platforms.base import Connection, Finding, Platform, Published, Sending
+from platforms.errors import PlatformError
 
 FILE = "file:"
 """What the value of a setting begins with that names one of the check's own files, to be given its address."""
@@ -41,7 +41,7 @@ class Seen:
     sample: "Sample"
     exchanges: list[Answered] = field(default_factory=list)
     published: Published | None = None
-    error: NetworkError | None = None
+    error: PlatformError | None = None
     """Why the sample was not published."""
     finding: Finding | None = None
     """What confirming said of the published post, as if its answer had been lost; None if it was not tried."""
@@ -93,11 +93,11 @@ class LiveCheck:
     """What no program can settle: questions for the person who runs the check."""
 
 
-def live_check_of(network: Network[Any, Any]) -> LiveCheck:
+def live_check_of(platform: Platform[Any, Any]) -> LiveCheck:
     """Return a network's live check."""
-    check = importlib.import_module(f"platforms.{network.platform}.live").LIVE
+    check = importlib.import_module(f"platforms.{platform.name}.live").LIVE
     if not isinstance(check, LiveCheck):
-        raise TypeError(f"platforms.{network.platform}.live has no LIVE")
+        raise TypeError(f"platforms.{platform.name}.live has no LIVE")
     return check
 
 

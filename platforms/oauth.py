@@ -9,7 +9,7 @@ import structlog
 from pydantic import SecretStr
 
 from platforms.base import Connection, WireModel
-from platforms.errors import NetworkError
+from platforms.errors import PlatformError
 from platforms.http.token_endpoint import IsDead, ask, refuses_grant
 from platforms.http.wire import Wire
 from platforms.renewal import Renewed, lifetimes_of
@@ -35,7 +35,7 @@ def bearer(credentials: OAuthCredentials) -> dict[str, str]:
     return {"Authorization": f"Bearer {credentials.access_token.get_secret_value()}"}
 
 
-def has_ended(error: NetworkError) -> bool:
+def has_ended(error: PlatformError) -> bool:
     """Tell by its status of a refusal that the token may have expired."""
     return error.status == httpx.codes.UNAUTHORIZED
 
@@ -44,21 +44,21 @@ async def renewing(
     line: Connection[O],
     send: Callable[[O], Awaitable[T]],
     *,
-    ended: Callable[[NetworkError], bool] = has_ended,
+    ended: Callable[[PlatformError], bool] = has_ended,
 ) -> T:
     """Send as the account; a token that ends soon or has ended is renewed. What is sent must bear being sent twice.
 
-    If a token that has not ended cannot be renewed now, it is used. Raises NetworkError.
+    If a token that has not ended cannot be renewed now, it is used. Raises PlatformError.
     """
     if line.credentials.refresh_token is not None and line.is_due():
         try:
             line.credentials = await line.refresh()
-        except NetworkError as error:
-            log.info("token.used_till_its_end", network=line.wire.label, code=error.code)
+        except PlatformError as error:
+            log.info("token.used_till_its_end", platform=line.wire.label, code=error.code)
     used = line.credentials
     try:
         return await send(used)
-    except NetworkError as error:
+    except PlatformError as error:
         if used.refresh_token is None or not ended(error):
             raise
     if line.credentials is used:  # else a request beside this one has renewed them
@@ -72,10 +72,10 @@ async def send(
     path: str,
     *,
     headers: Callable[[O], Mapping[str, str]] = bearer,
-    ended: Callable[[NetworkError], bool] = has_ended,
+    ended: Callable[[PlatformError], bool] = has_ended,
     **options: Any,
 ) -> httpx.Response:
-    """Send as `Wire.send` does, with the headers that the credentials make. Raises NetworkError."""
+    """Send as `Wire.send` does, with the headers that the credentials make. Raises PlatformError."""
 
     async def sent(credentials: O) -> httpx.Response:
         return await line.wire.send(method, path, headers=headers(credentials), **options)
@@ -95,7 +95,7 @@ async def renewed(
     """Trade the refresh token for new tokens; if the network sends no new refresh token the old one stays.
 
     `basic` says that the app names itself by HTTP Basic rather than in the form, in which its id stands as
-    `app_named`. Raises NetworkError as `token_endpoint.refusal_of` says.
+    `app_named`. Raises PlatformError as `token_endpoint.refusal_of` says.
     """
     current = line.credentials
     client_id = current.client_id or ""

@@ -4,10 +4,10 @@ from typing import Any
 
 import httpx
 
-from platforms.base import Network
+from platforms.base import Platform
 from platforms.http.allowed_hosts import AllowedHosts
 from platforms.http.guard import GuardedTransport
-from platforms.http.resolver import OWN_NAMES, STRANGE_NAMES, NetworkNames, Resolver
+from platforms.http.resolver import OWN_NAMES, STRANGE_NAMES, PlatformNames, Resolver
 from platforms.reach import Servers, to_named_servers
 
 
@@ -24,14 +24,14 @@ class Outgoing:
         self._own_names = Resolver(OWN_NAMES)
         self._strange_names = Resolver(STRANGE_NAMES)
 
-    def to_network(self, network: Network[Any, Any]) -> GuardedTransport:
+    def to_platform(self, platform: Platform[Any, Any]) -> GuardedTransport:
         """Return a transport to a network where it is not a server that an account names.
 
         A sandbox, or whatever else the operator has set as the network's base URL, may be private.
         """
-        hosts = self._servers.hosts_in_place_of(network)
-        domains = (*network.own_domains, *(host.rpartition(":")[0] for host in hosts))
-        names = NetworkNames(domains, self._own_names, self._strange_names)
+        hosts = self._servers.hosts_in_place_of(platform)
+        domains = (*platform.own_domains, *(host.rpartition(":")[0] for host in hosts))
+        names = PlatformNames(domains, self._own_names, self._strange_names)
         return GuardedTransport(AllowedHosts(hosts), names=names, context=self._context)
 
     def to_named_servers(self) -> httpx.AsyncBaseTransport:

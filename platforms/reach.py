@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 
-from platforms.base import Network
-from platforms.errors import Kind, NetworkError
+from platforms.base import Platform
+from platforms.errors import Kind, PlatformError
 from platforms.http.addresses import is_plain_host
 from platforms.http.allowed_hosts import AllowedHosts
 from platforms.http.guard import AddressForbidden, GuardedTransport
@@ -52,22 +52,22 @@ class Servers:
         self.private_hosts = tuple(private_hosts)
         self._allowed = AllowedHosts(private_hosts)
 
-    def hosts_in_place_of(self, network: Network[Any, Any]) -> list[str]:
+    def hosts_in_place_of(self, platform: Platform[Any, Any]) -> list[str]:
         """Return the hosts, as `host:port`, that the operator has set for a network instead of its own."""
-        urls = [self._base_urls.get(place) for place in (network.platform, *network.beside)]
+        urls = [self._base_urls.get(place) for place in (platform.name, *platform.beside)]
         return [_entry(httpx.URL(url)) for url in (*urls, self._sandbox_url) if url]
 
-    def reach(self, network: Network[Any, Any], credentials: BaseModel) -> Reach:
+    def reach(self, platform: Platform[Any, Any], credentials: BaseModel) -> Reach:
         """Return where an account is reached."""
-        elsewhere = {host: self._base_urls[host] for host in network.beside if host in self._base_urls}
-        if url := self._base_urls.get(network.platform):
+        elsewhere = {host: self._base_urls[host] for host in platform.beside if host in self._base_urls}
+        if url := self._base_urls.get(platform.name):
             return Reach(url, named=False, elsewhere=elsewhere)
-        url = network.address(credentials)
-        named = url != network.base_url
+        url = platform.address(credentials)
+        named = url != platform.base_url
         own = named and (url.startswith("http:") or self._allowed.allows(*_host_and_port(httpx.URL(url))))
         if self._sandbox_url and not own:
-            played = f"{self._sandbox_url}/{network.platform}"
-            return Reach(played, named=False, vouched=not named, elsewhere=dict.fromkeys(network.beside, played))
+            played = f"{self._sandbox_url}/{platform.name}"
+            return Reach(played, named=False, vouched=not named, elsewhere=dict.fromkeys(platform.beside, played))
         return Reach(url, named=named, vouched=not named, elsewhere=elsewhere)
 
 
@@ -78,7 +78,7 @@ def to_named_servers(
     """Return a transport to servers that accounts name.
 
     It speaks https with public addresses only, and anything with `private_hosts` (`host:port`). Where
-    it refuses it raises NetworkError(rejected), and nothing was sent.
+    it refuses it raises PlatformError(rejected), and nothing was sent.
     """
     allowed = AllowedHosts(private_hosts)
     return _Guard(allowed, SharedConnections(transport(allowed)))
@@ -114,6 +114,6 @@ def _host_and_port(url: httpx.URL) -> tuple[str, int]:
     return url.host, url.port or (443 if url.scheme == "https" else 80)
 
 
-def _forbidden(why: str, *, allowable: bool = True) -> NetworkError:
+def _forbidden(why: str, *, allowable: bool = True) -> PlatformError:
     hint = f" Whoever runs this service can allow it by {_SETTING}." if allowable else ""
-    return NetworkError(Kind.REJECTED, f"The account's server is not called: {why}.{hint}", code=FORBIDDEN)
+    return PlatformError(Kind.REJECTED, f"The account's server is not called: {why}.{hint}", code=FORBIDDEN)

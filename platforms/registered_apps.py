@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
-from platforms.base import Network
-from platforms.registry import networks
+from platforms.base import Platform
+from platforms.registry import platforms
 
 _BY_PLATFORM = TypeAdapter(dict[str, Any])
 
@@ -63,21 +63,21 @@ class RegisteredApps:
             raise ValueError('must be a JSON object by platform, such as {"twitter": {"clientId": "…"}}') from None
         return cls({name: _entries(name, each) for name, each in given.items()})
 
-    def of_workspace(self, network: Network[Any, Any], workspace_id: str) -> App | None:
+    def of_workspace(self, platform: Platform[Any, Any], workspace_id: str) -> App | None:
         """Return the app by which a workspace connects accounts of a network."""
-        found = self._of(network)
+        found = self._of(platform)
         own = (each for each in found if workspace_id in each.workspaces)
         shared = (each for each in found if not each.workspaces)
         entry = next(own, None) or next(shared, None)
         return _app(entry) if entry else None
 
-    def by_client(self, network: Network[Any, Any], client_id: str) -> App | None:
+    def by_client(self, platform: Platform[Any, Any], client_id: str) -> App | None:
         """Return the app of a network with a client id: that which an account was connected by."""
-        return next((_app(each) for each in self._of(network) if each.client_id == client_id), None)
+        return next((_app(each) for each in self._of(platform) if each.client_id == client_id), None)
 
-    def is_shared(self, network: Network[Any, Any]) -> bool:
+    def is_shared(self, platform: Platform[Any, Any]) -> bool:
         """Tell whether there is an app of a network for all workspaces."""
-        return any(not each.workspaces for each in self._of(network))
+        return any(not each.workspaces for each in self._of(platform))
 
     def workspaces(self) -> set[str]:
         """Return the ids of all workspaces that have an app of their own."""
@@ -87,14 +87,14 @@ class RegisteredApps:
         """Return all that must never be shown."""
         return [secret for found in self._entries.values() for each in found for secret in _secrets(each)]
 
-    def _of(self, network: Network[Any, Any]) -> tuple[_Entry, ...]:
-        return self._entries.get(network.platform) or self._entries.get(network.app_family) or ()
+    def _of(self, platform: Platform[Any, Any]) -> tuple[_Entry, ...]:
+        return self._entries.get(platform.name) or self._entries.get(platform.app_family) or ()
 
 
 def _entries(name: str, given: Any) -> list[_Entry]:
-    served = [each for each in networks().values() if name in {each.platform, each.app_family}]
+    served = [each for each in platforms().values() if name in {each.name, each.app_family}]
     if not served:
-        known = sorted({name for each in networks().values() for name in (each.platform, each.app_family) if name})
+        known = sorted({name for each in platforms().values() for name in (each.name, each.app_family) if name})
         raise ValueError(f"{name[:40]!r} is no network: {', '.join(known)}")
     options = {option for each in served for option in each.app_options}
     found = []
@@ -106,7 +106,7 @@ def _entries(name: str, given: Any) -> list[_Entry]:
             raise ValueError(f"{name}: {where or 'an app'} is not what it must be") from None
         if unknown := sorted({*(entry.model_extra or {})} - options):
             raise ValueError(f"{name}: unknown field {unknown[0][:40]!r}")
-        if not entry.client_id and not all(network.registers_itself for network in served):
+        if not entry.client_id and not all(platform.registers_itself for platform in served):
             raise ValueError(f"{name}: clientId is missing")
         found.append(entry)
     return found

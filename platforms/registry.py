@@ -1,20 +1,20 @@
-"""List the networks this service publishes to: every module of this package that defines a NETWORK."""
+"""List the networks this service publishes to: every module of this package that defines a PLATFORM."""
 
 import importlib
 import pkgutil
 from functools import cache
 from typing import Any
 
-import platforms
-from platforms.base import Network
+import platforms as package
+from platforms.base import Platform
 
 
 @cache
-def networks() -> dict[str, Network[Any, Any]]:
+def platforms() -> dict[str, Platform[Any, Any]]:
     """Return every network by the name that clients write in `platform`, in alphabetical order."""
-    found: dict[str, Network[Any, Any]] = {}
-    for module in sorted(info.name for info in pkgutil.iter_modules(platforms.__path__)):
-        network = getattr(importlib.import_module(f"platforms.{module}"), "NETWORK", None)
-        if isinstance(network, Network):
-            found[network.platform] = network
+    found: dict[str, Platform[Any, Any]] = {}
+    for module in sorted(info.name for info in pkgutil.iter_modules(package.__path__)):
+        platform = getattr(importlib.import_module(f"platforms.{module}"), "PLATFORM", None)
+        if isinstance(platform, Platform):
+            found[platform.name] = platform
     return found

@@ -85,7 +85,7 @@ class Renews(ABC, Generic[C]):
     async def renew(self, connection: Connection[C]) -> Renewed[C]:
         """Trade the connection's credentials for new ones by one request, or by several of which one has an effect.
 
-        Raises NetworkError: kind `auth` only if the network refuses this account's own tokens, never for an app that
+        Raises PlatformError: kind `auth` only if the network refuses this account's own tokens, never for an app that
         it does not know, for a limit or for trouble of its own.
         """
 

@@ -36,7 +36,7 @@ def setting(where: str | tuple[str | int, ...], error: str, *, missing: bool = F
     return Violation("platformSpecificData", error, code, (where,) if isinstance(where, str) else where)
 
 
-CAUTION: ProblemCode = "network_caution"
+CAUTION: ProblemCode = "platform_caution"
 
 
 def caution(where: str, warning: str) -> Violation:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from domain.post import Media, MediaType
 from platforms.base import Published, WireModel
-from platforms.errors import PASSING, NetworkError
+from platforms.errors import PASSING, PlatformError
 from platforms.forms import WebAddress
 from platforms.rules import Violation
 
@@ -58,7 +58,7 @@ def check_items(label: str, items: Sequence[ThreadItem], check: Check) -> list[V
     return found
 
 
-def ended_early(published: Published, number: int, error: NetworkError) -> Published:
+def ended_early(published: Published, number: int, error: PlatformError) -> Published:
     """Return the published post with word of why the thread behind it ends before its post `number`, from 0.
 
     Raises the error itself where it passes and the thread shall be gone on with.

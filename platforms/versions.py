@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from platforms.registry import networks
+from platforms.registry import platforms
 
 WARN_AHEAD = timedelta(days=90)
 """Long enough for a release, its tests and an update at leisure; ours."""
@@ -22,9 +22,9 @@ class EndingVersion:
 def announced_ends() -> list[EndingVersion]:
     """Return the versions in use whose end has been announced, in alphabetical order of their networks."""
     return [
-        EndingVersion(network.platform, network.label, network.api.name, network.api.supported_until)
-        for network in networks().values()
-        if network.api.supported_until
+        EndingVersion(platform.name, platform.label, platform.api.name, platform.api.supported_until)
+        for platform in platforms().values()
+        if platform.api.supported_until
     ]
 
 

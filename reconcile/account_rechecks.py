@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from activities.desk import Desk
 from domain.errors import Unavailable
-from platforms.errors import NetworkError
+from platforms.errors import PlatformError
 from store.accounts import accept_account, accounts_to_ask
 from store.app_refusals import posts_to_probe_with
 from store.failures import is_database_unavailable
@@ -90,7 +90,7 @@ class AccountChecks:
                 await self._desk.asks_about(account)
             async with self._desk.database.answers.transaction() as session:
                 await accept_account(session, account)
-        except NetworkError as error:
+        except PlatformError as error:
             log.info("account.still_refused", code=error.code, **about)
         except TimeoutError:
             log.info("account.still_refused", code="timed_out", **about)

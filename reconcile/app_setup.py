@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from platforms.registered_apps import RegisteredApps
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.app_setups import announce_apps
 from store.database import Database
 
@@ -18,9 +18,9 @@ _EVERY_S = 60.0
 
 async def announce_apps_forever(database: Database, apps: RegisteredApps) -> None:
     """Announce them every minute: of workers with other settings, the last one counts."""
-    shared = {name for name, network in networks().items() if network.registers_itself or apps.is_shared(network)}
+    shared = {name for name, platform in platforms().items() if platform.registers_itself or apps.is_shared(platform)}
     own = {
-        workspace: {name for name, network in networks().items() if apps.of_workspace(network, workspace)}
+        workspace: {name for name, platform in platforms().items() if apps.of_workspace(platform, workspace)}
         for workspace in apps.workspaces()
     }
     while True:

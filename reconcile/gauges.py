@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from temporalio.common import MetricMeter
 
 from domain.waits import WaitsFor
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.versions import announced_ends
 
 
@@ -56,7 +56,7 @@ class Gauges:
 
     def stuck(self, targets: Mapping[tuple[str, WaitsFor], tuple[int, timedelta]]) -> None:
         """Tell how many targets wait, and the longest time, by platform and what they wait for."""
-        for platform in networks():
+        for platform in platforms():
             for waits in WaitsFor:
                 count, oldest = targets.get((platform, waits), (0, timedelta(0)))
                 labels = {"platform": platform, "for": waits.value}
@@ -73,7 +73,7 @@ class Gauges:
 
     def accounts(self, expiring: Mapping[str, int], overdue: timedelta) -> None:
         """Tell how many accounts' connections end soon, by platform, and how late renewals are."""
-        for platform in networks():
+        for platform in platforms():
             self._expiring.set(expiring.get(platform, 0), {"platform": platform})
         self._overdue.set(round(overdue.total_seconds()))
 

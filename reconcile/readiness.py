@@ -39,7 +39,7 @@ class Readiness:
         self._probes = (
             _Probe(self._rows, {"database": False, "sweep": False}, _FRESH_S),
             _Probe(self._posts_queue, {"temporal": False, "worker": False}, _FRESH_S),
-            _Probe(self._network_queues, {}, _FRESH_QUEUES_S),
+            _Probe(self._platform_queues, {}, _FRESH_QUEUES_S),
         )
 
     async def parts(self) -> Parts:
@@ -79,8 +79,8 @@ class Readiness:
         # Whoever asks for anything needs a worker there: it is missed before there is work.
         return {"temporal": True, "worker": state.polled, **({} if state.polled else {POSTS_QUEUE: False})}
 
-    async def _network_queues(self) -> Parts:
-        states = await self._queues.of_networks()
+    async def _platform_queues(self) -> Parts:
+        states = await self._queues.of_platforms()
         return {name: False for name, state in states.items() if state.backlog and not state.polled}
 
 

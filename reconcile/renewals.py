@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from activities.desk import Desk
 from activities.token_times import rules_of
-from platforms.errors import Kind, NetworkError
-from platforms.registry import networks
+from platforms.errors import Kind, PlatformError
+from platforms.registry import platforms
 from store.accounts import refuse_account
 from store.failures import is_database_unavailable
 from store.models import Account
@@ -42,8 +42,8 @@ async def renew_forever(desk: Desk) -> None:
 
 async def renew_due(desk: Desk) -> int:
     """Renew some of the accounts whose renewal is due; return how many were."""
-    rules = {platform: rules_of(network) for platform, network in networks().items()}
-    rotating = [platform for platform, of_tokens in rules.items() if of_tokens is not None and of_tokens.rotates]
+    rules = {name: rules_of(platform) for name, platform in platforms().items()}
+    rotating = [name for name, of_tokens in rules.items() if of_tokens is not None and of_tokens.rotates]
     async with desk.database.transaction() as session:
         due = await claim_due(session, rotating, _AGAIN_IN, _BATCH)
     room = asyncio.Semaphore(_CONCURRENCY)
@@ -62,7 +62,7 @@ async def _renew(desk: Desk, account: Account) -> None:
         if not await desk.renew(account):
             async with desk.database.answers.transaction() as session:
                 await never_renew(session, key, used)
-    except NetworkError as error:
+    except PlatformError as error:
         # The renewal itself has noted and logged it.
         if error.kind is Kind.AUTH and _has_ended(account):
             async with desk.database.answers.transaction() as session:
@@ -74,6 +74,6 @@ async def _renew(desk: Desk, account: Account) -> None:
 
 def _has_ended(account: Account) -> bool:
     """Return whether the access token is of no use any more, so that posts need not try it."""
-    rules = rules_of(networks()[account.platform])
+    rules = rules_of(platforms()[account.platform])
     itself = rules is not None and rules.renews_itself
     return itself or account.expires_at is None or account.expires_at <= datetime.now(UTC)

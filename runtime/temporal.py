@@ -17,7 +17,7 @@ from temporalio.runtime import Runtime
 from temporalio.service import GrpcCompression, RPCError
 
 from activities.operators import IDENTITY
-from platforms.errors import NetworkError
+from platforms.errors import PlatformError
 from store.secret_values import SECRETS
 
 log = structlog.get_logger(__name__)
@@ -58,7 +58,7 @@ def _explanation(exception: BaseException) -> str:
 def _told_cause(exception: BaseException) -> BaseException | None:
     """Return the cause that a history may name: not a network's refusal, of which all that may be said is said."""
     cause = exception.__cause__
-    return None if cause is exception or isinstance(cause, NetworkError) else cause
+    return None if cause is exception or isinstance(cause, PlatformError) else cause
 
 
 def _shorten_causes(failure: Failure) -> None:

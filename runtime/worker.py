@@ -32,7 +32,7 @@ from media.shared_files import SharedFiles
 from media.step_media import MediaTools
 from platforms.outgoing import Outgoing
 from platforms.reach import Servers
-from platforms.registry import networks
+from platforms.registry import platforms
 from reconcile.account_rechecks import recheck_refused_accounts
 from reconcile.app_setup import announce_apps_forever
 from reconcile.expiry import expire_forever
@@ -85,14 +85,14 @@ async def desk(
     media = _media_tools(settings, database, outgoing)
     async with contextlib.AsyncExitStack() as stack:
         transports: dict[str, httpx.AsyncBaseTransport] = {
-            platform: await stack.enter_async_context(outgoing.to_network(network))
-            for platform, network in networks().items()
+            name: await stack.enter_async_context(outgoing.to_platform(platform))
+            for name, platform in platforms().items()
         }
         named_servers = await stack.enter_async_context(outgoing.to_named_servers())
         opened = Desk(
             database=database,
             vault=Vault(settings.encryption_keys),
-            networks_at=transports,
+            platforms_at=transports,
             named_servers=named_servers,
             media=media,
             servers=reached,
@@ -129,7 +129,7 @@ class WorkerGroup:
     """Hold the workers of one process: that of the posts' own queue, and those of the networks it serves."""
 
     posts: Worker
-    networks: Sequence[Worker] = ()
+    platforms: Sequence[Worker] = ()
     at_hand: AtHand | None = None
     grace: timedelta = _SHORT_GRACE
     """How long a step may still take once it must stop; another worker takes over what is left."""
@@ -137,7 +137,7 @@ class WorkerGroup:
     @property
     def workers(self) -> list[Worker]:
         """Return all of them."""
-        return [self.posts, *self.networks]
+        return [self.posts, *self.platforms]
 
     async def finish(self) -> None:
         """Take nothing new, and end what has begun.
@@ -145,7 +145,7 @@ class WorkerGroup:
         Steps towards networks stop together, so that one grace is enough for all of them. The posts' own worker
         follows, because a step is only over when its workflow has heard what it came to.
         """
-        stops = [each.shutdown() for each in self.networks]
+        stops = [each.shutdown() for each in self.platforms]
         await asyncio.gather(*stops, *([self.at_hand.stop(self.grace)] if self.at_hand else []))
         await self.posts.shutdown()
 
@@ -154,7 +154,7 @@ def worker_group(client: Client, desk: Desk, platforms: Iterable[str], grace: ti
     """Return the workers of one process that serves these networks."""
     publishing, posts, served = Publishing(desk), Posts(desk.database, desk.meters), list(platforms)
     at_hand = AtHand(publishing, served)
-    towards_networks: list[Callable[..., Any]] = [
+    towards_platforms: list[Callable[..., Any]] = [
         Preparing(desk).prepare,
         publishing.publish,
         Confirming(desk).confirm,
@@ -179,11 +179,11 @@ def worker_group(client: Client, desk: Desk, platforms: Iterable[str], grace: ti
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=4, maximum=20),
         max_heartbeat_throttle_interval=_THROTTLE,
     )
-    of_networks = [
+    of_platforms = [
         Worker(
             client,
             task_queue=queue_of(platform),
-            activities=towards_networks,
+            activities=towards_platforms,
             interceptors=[LogContext()],
             graceful_shutdown_timeout=grace,
             activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=2, maximum=20),
@@ -192,7 +192,7 @@ def worker_group(client: Client, desk: Desk, platforms: Iterable[str], grace: ti
         )
         for platform in served
     ]
-    return WorkerGroup(own, of_networks, at_hand, grace)
+    return WorkerGroup(own, of_platforms, at_hand, grace)
 
 
 @contextlib.asynccontextmanager
@@ -207,7 +207,7 @@ async def running_workers(
 
     What has begun by then is finished.
     """
-    workers = workers or worker_group(client, desk, networks())
+    workers = workers or worker_group(client, desk, platforms())
     async with contextlib.AsyncExitStack() as stack:
         for worker in workers.workers:
             await stack.enter_async_context(worker)

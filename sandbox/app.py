@@ -47,8 +47,8 @@ def create_sandbox(
     )
 
 
-def _mount(gateway: Gateway, platform: str) -> ASGIRouteHandler:
-    async def network(scope: Scope, receive: Receive, send: Send) -> None:
+def _mount(gateway: Gateway, name: str) -> ASGIRouteHandler:
+    async def platform(scope: Scope, receive: Receive, send: Send) -> None:
         await gateway(scope, receive, send)
 
-    return asgi(f"/{platform}", is_mount=True, copy_scope=False)(network)
+    return asgi(f"/{name}", is_mount=True, copy_scope=False)(platform)

@@ -28,14 +28,14 @@ class Feed:
         return {
             "version": current,
             "total": len(self._world.posts),
-            "networks": self._networks(),
+            "platforms": self._platforms(),
             "cards": cards,
         }
 
-    def _networks(self) -> list[dict[str, object]]:
+    def _platforms(self) -> list[dict[str, object]]:
         count = self._world.posts.per_platform
         return [
-            {"platform": twin.platform, "label": twin.label, "colour": twin.colour, "posts": count[twin.platform]}
+            {"name": twin.platform, "label": twin.label, "colour": twin.colour, "posts": count[twin.platform]}
             for twin in self._twins.values()
         ]
 

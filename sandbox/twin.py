@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
-from sandbox import networks
+from sandbox import platforms
 from sandbox.accounts import Account
 from sandbox.authorization import Consent, Consents
 from sandbox.operations import Operation
@@ -57,7 +57,7 @@ class Twin(ABC):
 
     A subclass names its `platform`, which is also its path prefix, and what the page shows of it; it has handlers
     marked with `route`, and says in its network's own words that a token is unknown, a limit is reached or that it
-    is broken. Subclasses in the package `sandbox.networks` are found by themselves.
+    is broken. Subclasses in the package `sandbox.platforms` are found by themselves.
     """
 
     platform: ClassVar[str]
@@ -197,10 +197,10 @@ class Twin(ABC):
 
 
 def discover() -> list[type[Twin]]:
-    """Return the twins of all modules in `sandbox.networks`, by platform."""
+    """Return the twins of all modules in `sandbox.platforms`, by platform."""
     found: dict[str, type[Twin]] = {}
-    for info in pkgutil.iter_modules(networks.__path__):
-        module = importlib.import_module(f"{networks.__name__}.{info.name}")
+    for info in pkgutil.iter_modules(platforms.__path__):
+        module = importlib.import_module(f"{platforms.__name__}.{info.name}")
         for member in vars(module).values():
             if isinstance(member, type) and issubclass(member, Twin) and "platform" in vars(member):
                 found[member.platform] = member

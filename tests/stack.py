@@ -28,7 +28,7 @@ from domain.ownership import may_change
 from domain.plan import Plan
 from domain.post import Media, MediaType, PostStatus, TargetStatus
 from domain.schedule import rfc3339
-from platforms.registry import networks
+from platforms.registry import platforms
 from runtime.settings import VaultSettings
 from runtime.temporal import DATA_CONVERTER
 from sandbox.authorization import PLAY_APP, PLAY_SECRET
@@ -179,34 +179,32 @@ class Stack:
             workspace = await create_workspace(session, name or f"test {secrets.token_hex(4)}")
             return workspace, (await create_key(session, workspace)).key
 
-    async def connect(
-        self, platform: str, *, workspace_id: str = "", premium: bool = False, **credentials: Any
-    ) -> Account:
+    async def connect(self, name: str, *, workspace_id: str = "", premium: bool = False, **credentials: Any) -> Account:
         """Connect a new account of the sandbox."""
         user_id = str(secrets.randbelow(10**12) + 10**12)
-        network = networks()[platform]
+        platform = platforms()[name]
         token = credentials.pop("accessToken", secrets.token_urlsafe(16))
-        account_id = network.account_id(user_id)
+        account_id = platform.account_id(user_id)
         known = {
-            "platform": platform,
+            "platform": name,
             "accountId": account_id,
             "userId": user_id,
-            "username": f"{platform}_{user_id[-4:]}",
+            "username": f"{name}_{user_id[-4:]}",
             "accessToken": token,
             "premium": premium,
             **({"refreshToken": credentials["refreshToken"]} if "refreshToken" in credentials else {}),
         }
         await self.control("POST", "accounts", {"accounts": [known]})
-        if "user_id" in network.credentials.model_fields:
+        if "user_id" in platform.credentials.model_fields:
             credentials.setdefault("userId", user_id)
-        parsed = network.credentials.model_validate({"accessToken": token, **credentials})
+        parsed = platform.credentials.model_validate({"accessToken": token, **credentials})
         async with self.database.transaction() as session:
             return await save_account(
                 session,
                 Vault(self.settings.encryption_keys),
                 workspace_id=workspace_id or self.workspace_id,
                 account_id=account_id,
-                platform=platform,
+                platform=name,
                 user_id=user_id,
                 username=known["username"],
                 premium=premium,
@@ -237,7 +235,7 @@ class Stack:
         await self._keep_token(account, token)
 
     async def _keep_token(self, account: Account, token: str) -> None:
-        credentials = networks()[account.platform].credentials.model_validate({"accessToken": token})
+        credentials = platforms()[account.platform].credentials.model_validate({"accessToken": token})
         async with self.database.transaction() as session:
             await save_account(
                 session,

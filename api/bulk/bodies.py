@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, read
 from api.posts.listing import TARGET_STATUSES, read_cursor
-from api.posts.schemas import Name, NetworkName, PatchBody, PostBody, RequestModel
+from api.posts.schemas import Name, PatchBody, PlatformName, PostBody, RequestModel
 from domain.bounds import MAX_ITEMS
 from domain.codes import ProblemCode
 from domain.errors import InvalidRequest, Problem
@@ -70,7 +70,7 @@ class FilterBody(RequestModel):
         description="Only posts in one of these statuses, or with a target that is `held` or `unconfirmed`.",
         examples=[["scheduled"]],
     )
-    platform: NetworkName | None = Field(None, description="Only posts with a target there.", examples=["twitter"])
+    platform: PlatformName | None = Field(None, description="Only posts with a target there.", examples=["twitter"])
     account_id: Name | None = Field(None, description="Only posts with this account.", examples=["tw_456"])
 
 

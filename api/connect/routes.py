@@ -23,7 +23,7 @@ from api.posts.views import View, write
 from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable, Unprocessable
 from domain.schedule import rfc3339
 from platforms.connect import connectors
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.accounts import find_accounts
 from store.connecting import (
     STATE_LIVES,
@@ -124,7 +124,7 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
             problems.append(Problem(f"{name} must be one of {', '.join(values)}", "invalid_field_value", name))
     if problems:
         raise InvalidRequest(problems)
-    fields = credential_fields(networks()[platform])
+    fields = credential_fields(platforms()[platform])
     if connector is None:
         return ConnectionView(method="credentials", auth_url=None, state=None, expires_at=None, fields=fields)
     chosen = {name: found[name] for name in options if name in found}
@@ -281,7 +281,7 @@ async def _require_account(deps: Dependencies, workspace_id: str, platform: str,
     async with deps.database.reading() as session:
         found = (await find_accounts(session, workspace_id, [account_id])).get(account_id)
     if found is None or found.platform != platform:
-        sentence = f"There is no {networks()[platform].label} account {account_id} to reconnect"
+        sentence = f"There is no {platforms()[platform].label} account {account_id} to reconnect"
         raise Unprocessable(Problem(sentence, "account_not_found", "accountId"))
 
 
@@ -294,9 +294,9 @@ async def _take_one(deps: Dependencies, workspace_id: str, now: datetime) -> Non
 
 
 def _known(platform: str) -> str:
-    if platform not in networks():
-        known = ", ".join(networks())
-        sentence = f"platform must be one of the networks {known}{did_you_mean(platform, networks())}"
+    if platform not in platforms():
+        known = ", ".join(platforms())
+        sentence = f"platform must be one of the networks {known}{did_you_mean(platform, platforms())}"
         raise InvalidRequest(Problem(sentence, "invalid_field_value", "platform"))
     return platform
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from api.posts.schemas import Name, RequestModel
-from api.posts.views import Moment, NetworkName, View
+from api.posts.views import Moment, PlatformName, View
 
 LONGEST_CODE = 4096
 
@@ -115,7 +115,7 @@ class ConnectedView(View):
     model_config = ConfigDict(title="ConnectedAccount")
     sometimes = frozenset({"selection"})
 
-    platform: NetworkName = Field(description="The network.")
+    platform: PlatformName = Field(description="The network.")
     account_id: str | None = Field(description="The account; null if `selection` has to be made.", examples=["tw_456"])
     username: str | None = Field(description="Its name at the network.", examples=["jane"])
     connected_at: Moment | None = Field(description="When it was connected, or connected again.")
@@ -134,7 +134,7 @@ class SelectedView(View):
 
     model_config = ConfigDict(title="SelectedAccounts")
 
-    platform: NetworkName = Field(description="The network.")
+    platform: PlatformName = Field(description="The network.")
     account_id: str = Field(description="The first account.", examples=["gb_123"])
     username: str = Field(description="Its name at the network.", examples=["Bakery"])
     accounts: list[ConnectedView] = Field(description="All that were connected.")

@@ -11,7 +11,7 @@ from api.connect.schemas import ConnectedView, CredentialFieldView, OptionView, 
 from domain.codes import PROBLEM_CODES, ProblemCode
 from domain.errors import InvalidRequest, PostsError, Problem, Unavailable, Unprocessable
 from domain.schedule import rfc3339
-from platforms.base import Network
+from platforms.base import Platform
 from store.models import ConnectedAccount, PendingConnection
 
 
@@ -67,9 +67,9 @@ def refusal_of(outcome: Mapping[str, Any]) -> PostsError:
     return InvalidRequest(problem) if code == "invalid_field_value" else Unprocessable(problem)
 
 
-def credential_fields(network: Network[Any, Any]) -> list[CredentialFieldView]:
+def credential_fields(platform: Platform[Any, Any]) -> list[CredentialFieldView]:
     """Return the fields of a network's credentials by the names that clients write."""
-    model: type[BaseModel] = network.credentials
+    model: type[BaseModel] = platform.credentials
     return [
         CredentialFieldView(
             name=_name(name, field),

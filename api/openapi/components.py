@@ -16,7 +16,7 @@ from api.platforms import PlatformsView
 from api.posts.history import HistoryView
 from api.posts.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.views import AttemptsView, DeletedView, ErrorView, ManyView, PageView, PostView, VerdictView
-from platforms.registry import networks
+from platforms.registry import platforms
 
 Json = dict[str, Any]
 
@@ -66,12 +66,12 @@ def schemas() -> Json:
         found[body] = _without_nulls(found[body])
     target = found.pop(TARGET)
     choices: Json = {}
-    for platform, network in networks().items():
-        prefix = network.settings.__name__.removesuffix("Settings")
-        found |= _of_settings(network.settings, prefix, found)
-        own = _target_of(platform, network.label, target, ref(network.settings.__name__))
+    for name, platform in platforms().items():
+        prefix = platform.settings.__name__.removesuffix("Settings")
+        found |= _of_settings(platform.settings, prefix, found)
+        own = _target_of(name, platform.label, target, ref(platform.settings.__name__))
         found[f"{prefix}Target"] = {**own, "title": f"{prefix}Target"}
-        choices[platform] = PREFIX + f"{prefix}Target"
+        choices[name] = PREFIX + f"{prefix}Target"
     found[TARGET] = {
         "title": TARGET,
         "description": target["description"],

@@ -4,14 +4,14 @@ from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, Sele
 from api.openapi import connect_examples as examples
 from api.openapi.operations import ALWAYS, WITH_BODY, Json, Operation
 from platforms.connect import connectors
-from platforms.registry import networks
+from platforms.registry import platforms
 
 _PLATFORM: Json = {
     "name": "platform",
     "in": "path",
     "required": True,
     "description": "The network.",
-    "schema": {"type": "string", "enum": list(networks())},
+    "schema": {"type": "string", "enum": list(platforms())},
     "example": "twitter",
 }
 _REFUSED = (
@@ -35,7 +35,7 @@ def _options() -> list[Json]:
     for platform, connector in connectors().items():
         for name, values in connector.options.items():
             labels, choices = known.setdefault(name, ([], []))
-            labels.append(networks()[platform].label)
+            labels.append(platforms()[platform].label)
             choices += [each for each in values if each not in choices]
     return [
         {

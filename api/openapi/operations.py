@@ -9,13 +9,13 @@ from pydantic import BaseModel
 from api.bulk.bodies import MOST_POSTS, CreateManyBody, SelectManyBody, UpdateManyBody
 from api.http.headers import DEFAULT_WAIT_S, LONGEST_WAIT_S
 from api.openapi import examples
-from api.platforms import PlatformsView, view_of_network
+from api.platforms import PlatformsView, view_of_platform
 from api.posts.history import HistoryView
 from api.posts.listing import DEFAULT_LIMIT, MAX_LIMIT, TARGET_STATUSES
 from api.posts.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.views import AttemptsView, DeletedView, ManyView, PageView, PostView, VerdictView
 from domain.post import PostStatus
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.list_queries import Order
 
 Json = dict[str, Any]
@@ -108,7 +108,7 @@ _LIST = (
         "style": "form",
         "explode": False,
     },
-    _query("platform", "Only posts with a target there.", {"type": "string", "enum": list(networks())}, "instagram"),
+    _query("platform", "Only posts with a target there.", {"type": "string", "enum": list(platforms())}, "instagram"),
     _query(
         "externalId", "Only the post with this id of yours.", {"type": "string", "minLength": 1}, "campaign-7/row-12"
     ),
@@ -169,7 +169,7 @@ ALWAYS = ("missingKey", "wrongKey", "rateLimited", "internal", "unavailable")
 WITH_BODY = ("invalidJson", "unknownField", "tooLarge", "notJson")
 _SHAPE = ("missingField", "wrongValue", "duplicateTarget", *WITH_BODY)
 _KEYED = ("keyReused", "deletedSince")
-_RULES = ("networkRule", "accountNotFound", "unknownSetting")
+_RULES = ("platformRule", "accountNotFound", "unknownSetting")
 _POSTS = "/v1/posts"
 _ONE = "/v1/posts/{postId}"
 _BULK = "/v1/posts/bulk"
@@ -242,7 +242,7 @@ OPERATIONS = (
         VerdictView,
         {
             "valid": {"valid": True, "errors": [], "warnings": []},
-            "invalid": {"valid": False, "errors": examples.ERRORS["networkRule"][1]["errors"], "warnings": []},
+            "invalid": {"valid": False, "errors": examples.ERRORS["platformRule"][1]["errors"], "warnings": []},
         },
         (*WITH_BODY, *ALWAYS),
         body=ValidateBody,
@@ -388,7 +388,11 @@ OPERATIONS = (
         "network's settings. Creating and validating go by the same rules; files are held against theirs when they "
         "are fetched, before anything is sent.",
         PlatformsView,
-        {"platforms": {"platforms": [view_of_network(networks()["pinterest"]).model_dump(mode="json", by_alias=True)]}},
+        {
+            "platforms": {
+                "platforms": [view_of_platform(platforms()["pinterest"]).model_dump(mode="json", by_alias=True)]
+            }
+        },
         ("unknownQuery", *ALWAYS),
         tag="Platforms",
     ),

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.http.body import JsonObject
 from api.posts.create import now_ms
 from api.posts.lookup import accounts_of
-from api.posts.network_rules import network_problems
 from api.posts.parse_patch import read_correction
+from api.posts.platform_rules import platform_problems
 from api.posts.retry import require_tries_left
 from domain.audit import Actor
 from domain.bounds import LARGEST_ANSWER
@@ -16,7 +16,7 @@ from domain.content import PostContent
 from domain.errors import Conflict, Problem, Unprocessable
 from domain.ownership import TargetRow, may_correct
 from domain.post import TargetStatus
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.contents import content_of, correct
 from store.models import ConnectedAccount, Post, Target
 
@@ -50,7 +50,7 @@ async def correct_targets(
     if changed:
         await require_tries_left(session, post)
     accounts = await accounts_of(session, post)
-    if problems := network_problems(wanted, accounts, set(places.values())):
+    if problems := platform_problems(wanted, accounts, set(places.values())):
         raise Unprocessable(problems)
     session.add_all(correct(post, wanted, actor, {target.id for target in changed}, now_ms()))
     if post.answer_bytes > LARGEST_ANSWER:
@@ -71,7 +71,7 @@ def _changed(post: Post, wanted: PostContent) -> list[Target]:
 
 def _out(target: Target, place: int) -> Problem:
     """Say that a target keeps what it was sent."""
-    label = networks()[target.platform].label
+    label = platforms()[target.platform].label
     state = _KEEPS.get(TargetStatus(target.status), "is being published")
     sentence = (
         f"The post {state} on {label} account {target.account_id}, which keeps what it was sent: give the failed "

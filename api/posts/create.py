@@ -12,8 +12,8 @@ from api.posts.answer import Answer, answer_post
 from api.posts.external_id import answer_existing
 from api.posts.idempotency import digest_of, find_use, keep, keyed_request
 from api.posts.lookup import accounts_of, plan_for
-from api.posts.network_rules import find_network_problems
 from api.posts.parse_post import read_create
+from api.posts.platform_rules import find_platform_problems
 from api.posts.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import (
@@ -105,7 +105,7 @@ async def _make(
     if not wanted.is_draft:
         wanted_ids = [target.account_id for target in wanted.content.targets]
         accounts = await read_accounts(deps.database, workspace_id, wanted_ids)
-        if problems := await find_network_problems(wanted.content, accounts, size_of(payload)):
+        if problems := await find_platform_problems(wanted.content, accounts, size_of(payload)):
             raise Unprocessable(problems)
     await deps.quotas.take(workspace_id, post.answer_bytes)
     # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.

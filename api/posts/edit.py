@@ -11,7 +11,7 @@ from api.http.body_validation import in_contract_order, read
 from api.posts.answer import Answer, answer_post
 from api.posts.create import now_ms
 from api.posts.lookup import accounts_of, plan_for, require_post
-from api.posts.network_rules import text_problems
+from api.posts.platform_rules import text_problems
 from api.posts.post_change import PostChange
 from api.posts.schemas import EditBody
 from api.posts.waiting import Deadline
@@ -26,7 +26,7 @@ from domain.post import TargetStatus, text_in_effect
 from domain.size import edit_bytes
 from platforms.base import Editable
 from platforms.codes import known_codes
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.contents import content_of
 from store.models import ConnectedAccount, Post, Revision, Target
 from store.revisions import add_revision, count_revisions, find_revision
@@ -121,15 +121,15 @@ def _editable(post: Post, accounts: Mapping[str, ConnectedAccount], now: datetim
         return account is not None and account.platform == target.platform and account.premium
 
     def open_still(target: Target) -> bool:
-        network = networks()[target.platform]
-        if target.published_at is None or not isinstance(network, Editable):
+        platform = platforms()[target.platform]
+        if target.published_at is None or not isinstance(platform, Editable):
             return False
-        return now < (target.editable_until or target.published_at + network.edit_window)
+        return now < (target.editable_until or target.published_at + platform.edit_window)
 
     rules = (
         (
             lambda target: (
-                target.status == TargetStatus.PUBLISHED and isinstance(networks()[target.platform], Editable)
+                target.status == TargetStatus.PUBLISHED and isinstance(platforms()[target.platform], Editable)
             ),
             _NO_TWEET,
         ),
@@ -207,4 +207,4 @@ def _refusal(revision: Revision) -> Problem:
     said, code = revision.error or "The network refused the edit", revision.error_code
     if is_problem_code(code):
         return Problem(said, code, revision.param)
-    return Problem(said, "edit_refused", revision.param, network_code=known_codes(code).network_code)
+    return Problem(said, "edit_refused", revision.param, platform_code=known_codes(code).platform_code)

@@ -9,7 +9,7 @@ from api.dependencies import Dependencies
 from api.posts.history_sentences import sentence_of
 from api.posts.listing import history_cursor
 from api.posts.lookup import NO_SUCH_POST
-from api.posts.views import Moment, NetworkName, View
+from api.posts.views import Moment, PlatformName, View
 from domain.audit import Action, ActorType
 from domain.codes import TargetCode
 from domain.errors import NotFound
@@ -64,7 +64,7 @@ class EventView(View):
             "changes",
             "httpStatus",
             "errorCode",
-            "networkCode",
+            "platformCode",
             "platformPostId",
             "nextAttemptAt",
         }
@@ -77,13 +77,13 @@ class EventView(View):
         description="It in a sentence.",
         examples=['API key "Editorial office" changed scheduledFor from 2026-02-01T14:00:00Z to 2026-02-02T14:00:00Z.'],
     )
-    platform: NetworkName = Field(description="The network, if it concerns one target.")
+    platform: PlatformName = Field(description="The network, if it concerns one target.")
     account_id: str = Field(description="The account of that target.", examples=["ig_123"])
     version: int = Field(description="Which version of the post it made: each change makes one.", examples=[2])
     changes: list[FieldChangeView] = Field(description="The fields that it changed.")
     http_status: int = Field(description="The network's HTTP status.", examples=[429])
     error_code: TargetCode = Field(description="What went wrong.", examples=["timed_out"])
-    network_code: str = Field(description="The network's own code.", examples=["http_429"])
+    platform_code: str = Field(description="The network's own code.", examples=["http_429"])
     platform_post_id: str = Field(description="The post's id on the network.", examples=["17841400123456789"])
     next_attempt_at: Moment = Field(description="When it is tried again.")
 
@@ -137,7 +137,7 @@ def _event(line: HistoryLine, *, identities: bool) -> EventView:
         given["changes"] = [FieldChangeView.model_construct(**_change(change)) for change in changes]
     codes = known_codes(details.get("code"))
     given |= {"error_code": codes.code} if codes.code else {}
-    given |= {"network_code": codes.network_code} if codes.network_code else {}
+    given |= {"platform_code": codes.platform_code} if codes.platform_code else {}
     return EventView.model_construct(
         at=rfc3339(event.at),
         action=Action(event.action),

@@ -7,7 +7,7 @@ from typing import Any
 from domain.audit import Action, ActorType
 from domain.post import TargetStatus
 from platforms.codes import known_codes
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.history import HistoryLine
 from store.models import AuditEvent
 
@@ -32,8 +32,8 @@ def _place(event: AuditEvent) -> str:
     """Return the target as people name it."""
     if event.platform is None:
         return "all its targets"
-    network = networks().get(event.platform)
-    return f"{network.label if network else event.platform} account {event.account_id}"
+    platform = platforms().get(event.platform)
+    return f"{platform.label if platform else event.platform} account {event.account_id}"
 
 
 def _places(event: AuditEvent) -> str:
@@ -46,7 +46,7 @@ def _why(event: AuditEvent) -> str:
     """Return the code and the HTTP status in brackets, as far as they are known."""
     found = known_codes(event.details.get("code"))
     status = event.details.get("httpStatus")
-    named = [f"HTTP {status}" if status else None, found.code, found.network_code]
+    named = [f"HTTP {status}" if status else None, found.code, found.platform_code]
     said = ", ".join(each for each in named if each)
     return f" ({said})" if said else ""
 

@@ -17,7 +17,7 @@ from domain.errors import InvalidRequest, Problem
 from domain.post import PostStatus, TargetStatus
 from domain.schedule import parse_bound
 from domain.zones import UnknownZone, zone_named
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.history import Moment
 from store.list_queries import Filter, Order, Position
 
@@ -218,8 +218,8 @@ def _zone(text: str) -> tzinfo:
 
 
 def _platform(text: str) -> str:
-    if text not in networks():
-        raise ValueError(f"must be one of the networks {', '.join(networks())}{did_you_mean(text, networks())}")
+    if text not in platforms():
+        raise ValueError(f"must be one of the networks {', '.join(platforms())}{did_you_mean(text, platforms())}")
     return text
 
 

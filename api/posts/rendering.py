@@ -110,8 +110,8 @@ def _codes(target: Target | ShownTarget) -> dict[str, str | None]:
     category = ErrorCategory(target.error_category) if target.error_category else None
     hold = HoldReason(target.hold_reason) if target.hold_reason else None
     found = known_codes(target.error_code) if category is None else public_codes(target.error_code, category, hold)
-    network = {"networkCode": found.network_code} if found.network_code else {}
-    return {"errorCode": found.code, **network}
+    platform = {"platformCode": found.platform_code} if found.platform_code else {}
+    return {"errorCode": found.code, **platform}
 
 
 def _hint(target: Target | ShownTarget, status: TargetStatus) -> str | None:

@@ -12,7 +12,7 @@ from api.posts.schemas import ResolveBody
 from domain.audit import Actor
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.plan import Plan
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.models import ConnectedAccount, Post, Target
 from store.post_changes import resolve as resolve_target
 
@@ -77,7 +77,7 @@ def _found(body: ResolveBody, user_id: str | None) -> tuple[str | None, str | No
 
     `user_id`: the network's id of the account; None if only the form is checked. Raises InvalidRequest.
     """
-    post_id, given = networks()[body.platform].rules.post_id, body.platform_post_id
+    post_id, given = platforms()[body.platform].rules.post_id, body.platform_post_id
     if given is None:
         return None, None
     found = post_id.read(given, user_id)

@@ -15,7 +15,7 @@ from domain.audit import Actor
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.ownership import may_retry
 from domain.post import TargetStatus
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.attempts import most_attempts
 from store.models import Post, Target
 from store.post_changes import reopen, row_of
@@ -85,7 +85,7 @@ def read_retry(payload: JsonObject) -> list[NamedTarget] | None:
 
 def _failed(post: Post, named: NamedTarget, position: int) -> Target:
     """Return the named target. Raises Unprocessable if the post has none such, Conflict if it has not failed."""
-    where, label = f"platforms.{position}.accountId", networks()[named.platform].label
+    where, label = f"platforms.{position}.accountId", platforms()[named.platform].label
     for target in post.targets:
         if (target.platform, target.account_id) == (named.platform, named.account_id):
             if may_retry(row_of(target)):

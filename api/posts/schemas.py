@@ -13,7 +13,7 @@ from domain.bounds import MAX_ITEMS, MAX_TEXT
 from domain.post import PUBLISH_WITHIN_S
 from domain.schedule import parse_shift
 from domain.zones import zone_names
-from platforms.registry import networks
+from platforms.registry import platforms
 
 _MAX_ROOT_SETTINGS = 16_000
 """Characters of root-level settings as JSON: they are held against the rules of each of up to 100 targets."""
@@ -27,10 +27,10 @@ def _bad(sentence: str) -> PydanticCustomError:
     return PydanticCustomError("rule", "{sentence}", {"sentence": sentence})
 
 
-def _network(name: str) -> str:
-    if name not in networks():
-        known = ", ".join(networks())
-        raise _bad(f"must be one of the networks {known}{did_you_mean(name, networks())}")
+def _platform(name: str) -> str:
+    if name not in platforms():
+        known = ", ".join(platforms())
+        raise _bad(f"must be one of the networks {known}{did_you_mean(name, platforms())}")
     return name
 
 
@@ -71,7 +71,7 @@ def _not_blank(text: str) -> str:
     return text
 
 
-NetworkName = Annotated[str, AfterValidator(_network), WithJsonSchema({"type": "string", "enum": list(networks())})]
+PlatformName = Annotated[str, AfterValidator(_platform), WithJsonSchema({"type": "string", "enum": list(platforms())})]
 Zone = Annotated[str, AfterValidator(_zone)]
 WebAddress = Annotated[
     str,
@@ -117,7 +117,7 @@ class MediaBody(RequestModel):
 class TargetBody(RequestModel):
     """One account that the post goes to."""
 
-    platform: NetworkName = Field(description="The network.", examples=["instagram"])
+    platform: PlatformName = Field(description="The network.", examples=["instagram"])
     account_id: Name = Field(description="A connected account of that network.", examples=["ig_123"])
     custom_content: Text | None = Field(
         None, description="Replaces `content` for this account.", examples=["Platform-specific caption override"]
@@ -229,7 +229,7 @@ class ValidateBody(PostBody):
 class NamedTarget(RequestModel):
     """One target of a post."""
 
-    platform: NetworkName = Field(description="The target's network.", examples=["twitter"])
+    platform: PlatformName = Field(description="The target's network.", examples=["twitter"])
     account_id: Name = Field(description="The target's account.", examples=["tw_456"])
 
 
@@ -248,7 +248,7 @@ class ResolveBody(RequestModel):
 
     model_config = ConfigDict(title="ResolveTarget")
 
-    platform: NetworkName = Field(description="The target's network.", examples=["telegram"])
+    platform: PlatformName = Field(description="The target's network.", examples=["telegram"])
     account_id: Name = Field(description="The target's account.", examples=["tg_123"])
     outcome: Literal["published", "not_published"] = Field(
         description="`not_published` makes the target one that can be retried.", examples=["not_published"]

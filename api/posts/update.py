@@ -11,8 +11,8 @@ from api.posts.at_rest import answer_at_rest
 from api.posts.correct_targets import correct_targets
 from api.posts.create import now_ms
 from api.posts.lookup import plan_for, require_post
-from api.posts.network_rules import network_problems
 from api.posts.parse_patch import read_correction, read_patch
+from api.posts.platform_rules import platform_problems
 from api.posts.post_change import PostChange
 from api.posts.waiting import Deadline
 from domain.audit import Actor
@@ -83,7 +83,7 @@ async def _rewrite(session: AsyncSession, post: Post, actor: Actor, payload: Jso
     wanted = read_patch(post, payload, now)
     account_ids = {each.account_id for each in wanted.content.targets}
     accounts = {} if wanted.is_draft else await find_accounts(session, post.workspace_id, sorted(account_ids))
-    if not wanted.is_draft and (problems := network_problems(wanted.content, accounts)):
+    if not wanted.is_draft and (problems := platform_problems(wanted.content, accounts)):
         raise Unprocessable(problems)
     rewrite(post, wanted.content, actor, status=wanted.status, due_at=wanted.due_at, now=now)
     return accounts

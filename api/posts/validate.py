@@ -6,8 +6,8 @@ from api.http.loop_share import loop_share
 from api.posts.answer import Answer, answer_view, view_problem
 from api.posts.create import now_ms
 from api.posts.media_checks import check_files
-from api.posts.network_rules import find_network_problems, network_cautions, refused_accounts
 from api.posts.parse_post import read_create
+from api.posts.platform_rules import find_platform_problems, platform_cautions, refused_accounts
 from api.posts.views import VerdictView
 from domain.errors import InvalidRequest, Problem
 from store.accounts import find_accounts
@@ -27,10 +27,10 @@ async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -
     async with deps.database.transaction() as session:
         wanted_ids = [target.account_id for target in wanted.content.targets]
         accounts = await find_accounts(session, workspace_id, wanted_ids)
-    problems = await find_network_problems(wanted.content, accounts, size_of(payload))
+    problems = await find_platform_problems(wanted.content, accounts, size_of(payload))
     warnings = refused_accounts(wanted.content, accounts)
     if not problems:
-        warnings += network_cautions(wanted.content, accounts)
+        warnings += platform_cautions(wanted.content, accounts)
         if checks:
             problems, unseen = await check_files(deps, workspace_id, wanted.content)
             warnings += unseen

@@ -20,15 +20,15 @@ from domain.post import (
 from domain.schedule import rfc3339
 from domain.waits import WaitsFor
 from platforms.codes import known_codes
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.models import Attempt, Target
 
 _EXAMPLE_TIME = "2026-01-15T10:00:00Z"
 Moment = Annotated[
     str, WithJsonSchema({"type": "string", "format": "date-time", "examples": [_EXAMPLE_TIME]}, mode="serialization")
 ]
-NetworkName = Annotated[
-    str, WithJsonSchema({"type": "string", "enum": list(networks()), "examples": ["instagram"]}, mode="serialization")
+PlatformName = Annotated[
+    str, WithJsonSchema({"type": "string", "enum": list(platforms()), "examples": ["instagram"]}, mode="serialization")
 ]
 
 Step = Annotated[str, WithJsonSchema({"type": "string", "enum": list(AttemptStep)}, mode="serialization")]
@@ -95,7 +95,7 @@ class ChangeView(View):
 class ProblemView(View):
     """One thing that is wrong."""
 
-    sometimes = frozenset({"platform", "accountId", "networkCode"})
+    sometimes = frozenset({"platform", "accountId", "platformCode"})
 
     error: str = Field(description="A sentence for a person.", examples=["Instagram requires media for all posts"])
     code: ProblemCode = Field(description="For a program.", examples=["invalid_field_value"])
@@ -105,7 +105,7 @@ class ProblemView(View):
         examples=["instagram"],
     )
     account_id: str = Field(description="The account of that target.", examples=["ig_123"])
-    network_code: str = Field(description="The network's own code, if it refused an edit.", examples=["187"])
+    platform_code: str = Field(description="The network's own code, if it refused an edit.", examples=["187"])
 
 
 class TargetView(View):
@@ -126,14 +126,14 @@ class TargetView(View):
             "editHistory",
             "error",
             "errorCode",
-            "networkCode",
+            "platformCode",
             "errorCategory",
             "retryable",
             "hint",
         }
     )
 
-    platform: NetworkName = Field(description="The network.")
+    platform: PlatformName = Field(description="The network.")
     account_id: str = Field(description="The connected account.", examples=["ig_123"])
     status: TargetStatus = Field(
         description=(
@@ -157,7 +157,7 @@ class TargetView(View):
     next_attempt_at: Moment = Field(description="While it waits: when it is tried again, where that is known.")
     waits_for: WaitsFor = Field(
         description=(
-            "What it waits for, if it is due and waits: its `network`, which refused it for now (see `errorCode`); "
+            "What it waits for, if it is due and waits: its `platform`, which refused it for now (see `errorCode`); "
             "its account's `rate_limit`; other `media` of the workspace; the lost `answer`, until it is confirmed; "
             "a `person` who says whether it is public; its `account`, which must be reconnected; or the `operator` "
             "of this service."
@@ -188,7 +188,7 @@ class TargetView(View):
         description="The same for a program; docs/errors.md gives the cause and the remedy of each.",
         examples=["duplicate_content"],
     )
-    network_code: str = Field(
+    platform_code: str = Field(
         description="The network's own code, or `http_` and the status of its answer, if it gave one.",
         examples=["190"],
     )
@@ -249,7 +249,7 @@ class PageView(View):
 class AttemptView(View):
     """One step towards a network."""
 
-    platform: NetworkName = Field(description="The network.")
+    platform: PlatformName = Field(description="The network.")
     account_id: str = Field(description="The account.", examples=["ig_123"])
     step: Step = Field(
         description="`publish` is the one request that makes a post public; `confirm` follows if its answer was lost.",
@@ -262,7 +262,7 @@ class AttemptView(View):
     error_code: TargetCode | None = Field(
         description="What went wrong, if it is more than the network's own code says.", examples=["timed_out"]
     )
-    network_code: str | None = Field(
+    platform_code: str | None = Field(
         description="The network's own code, or `http_` and the status of its answer.", examples=["36003/2207009"]
     )
     request_id: str | None = Field(description="The network's id of the request.", examples=["AbCdEf"])
@@ -368,7 +368,7 @@ def attempts_view(attempts: Iterable[tuple[Attempt, Target]], cursor: str | None
                 finished_at=_moment(attempt.finished_at),
                 http_status=attempt.http_status,
                 error_code=known_codes(attempt.code).code,
-                network_code=known_codes(attempt.code).network_code,
+                platform_code=known_codes(attempt.code).platform_code,
                 request_id=attempt.request_id,
                 decision=attempt.decision,
                 next_attempt_at=_moment(attempt.next_attempt_at),

@@ -25,7 +25,7 @@ from typing import Any
 from benchmarks.proof import report
 from benchmarks.proof.cells import Cell, chosen
 from benchmarks.proof.inside.folder import inside
-from benchmarks.proof.networks import NETWORKS
+from benchmarks.proof.platforms import PLATFORMS
 from benchmarks.proof.posts import Post, ProofError
 from benchmarks.proof.product import Product
 from benchmarks.proof.rounds import Proof, shares
@@ -100,8 +100,8 @@ def main() -> None:
     parser.add_argument(
         "--short", action="store_true", help="every network, a few faults and crashes that are over soon"
     )
-    parser.add_argument("--only", default=_ALL, metavar="NETWORK/MODE/FAULT/CRASH", help="each part may be *")
-    parser.add_argument("--networks", default="", help=f"comma-separated: {', '.join(NETWORKS)}")
+    parser.add_argument("--only", default=_ALL, metavar="PLATFORM/MODE/FAULT/CRASH", help="each part may be *")
+    parser.add_argument("--platforms", default="", help=f"comma-separated: {', '.join(PLATFORMS)}")
     parser.add_argument("--together", type=int, default=_TOGETHER, help="posts in flight together")
     parser.add_argument("--stacks", type=int, default=0, help="stacks side by side; 2, or 4 if --short")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what became of every post")
@@ -112,11 +112,11 @@ def main() -> None:
         help=f"write the tables as Markdown; into FILE between {report.BEGIN} and {report.END}, where it has these",
     )
     arguments = parser.parse_args()
-    networks = [name for name in arguments.networks.split(",") if name]
-    if unknown := set(networks) - set(NETWORKS):
+    platforms = [name for name in arguments.platforms.split(",") if name]
+    if unknown := set(platforms) - set(PLATFORMS):
         parser.error(f"unknown networks: {', '.join(sorted(unknown))}")
     try:
-        cells = chosen(arguments.only, networks=networks, shortened=arguments.short)
+        cells = chosen(arguments.only, platforms=platforms, shortened=arguments.short)
     except ValueError as error:
         parser.error(str(error))
     if not cells:
@@ -146,8 +146,8 @@ def _chosen_by(arguments: argparse.Namespace) -> str:
     """Return the options that chose the cells."""
     short = "--short" if arguments.short else ""
     only = f"--only '{arguments.only}'" if arguments.only != _ALL else ""
-    networks = f"--networks {arguments.networks}" if arguments.networks else ""
-    return " ".join(filter(None, (short, only, networks)))
+    platforms = f"--platforms {arguments.platforms}" if arguments.platforms else ""
+    return " ".join(filter(None, (short, only, platforms)))
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from benchmarks.proof.networks import NETWORKS, platform_of
+from benchmarks.proof.platforms import PLATFORMS, api_name_of
 from benchmarks.proof.product import Product
 from cli.connecting import connect_account, parse_credentials
 from cli.sandbox import SandboxAccount, introduce, invented_credentials, stable_user_id
-from platforms.registry import networks
+from platforms.registry import platforms
 from runtime.settings import VaultSettings
 from store.api_keys import workspace_of_key
 from store.database import Database
@@ -54,9 +54,9 @@ class Accounts:
         await self._enter(name, [self._known[account_id]])
 
     async def _connect(self, name: str, count: int) -> list[str]:
-        prefix = "webhook-" if NETWORKS[name].webhook else ""
+        prefix = "webhook-" if PLATFORMS[name].webhook else ""
         people = [f"proof_{next(self._numbers)}" for _ in range(count)]
-        seeds = [f"{self._api_key}/{platform_of(name)}/{each}" for each in people]
+        seeds = [f"{self._api_key}/{api_name_of(name)}/{each}" for each in people]
         owners = [_Owner(prefix + stable_user_id(seed), each) for seed, each in zip(seeds, people, strict=True)]
         connected = await self._enter(name, owners)
         self._known |= dict(zip(connected, owners, strict=True))
@@ -64,13 +64,13 @@ class Accounts:
 
     async def _enter(self, name: str, owners: Sequence["_Owner"]) -> list[str]:
         """Connect accounts with new tokens, which the sandbox is told of first; returns their ids."""
-        platform = platform_of(name)
-        network = networks()[platform]
-        given = [invented_credentials(network, owner.user_id) for owner in owners]
+        platform_name = api_name_of(name)
+        platform = platforms()[platform_name]
+        given = [invented_credentials(platform, owner.user_id) for owner in owners]
         told = [
             SandboxAccount(
-                platform=platform,
-                account_id=network.account_id(owner.user_id),
+                platform=platform_name,
+                account_id=platform.account_id(owner.user_id),
                 user_id=owner.user_id,
                 username=owner.username,
                 access_token=credentials["accessToken"],
@@ -86,9 +86,9 @@ class Accounts:
                 workspace_id = await workspace_of_key(session, self._api_key) or ""
 
             async def connect(credentials: dict[str, str]) -> str:
-                parsed = parse_credentials(network, credentials)
+                parsed = parse_credentials(platform, credentials)
                 async with slots:
-                    return (await connect_account(database, self._settings, workspace_id, network, parsed)).id
+                    return (await connect_account(database, self._settings, workspace_id, platform, parsed)).id
 
             return list(await asyncio.gather(*(connect(each) for each in given)))
         finally:

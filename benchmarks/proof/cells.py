@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from benchmarks.proof.networks import NETWORKS
+from benchmarks.proof.platforms import PLATFORMS
 
 
 class Mode(StrEnum):
@@ -34,7 +34,7 @@ class Fault(StrEnum):
     LATE = "answers-late"
     ACCEPTED_LATE = "accepts-late"
     EXPIRED = "token-expired"
-    DOWN = "network-down"
+    DOWN = "platform-down"
 
 
 class Crash(StrEnum):
@@ -90,18 +90,18 @@ FROZEN_PART = {Crash.API_FROZEN: "api", Crash.TEMPORAL_FROZEN: "temporal", Crash
 class Cell:
     """The lot of one post."""
 
-    network: str
+    platform: str
     mode: Mode
     fault: Fault
     crash: Crash
 
     def __str__(self) -> str:
-        return f"{self.network}/{self.mode}/{self.fault}/{self.crash}"
+        return f"{self.platform}/{self.mode}/{self.fault}/{self.crash}"
 
     @property
     def left_out(self) -> str | None:
         """Say why this lot is not drawn, None if it is."""
-        traits = NETWORKS[self.network]
+        traits = PLATFORMS[self.platform]
         if self.mode is Mode.EDIT and not traits.editable:
             return "the network has no edit"
         if self.crash is Crash.UPLOADING and self.mode is Mode.EDIT:
@@ -140,7 +140,7 @@ class Cell:
     def _lost_for_good(self) -> str | None:
         """Say why a restore cannot be judged by this lot: docs/backup.md says what it cannot know."""
         modes = {Mode.NOW, Mode.SCHEDULED, Mode.CHANGED}
-        if self.crash in LOSES_ROWS and self.mode is Mode.CHANGED and not NETWORKS[self.network].found_by_words:
+        if self.crash in LOSES_ROWS and self.mode is Mode.CHANGED and not PLATFORMS[self.platform].found_by_words:
             return "what was moved into the lost time is found again by words only"
         if self.crash is Crash.RESTORED_BOTH and self.mode is Mode.NOW:
             return "nothing that is left tells of a post that was made in the lost time of both stores"
@@ -175,30 +175,30 @@ _WAITS_FOR_SILENCE = frozenset({Crash.EVERYTHING, *FROZEN_WORKER})
 def short(cell: Cell) -> bool:
     """Tell whether the short version has this cell."""
     modes, faults = _SHORT.get(cell.crash, (frozenset(), frozenset()))
-    slow = cell.crash in _WAITS_FOR_SILENCE and cell.network in _SLOW
+    slow = cell.crash in _WAITS_FOR_SILENCE and cell.platform in _SLOW
     return cell.mode in modes and cell.fault in faults and not slow
 
 
 def every() -> Iterator[Cell]:
     """Yield every combination, those without a meaning too."""
     for crash in Crash:
-        for network in NETWORKS:
+        for platform in PLATFORMS:
             for mode in Mode:
                 for fault in Fault:
-                    yield Cell(network, mode, fault, crash)
+                    yield Cell(platform, mode, fault, crash)
 
 
-def chosen(pattern: str = "*/*/*/*", *, networks: Iterable[str] = (), shortened: bool = False) -> list[Cell]:
-    """Return the cells whose names match NETWORK/MODE/FAULT/CRASH, each part with * and ? as in file names."""
-    wanted = set(networks) or set(NETWORKS)
+def chosen(pattern: str = "*/*/*/*", *, platforms: Iterable[str] = (), shortened: bool = False) -> list[Cell]:
+    """Return the cells whose names match PLATFORM/MODE/FAULT/CRASH, each part with * and ? as in file names."""
+    wanted = set(platforms) or set(PLATFORMS)
     parts = pattern.split("/")
     if len(parts) != 4:
-        raise ValueError("write NETWORK/MODE/FAULT/CRASH, each of which may be *")
+        raise ValueError("write PLATFORM/MODE/FAULT/CRASH, each of which may be *")
     return [
         cell
         for cell in every()
         if cell.left_out is None
-        and cell.network in wanted
+        and cell.platform in wanted
         and (not shortened or short(cell))
         and all(fnmatchcase(value, part) for value, part in zip(str(cell).split("/"), parts, strict=True))
     ]

@@ -13,7 +13,7 @@ from benchmarks.proof.cells import CLOCKS, FROZEN_PART, FROZEN_SENDING, FROZEN_W
 from benchmarks.proof.copies import Copies
 from benchmarks.proof.faults import HOLD, answered_after, point
 from benchmarks.proof.freezes import another_worker, frozen
-from benchmarks.proof.networks import platform_of
+from benchmarks.proof.platforms import api_name_of
 from benchmarks.proof.posts import Post
 from benchmarks.proof.product import Product
 from benchmarks.proof.sight import Sight, struck
@@ -243,7 +243,7 @@ class Strike:
             await asyncio.sleep(_POLL)
 
     async def _read_log(self) -> None:
-        by_account = {(platform_of(post.cell.network), post.account_id): post for post in self._posts}
+        by_account = {(api_name_of(post.cell.platform), post.account_id): post for post in self._posts}
         since = datetime.fromtimestamp(self._newest, UTC) - _LOG_LAG
         found = await self._product.control("GET", "requests", since=since.isoformat())
         for request in reversed(found["requests"]):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.proof.cells import FROZEN_PART, Cell, Crash, Fault, Mode
-from benchmarks.proof.networks import NETWORKS, platform_of
+from benchmarks.proof.platforms import PLATFORMS, api_name_of
 
 HOLD = 25.0
 """Seconds between what the network does and what its sender would see; less than a sender waits for an answer (30)."""
@@ -56,7 +56,7 @@ def operation(cell: Cell) -> str:
 
 def needs_its_owner(cell: Cell) -> bool:
     """Tell whether the account stays refused until somebody reconnects it."""
-    return cell.fault is Fault.EXPIRED and not NETWORKS[cell.network].renews
+    return cell.fault is Fault.EXPIRED and not PLATFORMS[cell.platform].renews
 
 
 def programs(cell: Cell, account_id: str) -> list[Program]:
@@ -72,7 +72,7 @@ def refusal(cell: Cell, account_id: str) -> Program:
 
 
 def _program(cell: Cell, account_id: str, name: str, asked: str | None, more: dict[str, Any]) -> Program:
-    target = {"platform": platform_of(cell.network), "accountId": account_id, "fault": name}
+    target = {"platform": api_name_of(cell.platform), "accountId": account_id, "fault": name}
     return {**target, **({"operation": asked} if asked else {}), **more}
 
 

@@ -13,7 +13,7 @@ import httpx
 
 from benchmarks.proof.cells import CLOCKS, FROZEN_WORKER, LOSES_ROWS, Cell, Crash, Mode
 from benchmarks.proof.faults import refusal
-from benchmarks.proof.networks import body, platform_of
+from benchmarks.proof.platforms import api_name_of, body
 from benchmarks.proof.product import Product
 from benchmarks.proof.verdict import Facts, Verdict, shown_of
 
@@ -112,7 +112,7 @@ class Client:
             await asyncio.sleep(0.5)
             made = await self.read(post)
         if failing:
-            mine = {"platform": platform_of(post.cell.network), "accountId": post.account_id}
+            mine = {"platform": api_name_of(post.cell.platform), "accountId": post.account_id}
             await self._product.control("DELETE", "faults", **mine)
         if made["status"] != wanted:
             raise ProofError(f"{post.cell} cannot begin: the post is {made['status']}, not {wanted}")
@@ -171,7 +171,7 @@ class Client:
         (row,) = await self._product.rows("SELECT workflow_id FROM posts WHERE id = $1", post.post_id)
         if not await self._product.cancel(row["workflow_id"]):
             return
-        mine = {"platform": platform_of(post.cell.network), "accountId": post.account_id}
+        mine = {"platform": api_name_of(post.cell.platform), "accountId": post.account_id}
         shown = (await self._product.control("GET", "posts", **mine))["posts"]
         post.shown_when_canceled = len(shown_of(post.mark, shown))
 
@@ -190,7 +190,7 @@ class Client:
 
     async def _create(self, post: Post, *, wait: int, due: datetime | None = None) -> dict[str, Any]:
         cell = post.cell
-        wanted = body(cell.network, post.account_id, post.text, uploading=cell.crash is Crash.UPLOADING)
+        wanted = body(cell.platform, post.account_id, post.text, uploading=cell.crash is Crash.UPLOADING)
         wanted |= {"scheduledFor": due.isoformat()} if due else {"publishNow": True}
         answer = await self._send(post, "/v1/posts", wanted, wait)
         if answer.status_code != 201:

@@ -17,7 +17,7 @@ from benchmarks.proof.cells import (
     Mode,
     every,
 )
-from benchmarks.proof.networks import NETWORKS
+from benchmarks.proof.platforms import PLATFORMS
 from benchmarks.proof.posts import Post
 from benchmarks.proof.verdict import Kind
 
@@ -102,11 +102,11 @@ def table(posts: Sequence[Post]) -> str:
     killed = [each for each in had if each not in {*_FROZEN, *_PUT_BACK}]
     frozen, put_back = [each for each in had if each in _FROZEN], [each for each in had if each in _PUT_BACK]
     tables = [
-        _table("network", list(NETWORKS), lambda post: post.cell.network, posts, killed),
+        _table("platform", list(PLATFORMS), lambda post: post.cell.platform, posts, killed),
         _table("fault", list(Fault), lambda post: post.cell.fault, posts, killed),
         _table("mode", list(Mode), lambda post: post.cell.mode, posts, killed),
-        _table("frozen", list(NETWORKS), lambda post: post.cell.network, posts, frozen),
-        _table("put back", list(NETWORKS), lambda post: post.cell.network, posts, put_back),
+        _table("frozen", list(PLATFORMS), lambda post: post.cell.platform, posts, frozen),
+        _table("put back", list(PLATFORMS), lambda post: post.cell.platform, posts, put_back),
     ]
     return "\n\n".join(each for each in tables if each)
 
@@ -189,7 +189,7 @@ def failures(posts: Sequence[Post]) -> list[str]:
 
 
 def _attempt(told: dict[str, Any]) -> str:
-    names = ("step", "state", "startedAt", "finishedAt", "httpStatus", "errorCode", "networkCode", "decision")
+    names = ("step", "state", "startedAt", "finishedAt", "httpStatus", "errorCode", "platformCode", "decision")
     return ", ".join(str(told[name]) for name in names if told.get(name) is not None)
 
 
@@ -224,7 +224,7 @@ def rows(posts: Sequence[Post]) -> list[dict[str, Any]]:
     """Return everything for a file."""
     return [
         {
-            "network": post.cell.network,
+            "platform": post.cell.platform,
             "mode": post.cell.mode,
             "fault": post.cell.fault,
             "crash": post.cell.crash,

@@ -10,7 +10,7 @@ from benchmarks.proof.accounts import Accounts
 from benchmarks.proof.cells import FROZEN_WORKER, FROZEN_WRITING, RESTORED, Cell, Crash, Fault, Mode
 from benchmarks.proof.crashes import Strike
 from benchmarks.proof.faults import needs_its_owner, programs
-from benchmarks.proof.networks import NETWORKS, platform_of
+from benchmarks.proof.platforms import PLATFORMS, api_name_of
 from benchmarks.proof.posts import Client, Post, facts, now
 from benchmarks.proof.product import Product
 from benchmarks.proof.verdict import Kind, judge, shown_of
@@ -89,7 +89,7 @@ class Proof:
 
     async def _round(self, crash: Crash, cells: Sequence[tuple[Cell, int]]) -> list[tuple[Cell, int]]:
         """Run one round of cells and their tries; returns those that the crash missed, to be run again."""
-        lent = await self._accounts.lend(cell.network for cell, _ in cells)
+        lent = await self._accounts.lend(cell.platform for cell, _ in cells)
         posts = [Post(cell, account, tries=tries) for (cell, tries), account in zip(cells, lent, strict=True)]
         self._say(f"{crash}: {len(posts)} posts")
         await asyncio.gather(*(self._client.set_up(post) for post in posts))
@@ -168,10 +168,10 @@ class Proof:
     async def _reconnect(self, post: Post, waits_as: str) -> None:
         """Do what the account's owner would do; the post has to go on by itself."""
         post.waited_as = waits_as
-        mine = {"platform": platform_of(post.cell.network), "accountId": post.account_id}
+        mine = {"platform": api_name_of(post.cell.platform), "accountId": post.account_id}
         post.shown_while_waiting = len(shown_of(post.mark, await self._shown(**mine)))
         await self._forget_faults(post)
-        await self._accounts.reconnect(post.cell.network, post.account_id)
+        await self._accounts.reconnect(post.cell.platform, post.account_id)
 
     async def _shown(self, **query: str) -> list[dict[str, Any]]:
         found = await self._product.control("GET", "posts", since=self._began.isoformat(), **query)
@@ -179,7 +179,7 @@ class Proof:
 
     async def _forget_faults(self, post: Post) -> None:
         await self._product.control(
-            "DELETE", "faults", platform=platform_of(post.cell.network), accountId=post.account_id
+            "DELETE", "faults", platform=api_name_of(post.cell.platform), accountId=post.account_id
         )
 
     async def _judge(self, posts: Sequence[Post]) -> None:
@@ -193,7 +193,7 @@ class Proof:
                 post.attempts = await self._client.attempts(post)
             await self._forget_faults(post)
             if not needs_its_owner(post.cell):
-                self._accounts.give_back(post.cell.network, post.account_id)
+                self._accounts.give_back(post.cell.platform, post.account_id)
             missed = post.verdict.kind is Kind.MISSED and post.tries < _TRIES
             (self.run_again if missed else self.posts).append(post)
         self._open = [post for post in self._open if post.verdict is None]
@@ -228,7 +228,7 @@ def _seconds(cells: Sequence[Cell]) -> float:
 
 def _settled(post: Post, row: Any) -> bool:
     """Tell whether nothing more can come, or nothing more can be known, of a post."""
-    cannot_be_ruled_out = row["target"] == "unconfirmed" and not NETWORKS[post.cell.network].rules_out
+    cannot_be_ruled_out = row["target"] == "unconfirmed" and not PLATFORMS[post.cell.platform].rules_out
     return not row["revised"] and (
         row["status"] in _RESTS or (cannot_be_ruled_out and row["confirm_attempts"] >= _CONFIRM_ATTEMPTS)
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.proof.cells import FROZEN_WORKER, LOSES_ROWS, Cell, Crash, Fault, Mode
 from benchmarks.proof.faults import needs_its_owner
-from benchmarks.proof.networks import NETWORKS
+from benchmarks.proof.platforms import PLATFORMS
 
 
 class Kind(StrEnum):
@@ -120,7 +120,7 @@ def _disagreement(seen: Facts) -> str | None:
 
 def expected(cell: Cell, seen: Facts) -> set[str]:
     """Return the statuses of the target in which this may end."""
-    traits = NETWORKS[cell.network]
+    traits = PLATFORMS[cell.platform]
     if cell.mode is Mode.EDIT:
         return {"published"}
     if cell.mode is Mode.CANCELED:

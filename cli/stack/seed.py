@@ -16,8 +16,8 @@ from cli.sandbox import (
     stable_user_id,
 )
 from cli.stack.files import DevAccount, State
-from platforms.base import Network
-from platforms.registry import networks
+from platforms.base import Platform
+from platforms.registry import platforms
 from runtime.settings import VaultSettings
 from store.accounts import list_accounts, open_credentials
 from store.api_keys import create_key, workspace_of_key
@@ -45,9 +45,9 @@ async def seed(settings: VaultSettings, sandbox_url: str, state: State) -> list[
         await introduce(sandbox_url, [_told(vault, account) for account in known])
         present = {account.platform for account in known}
         offered = await platforms_of(sandbox_url)
-        for network, name, premium in _wanted():
-            if network.platform in offered and network.platform not in present:
-                await _connect(database, settings, sandbox_url, workspace_id, network, name, premium=premium)
+        for platform, name, premium in _wanted():
+            if platform.name in offered and platform.name not in present:
+                await _connect(database, settings, sandbox_url, workspace_id, platform, name, premium=premium)
         async with database.transaction() as session:
             accounts = await list_accounts(session, workspace_id)
     finally:
@@ -57,12 +57,12 @@ async def seed(settings: VaultSettings, sandbox_url: str, state: State) -> list[
     ]
 
 
-def _wanted() -> Iterator[tuple[Network[Any, Any], str, bool]]:
-    for network in networks().values():
-        two = network.platform == _SECOND_ACCOUNT
-        yield network, "socialsyncer", two
+def _wanted() -> Iterator[tuple[Platform[Any, Any], str, bool]]:
+    for platform in platforms().values():
+        two = platform.name == _SECOND_ACCOUNT
+        yield platform, "socialsyncer", two
         if two:
-            yield network, "socialsyncer_free", False
+            yield platform, "socialsyncer_free", False
 
 
 async def _workspace_and_key(session: AsyncSession, state: State) -> str:
@@ -83,17 +83,17 @@ async def _connect(
     settings: VaultSettings,
     sandbox_url: str,
     workspace_id: str,
-    network: Network[Any, Any],
+    platform: Platform[Any, Any],
     username: str,
     *,
     premium: bool,
 ) -> None:
     # The workspace's id makes the accounts of two stacks at one sandbox differ.
-    user_id = stable_user_id(f"{workspace_id}/{network.platform}/{username}")
-    given = invented_credentials(network, user_id)
+    user_id = stable_user_id(f"{workspace_id}/{platform.name}/{username}")
+    given = invented_credentials(platform, user_id)
     account = SandboxAccount(
-        platform=network.platform,
-        account_id=network.account_id(user_id),
+        platform=platform.name,
+        account_id=platform.account_id(user_id),
         user_id=user_id,
         username=username,
         access_token=given["accessToken"],
@@ -101,7 +101,7 @@ async def _connect(
         premium=premium,
     )
     await introduce(sandbox_url, [account])
-    await connect_account(database, settings, workspace_id, network, parse_credentials(network, given))
+    await connect_account(database, settings, workspace_id, platform, parse_credentials(platform, given))
 
 
 def _told(vault: Vault, account: Account) -> SandboxAccount:
@@ -109,7 +109,7 @@ def _told(vault: Vault, account: Account) -> SandboxAccount:
         credentials = open_credentials(vault, account)
     except VaultError as error:
         raise UserError("encryption.key in the data directory is not the one its accounts were stored with.") from error
-    network = networks()[account.platform]
+    platform = platforms()[account.platform]
     return SandboxAccount(
         platform=account.platform,
         account_id=account.id,
@@ -118,5 +118,5 @@ def _told(vault: Vault, account: Account) -> SandboxAccount:
         access_token=credentials["access_token"],
         refresh_token=credentials.get("refresh_token"),
         premium=account.premium,
-        server=own_server(network, network.credentials.model_validate(credentials)),
+        server=own_server(platform, platform.credentials.model_validate(credentials)),
     )

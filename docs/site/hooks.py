@@ -9,7 +9,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from domain.post import MediaType
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.rules import FileRule, Rules
 
 _ROOT = Path(__file__).parents[2]
@@ -57,15 +57,15 @@ def _platforms() -> str:
         "# Limits per network",
         "What the API checks before it accepts a post, taken from the code. `GET /v1/platforms` has it as data.",
     ]
-    for name, network in sorted(networks().items()):
-        rules = network.rules
+    for name, platform in sorted(platforms().items()):
+        rules = platform.rules
         rows = [("text", _text(rules)), ("media", _media(rules))]
         rows += [(rule.kind.value, _file(rule)) for rule in rules.files]
         if rules.alt_text:
             rows.append(("altText", f"at most {rules.alt_text:,} characters"))
         rows += [("rate", f"{each.limit:,} in {_period(each.per.total_seconds())}") for each in rules.rate_limits]
         table = "\n".join(["| limit | value |", "|---|---|", *(f"| {label} | {value} |" for label, value in rows)])
-        parts += [f"## {network.label} (`{name}`)", table]
+        parts += [f"## {platform.label} (`{name}`)", table]
     return "\n\n".join(parts) + "\n"
 
 

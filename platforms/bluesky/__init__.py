@@ -1,5 +1,5 @@
 """Bluesky, by the AT Protocol of whatever server an account lives on: text, media, cards, quotes, answers, threads."""
 
-from platforms.bluesky.network import Bluesky
+from platforms.bluesky.platform import Bluesky
 
-NETWORK = Bluesky()
+PLATFORM = Bluesky()

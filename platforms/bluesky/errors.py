@@ -7,7 +7,7 @@ import httpx
 
 from domain.rate_limits import Quota
 from platforms.bluesky.rules import POINTS
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.untrusted import wait, wait_until
 from platforms.http.wire import json_of
@@ -60,13 +60,13 @@ _BY_CODE = {
 """Source: the lexicons' errors; github.com/bluesky-social/atproto packages/pds and packages/xrpc-server."""
 
 
-def error_of(response: httpx.Response) -> NetworkError:
+def error_of(response: httpx.Response) -> PlatformError:
     """Map a refusal; the server's own words are used only where its code says nothing to us."""
     body = json_of(response)
     said = str(body.get("message") or "").strip()
     code = _code(body, said) or f"http_{response.status_code}"
     kind, sentence = _BY_CODE.get(code) or _by_status(response, said)
-    return NetworkError(
+    return PlatformError(
         kind,
         sentence,
         code=code,
@@ -90,7 +90,7 @@ _OF_VIDEOS = (
 bluesky-social/atproto#3097 and #4778."""
 
 
-def video_error_of(response: httpx.Response) -> NetworkError:
+def video_error_of(response: httpx.Response) -> PlatformError:
     """Map a refusal of the video service, which speaks of videos alone: it refuses no account, whatever its status.
 
     It may come with status 200: a job without an id that has an error, or limits that allow nothing.
@@ -103,22 +103,22 @@ def video_error_of(response: httpx.Response) -> NetworkError:
     for words, kind, sentence in _OF_VIDEOS:
         if words in said.lower():
             wait = DAILY_VIDEO_WAIT if kind is Kind.CAPPED else None
-            return NetworkError(kind, sentence, code=code, status=response.status_code, retry_after=wait)
+            return PlatformError(kind, sentence, code=code, status=response.status_code, retry_after=wait)
     if response.is_error and (error := error_of(response)).kind is not Kind.AUTH:
         return error
     message = f"Bluesky's video service does not take this account's video: {said.strip() or code}"
-    return NetworkError(Kind.REJECTED, message, code=code, status=response.status_code)
+    return PlatformError(Kind.REJECTED, message, code=code, status=response.status_code)
 
 
-def video_day_used_up() -> NetworkError:
+def video_day_used_up() -> PlatformError:
     """Say that the account may give no more videos today."""
     kind, sentence = _BY_CODE["DailyLimitExceeded"]
-    return NetworkError(kind, sentence, code="DailyLimitExceeded", retry_after=DAILY_VIDEO_WAIT)
+    return PlatformError(kind, sentence, code="DailyLimitExceeded", retry_after=DAILY_VIDEO_WAIT)
 
 
-def unreadable() -> NetworkError:
+def unreadable() -> PlatformError:
     """Say that an answer is not what the API promises."""
-    return NetworkError(Kind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer")
+    return PlatformError(Kind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer")
 
 
 def _code(body: dict[str, Any], said: str) -> str:

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from platforms.base import Connection
 from platforms.bluesky.settings import BlueskyCredentials
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import json_of
 from platforms.renewal import Lifetimes, Renewed
 
@@ -26,12 +26,12 @@ async def call(line: Line, method: str, name: str, **options: Any) -> dict[str, 
     if line.is_due():
         try:
             line.credentials = await line.refresh()
-        except NetworkError as error:
-            log.info("token.used_till_its_end", network=line.wire.label, code=error.code)
+        except PlatformError as error:
+            log.info("token.used_till_its_end", platform=line.wire.label, code=error.code)
     used = line.credentials
     try:
         return await _send(line, method, name, _token(used), **options)
-    except NetworkError as error:
+    except PlatformError as error:
         if error.code not in _ENDED:
             raise
     if line.credentials is used:
@@ -74,13 +74,13 @@ def _token(credentials: BlueskyCredentials) -> str:
 
 
 async def renew(line: Line) -> Renewed[BlueskyCredentials]:
-    """Trade the refresh token for a new session; log in if it is no longer accepted. Raises NetworkError."""
+    """Trade the refresh token for a new session; log in if it is no longer accepted. Raises PlatformError."""
     current = line.credentials
     if current.refresh_jwt is not None:
         headers = {"Authorization": f"Bearer {current.refresh_jwt.get_secret_value()}"}
         try:
             answer = await line.wire.send("POST", "/xrpc/com.atproto.server.refreshSession", headers=headers)
-        except NetworkError as error:
+        except PlatformError as error:
             if error.kind is not Kind.AUTH:
                 raise
         else:
@@ -93,13 +93,13 @@ async def renew(line: Line) -> Renewed[BlueskyCredentials]:
 def _with_session(current: BlueskyCredentials, answer: httpx.Response) -> BlueskyCredentials:
     session = json_of(answer)
     if not all(isinstance(session.get(name), str) for name in ("accessJwt", "refreshJwt", "did")):
-        raise NetworkError(Kind.TRANSIENT, "The Bluesky server opened a session without a token.", code="no_session")
+        raise PlatformError(Kind.TRANSIENT, "The Bluesky server opened a session without a token.", code="no_session")
     if session.get("active") is False:
         state = str(session.get("status") or "not active")
-        raise NetworkError(Kind.AUTH, f"The Bluesky server says that this account is {state}.", code="not_active")
+        raise PlatformError(Kind.AUTH, f"The Bluesky server says that this account is {state}.", code="not_active")
     if current.did is not None and session["did"] != current.did:
         message = "The Bluesky server now says that this is another account. Connect the account again."
-        raise NetworkError(Kind.AUTH, message, code="another_account")
+        raise PlatformError(Kind.AUTH, message, code="another_account")
     return current.model_copy(
         update={
             "access_jwt": SecretStr(session["accessJwt"]),

@@ -14,7 +14,7 @@ from platforms.bluesky import errors, video
 from platforms.bluesky.line import Line, call
 from platforms.bluesky.rules import MOST_IN_A_ROW, RULES
 from platforms.bluesky.settings import BlueskySettings
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import Body
 
@@ -52,7 +52,7 @@ class Blobs:
         self._known: dict[str, Handle] = sending.handles.setdefault("media", {})
 
     async def bring(self, part: str, media: tuple[Media, ...]) -> None:
-        """Upload what one post of the thread shows. Raises NetworkError: `not_ready` while a video is processed."""
+        """Upload what one post of the thread shows. Raises PlatformError: `not_ready` while a video is processed."""
         for index, item in enumerate(media):
             name = f"{part}.{index}"
             known = self._known.get(name, {})
@@ -90,10 +90,10 @@ class Blobs:
         return {"$type": "app.bsky.embed.gallery", "items": items}
 
     def of(self, part: str, media: tuple[Media, ...]) -> list[Handle]:
-        """Return the uploads of one post's media. Raises NetworkError where one is missing."""
+        """Return the uploads of one post's media. Raises PlatformError where one is missing."""
         shown = [self._known.get(f"{part}.{index}", {}) for index in range(len(media))]
         if not all(known.get("blob") for known in shown):
-            raise NetworkError(Kind.TRANSIENT, "Bluesky must be given the media again.", code="no_blob")
+            raise PlatformError(Kind.TRANSIENT, "Bluesky must be given the media again.", code="no_blob")
         return shown
 
     async def _bring(self, name: str, known: Handle, item: Media) -> None:
@@ -134,10 +134,10 @@ class Blobs:
             if await self._judge(name, known, status):
                 return
         message = "Bluesky is still processing the video."
-        raise NetworkError(Kind.NOT_READY, message, code="video_in_progress", retry_after=NEXT_LOOK)
+        raise PlatformError(Kind.NOT_READY, message, code="video_in_progress", retry_after=NEXT_LOOK)
 
     async def _judge(self, name: str, known: Handle, status: Mapping[str, Any]) -> bool:
-        """Keep what a job has come to; tells whether it is done. Raises NetworkError where it failed."""
+        """Keep what a job has come to; tells whether it is done. Raises PlatformError where it failed."""
         if status.get("blob"):
             del known["job"]
             await self._take(known, status["blob"])
@@ -150,8 +150,8 @@ class Blobs:
         await self._save()
         code = str(status.get("failureCode") or "generic_failure")
         if sentence := _AT_FAULT.get(code):
-            raise NetworkError(Kind.REJECTED, sentence, code=code)
-        error = NetworkError(Kind.TRANSIENT, "Bluesky failed while processing the video.", code=code)
+            raise PlatformError(Kind.REJECTED, sentence, code=code)
+        error = PlatformError(Kind.TRANSIENT, "Bluesky failed while processing the video.", code=code)
         raise error.as_rejected() if known["failures"] > MOST_FAILURES else error
 
     async def _take(self, known: Handle, blob: object) -> None:
@@ -182,7 +182,7 @@ def _check(item: Media, file: MediaFile) -> None:
     [rule] = [rule for rule in RULES.files if rule.kind is item.type]
     if file.content_type not in rule.types:
         message = f"Bluesky takes no {file.content_type}; it takes {', '.join(rule.types)}."
-        raise NetworkError(Kind.REJECTED, message, code="media_type")
+        raise PlatformError(Kind.REJECTED, message, code="media_type")
     if rule.max_bytes and file.size > rule.max_bytes:
         message = f"Bluesky takes {item.type}s of up to {rule.max_bytes:,} bytes; this has {file.size:,}."
-        raise NetworkError(Kind.REJECTED, message, code="media_too_large")
+        raise PlatformError(Kind.REJECTED, message, code="media_too_large")

@@ -7,7 +7,7 @@ from platforms.base import Sending
 from platforms.bluesky import errors
 from platforms.bluesky.line import Line, ask, call
 from platforms.bluesky.settings import POST_NAME, BlueskySettings
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import json_of
 
 COLLECTION = "app.bsky.feed.post"
@@ -19,7 +19,7 @@ Reference = dict[str, str]
 
 
 async def find_references(line: Line, sending: Sending[BlueskySettings]) -> None:
-    """Keep in the handles what the post quotes and answers. Raises NetworkError, `rejected` where it is not there."""
+    """Keep in the handles what the post quotes and answers. Raises PlatformError, `rejected` where it is not there."""
     settings = sending.draft.settings
     known: dict[str, Any] = sending.handles.setdefault("references", {})
     if settings.quote_post_id and "quote" not in known:
@@ -32,7 +32,7 @@ async def find_references(line: Line, sending: Sending[BlueskySettings]) -> None
 
 
 async def read_record(line: Line, repo: str, rkey: str) -> dict[str, Any]:
-    """Return a post's record of the account's own with its name and hash. Raises NetworkError, also if unreadable.
+    """Return a post's record of the account's own with its name and hash. Raises PlatformError, also if unreadable.
 
     It is read without a session, so that a post can be looked up whose account must be reconnected.
     """
@@ -46,7 +46,7 @@ def _readable(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def reference(record: dict[str, Any]) -> Reference:
-    """Return what other records call this one. Raises NetworkError where an answer lacks it."""
+    """Return what other records call this one. Raises PlatformError where an answer lacks it."""
     if not record.get("uri") or not record.get("cid"):
         raise errors.unreadable()
     return {"uri": str(record["uri"]), "cid": str(record["cid"])}
@@ -59,21 +59,21 @@ async def _find(line: Line, name: str, setting: str) -> dict[str, Any]:
         # In the account's session: Bluesky's own address knows the servers of its accounts only by that.
         params = {"repo": repo, "collection": COLLECTION, "rkey": rkey}
         return _readable(await call(line, "GET", "com.atproto.repo.getRecord", params=params))
-    except NetworkError as error:
+    except PlatformError as error:
         # A server that holds few accounts need not ask Bluesky of others, and may fail to.
         if error.kind is not Kind.REJECTED and error.code not in errors.UPSTREAM:
             raise
     try:
         return await _indexed(line, repo, rkey)
-    except NetworkError as error:
+    except PlatformError as error:
         if error.kind is not Kind.REJECTED:
             raise
         sentence = f"Bluesky does not have the post that {setting} names. Check that it is still there."
-        raise NetworkError(Kind.REJECTED, sentence, code=error.code, status=error.status) from error
+        raise PlatformError(Kind.REJECTED, sentence, code=error.code, status=error.status) from error
 
 
 async def _indexed(line: Line, repo: str, rkey: str) -> dict[str, Any]:
-    """Return a post as the index has it; source: lexicon app.bsky.feed.getPosts. Raises NetworkError."""
+    """Return a post as the index has it; source: lexicon app.bsky.feed.getPosts. Raises PlatformError."""
     index = f"{line.wire.host(INDEX)}/xrpc"
     if not repo.startswith("did:"):
         answer = await line.wire.send(
@@ -88,7 +88,7 @@ async def _indexed(line: Line, repo: str, rkey: str) -> dict[str, Any]:
     for post in posts:
         if isinstance(post, dict) and post.get("uri") == uri:
             return {"uri": uri, "cid": post.get("cid"), "value": post.get("record")}
-    raise NetworkError(Kind.REJECTED, "Bluesky does not have this post.", code=errors.RECORD_ABSENT)
+    raise PlatformError(Kind.REJECTED, "Bluesky does not have this post.", code=errors.RECORD_ABSENT)
 
 
 def _root_of(parent: dict[str, Any]) -> Reference:

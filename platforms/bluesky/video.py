@@ -11,7 +11,7 @@ import httpx
 from platforms.bluesky import errors
 from platforms.bluesky.did import document_of, server_in
 from platforms.bluesky.line import Line, call, open_session
-from platforms.errors import NetworkError
+from platforms.errors import PlatformError
 from platforms.http.body import Body
 from platforms.http.wire import json_of
 
@@ -29,7 +29,7 @@ def is_hosted(line: Line) -> bool:
 
 
 async def check_limits(line: Line, size: int) -> None:
-    """Raise NetworkError if the account may not give a video of `size` bytes now.
+    """Raise PlatformError if the account may not give a video of `size` bytes now.
 
     A service that does not answer is given the video: it says the same then. Source: lexicon
     app.bsky.video.getUploadLimits.
@@ -39,7 +39,7 @@ async def check_limits(line: Line, size: int) -> None:
         token = await _token(line, f"did:web:{service}", "app.bsky.video.getUploadLimits")
         headers = {"Authorization": f"Bearer {token}"}
         answer = await line.wire.send("GET", _address(line, "getUploadLimits"), headers=headers)
-    except NetworkError:
+    except PlatformError:
         return
     limits = json_of(answer)
     if limits.get("canUpload") is False:
@@ -49,7 +49,7 @@ async def check_limits(line: Line, size: int) -> None:
 
 
 async def upload(line: Line, body: Body, content_type: str) -> Mapping[str, Any]:
-    """Give the service a video; return the state of the job that works on it. Raises NetworkError."""
+    """Give the service a video; return the state of the job that works on it. Raises PlatformError."""
     did = await open_session(line)
     token = await _token(line, f"did:web:{await _host(line, did)}", "com.atproto.repo.uploadBlob")
     answer = await line.wire.send(
@@ -70,7 +70,7 @@ async def upload(line: Line, body: Body, content_type: str) -> Mapping[str, Any]
 
 
 async def job(line: Line, job_id: str) -> Mapping[str, Any]:
-    """Return the state of a job. Raises NetworkError."""
+    """Return the state of a job. Raises PlatformError."""
     return _job_in(await line.wire.send("GET", _address(line, "getJobStatus"), params={"jobId": job_id}))
 
 
@@ -86,7 +86,7 @@ async def _host(line: Line, did: str) -> str:
         return line.credentials.pds
     try:
         endpoint = server_in(await document_of(line, did), did)
-    except NetworkError:
+    except PlatformError:
         endpoint = None
     return urlsplit(endpoint or line.credentials.service).netloc
 

@@ -1,5 +1,5 @@
 """Discord, by a bot or by a channel's webhook: texts, files and embeds."""
 
-from platforms.discord.network import Discord
+from platforms.discord.platform import Discord
 
-NETWORK = Discord()
+PLATFORM = Discord()

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
@@ -50,12 +50,12 @@ OF_THE_PLACE = frozenset({"10003", "50001", "50013"})
 """Codes that speak of a channel or of rights in it: the post's fault if it named the channel or asked for more."""
 
 
-def error_of(response: httpx.Response) -> NetworkError:
+def error_of(response: httpx.Response) -> PlatformError:
     """Map an answer that is an error by its status."""
     body, status = json_of(response), response.status_code
     code = body.get("code")
     kind, sentence = _meaning(code if isinstance(code, int) else 0, status, body)
-    return NetworkError(
+    return PlatformError(
         kind,
         sentence,
         code=str(code) if isinstance(code, int) and code else f"http_{status}",

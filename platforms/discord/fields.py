@@ -7,7 +7,7 @@ from domain.post import Media, MediaType
 from platforms.base import Draft
 from platforms.discord.rules import ALL_BYTES, MEBIBYTE
 from platforms.discord.settings import DiscordSettings, Poll
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import Part, name_in
 
@@ -65,10 +65,10 @@ def of_bot(target_id: str) -> dict[str, Any]:
 
 
 def parts_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> list[Part]:
-    """Return the files as parts of the form. Raises NetworkError(rejected) where together they are too large."""
+    """Return the files as parts of the form. Raises PlatformError(rejected) where together they are too large."""
     if (size := sum(file.size for file in files)) > ALL_BYTES:
         message = f"Discord allows {ALL_BYTES // MEBIBYTE} MB of files in a post; these have {size / MEBIBYTE:,.1f} MB."
-        raise NetworkError(Kind.REJECTED, message, code="files_too_large")
+        raise PlatformError(Kind.REJECTED, message, code="files_too_large")
     return [
         Part(f"files[{index}]", _filename(item, index, file), file)
         for index, (item, file) in enumerate(zip(draft.media, files, strict=True))

@@ -6,7 +6,7 @@ import httpx
 
 from platforms.base import Connection
 from platforms.discord.settings import DiscordCredentials
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.answers import parse
 from platforms.http.wire import json_of, segment
 
@@ -36,13 +36,13 @@ def channel_path(channel: object) -> str:
 
 
 async def get(line: Line, path: str, **params: str) -> dict[str, Any]:
-    """Read one object. Raises NetworkError where it has no id."""
+    """Read one object. Raises PlatformError where it has no id."""
     answer = await line.wire.send("GET", path, headers=headers_of(line), params=params)
     return with_id(answer, Kind.TRANSIENT)
 
 
 async def messages(line: Line, channel: str, after: str, limit: int) -> list[dict[str, Any]]:
-    """Read the messages of a channel that follow an id, newest first. Raises NetworkError where the answer is none."""
+    """Read the messages of a channel that follow an id, newest first. Raises PlatformError where the answer is none."""
     query = {"after": after, "limit": str(limit)}
     answer = await line.wire.send("GET", f"{channel_path(channel)}/messages", headers=headers_of(line), params=query)
     found = parse(answer)
@@ -52,7 +52,7 @@ async def messages(line: Line, channel: str, after: str, limit: int) -> list[dic
 
 
 def with_id(answer: httpx.Response, otherwise: Kind) -> dict[str, Any]:
-    """Return the object that an answer is about. Raises NetworkError of kind `otherwise` where there is none."""
+    """Return the object that an answer is about. Raises PlatformError of kind `otherwise` where there is none."""
     body = json_of(answer)
     if isinstance(body.get("id"), str) and body["id"]:
         return body
@@ -63,5 +63,5 @@ def _token(line: Line) -> str:
     return line.credentials.access_token.get_secret_value()
 
 
-def _unreadable(kind: Kind) -> NetworkError:
-    return NetworkError(kind, "Discord answered in a way that cannot be read.", code="unreadable_answer")
+def _unreadable(kind: Kind) -> PlatformError:
+    return PlatformError(kind, "Discord answered in a way that cannot be read.", code="unreadable_answer")

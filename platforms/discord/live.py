@@ -2,7 +2,7 @@
 
 from platforms.base import Published, Sending
 from platforms.discord.line import Line, channel_path, headers_of, home
-from platforms.discord.network import CHANNEL
+from platforms.discord.platform import CHANNEL
 from platforms.discord.settings import DiscordSettings
 from platforms.http.wire import segment
 from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of

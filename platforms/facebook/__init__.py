@@ -1,5 +1,5 @@
 """Facebook Pages: texts, links, photos, videos, reels and stories."""
 
-from platforms.facebook.network import Facebook
+from platforms.facebook.platform import Facebook
 
-NETWORK = Facebook()
+PLATFORM = Facebook()

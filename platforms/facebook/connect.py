@@ -26,7 +26,7 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
     Source: developers.facebook.com/docs/facebook-login/guides/access-tokens/get-long-lived.
     """
 
-    platform = "facebook"
+    name = "facebook"
     authorize = f"https://www.facebook.com/{API.name}/dialog/oauth"
     token = f"{_GRAPH}/oauth/access_token"
     scopes = (
@@ -40,7 +40,7 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
     code_lives = "a few minutes"
 
     async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
-        """Trade a code for a person's token, and that for a long-lived one. Raises NetworkError."""
+        """Trade a code for a person's token, and that for a long-lived one. Raises PlatformError."""
         short = await super().exchange(wire, app, code, redirect_uri, verifier)
         form = {"grant_type": "fb_exchange_token", "fb_exchange_token": short.access_token.get_secret_value()}
         grant = self.grant(wire, await self.ask(wire, app, self.token, form))

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.errors import DUPLICATE, Kind, PlatformError
 from platforms.meta.errors import GONE, Meaning, Refusals, body_of, number
 
 SLOW_DOWN = timedelta(minutes=30)
@@ -59,7 +59,7 @@ WRONG_OFFSET = 1363037
 _REFUSALS = Refusals("Facebook", owner="Page", subcodes=_SUBCODES, codes=_CODES)
 
 
-class WrongOffsetError(NetworkError):
+class WrongOffsetError(PlatformError):
     """Facebook wants the bytes of a video from `start` to `end`: it has others than we know of."""
 
     def __init__(self, start: int, end: int, status: int) -> None:
@@ -68,7 +68,7 @@ class WrongOffsetError(NetworkError):
         self.start, self.end = start, end
 
 
-def error_of(response: httpx.Response) -> NetworkError:
+def error_of(response: httpx.Response) -> PlatformError:
     """Map a refusal."""
     body = body_of(response)
     if number(body, "error_subcode") == WRONG_OFFSET and (wanted := _wanted(body)):
@@ -76,26 +76,28 @@ def error_of(response: httpx.Response) -> NetworkError:
     return _REFUSALS.error_of(response)
 
 
-def is_gone(error: NetworkError) -> bool:
+def is_gone(error: PlatformError) -> bool:
     """Tell whether Facebook does not know the id (any more)."""
     return error.code == GONE
 
 
-def processing_failed(said: str) -> NetworkError:
+def processing_failed(said: str) -> PlatformError:
     """Say that Facebook could not make a video of what it was given."""
     reason = f" It says: {said}" if said else ""
-    return NetworkError(Kind.REJECTED, f"Facebook could not process the video.{reason}", code="video_processing_failed")
+    return PlatformError(
+        Kind.REJECTED, f"Facebook could not process the video.{reason}", code="video_processing_failed"
+    )
 
 
-def kept_as_draft() -> NetworkError:
+def kept_as_draft() -> PlatformError:
     """Say that a video was to be public, and that Facebook keeps it as a draft."""
     message = "Facebook keeps this video as a draft instead of publishing it. Publish it in Meta Business Suite."
-    return NetworkError(Kind.REJECTED, message, code="kept_as_draft")
+    return PlatformError(Kind.REJECTED, message, code="kept_as_draft")
 
 
-def still_processing() -> NetworkError:
+def still_processing() -> PlatformError:
     """Say that a video was taken, but is not public yet."""
-    return NetworkError(Kind.UNCONFIRMED, "Facebook is still processing the video.", code="video_processing")
+    return PlatformError(Kind.UNCONFIRMED, "Facebook is still processing the video.", code="video_processing")
 
 
 def _wanted(body: dict[str, Any]) -> tuple[int, int] | None:

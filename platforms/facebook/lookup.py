@@ -25,7 +25,7 @@ def url_of(post_id: str) -> str:
 
 
 async def find_post(connection: Line, sending: Sending[FacebookSettings]) -> Finding:
-    """Look for the post among the Page's newest. Raises NetworkError where it cannot be looked for."""
+    """Look for the post among the Page's newest. Raises PlatformError where it cannot be looked for."""
     if sending.started_at is None:
         return Absent()
     path = f"/{segment(connection.account.user_id)}/published_posts"

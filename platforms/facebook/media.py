@@ -6,7 +6,7 @@ from typing import Any
 
 from domain.post import Media, MediaType
 from platforms.base import Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.facebook.errors import WrongOffsetError, is_gone
 from platforms.facebook.line import BASE_URL, DOMAIN, GRAPH, VIDEO_URL, Line
 from platforms.facebook.rules import Form, form_of
@@ -88,7 +88,7 @@ class Uploads:
             fields["alt_text_custom"] = item.alt_text
         async with self._sending.media.open(item) as file:
             if item.type is MediaType.VIDEO or file.content_type not in _EXTENSION:
-                raise NetworkError(
+                raise PlatformError(
                     Kind.REJECTED, f"Facebook takes no {file.content_type} as a photo.", code="media_type"
                 )
             name = f"photo.{_EXTENSION[file.content_type]}"
@@ -105,12 +105,12 @@ class Uploads:
                 if video.get("size") != file.size:
                     video = await self._start(form, file.size)
                 await (self._transfer if form is Form.VIDEO else self._stream)(video, file)
-        except NetworkError as error:
+        except PlatformError as error:
             if error.kind is not Kind.REJECTED or not going_on:
                 raise
             # The upload that was begun may have expired: what Facebook refuses once more is at fault itself.
             await self.forget()
-            raise NetworkError(Kind.TRANSIENT, error.message, code=error.code, status=error.status) from error
+            raise PlatformError(Kind.TRANSIENT, error.message, code=error.code, status=error.status) from error
         video["done"] = True
         await self.save()
 
@@ -153,7 +153,7 @@ class Uploads:
             video |= {"offset": wanted, "end": int(answer.get("end_offset", video["size"]))}
             await self.save()
             if not in_step:
-                raise NetworkError(Kind.TRANSIENT, "Facebook wants other bytes of the video.", code="upload_offset")
+                raise PlatformError(Kind.TRANSIENT, "Facebook wants other bytes of the video.", code="upload_offset")
             self._tell(video)
 
     async def _send_piece(
@@ -165,7 +165,7 @@ class Uploads:
             answer = await GRAPH.post_file(self._line, f"{self._page}/videos", fields, chunk, host=host)
         except WrongOffsetError:
             raise
-        except NetworkError as error:
+        except PlatformError as error:
             if not others or error.kind not in {Kind.TRANSIENT, Kind.REJECTED}:
                 raise
             return await self._send_piece(video, fields, chunk, others)
@@ -188,7 +188,7 @@ class Uploads:
         """Send what Facebook does not have yet of a reel or story in one request."""
         try:
             status = await GRAPH.get(self._line, f"/{segment(video['id'])}", fields="status")
-        except NetworkError as error:
+        except PlatformError as error:
             if not is_gone(error) or video["offset"]:
                 raise
             # Meta has answered reads of new objects so for days; nothing was sent of this one yet.

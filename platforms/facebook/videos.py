@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Any
 
 from platforms.base import Absent, Finding, Published, Refused, Sending, Unknown
-from platforms.errors import NetworkError
+from platforms.errors import PlatformError
 from platforms.facebook import errors, lookup
 from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.settings import FacebookSettings
@@ -52,7 +52,7 @@ async def look(connection: Line, video_id: str) -> Video:
     """Read where a video stands."""
     try:
         answer = await GRAPH.get(connection, f"/{segment(video_id)}", fields="status,published,permalink_url,post_id")
-    except NetworkError as error:
+    except PlatformError as error:
         if errors.is_gone(error):
             return Video(State.GONE)
         raise
@@ -69,7 +69,7 @@ async def look(connection: Line, video_id: str) -> Video:
 async def watch(connection: Line, sending: Sending[FacebookSettings]) -> Published:
     """Wait until the video that was published is public.
 
-    Raises NetworkError: `rejected` where Facebook could not process it, `unconfirmed` where it takes long.
+    Raises PlatformError: `rejected` where Facebook could not process it, `unconfirmed` where it takes long.
     """
     video_id = sending.handles["video"]["id"]
     for pause in LOOKS:
@@ -77,7 +77,7 @@ async def watch(connection: Line, sending: Sending[FacebookSettings]) -> Publish
         sending.heartbeat("processing")
         try:
             video = await look(connection, video_id)
-        except NetworkError:
+        except PlatformError:
             # It was accepted: that we cannot look right now must not make anybody publish it again.
             continue
         if video.state is State.PUBLIC:

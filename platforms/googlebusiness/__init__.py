@@ -1,5 +1,5 @@
 """Google Business Profile: updates, events and offers on a location's profile."""
 
-from platforms.googlebusiness.network import GoogleBusiness
+from platforms.googlebusiness.platform import GoogleBusiness
 
-NETWORK = GoogleBusiness()
+PLATFORM = GoogleBusiness()

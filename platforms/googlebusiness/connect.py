@@ -12,7 +12,7 @@ from platforms.registered_apps import App
 class GoogleBusinessConnector(GoogleConnector[GoogleBusinessCredentials]):
     """The locations that a Google user manages."""
 
-    platform = "googlebusiness"
+    name = "googlebusiness"
     scopes = ("https://www.googleapis.com/auth/business.manage",)
 
     async def candidates(

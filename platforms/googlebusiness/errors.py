@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.google import operators_fault
 from platforms.http.wire import json_of
 
@@ -47,7 +47,7 @@ _STATUSES: dict[str, tuple[Kind, str]] = {
 _BY_NUMBER = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
 
 
-def error_of(response: httpx.Response) -> NetworkError:
+def error_of(response: httpx.Response) -> PlatformError:
     """Map an answer that is an error by its status; source: google.rpc.Status and what its details hold."""
     if refused := operators_fault(response, LABEL):
         return refused
@@ -57,7 +57,7 @@ def error_of(response: httpx.Response) -> NetworkError:
     status = str(body.get("status") or _BY_NUMBER.get(response.status_code, ""))
     reason = next(filter(None, map(_reason, faults)), status)
     kind, sentence = _REASONS.get(reason) or _STATUSES.get(status) or _other(response.status_code, body, faults)
-    return NetworkError(
+    return PlatformError(
         kind,
         sentence,
         code=(reason or f"http_{response.status_code}").lower(),

@@ -6,7 +6,7 @@ import httpx
 
 from platforms import oauth
 from platforms.base import Connection
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
 from platforms.http.answers import parse
 from platforms.http.wire import segment
@@ -26,7 +26,7 @@ Line = Connection[GoogleBusinessCredentials]
 async def call(
     line: Line, method: str, path: str, *, host: str = BASE_URL, public: bool = False, **options: Any
 ) -> dict[str, Any]:
-    """Return Google's answer. `public` marks the request that makes the post. Raises NetworkError."""
+    """Return Google's answer. `public` marks the request that makes the post. Raises PlatformError."""
     url = oauth.second_host(line.wire, BASE_URL, host) + path
     answer = await oauth.send(line, method, url, public=public, **options)
     body = parse(answer)
@@ -34,18 +34,18 @@ async def call(
         return body
     # An empty list of posts is an empty object: what is no object must not pass for one.
     kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
-    raise NetworkError(kind, "Google answered in a way that cannot be read.", code="unreadable_answer")
+    raise PlatformError(kind, "Google answered in a way that cannot be read.", code="unreadable_answer")
 
 
 async def renew(line: Line) -> Renewed[GoogleBusinessCredentials]:
-    """Trade the refresh token for another access token. Raises NetworkError."""
+    """Trade the refresh token for another access token. Raises PlatformError."""
     return await oauth.renewed(line, oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/token", basic=False)
 
 
 async def place(line: Line, wanted: str | None = None) -> tuple[str, str, str]:
     """Return the account's number, the location's number and its title as Google has them.
 
-    `wanted` is the number of a location, by default the line's own. Raises NetworkError: `auth` if the location is not
+    `wanted` is the number of a location, by default the line's own. Raises PlatformError: `auth` if the location is not
     among those that the user manages, or several are and none is named.
     """
     wanted = wanted or line.credentials.user_id
@@ -55,15 +55,15 @@ async def place(line: Line, wanted: str | None = None) -> tuple[str, str, str]:
     if wanted is None and len(found) > 1:
         several = ", ".join(f"locations/{number} ({title})" for _, number, title in list(found.values())[:10])
         message = f"This Google account manages several locations. Name one as locationId: {several}."
-        raise NetworkError(Kind.AUTH, message, code="several_locations")
+        raise PlatformError(Kind.AUTH, message, code="several_locations")
     if not found:
         message = "Google does not find this location among those that the account manages."
-        raise NetworkError(Kind.AUTH, message, code="no_location")
+        raise PlatformError(Kind.AUTH, message, code="no_location")
     return next(iter(found.values()))
 
 
 async def places(line: Line, only_account: str | None = None) -> list[tuple[str, str, str]]:
-    """Return account, location and title of all locations that the user manages. Raises NetworkError."""
+    """Return account, location and title of all locations that the user manages. Raises PlatformError."""
     found: dict[str, tuple[str, str, str]] = {}
     for account in sorted(await _all(line, ACCOUNTS, "/v1/accounts", "accounts"), key=_rank):
         number = str(account.get("name")).rpartition("/")[2]
@@ -84,7 +84,7 @@ async def _locations(line: Line, account: str) -> list[dict[str, Any]]:
     query = {"readMask": "name,title", "pageSize": "100"}
     try:
         return await _all(line, LOCATIONS, f"/v1/accounts/{segment(account)}/locations", "locations", **query)
-    except NetworkError as error:
+    except PlatformError as error:
         if error.status not in {httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND} or error.kind is Kind.OPERATOR:
             raise
         return []
@@ -101,15 +101,15 @@ async def parent(line: Line) -> str:
 async def parent_of(line: Line, location: str) -> str:
     """Return the name below which posts of another location are made: it may be of another group than the line's own.
 
-    Raises NetworkError: `rejected` if the user does not manage it, because the account itself is not at fault.
+    Raises PlatformError: `rejected` if the user does not manage it, because the account itself is not at fault.
     """
     try:
         account, number, _ = await place(line, location)
-    except NetworkError as error:
+    except PlatformError as error:
         if error.code != "no_location":
             raise
         message = "Google does not find this location among those that the account manages. Check locationId."
-        raise NetworkError(Kind.REJECTED, message, code=error.code) from error
+        raise PlatformError(Kind.REJECTED, message, code=error.code) from error
     return f"accounts/{account}/locations/{number}"
 
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import PIECE_BYTES
 from platforms.http.wire import Wire
@@ -83,13 +83,13 @@ async def post_form(
 ) -> httpx.Response:
     """Post a form as `Wire.send` posts anything; one that broke off before its end surely had no effect.
 
-    Raises NetworkError: `transient` instead of `unconfirmed` for such a one.
+    Raises PlatformError: `transient` instead of `unconfirmed` for such a one.
     """
     try:
         return await wire.send(
             "POST", path, public=public, headers={**(headers or {}), **form.headers}, content=form, **options
         )
-    except NetworkError as error:
+    except PlatformError as error:
         if error.kind is Kind.UNCONFIRMED and error.status is None and not form.handed_over:
-            raise NetworkError(Kind.TRANSIENT, error.message, code=error.code) from error
+            raise PlatformError(Kind.TRANSIENT, error.message, code=error.code) from error
         raise

@@ -127,7 +127,7 @@ class Resolver:
         own.release()
 
 
-class NetworkNames:
+class PlatformNames:
     """The hosts of one network: its own are looked up apart from those that only its answers name."""
 
     def __init__(self, own: Collection[str], own_names: Resolver, strange_names: Resolver) -> None:

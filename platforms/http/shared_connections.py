@@ -7,7 +7,7 @@ from typing import cast
 import httpx
 
 from domain.shares import Exhausted, Share, Shares
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 
 MOST_CONNECTIONS = 80
 """Requests under way at the same time; fewer than the pool below has connections."""
@@ -28,7 +28,7 @@ class SharedConnections(httpx.AsyncBaseTransport):
         self._shares = Shares(total)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request. Raises NetworkError(transient) if there is no room; nothing was sent then."""
+        """Send a request. Raises PlatformError(transient) if there is no room; nothing was sent then."""
         share = await self._share(str(request.extensions.get("workspace", "")))
         try:
             response = await self._transport.handle_async_request(request)
@@ -50,7 +50,7 @@ class SharedConnections(httpx.AsyncBaseTransport):
             except Exhausted as short:
                 if asyncio.get_running_loop().time() >= deadline:
                     message = "Servers of this workspace's accounts are slow; this post goes on after others."
-                    raise NetworkError(Kind.TRANSIENT, message, code="servers_busy") from short
+                    raise PlatformError(Kind.TRANSIENT, message, code="servers_busy") from short
             await asyncio.sleep(_ASK_AGAIN_S)
 
 

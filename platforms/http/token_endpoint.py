@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import structlog
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import Wire, json_of
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ def refuses_grant(answer: Answer) -> bool:
 async def ask(wire: Wire, method: str, url: str, *, is_dead: IsDead = refuses_grant, **options: Any) -> dict[str, Any]:
     """Return the answer to one request for tokens; its `access_token` is a text that is not empty.
 
-    Raises NetworkError as `refusal_of` says. Some networks send refusals with status 200.
+    Raises PlatformError as `refusal_of` says. Some networks send refusals with status 200.
     """
     response = await wire.send(method, url, error_of=lambda refused: refusal_of(wire, refused, is_dead), **options)
     answer = json_of(response)
@@ -44,7 +44,7 @@ async def ask(wire: Wire, method: str, url: str, *, is_dead: IsDead = refuses_gr
     raise refusal_of(wire, response, is_dead)
 
 
-def refusal_of(wire: Wire, response: httpx.Response, is_dead: IsDead = refuses_grant) -> NetworkError:
+def refusal_of(wire: Wire, response: httpx.Response, is_dead: IsDead = refuses_grant) -> PlatformError:
     """Map whatever brought no tokens to what it means.
 
     - the network refuses this token (`is_dead`): `auth`, the account must be reconnected;
@@ -56,18 +56,18 @@ def refusal_of(wire: Wire, response: httpx.Response, is_dead: IsDead = refuses_g
     code = _code(answer) or (UNREADABLE if response.is_success else f"http_{status}")
     if is_dead(answer):
         message = f"{label} no longer accepts this account's connection. Reconnect the account."
-        return NetworkError(Kind.AUTH, message, code=code, status=status)
+        return PlatformError(Kind.AUTH, message, code=code, status=status)
     if code in OF_THE_APP or status == httpx.codes.UNAUTHORIZED:
         message = f"{label} does not accept this service's client id and secret. Check the app's credentials."
-        return NetworkError(Kind.OPERATOR, message, code=code, status=status)
+        return PlatformError(Kind.OPERATOR, message, code=code, status=status)
     own = wire.error_of(response)
     if not response.is_success and own.kind in _NOT_THE_ACCOUNTS:
         return own
     if response.is_client_error:
         # Either the request was wrong, which is a mistake of ours, or the network has changed.
-        log.warning("token_endpoint.refused", network=label, status=status, code=code)
+        log.warning("token_endpoint.refused", platform=label, status=status, code=code)
     message = f"{label} could not renew the account's access right now."
-    return NetworkError(Kind.TRANSIENT, message, code=code, status=status)
+    return PlatformError(Kind.TRANSIENT, message, code=code, status=status)
 
 
 def _code(answer: Answer) -> str | None:

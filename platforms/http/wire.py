@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.errors import LONGEST_CODE, Kind, NetworkError
+from platforms.errors import LONGEST_CODE, Kind, PlatformError
 from platforms.http import answers, timeouts
 from platforms.http.body import Fenced
 from platforms.http.domains import is_within
@@ -48,14 +48,14 @@ class Exchange:
 class Wire:
     """Speak HTTP to one network under its base URL.
 
-    `error_of` maps the network's refusals to a NetworkError; `label` names the network in sentences. There is no client
-    over the transport: it would keep one account's cookies and send them with another's requests.
+    `error_of` maps the network's refusals to a PlatformError; `label` names the network in sentences. There is no
+    client over the transport: it would keep one account's cookies and send them with another's requests.
     """
 
     transport: httpx.AsyncBaseTransport
     base_url: str
     label: str
-    error_of: Callable[[httpx.Response], NetworkError]
+    error_of: Callable[[httpx.Response], PlatformError]
     request_id_header: str = "x-request-id"
     on_exchange: Callable[[Exchange], None] = lambda _: None
     quota_in: Callable[[httpx.Response], Quota | None] = lambda _: None
@@ -65,7 +65,7 @@ class Wire:
     """Awaited once the connection is made, right before the first byte of a public request, and again before the last
     piece of a body that is read while it goes out.
 
-    It raises NetworkError if the request must not leave.
+    It raises PlatformError if the request must not leave.
     """
     fences_all: bool = False
     """Whether the fence is awaited before every request, public or not."""
@@ -90,7 +90,7 @@ class Wire:
         public: bool = False,
         accept: Collection[int] = (),
         headers: Mapping[str, str] | None = None,
-        error_of: Callable[[httpx.Response], NetworkError] | None = None,
+        error_of: Callable[[httpx.Response], PlatformError] | None = None,
         **options: Any,
     ) -> httpx.Response:
         """Return the network's answer to one request, successful by status or with one of those in `accept`.
@@ -98,7 +98,7 @@ class Wire:
         `error_of` maps refusals of this request instead of the wire's own. `public` marks the one request that makes a
         post public (or changes it): wherever it may have had its effect the error is of kind `unconfirmed`.
 
-        Raises NetworkError.
+        Raises PlatformError.
         """
         sent, fence = _HEADERS | dict(headers or {}), self.fence if public or self.fences_all else None
         if fence and hasattr(options.get("content"), "__aiter__"):
@@ -109,18 +109,18 @@ class Wire:
         except httpx.InvalidURL as error:
             # Part of it is what a person or the network named, a control character in it for one. Nothing is sent.
             message = f"{self.label} cannot be asked about what is named in this post."
-            raise NetworkError(Kind.REJECTED, message, code="invalid_address") from error
+            raise PlatformError(Kind.REJECTED, message, code="invalid_address") from error
         started = time.monotonic()
         self.has_gone_public |= public
         try:
             response = await self._answer(request, fence)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             self._note(method, None, started)
-            raise NetworkError(Kind.TRANSIENT, f"{self.label} could not be reached.", code="unreachable") from error
+            raise PlatformError(Kind.TRANSIENT, f"{self.label} could not be reached.", code="unreachable") from error
         except (httpx.HTTPError, TimeoutError) as error:
             self._note(method, None, started)
             kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
-            raise NetworkError(kind, f"{self.label} did not answer.", code=_code_of(error)) from error
+            raise PlatformError(kind, f"{self.label} did not answer.", code=_code_of(error)) from error
         self._note(method, response, started, public=public)
         if response.is_success or response.status_code in accept:
             return response
@@ -130,7 +130,7 @@ class Wire:
         raise refusal
 
     def _address(self, path: str, headers: Mapping[str, str]) -> httpx.URL:
-        """Return where a request goes. Raises httpx.InvalidURL, NetworkError.
+        """Return where a request goes. Raises httpx.InvalidURL, PlatformError.
 
         Most addresses are paths of ours. One that is whole comes from an answer, so it may lead anywhere: it must be
         https, and is sent the token only within the network's own domains. Where the account is reached already,
@@ -146,7 +146,7 @@ class Wire:
         carries_token = any(name.lower() == "authorization" for name in headers)
         if url.scheme != "https" or url.userinfo or (carries_token and not is_within(url.host, self.domains)):
             message = f"{self.label} named an address that is not called: it is not https, or not {self.label}'s own."
-            raise NetworkError(Kind.REJECTED, message, code="address_refused")
+            raise PlatformError(Kind.REJECTED, message, code="address_refused")
         return url
 
     async def _answer(

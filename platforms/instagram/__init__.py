@@ -1,5 +1,5 @@
 """Instagram (professional accounts, Instagram Login): images, carousels, reels and stories."""
 
-from platforms.instagram.network import Instagram
+from platforms.instagram.platform import Instagram
 
-NETWORK = Instagram()
+PLATFORM = Instagram()

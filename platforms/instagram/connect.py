@@ -10,7 +10,7 @@ class InstagramConnector(LongLivedConnector[InstagramCredentials]):
     Source: developers.facebook.com/docs/instagram-platform/instagram-api-with-instagram-login/business-login.
     """
 
-    platform = "instagram"
+    name = "instagram"
     authorize = "https://www.instagram.com/oauth/authorize"
     token = "https://api.instagram.com/oauth/access_token"  # noqa: S105 - an address
     long_lived = "https://graph.instagram.com/access_token"

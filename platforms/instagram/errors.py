@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.meta.errors import GONE, Meaning, Refusals
 
 DAILY_CAP_WAIT = timedelta(hours=6)
@@ -61,19 +61,19 @@ _NEEDS_NEW = {"2207003", "2207006", "2207020", "2207032", "2207052", "2207053", 
 """Subcodes after which only a container built again can help; source: the page of error codes."""
 
 
-def processing_error(status: str) -> NetworkError:
+def processing_error(status: str) -> PlatformError:
     """Map what a failed container says of itself."""
     found = re.search(r"\b2207\d{3}\b", status)
     code = found[0] if found else "unexplained"
     meaning = _SUBCODES.get(int(code) if found else 0, Meaning(Kind.TRANSIENT, _UPLOAD))
-    return NetworkError(meaning.kind, meaning.sentence, code=code)
+    return PlatformError(meaning.kind, meaning.sentence, code=code)
 
 
-def is_gone(error: NetworkError) -> bool:
+def is_gone(error: PlatformError) -> bool:
     """Tell whether Instagram does not know the container (any more)."""
     return error.code in _GONE
 
 
-def needs_new(error: NetworkError) -> bool:
+def needs_new(error: PlatformError) -> bool:
     """Tell whether only a container built again can help."""
     return error.code.rpartition("/")[2] in _NEEDS_NEW

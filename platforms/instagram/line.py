@@ -27,5 +27,5 @@ Line = Connection[InstagramCredentials]
 
 
 async def renew(line: Line) -> Renewed[InstagramCredentials]:
-    """Trade the token for one that lives for 60 more days. Raises NetworkError."""
+    """Trade the token for one that lives for 60 more days. Raises PlatformError."""
     return await renew_long_lived(line, "ig_refresh_token")

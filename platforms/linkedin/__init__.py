@@ -1,5 +1,5 @@
 """LinkedIn, by its Posts API: texts, images, videos, documents and articles of members and of company pages."""
 
-from platforms.linkedin.network import LinkedIn
+from platforms.linkedin.platform import LinkedIn
 
-NETWORK = LinkedIn()
+PLATFORM = LinkedIn()

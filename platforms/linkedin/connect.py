@@ -23,7 +23,7 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
     for only if the client says so. Source: learn.microsoft.com/linkedin/shared/authentication/authorization-code-flow.
     """
 
-    platform = "linkedin"
+    name = "linkedin"
     authorize = "https://www.linkedin.com/oauth/v2/authorization"
     token = "https://www.linkedin.com/oauth/v2/accessToken"  # noqa: S105 - an address
     scopes = _OF_MEMBERS
@@ -56,7 +56,7 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
         found = []
         for urn in sorted(urn for urn, role in named.items() if role in _ROLES and urn.startswith("urn:li:")):
             credentials = self.credentials(app, grant, organization_urn=urn)
-            identity = await self.network.whoami(line(credentials))
+            identity = await self.platform.whoami(line(credentials))
             name = identity.username
             found.append(Candidate(urn, name, "organization", credentials, name, identity=identity))
         return found

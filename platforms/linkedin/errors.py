@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.errors import DUPLICATE, Kind, PlatformError
 from platforms.http.wire import json_of
 
 REQUEST_ID_HEADER = "x-li-uuid"
@@ -84,7 +84,7 @@ _BY_STATUS = {
 """Source: learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling and the pages of the APIs."""
 
 
-def error_of(response: httpx.Response) -> NetworkError:
+def error_of(response: httpx.Response) -> PlatformError:
     """Map a refusal; LinkedIn's own words are used only where the code says nothing to us."""
     body, status = json_of(response), response.status_code
     said = str(body.get("message") or "")
@@ -117,7 +117,7 @@ def error_of(response: httpx.Response) -> NetworkError:
         kind, sentence = Kind.TRANSIENT, "LinkedIn had an error of its own."
     else:
         kind, sentence = Kind.REJECTED, f"LinkedIn refused: {said}" if said else "LinkedIn refused without a reason."
-    return NetworkError(
+    return PlatformError(
         kind,
         sentence,
         code=code,
@@ -150,7 +150,7 @@ def lacks(code: str, *, is_page: bool, media: Collection[str]) -> bool:
     return refused["who"] == ("pages" if is_page else "members") and refused["media"] in {None, *media}
 
 
-def of_author(error: NetworkError, *, is_page: bool, named: str | None) -> NetworkError:
+def of_author(error: PlatformError, *, is_page: bool, named: str | None) -> PlatformError:
     """Return what a refusal means for the one who was to publish.
 
     `is_page` says whether that is a company page, `named` is the page if the post names another one than the account's:
@@ -168,10 +168,10 @@ def of_author(error: NetworkError, *, is_page: bool, named: str | None) -> Netwo
         kind, sentence = Kind.REJECTED, f"LinkedIn does not let this member post for {named}. Check organizationUrn."
     else:
         return error
-    return NetworkError(kind, sentence, code=code, status=error.status, request_id=error.request_id)
+    return PlatformError(kind, sentence, code=code, status=error.status, request_id=error.request_id)
 
 
-def duplicate_of(error: NetworkError) -> str | None:
+def duplicate_of(error: PlatformError) -> str | None:
     """Return the URN of the post that LinkedIn says it has already."""
     found = _URN.search(error.message) if error.code == DUPLICATE else None
     return found[0] if found else None

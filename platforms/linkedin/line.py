@@ -19,12 +19,12 @@ Line = Connection[LinkedInCredentials]
 
 
 async def call(line: Line, method: str, path: str, *, public: bool = False, **options: Any) -> httpx.Response:
-    """Return LinkedIn's answer. `public` marks the request that makes something public. Raises NetworkError."""
+    """Return LinkedIn's answer. `public` marks the request that makes something public. Raises PlatformError."""
     return await oauth.send(line, method, path, headers=_headers, public=public, **options)
 
 
 async def renew(line: Line) -> Renewed[LinkedInCredentials]:
-    """Trade the refresh token, which only approved partners get. Raises NetworkError."""
+    """Trade the refresh token, which only approved partners get. Raises PlatformError."""
     url = oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/oauth/v2/accessToken"
     return await oauth.renewed(line, url, basic=False)
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from platforms.alike import Alike, earliest
 from platforms.base import Published, Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import json_of
 from platforms.linkedin.line import Line, call
@@ -28,11 +28,11 @@ def published(urn: str) -> Published:
 
 
 async def find(line: Line, sending: Sending[LinkedInSettings], author: str) -> Published | None:
-    """Return the page's post that says what was sent, since it was first sent. Raises NetworkError."""
+    """Return the page's post that says what was sent, since it was first sent. Raises PlatformError."""
     query: dict[str, str | int] = {"q": "author", "author": author, "count": PAGE, "sortBy": "CREATED"}
     posts = json_of(await call(line, "GET", "/rest/posts", params=query)).get("elements")
     if not isinstance(posts, list):
-        raise NetworkError(Kind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
+        raise PlatformError(Kind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
     since = datetime.fromisoformat(sending.handles["sentAt"]) - CLOCKS_APART
     text = _letters(little(sending.draft.text))
     uploads = {upload.get("urn") for upload in sending.handles.get("media", {}).values()}

@@ -10,7 +10,7 @@ import httpx
 
 from domain.post import Media, MediaType
 from platforms.base import Draft, Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import Body
 from platforms.http.wire import json_of, segment
@@ -59,7 +59,7 @@ class Uploads:
         return str(self._known[name]["urn"])
 
     async def run(self) -> None:
-        """Bring every item to where a post may use it. Raises NetworkError: `not_ready` while LinkedIn works on one."""
+        """Upload every item for a post to use. Raises PlatformError: `not_ready` while LinkedIn works on one."""
         items = dict(wanted(self._sending.draft))
         for name in self._known.keys() - items.keys():
             del self._known[name]
@@ -83,7 +83,7 @@ class Uploads:
         async with self._sending.media.open(item) as file:
             try:
                 await (self._parts if item.type is MediaType.VIDEO else self._whole)(handle, item, file)
-            except NetworkError as error:
+            except PlatformError as error:
                 if error.code == "EXPIRED_UPLOAD_URL":
                     del self._known[name]
                     await self._save()
@@ -126,7 +126,7 @@ class Uploads:
         path = f"/rest/{_EDGE[item.type]}?action=initializeUpload"
         value = json_of(await call(self._line, "POST", path, json=body)).get("value")
         if not isinstance(value, dict) or not value:
-            raise NetworkError(Kind.TRANSIENT, "LinkedIn began no upload.", code="unreadable_answer")
+            raise PlatformError(Kind.TRANSIENT, "LinkedIn began no upload.", code="unreadable_answer")
         return value
 
     async def _put_part(self, url: str, part: MediaFile) -> str:
@@ -136,7 +136,7 @@ class Uploads:
         """
         try:
             answer = await self._put(url, part, {})
-        except NetworkError as error:
+        except PlatformError as error:
             if error.status != httpx.codes.UNAUTHORIZED:
                 raise
             answer = await self._put(url, part, bearer(self._line.credentials))
@@ -155,10 +155,10 @@ class Uploads:
             del self._known[name]
             await self._save()
             message = f"LinkedIn could not process the {item.type}. {reason}".rstrip()
-            raise NetworkError(Kind.REJECTED, message, code="MEDIA_ASSET_PROCESSING_FAILED")
+            raise PlatformError(Kind.REJECTED, message, code="MEDIA_ASSET_PROCESSING_FAILED")
         if state != "AVAILABLE":
             message = "LinkedIn is still processing the media."
-            raise NetworkError(Kind.NOT_READY, message, code=state.lower(), retry_after=wait)
+            raise PlatformError(Kind.NOT_READY, message, code=state.lower(), retry_after=wait)
         handle["stage"] = Stage.READY
         await self._save()
 
@@ -168,7 +168,7 @@ class Uploads:
             try:
                 answer = json_of(await call(self._line, "GET", f"/rest/{_EDGE[item.type]}/{segment(handle['urn'])}"))
                 return str(answer.get("status")), str(answer.get("processingFailureReason") or ""), MEDIA_WAIT
-            except NetworkError as error:
+            except PlatformError as error:
                 if error.status != httpx.codes.FORBIDDEN:
                     raise
         left = GRACE - timedelta(seconds=time.time() - handle["uploadedAt"])

@@ -1,5 +1,5 @@
 """Mastodon, and every server that speaks its API: text, polls, images, GIFs and videos."""
 
-from platforms.mastodon.network import Mastodon
+from platforms.mastodon.platform import Mastodon
 
-NETWORK = Mastodon()
+PLATFORM = Mastodon()

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, ValidationError
 
 from platforms.connect import Candidate, Connector, Grant, Line
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import Wire, json_of
 from platforms.mastodon.settings import MastodonCredentials
 from platforms.registered_apps import App
@@ -22,7 +22,7 @@ class MastodonConnector(Connector[MastodonCredentials]):
     no other. Servers before 4.3 ignore the challenge.
     """
 
-    platform = "mastodon"
+    name = "mastodon"
     authorize = "https://mastodon.social/oauth/authorize"
     token = "https://mastodon.social/oauth/token"  # noqa: S105 - an address
     scopes = ("read:accounts", "read:statuses", "write:statuses", "write:media")
@@ -50,7 +50,7 @@ class MastodonConnector(Connector[MastodonCredentials]):
         client_id, secret = made.get("client_id"), made.get("client_secret")
         if not isinstance(client_id, str) or not client_id or not isinstance(secret, str):
             host = urlsplit(wire.base_url).netloc
-            raise NetworkError(Kind.TRANSIENT, f"{host} registered no app.", code="unreadable_answer")
+            raise PlatformError(Kind.TRANSIENT, f"{host} registered no app.", code="unreadable_answer")
         return App(client_id, SecretStr(secret))
 
     def credentials(self, app: App, grant: Grant, **more: Any) -> MastodonCredentials:
@@ -62,7 +62,7 @@ class MastodonConnector(Connector[MastodonCredentials]):
     ) -> list[Candidate[MastodonCredentials]]:
         """Return the one account."""
         credentials = self.credentials(app, grant, options=options)
-        identity = await self.network.whoami(line(credentials))
+        identity = await self.platform.whoami(line(credentials))
         name = identity.username
         return [Candidate(identity.user_id, name, "profile", credentials, name, identity=identity)]
 

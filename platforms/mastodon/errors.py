@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.untrusted import wait, wait_until
 from platforms.http.wire import json_of
@@ -29,16 +29,16 @@ _MEANINGS = (
 """What the words of a 404 or 422 may hold; source: github.com/mastodon/mastodon config/locales/en.yml."""
 
 
-def error_of(response: httpx.Response) -> NetworkError:
+def error_of(response: httpx.Response) -> PlatformError:
     """Map a refusal; the server's own words are used where they tell its reason."""
     said = words_of(response)
     status = response.status_code
     if status in {404, 422}:
         for part, kind, code, sentence in _MEANINGS:
             if part in said:
-                return NetworkError(kind, sentence, code=code, status=status, request_id=_request_id(response))
+                return PlatformError(kind, sentence, code=code, status=status, request_id=_request_id(response))
     kind, sentence = _by_status(response, said)
-    return NetworkError(
+    return PlatformError(
         kind,
         sentence,
         code=f"http_{status}",
@@ -48,20 +48,20 @@ def error_of(response: httpx.Response) -> NetworkError:
     )
 
 
-def is_known_key(error: NetworkError) -> bool:
+def is_known_key(error: PlatformError) -> bool:
     """Tell whether a server has seen the idempotency key before, and tells nothing of what became of it (Pixelfed)."""
     return error.status == httpx.codes.BAD_REQUEST and "idempotency key" in error.message.lower()
 
 
-def unreadable(*, public: bool = False) -> NetworkError:
+def unreadable(*, public: bool = False) -> PlatformError:
     """Say that an answer is not what the API promises."""
     kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
-    return NetworkError(kind, "The Mastodon server answered in a way that cannot be read.", code="unreadable_answer")
+    return PlatformError(kind, "The Mastodon server answered in a way that cannot be read.", code="unreadable_answer")
 
 
-def not_accepted(status: int) -> NetworkError:
+def not_accepted(status: int) -> PlatformError:
     """Say that a server does not know the account's token."""
-    return NetworkError(Kind.AUTH, _RECONNECT, code=f"http_{status}", status=status)
+    return PlatformError(Kind.AUTH, _RECONNECT, code=f"http_{status}", status=status)
 
 
 def words_of(response: httpx.Response) -> str:

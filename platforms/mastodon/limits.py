@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from domain.post import MediaType
-from platforms.errors import NetworkError
+from platforms.errors import PlatformError
 from platforms.http.untrusted import count
 from platforms.mastodon.line import Line, is_missing, read
 
@@ -125,7 +125,7 @@ def kept(numbers: Mapping[str, int]) -> Limits:
 
 
 async def limits_of(line: Line) -> Limits:
-    """Return the limits of the account's server, not older than a day. Raises NetworkError."""
+    """Return the limits of the account's server, not older than a day. Raises PlatformError."""
     address, now = line.wire.base_url, time.monotonic()
     since, limits = _known.get(address, (now - LIFE, DEFAULTS))
     if now - since >= LIFE:
@@ -141,7 +141,7 @@ async def _instance(line: Line) -> dict[str, Any]:
     for path in ("/api/v2/instance", "/api/v1/instance"):
         try:
             return await read(line, path)
-        except NetworkError as error:
+        except PlatformError as error:
             if not is_missing(error):
                 raise
     return {}

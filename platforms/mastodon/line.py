@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from platforms.base import Connection
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.answers import parse
 from platforms.mastodon.errors import unreadable
 from platforms.mastodon.settings import MastodonCredentials
@@ -25,7 +25,7 @@ def authorization(line: Line) -> dict[str, str]:
 async def send(
     line: Line, method: str, path: str, *, public: bool = False, headers: dict[str, str] | None = None, **options: Any
 ) -> httpx.Response:
-    """Return the server's answer as it is. Raises NetworkError."""
+    """Return the server's answer as it is. Raises PlatformError."""
     headers = {"Accept": "application/json", **(headers or {}), **authorization(line)}
     return await line.wire.send(method, path, public=public, headers=headers, **options)
 
@@ -36,7 +36,7 @@ async def read(line: Line, path: str, **params: str) -> dict[str, Any]:
 
 
 async def read_list(line: Line, path: str, **params: str) -> list[dict[str, Any]]:
-    """Read a list. Raises NetworkError where it is none: that must not pass for an empty one."""
+    """Read a list. Raises PlatformError where it is none: that must not pass for an empty one."""
     found = parse(await send(line, "GET", path, params=params))
     if isinstance(found, list) and all(isinstance(each, dict) for each in found):
         return found
@@ -44,7 +44,7 @@ async def read_list(line: Line, path: str, **params: str) -> list[dict[str, Any]
 
 
 def entity(response: httpx.Response, *, public: bool = False) -> dict[str, Any]:
-    """Return the one thing that an answer is about. Raises NetworkError where it is none."""
+    """Return the one thing that an answer is about. Raises PlatformError where it is none."""
     found = parse(response)
     if isinstance(found, dict):
         return found
@@ -52,14 +52,14 @@ def entity(response: httpx.Response, *, public: bool = False) -> dict[str, Any]:
 
 
 def id_of(thing: dict[str, Any], *, public: bool = False) -> str:
-    """Return the id of what an answer is about. Raises NetworkError where it has none."""
+    """Return the id of what an answer is about. Raises PlatformError where it has none."""
     found = thing.get("id")
     if isinstance(found, str | int) and str(found):
         return str(found)
     raise unreadable(public=public)
 
 
-def is_missing(error: NetworkError) -> bool:
+def is_missing(error: PlatformError) -> bool:
     """Tell whether a server does not have what was asked for, or not under this path."""
     # A 501 is no refusal: it reads as an error of the server's own.
     return error.status == 501 or (error.kind is Kind.REJECTED and error.status in {404, 405, 410})

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import segment
 from platforms.mastodon.line import Line, id_of, read, read_list
 from platforms.mastodon.settings import MastodonSettings
@@ -21,7 +21,7 @@ def of_account(line: Line) -> str:
 
 
 async def pages(line: Line, path: str, **params: str) -> AsyncIterator[list[Status]]:
-    """Read a list page by page, newest first; an empty page is its end. Raises NetworkError."""
+    """Read a list page by page, newest first; an empty page is its end. Raises PlatformError."""
     params = {"limit": str(PAGE), **params}
     for _ in range(MOST_PAGES):
         page = await read_list(line, path, **params)
@@ -34,17 +34,17 @@ async def pages(line: Line, path: str, **params: str) -> AsyncIterator[list[Stat
 
 
 async def newest(line: Line) -> list[Status]:
-    """Read the newest statuses of the account, whenever they were made. Raises NetworkError."""
+    """Read the newest statuses of the account, whenever they were made. Raises PlatformError."""
     return await read_list(line, of_account(line), limit="40")
 
 
 async def thread(line: Line, settings: MastodonSettings) -> list[Status]:
-    """Read what answers the post that this one answers, in no order; nothing if there is none. Raises NetworkError."""
+    """Read what answers the post that this one answers, in no order; nothing if there is none. Raises PlatformError."""
     if not settings.in_reply_to_id:
         return []
     try:
         found = await read(line, f"/api/v1/statuses/{segment(settings.in_reply_to_id)}/context")
-    except NetworkError as error:
+    except PlatformError as error:
         if error.kind not in {Kind.REJECTED, Kind.AUTH}:
             raise
         return []
@@ -53,7 +53,7 @@ async def thread(line: Line, settings: MastodonSettings) -> list[Status]:
 
 
 def home(line: Line) -> AsyncIterator[list[Status]]:
-    """Read the home timeline, which may have own statuses that the account's list lacks. Raises NetworkError."""
+    """Read the home timeline, which may have own statuses that the account's list lacks. Raises PlatformError."""
     return pages(line, "/api/v1/timelines/home")
 
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from platforms.alike import Alike, earliest, is_too_long
 from platforms.base import Absent, Finding, Published, Sending, Unknown
-from platforms.errors import NetworkError
+from platforms.errors import PlatformError
 from platforms.http.untrusted import moment
 from platforms.mastodon import listing
 from platforms.mastodon.limits import DEFAULTS, Limits, limits_of
@@ -42,7 +42,7 @@ async def note_newest(line: Line, sending: Sending[MastodonSettings]) -> None:
     try:
         newest = await read_list(line, listing.of_account(line), limit="1", exclude_reblogs="true")
         sending.handles[AFTER] = id_of(newest[0]) if newest else ""
-    except NetworkError:
+    except PlatformError:
         # Then the time of the attempt must tell; a token may be allowed to write only.
         sending.handles[AFTER] = None
     await sending.save(sending.handles)
@@ -71,7 +71,7 @@ async def _server(line: Line) -> Limits:
     """Return what is known of the server; nothing, where it does not say what it is."""
     try:
         return await limits_of(line)
-    except NetworkError:
+    except PlatformError:
         return DEFAULTS
 
 
@@ -204,7 +204,7 @@ async def read_raw_text(line: Line, status: dict[str, Any]) -> str | None:
     """Ask a server for the text as it was sent; None if it does not tell."""
     try:
         found = (await read(line, f"/api/v1/statuses/{quote(id_of(status), safe='')}/source")).get("text")
-    except NetworkError:
+    except PlatformError:
         return None
     return found if isinstance(found, str) and found else None
 

@@ -11,7 +11,7 @@ import httpx
 
 from domain.post import Media
 from platforms.base import Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import Form, Part, post_form
 from platforms.http.wire import segment
@@ -45,7 +45,7 @@ class Uploads:
         self._known: dict[str, Handle] = sending.handles.setdefault("media", {})
 
     async def run(self) -> None:
-        """Bring every item to where a post may use it. Raises NetworkError: `not_ready` while one is processed."""
+        """Bring every item to where a post may use it. Raises PlatformError: `not_ready` while one is processed."""
         limits = await limits_of(self._line)
         items = self._sending.draft.media
         for name in [name for name in self._known if int(name) >= len(items)]:
@@ -58,7 +58,7 @@ class Uploads:
         for index in range(len(items)):
             await self._wait(str(index))
 
-    async def explain(self, refusal: NetworkError) -> NetworkError:
+    async def explain(self, refusal: PlatformError) -> PlatformError:
         """Return what the server meant by refusing a post with these media: that it still works on one of them.
 
         Mastodon says so in words alone, which may be of any language.
@@ -68,7 +68,7 @@ class Uploads:
         for known in self._known.values():
             try:
                 answer = await send(self._line, "GET", f"/api/v1/media/{segment(known['id'])}")
-            except NetworkError:
+            except PlatformError:
                 continue
             if answer.status_code == httpx.codes.PARTIAL_CONTENT:
                 known["ready"] = False
@@ -104,7 +104,7 @@ class Uploads:
             try:
                 headers = {"Accept": "application/json", **authorization(self._line)}
                 return await post_form(self._line.wire, path, form(), headers=headers, params=ENGLISH)
-            except NetworkError as error:
+            except PlatformError as error:
                 if path == "/api/v1/media" or not is_missing(error):
                     raise
         raise AssertionError
@@ -122,14 +122,14 @@ class Uploads:
     async def _look(self, name: str, known: Handle) -> None:
         try:
             answer = await send(self._line, "GET", f"/api/v1/media/{segment(known['id'])}")
-        except NetworkError as error:
+        except PlatformError as error:
             if error.kind is not Kind.REJECTED and error.code != MEDIA_GONE:
                 raise
             del self._known[name]
             await self._save()
             if is_missing(error):
                 message = "The server no longer has the uploaded media."
-                raise NetworkError(Kind.TRANSIENT, message, code=MEDIA_GONE, status=error.status) from error
+                raise PlatformError(Kind.TRANSIENT, message, code=MEDIA_GONE, status=error.status) from error
             raise
         if answer.status_code != httpx.codes.PARTIAL_CONTENT:
             known["ready"] = True
@@ -139,9 +139,9 @@ class Uploads:
         await self._sending.save(self._sending.handles)
 
 
-def _not_ready() -> NetworkError:
+def _not_ready() -> PlatformError:
     message = "The server is still processing the media."
-    return NetworkError(Kind.NOT_READY, message, code=MEDIA_NOT_READY, retry_after=NEXT_LOOK)
+    return PlatformError(Kind.NOT_READY, message, code=MEDIA_NOT_READY, retry_after=NEXT_LOOK)
 
 
 def _age(known: Handle) -> timedelta:
@@ -152,8 +152,8 @@ def _check(item: Media, file: MediaFile, limits: Limits) -> None:
     """Refuse what the server says it does not take, before it is sent there whole."""
     if limits.types and file.content_type not in limits.types:
         message = f"This Mastodon server takes no {file.content_type}."
-        raise NetworkError(Kind.REJECTED, message, code="media_type")
+        raise PlatformError(Kind.REJECTED, message, code="media_type")
     most = limits.bytes_of(item.type)
     if file.size > most:
         message = f"This Mastodon server takes {item.type}s of up to {most:,} bytes; this has {file.size:,}."
-        raise NetworkError(Kind.REJECTED, message, code="media_too_large")
+        raise PlatformError(Kind.REJECTED, message, code="media_too_large")

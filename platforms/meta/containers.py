@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from platforms.base import Absent, Connection, Finding, Published, Sending, Unknown, Unlisted
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import segment
 from platforms.meta.errors import UNKNOWN_CHILDREN
 from platforms.meta.graph import Fields, Graph, text_of
@@ -84,11 +84,11 @@ class Dialect:
     """The field of a container's state."""
     said: str
     """The field of what it says of itself."""
-    is_gone: Callable[[NetworkError], bool]
+    is_gone: Callable[[PlatformError], bool]
     """Tells of a refusal whether the network does not know the container."""
-    needs_new: Callable[[NetworkError], bool]
+    needs_new: Callable[[PlatformError], bool]
     """Tells of a refusal to build whether only another try can help."""
-    failed: Callable[[str], NetworkError]
+    failed: Callable[[str], PlatformError]
     """Maps what a failed container says of itself."""
 
 
@@ -105,7 +105,7 @@ class Containers:
     async def bring(self, name: str, items: Sequence[Fields], built: Built) -> None:
         """Bring what is published, a carousel with all its items, to where it can be published.
 
-        Raises NetworkError: `not_ready` while the network works on it; one that failed is dropped, so that the next
+        Raises PlatformError: `not_ready` while the network works on it; one that failed is dropped, so that the next
         call builds it again.
         """
         if any(self._age(known) > LIFETIME for known in self._known if _belongs(known, name)):
@@ -121,11 +121,11 @@ class Containers:
         line, fields = self._line, {"creation_id": self._known[name]["id"]}
         try:
             answer = await self._dialect.graph.post_public(line, self._path(self._dialect.publishing), fields)
-        except NetworkError as error:
+        except PlatformError as error:
             raise await self._refused(name, error) from error
         return text_of(line, answer, "id", otherwise=Kind.UNCONFIRMED)
 
-    async def _refused(self, name: str, error: NetworkError) -> NetworkError:
+    async def _refused(self, name: str, error: PlatformError) -> PlatformError:
         """Return what a refusal to publish means.
 
         What a repeat is refused with is documented nowhere: a refusal counts once the container agrees, and one that
@@ -213,7 +213,7 @@ class Containers:
         """Build a container and remember it at once, so that a crash does not build it twice."""
         try:
             answer = await self._dialect.graph.post(self._line, self._path(self._dialect.edge), fields)
-        except NetworkError as error:
+        except PlatformError as error:
             # Media that cannot be taken in are told of at once or by the container, as the network likes.
             if self._dialect.needs_new(error):
                 raise await self._rebuild(name, error) from error
@@ -259,7 +259,7 @@ class Containers:
             answer = await dialect.graph.get(
                 self._line, f"/{segment(self._known[name]['id'])}", fields=f"{dialect.state},{dialect.said}"
             )
-        except NetworkError as error:
+        except PlatformError as error:
             if dialect.is_gone(error):
                 return State.GONE, ""
             if error.kind is Kind.REJECTED and error.code == NO_SUCH_FIELD:
@@ -270,7 +270,7 @@ class Containers:
             return State.ERROR, said
         return state, said
 
-    async def _rebuild(self, name: str, error: NetworkError) -> NetworkError:
+    async def _rebuild(self, name: str, error: PlatformError) -> PlatformError:
         """Drop a failed container; returns its error, `rejected` once that happened too often."""
         await self.drop(name)
         failures: dict[str, int] = self._sending.handles.setdefault("failures", {})
@@ -289,15 +289,15 @@ class Containers:
     def _age(self, name: str) -> timedelta:
         return datetime.now(UTC) - datetime.fromisoformat(self._known[name]["madeAt"])
 
-    def _error(self, kind: Kind, said: str, code: str) -> NetworkError:
-        return NetworkError(kind, f"{self._line.wire.label} {said}", code=code)
+    def _error(self, kind: Kind, said: str, code: str) -> PlatformError:
+        return PlatformError(kind, f"{self._line.wire.label} {said}", code=code)
 
     async def _save(self) -> None:
         async with self._saving:
             await self._sending.save(self._sending.handles)
 
 
-def _is_doubtful(error: NetworkError) -> bool:
+def _is_doubtful(error: PlatformError) -> bool:
     code, _, subcode = error.code.partition("/")
     return code in DOUBTFUL_CODES or subcode in DOUBTFUL_SUBCODES
 
@@ -308,4 +308,4 @@ def _belongs(known: str, name: str) -> bool:
 
 def _is_final(failure: BaseException) -> bool:
     """Tell whether waiting is in vain: of several failures the author should hear of that one."""
-    return not isinstance(failure, NetworkError) or failure.kind in {Kind.REJECTED, Kind.AUTH}
+    return not isinstance(failure, PlatformError) or failure.kind in {Kind.REJECTED, Kind.AUTH}

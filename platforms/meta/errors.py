@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
 from platforms.meta.credentials import NO_PROOF
@@ -64,13 +64,13 @@ class Refusals:
         """Return what a failure of the network's own means."""
         return Meaning(Kind.TRANSIENT, f"{self.label} had an error of its own.")
 
-    def error_of(self, response: httpx.Response) -> NetworkError:
+    def error_of(self, response: httpx.Response) -> PlatformError:
         """Map a refusal; the network's own words are used only where its code says nothing to us."""
         body, status = body_of(response), response.status_code
         code, subcode = self._code(body), number(body, "error_subcode")
         meaning = self._meaning(body, code, subcode, response)
         own_code = "/".join(str(part) for part in (code, subcode) if part is not None)
-        return NetworkError(
+        return PlatformError(
             meaning.kind,
             meaning.sentence,
             code=meaning.code or own_code or f"http_{status}",

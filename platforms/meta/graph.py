@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from platforms.base import Connection
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.multipart import Form, Part
 from platforms.http.wire import json_of
 from platforms.meta.credentials import proof_of
@@ -27,7 +27,7 @@ class Graph:
         return json_of(await self._send(line, "GET", path, params=params | proof_of(line.credentials)))
 
     async def get_list(self, line: Line, path: str, **params: str) -> list[Answer]:
-        """Read an edge. Raises NetworkError where it is none: that must not pass for an empty one."""
+        """Read an edge. Raises PlatformError where it is none: that must not pass for an empty one."""
         found = (await self.get(line, path, **params)).get("data")
         if isinstance(found, list) and all(isinstance(each, dict) for each in found):
             return found
@@ -56,7 +56,7 @@ class Graph:
         data = fields | proof_of(line.credentials)
         try:
             return json_of(await self._send(line, "POST", path, data=data, params=params, public=True))
-        except NetworkError as error:
+        except PlatformError as error:
             if error.status is not None and (error.status >= 500 or error.kind is Kind.TRANSIENT):
                 raise error.as_unconfirmed() from error
             raise
@@ -69,11 +69,11 @@ class Graph:
 
 
 def text_of(line: Line, answer: Answer, name: str, *, otherwise: Kind = Kind.TRANSIENT) -> str:
-    """Return a value that an answer must have. Raises NetworkError of kind `otherwise` where it is missing."""
+    """Return a value that an answer must have. Raises PlatformError of kind `otherwise` where it is missing."""
     if value := answer.get(name):
         return str(value)
     raise _unreadable(line, otherwise)
 
 
-def _unreadable(line: Line, kind: Kind) -> NetworkError:
-    return NetworkError(kind, f"{line.wire.label} answered in a way that cannot be read.", code="unreadable_answer")
+def _unreadable(line: Line, kind: Kind) -> PlatformError:
+    return PlatformError(kind, f"{line.wire.label} answered in a way that cannot be read.", code="unreadable_answer")

@@ -3,14 +3,14 @@
 from typing import Any
 
 from domain.rate_limits import Quota
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import count
 
 
 def quota_of(quotas: Any, label: str, of: str = "") -> Quota:
     """Return what Meta's edges on publishing limits tell; `of` begins the names of a limit of its own ("reply_").
 
-    Raises NetworkError if that cannot be read.
+    Raises PlatformError if that cannot be read.
     """
     try:
         used, total = quotas[0][f"{of}quota_usage"], quotas[0][f"{of}config"]["quota_total"]
@@ -18,4 +18,4 @@ def quota_of(quotas: Any, label: str, of: str = "") -> Quota:
         return Quota(count(most - int(used)) or 0, limit=count(most))
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         message = f"{label} did not say how many posts are left."
-        raise NetworkError(Kind.TRANSIENT, message, code="unreadable_answer") from error
+        raise PlatformError(Kind.TRANSIENT, message, code="unreadable_answer") from error

@@ -7,7 +7,7 @@ import httpx
 from pydantic import SecretStr
 
 from platforms.base import Connection
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.token_endpoint import ask
 from platforms.meta.credentials import MetaCredentials
 from platforms.renewal import Renewed, lifetimes_of
@@ -23,7 +23,7 @@ async def renew_long_lived(line: Connection[M], grant_type: str) -> Renewed[M]:
     """Trade a token that is at least 24 hours old and has not ended for one that lives for 60 more days.
 
     The token goes into a header, as with all other calls, so that no log on the way holds it. The reference shows it
-    in the query: it is sent so if the header is refused. Raises NetworkError.
+    in the query: it is sent so if the header is refused. Raises PlatformError.
     """
     token, params = line.credentials.access_token.get_secret_value(), {"grant_type": grant_type}
     try:
@@ -35,7 +35,7 @@ async def renew_long_lived(line: Connection[M], grant_type: str) -> Renewed[M]:
             params=params,
             headers={"Authorization": f"Bearer {token}"},
         )
-    except NetworkError as error:
+    except PlatformError as error:
         if error.status != httpx.codes.BAD_REQUEST or error.kind is not Kind.TRANSIENT:
             raise
         answer = await ask(line.wire, "GET", _PATH, is_dead=_is_dead, params={**params, "access_token": token})

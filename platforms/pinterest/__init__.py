@@ -1,5 +1,5 @@
 """Pinterest, by its API v5: pins of an image, a carousel or a video, on a board."""
 
-from platforms.pinterest.network import Pinterest
+from platforms.pinterest.platform import Pinterest
 
-NETWORK = Pinterest()
+PLATFORM = Pinterest()

@@ -12,7 +12,7 @@ from platforms.registered_apps import App
 class PinterestConnector(Connector[PinterestCredentials]):
     """The authorization of Pinterest; it documents no PKCE. Source: Pinterest's API v5 document."""
 
-    platform = "pinterest"
+    name = "pinterest"
     authorize = "https://www.pinterest.com/oauth/"
     token = "https://api.pinterest.com/v5/oauth/token"  # noqa: S105 - an address
     scopes = ("boards:read", "boards:write", "pins:read", "pins:write", "user_accounts:read")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import httpx
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import LONGEST_WAIT, wait
 from platforms.http.wire import json_of
 
@@ -36,7 +36,7 @@ _LACKS_SCOPES = 3
 Source: pinterest/api-quickstart#97."""
 
 
-def error_of(response: httpx.Response) -> NetworkError:
+def error_of(response: httpx.Response) -> PlatformError:
     """Map a refusal; Pinterest's own words are used where the content is at fault."""
     body, status = json_of(response), response.status_code
     number, said = body.get("code"), str(body.get("message") or "")
@@ -45,7 +45,7 @@ def error_of(response: httpx.Response) -> NetworkError:
     if "Unable to reach the URL" in said:
         code, kind = UNFETCHED, Kind.TRANSIENT
         sentence = "Pinterest could not fetch the media from its URL. Check that it is public."
-    return NetworkError(
+    return PlatformError(
         kind,
         sentence,
         code=code,
@@ -78,7 +78,7 @@ def _meaning(status: int, number: object, said: str) -> tuple[Kind, str]:
     return Kind.REJECTED, f"Pinterest refused: {said}" if said else "Pinterest refused without a reason."
 
 
-def has_ended(error: NetworkError) -> bool:
+def has_ended(error: PlatformError) -> bool:
     """Tell a token that has expired from one that is alive and lacks a permission, which has the same status."""
     return error.status == httpx.codes.UNAUTHORIZED and error.code != str(_LACKS_SCOPES)
 

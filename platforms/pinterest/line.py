@@ -17,12 +17,12 @@ _DEAD = 283
 
 
 async def call(line: Line, method: str, path: str, *, public: bool = False, **options: Any) -> dict[str, Any]:
-    """Return Pinterest's answer. `public` marks the request that makes a pin. Raises NetworkError."""
+    """Return Pinterest's answer. `public` marks the request that makes a pin. Raises PlatformError."""
     return json_of(await oauth.send(line, method, path, ended=has_ended, public=public, **options))
 
 
 async def renew(line: Line) -> Renewed[PinterestCredentials]:
-    """Trade the refresh token for new ones. Raises NetworkError."""
+    """Trade the refresh token for new ones. Raises PlatformError."""
     return await oauth.renewed(line, "/v5/oauth/token", basic=True, is_dead=_is_dead)
 
 

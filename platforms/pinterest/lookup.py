@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.pinterest.line import Line, call
@@ -24,7 +24,7 @@ def published(pin_id: str) -> Published:
 
 
 async def find(line: Line, sending: Sending[PinterestSettings]) -> Finding:
-    """Look on the board for a pin that says the same, made since shortly before the attempt. Raises NetworkError."""
+    """Look on the board for a pin that says the same, made since shortly before the attempt. Raises PlatformError."""
     if sending.started_at is None:
         return Absent()
     since = sending.started_at - CLOCKS_APART
@@ -34,7 +34,7 @@ async def find(line: Line, sending: Sending[PinterestSettings]) -> Finding:
         page = await call(line, "GET", f"/v5/boards/{segment(sending.draft.settings.board_id)}/pins", params=query)
         pins = page.get("items")
         if not isinstance(pins, list):
-            raise NetworkError(Kind.TRANSIENT, "Pinterest's list of pins cannot be read.", code="unreadable_answer")
+            raise PlatformError(Kind.TRANSIENT, "Pinterest's list of pins cannot be read.", code="unreadable_answer")
         same = (pin for pin in pins if _says_the_same(pin, sending))
         alike += [each for pin in same if (each := Alike(published(str(pin["id"])), _made_at(pin))).made_at >= since]
         if not page.get("bookmark"):
@@ -54,7 +54,7 @@ def _made_at(pin: dict[str, Any]) -> datetime:
     try:
         made = moment(pin.get("created_at"))
     except ValueError as error:
-        raise NetworkError(Kind.TRANSIENT, "Pinterest does not say when a pin was made.", code="no_time") from error
+        raise PlatformError(Kind.TRANSIENT, "Pinterest does not say when a pin was made.", code="no_time") from error
     # Pinterest writes its times without a zone.
     return made if made.tzinfo else made.replace(tzinfo=UTC)
 

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from platforms.base import Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.multipart import Form, Part, post_form
 from platforms.http.wire import segment
 from platforms.pinterest.line import Line, call
@@ -28,7 +28,7 @@ class Video:
         return str(self._sending.handles["video"]["id"])
 
     async def run(self) -> None:
-        """Bring the video to where a pin may use it. Raises NetworkError: `not_ready` while Pinterest works on it."""
+        """Bring the video to where a pin may use it. Raises PlatformError: `not_ready` while Pinterest works on it."""
         item, handles = self._sending.draft.media[0], self._sending.handles
         if handles.get("video", {}).get("url") != item.url:
             # What was registered but not wholly uploaded is not kept: the storage takes a file in one piece only.
@@ -46,18 +46,18 @@ class Video:
         registered = await call(self._line, "POST", "/v5/media", json={"media_type": "video"})
         media_id, url, fields = (registered.get(name) for name in ("media_id", "upload_url", "upload_parameters"))
         if not (isinstance(media_id, str) and isinstance(url, str) and isinstance(fields, dict)):
-            raise NetworkError(Kind.TRANSIENT, "Pinterest registered no upload.", code="unreadable_answer")
+            raise PlatformError(Kind.TRANSIENT, "Pinterest registered no upload.", code="unreadable_answer")
         async with self._sending.media.open(self._sending.draft.media[0]) as file:
             form = Form({name: str(value) for name, value in fields.items()}, [Part("file", "video", file)])
             self._sending.heartbeat("uploading")
             try:
                 await post_form(self._line.wire, url, form)
-            except NetworkError as error:
+            except PlatformError as error:
                 if error.status != httpx.codes.FORBIDDEN:
                     raise
                 # The storage's word for an upload that was registered too long ago; the next try registers another.
                 message = "Pinterest's storage did not take the video any more."
-                raise NetworkError(Kind.TRANSIENT, message, code="upload_expired", status=error.status) from error
+                raise PlatformError(Kind.TRANSIENT, message, code="upload_expired", status=error.status) from error
         self._sending.heartbeat("100%")
         return media_id
 
@@ -66,10 +66,10 @@ class Video:
         if state == "failed":
             await self.drop()
             message = "Pinterest could not process the video. Export it again as MP4 (H.264)."
-            raise NetworkError(Kind.REJECTED, message, code="media_failed")
+            raise PlatformError(Kind.REJECTED, message, code="media_failed")
         if state != "succeeded":
             message = "Pinterest is still processing the video."
-            raise NetworkError(Kind.NOT_READY, message, code=f"media_{state}", retry_after=LOOK_AFTER)
+            raise PlatformError(Kind.NOT_READY, message, code=f"media_{state}", retry_after=LOOK_AFTER)
         await self._keep({**self._sending.handles["video"], "ready": True})
 
     async def _keep(self, video: dict[str, Any]) -> None:

@@ -1,5 +1,5 @@
 """Reddit, by its OAuth API: texts, links, images and galleries in one subreddit."""
 
-from platforms.reddit.network import Reddit
+from platforms.reddit.platform import Reddit
 
-NETWORK = Reddit()
+PLATFORM = Reddit()

@@ -14,7 +14,7 @@ class RedditConnector(Connector[RedditCredentials]):
     Only `duration=permanent` brings a refresh token.
     """
 
-    platform = "reddit"
+    name = "reddit"
     authorize = "https://www.reddit.com/api/v1/authorize"
     token = "https://www.reddit.com/api/v1/access_token"  # noqa: S105 - an address
     scopes = ("identity", "submit", "read", "flair", "history", "edit")

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.errors import DUPLICATE, Kind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.untrusted import LONGEST_WAIT, wait
 from platforms.http.wire import json_of
@@ -54,7 +54,7 @@ _BY_CODE = {
 general knowledge, unverified."""
 
 
-def error_of(response: httpx.Response) -> NetworkError:
+def error_of(response: httpx.Response) -> PlatformError:
     """Map an answer that is an error by its status."""
     status, body = response.status_code, json_of(response)
     if within := error_within(body, response):
@@ -83,7 +83,7 @@ def error_of(response: httpx.Response) -> NetworkError:
         kind, sentence = Kind.TRANSIENT, _SERVER
     else:
         kind, sentence = Kind.REJECTED, f"Reddit refused: {said}" if said else "Reddit refused without a reason."
-    return NetworkError(
+    return PlatformError(
         kind,
         sentence,
         code=str(body.get("reason") or f"http_{status}"),
@@ -92,7 +92,7 @@ def error_of(response: httpx.Response) -> NetworkError:
     )
 
 
-def error_within(body: dict[str, Any], response: httpx.Response) -> NetworkError | None:
+def error_within(body: dict[str, Any], response: httpx.Response) -> PlatformError | None:
     """Map the first error in an answer of any status: a code, Reddit's words for people and a field."""
     inner = body.get("json")
     errors = inner.get("errors") if isinstance(inner, dict) else None
@@ -101,7 +101,7 @@ def error_within(body: dict[str, Any], response: httpx.Response) -> NetworkError
     first = errors[0] if isinstance(errors[0], list) else [errors[0]]
     code, said = str(first[0]), str(first[1] if len(first) > 1 else "")
     kind, sentence = _BY_CODE.get(code) or (Kind.REJECTED, f"Reddit refused: {said or code}")
-    return NetworkError(
+    return PlatformError(
         kind,
         sentence,
         code=DUPLICATE if code == "ALREADY_SUB" else code,

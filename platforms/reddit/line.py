@@ -21,7 +21,7 @@ Line = Connection[RedditCredentials]
 async def call(line: Line, method: str, path: str, *, public: bool = False, **options: Any) -> dict[str, Any]:
     """Return Reddit's answer. `public` marks the request that makes a post.
 
-    Raises NetworkError, also for errors in an answer of status 200.
+    Raises PlatformError, also for errors in an answer of status 200.
     """
     agent = user_agent(line)
 
@@ -36,7 +36,7 @@ async def call(line: Line, method: str, path: str, *, public: bool = False, **op
 
 
 async def renew(line: Line) -> Renewed[RedditCredentials]:
-    """Trade the refresh token for another access token. Raises NetworkError."""
+    """Trade the refresh token for another access token. Raises PlatformError."""
     url = oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/api/v1/access_token"
     return await oauth.renewed(line, url, basic=True, headers={"User-Agent": user_agent(line)}, is_dead=_is_dead)
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from platforms.alike import Alike, earliest
 from platforms.base import Published, Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.reddit.line import Line, call
@@ -29,7 +29,7 @@ def published(fullname: str, url: str) -> Published:
 async def find(line: Line, sending: Sending[RedditSettings]) -> Published | None:
     """Return the author's post of the same title in the same subreddit, made since shortly before the attempt.
 
-    Raises NetworkError.
+    Raises PlatformError.
     """
     if sending.started_at is None:
         return None
@@ -38,7 +38,7 @@ async def find(line: Line, sending: Sending[RedditSettings]) -> Published | None
     data = listing.get("data")
     children = data.get("children") if isinstance(data, dict) else None
     if not isinstance(children, list):
-        raise NetworkError(Kind.TRANSIENT, "Reddit's list of posts cannot be read.", code="unreadable_answer")
+        raise PlatformError(Kind.TRANSIENT, "Reddit's list of posts cannot be read.", code="unreadable_answer")
     same = (child["data"] for child in children if _same(child["data"], sending))
     alike = (Alike(published(str(post["name"]), _URL + post["permalink"]), _made_at(post)) for post in same)
     return earliest(sending, (each for each in alike if each.made_at >= sending.started_at - CLOCKS_APART))

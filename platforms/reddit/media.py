@@ -4,7 +4,7 @@ from typing import Any
 
 from domain.post import Media
 from platforms.base import Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import Form, Part, post_form
 from platforms.reddit.line import Line, call, user_agent
@@ -17,7 +17,7 @@ Handle = dict[str, Any]
 
 
 async def upload(line: Line, sending: Sending[RedditSettings]) -> None:
-    """Bring every item to Reddit's storage, each once. Raises NetworkError."""
+    """Bring every item to Reddit's storage, each once. Raises PlatformError."""
     known: dict[str, Handle] = sending.handles.setdefault("media", {})
     items = {str(index): item for index, item in enumerate(sending.draft.media)}
     for name in known.keys() - items.keys():
@@ -40,7 +40,7 @@ async def _place(line: Line, sending: Sending[RedditSettings], item: Media) -> H
         ending = _ENDINGS.get(file.content_type)
         if ending is None:
             message = f"Reddit takes no {file.content_type}; it takes JPEG, PNG and GIF."
-            raise NetworkError(Kind.REJECTED, message, code="media_type")
+            raise PlatformError(Kind.REJECTED, message, code="media_type")
         lease = await call(
             line,
             "POST",
@@ -53,7 +53,7 @@ async def _place(line: Line, sending: Sending[RedditSettings], item: Media) -> H
             fields = {str(field["name"]): str(field["value"]) for field in lease["args"]["fields"]}
             key = fields["key"]
         except (KeyError, TypeError) as error:
-            raise NetworkError(Kind.TRANSIENT, "Reddit leased no storage.", code="unreadable_answer") from error
+            raise PlatformError(Kind.TRANSIENT, "Reddit leased no storage.", code="unreadable_answer") from error
         # Reddit leaves the scheme out.
         address = f"https:{action}" if action.startswith("//") else action
         await _store(line, address, fields, file, f"image.{ending}")
@@ -64,12 +64,12 @@ async def _store(line: Line, address: str, fields: dict[str, str], file: MediaFi
     form = Form(fields, [Part("file", name, file)])
     try:
         await post_form(line.wire, address, form, headers={"User-Agent": user_agent(line)})
-    except NetworkError as error:
+    except PlatformError as error:
         # The storage words its errors in XML of its own: what is no fault of the server is the file's, or the lease's.
         if error.status == 403:
             message = "Reddit's storage did not take the image any more."
-            raise NetworkError(Kind.TRANSIENT, message, code="upload_expired", status=403) from error
+            raise PlatformError(Kind.TRANSIENT, message, code="upload_expired", status=403) from error
         if error.kind is Kind.REJECTED and error.status is not None:
             message = "Reddit's storage refused the image. It may be too large (20 MB)."
-            raise NetworkError(Kind.REJECTED, message, code="media_refused", status=error.status) from error
+            raise PlatformError(Kind.REJECTED, message, code="media_refused", status=error.status) from error
         raise

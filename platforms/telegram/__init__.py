@@ -1,5 +1,5 @@
 """Telegram (channels and groups, by a bot): text, photos, albums, videos and animations."""
 
-from platforms.telegram.network import Telegram
+from platforms.telegram.platform import Telegram
 
-NETWORK = Telegram()
+PLATFORM = Telegram()

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
 
@@ -38,7 +38,7 @@ _BY_WORDS: tuple[tuple[str, Kind, str], ...] = (
 """By what Telegram writes in `description`; sources: its server's code and the reports of many bots."""
 
 
-class ChatMovedError(NetworkError):
+class ChatMovedError(PlatformError):
     """A group has become a supergroup: nothing was published, and the chat's id is `chat_id` from now on."""
 
     def __init__(self, chat_id: int, status: int) -> None:
@@ -47,12 +47,12 @@ class ChatMovedError(NetworkError):
         self.chat_id = chat_id
 
 
-def error_of(response: httpx.Response) -> NetworkError:
+def error_of(response: httpx.Response) -> PlatformError:
     """Map an answer that is an error by its status."""
     return refusal(json_of(response), response.status_code)
 
 
-def refusal(body: dict[str, Any], status: int) -> NetworkError:
+def refusal(body: dict[str, Any], status: int) -> PlatformError:
     """Map the body of a refusal. No text of Telegram's holds the token: only the address does, which is not told."""
     given, said = body.get("error_code"), str(body.get("description") or "")
     number = given if isinstance(given, int) else status
@@ -64,7 +64,7 @@ def refusal(body: dict[str, Any], status: int) -> NetworkError:
     kind, sentence = _meaning(number, said)
     if kind is Kind.RATE_LIMITED and number != httpx.codes.TOO_MANY_REQUESTS:
         retry_after = _FLOOD_WAIT
-    return NetworkError(
+    return PlatformError(
         kind,
         sentence,
         code=str(number),

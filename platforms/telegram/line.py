@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from platforms.base import Connection
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.multipart import Form, Part, post_form
 from platforms.http.wire import json_of
 from platforms.telegram.errors import refusal
@@ -64,5 +64,5 @@ def _encoded(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _unreadable(kind: Kind) -> NetworkError:
-    return NetworkError(kind, "Telegram answered in a way that cannot be read.", code="unreadable_answer")
+def _unreadable(kind: Kind) -> PlatformError:
+    return PlatformError(kind, "Telegram answered in a way that cannot be read.", code="unreadable_answer")

@@ -1,5 +1,5 @@
 """Threads, by its own API: text, images, videos, carousels and threads of posts."""
 
-from platforms.threads.network import Threads
+from platforms.threads.platform import Threads
 
-NETWORK = Threads()
+PLATFORM = Threads()

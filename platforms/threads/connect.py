@@ -10,7 +10,7 @@ class ThreadsConnector(LongLivedConnector[ThreadsCredentials]):
     Source: Meta's Postman collection of the Threads API, and its sample app.
     """
 
-    platform = "threads"
+    name = "threads"
     authorize = "https://www.threads.net/oauth/authorize"
     token = "https://graph.threads.net/oauth/access_token"  # noqa: S105 - an address
     long_lived = "https://graph.threads.net/access_token"

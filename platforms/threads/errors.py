@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.meta.errors import GONE, UNKNOWN_CHILDREN, Meaning, Refusals
 
 QUOTA_WAIT = timedelta(hours=6)
@@ -48,48 +48,48 @@ _PROCESSING = {
 """By a part of a failed container's error_message, whose spelling changes; source: the page on troubleshooting."""
 
 
-def processing_error(said: str) -> NetworkError:
+def processing_error(said: str) -> PlatformError:
     """Map what a failed container says of itself."""
     for part, (kind, sentence) in _PROCESSING.items():
         if part in said.upper():
-            return NetworkError(kind, sentence, code=said[:64])
-    return NetworkError(Kind.TRANSIENT, "Threads failed while taking in the media.", code=said[:64] or "unexplained")
+            return PlatformError(kind, sentence, code=said[:64])
+    return PlatformError(Kind.TRANSIENT, "Threads failed while taking in the media.", code=said[:64] or "unexplained")
 
 
-def quota_used(what: str) -> NetworkError:
+def quota_used(what: str) -> PlatformError:
     """Say that the account's posts or replies of the day are used up, for which Threads has no code."""
     message = f"This account has reached Threads' number of {what} for one day."
-    return NetworkError(Kind.CAPPED, message, code="quota", retry_after=QUOTA_WAIT)
+    return PlatformError(Kind.CAPPED, message, code="quota", retry_after=QUOTA_WAIT)
 
 
-def token_ended() -> NetworkError:
+def token_ended() -> PlatformError:
     """Say that the token is no longer accepted: Threads has said so as if nothing existed (trypostit/trypost#230)."""
     message = "Threads no longer accepts this account's connection. Reconnect the account."
-    return NetworkError(Kind.AUTH, message, code=str(NOT_THERE))
+    return PlatformError(Kind.AUTH, message, code=str(NOT_THERE))
 
 
-def nothing_there(setting: str) -> NetworkError:
+def nothing_there(setting: str) -> PlatformError:
     """Say that a named post is not there; Threads has the same code for a container that it does not find yet."""
     message = f"Threads does not have the post that {setting} names. Check that it is still there."
-    return NetworkError(Kind.REJECTED, message, code=str(NOT_THERE))
+    return PlatformError(Kind.REJECTED, message, code=str(NOT_THERE))
 
 
-def forbids_reply(error: NetworkError) -> bool:
+def forbids_reply(error: PlatformError) -> bool:
     """Tell whether Threads refuses a reply for want of access: an app needs more for others' posts than for its own."""
     return error.code.partition("/")[0] == "10"
 
 
-def may_not_answer(error: NetworkError) -> NetworkError:
+def may_not_answer(error: PlatformError) -> PlatformError:
     """Say that this app may answer only below the account's own posts."""
     message = "Threads lets this app answer or quote only the account's own posts. Check replyToId and quotePostId."
-    return NetworkError(Kind.REJECTED, message, code=error.code, status=error.status)
+    return PlatformError(Kind.REJECTED, message, code=error.code, status=error.status)
 
 
-def is_gone(error: NetworkError) -> bool:
+def is_gone(error: PlatformError) -> bool:
     """Tell whether Threads does not know a container (any more)."""
     return error.code.partition("/")[0] == str(NOT_THERE) or error.code == GONE
 
 
-def needs_new(error: NetworkError) -> bool:
+def needs_new(error: PlatformError) -> bool:
     """Tell whether only a container built again can help: the media's own server did not give them to Threads."""
     return error.message == _FETCH

@@ -25,5 +25,5 @@ Line = Connection[ThreadsCredentials]
 
 
 async def renew(line: Line) -> Renewed[ThreadsCredentials]:
-    """Trade the token for one that lives for 60 more days. Raises NetworkError."""
+    """Trade the token for one that lives for 60 more days. Raises PlatformError."""
     return await renew_long_lived(line, "th_refresh_token")

@@ -1,5 +1,5 @@
 """TikTok: one video, or a carousel of photos."""
 
-from platforms.tiktok.network import TikTok
+from platforms.tiktok.platform import TikTok
 
-NETWORK = TikTok()
+PLATFORM = TikTok()

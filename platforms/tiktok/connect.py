@@ -11,7 +11,7 @@ class TikTokConnector(Connector[TikTokCredentials]):
     connected by another app have other ids.
     """
 
-    platform = "tiktok"
+    name = "tiktok"
     authorize = "https://www.tiktok.com/v2/auth/authorize/"
     token = "https://open.tiktokapis.com/v2/oauth/token/"  # noqa: S105 - an address
     scopes = ("user.info.basic", "user.info.profile", "video.publish", "video.upload", "video.list")

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import httpx
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import json_of
 
 REQUEST_ID_HEADER = "x-tt-logid"
@@ -91,7 +91,7 @@ _WAITS = {Kind.RATE_LIMITED: MINUTE, Kind.CAPPED: DAILY_CAP_WAIT}
 _STATUSES = {401: "access_token_invalid", 429: "rate_limit_exceeded"}
 
 
-def error_of(response: httpx.Response) -> NetworkError:
+def error_of(response: httpx.Response) -> PlatformError:
     """Map an answer that is an error, whatever its status; TikTok's own words only where its code says nothing."""
     body = json_of(response)
     error = body.get("error")
@@ -103,15 +103,15 @@ def error_of(response: httpx.Response) -> NetworkError:
     return _error(code, str(error.get("message") or ""), response.status_code, request_id)
 
 
-def failed(reason: str) -> NetworkError:
+def failed(reason: str) -> PlatformError:
     """Say why TikTok did not publish what it had taken."""
     return _error(reason or "unexplained", "", None, None)
 
 
-def _error(code: str, words: str, status: int | None, request_id: str | None) -> NetworkError:
+def _error(code: str, words: str, status: int | None, request_id: str | None) -> PlatformError:
     known = _BY_CODE.get(code)
     if known is None and status is not None and status >= 500:
         known = _SERVER
     kind, sentence = known or (Kind.REJECTED, f"TikTok refused: {words or code}")
     wait = _INBOX_WAIT if code == _FULL_INBOX else _WAITS.get(kind)
-    return NetworkError(kind, sentence, code=code, status=status, request_id=request_id, retry_after=wait)
+    return PlatformError(kind, sentence, code=code, status=status, request_id=request_id, retry_after=wait)

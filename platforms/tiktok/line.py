@@ -4,7 +4,7 @@ from typing import Any
 
 from platforms import oauth
 from platforms.base import Connection
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import json_of
 from platforms.renewal import Renewed
 from platforms.tiktok.errors import error_of
@@ -42,7 +42,7 @@ async def _send(
         raise refusal.as_unconfirmed() if public and refusal.kind is Kind.TRANSIENT else refusal
     if not isinstance(data, dict):
         kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
-        raise NetworkError(kind, "TikTok answered in a way that cannot be read.", code="unreadable_answer")
+        raise PlatformError(kind, "TikTok answered in a way that cannot be read.", code="unreadable_answer")
     return data
 
 

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from platforms.base import Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import Body
 from platforms.tiktok.fields import video_body
@@ -55,21 +55,21 @@ class Upload:
             await self._send_up_to_the_last(file)
 
     async def finish(self) -> None:
-        """Send the last chunk: with it TikTok has the video, processes and publishes it. Raises NetworkError."""
+        """Send the last chunk: with it TikTok has the video, processes and publishes it. Raises PlatformError."""
         if self.known is None:
-            raise NetworkError(Kind.TRANSIENT, "TikTok must be given the video again.", code="no_upload")
+            raise PlatformError(Kind.TRANSIENT, "TikTok must be given the video again.", code="no_upload")
         upload = self.known
         async with self._sending.media.open(self._sending.draft.media[0]) as file:
             if file.size != upload["size"]:
                 await self.forget()
-                raise NetworkError(Kind.TRANSIENT, "The video has changed since its upload began.", code="changed")
+                raise PlatformError(Kind.TRANSIENT, "The video has changed since its upload began.", code="changed")
             start = (upload["count"] - 1) * upload["chunk"]
             # Noted before it is sent: whoever comes after a crash asks TikTok first.
             upload["last"] = True
             await self._save()
             try:
                 await self._put(upload, start, file.part(start, file.size), public=True)
-            except NetworkError as error:
+            except PlatformError as error:
                 if error.status == 416:
                     # TikTok has these bytes already, or wants others: its status tells which.
                     raise error.as_unconfirmed() from error
@@ -78,7 +78,7 @@ class Upload:
     async def _begin(self, file: MediaFile, creator: dict[str, Any]) -> None:
         [_, rule] = RULES.files
         if file.content_type not in rule.types:
-            raise NetworkError(Kind.REJECTED, f"TikTok takes no {file.content_type} as a video.", code="media_type")
+            raise PlatformError(Kind.REJECTED, f"TikTok takes no {file.content_type} as a video.", code="media_type")
         count = max(file.size // CHUNK_BYTES, 1)
         chunk = CHUNK_BYTES if count > 1 else file.size
         source = {"source": "FILE_UPLOAD", "video_size": file.size, "chunk_size": chunk, "total_chunk_count": count}
@@ -86,7 +86,7 @@ class Upload:
         body = video_body(self._sending.draft, creator, source)
         data = await call(self._line, f"/v2/post/publish/{inbox}video/init/", body)
         if not data.get("publish_id") or not data.get("upload_url"):
-            raise NetworkError(Kind.TRANSIENT, "TikTok began no upload.", code="unreadable_answer")
+            raise PlatformError(Kind.TRANSIENT, "TikTok began no upload.", code="unreadable_answer")
         self._sending.handles["upload"] = {
             "publishId": data["publish_id"],
             "url": data["upload_url"],
@@ -117,7 +117,7 @@ class Upload:
         }
         try:
             await self._line.wire.send("PUT", upload["url"], public=public, headers=headers, content=body)
-        except NetworkError as error:
+        except PlatformError as error:
             if error.status == 416 and not public and await self._has(start + piece.size):
                 # The chunk has arrived before, and the answer to it was lost.
                 return
@@ -127,7 +127,7 @@ class Upload:
             if error.status in _GONE or (error.status == 416 and not public):
                 await self.forget()
                 message = "TikTok must be given the video again."
-                raise NetworkError(Kind.TRANSIENT, message, code=error.code, status=error.status) from error
+                raise PlatformError(Kind.TRANSIENT, message, code=error.code, status=error.status) from error
             raise
 
     async def _has(self, size: int) -> bool:
@@ -139,10 +139,10 @@ class Upload:
 
 
 def _check_length(file: MediaFile, creator: dict[str, Any]) -> None:
-    """Refuse a video that is longer than TikTok lets this creator's be, before it is uploaded. Raises NetworkError."""
+    """Refuse a video that is longer than TikTok lets this creator's be, before it is uploaded. Raises PlatformError."""
     longest = creator.get(LONGEST)
     if isinstance(longest, int | float) and file.seconds is not None and file.seconds > longest:
         message = (
             f"TikTok lets this account publish videos of up to {longest:,g} seconds; this has {file.seconds:,.0f}."
         )
-        raise NetworkError(Kind.REJECTED, message, code="duration_check_failed")
+        raise PlatformError(Kind.REJECTED, message, code="duration_check_failed")

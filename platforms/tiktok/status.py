@@ -7,7 +7,7 @@ from typing import Any
 
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.tiktok import errors
 from platforms.tiktok.fields import caption_of
@@ -75,14 +75,14 @@ class Verdict:
         )
 
     async def watch(self) -> Published:
-        """Wait until TikTok has published. Raises NetworkError: what failed, or `unconfirmed` if it takes long."""
+        """Wait until TikTok has published. Raises PlatformError: what failed, or `unconfirmed` if it takes long."""
         patience = LOOKS_FOR_ID
         for pause in LOOKS:
             await asyncio.sleep(pause)
             self._sending.heartbeat("processing")
             try:
                 status = await self.status()
-            except NetworkError:
+            except PlatformError:
                 # TikTok has it: that we cannot look right now must not make anybody publish it again.
                 continue
             if status.name == "FAILED":
@@ -90,7 +90,7 @@ class Verdict:
             patience -= status.done
             if status.done and (status.post_id or not self._becomes_public() or not patience):
                 return self.published(status)
-        raise NetworkError(Kind.UNCONFIRMED, "TikTok is still processing the post.", code="processing")
+        raise PlatformError(Kind.UNCONFIRMED, "TikTok is still processing the post.", code="processing")
 
     async def find(self) -> Finding:
         """Tell whether an unconfirmed send landed."""
@@ -115,14 +115,14 @@ class Verdict:
         sent = self._sending.started_at
         return sent is None or datetime.now(UTC) - sent > COUNT_LAGS
 
-    async def fail(self, reason: str) -> NetworkError:
+    async def fail(self, reason: str) -> PlatformError:
         """Forget a post that TikTok gave up on; returns what that means. What it could not fetch is tried once more."""
         for name in ("upload", "publishId", "failed"):
             self._handles.pop(name, None)
         error = errors.failed(reason)
         if reason in _PULLS and not self._handles.get("pulledTwice"):
             self._handles["pulledTwice"] = True
-            error = NetworkError(Kind.TRANSIENT, error.message, code=error.code)
+            error = PlatformError(Kind.TRANSIENT, error.message, code=error.code)
         await self._save()
         return error
 
@@ -147,7 +147,7 @@ class Verdict:
             return Absent()
         try:
             data = await call(self._line, f"/v2/video/list/?fields={_LISTED}", {"max_count": NEWEST})
-        except NetworkError as error:
+        except PlatformError as error:
             if error.code != "scope_not_authorized":
                 raise
             # The account was connected without the permission video.list, which publishing does not need.

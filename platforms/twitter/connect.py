@@ -7,7 +7,7 @@ from platforms.twitter.settings import TwitterCredentials
 class TwitterConnector(Connector[TwitterCredentials]):
     """The authorization of X. Source: docs.x.com, fundamentals/authentication/oauth-2-0."""
 
-    platform = "twitter"
+    name = "twitter"
     authorize = "https://x.com/i/oauth2/authorize"
     token = "https://api.x.com/2/oauth2/token"  # noqa: S105 - an address
     scopes = ("tweet.read", "tweet.write", "users.read", "media.write", "offline.access")

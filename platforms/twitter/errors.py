@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.errors import DUPLICATE, Kind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.untrusted import wait_until
 from platforms.http.wire import json_of
@@ -59,12 +59,12 @@ _OF_THE_ACCOUNT = ("permission", "scope")
 """What X must speak of for a refusal of that name to concern all that an account does."""
 
 
-def error_of(response: httpx.Response) -> NetworkError:
+def error_of(response: httpx.Response) -> PlatformError:
     """Map an answer that is an error by its status."""
     return problem_error(json_of(response), response)
 
 
-def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> NetworkError:
+def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> PlatformError:
     """Map one problem, the whole body of an error or a part of an answer that is none by its status."""
     said = _words(problem)
     status = problem.get("status") if response.is_success else response.status_code
@@ -74,7 +74,7 @@ def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> Netwo
     wait = _until_reset(response, "x-rate-limit") if kind is Kind.RATE_LIMITED else None
     if kind is Kind.RATE_LIMITED and (day := _day_used_up(response)):
         kind, sentence, wait = Kind.CAPPED, _DAYS[day], _until_reset(response, day)
-    return NetworkError(
+    return PlatformError(
         kind,
         sentence,
         code=code,

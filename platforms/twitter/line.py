@@ -7,7 +7,7 @@ import httpx
 
 from platforms import oauth
 from platforms.base import Connection
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.multipart import Form
 from platforms.http.token_endpoint import refuses_grant
 from platforms.http.wire import json_of
@@ -19,7 +19,7 @@ Line = Connection[TwitterCredentials]
 
 
 async def call(line: Line, method: str, path: str, *, public: bool = False, **options: Any) -> dict[str, Any]:
-    """Return X's answer, whole. `public` marks the request that makes or changes a post. Raises NetworkError."""
+    """Return X's answer, whole. `public` marks the request that makes or changes a post. Raises PlatformError."""
     response = await _send(line, method, path, public=public, **options)
     body = json_of(response)
     problems = body.get("errors")
@@ -30,12 +30,12 @@ async def call(line: Line, method: str, path: str, *, public: bool = False, **op
 
 
 def data_of(body: dict[str, Any], *, public: bool = False) -> dict[str, Any]:
-    """Return the one thing that an answer is about, which has an id. Raises NetworkError where there is none."""
+    """Return the one thing that an answer is about, which has an id. Raises PlatformError where there is none."""
     data = body.get("data")
     if isinstance(data, dict) and isinstance(data.get("id"), str) and data["id"]:
         return data
     kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
-    raise NetworkError(kind, "X answered in a way that cannot be read.", code="unreadable_answer")
+    raise PlatformError(kind, "X answered in a way that cannot be read.", code="unreadable_answer")
 
 
 async def _send(line: Line, method: str, path: str, *, form: Form | None = None, **options: Any) -> httpx.Response:

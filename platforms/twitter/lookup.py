@@ -8,7 +8,7 @@ from typing import Any
 
 from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, Published, Sending, Unknown
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.twitter.line import Line, call
@@ -72,23 +72,23 @@ def _made_at(post: dict[str, Any]) -> datetime | None:
 
 
 def posts_of(timeline: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the posts of a timeline. Raises NetworkError where it is none: that must not pass for an empty one."""
+    """Return the posts of a timeline. Raises PlatformError where it is none: that must not pass for an empty one."""
     posts = timeline.get("data", [])
     if isinstance(posts, list) and isinstance(timeline.get("meta"), dict):
         for post in posts:
             require_fields(post)
         return posts
-    raise NetworkError(Kind.TRANSIENT, "X's timeline cannot be read.", code="unreadable_answer")
+    raise PlatformError(Kind.TRANSIENT, "X's timeline cannot be read.", code="unreadable_answer")
 
 
 def require_fields(post: dict[str, Any]) -> None:
-    """Raise NetworkError if X gave none of the fields that were asked for: it ignores names that it does not know.
+    """Raise PlatformError if X gave none of the fields that were asked for: it ignores names that it does not know.
 
     What is missing then, media for one, must not pass for not being there.
     """
     if "created_at" not in post:
         message = "X gave a post without the fields that were asked for."
-        raise NetworkError(Kind.TRANSIENT, message, code="fields_missing")
+        raise PlatformError(Kind.TRANSIENT, message, code="fields_missing")
 
 
 def _match(post: dict[str, Any], sending: Sending[TwitterSettings]) -> bool | None:

@@ -10,7 +10,7 @@ import httpx
 
 from domain.post import Media, MediaType
 from platforms.base import Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import Form, Part
 from platforms.http.untrusted import wait
@@ -66,7 +66,7 @@ class Uploads:
     async def run(self) -> None:
         """Bring every item to where a post may use it; the rules allow four at most, so all go at the same time.
 
-        Raises NetworkError: `not_ready` while X processes one.
+        Raises PlatformError: `not_ready` while X processes one.
         """
         items = self._sending.draft.media
         for name in [name for name in self._known if int(name) >= len(items)]:
@@ -86,14 +86,14 @@ class Uploads:
             upload = self._known[name] = {"url": item.url}
         try:
             await self._go_on(upload, item)
-        except NetworkError as error:
+        except PlatformError as error:
             if error.kind is not Kind.REJECTED:
                 raise
             # What X refuses once it refuses again: the next try, if there is one, uploads again.
             self._known.pop(name, None)
             await self._save()
             if going_on:
-                raise NetworkError(Kind.TRANSIENT, error.message, code=error.code, status=error.status) from error
+                raise PlatformError(Kind.TRANSIENT, error.message, code=error.code, status=error.status) from error
             raise
 
     async def _go_on(self, upload: Handle, item: Media) -> None:
@@ -136,14 +136,14 @@ class Uploads:
         form = Form({"segment_index": str(index)}, [Part("media", "piece", piece)])
         try:
             await call(self._line, "POST", f"/2/media/upload/{segment(upload['id'])}/append", form=form)
-        except NetworkError as error:
+        except PlatformError as error:
             if error.status != httpx.codes.REQUEST_ENTITY_TOO_LARGE or "pieceBytes" in upload:
                 raise
             # The upload begins again with smaller pieces: X counts them by their index.
             upload["pieceBytes"] = max(SMALL_PIECE_BYTES, -(-upload["size"] // MOST_PIECES))
             upload.pop("size", None)
             await self._save()
-            raise NetworkError(Kind.TRANSIENT, "X wants smaller pieces of the file.", code="smaller_pieces") from error
+            raise PlatformError(Kind.TRANSIENT, "X wants smaller pieces of the file.", code="smaller_pieces") from error
 
     def _category(self, item: Media) -> str:
         if item.type is MediaType.GIF:
@@ -151,17 +151,17 @@ class Uploads:
         return "tweet_video"
 
     async def _take(self, upload: Handle, answer: dict[str, Any]) -> None:
-        """Keep what X says of a whole upload. Raises NetworkError: `not_ready` while X processes it."""
+        """Keep what X says of a whole upload. Raises PlatformError: `not_ready` while X processes it."""
         processing = self._note(upload, answer).get("processing_info") or {}
         state = processing.get("state", "succeeded")
         if state == "failed":
-            raise NetworkError(Kind.REJECTED, "X could not process the media.", code="media_processing_failed")
+            raise PlatformError(Kind.REJECTED, "X could not process the media.", code="media_processing_failed")
         upload["stage"] = Stage.TAKEN if state == "succeeded" else Stage.PROCESSING
         await self._save()
         if state != "succeeded":
             soonest = timedelta(seconds=SOONEST_LOOK)
             look_after = max(wait(processing.get("check_after_secs")) or soonest, soonest)
-            raise NetworkError(
+            raise PlatformError(
                 Kind.NOT_READY, "X is still processing the media.", code=f"media_{state}", retry_after=look_after
             )
 
@@ -185,9 +185,9 @@ def _check(item: Media, file: MediaFile, *, premium: bool) -> None:
     if file.content_type not in rule.types:
         known = ", ".join(rule.types)
         message = f"X takes no {file.content_type} where the media type is {item.type}; it takes {known}."
-        raise NetworkError(Kind.REJECTED, message, code="media_type")
+        raise PlatformError(Kind.REJECTED, message, code="media_type")
     if rule.max_bytes is not None and file.size > rule.max_bytes:
         message = (
             f"X takes {item.type}s of up to {rule.max_bytes // MEGABYTE:,} MB; this has {file.size / MEGABYTE:,.2f} MB."
         )
-        raise NetworkError(Kind.REJECTED, message, code="media_too_large")
+        raise PlatformError(Kind.REJECTED, message, code="media_too_large")

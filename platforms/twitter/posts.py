@@ -3,18 +3,18 @@
 from typing import Any
 
 from platforms.base import Draft, Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.twitter.line import Line, call, data_of
 from platforms.twitter.media import media_ids
 from platforms.twitter.settings import TwitterSettings
 
 
 async def send(line: Line, sending: Sending[TwitterSettings]) -> str:
-    """Make the post and return its id. Raises NetworkError: `unconfirmed` wherever it may have been made."""
+    """Make the post and return its id. Raises PlatformError: `unconfirmed` wherever it may have been made."""
     body = post_body(sending.draft, media_ids(sending.handles) if sending.draft.media else [])
     try:
         answer = await call(line, "POST", "/2/tweets", public=True, json=body)
-    except NetworkError as error:
+    except PlatformError as error:
         if error.kind is Kind.REJECTED and "media" in error.message.lower():
             # X does not take these uploads: the next try must upload again.
             sending.handles.pop("media", None)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from platforms.base import Absent, Draft, Handles, Published, Sending
-from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.errors import DUPLICATE, Kind, PlatformError
 from platforms.twitter import lookup, posts
 from platforms.twitter.line import Line
 from platforms.twitter.media import Uploads
@@ -27,7 +27,7 @@ async def follow(
     """Make one post of the thread unless it is public already; returns its id.
 
     That it is on its way, and as a reply to what, is noted before it is sent. Where the answer is lost it is sent again
-    only once X has not shown it for `absent_after`. Raises NetworkError: `not_ready` where it must be looked for.
+    only once X has not shown it for `absent_after`. Raises PlatformError: `not_ready` where it must be looked for.
     """
     # An edit of the first post since then has changed its id, not what the reply was sent to.
     parent = _note(sending, number).get("parent", parent)
@@ -48,7 +48,7 @@ async def follow(
     await post.save(note)
     try:
         return await _keep(post, await posts.send(line, post))
-    except NetworkError as error:
+    except PlatformError as error:
         if error.kind is Kind.UNCONFIRMED:
             raise _unconfirmed(error.code) from error
         if error.code == DUPLICATE and sent_before is not None and not note.get("wasDouble"):
@@ -101,6 +101,6 @@ def _note(sending: Sending[TwitterSettings], number: int) -> Handles:
     return note
 
 
-def _unconfirmed(code: str) -> NetworkError:
+def _unconfirmed(code: str) -> PlatformError:
     message = "X cannot say yet whether a post of the thread is public."
-    return NetworkError(Kind.NOT_READY, message, code=code, retry_after=NEXT_LOOK)
+    return PlatformError(Kind.NOT_READY, message, code=code, retry_after=NEXT_LOOK)

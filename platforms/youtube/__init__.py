@@ -1,5 +1,5 @@
 """YouTube: videos and Shorts, uploaded so that a restart goes on where it stopped and nothing is uploaded twice."""
 
-from platforms.youtube.network import YouTube
+from platforms.youtube.platform import YouTube
 
-NETWORK = YouTube()
+PLATFORM = YouTube()

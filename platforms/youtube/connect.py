@@ -9,7 +9,7 @@ _AT = "https://www.googleapis.com/auth/youtube"
 class YouTubeConnector(GoogleConnector[YouTubeCredentials]):
     """Uploads need the first permission, looking for a lost upload the second, comments and thumbnails the third."""
 
-    platform = "youtube"
+    name = "youtube"
     scopes = (f"{_AT}.upload", f"{_AT}.readonly", f"{_AT}.force-ssl")
     secondary = frozenset({f"{_AT}.force-ssl"})
 

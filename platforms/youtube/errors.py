@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.google import is_limit_of_a_day, operators_fault
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
@@ -64,7 +64,7 @@ _BY_REASON = {
 _STATUSES = {401: _RECONNECT, 408: _SERVER, 429: _THROTTLED}
 
 
-def error_of(response: httpx.Response) -> NetworkError:
+def error_of(response: httpx.Response) -> PlatformError:
     """Map a refusal; YouTube's own words only where its reason says nothing to us."""
     if refused := operators_fault(response, "YouTube"):
         return refused
@@ -77,7 +77,7 @@ def error_of(response: httpx.Response) -> NetworkError:
     if meaning is None and not response.is_client_error:
         meaning = _SERVER
     kind, sentence = meaning or (Kind.REJECTED, f"YouTube refused: {words or f'status {response.status_code}'}")
-    return NetworkError(
+    return PlatformError(
         kind,
         sentence,
         code=reason or f"http_{response.status_code}",

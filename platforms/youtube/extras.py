@@ -7,7 +7,7 @@ from typing import Any
 from domain.post import Media, MediaType
 from platforms.afterwards import FIRST_COMMENT, once
 from platforms.base import Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.body import Body
 from platforms.youtube.fields import comment_thread, playlist_item
 from platforms.youtube.line import Line, read, send
@@ -44,7 +44,7 @@ class Extras:
         self._video_id = video_id
 
     async def run(self) -> str | None:
-        """Return a warning for what could not be done. Raises NetworkError of a kind that is tried again.
+        """Return a warning for what could not be done. Raises PlatformError of a kind that is tried again.
 
         The thumbnail comes last: YouTube answers 200 and drops that of a Short which it is still processing.
         """
@@ -95,7 +95,7 @@ class Extras:
         match status.get("uploadStatus"):
             case "uploaded":
                 message = "YouTube is still processing the video."
-                raise NetworkError(Kind.NOT_READY, message, code="processing", retry_after=NEXT_LOOK)
+                raise PlatformError(Kind.NOT_READY, message, code="processing", retry_after=NEXT_LOOK)
             case "failed" | "rejected":
                 reason = str(status.get("failureReason") or status.get("rejectionReason") or "")
                 return f"YouTube does not show the video because {_REASONS.get(reason, 'it could not process it')}."

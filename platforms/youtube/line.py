@@ -7,7 +7,7 @@ import httpx
 
 from platforms import oauth
 from platforms.base import Connection
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import json_of
 from platforms.renewal import Renewed
 from platforms.youtube.settings import YouTubeCredentials
@@ -22,7 +22,7 @@ Line = Connection[YouTubeCredentials]
 async def send(
     line: Line, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
 ) -> httpx.Response:
-    """Return YouTube's answer. Raises NetworkError."""
+    """Return YouTube's answer. Raises PlatformError."""
     more = headers or {}
 
     def all_headers(used: YouTubeCredentials) -> dict[str, str]:
@@ -32,19 +32,19 @@ async def send(
 
 
 async def renew(line: Line) -> Renewed[YouTubeCredentials]:
-    """Trade the refresh token for another access token. Raises NetworkError."""
+    """Trade the refresh token for another access token. Raises PlatformError."""
     return await oauth.renewed(line, oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/token", basic=False)
 
 
 async def read(line: Line, resource: str, **params: str) -> list[dict[str, Any]]:
-    """Return the items of a list. Raises NetworkError where it is none: that must not pass for an empty one."""
+    """Return the items of a list. Raises PlatformError where it is none: that must not pass for an empty one."""
     answer = json_of(await send(line, "GET", f"/youtube/v3/{resource}", params=params))
     items = answer.get("items", [] if str(answer.get("kind", "")).endswith("ListResponse") else None)
     if isinstance(items, list):
         return items
-    raise NetworkError(Kind.TRANSIENT, "YouTube answered in a way that cannot be read.", code="unreadable_answer")
+    raise PlatformError(Kind.TRANSIENT, "YouTube answered in a way that cannot be read.", code="unreadable_answer")
 
 
-def _has_ended(error: NetworkError) -> bool:
+def _has_ended(error: PlatformError) -> bool:
     """Tell an expired token from an account without a channel, which has the same status."""
     return oauth.has_ended(error) and error.code != "youtubeSignupRequired"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from platforms.base import Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import Body
 from platforms.http.wire import json_of
@@ -49,7 +49,7 @@ class Upload:
         await self._save()
 
     async def probe(self) -> int:
-        """Ask how many bytes YouTube has; sets `video_id` where it has all. Raises SessionGoneError, NetworkError."""
+        """Ask how many bytes YouTube has; sets `video_id` where it has all. Raises SessionGoneError, PlatformError."""
         headers = {"Content-Length": "0", "Content-Range": f"bytes */{self._known['size']}"}
         return await self._put(headers, b"")
 
@@ -74,14 +74,14 @@ class Upload:
                 await self._send(start, piece)
 
     async def finish(self) -> None:
-        """Send what is missing; the last piece is what makes the video. Raises NetworkError, SessionGoneError."""
+        """Send what is missing; the last piece is what makes the video. Raises PlatformError, SessionGoneError."""
         offset = await self.probe()
         if self.video_id:
             return
         async with self._sending.media.open(self._sending.draft.media[0]) as file:
             if file.size != self._known["size"]:
                 await self.forget()
-                raise NetworkError(Kind.TRANSIENT, "The video has changed since its upload began.", code="changed")
+                raise PlatformError(Kind.TRANSIENT, "The video has changed since its upload began.", code="changed")
             for start, piece in _pieces(file, offset):
                 is_last = start + piece.size >= file.size
                 if is_last:
@@ -90,12 +90,12 @@ class Upload:
                     await self._save()
                 await self._send(start, piece, public=is_last)
         if self.video_id is None:
-            raise NetworkError(Kind.UNCONFIRMED, "YouTube took the video without naming it.", code="no_id")
+            raise PlatformError(Kind.UNCONFIRMED, "YouTube took the video without naming it.", code="no_id")
 
     @property
     def _known(self) -> dict[str, Any]:
         if self.session is None:
-            raise NetworkError(Kind.TRANSIENT, "YouTube must be given the video again.", code="no_session")
+            raise PlatformError(Kind.TRANSIENT, "YouTube must be given the video again.", code="no_session")
         return self.session
 
     @property
@@ -105,7 +105,7 @@ class Upload:
 
     async def _begin(self, file: MediaFile) -> None:
         if not file.content_type.startswith("video/"):
-            raise NetworkError(Kind.REJECTED, f"YouTube takes no {file.content_type}, only videos.", code="media_type")
+            raise PlatformError(Kind.REJECTED, f"YouTube takes no {file.content_type}, only videos.", code="media_type")
         answer = await send(
             self._line,
             "POST",
@@ -115,7 +115,7 @@ class Upload:
             json=video_body(self._sending.draft),
         )
         if not (address := answer.headers.get("location")):
-            raise NetworkError(Kind.TRANSIENT, "YouTube began no upload.", code="unreadable_answer")
+            raise PlatformError(Kind.TRANSIENT, "YouTube began no upload.", code="unreadable_answer")
         self._handles["session"] = {"url": address, "size": file.size, "type": file.content_type}
         await self._save()
 
@@ -129,7 +129,7 @@ class Upload:
         self._sending.heartbeat(f"{stored * 100 // max(self._known['size'], 1)}%")
         if self.video_id is None and (stored != end or public):
             # YouTube kept less than it was sent: the next try goes on where it stopped.
-            raise NetworkError(Kind.TRANSIENT, "YouTube wants other bytes of the video.", code="upload_offset")
+            raise PlatformError(Kind.TRANSIENT, "YouTube wants other bytes of the video.", code="upload_offset")
 
     async def _put(self, headers: dict[str, str], content: bytes | Body, *, public: bool = False) -> int:
         """Return how many bytes YouTube has; all of them mean that there is a video."""
@@ -143,7 +143,7 @@ class Upload:
                 public=public,
                 accept=(INCOMPLETE,),
             )
-        except NetworkError as error:
+        except PlatformError as error:
             if error.status in _GONE:
                 raise SessionGoneError from error
             if error.kind is Kind.REJECTED:
@@ -155,7 +155,7 @@ class Upload:
         video = json_of(answer).get("id")
         if not video:
             kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
-            raise NetworkError(kind, "YouTube took the video without naming it.", code="no_id")
+            raise PlatformError(kind, "YouTube took the video without naming it.", code="no_id")
         self._handles["video"] = str(video)
         await self._save()
         return int(self._known["size"])

@@ -12,7 +12,7 @@ from domain.errors import Unavailable
 from reconcile.doctor.cases import Case, Counted, suspicious
 from reconcile.doctor.findings import Finding, Kind, Report
 from reconcile.doctor.loose_ends import LooseEnds
-from reconcile.doctor.networks import Networks
+from reconcile.doctor.platforms import Platforms
 from reconcile.doctor.posts import Examination
 from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.sandbox import SandboxAway, fetch_public_posts
@@ -51,7 +51,7 @@ class Doctor:
             await self._look_at_workflows(report)
             report.waiting = await self._what_waits()
             if self._sandbox_url:
-                await self._look_at_networks(report, self._sandbox_url)
+                await self._look_at_platforms(report, self._sandbox_url)
         explained = {each.subject.workflow_id for each in report.findings if each.kind in _SILENT}
         if silent := len(self._queries.unanswered - explained):
             workflows = "1 workflow" if silent == 1 else f"{silent} workflows"
@@ -86,13 +86,13 @@ class Doctor:
         now = datetime.now(UTC)
         return [waiting_sentence(platform, waits, stuck, now) for (platform, waits), stuck in sorted(found.items())]
 
-    async def _look_at_networks(self, report: Report, sandbox_url: str) -> None:
+    async def _look_at_platforms(self, report: Report, sandbox_url: str) -> None:
         async def look() -> list[Finding]:
             # Rows first: what goes out meanwhile is public and not yet known, which is looked at again.
             rows = [each async for each in expected_posts(self._database)]
-            networks = Networks(await fetch_public_posts(sandbox_url), rows, self._workspace_id)
-            report.public = networks.compared
-            return list(networks.findings())
+            platforms = Platforms(await fetch_public_posts(sandbox_url), rows, self._workspace_id)
+            report.public = platforms.compared
+            return list(platforms.findings())
 
         try:
             first = await look()

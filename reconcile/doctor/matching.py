@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from platforms.registry import networks
+from platforms.registry import platforms
 from reconcile.doctor.sandbox import Place, Public, PublicPosts
 from store.expected_posts import ExpectedPost
 
@@ -32,7 +32,7 @@ class UnknownPosts:
         begin, end = expected.sends.first, expected.sends.last
         if begin is None or end is None:
             return []
-        begin, end = begin - _CLOCKS_APART, end + networks()[expected.target.platform].believes_absence_after
+        begin, end = begin - _CLOCKS_APART, end + platforms()[expected.target.platform].believes_absence_after
         candidates, words = self._found[_place(expected)], _words(expected)
         fitting = (each for each in candidates if begin <= each.made_at <= end + _CLOCKS_APART)
         mine = [each for each in fitting if _plain(each.text) in words][:most]

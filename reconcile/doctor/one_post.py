@@ -11,7 +11,7 @@ from domain.errors import Unavailable
 from domain.post import LATE_AFTER, PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from domain.waits import WaitsFor
-from platforms.registry import networks
+from platforms.registry import platforms
 from reconcile.doctor.cases import Case
 from reconcile.doctor.doctor import AGAIN_AFTER_S
 from reconcile.doctor.findings import Exit, Finding, Heals
@@ -62,7 +62,7 @@ class PostReport:
     targets: list[TargetReport]
     attempts: list[AuditEvent]
     workflow: list[str] = field(default_factory=list)
-    network: list[str] = field(default_factory=list)
+    platform: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     away: list[str] = field(default_factory=list)
 
@@ -92,13 +92,13 @@ async def examine(database: Database, runs: Runs | None, post_id: str) -> PostRe
             return None
         accounts = await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets])
         attempts = await newest_attempts(session, post, ATTEMPTS)
-        network = [
-            waiting_sentence(platform, waits, stuck, now)
-            for (platform, waits), stuck in sorted((await stuck_targets(session)).items())
-            if platform in {each.platform for each in post.targets if each.status not in _SETTLED}
+        platform = [
+            waiting_sentence(name, waits, stuck, now)
+            for (name, waits), stuck in sorted((await stuck_targets(session)).items())
+            if name in {each.platform for each in post.targets if each.status not in _SETTLED}
         ]
         apps = [
-            f"{networks()[app.platform].label} refuses the app since {rfc3339(app.refused_at)}: {app.message}"
+            f"{platforms()[app.platform].label} refuses the app since {rfc3339(app.refused_at)}: {app.message}"
             for app in await refused_apps(session)
             if any(each.platform == app.platform for each in post.targets)
         ]
@@ -109,7 +109,7 @@ async def examine(database: Database, runs: Runs | None, post_id: str) -> PostRe
         _row(post),
         [_target(post, each, accounts.get(each.account_id), now) for each in post.targets],
         attempts,
-        network=[*network, *apps],
+        platform=[*platform, *apps],
     )
     try:
         if runs is not None:
@@ -127,7 +127,7 @@ async def _ask_temporal(database: Database, runs: Runs, post: Post, report: Post
         return
     run = await runs.latest(post.workflow_id)
     report.workflow += await _workflow(runs, run)
-    report.network += await _unserved(runs, post, now)
+    report.platform += await _unserved(runs, post, now)
     served = (await runs.queues.posts()).polled
     examination = Examination(database, runs, RunQueries(runs, 1), served=served)
     case = Case(post.workflow_id, post.id)
@@ -199,7 +199,7 @@ def _target(post: Post, target: Target, account: ConnectedAccount | None, now: d
 
 
 def _says(post: Post, target: Target, account: ConnectedAccount | None, now: datetime) -> Sequence[str]:
-    name = f"{networks()[target.platform].label} account {target.account_id}"
+    name = f"{platforms()[target.platform].label} account {target.account_id}"
     known_as = f" as {target.platform_post_id}" if target.platform_post_id else ""
     said = [f"{name}: {target.status}{known_as}."]
     if target.due_at and target.begun_at:
@@ -242,7 +242,7 @@ def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -
             return Advice(Heals.PERSON, f"Look at the account, then `socialsyncer resolve {where}`.")
         case WaitsFor.ANSWER:
             return Advice(Heals.ITSELF, f"By itself: the worker tries again to confirm it. At once: `{retry}`.")
-        case WaitsFor.NETWORK:
+        case WaitsFor.PLATFORM:
             return Advice(Heals.ITSELF, f"By itself: it is tried again. At once: `{retry}`.{until}")
         case WaitsFor.RATE_LIMIT | WaitsFor.MEDIA:
             return Advice(Heals.ITSELF, f"By itself: it waits for its account's rate limit.{until}")

@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 from domain.waits import WaitsFor
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.waiting import Stuck
 
 _WHY = {
     WaitsFor.ACCOUNT: "for accounts to be reconnected: `socialsyncer accounts list --all --refused`",
-    WaitsFor.NETWORK: "because the network refuses for now, and is tried again",
+    WaitsFor.PLATFORM: "because the network refuses for now, and is tried again",
     WaitsFor.RATE_LIMIT: "for the rate limits of accounts",
     WaitsFor.MEDIA: "for other media of the workspace",
     WaitsFor.ANSWER: "because the network's answer was lost, until it is confirmed",
@@ -22,7 +22,7 @@ def waiting_sentence(platform: str, waits: WaitsFor, stuck: Stuck, now: datetime
     posts = "1 post" if stuck.count == 1 else f"{stuck.count:,} posts"
     verb = "waits" if stuck.count == 1 else "wait"
     since = _age(now - stuck.since)
-    return f"waiting: {posts} to {networks()[platform].label} {verb} {_WHY[waits]}. The oldest was due {since} ago."
+    return f"waiting: {posts} to {platforms()[platform].label} {verb} {_WHY[waits]}. The oldest was due {since} ago."
 
 
 def _age(age: timedelta) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from platforms.base import Connection, Draft, Network
+from platforms.base import Connection, Draft, Platform
 from platforms.live import FILE, LiveCheck, Sample, live_check_of
 from runtime.live_check.files import CheckFiles
 from runtime.live_check.recording import Recording
@@ -20,7 +20,7 @@ class Check:
 
     def __init__(
         self,
-        network: Network[Any, Any],
+        platform: Platform[Any, Any],
         connection: Connection[Any],
         files: CheckFiles,
         *,
@@ -28,19 +28,19 @@ class Check:
         only: Iterable[str] = (),
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._network = network
+        self._platform = platform
         self._connection = connection
         self._files = files
         self._given = given
         self._say = say
-        self.plan: LiveCheck = live_check_of(network)
+        self.plan: LiveCheck = live_check_of(platform)
         self.samples = [sample for sample in self.plan.samples if not only or sample.name in only]
         self.trials: list[Trial] = []
 
     async def run(self) -> Report:
         """Run all samples. What was broken off stands in `trials`, with what is left to be deleted."""
         began, current = datetime.now(UTC), list[Trial]()
-        runner = Runner(self._network, self._connection, self.plan, self._files, self._say)
+        runner = Runner(self._platform, self._connection, self.plan, self._files, self._say)
         wire = self._connection.wire
         wire.transport = Recording(
             wire.transport, lambda: runner.step, lambda each: current[-1].exchanges.append(each) if current else None
@@ -58,27 +58,27 @@ class Check:
                 self._say(f"  skipped: {reason}")
                 continue
             await runner.run(trial, draft, f"live_check_{mark}")
-        return Report(self._network, self.plan, self._connection.account, began, self.trials)
+        return Report(self._platform, self.plan, self._connection.account, began, self.trials)
 
     async def _draft(self, sample: Sample, mark: str) -> Draft[Any]:
         """Return a sample as it is published. Raises _Impossible."""
-        network, account = self._network, self._connection.account
+        platform, account = self._platform, self._connection.account
         if missing := [name for name in sample.needs if name not in self._given]:
             raise _Impossible(f"needs --set {missing[0]}=…")
         wanted = {**{name: await self._value(value) for name, value in sample.settings.items()}, **self._given}
         try:
-            settings = network.settings.model_validate(self._of_this_sample(sample, wanted))
+            settings = platform.settings.model_validate(self._of_this_sample(sample, wanted))
         except ValidationError as error:
             fault = error.errors(include_input=False, include_url=False)[0]
             raise _Impossible(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from error
-        alt_text = "A planet on its way around a name." if network.rules.alt_text else None
+        alt_text = "A planet on its way around a name." if platform.rules.alt_text else None
         try:
-            media = [await self._files.media(name, network.fetches, alt_text) for name in sample.files]
+            media = [await self._files.media(name, platform.fetches, alt_text) for name in sample.files]
         except LookupError:
             raise _Impossible("set SOCIALSYNCER_PUBLIC_URL: the network must fetch the file") from None
         text = f"A test of SocialSyncer, deleted in a moment ({sample.name}, {mark}){sample.more_text}"
         draft = Draft(text, tuple(media), settings)
-        if broken := network.violations(draft, account):
+        if broken := platform.violations(draft, account):
             raise _Impossible(broken[0].error)
         return draft
 

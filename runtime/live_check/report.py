@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any
 
 from domain.schedule import rfc3339
-from platforms.base import AccountFacts, Network
+from platforms.base import AccountFacts, Platform
 from platforms.errors import Kind
 from platforms.live import Answered, LiveCheck
 from runtime.live_check.shapes import headers_shape, path_shape, shape_of
@@ -22,20 +22,20 @@ class Report:
 
     def __init__(
         self,
-        network: Network[Any, Any],
+        platform: Platform[Any, Any],
         check: LiveCheck,
         account: AccountFacts,
         began: datetime,
         trials: Sequence[Trial],
     ) -> None:
-        self._network = network
+        self._platform = platform
         self._check = check
         self._began = began
         self._trials = trials
         self._private = frozenset(
             word.lower() for word in (account.username, account.user_id, account.account_id) if word
         )
-        self.verdicts = [verdict for trial in trials for verdict in verdicts_on(network, check, trial)]
+        self.verdicts = [verdict for trial in trials for verdict in verdicts_on(platform, check, trial)]
 
     @property
     def otherwise(self) -> list[Verdict]:
@@ -66,8 +66,8 @@ class Report:
         return {
             "format": FORMAT,
             "product": version("socialsyncer"),
-            "platform": self._network.platform,
-            "api": self._network.api.name,
+            "platform": self._platform.name,
+            "api": self._platform.api.name,
             "startedAt": rfc3339(self._began),
             "samples": [self._sample(trial) for trial in self._trials],
             "questions": list(self._check.by_hand),
@@ -112,5 +112,5 @@ class Report:
         }
 
     def _host(self, host: str) -> str:
-        own = any(host == domain or host.endswith(f".{domain}") for domain in self._network.own_domains)
+        own = any(host == domain or host.endswith(f".{domain}") for domain in self._platform.own_domains)
         return host if own else "…"

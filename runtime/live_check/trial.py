@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from typing import Any, TypeVar
 
-from platforms.base import Absent, Connection, Draft, Editable, Finding, Handles, Network, Published, Sending, Unknown
-from platforms.errors import PASSING, Kind, NetworkError
+from platforms.base import Absent, Connection, Draft, Editable, Finding, Handles, Platform, Published, Sending, Unknown
+from platforms.errors import PASSING, Kind, PlatformError
 from platforms.live import LiveCheck, Seen
 from runtime.live_check.files import CheckFiles
 
@@ -74,13 +74,13 @@ class Runner:
 
     def __init__(
         self,
-        network: Network[Any, Any],
+        platform: Platform[Any, Any],
         connection: Connection[Any],
         check: LiveCheck,
         files: CheckFiles,
         say: Callable[[str], None],
     ) -> None:
-        self._network = network
+        self._platform = platform
         self._connection = connection
         self._check = check
         self._files = files
@@ -112,21 +112,21 @@ class Runner:
 
     async def _publish(self, trial: Trial, sending: Sending[Any]) -> bool:
         """Return whether the post may be public."""
-        network, line = self._network, self._connection
-        if network.prepares(sending.draft) and not await self._try(
-            trial, "prepare", lambda: _done(network.prepare(line, sending))
+        platform, line = self._platform, self._connection
+        if platform.prepares(sending.draft) and not await self._try(
+            trial, "prepare", lambda: _done(platform.prepare(line, sending))
         ):
             return False
-        await network.choose(sending)
+        await platform.choose(sending)
         self._snapshot = None
         line.wire.fence = lambda: self._note_handles(sending)
-        done = await self._try(trial, "publish", lambda: network.publish(line, sending))
+        done = await self._try(trial, "publish", lambda: platform.publish(line, sending))
         line.wire.fence = None
         if done is None:
             return trial.error is not None and trial.error.kind is Kind.UNCONFIRMED
         trial.published = done
         self._say(f"  public: {done.url or done.platform_post_id}")
-        completed = await self._try(trial, "complete", lambda: network.complete(line, sending, done))
+        completed = await self._try(trial, "complete", lambda: platform.complete(line, sending, done))
         trial.published = completed or done
         return True
 
@@ -143,8 +143,8 @@ class Runner:
 
     async def _look(self, trial: Trial, lost: Sending[Any], began: float) -> None:
         """Confirm the post as the worker does if an answer is lost."""
-        network = self._network
-        for wait in self._waits(max(2 * network.believes_absence_after, LOOK_FOR)):
+        platform = self._platform
+        for wait in self._waits(max(2 * platform.believes_absence_after, LOOK_FOR)):
             finding = await self._find(trial, "confirm", lost)
             passed = time.monotonic() - began
             if finding is not None:
@@ -155,7 +155,7 @@ class Runner:
                 return
             if isinstance(finding, Unknown) and finding.final:
                 return
-            if isinstance(finding, Absent) and passed > network.believes_absence_after.total_seconds():
+            if isinstance(finding, Absent) and passed > platform.believes_absence_after.total_seconds():
                 trial.believed_absent = True
             await asyncio.sleep(wait)
 
@@ -163,14 +163,14 @@ class Runner:
         again = self._sending(lost.draft, lost.target_id, copy.deepcopy(lost.handles))
         again.started_at = lost.started_at
         trial.repeat = await self._try(
-            trial, "repeat", lambda: self._network.publish(self._connection, again), refusable=True
+            trial, "repeat", lambda: self._platform.publish(self._connection, again), refusable=True
         )
 
     async def _edit(self, trial: Trial, draft: Draft[Any]) -> None:
-        network, known = self._network, trial.published
-        if not isinstance(network, Editable) or known is None:
+        platform, known = self._platform, trial.published
+        if not isinstance(platform, Editable) or known is None:
             return
-        editable: Editable[Any, Any] = network
+        editable: Editable[Any, Any] = platform
         text = f"{draft.text} (edited)"
         trial.edited = await self._try(
             trial, "edit", lambda: editable.edit(self._connection, known, text), refusable=True
@@ -214,7 +214,7 @@ class Runner:
 
     async def _find(self, trial: Trial, name: str, lost: Sending[Any]) -> Finding | None:
         return await self._try(
-            trial, name, lambda: self._network.confirm(self._connection, lost), refusable=True, patient=False
+            trial, name, lambda: self._platform.confirm(self._connection, lost), refusable=True, patient=False
         )
 
     async def _try(
@@ -233,7 +233,7 @@ class Runner:
             tries += 1
             try:
                 found = await call()
-            except NetworkError as error:
+            except PlatformError as error:
                 wait = error.retry_after.total_seconds() if error.retry_after else next(pauses, _LONGEST_WAIT_S)
                 passed = time.monotonic() - began
                 if patient and error.kind in PASSING and passed + wait < RETRY_FOR.total_seconds():

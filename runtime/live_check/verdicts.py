@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from platforms.base import Network, Unknown
+from platforms.base import Platform, Unknown
 from platforms.live import LiveCheck
 from runtime.live_check.trial import Trial
 
@@ -19,28 +19,28 @@ class Verdict:
     holds: bool | None
 
 
-def verdicts_on(network: Network[Any, Any], check: LiveCheck, trial: Trial) -> Iterator[Verdict]:
+def verdicts_on(platform: Platform[Any, Any], check: LiveCheck, trial: Trial) -> Iterator[Verdict]:
     """Yield what a trial says of each belief."""
     if trial.skipped:
         for own in trial.sample.beliefs:
             yield Verdict(trial.sample.name, own.name, own.says, None)
         return
-    for name, says, holds in _shared(network, check, trial):
+    for name, says, holds in _shared(platform, check, trial):
         yield Verdict(trial.sample.name, name, says, holds)
     for own in trial.sample.beliefs:
         yield Verdict(trial.sample.name, own.name, own.says, own.holds(trial))
 
 
-def _shared(network: Network[Any, Any], check: LiveCheck, trial: Trial) -> Iterator[tuple[str, str, bool | None]]:
+def _shared(platform: Platform[Any, Any], check: LiveCheck, trial: Trial) -> Iterator[tuple[str, str, bool | None]]:
     published = trial.published
     expected_refusal = trial.sample.beliefs and trial.sample.needs and not published
     if not expected_refusal:
-        yield "published", f"{network.label} takes it as it is sent.", published is not None
+        yield "published", f"{platform.label} takes it as it is sent.", published is not None
     if published is None:
         return
-    matches = network.rules.post_id.matches(published.platform_post_id)
-    yield "post_id", f"The post's id is {network.rules.post_id.words.removeprefix('must be ')}.", matches
-    seconds = network.believes_absence_after.total_seconds()
+    matches = platform.rules.post_id.matches(published.platform_post_id)
+    yield "post_id", f"The post's id is {platform.rules.post_id.words.removeprefix('must be ')}.", matches
+    seconds = platform.believes_absence_after.total_seconds()
     can_be_read = trial.finding is not None and not (isinstance(trial.finding, Unknown) and trial.finding.final)
     if can_be_read:
         found = True if trial.found_after is not None else None if isinstance(trial.finding, Unknown) else False

@@ -6,14 +6,14 @@ from activities.renewal import Renewals
 from store.database import Database
 from store.models import Account
 from store.vault import Vault
-from tests.activities.renewing import Network, Process
+from tests.activities.renewing import Platform, Process
 from tests.stack import Stack
 
 
 @pytest.fixture
-def network() -> Network:
+def platform() -> Platform:
     """Return a network that renews when it is let."""
-    return Network()
+    return Platform()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from activities.renewal import Changed, Guard, Renewals
-from platforms.errors import NetworkError
+from platforms.errors import PlatformError
 from store.accounts import open_credentials
 from store.models import Account
 from store.renewals import Key, Tokens
@@ -17,7 +17,7 @@ TOLD = Tokens(None, None, ["write"], None)
 Process = Callable[..., Renewals]
 
 
-class Network:
+class Platform:
     """A network that renews when it is let, and counts how often it was asked."""
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Network:
         self.is_asked = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.may_answer.set()
-        self.refusal: NetworkError | None = None
+        self.refusal: PlatformError | None = None
         self.tokens = TOLD
 
     async def renew(self, stored: dict[str, Any], guard: Guard) -> Changed:

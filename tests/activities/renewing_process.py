@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from activities import renewal
-from platforms.errors import NetworkError
+from platforms.errors import PlatformError
 from runtime import worker
 from runtime.settings import VaultSettings, read_settings
 from store import renewals
@@ -69,7 +69,7 @@ async def main(workspace: str, account_id: str, point: str) -> None:
             account = await session.get_one(Account, (workspace, account_id))
         try:
             said = str(await desk.renew(account))
-        except NetworkError as error:
+        except PlatformError as error:
             said = error.code
     await database.close()
     sys.stdout.write(f"ended: {said}\n")

@@ -54,7 +54,7 @@ async def dropped(stack: Stack, desk: Desk, text: str, *, files: bool, how: dict
     ],
     ids=["text", "file", "file, later", "worker lost", "worker lost, later", "waited for", "answered"],
 )
-async def test_a_network_is_given_time_for_the_files_that_came_with_the_request(
+async def test_a_platform_is_given_time_for_the_files_that_came_with_the_request(
     stack: Stack,
     desk: Desk,
     request: pytest.FixtureRequest,

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from activities.app_secrets import filled, without
 from platforms.registered_apps import RegisteredApps
-from platforms.registry import networks
+from platforms.registry import platforms
 
 APPS = RegisteredApps.parse(
     json.dumps(
@@ -20,11 +20,11 @@ APPS = RegisteredApps.parse(
 
 
 def credentials(platform: str, **more: Any) -> Any:
-    return networks()[platform].credentials.model_validate({"accessToken": "a", **more})
+    return platforms()[platform].credentials.model_validate({"accessToken": "a", **more})
 
 
 def secret(platform: str, **more: Any) -> str | None:
-    found = filled(APPS, networks()[platform], credentials(platform, **more)).client_secret
+    found = filled(APPS, platforms()[platform], credentials(platform, **more)).client_secret
     return None if found is None else str(found.get_secret_value())
 
 
@@ -42,15 +42,15 @@ def test_an_accounts_own_secret_stays() -> None:
 
 
 def test_what_is_stored_has_no_secret_that_was_filled_in() -> None:
-    network = networks()["twitter"]
+    platform = platforms()["twitter"]
     stored = credentials("twitter", clientId="one")
-    assert without(filled(APPS, network, stored), stored).client_secret is None
+    assert without(filled(APPS, platform, stored), stored).client_secret is None
     own = credentials("twitter", clientId="one", clientSecret="its own")
-    assert without(filled(APPS, network, own), own).client_secret == SecretStr("its own")
+    assert without(filled(APPS, platform, own), own).client_secret == SecretStr("its own")
 
 
 def test_credentials_without_an_app_pass_unchanged() -> None:
-    network = networks()["mastodon"]
-    mastodon = network.credentials.model_validate({"accessToken": "a", "instance": "https://social.example"})
-    assert filled(APPS, network, mastodon) is mastodon
+    platform = platforms()["mastodon"]
+    mastodon = platform.credentials.model_validate({"accessToken": "a", "instance": "https://social.example"})
+    assert filled(APPS, platform, mastodon) is mastodon
     assert without(mastodon, mastodon) is mastodon

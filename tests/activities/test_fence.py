@@ -19,10 +19,10 @@ from domain.outcome import Outcome
 from domain.ownership import FENCE, last_moment
 from domain.post import TargetStatus
 from platforms.base import Editable
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
-from platforms.registry import networks
+from platforms.registry import platforms
 from runtime import worker
 from store.models import Account, Attempt, Post, Revision
 from store.revisions import add_revision
@@ -62,14 +62,14 @@ async def test_what_another_worker_has_taken_over_is_not_sent(
     text = f"frozen by its {clock} clock"
     post = await stack.save(text, [stack.accounts["plain"]])
     frozen(monkeypatch, clock)
-    send, others = networks()["twitter"].publish, list[Outcome]()
+    send, others = platforms()["twitter"].publish, list[Outcome]()
 
     async def thaws(*args: Any) -> Any:
         # Another run of the step finds an attempt whose worker does not answer.
         others.append(await publish(desk, post))
         return await send(*args)
 
-    monkeypatch.setattr(networks()["twitter"], "publish", thaws)
+    monkeypatch.setattr(platforms()["twitter"], "publish", thaws)
     mine = await publish(desk, post)
     assert [(each.status, each.confirming) for each in (*others, mine)] == [(TargetStatus.UNCONFIRMED, True)] * 2
     assert await stack.public(text) == []
@@ -116,16 +116,16 @@ async def test_an_edit_that_another_worker_has_taken_over_is_not_sent(
     account = await stack.connect("twitter", premium=True)
     post = await stack.publish("to be edited by a frozen worker", [account])
     frozen(monkeypatch, "monotonic", "activities.edit.Stopwatch")
-    network = networks()["twitter"]
-    assert isinstance(network, Editable)
-    send = network.edit
+    platform = platforms()["twitter"]
+    assert isinstance(platform, Editable)
+    send = platform.edit
 
     async def thaws(*args: Any) -> Any:
         with pytest.raises(ApplicationError, match="edit_unconfirmed"):
             await edit(desk, stack, post)
         return await send(*args)
 
-    monkeypatch.setattr(network, "edit", thaws)
+    monkeypatch.setattr(platform, "edit", thaws)
     with pytest.raises(ApplicationError, match="overtaken"):
         await edit(desk, stack, post)
     assert await edits_of(stack, account) == []
@@ -157,7 +157,7 @@ async def test_an_edit_whose_answer_was_lost_is_not_sent_again_because_it_could_
 async def test_an_edit_that_surely_was_not_made_is_sent_by_an_attempt_of_its_own(
     stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(networks()["twitter"], "believes_absence_after", timedelta(0))
+    monkeypatch.setattr(platforms()["twitter"], "believes_absence_after", timedelta(0))
     account = await stack.connect("twitter", premium=True)
     post = await stack.publish("to be edited after all", [account])
     await stack.fault("twitter", "drop", "edit", accountId=account.id)
@@ -177,7 +177,7 @@ async def test_a_database_that_cannot_be_asked_lets_nothing_out(
 
     monkeypatch.setattr("activities.fence.is_still_sending", away)
     watch = Stopwatch(_wall=0)
-    with pytest.raises(NetworkError) as caught:
+    with pytest.raises(PlatformError) as caught:
         await Fence(stack.worker_database.answers, 1, watch)()
     assert caught.value.kind is Kind.TRANSIENT
 
@@ -194,19 +194,19 @@ async def test_the_fence_stands_between_the_connection_and_the_first_byte_of_a_p
 
     async def fence() -> None:
         moments.append("fence")
-        raise NetworkError(Kind.TRANSIENT, "Held up.", code="held_up")
+        raise PlatformError(Kind.TRANSIENT, "Held up.", code="held_up")
 
-    def error_of(_: object) -> NetworkError:
-        return NetworkError(Kind.REJECTED, "No.", code="no")
+    def error_of(_: object) -> PlatformError:
+        return PlatformError(Kind.REJECTED, "No.", code="no")
 
     async with Transport() as transport:
         wire = Wire(transport, stack.sandbox_url, "Network", error_of, fence=fence)
         for _ in range(2):
-            with pytest.raises(NetworkError) as caught:
+            with pytest.raises(PlatformError) as caught:
                 await wire.send("POST", "/nowhere", public=public, json={})
             assert caught.value.code == ("held_up" if public else "no")
         away = Wire(transport, "http://127.0.0.1:1", "Network", error_of, fence=fence)
-        with pytest.raises(NetworkError) as caught:
+        with pytest.raises(PlatformError) as caught:
             await away.send("POST", "/nowhere", public=public, json={})
         assert caught.value.code == "unreachable", "without a connection there is nothing to hold back"
     assert moments == (["fence"] * 2 if public else [])

@@ -14,7 +14,7 @@ from api.app import create_app
 from api.dependencies import Dependencies
 from api.posts.rendering import render_post
 from platforms.base import Published
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from runtime import worker
 from store.media_files import delete_expired_files, find_file, keep_file
 from store.models import Post, Target
@@ -46,9 +46,9 @@ async def opened(stack: Stack, desk: Desk, post: Post) -> Step:
 
 
 async def published(step: Step) -> Published:
-    network: Any = step.network
-    await network.prepare(step.connection, step.sending)
-    done: Published = await network.publish(step.connection, step.sending)
+    platform: Any = step.platform
+    await platform.prepare(step.connection, step.sending)
+    done: Published = await platform.publish(step.connection, step.sending)
     return done
 
 
@@ -112,7 +112,7 @@ async def test_what_instagram_could_not_show_is_refused_before_it_is_told(stack:
     media = [f"{stack.sandbox_url}/_/health"]
     post = await stack.save("no picture", [stack.accounts["instagram"]], media=media)
     step = await opened(stack, desk, post)
-    with pytest.raises(NetworkError) as caught:
+    with pytest.raises(PlatformError) as caught:
         await step.check_media()
     assert caught.value.kind is Kind.REJECTED
     assert step.last == []
@@ -135,7 +135,7 @@ async def test_a_cover_that_is_no_picture_is_refused_before_anything_is_sent(
         "no cover", [await stack.connect(platform)], media=["https://example.com/a.mp4"], settings=settings
     )
     step = await opened(stack, desk, post)
-    with pytest.raises(NetworkError) as caught:
+    with pytest.raises(PlatformError) as caught:
         await step.check_media()
     assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_unsupported")
     assert step.last == []
@@ -182,7 +182,7 @@ async def test_tiktoks_photos_wait_for_an_operator_who_names_no_public_address(s
     post = await stack.save("no address", [account], media=["https://example.com/photo.jpg"], settings=settings)
     async with worker.desk(stack.settings, stack.worker_database) as desk:
         step = await opened(stack, desk, post)
-        with pytest.raises(NetworkError) as caught:
+        with pytest.raises(PlatformError) as caught:
             await step.check_media()
     assert (caught.value.kind, caught.value.code) == (Kind.OPERATOR, "no_public_url")
     assert "SOCIALSYNCER_PUBLIC_URL" in caught.value.message
@@ -206,7 +206,7 @@ async def test_what_a_video_tells_is_taken_out_and_the_target_says_so(
 ) -> None:
     post = await stack.save("a clip", [stack.accounts["twitter"]], media=["https://example.com/clip.mp4"])
     step = await opened(stack, desk, post)
-    monkeypatch.setattr(type(step.network), "cleans_files", False)
+    monkeypatch.setattr(type(step.platform), "cleans_files", False)
     async with step.sending.media.open(step.sending.draft.media[0]) as file:
         assert (file.width, file.height) == (540, 960)
     assert [change["what"] for change in (await target_of(stack, post)).media_changes] == ["metadata_removed"]
@@ -287,7 +287,7 @@ async def test_images_of_other_shapes_are_refused_before_pinterest_is_told(
 ) -> None:
     post = await pin_of(stack, public_url, "unlike", (600, 900), (800, 800))
     step = await opened(stack, carousels, post)
-    with pytest.raises(NetworkError) as caught:
+    with pytest.raises(PlatformError) as caught:
         await step.check_media()
     assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_shapes_differ")
     assert "600 x 900" in caught.value.message

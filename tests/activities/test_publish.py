@@ -18,8 +18,8 @@ from activities.posts import Posts
 from activities.publish import Publishing
 from domain.post import PostStatus, TargetStatus
 from platforms.base import Published, Sending
-from platforms.errors import Kind, NetworkError
-from platforms.registry import networks
+from platforms.errors import Kind, PlatformError
+from platforms.registry import platforms
 from runtime import worker
 from store.models import Attempt, Post, Target
 from tests.stack import Stack
@@ -98,9 +98,9 @@ async def test_a_run_that_is_refused_overrules_no_send_of_another(
             await ActivityEnvironment().run(publishing.publish, command(post))
         else:
             await leave_behind(stack, post)
-        raise NetworkError(kind, "Not now.", code="not_now")
+        raise PlatformError(kind, "Not now.", code="not_now")
 
-    monkeypatch.setattr(networks()["instagram"], "prepare", prepare)
+    monkeypatch.setattr(platforms()["instagram"], "prepare", prepare)
     outcome = await ActivityEnvironment().run(publishing.publish, command(post))
     assert (outcome.status, outcome.confirming) == (TargetStatus.UNCONFIRMED, True)
     assert (await stack.read(post.id)).targets[0].status == TargetStatus.UNCONFIRMED
@@ -182,7 +182,7 @@ async def test_handles_that_cannot_be_kept_once_it_may_be_public_make_it_unconfi
         await sending.save(sending.handles)
         return Published("1", None)
 
-    monkeypatch.setattr(networks()["twitter"], "publish", publish)
+    monkeypatch.setattr(platforms()["twitter"], "publish", publish)
     outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
     assert (outcome.status, outcome.error_code) == (TargetStatus.UNCONFIRMED, "overtaken")
 
@@ -245,8 +245,8 @@ async def test_what_is_chosen_is_saved_with_the_attempt(
         rows.append((await stack.read(post.id)).targets[0].handles)
         return Published("1", None)
 
-    monkeypatch.setattr(networks()["twitter"], "choose", choose)
-    monkeypatch.setattr(networks()["twitter"], "publish", publish)
+    monkeypatch.setattr(platforms()["twitter"], "choose", choose)
+    monkeypatch.setattr(platforms()["twitter"], "publish", publish)
     await ActivityEnvironment().run(Publishing(desk).publish, command(post))
     before, sending = rows
     assert (before, sending["key"], sending["version"]) == ({}, "ours", 1)

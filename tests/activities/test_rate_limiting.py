@@ -17,7 +17,7 @@ from activities.publish import Publishing
 from domain.outcome import Outcome
 from domain.post import TargetStatus
 from domain.rate_limits import Quota, RateLimit
-from platforms.registry import networks
+from platforms.registry import platforms
 from runtime import worker
 from store.attempts import list_attempts
 from store.database import Database
@@ -61,10 +61,10 @@ def waits(outcome: Outcome) -> timedelta:
 async def test_quota_in_response_limits_later_posts(stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     account = await stack.connect("twitter")
     until = datetime.now(UTC) + LONG
-    monkeypatch.setattr(type(networks()["twitter"]), "quota_in", lambda *_: Quota(1, until))
+    monkeypatch.setattr(type(platforms()["twitter"]), "quota_in", lambda *_: Quota(1, until))
     first, second, third = [await stack.save(f"quota {number}", [account]) for number in range(3)]
     assert (await publish(desk, first)).status is TargetStatus.PUBLISHED
-    monkeypatch.setattr(type(networks()["twitter"]), "quota_in", lambda *_: None)
+    monkeypatch.setattr(type(platforms()["twitter"]), "quota_in", lambda *_: None)
     assert (await publish(desk, second)).status is TargetStatus.PUBLISHED
     asked = len(await requests(stack, account))
     assert timedelta(minutes=4) < waits(await publish(desk, third)) <= LONG
@@ -95,7 +95,7 @@ async def test_instagram_is_queried_once_for_quota(stack: Stack, desk: Desk) -> 
         assert outcome.resumes_at is not None
         assert timedelta(minutes=55) < outcome.resumes_at - datetime.now(UTC) <= timedelta(hours=1)
         (target,) = (await stack.read(post.id)).targets
-        assert target.hold_reason == "network_cap"
+        assert target.hold_reason == "platform_cap"
         assert target.next_attempt_at == outcome.resumes_at
     assert [each["operation"] for each in await requests(stack, account)] == ["confirm"], "one asks for all"
 
@@ -115,7 +115,7 @@ async def test_reported_reset_time_is_bounded(
     credentials: dict[str, Any] = {"instance": "https://social.example"} if named else {}
     account = await stack.connect("mastodon", **credentials)
     until = datetime.now(UTC) + timedelta(days=27_000)
-    monkeypatch.setattr(type(networks()["mastodon"]), "quota_in", lambda *_: Quota(-1, until))
+    monkeypatch.setattr(type(platforms()["mastodon"]), "quota_in", lambda *_: Quota(-1, until))
     assert (await publish(desk, await stack.save("reported until 2100", [account]))).status is TargetStatus.PUBLISHED
     outcome = await publish(desk, await stack.save("held by the report", [account]))
     assert outcome.status is TargetStatus.HELD
@@ -146,7 +146,7 @@ async def test_slow_quota_query_delays_no_other_account(stack: Stack, monkeypatc
 async def test_waiting_to_prepare_uses_up_no_publish_slot(
     stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tiktok = networks()["tiktok"]
+    tiktok = platforms()["tiktok"]
     monkeypatch.setattr(type(tiktok), "rules", replace(tiktok.rules, rate_limits=(RateLimit(1, LONG),)))
     # Where its photos are served from is another matter.
     monkeypatch.setattr(type(tiktok), "fetches_from_us", False)

@@ -15,7 +15,7 @@ from activities.desk import Desk
 from activities.publish import Publishing
 from activities.renewal import Renewals
 from domain.post import TargetStatus
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.twitter.tokens import TOKENS
 from runtime import worker
 from store.accounts import open_sealed, remove_account, seal_credentials
@@ -24,7 +24,7 @@ from store.models import Account, Post
 from store.renewals import keep_renewed, lease_renewal
 from store.resealing import START, reseal_batch
 from store.vault import Vault, new_key
-from tests.activities.renewing import TOLD, Network, Process, key_of, row, token
+from tests.activities.renewing import TOLD, Platform, Process, key_of, row, token
 from tests.stack import Stack
 
 SLOW_S = 8.0
@@ -72,41 +72,41 @@ async def test_a_slow_renewal_holds_up_no_other_account(stack: Stack, desk: Desk
 
 
 async def test_many_steps_of_many_processes_renew_once(
-    stack: Stack, account: Account, network: Network, process: Process
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    network.may_answer.clear()
+    platform.may_answer.clear()
     processes = [process() for _ in range(3)]
     # Each step has read the account's row for itself.
     steps = [
-        asyncio.create_task(each.renewed(await row(stack, account), network.renew, TOKENS))
+        asyncio.create_task(each.renewed(await row(stack, account), platform.renew, TOKENS))
         for each in processes
         for _ in "123"
     ]
-    await network.is_asked.wait()
-    network.may_answer.set()
+    await platform.is_asked.wait()
+    platform.may_answer.set()
     assert len({*await asyncio.gather(*steps)}) == 1
-    assert network.asked == 1
+    assert platform.asked == 1
     assert await token(stack, account) == "renewed 1"
     assert (await row(stack, account)).renewing_until is None
 
 
 async def test_who_waits_for_another_process_does_so_for_a_bounded_time(
-    stack: Stack, account: Account, network: Network, process: Process, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, account: Account, platform: Platform, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(renewal, "_TIMEOUT_S", 0.3)
     async with stack.database.transaction() as session:
         assert await lease_renewal(session, key_of(account), account.credentials)
-    with pytest.raises(NetworkError) as raised:
-        await process().renewed(account, network.renew, TOKENS)
+    with pytest.raises(PlatformError) as raised:
+        await process().renewed(account, platform.renew, TOKENS)
     assert (raised.value.kind, raised.value.code) == (Kind.TRANSIENT, "renewing")
-    assert network.asked == 0
+    assert platform.asked == 0
 
 
 @pytest.mark.parametrize("has_written", [False, True])
 async def test_a_lease_whose_holder_died_runs_out(
     stack: Stack,
     account: Account,
-    network: Network,
+    platform: Platform,
     process: Process,
     monkeypatch: pytest.MonkeyPatch,
     *,
@@ -121,9 +121,9 @@ async def test_a_lease_whose_holder_died_runs_out(
     used = account.credentials
     async with stack.database.transaction() as session:
         await session.execute(text("UPDATE accounts SET renewing_until = now() WHERE id = :id"), {"id": account.id})
-    renewing = asyncio.create_task(process().renewed(account, network.renew, TOKENS))
+    renewing = asyncio.create_task(process().renewed(account, platform.renew, TOKENS))
     await asyncio.sleep(0.1)
-    assert network.asked == 0
+    assert platform.asked == 0
     if has_written:
         vault = Vault(stack.settings.encryption_keys)
         sealed = seal_credentials(vault, account.workspace_id, account.id, {"access_token": "written late"})
@@ -136,86 +136,88 @@ async def test_a_lease_whose_holder_died_runs_out(
 
 
 async def test_a_refusal_gives_the_lease_back(
-    stack: Stack, account: Account, network: Network, process: Process
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    network.refusal = NetworkError(Kind.AUTH, "No.", code="invalid_grant")
+    platform.refusal = PlatformError(Kind.AUTH, "No.", code="invalid_grant")
     for _ in range(2):
-        with pytest.raises(NetworkError) as raised:
-            await process().renewed(account, network.renew, TOKENS)
+        with pytest.raises(PlatformError) as raised:
+            await process().renewed(account, platform.renew, TOKENS)
         assert raised.value.code == "invalid_grant"
-    assert network.asked == 2
+    assert platform.asked == 2
     assert (await row(stack, account)).credentials == account.credentials
 
 
-async def test_a_network_that_does_not_answer_is_given_up(
-    stack: Stack, account: Account, network: Network, process: Process, monkeypatch: pytest.MonkeyPatch
+async def test_a_platform_that_does_not_answer_is_given_up(
+    stack: Stack, account: Account, platform: Platform, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(renewal, "CALL_S", 1)
-    network.may_answer.clear()
-    with pytest.raises(NetworkError) as raised:
-        await process().renewed(account, network.renew, TOKENS)
+    platform.may_answer.clear()
+    with pytest.raises(PlatformError) as raised:
+        await process().renewed(account, platform.renew, TOKENS)
     assert (raised.value.kind, raised.value.code) == (Kind.TRANSIENT, "timed_out")
     assert (await row(stack, account)).renewing_until is None
 
 
 async def test_a_step_that_is_cut_off_loses_no_answer(
-    stack: Stack, account: Account, network: Network, process: Process
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     """A worker that stops cuts its steps; the network may accept the new token alone by then."""
-    network.may_answer.clear()
+    platform.may_answer.clear()
     renewals = process()
-    step = asyncio.create_task(renewals.renewed(account, network.renew, TOKENS))
-    await network.is_asked.wait()
+    step = asyncio.create_task(renewals.renewed(account, platform.renew, TOKENS))
+    await platform.is_asked.wait()
     step.cancel()
     await asyncio.wait({step})
-    network.may_answer.set()
+    platform.may_answer.set()
     await renewals.close(10)
     assert await token(stack, account) == "renewed 1"
 
 
 async def test_an_answer_is_written_down_while_every_other_connection_is_taken(
-    stack: Stack, account: Account, network: Network, process: Process
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    network.may_answer.clear()
+    platform.may_answer.clear()
     database = Database(stack.database_url, pool_size=1, max_overflow=0)
-    renewing = asyncio.create_task(process(database).renewed(account, network.renew, TOKENS))
-    await network.is_asked.wait()
+    renewing = asyncio.create_task(process(database).renewed(account, platform.renew, TOKENS))
+    await platform.is_asked.wait()
     async with database.transaction() as session:
         await session.execute(text("SELECT 1"))
-        network.may_answer.set()
+        platform.may_answer.set()
         assert await asyncio.wait_for(renewing, 5)
         assert await token(stack, account) == "renewed 1"
 
 
-async def test_a_reconnection_is_not_undone(stack: Stack, account: Account, network: Network, process: Process) -> None:
-    network.may_answer.clear()
+async def test_a_reconnection_is_not_undone(
+    stack: Stack, account: Account, platform: Platform, process: Process
+) -> None:
+    platform.may_answer.clear()
     renewals = process()
-    renewing = asyncio.create_task(renewals.renewed(account, network.renew, TOKENS))
-    await network.is_asked.wait()
+    renewing = asyncio.create_task(renewals.renewed(account, platform.renew, TOKENS))
+    await platform.is_asked.wait()
     await stack.reconnect(await row(stack, account))
     reconnected = await row(stack, account)
-    late = asyncio.create_task(renewals.renewed(await row(stack, account), network.renew, TOKENS))
-    network.may_answer.set()
+    late = asyncio.create_task(renewals.renewed(await row(stack, account), platform.renew, TOKENS))
+    platform.may_answer.set()
     assert await renewing == reconnected.credentials
     await late
-    assert network.asked == 2, "what the old renewal brought is not the renewal of the new connection"
+    assert platform.asked == 2, "what the old renewal brought is not the renewal of the new connection"
     assert (await row(stack, account)).credentials != reconnected.credentials
 
 
 async def test_an_account_that_is_removed_meanwhile_is_told_of(
-    stack: Stack, account: Account, network: Network, process: Process
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    network.may_answer.clear()
-    renewing = asyncio.create_task(process().renewed(account, network.renew, TOKENS))
-    await network.is_asked.wait()
+    platform.may_answer.clear()
+    renewing = asyncio.create_task(process().renewed(account, platform.renew, TOKENS))
+    await platform.is_asked.wait()
     async with stack.database.transaction() as session:
         assert await remove_account(session, account.workspace_id, account.id)
-    network.may_answer.set()
+    platform.may_answer.set()
     assert await renewing is None
 
 
 async def test_credentials_that_were_resealed_meanwhile_are_renewed_all_the_same(
-    stack: Stack, account: Account, network: Network
+    stack: Stack, account: Account, platform: Platform
 ) -> None:
     newest = SecretStr(new_key())
     vault = Vault([newest, *stack.settings.encryption_keys])
@@ -224,11 +226,11 @@ async def test_credentials_that_were_resealed_meanwhile_are_renewed_all_the_same
         assert (await reseal_batch(session, vault, START, 10_000)).resealed >= 1
     try:
         renewals = Renewals(stack.database, vault)
-        sealed = await renewals.renewed(before, network.renew, TOKENS)
+        sealed = await renewals.renewed(before, platform.renew, TOKENS)
         await renewals.close(0)
         assert sealed is not None
         assert open_sealed(vault, account.workspace_id, account.id, sealed)["access_token"] == "renewed 1"
-        assert network.asked == 1
+        assert platform.asked == 1
     finally:
         back = Vault([*stack.settings.encryption_keys, newest])
         async with stack.database.transaction() as session:
@@ -236,12 +238,12 @@ async def test_credentials_that_were_resealed_meanwhile_are_renewed_all_the_same
 
 
 async def test_a_worker_that_stops_gives_up_what_takes_too_long(
-    stack: Stack, account: Account, network: Network, process: Process
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    network.may_answer.clear()
+    platform.may_answer.clear()
     renewals = process()
-    step = asyncio.create_task(renewals.renewed(account, network.renew, TOKENS))
-    await network.is_asked.wait()
+    step = asyncio.create_task(renewals.renewed(account, platform.renew, TOKENS))
+    await platform.is_asked.wait()
     await renewals.close(0.1)
     with pytest.raises(asyncio.CancelledError):
         await step
@@ -249,7 +251,7 @@ async def test_a_worker_that_stops_gives_up_what_takes_too_long(
 
 
 async def test_a_connection_that_ended_takes_no_renewal_along(
-    stack: Stack, account: Account, network: Network, process: Process
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     """PostgreSQL restarts: while a renewal runs, and between two of them."""
     renewals = process()
@@ -259,12 +261,12 @@ async def test_a_connection_that_ended_takes_no_renewal_along(
         async with stack.database.transaction() as session:
             assert list(await session.scalars(text(query)))
 
-    network.may_answer.clear()
-    renewing = asyncio.create_task(renewals.renewed(account, network.renew, TOKENS))
-    await network.is_asked.wait()
+    platform.may_answer.clear()
+    renewing = asyncio.create_task(renewals.renewed(account, platform.renew, TOKENS))
+    await platform.is_asked.wait()
     await end_lock()
-    network.may_answer.set()
+    platform.may_answer.set()
     assert await renewing
     assert await token(stack, account) == "renewed 1"
-    assert await renewals.renewed(await row(stack, account), network.renew, TOKENS)
+    assert await renewals.renewed(await row(stack, account), platform.renew, TOKENS)
     assert await token(stack, account) == "renewed 2"

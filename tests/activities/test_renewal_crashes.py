@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from activities import renewal
 from activities.desk import Desk
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from reconcile.renewals import renew_due
 from runtime import worker
 from store import renewals
@@ -31,7 +31,7 @@ from tests.activities.renewing import row
 from tests.stack import Stack
 
 ROOT = Path(__file__).parents[2]
-AFTER_THE_NETWORK = ("sent", "answered")
+AFTER_THE_PLATFORM = ("sent", "answered")
 """Points at which the network has made new tokens that only the process knows, or nobody yet."""
 
 
@@ -120,7 +120,7 @@ async def test_a_frozen_process_loses_nothing_however_long(
         used = await row(stack, account)
         with monkeypatch.context() as impatient:
             impatient.setattr(renewal, "_TIMEOUT_S", 1.5)
-            with pytest.raises(NetworkError) as raised:
+            with pytest.raises(PlatformError) as raised:
                 await desk.renew(used)
         assert (raised.value.kind, raised.value.code) == (Kind.TRANSIENT, "renewing"), "it waits for the frozen one"
         frozen.process.send_signal(signal.SIGCONT)
@@ -139,7 +139,7 @@ async def test_a_killed_process_loses_nothing_but_between_answer_and_row(
     await works(stack, desk, account)
 
 
-@pytest.mark.parametrize("point", AFTER_THE_NETWORK)
+@pytest.mark.parametrize("point", AFTER_THE_PLATFORM)
 async def test_what_is_lost_between_answer_and_row_is_seen_and_costs_nothing_early(
     stack: Stack, desk: Desk, account: Account, point: str
 ) -> None:
@@ -159,7 +159,7 @@ async def test_what_is_lost_between_answer_and_row_is_seen_and_costs_nothing_ear
     assert [(grant["renewals"], grant["ended"]) for grant in await grants(stack, account)] == [(1, False)]
     # Once it has ended there is nothing to lose.
     await stack.control("DELETE", f"tokens?platform=twitter&accountId={account.id}&only=access")
-    with pytest.raises(NetworkError) as raised:
+    with pytest.raises(PlatformError) as raised:
         await desk.asks_about(await row(stack, account))
     assert (raised.value.kind, raised.value.code) == (Kind.AUTH, "lost_in_renewal")
     kept = await row(stack, account)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from activities import renewal
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.instagram.tokens import TOKENS as LONG_LIVED
 from platforms.reddit.tokens import TOKENS as REUSED
 from platforms.twitter.tokens import TOKENS
@@ -15,11 +15,11 @@ from store.accounts import open_credentials, refuse_account, save_account
 from store.models import Account
 from store.renewals import Tokens
 from store.vault import Vault
-from tests.activities.renewing import Network, Process, row, token
+from tests.activities.renewing import Platform, Process, row, token
 from tests.stack import Stack
 
-REFUSED = NetworkError(Kind.AUTH, "No.", code="invalid_grant", status=400)
-AWAY = NetworkError(Kind.TRANSIENT, "Away.", code="unreachable")
+REFUSED = PlatformError(Kind.AUTH, "No.", code="invalid_grant", status=400)
+AWAY = PlatformError(Kind.TRANSIENT, "Away.", code="unreachable")
 HOUR = timedelta(hours=1)
 
 
@@ -30,21 +30,21 @@ async def write(stack: Stack, account: Account, assignments: str) -> Account:
     return await row(stack, account)
 
 
-async def failure(process: Process, account: Account, network: Network, *, anyway: bool = False) -> NetworkError:
-    with pytest.raises(NetworkError) as raised:
-        await process().renewed(account, network.renew, TOKENS, anyway=anyway)
+async def failure(process: Process, account: Account, platform: Platform, *, anyway: bool = False) -> PlatformError:
+    with pytest.raises(PlatformError) as raised:
+        await process().renewed(account, platform.renew, TOKENS, anyway=anyway)
     return raised.value
 
 
-async def test_what_the_network_told_is_kept_beside_the_credentials(
-    stack: Stack, account: Account, network: Network, process: Process
+async def test_what_the_platform_told_is_kept_beside_the_credentials(
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     await write(stack, account, "renewal_failures = 3, renewal_error = 'http_500', renew_at = now() - interval '1 s'")
     async with stack.database.transaction() as session:
         assert await refuse_account(session, account, account.credentials, "No.", "http_401")
     now = datetime.now(UTC)
-    network.tokens = Tokens(now + 2 * HOUR, now + 99 * HOUR, ["read", "write"], now + 50 * HOUR)
-    assert await process().renewed(account, network.renew, TOKENS)
+    platform.tokens = Tokens(now + 2 * HOUR, now + 99 * HOUR, ["read", "write"], now + 50 * HOUR)
+    assert await process().renewed(account, platform.renew, TOKENS)
     kept = await row(stack, account)
     assert (kept.expires_at, kept.refresh_expires_at, kept.renew_at) == (
         now + 2 * HOUR,
@@ -57,156 +57,156 @@ async def test_what_the_network_told_is_kept_beside_the_credentials(
     assert (kept.renewal_failures, kept.renewal_error, kept.renewal_started_at) == (0, None, None)
     assert kept.refused_at is None, "the network accepts it again"
     assert account.expires_at == kept.expires_at, "the step's own row follows"
-    network.tokens = Tokens(None, None, None, None)
-    await process().renewed(account, network.renew, TOKENS)
+    platform.tokens = Tokens(None, None, None, None)
+    await process().renewed(account, platform.renew, TOKENS)
     assert (await row(stack, account)).scopes == ["read", "write"], "an answer that names none takes none away"
 
 
-async def test_the_row_says_that_a_renewal_has_started_before_the_network_is_asked(
-    stack: Stack, account: Account, network: Network, process: Process
+async def test_the_row_says_that_a_renewal_has_started_before_the_platform_is_asked(
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    network.may_answer.clear()
-    renewing = asyncio.create_task(process().renewed(account, network.renew, TOKENS))
-    await network.is_asked.wait()
+    platform.may_answer.clear()
+    renewing = asyncio.create_task(process().renewed(account, platform.renew, TOKENS))
+    await platform.is_asked.wait()
     assert (await row(stack, account)).renewal_started_at is not None
-    network.may_answer.set()
+    platform.may_answer.set()
     await renewing
     assert (await row(stack, account)).renewal_started_at is None
 
 
 async def test_an_outage_is_counted_and_given_time(
-    stack: Stack, account: Account, network: Network, process: Process
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    network.refusal = AWAY
-    assert (await failure(process, account, network)).code == "unreachable"
+    platform.refusal = AWAY
+    assert (await failure(process, account, platform)).code == "unreachable"
     kept = await row(stack, account)
     assert (kept.renewal_failures, kept.renewal_error, kept.renewal_started_at) == (1, "unreachable", None)
     assert kept.renew_at is not None
     await write(stack, account, "renew_at = now() + interval '1 hour'")
-    again = await failure(process, account, network)
-    assert (again.kind, again.code, network.asked) == (Kind.TRANSIENT, "pause", 1)
+    again = await failure(process, account, platform)
+    assert (again.kind, again.code, platform.asked) == (Kind.TRANSIENT, "pause", 1)
     assert again.retry_after is not None
-    network.refusal = None
-    await process().renewed(account, network.renew, TOKENS, anyway=True)
+    platform.refusal = None
+    await process().renewed(account, platform.renew, TOKENS, anyway=True)
     assert (await row(stack, account)).renewal_failures == 0
 
 
-async def test_a_limit_is_waited_out(stack: Stack, account: Account, network: Network, process: Process) -> None:
-    network.refusal = NetworkError(
+async def test_a_limit_is_waited_out(stack: Stack, account: Account, platform: Platform, process: Process) -> None:
+    platform.refusal = PlatformError(
         Kind.RATE_LIMITED, "Slow.", code="http_429", status=429, retry_after=timedelta(minutes=10)
     )
-    await failure(process, account, network)
+    await failure(process, account, platform)
     renew_at = (await row(stack, account)).renew_at
     assert renew_at is not None
     assert renew_at - datetime.now(UTC) > timedelta(minutes=9)
 
 
 async def test_a_mistake_of_the_operators_is_tried_again_after_a_quarter_of_an_hour(
-    stack: Stack, account: Account, network: Network, process: Process
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    network.refusal = NetworkError(Kind.OPERATOR, "The app.", code="invalid_client", status=401)
-    await failure(process, account, network)
+    platform.refusal = PlatformError(Kind.OPERATOR, "The app.", code="invalid_client", status=401)
+    await failure(process, account, platform)
     renew_at = (await row(stack, account)).renew_at
     assert renew_at is not None
     assert timedelta(minutes=14) < renew_at - datetime.now(UTC) <= timedelta(minutes=15)
 
 
 @pytest.mark.parametrize("code", ["timed_out", "connection_lost", "unreadable_answer"])
-async def test_a_lost_answer_is_remembered_until_the_network_has_its_say(
-    stack: Stack, account: Account, network: Network, process: Process, code: str
+async def test_a_lost_answer_is_remembered_until_the_platform_has_its_say(
+    stack: Stack, account: Account, platform: Platform, process: Process, code: str
 ) -> None:
-    network.refusal = NetworkError(Kind.TRANSIENT, "Lost.", code=code)
-    await failure(process, account, network)
+    platform.refusal = PlatformError(Kind.TRANSIENT, "Lost.", code=code)
+    await failure(process, account, platform)
     lost = (await row(stack, account)).renewal_started_at
     assert lost is not None
-    network.refusal = AWAY
-    await failure(process, account, network, anyway=True)
+    platform.refusal = AWAY
+    await failure(process, account, platform, anyway=True)
     assert (await row(stack, account)).renewal_started_at == lost
-    network.refusal = REFUSED
-    error = await failure(process, account, network, anyway=True)
+    platform.refusal = REFUSED
+    error = await failure(process, account, platform, anyway=True)
     assert (error.kind, error.code) == (Kind.AUTH, "lost_in_renewal")
     kept = await row(stack, account)
     assert (kept.renewal_error, kept.renew_at, kept.renewal_started_at) == ("lost_in_renewal", None, None)
 
 
 async def test_a_lost_answer_costs_nothing_if_refresh_tokens_may_be_sent_again(
-    stack: Stack, account: Account, network: Network, process: Process
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    network.refusal = NetworkError(Kind.TRANSIENT, "Lost.", code="timed_out")
-    with pytest.raises(NetworkError):
-        await process().renewed(account, network.renew, REUSED)
+    platform.refusal = PlatformError(Kind.TRANSIENT, "Lost.", code="timed_out")
+    with pytest.raises(PlatformError):
+        await process().renewed(account, platform.renew, REUSED)
     assert (await row(stack, account)).renewal_started_at is None
 
 
 async def test_a_refusal_of_an_older_token_is_not_the_accounts(
-    stack: Stack, account: Account, network: Network, process: Process
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     """The account was reconnected while the network refused what it had before."""
-    network.may_answer.clear()
-    renewing = asyncio.create_task(process().renewed(account, network.renew, TOKENS))
-    await network.is_asked.wait()
+    platform.may_answer.clear()
+    renewing = asyncio.create_task(process().renewed(account, platform.renew, TOKENS))
+    await platform.is_asked.wait()
     await stack.reconnect(await row(stack, account))
-    network.refusal = REFUSED
-    network.may_answer.set()
+    platform.refusal = REFUSED
+    platform.may_answer.set()
     newest = await row(stack, account)
     assert await renewing == newest.credentials
     assert newest.renewal_error is None
 
 
 async def test_a_token_without_a_refresh_token_cannot_be_renewed_once_it_has_ended(
-    stack: Stack, account: Account, network: Network, process: Process
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     """Threads for one says then that the requested resource does not exist."""
     account = await write(stack, account, "expires_at = now() - interval '1 minute'")
-    network.refusal = NetworkError(Kind.TRANSIENT, "No such resource.", code="http_404", status=404)
-    with pytest.raises(NetworkError) as raised:
-        await process().renewed(account, network.renew, LONG_LIVED)
+    platform.refusal = PlatformError(Kind.TRANSIENT, "No such resource.", code="http_404", status=404)
+    with pytest.raises(PlatformError) as raised:
+        await process().renewed(account, platform.renew, LONG_LIVED)
     assert (raised.value.kind, raised.value.code) == (Kind.AUTH, "connection_expired")
     assert "60 days" in raised.value.message
 
 
 async def test_a_process_that_was_frozen_before_it_sent_sends_nothing(
-    stack: Stack, account: Account, network: Network, process: Process, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, account: Account, platform: Platform, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(renewal, "SEND_WITHIN", timedelta(0))
-    error = await failure(process, account, network)
-    assert (error.kind, error.code, network.asked) == (Kind.TRANSIENT, "held_up", 0)
+    error = await failure(process, account, platform)
+    assert (error.kind, error.code, platform.asked) == (Kind.TRANSIENT, "held_up", 0)
     kept = await row(stack, account)
     assert (kept.renewing_until, kept.renewal_started_at, kept.renewal_failures) == (None, None, 0)
 
 
 async def test_nobody_takes_over_from_a_process_that_lives(
-    stack: Stack, account: Account, network: Network, process: Process, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, account: Account, platform: Platform, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its lease has run out while it was frozen; its answer waits for it."""
     monkeypatch.setattr(renewal, "_TIMEOUT_S", 2.0)
-    network.may_answer.clear()
+    platform.may_answer.clear()
     frozen = process()
-    holder = asyncio.create_task(frozen.renewed(account, network.renew, TOKENS))
-    await network.is_asked.wait()
+    holder = asyncio.create_task(frozen.renewed(account, platform.renew, TOKENS))
+    await platform.is_asked.wait()
     await write(stack, account, "renewing_until = now() - interval '1 hour'")
-    error = await failure(process, await row(stack, account), network)
-    assert (error.code, network.asked) == ("renewing", 1)
-    network.may_answer.set()
+    error = await failure(process, await row(stack, account), platform)
+    assert (error.code, platform.asked) == ("renewing", 1)
+    platform.may_answer.set()
     await asyncio.wait({holder})
     await frozen.close(10)
     assert await token(stack, account) == "renewed 1"
 
 
 async def test_renewals_that_are_switched_off_ask_nobody(
-    stack: Stack, account: Account, network: Network, process: Process
+    stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    with pytest.raises(NetworkError) as raised:
-        await process(on=False).renewed(account, network.renew, TOKENS)
-    assert (raised.value.kind, raised.value.code, network.asked) == (Kind.OPERATOR, "renewals_off", 0)
+    with pytest.raises(PlatformError) as raised:
+        await process(on=False).renewed(account, platform.renew, TOKENS)
+    assert (raised.value.kind, raised.value.code, platform.asked) == (Kind.OPERATOR, "renewals_off", 0)
 
 
-async def test_a_process_that_stops_begins_no_renewal(account: Account, network: Network, process: Process) -> None:
+async def test_a_process_that_stops_begins_no_renewal(account: Account, platform: Platform, process: Process) -> None:
     stopping = process()
     stopping.stop()
-    with pytest.raises(NetworkError) as raised:
-        await stopping.renewed(account, network.renew, TOKENS)
-    assert (raised.value.kind, raised.value.code, network.asked) == (Kind.TRANSIENT, "worker_stops", 0)
+    with pytest.raises(PlatformError) as raised:
+        await stopping.renewed(account, platform.renew, TOKENS)
+    assert (raised.value.kind, raised.value.code, platform.asked) == (Kind.TRANSIENT, "worker_stops", 0)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from activities.token_times import at_connecting, at_renewal, is_due, pause_after, rules_of
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.renewal import Lifetimes
 from store.models import Account
 from store.renewals import Tokens
@@ -16,7 +16,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def credentials(platform: str, **more: Any) -> Any:
-    return networks()[platform].credentials.model_validate({"accessToken": "a", **more})
+    return platforms()[platform].credentials.model_validate({"accessToken": "a", **more})
 
 
 def row(**columns: Any) -> Account:
@@ -24,7 +24,7 @@ def row(**columns: Any) -> Account:
 
 
 def due(platform: str, now: datetime = NOW, **columns: Any) -> bool:
-    return is_due(rules_of(networks()[platform]), row(**columns), now)
+    return is_due(rules_of(platforms()[platform]), row(**columns), now)
 
 
 def test_a_token_is_renewed_before_it_ends() -> None:
@@ -61,40 +61,40 @@ def test_a_failure_is_given_time() -> None:
     assert due("twitter", **ended, renew_at=NOW - HOUR)
 
 
-def test_networks_whose_tokens_have_no_end_are_left_alone() -> None:
+def test_platforms_whose_tokens_have_no_end_are_left_alone() -> None:
     told = Lifetimes(NOW + DAY, None, ("a",))
     for platform in ("mastodon", "facebook", "telegram"):
-        assert rules_of(networks()[platform]) is None
-    assert at_connecting(networks()["facebook"], credentials("facebook"), None, NOW).renew_at is None
-    assert at_renewal(networks()["facebook"], credentials("facebook"), told, None, NOW).expires_at == NOW + DAY
+        assert rules_of(platforms()[platform]) is None
+    assert at_connecting(platforms()["facebook"], credentials("facebook"), None, NOW).renew_at is None
+    assert at_renewal(platforms()["facebook"], credentials("facebook"), told, None, NOW).expires_at == NOW + DAY
 
 
-@pytest.mark.parametrize("platform", ["instagram", "threads"])
-def test_a_token_without_a_refresh_token_is_renewed_at_half_of_its_life(platform: str) -> None:
-    network = networks()[platform]
+@pytest.mark.parametrize("name", ["instagram", "threads"])
+def test_a_token_without_a_refresh_token_is_renewed_at_half_of_its_life(name: str) -> None:
+    platform = platforms()[name]
     # A token that somebody brings may be 59 days old, and one of less than a day is refused.
-    first = at_connecting(network, credentials(platform), None, NOW).renew_at
+    first = at_connecting(platform, credentials(name), None, NOW).renew_at
     assert first is not None
     assert 22 * HOUR < first - NOW < 28 * HOUR
-    tokens = at_renewal(network, credentials(platform), Lifetimes(NOW + 60 * DAY), None, NOW)
+    tokens = at_renewal(platform, credentials(name), Lifetimes(NOW + 60 * DAY), None, NOW)
     assert tokens.renew_at is not None
     assert 27 * DAY <= tokens.renew_at - NOW <= 33 * DAY
     assert tokens.refresh_expires_at == tokens.expires_at == NOW + 60 * DAY
-    shorter = at_renewal(network, credentials(platform), Lifetimes(NOW + 10 * DAY), None, NOW)
+    shorter = at_renewal(platform, credentials(name), Lifetimes(NOW + 10 * DAY), None, NOW)
     assert shorter.renew_at is not None
     assert shorter.renew_at - NOW < 6 * DAY
 
 
 def test_refresh_tokens_that_die_unused_are_kept_alive() -> None:
     x = credentials("twitter", refreshToken="r")
-    first = at_connecting(networks()["twitter"], x, None, NOW)
+    first = at_connecting(platforms()["twitter"], x, None, NOW)
     assert first.renew_at is not None
     assert first.expires_at is None, "nobody has told"
-    tokens = at_renewal(networks()["twitter"], x, Lifetimes(NOW + 2 * HOUR), None, NOW)
+    tokens = at_renewal(platforms()["twitter"], x, Lifetimes(NOW + 2 * HOUR), None, NOW)
     assert tokens.renew_at is not None
     assert 27 * DAY <= tokens.renew_at - NOW <= 33 * DAY
     assert tokens.refresh_expires_at == NOW + 180 * DAY
-    assert at_renewal(networks()["reddit"], credentials("reddit", refreshToken="r"), Lifetimes(), None, NOW) == Tokens(
+    assert at_renewal(platforms()["reddit"], credentials("reddit", refreshToken="r"), Lifetimes(), None, NOW) == Tokens(
         NOW + DAY, None, None, None
     ), "Reddit's have no end"
 
@@ -102,25 +102,25 @@ def test_refresh_tokens_that_die_unused_are_kept_alive() -> None:
 def test_an_end_that_is_told_wins_over_the_rules() -> None:
     x = credentials("twitter", refreshToken="r")
     told = Lifetimes(NOW + HOUR, NOW + 7 * DAY)
-    tokens = at_renewal(networks()["twitter"], x, told, None, NOW)
+    tokens = at_renewal(platforms()["twitter"], x, told, None, NOW)
     assert (tokens.expires_at, tokens.refresh_expires_at) == (NOW + HOUR, NOW + 7 * DAY)
-    assumed = at_renewal(networks()["twitter"], x, Lifetimes(), None, NOW)
+    assumed = at_renewal(platforms()["twitter"], x, Lifetimes(), None, NOW)
     assert assumed.expires_at == NOW + 2 * HOUR
 
 
 def test_the_end_of_a_refresh_token_that_stays_is_kept() -> None:
     """LinkedIn's counts from the member's consent, and not every answer names it."""
     partner = credentials("linkedin", refreshToken="r")
-    tokens = at_renewal(networks()["linkedin"], partner, Lifetimes(NOW + 60 * DAY), NOW + 200 * DAY, NOW)
+    tokens = at_renewal(platforms()["linkedin"], partner, Lifetimes(NOW + 60 * DAY), NOW + 200 * DAY, NOW)
     assert tokens.refresh_expires_at == NOW + 200 * DAY
-    other = at_renewal(networks()["linkedin"], credentials("linkedin"), Lifetimes(NOW + 60 * DAY), None, NOW)
+    other = at_renewal(platforms()["linkedin"], credentials("linkedin"), Lifetimes(NOW + 60 * DAY), None, NOW)
     assert other.refresh_expires_at == NOW + 60 * DAY
     assert other.renew_at is None
 
 
 def test_accounts_that_were_connected_together_do_not_come_due_together() -> None:
     x = credentials("twitter", refreshToken="r")
-    times = {at_connecting(networks()["twitter"], x, None, NOW).renew_at for _ in range(50)}
+    times = {at_connecting(platforms()["twitter"], x, None, NOW).renew_at for _ in range(50)}
     assert len(times) > 40
 
 

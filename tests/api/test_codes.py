@@ -15,7 +15,7 @@ from tests.api.conftest import Client, problems
 from tests.stack import Stack
 
 ROOT = Path(__file__).parents[2]
-NETWORKS_OWN = {"duration_check_failed", "privacy_level_option_mismatch"}
+PLATFORMS_OWN = {"duration_check_failed", "privacy_level_option_mismatch"}
 """TikTok's codes that our module writes, because TikTok tells them elsewhere than in an error."""
 
 
@@ -63,16 +63,16 @@ def written_codes() -> Iterator[tuple[str, str]]:
 def test_every_internal_code_maps_to_a_public_code() -> None:
     written = set(written_codes())
     assert len(written) > 80
-    ours = {(path, code) for path, code in written if code == code.lower() and code not in NETWORKS_OWN}
+    ours = {(path, code) for path, code in written if code == code.lower() and code not in PLATFORMS_OWN}
     unknown = {(path, code) for path, code in ours if known_codes(code).code is None}
     assert unknown == set(), "add it to domain/codes.py and docs/errors.md, or to platforms/codes.py"
 
 
-def test_a_networks_own_code_is_kept_apart() -> None:
+def test_a_platforms_own_code_is_kept_apart() -> None:
     assert known_codes("190") == (None, "190")
     assert public_codes("190", ErrorCategory.AUTH) == ("account_refused", "190")
-    assert public_codes("http_400", ErrorCategory.REJECTED) == ("network_refused", "http_400")
-    assert public_codes("187", ErrorCategory.RATE_LIMITED, HoldReason.CAP) == ("network_cap", "187")
+    assert public_codes("http_400", ErrorCategory.REJECTED) == ("platform_refused", "http_400")
+    assert public_codes("187", ErrorCategory.RATE_LIMITED, HoldReason.CAP) == ("platform_cap", "187")
     assert public_codes("media_ratio", ErrorCategory.REJECTED) == ("media_ratio", None)
     assert public_codes("no_blob", ErrorCategory.PLATFORM) == ("upload_lost", None)
     for category in ErrorCategory:
@@ -81,7 +81,7 @@ def test_a_networks_own_code_is_kept_apart() -> None:
     assert TARGET_CODES.isdisjoint(_PUBLIC)
 
 
-async def test_a_failed_target_has_a_code_of_ours_and_the_networks_own(api: Client, stack: Stack) -> None:
+async def test_a_failed_target_has_a_code_of_ours_and_the_platforms_own(api: Client, stack: Stack) -> None:
     await stack.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden", "code": 4711})
     body = {
         "content": "Refused with a code of X's own",
@@ -90,10 +90,10 @@ async def test_a_failed_target_has_a_code_of_ours_and_the_networks_own(api: Clie
     }
     post = (await api.send_post(body)).json()
     (target,) = post["platforms"]
-    assert (target["status"], target["errorCode"]) == ("failed", "network_refused")
-    assert target["networkCode"]
+    assert (target["status"], target["errorCode"]) == ("failed", "platform_refused")
+    assert target["platformCode"]
     (attempt,) = (await api.get(f"/v1/posts/{post['id']}/attempts")).json()["attempts"]
-    assert (attempt["errorCode"], attempt["networkCode"]) == (None, target["networkCode"])
+    assert (attempt["errorCode"], attempt["platformCode"]) == (None, target["platformCode"])
 
 
 async def test_a_problem_names_the_target_that_it_concerns(api: Client, stack: Stack) -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from api.http.body import MAX_BYTES, check_size, parse_object
 from api.posts.create import now_ms
-from api.posts.network_rules import network_problems
 from api.posts.parse_post import read_create
+from api.posts.platform_rules import platform_problems
 from benchmarks.abuse.texts import NAMES, text
 from domain.errors import InvalidRequest
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.models import ConnectedAccount
 from tests.cpu import cpu_seconds
 
@@ -45,7 +45,7 @@ def handle(raw: bytes) -> None:
     except InvalidRequest:
         return
     accounts = {each.account_id: account(each.account_id, each.platform) for each in content.targets[::2]}
-    network_problems(content, accounts)
+    platform_problems(content, accounts)
 
 
 def account(account_id: str, platform: str) -> ConnectedAccount:
@@ -86,7 +86,7 @@ def width(name: str) -> int:
     return max(1, -(-len(json.dumps(text(name, 1000), ensure_ascii=False).encode()) // 1000))
 
 
-@pytest.mark.parametrize("platform", sorted(networks()))
+@pytest.mark.parametrize("platform", sorted(platforms()))
 def test_checking_the_worst_texts_is_bounded(platform: str) -> None:
     spent = {(name, number): cost(body) for name in NAMES for number, body in enumerate(bodies(name, platform))}
     slowest = max(spent, key=lambda each: spent[each])
@@ -190,7 +190,7 @@ def test_refusing_hostile_json_is_bounded(raw: bytes) -> None:
 
 
 def test_checking_the_worst_texts_for_all_platforms_is_bounded() -> None:
-    names = sorted(networks())
+    names = sorted(platforms())
     for name in NAMES:
         for size in (100_000, 40_000, 4_000):
             targets = [target(names[n % len(names)], n) for n in range(TARGETS)]

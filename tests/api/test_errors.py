@@ -28,7 +28,7 @@ def check_shape(response: httpx.Response) -> dict[str, Any]:
     body: dict[str, Any] = response.json()
     first = body["errors"][0]
     assert set(body) == {"error", "type", "code", "errors"} | ({"param"} if first["param"] else set())
-    beside = {"platform", "accountId", "networkCode"}
+    beside = {"platform", "accountId", "platformCode"}
     assert all(set(problem) - beside == {"error", "code", "param"} for problem in body["errors"])
     assert all(problem["code"] in PROBLEM_CODES for problem in body["errors"])
     assert (body["error"], body["code"], body.get("param")) == (first["error"], first["code"], first["param"])

@@ -6,21 +6,21 @@ from typing import Any
 import jsonschema_rs
 from sqlalchemy import select
 
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.app_setups import announce_apps
 from store.models import AppSetup
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
 
 
-async def test_every_networks_rules_are_served(api: Client) -> None:
+async def test_every_platforms_rules_are_served(api: Client) -> None:
     response = await api.get("/v1/platforms")
     assert response.status_code == 200
     listed = {each["platform"]: each for each in response.json()["platforms"]}
-    assert list(listed) == sorted(networks())
-    for name, network in networks().items():
-        view, rules = listed[name], network.rules
-        assert view["label"] == network.label
+    assert list(listed) == sorted(platforms())
+    for name, platform in platforms().items():
+        view, rules = listed[name], platform.rules
+        assert view["label"] == platform.label
         assert (view["text"]["limit"], view["text"]["unit"]) == (rules.text.limit, rules.text.unit)
         assert view["media"]["maxOf"] == dict(rules.media.max_of)
         assert {each["type"] for each in view["files"]} == {rule.kind for rule in rules.files}

@@ -27,7 +27,7 @@ async def send(stack: Stack, token: str, text: str) -> str:
     return str(answer.raise_for_status().json()["data"]["id"])
 
 
-async def test_a_second_send_is_seen_by_what_the_network_shows(stack: Stack) -> None:
+async def test_a_second_send_is_seen_by_what_the_platform_shows(stack: Stack) -> None:
     token = secrets.token_urlsafe(16)
     account = await stack.connect("twitter", accessToken=token)
     post = Post(Cell("twitter", Mode.NOW, Fault.DROPPED, Crash.SENDING), account.id, post_id="post_1")

@@ -23,7 +23,7 @@ from benchmarks.proof.cells import (
 )
 from benchmarks.proof.crashes import told_by
 from benchmarks.proof.faults import GIVEN_UP_AFTER, HOLD, LATE, point, programs
-from benchmarks.proof.networks import NETWORKS
+from benchmarks.proof.platforms import PLATFORMS
 from benchmarks.proof.rounds import batch_of, shares
 from benchmarks.proof.sight import Sight, struck
 
@@ -50,7 +50,7 @@ def test_everything_at_once_strikes_nothing_that_was_not_asked_for() -> None:
     assert not hit(Crash.EVERYTHING, OUT, arrived_at=None, asked=False)
 
 
-def test_before_the_send_means_that_a_worker_had_it_and_the_network_did_not() -> None:
+def test_before_the_send_means_that_a_worker_had_it_and_the_platform_did_not() -> None:
     assert hit(Crash.BEFORE, OUT, arrived_at=None, taken=True)
     assert not hit(Crash.BEFORE, OUT, arrived_at=None)
     assert not hit(Crash.BEFORE, OUT, taken=True)
@@ -110,7 +110,7 @@ def test_every_cell_that_waits_for_a_request_has_that_request_held_back_first() 
             assert first.get("hold") == HOLD or first.get("seconds") == LATE, each
 
 
-def test_the_matrix_is_whole_and_the_short_version_a_part_of_it_on_every_network() -> None:
+def test_the_matrix_is_whole_and_the_short_version_a_part_of_it_on_every_platform() -> None:
     whole = chosen()
     pairs = {(each.fault, each.crash) for each in whole}
     killed = set(Crash) - set(FROZEN_WORKER) - set(FROZEN_PART) - set(RESTORED) - set(CLOCKS)
@@ -120,7 +120,7 @@ def test_the_matrix_is_whole_and_the_short_version_a_part_of_it_on_every_network
     assert {each.mode for each in whole if each.crash in killed} == set(Mode)
     assert len(whole) > 3000
     brief = chosen(shortened=True)
-    assert {each.network for each in brief} == set(NETWORKS)
+    assert {each.platform for each in brief} == set(PLATFORMS)
     assert {each.mode for each in brief} == set(Mode)
     assert all(short(each) for each in brief)
     assert [str(each) for each in chosen("twitter/edit/*-drop/temporal")] == ["twitter/edit/accept-then-drop/temporal"]

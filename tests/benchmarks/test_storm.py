@@ -10,10 +10,10 @@ from benchmarks.storm import Stormed, problems
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
-def stormed(status: str, *, post: str = "", network: str = "twitter", **more: Any) -> Stormed:
+def stormed(status: str, *, post: str = "", platform: str = "twitter", **more: Any) -> Stormed:
     target = {"status": status, "platformPostId": "7" if status == "published" else None}
     last = {"status": post or status, "content": "storm 1 1. 5", "scheduledFor": "2020-01-01T00:00:00Z"}
-    return Stormed(network, "tw_1", "storm 1 1.", "post_1", last={**last, "platforms": [target]}, **more)
+    return Stormed(platform, "tw_1", "storm 1 1.", "post_1", last={**last, "platforms": [target]}, **more)
 
 
 def shown(platform_post_id: str = "7", text: str = "storm 1 1. 5", at: datetime = NOW) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def shown(platform_post_id: str = "7", text: str = "storm 1 1. 5", at: datetime 
         (stormed("published"), [shown()]),
         (stormed("failed"), []),
         (stormed("pending", post="draft"), []),
-        (stormed("unconfirmed", post="publishing", network="telegram"), [shown()]),
+        (stormed("unconfirmed", post="publishing", platform="telegram"), [shown()]),
         (stormed("published", deleted_at=NOW), [shown(at=NOW - timedelta(seconds=1))]),
     ],
 )

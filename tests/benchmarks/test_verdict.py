@@ -10,8 +10,10 @@ from benchmarks.proof.verdict import Facts, Kind, judge, shown_of
 PUBLIC = [("1", "text")]
 
 
-def cell(network: str = "twitter", mode: Mode = Mode.NOW, fault: Fault = Fault.NONE, crash: Crash = Crash.NONE) -> Cell:
-    return Cell(network, mode, fault, crash)
+def cell(
+    platform: str = "twitter", mode: Mode = Mode.NOW, fault: Fault = Fault.NONE, crash: Crash = Crash.NONE
+) -> Cell:
+    return Cell(platform, mode, fault, crash)
 
 
 def seen(status: str = "published", public: list[tuple[str, str]] | None = None, **more: Any) -> Facts:
@@ -58,16 +60,16 @@ def test_a_definite_refusal_must_end_failed_and_anything_else_published() -> Non
     assert judge(cell(fault=Fault.LIMITED), seen("failed", [], category="rate_limited")).kind is Kind.UNEXPECTED
 
 
-@pytest.mark.parametrize("network", ["telegram", "discord-webhook"])
-def test_a_lost_answer_may_rest_unconfirmed_where_the_network_cannot_be_read(network: str) -> None:
-    assert judge(cell(network, fault=Fault.DROPPED), seen("unconfirmed")).kind is Kind.RIGHT
-    assert judge(cell(network, fault=Fault.DROPPED), seen("unconfirmed", [])).kind is Kind.LOST
-    assert judge(cell(network, fault=Fault.DOWN), seen("unconfirmed", [])).kind is Kind.RIGHT
+@pytest.mark.parametrize("platform", ["telegram", "discord-webhook"])
+def test_a_lost_answer_may_rest_unconfirmed_where_the_platform_cannot_be_read(platform: str) -> None:
+    assert judge(cell(platform, fault=Fault.DROPPED), seen("unconfirmed")).kind is Kind.RIGHT
+    assert judge(cell(platform, fault=Fault.DROPPED), seen("unconfirmed", [])).kind is Kind.LOST
+    assert judge(cell(platform, fault=Fault.DOWN), seen("unconfirmed", [])).kind is Kind.RIGHT
     told = seen("unconfirmed", [], crashes=frozenset({Crash.SENDING}))
-    assert judge(cell(network, crash=Crash.SENDING), told).kind is Kind.RIGHT
+    assert judge(cell(platform, crash=Crash.SENDING), told).kind is Kind.RIGHT
 
 
-def test_unconfirmed_is_no_end_where_no_answer_was_lost_or_the_network_can_be_read() -> None:
+def test_unconfirmed_is_no_end_where_no_answer_was_lost_or_the_platform_can_be_read() -> None:
     assert judge(cell("telegram"), seen("unconfirmed")).kind is Kind.UNEXPECTED
     told = seen("unconfirmed", crashes=frozenset({Crash.BEFORE}))
     assert judge(cell("telegram", crash=Crash.BEFORE), told).kind is Kind.UNEXPECTED

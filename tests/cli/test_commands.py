@@ -17,7 +17,7 @@ from cli.main import main
 from cli.stack.files import DevFile, Folder, State, write_private
 from cli.stack.ports import free_port
 from domain.ids import new_id
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.accounts import open_credentials
 from store.api_keys import workspace_of_key
 from store.models import Account
@@ -225,7 +225,7 @@ async def test_a_private_host_without_a_port_is_refused_at_the_start(
     assert f"{name}: 'localhost' is not host:port; write for example nas.lan:8443" in result.stderr
 
 
-async def test_accounts_are_added_after_the_network_confirmed_them(production: Stack) -> None:
+async def test_accounts_are_added_after_the_platform_confirmed_them(production: Stack) -> None:
     account = await production.connect("instagram", accessToken="from-the-network")
     result = await run(
         "accounts", "add", "instagram", "--workspace", "brand", stdin='{"accessToken": "from-the-network"}'
@@ -262,7 +262,7 @@ async def test_removing_an_account_names_what_waits_for_it_and_asks(production: 
     assert posts[0].id in removed.stderr
 
 
-async def test_an_account_that_the_network_does_not_know_is_refused_and_not_kept(production: Stack) -> None:
+async def test_an_account_that_the_platform_does_not_know_is_refused_and_not_kept(production: Stack) -> None:
     result = await run("accounts", "add", "twitter", "--workspace", "none", stdin='{"accessToken": "tok-unknown"}')
     assert result.exit_code == 1
     assert "Error: X does not accept these credentials. Check them and try again.\n" in result.stderr
@@ -389,7 +389,7 @@ async def test_invalid_credentials_are_named_by_field_without_values(
 
 async def test_an_unknown_platform_lists_the_known_ones(production: Stack) -> None:
     result = await run("accounts", "add", "myspace", "--workspace", "w", stdin="{}")
-    assert result.stderr == f"Error: There is no network 'myspace': choose one of {', '.join(networks())}.\n"
+    assert result.stderr == f"Error: There is no network 'myspace': choose one of {', '.join(platforms())}.\n"
 
 
 async def test_on_a_stack_any_token_makes_an_account(stack: Stack, data_dir: Path) -> None:

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from platforms.registry import networks
+from platforms.registry import platforms
 from tests.cli.parts import alive, kill, until
 from tests.cli.stacks import DevStack, socialsyncer
 
@@ -56,7 +56,7 @@ async def test_dev_prints_all_addresses(stacks: tuple[DevStack, DevStack]) -> No
     assert stat.S_IMODE(one.data.stat().st_mode) == 0o700
     assert {(acc["platform"], acc["premium"]) for acc in dev["accounts"]} >= {("twitter", True), ("instagram", False)}
     assert [acc["premium"] for acc in dev["accounts"] if acc["platform"] == "twitter"] == [True, False]
-    assert {acc["platform"] for acc in dev["accounts"]} == set(networks())
+    assert {acc["platform"] for acc in dev["accounts"]} == set(platforms())
     assert {acc["accountId"] for acc in dev["accounts"]}.isdisjoint({acc["accountId"] for acc in two.dev["accounts"]})
     async with httpx.AsyncClient(trust_env=False) as client:
         for url in (dev["temporalUiUrl"], dev["sandboxUrl"], f"{dev['apiUrl']}/docs"):

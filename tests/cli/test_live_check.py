@@ -51,7 +51,7 @@ async def test_unknown_samples_are_reported(production: Stack, arguments: tuple[
     assert says in result.stderr
 
 
-async def test_files_that_networks_fetch_are_at_our_own_address(stack: Stack) -> None:
+async def test_files_that_platforms_fetch_are_at_our_own_address(stack: Stack) -> None:
     settings = stack.settings.model_copy(update={"sandbox_url": "", "public_url": "https://posts.example"})
     host = host_of(Environment(settings), stack.worker_database, stack.workspace_id)
     assert host

@@ -19,7 +19,7 @@ def test_control_characters_are_escaped_for_terminals(capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == f"{SHOWN}\nsecond line\n"
 
 
-def test_an_error_that_repeats_a_networks_words_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_repeats_a_platforms_words_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise UserError(f"The network says: {HOSTILE}")
 

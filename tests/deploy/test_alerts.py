@@ -59,7 +59,7 @@ def part(name: str) -> dict[str, float]:
 
 INCIDENTS = {
     "a network refuses everybody": Incident(
-        waiting("discord", "network", 25), ["NetworkRefuses"], within_s=300, grows={oldest("discord", "network"): 15}
+        waiting("discord", "platform", 25), ["PlatformRefuses"], within_s=300, grows={oldest("discord", "platform"): 15}
     ),
     "a network takes posts and does not answer": Incident(waiting("mastodon", "answer", 20), ["AnswersLost"]),
     "an account's token has expired": Incident(waiting("instagram", "account", 50), ["AccountsNeedReconnecting"]),

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from domain.connection_held import ConnectionHeld, demand_no_connection
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
 from store.database import Database
@@ -14,11 +14,11 @@ from tests.stack import Stack
 
 
 def wire(transport: httpx.AsyncBaseTransport, url: str) -> Wire:
-    return Wire(transport, url, "Test", lambda _: NetworkError(Kind.REJECTED, "No.", code="no"))
+    return Wire(transport, url, "Test", lambda _: PlatformError(Kind.REJECTED, "No.", code="no"))
 
 
 @pytest.mark.parametrize("reads", [False, True])
-async def test_no_network_is_asked_inside_a_transaction(stack: Stack, *, reads: bool) -> None:
+async def test_no_platform_is_asked_inside_a_transaction(stack: Stack, *, reads: bool) -> None:
     async with Transport() as transport:
         asks = wire(transport, stack.sandbox_url)
         async with stack.database.reading() if reads else stack.database.transaction():

@@ -7,8 +7,8 @@ from datetime import timedelta
 from activities.errors import try_again
 from domain.system_errors import system_words
 from media.refusals import no_decoder
-from platforms.errors import NetworkError
-from platforms.registry import networks
+from platforms.errors import PlatformError
+from platforms.registry import platforms
 
 
 def caused(error: Exception, cause: Exception) -> Exception:
@@ -21,8 +21,8 @@ def caused(error: Exception, cause: Exception) -> Exception:
 def test_a_step_whose_decoder_could_not_be_made_says_which_system_call_failed() -> None:
     full = OSError(errno.ENOMEM, "a secret", "/a/path")
     error = caused(no_decoder(), caused(RuntimeError("server away"), full))
-    assert isinstance(error, NetworkError)
-    said = try_again(networks()["mastodon"], error, timedelta(seconds=1))
+    assert isinstance(error, PlatformError)
+    said = try_again(platforms()["mastodon"], error, timedelta(seconds=1))
     assert said.message == "Mastodon: transient (decoder_unavailable), errno 12: Cannot allocate memory"
 
 

@@ -77,7 +77,7 @@ def test_what_leads_to_another_status_forgets_the_last_failure(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_nothing_that_may_be_public_is_sent_again_but_by_what_the_network_showed(name: str) -> None:
+def test_nothing_that_may_be_public_is_sent_again_but_by_what_the_platform_showed(name: str) -> None:
     transition, to = CASES[name]
     if to is not None and to.is_unsent and any(each.may_be_public for each in transition.expects):
         assert name == "pending"

@@ -19,7 +19,7 @@ LATER = datetime(2026, 12, 1, tzinfo=UTC)
         ("failed", {"error_code": "duplicate"}, None),
         ("publishing", {}, None),
         ("publishing", {"next_attempt_at": LATER}, WaitsFor.RATE_LIMIT),
-        ("publishing", {"next_attempt_at": LATER, "error_code": "http_503"}, WaitsFor.NETWORK),
+        ("publishing", {"next_attempt_at": LATER, "error_code": "http_503"}, WaitsFor.PLATFORM),
         ("publishing", {"next_attempt_at": LATER, "error_code": MEDIA_BUSY}, WaitsFor.MEDIA),
         ("unconfirmed", {"confirming": True}, WaitsFor.ANSWER),
         ("unconfirmed", {"confirming": True, "next_attempt_at": LATER}, WaitsFor.ANSWER),

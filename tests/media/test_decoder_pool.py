@@ -18,7 +18,7 @@ from media.fair_slots import TooManyWaiting
 from media.fetch import MediaFetcher
 from media.spool import Spool
 from media.stored import StoredFile
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from tests.media import files
 from tests.media.hostile import HostileServer, generated
 from tests.media.hostile_files import FILES, decompression_bomb
@@ -51,8 +51,8 @@ def bitmap() -> StoredFile:
     return files.file_of(files.saved(files.photo(), "BMP"), "image/bmp")
 
 
-async def refused(pool: DecoderPool, file: StoredFile) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(pool: DecoderPool, file: StoredFile) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await pool.examine("workspace", file)
     return caught.value
 
@@ -154,7 +154,7 @@ async def test_unusable_files_are_refused(pool: DecoderPool, content: bytes, con
 async def test_a_picture_that_no_jpeg_can_hold_is_refused(pool: DecoderPool) -> None:
     file = files.file_of(files.saved(files.photo(), "PNG"), "image/png")
     facts = await measured(pool, file)
-    with pytest.raises(NetworkError) as caught:
+    with pytest.raises(PlatformError) as caught:
         async with pool.converted("workspace", file, facts, ImageDemand(max_bytes=10)):
             pass
     assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_too_large")
@@ -163,7 +163,7 @@ async def test_a_picture_that_no_jpeg_can_hold_is_refused(pool: DecoderPool) -> 
 async def test_a_picture_that_takes_too_much_memory_is_refused() -> None:
     pool = DecoderPool(memory=400 * 2**20)
     file = files.file_of(files.bomb(10_000, 10_000), "image/png")
-    with pytest.raises(NetworkError) as caught:
+    with pytest.raises(PlatformError) as caught:
         async with pool.converted("workspace", file, MediaFacts("image/png", 1, 10, 10), ImageDemand(max_width=5)):
             pass
     assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_too_large")
@@ -264,10 +264,10 @@ async def test_hostile_files_end_within_their_second(pool: DecoderPool, name: st
     hostile = FILES[name]
     file = files.file_of(hostile.make(), hostile.content_type)
     before = cpu_seconds_of_processes(pool)
-    error: NetworkError | None = None
+    error: PlatformError | None = None
     try:
         await pool.examine("workspace", file, files.room())
-    except NetworkError as caught:
+    except PlatformError as caught:
         error = caught
     if hostile.accepted:
         assert error is None

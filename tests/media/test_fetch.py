@@ -14,7 +14,7 @@ from domain.post import Media, MediaType
 from media import download
 from media.fetch import MediaFetcher, MinimumSpeed
 from media.spool import Spool
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.allowed_hosts import AllowedHosts
 from platforms.http.guard import GuardedTransport
 from tests.media.hostile import (
@@ -40,8 +40,8 @@ def open_files() -> int:
     return len(list(Path("/dev/fd").iterdir()))
 
 
-async def refusal(fetcher: MediaFetcher, url: str, kind: MediaType = MediaType.IMAGE) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refusal(fetcher: MediaFetcher, url: str, kind: MediaType = MediaType.IMAGE) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         async with fetcher.open(Media(type=kind, url=url)):
             pass
     return caught.value

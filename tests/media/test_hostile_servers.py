@@ -15,7 +15,7 @@ from domain.shares import Exhausted
 from media.admission import MOST_FETCHES, Admission, MediaLimits
 from media.fetch import MediaFetcher, MinimumSpeed
 from media.shared_files import SharedFiles
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from tests.media.hostile import (
     JPEG,
     MP4_HEAD,
@@ -33,7 +33,7 @@ from tests.media.hostile import (
 )
 from tests.media.test_fetch import open_files
 
-Fetch = Callable[[str], "asyncio.Task[NetworkError]"]
+Fetch = Callable[[str], "asyncio.Task[PlatformError]"]
 
 SPEED = MinimumSpeed(grace=1, slowest=2**20)
 PATIENT = MinimumSpeed(grace=20, slowest=2**20)
@@ -107,8 +107,8 @@ def spools() -> int:
     return sum("socialsyncer-" in name for name in names)
 
 
-async def refusal(files: SharedFiles, url: str, workspace: str = "a") -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refusal(files: SharedFiles, url: str, workspace: str = "a") -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         async with files.open(workspace, url, Media(type=MediaType.VIDEO, url=url), lambda _: None):
             pass
     return caught.value

@@ -5,7 +5,7 @@ import pytest
 from domain.post import MediaType
 from media.decoding.facts import ImageDemand, MediaFacts
 from media.limits import check, demand_of
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.rules import FileRule
 from tests.media import files
 
@@ -18,11 +18,11 @@ FACTS = MediaFacts("image/jpeg", 100, 1000, 1000)
 CLIP = MediaFacts("video/mp4", 100, 1080, 1920, duration=10)
 
 
-def refusal(rule: FileRule, facts: MediaFacts) -> NetworkError | None:
+def refusal(rule: FileRule, facts: MediaFacts) -> PlatformError | None:
     file = replace(files.file_of(b"x", facts.content_type), size=facts.size)
     try:
         check("Instagram", rule, file, facts)
-    except NetworkError as error:
+    except PlatformError as error:
         return error
     return None
 

@@ -11,7 +11,7 @@ from media.fetch import MediaFetcher
 from media.shared_files import SharedFiles
 from media.spool import Spool
 from media.stored import StoredFile
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from runtime import worker
 from store.publishing import load
 from tests.media.hostile import JPEG, Answer, HostileServer, answer, slow
@@ -91,7 +91,7 @@ async def test_no_post_gets_the_file_of_another(make: Make, server: HostileServe
 async def test_the_type_that_a_post_gives_is_held_against_the_file_each_time(make: Make, server: HostileServer) -> None:
     files, media = make(), picture(server)
     await read(files, media)
-    with pytest.raises(NetworkError):
+    with pytest.raises(PlatformError):
         await read(files, media.model_copy(update={"type": MediaType.VIDEO}))
 
 
@@ -134,14 +134,14 @@ async def test_beyond_the_room_there_is_the_oldest_unused_go(
 
 async def test_a_refused_file_is_fetched_again(make: Make, server: HostileServer) -> None:
     files, media = make(), picture(server)
-    with pytest.raises(NetworkError):
+    with pytest.raises(PlatformError):
         async with opened(files, media):
-            raise NetworkError(Kind.REJECTED, "too wide", code="media_dimensions")
+            raise PlatformError(Kind.REJECTED, "too wide", code="media_dimensions")
     await read(files, media)
     assert len(server.requests) == 2
-    with pytest.raises(NetworkError):
+    with pytest.raises(PlatformError):
         async with opened(files, media):
-            raise NetworkError(Kind.NOT_READY, "processing", code="processing")
+            raise PlatformError(Kind.NOT_READY, "processing", code="processing")
     await read(files, media)
     assert len(server.requests) == 2
     files.forget("post")
@@ -190,7 +190,7 @@ async def test_a_fetch_without_waiters_ends(make: Make, server: HostileServer) -
 async def test_a_failure_reaches_all_waiters_and_is_not_kept(make: Make, server: HostileServer) -> None:
     files, media = make(), picture(server, sent=answer(b"", status="503 Service Unavailable"))
     outcomes = await asyncio.gather(*(read(files, media) for _ in range(2)), return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes] == [NetworkError] * 2
+    assert [type(outcome) for outcome in outcomes] == [PlatformError] * 2
     assert len(server.requests) == 1
     server.routes["/a"] = answer(JPEG)
     assert await read(files, media) == JPEG
@@ -213,8 +213,8 @@ async def test_two_targets_of_a_post_get_a_video_by_one_request_up_to_its_last_p
                 job = await load(session, post.targets[number].id)
             assert job is not None
             step = desk.open(job)
-            await step.network.prepare(step.connection, step.sending)
-            await step.network.publish(step.connection, step.sending)
+            await step.platform.prepare(step.connection, step.sending)
+            await step.platform.publish(step.connection, step.sending)
 
         await asyncio.gather(publish(0), publish(1))
         desk.forget_files(post.id)

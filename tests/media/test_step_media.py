@@ -18,9 +18,9 @@ from media.fetch import MediaFetcher
 from media.public_files import PublicFiles
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools, StepMedia
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.rules import FileRule
 from tests.media import files
 from tests.media.hostile import JPEG, MP4_HEAD, Answer, HostileServer, answer, endless, generated, slow
@@ -51,10 +51,10 @@ async def tools(server: HostileServer) -> AsyncIterator[MediaTools]:
     await tools.close()
 
 
-def media_of(tools: MediaTools, platform: str, rules: Sequence[FileRule] | None = None) -> tuple[StepMedia, Noted]:
-    network, noted = networks()[platform], Noted()
+def media_of(tools: MediaTools, name: str, rules: Sequence[FileRule] | None = None) -> tuple[StepMedia, Noted]:
+    platform, noted = platforms()[name], Noted()
     return StepMedia(
-        tools, "workspace", "post", network, network.rules.files if rules is None else rules, noted, lambda _: None
+        tools, "workspace", "post", platform, platform.rules.files if rules is None else rules, noted, lambda _: None
     ), noted
 
 
@@ -63,8 +63,8 @@ def served(server: HostileServer, content: bytes, kind: MediaType = MediaType.IM
     return Media(type=kind, url=f"http://127.0.0.1:{server.port}{name}")
 
 
-async def refused(source: StepMedia, media: Media) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(source: StepMedia, media: Media) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         async with source.open(media):
             pass
     return caught.value
@@ -79,7 +79,7 @@ async def test_a_fitting_file_is_sent_as_it_is(tools: MediaTools, server: Hostil
     assert list(noted.entries.values()) == [[]]
 
 
-async def test_place_and_camera_are_taken_out_where_the_network_publishes_the_file_itself(
+async def test_place_and_camera_are_taken_out_where_the_platform_publishes_the_file_itself(
     tools: MediaTools, server: HostileServer
 ) -> None:
     photo = served(server, files.jpeg())
@@ -103,7 +103,9 @@ async def test_an_image_of_another_type_becomes_a_jpeg(tools: MediaTools, server
     assert noted.entries == {picture.url: ["converted", "compressed"]}
 
 
-async def test_an_image_is_scaled_to_the_sides_that_the_network_takes(tools: MediaTools, server: HostileServer) -> None:
+async def test_an_image_is_scaled_to_the_sides_that_the_platform_takes(
+    tools: MediaTools, server: HostileServer
+) -> None:
     rule = FileRule(MediaType.IMAGE, ("image/jpeg",), max_width=30)
     source, noted = media_of(tools, "facebook", [rule])
     picture = served(server, files.saved(files.photo(), "JPEG"))
@@ -143,7 +145,7 @@ async def test_damaged_and_monstrous_files_are_refused(
     assert (error.kind, error.code) in {(Kind.REJECTED, "media_invalid"), (Kind.REJECTED, "media_too_large")}
 
 
-async def test_a_network_that_fetches_itself_is_given_the_files_own_address(
+async def test_a_platform_that_fetches_itself_is_given_the_files_own_address(
     tools: MediaTools, server: HostileServer
 ) -> None:
     photo = served(server, files.jpeg(1))
@@ -154,13 +156,13 @@ async def test_a_network_that_fetches_itself_is_given_the_files_own_address(
 
 async def test_a_missing_public_url_is_explained(tools: MediaTools, server: HostileServer) -> None:
     source, _ = media_of(tools, "instagram")
-    with pytest.raises(NetworkError) as caught:
+    with pytest.raises(PlatformError) as caught:
         await source.address(served(server, files.png()))
     assert caught.value.message == (
         "Instagram takes image/jpeg for an image; this is image/png. Give the URL of a file of that type."
     )
     source, _ = media_of(tools, "instagram", [FileRule(MediaType.IMAGE, ("image/jpeg",), max_width=30)])
-    with pytest.raises(NetworkError) as caught:
+    with pytest.raises(PlatformError) as caught:
         await source.address(served(server, files.saved(files.photo(), "JPEG")))
     assert caught.value.message == (
         "Instagram allows an image up to 30 pixels wide; this is 60 x 40. Give a smaller one."
@@ -205,10 +207,12 @@ def clip(server: HostileServer, sent: Answer) -> Media:
 
 
 @pytest.mark.parametrize("sent", [endless(MP4_HEAD), answer(MP4_HEAD, length=2**20 + 1)])
-async def test_fetching_stops_at_what_the_network_takes(sent: Answer, tools: MediaTools, server: HostileServer) -> None:
+async def test_fetching_stops_at_what_the_platform_takes(
+    sent: Answer, tools: MediaTools, server: HostileServer
+) -> None:
     heard: list[str] = []
-    network = networks()["telegram"]
-    source = StepMedia(tools, "workspace", "post", network, [VIDEO], Noted(), heard.append)
+    platform = platforms()["telegram"]
+    source = StepMedia(tools, "workspace", "post", platform, [VIDEO], Noted(), heard.append)
     error = await refused(source, clip(server, sent))
     assert (error.kind, error.code) == (Kind.REJECTED, "media_too_large")
     assert error.message == "Telegram allows 1 MB for a video; this has more."
@@ -216,7 +220,7 @@ async def test_fetching_stops_at_what_the_network_takes(sent: Answer, tools: Med
     assert tools.files._admission.disk.free == tools.files._admission.disk.total
 
 
-async def test_a_file_is_fetched_up_to_the_largest_size_that_its_networks_take(
+async def test_a_file_is_fetched_up_to_the_largest_size_that_its_platforms_take(
     tools: MediaTools, server: HostileServer, tmp_path: Path
 ) -> None:
     may_end = asyncio.Event()
@@ -243,7 +247,7 @@ async def _open_once(source: StepMedia, media: Media) -> None:
         pass
 
 
-async def test_a_network_without_a_limit_gets_no_video_of_any_size(tools: MediaTools, server: HostileServer) -> None:
+async def test_a_platform_without_a_limit_gets_no_video_of_any_size(tools: MediaTools, server: HostileServer) -> None:
     source, _ = media_of(tools, "mastodon", [replace(VIDEO, max_bytes=None)])
     error = await refused(source, clip(server, answer(MP4_HEAD, length=2**29 + 1)))
     assert (error.kind, error.code) == (Kind.REJECTED, "media_too_large")
@@ -277,8 +281,8 @@ class TestWhatOneWorkspaceMayHold:
         assert admission.fetches.free == admission.fetches.total
 
     def source(self, tools: MediaTools, workspace: str = "a", post: str = "post") -> StepMedia:
-        network = networks()["telegram"]
-        return StepMedia(tools, workspace, post, network, [], Noted(), lambda _: None, target_id=post)
+        platform = platforms()["telegram"]
+        return StepMedia(tools, workspace, post, platform, [], Noted(), lambda _: None, target_id=post)
 
     async def test_the_disk_is_shared(self, tools: MediaTools, server: HostileServer) -> None:
         large = served(server, b"%PDF-1.7" + bytes(3 * 2**20), MediaType.DOCUMENT, "/large")

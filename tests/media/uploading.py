@@ -43,11 +43,11 @@ async def publish(tools: MediaTools, sandbox: Sandbox, platform: str, url: str) 
     """Publish the video on a new account."""
     rig = await open_account(sandbox, platform)
     draft_media = [Media(type=MediaType.VIDEO, url=url)]
-    source = StepMedia(tools, "workspace", url, rig.network, rig.network.rules.files, Unwritten(), lambda _: None)
+    source = StepMedia(tools, "workspace", url, rig.platform, rig.platform.rules.files, Unwritten(), lambda _: None)
     rig.source = cast("MediaFromUrl", source)
     sending = rig.sending(f"A video for {platform}", draft_media)
-    await rig.network.prepare(rig.connection(), sending)
-    return await rig.network.publish(rig.connection(), sending)
+    await rig.platform.prepare(rig.connection(), sending)
+    return await rig.platform.publish(rig.connection(), sending)
 
 
 async def main(sandbox_url: str, small: str, large: str, *platforms: str) -> None:

@@ -18,7 +18,7 @@ from tests.model.state import (
     Life,
     Mail,
     Message,
-    Network,
+    Platform,
     Row,
     Run,
     Stage,
@@ -130,13 +130,13 @@ class Model(ABC):
         yield from self._faults(world)
 
     def _time(self, world: World) -> Iterator[Move]:
-        row, network = world.row, world.network
+        row, platform = world.row, world.platform
         if world.now < END:
             yield "an hour passes", world._replace(now=world.now + 1), None
-        if network.late:
-            shown = world._replace(network=Network(network.public + 1, network.late - 1))
-            yield "the network shows what it accepted late", shown, TWICE if network.public else None
-        if row.age == 2 or (row.age == 1 and network.late) or not (row.attempts or row.target == Target.UNCONFIRMED):
+        if platform.late:
+            shown = world._replace(platform=Platform(platform.public + 1, platform.late - 1))
+            yield "the network shows what it accepted late", shown, TWICE if platform.public else None
+        if row.age == 2 or (row.age == 1 and platform.late) or not (row.attempts or row.target == Target.UNCONFIRMED):
             # A network accepts late, yet before its silence is believed.
             return
         if not any(step.stage == Stage.READY and not step.late for step in world.steps):
@@ -193,9 +193,9 @@ class Model(ABC):
             else:
                 yield f"{late}the worker asks: its attempt is closed, so it sends nothing", done(world, step), None
             return
-        network, left, lie = world.network, world.left, _lie(world, step)
-        public = world._replace(network=network._replace(public=network.public + 1))
-        broken = lie or (TWICE if network.public else None)
+        platform, left, lie = world.platform, world.left, _lie(world, step)
+        public = world._replace(platform=platform._replace(public=platform.public + 1))
+        broken = lie or (TWICE if platform.public else None)
         yield f"{late}the request is sent and accepted", answered(public, step, Answer.ACCEPTED), broken
         if left.refuse:
             spent = world._replace(left=spend(left, "refuse"))
@@ -207,7 +207,7 @@ class Model(ABC):
             unsent = answered(world._replace(left=less), step, Answer.UNCONFIRMED)
             yield f"!{late}the request is lost, its sender does not know", unsent, lie
         if left.accept_late:
-            slow = world._replace(left=spend(left, "accept_late"), network=network._replace(late=network.late + 1))
+            slow = world._replace(left=spend(left, "accept_late"), platform=platform._replace(late=platform.late + 1))
             yield f"!{late}the network takes the request late", answered(slow, step, Answer.UNCONFIRMED), lie
 
     def _settle(self, world: World, step: Step, late: str) -> Move:
@@ -235,7 +235,7 @@ class Model(ABC):
                 yield f"{late}the finding is of no use any more", done(world, step), None
         elif row.target != Target.UNCONFIRMED:
             yield f"{late}the confirmation finds it settled", done(world, step), None
-        elif world.network.public:
+        elif world.platform.public:
             found_it = answered(world, step._replace(number=row.attempts), Answer.ACCEPTED)
             yield f"{late}the confirmation finds the post", found_it, None
         elif row.age >= (2 if self.absence_counts_from_the_end else 1):
@@ -378,7 +378,7 @@ def start_of(*, due: int = 1, target: int = Target.PENDING, exists: bool = True,
     begun = target != Target.PENDING
     row = Row(post=1, version=1, taken=1, begun=begun, due=due, target=target) if exists else Row()
     run = Run(Life.RUNNING, 1, 1, due, target, begun) if exists else Run()
-    return World(due if begun else 0, row, run, (), (), Network(), Told(), Budget(**budget))
+    return World(due if begun else 0, row, run, (), (), Platform(), Told(), Budget(**budget))
 
 
 def ordered(items: Iterable[_Item]) -> tuple[_Item, ...]:

@@ -158,7 +158,7 @@ class Mail:
     REST = 6
 
 
-class Network(NamedTuple):
+class Platform(NamedTuple):
     """What the network has: public posts, and requests that it will accept a little later."""
 
     public: int = 0
@@ -215,7 +215,7 @@ class World(NamedTuple):
     run: Run
     steps: tuple[Step, ...]
     mail: tuple[Message, ...]
-    network: Network
+    platform: Platform
     told: Told
     left: Budget
     copy: Copy | None = None

@@ -18,7 +18,7 @@ import httpx
 
 from cli.stack.ports import free_port
 from platforms.base import AccountFacts
-from platforms.bluesky import NETWORK
+from platforms.bluesky import PLATFORM
 from platforms.bluesky.did import PLC
 from platforms.bluesky.references import INDEX
 from tests.platforms.programs import serving
@@ -55,13 +55,13 @@ class Pds:
         made = await self.call("createAccount", handle=handle, email=f"{handle}@mail.test", password=PASSWORD)
         token = made["accessJwt"]
         app = await self.call("createAppPassword", token=token, name="tests")
-        credentials = NETWORK.credentials.model_validate(
+        credentials = PLATFORM.credentials.model_validate(
             {"service": self.url, "identifier": handle, "password": app["password"]}
         )
-        account = AccountFacts(NETWORK.account_id(made["did"]), made["did"], handle)
+        account = AccountFacts(PLATFORM.account_id(made["did"]), made["did"], handle)
         elsewhere = {PLC: self.directory, INDEX: self.directory}
         source = MediaFromUrl(sandbox.client)
-        return Rig(NETWORK, sandbox, account, credentials, source, self.url, self.client, elsewhere)
+        return Rig(PLATFORM, sandbox, account, credentials, source, self.url, self.client, elsewhere)
 
     async def call(self, procedure: str, /, *, token: str = "", **body: Any) -> dict[str, Any]:
         """Call one of the server's own procedures."""

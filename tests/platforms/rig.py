@@ -12,10 +12,10 @@ from typing import Any, cast
 import httpx
 
 from domain.post import Media, MediaType
-from platforms.base import AccountFacts, Connection, Draft, Handles, Network, Sending
+from platforms.base import AccountFacts, Connection, Draft, Handles, Platform, Sending
 from platforms.files import MediaFile, MediaSource
 from platforms.http.wire import Exchange, Wire
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.renewal import Renews
 
 EACH_ITS_CONNECTION = httpx.Limits(max_keepalive_connections=0)
@@ -109,7 +109,7 @@ class Rig:
     Without an `address` and a `client` of its own the sandbox plays the network.
     """
 
-    network: Network[Any, Any]
+    platform: Platform[Any, Any]
     sandbox: Sandbox
     account: AccountFacts
     stored: Any
@@ -130,7 +130,7 @@ class Rig:
             async with self.lock:
                 if self.stored is used:
                     line = self.connection(client)
-                    self.stored = (await cast("Renews[Any]", self.network).renew(line)).credentials
+                    self.stored = (await cast("Renews[Any]", self.platform).renew(line)).credentials
                 return self.stored
 
         async def keep(change: Callable[[Any], Any]) -> Any:
@@ -138,16 +138,16 @@ class Rig:
                 self.stored = change(self.stored)
                 return self.stored
 
-        played = f"{self.sandbox.url}/{self.network.platform}"
+        played = f"{self.sandbox.url}/{self.platform.name}"
         wire = Wire(
             Through(client or self.client or self.sandbox.client),
             self.address or played,
-            self.network.label,
-            self.network.error_of,
-            self.network.request_id_header,
+            self.platform.label,
+            self.platform.error_of,
+            self.platform.request_id_header,
             self.exchanges.append,
-            domains=self.network.own_domains,
-            elsewhere=self.elsewhere or dict.fromkeys(self.network.beside, played),
+            domains=self.platform.own_domains,
+            elsewhere=self.elsewhere or dict.fromkeys(self.platform.beside, played),
         )
         return Connection(wire, self.account, used, refresh, keep)
 
@@ -165,20 +165,20 @@ class Rig:
         async def save(handles: Handles) -> None:
             self.saved.append(_copy(handles))
 
-        draft = Draft(text, tuple(media), self.network.settings.model_validate(settings or {}))
+        draft = Draft(text, tuple(media), self.platform.settings.model_validate(settings or {}))
         return Sending(
             draft, handles if handles is not None else {}, save, self.source, f"target_{next(_numbers)}", started_at
         )
 
     async def posts(self) -> list[dict[str, Any]]:
         """Return what became public on this account, newest first."""
-        query = f"posts?platform={self.network.platform}&accountId={self.account.account_id}"
+        query = f"posts?platform={self.platform.name}&accountId={self.account.account_id}"
         posts: list[dict[str, Any]] = (await self.sandbox.control("GET", query))["posts"]
         return posts
 
     async def operations(self) -> list[str]:
         """Return what the requests to this network were for, oldest first."""
-        query = f"requests?platform={self.network.platform}"
+        query = f"requests?platform={self.platform.name}"
         return [entry["operation"] for entry in (await self.sandbox.control("GET", query))["requests"]][::-1]
 
 
@@ -211,17 +211,17 @@ def _copy(handles: Handles) -> Handles:
 
 
 async def open_account(
-    sandbox: Sandbox, platform: str, *, premium: bool = False, credentials: dict[str, Any] | None = None
+    sandbox: Sandbox, name: str, *, premium: bool = False, credentials: dict[str, Any] | None = None
 ) -> Rig:
     """Make an account known to its network; `credentials` go beside the access token, in the clients' names."""
     number = next(_numbers)
-    network = networks()[platform]
+    platform = platforms()[name]
     account = AccountFacts(
-        f"{network.account_prefix}_{number}", str(17841400000000000 + number), f"tester{number}", premium
+        f"{platform.account_prefix}_{number}", str(17841400000000000 + number), f"tester{number}", premium
     )
     given = {"accessToken": secrets.token_urlsafe(24), **(credentials or {})}
     known = {
-        "platform": platform,
+        "platform": name,
         "accountId": account.account_id,
         "userId": account.user_id,
         "username": account.username,
@@ -230,4 +230,4 @@ async def open_account(
         "premium": premium,
     }
     await sandbox.control("POST", "accounts", {"accounts": [known]})
-    return Rig(network, sandbox, account, network.credentials.model_validate(given), MediaFromUrl(sandbox.client))
+    return Rig(platform, sandbox, account, platform.credentials.model_validate(given), MediaFromUrl(sandbox.client))

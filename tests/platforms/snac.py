@@ -19,7 +19,7 @@ import httpx
 
 from cli.stack.ports import free_port
 from platforms.base import AccountFacts
-from platforms.mastodon import NETWORK
+from platforms.mastodon import PLATFORM
 from tests.platforms.programs import serving
 from tests.platforms.rig import MediaFromUrl, Rig, Sandbox
 
@@ -51,10 +51,10 @@ class Snac:
         password = said.partition("User password is ")[2].split()[0]
         # A page for people, which answers with the token alone.
         answer = await self.client.post(f"{self.url}/oauth/x-snac-get-token", data={"login": name, "passwd": password})
-        credentials = NETWORK.credentials.model_validate({"instance": self.url, "accessToken": answer.text.strip()})
+        credentials = PLATFORM.credentials.model_validate({"instance": self.url, "accessToken": answer.text.strip()})
         source = MediaFromUrl(sandbox.client)
-        rig = Rig(NETWORK, sandbox, AccountFacts("", "", ""), credentials, source, self.url, self.client)
-        identity = await NETWORK.whoami(rig.connection())
+        rig = Rig(PLATFORM, sandbox, AccountFacts("", "", ""), credentials, source, self.url, self.client)
+        identity = await PLATFORM.whoami(rig.connection())
         rig.account = AccountFacts(f"ma_{name}", identity.user_id, identity.username, limits=identity.limits)
         return rig
 

@@ -12,9 +12,9 @@ from pydantic import SecretStr
 
 from domain.post import Media
 from platforms.base import AccountFacts, Published, Sending
-from platforms.bluesky import NETWORK
+from platforms.bluesky import PLATFORM
 from platforms.bluesky.settings import BlueskyCredentials
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from tests.platforms.rig import MediaFromUrl, Rig, Sandbox, open_account
 
@@ -37,7 +37,7 @@ async def open_bluesky(sandbox: Sandbox) -> Rig:
     """Connect an account: the token that the sandbox is told is its app password."""
     rig = await open_account(sandbox, "twitter")
     password = rig.stored.access_token
-    account = replace(rig.account, account_id=NETWORK.account_id(rig.account.user_id))
+    account = replace(rig.account, account_id=PLATFORM.account_id(rig.account.user_id))
     known = {
         "platform": "bluesky",
         "accountId": account.account_id,
@@ -47,7 +47,7 @@ async def open_bluesky(sandbox: Sandbox) -> Rig:
     }
     await sandbox.control("POST", "accounts", {"accounts": [known]})
     credentials = BlueskyCredentials(user_id=f"{account.username}.bsky.social", access_token=password)
-    return Rig(NETWORK, sandbox, account, credentials, rig.source)
+    return Rig(PLATFORM, sandbox, account, credentials, rig.source)
 
 
 def sized(rig: Rig, sending: Sending[Any]) -> Sending[Any]:
@@ -60,13 +60,13 @@ async def rig(sandbox: Sandbox) -> Rig:
 
 
 async def publish(rig: Rig, sending: Any) -> Published:
-    await NETWORK.prepare(rig.connection(), sending)
-    published = await NETWORK.publish(rig.connection(), sending)
-    return await NETWORK.complete(rig.connection(), sending, published)
+    await PLATFORM.prepare(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
+    return await PLATFORM.complete(rig.connection(), sending, published)
 
 
-async def refused(step: Awaitable[object]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[object]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
@@ -90,17 +90,17 @@ async def logins(rig: Rig) -> list[str]:
 
 
 async def test_says_whose_app_password_it_is(rig: Rig) -> None:
-    identity = await NETWORK.whoami(rig.connection())
+    identity = await PLATFORM.whoami(rig.connection())
     assert identity.user_id == f"did:plc:{rig.account.user_id}"
     assert identity.username == f"{rig.account.username}.bsky.social"
-    assert NETWORK.account_id(identity.user_id) == rig.account.account_id
+    assert PLATFORM.account_id(identity.user_id) == rig.account.account_id
     assert rig.stored.did == identity.user_id
     assert rig.stored.pds == "sandbox.host.bsky.network"
 
 
 async def test_the_record_is_written_under_the_key_that_was_chosen(rig: Rig) -> None:
     sending = rig.sending("Chosen before")
-    await NETWORK.choose(sending)
+    await PLATFORM.choose(sending)
     published = await publish(rig, sending)
     (saved,) = rig.saved
     assert published.platform_post_id.endswith(f"/{saved['records']['post']['rkey']}")
@@ -140,7 +140,7 @@ async def test_a_session_that_ended_is_renewed_and_not_opened_anew(rig: Rig) -> 
 
 
 async def test_a_refresh_token_that_was_used_up_leads_to_a_new_login(rig: Rig) -> None:
-    await NETWORK.whoami(rig.connection())
+    await PLATFORM.whoami(rig.connection())
     old = rig.stored
     await rig.sandbox.fault("bluesky", "token_expired", "publish")
     await publish(rig, rig.sending("one"))
@@ -153,12 +153,12 @@ async def test_a_refresh_token_that_was_used_up_leads_to_a_new_login(rig: Rig) -
 async def test_a_handle_may_be_given_as_others_see_it(rig: Rig) -> None:
     given = {"identifier": f" @{rig.stored.user_id} ", "password": rig.stored.access_token.get_secret_value()}
     rig.stored = BlueskyCredentials.model_validate(given)
-    assert (await NETWORK.whoami(rig.connection())).username == f"{rig.account.username}.bsky.social"
+    assert (await PLATFORM.whoami(rig.connection())).username == f"{rig.account.username}.bsky.social"
 
 
 async def test_a_wrong_password_must_be_replaced(rig: Rig) -> None:
     rig.stored = rig.stored.model_copy(update={"access_token": SecretStr("wrong")})
-    error = await refused(NETWORK.whoami(rig.connection()))
+    error = await refused(PLATFORM.whoami(rig.connection()))
     assert (error.kind, error.code) == (Kind.AUTH, "AuthenticationRequired")
     assert "wrong" not in error.message
 
@@ -166,14 +166,14 @@ async def test_a_wrong_password_must_be_replaced(rig: Rig) -> None:
 async def test_an_account_that_is_not_active_says_so(rig: Rig) -> None:
     body = {"accessJwt": "a", "refreshJwt": "b", "did": "did:plc:x", "active": False, "status": "deactivated"}
     await rig.sandbox.fault("bluesky", "reject", "auth", status=200, body=body)
-    error = await refused(NETWORK.whoami(rig.connection()))
+    error = await refused(PLATFORM.whoami(rig.connection()))
     assert (error.kind, error.code) == (Kind.AUTH, "not_active")
     assert "deactivated" in error.message
 
 
 async def test_a_login_that_answers_nonsense_is_tried_again(rig: Rig) -> None:
     await rig.sandbox.fault("bluesky", "reject", "auth", status=200, body="<html>Hello</html>")
-    assert (await refused(NETWORK.whoami(rig.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.TRANSIENT
 
 
 async def test_no_secret_is_in_an_address_or_shown(rig: Rig) -> None:
@@ -184,8 +184,8 @@ async def test_no_secret_is_in_an_address_or_shown(rig: Rig) -> None:
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
-        await NETWORK.prepare(rig.connection(client), sending)
-        await NETWORK.publish(rig.connection(client), sending)
+        await PLATFORM.prepare(rig.connection(client), sending)
+        await PLATFORM.publish(rig.connection(client), sending)
     secrets = [
         value.get_secret_value() for value in (rig.stored.access_token, rig.stored.access_jwt, rig.stored.refresh_jwt)
     ]
@@ -215,16 +215,16 @@ async def test_links_mentions_and_tags_are_marked_by_their_bytes(rig: Rig) -> No
 
 async def test_whom_a_handle_means_is_asked_once_and_may_stay_open(rig: Rig) -> None:
     sending = rig.sending("Hi @alice.example")
-    assert NETWORK.prepares(sending.draft)
+    assert PLATFORM.prepares(sending.draft)
     await rig.sandbox.fault("bluesky", "reject", "prepare", times=2, status=502)
     for _ in range(2):
-        assert (await refused(NETWORK.prepare(rig.connection(), sending))).code == "mention_unknown"
+        assert (await refused(PLATFORM.prepare(rig.connection(), sending))).code == "mention_unknown"
     await rig.sandbox.fault("bluesky", "reject", "prepare", status=503)
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     before = len(rig.exchanges)
-    await NETWORK.prepare(rig.connection(), rig.sending("Hi @alice.example", handles=rig.saved[-1]))
+    await PLATFORM.prepare(rig.connection(), rig.sending("Hi @alice.example", handles=rig.saved[-1]))
     assert len(rig.exchanges) == before
-    published = await NETWORK.publish(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
     assert "facets" not in await record(rig, published.platform_post_id)
 
 
@@ -234,7 +234,7 @@ async def test_a_thread_follows_post_by_post(rig: Rig) -> None:
         {"content": "third"},
     ]
     sending = rig.sending("first", settings={"threadItems": items})
-    assert NETWORK.check(sending.draft, rig.account) == []
+    assert PLATFORM.check(sending.draft, rig.account) == []
     published = await publish(rig, sending)
     third, second, first = await rig.posts()
     assert [post["text"] for post in (first, second, third)] == ["first", "second #two", "third"]
@@ -243,47 +243,48 @@ async def test_a_thread_follows_post_by_post(rig: Rig) -> None:
     assert [reply["root"]["uri"] for reply in replies] == [first["platformPostId"]] * 2
     assert [reply["parent"]["uri"] for reply in replies] == [first["platformPostId"], second["platformPostId"]]
     before = len(rig.exchanges)
-    await NETWORK.complete(rig.connection(), rig.sending("first", handles=rig.saved[-1]), published)
-    await NETWORK.complete(rig.connection(), sending, published)
+    await PLATFORM.complete(rig.connection(), rig.sending("first", handles=rig.saved[-1]), published)
+    await PLATFORM.complete(rig.connection(), sending, published)
     # The first post's hash is kept from its making.
     assert len(rig.exchanges) == before
     assert len(await rig.posts()) == 3
     unknown = rig.sending("first", settings={"threadItems": [{"content": "later"}]})
-    await NETWORK.complete(rig.connection(), unknown, published)
+    await PLATFORM.complete(rig.connection(), unknown, published)
     assert [exchange.method for exchange in rig.exchanges[before:]] == ["GET", "POST"]
 
 
 @pytest.mark.parametrize("fault", ["drop", "accept_then_drop", "accept_then_500", "rate_limited"])
 async def test_a_thread_that_breaks_goes_on_without_a_double(rig: Rig, fault: str) -> None:
     sending = rig.sending("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
-    published = await NETWORK.publish(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
     await rig.sandbox.fault("bluesky", fault, "publish")
-    error = await refused(NETWORK.complete(rig.connection(), sending, published))
+    error = await refused(PLATFORM.complete(rig.connection(), sending, published))
     assert error.kind in {Kind.TRANSIENT, Kind.RATE_LIMITED}
     resumed = rig.sending("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
     resumed.handles.update(rig.saved[-1])
-    await NETWORK.complete(rig.connection(), resumed, published)
+    await PLATFORM.complete(rig.connection(), resumed, published)
     assert [post["text"] for post in await rig.posts()] == ["third", "second", "first"]
 
 
 async def test_a_post_of_a_thread_that_is_refused_ends_it_with_a_warning(rig: Rig) -> None:
     sending = rig.sending("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
-    published = await NETWORK.publish(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
     body = {"error": "InvalidRequest", "message": "too rude"}
     await rig.sandbox.fault("bluesky", "reject", "publish", status=400, body=body)
-    done = await NETWORK.complete(rig.connection(), sending, published)
+    done = await PLATFORM.complete(rig.connection(), sending, published)
     assert done == replace(published, warning="The thread ends before its post 2. Bluesky refused: too rude")
     assert len(await rig.posts()) == 1
 
 
 def test_an_account_is_reached_at_its_own_server() -> None:
     given = {"identifier": "a.example", "password": "x"}
-    assert NETWORK.address(BlueskyCredentials.model_validate(given)) == "https://bsky.social"
+    assert PLATFORM.address(BlueskyCredentials.model_validate(given)) == "https://bsky.social"
     for service in ("http://localhost:2583", "http://localhost:2583/"):
         own = BlueskyCredentials.model_validate({**given, "service": service})
-        assert NETWORK.address(own) == "http://localhost:2583"
+        assert PLATFORM.address(own) == "http://localhost:2583"
     assert (
-        NETWORK.address(BlueskyCredentials.model_validate({**given, "service": "pds.example"})) == "https://pds.example"
+        PLATFORM.address(BlueskyCredentials.model_validate({**given, "service": "pds.example"}))
+        == "https://pds.example"
     )
     for service in ("ftp://pds.example", "https://a:b@pds.example", "https://pds.example/xrpc", "https://"):
         with pytest.raises(ValueError, match="address of a server"):
@@ -291,6 +292,6 @@ def test_an_account_is_reached_at_its_own_server() -> None:
 
 
 def test_accounts_are_named_by_what_differs() -> None:
-    assert NETWORK.account_id("did:plc:ewvi7nxzyoun6zhxrhs64oiz") == "bs_ewvi7nxzyoun6zhxrhs64oiz"
-    assert NETWORK.account_id("did:web:example.com") == "bs_web:example.com"
+    assert PLATFORM.account_id("did:plc:ewvi7nxzyoun6zhxrhs64oiz") == "bs_ewvi7nxzyoun6zhxrhs64oiz"
+    assert PLATFORM.account_id("did:web:example.com") == "bs_web:example.com"
     assert AccountFacts("bs_1", "did:plc:1", "a").limits == {}

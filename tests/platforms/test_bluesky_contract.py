@@ -10,7 +10,7 @@ import httpx
 import pytest
 import regex
 
-from platforms.bluesky import NETWORK
+from platforms.bluesky import PLATFORM
 from tests.platforms.rig import Rig, Sandbox
 from tests.platforms.test_bluesky import open_bluesky, publish, sized
 
@@ -145,11 +145,11 @@ def send(rig: Rig) -> Callable[..., Awaitable[set[str]]]:
         async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
             media = [rig.sandbox.media(name, "what it shows") for name in names]
             sending = sized(rig, rig.sending(text, media, settings=settings))
-            await NETWORK.whoami(rig.connection(client))
-            await NETWORK.prepare(rig.connection(client), sending)
-            published = await NETWORK.publish(rig.connection(client), sending)
-            await NETWORK.complete(rig.connection(client), sending, published)
-            await NETWORK.confirm(rig.connection(client), sending)
+            await PLATFORM.whoami(rig.connection(client))
+            await PLATFORM.prepare(rig.connection(client), sending)
+            published = await PLATFORM.publish(rig.connection(client), sending)
+            await PLATFORM.complete(rig.connection(client), sending, published)
+            await PLATFORM.confirm(rig.connection(client), sending)
         return {check(request) for request in requests}
 
     return publish_all

@@ -8,10 +8,10 @@ import pytest
 from pydantic import SecretStr
 
 from platforms.base import AccountFacts, Connection
-from platforms.bluesky import NETWORK
+from platforms.bluesky import PLATFORM
 from platforms.bluesky.did import PLC, server_in
 from platforms.bluesky.settings import BlueskyCredentials
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import Wire
 from platforms.reach import to_named_servers
 from platforms.servers import origin
@@ -49,19 +49,19 @@ async def identify(server: Server) -> str:
     stored = BlueskyCredentials(service=server.url, user_id="ann.example", access_token=SecretStr("app password"))
 
     async def refresh() -> BlueskyCredentials:
-        return (await NETWORK.renew(line)).credentials
+        return (await PLATFORM.renew(line)).credentials
 
     async def keep(change: Callable[[BlueskyCredentials], BlueskyCredentials]) -> BlueskyCredentials:
         return change(line.credentials)
 
     async with to_named_servers([f"127.0.0.1:{server.port}"]) as transport:
-        wire = Wire(transport, server.url, NETWORK.label, NETWORK.error_of, elsewhere={PLC: server.url})
+        wire = Wire(transport, server.url, PLATFORM.label, PLATFORM.error_of, elsewhere={PLC: server.url})
         line = Connection(wire, AccountFacts("", "", ""), stored, refresh, keep, vouched=False)
-        return (await NETWORK.whoami(line)).user_id
+        return (await PLATFORM.whoami(line)).user_id
 
 
-async def refusal(server: Server) -> NetworkError:
-    with pytest.raises(NetworkError) as raised:
+async def refusal(server: Server) -> PlatformError:
+    with pytest.raises(PlatformError) as raised:
         await identify(server)
     return raised.value
 
@@ -111,7 +111,7 @@ async def test_other_names_are_no_accounts(did: str) -> None:
     async with Server().running() as server:
         assert isinstance(server, Server)
         server.claims(did)
-        with pytest.raises(NetworkError):
+        with pytest.raises(PlatformError):
             await identify(server)
 
 
@@ -178,16 +178,16 @@ async def test_the_sandbox_plays_the_directory(rig: Rig, *, holds: bool) -> None
     line.vouched = False
     line.wire.elsewhere = {PLC: f"{rig.sandbox.url}/bluesky"}
     if holds:
-        assert (await NETWORK.whoami(line)).user_id == f"did:plc:{rig.account.user_id}"
+        assert (await PLATFORM.whoami(line)).user_id == f"did:plc:{rig.account.user_id}"
     else:
-        with pytest.raises(NetworkError) as raised:
-            await NETWORK.whoami(line)
+        with pytest.raises(PlatformError) as raised:
+            await PLATFORM.whoami(line)
         assert raised.value.code == "not_its_server"
 
 
 async def test_a_session_of_another_account_is_not_taken(rig: Rig) -> None:
-    await NETWORK.whoami(rig.connection())
+    await PLATFORM.whoami(rig.connection())
     rig.stored = rig.stored.model_copy(update={"did": VICTIM, "access_jwt": None})
-    with pytest.raises(NetworkError) as raised:
-        await NETWORK.publish(rig.connection(), rig.sending("not mine"))
+    with pytest.raises(PlatformError) as raised:
+        await PLATFORM.publish(rig.connection(), rig.sending("not mine"))
     assert (raised.value.kind, raised.value.code) == (Kind.AUTH, "another_account")

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from platforms.base import Absent, Published
-from platforms.bluesky import NETWORK
-from platforms.errors import Kind, NetworkError
+from platforms.bluesky import PLATFORM
+from platforms.errors import Kind, PlatformError
 from tests.platforms.rig import Rig, Sandbox
 from tests.platforms.test_bluesky import open_bluesky, publish, refused
 
@@ -21,12 +21,12 @@ async def rig(sandbox: Sandbox) -> Rig:
 
 async def prepared(rig: Rig, names: list[str]) -> Any:
     sending = rig.sending("Sunset https://example.com", [rig.sandbox.media(name) for name in names])
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     return sending
 
 
-async def send(rig: Rig, sending: Any) -> NetworkError:
-    return await refused(NETWORK.publish(rig.connection(), sending))
+async def send(rig: Rig, sending: Any) -> PlatformError:
+    return await refused(PLATFORM.publish(rig.connection(), sending))
 
 
 @pytest.mark.parametrize("names", FORMS)
@@ -36,7 +36,7 @@ async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str]
     await rig.sandbox.fault("bluesky", fault, "publish")
     assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     # Whoever looks knows what was saved, nothing else.
-    found = await NETWORK.confirm(rig.connection(), rig.sending("", handles=rig.saved[-1]))
+    found = await PLATFORM.confirm(rig.connection(), rig.sending("", handles=rig.saved[-1]))
     [post] = await rig.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
@@ -45,11 +45,11 @@ async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str]
 
 async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     sending = await prepared(rig, [])
-    await NETWORK.whoami(rig.connection())
+    await PLATFORM.whoami(rig.connection())
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await rig.sandbox.fault("bluesky", "accept_then_delay", "publish", seconds=1)
     assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
+    assert isinstance(await PLATFORM.confirm(rig.connection(), sending), Published)
     assert len(await rig.posts()) == 1
 
 
@@ -58,7 +58,7 @@ async def test_what_never_landed_is_sent_again_under_the_same_key(rig: Rig, name
     sending = await prepared(rig, names)
     await rig.sandbox.fault("bluesky", "drop", "publish")
     assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
     key = rig.saved[-1]["records"]["post"]["rkey"]
     published = await publish(rig, sending)
     assert published.platform_post_id.endswith(f"/{key}")
@@ -67,7 +67,7 @@ async def test_what_never_landed_is_sent_again_under_the_same_key(rig: Rig, name
 
 async def test_a_repeat_writes_nothing_new(rig: Rig) -> None:
     sending = await prepared(rig, ["a.jpg"])
-    first = await NETWORK.publish(rig.connection(), sending)
+    first = await PLATFORM.publish(rig.connection(), sending)
     resumed = rig.sending(sending.draft.text, sending.draft.media, handles=rig.saved[-1])
     assert await publish(rig, resumed) == first
     assert len(await rig.posts()) == 1
@@ -75,7 +75,7 @@ async def test_a_repeat_writes_nothing_new(rig: Rig) -> None:
 
 async def test_before_anything_was_sent_nothing_is_there(rig: Rig) -> None:
     sending = await prepared(rig, [])
-    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
     assert rig.exchanges == []
 
 
@@ -84,9 +84,9 @@ async def test_before_anything_was_sent_nothing_is_there(rig: Rig) -> None:
 )
 async def test_a_server_may_say_in_either_way_that_it_has_no_record(rig: Rig, body: Any) -> None:
     sending = await prepared(rig, [])
-    await NETWORK.publish(rig.connection(), sending)
+    await PLATFORM.publish(rig.connection(), sending)
     await rig.sandbox.fault("bluesky", "reject", "confirm", status=400, body=body)
-    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ async def test_a_server_may_say_in_either_way_that_it_has_no_record(rig: Rig, bo
 )
 async def test_a_look_that_fails_says_nothing(rig: Rig, status: int, body: Any) -> None:
     sending = await prepared(rig, [])
-    await NETWORK.publish(rig.connection(), sending)
+    await PLATFORM.publish(rig.connection(), sending)
     await rig.sandbox.fault("bluesky", "reject", "confirm", status=status, body=body)
-    await refused(NETWORK.confirm(rig.connection(), sending))
+    await refused(PLATFORM.confirm(rig.connection(), sending))
 
 
 @pytest.mark.parametrize(
@@ -129,10 +129,10 @@ async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
 
 async def test_a_server_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
     sending = await prepared(rig, [])
-    await NETWORK.whoami(rig.connection())
+    await PLATFORM.whoami(rig.connection())
     connection = rig.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(NETWORK.publish(connection, sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, sending))).kind is Kind.TRANSIENT
 
 
 async def test_a_login_that_fails_has_published_nothing(rig: Rig) -> None:
@@ -147,7 +147,7 @@ async def test_failures_while_uploading_are_told_apart(rig: Rig, fault: str, kin
     sending = rig.sending("Hi", [rig.sandbox.media(name) for name in names])
     # The limits of videos are asked for first; whether they are told decides nothing.
     await rig.sandbox.fault("bluesky", fault, "prepare", seconds=180, times=2 if names == ["a.mp4"] else 1)
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending))
     assert error.kind is kind
     if kind is Kind.RATE_LIMITED:
         assert error.retry_after is not None

@@ -7,12 +7,12 @@ import httpx
 import pytest
 
 from platforms.bluesky.errors import BLOB_GONE, DAILY_VIDEO_WAIT, RECORD_ABSENT, error_of
-from platforms.errors import LONGEST_TEXT, Kind, NetworkError
+from platforms.errors import LONGEST_TEXT, Kind, PlatformError
 
 
 def refusal(
     error: str | None, message: str = "its own words", status: int = 400, headers: dict[str, str] | None = None
-) -> NetworkError:
+) -> PlatformError:
     body: dict[str, Any] = {"message": message} | ({"error": error} if error else {})
     return error_of(httpx.Response(status, json=body, headers=headers))
 

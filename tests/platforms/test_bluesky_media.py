@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from domain.post import Media, MediaType
-from platforms.bluesky import NETWORK, media
+from platforms.bluesky import PLATFORM, media
 from platforms.bluesky.errors import DAILY_VIDEO_WAIT
 from platforms.errors import Kind
 from platforms.files import MediaFile
@@ -42,32 +42,32 @@ async def test_an_image_of_unknown_size_says_nothing_about_it(rig: Rig) -> None:
 
 async def test_what_is_uploaded_is_not_uploaded_again_until_it_is_old(rig: Rig) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     assert len(rig.source.opened) == 2
     resumed = rig.sending("Hi", sending.draft.media, handles=rig.saved[-1])
-    await NETWORK.prepare(rig.connection(), resumed)
+    await PLATFORM.prepare(rig.connection(), resumed)
     assert len(rig.source.opened) == 2
     resumed.handles["media"]["post.1"]["at"] = (datetime.now(UTC) - media.BLOB_LIFE).isoformat()
-    await NETWORK.prepare(rig.connection(), resumed)
+    await PLATFORM.prepare(rig.connection(), resumed)
     assert len(rig.source.opened) == 3
-    await NETWORK.publish(rig.connection(), resumed)
+    await PLATFORM.publish(rig.connection(), resumed)
 
 
 async def test_media_that_were_replaced_are_uploaded(rig: Rig) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")])
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     changed = rig.sending("Hi", [rig.sandbox.media("b.jpg")], handles=sending.handles)
-    await NETWORK.prepare(rig.connection(), changed)
+    await PLATFORM.prepare(rig.connection(), changed)
     assert len(rig.source.opened) == 2
 
 
 async def test_blobs_that_the_server_dropped_are_uploaded_anew(rig: Rig) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")])
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     sending.handles["media"]["post.0"]["blob"]["ref"]["$link"] = "bafkrei" + "a" * 52
-    error = await refused(NETWORK.publish(rig.connection(), sending))
+    error = await refused(PLATFORM.publish(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "BlobNotFound")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).code == "no_blob"
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).code == "no_blob"
     key = sending.handles["records"]["post"]
     await publish(rig, sending)
     assert sending.handles["records"]["post"] == key
@@ -115,7 +115,7 @@ async def test_a_video_is_waited_for_step_by_step(monkeypatch: pytest.MonkeyPatc
     async with running_sandbox(realistic=True, clock=clock) as url, httpx.AsyncClient(timeout=60) as client:
         slow = await open_bluesky(Sandbox(url, client))
         sending = slow.sending("Hi", [slow.sandbox.media("a.mp4")])
-        error = await refused(NETWORK.prepare(slow.connection(), sending))
+        error = await refused(PLATFORM.prepare(slow.connection(), sending))
         assert (error.kind, error.retry_after) == (Kind.NOT_READY, media.NEXT_LOOK)
         job = slow.saved[-1]["media"]["post.0"]["job"]
         ahead[0] = 60
@@ -137,14 +137,14 @@ async def test_a_video_that_is_none_is_refused(rig: Rig) -> None:
                 yield replace(file, content_type="video/mp4")
 
     sending = replace(rig.sending("Hi", [lying]), media=Lying())
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "validation_failure")
     assert "job" not in rig.saved[-1]["media"]["post.0"]
 
 
 async def test_a_video_that_bluesky_failed_at_is_given_anew_a_few_times(rig: Rig) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
-    await NETWORK.whoami(rig.connection())
+    await PLATFORM.whoami(rig.connection())
     failed = {"jobStatus": {"jobId": "1", "state": "JOB_STATE_FAILED", "failureCode": "pds_upload_failure"}}
     kinds = []
     for _ in range(3):
@@ -154,7 +154,7 @@ async def test_a_video_that_bluesky_failed_at_is_given_anew_a_few_times(rig: Rig
             "job": "1",
         }
         await rig.sandbox.fault("bluesky", "reject", "prepare", status=200, body=failed)
-        kinds.append((await refused(NETWORK.prepare(rig.connection(), sending))).kind)
+        kinds.append((await refused(PLATFORM.prepare(rig.connection(), sending))).kind)
     assert kinds == [Kind.TRANSIENT, Kind.TRANSIENT, Kind.REJECTED]
 
 
@@ -178,7 +178,7 @@ async def test_what_bluesky_would_refuse_is_not_sent(
                 yield replace(file, content_type=content_type, size=size)
 
     sending = replace(rig.sending("Hi", [rig.sandbox.media(name)]), media=Given())
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, code)
     assert rig.exchanges == []
 
@@ -195,7 +195,7 @@ async def test_what_bluesky_would_refuse_is_not_sent(
 async def test_the_video_service_refuses_no_account(rig: Rig, condition: str, kind: Kind, said: str) -> None:
     await rig.sandbox.switch_on("bluesky", condition, rig.account.account_id)
     sending = rig.sending("Moving", [rig.sandbox.media("a.mp4")])
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending))
     assert error.kind is kind
     assert said in error.message
 
@@ -204,7 +204,7 @@ async def test_the_video_service_refuses_no_account(rig: Rig, condition: str, ki
 async def test_a_video_that_the_limits_forbid_is_not_sent(rig: Rig, condition: str) -> None:
     await rig.sandbox.switch_on("bluesky", condition, rig.account.account_id)
     before = len(await names(rig))
-    await refused(NETWORK.prepare(rig.connection(), rig.sending("Moving", [rig.sandbox.media("a.mp4")])))
+    await refused(PLATFORM.prepare(rig.connection(), rig.sending("Moving", [rig.sandbox.media("a.mp4")])))
     assert (await names(rig))[before:] == ["createSession", "getServiceAuth", "getUploadLimits"]
 
 
@@ -213,7 +213,7 @@ async def test_a_video_that_the_limits_forbid_is_not_sent(rig: Rig, condition: s
 )
 async def test_a_video_beyond_the_days_limits_waits_for_another_day(rig: Rig, limits: dict[str, object]) -> None:
     await rig.sandbox.fault("bluesky", "reject", "prepare", status=200, body=limits)
-    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Moving", [rig.sandbox.media("a.mp4")])))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Moving", [rig.sandbox.media("a.mp4")])))
     assert (error.kind, error.retry_after) == (Kind.CAPPED, DAILY_VIDEO_WAIT)
 
 
@@ -226,7 +226,7 @@ async def test_limits_that_nobody_tells_hold_up_no_video(rig: Rig) -> None:
 async def test_a_refusal_that_looks_like_a_job_is_one(rig: Rig) -> None:
     for condition in ("video_limits_unknown", "video_unconfirmed_email"):
         await rig.sandbox.switch_on("bluesky", condition, rig.account.account_id)
-    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Moving", [rig.sandbox.media("a.mp4")])))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Moving", [rig.sandbox.media("a.mp4")])))
     assert (error.kind, error.code, error.status) == (Kind.REJECTED, "unconfirmed_email", 200)
     assert "confirmed email" in error.message
 
@@ -242,8 +242,8 @@ async def test_a_video_that_is_lost_twice_is_given_to_the_server_itself(rig: Rig
     await rig.sandbox.switch_on("bluesky", "video_blob_lost", rig.account.account_id)
     sending = rig.sending("Moving", [rig.sandbox.media("a.mp4")])
     for _ in range(2):
-        await NETWORK.prepare(rig.connection(), sending)
-        assert (await refused(NETWORK.publish(rig.connection(), sending))).code == "BlobNotFound"
+        await PLATFORM.prepare(rig.connection(), sending)
+        assert (await refused(PLATFORM.publish(rig.connection(), sending))).code == "BlobNotFound"
     await publish(rig, rig.sending("Moving", sending.draft.media, handles=rig.saved[-1]))
     assert (await names(rig))[-2:] == ["uploadBlob", "putRecord"]
     assert len(await rig.posts()) == 1
@@ -253,7 +253,7 @@ async def test_a_video_that_is_lost_twice_is_given_to_the_server_itself(rig: Rig
 async def test_more_than_four_images_are_a_gallery(rig: Rig, count: int, kind: str) -> None:
     images = [rig.sandbox.media(f"{number}.jpg", f"number {number}") for number in range(count)]
     sending = rig.sending("Many", images)
-    assert NETWORK.check(sending.draft, rig.account) == []
+    assert PLATFORM.check(sending.draft, rig.account) == []
     published = await publish(rig, sending)
     embed = (await record(rig, published.platform_post_id))["embed"]
     assert embed["$type"] == f"app.bsky.embed.{kind}"

@@ -13,8 +13,8 @@ import pytest
 from pydantic import SecretStr
 
 from platforms.base import Absent, Published, Sending
-from platforms.bluesky import NETWORK
-from platforms.errors import Kind, NetworkError
+from platforms.bluesky import PLATFORM
+from platforms.errors import Kind, PlatformError
 from tests.platforms import pds
 from tests.platforms.pds import Pds
 from tests.platforms.rig import Rig, Sandbox, losing_answers
@@ -39,20 +39,20 @@ async def rig(server: Pds, sandbox: Sandbox) -> Rig:
 async def prepared(rig: Rig, text: str, names: list[str] | None = None, **settings: Any) -> Sending[Any]:
     media = [rig.sandbox.media(name, f"what {name} shows") for name in names or []]
     sending = rig.sending(text, media, settings=settings)
-    if NETWORK.prepares(sending.draft):
-        await NETWORK.prepare(rig.connection(), sending)
-    await NETWORK.choose(sending)
+    if PLATFORM.prepares(sending.draft):
+        await PLATFORM.prepare(rig.connection(), sending)
+    await PLATFORM.choose(sending)
     return sending
 
 
-async def lost(rig: Rig, sending: Sending[Any], *, before: bool = False) -> NetworkError:
+async def lost(rig: Rig, sending: Sending[Any], *, before: bool = False) -> PlatformError:
     async with losing_answers("POST", PUT, before=before) as client:
-        return await refused(NETWORK.publish(rig.connection(client), sending))
+        return await refused(PLATFORM.publish(rig.connection(client), sending))
 
 
 async def confirm(rig: Rig, sending: Sending[Any]) -> Any:
     """Look with what was saved alone, as another worker would."""
-    return await NETWORK.confirm(rig.connection(), replace(sending, handles=rig.saved[-1]))
+    return await PLATFORM.confirm(rig.connection(), replace(sending, handles=rig.saved[-1]))
 
 
 async def value_of(server: Pds, rig: Rig, published: Published) -> dict[str, Any]:
@@ -76,13 +76,13 @@ def signed(pds: Pds, did: str, *, typ: str, scope: str, until: float) -> SecretS
 async def test_account_is_known_by_its_own_document(server: Pds, rig: Rig) -> None:
     connection = rig.connection()
     connection.vouched = False
-    identity = await NETWORK.whoami(connection)
+    identity = await PLATFORM.whoami(connection)
     assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
 
 
 async def test_wrong_password_is_refused_as_the_account(rig: Rig) -> None:
     rig.stored = rig.stored.model_copy(update={"access_token": SecretStr("aaaa-aaaa-aaaa-aaaa")})
-    assert (await refused(NETWORK.whoami(rig.connection()))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.AUTH
 
 
 async def test_text_has_its_links_mentions_and_tags(server: Pds, rig: Rig) -> None:
@@ -136,7 +136,7 @@ async def test_reply_and_quote_name_what_they_mean(server: Pds, rig: Rig) -> Non
 
 async def test_post_that_is_not_there_is_refused(rig: Rig) -> None:
     missing = f"at://{rig.account.user_id}/app.bsky.feed.post/3kabcdefghi2k"
-    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", settings={"quotePostId": missing})))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Hi", settings={"quotePostId": missing})))
     assert error.kind is Kind.REJECTED
 
 
@@ -162,7 +162,7 @@ async def test_lost_answer_writes_no_second_record(server: Pds, rig: Rig, names:
     found = await confirm(rig, sending)
     assert isinstance(found, Published)
     assert found.platform_post_id == before["uri"]
-    again = await NETWORK.publish(rig.connection(), replace(sending, handles=rig.saved[-1]))
+    again = await PLATFORM.publish(rig.connection(), replace(sending, handles=rig.saved[-1]))
     assert again.platform_post_id == before["uri"]
     assert await server.posts(rig) == [before]
 
@@ -198,14 +198,14 @@ async def test_media_that_the_server_lacks_are_given_again(server: Pds, rig: Rig
     # The hash of other bytes.
     handles["media"]["post.0"]["blob"]["ref"]["$link"] = "bafkreib" + "a" * 51
     sending = replace(sending, handles=handles)
-    error = await refused(NETWORK.publish(rig.connection(), sending))
+    error = await refused(PLATFORM.publish(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "BlobNotFound")
     await publish(rig, sending)
     assert len(await server.posts(rig)) == 1
 
 
 async def test_ended_session_is_renewed(server: Pds, rig: Rig) -> None:
-    await NETWORK.whoami(rig.connection())
+    await PLATFORM.whoami(rig.connection())
     before = rig.stored
     ended = signed(server, rig.account.user_id, typ="at+jwt", scope="com.atproto.appPass", until=time.time() - 60)
     rig.stored = before.model_copy(update={"access_jwt": ended})
@@ -218,7 +218,7 @@ async def test_ended_session_is_renewed(server: Pds, rig: Rig) -> None:
 
 
 async def test_revoked_password_is_refused_as_the_account(server: Pds, rig: Rig) -> None:
-    await NETWORK.whoami(rig.connection())
+    await PLATFORM.whoami(rig.connection())
     session = await server.call("createSession", identifier=rig.account.username, password=pds.PASSWORD)
     answer = await server.client.post(
         f"{server.url}/xrpc/com.atproto.server.revokeAppPassword",
@@ -228,6 +228,6 @@ async def test_revoked_password_is_refused_as_the_account(server: Pds, rig: Rig)
     answer.raise_for_status()
     ended = signed(server, rig.account.user_id, typ="at+jwt", scope="com.atproto.appPass", until=time.time() - 60)
     rig.stored = rig.stored.model_copy(update={"access_jwt": ended})
-    error = await refused(NETWORK.publish(rig.connection(), rig.sending("Not any more")))
+    error = await refused(PLATFORM.publish(rig.connection(), rig.sending("Not any more")))
     assert error.kind is Kind.AUTH
     assert await server.posts(rig) == []

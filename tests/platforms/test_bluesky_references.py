@@ -6,7 +6,7 @@ import pytest
 
 from domain.post import Media
 from platforms.base import AccountFacts, Draft, Published
-from platforms.bluesky import NETWORK
+from platforms.bluesky import PLATFORM
 from platforms.bluesky.settings import BlueskySettings
 from platforms.errors import Kind
 from tests.platforms.rig import Rig, Sandbox
@@ -47,17 +47,17 @@ async def test_a_link_is_shown_as_a_card(rig: Rig) -> None:
     assert rig.source.opened == [picture]
     # A card is no media of the post.
     assert {post["mediaCount"] for post in await rig.posts()} == {0}
-    assert await NETWORK.confirm(rig.connection(), rig.sending("x", handles=rig.saved[-1])) == published
+    assert await PLATFORM.confirm(rig.connection(), rig.sending("x", handles=rig.saved[-1])) == published
 
 
 async def test_a_lost_picture_of_a_card_is_uploaded_again(rig: Rig) -> None:
     card = {**CARD, "thumbnail": f"{rig.sandbox.url}/_/media/card.jpg"}
     sending = sized(rig, rig.sending("Look", settings={"linkCard": card}))
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     gone = {"error": "InvalidRequest", "message": "Could not find blob: x"}
     await rig.sandbox.fault("bluesky", "reject", "publish", status=400, body=gone)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.TRANSIENT
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).code == "no_blob"
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).code == "no_blob"
     await publish(rig, sending)
     assert len(await rig.posts()) == 1
 
@@ -97,13 +97,13 @@ async def test_what_was_found_once_is_not_looked_up_again(rig: Rig) -> None:
     first = await publish(rig, rig.sending("first"))
     names = {"replyToPostId": first.platform_post_id, "quotePostId": first.platform_post_id}
     sending = rig.sending("second", settings=names)
-    assert NETWORK.prepares(sending.draft)
-    await NETWORK.prepare(rig.connection(), sending)
+    assert PLATFORM.prepares(sending.draft)
+    await PLATFORM.prepare(rig.connection(), sending)
     before = len(rig.exchanges)
     resumed = rig.sending("second", settings=names, handles=rig.saved[-1])
-    await NETWORK.prepare(rig.connection(), resumed)
+    await PLATFORM.prepare(rig.connection(), resumed)
     assert len(rig.exchanges) == before
-    await NETWORK.publish(rig.connection(), resumed)
+    await PLATFORM.publish(rig.connection(), resumed)
     assert len(await rig.posts()) == 2
 
 
@@ -117,7 +117,7 @@ async def test_posts_of_accounts_elsewhere_are_found_in_the_index(rig: Rig) -> N
     settings = {"replyToPostId": seen(other, second), "quotePostId": first.platform_post_id}
     third = await publish(rig, rig.sending("third", settings=settings))
     missing = f"at://did:plc:{other.account.user_id}/app.bsky.feed.post/3kabcdefghi2k"
-    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", settings={"replyToPostId": missing})))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Hi", settings={"replyToPostId": missing})))
     assert error.kind is Kind.REJECTED
     await rig.sandbox.clear_conditions("bluesky")
     deeper = await record(rig, third.platform_post_id)
@@ -136,18 +136,18 @@ async def test_a_server_that_cannot_ask_others_is_no_reason_to_wait(rig: Rig) ->
 async def test_a_post_that_is_not_there_is_named_before_anything_is_sent(rig: Rig, setting: str) -> None:
     for repo in (f"did:plc:{rig.account.user_id}", "nobody.example"):
         sending = rig.sending("Hi", settings={setting: f"at://{repo}/app.bsky.feed.post/3kabcdefghi2k"})
-        error = await refused(NETWORK.prepare(rig.connection(), sending))
+        error = await refused(PLATFORM.prepare(rig.connection(), sending))
         assert error.kind is Kind.REJECTED
         assert error.message == f"Bluesky does not have the post that {setting} names. Check that it is still there."
     assert await rig.posts() == []
     await rig.sandbox.fault("bluesky", "drop", "confirm")
-    assert (await refused(NETWORK.prepare(rig.connection(), sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).kind is Kind.TRANSIENT
 
 
 def test_a_card_takes_the_place_of_media(sandbox: Sandbox) -> None:
     settings = BlueskySettings.model_validate({"linkCard": CARD})
     draft = Draft("Hi", (sandbox.media("a.jpg"),), settings)
-    [broken] = NETWORK.check(draft, AccountFacts("bs_1", "did:plc:1", "a"))
+    [broken] = PLATFORM.check(draft, AccountFacts("bs_1", "did:plc:1", "a"))
     assert (broken.error, broken.path) == ("Bluesky shows a link card or media, not both", ("linkCard",))
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.bluesky import NETWORK
+from platforms.bluesky import PLATFORM
 from platforms.bluesky.settings import BlueskySettings
 from platforms.bluesky.text import facets, mentions
 from platforms.bluesky.tid import ALPHABET, CLOCKS, tid
@@ -69,7 +69,7 @@ def test_a_character_is_what_a_reader_sees(text: str, count: int) -> None:
 
 def broken(text: str, *media: Media, **settings: Any) -> list[str]:
     draft = Draft(text, media, BlueskySettings.model_validate(settings))
-    return [violation.error for violation in NETWORK.check(draft, ACCOUNT)]
+    return [violation.error for violation in PLATFORM.check(draft, ACCOUNT)]
 
 
 def test_a_text_has_300_characters_and_3000_bytes() -> None:
@@ -105,7 +105,7 @@ def test_media_have_their_limits() -> None:
 def test_the_posts_of_a_thread_are_held_against_the_same_limits() -> None:
     items = [{"content": "fine"}, {"content": "x" * 301}, {"content": " "}]
     draft = Draft("first", (), BlueskySettings.model_validate({"threadItems": items}))
-    found = NETWORK.check(draft, ACCOUNT)
+    found = PLATFORM.check(draft, ACCOUNT)
     assert [violation.path for violation in found] == [("threadItems", 1, "content"), ("threadItems", 2, "content")]
     assert found[0].error == "Bluesky allows 300 characters; this has 301"
     too_many = {"threadItems": [{"content": "x"}] * 25}

@@ -5,11 +5,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from platforms.base import Identity, Published, Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import json_of
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.twitter.line import Line
-from platforms.twitter.network import Twitter
+from platforms.twitter.platform import Twitter
 from platforms.twitter.settings import TwitterSettings
 from tests.platforms.rig import Rig, Sandbox, open_account
 
@@ -36,7 +36,7 @@ class Careless(Twitter):
 
 async def test_the_log_says_where_but_not_what(rig: Rig) -> None:
     async with always({"data": {"secret": "hunter2"}}) as client:
-        with capture_logs() as logged, pytest.raises(NetworkError) as caught:
+        with capture_logs() as logged, pytest.raises(PlatformError) as caught:
             await Careless().publish(rig.connection(client), rig.sending("content"))
     assert (caught.value.kind, caught.value.code) == (Kind.UNCONFIRMED, "unreadable_answer")
     [entry] = logged
@@ -47,16 +47,16 @@ async def test_the_log_says_where_but_not_what(rig: Rig) -> None:
 
 async def test_what_cannot_be_public_yet_is_tried_again(rig: Rig) -> None:
     async with always({"data": {"id": 1}}) as client:
-        with pytest.raises(NetworkError) as caught:
+        with pytest.raises(PlatformError) as caught:
             await Careless().prepare(rig.connection(client), rig.sending("content"))
     assert (caught.value.kind, caught.value.code) == (Kind.TRANSIENT, "unreadable_answer")
 
 
-@pytest.mark.parametrize("platform", sorted(networks()))
-def test_every_step_of_every_network_is_shielded(platform: str) -> None:
-    network = networks()[platform]
+@pytest.mark.parametrize("name", sorted(platforms()))
+def test_every_step_of_every_platform_is_shielded(name: str) -> None:
+    platform = platforms()[name]
     for step in ("whoami", "publish", "confirm"):
-        assert hasattr(getattr(network, step), "__wrapped__")
+        assert hasattr(getattr(platform, step), "__wrapped__")
 
 
 @pytest.mark.parametrize("found", ["", "x" * 513, None, 7, {"id": 1}])
@@ -83,11 +83,11 @@ async def test_an_error_that_is_raised_from_itself_is_not_its_own_cause(rig: Rig
         async def publish(self, connection: Line, sending: Sending[TwitterSettings]) -> Published:
             try:
                 await connection.wire.send("GET", "/2/users/me")
-            except NetworkError as error:
+            except PlatformError as error:
                 raise error from error
             raise AssertionError
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(403, json={}))) as client:
-        with pytest.raises(NetworkError) as caught:
+        with pytest.raises(PlatformError) as caught:
             await Explaining().publish(rig.connection(client), rig.sending("content"))
     assert caught.value.__cause__ is None

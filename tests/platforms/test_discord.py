@@ -16,10 +16,10 @@ from pydantic import ValidationError
 
 from domain.post import Media
 from platforms.base import Absent, Draft, Published, Sending, Unknown
-from platforms.discord import NETWORK
+from platforms.discord import PLATFORM
 from platforms.discord.fields import parts_of
 from platforms.discord.settings import DiscordCredentials
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from runtime.logging import configure
 from tests.platforms.rig import Rig
@@ -56,22 +56,22 @@ async def as_webhook(connect: Connect) -> Rig:
     return rig
 
 
-async def refused(step: Awaitable[Any]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[Any]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
 
 async def publish(rig: Rig, sending: Sending[Any]) -> Published:
     sending.started_at = datetime.now(UTC)
-    published = await NETWORK.publish(rig.connection(), sending)
-    return await NETWORK.complete(rig.connection(), sending, published)
+    published = await PLATFORM.publish(rig.connection(), sending)
+    return await PLATFORM.complete(rig.connection(), sending, published)
 
 
-async def lost(rig: Rig, sending: Sending[Any], fault: str) -> NetworkError:
+async def lost(rig: Rig, sending: Sending[Any], fault: str) -> PlatformError:
     await rig.sandbox.fault("discord", fault, "publish")
     sending.started_at = datetime.now(UTC)
-    return await refused(NETWORK.publish(rig.connection(), sending))
+    return await refused(PLATFORM.publish(rig.connection(), sending))
 
 
 async def requests_of(rig: Rig) -> list[dict[str, Any]]:
@@ -80,9 +80,9 @@ async def requests_of(rig: Rig) -> list[dict[str, Any]]:
 
 
 async def test_whoami_tells_the_channel_or_the_webhook(bot: Rig, hook: Rig) -> None:
-    who = await NETWORK.whoami(bot.connection())
+    who = await PLATFORM.whoami(bot.connection())
     assert (who.user_id, who.username) == (bot.account.user_id, bot.account.username)
-    who = await NETWORK.whoami(hook.connection())
+    who = await PLATFORM.whoami(hook.connection())
     assert (who.user_id, who.username) == (f"webhook-{hook.account.user_id}", hook.account.username)
 
 
@@ -91,9 +91,9 @@ async def test_whoami_refuses_channels_that_take_no_messages(bot: Rig, kind: int
     body = {"id": "1", "type": kind, "name": "news"}
     await bot.sandbox.fault("discord", "reject", "auth", status=200, body=body)
     if known:
-        assert (await NETWORK.whoami(bot.connection())).username == "news"
+        assert (await PLATFORM.whoami(bot.connection())).username == "news"
     else:
-        assert (await refused(NETWORK.whoami(bot.connection()))).kind is Kind.REJECTED
+        assert (await refused(PLATFORM.whoami(bot.connection()))).kind is Kind.REJECTED
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ async def test_whoami_refuses_channels_that_take_no_messages(bot: Rig, kind: int
 )
 async def test_every_form_of_post_is_one_message(either: Rig, names: list[str]) -> None:
     sending = either.sending("Hi <@1> @everyone", [either.sandbox.media(name, f"alt {name}") for name in names])
-    assert not NETWORK.prepares(sending.draft)
+    assert not PLATFORM.prepares(sending.draft)
     published = await publish(either, sending)
     [post] = await either.posts()
     assert published.platform_post_id == post["platformPostId"]
@@ -138,7 +138,7 @@ async def test_every_form_of_post_is_one_message(either: Rig, names: list[str]) 
 def test_files_have_names_that_a_form_can_carry(kind: str, url: str, content_type: str, name: str) -> None:
     media = Media.model_validate({"type": kind, "url": url})
     file = MediaFile(content_type, 1, lambda _: iter(()))  # type: ignore[arg-type]
-    draft = Draft("", (media, media), NETWORK.settings())
+    draft = Draft("", (media, media), PLATFORM.settings())
     assert parts_of(draft, [file, file])[1].filename == name
 
 
@@ -187,12 +187,12 @@ async def test_what_a_bot_published_without_an_answer_is_found(bot: Rig, fault: 
     await publish(bot, bot.sending("Something else", [bot.sandbox.media(name) for name in names]))
     sending = bot.sending("  Hi\n there ", [bot.sandbox.media(name) for name in names])
     assert (await lost(bot, sending, fault)).kind is Kind.UNCONFIRMED
-    found = await NETWORK.confirm(bot.connection(), sending)
+    found = await PLATFORM.confirm(bot.connection(), sending)
     [post, _] = await bot.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
-    assert (await NETWORK.complete(bot.connection(), sending, found)).url
-    again = await NETWORK.publish(bot.connection(), sending)
+    assert (await PLATFORM.complete(bot.connection(), sending, found)).url
+    again = await PLATFORM.publish(bot.connection(), sending)
     assert again.platform_post_id == post["platformPostId"]
     assert len(await bot.posts()) == 2
 
@@ -201,7 +201,7 @@ async def test_a_bot_knows_its_embeds_again(bot: Rig) -> None:
     await publish(bot, bot.sending("", settings={"embeds": [{"title": "Yesterday"}]}))
     sending = bot.sending("", settings={"embeds": [{"title": "Today", "url": "https://example.com"}]})
     await lost(bot, sending, "accept_then_drop")
-    found = await NETWORK.confirm(bot.connection(), sending)
+    found = await PLATFORM.confirm(bot.connection(), sending)
     assert isinstance(found, Published)
     assert found.platform_post_id == (await bot.posts())[0]["platformPostId"]
 
@@ -219,9 +219,9 @@ async def test_a_bot_knows_its_poll_again(bot: Rig) -> None:
     await lost(bot, sending, "drop")
     await publish(bot, bot.sending("Well?", settings={"poll": {**poll, "question": "Or milk?"}}))
     await publish(bot, bot.sending("Well?"))
-    assert await NETWORK.confirm(bot.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(bot.connection(), sending) == Absent()
     await lost(bot, sending, "accept_then_drop")
-    found = await NETWORK.confirm(bot.connection(), sending)
+    found = await PLATFORM.confirm(bot.connection(), sending)
     assert isinstance(found, Published)
     assert found.platform_post_id == (await bot.posts())[0]["platformPostId"]
 
@@ -230,8 +230,8 @@ async def test_an_answer_that_comes_too_late_is_confirmed(bot: Rig, monkeypatch:
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await bot.sandbox.fault("discord", "accept_then_delay", "publish", seconds=1)
     sending = bot.sending("Hi", started_at=datetime.now(UTC))
-    assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.UNCONFIRMED
-    assert isinstance(await NETWORK.confirm(bot.connection(), sending), Published)
+    assert (await refused(PLATFORM.publish(bot.connection(), sending))).kind is Kind.UNCONFIRMED
+    assert isinstance(await PLATFORM.confirm(bot.connection(), sending), Published)
     assert len(await bot.posts()) == 1
 
 
@@ -241,15 +241,15 @@ async def test_what_never_landed_is_absent(bot: Rig) -> None:
     sending = bot.sending("Hi")
     assert (await lost(bot, sending, "drop")).kind is Kind.UNCONFIRMED
     sending.started_at = datetime.now(UTC) + timedelta(minutes=10)
-    assert await NETWORK.confirm(bot.connection(), sending) == Absent()
-    assert await NETWORK.confirm(bot.connection(), bot.sending("Hi")) == Absent()
+    assert await PLATFORM.confirm(bot.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(bot.connection(), bot.sending("Hi")) == Absent()
 
 
 async def test_of_several_alike_the_nearest_in_time_is_ours(bot: Rig) -> None:
     first = await publish(bot, bot.sending("Hi"))
     sending = bot.sending("Hi", started_at=datetime.now(UTC) - timedelta(minutes=2))
-    second = await NETWORK.publish(bot.connection(), bot.sending("Hi"))
-    found = await NETWORK.confirm(bot.connection(), sending)
+    second = await PLATFORM.publish(bot.connection(), bot.sending("Hi"))
+    found = await PLATFORM.confirm(bot.connection(), sending)
     assert isinstance(found, Published)
     assert found.platform_post_id == first.platform_post_id != second.platform_post_id
 
@@ -261,7 +261,7 @@ async def test_a_nonce_that_is_shown_decides(bot: Rig) -> None:
     page = [{"id": "334385199974967044", "nonce": "another", **shown}]
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=me)
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=page)
-    assert await NETWORK.confirm(bot.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(bot.connection(), sending) == Absent()
 
 
 async def test_a_long_channel_is_searched_page_by_page_and_not_without_end(bot: Rig) -> None:
@@ -270,12 +270,12 @@ async def test_a_long_channel_is_searched_page_by_page_and_not_without_end(bot: 
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=me)
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=others, times=5)
     sending = bot.sending("Hi", started_at=datetime.now(UTC))
-    assert await NETWORK.confirm(bot.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown()
     ours = {"id": "9", "author": me, "content": "Hi"}
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=me)
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=others)
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=[ours])
-    assert await NETWORK.confirm(bot.connection(), sending) == Published("9", None)
+    assert await PLATFORM.confirm(bot.connection(), sending) == Published("9", None)
 
 
 @pytest.mark.parametrize("body", ["<html>", {"message": "?"}, [1], [{"content": "Hi"}]])
@@ -284,7 +284,7 @@ async def test_what_cannot_be_read_is_no_empty_channel(bot: Rig, body: Any) -> N
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=me)
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=body)
     sending = bot.sending("Hi", started_at=datetime.now(UTC))
-    assert (await refused(NETWORK.confirm(bot.connection(), sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.confirm(bot.connection(), sending))).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize("names", [[], ["a.jpg"]])
@@ -295,7 +295,7 @@ async def test_what_a_webhook_published_without_an_answer_can_never_be_told(
     sending = hook.sending("Hi", [hook.sandbox.media(name) for name in names])
     assert (await lost(hook, sending, fault)).kind is Kind.UNCONFIRMED
     before = len(await requests_of(hook))
-    assert await NETWORK.confirm(hook.connection(), sending) == Unknown(final=True)
+    assert await PLATFORM.confirm(hook.connection(), sending) == Unknown(final=True)
     assert len(await requests_of(hook)) == before
     assert len(await hook.posts()) == 1
 
@@ -312,27 +312,27 @@ async def test_a_webhooks_crash_while_the_files_come_is_told_from_one_after_send
 
     sending = hook.sending("Hi", [hook.sandbox.media("a.jpg")])
     files, sending.media = sending.media, Slow()
-    run = asyncio.create_task(NETWORK.publish(hook.connection(), sending))
+    run = asyncio.create_task(PLATFORM.publish(hook.connection(), sending))
     await fetching.wait()
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
     sending.handles = hook.saved[-1] if hook.saved else {}
-    assert await NETWORK.confirm(hook.connection(), sending) == Absent(never_sent=True)
+    assert await PLATFORM.confirm(hook.connection(), sending) == Absent(never_sent=True)
     sending.media = files
-    await NETWORK.publish(hook.connection(), sending)
+    await PLATFORM.publish(hook.connection(), sending)
     sending.handles = hook.saved[-1]
-    assert await NETWORK.confirm(hook.connection(), sending) == Unknown(final=True)
+    assert await PLATFORM.confirm(hook.connection(), sending) == Unknown(final=True)
 
 
 @pytest.mark.parametrize("names", [[], ["a.jpg"]])
-async def test_limits_and_unreachable_networks_have_done_nothing(either: Rig, names: list[str]) -> None:
+async def test_limits_and_unreachable_platforms_have_done_nothing(either: Rig, names: list[str]) -> None:
     sending = either.sending("Hi", [either.sandbox.media(name) for name in names])
     await either.sandbox.fault("discord", "rate_limited", "publish", seconds=1.25)
-    error = await refused(NETWORK.publish(either.connection(), sending))
+    error = await refused(PLATFORM.publish(either.connection(), sending))
     assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=1.25))
     connection = either.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(NETWORK.publish(connection, sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, sending))).kind is Kind.TRANSIENT
     assert not sending.handles.get("sending")
     assert await either.posts() == []
 
@@ -346,7 +346,7 @@ async def test_files_that_are_too_large_together_are_never_sent(either: Rig) -> 
     sending = either.sending("Hi", [either.sandbox.media(f"{number}.mp4") for number in range(3)])
     sending.media = Large()
     before = len(await requests_of(either))
-    error = await refused(NETWORK.publish(either.connection(), sending))
+    error = await refused(PLATFORM.publish(either.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "files_too_large")
     assert error.message == "Discord allows 25 MB of files in a post; these have 27.0 MB."
     assert len(await requests_of(either)) == before
@@ -355,7 +355,7 @@ async def test_files_that_are_too_large_together_are_never_sent(either: Rig) -> 
 @pytest.mark.parametrize("body", ["<html>hello</html>", {}, {"id": 5}, []])
 async def test_a_success_by_status_alone_is_unconfirmed(either: Rig, body: Any) -> None:
     await either.sandbox.fault("discord", "reject", "publish", status=200, body=body)
-    assert (await refused(NETWORK.publish(either.connection(), either.sending("Hi")))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(either.connection(), either.sending("Hi")))).kind is Kind.UNCONFIRMED
 
 
 @pytest.mark.parametrize(
@@ -372,9 +372,9 @@ async def test_an_address_that_cannot_be_told_is_no_failure(
     sending, published = bot.sending("Hi"), Published("1", None)
     await bot.sandbox.fault("discord", "reject", "auth", status=status, body=body)
     if kind is None:
-        assert await NETWORK.complete(bot.connection(), sending, published) == published
+        assert await PLATFORM.complete(bot.connection(), sending, published) == published
     else:
-        assert (await refused(NETWORK.complete(bot.connection(), sending, published))).kind is kind
+        assert (await refused(PLATFORM.complete(bot.connection(), sending, published))).kind is kind
 
 
 async def test_no_token_is_in_a_log_or_an_error(either: Rig) -> None:
@@ -439,23 +439,23 @@ async def test_a_channel_whose_history_is_hidden_proves_no_absence(bot: Rig) -> 
     sending = bot.sending("Made, and not to be seen")
     assert (await lost(bot, sending, "accept_then_drop")).kind is Kind.UNCONFIRMED
     await bot.sandbox.switch_on("discord", "history_hidden", bot.account.account_id)
-    assert await NETWORK.confirm(bot.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown()
     await bot.sandbox.clear_conditions("discord")
-    assert isinstance(await NETWORK.confirm(bot.connection(), sending), Published)
+    assert isinstance(await PLATFORM.confirm(bot.connection(), sending), Published)
 
 
 async def test_an_empty_channel_is_absence_although_its_history_is_hidden(bot: Rig) -> None:
     await bot.sandbox.switch_on("discord", "history_hidden", bot.account.account_id)
     sending = bot.sending("Never made")
     assert (await lost(bot, sending, "drop")).kind is Kind.UNCONFIRMED
-    assert await NETWORK.confirm(bot.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(bot.connection(), sending) == Absent()
 
 
 async def test_files_beside_a_text_that_was_rewritten_prove_no_absence(bot: Rig) -> None:
     await bot.sandbox.switch_on("discord", "text_rewritten", bot.account.account_id)
     sending = bot.sending("Soon\u2026", [bot.sandbox.media("a.jpg")])
     assert (await lost(bot, sending, "accept_then_drop")).kind is Kind.UNCONFIRMED
-    assert await NETWORK.confirm(bot.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown()
 
 
 @pytest.mark.parametrize(("settings", "kind"), [({}, Kind.AUTH), ({"tts": True}, Kind.REJECTED)])
@@ -463,7 +463,7 @@ async def test_rights_that_the_post_asks_for_are_the_posts_fault(
     bot: Rig, settings: dict[str, Any], kind: Kind
 ) -> None:
     await bot.sandbox.switch_on("discord", "no_rights", bot.account.account_id)
-    error = await refused(NETWORK.publish(bot.connection(), bot.sending("Hi", settings=settings)))
+    error = await refused(PLATFORM.publish(bot.connection(), bot.sending("Hi", settings=settings)))
     assert (error.kind, error.code) == (kind, "50013")
 
 
@@ -474,6 +474,6 @@ async def test_a_message_that_was_deleted_before_its_answer_came_is_not_made_aga
     headers = {"authorization": f"Bot {bot.stored.access_token.get_secret_value()}"}
     path = f"{bot.sandbox.url}/discord/channels/{bot.account.user_id}/messages/{made['platformPostId']}"
     (await bot.sandbox.client.delete(path, headers=headers)).raise_for_status()
-    error = await refused(NETWORK.publish(bot.connection(), sending))
+    error = await refused(PLATFORM.publish(bot.connection(), sending))
     assert (error.kind, error.code) == (Kind.UNCONFIRMED, "10008")
-    assert await NETWORK.confirm(bot.connection(), sending) == Unknown(final=True)
+    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown(final=True)

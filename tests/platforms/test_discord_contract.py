@@ -12,7 +12,7 @@ import jsonschema_rs
 import pytest
 
 from platforms.base import Published
-from platforms.discord import NETWORK
+from platforms.discord import PLATFORM
 from sandbox.wire import Request
 from tests.platforms.rig import Rig
 from tests.platforms.test_discord import as_bot, as_webhook, publish
@@ -129,9 +129,9 @@ async def test_every_request_is_allowed(
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         rig.sandbox, kept = type(rig.sandbox)(rig.sandbox.url, client), rig.sandbox
         sending = rig.sending("Hi", [kept.media(name, "described") for name in names], settings=settings)
-        await NETWORK.whoami(rig.connection())
+        await PLATFORM.whoami(rig.connection())
         await publish(rig, sending)
-        found = await NETWORK.confirm(rig.connection(), sending)
+        found = await PLATFORM.confirm(rig.connection(), sending)
     assert isinstance(found, Published) is (kind == "bot")
     for request in sent:
         described = document()["paths"][template(request)]

@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from platforms.discord.errors import error_of
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 
 
-def refusal(status: int, code: int = 0, headers: dict[str, str] | None = None, **more: Any) -> NetworkError:
+def refusal(status: int, code: int = 0, headers: dict[str, str] | None = None, **more: Any) -> PlatformError:
     return error_of(httpx.Response(status, json={"code": code, "message": "its own words", **more}, headers=headers))
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.discord import NETWORK
+from platforms.discord import PLATFORM
 from platforms.discord.settings import DiscordSettings
 
 BOT = AccountFacts("dc_1", "1", "general")
@@ -23,7 +23,7 @@ def broken(
 ) -> list[tuple[str, str]]:
     items = tuple(Media(type=KINDS[kind], url="https://cdn.example.com/a", alt_text=alt) for kind in media)
     draft = Draft(text, items, DiscordSettings.model_validate(settings))
-    return [(found.part, found.error) for found in NETWORK.check(draft, account)]
+    return [(found.part, found.error) for found in PLATFORM.check(draft, account)]
 
 
 @pytest.mark.parametrize("media", ["", "i", "v", "g", "ivg", "i" * 10])

@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from platforms.errors import LONGEST_LIMIT, Kind, NetworkError
+from platforms.errors import LONGEST_LIMIT, Kind, PlatformError
 
 
-def limited(wait: timedelta | None) -> NetworkError:
-    return NetworkError(Kind.RATE_LIMITED, "Slow down.", code="slow", retry_after=wait)
+def limited(wait: timedelta | None) -> PlatformError:
+    return PlatformError(Kind.RATE_LIMITED, "Slow down.", code="slow", retry_after=wait)
 
 
 def test_a_limit_that_takes_hours_is_a_cap() -> None:
@@ -16,8 +16,8 @@ def test_a_limit_that_takes_hours_is_a_cap() -> None:
     assert (capped.kind, str(capped)) == (Kind.CAPPED, "capped (slow)")
 
 
-def test_what_a_network_calls_its_errors_is_kept_short_and_on_one_line() -> None:
-    error = NetworkError(Kind.REJECTED, "No." * 500, code="bad\nline\x1b[0m" + "x" * 500, request_id="r" * 500)
+def test_what_a_platform_calls_its_errors_is_kept_short_and_on_one_line() -> None:
+    error = PlatformError(Kind.REJECTED, "No." * 500, code="bad\nline\x1b[0m" + "x" * 500, request_id="r" * 500)
     assert (len(error.message), len(error.code), len(error.request_id or "")) == (500, 128, 128)
     assert error.code.isprintable()
     assert str(error).isprintable()

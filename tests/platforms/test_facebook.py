@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from platforms.base import Absent, Published, Refused, Sending, Unknown
-from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.facebook import NETWORK, videos
+from platforms.errors import DUPLICATE, Kind, PlatformError
+from platforms.facebook import PLATFORM, videos
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
 
@@ -37,20 +37,20 @@ def sending_of(rig: Rig, names: list[str], settings: dict[str, Any], text: str =
 
 async def prepared(rig: Rig, names: list[str], settings: dict[str, Any]) -> Sending[Any]:
     sending = sending_of(rig, names, settings)
-    assert NETWORK.check(sending.draft, rig.account) == []
-    if NETWORK.prepares(sending.draft):
-        await NETWORK.prepare(rig.connection(), sending)
+    assert PLATFORM.check(sending.draft, rig.account) == []
+    if PLATFORM.prepares(sending.draft):
+        await PLATFORM.prepare(rig.connection(), sending)
     return sending
 
 
 async def publish(rig: Rig, names: list[str], settings: dict[str, Any]) -> Published:
     sending = await prepared(rig, names, settings)
-    published = await NETWORK.publish(rig.connection(), sending)
-    return await NETWORK.complete(rig.connection(), sending, published)
+    published = await PLATFORM.publish(rig.connection(), sending)
+    return await PLATFORM.complete(rig.connection(), sending, published)
 
 
-async def refused(step: Awaitable[object]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[object]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
@@ -60,7 +60,7 @@ def kind_of(names: list[str], settings: dict[str, Any]) -> str:
 
 
 async def test_says_which_page_it_is(rig: Rig) -> None:
-    identity = await NETWORK.whoami(rig.connection())
+    identity = await PLATFORM.whoami(rig.connection())
     assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
 
 
@@ -69,7 +69,7 @@ async def test_a_persons_token_is_told_from_a_pages(rig: Rig) -> None:
         "error": {"message": "(#100) Tried accessing nonexisting field (category) on node type (User)", "code": 100}
     }
     await rig.sandbox.fault("facebook", "reject", "auth", status=400, body=body)
-    error = await refused(NETWORK.whoami(rig.connection()))
+    error = await refused(PLATFORM.whoami(rig.connection()))
     assert (error.kind, "Pages only" in error.message) == (Kind.AUTH, True)
 
 
@@ -123,8 +123,8 @@ async def test_the_token_is_in_no_address(rig: Rig) -> None:
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         sending = sending_of(rig, ["a.mp4"], {"contentType": "reel"})
-        await NETWORK.prepare(rig.connection(client), sending)
-        await NETWORK.publish(rig.connection(client), sending)
+        await PLATFORM.prepare(rig.connection(client), sending)
+        await PLATFORM.publish(rig.connection(client), sending)
     assert len(addresses) >= 4
     assert not [address for address in addresses if rig.stored.access_token.get_secret_value() in address]
 
@@ -140,9 +140,9 @@ async def test_a_draft_shows_nowhere_and_says_so(rig: Rig) -> None:
 
 async def test_the_first_comment_follows_once(rig: Rig) -> None:
     sending = await prepared(rig, [], {"firstComment": "first"})
-    published = await NETWORK.publish(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
     for _ in range(2):
-        assert (await NETWORK.complete(rig.connection(), sending, published)).warning is None
+        assert (await PLATFORM.complete(rig.connection(), sending, published)).warning is None
     assert await comments(rig, published) == ["first"]
 
 
@@ -158,19 +158,19 @@ async def test_a_first_comment_is_never_repeated_blindly(
     rig: Rig, fault: str, more: dict[str, Any], said: str, count: int
 ) -> None:
     sending = await prepared(rig, [], {"firstComment": "first"})
-    published = await NETWORK.publish(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
     await rig.sandbox.fault("facebook", fault, "edit", **more)
     for _ in range(2):
-        assert said in ((await NETWORK.complete(rig.connection(), sending, published)).warning or "")
+        assert said in ((await PLATFORM.complete(rig.connection(), sending, published)).warning or "")
     assert len(await comments(rig, published)) == count
 
 
 async def test_a_first_comment_that_surely_was_not_made_is_made_later(rig: Rig) -> None:
     sending = await prepared(rig, [], {"firstComment": "first"})
-    published = await NETWORK.publish(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
     await rig.sandbox.fault("facebook", "rate_limited", "edit", seconds=60)
-    assert (await refused(NETWORK.complete(rig.connection(), sending, published))).kind is Kind.RATE_LIMITED
-    assert (await NETWORK.complete(rig.connection(), sending, published)).warning is None
+    assert (await refused(PLATFORM.complete(rig.connection(), sending, published))).kind is Kind.RATE_LIMITED
+    assert (await PLATFORM.complete(rig.connection(), sending, published)).warning is None
     assert await comments(rig, published) == ["first"]
 
 
@@ -189,8 +189,8 @@ async def test_what_landed_without_an_answer_is_found(
 ) -> None:
     sending = await prepared(rig, names, settings)
     await rig.sandbox.fault("facebook", fault, "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    found = await NETWORK.confirm(rig.connection(), resumed(rig, sending))
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
+    found = await PLATFORM.confirm(rig.connection(), resumed(rig, sending))
     [post] = await rig.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
@@ -201,11 +201,11 @@ async def test_what_landed_without_an_answer_is_found(
 async def test_what_never_landed_is_sent_again(rig: Rig, names: list[str], settings: dict[str, Any]) -> None:
     sending = await prepared(rig, names, settings)
     await rig.sandbox.fault("facebook", "drop", "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
+    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
     opened = len(rig.source.opened)
-    await NETWORK.prepare(rig.connection(), sending)
-    await NETWORK.publish(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
+    await PLATFORM.publish(rig.connection(), sending)
     assert len(await rig.posts()) == 1
     assert len(rig.source.opened) == opened
 
@@ -214,8 +214,8 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
     sending = await prepared(rig, [], {})
     await rig.sandbox.fault("facebook", "accept_then_delay", "publish", seconds=2)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
+    assert isinstance(await PLATFORM.confirm(rig.connection(), sending), Published)
     assert len(await rig.posts()) == 1
 
 
@@ -223,13 +223,13 @@ async def test_the_same_words_with_other_photos_are_another_post(rig: Rig) -> No
     await publish(rig, ["a.jpg"], {})
     await publish(rig, [], {})
     sending = await prepared(rig, ["b.jpg"], {})
-    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
 
 
 async def test_a_full_page_of_young_posts_settles_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.facebook.lookup.PAGE", 1)
     await publish(rig, ["a.jpg"], {})
-    assert await NETWORK.confirm(rig.connection(), await prepared(rig, ["b.jpg"], {})) == Unknown()
+    assert await PLATFORM.confirm(rig.connection(), await prepared(rig, ["b.jpg"], {})) == Unknown()
 
 
 async def test_a_repeated_text_is_a_duplicate(rig: Rig) -> None:
@@ -243,24 +243,24 @@ async def test_a_story_under_an_unknown_id_may_be_ours(rig: Rig) -> None:
     sending = await prepared(rig, ["a.jpg"], {"contentType": "story"})
     young = {"data": [{"post_id": "1", "creation_time": str(int(datetime.now(UTC).timestamp()))}]}
     await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body=young)
-    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
     await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body={"error": "none"})
-    assert (await refused(NETWORK.confirm(rig.connection(), sending))).code == "unreadable_answer"
+    assert (await refused(PLATFORM.confirm(rig.connection(), sending))).code == "unreadable_answer"
 
 
 async def test_a_video_goes_on_where_it_stopped(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.networks.facebook.videos.WINDOW", 1000)
+    monkeypatch.setattr("sandbox.platforms.facebook.videos.WINDOW", 1000)
     sending = sending_of(rig, ["a.mp4"], {})
     async with httpx.AsyncClient(event_hooks={"request": [Stop(at=3)]}) as client:
-        assert (await refused(NETWORK.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
     assert rig.saved[-1]["video"]["offset"] == 1000
     before, again = len(rig.exchanges), resumed(rig, sending)
     beats: list[str] = []
     again.heartbeat = beats.append
-    await NETWORK.prepare(rig.connection(), again)
+    await PLATFORM.prepare(rig.connection(), again)
     assert len(rig.exchanges) - before == -(-(again.handles["video"]["size"] - 1000) // 1000)
     assert beats[-1] == "100%"
-    await NETWORK.publish(rig.connection(), again)
+    await PLATFORM.publish(rig.connection(), again)
     assert len(await rig.posts()) == 1
 
 
@@ -268,14 +268,14 @@ async def test_a_whole_upload_is_not_repeated(rig: Rig) -> None:
     for settings in ({}, {"contentType": "reel"}):
         sending = await prepared(rig, ["a.mp4"], settings)
         before = len(rig.exchanges)
-        await NETWORK.prepare(rig.connection(), resumed(rig, sending))
+        await PLATFORM.prepare(rig.connection(), resumed(rig, sending))
         assert len(rig.exchanges) == before
 
 
 async def test_a_reel_goes_on_at_the_byte_that_facebook_has(rig: Rig) -> None:
     sending = sending_of(rig, ["a.mp4"], {"contentType": "reel"})
     async with httpx.AsyncClient(event_hooks={"request": [Stop(at=3)]}) as client:
-        assert (await refused(NETWORK.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
     again = resumed(rig, sending)
     async with rig.source.open(sending.draft.media[0]) as file:
         token = rig.stored.access_token.get_secret_value()
@@ -283,8 +283,8 @@ async def test_a_reel_goes_on_at_the_byte_that_facebook_has(rig: Rig) -> None:
         part = (await file.read())[:700]
     partial = await rig.sandbox.client.post(again.handles["video"]["url"], headers=headers, content=part)
     assert partial.status_code == 400
-    await NETWORK.prepare(rig.connection(), again)
-    await NETWORK.publish(rig.connection(), again)
+    await PLATFORM.prepare(rig.connection(), again)
+    await PLATFORM.publish(rig.connection(), again)
     assert again.handles["video"]["offset"] == again.handles["video"]["size"]
     assert len(await rig.posts()) == 1
 
@@ -293,7 +293,7 @@ async def test_an_upload_that_ended_without_an_answer_is_not_repeated(rig: Rig) 
     sending = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
     del sending.handles["video"]["done"]
     before = len(rig.exchanges)
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     assert [exchange.method for exchange in rig.exchanges[before:]] == ["GET"]
 
 
@@ -301,9 +301,9 @@ async def test_an_upload_that_facebook_forgot_begins_anew(rig: Rig) -> None:
     sending = sending_of(rig, ["a.mp4"], {})
     async with rig.source.open(sending.draft.media[0]) as file:
         sending.handles["video"] = {"id": "1", "session": "2", "size": file.size, "offset": 0, "end": file.size}
-    assert (await refused(NETWORK.prepare(rig.connection(), sending))).kind is Kind.TRANSIENT
-    await NETWORK.prepare(rig.connection(), sending)
-    await NETWORK.publish(rig.connection(), sending)
+    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).kind is Kind.TRANSIENT
+    await PLATFORM.prepare(rig.connection(), sending)
+    await PLATFORM.publish(rig.connection(), sending)
     assert len(await rig.posts()) == 1
 
 
@@ -333,10 +333,10 @@ async def uploaded(rig: Rig) -> list[str]:
     hosts = Hosts(rig.sandbox.url)
     async with httpx.AsyncClient(transport=hosts) as client:
         line = rig.connection(client)
-        line.wire.base_url = NETWORK.base_url
+        line.wire.base_url = PLATFORM.base_url
         sending = sending_of(rig, ["a.mp4"], {}, f"at {len(rig.exchanges)}")
-        await NETWORK.prepare(line, sending)
-        await NETWORK.publish(line, sending)
+        await PLATFORM.prepare(line, sending)
+        await PLATFORM.publish(line, sending)
     bytes_to = [host for host, _, content in hosts.asked if b"video_file_chunk" in content]
     assert {host for host, _, content in hosts.asked if b"video_file_chunk" not in content} == {"graph.facebook.com"}
     return bytes_to
@@ -354,7 +354,7 @@ async def uploaded(rig: Rig) -> list[str]:
 async def test_the_bytes_of_a_video_go_to_the_host_that_takes_them(
     rig: Rig, condition: str | None, hosts: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.networks.facebook.videos.WINDOW", 1000)
+    monkeypatch.setattr("sandbox.platforms.facebook.videos.WINDOW", 1000)
     if condition:
         await rig.sandbox.switch_on("facebook", condition, rig.account.account_id)
     bytes_to = await uploaded(rig)
@@ -371,18 +371,18 @@ async def test_a_host_that_is_not_facebooks_own_is_sent_nothing(rig: Rig, named:
     hosts = Hosts(rig.sandbox.url)
     async with httpx.AsyncClient(transport=hosts) as client:
         line = rig.connection(client)
-        line.wire.base_url = NETWORK.base_url
-        assert (await refused(NETWORK.prepare(line, sending_of(rig, ["a.mp4"], {})))).kind is Kind.REJECTED
+        line.wire.base_url = PLATFORM.base_url
+        assert (await refused(PLATFORM.prepare(line, sending_of(rig, ["a.mp4"], {})))).kind is Kind.REJECTED
     assert {host for host, _, _ in hosts.asked} == {"graph.facebook.com", "graph-video.facebook.com"}
 
 
 async def test_a_video_that_stays_a_draft_is_not_called_public(rig: Rig) -> None:
     await rig.sandbox.switch_on("facebook", "videos_stay_drafts", rig.account.account_id)
     sending = await prepared(rig, ["a.mp4"], {})
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
+    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
     sending.started_at = datetime.now(UTC) - timedelta(minutes=11)
-    finding = await NETWORK.confirm(rig.connection(), sending)
+    finding = await PLATFORM.confirm(rig.connection(), sending)
     assert isinstance(finding, Refused)
     assert (finding.error.kind, finding.error.code) == (Kind.REJECTED, "kept_as_draft")
     assert "Meta Business Suite" in finding.error.message
@@ -394,14 +394,14 @@ async def test_a_video_that_cannot_be_read_is_found_by_its_post(rig: Rig, form: 
     """The words are those of gitroomhq/postiz-app#1562."""
     await rig.sandbox.switch_on("facebook", "reads_refused", rig.account.account_id)
     sending = await prepared(rig, ["a.mp4"], form)
-    error = await refused(NETWORK.publish(rig.connection(), sending))
+    error = await refused(PLATFORM.publish(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.UNCONFIRMED, "video_processing")
-    found = await NETWORK.confirm(rig.connection(), sending)
+    found = await PLATFORM.confirm(rig.connection(), sending)
     [post] = await rig.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
     sending.taken = frozenset({post["platformPostId"]})
-    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
 
 
 READY = {"video_status": "ready", "processing_phase": {"status": "complete"}}
@@ -446,17 +446,17 @@ async def test_a_video_is_named_by_its_post(
     public = {"status": READY, "published": True, "post_id": told and told.format(**names)}
     await rig.sandbox.fault("facebook", "reject", "publish", status=200, body=done)
     await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body=public)
-    published = await NETWORK.publish(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
     assert published.platform_post_id == post_id.format(**names)
-    assert NETWORK.rules.post_id.matches(published.platform_post_id)
+    assert PLATFORM.rules.post_id.matches(published.platform_post_id)
 
 
 async def test_what_is_no_video_fails_in_processing(rig: Rig) -> None:
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     for settings in ({}, {"contentType": "reel"}):
         sending = rig.sending("Hi", [media], settings=settings, started_at=datetime.now(UTC))
-        await NETWORK.prepare(rig.connection(), sending)
-        error = await refused(NETWORK.publish(rig.connection(), sending))
+        await PLATFORM.prepare(rig.connection(), sending)
+        error = await refused(PLATFORM.publish(rig.connection(), sending))
         assert (error.kind, error.code) == (Kind.REJECTED, "video_processing_failed")
         assert "format" in error.message
         assert "video" not in rig.saved[-1]
@@ -466,11 +466,11 @@ async def test_what_is_no_video_fails_in_processing(rig: Rig) -> None:
 async def test_a_failure_that_was_looked_up_is_told_by_the_next_attempt(rig: Rig) -> None:
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     sending = rig.sending("Hi", [media], started_at=datetime.now(UTC))
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     await rig.sandbox.fault("facebook", "accept_then_drop", "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
-    assert (await refused(NETWORK.prepare(rig.connection(), resumed(rig, sending)))).code == "video_processing_failed"
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
+    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
+    assert (await refused(PLATFORM.prepare(rig.connection(), resumed(rig, sending)))).code == "video_processing_failed"
 
 
 async def test_a_video_that_processes_long_is_looked_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -480,11 +480,11 @@ async def test_a_video_that_processes_long_is_looked_up_later(monkeypatch: pytes
     async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient(timeout=60) as client:
         rig = await open_account(Sandbox(url, client), "facebook")
         sending = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
-        error = await refused(NETWORK.publish(rig.connection(), sending))
+        error = await refused(PLATFORM.publish(rig.connection(), sending))
         assert (error.kind, error.code) == (Kind.UNCONFIRMED, "video_processing")
-        assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+        assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
         clock[0] += 10
-        found = await NETWORK.confirm(rig.connection(), sending)
+        found = await PLATFORM.confirm(rig.connection(), sending)
         assert isinstance(found, Published)
         assert found.url == f"https://www.facebook.com/reel/{sending.handles['video']['id']}/"
 
@@ -494,7 +494,7 @@ async def test_a_video_that_processes_long_is_looked_up_later(monkeypatch: pytes
 )
 async def test_failures_before_the_publishing_request_are_told_apart(rig: Rig, fault: str, kind: Kind) -> None:
     await rig.sandbox.fault("facebook", fault, "prepare", seconds=180)
-    error = await refused(NETWORK.prepare(rig.connection(), sending_of(rig, ["a.jpg"], {})))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending_of(rig, ["a.jpg"], {})))
     assert error.kind is kind
     assert kind is not Kind.RATE_LIMITED or (error.retry_after and error.retry_after.total_seconds() == 180)
 
@@ -516,7 +516,7 @@ async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
 ) -> None:
     sending = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("facebook", "reject", "publish", status=status, body=body)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is kind
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is kind
     assert ("photos" in sending.handles) is (kind is not Kind.REJECTED)
 
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from platforms.base import Published
-from platforms.facebook import NETWORK, videos
+from platforms.facebook import PLATFORM, videos
 from platforms.facebook.lookup import POST_FIELDS
 from sandbox.wire import Request
 from tests.platforms.rig import Rig
@@ -64,11 +64,11 @@ async def sent(rig: Rig, names: list[str], settings: dict[str, Any]) -> list[tup
         media = [rig.sandbox.media(name, "what it shows") for name in names]
         sending = rig.sending("Hi", media, settings=settings, started_at=datetime.now(UTC))
         if media:
-            await NETWORK.prepare(line, sending)
-        published = await NETWORK.publish(line, sending)
-        await NETWORK.complete(line, sending, published)
+            await PLATFORM.prepare(line, sending)
+        published = await PLATFORM.publish(line, sending)
+        await PLATFORM.complete(line, sending, published)
         if not settings.get("draft"):
-            assert isinstance(await NETWORK.confirm(line, sending), Published)
+            assert isinstance(await PLATFORM.confirm(line, sending), Published)
     return noted
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.errors import DUPLICATE, LONGEST_TEXT, Kind, NetworkError
+from platforms.errors import DUPLICATE, LONGEST_TEXT, Kind, PlatformError
 from platforms.facebook.errors import SLOW_DOWN, error_of, is_gone
 
 
-def refusal(status: int = 400, *, headers: dict[str, str] | None = None, **error: Any) -> NetworkError:
+def refusal(status: int = 400, *, headers: dict[str, str] | None = None, **error: Any) -> PlatformError:
     body = {"error": {"message": "its own words", "type": "OAuthException", "fbtrace_id": "A6Ltrace", **error}}
     return error_of(httpx.Response(status, json=body, headers=headers))
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.facebook import NETWORK
+from platforms.facebook import PLATFORM
 from platforms.facebook.rules import ALT_TEXT, TEXT
 from platforms.facebook.settings import FacebookSettings
 
@@ -21,7 +21,7 @@ def media(kinds: str, alt_text: str | None = None) -> tuple[Media, ...]:
 
 def broken(text: str = "Hi", kinds: str = "", alt_text: str | None = None, **settings: Any) -> list[tuple[str, str]]:
     draft = Draft(text, media(kinds, alt_text), FacebookSettings.model_validate(settings))
-    return [(found.error, ".".join(map(str, found.path)) or found.part) for found in NETWORK.check(draft, PAGE)]
+    return [(found.error, ".".join(map(str, found.path)) or found.part) for found in PLATFORM.check(draft, PAGE)]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_storys_text_is_never_sent() -> None:
 
 
 def test_pictures_have_the_sizes_that_facebook_takes() -> None:
-    sizes = {rule.kind: rule.max_bytes for rule in NETWORK.rules.files}
+    sizes = {rule.kind: rule.max_bytes for rule in PLATFORM.rules.files}
     assert (sizes[MediaType.IMAGE], sizes[MediaType.GIF]) == (4 * 1024 * 1024, 10 * 1024 * 1024)
 
 
@@ -93,7 +93,7 @@ def test_videos_have_the_limits_of_their_form(
     settings: dict[str, Any], seconds: tuple[float | None, float], ratio: float | None
 ) -> None:
     draft = Draft("Hi", media("v"), FacebookSettings.model_validate(settings))
-    [rule] = [rule for rule in NETWORK.file_rules(draft, PAGE) if rule.kind is MediaType.VIDEO]
+    [rule] = [rule for rule in PLATFORM.file_rules(draft, PAGE) if rule.kind is MediaType.VIDEO]
     assert (rule.min_seconds, rule.max_seconds) == seconds
     assert (rule.min_ratio is not None) is (ratio is not None)
     if ratio:
@@ -103,7 +103,7 @@ def test_videos_have_the_limits_of_their_form(
 
 def test_a_page_that_is_not_known_yet_is_not_held_against_the_setting() -> None:
     draft = Draft("Hi", (), FacebookSettings.model_validate({"pageId": "99"}))
-    assert NETWORK.check(draft, AccountFacts("fb_1", "", "")) == []
+    assert PLATFORM.check(draft, AccountFacts("fb_1", "", "")) == []
 
 
 @pytest.mark.parametrize(

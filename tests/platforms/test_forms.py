@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from platforms.forms import Digits, Form, Language, WebAddress
-from platforms.registry import networks
+from platforms.registry import platforms
 
 
 class Formed(BaseModel, strict=True):
@@ -43,9 +43,9 @@ def test_the_form_is_kept_and_told_to_programs() -> None:
         Formed.model_validate({"code": 1})
 
 
-@pytest.mark.parametrize("platform", sorted(networks()))
+@pytest.mark.parametrize("platform", sorted(platforms()))
 def test_no_setting_has_a_pattern_that_nobody_puts_into_words(platform: str) -> None:
-    wordless = [name for name, rule in _rules_of(networks()[platform].settings) if not isinstance(rule, Form)]
+    wordless = [name for name, rule in _rules_of(platforms()[platform].settings) if not isinstance(rule, Form)]
     assert wordless == []
 
 

@@ -10,8 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from platforms.base import Absent, Identity, Published, Refused, Sending, Unknown
-from platforms.errors import Kind, NetworkError
-from platforms.googlebusiness import NETWORK, network
+from platforms.errors import Kind, PlatformError
+from platforms.googlebusiness import PLATFORM, platform
 from platforms.googlebusiness.line import MOST_PAGES, call
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
 from tests.platforms.rig import Rig
@@ -31,7 +31,7 @@ BUTTON = {"type": "LEARN_MORE", "url": "https://example.com"}
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "LOOKS", (0, 0.01, 0.01))
+    monkeypatch.setattr(platform, "LOOKS", (0, 0.01, 0.01))
 
 
 @pytest.fixture
@@ -41,26 +41,26 @@ async def google(connect: Connect) -> Rig:
 
 async def at_its_location(connect: Connect) -> Rig:
     rig = await connect("googlebusiness", credentials={"refreshToken": f"1//{secrets.token_hex(8)}"})
-    await NETWORK.whoami(rig.connection())
+    await PLATFORM.whoami(rig.connection())
     return rig
 
 
-async def refused(step: Awaitable[Any]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[Any]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
 
 async def publish(rig: Rig, sending: Sending[Any]) -> Published:
     sending.started_at = datetime.now(UTC)
-    published = await NETWORK.publish(rig.connection(), sending)
-    return await NETWORK.complete(rig.connection(), sending, published)
+    published = await PLATFORM.publish(rig.connection(), sending)
+    return await PLATFORM.complete(rig.connection(), sending, published)
 
 
-async def lost(rig: Rig, sending: Sending[Any], fault: str) -> NetworkError:
+async def lost(rig: Rig, sending: Sending[Any], fault: str) -> PlatformError:
     await rig.sandbox.fault("googlebusiness", fault, "publish")
     sending.started_at = datetime.now(UTC)
-    return await refused(NETWORK.publish(rig.connection(), sending))
+    return await refused(PLATFORM.publish(rig.connection(), sending))
 
 
 def answer(state: str, **more: Any) -> dict[str, Any]:
@@ -69,10 +69,10 @@ def answer(state: str, **more: Any) -> dict[str, Any]:
 
 async def test_whoami_finds_the_location_and_keeps_where_it_is(connect: Connect) -> None:
     rig = await connect("googlebusiness")
-    assert await NETWORK.whoami(rig.connection()) == Identity(rig.account.user_id, rig.account.username)
+    assert await PLATFORM.whoami(rig.connection()) == Identity(rig.account.user_id, rig.account.username)
     assert rig.stored.user_id == rig.account.user_id
     assert rig.stored.account_id.startswith("1")
-    assert (await NETWORK.whoami(rig.connection())).user_id == rig.account.user_id
+    assert (await PLATFORM.whoami(rig.connection())).user_id == rig.account.user_id
 
 
 LOCATIONS = [{"name": "locations/5", "title": "Cafe"}, {"name": "locations/6", "title": "Bar"}]
@@ -99,10 +99,10 @@ async def test_one_of_several_locations_must_be_named(
     await rig.sandbox.fault("googlebusiness", "reject", "auth", status=200, body=accounts)
     await rig.sandbox.fault("googlebusiness", "reject", "auth", status=200, body={"locations": locations})
     if code is None:
-        who = await NETWORK.whoami(rig.connection())
+        who = await PLATFORM.whoami(rig.connection())
         assert (rig.stored.account_id, rig.stored.user_id) == ("9", who.user_id)
         return
-    error = await refused(NETWORK.whoami(rig.connection()))
+    error = await refused(PLATFORM.whoami(rig.connection()))
     assert (error.kind, error.code) == (Kind.AUTH, code)
     if code == "several_locations":
         assert "locations/5 (Cafe), locations/6 (Bar)" in error.message
@@ -118,11 +118,11 @@ async def test_places_are_read_page_by_page_and_not_without_end(connect: Connect
     ]
     for page in pages:
         await rig.sandbox.fault("googlebusiness", "reject", "auth", status=200, body=page)
-    assert (await NETWORK.whoami(rig.connection())).username == "Bar"
+    assert (await PLATFORM.whoami(rig.connection())).username == "Bar"
     endless = {"nextPageToken": "a"}
     await rig.sandbox.fault("googlebusiness", "reject", "auth", status=200, body=endless, times=MOST_PAGES)
     rig.stored = rig.stored.model_copy(update={"account_id": None})
-    assert (await refused(NETWORK.whoami(rig.connection()))).code == "no_location"
+    assert (await refused(PLATFORM.whoami(rig.connection()))).code == "no_location"
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ async def test_places_are_read_page_by_page_and_not_without_end(connect: Connect
 )
 async def test_every_kind_of_post(google: Rig, names: list[str], settings: dict[str, Any], kind: str) -> None:
     sending = google.sending("Open late today", [google.sandbox.media(name) for name in names], settings=settings)
-    assert not NETWORK.prepares(sending.draft)
+    assert not PLATFORM.prepares(sending.draft)
     published = await publish(google, sending)
     [post] = await google.posts()
     assert published.platform_post_id == post["platformPostId"]
@@ -171,7 +171,7 @@ async def test_what_is_not_known_of_the_place_is_asked_once(connect: Connect) ->
 
 async def test_another_location_of_the_account_can_be_named(google: Rig) -> None:
     await publish(google, google.sending("Hi", settings={"locationId": f"locations/{google.account.user_id}"}))
-    error = await refused(NETWORK.publish(google.connection(), google.sending("Hi", settings={"locationId": "7"})))
+    error = await refused(PLATFORM.publish(google.connection(), google.sending("Hi", settings={"locationId": "7"})))
     assert (error.kind, error.code) == (Kind.REJECTED, "no_location")
     assert "locationId" in error.message
 
@@ -182,7 +182,7 @@ async def test_what_landed_without_an_answer_is_found(google: Rig, fault: str, s
     await publish(google, google.sending("Something else"))
     sending = google.sending("  Open\n late ", [google.sandbox.media("a.jpg")], settings=settings)
     assert (await lost(google, sending, fault)).kind is Kind.UNCONFIRMED
-    found = await NETWORK.confirm(google.connection(), sending)
+    found = await PLATFORM.confirm(google.connection(), sending)
     [post, _] = await google.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
@@ -193,13 +193,13 @@ async def test_an_answer_that_comes_too_late_is_confirmed(google: Rig, monkeypat
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     assert (await lost_by_delay(google)).kind is Kind.UNCONFIRMED
     sending = google.sending("Hi", started_at=datetime.now(UTC))
-    assert isinstance(await NETWORK.confirm(google.connection(), sending), Published)
+    assert isinstance(await PLATFORM.confirm(google.connection(), sending), Published)
     assert len(await google.posts()) == 1
 
 
-async def lost_by_delay(google: Rig) -> NetworkError:
+async def lost_by_delay(google: Rig) -> PlatformError:
     await google.sandbox.fault("googlebusiness", "accept_then_delay", "publish", seconds=1)
-    return await refused(NETWORK.publish(google.connection(), google.sending("Hi")))
+    return await refused(PLATFORM.publish(google.connection(), google.sending("Hi")))
 
 
 async def test_what_never_landed_is_absent(google: Rig) -> None:
@@ -207,12 +207,12 @@ async def test_what_never_landed_is_absent(google: Rig) -> None:
     await publish(google, google.sending("Hello"))
     sending = google.sending("Hi")
     assert (await lost(google, sending, "drop")).kind is Kind.UNCONFIRMED
-    assert await NETWORK.confirm(google.connection(), sending) == Absent()
-    assert await NETWORK.confirm(google.connection(), google.sending("Hi")) == Absent()
+    assert await PLATFORM.confirm(google.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(google.connection(), google.sending("Hi")) == Absent()
     other = google.sending("Hi", settings={"event": {**EVENT, "title": "Another"}}, started_at=datetime.now(UTC))
-    assert await NETWORK.confirm(google.connection(), other) == Absent()
+    assert await PLATFORM.confirm(google.connection(), other) == Absent()
     later = google.sending("Hello", started_at=datetime.now(UTC) + timedelta(minutes=5))
-    assert await NETWORK.confirm(google.connection(), later) == Absent()
+    assert await PLATFORM.confirm(google.connection(), later) == Absent()
 
 
 async def test_of_several_alike_the_earliest_is_ours_in_whatever_order(google: Rig) -> None:
@@ -231,32 +231,32 @@ async def test_of_several_alike_the_earliest_is_ours_in_whatever_order(google: R
     for posts in ([post(1, 300), post(2, 1), post(3, 50)], [post(3, 50), post(2, 1), {"name": "4", "summary": "Hi"}]):
         await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body={"localPosts": posts})
         sending = google.sending("Hi", started_at=started)
-        assert await NETWORK.confirm(google.connection(), sending) == Published("2", None)
+        assert await PLATFORM.confirm(google.connection(), sending) == Published("2", None)
 
 
 async def test_a_long_list_is_searched_page_by_page_and_not_without_end(google: Rig) -> None:
     sending = google.sending("Hi", started_at=datetime.now(UTC))
     endless = {"localPosts": [], "nextPageToken": "a"}
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=endless, times=5)
-    assert await NETWORK.confirm(google.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(google.connection(), sending) == Unknown()
     made = datetime.now(UTC).isoformat()
     ours = {"name": "7", "summary": "Hi", "createTime": made, "state": "LIVE", "searchUrl": "https://g.example/7"}
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=endless)
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body={"localPosts": [ours]})
-    assert await NETWORK.confirm(google.connection(), sending) == Published("7", "https://g.example/7")
+    assert await PLATFORM.confirm(google.connection(), sending) == Published("7", "https://g.example/7")
 
 
 @pytest.mark.parametrize("body", ["<html>", [], "null"])
 async def test_what_cannot_be_read_is_no_empty_list(google: Rig, body: Any) -> None:
     sending = google.sending("Hi", started_at=datetime.now(UTC))
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=body)
-    assert (await refused(NETWORK.confirm(google.connection(), sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.confirm(google.connection(), sending))).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize("body", ["<html>", {}, [], {"state": "LIVE"}])
 async def test_a_success_by_status_alone_is_unconfirmed(google: Rig, body: Any) -> None:
     await google.sandbox.fault("googlebusiness", "reject", "publish", status=200, body=body)
-    assert (await refused(NETWORK.publish(google.connection(), google.sending("Hi")))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(google.connection(), google.sending("Hi")))).kind is Kind.UNCONFIRMED
 
 
 NAME = "accounts/1/locations/2/localPosts/3"
@@ -278,41 +278,41 @@ async def test_a_post_is_watched_until_google_shows_it(google: Rig) -> None:
 async def test_what_google_checks_for_long_is_not_public_yet(google: Rig) -> None:
     sending = google.sending("Hi", started_at=datetime.now(UTC))
     await says(google, "publish", "PROCESSING")
-    for _ in range(len(network.LOOKS) + 1):
+    for _ in range(len(platform.LOOKS) + 1):
         await says(google, "confirm", "PROCESSING")
-    error = await refused(NETWORK.publish(google.connection(), sending))
+    error = await refused(PLATFORM.publish(google.connection(), sending))
     assert (error.kind, error.code) == (Kind.UNCONFIRMED, "processing")
     resumed = google.sending("Hi", started_at=sending.started_at, handles=google.saved[-1])
-    assert await NETWORK.confirm(google.connection(), resumed) == Unknown()
+    assert await PLATFORM.confirm(google.connection(), resumed) == Unknown()
     await says(google, "confirm", "LIVE", searchUrl="https://g.example/3")
-    assert await NETWORK.confirm(google.connection(), resumed) == Published(NAME, "https://g.example/3")
+    assert await PLATFORM.confirm(google.connection(), resumed) == Published(NAME, "https://g.example/3")
 
 
 async def test_an_address_may_come_later(google: Rig) -> None:
     sending = google.sending("Hi")
     await says(google, "publish", "LIVE")
-    published = await NETWORK.publish(google.connection(), sending)
+    published = await PLATFORM.publish(google.connection(), sending)
     assert published == Published(NAME, None)
     for state, more, url in (
         ("REJECTED", {}, None),
         ("LIVE", {"searchUrl": "https://g.example/3"}, "https://g.example/3"),
     ):
         await says(google, "confirm", state, **more)
-        assert await NETWORK.complete(google.connection(), sending, published) == Published(NAME, url)
+        assert await PLATFORM.complete(google.connection(), sending, published) == Published(NAME, url)
     shown = Published(NAME, "https://g.example/3")
-    assert await NETWORK.complete(google.connection(), sending, shown) is shown
+    assert await PLATFORM.complete(google.connection(), sending, shown) is shown
 
 
 async def test_a_post_that_google_rejects_is_refused_whenever_it_says_so(google: Rig) -> None:
     sending = google.sending("Hi", started_at=datetime.now(UTC))
     await says(google, "publish", "REJECTED")
-    assert (await refused(NETWORK.publish(google.connection(), sending))).code == "rejected"
+    assert (await refused(PLATFORM.publish(google.connection(), sending))).code == "rejected"
     await says(google, "publish", "PROCESSING")
     await says(google, "confirm", "REJECTED")
-    error = await refused(NETWORK.publish(google.connection(), sending))
+    error = await refused(PLATFORM.publish(google.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "rejected")
     await says(google, "confirm", "REJECTED")
-    finding = await NETWORK.confirm(google.connection(), sending)
+    finding = await PLATFORM.confirm(google.connection(), sending)
     assert isinstance(finding, Refused)
     assert (finding.error.kind, "nobody" in finding.error.message) == (Kind.REJECTED, True)
 
@@ -320,7 +320,7 @@ async def test_a_post_that_google_rejects_is_refused_whenever_it_says_so(google:
 async def test_a_post_that_was_lost_and_then_rejected_is_refused(google: Rig) -> None:
     sending = google.sending("Call +1 555 0100")
     assert (await lost(google, sending, "accept_then_drop")).kind is Kind.UNCONFIRMED
-    assert isinstance(await NETWORK.confirm(google.connection(), sending), Refused)
+    assert isinstance(await PLATFORM.confirm(google.connection(), sending), Refused)
 
 
 async def test_an_expired_token_is_renewed_and_the_post_made_once(google: Rig) -> None:
@@ -336,19 +336,19 @@ async def test_a_connection_that_was_revoked_must_be_made_again(google: Rig, con
     google.stored = GoogleBusinessCredentials.model_validate(
         {"accessToken": "old", "refreshToken": "revoked", "accountId": "1", "locationId": "2"}
     )
-    error = await refused(NETWORK.publish(google.connection(), google.sending("Hi")))
+    error = await refused(PLATFORM.publish(google.connection(), google.sending("Hi")))
     assert (error.kind, error.code) == (Kind.AUTH, "invalid_grant")
     without = await connect("googlebusiness")
     await without.sandbox.fault("googlebusiness", "token_expired", "auth")
-    assert (await refused(NETWORK.whoami(without.connection()))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.whoami(without.connection()))).kind is Kind.AUTH
 
 
 async def test_a_photo_that_google_cannot_fetch_is_tried_twice(google: Rig) -> None:
     media = google.sandbox.media("a.jpg").model_copy(update={"url": "http://127.0.0.1:9/a.jpg"})
     sending = google.sending("Hi", [media])
-    assert (await refused(NETWORK.publish(google.connection(), sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(google.connection(), sending))).kind is Kind.TRANSIENT
     assert google.saved == [{"photoFailures": 1}]
-    error = await refused(NETWORK.publish(google.connection(), sending))
+    error = await refused(PLATFORM.publish(google.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "photo_fetch_failed")
     assert await google.posts() == []
 
@@ -359,16 +359,16 @@ async def test_a_photo_that_google_cannot_fetch_is_tried_twice(google: Rig) -> N
 async def test_failures_beside_the_publishing_request_are_told_apart(google: Rig, fault: str, kind: Kind) -> None:
     await google.sandbox.fault("googlebusiness", fault, "confirm")
     sending = google.sending("Hi", started_at=datetime.now(UTC))
-    error = await refused(NETWORK.confirm(google.connection(), sending))
+    error = await refused(PLATFORM.confirm(google.connection(), sending))
     assert error.kind is kind
     if kind is Kind.RATE_LIMITED:
         assert error.retry_after == timedelta(seconds=60)
 
 
-async def test_an_unreachable_network_has_done_nothing(google: Rig) -> None:
+async def test_an_unreachable_platform_has_done_nothing(google: Rig) -> None:
     connection = google.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(NETWORK.publish(connection, google.sending("Hi")))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, google.sending("Hi")))).kind is Kind.TRANSIENT
 
 
 def test_names_may_be_written_whole_or_as_numbers() -> None:
@@ -385,7 +385,7 @@ def test_names_may_be_written_whole_or_as_numbers() -> None:
 async def test_a_location_that_several_accounts_list_is_one_location(connect: Connect, condition: str) -> None:
     rig = await connect("googlebusiness", credentials={"refreshToken": f"1//{secrets.token_hex(8)}"})
     await rig.sandbox.switch_on("googlebusiness", condition, rig.account.account_id)
-    assert (await NETWORK.whoami(rig.connection())).user_id == rig.account.user_id
+    assert (await PLATFORM.whoami(rig.connection())).user_id == rig.account.user_id
     assert rig.stored.account_id not in {"201", "202", "203"}, "the user's own account goes before groups"
     result = await publish(rig, rig.sending("Found once"))
     assert result.url
@@ -399,14 +399,14 @@ async def test_what_the_operators_project_may_not_do_refuses_no_account(
     google: Rig, condition: str, code: str, said: str
 ) -> None:
     await google.sandbox.switch_on("googlebusiness", condition, google.account.account_id)
-    error = await refused(NETWORK.publish(google.connection(), google.sending("Hi")))
+    error = await refused(PLATFORM.publish(google.connection(), google.sending("Hi")))
     assert (error.kind, error.code) == (Kind.OPERATOR, code)
     assert said in error.message
 
 
 async def test_a_profile_in_a_bad_state_is_told_of_in_words(google: Rig) -> None:
     await google.sandbox.switch_on("googlebusiness", "account_restricted", google.account.account_id)
-    error = await refused(NETWORK.publish(google.connection(), google.sending("Hi")))
+    error = await refused(PLATFORM.publish(google.connection(), google.sending("Hi")))
     assert (error.kind, error.code) == (Kind.REJECTED, "operation_unsupported_under_account_condition")
 
 
@@ -416,7 +416,7 @@ async def test_only_a_state_that_shows_the_post_is_believed(google: Rig, state: 
     published = await publish(google, sending)
     body = {"name": published.platform_post_id, **({"state": state} if state else {})}
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=body)
-    assert await NETWORK.confirm(google.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(google.connection(), sending) == Unknown()
 
 
 async def test_a_location_of_another_group_is_posted_on_as_that_group(google: Rig) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.googlebusiness import NETWORK
+from platforms.googlebusiness import PLATFORM
 from platforms.googlebusiness.line import ACCOUNTS, LOCATIONS
 from tests.platforms.rig import Rig
 from tests.platforms.test_googlebusiness import BUTTON, EVENT, OFFER
@@ -49,7 +49,7 @@ async def sent(connect: Callable[..., Awaitable[Rig]]) -> list[httpx.Request]:
 
     rig = await connect("googlebusiness")
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        await NETWORK.whoami(rig.connection(client))
+        await PLATFORM.whoami(rig.connection(client))
         for settings in (
             {},
             {"callToAction": BUTTON, "languageCode": "de"},
@@ -58,8 +58,8 @@ async def sent(connect: Callable[..., Awaitable[Rig]]) -> list[httpx.Request]:
             {"event": EVENT, "offer": OFFER},
         ):
             sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")], settings=settings)
-            published = await NETWORK.publish(rig.connection(client), sending)
-            await NETWORK.complete(rig.connection(client), sending, published)
+            published = await PLATFORM.publish(rig.connection(client), sending)
+            await PLATFORM.complete(rig.connection(client), sending, published)
     return found
 
 

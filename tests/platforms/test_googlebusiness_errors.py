@@ -6,11 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.googlebusiness.errors import error_of
 
 
-def refusal(code: int, status: str | None, *details: dict[str, Any]) -> NetworkError:
+def refusal(code: int, status: str | None, *details: dict[str, Any]) -> PlatformError:
     error = {"code": code, "message": "its own words", "status": status, "details": list(details)}
     return error_of(httpx.Response(code, json={"error": {name: value for name, value in error.items() if value}}))
 

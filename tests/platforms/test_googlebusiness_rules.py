@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.googlebusiness import NETWORK
+from platforms.googlebusiness import PLATFORM
 from platforms.googlebusiness.settings import GoogleBusinessSettings
 from tests.platforms.test_googlebusiness import BUTTON, EVENT, OFFER, SCHEDULE
 
@@ -18,7 +18,7 @@ KINDS = {"i": MediaType.IMAGE, "v": MediaType.VIDEO, "g": MediaType.GIF}
 def broken(text: str, media: str = "", **settings: Any) -> list[tuple[str, str]]:
     items = tuple(Media(type=KINDS[kind], url="https://cdn.example.com/a") for kind in media)
     draft = Draft(text, items, GoogleBusinessSettings.model_validate(settings))
-    return [(found.part, ".".join(map(str, found.path)) or found.error) for found in NETWORK.check(draft, ACCOUNT)]
+    return [(found.part, ".".join(map(str, found.path)) or found.error) for found in PLATFORM.check(draft, ACCOUNT)]
 
 
 @pytest.mark.parametrize("media", ["", "i"])
@@ -106,5 +106,5 @@ def test_unknown_and_wrong_settings_are_refused(settings: dict[str, Any]) -> Non
 
 
 def test_photos_of_less_than_10_kb_are_refused_before_google_is_asked() -> None:
-    [rule] = NETWORK.rules.files
+    [rule] = PLATFORM.rules.files
     assert rule.min_bytes == 10_000

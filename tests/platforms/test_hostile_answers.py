@@ -1,4 +1,4 @@
-"""Networks whose answers are not what they promise: every step ends with a result or a NetworkError, nothing else."""
+"""Networks whose answers are not what they promise: every step ends with a result or a PlatformError, nothing else."""
 
 import asyncio
 import contextlib
@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from platforms.base import Absent, Editable, Published, Refused, ReportsQuota, Sending, Unknown
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import LONGEST_WAIT
-from platforms.registry import networks
+from platforms.registry import platforms
 from tests.platforms.rig import Rig
 
 Connect = Callable[..., Awaitable[Rig]]
@@ -129,7 +129,7 @@ def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def check(result: object) -> None:
     """Hold what a step has come to against what can be stored and shown."""
-    if isinstance(result, NetworkError):
+    if isinstance(result, PlatformError):
         assert result.retry_after is None or timedelta(0) <= result.retry_after <= LONGEST_WAIT
         assert len(result.message) <= 500
     if isinstance(result, Published):
@@ -143,39 +143,39 @@ async def attempt(step: Awaitable[Any]) -> Any:
     """Return what a step came to; its error if it is one of a network."""
     outcomes = await asyncio.gather(step, return_exceptions=True)
     result: Any = outcomes[0]
-    if isinstance(result, BaseException) and not isinstance(result, NetworkError):
+    if isinstance(result, BaseException) and not isinstance(result, PlatformError):
         raise result
     check(result)
     return result
 
 
 async def all_steps(rig: Rig, client: httpx.AsyncClient, sending: Sending[Any]) -> None:
-    network, line = rig.network, rig.connection
-    await attempt(network.whoami(line(client)))
-    if isinstance(network, ReportsQuota):
-        await attempt(network.quota(line(client)))
-    prepared = [await attempt(network.prepare(line(client), sending)) for _ in range(2)]
-    published = prepared[-1] or await attempt(network.publish(line(client), sending))
-    finding = await attempt(network.confirm(line(client), sending))
-    assert isinstance(finding, Published | Absent | Unknown | Refused | NetworkError)
+    platform, line = rig.platform, rig.connection
+    await attempt(platform.whoami(line(client)))
+    if isinstance(platform, ReportsQuota):
+        await attempt(platform.quota(line(client)))
+    prepared = [await attempt(platform.prepare(line(client), sending)) for _ in range(2)]
+    published = prepared[-1] or await attempt(platform.publish(line(client), sending))
+    finding = await attempt(platform.confirm(line(client), sending))
+    assert isinstance(finding, Published | Absent | Unknown | Refused | PlatformError)
     if not isinstance(published, Published):
         published = Published("1234567890", None)
-    await attempt(network.complete(line(client), sending, published))
-    if isinstance(network, Editable):
-        await attempt(network.edit(line(client), published, "edited"))
-        await attempt(network.confirm_edit(line(client), published, "edited"))
+    await attempt(platform.complete(line(client), sending, published))
+    if isinstance(platform, Editable):
+        await attempt(platform.edit(line(client), published, "edited"))
+        await attempt(platform.confirm_edit(line(client), published, "edited"))
 
 
 def sendings(rig: Rig) -> Iterator[Sending[Any]]:
-    for names, settings in FORMS[rig.network.platform]:
+    for names, settings in FORMS[rig.platform.name]:
         media = [rig.sandbox.media(name) for name in names]
         yield rig.sending("Sunset", media, settings=settings, started_at=datetime.now(UTC) - timedelta(minutes=1))
 
 
-@pytest.fixture(params=sorted(networks()))
+@pytest.fixture(params=sorted(platforms()))
 async def rig(request: pytest.FixtureRequest, connect: Connect) -> Rig:
     platform = request.param
-    renewable = "refresh_token" in networks()[platform].credentials.model_fields
+    renewable = "refresh_token" in platforms()[platform].credentials.model_fields
     rig = await connect(platform, credentials=CREDENTIALS.get(platform, RENEWABLE if renewable else {}))
     if platform in {"telegram", "discord"}:
         rig.stored = rig.stored.model_copy(update={"user_id": rig.account.user_id})
@@ -183,7 +183,7 @@ async def rig(request: pytest.FixtureRequest, connect: Connect) -> Rig:
 
 
 @pytest.mark.parametrize("seeds", [range(start, start + 8) for start in range(0, 24, 8)], ids=str)
-async def test_one_wrong_value_ends_a_step_with_an_error_of_the_network(rig: Rig, seeds: range) -> None:
+async def test_one_wrong_value_ends_a_step_with_an_error_of_the_platform(rig: Rig, seeds: range) -> None:
     for seed in seeds:
         for sending in sendings(rig):
             async with httpx.AsyncClient(transport=Mutating(seed)) as client:
@@ -191,7 +191,7 @@ async def test_one_wrong_value_ends_a_step_with_an_error_of_the_network(rig: Rig
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 429, 503])
-async def test_an_answer_of_any_shape_ends_a_step_with_an_error_of_the_network(rig: Rig, status: int) -> None:
+async def test_an_answer_of_any_shape_ends_a_step_with_an_error_of_the_platform(rig: Rig, status: int) -> None:
     bodies = [b"", b"[]", b"{}", b"null", b"1", b'"x"', b"[[]]", b"[" * 50_000, b"\xff\xfe", b"<html></html>"]
     names = ("error", "errors", "data", "id", "json", "result", "items", "parameters", "status", "user", "detail")
     bodies += [json.dumps(dict.fromkeys(names, value)).encode() for value in VALUES]
@@ -206,7 +206,7 @@ async def test_an_answer_that_cannot_be_read_is_unconfirmed_once_something_may_b
     rig = await connect("twitter")
     sending = rig.sending("Sunset")
     async with httpx.AsyncClient(transport=Constant(201, b'{"data": [1]}', {})) as client:
-        error = await attempt(rig.network.publish(rig.connection(client), sending))
+        error = await attempt(rig.platform.publish(rig.connection(client), sending))
         assert error.kind is Kind.UNCONFIRMED
-        error = await attempt(rig.network.whoami(rig.connection(client)))
+        error = await attempt(rig.platform.whoami(rig.connection(client)))
         assert error.kind is Kind.TRANSIENT

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from platforms.base import Published, Unknown
-from platforms.errors import Kind, NetworkError
-from platforms.instagram import NETWORK
+from platforms.errors import Kind, PlatformError
+from platforms.instagram import PLATFORM
 from platforms.meta import containers
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
@@ -44,13 +44,13 @@ async def slow(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[R
 
 
 async def publish(rig: Rig, sending: Any) -> Published:
-    await NETWORK.prepare(rig.connection(), sending)
-    published = await NETWORK.publish(rig.connection(), sending)
-    return await NETWORK.complete(rig.connection(), sending, published)
+    await PLATFORM.prepare(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
+    return await PLATFORM.complete(rig.connection(), sending, published)
 
 
-async def refused(step: Awaitable[object]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[object]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
@@ -64,18 +64,18 @@ async def comments(rig: Rig, media_id: str) -> list[str]:
 
 
 async def test_says_whose_token_it_is(rig: Rig) -> None:
-    identity = await NETWORK.whoami(rig.connection())
+    identity = await PLATFORM.whoami(rig.connection())
     assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
 
 
-async def test_a_given_user_id_stands_over_the_networks_answer(connect: Callable[..., Awaitable[Rig]]) -> None:
+async def test_a_given_user_id_stands_over_the_platforms_answer(connect: Callable[..., Awaitable[Rig]]) -> None:
     rig = await connect("instagram", credentials={"userId": "17841499999999999"})
-    assert (await NETWORK.whoami(rig.connection())).user_id == "17841499999999999"
+    assert (await PLATFORM.whoami(rig.connection())).user_id == "17841499999999999"
 
 
 async def test_an_answer_without_an_identity_is_asked_again(rig: Rig) -> None:
     await rig.sandbox.fault("instagram", "reject", "auth", status=200, body="<html>Hello</html>")
-    assert (await refused(NETWORK.whoami(rig.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.TRANSIENT
 
 
 async def test_the_token_is_in_no_address(rig: Rig) -> None:
@@ -86,8 +86,8 @@ async def test_the_token_is_in_no_address(rig: Rig) -> None:
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")])
-        await NETWORK.prepare(rig.connection(client), sending)
-        await NETWORK.whoami(rig.connection(client))
+        await PLATFORM.prepare(rig.connection(client), sending)
+        await PLATFORM.whoami(rig.connection(client))
     assert len(addresses) == 3
     assert not [address for address in addresses if rig.stored.access_token.get_secret_value() in address]
 
@@ -126,7 +126,7 @@ async def test_an_image_takes_four_requests(rig: Rig) -> None:
 )
 async def test_publishes_every_form(rig: Rig, names: list[str], settings: dict[str, Any], kind: str) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media(name, "what it shows") for name in names], settings=settings)
-    assert NETWORK.check(sending.draft, rig.account) == []
+    assert PLATFORM.check(sending.draft, rig.account) == []
     published = await publish(rig, sending)
     assert published.url is not None
     assert published.url.startswith(f"https://www.instagram.com/{kind}/")
@@ -137,16 +137,16 @@ async def test_publishes_every_form(rig: Rig, names: list[str], settings: dict[s
 
 async def test_every_container_is_saved_the_moment_it_exists(rig: Rig) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     assert [len(handles["containers"]) for handles in rig.saved] == [1, 2, 3]
 
 
 async def test_prepares_again_without_building_again(rig: Rig) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     resumed = rig.sending("Hi", sending.draft.media, handles=rig.saved[-1])
     before = len(rig.exchanges)
-    await NETWORK.prepare(rig.connection(), resumed)
+    await PLATFORM.prepare(rig.connection(), resumed)
     assert len(rig.exchanges) == before + 1
     assert resumed.handles == sending.handles
 
@@ -154,7 +154,7 @@ async def test_prepares_again_without_building_again(rig: Rig) -> None:
 async def test_a_failed_item_leaves_the_others_built(rig: Rig) -> None:
     media = [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.png"), rig.sandbox.media("c.jpg")]
     sending = rig.sending("Hi", media)
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "36001/2207005")
     assert sorted(sending.handles["containers"]) == ["post/0", "post/2"]
     assert await rig.posts() == []
@@ -163,25 +163,25 @@ async def test_a_failed_item_leaves_the_others_built(rig: Rig) -> None:
 async def test_an_item_that_fails_in_processing_is_dropped_alone(rig: Rig) -> None:
     image_as_video = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), image_as_video])
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "2207026")
     assert list(rig.saved[-1]["containers"]) == ["post/0"]
 
 
 async def test_of_several_failures_the_one_that_waiting_cannot_cure_is_told(slow: Rig) -> None:
     sending = slow.sending("Hi", [slow.sandbox.media("a.mp4"), slow.sandbox.media("b.png")])
-    assert (await refused(NETWORK.prepare(slow.connection(), sending))).kind is Kind.REJECTED
+    assert (await refused(PLATFORM.prepare(slow.connection(), sending))).kind is Kind.REJECTED
     assert list(sending.handles["containers"]) == ["post/0"]
 
 
 async def test_a_video_is_waited_for_step_by_step(slow: Rig, clock: Clock) -> None:
     sending = slow.sending("Hi", [slow.sandbox.media("a.mp4")])
-    error = await refused(NETWORK.prepare(slow.connection(), sending))
+    error = await refused(PLATFORM.prepare(slow.connection(), sending))
     assert error.kind is Kind.NOT_READY
     assert error.retry_after is not None
     assert timedelta(seconds=1) <= error.retry_after <= timedelta(minutes=1)
-    assert (await refused(NETWORK.publish(slow.connection(), sending))).kind is Kind.NOT_READY
-    assert await NETWORK.confirm(slow.connection(), sending) == Unknown()
+    assert (await refused(PLATFORM.publish(slow.connection(), sending))).kind is Kind.NOT_READY
+    assert await PLATFORM.confirm(slow.connection(), sending) == Unknown()
     clock.ahead += 60
     assert (await publish(slow, sending)).url
     assert len(slow.saved) == 1
@@ -197,14 +197,14 @@ async def test_an_image_that_is_processed_within_seconds_is_waited_for_at_once(
 async def test_a_state_that_is_new_to_us_is_waited_out(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "LOOKS", (0,))
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")])
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"status_code": "REVIEWING"})
-    assert (await refused(NETWORK.prepare(rig.connection(), sending))).kind is Kind.NOT_READY
+    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).kind is Kind.NOT_READY
 
 
 async def test_a_carousel_is_built_once_its_items_are_processed(slow: Rig, clock: Clock) -> None:
     sending = slow.sending("Hi", [slow.sandbox.media("a.mp4"), slow.sandbox.media("b.jpg")])
-    assert (await refused(NETWORK.prepare(slow.connection(), sending))).kind is Kind.NOT_READY
+    assert (await refused(PLATFORM.prepare(slow.connection(), sending))).kind is Kind.NOT_READY
     assert sorted(sending.handles["containers"]) == ["post/0", "post/1"]
     clock.ahead += 60
     assert (await publish(slow, sending)).url
@@ -213,7 +213,7 @@ async def test_a_carousel_is_built_once_its_items_are_processed(slow: Rig, clock
 
 async def test_containers_too_old_to_be_published_are_built_anew(rig: Rig) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     old = {name: known["id"] for name, known in sending.handles["containers"].items()}
     sending.handles["containers"]["post/0"]["madeAt"] = (datetime.now(UTC) - timedelta(hours=23, minutes=1)).isoformat()
     await publish(rig, sending)
@@ -222,23 +222,23 @@ async def test_containers_too_old_to_be_published_are_built_anew(rig: Rig) -> No
 
 async def test_a_container_that_expired_is_built_anew(slow: Rig, clock: Clock) -> None:
     sending = slow.sending("Hi", [slow.sandbox.media("a.mp4")])
-    await refused(NETWORK.prepare(slow.connection(), sending))
+    await refused(PLATFORM.prepare(slow.connection(), sending))
     clock.ahead += 25 * 3600
-    error = await refused(NETWORK.prepare(slow.connection(), sending))
+    error = await refused(PLATFORM.prepare(slow.connection(), sending))
     assert (error.kind, error.code, sending.handles["containers"]) == (Kind.TRANSIENT, "expired", {})
 
 
 async def test_a_container_stuck_in_processing_is_built_anew(slow: Rig) -> None:
     sending = slow.sending("Hi", [slow.sandbox.media("a.mp4")])
-    await refused(NETWORK.prepare(slow.connection(), sending))
+    await refused(PLATFORM.prepare(slow.connection(), sending))
     sending.handles["containers"]["post"]["madeAt"] = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
-    error = await refused(NETWORK.prepare(slow.connection(), sending))
+    error = await refused(PLATFORM.prepare(slow.connection(), sending))
     assert (error.kind, error.code, sending.handles["containers"]) == (Kind.TRANSIENT, "stuck", {})
 
 
 async def test_a_video_that_fails_in_processing_is_told_to_the_author(rig: Rig) -> None:
     image_as_video = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
-    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", [image_as_video])))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Hi", [image_as_video])))
     assert (error.kind, error.code) == (Kind.REJECTED, "2207026")
     assert rig.saved[-1]["containers"] == {}
 
@@ -246,7 +246,7 @@ async def test_a_video_that_fails_in_processing_is_told_to_the_author(rig: Rig) 
 async def test_media_that_cannot_be_fetched_are_tried_a_few_times_and_then_refused(rig: Rig) -> None:
     hidden = rig.sandbox.media("a.jpg").model_copy(update={"url": "http://127.0.0.1:1/a.jpg"})
     sending = rig.sending("Hi", [hidden])
-    errors = [await refused(NETWORK.prepare(rig.connection(), sending)) for _ in range(3)]
+    errors = [await refused(PLATFORM.prepare(rig.connection(), sending)) for _ in range(3)]
     assert [error.kind for error in errors] == [Kind.TRANSIENT, Kind.TRANSIENT, Kind.REJECTED]
     assert errors[0].retry_after == timedelta(seconds=5)
     assert "Check that it is public" in errors[2].message
@@ -255,7 +255,7 @@ async def test_media_that_cannot_be_fetched_are_tried_a_few_times_and_then_refus
 async def test_adds_the_first_comment_once(rig: Rig) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")], settings={"firstComment": "#sunset"})
     published = await publish(rig, sending)
-    assert await NETWORK.complete(rig.connection(), sending, published) == published
+    assert await PLATFORM.complete(rig.connection(), sending, published) == published
     assert await comments(rig, published.platform_post_id) == ["#sunset"]
     assert published.warning is None
 
@@ -269,18 +269,18 @@ async def test_an_unconfirmed_comment_is_not_sent_again(rig: Rig, fault: str, la
     published = await publish(rig, sending)
     assert published.url
     assert published.warning == "It is not known whether Instagram took the first comment. Look at the post."
-    assert await NETWORK.complete(rig.connection(), sending, published) == published
+    assert await PLATFORM.complete(rig.connection(), sending, published) == published
     assert await comments(rig, published.platform_post_id) == landed
 
 
 async def test_a_comment_is_refused_with_a_warning_or_added_later(rig: Rig) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")], settings={"firstComment": "first"})
-    await NETWORK.prepare(rig.connection(), sending)
-    published = await NETWORK.publish(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
     await rig.sandbox.fault("instagram", "rate_limited", "edit")
-    error = await refused(NETWORK.complete(rig.connection(), sending, published))
+    error = await refused(PLATFORM.complete(rig.connection(), sending, published))
     assert error.kind is Kind.RATE_LIMITED
-    assert (await NETWORK.complete(rig.connection(), sending, published)).warning is None
+    assert (await PLATFORM.complete(rig.connection(), sending, published)).warning is None
     assert await comments(rig, published.platform_post_id) == ["first"]
     body = {"error": {"code": 100, "message": "Comments are off"}}
     await rig.sandbox.fault("instagram", "reject", "edit", status=400, body=body)

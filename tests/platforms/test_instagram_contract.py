@@ -11,8 +11,8 @@ import pytest
 
 from domain.post import Media, MediaType
 from platforms.base import Draft, Published
-from platforms.instagram import NETWORK, fields
-from platforms.instagram.network import MEDIA_FIELDS
+from platforms.instagram import PLATFORM, fields
+from platforms.instagram.platform import MEDIA_FIELDS
 from platforms.instagram.settings import InstagramSettings
 from tests.platforms.rig import Rig
 
@@ -81,10 +81,10 @@ async def test_every_request_of_a_post_uses_names_that_its_edge_knows(connect: C
         line = rig.connection(client)
         settings = {"firstComment": "first"}
         sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.mp4")], settings=settings)
-        await NETWORK.prepare(line, sending)
-        published = await NETWORK.publish(line, sending)
-        await NETWORK.complete(line, sending, published)
-        assert isinstance(await NETWORK.confirm(line, sending), Published)
+        await PLATFORM.prepare(line, sending)
+        published = await PLATFORM.publish(line, sending)
+        await PLATFORM.complete(line, sending, published)
+        assert isinstance(await PLATFORM.confirm(line, sending), Published)
 
     posts = [(edge, names) for method, edge, names in sent if method == "POST"]
     assert [edge for edge, _ in posts] == ["media", "media", "media", "media_publish", "comments"]

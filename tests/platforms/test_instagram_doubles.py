@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from platforms.base import Absent, Published, Unknown, Unlisted
-from platforms.errors import Kind, NetworkError
-from platforms.instagram import NETWORK
+from platforms.errors import Kind, PlatformError
+from platforms.instagram import PLATFORM
 from tests.platforms.rig import Rig
 from tests.platforms.test_instagram import refused
 
@@ -28,12 +28,12 @@ async def rig(connect: Callable[..., Awaitable[Rig]]) -> Rig:
 
 async def prepared(rig: Rig, names: list[str], settings: dict[str, Any]) -> Any:
     sending = rig.sending("  Sunset\n", [rig.sandbox.media(name) for name in names], settings=settings)
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     return sending
 
 
-async def send(rig: Rig, sending: Any, client: httpx.AsyncClient | None = None) -> NetworkError:
-    return await refused(NETWORK.publish(rig.connection(client), sending))
+async def send(rig: Rig, sending: Any, client: httpx.AsyncClient | None = None) -> PlatformError:
+    return await refused(PLATFORM.publish(rig.connection(client), sending))
 
 
 @pytest.mark.parametrize(("names", "settings"), FORMS)
@@ -44,7 +44,7 @@ async def test_what_landed_without_an_answer_is_found(
     sending = await prepared(rig, names, settings)
     await rig.sandbox.fault("instagram", fault, "publish")
     assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    found = await NETWORK.confirm(rig.connection(), sending)
+    found = await PLATFORM.confirm(rig.connection(), sending)
     [post] = await rig.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
@@ -56,7 +56,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     sending = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("instagram", "accept_then_delay", "publish", seconds=1)
     assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    found = await NETWORK.confirm(rig.connection(), sending)
+    found = await PLATFORM.confirm(rig.connection(), sending)
     assert isinstance(found, Published)
     assert len(await rig.posts()) == 1
 
@@ -69,19 +69,19 @@ async def test_what_never_landed_is_sent_again_from_the_same_container(
     await rig.sandbox.fault("instagram", "drop", "publish")
     assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     before = sending.handles["containers"]["post"]["id"]
-    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
-    await NETWORK.prepare(rig.connection(), sending)
-    await NETWORK.publish(rig.connection(), sending)
+    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
+    await PLATFORM.prepare(rig.connection(), sending)
+    await PLATFORM.publish(rig.connection(), sending)
     assert sending.handles["containers"]["post"]["id"] == before
     assert len(await rig.posts()) == 1
 
 
 async def test_a_container_that_was_published_publishes_nothing_more(rig: Rig) -> None:
     sending = await prepared(rig, ["a.jpg"], {})
-    first = await NETWORK.publish(rig.connection(), sending)
-    await NETWORK.prepare(rig.connection(), sending)
+    first = await PLATFORM.publish(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    found = await NETWORK.confirm(rig.connection(), sending)
+    found = await PLATFORM.confirm(rig.connection(), sending)
     assert isinstance(found, Published)
     assert found.platform_post_id == first.platform_post_id
     assert len(await rig.posts()) == 1
@@ -89,7 +89,7 @@ async def test_a_container_that_was_published_publishes_nothing_more(rig: Rig) -
 
 async def test_a_repeat_refused_in_unknown_words_is_confirmed(rig: Rig) -> None:
     sending = await prepared(rig, ["a.jpg"], {})
-    await NETWORK.publish(rig.connection(), sending)
+    await PLATFORM.publish(rig.connection(), sending)
     await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=graph_error(100, None))
     assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
 
@@ -126,11 +126,11 @@ async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
     assert (await send(rig, sending)).kind is kind
 
 
-async def test_a_network_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
+async def test_a_platform_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
     sending = await prepared(rig, ["a.jpg"], {})
     connection = rig.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(NETWORK.publish(connection, sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, sending))).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize(
@@ -141,12 +141,12 @@ async def test_failures_beside_the_publishing_request_are_told_apart(
     rig: Rig, fault: str, kind: Kind, operation: str
 ) -> None:
     sending = await prepared(rig, ["a.jpg"], {})
-    await NETWORK.publish(rig.connection(), sending)
+    await PLATFORM.publish(rig.connection(), sending)
     await rig.sandbox.fault("instagram", fault, operation, seconds=180)
     step = (
-        NETWORK.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("b.jpg")]))
+        PLATFORM.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("b.jpg")]))
         if operation == "prepare"
-        else NETWORK.confirm(rig.connection(), sending)
+        else PLATFORM.confirm(rig.connection(), sending)
     )
     error = await refused(step)
     assert error.kind is kind
@@ -159,11 +159,11 @@ async def test_failures_beside_the_publishing_request_are_told_apart(
 async def test_a_container_that_failed_is_built_anew(rig: Rig, status_code: str) -> None:
     sending = await prepared(rig, ["a.jpg", "b.jpg"], {})
     await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"status_code": status_code})
-    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
     assert rig.saved[-1]["containers"] == {}
     assert (await send(rig, sending)).code == "no_container"
-    await NETWORK.prepare(rig.connection(), sending)
-    await NETWORK.publish(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
+    await PLATFORM.publish(rig.connection(), sending)
     assert len(await rig.posts()) == 1
 
 
@@ -171,10 +171,10 @@ async def test_a_container_that_is_gone_is_looked_for_among_the_posts(rig: Rig) 
     sending = await prepared(rig, ["a.jpg"], {})
     gone = {"platform": "instagram", "fault": "reject", "status": 400, "body": graph_error(100, 33)}
     await rig.sandbox.control("POST", "faults", {**gone, "operation": "prepare"})
-    assert await NETWORK.confirm(rig.connection(), sending) == Unknown(), "what cannot be read may be public"
-    published = await NETWORK.publish(rig.connection(), sending)
+    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown(), "what cannot be read may be public"
+    published = await PLATFORM.publish(rig.connection(), sending)
     await rig.sandbox.control("POST", "faults", {**gone, "operation": "confirm"})
-    found = await NETWORK.confirm(rig.connection(), sending)
+    found = await PLATFORM.confirm(rig.connection(), sending)
     assert isinstance(found, Published)
     assert found.platform_post_id == published.platform_post_id
 
@@ -182,24 +182,24 @@ async def test_a_container_that_is_gone_is_looked_for_among_the_posts(rig: Rig) 
 async def test_a_post_that_is_public_but_not_listed_yet_stays_unknown(rig: Rig) -> None:
     sending = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"status_code": "PUBLISHED"})
-    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
 
 
 async def test_the_newest_post_of_the_same_caption_is_ours(rig: Rig) -> None:
     for names, text in ((["a.jpg"], "Sunset"), (["b.jpg"], "Sunrise")):
         other = rig.sending(text, [rig.sandbox.media(name) for name in names])
-        await NETWORK.prepare(rig.connection(), other)
-        await NETWORK.publish(rig.connection(), other)
+        await PLATFORM.prepare(rig.connection(), other)
+        await PLATFORM.publish(rig.connection(), other)
     sending = await prepared(rig, ["c.jpg"], {})
     await rig.sandbox.fault("instagram", "accept_then_drop", "publish")
     await send(rig, sending)
-    found = await NETWORK.confirm(rig.connection(), sending)
+    found = await PLATFORM.confirm(rig.connection(), sending)
     assert isinstance(found, Published)
     assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
 
 
 async def test_without_a_container_nothing_was_published(rig: Rig) -> None:
-    assert await NETWORK.confirm(rig.connection(), rig.sending("Hi", [rig.sandbox.media("a.jpg")])) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), rig.sending("Hi", [rig.sandbox.media("a.jpg")])) == Absent()
 
 
 def graph_error(code: int, subcode: int | None) -> dict[str, Any]:
@@ -211,15 +211,15 @@ async def test_a_container_that_cannot_be_read_is_published_all_the_same(
 ) -> None:
     await rig.sandbox.switch_on("instagram", "reads_refused", rig.account.account_id)
     sending = rig.sending("Read by nobody", [rig.sandbox.media("a.jpg")])
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending))
     assert error.kind is Kind.NOT_READY
     made = sending.handles["containers"]
     monkeypatch.setattr("platforms.meta.containers.UNREADABLE_FOR", timedelta(0))
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     assert sending.handles["containers"] == made, "nothing is built again"
-    published = await NETWORK.publish(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
     assert len(await rig.posts()) == 1
-    found = await NETWORK.confirm(rig.connection(), sending)
+    found = await PLATFORM.confirm(rig.connection(), sending)
     assert isinstance(found, Published)
     assert found.platform_post_id == published.platform_post_id
 
@@ -228,7 +228,7 @@ async def test_a_post_that_is_refused_although_it_is_public_is_found(rig: Rig) -
     sending = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.switch_on("instagram", "publishes_and_refuses", rig.account.account_id)
     assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
+    assert isinstance(await PLATFORM.confirm(rig.connection(), sending), Published)
 
 
 async def test_a_block_that_lasts_is_believed_after_a_minute(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +236,7 @@ async def test_a_block_that_lasts_is_believed_after_a_minute(rig: Rig, monkeypat
     blocked = graph_error(4, 2207051)
     await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=blocked, times=2)
     assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
     monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
     assert (await send(rig, sending)).kind is Kind.REJECTED
 
@@ -246,13 +246,13 @@ async def test_a_status_that_says_error_without_a_code_is_one(rig: Rig) -> None:
     body = {"status_code": "", "status": "Error: Media download has failed. 2207052"}
     await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"id": "17"})
     await rig.sandbox.fault("instagram", "reject", "confirm", status=200, body=body)
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "2207052")
 
 
 async def test_an_app_that_meta_has_blocked_is_the_operators_to_mend(rig: Rig) -> None:
     await rig.sandbox.switch_on("instagram", "app_refused", rig.account.account_id)
-    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("a.jpg")])))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("a.jpg")])))
     assert error.kind is Kind.OPERATOR
 
 
@@ -265,17 +265,17 @@ async def test_a_reel_that_is_public_and_never_listed_is_published_without_an_ad
     await rig.sandbox.fault("instagram", "accept_then_drop", "publish")
     assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
     sending.started_at = datetime.now(UTC) - timedelta(minutes=9)
-    assert await NETWORK.confirm(rig.connection(), sending) == Unknown(), "lists may lag behind"
+    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown(), "lists may lag behind"
     sending.started_at -= timedelta(minutes=2)
-    assert await NETWORK.confirm(rig.connection(), sending) == Unlisted()
+    assert await PLATFORM.confirm(rig.connection(), sending) == Unlisted()
     await rig.sandbox.clear_conditions("instagram")
-    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
+    assert isinstance(await PLATFORM.confirm(rig.connection(), sending), Published)
 
 
 async def test_a_video_that_cannot_be_processed_is_the_posts_fault(rig: Rig) -> None:
     await rig.sandbox.switch_on("instagram", "videos_unprocessable", rig.account.account_id)
     for _ in ("status_code says ERROR", "status_code is empty"):
-        error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("a.mp4")])))
+        error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("a.mp4")])))
         assert (error.kind, error.code) == (Kind.REJECTED, "2207085")
         await rig.sandbox.switch_on("instagram", "state_unnamed", rig.account.account_id)
 

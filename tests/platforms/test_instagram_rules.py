@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.instagram import NETWORK
+from platforms.instagram import PLATFORM
 from platforms.instagram.rules import Form, form_of
 from platforms.instagram.settings import InstagramCredentials, InstagramSettings
 
@@ -22,7 +22,7 @@ def draft(text: str, *media: Media, **settings: Any) -> Draft[InstagramSettings]
 
 
 def broken(post: Draft[InstagramSettings]) -> list[tuple[str, tuple[str | int, ...], str]]:
-    return [(found.part, found.path, found.error) for found in NETWORK.check(post, ACCOUNT)]
+    return [(found.part, found.path, found.error) for found in PLATFORM.check(post, ACCOUNT)]
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 
 from platforms.base import Absent, Published, Sending, Unknown
 from platforms.codes import known_codes
-from platforms.errors import DUPLICATE, Kind, NetworkError
-from platforms.linkedin import NETWORK, lookup, media, network
+from platforms.errors import DUPLICATE, Kind, PlatformError
+from platforms.linkedin import PLATFORM, lookup, media, platform
 from platforms.linkedin.errors import FORBIDDEN_MEDIUM, NO_MEMBERS, NO_PAGES
-from platforms.linkedin.network import FORBIDDEN_TRIES
+from platforms.linkedin.platform import FORBIDDEN_TRIES
 from tests.platforms.rig import Rig, Sandbox
 
 Connect = Callable[..., Awaitable[Rig]]
@@ -41,39 +41,39 @@ async def li(connect: Connect) -> Rig:
 
 
 async def publish(rig: Rig, sending: Sending[Any]) -> Published:
-    if NETWORK.prepares(sending.draft):
-        await NETWORK.prepare(rig.connection(), sending)
-    published = await NETWORK.publish(rig.connection(), sending)
-    return await NETWORK.complete(rig.connection(), sending, published)
+    if PLATFORM.prepares(sending.draft):
+        await PLATFORM.prepare(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
+    return await PLATFORM.complete(rig.connection(), sending, published)
 
 
-async def refused(step: Awaitable[Any]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[Any]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
 
 def ago(sending: Sending[Any], minutes: float) -> None:
-    sending.handles[network.SENT_AT] = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
+    sending.handles[platform.SENT_AT] = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
 
 
 async def test_says_whose_token_it_is(li: Rig) -> None:
-    identity = await NETWORK.whoami(li.connection())
+    identity = await PLATFORM.whoami(li.connection())
     assert (identity.user_id, identity.username) == (li.account.user_id, li.account.username)
 
 
 async def test_a_page_is_an_account_of_its_own_where_the_member_runs_it(li: Rig, connect: Connect) -> None:
     own = f"urn:li:organization:{li.account.user_id}"
     li.stored = li.stored.model_copy(update={"organization_urn": own})
-    identity = await NETWORK.whoami(li.connection())
+    identity = await PLATFORM.whoami(li.connection())
     assert (identity.user_id, identity.username) == (li.account.user_id, f"{li.account.username}'s page")
     stranger = await connect("linkedin", credentials={"organizationUrn": PAGE})
-    assert (await refused(NETWORK.whoami(stranger.connection()))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.whoami(stranger.connection()))).kind is Kind.AUTH
 
 
 async def test_an_answer_without_an_identity_is_asked_again(li: Rig) -> None:
     await li.sandbox.fault("linkedin", "reject", "auth", status=200, body="<html>Hello</html>")
-    assert (await refused(NETWORK.whoami(li.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.whoami(li.connection()))).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ async def test_a_mention_is_written_as_linkedin_knows_it(li: Rig) -> None:
 async def test_publishes_every_kind_of_media(li: Rig, page: dict[str, Any], as_page: bool, names: list[str]) -> None:
     items = [li.sandbox.media(name, "what it shows") for name in names]
     sending = li.sending("With media", items, settings=page if as_page else {})
-    assert NETWORK.check(sending.draft, li.account) == []
+    assert PLATFORM.check(sending.draft, li.account) == []
     result = await publish(li, sending)
     [post] = await li.posts()
     assert (post["platformPostId"], post["mediaCount"]) == (result.platform_post_id, len(names))
@@ -119,7 +119,7 @@ async def test_an_article_shows_what_it_is_given(li: Rig, thumbnail: str | None)
     if thumbnail:
         article["thumbnail"] = li.sandbox.media(thumbnail).url
     sending = li.sending("Look", settings={"article": article})
-    assert NETWORK.prepares(sending.draft) is bool(thumbnail)
+    assert PLATFORM.prepares(sending.draft) is bool(thumbnail)
     await publish(li, sending)
     feed = await li.sandbox.control("GET", "feed?platform=linkedin&count=1")
     assert feed["cards"][0]["note"] == "A page · https://example.com/a"
@@ -128,8 +128,8 @@ async def test_an_article_shows_what_it_is_given(li: Rig, thumbnail: str | None)
 async def test_a_poll_asks_its_question(li: Rig) -> None:
     poll = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"], "duration": "ONE_DAY"}
     sending = li.sending("Look", settings={"poll": poll})
-    assert not NETWORK.prepares(sending.draft)
-    assert NETWORK.check(sending.draft, li.account) == []
+    assert not PLATFORM.prepares(sending.draft)
+    assert PLATFORM.check(sending.draft, li.account) == []
     await publish(li, sending)
     [card] = (await li.sandbox.control("GET", "feed?platform=linkedin&count=1"))["cards"]
     assert card["note"] == "Tea · Coffee"
@@ -138,7 +138,7 @@ async def test_a_poll_asks_its_question(li: Rig) -> None:
 async def test_an_article_can_be_left_out(li: Rig) -> None:
     article = {"source": "https://example.com/a", "title": "A page", "thumbnail": "https://cdn.example.com/card.jpg"}
     sending = li.sending("Look", settings={"article": article, "disableLinkPreview": True})
-    assert not NETWORK.prepares(sending.draft)
+    assert not PLATFORM.prepares(sending.draft)
     await publish(li, sending)
     assert (await li.sandbox.control("GET", "feed?platform=linkedin&count=1"))["cards"][0]["note"] is None
 
@@ -148,7 +148,7 @@ class TestFirstComment:
         sending = li.sending("Post", settings={"firstComment": "And more", **page})
         result = await publish(li, sending)
         assert result.warning is None
-        await NETWORK.complete(li.connection(), sending, result)
+        await PLATFORM.complete(li.connection(), sending, result)
         assert await comments(li, result.platform_post_id) == ["And more"]
 
     @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500", "drop"])
@@ -161,7 +161,7 @@ class TestFirstComment:
         assert result.warning is not None
         assert "not known" in result.warning
         again = li.sending("Post", settings={"firstComment": "And more"}, handles=li.saved[-1])
-        assert (await NETWORK.complete(li.connection(), again, result)).warning == result.warning
+        assert (await PLATFORM.complete(li.connection(), again, result)).warning == result.warning
         assert len(await comments(li, result.platform_post_id)) == (0 if fault == "drop" else 1)
 
     async def test_a_refusal_becomes_a_warning_and_a_throttle_is_tried_again(
@@ -169,15 +169,15 @@ class TestFirstComment:
     ) -> None:
         sending = li.sending("Post", settings={"firstComment": "And more", **page})
         await li.sandbox.fault("linkedin", "rate_limited", "edit")
-        await NETWORK.publish(li.connection(), sending)
+        await PLATFORM.publish(li.connection(), sending)
         [post] = await li.posts()
         done = lookup.published(post["platformPostId"])
-        assert (await refused(NETWORK.complete(li.connection(), sending, done))).kind is Kind.RATE_LIMITED
+        assert (await refused(PLATFORM.complete(li.connection(), sending, done))).kind is Kind.RATE_LIMITED
         await li.sandbox.fault("linkedin", "reject", "edit", status=403, body={"status": 403, "code": "ACCESS_DENIED"})
-        warned = await NETWORK.complete(li.connection(), sending, done)
+        warned = await PLATFORM.complete(li.connection(), sending, done)
         assert warned.warning is not None
         assert warned.warning.startswith("The first comment was not added: LinkedIn does not allow this")
-        assert (await NETWORK.complete(li.connection(), sending, done)).warning == warned.warning
+        assert (await PLATFORM.complete(li.connection(), sending, done)).warning == warned.warning
         assert await comments(li, done.platform_post_id) == []
 
     async def test_an_app_without_the_product_for_comments_writes_them_by_the_older_api(
@@ -225,17 +225,17 @@ class TestLostAnswers:
         settings = page if as_page else {}
         sending = li.sending("It (has) landed #here", [li.sandbox.media(name) for name in names], settings=settings)
         if names:
-            await NETWORK.prepare(li.connection(), sending)
+            await PLATFORM.prepare(li.connection(), sending)
         await li.sandbox.fault("linkedin", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
             patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-            assert (await refused(NETWORK.publish(li.connection(), sending))).kind is Kind.UNCONFIRMED
+            assert (await refused(PLATFORM.publish(li.connection(), sending))).kind is Kind.UNCONFIRMED
         # As after a crash: nothing is known but what was saved.
         sending.handles = li.saved[-1]
-        found = await NETWORK.confirm(li.connection(), sending)
+        found = await PLATFORM.confirm(li.connection(), sending)
         if not settings:
             assert found == Absent()
-            found = await NETWORK.publish(li.connection(), sending)
+            found = await PLATFORM.publish(li.connection(), sending)
         [post] = await li.posts()
         assert isinstance(found, Published)
         assert replace(found, warning=None) == lookup.published(post["platformPostId"])
@@ -246,73 +246,73 @@ class TestLostAnswers:
         settings = page if as_page else {}
         sending = li.sending("Lost on the way", settings=settings)
         await li.sandbox.fault("linkedin", "drop", "publish")
-        assert (await refused(NETWORK.publish(li.connection(), sending))).kind is Kind.UNCONFIRMED
-        assert await NETWORK.confirm(li.connection(), sending) == Absent()
-        result = await NETWORK.publish(li.connection(), sending)
+        assert (await refused(PLATFORM.publish(li.connection(), sending))).kind is Kind.UNCONFIRMED
+        assert await PLATFORM.confirm(li.connection(), sending) == Absent()
+        result = await PLATFORM.publish(li.connection(), sending)
         assert [post["platformPostId"] for post in await li.posts()] == [result.platform_post_id]
 
     async def test_an_answer_without_an_id_is_unconfirmed(self, li: Rig) -> None:
         await li.sandbox.fault("linkedin", "reject", "publish", status=201, body="")
-        assert (await refused(NETWORK.publish(li.connection(), li.sending("Hi")))).code == "no_id"
+        assert (await refused(PLATFORM.publish(li.connection(), li.sending("Hi")))).code == "no_id"
 
     async def test_a_conflict_is_looked_into(self, li: Rig) -> None:
         await li.sandbox.fault("linkedin", "reject", "publish", status=409, body={"status": 409, "code": "CONFLICT"})
-        assert (await refused(NETWORK.publish(li.connection(), li.sending("Hi")))).kind is Kind.UNCONFIRMED
+        assert (await refused(PLATFORM.publish(li.connection(), li.sending("Hi")))).kind is Kind.UNCONFIRMED
 
     async def test_a_post_that_repeats_an_older_one_is_refused(self, li: Rig) -> None:
         first = await publish(li, li.sending("The same"))
         error = await refused(publish(li, li.sending("The same")))
         assert (error.kind, error.code) == (Kind.REJECTED, DUPLICATE)
         assert first.platform_post_id in error.message
-        assert network.SENT_AT not in li.saved[-1]
+        assert platform.SENT_AT not in li.saved[-1]
 
     async def test_nothing_is_sent_once_linkedin_may_have_forgotten(self, li: Rig) -> None:
         sending = li.sending("Long ago")
         ago(sending, 9)
         before = await li.operations()
-        assert await NETWORK.confirm(li.connection(), sending) == Unknown(final=True)
-        assert (await refused(NETWORK.publish(li.connection(), sending))).kind is Kind.UNCONFIRMED
+        assert await PLATFORM.confirm(li.connection(), sending) == Unknown(final=True)
+        assert (await refused(PLATFORM.publish(li.connection(), sending))).kind is Kind.UNCONFIRMED
         assert await li.operations() == before
 
     async def test_a_page_can_be_read_at_any_time(self, li: Rig, page: dict[str, Any]) -> None:
         sending = li.sending("Long ago", settings=page)
         ago(sending, 9)
-        assert await NETWORK.confirm(li.connection(), sending) == Absent()
-        await NETWORK.publish(li.connection(), sending)
+        assert await PLATFORM.confirm(li.connection(), sending) == Absent()
+        await PLATFORM.publish(li.connection(), sending)
         ago(sending, 9)
-        found = await NETWORK.confirm(li.connection(), sending)
+        found = await PLATFORM.confirm(li.connection(), sending)
         assert found == lookup.published((await li.posts())[0]["platformPostId"])
 
     async def test_a_page_that_may_not_be_read_is_asked_by_repeating(self, li: Rig, page: dict[str, Any]) -> None:
         sending = li.sending("Unreadable", settings=page)
         await li.sandbox.fault("linkedin", "accept_then_drop", "publish")
-        await refused(NETWORK.publish(li.connection(), sending))
+        await refused(PLATFORM.publish(li.connection(), sending))
         await li.sandbox.fault("linkedin", "reject", "confirm", status=403, body={"status": 403})
-        assert await NETWORK.confirm(li.connection(), sending) == Absent()
-        result = await NETWORK.publish(li.connection(), sending)
+        assert await PLATFORM.confirm(li.connection(), sending) == Absent()
+        result = await PLATFORM.publish(li.connection(), sending)
         assert [post["platformPostId"] for post in await li.posts()] == [result.platform_post_id]
 
     async def test_older_posts_and_other_media_are_not_taken_for_ours(self, li: Rig, page: dict[str, Any]) -> None:
         await publish(li, li.sending("Alike", [li.sandbox.media("a.jpg")], settings=page))
         sending = li.sending("Alike", [li.sandbox.media("b.jpg")], settings=page)
-        await NETWORK.prepare(li.connection(), sending)
+        await PLATFORM.prepare(li.connection(), sending)
         ago(sending, 0)
-        assert await NETWORK.confirm(li.connection(), sending) == Absent()
+        assert await PLATFORM.confirm(li.connection(), sending) == Absent()
         await publish(li, li.sending("Older", settings=page))
         later = li.sending("Older", settings=page)
         ago(later, -5)
-        assert await NETWORK.confirm(li.connection(), later) == Absent()
+        assert await PLATFORM.confirm(li.connection(), later) == Absent()
 
     @pytest.mark.parametrize("body", ["<html>", {}, {"elements": None}])
     async def test_an_unreadable_list_is_no_proof_of_absence(self, li: Rig, page: dict[str, Any], body: object) -> None:
         sending = li.sending("There?", settings=page)
         ago(sending, 0)
         await li.sandbox.fault("linkedin", "reject", "confirm", status=200, body=body)
-        assert (await refused(NETWORK.confirm(li.connection(), sending))).code == "unreadable_answer"
+        assert (await refused(PLATFORM.confirm(li.connection(), sending))).code == "unreadable_answer"
 
     async def test_what_was_never_sent_is_absent_without_asking(self, li: Rig) -> None:
         before = await li.operations()
-        assert await NETWORK.confirm(li.connection(), li.sending("Never sent")) == Absent()
+        assert await PLATFORM.confirm(li.connection(), li.sending("Never sent")) == Absent()
         assert await li.operations() == before
 
 
@@ -322,7 +322,7 @@ class TestWhatLinkedInReallyAnswers:
         await li.sandbox.switch_on("linkedin", condition, li.account.account_id)
         own = f"urn:li:organization:{li.account.user_id}"
         li.stored = li.stored.model_copy(update={"organization_urn": own})
-        assert (await NETWORK.whoami(li.connection())).user_id == li.account.user_id
+        assert (await PLATFORM.whoami(li.connection())).user_id == li.account.user_id
 
     async def test_a_page_is_not_said_to_have_a_post_that_linkedin_only_names(
         self, li: Rig, page: dict[str, Any]
@@ -330,7 +330,7 @@ class TestWhatLinkedInReallyAnswers:
         await li.sandbox.switch_on("linkedin", "ghosts", li.account.account_id)
         sending = li.sending("A ghost", settings=page)
         await publish(li, sending)
-        error = await refused(NETWORK.publish(li.connection(), sending))
+        error = await refused(PLATFORM.publish(li.connection(), sending))
         assert (error.kind, error.code) == (Kind.UNCONFIRMED, "repeats_a_ghost")
 
     @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ class TestWhatLinkedInReallyAnswers:
         await li.sandbox.switch_on("linkedin", "commentary_rewritten", li.account.account_id)
         sending = li.sending(text, settings=page)
         result = await publish(li, sending)
-        assert await NETWORK.confirm(li.connection(), sending) == result
+        assert await PLATFORM.confirm(li.connection(), sending) == result
 
     async def test_a_members_cap_of_the_day_says_how_to_lift_it(self, li: Rig) -> None:
         await li.sandbox.switch_on("linkedin", "unverified_member", li.account.account_id)
@@ -353,31 +353,31 @@ class TestWhatLinkedInReallyAnswers:
 
     async def test_media_that_are_forbidden_for_a_moment_refuse_no_account(self, li: Rig) -> None:
         sending = li.sending("Soon", [li.sandbox.media("a.jpg")])
-        await NETWORK.prepare(li.connection(), sending)
+        await PLATFORM.prepare(li.connection(), sending)
         await li.sandbox.switch_on("linkedin", "media_forbidden", li.account.account_id)
-        error = await refused(NETWORK.publish(li.connection(), sending))
+        error = await refused(PLATFORM.publish(li.connection(), sending))
         assert (error.kind, error.code, error.retry_after) == (Kind.NOT_READY, FORBIDDEN_MEDIUM, None)
         await li.sandbox.clear_conditions("linkedin")
-        assert (await NETWORK.publish(li.connection(), sending)).platform_post_id
+        assert (await PLATFORM.publish(li.connection(), sending)).platform_post_id
 
     async def test_media_that_stay_forbidden_are_the_posts_fault(self, li: Rig) -> None:
         sending = li.sending("Never", [li.sandbox.media("a.jpg")])
-        await NETWORK.prepare(li.connection(), sending)
+        await PLATFORM.prepare(li.connection(), sending)
         await li.sandbox.switch_on("linkedin", "media_forbidden", li.account.account_id)
-        kinds = [(await refused(NETWORK.publish(li.connection(), sending))).kind for _ in range(FORBIDDEN_TRIES)]
+        kinds = [(await refused(PLATFORM.publish(li.connection(), sending))).kind for _ in range(FORBIDDEN_TRIES)]
         assert kinds == [Kind.NOT_READY] * (FORBIDDEN_TRIES - 1) + [Kind.REJECTED]
         assert li.saved[-1]["media"] == {}
 
     async def test_media_that_are_said_to_have_failed_while_they_are_processed_are_kept(self, li: Rig) -> None:
         sending = li.sending("Patience", [li.sandbox.media("a.jpg")])
-        await NETWORK.prepare(li.connection(), sending)
+        await PLATFORM.prepare(li.connection(), sending)
         uploaded = sending.handles["media"]["0"]["urn"]
         await li.sandbox.switch_on("linkedin", "still_processing", li.account.account_id)
-        error = await refused(NETWORK.publish(li.connection(), sending))
+        error = await refused(PLATFORM.publish(li.connection(), sending))
         assert (error.kind, error.status) == (Kind.NOT_READY, 400)
         await li.sandbox.clear_conditions("linkedin")
         assert sending.handles["media"]["0"]["urn"] == uploaded
-        assert (await NETWORK.publish(li.connection(), sending)).platform_post_id
+        assert (await PLATFORM.publish(li.connection(), sending)).platform_post_id
 
     async def test_an_app_without_the_product_for_pages_posts_for_members(self, li: Rig) -> None:
         page = {"organizationUrn": f"urn:li:organization:{li.account.user_id}"}
@@ -385,11 +385,11 @@ class TestWhatLinkedInReallyAnswers:
         by_page, by_member = li.sending("By a page", settings=page), li.sending("By a member")
         error = await refused(publish(li, by_page))
         assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, NO_PAGES)
-        applies = [NETWORK.refusal_applies(NO_PAGES, li.stored, each.draft) for each in (by_page, by_member)]
+        applies = [PLATFORM.refusal_applies(NO_PAGES, li.stored, each.draft) for each in (by_page, by_member)]
         assert applies == [True, False]
         as_page = li.stored.model_copy(update={"organization_urn": PAGE})
-        assert NETWORK.refusal_applies(NO_PAGES, as_page, by_member.draft)
-        assert NETWORK.refusal_applies("NONEXISTENT_VERSION", li.stored, by_member.draft)
+        assert PLATFORM.refusal_applies(NO_PAGES, as_page, by_member.draft)
+        assert PLATFORM.refusal_applies("NONEXISTENT_VERSION", li.stored, by_member.draft)
         assert (await publish(li, by_member)).url
 
     @pytest.mark.parametrize("as_page", [False, True])
@@ -403,7 +403,7 @@ class TestWhatLinkedInReallyAnswers:
         assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, f"no_product_videos_for_{who}")
         image = li.sending("An image", [li.sandbox.media("a.jpg")], settings=settings)
         of_others = li.sending("A video", video.draft.media, settings={} if as_page else page)
-        applies = [NETWORK.refusal_applies(error.code, li.stored, each.draft) for each in (video, image, of_others)]
+        applies = [PLATFORM.refusal_applies(error.code, li.stored, each.draft) for each in (video, image, of_others)]
         assert applies == [True, False, False]
         assert known_codes(error.code).code == "app_refused"
         assert (await publish(li, image)).url
@@ -412,10 +412,10 @@ class TestWhatLinkedInReallyAnswers:
         await li.sandbox.switch_on("linkedin", "app_refused", li.account.account_id)
         error = await refused(publish(li, li.sending("Not granted")))
         assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, NO_MEMBERS)
-        assert not NETWORK.refusal_applies(
+        assert not PLATFORM.refusal_applies(
             NO_MEMBERS, li.stored, li.sending("", settings={"organizationUrn": PAGE}).draft
         )
-        assert (await NETWORK.whoami(li.connection())).user_id == li.account.user_id
+        assert (await PLATFORM.whoami(li.connection())).user_id == li.account.user_id
 
 
 class TestOrganisation:
@@ -434,9 +434,9 @@ class TestOrganisation:
         number = member.account.user_id if page == "own" else page
         member.stored = member.stored.model_copy(update={"organization_urn": f"urn:li:organization:{number}"})
         if taken:
-            assert (await NETWORK.whoami(member.connection())).user_id == number
+            assert (await PLATFORM.whoami(member.connection())).user_id == number
         else:
-            assert (await refused(NETWORK.whoami(member.connection()))).code == "no_role"
+            assert (await refused(PLATFORM.whoami(member.connection()))).code == "no_role"
 
     @pytest.mark.parametrize("names", [[], ["a.jpg"]])
     @pytest.mark.parametrize(("number", "taken"), [("201", True), ("202", False), ("203", False)])

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import yaml
 
-from platforms.linkedin import NETWORK, media
+from platforms.linkedin import PLATFORM, media
 from tests.platforms.rig import Rig
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "linkedin" / "UNOFFICIAL_zernio_linkedin.yaml"
@@ -83,10 +83,10 @@ async def test_every_request_uses_names_that_linkedin_knows(
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         line = li.connection(client)
         sending = li.sending("A (text) #here", [li.sandbox.media(name, "shown") for name in names], settings=settings)
-        if NETWORK.prepares(sending.draft):
-            await NETWORK.prepare(line, sending)
-        await NETWORK.complete(line, sending, await NETWORK.publish(line, sending))
-        await NETWORK.confirm(line, sending)
+        if PLATFORM.prepares(sending.draft):
+            await PLATFORM.prepare(line, sending)
+        await PLATFORM.complete(line, sending, await PLATFORM.publish(line, sending))
+        await PLATFORM.confirm(line, sending)
 
     for request in sent:
         if "/rest/" in request.url.path:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from platforms.errors import DUPLICATE, LONGEST_TEXT, Kind
-from platforms.linkedin import NETWORK
+from platforms.linkedin import PLATFORM
 from platforms.linkedin.errors import duplicate_of
 
 URN = "urn:li:share:6844785523593134080"
@@ -52,30 +52,30 @@ def worded(status: int, code: str | None = None, message: str = "Because.") -> h
     ],
 )
 def test_what_a_refusal_means(response: httpx.Response, kind: Kind, code: str) -> None:
-    error = NETWORK.error_of(response)
+    error = PLATFORM.error_of(response)
     assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
     assert error.message.endswith((".", "version.", "one."))
 
 
 def test_a_duplicate_names_the_post_that_is_there() -> None:
-    assert duplicate_of(NETWORK.error_of(worded(422, None, f"Content is a duplicate of {URN}"))) == URN
-    assert duplicate_of(NETWORK.error_of(worded(422, None, f"See {URN}"))) is None
+    assert duplicate_of(PLATFORM.error_of(worded(422, None, f"Content is a duplicate of {URN}"))) == URN
+    assert duplicate_of(PLATFORM.error_of(worded(422, None, f"See {URN}"))) is None
 
 
 def test_own_words_are_kept_short_and_the_request_id_is_told() -> None:
-    error = NETWORK.error_of(worded(400, "INVALID_VALUE_FOR_FIELD", "x" * 5000))
+    error = PLATFORM.error_of(worded(400, "INVALID_VALUE_FOR_FIELD", "x" * 5000))
     assert len(error.message) == LONGEST_TEXT
     assert error.request_id == "AAX"
 
 
 def test_how_long_to_wait() -> None:
-    assert NETWORK.error_of(worded(429, message="Slow down")).retry_after is None
-    day = NETWORK.error_of(worded(429, message="Resource level throttle limit for calls to this resource is reached."))
+    assert PLATFORM.error_of(worded(429, message="Slow down")).retry_after is None
+    day = PLATFORM.error_of(worded(429, message="Resource level throttle limit for calls to this resource is reached."))
     assert day.kind is Kind.CAPPED
     assert day.retry_after is not None
     resumes = datetime.now(UTC) + day.retry_after
     assert (resumes - timedelta(minutes=1)).strftime("%H:%M") in {"00:00", "23:59"}
-    assert NETWORK.error_of(worded(500)).retry_after is None
+    assert PLATFORM.error_of(worded(500)).retry_after is None
 
 
 @pytest.mark.parametrize(
@@ -102,5 +102,5 @@ def test_how_long_to_wait() -> None:
     ],
 )
 def test_the_code_may_stand_below_the_inputs(status: int, body: dict[str, object], kind: Kind, code: str) -> None:
-    error = NETWORK.error_of(answer(status, body))
+    error = PLATFORM.error_of(answer(status, body))
     assert (error.kind, error.code) == (kind, code)

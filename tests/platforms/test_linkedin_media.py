@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from domain.post import Media, MediaType
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
-from platforms.linkedin import NETWORK, media
+from platforms.linkedin import PLATFORM, media
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
 
@@ -44,8 +44,8 @@ async def li(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.MonkeyP
     return await connect("linkedin")
 
 
-async def refused(step: Awaitable[Any]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[Any]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
@@ -71,11 +71,11 @@ async def test_a_broken_upload_goes_on_from_the_part_that_is_missing(li: Rig, sa
             raise httpx.WriteError("the line broke", request=request)
 
     async with httpx.AsyncClient(event_hooks={"request": [break_at_the_second]}) as client:
-        assert (await refused(NETWORK.prepare(li.connection(client), sending))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.prepare(li.connection(client), sending))).kind is Kind.TRANSIENT
     saved = li.saved[-1]["media"]["0"]
     assert (saved["stage"], len(saved["etags"]), len(saved["parts"])) == ("sending", 1, 3)
     before = len(await puts(sandbox))
-    await NETWORK.prepare(li.connection(), replace(sending, handles=li.saved[-1]))
+    await PLATFORM.prepare(li.connection(), replace(sending, handles=li.saved[-1]))
     assert (await puts(sandbox))[before:] == ["1", "2"]
     assert (li.saved[-1]["media"]["0"]["urn"], li.saved[-1]["media"]["0"]["stage"]) == (saved["urn"], "ready")
     assert beats == ["33%", "66%", "100%"]
@@ -85,21 +85,21 @@ async def test_another_file_or_an_expired_upload_begins_anew(li: Rig, sandbox: S
     video = await a_large_video(sandbox)
     sending = replace(li.sending("", [VIDEO]), media=Given(video))
     await sandbox.fault("linkedin", "reject", "prepare", status=503)
-    await refused(NETWORK.prepare(li.connection(), sending))
-    await NETWORK.prepare(li.connection(), sending)
+    await refused(PLATFORM.prepare(li.connection(), sending))
+    await PLATFORM.prepare(li.connection(), sending)
     upload = sending.handles["media"]["0"]
     first = upload["urn"]
     upload |= {"stage": "sending", "expiresAt": int(time.time()) - 1}
-    await NETWORK.prepare(li.connection(), sending)
+    await PLATFORM.prepare(li.connection(), sending)
     second = sending.handles["media"]["0"]["urn"]
     sending.handles["media"]["0"]["stage"] = "sending"
-    await NETWORK.prepare(li.connection(), replace(sending, media=Given(video + b"more")))
+    await PLATFORM.prepare(li.connection(), replace(sending, media=Given(video + b"more")))
     assert len({first, second, sending.handles["media"]["0"]["urn"]}) == 3
 
 
 async def test_an_upload_that_linkedin_lets_expire_is_forgotten(li: Rig, sandbox: Sandbox) -> None:
     sending = li.sending("", [sandbox.media("a.jpg")])
-    await NETWORK.prepare(li.connection(), li.sending("", [sandbox.media("a.jpg")]))
+    await PLATFORM.prepare(li.connection(), li.sending("", [sandbox.media("a.jpg")]))
 
     async def expire(request: httpx.Request) -> None:
         if request.method == "PUT":
@@ -107,41 +107,41 @@ async def test_an_upload_that_linkedin_lets_expire_is_forgotten(li: Rig, sandbox
             await sandbox.fault("linkedin", "reject", "prepare", status=400, body=body)
 
     async with httpx.AsyncClient(event_hooks={"request": [expire]}) as client:
-        error = await refused(NETWORK.prepare(li.connection(client), sending))
+        error = await refused(PLATFORM.prepare(li.connection(client), sending))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "EXPIRED_UPLOAD_URL")
     assert li.saved[-1] == {"media": {}}
 
 
 async def test_what_is_ready_is_not_uploaded_again_and_replaced_media_are(li: Rig, sandbox: Sandbox) -> None:
     sending = li.sending("", [sandbox.media("a.jpg"), sandbox.media("b.jpg")])
-    await NETWORK.prepare(li.connection(), sending)
+    await PLATFORM.prepare(li.connection(), sending)
     before = len(await puts(sandbox))
-    await NETWORK.prepare(li.connection(), li.sending("", sending.draft.media, handles=li.saved[-1]))
+    await PLATFORM.prepare(li.connection(), li.sending("", sending.draft.media, handles=li.saved[-1]))
     assert len(await puts(sandbox)) == before
     changed = li.sending("", [sandbox.media("c.jpg")], handles=li.saved[-1])
-    await NETWORK.prepare(li.connection(), changed)
+    await PLATFORM.prepare(li.connection(), changed)
     assert len(await puts(sandbox)) == before + 1
     assert list(changed.handles["media"]) == ["0"]
 
 
 async def test_what_belongs_to_one_author_is_uploaded_anew_for_another(li: Rig, sandbox: Sandbox) -> None:
     sending = li.sending("", [sandbox.media("a.jpg")])
-    await NETWORK.prepare(li.connection(), sending)
+    await PLATFORM.prepare(li.connection(), sending)
     as_page = li.sending("", [sandbox.media("a.jpg")], settings=PAGE, handles=li.saved[-1])
-    await NETWORK.prepare(li.connection(), as_page)
-    await NETWORK.publish(li.connection(), as_page)
+    await PLATFORM.prepare(li.connection(), as_page)
+    await PLATFORM.publish(li.connection(), as_page)
     assert len(await li.posts()) == 1
 
 
 async def test_members_images_get_their_time(li: Rig, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media, "GRACE", timedelta(seconds=60))
     sending = li.sending("", [sandbox.media("a.jpg")])
-    error = await refused(NETWORK.prepare(li.connection(), sending))
+    error = await refused(PLATFORM.prepare(li.connection(), sending))
     assert error.kind is Kind.NOT_READY
     assert error.retry_after is not None
     assert timedelta(seconds=30) < error.retry_after <= timedelta(seconds=60)
     sending.handles["media"]["0"]["uploadedAt"] -= 61
-    await NETWORK.prepare(li.connection(), sending)
+    await PLATFORM.prepare(li.connection(), sending)
     assert li.saved[-1]["media"]["0"]["stage"] == "ready"
 
 
@@ -152,12 +152,12 @@ async def test_processing_is_waited_for(name: str, settings: dict[str, Any]) -> 
         sandbox = Sandbox(url, client)
         li = await open_account(sandbox, "linkedin")
         sending = li.sending("Slow", [sandbox.media(name)], settings=settings)
-        error = await refused(NETWORK.prepare(li.connection(), sending))
+        error = await refused(PLATFORM.prepare(li.connection(), sending))
         assert (error.kind, error.code) == (Kind.NOT_READY, "processing")
         assert error.retry_after is not None
         now[0] += 10
-        await NETWORK.prepare(li.connection(), replace(sending, handles=li.saved[-1]))
-        await NETWORK.publish(li.connection(), replace(sending, handles=li.saved[-1]))
+        await PLATFORM.prepare(li.connection(), replace(sending, handles=li.saved[-1]))
+        await PLATFORM.publish(li.connection(), replace(sending, handles=li.saved[-1]))
         assert len(await li.posts()) == 1
 
 
@@ -174,28 +174,28 @@ async def test_what_may_not_be_looked_at_gets_its_time(
 
     async with httpx.AsyncClient(event_hooks={"request": [forbid]}) as client:
         sending = li.sending("", [sandbox.media(name)], settings=settings)
-        assert (await refused(NETWORK.prepare(li.connection(client), sending))).kind is Kind.NOT_READY
+        assert (await refused(PLATFORM.prepare(li.connection(client), sending))).kind is Kind.NOT_READY
         sending.handles["media"]["0"]["uploadedAt"] -= 61
-        await NETWORK.prepare(li.connection(client), sending)
+        await PLATFORM.prepare(li.connection(client), sending)
     assert li.saved[-1]["media"]["0"]["stage"] == "ready"
 
 
 async def test_a_state_that_cannot_be_read_is_read_again(li: Rig, sandbox: Sandbox) -> None:
     sending = li.sending("", [sandbox.media("a.mp4")])
-    await NETWORK.prepare(li.connection(), sending)
+    await PLATFORM.prepare(li.connection(), sending)
     sending.handles["media"]["0"]["stage"] = "processing"
     await sandbox.fault("linkedin", "reject", "prepare", status=503)
-    assert (await refused(NETWORK.prepare(li.connection(), sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.prepare(li.connection(), sending))).kind is Kind.TRANSIENT
 
 
 async def test_media_not_ready_at_linkedin_hold_the_post_back(li: Rig, sandbox: Sandbox) -> None:
     sending = li.sending("Early", [sandbox.media("a.jpg")])
-    await NETWORK.prepare(li.connection(), sending)
+    await PLATFORM.prepare(li.connection(), sending)
     body = {"status": 400, "code": "MEDIA_ASSET_WAITING_UPLOAD", "message": "Not yet"}
     await sandbox.fault("linkedin", "reject", "publish", status=400, body=body)
-    error = await refused(NETWORK.publish(li.connection(), sending))
+    error = await refused(PLATFORM.publish(li.connection(), sending))
     assert (error.kind, error.retry_after) == (Kind.NOT_READY, timedelta(seconds=5))
-    await NETWORK.publish(li.connection(), sending)
+    await PLATFORM.publish(li.connection(), sending)
     assert len(await li.posts()) == 1
 
 
@@ -207,7 +207,7 @@ async def test_what_linkedin_cannot_process_is_refused_and_forgotten(
 ) -> None:
     item = Media(type=kind, url="https://cdn.example.com/a")
     sending = replace(li.sending("", [item], settings=settings), media=Given(b"nothing of the kind" * 5000))
-    error = await refused(NETWORK.prepare(li.connection(), sending))
+    error = await refused(PLATFORM.prepare(li.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "MEDIA_ASSET_PROCESSING_FAILED")
     assert li.saved[-1] == {"media": {}}
 
@@ -215,15 +215,15 @@ async def test_what_linkedin_cannot_process_is_refused_and_forgotten(
 async def test_a_members_image_that_cannot_be_processed_is_found_out_by_the_post(li: Rig) -> None:
     item = Media(type=MediaType.IMAGE, url="https://cdn.example.com/a")
     sending = replace(li.sending("", [item]), media=Given(b"no image"))
-    await NETWORK.prepare(li.connection(), sending)
-    error = await refused(NETWORK.publish(li.connection(), sending))
+    await PLATFORM.prepare(li.connection(), sending)
+    error = await refused(PLATFORM.publish(li.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "MEDIA_ASSET_PROCESSING_FAILED")
     assert li.saved[-1] == {"media": {}}
 
 
 async def test_an_upload_that_cannot_be_begun_is_begun_again(li: Rig, sandbox: Sandbox) -> None:
     await sandbox.fault("linkedin", "reject", "prepare", status=200, body={})
-    error = await refused(NETWORK.prepare(li.connection(), li.sending("", [sandbox.media("a.jpg")])))
+    error = await refused(PLATFORM.prepare(li.connection(), li.sending("", [sandbox.media("a.jpg")])))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "unreadable_answer")
 
 
@@ -241,10 +241,10 @@ async def test_parts_of_videos_carry_a_token_only_if_linkedin_asks_for_it(
 
     sending = li.sending("A video", [sandbox.media("a.mp4")])
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        await NETWORK.prepare(li.connection(client), sending)
+        await PLATFORM.prepare(li.connection(client), sending)
     await sandbox.clear_conditions("linkedin")
     assert carried == ([False, True] if condition else [False])
     [etag] = sending.handles["media"]["0"]["etags"]
     assert '"' not in etag
-    await NETWORK.publish(li.connection(), sending)
+    await PLATFORM.publish(li.connection(), sending)
     assert len(await li.posts()) == 1

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.linkedin import NETWORK
+from platforms.linkedin import PLATFORM
 from platforms.linkedin.little import little
 from platforms.linkedin.settings import Article, LinkedInCredentials, LinkedInSettings, Poll
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.rules import Violation
-from sandbox.networks.linkedin.text import shown
+from sandbox.platforms.linkedin.text import shown
 
 ACCOUNT = AccountFacts("li_1", "1", "someone")
 ARTICLE = {"source": "https://example.com", "title": "A page"}
@@ -27,11 +27,11 @@ def media(kind: MediaType, count: int = 1, alt_text: str | None = None) -> tuple
 
 
 def check(text: str = "text", items: tuple[Media, ...] = (), **settings: Any) -> list[Violation]:
-    return NETWORK.check(Draft(text, items, LinkedInSettings.model_validate(settings)), ACCOUNT)
+    return PLATFORM.check(Draft(text, items, LinkedInSettings.model_validate(settings)), ACCOUNT)
 
 
 def test_it_is_registered() -> None:
-    assert networks()["linkedin"] is NETWORK
+    assert platforms()["linkedin"] is PLATFORM
 
 
 @pytest.mark.parametrize(

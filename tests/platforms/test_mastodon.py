@@ -14,9 +14,9 @@ import pytest
 
 from domain.post import Media
 from platforms.base import Published
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
-from platforms.mastodon import NETWORK, limits, media
+from platforms.mastodon import PLATFORM, limits, media
 from platforms.mastodon.settings import MastodonCredentials
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Large, MediaFromUrl, Rig, Sandbox, open_account
@@ -30,14 +30,14 @@ async def rig(connect: Connect) -> Rig:
 
 
 async def publish(rig: Rig, sending: Any, client: httpx.AsyncClient | None = None) -> Published:
-    if NETWORK.prepares(sending.draft):
-        await NETWORK.prepare(rig.connection(client), sending)
-    published = await NETWORK.publish(rig.connection(client), sending)
-    return await NETWORK.complete(rig.connection(client), sending, published)
+    if PLATFORM.prepares(sending.draft):
+        await PLATFORM.prepare(rig.connection(client), sending)
+    published = await PLATFORM.publish(rig.connection(client), sending)
+    return await PLATFORM.complete(rig.connection(client), sending, published)
 
 
-async def refused(step: Awaitable[object]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[object]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
@@ -68,7 +68,7 @@ def parts_of(request: httpx.Request) -> list[Message]:
 
 
 async def test_says_whose_token_it_is_and_what_the_server_allows(rig: Rig) -> None:
-    identity = await NETWORK.whoami(rig.connection())
+    identity = await PLATFORM.whoami(rig.connection())
     assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
     assert identity.limits["characters"] == 500
     assert identity.limits["poll_longest"] == 2_629_746
@@ -78,14 +78,14 @@ async def test_says_whose_token_it_is_and_what_the_server_allows(rig: Rig) -> No
 async def test_a_token_that_the_server_does_not_know_is_the_owners_to_renew(rig: Rig, status_code: int) -> None:
     # 422 is snac's answer.
     transport = httpx.MockTransport(lambda _: httpx.Response(status_code))
-    error = await refused(NETWORK.whoami(rig.connection(httpx.AsyncClient(transport=transport))))
+    error = await refused(PLATFORM.whoami(rig.connection(httpx.AsyncClient(transport=transport))))
     assert (error.kind, error.code) == (Kind.AUTH, f"http_{status_code}")
 
 
 async def test_an_account_of_its_own_server_is_named_with_it(rig: Rig) -> None:
     rig.stored = MastodonCredentials(instance=f"{rig.sandbox.url}", access_token=rig.stored.access_token)
     connection = rig.connection()
-    connection.wire.base_url = NETWORK.address(rig.stored)
+    connection.wire.base_url = PLATFORM.address(rig.stored)
     host = rig.sandbox.url.removeprefix("http://")
     paths: list[str] = []
 
@@ -94,7 +94,7 @@ async def test_an_account_of_its_own_server_is_named_with_it(rig: Rig) -> None:
         return httpx.Response(200, json={"id": 12, "username": "ann", "configuration": {}})
 
     connection.wire.transport = httpx.MockTransport(answer)
-    identity = await NETWORK.whoami(connection)
+    identity = await PLATFORM.whoami(connection)
     assert (identity.user_id, identity.username) == (f"12@{host}", f"ann@{host}")
     assert paths == ["/api/v1/accounts/verify_credentials", "/api/v2/instance"]
 
@@ -111,7 +111,7 @@ async def test_the_token_is_in_no_address_and_every_request_carries_it(rig: Rig)
     token = rig.stored.access_token.get_secret_value()
     async with listening() as (client, requests):
         await publish(rig, rig.sending("Hi", [rig.sandbox.media("a.jpg")]), client)
-        await NETWORK.whoami(rig.connection(client))
+        await PLATFORM.whoami(rig.connection(client))
     assert not [request for request in requests if token in str(request.url)]
     assert {request.headers["authorization"] for request in requests} == {f"Bearer {token}"}
     assert token not in repr(rig.stored)
@@ -126,7 +126,7 @@ async def test_settings_say_how_it_appears(rig: Rig) -> None:
         "quoteApprovalPolicy": "nobody",
     }
     sending = rig.sending("Hi", settings=settings)
-    assert NETWORK.check(sending.draft, rig.account) == []
+    assert PLATFORM.check(sending.draft, rig.account) == []
     shown = await status(rig, (await publish(rig, sending)).platform_post_id)
     assert (shown["visibility"], shown["spoiler_text"], shown["language"]) == ("unlisted", "careful", "de")
     assert shown["sensitive"] is True
@@ -141,7 +141,7 @@ async def test_a_private_post_has_the_address_that_its_server_names(rig: Rig) ->
 
 async def test_a_post_without_any_address_gets_that_of_its_page(rig: Rig) -> None:
     await rig.sandbox.fault("mastodon", "reject", "publish", status=200, body={"id": 7, "url": None})
-    published = await NETWORK.publish(rig.connection(), rig.sending("Hi"))
+    published = await PLATFORM.publish(rig.connection(), rig.sending("Hi"))
     assert published.platform_post_id == "7"
     assert published.url == f"{rig.sandbox.url}/mastodon/@{rig.account.username}/7"
 
@@ -149,7 +149,7 @@ async def test_a_post_without_any_address_gets_that_of_its_page(rig: Rig) -> Non
 async def test_a_poll_asks_its_readers(rig: Rig) -> None:
     poll = {"options": ["Yes", "No"], "expiresIn": 3600, "multiple": True}
     sending = rig.sending("Well?", settings={"poll": poll})
-    assert NETWORK.check(sending.draft, rig.account) == []
+    assert PLATFORM.check(sending.draft, rig.account) == []
     shown = await status(rig, (await publish(rig, sending)).platform_post_id)
     assert [option["title"] for option in shown["poll"]["options"]] == ["Yes", "No"]
 
@@ -168,7 +168,7 @@ async def test_media_are_described_and_sent_under_names_of_their_own(rig: Rig) -
     assert [parts[-1].get_content_type() for parts in uploads] == ["image/jpeg", "image/png", "image/gif"]
     again = rig.sending("Again", [rig.sandbox.media("a.jpg")])
     async with listening() as (client, requests):
-        await NETWORK.prepare(rig.connection(client), again)
+        await PLATFORM.prepare(rig.connection(client), again)
     assert parts_of(requests[-1])[-1].get_filename() not in names
 
 
@@ -180,14 +180,14 @@ async def test_a_post_of_media_alone(rig: Rig) -> None:
 
 async def test_what_is_uploaded_is_not_uploaded_again_until_it_is_old(rig: Rig) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     assert [len(handles["media"]) for handles in rig.saved] == [1, 2]
     resumed = rig.sending("Hi", sending.draft.media, handles=rig.saved[-1])
     before = len(rig.exchanges)
-    await NETWORK.prepare(rig.connection(), resumed)
+    await PLATFORM.prepare(rig.connection(), resumed)
     assert (len(rig.source.opened), len(rig.exchanges)) == (2, before)
     resumed.handles["media"]["1"]["at"] = (datetime.now(UTC) - media.LIFE - timedelta(seconds=1)).isoformat()
-    await NETWORK.prepare(rig.connection(), resumed)
+    await PLATFORM.prepare(rig.connection(), resumed)
     assert len(rig.source.opened) == 3
     shorter = rig.sending("Hi", [rig.sandbox.media("c.jpg")], handles=resumed.handles)
     await publish(rig, shorter)
@@ -210,10 +210,10 @@ async def slow(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Rig, list
 async def test_a_video_is_waited_for_step_by_step(slow: tuple[Rig, list[float]]) -> None:
     rig, ahead = slow
     sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending))
     assert (error.kind, error.retry_after) == (Kind.NOT_READY, media.NEXT_LOOK)
     assert [exchange.status for exchange in rig.exchanges] == [200, 202, 206]
-    early = await refused(NETWORK.publish(rig.connection(), sending))
+    early = await refused(PLATFORM.publish(rig.connection(), sending))
     assert (early.kind, early.code) == (Kind.NOT_READY, "media_not_ready")
     ahead[0] += 60
     resumed = rig.sending("Hi", sending.draft.media, handles=rig.saved[-1])
@@ -227,10 +227,10 @@ async def test_an_upload_that_the_server_could_not_process_is_refused_and_forgot
 ) -> None:
     rig, _ = slow
     sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
-    await refused(NETWORK.prepare(rig.connection(), sending))
+    await refused(PLATFORM.prepare(rig.connection(), sending))
     body = {"error": "Error processing thumbnail for uploaded media"}
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=422, body=body)
-    assert (await refused(NETWORK.prepare(rig.connection(), sending))).kind is Kind.REJECTED
+    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).kind is Kind.REJECTED
     assert rig.saved[-1]["media"] == {}
 
 
@@ -238,10 +238,10 @@ async def test_an_upload_that_the_server_could_not_process_is_refused_and_forgot
 async def test_an_upload_that_is_gone_is_made_anew(slow: tuple[Rig, list[float]], body: Any) -> None:
     rig, ahead = slow
     sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
-    await refused(NETWORK.prepare(rig.connection(), sending))
+    await refused(PLATFORM.prepare(rig.connection(), sending))
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=404, body=body)
-    assert (await refused(NETWORK.prepare(rig.connection(), sending))).kind is Kind.TRANSIENT
-    await refused(NETWORK.prepare(rig.connection(), sending))
+    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).kind is Kind.TRANSIENT
+    await refused(PLATFORM.prepare(rig.connection(), sending))
     ahead[0] += 60
     await publish(rig, sending)
     assert len(rig.source.opened) == 2
@@ -249,9 +249,9 @@ async def test_an_upload_that_is_gone_is_made_anew(slow: tuple[Rig, list[float]]
 
 async def test_media_that_the_server_dropped_before_the_post_are_uploaded_anew(rig: Rig) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")])
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     sending.handles["media"]["0"]["id"] = "1"
-    error = await refused(NETWORK.publish(rig.connection(), sending))
+    error = await refused(PLATFORM.publish(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "media_gone")
     await publish(rig, sending)
     assert len(rig.source.opened) == 2
@@ -303,7 +303,7 @@ async def test_what_the_server_would_refuse_is_not_sent(
     rig: Rig, name: str, content_type: str, size: int, code: str
 ) -> None:
     sending = replace(rig.sending("Hi", [rig.sandbox.media(name)]), media=Given(rig, content_type, size))
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, code)
     assert [exchange.method for exchange in rig.exchanges] == ["GET"]
 
@@ -312,17 +312,17 @@ async def test_a_moving_picture_may_be_as_large_as_a_video(rig: Rig) -> None:
     sending = replace(
         rig.sending("Hi", [rig.sandbox.media("a.gif")]), media=Large(MediaFromUrl(rig.sandbox.client), 16_777_217)
     )
-    await NETWORK.prepare(rig.connection(), sending)
-    await NETWORK.publish(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
+    await PLATFORM.publish(rig.connection(), sending)
     assert len(await rig.posts()) == 1
 
 
 async def test_a_servers_limits_are_asked_for_once_a_day(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.jpg", "b.jpg"):
-        await NETWORK.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media(name)]))
+        await PLATFORM.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media(name)]))
     assert [exchange.method for exchange in rig.exchanges] == ["GET", "POST", "POST"]
     monkeypatch.setattr(limits, "LIFE", 0)
-    await NETWORK.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("c.jpg")]))
+    await PLATFORM.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("c.jpg")]))
     assert [exchange.method for exchange in rig.exchanges] == ["GET", "POST", "POST", "GET", "POST"]
 
 
@@ -375,7 +375,7 @@ def test_an_account_is_reached_at_its_own_server() -> None:
         ("http://LOCALHOST:3000/", "http://localhost:3000"),
     ):
         given = {"instance": instance, "accessToken": "x"}
-        assert NETWORK.address(MastodonCredentials.model_validate(given)) == address
-    assert NETWORK.address(MastodonCredentials.model_validate({"accessToken": "x"})) == "https://mastodon.social"
+        assert PLATFORM.address(MastodonCredentials.model_validate(given)) == address
+    assert PLATFORM.address(MastodonCredentials.model_validate({"accessToken": "x"})) == "https://mastodon.social"
     with pytest.raises(ValueError, match="address of a server"):
         MastodonCredentials.model_validate({"instance": "https://mastodon.example/@ann", "accessToken": "x"})

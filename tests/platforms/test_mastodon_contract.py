@@ -11,7 +11,7 @@ import jsonschema_rs
 import pytest
 
 from platforms.base import Draft, Published
-from platforms.mastodon import NETWORK
+from platforms.mastodon import PLATFORM
 from platforms.mastodon.fields import status_body
 from platforms.mastodon.limits import _PLACES
 from platforms.mastodon.settings import MastodonSettings
@@ -91,14 +91,14 @@ def operation(request: httpx.Request) -> dict[str, Any]:
 async def test_every_request_is_to_a_path_and_with_a_query_that_the_document_knows(connect: Connect) -> None:
     rig: Rig = await connect("mastodon")
     async with listening() as (client, requests):
-        await NETWORK.whoami(rig.connection(client))
+        await PLATFORM.whoami(rig.connection(client))
         sending = await prepared(rig, "Hi", ["a.jpg"])
         sending.handles.clear()
-        await NETWORK.prepare(rig.connection(client), sending)
+        await PLATFORM.prepare(rig.connection(client), sending)
         sending.handles["media"]["0"]["ready"] = False
-        await NETWORK.prepare(rig.connection(client), sending)
-        await NETWORK.publish(rig.connection(client), sending)
-        assert isinstance(await NETWORK.confirm(rig.connection(client), sending), Published)
+        await PLATFORM.prepare(rig.connection(client), sending)
+        await PLATFORM.publish(rig.connection(client), sending)
+        assert isinstance(await PLATFORM.confirm(rig.connection(client), sending), Published)
     used = {(request.method, re.sub(r"/\d.*", "", request.url.path.partition("/api/")[2])) for request in requests}
     assert {("POST", "v2/media"), ("POST", "v1/statuses"), ("GET", "v1/media"), ("GET", "v1/accounts")} <= used
     for request in requests:

@@ -8,8 +8,8 @@ import pytest
 
 from platforms.base import Absent, Published, Sending, Unknown
 from platforms.errors import Kind
-from platforms.mastodon import NETWORK, limits
-from sandbox.networks.mastodon.dialects import DIALECTS
+from platforms.mastodon import PLATFORM, limits
+from sandbox.platforms.mastodon.dialects import DIALECTS
 from tests.platforms.rig import Rig, losing_answers
 from tests.platforms.test_mastodon import Connect, publish, refused
 
@@ -27,7 +27,7 @@ async def account_of(connect: Connect, *conditions: str) -> Rig:
 
 async def attempt(rig: Rig, text: str, names: list[str] | None = None, **settings: Any) -> Sending[Any]:
     sending = rig.sending(text, [rig.sandbox.media(name) for name in names or []], settings=settings)
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     return replace(sending, started_at=datetime.now(UTC))
 
 
@@ -40,11 +40,11 @@ async def left_out(rig: Rig, kind: str) -> dict[str, Any]:
 
 async def lost(rig: Rig, sending: Sending[Any], *, before: bool = False) -> None:
     async with losing_answers("POST", STATUSES, before=before) as client:
-        assert (await refused(NETWORK.publish(rig.connection(client), sending))).kind is Kind.UNCONFIRMED
+        assert (await refused(PLATFORM.publish(rig.connection(client), sending))).kind is Kind.UNCONFIRMED
 
 
 async def confirm(rig: Rig, sending: Sending[Any]) -> Any:
-    return await NETWORK.confirm(rig.connection(), sending)
+    return await PLATFORM.confirm(rig.connection(), sending)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -121,7 +121,7 @@ async def test_repeat_that_is_answered_500_is_found(connect: Connect) -> None:
     rig = await account_of(connect, "mastodon_4_6")
     sending = await attempt(rig, "Answered by nobody")
     await lost(rig, sending)
-    again = await refused(NETWORK.publish(rig.connection(), sending))
+    again = await refused(PLATFORM.publish(rig.connection(), sending))
     assert (again.kind, again.status) == (Kind.UNCONFIRMED, 500)
     assert isinstance(await confirm(rig, sending), Published)
     assert len(await rig.posts()) == 1
@@ -131,21 +131,21 @@ async def test_repeat_that_is_answered_500_is_found(connect: Connect) -> None:
 async def test_refused_request_does_not_use_up_the_post(connect: Connect, dialect: str) -> None:
     rig = await account_of(connect, dialect)
     sending = await attempt(rig, "Too long" + "!" * 500)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.REJECTED
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.REJECTED
     shorter = replace(sending, draft=replace(sending.draft, text="Short enough"))
-    assert isinstance(await NETWORK.publish(rig.connection(), shorter), Published)
+    assert isinstance(await PLATFORM.publish(rig.connection(), shorter), Published)
 
 
 async def test_refusal_of_a_post_does_not_refuse_the_account(connect: Connect) -> None:
     rig = await account_of(connect, "pixelfed")
-    error = await refused(NETWORK.publish(rig.connection(), await attempt(rig, " ")))
+    error = await refused(PLATFORM.publish(rig.connection(), await attempt(rig, " ")))
     assert (error.kind, error.status) == (Kind.REJECTED, 403)
     assert "Empty statuses are not allowed" in error.message
 
 
 async def test_text_whose_links_count_in_full_is_refused_for_good(connect: Connect) -> None:
     rig = await account_of(connect, "gotosocial")
-    error = await refused(NETWORK.publish(rig.connection(), await attempt(rig, f"https://a.example/{'x' * 600}")))
+    error = await refused(PLATFORM.publish(rig.connection(), await attempt(rig, f"https://a.example/{'x' * 600}")))
     assert (error.kind, error.status) == (Kind.REJECTED, 400)
 
 
@@ -170,11 +170,11 @@ async def test_poll_and_media_are_left_to_a_server_that_takes_both(connect: Conn
     for condition, broken in ((None, 1), ("mastodon_4_6", 0)):
         limits._known.clear()
         rig = await account_of(connect, *([condition] if condition else []))
-        rig.account = replace(rig.account, limits=(await NETWORK.whoami(rig.connection())).limits)
+        rig.account = replace(rig.account, limits=(await PLATFORM.whoami(rig.connection())).limits)
         sending = await attempt(rig, "Well?", ["a.jpg"], **settings)
-        assert len(NETWORK.check(sending.draft, rig.account)) == broken
+        assert len(PLATFORM.check(sending.draft, rig.account)) == broken
         if not broken:
-            assert (await NETWORK.publish(rig.connection(), sending)).warning is None
+            assert (await PLATFORM.publish(rig.connection(), sending)).warning is None
 
 
 async def test_unfinished_media_are_waited_for_whatever_the_language(
@@ -184,16 +184,16 @@ async def test_unfinished_media_are_waited_for_whatever_the_language(
     sending = await attempt(rig, "Look", ["a.jpg"])
     words = {"error": "Dateien, die noch nicht verarbeitet wurden, können nicht angehängt werden."}
     await rig.sandbox.fault("mastodon", "reject", "publish", status=422, body=words)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.REJECTED
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.REJECTED
     await rig.sandbox.fault("mastodon", "reject", "publish", status=422, body=words)
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=206, body={"id": "1", "url": None})
-    error = await refused(NETWORK.publish(rig.connection(), sending))
+    error = await refused(PLATFORM.publish(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.NOT_READY, "media_not_ready")
-    await NETWORK.prepare(rig.connection(), sending)
-    assert isinstance(await NETWORK.publish(rig.connection(), sending), Published)
+    await PLATFORM.prepare(rig.connection(), sending)
+    assert isinstance(await PLATFORM.publish(rig.connection(), sending), Published)
 
 
 async def test_server_without_a_way_answers_501(connect: Connect) -> None:
     rig = await account_of(connect)
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=501)
-    assert (await NETWORK.whoami(rig.connection())).limits["characters"] == 500
+    assert (await PLATFORM.whoami(rig.connection())).limits["characters"] == 500

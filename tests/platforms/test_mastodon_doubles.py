@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from platforms.base import Absent, Published, Sending, Unknown
-from platforms.errors import Kind, NetworkError
-from platforms.mastodon import NETWORK, listing, lookup
+from platforms.errors import Kind, PlatformError
+from platforms.mastodon import PLATFORM, listing, lookup
 from tests.platforms.rig import Rig
 from tests.platforms.test_mastodon import Connect, publish, refused, status
 
@@ -47,17 +47,17 @@ async def keyless() -> AsyncIterator[httpx.AsyncClient]:
 async def prepared(rig: Rig, text: str = TEXT, names: list[str] = [], settings: Any = None) -> Sending[Any]:  # noqa: B006
     """Return an attempt that begins now."""
     sending = rig.sending(text, [rig.sandbox.media(name) for name in names], settings=settings)
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     return replace(sending, started_at=datetime.now(UTC))
 
 
-async def send(rig: Rig, sending: Sending[Any], client: httpx.AsyncClient | None = None) -> NetworkError:
-    return await refused(NETWORK.publish(rig.connection(client), sending))
+async def send(rig: Rig, sending: Sending[Any], client: httpx.AsyncClient | None = None) -> PlatformError:
+    return await refused(PLATFORM.publish(rig.connection(client), sending))
 
 
 async def confirm(rig: Rig, sending: Sending[Any]) -> Any:
     """Look with what was saved alone, as another worker would."""
-    return await NETWORK.confirm(rig.connection(), replace(sending, handles=rig.saved[-1]))
+    return await PLATFORM.confirm(rig.connection(), replace(sending, handles=rig.saved[-1]))
 
 
 @pytest.mark.parametrize(("text", "names", "settings"), FORMS)
@@ -98,10 +98,10 @@ async def test_what_never_landed_is_sent_again(
 
 async def test_a_repeat_under_its_key_makes_no_second_status(rig: Rig) -> None:
     sending = await prepared(rig)
-    first = await NETWORK.publish(rig.connection(), sending)
-    assert await NETWORK.publish(rig.connection(), sending) == first
+    first = await PLATFORM.publish(rig.connection(), sending)
+    assert await PLATFORM.publish(rig.connection(), sending) == first
     other = replace(sending, target_id="another")
-    assert (await NETWORK.publish(rig.connection(), other)).platform_post_id != first.platform_post_id
+    assert (await PLATFORM.publish(rig.connection(), other)).platform_post_id != first.platform_post_id
     assert len(await rig.posts()) == 2
 
 
@@ -154,8 +154,8 @@ async def test_where_nothing_could_be_noted_the_time_tells(rig: Rig, keyless: ht
 async def test_before_anything_was_sent_nothing_is_there(rig: Rig) -> None:
     sending = await prepared(rig)
     before = len(rig.exchanges)
-    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
-    assert await NETWORK.confirm(rig.connection(), replace(sending, started_at=None)) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), replace(sending, started_at=None)) == Absent()
     assert len(rig.exchanges) == before
 
 
@@ -187,7 +187,7 @@ async def found_among(rig: Rig, sending: Sending[Any], *statuses: dict[str, Any]
     await rig.sandbox.fault("mastodon", "reject", "confirm", status=200, body=page)
     if page:
         await rig.sandbox.fault("mastodon", "reject", "confirm", status=200, body=[])
-    return await NETWORK.confirm(rig.connection(), replace(sending, handles={**sending.handles, "after": ""}))
+    return await PLATFORM.confirm(rig.connection(), replace(sending, handles={**sending.handles, "after": ""}))
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ async def test_media_tell_by_their_ids_where_the_server_keeps_them(rig: Rig) -> 
 )
 async def test_a_look_that_fails_says_nothing(rig: Rig, status_code: int, body: Any) -> None:
     sending = await prepared(rig)
-    await NETWORK.publish(rig.connection(), sending)
+    await PLATFORM.publish(rig.connection(), sending)
     await rig.sandbox.fault("mastodon", "reject", "confirm", status=status_code, body=body)
     await refused(confirm(rig, sending))
 
@@ -333,7 +333,7 @@ async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
 async def test_a_server_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
     connection = rig.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(NETWORK.publish(connection, await prepared(rig)))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, await prepared(rig)))).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ async def test_failures_while_uploading_are_told_apart(rig: Rig, fault: str, kin
 
 async def test_a_deleted_status_is_no_longer_found(rig: Rig) -> None:
     sending = await prepared(rig)
-    published = await NETWORK.publish(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
     await rig.sandbox.client.delete(
         f"{rig.sandbox.url}/mastodon/api/v1/statuses/{published.platform_post_id}",
         headers={"Authorization": f"Bearer {rig.stored.access_token.get_secret_value()}"},
@@ -364,7 +364,7 @@ async def test_a_text_that_its_source_tells_apart_is_another(rig: Rig) -> None:
     for condition in ("raw_text", "loses_words"):
         await rig.sandbox.switch_on("mastodon", condition, rig.account.account_id)
     sending = await prepared(rig, "see https://example.com/a.png")
-    await NETWORK.publish(rig.connection(), sending)
+    await PLATFORM.publish(rig.connection(), sending)
     other = replace(sending, draft=replace(sending.draft, text="see https://example.com/a.png and more"))
     assert await confirm(rig, other) == Absent()
 
@@ -382,7 +382,7 @@ async def test_a_refused_key_is_not_used_again(rig: Rig) -> None:
     sending = await prepared(rig, "Too fast")
     await rig.sandbox.fault("mastodon", "rate_limited", "publish", seconds=1)
     assert (await send(rig, sending)).kind is Kind.RATE_LIMITED
-    await NETWORK.publish(rig.connection(), sending)
+    await PLATFORM.publish(rig.connection(), sending)
     assert len(await rig.posts()) == 1
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from platforms.base import Absent, Published
 from platforms.errors import Kind
-from platforms.mastodon import NETWORK
+from platforms.mastodon import PLATFORM
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import shown_text
 from tests.platforms.rig import Rig
@@ -68,7 +68,7 @@ async def test_a_server_that_knows_neither_is_told_of(rig: Rig) -> None:
 
     client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
     settings = {"inReplyToId": "1", "quotedStatusId": "2"}
-    published = await NETWORK.publish(rig.connection(client), rig.sending("Hi", settings=settings))
+    published = await PLATFORM.publish(rig.connection(client), rig.sending("Hi", settings=settings))
     assert published.warning == (
         "The server published the post, but not as an answer. The server published the post without its quote."
     )

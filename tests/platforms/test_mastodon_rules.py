@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.errors import LONGEST_TEXT, Kind, NetworkError
-from platforms.mastodon import NETWORK
+from platforms.errors import LONGEST_TEXT, Kind, PlatformError
+from platforms.mastodon import PLATFORM
 from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY, error_of
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import comparable, length, shown_text
@@ -31,7 +31,7 @@ IMAGE, GIF, VIDEO = (media(kind) for kind in (MediaType.IMAGE, MediaType.GIF, Me
 
 def broken(text: str, *items: Media, account: AccountFacts = ACCOUNT, **settings: Any) -> list[str]:
     draft = Draft(text, items, MastodonSettings.model_validate(settings))
-    return [violation.error for violation in NETWORK.check(draft, account)]
+    return [violation.error for violation in PLATFORM.check(draft, account)]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_polls_have_their_limits() -> None:
         assert poll(expiresIn=seconds) == ["Mastodon keeps polls open for 300 to 2,629,746 seconds"]
     assert broken("?", IMAGE, poll={"options": ["Yes", "No"]}) == ["Mastodon does not take a poll together with media"]
     draft = Draft("?", (), MastodonSettings.model_validate({"poll": {"options": ["x" * 51, "y"]}}))
-    assert [violation.path for violation in NETWORK.check(draft, ACCOUNT)] == [("poll", "options", 0)]
+    assert [violation.path for violation in PLATFORM.check(draft, ACCOUNT)] == [("poll", "options", 0)]
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_whatever_is_sent_is_itself(text: str) -> None:
     assert comparable(shown_text(f"<p>{escaped}</p>", text)) == comparable(text)
 
 
-def refusal(said: Any, status: int, headers: dict[str, str] | None = None) -> NetworkError:
+def refusal(said: Any, status: int, headers: dict[str, str] | None = None) -> PlatformError:
     return error_of(httpx.Response(status, json={"error": said}, headers=headers))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from platforms.base import Absent, Published, Sending
 from platforms.errors import Kind
-from platforms.mastodon import NETWORK
+from platforms.mastodon import PLATFORM
 from tests.platforms import snac
 from tests.platforms.rig import Rig, Sandbox, losing_answers
 from tests.platforms.snac import Snac
@@ -59,20 +59,20 @@ async def rig(server: Snac, sandbox: Sandbox) -> Rig:
 async def prepared(rig: Rig, text: str, names: list[str] | None = None, **settings: Any) -> Sending[Any]:
     media = [rig.sandbox.media(name, "what it shows") for name in names or []]
     sending = rig.sending(text, media, settings=settings)
-    if NETWORK.prepares(sending.draft):
-        await NETWORK.prepare(rig.connection(), sending)
+    if PLATFORM.prepares(sending.draft):
+        await PLATFORM.prepare(rig.connection(), sending)
     return replace(sending, started_at=datetime.now(UTC))
 
 
 async def lost(rig: Rig, sending: Sending[Any], *, before: bool = False) -> Sending[Any]:
     """Send a post whose answer is lost; return what another worker knows of it."""
     async with losing_answers("POST", STATUSES, before=before) as client:
-        assert (await refused(NETWORK.publish(rig.connection(client), sending))).kind is Kind.UNCONFIRMED
+        assert (await refused(PLATFORM.publish(rig.connection(client), sending))).kind is Kind.UNCONFIRMED
     return replace(sending, handles=rig.saved[-1])
 
 
 async def confirm(rig: Rig, sending: Sending[Any]) -> Any:
-    return await NETWORK.confirm(rig.connection(), sending)
+    return await PLATFORM.confirm(rig.connection(), sending)
 
 
 async def assert_found(server: Snac, rig: Rig, sending: Sending[Any]) -> Published:
@@ -183,6 +183,6 @@ async def test_poll_that_the_server_leaves_out_is_told(server: Snac, rig: Rig) -
 
 
 async def test_token_that_is_unknown_is_refused_as_the_account(rig: Rig) -> None:
-    rig.stored = NETWORK.credentials.model_validate({"instance": rig.address, "accessToken": "wrong"})
-    assert (await refused(NETWORK.whoami(rig.connection()))).kind is Kind.AUTH
-    assert (await refused(NETWORK.publish(rig.connection(), rig.sending("Hello")))).kind is Kind.AUTH
+    rig.stored = PLATFORM.credentials.model_validate({"instance": rig.address, "accessToken": "wrong"})
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.publish(rig.connection(), rig.sending("Hello")))).kind is Kind.AUTH

@@ -10,10 +10,10 @@ import pytest
 from pydantic import SecretStr
 
 from platforms.base import Draft, Published
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.facebook import videos
 from platforms.meta.credentials import MetaCredentials, proof_of
-from platforms.registry import networks
+from platforms.registry import platforms
 from sandbox.graph import APP_SECRET
 from tests.platforms.rig import Rig
 
@@ -35,15 +35,15 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def publish(rig: Rig, client: httpx.AsyncClient | None, names: list[str], settings: dict[str, Any]) -> None:
-    network, line = rig.network, rig.connection(client)
+    platform, line = rig.platform, rig.connection(client)
     media = [rig.sandbox.media(name) for name in names]
     sending = rig.sending("Hello", media, settings=settings, started_at=datetime.now(UTC))
-    await network.whoami(line)
-    if network.prepares(sending.draft):
-        await network.prepare(line, sending)
-    published = await network.complete(line, sending, await network.publish(line, sending))
+    await platform.whoami(line)
+    if platform.prepares(sending.draft):
+        await platform.prepare(line, sending)
+    published = await platform.complete(line, sending, await platform.publish(line, sending))
     assert published.warning is None
-    assert isinstance(await network.confirm(line, sending), Published)
+    assert isinstance(await platform.confirm(line, sending), Published)
 
 
 @pytest.mark.parametrize(("platform", "names", "settings"), POSTS)
@@ -71,29 +71,29 @@ async def test_a_missing_or_wrong_proof_is_the_operators_to_mend(
 ) -> None:
     rig = await connect(platform, credentials=credentials)
     await rig.sandbox.switch_on(platform, "app_secret_required", rig.account.account_id)
-    with pytest.raises(NetworkError) as caught:
-        await rig.network.whoami(rig.connection())
+    with pytest.raises(PlatformError) as caught:
+        await rig.platform.whoami(rig.connection())
     assert (caught.value.kind, caught.value.code) == (Kind.OPERATOR, "app_secret")
     assert words in caught.value.message
 
 
-@pytest.mark.parametrize("platform", ["facebook", "instagram", "threads"])
-def test_the_app_is_named_by_its_client_id(platform: str) -> None:
-    network = networks()[platform]
-    given = network.credentials.model_validate({"accessToken": "t", "clientId": "123", "clientSecret": "s"})
-    assert network.app_id(given) == "123"
+@pytest.mark.parametrize("name", ["facebook", "instagram", "threads"])
+def test_the_app_is_named_by_its_client_id(name: str) -> None:
+    platform = platforms()[name]
+    given = platform.credentials.model_validate({"accessToken": "t", "clientId": "123", "clientSecret": "s"})
+    assert platform.app_id(given) == "123"
     assert "clientSecret" not in repr(given)
     assert "'s'" not in repr(given)
 
 
-@pytest.mark.parametrize("platform", ["facebook", "instagram", "threads"])
-def test_a_missing_proof_holds_no_account_that_has_one(platform: str) -> None:
-    network = networks()[platform]
-    draft = Draft("Hi", (), network.settings())
+@pytest.mark.parametrize("name", ["facebook", "instagram", "threads"])
+def test_a_missing_proof_holds_no_account_that_has_one(name: str) -> None:
+    platform = platforms()[name]
+    draft = Draft("Hi", (), platform.settings())
     for more, held in (({}, True), ({"clientSecret": "s"}, False)):
-        credentials = network.credentials.model_validate({"accessToken": "t", **more})
-        assert network.refusal_applies("app_secret", credentials, draft) is held
-        assert network.refusal_applies("200", credentials, draft)
+        credentials = platform.credentials.model_validate({"accessToken": "t", **more})
+        assert platform.refusal_applies("app_secret", credentials, draft) is held
+        assert platform.refusal_applies("200", credentials, draft)
 
 
 def test_the_proof_is_the_digest_of_the_token_under_the_secret() -> None:

@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from platforms import oauth
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import Wire
-from platforms.pinterest import NETWORK
+from platforms.pinterest import PLATFORM
 from tests.platforms.rig import Rig, Through
 
 
@@ -24,7 +24,7 @@ async def rig(connect: Callable[..., Awaitable[Rig]]) -> Rig:
 async def test_requests_beside_each_other_renew_once(rig: Rig) -> None:
     line = rig.connection()
     before = len(await rig.operations())
-    answers = await asyncio.gather(*(NETWORK.whoami(line) for _ in range(3)))
+    answers = await asyncio.gather(*(PLATFORM.whoami(line) for _ in range(3)))
     assert {answer.user_id for answer in answers} == {rig.account.user_id}
     # Three refused, one renewal, three again.
     assert len(await rig.operations()) == before + 7
@@ -37,16 +37,16 @@ async def test_a_refresh_token_stays_where_no_other_comes(rig: Rig) -> None:
             await rig.sandbox.fault("pinterest", "reject", "auth", status=200, body={"access_token": "another"})
 
     async with httpx.AsyncClient(event_hooks={"request": [refuse]}) as client:
-        with pytest.raises(NetworkError) as caught:
-            await NETWORK.whoami(rig.connection(client))
+        with pytest.raises(PlatformError) as caught:
+            await PLATFORM.whoami(rig.connection(client))
     assert caught.value.kind is Kind.AUTH
     assert rig.stored.access_token.get_secret_value() == "another"
     assert rig.stored.refresh_token.get_secret_value() == "oauth-once"
 
 
-async def test_a_sandbox_stands_in_for_every_host_of_a_network(rig: Rig) -> None:
+async def test_a_sandbox_stands_in_for_every_host_of_a_platform(rig: Rig) -> None:
     def wire(base_url: str) -> Wire:
-        return Wire(Through(rig.sandbox.client), base_url, "X", NETWORK.error_of)
+        return Wire(Through(rig.sandbox.client), base_url, "X", PLATFORM.error_of)
 
     assert oauth.second_host(wire("https://api.a"), "https://api.a", "https://www.a") == "https://www.a"
     assert oauth.second_host(wire("http://sandbox/a"), "https://api.a", "https://www.a") == "http://sandbox/a"

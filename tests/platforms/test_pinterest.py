@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from domain.post import Media, MediaType
 from platforms.base import Absent, Published, Sending, Unknown
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
-from platforms.pinterest import NETWORK
+from platforms.pinterest import PLATFORM
 from platforms.pinterest.line import call
 from platforms.pinterest.lookup import published
 from sandbox.server import running_sandbox
@@ -48,14 +48,14 @@ async def pi(connect: Connect) -> Rig:
 
 
 async def publish(rig: Rig, sending: Sending[Any]) -> Published:
-    if NETWORK.prepares(sending.draft):
-        await NETWORK.prepare(rig.connection(), sending)
+    if PLATFORM.prepares(sending.draft):
+        await PLATFORM.prepare(rig.connection(), sending)
     sending.started_at = datetime.now(UTC)
-    return await NETWORK.publish(rig.connection(), sending)
+    return await PLATFORM.publish(rig.connection(), sending)
 
 
-async def refused(step: Awaitable[Any]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[Any]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
@@ -66,17 +66,17 @@ def pin(rig: Rig, *names: str, text: str = "A pin", **settings: Any) -> Sending[
 
 
 async def test_says_whose_token_it_is(pi: Rig) -> None:
-    identity = await NETWORK.whoami(pi.connection())
+    identity = await PLATFORM.whoami(pi.connection())
     assert (identity.user_id, identity.username) == (pi.account.user_id, pi.account.username)
     await pi.sandbox.fault("pinterest", "reject", "auth", status=200, body="<html>Hello</html>")
-    assert (await refused(NETWORK.whoami(pi.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.whoami(pi.connection()))).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize("names", [["a.jpg"], ["a.png"], ["a.gif"], ["a.jpg", "b.png"], [f"{n}.jpg" for n in range(5)]])
 async def test_images_are_one_request(pi: Rig, names: list[str]) -> None:
     before = await pi.operations()
     sending = pin(pi, *names, **EVERYTHING)
-    assert NETWORK.check(sending.draft, pi.account) == []
+    assert PLATFORM.check(sending.draft, pi.account) == []
     result = await publish(pi, sending)
     assert (await pi.operations())[len(before) :] == ["publish"]
     [post] = await pi.posts()
@@ -100,7 +100,7 @@ async def test_a_video_is_uploaded_and_has_a_cover(pi: Rig, cover: dict[str, Any
     assert beats[-1] == "100%"
     assert (await read(pi, f"/v5/pins/{result.platform_post_id}"))["media"] == {"media_type": "video"}
     after = await pi.operations()
-    await NETWORK.prepare(pi.connection(), replace(sending, handles=pi.saved[-1]))
+    await PLATFORM.prepare(pi.connection(), replace(sending, handles=pi.saved[-1]))
     assert await pi.operations() == after
 
 
@@ -119,11 +119,11 @@ class TestVideos:
         ):
             pi = await open_account(Sandbox(url, client), "pinterest")
             sending = pin(pi, "a.mp4")
-            error = await refused(NETWORK.prepare(pi.connection(), sending))
+            error = await refused(PLATFORM.prepare(pi.connection(), sending))
             assert (error.kind, error.code) == (Kind.NOT_READY, "media_processing")
             assert error.retry_after == timedelta(seconds=5)
             now[0] += 6
-            await NETWORK.prepare(pi.connection(), replace(sending, handles=pi.saved[-1]))
+            await PLATFORM.prepare(pi.connection(), replace(sending, handles=pi.saved[-1]))
             assert len(pi.source.opened) == 1
             assert pi.saved[-1]["video"]["ready"] is True
 
@@ -135,7 +135,7 @@ class TestVideos:
                 raise httpx.WriteError("the line broke", request=request)
 
         async with httpx.AsyncClient(event_hooks={"request": [break_off]}) as client:
-            assert (await refused(NETWORK.prepare(pi.connection(client), sending))).kind is Kind.TRANSIENT
+            assert (await refused(PLATFORM.prepare(pi.connection(client), sending))).kind is Kind.TRANSIENT
         assert pi.saved == []
         await publish(pi, sending)
         assert len(await pi.posts()) == 1
@@ -147,37 +147,37 @@ class TestVideos:
 
         sending = pin(pi, "a.mp4")
         async with httpx.AsyncClient(event_hooks={"request": [refuse]}) as client:
-            error = await refused(NETWORK.prepare(pi.connection(client), sending))
+            error = await refused(PLATFORM.prepare(pi.connection(client), sending))
         assert (error.kind, error.code) == (Kind.TRANSIENT, "upload_expired")
 
     async def test_no_credential_of_the_storage_is_kept(self, pi: Rig) -> None:
-        await NETWORK.prepare(pi.connection(), pin(pi, "a.mp4"))
+        await PLATFORM.prepare(pi.connection(), pin(pi, "a.mp4"))
         assert {name for handles in pi.saved for name in handles["video"]} == {"id", "url", "ready"}
 
     async def test_a_video_that_cannot_be_processed_is_refused_and_forgotten(self, pi: Rig) -> None:
         sending = replace(pin(pi, "a.mp4"), media=Given(b"no video"))
-        error = await refused(NETWORK.prepare(pi.connection(), sending))
+        error = await refused(PLATFORM.prepare(pi.connection(), sending))
         assert (error.kind, error.code) == (Kind.REJECTED, "media_failed")
         assert pi.saved[-1] == {}
 
     async def test_a_video_that_pinterest_has_lost_is_uploaded_anew(self, pi: Rig) -> None:
         sending = pin(pi, "a.mp4")
-        await NETWORK.prepare(pi.connection(), sending)
+        await PLATFORM.prepare(pi.connection(), sending)
         sending.handles["video"]["id"] = "1"
-        assert (await refused(NETWORK.publish(pi.connection(), sending))).kind is Kind.REJECTED
+        assert (await refused(PLATFORM.publish(pi.connection(), sending))).kind is Kind.REJECTED
         assert pi.saved[-1] == {}
         await publish(pi, sending)
         assert len(await pi.posts()) == 1
 
     async def test_another_video_is_uploaded_anew(self, pi: Rig) -> None:
-        await NETWORK.prepare(pi.connection(), pin(pi, "a.mp4"))
+        await PLATFORM.prepare(pi.connection(), pin(pi, "a.mp4"))
         first = pi.saved[-1]["video"]["id"]
-        await NETWORK.prepare(pi.connection(), replace(pin(pi, "b.mp4"), handles=pi.saved[-1]))
+        await PLATFORM.prepare(pi.connection(), replace(pin(pi, "b.mp4"), handles=pi.saved[-1]))
         assert pi.saved[-1]["video"]["id"] != first
 
     async def test_an_answer_that_registers_nothing_is_asked_again(self, pi: Rig) -> None:
         await pi.sandbox.fault("pinterest", "reject", "prepare", status=201, body={"media_id": "1"})
-        error = await refused(NETWORK.prepare(pi.connection(), pin(pi, "a.mp4")))
+        error = await refused(PLATFORM.prepare(pi.connection(), pin(pi, "a.mp4")))
         assert (error.kind, error.code) == (Kind.TRANSIENT, "unreadable_answer")
 
 
@@ -189,14 +189,14 @@ class TestLostAnswers:
     ) -> None:
         await publish(pi, pin(pi, "other.jpg", text="another"))
         sending = pin(pi, *names, text="  Landed\n  here ", title="It landed")
-        if NETWORK.prepares(sending.draft):
-            await NETWORK.prepare(pi.connection(), sending)
+        if PLATFORM.prepares(sending.draft):
+            await PLATFORM.prepare(pi.connection(), sending)
         sending.started_at = datetime.now(UTC)
         await pi.sandbox.fault("pinterest", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
             patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-            assert (await refused(NETWORK.publish(pi.connection(), sending))).kind is Kind.UNCONFIRMED
-        found = await NETWORK.confirm(pi.connection(), sending)
+            assert (await refused(PLATFORM.publish(pi.connection(), sending))).kind is Kind.UNCONFIRMED
+        found = await PLATFORM.confirm(pi.connection(), sending)
         assert found == published((await pi.posts())[0]["platformPostId"])
         assert len(await pi.posts()) == 2
 
@@ -205,7 +205,7 @@ class TestLostAnswers:
         sending = pin(pi, "a.jpg")
         await pi.sandbox.fault("pinterest", operation="publish", **fault)
         assert (await refused(publish(pi, sending))).kind is Kind.UNCONFIRMED
-        assert await NETWORK.confirm(pi.connection(), sending) == Absent()
+        assert await PLATFORM.confirm(pi.connection(), sending) == Absent()
         await publish(pi, sending)
         assert len(await pi.posts()) == 1
 
@@ -223,7 +223,7 @@ class TestLostAnswers:
             (pin(pi, "a.jpg", title="One", link="https://example.com"), now),
             (pin(pi, "a.jpg", title="One"), now + timedelta(minutes=5)),
         ]:
-            assert await NETWORK.confirm(pi.connection(), replace(sending, started_at=started_at)) == Absent()
+            assert await PLATFORM.confirm(pi.connection(), replace(sending, started_at=started_at)) == Absent()
 
     async def test_a_link_that_pinterest_rewrites_is_recognised(self, pi: Rig) -> None:
         await pi.sandbox.switch_on("pinterest", "links_rewritten", pi.account.account_id)
@@ -231,9 +231,9 @@ class TestLostAnswers:
         result = await publish(pi, sending)
         shown = await call(pi.connection(), "GET", f"/v5/pins/{result.platform_post_id}")
         assert shown["link"] == "https://www.example.com/knots/"
-        assert await NETWORK.confirm(pi.connection(), sending) == result
+        assert await PLATFORM.confirm(pi.connection(), sending) == result
         other = replace(sending, draft=pin(pi, "a.jpg", text="rewritten", link="https://example.com/other").draft)
-        assert await NETWORK.confirm(pi.connection(), other) == Absent()
+        assert await PLATFORM.confirm(pi.connection(), other) == Absent()
 
     async def test_a_pin_is_found_late_and_not_believed_absent_before(self) -> None:
         now = [time()]
@@ -242,10 +242,10 @@ class TestLostAnswers:
             await pi.sandbox.switch_on("pinterest", "lists_lag")
             sending = pin(pi, "a.jpg")
             result = await publish(pi, sending)
-            assert await NETWORK.confirm(pi.connection(), sending) == Absent()
+            assert await PLATFORM.confirm(pi.connection(), sending) == Absent()
             now[0] += 200
-            assert await NETWORK.confirm(pi.connection(), sending) == result
-        assert NETWORK.believes_absence_after > timedelta(seconds=200), "it would be sent twice"
+            assert await PLATFORM.confirm(pi.connection(), sending) == result
+        assert PLATFORM.believes_absence_after > timedelta(seconds=200), "it would be sent twice"
 
     async def test_a_busy_board_is_searched_page_by_page(self, pi: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("platforms.pinterest.lookup.PAGE", 2)
@@ -253,13 +253,13 @@ class TestLostAnswers:
         result = await publish(pi, sending)
         for number in range(4):
             await publish(pi, pin(pi, "a.jpg", text=f"number {number}"))
-        assert await NETWORK.confirm(pi.connection(), sending) == result
+        assert await PLATFORM.confirm(pi.connection(), sending) == result
         monkeypatch.setattr("platforms.pinterest.lookup.MOST_PAGES", 2)
-        assert await NETWORK.confirm(pi.connection(), sending) == Unknown()
+        assert await PLATFORM.confirm(pi.connection(), sending) == Unknown()
 
     async def test_what_was_never_sent_is_absent_without_asking(self, pi: Rig) -> None:
         before = await pi.operations()
-        assert await NETWORK.confirm(pi.connection(), pin(pi, "a.jpg")) == Absent()
+        assert await PLATFORM.confirm(pi.connection(), pin(pi, "a.jpg")) == Absent()
         assert await pi.operations() == before
 
     @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ class TestLostAnswers:
     async def test_an_unreadable_board_is_no_proof_of_absence(self, pi: Rig, body: object) -> None:
         await pi.sandbox.fault("pinterest", "reject", "confirm", status=200, body=body)
         sending = replace(pin(pi, "a.jpg"), started_at=datetime.now(UTC))
-        assert (await refused(NETWORK.confirm(pi.connection(), sending))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.confirm(pi.connection(), sending))).kind is Kind.TRANSIENT
 
 
 class TestRefusals:
@@ -289,12 +289,12 @@ class TestRefusals:
         error = await refused(publish(pi, pin(pi, "a.jpg")))
         assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, "29")
         assert "standard access" in error.message
-        assert (await NETWORK.whoami(pi.connection())).username == pi.account.username
+        assert (await PLATFORM.whoami(pi.connection())).username == pi.account.username
 
     async def test_an_app_that_is_not_activated_is_the_operators_to_mend(self, pi: Rig) -> None:
         await pi.sandbox.switch_on("pinterest", "app_inactive", pi.account.account_id)
         before = len(await pi.operations())
-        for step in (publish(pi, pin(pi, "a.jpg")), NETWORK.whoami(pi.connection())):
+        for step in (publish(pi, pin(pi, "a.jpg")), PLATFORM.whoami(pi.connection())):
             error = await refused(step)
             assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 401, "3")
         assert (await pi.operations())[before:] == ["publish", "auth"], "no token is renewed for it"

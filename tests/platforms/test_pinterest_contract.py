@@ -13,7 +13,7 @@ import jsonschema_rs
 import pytest
 from pydantic import SecretStr
 
-from platforms.pinterest import NETWORK
+from platforms.pinterest import PLATFORM
 from tests.platforms.rig import Rig
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "pinterest" / "pinterest-v5-openapi.json"
@@ -104,11 +104,11 @@ async def test_every_request_is_one_that_pinterest_knows(
         line = pi.connection(client)
         items = [pi.sandbox.media(name, "shown") for name in names]
         sending = pi.sending("Text", items, settings={"boardId": "123", **settings})
-        await NETWORK.whoami(line)
-        await NETWORK.prepare(line, sending)
-        await NETWORK.publish(line, sending)
+        await PLATFORM.whoami(line)
+        await PLATFORM.prepare(line, sending)
+        await PLATFORM.publish(line, sending)
         sending.started_at = datetime.now(UTC)
-        await NETWORK.confirm(line, sending)
+        await PLATFORM.confirm(line, sending)
 
     for request in sent:
         path, method = template(request.url.path), request.method.lower()

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.errors import Kind
-from platforms.pinterest import NETWORK
+from platforms.pinterest import PLATFORM
 from platforms.pinterest.errors import UNFETCHED
 from platforms.pinterest.settings import PinterestCredentials, PinterestSettings
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.rules import Violation
 
 ACCOUNT = AccountFacts("pi_1", "1", "someone")
@@ -25,11 +25,11 @@ def media(kind: MediaType, count: int = 1, alt_text: str | None = None) -> tuple
 
 
 def check(text: str = "text", items: tuple[Media, ...] = media(MediaType.IMAGE), **settings: Any) -> list[Violation]:
-    return NETWORK.check(Draft(text, items, PinterestSettings.model_validate({**BOARD, **settings})), ACCOUNT)
+    return PLATFORM.check(Draft(text, items, PinterestSettings.model_validate({**BOARD, **settings})), ACCOUNT)
 
 
 def test_it_is_registered() -> None:
-    assert networks()["pinterest"] is NETWORK
+    assert platforms()["pinterest"] is PLATFORM
 
 
 def test_the_length_of_a_description() -> None:
@@ -150,7 +150,7 @@ def said(status: int, code: int, message: str = "Because.") -> httpx.Response:
     ],
 )
 def test_what_a_refusal_means(response: httpx.Response, kind: Kind, code: str) -> None:
-    error = NETWORK.error_of(response)
+    error = PLATFORM.error_of(response)
     assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
     assert error.message
 
@@ -161,4 +161,4 @@ def test_what_a_refusal_means(response: httpx.Response, kind: Kind, code: str) -
     + [({"x-ratelimit-reset": value}, 60) for value in ("soon", "0", "1770000000")],
 )
 def test_how_long_a_rate_limit_lasts(headers: dict[str, str], seconds: int) -> None:
-    assert NETWORK.error_of(answer(429, "", **headers)).retry_after == timedelta(seconds=seconds)
+    assert PLATFORM.error_of(answer(429, "", **headers)).retry_after == timedelta(seconds=seconds)

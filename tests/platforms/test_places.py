@@ -6,7 +6,7 @@ import pytest
 
 from platforms.base import AccountFacts, Draft
 from platforms.places import ANY, CODE
-from platforms.registry import networks
+from platforms.registry import platforms
 
 OTHERS = [
     ("googlebusiness", "locationId", "locations/222", "222"),
@@ -14,10 +14,10 @@ OTHERS = [
 ]
 
 
-def broken(platform: str, settings: dict[str, Any], account: AccountFacts) -> list[tuple[str, tuple[str | int, ...]]]:
-    network = networks()[platform]
-    draft = Draft("Hi", (), network.settings.model_validate(settings))
-    return [(each.code, each.path) for each in network.violations(draft, account)]
+def broken(name: str, settings: dict[str, Any], account: AccountFacts) -> list[tuple[str, tuple[str | int, ...]]]:
+    platform = platforms()[name]
+    draft = Draft("Hi", (), platform.settings.model_validate(settings))
+    return [(each.code, each.path) for each in platform.violations(draft, account)]
 
 
 @pytest.mark.parametrize(("platform", "name", "written", "kept"), OTHERS)
@@ -37,15 +37,15 @@ def test_what_nobody_knows_the_account_of_is_not_refused_for_its_place() -> None
 
 
 def test_what_allows_it_is_said() -> None:
-    network = networks()["linkedin"]
-    settings = network.settings.model_validate({"organizationUrn": "urn:li:organization:222"})
-    [violation] = network.violations(Draft("Hi", (), settings), AccountFacts("li_1", "1", "one"))
+    platform = platforms()["linkedin"]
+    settings = platform.settings.model_validate({"organizationUrn": "urn:li:organization:222"})
+    [violation] = platform.violations(Draft("Hi", (), settings), AccountFacts("li_1", "1", "one"))
     assert "socialsyncer accounts allow li_1 organizationUrn=urn:li:organization:222" in violation.error
 
 
-@pytest.mark.parametrize("platform", networks())
-def test_every_place_is_a_setting(platform: str) -> None:
-    network = networks()[platform]
-    for place in network.places:
-        field = network.settings.model_fields[place.field]
+@pytest.mark.parametrize("name", platforms())
+def test_every_place_is_a_setting(name: str) -> None:
+    platform = platforms()[name]
+    for place in platform.places:
+        field = platform.settings.model_fields[place.field]
         assert field.alias == place.name

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from platforms.registry import networks
+from platforms.registry import platforms
 
 READ = [
     ("twitter", "https://x.com/i/status/2126000000000000000", "2126000000000000000"),
@@ -42,14 +42,14 @@ READ = [
 
 @pytest.mark.parametrize(("platform", "given", "found"), READ)
 def test_an_address_says_the_id(platform: str, given: str, found: str) -> None:
-    post_id = networks()[platform].rules.post_id
+    post_id = platforms()[platform].rules.post_id
     assert post_id.read(given, "777") == found
     assert post_id.read(found, "777") == found
     assert post_id.read(given) in {found, given}
 
 
 def test_a_handle_stands_for_the_account() -> None:
-    post_id = networks()["bluesky"].rules.post_id
+    post_id = platforms()["bluesky"].rules.post_id
     given = "https://bsky.app/profile/some.body/post/3k"
     assert post_id.read(given, "did:plc:abc") == "at://did:plc:abc/app.bsky.feed.post/3k"
     assert post_id.read(given, "") is None
@@ -73,12 +73,12 @@ def test_a_handle_stands_for_the_account() -> None:
     ],
 )
 def test_another_address_says_none(platform: str, given: str) -> None:
-    assert networks()[platform].rules.post_id.read(given, "777") is None
+    assert platforms()[platform].rules.post_id.read(given, "777") is None
 
 
-@pytest.mark.parametrize("platform", networks())
+@pytest.mark.parametrize("platform", platforms())
 def test_reading_takes_no_longer_the_longer_the_text_is_written_for_it(platform: str) -> None:
-    post_id = networks()[platform].rules.post_id
+    post_id = platforms()[platform].rules.post_id
     hosts = ("x.com", "www.facebook.com", "www.linkedin.com/posts", "www.youtube.com", "t.me", "a.pinterest.com/pin")
     begun = time.process_time()
     for host in hosts:

@@ -5,11 +5,11 @@ from functools import partial
 import httpx
 import pytest
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.guard import GuardedTransport
 from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials
 from platforms.reach import FORBIDDEN, Reach, Servers, to_named_servers
-from platforms.registry import networks
+from platforms.registry import platforms
 from tests.media.hostile import PUBLIC, HostileServer, Internet, answer, redirect
 
 
@@ -42,9 +42,9 @@ async def test_a_hostile_instance_is_never_called(instance: str) -> None:
         internet.knows("rebinding.test", ["127.0.0.1"])
         internet.knows("social.test", [PUBLIC])
         transport = partial(GuardedTransport, names=internet, network=internet)
-        url = Servers().reach(networks()["mastodon"], credentials(instance)).url
+        url = Servers().reach(platforms()["mastodon"], credentials(instance)).url
         async with httpx.AsyncClient(transport=to_named_servers([], transport)) as client:
-            with pytest.raises(NetworkError) as caught:
+            with pytest.raises(PlatformError) as caught:
                 await client.get(f"{url}/api/v1/accounts/verify_credentials", headers={"Authorization": "secret"})
         assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, FORBIDDEN)
         assert "secret" not in caught.value.message
@@ -62,7 +62,7 @@ async def test_the_operator_can_allow_a_host_with_plain_http() -> None:
 async def test_only_the_port_that_is_allowed_is_open() -> None:
     async with HostileServer().running() as server:
         async with httpx.AsyncClient(transport=to_named_servers([f"127.0.0.1:{server.port + 1}"])) as client:
-            with pytest.raises(NetworkError):
+            with pytest.raises(PlatformError):
                 await client.get(f"http://127.0.0.1:{server.port}/a")
         assert server.requests == []
 
@@ -95,7 +95,7 @@ LOCAL = "http://localhost:3000"
 def test_what_the_operator_sets_is_trusted_and_what_accounts_name_is_not(
     servers: Servers, instance: str, reached: Reach
 ) -> None:
-    assert servers.reach(networks()["mastodon"], credentials(instance)) == reached
+    assert servers.reach(platforms()["mastodon"], credentials(instance)) == reached
 
 
 PLC, INDEX = "https://plc.directory", "https://public.api.bsky.app"
@@ -115,12 +115,12 @@ OWN = {"identifier": "ann.test", "password": "secret", "service": "https://pds.t
 def test_directory_and_index_are_the_real_ones_unless_a_sandbox_plays_the_server(
     servers: Servers, elsewhere: dict[str, str]
 ) -> None:
-    bluesky = networks()["bluesky"]
+    bluesky = platforms()["bluesky"]
     reached = servers.reach(bluesky, bluesky.credentials.model_validate(OWN))
     assert (reached.vouched, reached.elsewhere) == (False, elsewhere)
 
 
-def test_the_networks_own_server_is_vouched_for() -> None:
-    bluesky = networks()["bluesky"]
+def test_the_platforms_own_server_is_vouched_for() -> None:
+    bluesky = platforms()["bluesky"]
     assert Servers().reach(bluesky, bluesky.credentials.model_validate({**OWN, "service": bluesky.base_url})).vouched
     assert Servers({"bluesky": SANDBOX}).reach(bluesky, bluesky.credentials.model_validate(OWN)).vouched

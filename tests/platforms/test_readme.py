@@ -7,7 +7,7 @@ import pytest
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
-from platforms.registry import networks
+from platforms.registry import platforms
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,7 +24,7 @@ def credentials_table() -> dict[str, tuple[set[str], set[str]]]:
     section = OPERATIONS.split("## Credentials\n")[1].split("\n## ")[0]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
     assert rows[0] == ["network", "needed", "optional"]
-    return {network: (names_in(needed), names_in(more.split(";")[0])) for network, needed, more in rows[2:]}
+    return {platform: (names_in(needed), names_in(more.split(";")[0])) for platform, needed, more in rows[2:]}
 
 
 def name_of(field: FieldInfo) -> str:
@@ -33,21 +33,21 @@ def name_of(field: FieldInfo) -> str:
     return str(alias.choices[0] if isinstance(alias, AliasChoices) else alias)
 
 
-def test_every_network_is_listed_by_its_name() -> None:
+def test_every_platform_is_listed_by_its_name() -> None:
     (line,) = [line for line in README.splitlines() if line.startswith("Networks, by the name")]
     listed = re.findall(r"`(\w+)`(?: \(([^)]+)\))?", line.partition(":")[2])
-    assert [name for name, _ in listed] == sorted(networks())
+    assert [name for name, _ in listed] == sorted(platforms())
     for name, label in listed:
-        assert not label or label == networks()[name].label
+        assert not label or label == platforms()[name].label
 
 
-def test_every_network_has_its_row_of_credentials() -> None:
-    assert list(credentials_table()) == sorted(networks())
+def test_every_platform_has_its_row_of_credentials() -> None:
+    assert list(credentials_table()) == sorted(platforms())
 
 
-@pytest.mark.parametrize("platform", sorted(networks()))
+@pytest.mark.parametrize("platform", sorted(platforms()))
 def test_the_credentials_are_those_that_it_takes(platform: str) -> None:
-    fields = networks()[platform].credentials.model_fields.values()
+    fields = platforms()[platform].credentials.model_fields.values()
     given = [field for field in fields if not (field.description or "").startswith("Kept by us")]
     needed, optional = credentials_table()[platform]
     assert needed == {name_of(field) for field in given if field.is_required()}

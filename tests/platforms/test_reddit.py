@@ -14,10 +14,10 @@ from pydantic import SecretStr
 
 from domain.post import Media
 from platforms.base import Absent, Published, Sending, Unknown
-from platforms.errors import DUPLICATE, Kind, NetworkError
+from platforms.errors import DUPLICATE, Kind, PlatformError
 from platforms.files import MediaFile
-from platforms.reddit import NETWORK
-from platforms.reddit.network import LISTED_WITHIN, TAKEN_AT
+from platforms.reddit import PLATFORM
+from platforms.reddit.platform import LISTED_WITHIN, TAKEN_AT
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
 
@@ -49,14 +49,14 @@ async def rd(connect: Connect) -> Rig:
 
 
 async def publish(rig: Rig, sending: Sending[Any]) -> Published:
-    if NETWORK.prepares(sending.draft):
-        await NETWORK.prepare(rig.connection(), sending)
+    if PLATFORM.prepares(sending.draft):
+        await PLATFORM.prepare(rig.connection(), sending)
     sending.started_at = sending.started_at or datetime.now(UTC)
-    return await NETWORK.publish(rig.connection(), sending)
+    return await PLATFORM.publish(rig.connection(), sending)
 
 
-async def refused(step: Awaitable[Any]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[Any]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
@@ -76,10 +76,10 @@ async def listed(rig: Rig) -> list[dict[str, Any]]:
 
 
 async def test_says_whose_token_it_is(rd: Rig) -> None:
-    identity = await NETWORK.whoami(rd.connection())
+    identity = await PLATFORM.whoami(rd.connection())
     assert (identity.user_id, identity.username) == (rd.account.user_id, rd.account.username)
     await rd.sandbox.fault("reddit", "reject", "auth", status=200, body="<html>Hello</html>")
-    assert (await refused(NETWORK.whoami(rd.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.whoami(rd.connection()))).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ async def test_a_gallery_keeps_its_order_and_goes_up_once(rd: Rig) -> None:
     card = (await rd.sandbox.control("GET", "feed?platform=reddit&count=1"))["cards"][0]
     assert [item["src"] for item in card["media"]] == [f"/_/media/{n}.jpg" for n in range(5)]
     after = await rd.operations()
-    await NETWORK.prepare(rd.connection(), replace(sending, handles=rd.saved[-1]))
+    await PLATFORM.prepare(rd.connection(), replace(sending, handles=rd.saved[-1]))
     assert await rd.operations() == after
 
 
@@ -151,9 +151,9 @@ async def test_marks_and_flair_reach_reddit(rd: Rig, names: list[str]) -> None:
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         sending = post(rd, "Text", *names, title="Marked", **{**marks, "subreddit": "flairwanted"})
-        await NETWORK.prepare(rd.connection(), sending)
+        await PLATFORM.prepare(rd.connection(), sending)
         sending.started_at = datetime.now(UTC)
-        await NETWORK.publish(rd.connection(client), sending)
+        await PLATFORM.publish(rd.connection(client), sending)
     [body] = bodies
     shown = {name: str(body[name]).lower() for name in ("nsfw", "spoiler", "sendreplies", "flair_id", "sr", "text")}
     assert shown == {
@@ -171,15 +171,15 @@ async def test_marks_and_flair_reach_reddit(rd: Rig, names: list[str]) -> None:
 class TestImages:
     async def test_replaced_images_go_up_and_removed_ones_are_forgotten(self, rd: Rig) -> None:
         sending = post(rd, "", "a.jpg", "b.jpg", title="T")
-        await NETWORK.prepare(rd.connection(), sending)
+        await PLATFORM.prepare(rd.connection(), sending)
         old = {item["url"] for item in rd.saved[-1]["media"].values()}
         changed = replace(post(rd, "", "c.jpg", title="T"), handles=rd.saved[-1])
-        await NETWORK.prepare(rd.connection(), changed)
+        await PLATFORM.prepare(rd.connection(), changed)
         assert list(changed.handles["media"]) == ["0"]
         assert changed.handles["media"]["0"]["url"] not in old
 
     async def test_no_credential_of_the_storage_is_kept(self, rd: Rig) -> None:
-        await NETWORK.prepare(rd.connection(), post(rd, "", "a.jpg", title="T"))
+        await PLATFORM.prepare(rd.connection(), post(rd, "", "a.jpg", title="T"))
         assert set(rd.saved[-1]["media"]["0"]) == {"source", "url", "assetId"}
 
     @pytest.mark.parametrize(
@@ -196,19 +196,19 @@ class TestImages:
                 await rd.sandbox.fault("reddit", "reject", "prepare", status=status, body="<Error/>")
 
         async with httpx.AsyncClient(event_hooks={"request": [refuse]}) as client:
-            error = await refused(NETWORK.prepare(rd.connection(client), post(rd, "", "a.jpg", title="T")))
+            error = await refused(PLATFORM.prepare(rd.connection(client), post(rd, "", "a.jpg", title="T")))
         assert (error.kind, error.code) == (kind, code)
         assert rd.saved == []
 
     async def test_a_lease_that_cannot_be_read_is_asked_again(self, rd: Rig) -> None:
         await rd.sandbox.fault("reddit", "reject", "prepare", status=200, body={"args": {}})
-        error = await refused(NETWORK.prepare(rd.connection(), post(rd, "", "a.jpg", title="T")))
+        error = await refused(PLATFORM.prepare(rd.connection(), post(rd, "", "a.jpg", title="T")))
         assert (error.kind, error.code) == (Kind.TRANSIENT, "unreadable_answer")
 
     async def test_other_kinds_of_files_are_not_sent(self, rd: Rig) -> None:
         before = await rd.operations()
         sending = replace(post(rd, "", "a.jpg", title="T"), media=Given(b"RIFF", "image/webp"))
-        assert (await refused(NETWORK.prepare(rd.connection(), sending))).code == "media_type"
+        assert (await refused(PLATFORM.prepare(rd.connection(), sending))).code == "media_type"
         assert await rd.operations() == before
 
     async def test_an_image_that_reddit_drops_is_never_sent_again(self, rd: Rig) -> None:
@@ -216,9 +216,9 @@ class TestImages:
         error = await refused(publish(rd, sending))
         assert (error.kind, error.code) == (Kind.UNCONFIRMED, "no_id")
         sending.handles = rd.saved[-1]
-        assert await NETWORK.confirm(rd.connection(), sending) == Unknown()
+        assert await PLATFORM.confirm(rd.connection(), sending) == Unknown()
         sending.handles[TAKEN_AT] = (datetime.now(UTC) - timedelta(minutes=11)).isoformat()
-        assert await NETWORK.confirm(rd.connection(), sending) == Unknown(final=True)
+        assert await PLATFORM.confirm(rd.connection(), sending) == Unknown(final=True)
 
     async def test_an_image_is_listed_a_little_later(self) -> None:
         now = [time()]
@@ -229,9 +229,9 @@ class TestImages:
             rd = await open_account(Sandbox(url, client), "reddit")
             sending = post(rd, "", "a.jpg", title="Slow")
             assert (await refused(publish(rd, sending))).kind is Kind.UNCONFIRMED
-            assert await NETWORK.confirm(rd.connection(), sending) == Unknown()
+            assert await PLATFORM.confirm(rd.connection(), sending) == Unknown()
             now[0] += 5
-            found = await NETWORK.confirm(rd.connection(), sending)
+            found = await PLATFORM.confirm(rd.connection(), sending)
             assert isinstance(found, Published)
             assert [item["platformPostId"] for item in await rd.posts()] == [found.platform_post_id]
 
@@ -239,7 +239,7 @@ class TestImages:
         await rd.sandbox.fault("reddit", "reject", "confirm", status=503)
         sending = post(rd, "", "a.jpg", title="Looked for")
         assert (await refused(publish(rd, sending))).kind is Kind.UNCONFIRMED
-        assert isinstance(await NETWORK.confirm(rd.connection(), sending), Published)
+        assert isinstance(await PLATFORM.confirm(rd.connection(), sending), Published)
 
 
 class TestLostAnswers:
@@ -260,13 +260,13 @@ class TestLostAnswers:
         settings = {name: value.format(rd.account.account_id) for name, value in settings.items()}
         sending = post(rd, "Some  text\n", *names, title="It landed & stays", **settings)
         if names:
-            await NETWORK.prepare(rd.connection(), sending)
+            await PLATFORM.prepare(rd.connection(), sending)
         sending.started_at = datetime.now(UTC)
         await rd.sandbox.fault("reddit", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
             patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-            assert (await refused(NETWORK.publish(rd.connection(), sending))).kind is Kind.UNCONFIRMED
-        found = await NETWORK.confirm(rd.connection(), sending)
+            assert (await refused(PLATFORM.publish(rd.connection(), sending))).kind is Kind.UNCONFIRMED
+        found = await PLATFORM.confirm(rd.connection(), sending)
         assert isinstance(found, Published)
         assert found.platform_post_id == (await rd.posts())[0]["platformPostId"]
         assert len(await rd.posts()) == 2
@@ -276,7 +276,7 @@ class TestLostAnswers:
         sending = post(rd, "Lost on the way")
         await rd.sandbox.fault("reddit", operation="publish", **fault)
         assert (await refused(publish(rd, sending))).kind is Kind.UNCONFIRMED
-        assert await NETWORK.confirm(rd.connection(), sending) == Absent()
+        assert await PLATFORM.confirm(rd.connection(), sending) == Absent()
         await publish(rd, sending)
         assert len(await rd.posts()) == 1
 
@@ -291,7 +291,7 @@ class TestLostAnswers:
         await publish(stranger, post(stranger, "", **link))
         sending = post(rd, "", **link)
         assert (await refused(publish(rd, sending))).code == DUPLICATE
-        assert await NETWORK.confirm(rd.connection(), sending) == Absent()
+        assert await PLATFORM.confirm(rd.connection(), sending) == Absent()
         sending.handles = rd.saved[-1]
         error = await refused(publish(rd, sending))
         assert (error.kind, error.code) == (Kind.REJECTED, "link_taken")
@@ -299,30 +299,30 @@ class TestLostAnswers:
     async def test_an_image_whose_answer_was_lost_is_awaited_rather_than_sent_again(self, rd: Rig) -> None:
         await rd.sandbox.switch_on("reddit", "images_listed_late", rd.account.account_id)
         sending = post(rd, "", "a.jpg", title="Made minutes later")
-        await NETWORK.prepare(rd.connection(), sending)
+        await PLATFORM.prepare(rd.connection(), sending)
         sending.started_at = datetime.now(UTC)
         await rd.sandbox.fault("reddit", "accept_then_drop", "publish")
-        assert (await refused(NETWORK.publish(rd.connection(), sending))).kind is Kind.UNCONFIRMED
-        assert await NETWORK.confirm(rd.connection(), sending) == Unknown()
+        assert (await refused(PLATFORM.publish(rd.connection(), sending))).kind is Kind.UNCONFIRMED
+        assert await PLATFORM.confirm(rd.connection(), sending) == Unknown()
         late = replace(sending, started_at=datetime.now(UTC) - LISTED_WITHIN - timedelta(seconds=1))
-        assert await NETWORK.confirm(rd.connection(), late) == Absent()
+        assert await PLATFORM.confirm(rd.connection(), late) == Absent()
         await rd.sandbox.clear_conditions("reddit")
-        assert isinstance(await NETWORK.confirm(rd.connection(), sending), Published)
+        assert isinstance(await PLATFORM.confirm(rd.connection(), sending), Published)
 
     @pytest.mark.parametrize("address", ["https://example.com/a/{}", "https://example.com/b?x={}&y=2"])
     async def test_a_link_that_reddit_rewrites_is_recognised(self, rd: Rig, address: str) -> None:
         await rd.sandbox.switch_on("reddit", "links_rewritten", rd.account.account_id)
         sending = post(rd, "", title="A link", url=address.format(rd.account.account_id))
         result = await publish(rd, sending)
-        found = await NETWORK.confirm(rd.connection(), sending)
+        found = await PLATFORM.confirm(rd.connection(), sending)
         assert isinstance(found, Published)
         assert found.platform_post_id == result.platform_post_id
 
-    async def test_a_page_of_network_security_says_nothing_of_the_account(self, rd: Rig) -> None:
+    async def test_a_page_of_platform_security_says_nothing_of_the_account(self, rd: Rig) -> None:
         sending = post(rd, "Public")
         await publish(rd, sending)
         await rd.sandbox.switch_on("reddit", "network_security", rd.account.account_id)
-        assert (await refused(NETWORK.confirm(rd.connection(), sending))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.confirm(rd.connection(), sending))).kind is Kind.TRANSIENT
 
     async def test_other_posts_are_not_ours(self, rd: Rig) -> None:
         await publish(rd, post(rd, "Body", title="Alike"))
@@ -334,20 +334,20 @@ class TestLostAnswers:
             (post(rd, "Body", title="Alike", url="https://example.com"), now),
             (post(rd, "Body", title="Alike"), now + timedelta(minutes=5)),
         ]:
-            assert await NETWORK.confirm(rd.connection(), replace(sending, started_at=started_at)) == Absent()
+            assert await PLATFORM.confirm(rd.connection(), replace(sending, started_at=started_at)) == Absent()
         same = replace(post(rd, "Body", title="Alike", subreddit="TEST"), started_at=now)
-        assert isinstance(await NETWORK.confirm(rd.connection(), same), Published)
+        assert isinstance(await PLATFORM.confirm(rd.connection(), same), Published)
 
     async def test_what_was_never_sent_is_absent_without_asking(self, rd: Rig) -> None:
         before = await rd.operations()
-        assert await NETWORK.confirm(rd.connection(), post(rd, "Never sent")) == Absent()
+        assert await PLATFORM.confirm(rd.connection(), post(rd, "Never sent")) == Absent()
         assert await rd.operations() == before
 
     @pytest.mark.parametrize("body", ["<html>", {}, {"data": {}}])
     async def test_an_unreadable_list_is_no_proof_of_absence(self, rd: Rig, body: object) -> None:
         await rd.sandbox.fault("reddit", "reject", "confirm", status=200, body=body)
         sending = replace(post(rd, "There?"), started_at=datetime.now(UTC))
-        assert (await refused(NETWORK.confirm(rd.connection(), sending))).code == "unreadable_answer"
+        assert (await refused(PLATFORM.confirm(rd.connection(), sending))).code == "unreadable_answer"
 
 
 class TestRefusals:
@@ -424,10 +424,10 @@ class TestTokens:
 
         async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
             sending = replace(post(rd, "", "a.jpg", title="T"), started_at=datetime.now(UTC))
-            await NETWORK.prepare(rd.connection(client), sending)
-            await NETWORK.publish(rd.connection(client), sending)
+            await PLATFORM.prepare(rd.connection(client), sending)
+            await PLATFORM.publish(rd.connection(client), sending)
         assert agents == {given or f"web:app-id:0.1 (by /u/{rd.account.username})"}
 
     async def test_a_nameless_app_is_turned_away(self, connect: Connect) -> None:
         rd = await connect("reddit", credentials={"userAgent": "python-httpx"})
-        assert (await refused(NETWORK.whoami(rd.connection()))).status == 403
+        assert (await refused(PLATFORM.whoami(rd.connection()))).status == 403

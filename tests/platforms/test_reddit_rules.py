@@ -10,11 +10,11 @@ from pydantic import ValidationError
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.errors import DUPLICATE, Kind
-from platforms.reddit import NETWORK
+from platforms.reddit import PLATFORM
 from platforms.reddit.errors import error_within
 from platforms.reddit.rules import Form, form_of
 from platforms.reddit.settings import RedditCredentials, RedditSettings
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.rules import Violation
 
 ACCOUNT = AccountFacts("rd_1", "1", "someone")
@@ -31,11 +31,11 @@ def draft(text: str = "text", items: tuple[Media, ...] = (), **settings: Any) ->
 
 
 def check(text: str = "text", items: tuple[Media, ...] = (), **settings: Any) -> list[Violation]:
-    return NETWORK.check(draft(text, items, **settings), ACCOUNT)
+    return PLATFORM.check(draft(text, items, **settings), ACCOUNT)
 
 
 def test_it_is_registered() -> None:
-    assert networks()["reddit"] is NETWORK
+    assert platforms()["reddit"] is PLATFORM
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def answer(status: int, body: Any, **headers: str) -> httpx.Response:
     ],
 )
 def test_what_a_status_means(response: httpx.Response, kind: Kind, code: str) -> None:
-    error = NETWORK.error_of(response)
+    error = PLATFORM.error_of(response)
     assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
     assert error.message.endswith(".") or "Not Found" in error.message
 
@@ -228,4 +228,4 @@ def test_how_long_a_throttle_lasts(inner: dict[str, Any], seconds: int) -> None:
     [({}, 600), ({"x-ratelimit-reset": "287"}, 287), ({"retry-after": "7.5", "x-ratelimit-reset": "287"}, 7.5)],
 )
 def test_how_long_a_rate_limit_lasts(headers: dict[str, str], seconds: float) -> None:
-    assert NETWORK.error_of(answer(429, "", **headers)).retry_after == timedelta(seconds=seconds)
+    assert PLATFORM.error_of(answer(429, "", **headers)).retry_after == timedelta(seconds=seconds)

@@ -7,10 +7,10 @@ import pytest
 from cli.stack.parts import sandbox_apps
 from platforms.connect import connectors
 from platforms.registered_apps import RegisteredApps
-from platforms.registry import networks
+from platforms.registry import platforms
 from sandbox.authorization import PLAY_SECRET
 
-X, YOUTUBE, BUSINESS = (networks()[name] for name in ("twitter", "youtube", "googlebusiness"))
+X, YOUTUBE, BUSINESS = (platforms()[name] for name in ("twitter", "youtube", "googlebusiness"))
 
 
 def apps(**given: object) -> RegisteredApps:
@@ -22,7 +22,7 @@ def test_without_any_there_is_none() -> None:
         assert RegisteredApps.parse(text).of_workspace(X, "ws_1") is None
 
 
-def test_one_app_of_google_serves_both_networks_unless_one_has_its_own() -> None:
+def test_one_app_of_google_serves_both_platforms_unless_one_has_its_own() -> None:
     found = apps(google={"clientId": "g", "clientSecret": "s3cret"}, youtube={"clientId": "y"})
     assert [getattr(found.of_workspace(each, "ws_1"), "client_id", None) for each in (YOUTUBE, BUSINESS)] == ["y", "g"]
 
@@ -42,7 +42,7 @@ def test_an_account_keeps_the_app_that_it_was_connected_by() -> None:
 
 
 def test_tiktok_calls_it_a_client_key() -> None:
-    found = apps(tiktok={"clientKey": "k", "clientSecret": "s3cret"}).of_workspace(networks()["tiktok"], "ws_1")
+    found = apps(tiktok={"clientKey": "k", "clientSecret": "s3cret"}).of_workspace(platforms()["tiktok"], "ws_1")
     assert found is not None
     assert found.client_id == "k"
 
@@ -71,8 +71,8 @@ def test_nothing_of_it_shows_in_a_repr() -> None:
     assert found.secrets() == ["s3cret"]
 
 
-def test_a_development_stack_has_an_app_at_every_network_that_needs_one() -> None:
+def test_a_development_stack_has_an_app_at_every_platform_that_needs_one() -> None:
     given = RegisteredApps.parse(sandbox_apps())
-    without = {name for name in connectors() if given.of_workspace(networks()[name], "ws_1") is None}
-    assert without == {name for name in connectors() if networks()[name].registers_itself} == {"mastodon"}
+    without = {name for name in connectors() if given.of_workspace(platforms()[name], "ws_1") is None}
+    assert without == {name for name in connectors() if platforms()[name].registers_itself} == {"mastodon"}
     assert given.secrets()[0] == PLAY_SECRET

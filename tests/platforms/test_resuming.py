@@ -8,12 +8,12 @@ import httpx
 import pytest
 
 from platforms.base import Handles, Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from tests.platforms.rig import Large, Rig
 
 MEGABYTE = 1024 * 1024
 TIKTOK = {"privacyLevel": "PUBLIC_TO_EVERYONE", "contentPreviewConfirmed": True, "expressConsentGiven": True}
-NETWORKS: dict[str, tuple[int, dict[str, Any]]] = {
+PLATFORMS: dict[str, tuple[int, dict[str, Any]]] = {
     "facebook": (5, {}),
     "linkedin": (13, {}),
     "tiktok": (41, TIKTOK),
@@ -52,16 +52,16 @@ class Upload:
         async with httpx.AsyncClient(event_hooks={"response": [note]}, timeout=60) as client:
             sending = self.sending if handles is None else replace(self.sending, handles=handles)
             try:
-                await self.rig.network.prepare(self.rig.connection(client), sending)
-            except NetworkError as error:
+                await self.rig.platform.prepare(self.rig.connection(client), sending)
+            except PlatformError as error:
                 if error.kind is not Kind.NOT_READY and not lost:
                     raise
         return sent
 
 
-@pytest.fixture(params=NETWORKS)
+@pytest.fixture(params=PLATFORMS)
 async def upload(request: pytest.FixtureRequest, connect: Callable[..., Awaitable[Rig]]) -> Upload:
-    platform, (size, settings) = request.param, NETWORKS[request.param]
+    platform, (size, settings) = request.param, PLATFORMS[request.param]
     more = {"refreshToken": "r", "clientKey": "k", "clientSecret": "s"} if platform == "tiktok" else {}
     rig = await connect(platform, credentials=more)
     sending = rig.sending("Long", [rig.sandbox.media("a.mp4")], settings=settings)

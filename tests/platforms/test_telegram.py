@@ -15,9 +15,9 @@ from pydantic import SecretStr, ValidationError
 
 from domain.post import Media, MediaType
 from platforms.base import Absent, Draft, Published, Unknown
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
-from platforms.telegram import NETWORK
+from platforms.telegram import PLATFORM
 from platforms.telegram.fields import call_of
 from platforms.telegram.settings import TelegramCredentials
 from runtime.logging import configure
@@ -38,8 +38,8 @@ async def in_its_chat(connect: Connect) -> Rig:
     return rig
 
 
-async def refused(step: Step) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Step) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
@@ -52,7 +52,7 @@ async def requests_of(rig: Rig) -> list[dict[str, Any]]:
 async def test_whoami_tells_the_chat(bot: Rig) -> None:
     for named in (bot.account.user_id, f"@{bot.account.username}"):
         bot.stored = bot.stored.model_copy(update={"user_id": named})
-        who = await NETWORK.whoami(bot.connection())
+        who = await PLATFORM.whoami(bot.connection())
         assert (who.user_id, who.username) == (bot.account.user_id, bot.account.username)
 
 
@@ -75,9 +75,9 @@ async def test_whoami_refuses_a_bot_without_rights(bot: Rig, chat: str, member: 
     for answer in answers:
         await bot.sandbox.fault("telegram", "reject", "auth", status=200, body={"ok": True, "result": answer})
     if may:
-        assert (await NETWORK.whoami(bot.connection())).username == "News"
+        assert (await PLATFORM.whoami(bot.connection())).username == "News"
     else:
-        error = await refused(NETWORK.whoami(bot.connection()))
+        error = await refused(PLATFORM.whoami(bot.connection()))
         assert (error.kind, error.code) == (Kind.AUTH, "rights")
 
 
@@ -97,8 +97,8 @@ async def test_whoami_refuses_a_bot_without_rights(bot: Rig, chat: str, member: 
 )
 async def test_every_form_of_post_is_one_post(bot: Rig, names: list[str], count: int, kind: str) -> None:
     sending = bot.sending("Grüße <b>&</b> *sun*", [bot.sandbox.media(name) for name in names])
-    assert not NETWORK.prepares(sending.draft)
-    published = await NETWORK.publish(bot.connection(), sending)
+    assert not PLATFORM.prepares(sending.draft)
+    published = await PLATFORM.publish(bot.connection(), sending)
     [post] = await bot.posts()
     assert published == Published(
         post["platformPostId"], f"https://t.me/{bot.account.username}/{post['platformPostId']}"
@@ -110,8 +110,8 @@ async def test_every_form_of_post_is_one_post(bot: Rig, names: list[str], count:
 
 async def test_the_ids_of_albums_and_messages_never_meet(bot: Rig) -> None:
     album = [bot.sandbox.media("a.jpg"), bot.sandbox.media("b.jpg"), bot.sandbox.media("c.jpg")]
-    first = await NETWORK.publish(bot.connection(), bot.sending("", album))
-    second = await NETWORK.publish(bot.connection(), bot.sending("after"))
+    first = await PLATFORM.publish(bot.connection(), bot.sending("", album))
+    second = await PLATFORM.publish(bot.connection(), bot.sending("after"))
     assert int(second.platform_post_id) == int(first.platform_post_id) + 3
 
 
@@ -127,15 +127,15 @@ async def test_the_ids_of_albums_and_messages_never_meet(bot: Rig) -> None:
 async def test_the_address_depends_on_the_chat(bot: Rig, chat: dict[str, Any], url: str | None) -> None:
     body = {"ok": True, "result": {"message_id": 42, "date": 1768471200, "chat": chat, "text": "Hi"}}
     await bot.sandbox.fault("telegram", "reject", "publish", status=200, body=body)
-    assert await NETWORK.publish(bot.connection(), bot.sending("Hi")) == Published("42", url)
+    assert await PLATFORM.publish(bot.connection(), bot.sending("Hi")) == Published("42", url)
 
 
 def test_the_sides_of_videos_are_told() -> None:
     file = MediaFile("video/mp4", 1, lambda _: iter(()), width=1280, height=720)  # type: ignore[arg-type]
     video = Media.model_validate({"type": "video", "url": "https://example.com/a.mp4"})
-    single = call_of(Draft("Hi", (video,), NETWORK.settings()), "-5", [file])
+    single = call_of(Draft("Hi", (video,), PLATFORM.settings()), "-5", [file])
     assert single.fields == {"chat_id": -5, "caption": "Hi", "supports_streaming": True, "width": 1280, "height": 720}
-    album = call_of(Draft("Hi", (video, video), NETWORK.settings()), "@news", [file, file])
+    album = call_of(Draft("Hi", (video, video), PLATFORM.settings()), "@news", [file, file])
     assert album.fields["chat_id"] == "@news"
     assert [(item["width"], item["height"], item.get("caption")) for item in album.fields["media"]] == [
         (1280, 720, "Hi"),
@@ -144,9 +144,9 @@ def test_the_sides_of_videos_are_told() -> None:
 
 
 async def test_html_is_read_and_its_faults_are_told(bot: Rig) -> None:
-    await NETWORK.publish(bot.connection(), bot.sending("<b>Hi</b> &amp; bye", settings={"parseMode": "HTML"}))
+    await PLATFORM.publish(bot.connection(), bot.sending("<b>Hi</b> &amp; bye", settings={"parseMode": "HTML"}))
     assert (await bot.posts())[0]["text"] == "Hi & bye"
-    error = await refused(NETWORK.publish(bot.connection(), bot.sending("<b>Hi", settings={"parseMode": "HTML"})))
+    error = await refused(PLATFORM.publish(bot.connection(), bot.sending("<b>Hi", settings={"parseMode": "HTML"})))
     assert error.kind is Kind.REJECTED
     assert "Can't find end tag" in error.message
 
@@ -156,9 +156,9 @@ async def test_html_is_read_and_its_faults_are_told(bot: Rig) -> None:
 async def test_what_landed_without_an_answer_can_never_be_told(bot: Rig, fault: str, names: list[str]) -> None:
     sending = bot.sending("Hi", [bot.sandbox.media(name) for name in names])
     await bot.sandbox.fault("telegram", fault, "publish")
-    assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(bot.connection(), sending))).kind is Kind.UNCONFIRMED
     before = len(await requests_of(bot))
-    assert await NETWORK.confirm(bot.connection(), sending) == Unknown(final=True)
+    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown(final=True)
     assert len(await requests_of(bot)) == before
     assert len(await bot.posts()) == 1
 
@@ -167,8 +167,8 @@ async def test_an_answer_that_comes_too_late_is_unconfirmed(bot: Rig, monkeypatc
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await bot.sandbox.fault("telegram", "accept_then_delay", "publish", seconds=1)
     sending = bot.sending("Hi")
-    assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.UNCONFIRMED
-    assert await NETWORK.confirm(bot.connection(), sending) == Unknown(final=True)
+    assert (await refused(PLATFORM.publish(bot.connection(), sending))).kind is Kind.UNCONFIRMED
+    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown(final=True)
     assert len(await bot.posts()) == 1
 
 
@@ -184,37 +184,37 @@ async def test_a_crash_while_the_files_come_is_told_from_one_after_sending(bot: 
 
     sending = bot.sending("Hi", [bot.sandbox.media("a.jpg")])
     files, sending.media = sending.media, Slow()
-    run = asyncio.create_task(NETWORK.publish(bot.connection(), sending))
+    run = asyncio.create_task(PLATFORM.publish(bot.connection(), sending))
     await fetching.wait()
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
     # What the row holds is what the next worker knows.
     sending.handles = bot.saved[-1] if bot.saved else {}
-    assert await NETWORK.confirm(bot.connection(), sending) == Absent(never_sent=True)
+    assert await PLATFORM.confirm(bot.connection(), sending) == Absent(never_sent=True)
     assert len(bot.saved) == 1
     sending.media = files
-    await NETWORK.publish(bot.connection(), sending)
+    await PLATFORM.publish(bot.connection(), sending)
     assert len(await bot.posts()) == 1
     assert bot.saved[-1] == {"sending": True}
     sending.handles = bot.saved[-1]
-    assert await NETWORK.confirm(bot.connection(), sending) == Unknown(final=True)
+    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown(final=True)
 
 
 async def test_a_definite_refusal_leaves_no_doubt_behind(bot: Rig) -> None:
     sending = bot.sending("Hi", [bot.sandbox.media("a.jpg")])
     await bot.sandbox.fault("telegram", "rate_limited", "publish", seconds=17)
-    error = await refused(NETWORK.publish(bot.connection(), sending))
+    error = await refused(PLATFORM.publish(bot.connection(), sending))
     assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=17))
     assert [row.get("sending", False) for row in bot.saved] == [True, False]
-    assert await NETWORK.confirm(bot.connection(), sending) == Absent(never_sent=True)
+    assert await PLATFORM.confirm(bot.connection(), sending) == Absent(never_sent=True)
 
 
 @pytest.mark.parametrize("names", [[], ["a.jpg"]])
-async def test_an_unreachable_network_has_done_nothing(bot: Rig, names: list[str]) -> None:
+async def test_an_unreachable_platform_has_done_nothing(bot: Rig, names: list[str]) -> None:
     connection = bot.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
     sending = bot.sending("Hi", [bot.sandbox.media(name) for name in names])
-    assert (await refused(NETWORK.publish(connection, sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, sending))).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize("names", [[], ["a.jpg", "b.jpg"]])
@@ -228,12 +228,12 @@ async def test_a_chat_that_moved_is_followed_and_remembered(bot: Rig, names: lis
     }
     await bot.sandbox.fault("telegram", "reject", "publish", status=400, body=body)
     sending = bot.sending("Hi", [bot.sandbox.media(name) for name in names])
-    await NETWORK.publish(bot.connection(), sending)
+    await PLATFORM.publish(bot.connection(), sending)
     assert len(await bot.posts()) == 1
     assert bot.stored.user_id == str(moved)
-    await NETWORK.publish(bot.connection(), bot.sending("again"))
+    await PLATFORM.publish(bot.connection(), bot.sending("again"))
     await bot.sandbox.fault("telegram", "reject", "publish", times=2, status=400, body=body)
-    assert (await refused(NETWORK.publish(bot.connection(), sending))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.publish(bot.connection(), sending))).kind is Kind.AUTH
 
 
 @pytest.mark.parametrize(
@@ -249,9 +249,9 @@ async def test_a_chat_that_moved_is_followed_and_remembered(bot: Rig, names: lis
 )
 async def test_a_success_by_status_alone_is_none(bot: Rig, body: Any, kind: Kind) -> None:
     await bot.sandbox.fault("telegram", "reject", "publish", status=200, body=body)
-    assert (await refused(NETWORK.publish(bot.connection(), bot.sending("Hi")))).kind is kind
+    assert (await refused(PLATFORM.publish(bot.connection(), bot.sending("Hi")))).kind is kind
     await bot.sandbox.fault("telegram", "reject", "auth", status=200, body=body)
-    assert (await refused(NETWORK.whoami(bot.connection()))).kind in {kind, Kind.TRANSIENT}
+    assert (await refused(PLATFORM.whoami(bot.connection()))).kind in {kind, Kind.TRANSIENT}
 
 
 async def test_the_token_is_in_no_log_and_no_error(bot: Rig, sandbox: Sandbox) -> None:
@@ -261,11 +261,11 @@ async def test_the_token_is_in_no_log_and_no_error(bot: Rig, sandbox: Sandbox) -
         configure("debug", "json", stream)
         for fault in ("drop", "accept_then_drop", "accept_then_500", "token_expired", "rate_limited"):
             await sandbox.fault("telegram", fault)
-            error = await refused(NETWORK.publish(bot.connection(), bot.sending("Hi")))
+            error = await refused(PLATFORM.publish(bot.connection(), bot.sending("Hi")))
             logging.getLogger("test").error("failed", exc_info=error)
             told = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
             assert token not in told
-        await NETWORK.publish(bot.connection(), bot.sending("Hi"))
+        await PLATFORM.publish(bot.connection(), bot.sending("Hi"))
     finally:
         logging.getLogger().handlers[:], logging.getLogger().level = handlers, level
     assert stream.getvalue().count("failed") == 5
@@ -290,7 +290,7 @@ def test_credentials_go_by_two_names_and_a_chat_must_be_one() -> None:
 
 async def test_a_token_cannot_lead_elsewhere(bot: Rig) -> None:
     bot.stored = bot.stored.model_copy(update={"access_token": SecretStr("x/../../twitter/2/users/me?")})
-    assert (await refused(NETWORK.whoami(bot.connection()))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.whoami(bot.connection()))).kind is Kind.AUTH
     assert (await requests_of(bot))[0]["platform"] == "telegram"
 
 
@@ -308,33 +308,33 @@ async def test_a_token_cannot_lead_elsewhere(bot: Rig) -> None:
 def test_a_document_keeps_its_name(name: str, content_type: str, filename: str) -> None:
     media = Media(type=MediaType.DOCUMENT, url=f"https://cdn.example.com/{name}")
     file = MediaFile(content_type, 1, lambda _: iter(()))  # type: ignore[arg-type]
-    [part] = call_of(Draft("", (media,), NETWORK.settings()), "1", [file]).parts
+    [part] = call_of(Draft("", (media,), PLATFORM.settings()), "1", [file]).parts
     assert part.filename == filename
 
 
 async def test_an_album_that_is_public_in_part_is_left_to_a_person(bot: Rig) -> None:
     await bot.sandbox.switch_on("telegram", "album_stops", bot.account.account_id)
     sending = bot.sending("Half of it", [bot.sandbox.media(name) for name in ("a.jpg", "b.jpg")])
-    error = await refused(NETWORK.publish(bot.connection(), sending))
+    error = await refused(PLATFORM.publish(bot.connection(), sending))
     assert error.kind is Kind.UNCONFIRMED
     assert "part of the album" in error.message
-    assert await NETWORK.confirm(bot.connection(), sending) == Unknown(final=True)
+    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown(final=True)
     assert len(await bot.posts()) == 1
 
 
 async def test_an_album_that_is_refused_for_a_flood_is_sent_later(bot: Rig) -> None:
     await bot.sandbox.switch_on("telegram", "album_floods", bot.account.account_id)
     sending = bot.sending("Later", [bot.sandbox.media(name) for name in ("a.jpg", "b.jpg")])
-    error = await refused(NETWORK.publish(bot.connection(), sending))
+    error = await refused(PLATFORM.publish(bot.connection(), sending))
     assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=60))
     await bot.sandbox.clear_conditions("telegram")
-    await NETWORK.publish(bot.connection(), sending)
+    await PLATFORM.publish(bot.connection(), sending)
     assert len(await bot.posts()) == 1
 
 
 @pytest.mark.parametrize("size", [(7000, 5400), (6016, 4016), (8064, 6048)])
 def test_a_photo_of_a_large_camera_is_scaled_rather_than_refused(size: tuple[int, int]) -> None:
-    (rule,) = [rule for rule in NETWORK.rules.files if rule.kind is MediaType.IMAGE]
+    (rule,) = [rule for rule in PLATFORM.rules.files if rule.kind is MediaType.IMAGE]
     assert rule.max_width is not None
     assert rule.max_height is not None
     assert max(size) > rule.max_width, "the rule must want it smaller"

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.telegram import NETWORK
+from platforms.telegram import PLATFORM
 from sandbox.wire import Request
 from tests.platforms.rig import Rig
 from tests.platforms.test_telegram import in_its_chat
@@ -115,8 +115,8 @@ async def test_every_call_is_described(
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         sending = rig.sending("Hi", [rig.sandbox.media(name) for name in names], settings=settings)
         line = rig.connection(client)
-        await NETWORK.whoami(line)
-        await NETWORK.publish(line, sending)
+        await PLATFORM.whoami(line)
+        await PLATFORM.publish(line, sending)
     assert [method_of(request) for request in sent] == ["getMe", "getChat", "getChatMember", method]
     for request in sent:
         check(fields_of(request), document()["methods"][method_of(request)].get("fields", []), method_of(request))

@@ -6,11 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.telegram.errors import ChatMovedError, error_of
 
 
-def refusal(status: int, description: str, **parameters: Any) -> NetworkError:
+def refusal(status: int, description: str, **parameters: Any) -> PlatformError:
     body = {"ok": False, "error_code": status, "description": description}
     return error_of(httpx.Response(status, json=body | ({"parameters": parameters} if parameters else {})))
 

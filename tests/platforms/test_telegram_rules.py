@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.telegram import NETWORK
+from platforms.telegram import PLATFORM
 from platforms.telegram.settings import TelegramSettings
 from platforms.telegram.text import utf16_length, visible
 
@@ -20,7 +20,7 @@ KINDS = {"i": MediaType.IMAGE, "v": MediaType.VIDEO, "g": MediaType.GIF, "d": Me
 def broken(text: str, media: str = "", **settings: Any) -> list[tuple[str, str]]:
     items = tuple(Media(type=KINDS[kind], url="https://cdn.example.com/a") for kind in media)
     draft = Draft(text, items, TelegramSettings.model_validate(settings))
-    return [(found.part, found.error) for found in NETWORK.check(draft, ACCOUNT)]
+    return [(found.part, found.error) for found in PLATFORM.check(draft, ACCOUNT)]
 
 
 @pytest.mark.parametrize("media", ["", "i", "v", "g", "d", "iv", "i" * 10, "v" * 10, "d" * 10])

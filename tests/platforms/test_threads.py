@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from platforms.base import Published, Unknown
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.meta import containers
-from platforms.threads import NETWORK
+from platforms.threads import PLATFORM
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
 
@@ -36,13 +36,13 @@ async def slow(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Rig, list
 
 
 async def publish(rig: Rig, sending: Any) -> Published:
-    await NETWORK.prepare(rig.connection(), sending)
-    published = await NETWORK.publish(rig.connection(), sending)
-    return await NETWORK.complete(rig.connection(), sending, published)
+    await PLATFORM.prepare(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
+    return await PLATFORM.complete(rig.connection(), sending, published)
 
 
-async def refused(step: Awaitable[object]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[object]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
@@ -58,10 +58,10 @@ async def node(rig: Rig, post_id: str, fields: str) -> dict[str, Any]:
 
 
 async def test_says_whose_token_it_is(rig: Rig) -> None:
-    identity = await NETWORK.whoami(rig.connection())
+    identity = await PLATFORM.whoami(rig.connection())
     assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
     await rig.sandbox.fault("threads", "reject", "auth", status=200, body="<html>Hello</html>")
-    assert (await refused(NETWORK.whoami(rig.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.TRANSIENT
 
 
 async def test_a_text_takes_four_requests(rig: Rig) -> None:
@@ -85,8 +85,8 @@ async def test_the_token_is_in_no_address(rig: Rig) -> None:
         addresses.append(str(request.url))
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        await NETWORK.prepare(rig.connection(client), rig.sending("Hi"))
-        await NETWORK.whoami(rig.connection(client))
+        await PLATFORM.prepare(rig.connection(client), rig.sending("Hi"))
+        await PLATFORM.whoami(rig.connection(client))
     assert addresses
     assert not [address for address in addresses if rig.stored.access_token.get_secret_value() in address]
 
@@ -107,8 +107,8 @@ async def test_the_token_is_in_no_address(rig: Rig) -> None:
 )
 async def test_publishes_every_form(rig: Rig, names: list[str], settings: dict[str, Any], kind: str) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media(name, "what it shows") for name in names], settings=settings)
-    assert NETWORK.check(sending.draft, rig.account) == []
-    assert NETWORK.prepares(sending.draft)
+    assert PLATFORM.check(sending.draft, rig.account) == []
+    assert PLATFORM.prepares(sending.draft)
     published = await publish(rig, sending)
     shown = await node(rig, published.platform_post_id, "media_type,text,alt_text,is_quote_post")
     assert (shown["media_type"], shown["text"]) == (kind, "Hi")
@@ -119,22 +119,22 @@ async def test_publishes_every_form(rig: Rig, names: list[str], settings: dict[s
 
 async def test_every_container_is_saved_the_moment_it_exists(rig: Rig) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     assert [len(handles["containers"]) for handles in rig.saved] == [1, 2, 3]
     resumed = rig.sending("Hi", sending.draft.media, handles=rig.saved[-1])
     before = len(rig.exchanges)
-    await NETWORK.prepare(rig.connection(), resumed)
+    await PLATFORM.prepare(rig.connection(), resumed)
     assert len(rig.exchanges) == before + 1
 
 
 async def test_a_video_is_waited_for_step_by_step(slow: tuple[Rig, list[float]]) -> None:
     rig, ahead = slow
     sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending))
     assert error.kind is Kind.NOT_READY
     assert error.retry_after is not None
     assert timedelta(seconds=1) <= error.retry_after <= timedelta(minutes=1)
-    assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
     ahead[0] += 60
     assert (await publish(rig, sending)).url
     assert len(rig.saved) == 1
@@ -143,7 +143,7 @@ async def test_a_video_is_waited_for_step_by_step(slow: tuple[Rig, list[float]])
 async def test_a_carousel_is_built_once_its_items_are_processed(slow: tuple[Rig, list[float]]) -> None:
     rig, ahead = slow
     sending = rig.sending("Hi", [rig.sandbox.media("a.mp4"), rig.sandbox.media("b.jpg")])
-    assert (await refused(NETWORK.prepare(rig.connection(), sending))).kind is Kind.NOT_READY
+    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).kind is Kind.NOT_READY
     assert sorted(sending.handles["containers"]) == ["post/0", "post/1"]
     ahead[0] += 60
     assert (await publish(rig, sending)).url
@@ -152,7 +152,7 @@ async def test_a_carousel_is_built_once_its_items_are_processed(slow: tuple[Rig,
 
 async def test_containers_too_old_to_be_published_are_built_anew(rig: Rig) -> None:
     sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     old = {known["id"] for known in sending.handles["containers"].values()}
     sending.handles["containers"]["post/0"]["madeAt"] = (datetime.now(UTC) - timedelta(hours=23, minutes=1)).isoformat()
     await publish(rig, sending)
@@ -162,9 +162,9 @@ async def test_containers_too_old_to_be_published_are_built_anew(rig: Rig) -> No
 async def test_a_container_that_expired_is_built_anew(slow: tuple[Rig, list[float]]) -> None:
     rig, ahead = slow
     sending = rig.sending("Hi")
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     ahead[0] += 25 * 3600
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending))
     assert (error.kind, error.code, sending.handles["containers"]) == (Kind.TRANSIENT, "expired", {})
     assert (await publish(rig, sending)).url
 
@@ -172,23 +172,23 @@ async def test_a_container_that_expired_is_built_anew(slow: tuple[Rig, list[floa
 async def test_a_container_stuck_in_processing_is_built_anew(slow: tuple[Rig, list[float]]) -> None:
     rig, _ = slow
     sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
-    await refused(NETWORK.prepare(rig.connection(), sending))
+    await refused(PLATFORM.prepare(rig.connection(), sending))
     sending.handles["containers"]["post"]["madeAt"] = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending))
     assert (error.kind, error.code, sending.handles["containers"]) == (Kind.TRANSIENT, "stuck", {})
 
 
 async def test_a_state_that_is_new_to_us_is_waited_out(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "LOOKS", (0,))
     sending = rig.sending("Hi")
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     await rig.sandbox.fault("threads", "reject", "prepare", status=200, body={"status": "REVIEWING"})
-    assert (await refused(NETWORK.prepare(rig.connection(), sending))).kind is Kind.NOT_READY
+    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).kind is Kind.NOT_READY
 
 
 async def test_a_video_that_is_none_is_told_to_the_author(rig: Rig) -> None:
     image_as_video = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
-    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", [image_as_video])))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Hi", [image_as_video])))
     assert (error.kind, error.code) == (Kind.REJECTED, "FAILED_PROCESSING_VIDEO")
     assert rig.saved[-1]["containers"] == {}
 
@@ -197,7 +197,7 @@ async def test_a_video_that_is_none_is_told_to_the_author(rig: Rig) -> None:
 async def test_media_that_cannot_be_fetched_are_tried_a_few_times_and_then_refused(rig: Rig, name: str) -> None:
     hidden = rig.sandbox.media(name).model_copy(update={"url": f"http://127.0.0.1:1/{name}"})
     sending = rig.sending("Hi", [hidden])
-    errors = [await refused(NETWORK.prepare(rig.connection(), sending)) for _ in range(3)]
+    errors = [await refused(PLATFORM.prepare(rig.connection(), sending)) for _ in range(3)]
     assert [error.kind for error in errors] == [Kind.TRANSIENT, Kind.TRANSIENT, Kind.REJECTED]
     assert errors[0].retry_after == timedelta(seconds=5)
     assert "Check that it is public" in errors[2].message
@@ -205,10 +205,10 @@ async def test_media_that_cannot_be_fetched_are_tried_a_few_times_and_then_refus
 
 async def test_a_post_that_is_not_known_yet_where_it_is_published_is_tried_again(rig: Rig) -> None:
     sending = rig.sending("Hi")
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     body = {"error": {"message": "The requested resource does not exist", "code": 24, "error_subcode": 4279009}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
-    error = await refused(NETWORK.publish(rig.connection(), sending))
+    error = await refused(PLATFORM.publish(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.NOT_READY, "24/4279009")
     assert error.retry_after == timedelta(seconds=3)
     await publish(rig, sending)
@@ -218,16 +218,16 @@ async def test_a_post_that_is_not_known_yet_where_it_is_published_is_tried_again
 async def test_a_refusal_because_the_days_posts_are_used_up_is_waited_out(slow: tuple[Rig, list[float]]) -> None:
     rig, _ = slow
     sending = rig.sending("Hi")
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     body = {"error": {"message": "Application request limit reached", "code": 100}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
-    error = await refused(NETWORK.publish(rig.connection(), sending))
+    error = await refused(PLATFORM.publish(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "100")
     for number in range(250):
         other = rig.sending(f"{number}")
-        await NETWORK.prepare(rig.connection(), other)
-        await NETWORK.publish(rig.connection(), other)
-    error = await refused(NETWORK.publish(rig.connection(), sending))
+        await PLATFORM.prepare(rig.connection(), other)
+        await PLATFORM.publish(rig.connection(), other)
+    error = await refused(PLATFORM.publish(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.CAPPED, "quota")
     assert error.retry_after is not None
     assert error.retry_after >= timedelta(hours=1)
@@ -242,11 +242,11 @@ async def test_the_days_replies_are_counted_apart(rig: Rig, in_thread: bool) -> 
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
     if in_thread:
         sending = rig.sending("first", settings={"threadItems": [{"content": "second"}]})
-        step: Awaitable[Any] = NETWORK.complete(rig.connection(), sending, first)
+        step: Awaitable[Any] = PLATFORM.complete(rig.connection(), sending, first)
     else:
         sending = rig.sending("second", settings={"replyToId": first.platform_post_id})
-        await NETWORK.prepare(rig.connection(), sending)
-        step = NETWORK.publish(rig.connection(), sending)
+        await PLATFORM.prepare(rig.connection(), sending)
+        step = PLATFORM.publish(rig.connection(), sending)
     told_of = "This account has reached Threads' number of replies for one day."
     # The container's state is read first, then the quota.
     await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"status": "FINISHED"})
@@ -265,7 +265,7 @@ def items(rig: Rig) -> list[dict[str, Any]]:
 
 async def test_a_thread_follows_post_by_post(rig: Rig) -> None:
     sending = rig.sending("first", settings={"threadItems": items(rig), "topicTag": "film"})
-    assert NETWORK.check(sending.draft, rig.account) == []
+    assert PLATFORM.check(sending.draft, rig.account) == []
     published = await publish(rig, sending)
     third, second, first = await rig.posts()
     assert [post["text"] for post in (first, second, third)] == ["first", "second", "third"]
@@ -274,7 +274,7 @@ async def test_a_thread_follows_post_by_post(rig: Rig) -> None:
     assert parents == [first["platformPostId"], second["platformPostId"]]
     before = len(rig.exchanges)
     again = rig.sending("first", settings={"threadItems": items(rig)}, handles=rig.saved[-1])
-    assert await NETWORK.complete(rig.connection(), again, published) == published
+    assert await PLATFORM.complete(rig.connection(), again, published) == published
     assert len(rig.exchanges) == before
 
 
@@ -282,13 +282,13 @@ async def test_a_thread_follows_post_by_post(rig: Rig) -> None:
 async def test_a_thread_that_breaks_goes_on_without_a_double(rig: Rig, fault: str) -> None:
     settings = {"threadItems": items(rig)}
     sending = rig.sending("first", settings=settings)
-    await NETWORK.prepare(rig.connection(), sending)
-    published = await NETWORK.publish(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
     await rig.sandbox.fault("threads", fault, "publish")
-    error = await refused(NETWORK.complete(rig.connection(), sending, published))
+    error = await refused(PLATFORM.complete(rig.connection(), sending, published))
     assert error.kind in {Kind.NOT_READY, Kind.RATE_LIMITED}
     resumed = rig.sending("first", settings=settings, handles=rig.saved[-1])
-    done = await NETWORK.complete(rig.connection(), resumed, published)
+    done = await PLATFORM.complete(rig.connection(), resumed, published)
     assert [post["text"] for post in await rig.posts()] == ["third", "second", "first"]
     assert done.warning is None
 
@@ -296,26 +296,26 @@ async def test_a_thread_that_breaks_goes_on_without_a_double(rig: Rig, fault: st
 async def test_a_post_of_a_thread_that_cannot_be_found_yet_is_not_sent_again(rig: Rig) -> None:
     settings = {"threadItems": [{"content": "second"}]}
     sending = rig.sending("first", settings=settings)
-    await NETWORK.prepare(rig.connection(), sending)
-    published = replace(await NETWORK.publish(rig.connection(), sending), url="https://www.threads.com/x")
+    await PLATFORM.prepare(rig.connection(), sending)
+    published = replace(await PLATFORM.publish(rig.connection(), sending), url="https://www.threads.com/x")
     await rig.sandbox.fault("threads", "accept_then_drop", "publish")
-    await refused(NETWORK.complete(rig.connection(), sending, published))
+    await refused(PLATFORM.complete(rig.connection(), sending, published))
     await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"status": "PUBLISHED"})
     await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"data": []})
-    error = await refused(NETWORK.complete(rig.connection(), sending, published))
+    error = await refused(PLATFORM.complete(rig.connection(), sending, published))
     assert (error.kind, error.code) == (Kind.NOT_READY, "unconfirmed_reply")
-    await NETWORK.complete(rig.connection(), sending, published)
+    await PLATFORM.complete(rig.connection(), sending, published)
     assert len(await rig.posts()) == 2
 
 
 async def test_a_post_of_a_thread_that_is_refused_ends_it_with_a_warning(rig: Rig) -> None:
     settings = {"threadItems": [{"content": "second"}, {"content": "third"}]}
     sending = rig.sending("first", settings=settings)
-    await NETWORK.prepare(rig.connection(), sending)
-    published = await NETWORK.publish(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), sending)
     body = {"error": {"message": "param text is too rude", "code": 100}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
-    done = await NETWORK.complete(rig.connection(), sending, published)
+    done = await PLATFORM.complete(rig.connection(), sending, published)
     assert done.url
     assert done.warning == "The thread ends before its post 2. Threads refused: param text is too rude"
     assert len(await rig.posts()) == 1

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from platforms.base import Published
-from platforms.threads import NETWORK
-from platforms.threads.network import POST_FIELDS
+from platforms.threads import PLATFORM
+from platforms.threads.platform import POST_FIELDS
 from tests.platforms.rig import Rig
 from tests.platforms.test_threads import Connect, items, node
 
@@ -79,20 +79,20 @@ async def test_every_request_uses_names_that_its_call_knows(
         settings = {"threadItems": items(rig)}
     if "replyToId" in settings:
         first = rig.sending("first")
-        await NETWORK.prepare(rig.connection(), first)
-        settings = {"replyToId": (await NETWORK.publish(rig.connection(), first)).platform_post_id}
+        await PLATFORM.prepare(rig.connection(), first)
+        settings = {"replyToId": (await PLATFORM.publish(rig.connection(), first)).platform_post_id}
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         media = [rig.sandbox.media(name, "described") for name in names]
         sending = rig.sending("Hi", media, settings=settings)
-        await NETWORK.whoami(rig.connection(client))
-        await NETWORK.prepare(rig.connection(client), sending)
-        published = await NETWORK.publish(rig.connection(client), sending)
-        await NETWORK.complete(rig.connection(client), sending, published)
-        assert isinstance(await NETWORK.confirm(rig.connection(client), sending), Published)
+        await PLATFORM.whoami(rig.connection(client))
+        await PLATFORM.prepare(rig.connection(client), sending)
+        published = await PLATFORM.publish(rig.connection(client), sending)
+        await PLATFORM.complete(rig.connection(client), sending, published)
+        assert isinstance(await PLATFORM.confirm(rig.connection(client), sending), Published)
         if "threadItems" in settings:
             # A lost answer is looked for among the replies.
             del sending.handles["thread"]["1"]["id"]
-            await NETWORK.complete(rig.connection(client), sending, published)
+            await PLATFORM.complete(rig.connection(client), sending, published)
     assert sent
     for method, path, used in sent:
         assert (method, path) in known(), path

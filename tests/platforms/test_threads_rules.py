@@ -7,8 +7,8 @@ import pytest
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.errors import LONGEST_TEXT, Kind, NetworkError
-from platforms.threads import NETWORK
+from platforms.errors import LONGEST_TEXT, Kind, PlatformError
+from platforms.threads import PLATFORM
 from platforms.threads.errors import error_of, is_gone, processing_error
 from platforms.threads.rules import length
 from platforms.threads.settings import ThreadsSettings
@@ -25,7 +25,7 @@ IMAGE, GIF, VIDEO = (media(kind) for kind in (MediaType.IMAGE, MediaType.GIF, Me
 
 def broken(text: str, *items: Media, **settings: Any) -> list[str]:
     draft = Draft(text, items, ThreadsSettings.model_validate(settings))
-    return [violation.error for violation in NETWORK.check(draft, ACCOUNT)]
+    return [violation.error for violation in PLATFORM.check(draft, ACCOUNT)]
 
 
 @pytest.mark.parametrize(("text", "count"), [("abc", 3), ("é", 1), ("日本", 2), ("🌊", 4), ("👍🏽", 8), ("a🌊b", 6)])
@@ -66,7 +66,7 @@ def test_what_is_attached_stands_alone() -> None:
 def test_the_posts_of_a_thread_are_held_against_the_same_limits() -> None:
     gif = {"type": "gif", "url": "https://cdn.example.com/a.gif"}
     settings = {"threadItems": [{"content": "fine"}, {"content": "x" * 501}, {"mediaItems": [gif]}, {}]}
-    found = NETWORK.check(Draft("first", (), ThreadsSettings.model_validate(settings)), ACCOUNT)
+    found = PLATFORM.check(Draft("first", (), ThreadsSettings.model_validate(settings)), ACCOUNT)
     assert [violation.path for violation in found] == [
         ("threadItems", 1, "content"),
         ("threadItems", 2, "mediaItems"),
@@ -97,7 +97,7 @@ def test_settings_that_threads_does_not_know_are_refused(settings: dict[str, Any
         ThreadsSettings.model_validate(settings)
 
 
-def refusal(status: int = 400, **error: Any) -> NetworkError:
+def refusal(status: int = 400, **error: Any) -> PlatformError:
     body = {"error": {"message": "its own words", "type": "OAuthException", "fbtrace_id": "A6Ltrace", **error}}
     return error_of(httpx.Response(status, json=body))
 

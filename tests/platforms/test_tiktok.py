@@ -13,9 +13,9 @@ import pytest
 
 from domain.post import Media
 from platforms.base import Published, Sending, Unknown
-from platforms.errors import NO_PUBLIC_URL, Kind, NetworkError
+from platforms.errors import NO_PUBLIC_URL, Kind, PlatformError
 from platforms.files import MediaFile, MediaSource
-from platforms.tiktok import NETWORK, media, status
+from platforms.tiktok import PLATFORM, media, status
 from platforms.tiktok.errors import ADDRESS_UNVERIFIED, NOT_AUDITED
 from sandbox.server import running_sandbox
 from tests.media.files import photo
@@ -40,18 +40,18 @@ def sending_of(rig: Rig, names: list[str], text: str = "Sunset #beach", **settin
 
 async def prepared(rig: Rig, names: list[str], **settings: Any) -> Sending[Any]:
     sending = sending_of(rig, names, **settings)
-    assert NETWORK.check(sending.draft, rig.account) == []
-    await NETWORK.prepare(rig.connection(), sending)
+    assert PLATFORM.check(sending.draft, rig.account) == []
+    await PLATFORM.prepare(rig.connection(), sending)
     return sending
 
 
 async def publish(rig: Rig, sending: Sending[Any]) -> Published:
-    published = await NETWORK.publish(rig.connection(), sending)
-    return await NETWORK.complete(rig.connection(), sending, published)
+    published = await PLATFORM.publish(rig.connection(), sending)
+    return await PLATFORM.complete(rig.connection(), sending, published)
 
 
-async def refused(step: Awaitable[object]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[object]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
@@ -62,14 +62,14 @@ def resumed(rig: Rig, sending: Sending[Any]) -> Sending[Any]:
 
 
 async def test_says_whose_token_it_is(rig: Rig) -> None:
-    identity = await NETWORK.whoami(rig.connection())
+    identity = await PLATFORM.whoami(rig.connection())
     assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
 
 
 async def test_an_answer_without_an_identity_is_asked_again(rig: Rig) -> None:
     for body in ({"data": {}, "error": {"code": "ok"}}, "<html>Hello</html>"):
         await rig.sandbox.fault("tiktok", "reject", "auth", status=200, body=body)
-        assert (await refused(NETWORK.whoami(rig.connection()))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize("names", FORMS)
@@ -113,7 +113,7 @@ async def test_a_draft_goes_to_the_inbox(rig: Rig, names: list[str]) -> None:
     published = await publish(rig, sending)
     assert "inbox" in (published.warning or "")
     assert published.url is None
-    assert await NETWORK.confirm(rig.connection(), sending) == Published(published.platform_post_id, None)
+    assert await PLATFORM.confirm(rig.connection(), sending) == Published(published.platform_post_id, None)
     assert await rig.posts() == []
 
 
@@ -123,15 +123,15 @@ async def test_a_large_video_goes_up_in_chunks_and_goes_on_where_it_stopped(rig:
     beats: list[str] = []
     sending.heartbeat = beats.append
     async with httpx.AsyncClient(event_hooks={"request": [Stop(at=4)]}) as client:
-        assert (await refused(NETWORK.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
     assert rig.saved[-1]["upload"]["sent"] == 1
     again = resumed(rig, sending)
     again.heartbeat = beats.append
-    await NETWORK.prepare(rig.connection(), again)
+    await PLATFORM.prepare(rig.connection(), again)
     assert beats == ["33%", "66%"]
     assert await rig.posts() == []
     opened = len(rig.source.opened)
-    await NETWORK.prepare(rig.connection(), again)
+    await PLATFORM.prepare(rig.connection(), again)
     assert len(rig.source.opened) == opened
     await publish(rig, again)
     listed = (await rig.sandbox.control("GET", "requests?platform=tiktok"))["requests"][: len(rig.exchanges)]
@@ -141,7 +141,7 @@ async def test_a_large_video_goes_up_in_chunks_and_goes_on_where_it_stopped(rig:
 
 async def test_the_settings_are_held_against_what_the_creator_may_do(rig: Rig) -> None:
     sending = sending_of(rig, ["a.mp4"], privacyLevel="FOLLOWER_OF_CREATOR")
-    error = await refused(NETWORK.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "privacy_level_option_mismatch")
     assert "PUBLIC_TO_EVERYONE" in error.message
 
@@ -164,7 +164,7 @@ async def test_what_the_creator_forbids_stays_forbidden(rig: Rig) -> None:
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         sending = sending_of(rig, ["a.mp4"], allowComment=True, allowDuet=True, allowStitch=True)
-        await NETWORK.prepare(rig.connection(client), sending)
+        await PLATFORM.prepare(rig.connection(client), sending)
     info = bodies[0]["post_info"]
     assert [info[f"disable_{what}"] for what in ("comment", "duet", "stitch")] == [True, True, True]
     assert ((await publish(rig, sending)).url or "").startswith("https://www.tiktok.com/@other/video/")
@@ -183,18 +183,18 @@ async def test_what_the_creator_forbids_stays_forbidden(rig: Rig) -> None:
 async def test_an_error_beside_status_200_is_an_error(rig: Rig, code: str, kind: Kind) -> None:
     body = {"data": {}, "error": {"code": code, "message": "its own words", "log_id": "L1"}}
     await rig.sandbox.fault("tiktok", "reject", "prepare", status=200, body=body)
-    error = await refused(NETWORK.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))
     assert (error.kind, error.code, error.request_id) == (kind, code, "L1")
 
 
 async def test_what_tiktok_cannot_read_fails(rig: Rig) -> None:
     sending = await prepared(rig, ["a.png"])
-    error = await refused(NETWORK.publish(rig.connection(), sending))
+    error = await refused(PLATFORM.publish(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "file_format_check_failed")
     assert "publishId" not in rig.saved[-1]
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     sending = rig.sending("Hi", [media], settings=SETTINGS)
-    assert (await refused(NETWORK.prepare(rig.connection(), sending))).code == "media_type"
+    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).code == "media_type"
     assert await rig.posts() == []
 
 
@@ -203,8 +203,8 @@ async def test_what_could_not_be_fetched_is_fetched_once_more(rig: Rig) -> None:
     sending = rig.sending("Hi", [media], settings=SETTINGS, started_at=datetime.now(UTC))
     kinds = []
     for _ in range(2):
-        await NETWORK.prepare(rig.connection(), sending)
-        kinds.append((await refused(NETWORK.publish(rig.connection(), sending))).kind)
+        await PLATFORM.prepare(rig.connection(), sending)
+        kinds.append((await refused(PLATFORM.publish(rig.connection(), sending))).kind)
     assert kinds == [Kind.TRANSIENT, Kind.REJECTED]
 
 
@@ -212,14 +212,14 @@ async def test_an_upload_that_expired_begins_anew(rig: Rig) -> None:
     sending = await prepared(rig, ["a.mp4"])
     first = sending.handles["upload"]["publishId"]
     await rig.sandbox.fault("tiktok", "reject", "publish", status=403, body="expired", times=2)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED, "it may have arrived"
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED, "it may have arrived"
     sending.started_at = datetime.now(UTC) - status.COUNT_LAGS - timedelta(seconds=1)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.TRANSIENT
-    await NETWORK.prepare(rig.connection(), sending)
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.TRANSIENT
+    await PLATFORM.prepare(rig.connection(), sending)
     assert sending.handles["upload"]["publishId"] != first
     sending.handles["upload"]["expiresAt"] = 0
     second = sending.handles["upload"]["publishId"]
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     assert sending.handles["upload"]["publishId"] != second
     await publish(rig, sending)
     assert len(await rig.posts()) == 1
@@ -228,8 +228,8 @@ async def test_an_upload_that_expired_begins_anew(rig: Rig) -> None:
 async def test_a_video_that_changed_is_uploaded_anew(rig: Rig) -> None:
     sending = await prepared(rig, ["a.mp4"])
     sending.media = Large(rig.source, 6_000_000)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).code == "changed"
-    await NETWORK.prepare(rig.connection(), sending)
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).code == "changed"
+    await PLATFORM.prepare(rig.connection(), sending)
     await publish(rig, sending)
     assert len(await rig.posts()) == 1
 
@@ -251,7 +251,7 @@ async def test_what_cannot_be_renewed_must_be_reconnected(
     if "clientKey" in credentials:
         rig.stored = rig.stored.model_copy(update={"refresh_token": rig.stored.access_token})
     await rig.sandbox.fault("tiktok", "token_expired", "prepare")
-    assert (await refused(NETWORK.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))).kind is Kind.AUTH
 
 
 async def test_a_post_that_waits_for_its_id_is_published_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,17 +261,17 @@ async def test_a_post_that_waits_for_its_id_is_published_before(monkeypatch: pyt
     async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient(timeout=60) as client:
         rig = await open_account(Sandbox(url, client), "tiktok")
         sending = await prepared(rig, ["a.mp4"])
-        error = await refused(NETWORK.publish(rig.connection(), sending))
+        error = await refused(PLATFORM.publish(rig.connection(), sending))
         assert (error.kind, error.code) == (Kind.UNCONFIRMED, "processing")
-        assert await NETWORK.confirm(rig.connection(), sending) == Unknown()
+        assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
         clock[0] += 6
-        early = await NETWORK.publish(rig.connection(), sending)
+        early = await PLATFORM.publish(rig.connection(), sending)
         assert early.platform_post_id == sending.handles["upload"]["publishId"]
-        waiting = await refused(NETWORK.complete(rig.connection(), sending, early))
+        waiting = await refused(PLATFORM.complete(rig.connection(), sending, early))
         assert (waiting.kind, waiting.retry_after) == (Kind.NOT_READY, timedelta(minutes=2))
         clock[0] += 20
         [post] = await rig.posts()
-        done = await NETWORK.complete(rig.connection(), sending, early)
+        done = await PLATFORM.complete(rig.connection(), sending, early)
         assert done.platform_post_id == post["platformPostId"]
 
 
@@ -283,7 +283,7 @@ async def test_failures_before_the_publishing_request_are_told_apart(
 ) -> None:
     rig = await connect("tiktok")
     await rig.sandbox.fault("tiktok", fault, "prepare")
-    error = await refused(NETWORK.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))
     assert error.kind is kind
     assert kind is not Kind.RATE_LIMITED or (error.retry_after and error.retry_after > timedelta(minutes=1))
 
@@ -302,7 +302,7 @@ class Stop:
 
 async def test_an_account_without_the_permission_for_its_name_can_be_connected(rig: Rig) -> None:
     await rig.sandbox.switch_on("tiktok", "no_profile_scope", rig.account.account_id)
-    identity = await NETWORK.whoami(rig.connection())
+    identity = await PLATFORM.whoami(rig.connection())
     assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
 
 
@@ -314,9 +314,9 @@ async def test_a_video_beyond_the_creators_own_limit_is_not_uploaded(
     sending = sending_of(rig, ["a.mp4"])
     sending.media = Lasting(rig.source, seconds)
     if kind is None:
-        await NETWORK.prepare(rig.connection(), sending)
+        await PLATFORM.prepare(rig.connection(), sending)
     else:
-        error = await refused(NETWORK.prepare(rig.connection(), sending))
+        error = await refused(PLATFORM.prepare(rig.connection(), sending))
         assert (error.kind, error.code) == (kind, "duration_check_failed")
         assert "upload" not in sending.handles
 
@@ -339,7 +339,7 @@ async def test_what_the_operator_has_not_done_at_tiktok_fails_no_post(rig: Rig, 
     await rig.sandbox.switch_on("tiktok", condition, rig.account.account_id)
 
     async def published() -> Published:
-        return await NETWORK.publish(rig.connection(), await prepared(rig, ["a.jpg"]))
+        return await PLATFORM.publish(rig.connection(), await prepared(rig, ["a.jpg"]))
 
     assert (await refused(published())).kind is Kind.OPERATOR
 
@@ -365,8 +365,8 @@ async def test_an_app_that_is_not_audited_posts_for_the_creator_alone(
     sending = sending_of(rig, names, **settings)
 
     async def published() -> Published:
-        await NETWORK.prepare(rig.connection(), sending)
-        return await NETWORK.publish(rig.connection(), sending)
+        await PLATFORM.prepare(rig.connection(), sending)
+        return await PLATFORM.publish(rig.connection(), sending)
 
     if taken:
         await published()
@@ -393,7 +393,7 @@ async def test_an_app_that_is_not_audited_posts_for_the_creator_alone(
 async def test_which_posts_a_refusal_of_the_app_stops(
     rig: Rig, code: str, names: list[str], settings: dict[str, Any], applies: bool
 ) -> None:
-    assert NETWORK.refusal_applies(code, rig.stored, sending_of(rig, names, **settings).draft) is applies
+    assert PLATFORM.refusal_applies(code, rig.stored, sending_of(rig, names, **settings).draft) is applies
 
 
 @pytest.mark.parametrize(
@@ -408,13 +408,13 @@ async def test_a_photo_whose_shorter_side_is_too_long_fails_after_tiktok_took_it
     async with serving(content.getvalue()) as url:
         item = rig.sandbox.media("a.jpg").model_copy(update={"url": url})
         sending = rig.sending(f"{width} x {height}", [item], settings=SETTINGS, started_at=datetime.now(UTC))
-        await NETWORK.prepare(rig.connection(), sending)
+        await PLATFORM.prepare(rig.connection(), sending)
         if code is None:
-            await NETWORK.publish(rig.connection(), sending)
+            await PLATFORM.publish(rig.connection(), sending)
             return
-        error = await refused(NETWORK.publish(rig.connection(), sending))
+        error = await refused(PLATFORM.publish(rig.connection(), sending))
     assert (error.kind, error.code, error.status) == (Kind.REJECTED, code, None)
-    [rule, _] = NETWORK.rules.files
+    [rule, _] = PLATFORM.rules.files
     assert (rule.max_shorter, rule.max_longer) == (1080, 1920), "so pictures are scaled before TikTok gets them"
 
 

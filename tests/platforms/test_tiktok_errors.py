@@ -5,11 +5,11 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from platforms.errors import LONGEST_TEXT, Kind, NetworkError
+from platforms.errors import LONGEST_TEXT, Kind, PlatformError
 from platforms.tiktok.errors import error_of, failed
 
 
-def refusal(code: str, status: int = 400, message: str = "its own words") -> NetworkError:
+def refusal(code: str, status: int = 400, message: str = "its own words") -> PlatformError:
     body = {"data": {}, "error": {"code": code, "message": message, "log_id": "L1"}}
     return error_of(httpx.Response(status, json=body))
 

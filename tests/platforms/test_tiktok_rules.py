@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from domain.content import merge_settings
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.tiktok import NETWORK
+from platforms.tiktok import PLATFORM
 from platforms.tiktok.fields import photo_body, video_body
 from platforms.tiktok.rules import TITLE, title_of, utf16_units
 from platforms.tiktok.settings import TikTokSettings
@@ -24,7 +24,7 @@ def draft_of(text: str, kinds: str, settings: dict[str, Any]) -> Draft[TikTokSet
 
 
 def broken(text: str, kinds: str, **settings: Any) -> list[tuple[str, str, str]]:
-    found = NETWORK.check(draft_of(text, kinds, {**SETTINGS, **settings}), CREATOR)
+    found = PLATFORM.check(draft_of(text, kinds, {**SETTINGS, **settings}), CREATOR)
     return [(each.error, ".".join(map(str, each.path)) or each.part, each.code) for each in found]
 
 

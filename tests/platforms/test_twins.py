@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from platforms.base import Published, Sending
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.facebook import videos
 from platforms.linkedin import media
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.tiktok import status
 from tests.platforms.rig import Rig
 from tests.platforms.test_bluesky import open_bluesky, sized
@@ -77,8 +77,8 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media, "GRACE", timedelta())
 
 
-def test_no_network_is_left_out() -> None:
-    assert {kin.platform for kin in KINDS} == set(networks())
+def test_no_platform_is_left_out() -> None:
+    assert {kin.platform for kin in KINDS} == set(platforms())
 
 
 async def opened(connect: Connect, kin: Kin) -> Rig:
@@ -88,7 +88,7 @@ async def opened(connect: Connect, kin: Kin) -> Rig:
     if "user_id" in type(rig.stored).model_fields:
         rig.stored = rig.stored.model_copy(update={"user_id": rig.account.user_id})
     if kin.platform == "googlebusiness":
-        await rig.network.whoami(rig.connection())
+        await rig.platform.whoami(rig.connection())
     return rig
 
 
@@ -98,13 +98,13 @@ async def lost(rig: Rig, kin: Kin) -> Sending[Any]:
     sending = rig.sending("The very same words", items, settings=kin.settings)
     if kin.platform == "bluesky":
         sending = sized(rig, sending)
-    assert rig.network.check(sending.draft, rig.account) == []
-    if rig.network.prepares(sending.draft):
-        await rig.network.prepare(rig.connection(), sending)
+    assert rig.platform.check(sending.draft, rig.account) == []
+    if rig.platform.prepares(sending.draft):
+        await rig.platform.prepare(rig.connection(), sending)
     sending.started_at = datetime.now(UTC)
     await rig.sandbox.fault(kin.platform, "accept_then_drop", "publish")
-    with pytest.raises(NetworkError) as caught:
-        await rig.network.publish(rig.connection(), sending)
+    with pytest.raises(PlatformError) as caught:
+        await rig.platform.publish(rig.connection(), sending)
     assert caught.value.kind is Kind.UNCONFIRMED
     kin.forget(sending.handles)
     return sending
@@ -116,11 +116,11 @@ async def test_no_look_up_finds_what_is_known_to_be_another(connect: Connect, ki
     sendings = [await lost(rig, kin) for _ in range(2)]
     public = {post["platformPostId"] for post in await rig.posts()}
     assert len(public) == (1 if kin.refuses_repeats else 2)
-    assert all(rig.network.rules.post_id.matches(each) for each in public), "what a person sees, a person may name"
+    assert all(rig.platform.rules.post_id.matches(each) for each in public), "what a person sees, a person may name"
     found: list[str] = []
     for sending in sendings:
         sending.taken = frozenset(found)
-        finding = await rig.network.confirm(rig.connection(), sending)
+        finding = await rig.platform.confirm(rig.connection(), sending)
         found += [finding.platform_post_id] if isinstance(finding, Published) else []
     assert len(found) == len(set(found))
     assert set(found) == (set() if kin.blind else public)

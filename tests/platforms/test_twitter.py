@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from platforms.base import Absent, Identity, Published, Sending, Unknown
-from platforms.errors import Kind, NetworkError
-from platforms.twitter import NETWORK
+from platforms.errors import Kind, PlatformError
+from platforms.twitter import PLATFORM
 from platforms.twitter.lookup import published
 from platforms.twitter.posts import post_body
 from tests.platforms.rig import Rig, Sandbox
@@ -36,22 +36,22 @@ async def premium(connect: Connect) -> Rig:
 
 
 async def publish(rig: Rig, sending: Sending[Any]) -> Published:
-    if NETWORK.prepares(sending.draft):
-        await NETWORK.prepare(rig.connection(), sending)
+    if PLATFORM.prepares(sending.draft):
+        await PLATFORM.prepare(rig.connection(), sending)
     sending.started_at = datetime.now(UTC)
-    return await NETWORK.publish(rig.connection(), sending)
+    return await PLATFORM.publish(rig.connection(), sending)
 
 
-async def refused(step: Awaitable[Any]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[Any]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
 
 async def test_whoami_tells_the_account_and_whether_it_is_premium(x: Rig, premium: Rig) -> None:
-    who = await NETWORK.whoami(x.connection())
+    who = await PLATFORM.whoami(x.connection())
     assert (who.user_id, who.username, who.premium) == (x.account.user_id, x.account.username, False)
-    assert (await NETWORK.whoami(premium.connection())).premium
+    assert (await PLATFORM.whoami(premium.connection())).premium
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ async def test_premium_is_what_x_says_of_the_subscription(
 ) -> None:
     body = {"data": {"id": "7", "username": "seven", **facts}}
     await sandbox.fault("twitter", "reject", "auth", status=200, body=body)
-    assert await NETWORK.whoami(x.connection()) == Identity("7", "seven", is_premium)
+    assert await PLATFORM.whoami(x.connection()) == Identity("7", "seven", is_premium)
 
 
 async def test_a_text_is_one_request(x: Rig) -> None:
@@ -158,11 +158,11 @@ async def test_what_x_refuses_the_app_is_the_operators_to_mend(
     with_picture = x.sending("with a picture", [sandbox.media("unpaid.jpg")])
     await sandbox.switch_on("twitter", condition, x.account.account_id)
     calls: list[Awaitable[Any]] = [
-        NETWORK.whoami(x.connection()),
-        NETWORK.prepare(x.connection(), with_picture),
-        NETWORK.publish(x.connection(), x.sending("a text")),
-        NETWORK.confirm(x.connection(), x.sending("a text", started_at=datetime.now(UTC))),
-        NETWORK.edit(x.connection(), published("1"), "a text"),
+        PLATFORM.whoami(x.connection()),
+        PLATFORM.prepare(x.connection(), with_picture),
+        PLATFORM.publish(x.connection(), x.sending("a text")),
+        PLATFORM.confirm(x.connection(), x.sending("a text", started_at=datetime.now(UTC))),
+        PLATFORM.edit(x.connection(), published("1"), "a text"),
     ]
     for call in calls:
         error = await refused(call)
@@ -177,7 +177,7 @@ async def test_posts_without_the_fields_that_were_asked_for_prove_nothing(x: Rig
     body = {"data": [{"id": "1", "text": "with a picture"}], "meta": {"result_count": 1}}
     await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
     sending = x.sending("with a picture", [sandbox.media("there.jpg")], started_at=datetime.now(UTC))
-    error = await refused(NETWORK.confirm(x.connection(), sending))
+    error = await refused(PLATFORM.confirm(x.connection(), sending))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "fields_missing")
 
 
@@ -191,7 +191,7 @@ async def test_a_video_that_x_finds_too_long_at_last_is_the_posts_fault(x: Rig, 
 async def test_a_post_with_a_picture_is_not_edited(connect: Connect) -> None:
     x = await connect("twitter", premium=True)
     known = await publish(x, x.sending("with a picture", [x.sandbox.media("edited.jpg")]))
-    error = await refused(NETWORK.edit(x.connection(), known, "without?"))
+    error = await refused(PLATFORM.edit(x.connection(), known, "without?"))
     assert (error.kind, error.code) == (Kind.REJECTED, "edit_not_supported")
 
 
@@ -208,9 +208,9 @@ async def test_a_second_post_of_the_same_text_is_refused(x: Rig) -> None:
 
 async def test_unusable_uploads_are_forgotten_so_that_the_next_try_uploads_anew(x: Rig, sandbox: Sandbox) -> None:
     sending = x.sending("stale", [sandbox.media("stale.jpg")])
-    await NETWORK.prepare(x.connection(), sending)
+    await PLATFORM.prepare(x.connection(), sending)
     sending.handles["media"]["0"]["id"] = "1"
-    error = await refused(NETWORK.publish(x.connection(), sending))
+    error = await refused(PLATFORM.publish(x.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "invalid_request")
     assert "media" not in x.saved[-1]
     await publish(x, sending)
@@ -236,7 +236,7 @@ async def test_nothing_arrived_whatever_the_answer_says(
     await sandbox.fault("twitter", operation="publish", **fault)
     sending = x.sending("lost on the way")
     assert (await refused(publish(x, sending))).kind is kind
-    assert await NETWORK.confirm(x.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(x.connection(), sending) == Absent()
     await publish(x, sending)
     assert len(await x.posts()) == 1
 
@@ -256,15 +256,15 @@ async def test_what_arrived_is_found_once(
     await publish(x, x.sending("another post"))
     sending = x.sending(text, [sandbox.media(name) for name in media])
     if media:
-        await NETWORK.prepare(x.connection(), sending)
+        await PLATFORM.prepare(x.connection(), sending)
     sending.handles = x.saved[-1] if media else {}
     await sandbox.fault("twitter", fault, "publish", seconds=1)
     sending.started_at = datetime.now(UTC)
     with monkeypatch.context() as patch:
         patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-        error = await refused(NETWORK.publish(x.connection(), sending))
+        error = await refused(PLATFORM.publish(x.connection(), sending))
     assert error.kind is Kind.UNCONFIRMED
-    found = await NETWORK.confirm(x.connection(), sending)
+    found = await PLATFORM.confirm(x.connection(), sending)
     assert found == published((await x.posts())[0]["platformPostId"])
     assert len(await x.posts()) == 2
 
@@ -277,25 +277,25 @@ async def test_a_long_post_and_a_reply_are_recognised(premium: Rig) -> None:
     ]:
         sending = premium.sending(text, settings=settings)
         result = await publish(premium, sending)
-        assert await NETWORK.confirm(premium.connection(), sending) == result
+        assert await PLATFORM.confirm(premium.connection(), sending) == result
 
 
 async def test_a_post_without_media_is_not_taken_for_one_with_media(x: Rig, sandbox: Sandbox) -> None:
     await publish(x, x.sending("alike", [sandbox.media("alike.jpg")]))
-    assert await NETWORK.confirm(x.connection(), x.sending("alike", started_at=datetime.now(UTC))) == Absent()
+    assert await PLATFORM.confirm(x.connection(), x.sending("alike", started_at=datetime.now(UTC))) == Absent()
 
 
 async def test_the_same_words_with_other_media_leave_it_open(x: Rig, sandbox: Sandbox) -> None:
     await publish(x, x.sending("alike", [sandbox.media("alike.jpg")]))
     other = x.sending("alike", [sandbox.media("other.jpg")], started_at=datetime.now(UTC))
-    await NETWORK.prepare(x.connection(), other)
-    assert await NETWORK.confirm(x.connection(), other) == Unknown()
+    await PLATFORM.prepare(x.connection(), other)
+    assert await PLATFORM.confirm(x.connection(), other) == Unknown()
 
 
 async def test_older_posts_of_the_same_words_do_not_count(x: Rig) -> None:
     await publish(x, x.sending("again"))
     later = x.sending("again", started_at=datetime.now(UTC) + timedelta(minutes=5))
-    assert await NETWORK.confirm(x.connection(), later) == Absent()
+    assert await PLATFORM.confirm(x.connection(), later) == Absent()
 
 
 async def test_a_busy_account_is_searched_page_by_page(x: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,21 +304,21 @@ async def test_a_busy_account_is_searched_page_by_page(x: Rig, monkeypatch: pyte
     result = await publish(x, sending)
     for number in range(8):
         await publish(x, x.sending(f"number {number}"))
-    assert await NETWORK.confirm(x.connection(), sending) == result
+    assert await PLATFORM.confirm(x.connection(), sending) == result
     monkeypatch.setattr("platforms.twitter.lookup.MOST_PAGES", 1)
-    assert await NETWORK.confirm(x.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(x.connection(), sending) == Unknown()
 
 
 async def test_what_was_never_sent_is_absent_without_asking(x: Rig) -> None:
     before = await x.operations()
-    assert await NETWORK.confirm(x.connection(), x.sending("never sent")) == Absent()
+    assert await PLATFORM.confirm(x.connection(), x.sending("never sent")) == Absent()
     assert await x.operations() == before
 
 
 @pytest.mark.parametrize("body", ["<html>ok</html>", {}, {"data": {}}, {"data": [], "errors": []}])
 async def test_an_unreadable_timeline_is_no_proof_of_absence(x: Rig, sandbox: Sandbox, body: object) -> None:
     await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
-    error = await refused(NETWORK.confirm(x.connection(), x.sending("there?", started_at=datetime.now(UTC))))
+    error = await refused(PLATFORM.confirm(x.connection(), x.sending("there?", started_at=datetime.now(UTC))))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "unreadable_answer")
 
 
@@ -343,7 +343,7 @@ class TestTokens:
         old = x.stored = with_old_token(x)
         before = len(await x.operations())
         line = x.connection()
-        await NETWORK.prepare(line, x.sending("four", [sandbox.media(f"t{index}.jpg") for index in range(4)]))
+        await PLATFORM.prepare(line, x.sending("four", [sandbox.media(f"t{index}.jpg") for index in range(4)]))
         assert (await x.operations())[before:].count("auth") == 1
         assert line.credentials is x.stored
         assert x.stored.access_token != old.access_token
@@ -384,7 +384,7 @@ class TestTokens:
         x = await connect("twitter", credentials=given)
         x.stored = with_old_token(x)
         async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-            await NETWORK.whoami(x.connection(client))
+            await PLATFORM.whoami(x.connection(client))
         [renewal] = renewals
         form = dict(parse_qsl(renewal.content.decode()))
         assert form.pop("client_id", None) == (None if secret else "app")
@@ -414,7 +414,7 @@ class TestTokens:
 class TestEdits:
     async def test_an_edit_has_a_new_id_and_keeps_the_time_it_ends(self, premium: Rig) -> None:
         first = await publish(premium, premium.sending("with a mistaek"))
-        second = await NETWORK.edit(premium.connection(), first, "with a mistake")
+        second = await PLATFORM.edit(premium.connection(), first, "with a mistake")
         assert second.platform_post_id != first.platform_post_id
         assert second.editable_until is not None
         assert timedelta(minutes=59) < second.editable_until - datetime.now(UTC) <= timedelta(hours=1)
@@ -423,19 +423,19 @@ class TestEdits:
 
     async def test_the_newest_version_is_edited_whichever_is_known(self, premium: Rig, sandbox: Sandbox) -> None:
         first = await publish(premium, premium.sending("one"))
-        second = await NETWORK.edit(premium.connection(), first, "two")
+        second = await PLATFORM.edit(premium.connection(), first, "two")
         history = [first.platform_post_id, second.platform_post_id]
         data = {"id": first.platform_post_id, "text": "one", "created_at": NOW, "edit_history_tweet_ids": history}
         body = {"data": data}
         await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
-        third = await NETWORK.edit(premium.connection(), first, "three")
+        third = await PLATFORM.edit(premium.connection(), first, "three")
         assert (await premium.posts())[0]["platformPostId"] == third.platform_post_id
 
     async def test_x_says_when_it_is_over(self, premium: Rig) -> None:
         known = await publish(premium, premium.sending("version 0"))
         for number in range(1, 6):
-            known = await NETWORK.edit(premium.connection(), known, f"version {number}")
-        error = await refused(NETWORK.edit(premium.connection(), known, "version 6"))
+            known = await PLATFORM.edit(premium.connection(), known, f"version {number}")
+        error = await refused(PLATFORM.edit(premium.connection(), known, "version 6"))
         assert (error.kind, error.code) == (Kind.REJECTED, "edit_limit_reached")
 
     @pytest.mark.parametrize(
@@ -453,7 +453,7 @@ class TestEdits:
         data = {"id": known.platform_post_id, "text": "final", "created_at": NOW, "edit_controls": controls}
         body = {"data": data}
         await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
-        error = await refused(NETWORK.edit(premium.connection(), known, "not final"))
+        error = await refused(PLATFORM.edit(premium.connection(), known, "not final"))
         assert (error.kind, error.code) == (Kind.REJECTED, code)
         assert len(await premium.posts()) == 1
 
@@ -466,37 +466,37 @@ class TestEdits:
     ) -> None:
         known = await publish(premium, premium.sending("befor"))
         await sandbox.fault("twitter", "reject", "confirm", **answer)
-        error = await refused(NETWORK.edit(premium.connection(), known, "before"))
+        error = await refused(PLATFORM.edit(premium.connection(), known, "before"))
         assert (error.kind, error.code) == (Kind.TRANSIENT, code)
-        await NETWORK.edit(premium.connection(), known, "before")
+        await PLATFORM.edit(premium.connection(), known, "before")
         assert (await premium.posts())[0]["text"] == "before"
 
     async def test_a_post_that_quotes_is_not_edited(self, premium: Rig) -> None:
         first = await publish(premium, premium.sending("quoted"))
         known = await publish(premium, premium.sending("quotes", settings={"quoteTweetId": first.platform_post_id}))
-        error = await refused(NETWORK.edit(premium.connection(), known, "no more"))
+        error = await refused(PLATFORM.edit(premium.connection(), known, "no more"))
         assert (error.kind, error.code) == (Kind.REJECTED, "edit_not_supported")
 
     async def test_an_empty_string_among_the_versions_is_no_version(self, premium: Rig, sandbox: Sandbox) -> None:
         known = await publish(premium, premium.sending("versio"))
         data = {"id": known.platform_post_id, "text": "versio", "created_at": NOW, "edit_history_tweet_ids": [""]}
         await sandbox.fault("twitter", "reject", "confirm", status=200, body={"data": data})
-        await NETWORK.edit(premium.connection(), known, "version")
+        await PLATFORM.edit(premium.connection(), known, "version")
         assert (await premium.posts())[0]["text"] == "version"
 
     async def test_a_post_that_is_gone_cannot_be_edited(self, premium: Rig) -> None:
-        error = await refused(NETWORK.edit(premium.connection(), published("1"), "anything"))
+        error = await refused(PLATFORM.edit(premium.connection(), published("1"), "anything"))
         assert (error.kind, error.code) == (Kind.REJECTED, "resource_not_found")
 
     async def test_an_unconfirmed_edit_is_confirmed(self, premium: Rig, sandbox: Sandbox) -> None:
         known = await publish(premium, premium.sending("draft & https://example.com"))
         text = "final & https://example.com"
         await sandbox.fault("twitter", "drop", "edit")
-        assert (await refused(NETWORK.edit(premium.connection(), known, text))).kind is Kind.UNCONFIRMED
-        assert await NETWORK.confirm_edit(premium.connection(), known, text) == Absent()
+        assert (await refused(PLATFORM.edit(premium.connection(), known, text))).kind is Kind.UNCONFIRMED
+        assert await PLATFORM.confirm_edit(premium.connection(), known, text) == Absent()
         await sandbox.fault("twitter", "accept_then_500", "edit")
-        assert (await refused(NETWORK.edit(premium.connection(), known, text))).kind is Kind.UNCONFIRMED
-        found = await NETWORK.confirm_edit(premium.connection(), known, text)
+        assert (await refused(PLATFORM.edit(premium.connection(), known, text))).kind is Kind.UNCONFIRMED
+        found = await PLATFORM.confirm_edit(premium.connection(), known, text)
         assert isinstance(found, Published)
         assert found.platform_post_id == (await premium.posts())[0]["platformPostId"]
-        assert await NETWORK.confirm_edit(premium.connection(), known, "something else") == Unknown()
+        assert await PLATFORM.confirm_edit(premium.connection(), known, "something else") == Unknown()

@@ -14,7 +14,7 @@ import jsonschema_rs
 import pytest
 
 from domain.post import Media
-from platforms.twitter import NETWORK
+from platforms.twitter import PLATFORM
 from platforms.twitter.line import call
 from platforms.twitter.lookup import FIELDS
 from tests.platforms.rig import Rig, Sandbox
@@ -82,12 +82,12 @@ async def send(
         x = await connect("twitter", premium=True)
         async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
             line, sending = x.connection(client), x.sending(text, media, settings=settings)
-            if NETWORK.prepares(sending.draft):
-                await NETWORK.prepare(line, sending)
-            published = await NETWORK.publish(line, sending)
-            await NETWORK.complete(line, sending, published)
+            if PLATFORM.prepares(sending.draft):
+                await PLATFORM.prepare(line, sending)
+            published = await PLATFORM.publish(line, sending)
+            await PLATFORM.complete(line, sending, published)
             if not settings and not media:
-                await NETWORK.edit(line, published, f"{text}!")
+                await PLATFORM.edit(line, published, f"{text}!")
         return requests
 
     return publish_and_edit
@@ -149,11 +149,11 @@ def test_a_misspelt_field_would_be_seen() -> None:
 async def test_every_field_that_is_asked_for_comes_back(connect: Callable[..., Awaitable[Rig]]) -> None:
     """X ignores names that it does not know: only the answer shows that all were known."""
     x = await connect("twitter", premium=True)
-    first = await NETWORK.publish(x.connection(), x.sending("first"))
+    first = await PLATFORM.publish(x.connection(), x.sending("first"))
     long = "long https://example.com/a " * 30
     sending = x.sending(long, [x.sandbox.media("fields.jpg")], settings={"replyToTweetId": first.platform_post_id})
-    await NETWORK.prepare(x.connection(), sending)
-    second = await NETWORK.publish(x.connection(), sending)
+    await PLATFORM.prepare(x.connection(), sending)
+    second = await PLATFORM.publish(x.connection(), sending)
     path = f"/2/tweets/{second.platform_post_id}"
     answer = await call(x.connection(), "GET", path, params={"tweet.fields": FIELDS})
     assert set(FIELDS.split(",")) <= answer["data"].keys()

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from platforms.errors import Kind
-from platforms.twitter import NETWORK
+from platforms.twitter import PLATFORM
 
 PROBLEMS = "https://api.x.com/2/problems/"
 
@@ -106,18 +106,18 @@ def problem(name: str, detail: str = "Because.", status: int | None = None, **mo
     ],
 )
 def test_the_meaning_of(response: httpx.Response, kind: Kind, code: str) -> None:
-    error = NETWORK.error_of(response)
+    error = PLATFORM.error_of(response)
     assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
     assert error.message.endswith((".", "Because.", "No."))
 
 
 def test_the_precise_complaint_is_told() -> None:
     body = problem("invalid-request", "One or more parameters.", errors=[{"message": "Your media IDs are invalid."}])
-    assert NETWORK.error_of(answer(400, body)).message == "X refused: Your media IDs are invalid."
+    assert PLATFORM.error_of(answer(400, body)).message == "X refused: Your media IDs are invalid."
 
 
 def test_the_request_id_is_kept() -> None:
-    assert NETWORK.error_of(answer(400, {}, **{"x-transaction-id": "abc"})).request_id == "abc"
+    assert PLATFORM.error_of(answer(400, {}, **{"x-transaction-id": "abc"})).request_id == "abc"
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_the_request_id_is_kept() -> None:
     [("4102444800", 86_400, 86_400), ("1", 1, 1), ("soon", None, None), ("", None, None)],
 )
 def test_a_rate_limit_lasts_until_its_reset(reset: str, shortest: float | None, longest: float | None) -> None:
-    wait = NETWORK.error_of(answer(429, problem("rate-limit-exceeded"), **{"x-rate-limit-reset": reset})).retry_after
+    wait = PLATFORM.error_of(answer(429, problem("rate-limit-exceeded"), **{"x-rate-limit-reset": reset})).retry_after
     if shortest is None or longest is None:
         assert wait is None
     else:
@@ -141,10 +141,10 @@ def test_a_limit_of_24_hours_is_a_cap_until_its_own_reset(who: str) -> None:
         f"x-{who}-limit-24hour-remaining": "0",
         f"x-{who}-limit-24hour-reset": str(reset),
     }
-    error = NETWORK.error_of(answer(429, problem("rate-limit-exceeded"), **headers))
+    error = PLATFORM.error_of(answer(429, problem("rate-limit-exceeded"), **headers))
     assert error.kind is Kind.CAPPED
     assert error.retry_after is not None
     assert timedelta(seconds=7100) < error.retry_after <= timedelta(seconds=7200)
     headers[f"x-{who}-limit-24hour-remaining"] = "3"
-    error = NETWORK.error_of(answer(429, problem("rate-limit-exceeded"), **headers))
+    error = PLATFORM.error_of(answer(429, problem("rate-limit-exceeded"), **headers))
     assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=1))

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from domain.post import Media, MediaType
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
-from platforms.twitter import NETWORK
+from platforms.twitter import PLATFORM
 from platforms.twitter.media import PIECE_BYTES, media_ids, media_keys
 from platforms.twitter.rules import MEGABYTE, file_rules
 from sandbox.server import running_sandbox
@@ -49,8 +49,8 @@ async def x(connect: Connect) -> Rig:
     return await connect("twitter")
 
 
-async def refused(step: Awaitable[Any]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[Any]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
@@ -74,13 +74,13 @@ async def test_a_broken_upload_goes_on_from_the_piece_that_is_missing(x: Rig, sa
     # The first piece arrives, the second does not.
     failing = httpx.AsyncClient(event_hooks={"request": [refuse_piece(1)]})
     async with failing:
-        error = await refused(NETWORK.prepare(x.connection(failing), sending))
+        error = await refused(PLATFORM.prepare(x.connection(failing), sending))
     assert error.kind is Kind.TRANSIENT
     saved = x.saved[-1]["media"]["0"]
     assert (saved["stage"], saved["pieces"], saved["size"]) == ("sending", 1, len(source.content))
 
     before = len(await paths(sandbox))
-    await NETWORK.prepare(x.connection(), replace(sending, handles=x.saved[-1]))
+    await PLATFORM.prepare(x.connection(), replace(sending, handles=x.saved[-1]))
     assert (await paths(sandbox))[before:] == ["append", "append", "finalize"]
     assert x.saved[-1]["media"]["0"]["id"] == saved["id"]
     assert len(beats) == 3
@@ -100,18 +100,18 @@ def refuse_piece(number: int) -> Callable[[httpx.Request], Awaitable[None]]:
 async def test_another_file_behind_the_same_url_starts_anew(x: Rig, sandbox: Sandbox) -> None:
     sending = replace(x.sending("", [VIDEO]), media=Given(await a_large_video(sandbox)))
     await sandbox.fault("twitter", "reject", "prepare", times=1, status=503)
-    await refused(NETWORK.prepare(x.connection(), sending))
+    await refused(PLATFORM.prepare(x.connection(), sending))
     sending.handles["media"]["0"] |= {"stage": "sending", "size": 7, "pieces": 1, "id": "1", "expiresAt": 2**31}
-    await NETWORK.prepare(x.connection(), sending)
+    await PLATFORM.prepare(x.connection(), sending)
     assert sending.handles["media"]["0"]["id"] != "1"
     assert sending.handles["media"]["0"]["pieces"] == 3
 
 
 async def test_what_is_ready_is_neither_fetched_nor_sent_again(x: Rig, sandbox: Sandbox) -> None:
     sending = x.sending("", [sandbox.media("once.jpg", "a picture")])
-    await NETWORK.prepare(x.connection(), sending)
+    await PLATFORM.prepare(x.connection(), sending)
     before = await x.operations()
-    await NETWORK.prepare(x.connection(), replace(sending, handles=x.saved[-1]))
+    await PLATFORM.prepare(x.connection(), replace(sending, handles=x.saved[-1]))
     assert await x.operations() == before
     assert len(x.source.opened) == 1
 
@@ -119,31 +119,31 @@ async def test_what_is_ready_is_neither_fetched_nor_sent_again(x: Rig, sandbox: 
 async def test_one_image_that_fails_does_not_lose_the_others(x: Rig, sandbox: Sandbox) -> None:
     sending = x.sending("", [sandbox.media(f"some{index}.jpg") for index in range(3)])
     await sandbox.fault("twitter", "reject", "prepare", status=503)
-    assert (await refused(NETWORK.prepare(x.connection(), sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.prepare(x.connection(), sending))).kind is Kind.TRANSIENT
     ready = [name for name, upload in x.saved[-1]["media"].items() if upload.get("stage") == "ready"]
     assert len(ready) == 2
     before = len(await paths(sandbox))
-    await NETWORK.prepare(x.connection(), sending)
+    await PLATFORM.prepare(x.connection(), sending)
     assert (await paths(sandbox))[before:] == ["upload"]
     assert len(set(media_ids(sending.handles))) == 3
 
 
 async def test_an_upload_that_is_about_to_expire_is_made_anew(x: Rig, sandbox: Sandbox) -> None:
     sending = x.sending("", [sandbox.media("old.jpg")])
-    await NETWORK.prepare(x.connection(), sending)
+    await PLATFORM.prepare(x.connection(), sending)
     [old] = media_ids(sending.handles)
     assert sending.handles["media"]["0"]["expiresAt"] > time.time() + 80_000
     sending.handles["media"]["0"]["expiresAt"] = int(time.time()) + 60
-    await NETWORK.prepare(x.connection(), sending)
+    await PLATFORM.prepare(x.connection(), sending)
     assert media_ids(sending.handles) != [old]
 
 
 async def test_media_that_were_replaced_are_uploaded_and_removed_ones_forgotten(x: Rig, sandbox: Sandbox) -> None:
     sending = x.sending("", [sandbox.media("first.jpg"), sandbox.media("second.jpg")])
-    await NETWORK.prepare(x.connection(), sending)
+    await PLATFORM.prepare(x.connection(), sending)
     old = media_ids(sending.handles)
     changed = x.sending("", [sandbox.media("third.jpg")], handles=x.saved[-1])
-    await NETWORK.prepare(x.connection(), changed)
+    await PLATFORM.prepare(x.connection(), changed)
     assert len(media_ids(changed.handles)) == 1
     assert not set(media_ids(changed.handles)) & set(old)
 
@@ -151,10 +151,10 @@ async def test_media_that_were_replaced_are_uploaded_and_removed_ones_forgotten(
 async def test_an_upload_x_has_lost_is_made_anew_and_only_then_at_fault(x: Rig, sandbox: Sandbox) -> None:
     lost = {"url": VIDEO.url, "stage": "processing", "id": "1", "key": "7_1", "expiresAt": int(time.time()) + 9_000}
     sending = replace(x.sending("", [VIDEO], handles={"media": {"0": lost}}), media=Given(await a_large_video(sandbox)))
-    error = await refused(NETWORK.prepare(x.connection(), sending))
+    error = await refused(PLATFORM.prepare(x.connection(), sending))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "invalid_request")
     assert x.saved[-1] == {"media": {}}
-    await NETWORK.prepare(x.connection(), sending)
+    await PLATFORM.prepare(x.connection(), sending)
     assert sending.handles["media"]["0"]["stage"] == "ready"
 
 
@@ -167,7 +167,7 @@ async def test_alt_texts_reach_x(x: Rig, sandbox: Sandbox) -> None:
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         sending = x.sending("", [sandbox.media("described.png", "two birds"), sandbox.media("bare.png")])
-        await NETWORK.prepare(x.connection(client), sending)
+        await PLATFORM.prepare(x.connection(client), sending)
     [body] = bodies
     assert httpx.Response(200, content=body).json() == {
         "id": sending.handles["media"]["0"]["id"],
@@ -183,20 +183,20 @@ async def test_a_video_is_waited_for_as_x_asks() -> None:
         x = await open_account(sandbox, "twitter")
         sending = x.sending("", [sandbox.media("slow.mp4", "moving")])
         for code in ("media_pending", "media_in_progress"):
-            error = await refused(NETWORK.prepare(x.connection(), sending))
+            error = await refused(PLATFORM.prepare(x.connection(), sending))
             assert (error.kind, error.code) == (Kind.NOT_READY, code)
             assert error.retry_after == timedelta(seconds=1)
             sending = replace(sending, handles=x.saved[-1])
             now[0] += 1
         now[0] += 1
-        await NETWORK.prepare(x.connection(), sending)
+        await PLATFORM.prepare(x.connection(), sending)
         assert x.saved[-1]["media"]["0"]["stage"] == "ready"
         assert len(x.source.opened) == 1
 
 
 async def test_a_video_that_x_cannot_process_is_refused_and_forgotten(x: Rig) -> None:
     sending = replace(x.sending("", [VIDEO]), media=Given(b"no video at all"))
-    error = await refused(NETWORK.prepare(x.connection(), sending))
+    error = await refused(PLATFORM.prepare(x.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, "media_processing_failed")
     assert x.saved[-1] == {"media": {}}
 
@@ -215,7 +215,7 @@ async def test_a_video_that_x_cannot_process_is_refused_and_forgotten(x: Rig) ->
 async def test_what_x_would_refuse_is_not_sent(x: Rig, kind: MediaType, source: Given, code: str) -> None:
     before = await x.operations()
     sending = replace(x.sending("", [Media(type=kind, url="https://cdn.example.com/a")]), media=source)
-    error = await refused(NETWORK.prepare(x.connection(), sending))
+    error = await refused(PLATFORM.prepare(x.connection(), sending))
     assert (error.kind, error.code) == (Kind.REJECTED, code)
     assert await x.operations() == before
 
@@ -224,9 +224,9 @@ async def test_a_video_goes_up_in_smaller_pieces_if_x_wants_them(x: Rig, sandbox
     await sandbox.switch_on("twitter", "small_pieces")
     source = Given(await a_large_video(sandbox))
     sending = replace(x.sending("", [VIDEO]), media=source)
-    error = await refused(NETWORK.prepare(x.connection(), sending))
+    error = await refused(PLATFORM.prepare(x.connection(), sending))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "smaller_pieces")
-    await NETWORK.prepare(x.connection(), sending)
+    await PLATFORM.prepare(x.connection(), sending)
     await sandbox.clear_conditions("twitter")
     assert sending.handles["media"]["0"]["stage"] == "ready"
 

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.rules import Violation
-from platforms.twitter import NETWORK
+from platforms.twitter import PLATFORM
 from platforms.twitter.settings import TwitterCredentials, TwitterSettings
 
 FREE = AccountFacts("tw_1", "1", "free")
@@ -24,11 +24,11 @@ def media(kind: MediaType, count: int = 1) -> tuple[Media, ...]:
 def check(
     text: str = "text", items: tuple[Media, ...] = (), account: AccountFacts = FREE, **settings: Any
 ) -> list[Violation]:
-    return NETWORK.check(Draft(text, items, TwitterSettings.model_validate(settings)), account)
+    return PLATFORM.check(Draft(text, items, TwitterSettings.model_validate(settings)), account)
 
 
 def test_it_is_registered() -> None:
-    assert networks()["twitter"] is NETWORK
+    assert platforms()["twitter"] is PLATFORM
 
 
 @pytest.mark.parametrize(

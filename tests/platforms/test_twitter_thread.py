@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from platforms.base import Absent, Published, Sending
-from platforms.errors import Kind, NetworkError
-from platforms.twitter import NETWORK
+from platforms.errors import Kind, PlatformError
+from platforms.twitter import PLATFORM
 from tests.platforms.rig import Rig, Sandbox
 
 Connect = Callable[..., Awaitable[Rig]]
@@ -27,7 +27,7 @@ async def x(connect: Connect) -> Rig:
 @pytest.fixture
 def quick_belief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Believe at once that what X does not show is not there: the sandbox's reads do not lag."""
-    monkeypatch.setattr(type(NETWORK), "believes_absence_after", timedelta(0))
+    monkeypatch.setattr(type(PLATFORM), "believes_absence_after", timedelta(0))
 
 
 def a_thread_with_media(sandbox: Sandbox) -> dict[str, Any]:
@@ -40,14 +40,14 @@ def a_thread_with_media(sandbox: Sandbox) -> dict[str, Any]:
 
 
 async def first_of(x: Rig, sending: Sending[Any]) -> Published:
-    if NETWORK.prepares(sending.draft):
-        await NETWORK.prepare(x.connection(), sending)
+    if PLATFORM.prepares(sending.draft):
+        await PLATFORM.prepare(x.connection(), sending)
     sending.started_at = datetime.now(UTC)
-    return await NETWORK.publish(x.connection(), sending)
+    return await PLATFORM.publish(x.connection(), sending)
 
 
-async def refused(step: Awaitable[Any]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[Any]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
@@ -97,12 +97,12 @@ async def test_a_thread_follows_post_by_post_with_its_media(x: Rig, sandbox: San
             bodies.append(await request.aread())
 
     sending = x.sending("first", [sandbox.media("a.jpg")], settings=a_thread_with_media(sandbox))
-    assert NETWORK.check(sending.draft, x.account) == []
+    assert PLATFORM.check(sending.draft, x.account) == []
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        await NETWORK.prepare(x.connection(client), sending)
+        await PLATFORM.prepare(x.connection(client), sending)
     assert await x.posts() == []
-    published = await NETWORK.publish(x.connection(), sending)
-    assert await NETWORK.complete(x.connection(), sending, published) == published
+    published = await PLATFORM.publish(x.connection(), sending)
+    assert await PLATFORM.complete(x.connection(), sending, published) == published
     assert await is_whole(x, published, ["first", "second", "", "last"])
     assert [post["mediaCount"] for post in await x.posts()][::-1] == [1, 2, 1, 0]
     assert [httpx.Response(200, content=body).json()["metadata"]["alt_text"]["text"] for body in bodies] == [
@@ -112,16 +112,16 @@ async def test_a_thread_follows_post_by_post_with_its_media(x: Rig, sandbox: San
 
 
 async def test_only_the_media_of_a_thread_are_reason_to_prepare(x: Rig, sandbox: Sandbox) -> None:
-    assert not NETWORK.prepares(x.sending("first", settings=TWO).draft)
-    assert NETWORK.prepares(x.sending("first", settings=a_thread_with_media(sandbox)).draft)
+    assert not PLATFORM.prepares(x.sending("first", settings=TWO).draft)
+    assert PLATFORM.prepares(x.sending("first", settings=a_thread_with_media(sandbox)).draft)
 
 
 async def test_a_thread_that_is_public_asks_nothing_more(x: Rig) -> None:
     sending = x.sending("first", settings=TWO)
     published = await first_of(x, sending)
-    await NETWORK.complete(x.connection(), sending, published)
+    await PLATFORM.complete(x.connection(), sending, published)
     before = len(x.exchanges)
-    assert await NETWORK.complete(x.connection(), resumed(x, sending), published) == published
+    assert await PLATFORM.complete(x.connection(), resumed(x, sending), published) == published
     assert len(x.exchanges) == before
 
 
@@ -135,10 +135,10 @@ async def test_the_settings_of_a_post_are_those_of_the_first(x: Rig) -> None:
             bodies.append(httpx.Response(200, content=await request.aread()).json())
 
     sending = x.sending("first", settings=settings)
-    assert NETWORK.check(sending.draft, x.account) == []
+    assert PLATFORM.check(sending.draft, x.account) == []
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        published = await NETWORK.publish(x.connection(client), sending)
-        await NETWORK.complete(x.connection(client), sending, published)
+        published = await PLATFORM.publish(x.connection(client), sending)
+        await PLATFORM.complete(x.connection(client), sending, published)
     assert [sorted(body) for body in bodies] == [["poll", "reply", "reply_settings", "text"], *[["reply", "text"]] * 2]
     assert bodies[1]["reply"] == {"in_reply_to_tweet_id": published.platform_post_id}
 
@@ -154,13 +154,13 @@ async def test_each_post_is_public_once_though_an_answer_is_lost(
     published = await first_of(x, sending)
     if number:
         sending.draft.settings.thread_items, items = sending.draft.settings.thread_items[:1], settings["threadItems"]
-        await NETWORK.complete(x.connection(), sending, published)
+        await PLATFORM.complete(x.connection(), sending, published)
         sending.draft = x.sending("first", settings={"threadItems": items}).draft
     await sandbox.fault("twitter", fault, "publish")
-    error = await refused(NETWORK.complete(x.connection(), sending, published))
+    error = await refused(PLATFORM.complete(x.connection(), sending, published))
     assert error.kind is Kind.NOT_READY
     assert error.retry_after is not None
-    done = await NETWORK.complete(x.connection(), resumed(x, sending), published)
+    done = await PLATFORM.complete(x.connection(), resumed(x, sending), published)
     assert done.warning is None
     assert await is_whole(x, published, ["first", "second", "", "last"] if with_media else ["first", "second", "third"])
 
@@ -169,13 +169,13 @@ async def test_a_post_that_x_does_not_show_yet_is_not_sent_again(x: Rig, sandbox
     sending = x.sending("first", settings=TWO)
     published = await first_of(x, sending)
     await sandbox.fault("twitter", "accept_then_drop", "publish")
-    await refused(NETWORK.complete(x.connection(), sending, published))
+    await refused(PLATFORM.complete(x.connection(), sending, published))
     await sandbox.fault("twitter", "reject", "confirm", status=200, body={"meta": {"result_count": 0}})
     before = len(await x.operations())
-    error = await refused(NETWORK.complete(x.connection(), resumed(x, sending), published))
+    error = await refused(PLATFORM.complete(x.connection(), resumed(x, sending), published))
     assert (error.kind, error.code) == (Kind.NOT_READY, "unconfirmed_reply")
     assert (await x.operations())[before:] == ["confirm"]
-    await NETWORK.complete(x.connection(), resumed(x, sending), published)
+    await PLATFORM.complete(x.connection(), resumed(x, sending), published)
     assert await is_whole(x, published, ["first", "second", "third"])
 
 
@@ -184,7 +184,7 @@ async def test_a_post_that_is_noted_and_was_never_sent_is_sent(x: Rig, quick_bel
     published = await first_of(x, sending)
     note = {"parent": published.platform_post_id, "sentAt": datetime.now(UTC).isoformat()}
     crashed = x.sending("first", settings=TWO, handles={"thread": {"0": note}})
-    await NETWORK.complete(x.connection(), crashed, published)
+    await PLATFORM.complete(x.connection(), crashed, published)
     assert await is_whole(x, published, ["first", "second", "third"])
 
 
@@ -194,11 +194,11 @@ async def test_a_post_that_lands_after_it_was_believed_absent_is_not_doubled(
     sending = x.sending("first", settings=TWO)
     published = await first_of(x, sending)
     await sandbox.fault("twitter", "accept_then_drop", "publish")
-    await refused(NETWORK.complete(x.connection(), sending, published))
+    await refused(PLATFORM.complete(x.connection(), sending, published))
     await sandbox.fault("twitter", "reject", "confirm", status=200, body={"meta": {"result_count": 0}})
-    error = await refused(NETWORK.complete(x.connection(), resumed(x, sending), published))
+    error = await refused(PLATFORM.complete(x.connection(), resumed(x, sending), published))
     assert (error.kind, error.code) == (Kind.NOT_READY, "duplicate_content")
-    await NETWORK.complete(x.connection(), resumed(x, sending), published)
+    await PLATFORM.complete(x.connection(), resumed(x, sending), published)
     assert await is_whole(x, published, ["first", "second", "third"])
 
 
@@ -206,10 +206,10 @@ async def test_a_double_that_cannot_be_found_ends_the_thread(x: Rig, sandbox: Sa
     sending = x.sending("first", settings=TWO)
     published = await first_of(x, sending)
     await sandbox.fault("twitter", "drop", "publish")
-    await refused(NETWORK.complete(x.connection(), sending, published))
+    await refused(PLATFORM.complete(x.connection(), sending, published))
     await sandbox.fault("twitter", "reject", "publish", status=403, body=DUPLICATE, times=2)
-    assert (await refused(NETWORK.complete(x.connection(), resumed(x, sending), published))).kind is Kind.NOT_READY
-    done = await NETWORK.complete(x.connection(), resumed(x, sending), published)
+    assert (await refused(PLATFORM.complete(x.connection(), resumed(x, sending), published))).kind is Kind.NOT_READY
+    done = await PLATFORM.complete(x.connection(), resumed(x, sending), published)
     assert done.warning is not None
     assert done.warning.startswith("The thread ends before its post 2. X refuses a post that repeats one")
     assert await texts(x) == ["first"]
@@ -219,11 +219,11 @@ async def test_what_x_surely_did_not_take_is_sent_again_without_a_look(x: Rig, s
     sending = x.sending("first", settings=TWO)
     published = await first_of(x, sending)
     await sandbox.fault("twitter", "rate_limited", "publish", seconds=30)
-    error = await refused(NETWORK.complete(x.connection(), sending, published))
+    error = await refused(PLATFORM.complete(x.connection(), sending, published))
     assert (error.kind, error.retry_after is not None) == (Kind.RATE_LIMITED, True)
     await sandbox.control("DELETE", "faults")
     before = len(await x.operations())
-    await NETWORK.complete(x.connection(), resumed(x, sending), published)
+    await PLATFORM.complete(x.connection(), resumed(x, sending), published)
     assert (await x.operations())[before:] == ["publish", "publish"]
     assert await is_whole(x, published, ["first", "second", "third"])
 
@@ -234,17 +234,17 @@ async def test_a_limit_on_the_second_try_does_not_forget_the_first(
     sending = x.sending("first", settings=TWO)
     published = await first_of(x, sending)
     await sandbox.fault("twitter", "drop", "publish")
-    await refused(NETWORK.complete(x.connection(), sending, published))
+    await refused(PLATFORM.complete(x.connection(), sending, published))
     noted = x.saved[-1]["thread"]["0"]
     await sandbox.fault("twitter", "rate_limited", "publish", seconds=30)
-    error = await refused(NETWORK.complete(x.connection(), resumed(x, sending), published))
+    error = await refused(PLATFORM.complete(x.connection(), resumed(x, sending), published))
     assert (error.kind, x.saved[-1]["thread"]["0"]) == (Kind.RATE_LIMITED, noted)
 
 
 async def test_a_post_that_is_refused_ends_the_thread_with_a_warning(x: Rig, sandbox: Sandbox) -> None:
     sending = x.sending("first", settings={"threadItems": [{"content": "second"}, {"content": "second"}]})
     published = await first_of(x, sending)
-    done = await NETWORK.complete(x.connection(), sending, published)
+    done = await PLATFORM.complete(x.connection(), sending, published)
     assert done.platform_post_id == published.platform_post_id
     assert (
         done.warning == "The thread ends before its post 3. X refuses a post that repeats one this account made before."
@@ -254,7 +254,7 @@ async def test_a_post_that_is_refused_ends_the_thread_with_a_warning(x: Rig, san
 
 async def test_media_that_x_refuses_are_told_of_before_anything_is_public(x: Rig, sandbox: Sandbox) -> None:
     item = {"content": "second", "mediaItems": [{"type": "video", "url": sandbox.media("no-video.jpg").url}]}
-    error = await refused(NETWORK.prepare(x.connection(), x.sending("first", settings={"threadItems": [item]})))
+    error = await refused(PLATFORM.prepare(x.connection(), x.sending("first", settings={"threadItems": [item]})))
     assert (error.kind, error.code) == (Kind.REJECTED, "media_type")
 
 
@@ -263,7 +263,7 @@ async def test_media_are_uploaded_once_and_anew_where_they_expired(x: Rig, sandb
     published = await first_of(x, sending)
     opened = len(x.source.opened)
     sending.handles["thread"]["0"]["media"]["1"]["expiresAt"] = 0
-    await NETWORK.complete(x.connection(), sending, published)
+    await PLATFORM.complete(x.connection(), sending, published)
     assert len(x.source.opened) == opened + 1
     assert [post["mediaCount"] for post in await x.posts()][::-1] == [0, 2, 1, 0]
 
@@ -276,10 +276,10 @@ async def test_the_same_words_behind_another_post_are_not_taken_for_this_thread(
     published = await first_of(x, sending)
     await first_of(x, x.sending("Follow for more", settings={"replyToTweetId": other.platform_post_id}))
     await sandbox.fault("twitter", "drop", "publish")
-    await refused(NETWORK.complete(x.connection(), sending, published))
+    await refused(PLATFORM.complete(x.connection(), sending, published))
     # X itself refuses the same words a second time, where it shows the first: the thread ends, it takes nobody's post.
-    assert (await refused(NETWORK.complete(x.connection(), sending, published))).code == "duplicate_content"
-    done = await NETWORK.complete(x.connection(), sending, published)
+    assert (await refused(PLATFORM.complete(x.connection(), sending, published))).code == "duplicate_content"
+    done = await PLATFORM.complete(x.connection(), sending, published)
     assert done.warning is not None
     assert "id" not in sending.handles["thread"]["0"]
 
@@ -288,7 +288,7 @@ async def test_a_reply_is_not_taken_for_the_first_post(x: Rig) -> None:
     # Its worker died within the thread: what is looked for is the first post, not one behind it with the same words.
     first = await first_of(x, x.sending("start"))
     await first_of(x, x.sending("the words", settings={"replyToTweetId": first.platform_post_id}))
-    assert await NETWORK.confirm(x.connection(), x.sending("the words", started_at=datetime.now(UTC))) == Absent()
+    assert await PLATFORM.confirm(x.connection(), x.sending("the words", started_at=datetime.now(UTC))) == Absent()
 
 
 @pytest.mark.parametrize("fault", ["accept_then_drop", "drop"])
@@ -298,11 +298,11 @@ async def test_the_first_post_may_be_edited_within_and_after_its_thread(
     sending = x.sending("frist", settings=TWO)
     published = await first_of(x, sending)
     await sandbox.fault("twitter", fault, "publish")
-    await refused(NETWORK.complete(x.connection(), sending, published))
-    edited = await NETWORK.edit(x.connection(), published, "first, edited")
-    done = await NETWORK.complete(x.connection(), resumed(x, sending), edited)
+    await refused(PLATFORM.complete(x.connection(), sending, published))
+    edited = await PLATFORM.edit(x.connection(), published, "first, edited")
+    done = await PLATFORM.complete(x.connection(), resumed(x, sending), edited)
     assert done == edited
-    twice = await NETWORK.edit(x.connection(), edited, "first")
-    assert await NETWORK.confirm_edit(x.connection(), edited, "first") == twice
+    twice = await PLATFORM.edit(x.connection(), edited, "first")
+    assert await PLATFORM.confirm_edit(x.connection(), edited, "first") == twice
     standing = [post["text"] for post in await x.posts() if post["supersededBy"] is None]
     assert sorted(standing) == ["first", "second", "third"]

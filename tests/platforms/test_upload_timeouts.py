@@ -43,7 +43,7 @@ async def test_uploads_are_waited_for_the_longer_the_larger_they_are(
 
     monkeypatch.setattr("platforms.linkedin.media.GRACE", timedelta())
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        await rig.network.prepare(rig.connection(client), sending)
+        await rig.platform.prepare(rig.connection(client), sending)
     largest = max(given)
     assert largest >= longest
     assert given[largest] == timeouts.for_body(largest).read

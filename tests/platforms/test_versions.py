@@ -2,16 +2,16 @@
 
 from datetime import date, timedelta
 
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.versions import WARN_AHEAD, announced_ends, ending_versions
 
 
-def test_every_network_names_the_version_it_speaks() -> None:
-    assert {name for name, network in networks().items() if not network.api.name} == set()
+def test_every_platform_names_the_version_it_speaks() -> None:
+    assert {name for name, platform in platforms().items() if not platform.api.name} == set()
 
 
 def test_an_announced_end_has_a_source() -> None:
-    announced = [network.api for network in networks().values() if network.api.supported_until]
+    announced = [platform.api for platform in platforms().values() if platform.api.supported_until]
     assert announced
     assert all(api.source for api in announced)
 

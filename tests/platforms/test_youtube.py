@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from platforms.base import Absent, Published, Sending
-from platforms.errors import Kind, NetworkError
-from platforms.youtube import NETWORK, media
+from platforms.errors import Kind, PlatformError
+from platforms.youtube import PLATFORM, media
 from tests.platforms.rig import Large, Rig
 
 PIECE = 256 * 1024
@@ -34,18 +34,18 @@ def sending_of(rig: Rig, *, size: int = 0, **settings: Any) -> Sending[Any]:
 
 async def prepared(rig: Rig, *, size: int = 0, **settings: Any) -> Sending[Any]:
     sending = sending_of(rig, size=size, **settings)
-    assert NETWORK.check(sending.draft, rig.account) == []
-    await NETWORK.prepare(rig.connection(), sending)
+    assert PLATFORM.check(sending.draft, rig.account) == []
+    await PLATFORM.prepare(rig.connection(), sending)
     return sending
 
 
 async def publish(rig: Rig, sending: Sending[Any]) -> Published:
-    published = await NETWORK.publish(rig.connection(), sending)
-    return await NETWORK.complete(rig.connection(), sending, published)
+    published = await PLATFORM.publish(rig.connection(), sending)
+    return await PLATFORM.complete(rig.connection(), sending, published)
 
 
-async def refused(step: Awaitable[object]) -> NetworkError:
-    with pytest.raises(NetworkError) as caught:
+async def refused(step: Awaitable[object]) -> PlatformError:
+    with pytest.raises(PlatformError) as caught:
         await step
     return caught.value
 
@@ -73,16 +73,16 @@ async def ask(rig: Rig, resource: str, **params: str) -> dict[str, Any]:
 
 
 async def test_says_which_channel_it_is(rig: Rig) -> None:
-    identity = await NETWORK.whoami(rig.connection())
+    identity = await PLATFORM.whoami(rig.connection())
     assert (identity.user_id, identity.username) == (rig.account.user_id, f"@{rig.account.username}")
 
 
 async def test_an_account_without_a_channel_must_be_reconnected(rig: Rig) -> None:
     empty = {"kind": "youtube#channelListResponse", "pageInfo": {"totalResults": 0}}
     await rig.sandbox.fault("youtube", "reject", "auth", status=200, body=empty)
-    assert (await refused(NETWORK.whoami(rig.connection()))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.AUTH
     await rig.sandbox.fault("youtube", "reject", "auth", status=200, body="<html>")
-    assert (await refused(NETWORK.whoami(rig.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.TRANSIENT
 
 
 async def test_a_video_becomes_what_the_settings_say(rig: Rig) -> None:
@@ -112,7 +112,7 @@ async def test_only_the_last_piece_publishes(rig: Rig) -> None:
     beats: list[str] = []
     sending = sending_of(rig, size=PIECE * 3 + 10)
     sending.heartbeat = beats.append
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     assert beats == ["33%", "66%", "99%"]
     assert await rig.posts() == []
     published = await publish(rig, sending)
@@ -130,12 +130,12 @@ async def test_a_video_of_one_piece_is_begun_before_it_is_published(rig: Rig) ->
 async def test_an_upload_goes_on_where_it_stopped(rig: Rig) -> None:
     sending = sending_of(rig, size=PIECE * 4)
     async with httpx.AsyncClient(event_hooks={"request": [Stop(at=4)]}) as client:
-        assert (await refused(NETWORK.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
     again = resumed(rig, sending)
     before = len(rig.exchanges)
-    await NETWORK.prepare(rig.connection(), again)
+    await PLATFORM.prepare(rig.connection(), again)
     assert [exchange.status for exchange in rig.exchanges[before:]] == [308, 308]
-    await NETWORK.prepare(rig.connection(), again)
+    await PLATFORM.prepare(rig.connection(), again)
     await publish(rig, again)
     assert len(await rig.posts()) == 1
 
@@ -143,7 +143,7 @@ async def test_an_upload_goes_on_where_it_stopped(rig: Rig) -> None:
 async def test_a_piece_that_youtube_did_not_keep_is_sent_again(rig: Rig) -> None:
     sending = await prepared(rig, size=PIECE * 3)
     await rig.sandbox.fault("youtube", "reject", "publish", status=308, body="")
-    error = await refused(NETWORK.publish(rig.connection(), sending))
+    error = await refused(PLATFORM.publish(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "upload_offset")
     await publish(rig, sending)
     assert len(await rig.posts()) == 1
@@ -154,8 +154,8 @@ async def test_a_piece_that_youtube_did_not_keep_is_sent_again(rig: Rig) -> None
 async def test_what_landed_without_an_answer_is_found(rig: Rig, size: int, fault: str) -> None:
     sending = await prepared(rig, size=size)
     await rig.sandbox.fault("youtube", fault, "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    found = await NETWORK.confirm(rig.connection(), resumed(rig, sending))
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
+    found = await PLATFORM.confirm(rig.connection(), resumed(rig, sending))
     [post] = await rig.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
@@ -165,8 +165,8 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     sending = await prepared(rig)
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
     await rig.sandbox.fault("youtube", "accept_then_delay", "publish", seconds=2)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    assert isinstance(await NETWORK.confirm(rig.connection(), sending), Published)
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
+    assert isinstance(await PLATFORM.confirm(rig.connection(), sending), Published)
     assert len(await rig.posts()) == 1
 
 
@@ -174,12 +174,12 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
 async def test_a_session_that_has_its_video_is_sent_nothing_more(rig: Rig, step: str) -> None:
     sending = await prepared(rig)
     await rig.sandbox.fault("youtube", "accept_then_drop", "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     again = resumed(rig, sending)
     before = len(rig.exchanges)
     if step == "prepare":
-        await NETWORK.prepare(rig.connection(), again)
-    published = await NETWORK.publish(rig.connection(), again)
+        await PLATFORM.prepare(rig.connection(), again)
+    published = await PLATFORM.publish(rig.connection(), again)
     assert [exchange.method for exchange in rig.exchanges[before:]] == ["PUT"]
     assert [post["platformPostId"] for post in await rig.posts()] == [published.platform_post_id]
 
@@ -187,10 +187,10 @@ async def test_a_session_that_has_its_video_is_sent_nothing_more(rig: Rig, step:
 async def test_what_never_landed_is_sent_again(rig: Rig) -> None:
     sending = await prepared(rig, size=PIECE * 2)
     await rig.sandbox.fault("youtube", "drop", "publish")
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
     again = resumed(rig, sending)
-    assert await NETWORK.confirm(rig.connection(), again) == Absent()
-    await NETWORK.prepare(rig.connection(), again)
+    assert await PLATFORM.confirm(rig.connection(), again) == Absent()
+    await PLATFORM.prepare(rig.connection(), again)
     await publish(rig, again)
     assert len(await rig.posts()) == 1
 
@@ -198,46 +198,46 @@ async def test_what_never_landed_is_sent_again(rig: Rig) -> None:
 async def test_a_session_that_is_gone_is_looked_for_among_the_uploads(rig: Rig) -> None:
     sending = await prepared(rig)
     await rig.sandbox.fault("youtube", "accept_then_drop", "publish")
-    await refused(NETWORK.publish(rig.connection(), sending))
+    await refused(PLATFORM.publish(rig.connection(), sending))
     lose_session(sending)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    found = await NETWORK.confirm(rig.connection(), sending)
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
+    found = await PLATFORM.confirm(rig.connection(), sending)
     assert isinstance(found, Published)
     assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
     sending.started_at = datetime.now(UTC) + timedelta(minutes=5)
-    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
 
 
 async def test_a_session_that_is_gone_before_the_last_piece_begins_anew(rig: Rig) -> None:
     sending = await prepared(rig)
     lose_session(sending)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is Kind.TRANSIENT
-    await NETWORK.prepare(rig.connection(), sending)
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.TRANSIENT
+    await PLATFORM.prepare(rig.connection(), sending)
     lose_session(sending)
-    await NETWORK.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), sending)
     await publish(rig, sending)
     assert len(await rig.posts()) == 1
 
 
 async def test_without_a_session_nothing_was_uploaded(rig: Rig) -> None:
     sending = sending_of(rig)
-    assert await NETWORK.confirm(rig.connection(), sending) == Absent()
-    error = await refused(NETWORK.publish(rig.connection(), sending))
+    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
+    error = await refused(PLATFORM.publish(rig.connection(), sending))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "no_session")
 
 
 async def test_a_video_that_changed_is_uploaded_anew(rig: Rig) -> None:
     sending = await prepared(rig)
     sending.media = Large(rig.source, PIECE)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).code == "changed"
-    await NETWORK.prepare(rig.connection(), sending)
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).code == "changed"
+    await PLATFORM.prepare(rig.connection(), sending)
     await publish(rig, sending)
     assert len(await rig.posts()) == 1
 
 
 async def test_what_is_no_video_is_not_uploaded(rig: Rig) -> None:
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
-    error = await refused(NETWORK.prepare(rig.connection(), rig.sending("Hi", [media])))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Hi", [media])))
     assert (error.kind, error.code) == (Kind.REJECTED, "media_type")
 
 
@@ -248,7 +248,7 @@ async def test_an_expired_token_is_renewed_once_and_the_refresh_token_stays(rig:
         sending = sending_of(rig)
         if operation == "prepare":
             await rig.sandbox.fault("youtube", "token_expired", operation)
-        await NETWORK.prepare(rig.connection(), sending)
+        await PLATFORM.prepare(rig.connection(), sending)
         if operation == "publish":
             await rig.sandbox.fault("youtube", "token_expired", operation)
         await publish(rig, sending)
@@ -265,7 +265,7 @@ async def test_what_cannot_be_renewed_must_be_reconnected(
     if credentials:
         rig.stored = rig.stored.model_copy(update={"refresh_token": rig.stored.access_token})
     await rig.sandbox.fault("youtube", "token_expired", "prepare")
-    assert (await refused(NETWORK.prepare(rig.connection(), sending_of(rig)))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.prepare(rig.connection(), sending_of(rig)))).kind is Kind.AUTH
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ async def test_what_cannot_be_renewed_must_be_reconnected(
 )
 async def test_failures_before_the_last_piece_are_told_apart(rig: Rig, fault: str, kind: Kind) -> None:
     await rig.sandbox.fault("youtube", fault, "prepare")
-    error = await refused(NETWORK.prepare(rig.connection(), sending_of(rig)))
+    error = await refused(PLATFORM.prepare(rig.connection(), sending_of(rig)))
     assert error.kind is kind
 
 
@@ -293,7 +293,7 @@ async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
 ) -> None:
     sending = await prepared(rig)
     await rig.sandbox.fault("youtube", "reject", "publish", status=status, body=body)
-    assert (await refused(NETWORK.publish(rig.connection(), sending))).kind is kind
+    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is kind
     assert ("session" in sending.handles) is (kind is not Kind.REJECTED)
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from platforms.base import Published
-from platforms.youtube import NETWORK
+from platforms.youtube import PLATFORM
 from platforms.youtube.line import BASE_URL
 from tests.platforms.rig import Rig
 
@@ -80,15 +80,15 @@ async def test_every_request_is_described(connect: Callable[..., Awaitable[Rig]]
     settings = {**EVERYTHING, "thumbnail": f"{rig.sandbox.url}/_/media/cover.jpg"}
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         line = rig.connection(client)
-        await NETWORK.whoami(line)
+        await PLATFORM.whoami(line)
         media = [rig.sandbox.media("a.mp4")]
         sending = rig.sending("Hi", media, settings=settings, started_at=datetime.now(UTC))
-        await NETWORK.prepare(line, sending)
-        published = await NETWORK.publish(line, sending)
-        await NETWORK.complete(line, sending, published)
+        await PLATFORM.prepare(line, sending)
+        published = await PLATFORM.publish(line, sending)
+        await PLATFORM.complete(line, sending, published)
         sending.handles.pop("video")
         sending.handles["session"]["url"] = sending.handles["session"]["url"].replace("upload_id=", "upload_id=gone")
-        assert isinstance(await NETWORK.confirm(line, sending), Published)
+        assert isinstance(await PLATFORM.confirm(line, sending), Published)
 
     seen = set()
     for request in sent:
@@ -117,5 +117,5 @@ async def test_every_request_is_described(connect: Callable[..., Awaitable[Rig]]
 def test_the_address_is_the_documents(document: dict[str, Any]) -> None:
     assert document["rootUrl"] == f"{BASE_URL}/"
     insert = document["resources"]["videos"]["methods"]["insert"]
-    [rule] = NETWORK.rules.files
+    [rule] = PLATFORM.rules.files
     assert rule.max_bytes == int(insert["mediaUpload"]["maxSize"])

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from platforms.errors import LONGEST_TEXT, Kind, NetworkError
+from platforms.errors import LONGEST_TEXT, Kind, PlatformError
 from platforms.youtube.errors import UPLOAD_LIMIT_WAIT, error_of, until_quota_resets
 from tests.platforms.rig import Rig
 from tests.platforms.test_youtube import prepared, refused, rig
@@ -13,7 +13,7 @@ from tests.platforms.test_youtube import prepared, refused, rig
 __all__ = ["rig"]
 
 
-def refusal(status: int, reason: str, message: str = "its own words", **headers: str) -> NetworkError:
+def refusal(status: int, reason: str, message: str = "its own words", **headers: str) -> PlatformError:
     error = {"code": status, "message": message, "errors": [{"domain": "youtube", "reason": reason}]}
     return error_of(httpx.Response(status, json={"error": error}, headers=headers))
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.youtube import NETWORK
+from platforms.youtube import PLATFORM
 from platforms.youtube.fields import video_body
 from platforms.youtube.rules import tags_length, title_of
 from platforms.youtube.settings import YouTubeSettings
@@ -22,7 +22,7 @@ def draft_of(text: str, kinds: str = "v", **settings: Any) -> Draft[YouTubeSetti
 
 
 def broken(text: str, kinds: str = "v", **settings: Any) -> list[tuple[str, str]]:
-    found = NETWORK.check(draft_of(text, kinds, **settings), CHANNEL)
+    found = PLATFORM.check(draft_of(text, kinds, **settings), CHANNEL)
     return [(each.error, ".".join(map(str, each.path)) or each.part) for each in found]
 
 

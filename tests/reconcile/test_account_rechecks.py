@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from domain.post import TargetStatus
 from platforms.base import Connection, Identity
-from platforms.registry import networks
+from platforms.registry import platforms
 from reconcile import account_rechecks
 from reconcile.account_rechecks import AccountChecks
 from runtime import worker
@@ -41,11 +41,11 @@ def hangs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         await asyncio.sleep(3600)
         raise AssertionError("unreachable")
 
-    monkeypatch.setattr(networks()["telegram"], "whoami", whoami)
+    monkeypatch.setattr(platforms()["telegram"], "whoami", whoami)
     return asked
 
 
-async def test_a_network_that_hangs_delays_no_other(stack: Stack, hangs: list[str]) -> None:
+async def test_a_platform_that_hangs_delays_no_other(stack: Stack, hangs: list[str]) -> None:
     """Neither the questions to others, nor the posts of those that were accepted."""
     hung = [await stack.connect("telegram") for _ in range(2)]
     works = await stack.connect("twitter")

@@ -14,7 +14,7 @@ from structlog.typing import EventDict
 from api.app import create_app
 from api.dependencies import Dependencies
 from domain.post import PostStatus, TargetStatus
-from platforms.registry import networks
+from platforms.registry import platforms
 from reconcile.late_posts import LatePostWatch
 from reconcile.readiness import UNDELIVERED_AFTER
 from runtime import worker
@@ -116,7 +116,7 @@ async def test_an_unpolled_queue_with_work_is_named(alone: Stack, lines: list[Ev
         await alone.start(post)
         parts = await becomes(ask, 503)
         assert (parts["publish-instagram"], parts["worker"], parts["temporal"]) == (False, False, True)
-        without_work = {f"publish-{name}" for name in networks()} - {"publish-instagram"}
+        without_work = {f"publish-{name}" for name in platforms()} - {"publish-instagram"}
         assert not without_work & set(parts), "what has no work needs no worker"
 
         await asyncio.sleep(LATE_AFTER.total_seconds())

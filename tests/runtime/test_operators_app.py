@@ -91,7 +91,7 @@ async def test_a_probe_that_is_refused_sends_no_other_post(stack: Stack) -> None
         await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
 
 
-async def test_another_app_of_the_network_is_not_concerned(stack: Stack) -> None:
+async def test_another_app_of_the_platform_is_not_concerned(stack: Stack) -> None:
     account = await with_app(stack, f"app_{secrets.token_hex(4)}")
     other = await with_app(stack, f"app_{secrets.token_hex(4)}")
     await refuse_app(stack)

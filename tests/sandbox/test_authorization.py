@@ -24,7 +24,7 @@ ASKED = {
 Query = dict[str, str]
 
 
-class Network:
+class Platform:
     """X and an app at it."""
 
     def __init__(self, http: httpx.AsyncClient, clock: Clock) -> None:
@@ -49,28 +49,28 @@ def _query(response: httpx.Response) -> Query:
 
 
 @pytest.fixture
-async def network() -> AsyncIterator[Network]:
+async def platform() -> AsyncIterator[Platform]:
     clock = Clock()
     async with running_sandbox(clock=clock) as url, httpx.AsyncClient(base_url=url, timeout=30) as http:
         app = {"platform": "twitter", "clientId": "app", "clientSecret": "s3cret", "redirectUris": [BACK]}
         assert (await http.post("/_/apps", json=app)).status_code == 201
-        yield Network(http, clock)
+        yield Platform(http, clock)
 
 
-async def test_a_code_is_traded_for_tokens_that_speak_for_the_person(network: Network) -> None:
-    back = _query(await network.ask(sandbox_as="jane"))
+async def test_a_code_is_traded_for_tokens_that_speak_for_the_person(platform: Platform) -> None:
+    back = _query(await platform.ask(sandbox_as="jane"))
     assert (back["from"], back["state"]) == ("x", "s-1")
-    tokens = (await network.trade(back["code"])).json()
+    tokens = (await platform.trade(back["code"])).json()
     assert set(tokens) == {"token_type", "expires_in", "access_token", "scope", "refresh_token"}
     headers = {"authorization": f"Bearer {tokens['access_token']}"}
-    assert (await network.http.get("/twitter/2/users/me", headers=headers)).json()["data"]["username"] == "jane"
+    assert (await platform.http.get("/twitter/2/users/me", headers=headers)).json()["data"]["username"] == "jane"
 
 
 @pytest.mark.parametrize(
     "redirect_uri", ["https://app.example/back", BACK + "/", "https://app.example/back?from=X", "https://evil.example/"]
 )
-async def test_nobody_is_sent_to_an_address_that_is_not_registered(network: Network, redirect_uri: str) -> None:
-    answer = await network.ask(redirect_uri=redirect_uri, sandbox_as="jane")
+async def test_nobody_is_sent_to_an_address_that_is_not_registered(platform: Platform, redirect_uri: str) -> None:
+    answer = await platform.ask(redirect_uri=redirect_uri, sandbox_as="jane")
     assert answer.status_code == 400
     assert "location" not in answer.headers
 
@@ -85,8 +85,8 @@ async def test_nobody_is_sent_to_an_address_that_is_not_registered(network: Netw
         ({"sandbox_as": "jane", "sandbox_decline": "all"}, "access_denied"),
     ],
 )
-async def test_the_app_is_told_what_is_refused(network: Network, changed: Query, error: str) -> None:
-    answer = _query(await network.ask(**changed))
+async def test_the_app_is_told_what_is_refused(platform: Platform, changed: Query, error: str) -> None:
+    answer = _query(await platform.ask(**changed))
     assert (answer["error"], answer["state"]) == (error, "s-1")
     assert "code" not in answer
 
@@ -94,38 +94,40 @@ async def test_the_app_is_told_what_is_refused(network: Network, changed: Query,
 @pytest.mark.parametrize(
     "changed", [{"redirect_uri": "https://app.example/back"}, {"code_verifier": "w" * 43}, {"code_verifier": ""}]
 )
-async def test_a_code_that_is_traded_wrongly_is_used_up(network: Network, changed: Query) -> None:
-    code = await network.code()
-    assert (await network.trade(code, **changed)).status_code == 400
-    assert (await network.trade(code)).status_code == 400
+async def test_a_code_that_is_traded_wrongly_is_used_up(platform: Platform, changed: Query) -> None:
+    code = await platform.code()
+    assert (await platform.trade(code, **changed)).status_code == 400
+    assert (await platform.trade(code)).status_code == 400
 
 
-async def test_a_code_works_once_and_for_half_a_minute(network: Network) -> None:
-    code, late = await network.code(), await network.code()
-    assert (await network.trade(code)).status_code == 200
-    assert (await network.trade(code)).json()["error_description"].endswith("authorization code was invalid.")
-    network.clock.now += 31
-    assert (await network.trade(late)).status_code == 400
+async def test_a_code_works_once_and_for_half_a_minute(platform: Platform) -> None:
+    code, late = await platform.code(), await platform.code()
+    assert (await platform.trade(code)).status_code == 200
+    assert (await platform.trade(code)).json()["error_description"].endswith("authorization code was invalid.")
+    platform.clock.now += 31
+    assert (await platform.trade(late)).status_code == 400
 
 
-async def test_a_wrong_secret_is_the_apps_fault_and_uses_nothing_up(network: Network) -> None:
-    code = await network.code()
-    assert (await network.trade(code, secret="wrong")).json()["error"] == "unauthorized_client"
-    assert (await network.trade(code)).status_code == 200
+async def test_a_wrong_secret_is_the_apps_fault_and_uses_nothing_up(platform: Platform) -> None:
+    code = await platform.code()
+    assert (await platform.trade(code, secret="wrong")).json()["error"] == "unauthorized_client"
+    assert (await platform.trade(code)).status_code == 200
 
 
-async def test_a_page_asks_a_person_who_may_be_somebody_new(network: Network) -> None:
-    page = await network.ask()
+async def test_a_page_asks_a_person_who_may_be_somebody_new(platform: Platform) -> None:
+    page = await platform.ask()
     assert page.status_code == 200
     assert "tweet.write" in page.text
     decision = {"username": "newcomer", "decision": "allow"}
-    said = await network.http.post("/twitter/i/oauth2/authorize", params=ASKED, data=decision)
-    assert (await network.trade(_query(said)["code"])).status_code == 200
-    refused = await network.http.post("/twitter/i/oauth2/authorize", params=ASKED, data=decision | {"decision": "deny"})
+    said = await platform.http.post("/twitter/i/oauth2/authorize", params=ASKED, data=decision)
+    assert (await platform.trade(_query(said)["code"])).status_code == 200
+    refused = await platform.http.post(
+        "/twitter/i/oauth2/authorize", params=ASKED, data=decision | {"decision": "deny"}
+    )
     assert _query(refused)["error"] == "access_denied"
 
 
-async def test_google_lets_people_untick_single_scopes(network: Network) -> None:
+async def test_google_lets_people_untick_single_scopes(platform: Platform) -> None:
     prefix = "https://www.googleapis.com/auth/youtube"
     back = "http://localhost:3000/back"
     asked = {
@@ -138,9 +140,9 @@ async def test_google_lets_people_untick_single_scopes(network: Network) -> None
         "sandbox_as": "jane",
         "sandbox_decline": f"{prefix}.upload",
     }
-    code = _query(await network.http.get("/youtube/o/oauth2/v2/auth", params=asked))["code"]
+    code = _query(await platform.http.get("/youtube/o/oauth2/v2/auth", params=asked))["code"]
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": back}
     app = {"client_id": "sandbox-app", "client_secret": PLAY_SECRET}
-    tokens = (await network.http.post("/youtube/token", data={**form, **app})).json()
+    tokens = (await platform.http.post("/youtube/token", data={**form, **app})).json()
     assert tokens["scope"] == f"{prefix}.readonly"
     assert tokens["refresh_token"]

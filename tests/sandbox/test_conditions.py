@@ -41,7 +41,7 @@ async def test_a_condition_may_hold_for_one_account(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("platform", ["bluesky", "facebook", "pinterest", "tiktok"])
-async def test_every_network_knows_an_app_that_is_refused(sandbox: Sandbox, platform: str) -> None:
+async def test_every_platform_knows_an_app_that_is_refused(sandbox: Sandbox, platform: str) -> None:
     known = (await sandbox.control.get("/_/conditions")).json()["known"]
     assert "app_refused" in known[platform]
 

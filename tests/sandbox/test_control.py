@@ -114,7 +114,7 @@ async def test_bad_accounts_are_refused(shared: Sandbox) -> None:
         assert answer.json()["error"]
 
 
-async def test_health_names_the_networks(shared: Sandbox) -> None:
+async def test_health_names_the_platforms(shared: Sandbox) -> None:
     health = (await shared.control.get("/_/health")).json()
     assert (health["status"], health["realistic"]) == ("ok", False)
     assert health["platforms"] == sorted(health["platforms"])

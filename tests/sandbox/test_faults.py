@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from platforms.errors import Kind
-from platforms.registry import networks
+from platforms.registry import platforms
 from tests.sandbox.conftest import Sandbox
 
 
@@ -27,7 +27,7 @@ async def test_reject_answers_before_doing_anything_with_status_and_body(sandbox
     assert await published(sandbox, "rejected") == 0
 
 
-async def test_reject_without_status_is_a_refusal_for_good_in_the_networks_own_words(sandbox: Sandbox) -> None:
+async def test_reject_without_status_is_a_refusal_for_good_in_the_platforms_own_words(sandbox: Sandbox) -> None:
     await sandbox.fault("twitter", "reject")
     await sandbox.fault("instagram", "reject")
     x, instagram = await sandbox.x.get("/2/users/me"), await sandbox.ig.get("/v25.0/me")
@@ -103,7 +103,7 @@ async def test_accept_then_outlast_does_not_wait_for_ever(sandbox: Sandbox) -> N
     assert (await sandbox.x.post("/2/tweets", json={"text": "not outlasted"})).status_code == 201
 
 
-async def test_rate_limited_speaks_in_the_networks_own_headers(sandbox: Sandbox) -> None:
+async def test_rate_limited_speaks_in_the_platforms_own_headers(sandbox: Sandbox) -> None:
     await sandbox.fault("twitter", "rate_limited", seconds=30)
     await sandbox.fault("instagram", "rate_limited", seconds=180)
     x, instagram = await sandbox.x.post("/2/tweets", json={"text": "a"}), await sandbox.ig.get("/v25.0/me")
@@ -115,7 +115,7 @@ async def test_rate_limited_speaks_in_the_networks_own_headers(sandbox: Sandbox)
     assert "x-app-usage" in instagram.headers
 
 
-async def test_token_expired_is_worded_as_the_network_does(sandbox: Sandbox) -> None:
+async def test_token_expired_is_worded_as_the_platform_does(sandbox: Sandbox) -> None:
     await sandbox.fault("twitter", "token_expired", operation="auth")
     await sandbox.fault("instagram", "token_expired", operation="auth")
     assert (await sandbox.x.get("/2/users/me")).status_code == 401
@@ -202,9 +202,9 @@ async def test_any_fault_can_be_held_back(sandbox: Sandbox, fault: str) -> None:
         assert (await sending).status_code in {400, 500}
 
 
-@pytest.mark.parametrize("platform", sorted(networks()))
-async def test_a_refusal_without_a_status_is_final_on_every_network(sandbox: Sandbox, platform: str) -> None:
+@pytest.mark.parametrize("platform", sorted(platforms()))
+async def test_a_refusal_without_a_status_is_final_on_every_platform(sandbox: Sandbox, platform: str) -> None:
     await sandbox.fault(platform, "reject")
     answer = await sandbox.control.get(f"/{platform}/")
     assert answer.status_code == 400
-    assert networks()[platform].error_of(answer).kind is Kind.REJECTED
+    assert platforms()[platform].error_of(answer).kind is Kind.REJECTED

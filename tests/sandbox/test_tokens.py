@@ -90,7 +90,7 @@ async def test_a_renewed_token_ends_after_the_time_that_was_told(timed: Sandbox,
 
 
 @pytest.mark.parametrize("platform", RENEWAL)
-async def test_a_refresh_token_is_accepted_as_often_as_its_network_does(sandbox: Sandbox, platform: str) -> None:
+async def test_a_refresh_token_is_accepted_as_often_as_its_platform_does(sandbox: Sandbox, platform: str) -> None:
     await connect(sandbox, platform)
     first = (await renew(sandbox, platform, "given to renew")).json()
     again = await renew(sandbox, platform, "given to renew")
@@ -135,7 +135,7 @@ async def test_a_token_endpoint_may_not_know_the_app(sandbox: Sandbox, platform:
     assert (await renew(sandbox, platform, "given to renew")).is_success
 
 
-async def test_networks_without_renewals_do_not_know_that(sandbox: Sandbox) -> None:
+async def test_platforms_without_renewals_do_not_know_that(sandbox: Sandbox) -> None:
     body = {"platform": "mastodon", "condition": "client_unknown"}
     assert (await sandbox.control.post("/_/conditions", json=body)).status_code == 400
 

@@ -53,7 +53,7 @@ async def add_and_fail(database: Database, post: Post) -> None:
         raise RuntimeError("no")
 
 
-HELD = AuditEntry(Action.HELD, WORKER, targets=(("twitter", "tw_1"),), details=(("code", "network_cap"),))
+HELD = AuditEntry(Action.HELD, WORKER, targets=(("twitter", "tw_1"),), details=(("code", "platform_cap"),))
 RELEASED = AuditEntry(Action.RELEASED, WORKER, targets=(("twitter", "tw_1"),))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from domain.ids import new_id
 from media.public_files import PublicFiles
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from store.database import Database
 from store.media_files import TooManyFiles, delete_expired_files, keep_file
 from store.workspaces import create_workspace
@@ -58,7 +58,7 @@ async def test_a_full_workspace_delays_the_step(database: Database, monkeypatch:
             return b"a"
 
     monkeypatch.setattr("store.media_files.MOST_FILES", 0)
-    with pytest.raises(NetworkError) as refused:
+    with pytest.raises(PlatformError) as refused:
         await PublicFiles(database, "https://api.example.com").put(await workspace(database), File())  # type: ignore[arg-type]
     assert (refused.value.kind, refused.value.code) == (Kind.TRANSIENT, "too_many_media")
     assert refused.value.retry_after

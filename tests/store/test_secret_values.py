@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.secret_values import MASK, SECRET_FIELD, SecretValues
 
 SECRETS = st.text(alphabet=string.ascii_letters + string.digits + "-_.~+/=:%!$*@#&?", min_size=8, max_size=80)
@@ -126,8 +126,8 @@ def test_threads_may_remember_and_mask_at_the_same_time() -> None:
     assert failures == []
 
 
-@pytest.mark.parametrize("platform", sorted(networks()))
-def test_every_secret_of_a_networks_credentials_is_known_by_its_name(platform: str) -> None:
-    for name, field in networks()[platform].credentials.model_fields.items():
+@pytest.mark.parametrize("platform", sorted(platforms()))
+def test_every_secret_of_a_platforms_credentials_is_known_by_its_name(platform: str) -> None:
+    for name, field in platforms()[platform].credentials.model_fields.items():
         if "SecretStr" in str(field.annotation):
             assert SECRET_FIELD.search(name), f"{platform}'s {name} would not be masked in logs"

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 
 from activities import options
-from platforms.registry import networks
+from platforms.registry import platforms
 
 
 @pytest.fixture
 def quick_confirms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Confirm every half second, and soon believe what is not there: the sandbox's reads do not lag."""
     monkeypatch.setattr(options, "FIRST_CONFIRM_WAITS", (timedelta(seconds=0.5),) * 60)
-    for network in networks().values():
-        monkeypatch.setattr(type(network), "believes_absence_after", timedelta(seconds=1))
+    for platform in platforms().values():
+        monkeypatch.setattr(type(platform), "believes_absence_after", timedelta(seconds=1))

@@ -75,7 +75,7 @@ async def test_what_is_due_and_ready_is_published_within_its_workflows_task(stac
     assert await ways(stack, post) == [WITHIN]
 
 
-async def test_a_network_that_does_not_answer_takes_no_more_than_its_room(
+async def test_a_platform_that_does_not_answer_takes_no_more_than_its_room(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(at_hand, "ROOM", 1)
@@ -108,7 +108,7 @@ async def test_what_takes_longer_than_a_moment_goes_on_as_a_step_and_is_sent_onc
     assert await attempts(stack, post) == [("publish", "done")]
 
 
-async def test_what_is_refused_for_now_is_tried_again_after_the_networks_wait(stack: Stack) -> None:
+async def test_what_is_refused_for_now_is_tried_again_after_the_platforms_wait(stack: Stack) -> None:
     await stack.fault("twitter", "rate_limited", "publish", seconds=2)
     began = datetime.now(UTC)
     post = await stack.publish("once more", [stack.accounts["twitter"]])
@@ -149,7 +149,7 @@ class TestWhereNobodyGoesOn:
         ):
             yield stack
 
-    async def test_it_goes_its_networks_way(self, alone: Stack) -> None:
+    async def test_it_goes_its_platforms_way(self, alone: Stack) -> None:
         post = await alone.publish("nobody near", [alone.accounts["twitter"]])
         assert post.status == PostStatus.PUBLISHED
         await over(alone, post)
@@ -157,7 +157,7 @@ class TestWhereNobodyGoesOn:
         assert len(await alone.public("nobody near")) == 1
 
 
-class TestWhereOneNetworkFillsTheRoom:
+class TestWhereOnePlatformFillsTheRoom:
     @pytest.fixture
     async def small(self, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stack]:
         monkeypatch.setattr(at_hand, "ROOM", 1)

@@ -93,7 +93,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("words", HOSTILE)
-def test_names_and_codes_from_networks_are_no_markup(words: str) -> None:
+def test_names_and_codes_from_platforms_are_no_markup(words: str) -> None:
     for text in (
         line(username=words),
         line(account_id=words),

@@ -19,7 +19,7 @@ from workflows.post import PostWorkflow
 SLOW = "target_2"
 
 
-class Network:
+class Platform:
     """Publish, and tell of one target late."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Network:
 
 
 async def test_what_is_public_is_edited_also_where_the_workflow_hears_of_it_late() -> None:
-    network, ids = Network(), ["target_1", SLOW]
+    platform, ids = Platform(), ["target_1", SLOW]
     targets = [TargetPlan(target_id=each, platform="twitter", account_id=f"acc_{each}") for each in ids]
     plan = Plan(
         post_id="post_1", workspace_id="ws_1", workflow_id="ws_1/now", due_at=datetime.now(UTC), targets=targets
@@ -53,7 +53,7 @@ async def test_what_is_public_is_edited_also_where_the_workflow_hears_of_it_late
             activities=[leave],
             workflow_runner=UnsandboxedWorkflowRunner(),
         ),
-        Worker(environment.client, task_queue=queue_of("twitter"), activities=[network.publish, network.edit]),
+        Worker(environment.client, task_queue=queue_of("twitter"), activities=[platform.publish, platform.edit]),
     ):
         posts = PostWorkflows(environment.client)
         await posts.start(plan)
@@ -62,8 +62,8 @@ async def test_what_is_public_is_edited_also_where_the_workflow_hears_of_it_late
             while (await handle.query("status"))["targets"][0]["status"] != TargetStatus.PUBLISHED:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await posts.edit(plan, "rev_1", ids)
-        network.told.set()
+        platform.told.set()
         async with asyncio.timeout(10):
-            while network.edited != ids:  # noqa: ASYNC110
+            while platform.edited != ids:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await handle.terminate()

@@ -174,7 +174,7 @@ async def test_an_account_is_not_refused_for_what_one_post_asks(stack: Stack) ->
     assert (await stack.publish("allowed here", [account])).status == PostStatus.PUBLISHED
 
 
-async def test_a_network_that_cannot_say_who_an_account_is_refuses_nothing(stack: Stack) -> None:
+async def test_a_platform_that_cannot_say_who_an_account_is_refuses_nothing(stack: Stack) -> None:
     account = await stack.connect("instagram")
     await stack.fault("instagram", "token_expired", "publish", accountId=account.id)
     await stack.fault("instagram", "drop", "auth")

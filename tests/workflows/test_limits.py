@@ -17,7 +17,7 @@ from domain.limits import (
 )
 from domain.plan import Plan, TargetPlan
 from domain.post import PostStatus
-from platforms.registry import networks
+from platforms.registry import platforms
 from tests.stack import Stack
 from workflows.client.failures import turned_down
 from workflows.post import PostWorkflow
@@ -29,7 +29,7 @@ def test_search_attributes_have_columns() -> None:
 
 
 def test_names_fit() -> None:
-    for name in (PostWorkflow.__name__, POSTS_QUEUE, *map(queue_of, networks())):
+    for name in (PostWorkflow.__name__, POSTS_QUEUE, *map(queue_of, platforms())):
         assert len(name.encode()) <= LONGEST_ID
 
 

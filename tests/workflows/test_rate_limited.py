@@ -16,7 +16,7 @@ from domain.post import HoldReason, PostStatus, TargetStatus
 from domain.rate_limits import RateLimit
 from domain.schedule import rfc3339
 from platforms.errors import Kind
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.tiktok import errors
 from runtime import worker
 from store.attempts import list_attempts
@@ -54,7 +54,7 @@ def _short_times(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def set_rate_limits(monkeypatch: pytest.MonkeyPatch, *rate_limits: RateLimit) -> None:
-    tiktok = networks()["tiktok"]
+    tiktok = platforms()["tiktok"]
     monkeypatch.setattr(
         type(tiktok), "rules", replace(tiktok.rules, rate_limits=rate_limits, prepare_rate_limits=rate_limits)
     )
@@ -139,7 +139,7 @@ async def test_a_cap_holds_and_lets_go_by_itself(rate_limited: Stack, monkeypatc
         assert {state for _, state in await lines(rate_limited, post)} == {"done"}
 
 
-async def test_what_the_network_says_of_a_cap_holds_for_all_posts_of_the_account(
+async def test_what_the_platform_says_of_a_cap_holds_for_all_posts_of_the_account(
     rate_limited: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limiting, "LONGEST_LIMIT", timedelta(seconds=1))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from domain.post import PostStatus
-from platforms.mastodon.network import Mastodon
+from platforms.mastodon.platform import Mastodon
 from runtime import worker
 from store.accounts import save_account
 from store.models import Account, Post
@@ -47,8 +47,8 @@ async def connect(stack: Stack, rig: Rig, **named: str) -> Account:
             session,
             Vault(stack.settings.encryption_keys),
             workspace_id=stack.workspace_id,
-            account_id=rig.network.account_id(rig.account.user_id),
-            platform=rig.network.platform,
+            account_id=rig.platform.account_id(rig.account.user_id),
+            platform=rig.platform.name,
             user_id=rig.account.user_id,
             username=rig.account.username,
             premium=False,

@@ -16,7 +16,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from platforms.registry import networks
+from platforms.registry import platforms
 from tests.workflows.changed import Gated, Ungated
 from tests.workflows.lives import LIVES, WORDS
 from tests.workflows.record import HISTORIES
@@ -70,7 +70,7 @@ def read(name: str) -> str:
 async def replay(name: str, runner: WorkflowRunner, workflow: type = PostWorkflow) -> None:
     """Replay a life's history. Fails with what to do."""
     # Loading every network takes longer than a workflow may take for one task.
-    networks()
+    platforms()
     history = WorkflowHistory.from_json(name, read(name))
     replayer = Replayer(workflows=[workflow], workflow_runner=runner, data_converter=pydantic_data_converter)
     result = await replayer.replay_workflow(history, raise_on_replay_failure=False)

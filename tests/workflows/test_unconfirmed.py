@@ -34,7 +34,7 @@ async def test_what_surely_did_not_land_is_sent_again(stack: Stack, platform: st
     assert len(await stack.public(text)) == 1
 
 
-async def test_what_its_network_says_is_public_and_never_lists_is_published(
+async def test_what_its_platform_says_is_public_and_never_lists_is_published(
     stack: Stack, quick_confirms: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platforms.meta.containers.UNLISTED_FOR", timedelta(0))
@@ -141,7 +141,7 @@ async def test_where_repeats_are_refused_a_lost_twin_does_not_pass_for_the_other
 async def test_what_google_still_checks_is_published_or_failed_only_by_its_verdict(
     stack: Stack, verdict: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platforms.googlebusiness.network.LOOKS", (0,))
+    monkeypatch.setattr("platforms.googlebusiness.platform.LOOKS", (0,))
     account = await stack.connect("googlebusiness", refreshToken="1//r")
     name = f"accounts/1/locations/2/localPosts/{verdict}"
     for operation, state in (("publish", "PROCESSING"), ("confirm", "PROCESSING"), ("confirm", verdict)):

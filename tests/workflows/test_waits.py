@@ -9,7 +9,7 @@ from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from domain.post import TargetStatus
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.models import Attempt, Post
 from store.waiting import waits_of
 from tests.stack import Stack
@@ -70,11 +70,11 @@ async def details_of(handle: WorkflowHandle[PostWorkflow, object]) -> str:
     return found.current_details
 
 
-async def test_what_a_network_refuses_for_now_is_found_and_tried_when_an_operator_says_so(stack: Stack) -> None:
+async def test_what_a_platform_refuses_for_now_is_found_and_tried_when_an_operator_says_so(stack: Stack) -> None:
     await stack.fault("twitter", "rate_limited", "publish", seconds=600)
     post = await stack.save("refused for now", [stack.accounts["plain"]])
     handle = await stack.start(post)
-    await becomes(handle, "network")
+    await becomes(handle, "platform")
     (target,) = (await stack.read(post.id)).targets
     assert (target.status, target.next_attempt_at is not None) == ("publishing", True)
     said = await details_of(handle)
@@ -88,7 +88,7 @@ async def test_what_a_network_refuses_for_now_is_found_and_tried_when_an_operato
 
 
 async def test_the_waits_between_tries_grow_over_several_steps(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(networks()["twitter"], "first_retry", timedelta(seconds=20))
+    monkeypatch.setattr(platforms()["twitter"], "first_retry", timedelta(seconds=20))
     await stack.fault("twitter", "reject", "publish", times=3, status=429, body={"title": "Too Many"})
     post = await stack.save("refused again and again", [stack.accounts["plain"]])
     handle, waits = await stack.start(post), list[float]()

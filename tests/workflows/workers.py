@@ -16,7 +16,7 @@ from activities.options import LEFT
 from activities.posts import Posts
 from activities.publish import Publishing
 from domain.outcome import Outcome
-from platforms.registry import networks
+from platforms.registry import platforms
 from runtime import worker
 from tests.stack import Stack
 from workflows.post import PostWorkflow
@@ -44,7 +44,7 @@ async def posts_worker(
     monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", queue)
     posts = Posts(stack.worker_database)
     async with worker.desk(stack.settings, stack.worker_database) as desk:
-        at_hand = AtHand(Publishing(desk), networks())
+        at_hand = AtHand(Publishing(desk), platforms())
         activities: list[Callable[..., Any]] = [
             posts.read_plan,
             posts.reopen,

@@ -10,7 +10,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
 from activities.options import POSTS_QUEUE, queue_of
-from platforms.registry import networks
+from platforms.registry import platforms
 from workflows.client.failures import answering
 
 _TIMEOUT_S = 10.0
@@ -39,9 +39,9 @@ class Queues:
         """Return the state of the workflows' own queue."""
         return await self.state(POSTS_QUEUE)
 
-    async def of_networks(self) -> dict[str, QueueState]:
+    async def of_platforms(self) -> dict[str, QueueState]:
         """Return the state of every network's queue by its name."""
-        names = [queue_of(platform) for platform in networks()]
+        names = [queue_of(platform) for platform in platforms()]
         found = await asyncio.gather(*(self.state(name, activities=True) for name in names))
         return dict(zip(names, found, strict=True))
 

@@ -313,7 +313,7 @@ class TestRefusals:
         for _ in range(2):
             assert "Start again" in await refused(await trade(stranger, "twitter", back), 503, "unavailable")
 
-    async def test_the_consent_is_kept_if_the_network_fails_after_the_trade(
+    async def test_the_consent_is_kept_if_the_platform_fails_after_the_trade(
         self, stranger: Client, stack: Stack
     ) -> None:
         back = await consent(stack, await begin(stranger), "patient")
@@ -364,11 +364,11 @@ class TestRefusals:
         response = await stranger.get("/v1/connect/twitter", params={"redirect_url": BACK, "x": "1"})
         await refused(response, 400, "unknown_parameter", "x")
 
-    async def test_an_option_has_the_values_that_the_network_knows(self, stranger: Client) -> None:
+    async def test_an_option_has_the_values_that_the_platform_knows(self, stranger: Client) -> None:
         response = await stranger.get("/v1/connect/linkedin", params={"redirect_url": BACK, "as": "company"})
         await refused(response, 400, "invalid_field_value", "as")
 
-    async def test_an_unknown_network(self, stranger: Client) -> None:
+    async def test_an_unknown_platform(self, stranger: Client) -> None:
         response = await stranger.get("/v1/connect/twiter", params={"redirect_url": BACK})
         assert "twitter?" in await refused(response, 400, "invalid_field_value", "platform")
 
@@ -419,7 +419,7 @@ class TestRefusals:
 
 
 class TestCredentials:
-    async def test_a_network_without_an_authorization_says_what_it_needs(self, stranger: Client) -> None:
+    async def test_a_platform_without_an_authorization_says_what_it_needs(self, stranger: Client) -> None:
         begun = (await stranger.get("/v1/connect/telegram")).json()
         assert (begun["method"], begun["authUrl"], begun["state"]) == ("credentials", None, None)
         assert [(each["name"], each["secret"], each["required"]) for each in begun["fields"]] == [

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.openapi.document import document
-from platforms.registry import networks
+from platforms.registry import platforms
 from tests.api.conftest import Client
 from tests.serving import listening
 
@@ -139,14 +139,14 @@ def test_a_change_has_a_schema_of_its_own() -> None:
     assert used == {"$ref": "#/components/schemas/UpdatePost"}
 
 
-def test_a_targets_network_says_which_settings_it_takes() -> None:
+def test_a_targets_platform_says_which_settings_it_takes() -> None:
     target = schemas()["Target"]
     assert target["discriminator"]["propertyName"] == "platform"
-    for platform, network in networks().items():
-        own = schemas()[target["discriminator"]["mapping"][platform].rpartition("/")[2]]
-        assert own["properties"]["platform"]["enum"] == [platform]
+    for name, platform in platforms().items():
+        own = schemas()[target["discriminator"]["mapping"][name].rpartition("/")[2]]
+        assert own["properties"]["platform"]["enum"] == [name]
         settings = own["properties"]["platformSpecificData"]["$ref"].rpartition("/")[2]
-        assert settings == network.settings.__name__
+        assert settings == platform.settings.__name__
 
 
 def test_no_example_holds_a_reference() -> None:

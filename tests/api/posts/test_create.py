@@ -175,7 +175,7 @@ class TestDraft:
         assert response.json()["isDraft"] is True
         assert response.json()["platforms"] == []
 
-    async def test_network_rules_wait(self, stranger: Client) -> None:
+    async def test_platform_rules_wait(self, stranger: Client) -> None:
         target = {**TARGET, "platformSpecificData": {"nonsense": 1}}
         response = await stranger.send_post({"content": "x" * 1000, "platforms": [target], "isDraft": True})
         assert response.status_code == 201
@@ -366,7 +366,7 @@ class TestShape:
         assert response.status_code == 400
         assert [problem["param"] for problem in response.json()["errors"]] == params
 
-    async def test_shape_errors_hide_network_errors(self, stranger: Client) -> None:
+    async def test_shape_errors_hide_platform_errors(self, stranger: Client) -> None:
         response = await stranger.send_post({**NOW, "content": "x" * 300, "tags": 1})
         assert response.status_code == 400
         assert [problem["param"] for problem in response.json()["errors"]] == ["tags"]
@@ -385,7 +385,7 @@ class TestShape:
         assert response.json()["param"] == "content"
 
 
-class TestNetworkRules:
+class TestPlatformRules:
     async def test_the_contracts_example(self, api: Client, instagram: dict[str, str]) -> None:
         response = await api.send_post({"content": "no picture", "platforms": [instagram], "publishNow": True})
         assert response.status_code == 422

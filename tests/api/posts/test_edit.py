@@ -167,5 +167,5 @@ class TestRules:
         (problem,) = response.json()["errors"]
         assert (problem["code"], problem["platform"]) == ("edit_refused", "twitter")
         assert problem["accountId"] == post["platforms"][0]["accountId"]
-        assert problem["networkCode"]
+        assert problem["platformCode"]
         assert (await api.get(f"/v1/posts/{post['id']}")).json()["platforms"] == post["platforms"]

@@ -40,12 +40,12 @@ async def test_publish_now_does_not_wait_for_a_refused_account(api: Client, stac
     assert await stack.public(wanted["content"]) == []
 
 
-async def test_a_target_that_its_network_refuses_for_now_says_why(api: Client, stack: Stack) -> None:
+async def test_a_target_that_its_platform_refuses_for_now_says_why(api: Client, stack: Stack) -> None:
     account = await stack.connect("twitter")
     await stack.fault("twitter", "rate_limited", "publish", seconds=6)
     post = (await api.send_post(body(account), Prefer="wait=3")).json()
     (target,) = post["platforms"]
-    assert (target["status"], target["waitsFor"], target["errorCategory"]) == ("publishing", "network", "rate_limited")
+    assert (target["status"], target["waitsFor"], target["errorCategory"]) == ("publishing", "platform", "rate_limited")
     assert target["error"]
     assert target["nextAttemptAt"]
     settled = await stack.settled(post["id"])
@@ -54,14 +54,14 @@ async def test_a_target_that_its_network_refuses_for_now_says_why(api: Client, s
     assert not {"waitsFor", "error", "errorCode", "errorCategory", "nextAttemptAt"} & target.keys()
 
 
-async def test_a_target_that_its_network_refuses_for_now_is_corrected(api: Client, stack: Stack) -> None:
+async def test_a_target_that_its_platform_refuses_for_now_is_corrected(api: Client, stack: Stack) -> None:
     account, other = await stack.connect("twitter"), stack.accounts["plain"]
     await stack.fault("twitter", "rate_limited", "publish", seconds=6, accountId=account.id)
     wanted = body(account)
     wanted["platforms"].append({"platform": "twitter", "accountId": other.id, "customContent": f"other {time.time()}"})
     post = (await api.send_post(wanted, Prefer="wait=3")).json()
     waiting, public = post["platforms"]
-    assert (waiting["status"], waiting["waitsFor"], public["status"]) == ("publishing", "network", "published")
+    assert (waiting["status"], waiting["waitsFor"], public["status"]) == ("publishing", "platform", "published")
     own = f"corrected {time.time()}"
     targets = [{**waiting, "customContent": own}, public]
     # The answer's own content is that of before.

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.content import Edit
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
-from platforms.registry import networks
+from platforms.registry import platforms
 from store.editing import begin_edit
 from store.models import Attempt, Target
 from store.revisions import add_revision, find_revision
@@ -185,9 +185,9 @@ async def test_invalid_platform_ids_are_refused(stack: Stack, api: httpx.AsyncCl
     assert (answer.status_code, problem["code"], problem["param"]) == (400, "invalid_field_value", "platformPostId")
 
 
-@pytest.mark.parametrize("platform", networks())
-def test_no_id_of_any_network_changes_the_address_that_is_asked(platform: str) -> None:
-    post_id = networks()[platform].rules.post_id
+@pytest.mark.parametrize("platform", platforms())
+def test_no_id_of_any_platform_changes_the_address_that_is_asked(platform: str) -> None:
+    post_id = platforms()[platform].rules.post_id
     assert len(post_id.words) > 10
     for named in ("", "..", "a b", "1\n", "1?a=b", "1#b", "1/../2", "1\x7f", "é", "/1", "1/", "%2e%2e", "x" * 2000):
         assert not post_id.matches(named), named
@@ -195,7 +195,7 @@ def test_no_id_of_any_network_changes_the_address_that_is_asked(platform: str) -
 
 async def test_impossible_addresses_are_not_requested(stack: Stack) -> None:
     async with Transport() as transport:
-        wire = Wire(transport, stack.sandbox_url, "Test", lambda _: NetworkError(Kind.TRANSIENT, "No.", code="no"))
-        with pytest.raises(NetworkError) as raised:
+        wire = Wire(transport, stack.sandbox_url, "Test", lambda _: PlatformError(Kind.TRANSIENT, "No.", code="no"))
+        with pytest.raises(PlatformError) as raised:
             await wire.send("GET", "/2/tweets/1\x00", public=True)
     assert (raised.value.kind, raised.value.code) == (Kind.REJECTED, "invalid_address")

@@ -109,7 +109,7 @@ class TestDraft:
         assert (post["status"], post["scheduledFor"], post["plannedFor"]) == ("published", None, DISTANT)
         assert len(await stack.public("draft goes out")) == 1
 
-    async def test_meets_the_network_rules_when_it_is_scheduled(self, api: Client, stack: Stack) -> None:
+    async def test_meets_the_platform_rules_when_it_is_scheduled(self, api: Client, stack: Stack) -> None:
         target = {"platform": "instagram", "accountId": "ig_unknown"}
         post_id = await create(api, stack, isDraft=True, platforms=[target])
         response = await api.patch(f"/v1/posts/{post_id}", json={"isDraft": False, "scheduledFor": DISTANT})
@@ -220,7 +220,7 @@ class TestScheduled:
             assert (response.status_code, response.json()["param"]) == (400, "scheduledFor")
         assert (await patch(api, post_id, {"scheduledFor": None, "isDraft": True}))["scheduledFor"] is None
 
-    async def test_network_rules_hold(self, api: Client, stack: Stack) -> None:
+    async def test_platform_rules_hold(self, api: Client, stack: Stack) -> None:
         post_id = await create(api, stack, scheduledFor=DISTANT)
         response = await api.patch(f"/v1/posts/{post_id}", json={"content": "x" * 25_001})
         assert (response.status_code, response.json()["param"]) == (422, "content")

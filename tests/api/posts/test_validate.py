@@ -36,7 +36,7 @@ async def test_validate_reports_the_errors_of_create(api: Client, stack: Stack) 
         assert await validate(api, body) == {"valid": False, "errors": created.json()["errors"], "warnings": []}
 
 
-async def test_a_drafts_network_problems_are_warnings(stranger: Client) -> None:
+async def test_a_drafts_platform_problems_are_warnings(stranger: Client) -> None:
     target = {"platform": "instagram", "accountId": "ig_none"}
     verdict = await validate(stranger, {"content": "later", "platforms": [target], "isDraft": True})
     assert (verdict["valid"], verdict["errors"]) == (True, [])
@@ -59,9 +59,9 @@ async def test_possible_platform_refusals_are_warnings(api: Client, stack: Stack
     verdict = await validate(api, body)
     assert (verdict["valid"], verdict["errors"]) == (True, [])
     assert [(each["code"], each["param"], each["platform"]) for each in verdict["warnings"]] == [
-        ("network_caution", "platforms.0.platformSpecificData.replyToTweetId", "twitter"),
-        ("network_caution", "mediaItems", "facebook"),
-        ("network_caution", "platforms.2.platformSpecificData.replyToId", "threads"),
+        ("platform_caution", "platforms.0.platformSpecificData.replyToTweetId", "twitter"),
+        ("platform_caution", "mediaItems", "facebook"),
+        ("platform_caution", "platforms.2.platformSpecificData.replyToId", "threads"),
     ]
     targets[0]["platformSpecificData"] = {"quoteTweetId": "1"}
     [quoted, *_] = (await validate(api, body))["warnings"]

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from activities.options import STEP_TIMEOUT
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http import timeouts
 from platforms.http.answers import MOST_BYTES, parse
 from platforms.http.transport import Transport
@@ -43,7 +43,7 @@ async def wire_to(answer: Answer) -> AsyncIterator[Wire]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server, Transport() as transport:
-        yield Wire(transport, url, "Test", lambda _: NetworkError(Kind.REJECTED, "No.", code="no"))
+        yield Wire(transport, url, "Test", lambda _: PlatformError(Kind.REJECTED, "No.", code="no"))
 
 
 def whole(body: bytes, *headers: bytes) -> Answer:
@@ -94,7 +94,7 @@ async def test_an_answer_is_read_up_to_a_bound(answer: Answer, public: bool) -> 
     async with wire_to(answer) as line:
         tracemalloc.start()
         try:
-            with pytest.raises(NetworkError) as caught:
+            with pytest.raises(PlatformError) as caught:
                 await line.send("POST", "/", public=public)
             _, most = tracemalloc.get_traced_memory()
         finally:
@@ -116,7 +116,7 @@ async def test_the_largest_answer_is_read() -> None:
 async def test_an_answer_must_end_in_time(answer: Answer, public: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeouts, "_ANSWER_S", 0.3)
     async with asyncio.timeout(5), wire_to(answer) as line:
-        with pytest.raises(NetworkError) as caught:
+        with pytest.raises(PlatformError) as caught:
             await line.send("POST", "/", public=public)
     assert (caught.value.kind, caught.value.code) == (Kind.UNCONFIRMED if public else Kind.TRANSIENT, "timed_out")
 
@@ -142,7 +142,7 @@ def slow(seconds: float) -> Answer:
 
 
 @pytest.mark.parametrize("size", [0, 2_000_000])
-async def test_a_network_may_take_the_longer_to_answer_the_more_it_is_sent(
+async def test_a_platform_may_take_the_longer_to_answer_the_more_it_is_sent(
     size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timeouts, "_QUIET_S", 0.1)
@@ -151,7 +151,7 @@ async def test_a_network_may_take_the_longer_to_answer_the_more_it_is_sent(
         if size:
             assert (await line.send("POST", "/", public=True, content=bytes(size))).status_code == httpx.codes.OK
             return
-        with pytest.raises(NetworkError) as caught:
+        with pytest.raises(PlatformError) as caught:
             await line.send("POST", "/", public=True)
     assert (caught.value.kind, caught.value.code) == (Kind.UNCONFIRMED, "timed_out")
 
@@ -165,7 +165,7 @@ def test_no_answer_is_waited_for_longer_than_it_may_be_worked_at(size: int, most
 
 async def test_a_broken_encoding_is_unconfirmed_for_what_may_be_public() -> None:
     async with wire_to(whole(b"no gzip", b"Content-Encoding: gzip")) as line:
-        with pytest.raises(NetworkError) as caught:
+        with pytest.raises(PlatformError) as caught:
             await line.send("POST", "/", public=True)
     assert caught.value.kind is Kind.UNCONFIRMED
 

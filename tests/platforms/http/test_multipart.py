@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import Form, Part, post_form
 from platforms.http.transport import Transport
@@ -36,7 +36,9 @@ async def server(serve: Serve) -> AsyncIterator[Wire]:
     listening = await asyncio.start_server(closing, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     async with listening, Transport() as transport:
-        yield Wire(transport, f"http://127.0.0.1:{port}", "Net", lambda _: NetworkError(Kind.REJECTED, "no", code="no"))
+        yield Wire(
+            transport, f"http://127.0.0.1:{port}", "Net", lambda _: PlatformError(Kind.REJECTED, "no", code="no")
+        )
 
 
 async def head_of(reader: asyncio.StreamReader) -> httpx.Headers:
@@ -71,7 +73,7 @@ async def test_a_form_that_broke_off_had_no_effect() -> None:
 
     form = Form({}, [Part("video", "a.mp4", file_of(200_000_000))])
     async with server(serve) as wire:
-        with pytest.raises(NetworkError) as caught:
+        with pytest.raises(PlatformError) as caught:
             await post_form(wire, "/send", form, public=True)
     assert caught.value.kind is Kind.TRANSIENT
     assert not form.handed_over
@@ -85,7 +87,7 @@ async def test_a_whole_form_without_an_answer_is_unconfirmed() -> None:
 
     form = Form({}, [Part("video", "a.mp4", file_of(1000))])
     async with server(serve) as wire:
-        with pytest.raises(NetworkError) as caught:
+        with pytest.raises(PlatformError) as caught:
             await post_form(wire, "/send", form, public=True)
     assert caught.value.kind is Kind.UNCONFIRMED
 
@@ -110,7 +112,7 @@ async def test_the_end_of_a_form_waits_until_it_is_known_that_the_post_is_still_
     async def fence() -> None:
         asked.append(form.handed_over)
         if form.handed_over and not ours:
-            raise NetworkError(Kind.TRANSIENT, "Another worker has taken over this post.", code="overtaken")
+            raise PlatformError(Kind.TRANSIENT, "Another worker has taken over this post.", code="overtaken")
 
     form = Form({"caption": "x"}, [Part("video", "a.mp4", file_of(1_000_003))])
     async with server(serve) as wire:
@@ -118,7 +120,7 @@ async def test_the_end_of_a_form_waits_until_it_is_known_that_the_post_is_still_
         if ours:
             await post_form(wire, "/send", form, public=True)
         else:
-            with pytest.raises(NetworkError) as caught:
+            with pytest.raises(PlatformError) as caught:
                 await post_form(wire, "/send", form, public=True)
             assert (caught.value.kind, caught.value.code) == (Kind.TRANSIENT, "overtaken")
         assert await whole is ours

@@ -8,9 +8,9 @@ import pytest
 
 from domain.rate_limits import Quota
 from platforms.base import ReportsQuota
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.meta.quota import quota_of
-from platforms.registry import networks
+from platforms.registry import platforms
 from tests.platforms.rig import Rig
 
 SOON = int((datetime.now(UTC) + timedelta(hours=1)).timestamp())
@@ -32,12 +32,12 @@ ANSWERS = {
 @pytest.mark.parametrize("platform", ANSWERS)
 def test_headers_report_remaining_and_reset(platform: str) -> None:
     headers, left = ANSWERS[platform]
-    quota = networks()[platform].quota_in(httpx.Response(201, headers=headers))
+    quota = platforms()[platform].quota_in(httpx.Response(201, headers=headers))
     assert quota is not None
     assert quota.resets_at is not None
     assert quota.remaining == left
     assert timedelta(minutes=40) < quota.resets_at - datetime.now(UTC) < timedelta(minutes=61)
-    assert networks()[platform].quota_in(httpx.Response(201)) is None
+    assert platforms()[platform].quota_in(httpx.Response(201)) is None
 
 
 def test_the_scarcest_of_several_limits_counts() -> None:
@@ -48,24 +48,24 @@ def test_the_scarcest_of_several_limits_counts() -> None:
         "x-user-limit-24hour-remaining": "2",
         "x-user-limit-24hour-reset": str(day),
     }
-    quota = networks()["twitter"].quota_in(httpx.Response(201, headers=headers))
+    quota = platforms()["twitter"].quota_in(httpx.Response(201, headers=headers))
     assert quota is not None
     assert quota.resets_at is not None
     assert quota.remaining == 2
     assert abs(quota.resets_at.timestamp() - day) < 2
 
 
-@pytest.mark.parametrize(("platform", "total"), [("instagram", 100), ("threads", 250)])
+@pytest.mark.parametrize(("name", "total"), [("instagram", 100), ("threads", 250)])
 async def test_accounts_are_asked_for_their_own_number(
-    connect: Callable[..., Awaitable[Rig]], platform: str, total: int
+    connect: Callable[..., Awaitable[Rig]], name: str, total: int
 ) -> None:
-    rig, network = await connect(platform), networks()[platform]
-    assert isinstance(network, ReportsQuota)
-    assert await network.quota(rig.connection()) == Quota(total, limit=total)
+    rig, platform = await connect(name), platforms()[name]
+    assert isinstance(platform, ReportsQuota)
+    assert await platform.quota(rig.connection()) == Quota(total, limit=total)
 
 
 @pytest.mark.parametrize("answer", [None, [], [{}], [{"quota_usage": "many", "config": {"quota_total": 1}}], {"a": 1}])
 def test_unreadable_quota_is_rejected(answer: object) -> None:
-    with pytest.raises(NetworkError) as caught:
+    with pytest.raises(PlatformError) as caught:
         quota_of(answer, "Threads")
     assert caught.value.kind is Kind.TRANSIENT

@@ -15,7 +15,7 @@ import pytest
 from domain.post import Media, MediaType
 from media.fetch import MediaFetcher
 from media.spool import Spool
-from platforms.errors import NetworkError
+from platforms.errors import PlatformError
 from platforms.http import resolver
 from platforms.http.allowed_hosts import AllowedHosts
 from platforms.http.guard import GuardedTransport
@@ -23,7 +23,7 @@ from platforms.http.resolver import OWN_NAMES, Bounds, Resolver, workspace
 from platforms.http.wire import Wire
 from platforms.outgoing import Outgoing
 from platforms.reach import Servers
-from platforms.registry import networks
+from platforms.registry import platforms
 from tests.media.hostile import JPEG, HostileServer, answer
 from tests.platforms.http.loops import Run
 
@@ -62,16 +62,16 @@ def name_servers(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServers]:
     servers.over.set()
 
 
-def test_slow_names_of_one_workspace_hold_up_no_other_and_no_network(run: Run, name_servers: NameServers) -> None:
+def test_slow_names_of_one_workspace_hold_up_no_other_and_no_platform(run: Run, name_servers: NameServers) -> None:
     async def scenario() -> tuple[list[float], int]:
         async with HostileServer().running() as server:
             server.routes["/a.jpg"] = answer(JPEG)
             server.routes["/me"] = answer(b"{}")
-            network, hosts = networks()["linkedin"], [f"cdn.test:{server.port}"]
+            platform, hosts = platforms()["linkedin"], [f"cdn.test:{server.port}"]
             outgoing = Outgoing(Servers({"linkedin": f"http://api.linkedin.test:{server.port}"}))
             fetcher = MediaFetcher(private_hosts=hosts, transport=outgoing.to_strangers)
             wire = Wire(
-                outgoing.to_network(network), f"http://api.linkedin.test:{server.port}", "LinkedIn", network.error_of
+                outgoing.to_platform(platform), f"http://api.linkedin.test:{server.port}", "LinkedIn", platform.error_of
             )
 
             async def fetch(url: str, workspace_id: str) -> None:
@@ -80,7 +80,7 @@ def test_slow_names_of_one_workspace_hold_up_no_other_and_no_network(run: Run, n
                     await fetcher.fetch(media, spool, lambda _: None, workspace_id=workspace_id)
 
             async def fetch_slow(number: int) -> None:
-                with suppress(NetworkError):
+                with suppress(PlatformError):
                     await fetch(f"http://slow{number}.test/a.jpg", "ws_hostile")
 
             hostile = [asyncio.create_task(fetch_slow(number)) for number in range(50)]
@@ -190,7 +190,7 @@ async def test_what_is_no_host_name_does_not_resolve(host: str) -> None:
         await Resolver().resolve(host)
 
 
-async def test_a_network_whose_addresses_fail_is_looked_up_again(name_servers: NameServers) -> None:
+async def test_a_platform_whose_addresses_fail_is_looked_up_again(name_servers: NameServers) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]

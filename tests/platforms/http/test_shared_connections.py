@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http import shared_connections
 from platforms.http.shared_connections import SharedConnections
 
@@ -47,7 +47,7 @@ async def test_who_waits_too_long_gives_its_slot_back(monkeypatch: pytest.Monkey
     refused = [task.exception() for task in crowd if task.done()]
     assert len(refused) == 16
     for error in refused:
-        assert isinstance(error, NetworkError)
+        assert isinstance(error, PlatformError)
         assert (error.kind, error.code) == (Kind.TRANSIENT, "servers_busy")
     other = asyncio.create_task(ask(connections, "b"))
     await asyncio.sleep(0.01)

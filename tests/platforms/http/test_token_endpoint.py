@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from platforms.base import AccountFacts, Connection
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import Wire
-from platforms.registry import networks
+from platforms.registry import platforms
 from platforms.renewal import Lifetimes, Renewed, Renews, lifetimes_of
 
 RENEWED = {"access_token": "new", "refresh_token": "newer", "expires_in": 7200}
@@ -58,9 +58,9 @@ NOT_THE_ACCOUNTS: list[tuple[int, Any, Kind | None]] = [
 """Status, body and what it means; None if any kind will do but `auth`."""
 
 
-async def renewal(platform: str, status: int, body: Any, asked: list[httpx.Request] | None = None) -> Renewed[Any]:
+async def renewal(name: str, status: int, body: Any, asked: list[httpx.Request] | None = None) -> Renewed[Any]:
     """Renew an account whose token endpoint answers so."""
-    network = networks()[platform]
+    platform = platforms()[name]
 
     def answer(request: httpx.Request) -> httpx.Response:
         if asked is not None:
@@ -71,16 +71,16 @@ async def renewal(platform: str, status: int, body: Any, asked: list[httpx.Reque
         raise AssertionError("a renewal neither refreshes nor keeps anything by itself")
 
     given = {"accessToken": "old", "clientId": "app", "clientSecret": "quiet"}
-    if platform in BY_REFRESH_TOKEN:
+    if name in BY_REFRESH_TOKEN:
         given["refreshToken"] = "used once"
-    transport, domains = httpx.MockTransport(answer), network.own_domains
-    wire = Wire(transport, network.base_url, network.label, network.error_of, domains=domains)
-    line = Connection(wire, AccountFacts("", "", ""), network.credentials.model_validate(given), never, never)
-    return await cast("Renews[Any]", network).renew(line)
+    transport, domains = httpx.MockTransport(answer), platform.own_domains
+    wire = Wire(transport, platform.base_url, platform.label, platform.error_of, domains=domains)
+    line = Connection(wire, AccountFacts("", "", ""), platform.credentials.model_validate(given), never, never)
+    return await cast("Renews[Any]", platform).renew(line)
 
 
 @pytest.mark.parametrize("platform", BY_REFRESH_TOKEN + BY_ITSELF)
-async def test_new_tokens_come_with_what_the_network_tells_of_them(platform: str) -> None:
+async def test_new_tokens_come_with_what_the_platform_tells_of_them(platform: str) -> None:
     renewed = await renewal(platform, 200, RENEWED | {"scope": "read, write read"})
     assert renewed.credentials.access_token.get_secret_value() == "new"
     assert renewed.lifetimes is not None
@@ -98,7 +98,7 @@ async def test_new_tokens_come_with_what_the_network_tells_of_them(platform: str
     ("platform", "status", "body"), [(platform, *each) for platform, of in DEAD.items() for each in of]
 )
 async def test_a_refused_token_is_the_accounts(platform: str, status: int, body: Any) -> None:
-    with pytest.raises(NetworkError) as raised:
+    with pytest.raises(PlatformError) as raised:
         await renewal(platform, status, body)
     assert raised.value.kind is Kind.AUTH
 
@@ -106,7 +106,7 @@ async def test_a_refused_token_is_the_accounts(platform: str, status: int, body:
 @pytest.mark.parametrize("platform", BY_REFRESH_TOKEN + BY_ITSELF)
 @pytest.mark.parametrize(("status", "body", "kind"), NOT_THE_ACCOUNTS)
 async def test_nothing_else_disconnects_an_account(platform: str, status: int, body: Any, kind: Kind | None) -> None:
-    with pytest.raises(NetworkError) as raised:
+    with pytest.raises(PlatformError) as raised:
         await renewal(platform, status, body)
     assert raised.value.kind not in {Kind.AUTH, Kind.REJECTED}
     assert kind in {None, raised.value.kind}
@@ -114,7 +114,7 @@ async def test_nothing_else_disconnects_an_account(platform: str, status: int, b
 
 async def test_x_calls_a_request_that_the_app_got_wrong_by_the_name_of_a_dead_token() -> None:
     wrong = {"error": "invalid_request", "error_description": "Missing required parameter [grant_type]."}
-    with pytest.raises(NetworkError) as raised:
+    with pytest.raises(PlatformError) as raised:
         await renewal("twitter", 400, wrong)
     assert raised.value.kind is Kind.TRANSIENT
 
@@ -124,14 +124,14 @@ async def test_a_token_stands_in_the_address_only_if_the_header_is_refused(platf
     asked: list[httpx.Request] = []
     await renewal(platform, 200, RENEWED, asked)
     assert [b"old" in request.url.query for request in asked] == [False]
-    with pytest.raises(NetworkError):
+    with pytest.raises(PlatformError):
         await renewal(platform, 400, {"error": {"code": 100, "message": "access_token is required"}}, asked)
     assert [b"old" in request.url.query for request in asked] == [False, False, True]
 
 
 @pytest.mark.parametrize("platform", BY_REFRESH_TOKEN + BY_ITSELF)
 async def test_no_secret_is_in_an_error(platform: str) -> None:
-    with pytest.raises(NetworkError) as raised:
+    with pytest.raises(PlatformError) as raised:
         await renewal(platform, 400, {"error": "unheard_of", "error_description": "old, used once, quiet"})
     said = f"{raised.value!r} {raised.value} {raised.value.message} {raised.value.code}"
     assert not any(secret in said for secret in ("old,", "used once", "quiet"))
@@ -176,9 +176,9 @@ def test_scopes_are_read_and_bounded(told: dict[str, Any], scopes: tuple[str, ..
 
 def test_the_lead_is_less_than_half_of_a_life() -> None:
     """A token that is renewed as soon as it is there would be renewed at every use."""
-    for network in networks().values():
-        if isinstance(network, Renews):
-            rules = network.tokens
+    for platform in platforms().values():
+        if isinstance(platform, Renews):
+            rules = platform.tokens
             assert rules.lead < rules.life / 2
             assert rules.renew_after is None or rules.refresh_life is None or rules.renew_after < rules.refresh_life / 2
             assert not rules.renews_itself or (rules.renew_after is not None and rules.renew_after <= rules.life / 2)

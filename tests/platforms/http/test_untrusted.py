@@ -87,5 +87,5 @@ def test_what_is_no_number_is_none(value: object) -> None:
         ("2026-01-01T00:00:00", datetime(2026, 1, 1, tzinfo=UTC)),
     ],
 )
-def test_a_time_is_read_in_each_way_that_networks_write_it(value: object, found: datetime) -> None:
+def test_a_time_is_read_in_each_way_that_platforms_write_it(value: object, found: datetime) -> None:
     assert moment(value) == found

@@ -7,15 +7,15 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from platforms.errors import Kind, NetworkError
+from platforms.errors import Kind, PlatformError
 from platforms.http.wire import Wire, segment
 
 
 def wire(status: int) -> Wire:
     transport = httpx.MockTransport(lambda _: httpx.Response(status, json={"status": status}))
 
-    def error_of(response: httpx.Response) -> NetworkError:
-        return NetworkError(Kind.REJECTED, "No.", code=str(response.status_code))
+    def error_of(response: httpx.Response) -> PlatformError:
+        return PlatformError(Kind.REJECTED, "No.", code=str(response.status_code))
 
     return Wire(transport, "https://network.example", "Network", error_of)
 
@@ -25,7 +25,7 @@ async def test_a_status_that_the_caller_accepts_is_an_answer() -> None:
 
 
 async def test_every_other_one_stays_a_refusal() -> None:
-    with pytest.raises(NetworkError):
+    with pytest.raises(PlatformError):
         await wire(410).send("POST", "/", accept=(308, 409))
 
 
@@ -45,13 +45,13 @@ async def test_silence_has_a_code_for_clients_and_is_unconfirmed_once_something_
         raise error
 
     silent = Wire(httpx.MockTransport(fail), "https://n.example", "Network", _never)
-    with pytest.raises(NetworkError) as caught:
+    with pytest.raises(PlatformError) as caught:
         await silent.send("POST", "/", public=True)
     assert caught.value.code == code
     assert (caught.value.kind is Kind.UNCONFIRMED) is unconfirmed
 
 
-async def test_what_a_network_sets_for_one_account_is_not_sent_with_the_requests_of_another() -> None:
+async def test_what_a_platform_sets_for_one_account_is_not_sent_with_the_requests_of_another() -> None:
     sent: list[httpx.Headers] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -65,7 +65,7 @@ async def test_what_a_network_sets_for_one_account_is_not_sent_with_the_requests
     assert [headers.get("Cookie") for headers in sent] == [None, None]
 
 
-def _never(response: httpx.Response) -> NetworkError:
+def _never(response: httpx.Response) -> PlatformError:
     raise AssertionError(response)
 
 
@@ -87,7 +87,7 @@ def noting(sent: list[httpx.Request], **more: Any) -> Wire:
         ("https://storage.example/1", False, True),
         ("https://network.example.evil.example/1", False, True),
         ("https://evilnetwork.example/1", False, True),
-        ("https://NETWORK.example./1", False, True),
+        ("https://PLATFORM.example./1", False, True),
         ("https://169.254.169.254/latest", False, True),  # the guarded transport refuses it
         ("http://uploads.network.example/1", False, False),
         ("http://api.network.example/1", False, False),
@@ -103,12 +103,12 @@ def noting(sent: list[httpx.Request], **more: Any) -> Wire:
         ("", False, False),
     ],
 )
-async def test_an_address_of_an_answer_is_https_and_gets_the_token_only_within_the_network(
+async def test_an_address_of_an_answer_is_https_and_gets_the_token_only_within_the_platform(
     address: str, with_token: bool, without: bool
 ) -> None:
     for allowed, headers in ((with_token, {"authorization": "Bearer secret"}), (without, {})):
         sent: list[httpx.Request] = []
-        refusal = nullcontext() if allowed else pytest.raises(NetworkError)
+        refusal = nullcontext() if allowed else pytest.raises(PlatformError)
         with refusal as caught:
             await noting(sent).send("PUT", address, headers=headers)
         assert bool(sent) is allowed
@@ -120,7 +120,7 @@ async def test_an_address_of_an_answer_is_https_and_gets_the_token_only_within_t
 @pytest.mark.parametrize("address", ["https://xn--a/1", "https://xn--/1", "https://[::1/1", "https://a:99999999999/1"])
 async def test_an_address_that_cannot_be_read_is_refused(address: str) -> None:
     sent: list[httpx.Request] = []
-    with pytest.raises(NetworkError) as refused:
+    with pytest.raises(PlatformError) as refused:
         await noting(sent).send("PUT", address, public=True)
     assert (refused.value.kind, sent) == (Kind.REJECTED, [])
 
@@ -131,7 +131,7 @@ async def test_a_sandbox_may_name_its_own_addresses_without_tls(base_url: str) -
     line, host = noting(sent, base_url=base_url), base_url.split("/")[2]
     await line.send("PUT", f"http://{host}/network/upload", headers={"Authorization": "Bearer secret"})
     assert [request.url.host for request in sent] == [host.split(":")[0]]
-    with pytest.raises(NetworkError):
+    with pytest.raises(PlatformError):
         await line.send("PUT", "http://127.0.0.1:4001/upload")
 
 
@@ -141,7 +141,7 @@ async def test_a_sandbox_may_name_its_own_addresses_without_tls(base_url: str) -
 )
 async def test_what_is_no_address_is_not_tried_again(address: str) -> None:
     sent: list[httpx.Request] = []
-    with pytest.raises(NetworkError) as caught:
+    with pytest.raises(PlatformError) as caught:
         await noting(sent).send("GET", address, public=True)
     assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "invalid_address")
     assert not sent

@@ -59,20 +59,20 @@ async def _in_new_workspace(stack: Stack) -> Stack:
     return mine
 
 
-async def look(stack: Stack, *, networks: bool = True) -> Report:
+async def look(stack: Stack, *, platforms: bool = True) -> Report:
     """Look as the command does, or as where the networks are real ones."""
-    sandbox_url = stack.sandbox_url if networks else None
+    sandbox_url = stack.sandbox_url if platforms else None
     return await Doctor(stack.database, Runs(stack.client), stack.workspace_id, sandbox_url).look()
 
 
-async def only(stack: Stack, kind: Kind, *, networks: bool = True) -> Finding:
+async def only(stack: Stack, kind: Kind, *, platforms: bool = True) -> Finding:
     """Return the one thing that disagrees, which is of this kind, once Temporal lists what it has done."""
-    report = await look(stack, networks=networks)
+    report = await look(stack, platforms=platforms)
     for _ in range(10):
         if [each.kind for each in report.findings] == [kind]:
             return report.findings[0]
         await asyncio.sleep(0.3)
-        report = await look(stack, networks=networks)
+        report = await look(stack, platforms=platforms)
     raise AssertionError(report)
 
 

@@ -183,11 +183,11 @@ async def test_a_publication_missing_in_the_row_needs_a_person(own: Stack) -> No
     await until_agrees(own)
     await write_target(own, post, status=TargetStatus.FAILED)
     await write(own, post, status=PostStatus.FAILED)
-    found = await only(own, Kind.TARGET, networks=False)
+    found = await only(own, Kind.TARGET, platforms=False)
     assert (found.heals, found.subject.target_id) == (Heals.PERSON, post.targets[0].id)
     await write_target(own, post, status=TargetStatus.PENDING)
     await write(own, post, status=PostStatus.PUBLISHING)
-    assert (await only(own, Kind.WORKFLOW_AHEAD, networks=False)).heals is Heals.PERSON
+    assert (await only(own, Kind.WORKFLOW_AHEAD, platforms=False)).heals is Heals.PERSON
 
 
 async def test_a_workflow_that_knows_less_than_its_row_does_no_harm(own: Stack) -> None:
@@ -225,7 +225,7 @@ async def test_of_a_partial_post_each_target_is_compared(own: Stack) -> None:
         for target, status in zip(post.targets, (TargetStatus.PUBLISHED, TargetStatus.FAILED), strict=True):
             await session.merge(target)
             (await session.get_one(type(target), target.id)).status = status
-    report = await look(own, networks=False)
+    report = await look(own, platforms=False)
     assert {(each.kind, each.heals) for each in report.findings} == {
         (Kind.TARGET, Heals.ITSELF),
         (Kind.TARGET, Heals.PERSON),

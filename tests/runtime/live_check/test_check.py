@@ -12,7 +12,7 @@ from activities.desk import Desk
 from cli.live_check import file_named
 from domain.schedule import rfc3339
 from platforms.live import live_check_of
-from platforms.registry import networks
+from platforms.registry import platforms
 from runtime import worker
 from runtime.live_check.check import Check
 from runtime.live_check.files import CheckFiles, in_the_sandbox
@@ -33,13 +33,13 @@ async def desk(stack: Stack) -> AsyncIterator[Desk]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for nothing: the sandbox processes, shows and deletes at once."""
     monkeypatch.setattr("platforms.linkedin.media.GRACE", timedelta())
-    for module in ("facebook.videos", "googlebusiness.network", "tiktok.status"):
+    for module in ("facebook.videos", "googlebusiness.platform", "tiktok.status"):
         monkeypatch.setattr(f"platforms.{module}.LOOKS", (0, 0.1, 0.1, 0.1))
     monkeypatch.setattr("runtime.live_check.trial.LOOKS", (0.2,) * 100)
     for name, seconds in (("PATIENCE", 20), ("LOOK_FOR", 2), ("GONE_WITHIN", 0.5)):
         monkeypatch.setattr(f"runtime.live_check.trial.{name}", timedelta(seconds=seconds))
-    for network in networks().values():
-        monkeypatch.setattr(type(network), "believes_absence_after", timedelta(seconds=1))
+    for platform in platforms().values():
+        monkeypatch.setattr(type(platform), "believes_absence_after", timedelta(seconds=1))
 
 
 async def checked(
@@ -48,17 +48,17 @@ async def checked(
     given = {"accessToken": f"{TOKEN}-{platform}", "premium": True, **(credentials or {})}
     account = await stack.connect(platform, **given)
     files = CheckFiles(file_named, in_the_sandbox)
-    check = Check(networks()[platform], desk.connect(account), files, **{"given": GIVEN.get(platform, {}), **more})
+    check = Check(platforms()[platform], desk.connect(account), files, **{"given": GIVEN.get(platform, {}), **more})
     async with asyncio.timeout(100):
         return await check.run()
 
 
-@pytest.mark.parametrize("platform", list(networks()))
+@pytest.mark.parametrize("platform", list(platforms()))
 async def test_the_sandbox_is_as_its_adapters_believe(stack: Stack, desk: Desk, platform: str) -> None:
     report = await checked(stack, desk, platform)
     said = "\n".join(report.lines())
     assert report.otherwise == [], said
-    check, by_name = live_check_of(networks()[platform]), dict[str, set[bool | None]]()
+    check, by_name = live_check_of(platforms()[platform]), dict[str, set[bool | None]]()
     for verdict in report.verdicts:
         by_name.setdefault(verdict.belief, set()).add(verdict.holds)
     assert by_name["published"] == {True}, said
@@ -79,7 +79,7 @@ async def test_a_linkedin_page_shows_its_posts(stack: Stack, desk: Desk) -> None
 
 
 @pytest.mark.parametrize("refuses", [True, False])
-async def test_a_belief_of_the_networks_own_is_judged(stack: Stack, desk: Desk, *, refuses: bool) -> None:
+async def test_a_belief_of_the_platforms_own_is_judged(stack: Stack, desk: Desk, *, refuses: bool) -> None:
     other = await stack.publish(f"another's, {refuses}", [await stack.connect("threads")])
     if not refuses:
         error = {"message": "Invalid parameter", "type": "OAuthException", "code": 100, "error_subcode": 4279001}
@@ -147,9 +147,9 @@ async def test_samples_that_need_settings_are_skipped(stack: Stack, desk: Desk) 
     assert report.otherwise == []
 
 
-async def test_a_network_that_fetches_is_not_asked_to_without_an_address_of_ours(stack: Stack, desk: Desk) -> None:
+async def test_a_platform_that_fetches_is_not_asked_to_without_an_address_of_ours(stack: Stack, desk: Desk) -> None:
     account = await stack.connect("instagram")
-    check = Check(networks()["instagram"], desk.connect(account), CheckFiles(file_named, None), given={})
+    check = Check(platforms()["instagram"], desk.connect(account), CheckFiles(file_named, None), given={})
     assert all(
         "SOCIALSYNCER_PUBLIC_URL" in str(sample["skipped"]) for sample in (await check.run()).as_json()["samples"]
     )

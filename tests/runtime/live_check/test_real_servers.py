@@ -4,7 +4,7 @@ import pytest
 
 from cli.live_check import file_named
 from platforms.live import live_check_of
-from platforms.registry import networks
+from platforms.registry import platforms
 from runtime.live_check.check import Check
 from runtime.live_check.files import CheckFiles
 from runtime.live_check.report import Report
@@ -16,8 +16,8 @@ __all__ = ["running", "sandbox"]
 
 
 async def checked(rig: Rig, only: list[str]) -> Report:
-    assert set(only) <= {sample.name for sample in live_check_of(rig.network).samples}
-    return await Check(rig.network, rig.connection(), CheckFiles(file_named, None), given={}, only=only).run()
+    assert set(only) <= {sample.name for sample in live_check_of(rig.platform).samples}
+    return await Check(rig.platform, rig.connection(), CheckFiles(file_named, None), given={}, only=only).run()
 
 
 def held(report: Report, belief: str) -> set[bool | None]:
@@ -42,6 +42,6 @@ async def test_the_reference_server_of_bluesky_is_as_believed(sandbox: Sandbox) 
         report = await checked(await server.open_account(sandbox), ["text", "image", "gallery"])
     said = "\n".join(report.lines())
     assert report.otherwise == [], said
-    assert networks()["bluesky"].label in said
+    assert platforms()["bluesky"].label in said
     for belief in ("found", "repeat", "removed"):
         assert held(report, belief) == {True}, said

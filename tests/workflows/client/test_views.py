@@ -31,7 +31,7 @@ async def test_each_list_finds_what_it_names_and_nothing_else(stack: Stack) -> N
         await own.fault("telegram", "accept_then_drop", "publish", accountId=accounts["telegram"].id)
         await begin("person", "telegram")
         await own.fault("twitter", "rate_limited", "publish", seconds=600, accountId=accounts["twitter"].id)
-        await begin("network", "twitter")
+        await begin("platform", "twitter")
         await own.fault("mastodon", "accept_then_drop", "publish", accountId=accounts["mastodon"].id)
         await own.fault("mastodon", "reject", "confirm", status=503, times=50, accountId=accounts["mastodon"].id)
         await begin("answer", "mastodon")
@@ -58,7 +58,7 @@ async def test_each_list_finds_what_it_names_and_nothing_else(stack: Stack) -> N
         now = datetime.now(UTC)
         names = {
             "wait for their account": {"account"},
-            "wait for their network": {"network"},
+            "wait for their network": {"platform"},
             "wait for a lost answer": {"answer"},
             "wait for a person": {"person"},
             "wait for the operator": set[str](),
@@ -74,7 +74,7 @@ async def test_each_list_finds_what_it_names_and_nothing_else(stack: Stack) -> N
                     await asyncio.sleep(0.2)
         # Of a time at which the posts due now are late, and those of three hours from now, too.
         later = {view.name: view for view in views(now + timedelta(hours=4), own.workspace_id)}
-        assert await found(later["late"]) == {"soon", "late", "network", "answer", "account"}
+        assert await found(later["late"]) == {"soon", "late", "platform", "answer", "account"}
         assert await found(lists["late"]) == set()
         tagged = {view.name: view for view in views(now, tag=TAG)}
         assert await found(tagged["all that are open"]) == set(posts) - {"account", "late"}

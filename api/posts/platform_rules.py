@@ -1,0 +1,208 @@
+"""Hold a post against its accounts and its networks' rules, and say which field of the request is at fault."""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import chain, islice
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from api.http.body import MAX_PROBLEMS
+from api.http.body_validation import as_problem, in_contract_order, known_names
+from api.http.loop_share import loop_share
+from domain.content import PostContent, TargetContent
+from domain.errors import Problem
+from platforms.base import AccountFacts, Draft, Platform
+from platforms.expensive import MOST_CHARACTERS, TooMuchText, one_request
+from platforms.registry import platforms
+from platforms.rules import Violation
+from store.models import ConnectedAccount
+
+_ROOT_SETTINGS = {"tiktok": "tiktokSettings", "facebook": "facebookSettings"}
+
+
+def facts_of(account: ConnectedAccount) -> AccountFacts:
+    """Return what the rules may know of an account."""
+    return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits, account.allowed)
+
+
+def platform_problems(
+    content: PostContent, accounts: Mapping[str, ConnectedAccount], only: Collection[int] | None = None
+) -> list[Problem]:
+    """Return everything the accounts and networks of a post would refuse, in the contract's order.
+
+    `only`: the positions of the targets that are meant; None for all.
+    """
+    return _collected(chain(*_parts(content, accounts, only)))
+
+
+async def find_platform_problems(
+    content: PostContent, accounts: Mapping[str, ConnectedAccount], size: int
+) -> list[Problem]:
+    """Do as `platform_problems` does, and let others go on meanwhile if a body of `size` bytes is a large one."""
+    found: list[Problem] = []
+    async with loop_share(size) as held:
+        try:
+            with one_request():
+                for part in _parts(content, accounts):
+                    found += islice(part, MAX_PROBLEMS - len(found))
+                    await held.pause()
+        except TooMuchText:
+            return [_TOO_MUCH_TEXT]
+        return in_contract_order(found)
+
+
+def _parts(
+    content: PostContent, accounts: Mapping[str, ConnectedAccount], only: Collection[int] | None = None
+) -> Iterator[Iterator[Problem]]:
+    for position, target in enumerate(content.targets):
+        if only is None or position in only:
+            yield _target_problems(content, target, position, accounts.get(target.account_id))
+    yield _idle_root_settings(content)
+
+
+def text_problems(
+    content: PostContent, targets: Iterable[TargetContent], accounts: Mapping[str, ConnectedAccount], text: str
+) -> list[Problem]:
+    """Return what the networks of these targets would refuse about another text in place of theirs."""
+    return _collected(chain(*(_text_problems(content, target, accounts, text) for target in targets)))
+
+
+def _collected(problems: Iterator[Problem]) -> list[Problem]:
+    """Look for as many problems as are listed, and for no more."""
+    try:
+        with one_request():
+            return in_contract_order(islice(problems, MAX_PROBLEMS))
+    except TooMuchText:
+        return [_TOO_MUCH_TEXT]
+
+
+_TOO_MUCH_TEXT = Problem(
+    f"The post's texts are too long to be checked: those for X, Mastodon and Telegram may have {MOST_CHARACTERS:,} "
+    "characters in all, where a text counts once for each of the three that it goes to",
+    "invalid_field_value",
+    "content",
+)
+
+
+def refused_accounts(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
+    """Name the accounts that their networks refuse at the moment: posts to them are held until that is over."""
+    return [
+        Problem(
+            f"{account.refusal} Until then its posts are held",
+            "account_refused",
+            f"platforms.{position}.accountId",
+            target.platform,
+            target.account_id,
+        )
+        for position, target in enumerate(content.targets)
+        if (account := accounts.get(target.account_id)) and account.refused_at
+    ]
+
+
+def platform_cautions(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
+    """Return what the networks of a valid post may refuse later, or show otherwise than it was given."""
+    found: list[Problem] = []
+    for position, target in enumerate(content.targets):
+        platform, account = platforms()[target.platform], accounts[target.account_id]
+        settings = platform.settings.model_validate(content.settings_for(target))
+        draft = Draft(content.text_for(target), tuple(content.media_for(target)), settings)
+        place = _Place(position, target)
+        found += [place.problem(caution) for caution in platform.cautions(draft, facts_of(account))]
+    return found[:MAX_PROBLEMS]
+
+
+def _target_problems(
+    content: PostContent, target: TargetContent, position: int, account: ConnectedAccount | None
+) -> Iterator[Problem]:
+    platform = platforms()[target.platform]
+    if account is None or account.platform != target.platform:
+        where = f"platforms.{position}.accountId"
+        said = f"{platform.label} account {target.account_id} is not connected"
+        yield Problem(said, "account_not_found", where, target.platform, target.account_id)
+        # Only what no account of this network could publish is said beside it: nobody knows what this one may do.
+        facts = AccountFacts(target.account_id, "", "", premium=True)
+    else:
+        facts = facts_of(account)
+    text, media = content.text_for(target), tuple(content.media_for(target))
+    merged = content.settings_for(target)
+    place = _Place(position, target)
+    try:
+        settings = _strictly(platform, merged)
+    except ValidationError as error:
+        yield from _settings_problems(error, platform, place)
+        violations = platform.rules.check(platform.label, text, media, premium=facts.premium)
+    else:
+        violations = platform.violations(Draft(text, media, settings), facts)
+    yield from (place.problem(violation) for violation in violations)
+
+
+def _strictly(platform: Platform[Any, Any], settings: dict[str, Any]) -> BaseModel:
+    # As JSON, because strict then still lets a string be a date or an enum's value, but never a number or a flag.
+    return platform.settings.model_validate_json(json.dumps(settings), strict=True)  # type: ignore[no-any-return]
+
+
+class _Place:
+    """Know where in the request a part of one target was written."""
+
+    def __init__(self, position: int, target: TargetContent) -> None:
+        self._position = position
+        self._target = target
+
+    def problem(self, violation: Violation) -> Problem:
+        """Return a network's violation with the path of the field at fault."""
+        if violation.part == "content":
+            own = "customContent" if self._target.custom_content is not None else None
+        elif violation.part == "mediaItems":
+            own = "customMedia" if self._target.custom_media is not None else None
+        else:
+            path = (*self.settings(violation.path), *violation.path)
+            return self.of_target(Problem(violation.error, violation.code, ".".join(str(part) for part in path)))
+        param = f"platforms.{self._position}.{own}" if own else violation.part
+        return self.of_target(Problem(violation.error, violation.code, param))
+
+    def of_target(self, problem: Problem) -> Problem:
+        """Return a problem with the network and account that it concerns."""
+        return replace(problem, platform=self._target.platform, account_id=self._target.account_id)
+
+    def settings(self, path: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        """Return where a setting was written: at the target, or at the root and merged under it."""
+        root = _ROOT_SETTINGS.get(self._target.platform)
+        if root and path and path[0] not in self._target.settings:
+            return (root,)
+        return ("platforms", self._position, "platformSpecificData")
+
+
+def _settings_problems(error: ValidationError, platform: Platform[Any, Any], place: _Place) -> Iterator[Problem]:
+    for detail in error.errors(include_url=False, include_input=False):
+        # What is missing at the root may be given there or at the target; the target is where a person looks.
+        prefix = place.settings(detail["loc"] if detail["type"] != "missing" else ())
+        yield place.of_target(as_problem(detail, known_names(platform.settings, detail["loc"]), prefix))
+
+
+def _text_problems(
+    content: PostContent, target: TargetContent, accounts: Mapping[str, ConnectedAccount], text: str
+) -> Iterator[Problem]:
+    platform = platforms()[target.platform]
+    settings = platform.settings.model_validate(content.settings_for(target))
+    draft = Draft(text, tuple(content.media_for(target)), settings)
+    for found in platform.check(draft, facts_of(accounts[target.account_id])):
+        if found.part == "content":
+            yield Problem(found.error, found.code, "content", target.platform, target.account_id)
+
+
+def _idle_root_settings(content: PostContent) -> Iterator[Problem]:
+    """Find misspelled root settings of a network that no target of this post uses."""
+    used = {target.platform for target in content.targets}
+    for platform_name, name in _ROOT_SETTINGS.items():
+        given = content.tiktok_settings if platform_name == "tiktok" else content.facebook_settings
+        platform = platforms().get(platform_name)
+        if not given or platform is None or platform_name in used:
+            continue
+        try:
+            _strictly(platform, given)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False, include_input=False):
+                if detail["type"] != "missing":
+                    yield as_problem(detail, known_names(platform.settings, detail["loc"]), (name,))

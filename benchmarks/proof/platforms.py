@@ -1,0 +1,72 @@
+"""What a post on each network needs, and what may be expected of the network."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+IMAGE = {"type": "image", "url": "https://example.com/proof.jpg"}
+VIDEO = {"type": "video", "url": "https://example.com/proof.mp4"}
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Describe a network.
+
+    `api_name` is its name in the API if the two differ; `webhook` makes it an account that cannot be read back.
+    `media` is what every post must have there, `upload` what makes it upload something ahead of the request that
+    publishes. `readable`: a send can be confirmed. `rules_out`: confirming can also tell that there is no
+    such post. `renews`: an expired token is renewed without its owner. `found_by_words`: confirming needs nothing
+    that a send has left in the rows.
+    """
+
+    api_name: str = ""
+    webhook: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+    media: dict[str, str] | None = None
+    upload: dict[str, str] | None = field(default_factory=lambda: IMAGE)
+    readable: bool = True
+    rules_out: bool = True
+    renews: bool = True
+    editable: bool = False
+    found_by_words: bool = False
+
+    @property
+    def uploads(self) -> bool:
+        """Tell whether anything is sent before the request that publishes."""
+        return self.upload is not None
+
+
+_TIKTOK = {"privacyLevel": "PUBLIC_TO_EVERYONE", "contentPreviewConfirmed": True, "expressConsentGiven": True}
+
+PLATFORMS: dict[str, Traits] = {
+    "bluesky": Traits(),
+    "discord": Traits(upload=None, renews=False),
+    "discord-webhook": Traits("discord", webhook=True, upload=None, readable=False, renews=False),
+    "facebook": Traits(renews=False),
+    "googlebusiness": Traits(upload=None, found_by_words=True),
+    "instagram": Traits(media=IMAGE, renews=False),
+    "linkedin": Traits(),
+    "mastodon": Traits(renews=False),
+    "pinterest": Traits(settings={"boardId": "549755885175"}, media=IMAGE, upload=VIDEO, found_by_words=True),
+    "reddit": Traits(settings={"subreddit": "test"}, found_by_words=True),
+    "telegram": Traits(upload=None, readable=False, renews=False),
+    "threads": Traits(renews=False),
+    # Photos may be in moderation for hours before they are listed.
+    "tiktok": Traits(settings=_TIKTOK, media=IMAGE, rules_out=False),
+    "twitter": Traits(editable=True, found_by_words=True),
+    "youtube": Traits(media=VIDEO, upload=VIDEO),
+}
+
+
+def api_name_of(platform: str) -> str:
+    """Return the name that the API has for it."""
+    return PLATFORMS[platform].api_name or platform
+
+
+def body(platform: str, account_id: str, text: str, *, uploading: bool = False) -> dict[str, Any]:
+    """Return the body that creates a post for one account; when it goes out is left to add."""
+    traits = PLATFORMS[platform]
+    media = traits.upload if uploading else traits.media
+    target: dict[str, Any] = {"platform": api_name_of(platform), "accountId": account_id}
+    if traits.settings:
+        target["platformSpecificData"] = traits.settings
+    return {"content": text, "platforms": [target], **({"mediaItems": [media]} if media else {})}

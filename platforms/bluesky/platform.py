@@ -1,0 +1,243 @@
+"""Publish to Bluesky: a record under a key of our own choice, so that a repeat writes the same record again."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from domain.rate_limits import Quota
+from platforms.base import Absent, AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, Published, Sending
+from platforms.bluesky import errors, rules
+from platforms.bluesky.did import PLC, check_server
+from platforms.bluesky.embeds import CARD, POST, card_picture, embed_of
+from platforms.bluesky.line import Line, ask, call, did_of, open_session, renew
+from platforms.bluesky.media import Blobs
+from platforms.bluesky.references import COLLECTION, INDEX, Reference, find_references, read_record, reference
+from platforms.bluesky.settings import HOSTED, BlueskyCredentials, BlueskySettings
+from platforms.bluesky.text import facets, mentions
+from platforms.bluesky.tid import CLOCKS, tid
+from platforms.bluesky.tokens import TOKENS
+from platforms.bluesky.video import VIDEO_SERVICE
+from platforms.errors import Kind, PlatformError
+from platforms.renewal import Renewed, Renews
+from platforms.rules import Violation
+from platforms.thread import ThreadItem, ended_early
+
+MENTION_TRIES = 3
+"""How often a server may fail to say whom a handle means before the mention stays plain text; our choice."""
+
+
+class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCredentials]):
+    """Be Bluesky, or any other server that speaks the AT Protocol and takes Bluesky's posts."""
+
+    name = "bluesky"
+    label = "Bluesky"
+    base_url = HOSTED
+    api = ApiVersion("XRPC")
+    account_prefix = "bs"
+    request_id_header = "atproto-request-id"
+    # A server is the only writer of its accounts' records and reads its own writes. What is waited for is a request
+    # that nobody waits for any more but that is still under way; the record would be the same one anyway.
+    believes_absence_after = timedelta(seconds=5)
+    beside = (PLC, INDEX)
+    domains = (VIDEO_SERVICE.removeprefix("https://"),)
+    covers = {"card_thumbnail": rules.THUMBNAIL}  # noqa: RUF012
+    rules = rules.RULES
+    settings = BlueskySettings
+    credentials = BlueskyCredentials
+    tokens = TOKENS
+
+    def account_id(self, user_id: str) -> str:
+        """Return our id of an account; of a DID what every did:plc has in common is left away."""
+        return super().account_id(user_id.removeprefix("did:plc:").removeprefix("did:"))
+
+    def address(self, credentials: BlueskyCredentials) -> str:
+        """Return the account's own server."""
+        return credentials.service
+
+    def check(self, draft: Draft[BlueskySettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Bluesky that the draft and its thread break."""
+        return rules.check(self.label, draft)
+
+    def error_of(self, response: httpx.Response) -> PlatformError:
+        """Map a refusal."""
+        return errors.error_of(response)
+
+    def prepares(self, draft: Draft[BlueskySettings]) -> bool:
+        """Tell whether there is media to upload, or a handle or post to look up."""
+        settings = draft.settings
+        pictures = draft.media or settings.card_thumbnail
+        return bool(pictures or mentions(draft.text) or settings.quote_post_id or settings.reply_to_post_id)
+
+    def quota_in(self, response: httpx.Response) -> Quota | None:
+        """Read off Bluesky's headers how many more posts the account may make until when."""
+        return errors.quota_in(response)
+
+    async def renew(self, connection: Line) -> Renewed[BlueskyCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Log in, ask whose session that is, and hold the answer against the account's own document."""
+        session = await call(connection, "GET", "com.atproto.server.getSession")
+        if not session.get("did"):
+            raise PlatformError(Kind.TRANSIENT, "The Bluesky server did not say whose session it is.", code="no_did")
+        await check_server(connection, str(session["did"]))
+        return Identity(str(session["did"]), str(session.get("handle") or session["did"]))
+
+    async def prepare(self, connection: Line, sending: Sending[BlueskySettings]) -> None:
+        """Look up whom and what the post refers to, and upload its media. Repeatable: goes on from the handles."""
+        await _look_up(connection, sending, sending.draft.text)
+        await find_references(connection, sending)
+        blobs = Blobs(connection, sending)
+        await blobs.bring(POST, sending.draft.media)
+        await blobs.bring(CARD, card_picture(sending.draft))
+
+    async def choose(self, sending: Sending[BlueskySettings]) -> None:
+        """Choose the record's key."""
+        await _key(sending, POST)
+
+    async def publish(self, connection: Line, sending: Sending[BlueskySettings]) -> Published:
+        """Write the record under its key. The same key with the same record changes nothing."""
+        did = await open_session(connection)
+        key, embed = await _key(sending, POST), embed_of(Blobs(connection, sending), sending)
+        record = _record(sending, sending.draft.text, key, embed, _reply(sending))
+        answer = await _put(connection, sending, did, key["rkey"], record, public=True)
+        if not str(answer.get("uri", "")).startswith("at://"):
+            raise PlatformError(Kind.UNCONFIRMED, "Bluesky answered without the post's name.", code="unreadable_answer")
+        if answer.get("cid"):
+            # For what follows it; saved with the key of that.
+            key["cid"] = str(answer["cid"])
+        return _published(str(answer["uri"]))
+
+    async def confirm(self, connection: Line, sending: Sending[BlueskySettings]) -> Finding:
+        """Read the record by its key, which is written down before anything is sent."""
+        key = sending.handles.get("records", {}).get(POST)
+        if key is None:
+            return Absent()
+        try:
+            return _published((await read_record(connection, did_of(connection), key["rkey"]))["uri"])
+        except PlatformError as error:
+            if error.code == errors.RECORD_ABSENT:
+                return Absent()
+            raise
+
+    async def complete(self, connection: Line, sending: Sending[BlueskySettings], published: Published) -> Published:
+        """Write the thread that follows, each post a reply to the one before. Repeatable as publishing is."""
+        items = sending.draft.settings.thread_items
+        if not items:
+            return published
+        did = await open_session(connection)
+        parent = await _first(connection, sending, did, published)
+        answered = _reply(sending)
+        root = answered["root"] if answered else parent
+        for number, item in enumerate(items):
+            try:
+                parent = await _follow(connection, sending, number, item, {"root": root, "parent": parent})
+            except PlatformError as error:
+                return ended_early(published, number, error)
+        return published
+
+
+async def _first(line: Line, sending: Sending[BlueskySettings], did: str, published: Published) -> Reference:
+    """Return the post that the thread follows."""
+    if cid := sending.handles.get("records", {}).get(POST, {}).get("cid"):
+        return {"uri": published.platform_post_id, "cid": cid}
+    return reference(await read_record(line, did, published.platform_post_id.rpartition("/")[2]))
+
+
+async def _follow(
+    line: Line, sending: Sending[BlueskySettings], number: int, item: ThreadItem, reply: dict[str, Any]
+) -> dict[str, str]:
+    """Write one post of the thread unless its name is known already; returns its name and hash."""
+    name = str(number)
+    key = await _key(sending, name)
+    if "uri" not in key:
+        await _look_up(line, sending, item.content)
+        blobs = Blobs(line, sending)
+        await blobs.bring(name, item.media)
+        record = _record(sending, item.content, key, blobs.embed(name, item.media), reply)
+        # A lost answer is no reason to look: the same record under the same key changes nothing.
+        key |= reference(await _put(line, sending, did_of(line), key["rkey"], record))
+        await sending.save(sending.handles)
+    return reference(key)
+
+
+async def _look_up(line: Line, sending: Sending[BlueskySettings], text: str) -> None:
+    """Ask whom the handles in a text mean; nobody, where the server does not know or cannot tell for long."""
+    dids: dict[str, str] = sending.handles.setdefault("mentions", {})
+    failures: dict[str, int] = sending.handles.setdefault("mentionFailures", {})
+    for handle in mentions(text):
+        if handle in dids:
+            continue
+        try:
+            answer = await ask(line, "com.atproto.identity.resolveHandle", handle=handle)
+            dids[handle] = str(answer.get("did") or "")
+        except PlatformError as error:
+            failures[handle] = failures.get(handle, 0) + 1
+            if error.kind is Kind.REJECTED or failures[handle] >= MENTION_TRIES:
+                dids[handle] = ""
+        await sending.save(sending.handles)
+        if handle not in dids:
+            raise PlatformError(Kind.TRANSIENT, "Bluesky could not say whom the text mentions.", code="mention_unknown")
+
+
+async def _key(sending: Sending[BlueskySettings], name: str) -> dict[str, str]:
+    """Return the key and time of a record, chosen once and written down before the record is sent."""
+    records: dict[str, dict[str, str]] = sending.handles.setdefault("records", {})
+    if name not in records:
+        now = datetime.now(UTC)
+        records[name] = {
+            "rkey": tid(now, secrets.randbelow(CLOCKS)),
+            "createdAt": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        await sending.save(sending.handles)
+    return records[name]
+
+
+def _reply(sending: Sending[BlueskySettings]) -> dict[str, Reference] | None:
+    """Return what the post answers: the thread's first post, and the one above it."""
+    return sending.handles["references"]["reply"] if sending.draft.settings.reply_to_post_id else None
+
+
+def _record(
+    sending: Sending[BlueskySettings],
+    text: str,
+    key: dict[str, str],
+    embed: dict[str, Any] | None,
+    reply: dict[str, Reference] | None,
+) -> dict[str, Any]:
+    """Return a post; source: lexicon app.bsky.feed.post."""
+    settings = sending.draft.settings
+    record: dict[str, Any] = {"$type": COLLECTION, "text": text, "createdAt": key["createdAt"]}
+    if found := facets(text, sending.handles.get("mentions", {})):
+        record["facets"] = found
+    if embed:
+        record["embed"] = embed
+    if reply:
+        record["reply"] = reply
+    if settings.langs:
+        record["langs"] = settings.langs
+    if settings.labels:
+        values = [{"val": label} for label in settings.labels]
+        record["labels"] = {"$type": "com.atproto.label.defs#selfLabels", "values": values}
+    return record
+
+
+async def _put(
+    line: Line, sending: Sending[BlueskySettings], did: str, rkey: str, record: dict[str, Any], *, public: bool = False
+) -> dict[str, Any]:
+    body = {"repo": did, "collection": COLLECTION, "rkey": rkey, "record": record}
+    try:
+        return await call(line, "POST", "com.atproto.repo.putRecord", public=public, json=body)
+    except PlatformError as error:
+        if error.code == errors.BLOB_GONE:
+            await Blobs(line, sending).forget()
+        raise
+
+
+def _published(uri: str) -> Published:
+    """Name a post by its at:// URI, and its address by the account's DID, which no change of handle breaks."""
+    did, _, rkey = uri.removeprefix("at://").partition(f"/{COLLECTION}/")
+    return Published(uri, f"https://bsky.app/profile/{did}/post/{rkey}")

@@ -1,0 +1,273 @@
+"""Publish to Discord as a bot, whose messages can be found again, or by a webhook, whose messages nobody can list."""
+
+import json
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from domain.rate_limits import Quota
+from platforms.alike import Alike, earliest
+from platforms.base import (
+    Absent,
+    AccountFacts,
+    ApiVersion,
+    Draft,
+    Finding,
+    Identity,
+    Platform,
+    Published,
+    Sending,
+    Unknown,
+)
+from platforms.blind import going_out, what_is_known
+from platforms.discord import errors, rules
+from platforms.discord.fields import body_of, of_bot, of_webhook, parts_of
+from platforms.discord.line import Line, channel_path, get, headers_of, home, messages, with_id
+from platforms.discord.settings import DiscordCredentials, DiscordSettings
+from platforms.errors import Kind, PlatformError
+from platforms.http.multipart import Form, post_form
+from platforms.http.untrusted import moment
+from platforms.places import CODE, PlaceSetting, is_allowed, not_allowed
+from platforms.rules import Violation
+
+CLOCKS_APART = timedelta(seconds=60)
+"""How far Discord's clock may stand behind ours before its own message is not recognised."""
+PAGE, MOST_PAGES = 100, 5
+"""Messages a read, the most Discord gives; a busier channel is not searched further."""
+EPOCH_MILLISECONDS = 1_420_070_400_000
+"""Where Discord's ids begin to count; source: its reference page on snowflakes."""
+LONGEST_ID = 20
+"""Digits of a snowflake."""
+REMOVED = "removed"
+"""Where the handles tell that the message was made and deleted before its answer was seen."""
+CHANNEL = "channelId"
+"""Where the handles tell in which channel the message is: a thread may have been begun for it."""
+_NO_MESSAGES = {4: "a category", 15: "a forum", 16: "a media channel"}
+"""Kinds of channels in which a bot's message needs a thread; a webhook can begin one."""
+
+
+class Discord(Platform[DiscordSettings, DiscordCredentials]):
+    """Be Discord, as its API v10 serves a bot in one channel, or a webhook."""
+
+    name = "discord"
+    label = "Discord"
+    base_url = "https://discord.com/api/v10"
+    api = ApiVersion("v10")
+    account_prefix = "dc"
+    request_id_header = errors.REQUEST_ID_HEADER
+    sends_files = True
+    # Short: within minutes a bot's repeat is harmless by its nonce.
+    believes_absence_after = timedelta(seconds=15)
+    places = (
+        PlaceSetting("channelId", "channel_id", str, looked_up=True),
+        PlaceSetting("threadId", "thread_id", str, looked_up=True),
+    )
+    rules = rules.RULES
+    settings = DiscordSettings
+    credentials = DiscordCredentials
+
+    def check(self, draft: Draft[DiscordSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Discord that the draft breaks."""
+        return rules.check(self.label, draft, account)
+
+    def error_of(self, response: httpx.Response) -> PlatformError:
+        """Map Discord's refusal to what it means."""
+        return errors.error_of(response)
+
+    def prepares(self, draft: Draft[DiscordSettings]) -> bool:
+        """Say no: files go with the message itself."""
+        return False
+
+    def quota_in(self, response: httpx.Response) -> Quota | None:
+        """Read off Discord's headers how many more posts the account may make until when."""
+        return errors.quota_in(response)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask which channel or webhook this is; an account is a channel, not a bot, which may speak in many."""
+        found = await get(connection, home(connection))
+        name = str(found.get("name") or "")
+        if connection.credentials.webhook:
+            return Identity(connection.credentials.user_id, name)
+        if kind := _NO_MESSAGES.get(int(found.get("type") or 0)):
+            message = f"This channel is {kind}, where bots cannot publish messages. Connect another, or a webhook."
+            raise PlatformError(Kind.REJECTED, message, code="channel_type")
+        return Identity(found["id"], name)
+
+    async def publish(self, connection: Line, sending: Sending[DiscordSettings]) -> Published:
+        """Make the message by one request, with its files."""
+        await _check_channel(connection, sending.draft.settings)
+        draft, blind = sending.draft, connection.credentials.webhook is not None
+        async with AsyncExitStack() as opened:
+            files = [await opened.enter_async_context(sending.media.open(item)) for item in draft.media]
+            parts, own = parts_of(draft, files), of_webhook(draft.settings) if blind else of_bot(sending.target_id)
+            if files and blind:
+                await opened.enter_async_context(going_out(sending))
+            path, query = _where(connection, draft.settings)
+            body, headers = body_of(draft, files) | own, headers_of(connection)
+            try:
+                if parts:
+                    form = Form({"payload_json": json.dumps(body)}, parts)
+                    answer = await post_form(connection.wire, path, form, public=True, headers=headers, params=query)
+                else:
+                    answer = await connection.wire.send(
+                        "POST", path, public=True, headers=headers, params=query, json=body
+                    )
+            except PlatformError as error:
+                raise await _meant(sending, error) from error
+            made = with_id(answer, Kind.UNCONFIRMED)
+        # Not saved: a save that fails must not make a public message look unsent.
+        sending.handles[CHANNEL] = made.get("channel_id")
+        return Published(made["id"], url=None)
+
+    async def confirm(self, connection: Line, sending: Sending[DiscordSettings]) -> Finding:
+        """Look for a bot's message in its channel; of a webhook's nobody can tell."""
+        if connection.credentials.webhook:
+            return await what_is_known(sending)
+        if sending.handles.get(REMOVED):
+            return Unknown(final=True)
+        return await _find(connection, sending)
+
+    async def complete(self, connection: Line, sending: Sending[DiscordSettings], published: Published) -> Published:
+        """Find out in which server the message is, which its address needs."""
+        if published.url:
+            return published
+        try:
+            place = await get(connection, home(connection))
+        except PlatformError as error:
+            if error.kind in {Kind.AUTH, Kind.REJECTED}:
+                # Only the address is missing: that is not worth a warning.
+                return published
+            raise
+        channel = sending.handles.get(CHANNEL) or _channel(connection, sending.draft.settings) or place["channel_id"]
+        address = (
+            f"https://discord.com/channels/{place.get('guild_id') or '@me'}/{channel}/{published.platform_post_id}"
+        )
+        return Published(published.platform_post_id, address, warning=published.warning)
+
+
+def _channel(line: Line, settings: DiscordSettings) -> str | None:
+    """Return where the message goes; a webhook alone knows its channel."""
+    own = None if line.credentials.webhook else line.credentials.user_id
+    return settings.thread_id or settings.channel_id or own
+
+
+async def _check_channel(line: Line, settings: DiscordSettings) -> None:
+    """Refuse a channel of another server than the account's own, unless it is allowed. Raises PlatformError.
+
+    A bot reaches the channels of every server that it is in; a webhook's threads are its own channel's.
+    """
+    channel = _channel(line, settings)
+    if line.credentials.webhook or channel is None or channel == line.credentials.user_id:
+        return
+    name = "threadId" if settings.thread_id else "channelId"
+    if is_allowed(line.account.allowed, name, channel):
+        return
+    own = await get(line, home(line))
+    try:
+        wanted = await get(line, channel_path(channel))
+    except PlatformError as error:
+        if error.kind is not Kind.AUTH or error.status == httpx.codes.UNAUTHORIZED:
+            raise
+        # It is the post that names this channel: the account is not at fault.
+        raise error.as_rejected() from error
+    if wanted.get("guild_id") is None or wanted["guild_id"] != own.get("guild_id"):
+        raise PlatformError(Kind.REJECTED, not_allowed(line.account.account_id, name, channel), code=CODE)
+
+
+async def _meant(sending: Sending[DiscordSettings], error: PlatformError) -> PlatformError:
+    """Return what a refusal of the message means, given what the post asked for."""
+    settings = sending.draft.settings
+    if error.code == errors.UNKNOWN_MESSAGE:
+        # The nonce's first message was made, and somebody has deleted it since: it is not made a second time.
+        sending.handles[REMOVED] = True
+        await sending.save(sending.handles)
+        return error.as_unconfirmed()
+    asks_for_more = settings.channel_id or settings.thread_id or settings.tts
+    if asks_for_more and error.code in errors.OF_THE_PLACE:
+        return error.as_rejected()
+    return error
+
+
+def _where(line: Line, settings: DiscordSettings) -> tuple[str, dict[str, str]]:
+    """Return path and query of the request; a webhook answers with what it made only where it is told to wait."""
+    if line.credentials.webhook is None:
+        return f"{channel_path(_channel(line, settings))}/messages", {}
+    return home(line), {"wait": "true"} | ({"thread_id": settings.thread_id} if settings.thread_id else {})
+
+
+async def _find(line: Line, sending: Sending[DiscordSettings]) -> Finding:
+    """Look for the message among the bot's own since shortly before the attempt."""
+    if sending.started_at is None:
+        return Absent()
+    bot = await get(line, "/users/@me")
+    channel = str(_channel(line, sending.draft.settings))
+    newest = since = _snowflake(sending.started_at - CLOCKS_APART)
+    alike, seen = list[Alike](), list[dict[str, Any]]()
+    for _ in range(MOST_PAGES):
+        page = await messages(line, channel, str(newest), PAGE)
+        ours = (str(message["id"]) for message in page if _is_ours(message, bot, sending))
+        alike += [Alike(Published(each, url=None), _moment(int(each))) for each in ours]
+        if len(page) < PAGE:
+            seen += page
+            break
+        newest = max(int(message["id"]) for message in page)
+        seen += page
+    else:
+        if not alike:
+            return Unknown()
+    sending.handles[CHANNEL] = channel
+    if found := earliest(sending, alike):
+        return found
+    hidden = not seen and await _has_newer(line, channel, since)
+    doubtful = any(_may_be_ours(message, bot, sending) for message in seen)
+    return Unknown() if hidden or doubtful else Absent()
+
+
+async def _has_newer(line: Line, channel: str, since: int) -> bool:
+    """Tell whether a channel has a newer message than `since`, although its list is empty.
+
+    A bot that may not read a channel's history is answered 200 and an empty list; source: Get Channel Messages.
+    """
+    last = str((await get(line, channel_path(channel))).get("last_message_id") or "0")
+    return last.isdecimal() and len(last) <= LONGEST_ID and int(last) > since
+
+
+def _may_be_ours(message: dict[str, Any], bot: dict[str, Any], sending: Sending[DiscordSettings]) -> bool:
+    """Tell whether the bot's message shows our files beside a text that Discord may have rewritten."""
+    files, own = message.get("attachments") or [], (message.get("author") or {}).get("id") == bot["id"]
+    wanted = len(sending.draft.media)
+    return bool(own and wanted and len(files) == wanted and str(message["id"]) not in sending.taken)
+
+
+def _is_ours(message: dict[str, Any], bot: dict[str, Any], sending: Sending[DiscordSettings]) -> bool:
+    nonce = message.get("nonce")
+    if nonce is not None:
+        return bool(nonce == of_bot(sending.target_id)["nonce"])
+    author = message.get("author") or {}
+    # Discord trims a text's white space.
+    same_text = str(message.get("content") or "").split() == sending.draft.text.split()
+    same_files = len(message.get("attachments") or []) == len(sending.draft.media)
+    shows = _has_embeds(message, sending.draft) and _asks(message, sending.draft)
+    return bool(author.get("id") == bot["id"] and same_text and same_files and shows)
+
+
+def _asks(message: dict[str, Any], draft: Draft[DiscordSettings]) -> bool:
+    asked = (message.get("poll") or {}).get("question") or {}
+    return bool(asked.get("text") == (draft.settings.poll.question if draft.settings.poll else None))
+
+
+def _has_embeds(message: dict[str, Any], draft: Draft[DiscordSettings]) -> bool:
+    wanted = [(embed.title, embed.description) for embed in draft.settings.embeds]
+    shown = [(embed.get("title"), embed.get("description")) for embed in message.get("embeds") or []]
+    # Previews of links stand among them, and a message may hide them all.
+    return draft.settings.suppress_embeds or all(embed in shown for embed in wanted)
+
+
+def _snowflake(moment: datetime) -> int:
+    return (int(moment.astimezone(UTC).timestamp() * 1000) - EPOCH_MILLISECONDS) << 22
+
+
+def _moment(snowflake: int) -> datetime:
+    return moment((snowflake >> 22) + EPOCH_MILLISECONDS, per_second=1000)

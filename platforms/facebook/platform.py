@@ -1,0 +1,151 @@
+"""Publish to a Facebook Page: upload what belongs to the post, then make it public by one request."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, Published, Sending
+from platforms.errors import DUPLICATE, Kind, PlatformError
+from platforms.facebook import errors, lookup, rules, videos
+from platforms.facebook.fields import feed_fields, finish_fields
+from platforms.facebook.line import API, BASE_URL, DOMAIN, GRAPH, Line
+from platforms.facebook.media import EDGE, Uploads, photo_ids
+from platforms.facebook.rules import Form, form_of
+from platforms.facebook.settings import FacebookCredentials, FacebookSettings
+from platforms.http.wire import segment
+from platforms.meta.comments import add_first_comment
+from platforms.meta.credentials import applies_to
+from platforms.meta.errors import REQUEST_ID_HEADER
+from platforms.meta.graph import text_of
+from platforms.rules import FileRule, Violation
+
+AS_DRAFT = "Facebook keeps this as a draft: publish it in Meta Business Suite."
+
+
+class Facebook(Platform[FacebookSettings, FacebookCredentials]):
+    """Be Facebook, as the Graph API serves Pages."""
+
+    name = "facebook"
+    label = "Facebook"
+    base_url = BASE_URL
+    domains = (DOMAIN,)
+    api = API
+    account_prefix = "fb"
+    request_id_header = REQUEST_ID_HEADER
+    # Meta promises no consistency between a Page's writes and reads; the figure is our choice.
+    believes_absence_after = timedelta(seconds=60)
+    cleans_files = True  # general knowledge, unverified
+    rules = rules.RULES
+    settings = FacebookSettings
+    credentials = FacebookCredentials
+
+    def check(self, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Facebook that the draft breaks."""
+        return rules.check(self.label, draft, account)
+
+    def cautions(self, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:
+        """Warn of GIFs, which become photos."""
+        return rules.cautions(self.label, draft)
+
+    def file_rules(self, draft: Draft[FacebookSettings], account: AccountFacts) -> tuple[FileRule, ...]:
+        """Return what the files of a reel, a story or a plain post are held against."""
+        return rules.file_rules(draft)
+
+    def refusal_applies(self, code: str, credentials: FacebookCredentials, draft: Draft[FacebookSettings]) -> bool:
+        """Return whether a refusal of the app also stops this draft: a missing proof only accounts without one."""
+        return applies_to(code, credentials)
+
+    def error_of(self, response: httpx.Response) -> PlatformError:
+        """Map a refusal of the Graph API."""
+        return errors.error_of(response)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask which Page the token speaks for; a person has no `category`, and cannot be published to."""
+        try:
+            me = await GRAPH.get(connection, "/me", fields="id,name,username,category")
+        except PlatformError as error:
+            if error.kind is Kind.REJECTED:
+                message = "This is no Page's access token. Facebook lets apps publish to Pages only."
+                raise PlatformError(Kind.AUTH, message, code=error.code, status=error.status) from error
+            raise
+        return Identity(text_of(connection, me, "id"), str(me.get("username") or text_of(connection, me, "name")))
+
+    async def prepare(self, connection: Line, sending: Sending[FacebookSettings]) -> None:
+        """Upload photos unpublished, and videos up to the request that publishes them."""
+        uploads = Uploads(connection, sending)
+        failed = sending.handles.get("video", {}).get("failed")
+        if failed is not None:
+            await uploads.forget()
+            raise errors.processing_failed(failed)
+        await uploads.run()
+
+    async def publish(self, connection: Line, sending: Sending[FacebookSettings]) -> Published:
+        """Make the post public; of a video wait until Facebook has processed it."""
+        try:
+            return await self._publish(connection, sending)
+        except PlatformError as error:
+            if error.kind is Kind.REJECTED and error.code != DUPLICATE and "photos" in sending.handles:
+                # Photos that no post took are deleted after a while: the next try must upload again.
+                await Uploads(connection, sending).forget()
+            raise
+
+    async def _publish(self, connection: Line, sending: Sending[FacebookSettings]) -> Published:
+        page, draft, form = f"/{segment(connection.account.user_id)}", sending.draft, form_of(sending.draft)
+        if form in EDGE:
+            return await _finish(connection, sending, form)
+        if form is Form.PHOTO_STORY:
+            fields = {"photo_id": photo_ids(sending.handles)[0]}
+            story = await GRAPH.post_public(connection, f"{page}/photo_stories", fields)
+            post_id = text_of(connection, story, "post_id", otherwise=Kind.UNCONFIRMED)
+            return Published(post_id, lookup.url_of(post_id))
+        fields = feed_fields(draft, photo_ids(sending.handles))
+        post = await GRAPH.post_public(connection, f"{page}/feed", fields, read="id,permalink_url")
+        return Published(text_of(connection, post, "id", otherwise=Kind.UNCONFIRMED), post.get("permalink_url"))
+
+    async def confirm(self, connection: Line, sending: Sending[FacebookSettings]) -> Finding:
+        """Ask the video itself, else look among the Page's posts or stories. Drafts show nowhere, and hurt nobody."""
+        form = form_of(sending.draft)
+        media = sending.handles.get("video", {}).get("id") if form.is_video else None
+        if form.is_video and media is None:
+            return Absent()
+        if form in {Form.VIDEO, Form.REEL}:
+            return await videos.find(connection, sending)
+        if form.is_story:
+            media = media or next(iter(photo_ids(sending.handles)), None)
+            return await lookup.find_story(connection, sending, media) if media else Absent()
+        return Absent() if sending.draft.settings.draft else await lookup.find_post(connection, sending)
+
+    async def complete(self, connection: Line, sending: Sending[FacebookSettings], published: Published) -> Published:
+        """Add the first comment and fetch the permalink. Repeatable."""
+        post_id, url = published.platform_post_id, published.url
+        if sending.draft.settings.draft:
+            return Published(post_id, None, warning=AS_DRAFT)
+        comment = sending.draft.settings.first_comment
+        warning = await add_first_comment(GRAPH, connection, sending, post_id, comment)
+        if url is None:
+            post = await GRAPH.get(connection, f"/{segment(post_id)}", fields="permalink_url")
+            url = post.get("permalink_url") or lookup.url_of(post_id)
+        return Published(post_id, url, warning=warning)
+
+
+async def _finish(connection: Line, sending: Sending[FacebookSettings], form: Form) -> Published:
+    video: dict[str, Any] = sending.handles.get("video", {})
+    if not video.get("done"):
+        raise PlatformError(Kind.TRANSIENT, "Facebook must be given the video again.", code="no_video")
+    if not video.get("accepted"):
+        path = f"/{segment(connection.account.user_id)}/{EDGE[form]}"
+        answer = await GRAPH.post_public(connection, path, finish_fields(sending.draft, form, video))
+        if form is Form.VIDEO_STORY:
+            post_id = text_of(connection, answer, "post_id", otherwise=Kind.UNCONFIRMED)
+            return Published(post_id, lookup.url_of(post_id))
+        if answer.get("success") is not True:
+            raise PlatformError(
+                Kind.UNCONFIRMED, "Facebook answered in a way that cannot be read.", code="unreadable_answer"
+            )
+        video["accepted"] = True
+        video["post"] = answer.get("post_id")
+        await sending.save(sending.handles)
+    if sending.draft.settings.draft:
+        return Published(video["id"], None)
+    return await videos.watch(connection, sending)

@@ -1,0 +1,225 @@
+"""Publish on a Google Business Profile: one request makes the post, Google looks at it, then shows or rejects it.
+
+What Google still looks at nobody sees, so it is not published yet.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from domain.post import MediaType
+from platforms.alike import Alike, earliest
+from platforms.base import (
+    Absent,
+    AccountFacts,
+    ApiVersion,
+    Draft,
+    Finding,
+    Identity,
+    Platform,
+    Published,
+    Refused,
+    Sending,
+    Unknown,
+)
+from platforms.errors import Kind, PlatformError
+from platforms.googlebusiness import errors, rules
+from platforms.googlebusiness.fields import post_body
+from platforms.googlebusiness.line import (
+    ACCOUNTS,
+    BASE_URL,
+    LOCATIONS,
+    SIGN_IN,
+    Line,
+    call,
+    keep,
+    parent,
+    parent_of,
+    place,
+    renew,
+)
+from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
+from platforms.googlebusiness.tokens import TOKENS
+from platforms.http.untrusted import moment
+from platforms.places import PlaceSetting
+from platforms.renewal import Renewed, Renews
+from platforms.rules import Violation
+
+CLOCKS_APART = timedelta(seconds=60)
+"""How far Google's clock may stand behind ours before its own post is not recognised."""
+PAGE, MOST_PAGES = 100, 5
+"""Posts a read, and reads. Google does not say in which order it lists, so none is relied upon."""
+LOOKS = (1, 2, 3, 5, 5, 10)
+"""Seconds before each look right after publishing; later looks are the engine's, on durable timers."""
+POST = "post"
+"""Where the handles name the post that Google took."""
+PARENT = "parent"
+"""Where the handles name the location of a post that names another one than the account's."""
+PHOTO_TRIES = 2
+
+
+class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials], Renews[GoogleBusinessCredentials]):
+    """Be Google Business Profile, as My Business API v4 serves one location's posts."""
+
+    name = "googlebusiness"
+    app_family = "google"
+    label = "Google Business Profile"
+    base_url = BASE_URL
+    domains = tuple(url.removeprefix("https://") for url in (ACCOUNTS, LOCATIONS, SIGN_IN))
+    api = ApiVersion("v4")
+    account_prefix = "gb"
+    # Google promises no consistency for its list of posts, and no key makes a repeat harmless. Our choice.
+    believes_absence_after = timedelta(seconds=90)
+    finds_unaided = True
+    fetches = frozenset({MediaType.IMAGE})
+    places = (PlaceSetting("locationId", "location_id", str),)
+    rules = rules.RULES
+    settings = GoogleBusinessSettings
+    credentials = GoogleBusinessCredentials
+    tokens = TOKENS
+
+    def check(self, draft: Draft[GoogleBusinessSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Google that the draft breaks; the bytes of its photo are not looked at."""
+        return rules.check(self.label, draft)
+
+    def error_of(self, response: httpx.Response) -> PlatformError:
+        """Map Google's refusal to what it means."""
+        return errors.error_of(response)
+
+    def prepares(self, draft: Draft[GoogleBusinessSettings]) -> bool:
+        """Say no: Google fetches the photo from its URL when the post is made."""
+        return False
+
+    async def renew(self, connection: Line) -> Renewed[GoogleBusinessCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask which location this is; it belongs to an account, whose number is kept with the credentials."""
+        account, location, title = await place(connection)
+        await keep(connection, account, location)
+        return Identity(location, title)
+
+    async def publish(self, connection: Line, sending: Sending[GoogleBusinessSettings]) -> Published:
+        """Make the post and wait for Google's verdict. Raises `unconfirmed` where that takes long."""
+        name = await _parent(connection, sending)
+        body = post_body(sending.draft, connection.credentials.language_code)
+        try:
+            path = f"/v4/{quote(name)}/localPosts"
+            made = await call(connection, "POST", path, public=True, json=body)
+        except PlatformError as error:
+            if sending.draft.settings.location_id and error.status in {403, 404} and error.kind is Kind.AUTH:
+                message = "Google does not let this account post on the location that locationId names."
+                raise PlatformError(Kind.REJECTED, message, code=error.code, status=error.status) from error
+            if error.code.upper() in errors.PHOTO_FAILURES and error.kind is Kind.TRANSIENT:
+                raise await _photo_failed(sending, error) from error
+            raise
+        if not made.get("name"):
+            message = "Google answered in a way that cannot be read."
+            raise PlatformError(Kind.UNCONFIRMED, message, code="unreadable_answer")
+        sending.handles[POST] = str(made["name"])
+        await sending.save(sending.handles)
+        finding = _verdict(made)
+        for pause in LOOKS:
+            if not isinstance(finding, Unknown):
+                break
+            await asyncio.sleep(pause)
+            sending.heartbeat("Google is checking the post")
+            # Google has it: that we cannot look right now must not make anybody publish it again.
+            with suppress(PlatformError):
+                finding = await _look(connection, sending.handles[POST])
+        match finding:
+            case Published():
+                return finding
+            case Refused(refusal):
+                raise refusal
+        raise PlatformError(Kind.UNCONFIRMED, "Google is still checking the post.", code="processing")
+
+    async def confirm(self, connection: Line, sending: Sending[GoogleBusinessSettings]) -> Finding:
+        """Ask for Google's verdict; a post whose name was lost is looked for among the location's own."""
+        if sending.started_at is None:
+            return Absent()
+        if known := sending.handles.get(POST):
+            return await _look(connection, known)
+        name = await _parent(connection, sending)
+        query, alike = {"pageSize": str(PAGE)}, list[dict[str, Any]]()
+        for _ in range(MOST_PAGES):
+            body = await call(connection, "GET", f"/v4/{quote(name)}/localPosts", params=query)
+            posts = body.get("localPosts") or []
+            alike += (post for post in posts if _is_ours(post, sending.draft, sending.started_at - CLOCKS_APART))
+            if not body.get("nextPageToken"):
+                break
+            query["pageToken"] = str(body["nextPageToken"])
+        else:
+            if not alike:
+                return Unknown()
+        ours = earliest(sending, (Alike(_published(post), _created(post)) for post in alike))
+        return _verdict(next(post for post in alike if post["name"] == ours.platform_post_id)) if ours else Absent()
+
+    async def complete(
+        self, connection: Line, sending: Sending[GoogleBusinessSettings], published: Published
+    ) -> Published:
+        """Read the post's address, which Google may tell a little later than that it shows the post."""
+        if published.url:
+            return published
+        shown = await _look(connection, published.platform_post_id)
+        return shown if isinstance(shown, Published) else published
+
+
+async def _parent(line: Line, sending: Sending[GoogleBusinessSettings]) -> str:
+    """Return the name below which the post is made, which the handles keep if the post names another location."""
+    location = sending.draft.settings.location_id
+    if location in {None, line.credentials.user_id}:
+        return await parent(line)
+    if PARENT not in sending.handles:
+        sending.handles[PARENT] = await parent_of(line, str(location))
+        await sending.save(sending.handles)
+    return str(sending.handles[PARENT])
+
+
+async def _look(line: Line, name: str) -> Published | Unknown | Refused:
+    return _verdict({**await call(line, "GET", f"/v4/{quote(name)}"), "name": name})
+
+
+def _verdict(post: dict[str, Any]) -> Published | Unknown | Refused:
+    """Return what Google has come to; source: the page of localPosts, LocalPostState."""
+    match post.get("state"):
+        case "REJECTED":
+            message = "Google rejected this post and shows it to nobody. It gives no reason."
+            return Refused(PlatformError(Kind.REJECTED, message, code="rejected"))
+        case "LIVE" | "RECURRING":
+            return _published(post)
+    # PROCESSING, SCHEDULED, a state that is not named: nobody sees it yet.
+    return Unknown()
+
+
+def _published(post: dict[str, Any]) -> Published:
+    return Published(str(post["name"]), post.get("searchUrl") if post.get("state") == "LIVE" else None)
+
+
+async def _photo_failed(sending: Sending[GoogleBusinessSettings], error: PlatformError) -> PlatformError:
+    """Return the error of a photo that Google could not take in, `rejected` once that happened too often."""
+    tries = sending.handles["photoFailures"] = int(sending.handles.get("photoFailures", 0)) + 1
+    await sending.save(sending.handles)
+    return error.as_rejected() if tries >= PHOTO_TRIES else error
+
+
+def _is_ours(post: dict[str, Any], draft: Draft[GoogleBusinessSettings], since: datetime) -> bool:
+    event = draft.settings.event
+    return (
+        _created(post) >= since
+        and str(post.get("summary") or "").split() == draft.text.split()
+        and post.get("topicType", "STANDARD") == draft.settings.topic
+        and (event is None or (post.get("event") or {}).get("title") == event.title)
+    )
+
+
+def _created(post: dict[str, Any]) -> datetime:
+    try:
+        return moment(post.get("createTime"))
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)

@@ -1,0 +1,145 @@
+"""Publish to Instagram: build containers, wait until they are processed, publish one of them."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from domain.post import MediaType
+from domain.rate_limits import Quota
+from platforms.alike import Alike, earliest
+from platforms.base import (
+    AccountFacts,
+    Draft,
+    Finding,
+    Identity,
+    Platform,
+    Published,
+    ReportsQuota,
+    Sending,
+)
+from platforms.errors import Kind, PlatformError
+from platforms.http.untrusted import moment
+from platforms.http.wire import segment
+from platforms.instagram import errors, fields, rules
+from platforms.instagram.line import API, CONTAINERS, GRAPH, Line, renew
+from platforms.instagram.rules import Form, form_of
+from platforms.instagram.settings import InstagramCredentials, InstagramSettings
+from platforms.instagram.tokens import TOKENS
+from platforms.meta.comments import add_first_comment
+from platforms.meta.containers import POST, Containers
+from platforms.meta.credentials import applies_to
+from platforms.meta.errors import REQUEST_ID_HEADER
+from platforms.meta.quota import quota_of
+from platforms.renewal import Renewed, Renews
+from platforms.rules import FileRule, Violation
+
+CLOCKS_APART = timedelta(seconds=60)
+"""How far Instagram's clock may stand behind ours before its own post is not recognised."""
+MEDIA_FIELDS = "id,caption,permalink,timestamp"
+
+
+class Instagram(
+    Platform[InstagramSettings, InstagramCredentials], ReportsQuota[InstagramCredentials], Renews[InstagramCredentials]
+):
+    """Be Instagram, as its API with Instagram Login serves professional accounts."""
+
+    name = "instagram"
+    label = "Instagram"
+    base_url = "https://graph.instagram.com"
+    api = API
+    account_prefix = "ig"
+    request_id_header = REQUEST_ID_HEADER
+    fetches = frozenset({MediaType.IMAGE, MediaType.VIDEO})
+    covers = {"instagram_thumbnail": rules.COVER, "reel_cover": rules.COVER}  # noqa: RUF012
+    rules = rules.RULES
+    settings = InstagramSettings
+    credentials = InstagramCredentials
+    tokens = TOKENS
+
+    def check(self, draft: Draft[InstagramSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Instagram that the draft breaks; the bytes of its media are not looked at."""
+        return rules.check(self.label, draft)
+
+    def file_rules(self, draft: Draft[InstagramSettings], account: AccountFacts) -> tuple[FileRule, ...]:
+        """Return the rules of files; stories have their own."""
+        return rules.STORY_FILES if form_of(draft) is Form.STORY else rules.RULES.files
+
+    def refusal_applies(self, code: str, credentials: InstagramCredentials, draft: Draft[InstagramSettings]) -> bool:
+        """Return whether a refusal of the app also stops this draft: a missing proof only accounts without one."""
+        return applies_to(code, credentials)
+
+    def error_of(self, response: httpx.Response) -> PlatformError:
+        """Map a refusal of the Graph API."""
+        return errors.error_of(response)
+
+    async def renew(self, connection: Line) -> Renewed[InstagramCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask whose token this is; `user_id` is the professional account, `id` its name for one app only."""
+        me = await GRAPH.get(connection, "/me", fields="id,user_id,username")
+        user_id = connection.credentials.user_id or me.get("user_id")
+        if not user_id or not me.get("username"):
+            raise PlatformError(Kind.TRANSIENT, "Instagram did not say whose token this is.", code="no_identity")
+        return Identity(user_id=str(user_id), username=str(me["username"]))
+
+    async def quota(self, connection: Line) -> Quota:
+        """Ask how many posts of the last 24 hours the account has left; when its window frees slots is not reported."""
+        path = f"/{segment(connection.account.user_id)}/content_publishing_limit"
+        answer = await GRAPH.get(connection, path, fields="config,quota_usage")
+        return quota_of(answer.get("data"), "Instagram")
+
+    async def prepare(self, connection: Line, sending: Sending[InstagramSettings]) -> None:
+        """Build the post's containers and wait a few seconds until Instagram has processed them."""
+        draft = sending.draft
+        await Containers(CONTAINERS, connection, sending).bring(
+            POST, fields.of_items(draft), lambda items: fields.of_post(draft, items)
+        )
+
+    async def publish(self, connection: Line, sending: Sending[InstagramSettings]) -> Published:
+        """Publish the container."""
+        return Published(await Containers(CONTAINERS, connection, sending).publish(POST), url=None)
+
+    async def confirm(self, connection: Line, sending: Sending[InstagramSettings]) -> Finding:
+        """Read from the container whether it was published, then find the post among the account's newest."""
+        return await Containers(CONTAINERS, connection, sending).look(
+            POST, lambda since: _find(connection, sending, since)
+        )
+
+    async def complete(
+        self,
+        connection: Line,
+        sending: Sending[InstagramSettings],
+        published: Published,
+    ) -> Published:
+        """Add the first comment and fetch the permalink. Repeatable."""
+        post_id, url = published.platform_post_id, published.url
+        comment = sending.draft.settings.first_comment
+        warning = await add_first_comment(GRAPH, connection, sending, post_id, comment)
+        if url is None:
+            url = (await GRAPH.get(connection, f"/{segment(post_id)}", fields="permalink")).get("permalink")
+        return Published(post_id, url, warning=warning)
+
+
+async def _find(connection: Line, sending: Sending[InstagramSettings], since: datetime) -> Published | None:
+    """Find the post by its caption; a story shows none."""
+    story = form_of(sending.draft) is Form.STORY
+    edge = f"/{segment(connection.account.user_id)}/{'stories' if story else 'media'}"
+    newest = await GRAPH.get_list(connection, edge, fields=MEDIA_FIELDS, limit="50")
+
+    def ours(media: dict[str, Any]) -> bool:
+        # Instagram trims a caption's white space.
+        same = story or str(media.get("caption") or "").split() == sending.draft.text.split()
+        return same and _timestamp(media) >= since - CLOCKS_APART
+
+    return earliest(sending, map(_alike, filter(ours, newest)))
+
+
+def _alike(media: dict[str, Any]) -> Alike:
+    return Alike(Published(str(media["id"]), media.get("permalink")), _timestamp(media))
+
+
+def _timestamp(media: dict[str, Any]) -> datetime:
+    return moment(media["timestamp"])

@@ -1,0 +1,265 @@
+"""Publish to LinkedIn: upload media, make the post by one request, find it where the answer was lost."""
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from platforms.afterwards import FIRST_COMMENT, once
+from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, Published, Sending, Unknown
+from platforms.errors import PASSING, Kind, PlatformError
+from platforms.http.wire import json_of, segment
+from platforms.linkedin import errors, lookup, rules
+from platforms.linkedin.fields import post_body
+from platforms.linkedin.line import API, BASE_URL, Line, call, renew
+from platforms.linkedin.lookup import published
+from platforms.linkedin.media import Uploads, kinds_of
+from platforms.linkedin.settings import LinkedInCredentials, LinkedInSettings
+from platforms.linkedin.tokens import TOKENS
+from platforms.places import PlaceSetting
+from platforms.renewal import Renewed, Renews
+from platforms.rules import Violation
+
+SENT_AT = "sentAt"
+"""Where the handles tell when the post was first sent: set before the request, gone where LinkedIn surely refused."""
+ROLES, MOST_PAGES = 100, 20
+"""Roles of a member a page, and pages of them that are read."""
+POSTING_ROLES = frozenset({"ADMINISTRATOR", "CONTENT_ADMINISTRATOR", "CONTENT_ADMIN"})
+"""The last is how LinkedIn's page on permissions spells it; answers have the one before."""
+FORBIDDEN_TRIES = 6
+"""How often a post is refused for its media before they are at fault: some minutes; ours. Shortly after an upload that
+passes by itself."""
+REPEAT_WITHIN = timedelta(minutes=8)
+"""LinkedIn refuses the repeat of a post for about ten minutes (a third party's digest of its documentation), and names
+the first. A member's post can be found by nothing else."""
+
+
+class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInCredentials]):
+    """Be LinkedIn, as its versioned REST API serves members and the company pages that they run."""
+
+    name = "linkedin"
+    label = "LinkedIn"
+    base_url = BASE_URL
+    domains = ("linkedin.com",)
+    api = API
+    account_prefix = "li"
+    request_id_header = errors.REQUEST_ID_HEADER
+    # Short, because the repeat is refused with the first post's name: it is what confirms, and must come in time.
+    believes_absence_after = timedelta(seconds=10)
+    places = (PlaceSetting("organizationUrn", "organization_urn", "urn:li:organization:{}".format),)
+    rules = rules.RULES
+    settings = LinkedInSettings
+    credentials = LinkedInCredentials
+    tokens = TOKENS
+
+    def check(self, draft: Draft[LinkedInSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of LinkedIn that the draft breaks."""
+        return rules.check(self.label, draft)
+
+    def error_of(self, response: httpx.Response) -> PlatformError:
+        """Map LinkedIn's refusal to what it means."""
+        return errors.error_of(response)
+
+    def prepares(self, draft: Draft[LinkedInSettings]) -> bool:
+        """Tell whether there is something to upload, an article's picture for one."""
+        article = draft.settings.article
+        return bool(draft.media) or bool(article and article.thumbnail and not draft.settings.disable_link_preview)
+
+    def refusal_applies(self, code: str, credentials: LinkedInCredentials, draft: Draft[LinkedInSettings]) -> bool:
+        """Return whether a refusal of the app, by its code, also stops this draft.
+
+        LinkedIn grants posts of members and of pages apart, and uploads of each kind of media.
+        """
+        is_page = bool(draft.settings.organization_urn or credentials.organization_urn)
+        return errors.lacks(code, is_page=is_page, media=kinds_of(draft))
+
+    async def renew(self, connection: Line) -> Renewed[LinkedInCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask whose token this is, and whether that member runs the company page that the account is to be."""
+        page = connection.credentials.organization_urn
+        if page is None:
+            member = json_of(await call(connection, "GET", "/v2/userinfo"))
+            if not member.get("sub"):
+                raise PlatformError(Kind.TRANSIENT, "LinkedIn did not say whose token this is.", code="no_identity")
+            return Identity(str(member["sub"]), str(member.get("name") or member["sub"]))
+        if not await _may_post(connection, page):
+            raise PlatformError(Kind.AUTH, f"This LinkedIn member may not post for {page}.", code="no_role")
+        number = page.rpartition(":")[2]
+        return Identity(number, await _name_of(connection, number))
+
+    async def prepare(self, connection: Line, sending: Sending[LinkedInSettings]) -> None:
+        """Upload the media. Repeatable: goes on from the handles."""
+        try:
+            await Uploads(connection, sending, author_of(connection, sending)).run()
+        except PlatformError as error:
+            raise await _of_author(error, connection, sending) from error
+
+    async def publish(self, connection: Line, sending: Sending[LinkedInSettings]) -> Published:
+        """Make the post, or learn from the refusal of a repeat what the first request made."""
+        author, handles = author_of(connection, sending), sending.handles
+        uploads = Uploads(connection, sending, author)
+        repeated = SENT_AT in handles
+        if repeated and _too_late(sending):
+            raise PlatformError(Kind.UNCONFIRMED, "LinkedIn was asked too long ago to be asked again.", code="too_late")
+        if not repeated:
+            handles[SENT_AT] = datetime.now(UTC).isoformat()
+            await sending.save(handles)
+        try:
+            body = post_body(sending.draft, author, uploads)
+            answer = await call(connection, "POST", "/rest/posts", public=True, json=body)
+        except PlatformError as error:
+            if repeated and (first := errors.duplicate_of(error)):
+                if first in sending.taken:
+                    raise PlatformError(Kind.REJECTED, error.message, code="repeats_another") from error
+                return await _seen(connection, first, author, error)
+            if error.status == httpx.codes.CONFLICT:
+                raise error.as_unconfirmed() from error
+            if error.kind is not Kind.UNCONFIRMED and not repeated:
+                del handles[SENT_AT]
+                await sending.save(handles)
+            error = await _judged_media(sending, uploads, error)
+            raise await _of_author(error, connection, sending) from error
+        urn = answer.headers.get("x-restli-id")
+        if not urn:
+            raise PlatformError(
+                Kind.UNCONFIRMED, "LinkedIn did not name the post.", code="no_id", status=answer.status_code
+            )
+        return published(urn)
+
+    async def confirm(self, connection: Line, sending: Sending[LinkedInSettings]) -> Finding:
+        """Look among a page's posts. A member's cannot be read: what the repeat is answered will tell, while it may."""
+        if SENT_AT not in sending.handles:
+            return Absent()
+        author = author_of(connection, sending)
+        if ":organization:" in author:
+            try:
+                found = await lookup.find(connection, sending, author)
+            except PlatformError as error:
+                if error.status != httpx.codes.FORBIDDEN:
+                    raise
+            else:
+                if found is None and _too_late(sending):
+                    # It was surely never made, so the next request is a first one again.
+                    del sending.handles[SENT_AT]
+                    await sending.save(sending.handles)
+                return found or Absent()
+        return Unknown(final=True) if _too_late(sending) else Absent()
+
+    async def complete(self, connection: Line, sending: Sending[LinkedInSettings], done: Published) -> Published:
+        """Add the first comment."""
+        text, urn = sending.draft.settings.first_comment, done.platform_post_id
+        if not text:
+            return done
+        body = {"actor": author_of(connection, sending), "object": urn, "message": {"text": text}}
+        warning = await once(connection, sending, FIRST_COMMENT, lambda: _comment(connection, urn, body))
+        return replace(done, warning=" ".join(filter(None, dict.fromkeys([done.warning, warning]))) or None)
+
+
+async def _name_of(line: Line, number: str) -> str:
+    """Return a page's name, its number if LinkedIn tells the name to administrators only: posting takes no name."""
+    try:
+        page = json_of(await call(line, "GET", f"/rest/organizations/{segment(number)}"))
+    except PlatformError as error:
+        if error.status not in {httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND}:
+            raise
+        return number
+    # The field of the name is general knowledge, unverified.
+    return str(page.get("localizedName") or number)
+
+
+async def _comment(line: Line, urn: str, body: dict[str, Any]) -> None:
+    """Write a comment. Raises PlatformError.
+
+    Without the product Community Management the versioned API refuses it, and /v2 takes it with the permission to post:
+    measured by others in August 2026. What LinkedIn refuses in both is told as the first refusal.
+    """
+    path = f"/socialActions/{segment(urn)}/comments"
+    try:
+        await call(line, "POST", f"/rest{path}", public=True, json=body)
+    except PlatformError as refusal:
+        if refusal.code != errors.NO_COMMENTS:
+            raise
+        try:
+            await call(line, "POST", f"/v2{path}", public=True, json=body)
+        except PlatformError as error:
+            if error.kind is Kind.UNCONFIRMED or error.kind in PASSING:
+                raise
+            raise refusal from error
+
+
+async def _may_post(line: Line, page: str) -> bool:
+    """Tell whether the member has a role with which LinkedIn takes posts for a page."""
+    query: dict[str, str | int] = {"q": "roleAssignee", "state": "APPROVED", "count": ROLES, "start": 0}
+    for start in range(0, ROLES * MOST_PAGES, ROLES):
+        roles = json_of(await call(line, "GET", "/rest/organizationAcls", params={**query, "start": start}))
+        found = roles.get("elements") or []
+        if any(
+            page in {role.get("organization"), role.get("organizationTarget")} and role.get("role") in POSTING_ROLES
+            for role in found
+        ):
+            return True
+        if len(found) < ROLES:
+            return False
+    return False
+
+
+async def _judged_media(sending: Sending[LinkedInSettings], uploads: Uploads, error: PlatformError) -> PlatformError:
+    """Return a refusal, `rejected` once media were forbidden too often; media that are of no use are forgotten."""
+    if error.code == errors.FORBIDDEN_MEDIUM:
+        sending.handles["forbidden"] = sending.handles.get("forbidden", 0) + 1
+        await sending.save(sending.handles)
+        error = error.as_rejected() if sending.handles["forbidden"] >= FORBIDDEN_TRIES else error
+    if error.code in errors.USELESS_MEDIA and error.kind is not Kind.NOT_READY:
+        await uploads.drop()
+    return error
+
+
+async def _seen(line: Line, urn: str, author: str, error: PlatformError) -> Published:
+    """Return the post that a refused repeat names, once it was seen.
+
+    For a day or two after a deletion LinkedIn names posts that do not exist (ComposioHQ/composio#2710). A member's post
+    cannot be read, so it gets a warning. Raises PlatformError: `unconfirmed` if LinkedIn does not have the post.
+    """
+    if ":organization:" not in author:
+        warning = "LinkedIn says that it has this post already; whether it is public could not be checked."
+        return replace(published(urn), warning=warning)
+    try:
+        await call(line, "GET", f"/rest/posts/{segment(urn)}")
+    except PlatformError as unread:
+        if unread.status == httpx.codes.NOT_FOUND:
+            message = "LinkedIn refuses the post as a repeat of one that it does not have."
+            raise PlatformError(Kind.UNCONFIRMED, message, code="repeats_a_ghost", status=error.status) from unread
+        if unread.status != httpx.codes.FORBIDDEN:
+            raise unread.as_unconfirmed() from unread
+        return replace(published(urn), warning="LinkedIn does not let this app check whether the post is public.")
+    return published(urn)
+
+
+def author_of(line: Line, sending: Sending[LinkedInSettings]) -> str:
+    """Return who publishes: the page that the post or the account names, else the member."""
+    page = sending.draft.settings.organization_urn or line.credentials.organization_urn
+    return page or f"urn:li:person:{line.account.user_id}"
+
+
+async def _of_author(error: PlatformError, line: Line, sending: Sending[LinkedInSettings]) -> PlatformError:
+    """Return what a refusal means for who was to publish.
+
+    That the app lacks a product may be said of a member without a role on the page as well, so the roles are read then.
+    """
+    page = sending.draft.settings.organization_urn or line.credentials.organization_urn
+    named = page if page != line.credentials.organization_urn else None
+    if page and error.kind is Kind.OPERATOR and error.status == httpx.codes.FORBIDDEN:
+        with suppress(PlatformError):
+            if not await _may_post(line, page):
+                message = f"This LinkedIn member may not post for {page}."
+                error = PlatformError(Kind.AUTH, message, code="no_role", status=error.status)
+    return errors.of_author(error, is_page=bool(page), named=named)
+
+
+def _too_late(sending: Sending[LinkedInSettings]) -> bool:
+    return datetime.now(UTC) - datetime.fromisoformat(sending.handles[SENT_AT]) > REPEAT_WITHIN

@@ -1,0 +1,123 @@
+"""Publish to Mastodon: upload media, make the status by one request, look it up where the answer was lost."""
+
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import httpx
+
+from domain.rate_limits import Quota
+from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, Published, Sending
+from platforms.errors import Kind, PlatformError
+from platforms.mastodon import errors, lookup, rules
+from platforms.mastodon.fields import depends_on_server, status_body
+from platforms.mastodon.limits import DEFAULTS, limits_of
+from platforms.mastodon.line import ENGLISH, Line, entity, id_of, read, send
+from platforms.mastodon.media import Uploads, media_ids
+from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials, MastodonSettings
+from platforms.rules import FileRule, Violation
+
+REFUSALS = "refusals"
+"""Where the handles count how often the server surely refused the post."""
+_KEYS = uuid.UUID("5f6cf4f5-9b5f-5a0a-9a4b-0d7a6b6f0d11")
+"""The name space of our idempotency keys."""
+
+
+class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
+    """Be any server that speaks Mastodon's API."""
+
+    name = "mastodon"
+    app_options = frozenset({"clientName", "website"})
+    registers_itself = True
+    label = "Mastodon"
+    base_url = FLAGSHIP
+    api = ApiVersion("v1")
+    account_prefix = "ma"
+    # An account's own statuses are read from the database they were written to, or from a copy of it that is seconds
+    # behind; a request that nobody waits for any more may take longer. The figure is our choice.
+    believes_absence_after = timedelta(seconds=45)
+    rules = rules.RULES
+    settings = MastodonSettings
+    credentials = MastodonCredentials
+
+    def address(self, credentials: MastodonCredentials) -> str:
+        """Return the account's own server."""
+        return credentials.instance
+
+    def check(self, draft: Draft[MastodonSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule that the draft breaks: the account's own server's, where they are known."""
+        return rules.check(self.label, draft, account)
+
+    def file_rules(self, draft: Draft[MastodonSettings], account: AccountFacts) -> tuple[FileRule, ...]:
+        """Return the rules of files without the sizes: the account's server is asked for its own at each upload."""
+        return tuple(replace(rule, max_bytes=None) for rule in rules.RULES.files)
+
+    def error_of(self, response: httpx.Response) -> PlatformError:
+        """Map a refusal."""
+        return errors.error_of(response)
+
+    def quota_in(self, response: httpx.Response) -> Quota | None:
+        """Read off Mastodon's headers how many more posts the account may make until when."""
+        return errors.quota_in(response)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask whose token this is, and what the server allows.
+
+        Ids and names are unique on one server only, so both carry its host, unless all accounts are reached at one
+        address that the operator has set.
+        """
+        try:
+            me = await read(connection, "/api/v1/accounts/verify_credentials")
+        except PlatformError as error:
+            if error.status == httpx.codes.UNPROCESSABLE_ENTITY:
+                # The request holds nothing but the token: some servers call a wrong one a wrong request.
+                raise errors.not_accepted(error.status) from error
+            raise
+        user_id, username = id_of(me), str(me.get("username") or me.get("acct") or "")
+        if connection.wire.base_url == connection.credentials.instance:
+            host = urlsplit(connection.credentials.instance).netloc
+            user_id, username = f"{user_id}@{host}", f"{username}@{host}"
+        return Identity(user_id, username, limits=(await limits_of(connection)).numbers())
+
+    async def prepare(self, connection: Line, sending: Sending[MastodonSettings]) -> None:
+        """Upload the media and describe them. Repeatable: goes on from the handles."""
+        await Uploads(connection, sending).run()
+
+    async def publish(self, connection: Line, sending: Sending[MastodonSettings]) -> Published:
+        """Make the status. A server that knows the key's header answers a repeat within an hour with the first one.
+
+        Mastodon 4.6.0 to 4.6.5 answers a repeat with status 500 (mastodon/mastodon#40399); that is unconfirmed.
+        GoToSocial and snac know no key. Pixelfed refuses a repeat, Pleroma and Akkoma repeat a refusal.
+        """
+        await lookup.note_newest(connection, sending)
+        limits = await limits_of(connection) if depends_on_server(sending.draft.settings) else DEFAULTS
+        body = status_body(sending.draft, media_ids(sending.handles) if sending.draft.media else [], limits)
+        refusals = int(sending.handles.get(REFUSALS, 0))
+        # Some servers keep a key that they refused, and refuse it for good: a new one after each definite refusal.
+        key = str(uuid.uuid5(_KEYS, f"{sending.target_id}/{refusals}" if refusals else sending.target_id))
+        try:
+            answer = await send(
+                connection,
+                "POST",
+                "/api/v1/statuses",
+                public=True,
+                headers={"Idempotency-Key": key},
+                params=ENGLISH,
+                json=body,
+            )
+        except PlatformError as error:
+            if errors.is_known_key(error):
+                # Its first request may have been published, or refused: the list must tell.
+                raise error.as_unconfirmed() from error
+            if error.kind is not Kind.UNCONFIRMED:
+                sending.handles[REFUSALS] = refusals + 1
+                await sending.save(sending.handles)
+            if error.code == errors.MEDIA_GONE:
+                await Uploads(connection, sending).forget()
+            raise await Uploads(connection, sending).explain(error) from error
+        return lookup.published(connection, sending, entity(answer, public=True), public=True)
+
+    async def confirm(self, connection: Line, sending: Sending[MastodonSettings]) -> Finding:
+        """Look for the post among the account's newest statuses; not every server honours the key."""
+        return await lookup.find(connection, sending)

@@ -1,0 +1,107 @@
+"""Publish to Pinterest: upload a video, make the pin by one request, look on the board where the answer was lost."""
+
+from datetime import timedelta
+
+import httpx
+
+from domain.post import MediaType
+from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, Published, Sending
+from platforms.errors import Kind, PlatformError
+from platforms.pinterest import errors, lookup, rules
+from platforms.pinterest.fields import pin_body
+from platforms.pinterest.line import Line, call, renew
+from platforms.pinterest.media import Video
+from platforms.pinterest.settings import PinterestCredentials, PinterestSettings
+from platforms.pinterest.tokens import TOKENS
+from platforms.renewal import Renewed, Renews
+from platforms.rules import FileRule, Violation
+
+FETCHES = 3
+"""How often Pinterest is asked to fetch media that it cannot reach, before they are at fault; publishers that work ask
+two or three times."""
+
+
+class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[PinterestCredentials]):
+    """Be Pinterest, as its API v5 serves user accounts. Images are fetched by Pinterest, videos are uploaded."""
+
+    name = "pinterest"
+    label = "Pinterest"
+    base_url = "https://api.pinterest.com"
+    api = ApiVersion("v5")
+    account_prefix = "pi"
+    request_id_header = errors.REQUEST_ID_HEADER
+    # Pinterest promises neither consistency nor an order of its lists, and has no key that stops a repeat: long; ours.
+    believes_absence_after = timedelta(minutes=4)
+    finds_unaided = True
+    fetches = frozenset({MediaType.IMAGE, MediaType.GIF})
+    covers = {"cover_image_url": rules.COVER}  # noqa: RUF012
+    rules = rules.RULES
+    settings = PinterestSettings
+    credentials = PinterestCredentials
+    tokens = TOKENS
+
+    def check(self, draft: Draft[PinterestSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Pinterest that the draft breaks."""
+        return rules.check(self.label, draft)
+
+    def file_rules(self, draft: Draft[PinterestSettings], account: AccountFacts) -> tuple[FileRule, ...]:
+        """Return what the files of this draft must be: several images must have the same sides."""
+        return rules.file_rules(draft)
+
+    def error_of(self, response: httpx.Response) -> PlatformError:
+        """Map Pinterest's refusal to what it means."""
+        return errors.error_of(response)
+
+    def prepares(self, draft: Draft[PinterestSettings]) -> bool:
+        """Tell whether there is a video to upload."""
+        return _has_video(draft)
+
+    async def renew(self, connection: Line) -> Renewed[PinterestCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask whose token this is."""
+        user = await call(connection, "GET", "/v5/user_account")
+        if not user.get("username"):
+            raise PlatformError(Kind.TRANSIENT, "Pinterest did not say whose token this is.", code="no_identity")
+        return Identity(str(user.get("id") or user["username"]), str(user["username"]))
+
+    async def prepare(self, connection: Line, sending: Sending[PinterestSettings]) -> None:
+        """Upload the video. Repeatable: goes on from the handles."""
+        if _has_video(sending.draft):
+            await Video(connection, sending).run()
+
+    async def publish(self, connection: Line, sending: Sending[PinterestSettings]) -> Published:
+        """Make the pin."""
+        video = Video(connection, sending)
+        body = pin_body(sending.draft, video.media_id if _has_video(sending.draft) else None)
+        try:
+            pin = await call(connection, "POST", "/v5/pins", public=True, json=body)
+        except PlatformError as error:
+            if error.code == errors.UNFETCHED:
+                raise await _fetch_again(sending, error) from error
+            if error.kind is Kind.REJECTED and "media_id" in error.message:
+                await video.drop()
+            raise
+        if not pin.get("id"):
+            raise PlatformError(Kind.UNCONFIRMED, "Pinterest did not name the pin.", code="no_id")
+        return lookup.published(str(pin["id"]))
+
+    async def confirm(self, connection: Line, sending: Sending[PinterestSettings]) -> Finding:
+        """Look for the pin on its board."""
+        return await lookup.find(connection, sending)
+
+
+def _has_video(draft: Draft[PinterestSettings]) -> bool:
+    return any(item.type is MediaType.VIDEO for item in draft.media)
+
+
+async def _fetch_again(sending: Sending[PinterestSettings], error: PlatformError) -> PlatformError:
+    """Return the error of media that Pinterest could not fetch, `rejected` once that happened too often."""
+    sending.handles["unfetched"] = sending.handles.get("unfetched", 0) + 1
+    await sending.save(sending.handles)
+    if sending.handles["unfetched"] >= FETCHES:
+        return error.as_rejected()
+    error.retry_after = errors.UNFETCHED_WAIT
+    return error

@@ -1,0 +1,144 @@
+"""Publish to Reddit: upload images, submit by one request, look among the author's posts where no id came back."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from domain.rate_limits import Quota
+from platforms.base import (
+    Absent,
+    AccountFacts,
+    ApiVersion,
+    Draft,
+    Finding,
+    Identity,
+    Platform,
+    Published,
+    Sending,
+    Unknown,
+)
+from platforms.errors import DUPLICATE, Kind, PlatformError
+from platforms.reddit import errors, lookup, rules
+from platforms.reddit.fields import gallery_body, submit_fields
+from platforms.reddit.line import BASE_URL, Line, call, renew
+from platforms.reddit.media import upload
+from platforms.reddit.rules import Form, form_of
+from platforms.reddit.settings import RedditCredentials, RedditSettings
+from platforms.reddit.tokens import TOKENS
+from platforms.renewal import Renewed, Renews
+from platforms.rules import Violation
+
+TAKEN_AT = "takenAt"
+"""Where the handles tell when Reddit took an image whose post it makes a little later, without telling us its id."""
+REFUSED_AS_KNOWN = "refusedAsKnown"
+"""Where the handles tell that Reddit refused the link because the subreddit has it already."""
+LISTED_WITHIN = timedelta(minutes=10)
+"""How long such a post may take to appear before it counts as lost; ours. Reddit drops images that it cannot use."""
+
+
+class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentials]):
+    """Be Reddit, as its OAuth API serves user accounts."""
+
+    name = "reddit"
+    app_options = frozenset({"userAgent"})
+    label = "Reddit"
+    base_url = BASE_URL
+    domains = ("reddit.com",)
+    api = ApiVersion("oauth")
+    account_prefix = "rd"
+    # Listings lag some seconds behind; publishers that work wait a minute before they send again.
+    believes_absence_after = timedelta(seconds=60)
+    finds_unaided = True
+    rules = rules.RULES
+    settings = RedditSettings
+    credentials = RedditCredentials
+    tokens = TOKENS
+
+    def check(self, draft: Draft[RedditSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Reddit that the draft breaks; those of the subreddit are not known here."""
+        return rules.check(self.label, draft)
+
+    def error_of(self, response: httpx.Response) -> PlatformError:
+        """Map Reddit's refusal to what it means."""
+        return errors.error_of(response)
+
+    def quota_in(self, response: httpx.Response) -> Quota | None:
+        """Read off Reddit's headers how many more posts the account may make until when."""
+        return errors.quota_in(response)
+
+    async def renew(self, connection: Line) -> Renewed[RedditCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask whose token this is."""
+        user = await call(connection, "GET", "/api/v1/me", params={"raw_json": 1})
+        if not user.get("id") or not user.get("name"):
+            raise PlatformError(Kind.TRANSIENT, "Reddit did not say whose token this is.", code="no_identity")
+        return Identity(str(user["id"]), str(user["name"]))
+
+    async def prepare(self, connection: Line, sending: Sending[RedditSettings]) -> None:
+        """Upload the images. Repeatable: goes on from the handles."""
+        await upload(connection, sending)
+
+    async def publish(self, connection: Line, sending: Sending[RedditSettings]) -> Published:
+        """Submit the post. Of an image Reddit tells no id: it is found now or by `confirm`."""
+        try:
+            answer = await _submit(connection, sending)
+        except PlatformError as error:
+            raise (await _known_link(sending, error) if error.code == DUPLICATE else error) from error
+        data = (answer.get("json") or {}).get("data") or {}
+        if data.get("id") and data.get("url"):
+            # A gallery's answer has the id with its prefix, and no name.
+            return lookup.published(f"t3_{str(data['id']).removeprefix('t3_')}", str(data["url"]))
+        if "websocket_url" in data:
+            sending.handles[TAKEN_AT] = datetime.now(UTC).isoformat()
+            await sending.save(sending.handles)
+            if found := await _found(connection, sending):
+                return found
+        raise PlatformError(Kind.UNCONFIRMED, "Reddit took the post and has not shown it yet.", code="no_id")
+
+    async def confirm(self, connection: Line, sending: Sending[RedditSettings]) -> Finding:
+        """Look among the author's posts; one that Reddit took is not absent, however long it takes to appear."""
+        if found := await lookup.find(connection, sending):
+            return found
+        taken_at = sending.handles.get(TAKEN_AT)
+        if taken_at is None:
+            return _not_listed(sending)
+        return Unknown(final=datetime.now(UTC) - datetime.fromisoformat(taken_at) > LISTED_WITHIN)
+
+
+def _not_listed(sending: Sending[RedditSettings]) -> Finding:
+    """Judge a post whose answer was lost and which is not listed: Reddit makes image posts minutes later."""
+    late = form_of(sending.draft) is Form.IMAGE
+    if late and sending.started_at and datetime.now(UTC) - sending.started_at <= LISTED_WITHIN:
+        return Unknown()
+    return Absent()
+
+
+async def _submit(line: Line, sending: Sending[RedditSettings]) -> dict[str, Any]:
+    if form_of(sending.draft) is Form.GALLERY:
+        return await call(line, "POST", "/api/submit_gallery_post.json", public=True, json=gallery_body(sending))
+    fields = submit_fields(sending)
+    return await call(line, "POST", "/api/submit", public=True, params={"raw_json": 1}, data=fields)
+
+
+async def _found(line: Line, sending: Sending[RedditSettings]) -> Published | None:
+    """Look once; that the look-up fails does not make the post less public."""
+    try:
+        return await lookup.find(line, sending)
+    except PlatformError:
+        return None
+
+
+async def _known_link(sending: Sending[RedditSettings], error: PlatformError) -> PlatformError:
+    """Return the error of a link that the subreddit has: after an unconfirmed send, look once whether it is ours.
+
+    Said again after that it is somebody else's.
+    """
+    if sending.handles.get(REFUSED_AS_KNOWN):
+        return PlatformError(Kind.REJECTED, error.message, code="link_taken", status=error.status)
+    sending.handles[REFUSED_AS_KNOWN] = True
+    await sending.save(sending.handles)
+    return error

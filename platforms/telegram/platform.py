@@ -1,0 +1,103 @@
+"""Publish to Telegram: one call makes the message or album, and nobody can read back whether it did."""
+
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx
+
+from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, Published, Sending
+from platforms.blind import going_out, what_is_known
+from platforms.errors import Kind, PlatformError
+from platforms.rules import Violation
+from platforms.telegram import errors, rules
+from platforms.telegram.errors import ChatMovedError
+from platforms.telegram.fields import Call, call_of
+from platforms.telegram.line import Line, ask, send
+from platforms.telegram.settings import TelegramCredentials, TelegramSettings
+
+
+class Telegram(Platform[TelegramSettings, TelegramCredentials]):
+    """Be Telegram, as its Bot API serves a bot in one chat."""
+
+    name = "telegram"
+    label = "Telegram"
+    base_url = "https://api.telegram.org"
+    api = ApiVersion("Bot API")
+    sends_files = True
+    account_prefix = "tg"
+    rules = rules.RULES
+    settings = TelegramSettings
+    credentials = TelegramCredentials
+
+    def check(self, draft: Draft[TelegramSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Telegram that the draft breaks."""
+        return rules.check(self.label, draft)
+
+    def error_of(self, response: httpx.Response) -> PlatformError:
+        """Map Telegram's refusal to what it means."""
+        return errors.error_of(response)
+
+    def prepares(self, draft: Draft[TelegramSettings]) -> bool:
+        """Say no: files go with the message itself, for a bot has no place to put them before."""
+        return False
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask which chat this is, and whether the bot may publish in it."""
+        bot = await ask(connection, "getMe")
+        chat = await ask(connection, "getChat", chat_id=connection.credentials.user_id)
+        member = await ask(connection, "getChatMember", chat_id=chat["id"], user_id=bot["id"])
+        if not _may_publish(chat, member):
+            raise PlatformError(
+                Kind.AUTH,
+                "The bot may not publish in this chat. Make it an administrator that may post.",
+                code="rights",
+            )
+        return Identity(str(chat["id"]), str(chat.get("username") or chat.get("title") or chat.get("first_name") or ""))
+
+    async def publish(self, connection: Line, sending: Sending[TelegramSettings]) -> Published:
+        """Send the message or album with its files; a group that has moved is followed, once."""
+        async with AsyncExitStack() as opened:
+            files = [await opened.enter_async_context(sending.media.open(item)) for item in sending.draft.media]
+            if files:
+                await opened.enter_async_context(going_out(sending))
+            return await _followed(connection, call_of(sending.draft, _chat(connection), files))
+
+    async def confirm(self, connection: Line, sending: Sending[TelegramSettings]) -> Finding:
+        """Say that nobody can tell; unless our own note says that the request never went out."""
+        return await what_is_known(sending)
+
+
+async def _followed(line: Line, call: Call) -> Published:
+    try:
+        return _published(await send(line, call.method, call.fields, call.parts))
+    except ChatMovedError as moved:
+        chat = str(moved.chat_id)
+        line.credentials = await line.keep(lambda now: now.model_copy(update={"user_id": chat}))
+        return _published(await send(line, call.method, call.fields | {"chat_id": moved.chat_id}, call.parts))
+
+
+def _chat(line: Line) -> str:
+    """Return the chat by its number where it is known: a channel's name may change."""
+    named = line.credentials.user_id
+    return line.account.user_id if named.startswith("@") else named
+
+
+def _published(messages: list[dict[str, Any]]) -> Published:
+    """Name a message, or an album by its first one."""
+    first = messages[0]
+    chat, number = first.get("chat") or {}, str(first["message_id"])
+    private = str(chat.get("id", "")).removeprefix("-100")
+    if chat.get("username"):
+        return Published(number, f"https://t.me/{chat['username']}/{number}")
+    if chat.get("type") in {"supergroup", "channel"}:
+        return Published(number, f"https://t.me/c/{private}/{number}")
+    return Published(number, None)
+
+
+def _may_publish(chat: dict[str, Any], member: dict[str, Any]) -> bool:
+    status = member.get("status")
+    if chat.get("type") == "channel":
+        return status == "creator" or (status == "administrator" and member.get("can_post_messages") is True)
+    return status in {"creator", "administrator", "member"} or (
+        status == "restricted" and member.get("can_send_messages") is True
+    )

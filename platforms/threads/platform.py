@@ -1,0 +1,248 @@
+"""Publish to Threads: build containers, wait until they are processed, publish them one after the other."""
+
+from collections.abc import Awaitable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import httpx
+from pydantic.alias_generators import to_camel
+
+from domain.post import MediaType
+from domain.rate_limits import Quota
+from platforms.alike import Alike, earliest
+from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, Published, ReportsQuota, Sending
+from platforms.errors import Kind, PlatformError
+from platforms.http.untrusted import moment
+from platforms.http.wire import segment
+from platforms.meta.containers import POST, Containers
+from platforms.meta.credentials import applies_to
+from platforms.meta.errors import REQUEST_ID_HEADER
+from platforms.meta.quota import quota_of
+from platforms.renewal import Renewed, Renews
+from platforms.rules import Violation
+from platforms.thread import ended_early
+from platforms.threads import errors, rules
+from platforms.threads.fields import of_items, of_post, of_root
+from platforms.threads.line import API, CONTAINERS, GRAPH, Line, renew
+from platforms.threads.settings import ThreadsCredentials, ThreadsSettings
+from platforms.threads.tokens import TOKENS
+
+CLOCKS_APART = timedelta(seconds=60)
+"""How far Threads' clock may stand behind ours before its own post is not recognised."""
+POST_FIELDS = "id,permalink,text,timestamp"
+NEXT_LOOK = timedelta(seconds=10)
+"""Between looks for a post of a thread whose answer was lost."""
+
+
+A = TypeVar("A")
+
+
+class Threads(
+    Platform[ThreadsSettings, ThreadsCredentials], ReportsQuota[ThreadsCredentials], Renews[ThreadsCredentials]
+):
+    """Be Threads."""
+
+    name = "threads"
+    label = "Threads"
+    base_url = "https://graph.threads.net"
+    api = API
+    account_prefix = "th"
+    request_id_header = REQUEST_ID_HEADER
+    # The container says whether it was published; that reads may lag behind is not documented, the figure is ours. A
+    # container is published once whatever is asked.
+    believes_absence_after = timedelta(seconds=45)
+    fetches = frozenset({MediaType.IMAGE, MediaType.VIDEO})
+    rules = rules.RULES
+    settings = ThreadsSettings
+    credentials = ThreadsCredentials
+    tokens = TOKENS
+
+    def check(self, draft: Draft[ThreadsSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of Threads that the draft and its thread break; the bytes of media are not looked at."""
+        return rules.check(self.label, draft)
+
+    def cautions(self, draft: Draft[ThreadsSettings], account: AccountFacts) -> list[Violation]:
+        """Warn of replies to others' posts, for which most apps have no access."""
+        return rules.cautions(self.label, draft)
+
+    def refusal_applies(self, code: str, credentials: ThreadsCredentials, draft: Draft[ThreadsSettings]) -> bool:
+        """Return whether a refusal of the app also stops this draft: a missing proof only accounts without one."""
+        return applies_to(code, credentials)
+
+    def error_of(self, response: httpx.Response) -> PlatformError:
+        """Map a refusal of the Graph API."""
+        return errors.error_of(response)
+
+    def prepares(self, draft: Draft[ThreadsSettings]) -> bool:
+        """Tell that a container must be built for every post: a text published in one step leaves nothing to ask."""
+        return True
+
+    async def renew(self, connection: Line) -> Renewed[ThreadsCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask whose token this is."""
+        me = await _of_me(GRAPH.get(connection, "/me", fields="id,username"))
+        if not me.get("id") or not me.get("username"):
+            raise PlatformError(Kind.TRANSIENT, "Threads did not say whose token this is.", code="no_identity")
+        return Identity(user_id=str(me["id"]), username=str(me["username"]))
+
+    async def quota(self, connection: Line) -> Quota:
+        """Ask how many posts of the last 24 hours the account has left; when its window frees slots is not reported."""
+        return quota_of(await _quotas(connection), "Threads")
+
+    async def prepare(self, connection: Line, sending: Sending[ThreadsSettings]) -> None:
+        """Build the post's containers and wait a few seconds until Threads has processed them."""
+        draft = sending.draft
+        built = of_post(draft.text, draft.media, of_root(draft.settings))
+        try:
+            await Containers(CONTAINERS, connection, sending).bring(POST, of_items(draft.media), built)
+        except PlatformError as error:
+            if (draft.settings.reply_to_id or draft.settings.quote_post_id) and errors.forbids_reply(error):
+                raise errors.may_not_answer(error) from error
+            if errors.is_gone(error):
+                await self.whoami(connection)
+                for name in ("reply_to_id", "quote_post_id"):
+                    if await _is_missing(connection, getattr(draft.settings, name)):
+                        raise errors.nothing_there(to_camel(name)) from error
+            raise
+
+    async def publish(self, connection: Line, sending: Sending[ThreadsSettings]) -> Published:
+        """Publish the container."""
+        replies = sending.draft.settings.reply_to_id is not None
+        containers = Containers(CONTAINERS, connection, sending)
+        try:
+            return Published(await _publish(connection, containers, POST, replies=replies), url=None)
+        except PlatformError as error:
+            if replies and errors.forbids_reply(error):
+                raise errors.may_not_answer(error) from error
+            raise
+
+    async def confirm(self, connection: Line, sending: Sending[ThreadsSettings]) -> Finding:
+        """Read from the container whether it was published, then find the post among the account's newest."""
+        edge = "/me/replies" if sending.draft.settings.reply_to_id else "/me/threads"
+        return await _look(connection, sending, POST, sending.draft.text, edge)
+
+    async def complete(self, connection: Line, sending: Sending[ThreadsSettings], published: Published) -> Published:
+        """Fetch the permalink, and publish the thread that follows, each post a reply to the one before.
+
+        Repeatable: which of them is on its way is noted before it is sent, and confirmed before it is sent again.
+        """
+        if not published.url:
+            post = await GRAPH.get(connection, f"/{segment(published.platform_post_id)}", fields="id,permalink")
+            published = replace(published, url=post.get("permalink"))
+        parent = published.platform_post_id
+        for number in range(len(sending.draft.settings.thread_items)):
+            try:
+                parent = await _follow(connection, sending, number, parent)
+            except PlatformError as error:
+                return ended_early(published, number, error)
+        return published
+
+
+async def _is_missing(connection: Line, post_id: str | None) -> bool:
+    if post_id is None:
+        return False
+    try:
+        await GRAPH.get(connection, f"/{segment(post_id)}", fields="id")
+    except PlatformError as error:
+        return errors.is_gone(error)
+    return False
+
+
+async def _of_me(read: Awaitable[A]) -> A:
+    """Return what was read of the account itself. It exists, so if Threads denies that, the token has ended."""
+    try:
+        return await read
+    except PlatformError as error:
+        if errors.is_gone(error):
+            raise errors.token_ended() from error
+        raise
+
+
+async def _publish(connection: Line, containers: Containers, name: str, *, replies: bool) -> str:
+    """Publish a container, and tell of a refusal whether the account's posts or replies of the day are used up."""
+    try:
+        return await containers.publish(name)
+    except PlatformError as error:
+        if error.kind is Kind.REJECTED and await _quota_is_used(connection, "reply_" if replies else ""):
+            raise errors.quota_used("replies" if replies else "posts") from error
+        raise
+
+
+async def _quota_is_used(connection: Line, of: str) -> bool:
+    """Tell whether a limit of the day is used up: a refusal for that has no code of its own."""
+    try:
+        return quota_of(await _quotas(connection, of), "Threads", of).remaining <= 0
+    except PlatformError:
+        return False
+
+
+async def _quotas(connection: Line, of: str = "") -> list[dict[str, Any]]:
+    fields = f"{of}quota_usage,{of}config"
+    return await _of_me(GRAPH.get_list(connection, "/me/threads_publishing_limit", fields=fields))
+
+
+async def _look(connection: Line, sending: Sending[ThreadsSettings], name: str, text: str, edge: str) -> Finding:
+    return await Containers(CONTAINERS, connection, sending).look(
+        name, lambda since: _find(connection, sending, edge, text, since)
+    )
+
+
+async def _find(
+    connection: Line, sending: Sending[ThreadsSettings], edge: str, text: str, since: datetime
+) -> Published | None:
+    """Find a post by its text."""
+    start = since - CLOCKS_APART
+    since_then = str(int(start.timestamp()))
+    posts = await _of_me(GRAPH.get_list(connection, edge, fields=POST_FIELDS, since=since_then, limit="50"))
+
+    thread = {post.get("id") for post in sending.handles.get("thread", {}).values()}
+
+    def ours(post: dict[str, Any]) -> bool:
+        # White space at the ends and line breaks may come back otherwise.
+        same = str(post.get("text") or "").split() == text.split()
+        return same and post["id"] not in thread and _timestamp(post) >= start
+
+    return earliest(sending, map(_alike, filter(ours, posts)))
+
+
+def _alike(post: dict[str, Any]) -> Alike:
+    return Alike(Published(str(post["id"]), post.get("permalink")), _timestamp(post))
+
+
+def _timestamp(post: dict[str, Any]) -> datetime:
+    return moment(post["timestamp"])
+
+
+async def _follow(connection: Line, sending: Sending[ThreadsSettings], number: int, parent: str) -> str:
+    """Publish one post of the thread unless it is public already; returns its id."""
+    item, name = sending.draft.settings.thread_items[number], str(number)
+    thread: dict[str, dict[str, str]] = sending.handles.setdefault("thread", {})
+    state = thread.setdefault(name, {})
+    containers = Containers(CONTAINERS, connection, sending)
+    if "id" in state:
+        return state["id"]
+    if "sent" in state:
+        finding = await _look(connection, sending, name, item.content, "/me/replies")
+        if not isinstance(finding, Absent | Published):
+            message = "Threads cannot say yet whether a post of the thread is public."
+            raise PlatformError(Kind.NOT_READY, message, code="unconfirmed_reply", retry_after=NEXT_LOOK)
+        if isinstance(finding, Published):
+            state["id"] = finding.platform_post_id
+            await sending.save(sending.handles)
+            return state["id"]
+    built = of_post(item.content, item.media, {"reply_to_id": parent})
+    await containers.bring(name, of_items(item.media), built)
+    state["sent"] = "true"
+    await sending.save(sending.handles)
+    try:
+        state["id"] = await _publish(connection, containers, name, replies=True)
+    except PlatformError as error:
+        if error.kind is not Kind.UNCONFIRMED:
+            raise
+        raise PlatformError(Kind.NOT_READY, error.message, code=error.code, retry_after=NEXT_LOOK) from error
+    await sending.save(sending.handles)
+    return state["id"]

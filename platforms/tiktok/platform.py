@@ -1,0 +1,148 @@
+"""Publish to TikTok: ask what the creator may do, upload a video or name the photos, and wait for TikTok's verdict."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from domain.post import MediaType
+from domain.rate_limits import RateLimit
+from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, Published, Sending
+from platforms.errors import NO_PUBLIC_URL, Kind, PlatformError
+from platforms.renewal import Renewed, Renews
+from platforms.rules import Violation
+from platforms.tiktok import errors, rules
+from platforms.tiktok.fields import photo_body
+from platforms.tiktok.line import Line, call, read, renew
+from platforms.tiktok.media import LONGEST, Upload
+from platforms.tiktok.rules import is_video
+from platforms.tiktok.settings import ONLY_SELF, PUBLIC, TikTokCredentials, TikTokSettings
+from platforms.tiktok.status import Verdict
+from platforms.tiktok.tokens import TOKENS
+
+IN_INBOX = "TikTok has put this into the inbox of the app, where the account's owner finishes the post."
+NEXT_LOOK = timedelta(minutes=2)
+"""How often a published post is asked for its public id."""
+
+
+class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentials]):
+    """Be TikTok, as its Content Posting API serves creators."""
+
+    name = "tiktok"
+    label = "TikTok"
+    base_url = "https://open.tiktokapis.com"
+    domains = ("tiktokapis.com",)
+    api = ApiVersion("v2")
+    sends_files = True
+    account_prefix = "tt"
+    request_id_header = errors.REQUEST_ID_HEADER
+    # Only an upload that is not whole is ever called absent, and the count of its bytes may lag; the figure is ours.
+    believes_absence_after = timedelta(seconds=45)
+    fetches = frozenset({MediaType.IMAGE})
+    fetches_from_us = True
+    rules = rules.RULES
+    settings = TikTokSettings
+    credentials = TikTokCredentials
+    tokens = TOKENS
+
+    def check(self, draft: Draft[TikTokSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of TikTok that the draft breaks."""
+        return rules.check(self.label, draft)
+
+    def error_of(self, response: httpx.Response) -> PlatformError:
+        """Map TikTok's refusal to what it means."""
+        return errors.error_of(response)
+
+    def refusal_applies(self, code: str, credentials: TikTokCredentials, draft: Draft[TikTokSettings]) -> bool:
+        """Return whether a refusal of the app, by its code, also stops this draft.
+
+        Only photos are fetched from addresses. An app that is not audited may fill inboxes, and may post with SELF_ONLY
+        to some accounts: only TikTok knows to which.
+        """
+        if code in {NO_PUBLIC_URL, errors.ADDRESS_UNVERIFIED}:
+            return not is_video(draft)
+        return code != errors.NOT_AUDITED or not (draft.settings.draft or draft.settings.privacy_level == ONLY_SELF)
+
+    def prepare_rate_limits(self, draft: Draft[TikTokSettings]) -> tuple[RateLimit, ...]:
+        """Return how often an upload may begin: photos are fetched by TikTok."""
+        return self.rules.prepare_rate_limits if is_video(draft) else ()
+
+    async def renew(self, connection: Line) -> Renewed[TikTokCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask TikTok whose token this is; the user name needs a permission of its own."""
+        try:
+            answer = await read(connection, "/v2/user/info/", fields="open_id,display_name,username")
+        except PlatformError as error:
+            if error.code != "scope_not_authorized":
+                raise
+            # Without the permission for the name TikTok refuses all fields.
+            answer = await read(connection, "/v2/user/info/", fields="open_id,display_name")
+        user = answer.get("user")
+        if not isinstance(user, dict) or not user.get("open_id"):
+            raise PlatformError(Kind.TRANSIENT, "TikTok did not say whose token this is.", code="no_identity")
+        return Identity(str(user["open_id"]), str(user.get("username") or user.get("display_name") or ""))
+
+    async def prepare(self, connection: Line, sending: Sending[TikTokSettings]) -> None:
+        """Hold the settings against what the creator may do now, and upload a video up to its last chunk."""
+        if (failed := sending.handles.get("failed")) is not None:
+            raise await Verdict(connection, sending).fail(failed)
+        creator = {} if sending.draft.settings.draft else await _creator(connection, sending)
+        if is_video(sending.draft):
+            await Upload(connection, sending).prepare(creator)
+
+    async def publish(self, connection: Line, sending: Sending[TikTokSettings]) -> Published:
+        """Send what makes TikTok publish, and wait for its verdict. Raises `unconfirmed` where that takes long."""
+        verdict, upload = Verdict(connection, sending), Upload(connection, sending)
+        if is_video(sending.draft):
+            if not (upload.known and upload.known.get("last")) or await _wants_last_chunk(verdict, upload):
+                await upload.finish()
+        elif verdict.publish_id is None:
+            body = photo_body(sending.draft, sending.handles.get("creator", {}))
+            data = await call(connection, "/v2/post/publish/content/init/", body, public=True)
+            if not data.get("publish_id"):
+                raise PlatformError(Kind.UNCONFIRMED, "TikTok gave no publish_id.", code="unreadable_answer")
+            sending.handles["publishId"] = str(data["publish_id"])
+            await sending.save(sending.handles)
+        return await verdict.watch()
+
+    async def confirm(self, connection: Line, sending: Sending[TikTokSettings]) -> Finding:
+        """Ask for the post by its publish_id; photos whose publish_id was lost are looked for."""
+        return await Verdict(connection, sending).find()
+
+    async def complete(self, connection: Line, sending: Sending[TikTokSettings], published: Published) -> Published:
+        """Ask for the public id that follows after moderation, sometimes hours later."""
+        settings, verdict = sending.draft.settings, Verdict(connection, sending)
+        if settings.draft:
+            return Published(published.platform_post_id, published.url, warning=IN_INBOX)
+        if published.platform_post_id != verdict.publish_id or settings.privacy_level != PUBLIC:
+            return published
+        status = await verdict.status()
+        if status.post_id is None:
+            message = "TikTok has not given the post its public address yet."
+            raise PlatformError(Kind.NOT_READY, message, code="no_post_id", retry_after=NEXT_LOOK)
+        return verdict.published(status)
+
+
+async def _creator(connection: Line, sending: Sending[TikTokSettings]) -> dict[str, Any]:
+    """Ask what the creator may do; TikTok's rules want that before every post."""
+    creator = await call(connection, "/v2/post/publish/creator_info/query/")
+    options, wanted = creator.get("privacy_level_options"), sending.draft.settings.privacy_level
+    if isinstance(options, list) and wanted not in options:
+        raise PlatformError(
+            Kind.REJECTED,
+            f"This TikTok account does not offer the privacy level {wanted}. Choose one of {', '.join(options)}.",
+            code="privacy_level_option_mismatch",
+        )
+    known = ("creator_username", "comment_disabled", "duet_disabled", "stitch_disabled", LONGEST)
+    sending.handles["creator"] = {name: creator.get(name) for name in known}
+    await sending.save(sending.handles)
+    return creator
+
+
+async def _wants_last_chunk(verdict: Verdict, upload: Upload) -> bool:
+    """Tell whether the last chunk, sent before without a clear answer, never reached TikTok."""
+    status, known = await verdict.status(), upload.known or {}
+    return status.name == "PROCESSING_UPLOAD" and status.uploaded is not None and status.uploaded < known["size"]

@@ -1,0 +1,126 @@
+"""Publish to X: upload media, make the post by one request and its thread by one each, confirm, edit."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from domain.rate_limits import Quota
+from platforms.base import (
+    AccountFacts,
+    ApiVersion,
+    Draft,
+    Editable,
+    Finding,
+    Identity,
+    Platform,
+    Published,
+    Sending,
+)
+from platforms.errors import PlatformError
+from platforms.renewal import Renewed, Renews
+from platforms.rules import FileRule, Violation
+from platforms.thread import ended_early
+from platforms.twitter import edits, errors, lookup, posts, rules, thread
+from platforms.twitter.line import Line, call, data_of, renew
+from platforms.twitter.media import Uploads
+from platforms.twitter.settings import TwitterCredentials, TwitterSettings
+from platforms.twitter.tokens import TOKENS
+
+
+class Twitter(
+    Platform[TwitterSettings, TwitterCredentials],
+    Editable[TwitterSettings, TwitterCredentials],
+    Renews[TwitterCredentials],
+):
+    """Be X, as its API v2 serves user accounts."""
+
+    name = "twitter"
+    label = "X"
+    base_url = "https://api.x.com"
+    api = ApiVersion("v2")
+    account_prefix = "tw"
+    request_id_header = errors.REQUEST_ID_HEADER
+    # X promises no consistency; the figure is our choice. A repeat of the same words is refused by X anyway.
+    believes_absence_after = timedelta(seconds=45)
+    finds_unaided = True
+    # X's changelog of 2025-10-03; its page on edits says 30 minutes, so each edit asks for the post's own time first.
+    edit_window = timedelta(hours=1)
+    cleans_files = True  # general knowledge, unverified
+    rules = rules.RULES
+    settings = TwitterSettings
+    credentials = TwitterCredentials
+    tokens = TOKENS
+
+    def check(self, draft: Draft[TwitterSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of X that the draft and its thread break."""
+        return rules.check(self.label, draft, premium=account.premium)
+
+    def cautions(self, draft: Draft[TwitterSettings], account: AccountFacts) -> list[Violation]:
+        """Warn of replies and quotes, which X allows apps of few posts."""
+        return rules.cautions(self.label, draft)
+
+    def file_rules(self, draft: Draft[TwitterSettings], account: AccountFacts) -> tuple[FileRule, ...]:
+        """Return the rules of files, wider for a long video."""
+        return rules.file_rules(premium=account.premium)
+
+    def error_of(self, response: httpx.Response) -> PlatformError:
+        """Map X's refusal to what it means."""
+        return errors.error_of(response)
+
+    def prepares(self, draft: Draft[TwitterSettings]) -> bool:
+        """Tell whether there is media to upload, in the post or in the thread behind it."""
+        return bool(draft.media) or any(item.media for item in draft.settings.thread_items)
+
+    def quota_in(self, response: httpx.Response) -> Quota | None:
+        """Read off X's headers how many more posts the account may make until when."""
+        return errors.quota_in(response)
+
+    async def renew(self, connection: Line) -> Renewed[TwitterCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask X whose token this is, and whether the account pays for X Premium."""
+        query = {"user.fields": "username,verified_type,subscription_type"}
+        user = data_of(await call(connection, "GET", "/2/users/me", params=query))
+        return Identity(user["id"], str(user.get("username", "")), _is_premium(user))
+
+    async def prepare(self, connection: Line, sending: Sending[TwitterSettings]) -> None:
+        """Upload the media, those of the thread too, and describe them. Repeatable: goes on from the handles."""
+        await Uploads(connection, sending).run()
+        await thread.upload(connection, sending)
+
+    async def publish(self, connection: Line, sending: Sending[TwitterSettings]) -> Published:
+        """Make the post. `editable_until` stays open: it would cost another read, and is an hour as long as unknown."""
+        return lookup.published(await posts.send(connection, sending))
+
+    async def confirm(self, connection: Line, sending: Sending[TwitterSettings]) -> Finding:
+        """Look for the post on the account's timeline."""
+        return await lookup.find(connection, sending)
+
+    async def complete(self, connection: Line, sending: Sending[TwitterSettings], published: Published) -> Published:
+        """Make the thread that follows, each post a reply to the one before."""
+        parent = published.platform_post_id
+        for number in range(len(sending.draft.settings.thread_items)):
+            try:
+                parent = await thread.follow(connection, sending, number, parent, self.believes_absence_after)
+            except PlatformError as error:
+                return ended_early(published, number, error)
+        return published
+
+    async def edit(self, connection: Line, published: Published, text: str) -> Published:
+        """Replace the text; the new version has a new id."""
+        return await edits.edit(connection, published, text)
+
+    async def confirm_edit(self, connection: Line, published: Published, text: str) -> Finding:
+        """Look among the versions of the post for the new text."""
+        return await edits.confirm(connection, published, text)
+
+
+def _is_premium(user: dict[str, Any]) -> bool:
+    plan = user.get("subscription_type")
+    if plan is not None:
+        return str(plan).lower() not in {"", "none"}
+    # A blue check mark comes with a paid plan; organisations have other marks.
+    return user.get("verified_type") == "blue"

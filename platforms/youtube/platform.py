@@ -1,0 +1,128 @@
+"""Publish to YouTube. The upload itself makes the video: its session is asked before anything is sent again."""
+
+from datetime import timedelta
+
+import httpx
+
+from platforms.alike import Alike, earliest
+from platforms.base import Absent, AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, Published, Sending
+from platforms.errors import Kind, PlatformError
+from platforms.http.untrusted import moment
+from platforms.renewal import Renewed, Renews
+from platforms.rules import Violation
+from platforms.youtube import errors, rules
+from platforms.youtube.extras import Extras
+from platforms.youtube.line import BASE_URL, Line, read, renew
+from platforms.youtube.media import SessionGoneError, Upload
+from platforms.youtube.rules import title_of
+from platforms.youtube.settings import YouTubeCredentials, YouTubeSettings
+from platforms.youtube.tokens import TOKENS
+
+CLOCKS_APART = timedelta(seconds=60)
+"""How far YouTube's clock may stand behind ours before its own video is not recognised."""
+NEWEST = 50
+"""Uploads that are searched, the most that YouTube lists at once."""
+
+
+class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCredentials]):
+    """Be YouTube, as its Data API v3 serves channels."""
+
+    name = "youtube"
+    app_family = "google"
+    label = "YouTube"
+    base_url = BASE_URL
+    domains = ("www.googleapis.com", "oauth2.googleapis.com")
+    api = ApiVersion("v3")
+    account_prefix = "yt"
+    request_id_header = errors.REQUEST_ID_HEADER
+    # The session answers at once; only its loss leaves the list of uploads, which lags by an unknown time. Our choice.
+    believes_absence_after = timedelta(minutes=2)
+    cleans_files = True  # general knowledge, unverified
+    covers = {"thumbnail": rules.THUMBNAIL}  # noqa: RUF012
+    rules = rules.RULES
+    settings = YouTubeSettings
+    credentials = YouTubeCredentials
+    tokens = TOKENS
+
+    def check(self, draft: Draft[YouTubeSettings], account: AccountFacts) -> list[Violation]:
+        """Return every rule of YouTube that the draft breaks."""
+        return rules.check(self.label, draft)
+
+    def error_of(self, response: httpx.Response) -> PlatformError:
+        """Map YouTube's refusal to what it means."""
+        return errors.error_of(response)
+
+    async def renew(self, connection: Line) -> Renewed[YouTubeCredentials]:
+        """Trade the account's tokens for new ones."""
+        return await renew(connection)
+
+    async def whoami(self, connection: Line) -> Identity:
+        """Ask which channel the token speaks for; not every Google account has one."""
+        channels = await read(connection, "channels", part="id,snippet", mine="true")
+        if not channels:
+            raise PlatformError(Kind.AUTH, "This Google account has no YouTube channel.", code="youtubeSignupRequired")
+        snippet = channels[0].get("snippet") or {}
+        return Identity(str(channels[0]["id"]), str(snippet.get("customUrl") or snippet.get("title") or ""))
+
+    async def prepare(self, connection: Line, sending: Sending[YouTubeSettings]) -> None:
+        """Upload all but the last piece of the video, going on where an earlier try stopped."""
+        try:
+            await Upload(connection, sending).prepare()
+        except SessionGoneError as gone:
+            await Upload(connection, sending).forget()
+            raise _once_more() from gone
+
+    async def publish(self, connection: Line, sending: Sending[YouTubeSettings]) -> Published:
+        """Send the last piece, unless the session already has its video."""
+        upload = Upload(connection, sending)
+        if upload.video_id is None:
+            try:
+                await upload.finish()
+            except SessionGoneError as gone:
+                if upload.session and upload.session.get("last"):
+                    raise _once_more().as_unconfirmed() from gone
+                await upload.forget()
+                raise _once_more() from gone
+        return _published(str(upload.video_id))
+
+    async def confirm(self, connection: Line, sending: Sending[YouTubeSettings]) -> Finding:
+        """Ask the session; where it is gone look among the channel's uploads."""
+        upload = Upload(connection, sending)
+        if upload.video_id is None and upload.session is not None:
+            try:
+                await upload.probe()
+            except SessionGoneError:
+                return await _find(connection, sending)
+        return _published(upload.video_id) if upload.video_id else Absent()
+
+    async def complete(self, connection: Line, sending: Sending[YouTubeSettings], published: Published) -> Published:
+        """Set the thumbnail, fill the playlist, add the first comment, and see whether YouTube shows the video."""
+        warning = await Extras(connection, sending, published.platform_post_id).run()
+        return Published(published.platform_post_id, published.url, warning=warning)
+
+
+def _published(video_id: str) -> Published:
+    """Name a video; the address leads to a Short as well."""
+    return Published(video_id, f"https://www.youtube.com/watch?v={video_id}")
+
+
+def _once_more() -> PlatformError:
+    return PlatformError(Kind.TRANSIENT, "YouTube must be given the video again.", code="session_gone")
+
+
+async def _find(connection: Line, sending: Sending[YouTubeSettings]) -> Finding:
+    if sending.started_at is None:
+        return Absent()
+    [channel, *_] = await read(connection, "channels", part="contentDetails", mine="true") or [{}]
+    uploads = ((channel.get("contentDetails") or {}).get("relatedPlaylists") or {}).get("uploads")
+    if not uploads:
+        raise PlatformError(Kind.TRANSIENT, "YouTube did not name the channel's uploads.", code="unreadable_answer")
+    listed = await read(connection, "playlistItems", part="snippet", playlistId=uploads, maxResults=str(NEWEST))
+    words = [title_of(sending.draft).split(), sending.draft.text.split()]
+    alike: list[Alike] = []
+    for snippet in (item.get("snippet") or {} for item in listed):
+        made = moment(snippet["publishedAt"])
+        shown = [str(snippet.get(name) or "").split() for name in ("title", "description")]
+        if made >= sending.started_at - CLOCKS_APART and shown == words:
+            alike.append(Alike(_published(str(snippet["resourceId"]["videoId"])), made))
+    return earliest(sending, alike) or Absent()

@@ -1,0 +1,142 @@
+"""Hold targets against what the sandbox's networks show."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from activities.options import COMPLETE_WITHIN
+from domain.post import TargetStatus
+from platforms.base import Editable
+from platforms.registry import platforms
+from reconcile.doctor.findings import Finding, Heals, Kind, Subject
+from reconcile.doctor.matching import UnknownPosts
+from reconcile.doctor.sandbox import Public, PublicPosts
+from store.expected_posts import ExpectedPost
+
+_BY_HAND = '(docs/operations.md, "After a restore from a backup")'
+
+
+class Platforms:
+    """Compare everything once."""
+
+    def __init__(
+        self, seen: PublicPosts, expected_posts: Sequence[ExpectedPost], workspace_id: str | None = None
+    ) -> None:
+        # An account that the sandbox does not know is on a server of its own.
+        self._expected_posts = [each for each in expected_posts if _place(each) in seen.accounts]
+        self._seen = seen
+        # Workspaces may share an account, so whoever is told of one must know of all.
+        self._told = [each for each in self._expected_posts if workspace_id in {None, each.target.workspace_id}]
+        self._public = {(post.place, post.id): post for post in seen.posts}
+        self._unknown_posts = UnknownPosts(seen, self._expected_posts)
+        self._claims = Counter((_place(each), each.target.platform_post_id) for each in self._expected_posts)
+
+    @property
+    def compared(self) -> int:
+        """Return how many public posts are on accounts that the posts in question go to."""
+        places = {_place(each) for each in self._told}
+        return sum(post.place in places and not post.deleted and not post.superseded_by for post in self._seen.posts)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield what disagrees."""
+        # One for each of which nothing is known to be public, before any is called a double.
+        hidden = [each for each in self._expected_posts if self._shown(each) is None]
+        found = {each.target.id: self._unknown_posts.take(each, 1) for each in hidden}
+        for expected in self._told:
+            shown = self._shown(expected)
+            mine = found.get(expected.target.id, [shown] if shown and not shown.deleted else [])
+            if expected.target.status == TargetStatus.PUBLISHED:
+                yield from self._of_published(expected, mine)
+            elif mine and not _being_looked_at(expected):
+                yield _unknown(expected, mine[0])
+            if more := self._unknown_posts.take(expected):
+                ids = ", ".join(post.id for post in more)
+                what = f"It is public more than once on {_named(expected)}: as {ids}, too."
+                yield _finding(Kind.DOUBLE, Heals.PERSON, expected, what, "Delete there what is too many.")
+
+    def _shown(self, expected: ExpectedPost) -> Public | None:
+        return self._public.get((_place(expected), expected.target.platform_post_id or ""))
+
+    def _of_published(self, expected: ExpectedPost, found: Sequence[Public]) -> Iterator[Finding]:
+        claimed, public = expected.target.platform_post_id, self._shown(expected)
+        if claimed is None:
+            # A person says that it is public, and not as what.
+            return
+        if public is None and found:
+            yield _other_id(expected, found[0])
+        elif public is None and not expected.settings.get("draft"):
+            what = f"The row says published as {claimed}, and {_named(expected)} never had that post."
+            how = (
+                "If a person has settled it in the last 7 days, POST /v1/posts/{postId}/resolve corrects that. Else "
+                f"look at the account; if it surely is not public, the row has to say so {_BY_HAND}."
+            )
+            yield _finding(Kind.NOT_PUBLIC, Heals.PERSON, expected, what, how)
+        elif self._claims[_place(expected), claimed] > 1:
+            what = f"The row says published as {claimed}, and so does the row of another target."
+            how = f"Look at the account: one of the two is not public, and its row has to say so {_BY_HAND}."
+            yield _finding(Kind.NOT_PUBLIC, Heals.PERSON, expected, what, how)
+        if public is not None and not public.deleted:
+            yield from self._version(expected, public)
+
+    def _version(self, expected: ExpectedPost, public: Public) -> Iterator[Finding]:
+        newest = public
+        while newest.superseded_by and (later := self._public.get((newest.place, newest.superseded_by))):
+            newest = later
+        if newest is not public:
+            what = f"The row knows the version {public.id}, and {_named(expected)} shows {newest.id}."
+            if expected.sends.editing:
+                how = "By itself: the edit's answer was lost, and the worker tries to confirm it."
+                yield _finding(Kind.OLD_VERSION, Heals.ITSELF, expected, what, how)
+            else:
+                how = "Nothing is to be done where somebody has edited it there; here it can no longer be edited."
+                yield _finding(Kind.OLD_VERSION, Heals.PERSON, expected, what, how)
+        elif (
+            isinstance(platforms()[expected.target.platform], Editable) and newest.text.split() != expected.text.split()
+        ):
+            what = f"The row and {_named(expected)} have different texts for {newest.id}."
+            how = "Edit it (POST /v1/posts/{postId}/edit) where that is still possible, or leave it."
+            yield _finding(Kind.OTHER_TEXT, Heals.PERSON, expected, what, how)
+
+
+def _being_looked_at(expected: ExpectedPost) -> bool:
+    """Tell whether what is public is about to be found out, or may be for all the row says."""
+    return expected.sends.awaited or (expected.target.status == TargetStatus.UNCONFIRMED and expected.target.confirming)
+
+
+def _unknown(expected: ExpectedPost, public: Public) -> Finding:
+    status = expected.target.status
+    what = f"The row says {status}, and {_named(expected)} shows it as {public.id}."
+    if status == TargetStatus.UNCONFIRMED:
+        how = f'Tell so: POST /v1/posts/{{postId}}/resolve with "published" and the platformPostId {public.id}.'
+    elif status == TargetStatus.FAILED:
+        how = (
+            "Do not retry it: that would publish it twice. If a person has settled it in the last 7 days, POST "
+            f"/v1/posts/{{postId}}/resolve corrects that; else the row has to say so {_BY_HAND}."
+        )
+    else:
+        how = f"Cancel its workflow before it is sent again; then the row has to say so {_BY_HAND}."
+    return _finding(Kind.UNKNOWN_PUBLIC, Heals.PERSON, expected, what, how)
+
+
+def _other_id(expected: ExpectedPost, public: Public) -> Finding:
+    target = expected.target
+    what = f"The row says published as {target.platform_post_id}, and {_named(expected)} shows it as {public.id}."
+    by = target.published_at + COMPLETE_WITHIN if target.published_at else None
+    how = "By itself where the network tells its public id late: it is asked for until it is told."
+    return Finding(Kind.OTHER_ID, Heals.ITSELF, _subject(expected), what, how, by)
+
+
+def _finding(kind: Kind, heals: Heals, expected: ExpectedPost, what: str, how: str) -> Finding:
+    return Finding(kind, heals, _subject(expected), what, how)
+
+
+def _subject(expected: ExpectedPost) -> Subject:
+    target, post = expected.target, expected.post
+    return Subject(post.id, post.workspace_id, post.workflow_id, target.id, target.platform, target.account_id)
+
+
+def _named(expected: ExpectedPost) -> str:
+    return platforms()[expected.target.platform].label
+
+
+def _place(expected: ExpectedPost) -> tuple[str, str]:
+    return expected.target.platform, expected.target.account_id

@@ -1,0 +1,228 @@
+"""Blobs and records: what a post's record must be like, and what writing one under a known key does."""
+
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from sandbox import media as samples
+from sandbox.accounts import Account
+from sandbox.formats import probe
+from sandbox.operations import Operation
+from sandbox.platforms.bluesky.base import (
+    DAG_CBOR,
+    RAW,
+    ATTwin,
+    Blob,
+    body_of,
+    cid,
+    did_of,
+    handle_of,
+    invalid,
+    refused,
+    text_of,
+)
+from sandbox.platforms.bluesky.lexicon import COLLECTION, TID, check_post, media_of, named_blobs, quoted_by
+from sandbox.posts import Post, Shown
+from sandbox.twin import route
+from sandbox.wire import Answer, MalformedBodyError, Request
+
+BLOB_BYTES = 50_000_000
+BLOBS_PER_DAY = 1000
+
+
+def _write(twin: "RecordRoutes", request: Request) -> Operation:
+    """Tell a new record, or the same one again, from one that changes what is public."""
+    try:
+        body = request.json()
+        known = twin.find_record(body["repo"], body["rkey"])
+        return "edit" if known is not None and known.detail["cid"] != record_cid(body["record"]) else "publish"
+    except (MalformedBodyError, KeyError, TypeError):
+        return "publish"
+
+
+def record_cid(record: object) -> str:
+    """Return the name of a record by its content; the sandbox hashes JSON where servers hash CBOR."""
+    return cid(msgspec.json.encode(record, order="deterministic"), DAG_CBOR)
+
+
+class RecordRoutes(ATTwin):
+    """Serve com.atproto.repo."""
+
+    @route("POST", "/xrpc/com.atproto.repo.uploadBlob", "prepare")
+    async def upload_blob(self, request: Request) -> Answer:
+        """Take a file; the same bytes are the same blob."""
+        account = self.account(request)
+        self.let_in(self.world.windows.take((self.platform, account.account_id, "blobs"), BLOBS_PER_DAY, 86_400))
+        if not request.body:
+            raise invalid("Request body is empty")
+        if len(request.body) > BLOB_BYTES:
+            raise refused("PayloadTooLarge", "request entity too large", 413)
+        return Answer.json({"blob": self.keep_blob(account, request.body, request.header("content-type")).reference()})
+
+    @route("POST", "/xrpc/com.atproto.repo.createRecord", "publish")
+    async def create_record(self, request: Request) -> Answer:
+        """Write a new record; a key that is taken is an error of the server."""
+        account, body = self._writing(request)
+        rkey = body.get("rkey")
+        if not isinstance(rkey, str):
+            raise invalid("This server leaves the choice of a key to its clients")
+        if self.find_record(did_of(account), rkey) is not None:
+            return self.failure(500)
+        return self._written(self._publish(account, rkey, body["record"]))
+
+    @route("POST", "/xrpc/com.atproto.repo.putRecord", _write)
+    async def put_record(self, request: Request) -> Answer:
+        """Write a record under its key; the same one again changes nothing, another one takes its place."""
+        account, body = self._writing(request)
+        rkey = text_of(body, "rkey")
+        known = self.find_record(did_of(account), rkey)
+        if known is None:
+            return self._written(self._publish(account, rkey, body["record"], points=2))
+        if known.detail["cid"] == record_cid(body["record"]):
+            return Answer.json({"uri": known.platform_post_id, "cid": known.detail["cid"], "validationStatus": "valid"})
+        self.take_points(account, 2)
+        known.text, known.edits = body["record"]["text"], known.edits + 1
+        known.media = self._shown(account, body["record"])
+        known.detail = {"rkey": rkey, "record": body["record"], "cid": record_cid(body["record"])}
+        return self._written(self.world.posts.changed(known))
+
+    @route("POST", "/xrpc/com.atproto.repo.deleteRecord", "delete")
+    async def delete_record(self, request: Request) -> Answer:
+        """Make sure that a record is not there."""
+        account, body = self.account(request), body_of(request)
+        known = self.find_record(did_of(account), text_of(body, "rkey"))
+        if known is not None:
+            known.deleted = True
+            self.world.posts.changed(known)
+        return Answer.json({})
+
+    @route("GET", "/xrpc/com.atproto.repo.getRecord", "confirm")
+    async def get_record(self, request: Request) -> Answer:
+        """Read a record; everybody may."""
+        query = dict(request.query)
+        account = self.find_account(text_of(query, "repo"))
+        rkey = text_of(query, "rkey")
+        if self.holds("own_records_only", account):
+            session = self.sessions.get(request.bearer)
+            if account is None or session is None or session.account_id != account.account_id:
+                raise invalid(f"Could not find repo: {query['repo']}")
+        known = self.find_record(did_of(account), rkey) if account and query.get("collection") == COLLECTION else None
+        if known is None:
+            where = f"at://{query['repo']}/{query.get('collection')}/{rkey}"
+            raise refused("RecordNotFound", f"Could not locate record: {where}")
+        return Answer.json(_described(known))
+
+    @route("GET", "/xrpc/app.bsky.feed.getPosts", "confirm")
+    async def get_posts(self, request: Request) -> Answer:
+        """Play the public index: return a post of any account, or an empty list."""
+        known = self.find_post(text_of(dict(request.query), "uris"))
+        if known is None:
+            return Answer.json({"posts": []})
+        found = _described(known)
+        return Answer.json({"posts": [{"uri": found["uri"], "cid": found["cid"], "record": found["value"]}]})
+
+    @route("GET", "/xrpc/com.atproto.repo.listRecords", "confirm")
+    async def list_records(self, request: Request) -> Answer:
+        """List an account's records, newest first."""
+        account = self.find_account(text_of(dict(request.query), "repo"))
+        if account is None:
+            raise invalid("Could not find repo")
+        limit = request.query.get("limit", "50")
+        if not limit.isdecimal() or not 1 <= int(limit) <= 100:
+            raise invalid("Error: limit can not be greater than 100")
+        posts = (post for post in self.world.posts.of(account) if not post.deleted)
+        return Answer.json({"records": [_described(post) for post in islice(posts, int(limit))]})
+
+    def find_post(self, uri: str) -> Post | None:
+        """Return what is public under a name."""
+        post = self.world.posts.get(self.platform, uri)
+        return None if post is None or post.deleted else post
+
+    def find_record(self, repo: str, rkey: str) -> Post | None:
+        """Return a post by its account and key."""
+        account = self.find_account(repo)
+        return self.find_post(f"at://{did_of(account)}/{COLLECTION}/{rkey}") if account else None
+
+    def keep_blob(self, account: Account, content: bytes, claimed: str, *, kept: bool = True) -> Blob:
+        """Keep an upload by the name that its bytes have, or name it only."""
+        found = probe(content)
+        name = cid(content, RAW)
+        kind = found.content_type if found else claimed or "application/octet-stream"
+        src = samples.origin(content)
+        if src is None and found is not None:
+            extension = found.content_type.rpartition("/")[2]
+            src = self.world.uploads.keep(f"bluesky-{name[-16:]}.{extension}", found.content_type, content)
+        key = f"{account.account_id}/{name}"
+        blob = Blob(name, account.account_id, kind, len(content), src)
+        return self.blobs.get(key) or (self.blobs.put(key, blob) if kept else blob)
+
+    def _writing(self, request: Request) -> tuple[Account, dict[str, Any]]:
+        account, body = self.account(request), body_of(request)
+        if text_of(body, "repo") not in (did_of(account), handle_of(account)):
+            raise invalid("Could not find repo")
+        if text_of(body, "collection") != COLLECTION:
+            raise invalid("The sandbox keeps posts only")
+        if not TID.fullmatch(str(body.get("rkey", ""))):
+            raise invalid(f"Invalid record key for {COLLECTION}: it must be a TID")
+        check_post(body.get("record"))
+        for reference, largest, types in named_blobs(body["record"]):
+            self._check_blob(account, reference, largest, types)
+        return account, body
+
+    def _check_blob(self, account: Account, reference: dict[str, Any], largest: int, types: str) -> None:
+        blob = self.blobs.get(f"{account.account_id}/{reference['ref']['$link']}")
+        if blob is None:
+            raise refused("BlobNotFound", f"Could not find blob: {reference['ref']['$link']}")
+        if blob.size > largest:
+            message = f"This file is too large. It is {blob.size} bytes but the maximum size is {largest} bytes."
+            raise refused("BlobTooLarge", message)
+        if not blob.mime_type.startswith(types):
+            raise refused("InvalidMimeType", f"Wrong type of file. It is {blob.mime_type} but it must match {types}.")
+        if blob.mime_type != reference["mimeType"]:
+            raise refused("InvalidMimeType", f"Referenced Mimetype does not match stored blob: {blob.mime_type}")
+
+    def _publish(self, account: Account, rkey: str, record: dict[str, Any], points: int = 3) -> Post:
+        self.take_points(account, points)
+        uri = f"at://{did_of(account)}/{COLLECTION}/{rkey}"
+        reply, quoted = record.get("reply"), quoted_by(record)
+        named = [*(reply or {}).values(), *([quoted["record"]] if quoted else [])]
+        # A server takes any name; one of nothing, or of what was said there before, can only be a mistake.
+        if any((known := self.find_post(each["uri"])) is None or known.detail["cid"] != each["cid"] for each in named):
+            raise invalid("The post that is answered or quoted is not here")
+        return self.world.posts.add(
+            Post(
+                platform=self.platform,
+                account_id=account.account_id,
+                platform_post_id=uri,
+                text=record["text"],
+                created_at=self.world.now(),
+                kind="reply" if reply else "quote" if quoted else "post",
+                url=f"https://bsky.app/profile/{handle_of(account)}/post/{rkey}",
+                media=self._shown(account, record),
+                detail={"rkey": rkey, "record": record, "cid": record_cid(record)},
+            )
+        )
+
+    def _shown(self, account: Account, record: dict[str, Any]) -> list[Shown]:
+        embed = media_of(record) or {}
+        images = embed.get("images") or (
+            [{"image": embed["video"], "alt": embed.get("alt")}] if "video" in embed else []
+        )
+        shown = []
+        for image in images:
+            blob = self.blobs.get(f"{account.account_id}/{image['image']['ref']['$link']}")
+            kind = "video" if "video" in embed else "image"
+            shown.append(
+                Shown("video" if kind == "video" else "image", blob.src if blob else None, image["alt"] or None)
+            )
+        return shown
+
+    def _written(self, post: Post) -> Answer:
+        commit = {"cid": cid(post.platform_post_id.encode(), DAG_CBOR), "rev": post.detail["rkey"]}
+        written = {"uri": post.platform_post_id, "cid": post.detail["cid"], "commit": commit}
+        return Answer.json(written | {"validationStatus": "valid"})
+
+
+def _described(post: Post) -> dict[str, Any]:
+    return {"uri": post.platform_post_id, "cid": post.detail["cid"], "value": post.detail["record"]}

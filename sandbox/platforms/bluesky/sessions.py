@@ -1,0 +1,105 @@
+"""Sessions, who somebody is, whom a handle means, and the directory that says which server holds an account."""
+
+from typing import Any
+
+from sandbox.accounts import Account
+from sandbox.platforms.bluesky.base import (
+    ATTwin,
+    Session,
+    body_of,
+    did_of,
+    handle_of,
+    invalid,
+    refused,
+    server_of,
+    text_of,
+    xrpc_error,
+)
+from sandbox.twin import route
+from sandbox.wire import Answer, RefusedError, Request
+
+LOGINS = ((30, 300), (300, 86_400))
+"""New sessions that one account may open in so many seconds."""
+
+
+class SessionRoutes(ATTwin):
+    """Serve com.atproto.server and com.atproto.identity."""
+
+    @route("POST", "/xrpc/com.atproto.server.createSession", "auth")
+    async def create_session(self, request: Request) -> Answer:
+        """Log in with handle or DID and an app password, which is the token that the control side was told."""
+        body = body_of(request)
+        identifier, password = text_of(body, "identifier").lower(), text_of(body, "password")
+        account = self.world.accounts.by_token(self.platform, password)
+        if account is None or identifier not in (did_of(account), handle_of(account), account.user_id.lower()):
+            raise RefusedError(xrpc_error(401, "AuthenticationRequired", "Invalid identifier or password"))
+        for limit, seconds in LOGINS:
+            self.let_in(
+                self.world.windows.take((self.platform, account.account_id, "login", str(seconds)), limit, seconds)
+            )
+        return Answer.json(self._described(account, self.open_session(account)))
+
+    @route("POST", "/xrpc/com.atproto.server.refreshSession", "auth")
+    async def refresh_session(self, request: Request) -> Answer:
+        """Trade a refresh token, once, for a new pair."""
+        session = self.session_to_refresh(request.bearer)
+        if session is None or session.used:
+            raise refused("ExpiredToken", "Token has been revoked")
+        if self.world.now() >= session.refresh_until:
+            raise refused("ExpiredToken", "Token has expired")
+        account = self.holder(session)
+        session.used = True
+        self.sessions.put(session.access, session)
+        return Answer.json(self._described(account, self.open_session(account)))
+
+    @route("GET", "/xrpc/com.atproto.server.getSession", "auth")
+    async def get_session(self, request: Request) -> Answer:
+        """Say whose session it is."""
+        return Answer.json(self._described(self.account(request)))
+
+    @route("GET", "/xrpc/com.atproto.server.getServiceAuth", "auth")
+    async def service_auth(self, request: Request) -> Answer:
+        """Give out a token for the video service."""
+        account = self.account(request)
+        audience, method = text_of(dict(request.query), "aud"), request.query.get("lxm", "")
+        expires = request.query.get("exp", "")
+        if not audience.startswith("did:"):
+            raise invalid("aud must be a DID")
+        if expires and not (expires.isdecimal() and 0 < int(expires) - self.world.now() <= 3600):
+            raise refused("BadExpiration", "cannot request a token with an expiration that far away")
+        session = self.open_session(account)
+        self.services[session.access] = (audience, method)
+        return Answer.json({"token": session.access})
+
+    @route("GET", "/xrpc/com.atproto.identity.resolveHandle", "prepare")
+    async def resolve_handle(self, request: Request) -> Answer:
+        """Say whom a handle means."""
+        account = self.find_account(text_of(dict(request.query), "handle"))
+        if account is None:
+            raise invalid("Unable to resolve handle")
+        return Answer.json({"did": did_of(account)})
+
+    @route("GET", "/{did}", "auth")
+    async def document(self, request: Request) -> Answer:
+        """Play the directory of DIDs: return an account's document, which names its server."""
+        account = self.find_account(request.params["did"])
+        if account is None or request.params["did"] != did_of(account):
+            return Answer.json({"message": f"DID not registered: {request.params['did']}"}, 404)
+        context = ["https://www.w3.org/ns/did/v1"]
+        return Answer.json({"@context": context, **_document(account)})
+
+    def _described(self, account: Account, session: Session | None = None) -> dict[str, Any]:
+        described = {
+            "did": did_of(account),
+            "handle": handle_of(account),
+            "email": "someone@example.com",
+            "emailConfirmed": True,
+            "active": True,
+            **({} if self.holds("no_did_doc", account) else {"didDoc": _document(account)}),
+        }
+        return described | ({"accessJwt": session.access, "refreshJwt": session.refresh} if session else {})
+
+
+def _document(account: Account) -> dict[str, Any]:
+    pds = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": server_of(account)}
+    return {"id": did_of(account), "alsoKnownAs": [f"at://{handle_of(account)}"], "service": [pds]}

@@ -1,0 +1,14 @@
+"""Discord's API v10: bots whose repeats are known by a nonce and whose channels can be read, and webhooks."""
+
+from typing import ClassVar
+
+from sandbox.platforms.discord.messages import MessageRoutes
+from sandbox.platforms.discord.reads import ReadRoutes
+
+
+class Discord(MessageRoutes, ReadRoutes):
+    """Be Discord, in place of https://discord.com/api/v10."""
+
+    platform: ClassVar[str] = "discord"
+    label: ClassVar[str] = "Discord"
+    colour: ClassVar[str] = "#5865f2"

@@ -1,0 +1,214 @@
+"""The two requests that make a message: a bot's in its channel, and a webhook's."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from sandbox import media as samples
+from sandbox.accounts import Account
+from sandbox.formats import probe
+from sandbox.platforms.discord.base import GUILD, GuildTwin, bot, channel_of, invalid, refused
+from sandbox.posts import Post, Shown
+from sandbox.twin import route
+from sandbox.wire import Answer, MalformedBodyError, Request
+from sandbox.world import World
+
+CONTENT, EMBEDS, EMBED_CHARACTERS, ALT_TEXT, FILES = 2000, 10, 6000, 1024, 10
+FILE_BYTES, REQUEST_BYTES = 10 * 1024 * 1024, 25 * 1024 * 1024
+NONCE, NONCE_SECONDS = 25, 300
+"""Characters, and how long a nonce is remembered: Discord says some minutes."""
+USERNAME, THREAD_NAME = 80, 100
+QUESTION, ANSWERS, ANSWER, POLL_HOURS = 300, 10, 55, range(1, 769)
+
+_SHARED = {"content", "embeds", "allowed_mentions", "attachments", "flags", "tts", "components", "poll"}
+_BOTS = _SHARED | {"nonce", "enforce_nonce", "message_reference", "sticker_ids", "shared_client_theme"}
+_WEBHOOKS = _SHARED | {"username", "avatar_url", "thread_name", "applied_tags"}
+
+
+class MessageRoutes(GuildTwin):
+    """Serve POST for messages."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        own = [post for post in world.posts.newest_first() if post.platform == self.platform and post.detail["nonce"]]
+        self._by_nonce = {(post.detail["channel"], post.detail["nonce"]): post for post in reversed(own)}
+
+    @route("POST", "/channels/{id}/messages", "publish")
+    async def by_bot(self, request: Request) -> Answer:
+        """Make a bot's message; one whose nonce is to be enforced and is known already is only shown again."""
+        account, channel = self.channel(request)
+        body, files = _read(request, _BOTS)
+        nonce = str(body.get("nonce") or "")
+        if len(nonce) > NONCE:
+            raise invalid("nonce", "NONCE_TYPE_TOO_LONG", f"Must be {NONCE} or fewer in length.")
+        known = self._by_nonce.get((channel, nonce)) if nonce and body.get("enforce_nonce") is True else None
+        if self.holds("no_rights", account):
+            raise refused(403, 50013, "Missing Permissions")
+        if known is not None and known.deleted:
+            raise refused(404, 10008, "Unknown Message")
+        if known is not None and self.world.now() - known.created_at < NONCE_SECONDS:
+            return Answer.json({**self.described(known), "nonce": nonce})
+        post = self._publish(account, channel, body, files, bot(account))
+        if nonce:
+            self._by_nonce[channel, nonce] = post
+        return Answer.json({**self.described(post), **({"nonce": nonce} if nonce else {})})
+
+    @route("POST", "/webhooks/{id}/{token}", "publish")
+    async def by_webhook(self, request: Request) -> Answer:
+        """Make a webhook's message; what was made is told only to whoever waits."""
+        account, number = self.webhook(request), request.params["id"]
+        body, files = _read(request, _WEBHOOKS)
+        for name, longest in (("username", USERNAME), ("thread_name", THREAD_NAME)):
+            _check_length(name, body.get(name) or "", longest)
+        if any(word in str(body.get("username") or "").lower() for word in ("discord", "clyde")):
+            raise invalid("username", "USERNAME_INVALID_CONTAINS", "Username cannot contain that.")
+        thread = request.query.get("thread_id")
+        channel = thread or (self.ids.next() if body.get("thread_name") else channel_of(number))
+        author = {"id": number, "username": body.get("username") or account.username, "avatar": None, "bot": True}
+        post = self._publish(account, channel, body, files, author, webhook=number)
+        return Answer.json(self.described(post)) if request.query.get("wait") == "true" else Answer(204)
+
+    @route("DELETE", "/channels/{id}/messages/{message}", "delete")
+    async def remove(self, request: Request) -> Answer:
+        """Delete a message of a channel."""
+        account, channel = self.channel(request)
+        post = self.world.posts.get(self.platform, request.params["message"])
+        if post is None or post.deleted or post.account_id != account.account_id or post.detail["channel"] != channel:
+            raise refused(404, 10008, "Unknown Message")
+        post.deleted = True
+        self.world.posts.changed(post)
+        return Answer(204)
+
+    @route("DELETE", "/webhooks/{id}/{token}/messages/{message}", "delete")
+    async def remove_own(self, request: Request) -> Answer:
+        """Delete a message that the webhook has made."""
+        self.webhook(request)
+        post = self.world.posts.get(self.platform, request.params["message"])
+        if post is None or post.deleted or post.detail["webhook"] != request.params["id"]:
+            raise refused(404, 10008, "Unknown Message")
+        post.deleted = True
+        self.world.posts.changed(post)
+        return Answer(204)
+
+    def _publish(
+        self,
+        account: Account,
+        channel: str,
+        body: dict[str, Any],
+        files: dict[str, bytes],
+        author: dict[str, Any],
+        webhook: str | None = None,
+    ) -> Post:
+        content, embeds = str(body.get("content") or ""), body.get("embeds") or []
+        poll = _poll(body.get("poll"))
+        _check(content, [*embeds, *([poll] if poll else [])], files)
+        attached = _attached(body.get("attachments") or [], files)
+        message = self.ids.next()
+        detail = {
+            "channel": channel,
+            "nonce": str(body.get("nonce") or ""),
+            "webhook": webhook,
+            "author": author,
+            "embeds": [{"type": "rich", **embed} for embed in embeds],
+            "poll": poll,
+            "flags": body.get("flags") or 0,
+            "tts": body.get("tts") is True,
+            "attachments": [
+                {
+                    "id": self.ids.next(),
+                    "filename": each["filename"],
+                    "size": len(each["content"]),
+                    "url": "",
+                    "proxy_url": "",
+                }
+                | ({"description": each["description"]} if each["description"] else {})
+                for each in attached
+            ],
+        }
+        return self.world.posts.add(
+            Post(
+                platform=self.platform,
+                account_id=account.account_id,
+                platform_post_id=message,
+                text=content,
+                created_at=self.world.now(),
+                kind="webhook" if webhook else "message",
+                url=f"https://discord.com/channels/{GUILD}/{channel}/{message}",
+                media=[self._shown(message, index, each) for index, each in enumerate(attached)],
+                note=" · ".join(poll["options"] if poll else [str(embed.get("title") or "") for embed in embeds])
+                or None,
+                detail=detail,
+            )
+        )
+
+    def _shown(self, message: str, index: int, each: dict[str, Any]) -> Shown:
+        content: bytes = each["content"]
+        found = probe(content)
+        content_type = found.content_type if found else "application/octet-stream"
+        kind: Literal["image", "gif", "video", "document"] = "document"
+        if found is not None:
+            kind = "gif" if content_type == "image/gif" else "image" if found.is_image else "video"
+        name = f"discord-{message}-{index}.{content_type.rpartition('/')[2]}"
+        source = samples.origin(content) or self.world.uploads.keep(name, content_type, content)
+        return Shown(kind, source, each["description"])
+
+
+def _read(request: Request, known: set[str]) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return the message and its files by their field's name."""
+    if len(request.body) > REQUEST_BYTES + 64 * 1024:
+        raise refused(413, 40005, "Request entity too large")
+    try:
+        form: dict[str, Any] = request.form()
+        body = request.json() if request.is_json else msgspec.json.decode(form.get("payload_json") or "{}")
+    except (MalformedBodyError, msgspec.DecodeError) as error:
+        raise refused(400, 50109, "The request body contains invalid JSON.") from error
+    if not isinstance(body, dict):
+        raise refused(400, 50035, "Invalid Form Body")
+    if unknown := sorted(body.keys() - known):
+        # Discord ignores what it does not know; here a misspelt name shall be seen.
+        raise invalid(unknown[0], "UNKNOWN_FIELD", "There is no such field.")
+    return body, {name: content for name, content in form.items() if isinstance(content, bytes)}
+
+
+def _poll(poll: Any) -> dict[str, Any] | None:
+    """Return a poll's answers. Raises RefusedError where it is none."""
+    match poll:
+        case None:
+            return None
+        case {"question": {"text": str(question)}, "answers": [*answers]} if 0 < len(question) <= QUESTION:
+            options = [str((answer.get("poll_media") or {}).get("text") or "") for answer in answers]
+            hours = poll.get("duration", 24)
+            if 0 < len(options) <= ANSWERS and all(0 < len(each) <= ANSWER for each in options) and hours in POLL_HOURS:
+                return {"question": question, "options": options}
+    raise invalid("poll", "POLL_INVALID", "The poll is not one that Discord takes.")
+
+
+def _check(content: str, embeds: list[dict[str, Any]], files: dict[str, bytes]) -> None:
+    _check_length("content", content, CONTENT)
+    if not content.strip() and not embeds and not files:
+        raise refused(400, 50006, "Cannot send an empty message")
+    if len(embeds) > EMBEDS or len(files) > FILES:
+        raise invalid("embeds", "BASE_TYPE_MAX_LENGTH", f"Must be {EMBEDS} or fewer in length.")
+    if sum(len(str(embed.get(name) or "")) for embed in embeds for name in ("title", "description")) > EMBED_CHARACTERS:
+        raise invalid("embeds", "MAX_EMBED_SIZE_EXCEEDED", f"Embed size exceeds maximum size of {EMBED_CHARACTERS}")
+    if any(len(file) > FILE_BYTES for file in files.values()):
+        raise refused(413, 40005, "Request entity too large")
+
+
+def _attached(described: list[dict[str, Any]], files: dict[str, bytes]) -> list[dict[str, Any]]:
+    """Join what the message says of its files with the files themselves."""
+    by_field = {f"files[{each.get('id')}]": each for each in described}
+    if by_field.keys() - files.keys():
+        raise invalid("attachments", "ATTACHMENT_NOT_FOUND", "An attachment has no file.")
+    joined = []
+    for field, content in files.items():
+        each = by_field.get(field, {})
+        alt = str(each.get("description") or "")
+        _check_length("attachments.description", alt, ALT_TEXT)
+        joined.append({"filename": each.get("filename") or "file", "description": alt or None, "content": content})
+    return joined
+
+
+def _check_length(name: str, text: str, longest: int) -> None:
+    if len(text) > longest:
+        raise invalid(name, "BASE_TYPE_MAX_LENGTH", f"Must be {longest} or fewer in length.")

@@ -1,0 +1,18 @@
+"""Facebook Pages: a feed, photos that wait for a post, videos that are uploaded, published and processed."""
+
+from typing import ClassVar
+
+from sandbox.platforms.facebook.posts import PostRoutes
+from sandbox.platforms.facebook.reads import ReadRoutes
+from sandbox.platforms.facebook.videos import VideoRoutes
+
+
+class Facebook(PostRoutes, VideoRoutes, ReadRoutes):
+    """Be Facebook, in place of https://graph.facebook.com and https://rupload.facebook.com."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset(
+        {"access_token", "fields", "description", "unpublished_content_type"}
+    )
+    platform: ClassVar[str] = "facebook"
+    label: ClassVar[str] = "Facebook"
+    colour: ClassVar[str] = "#0866ff"

@@ -1,0 +1,97 @@
+"""Facebook's dialog, and which Pages a person's token gives."""
+
+import secrets
+
+from sandbox.accounts import Account, NewAccount
+from sandbox.authorization import Consent, Problem
+from sandbox.graph import graph_error, parameters
+from sandbox.platforms.facebook.base import PageTwin
+from sandbox.twin import route
+from sandbox.wire import Answer, RefusedError, Request
+from sandbox.world import World
+
+_PERSON_SECONDS = 5_183_944
+_SCOPES = frozenset(
+    (
+        "pages_show_list",
+        "pages_read_engagement",
+        "pages_manage_posts",
+        "pages_manage_engagement",
+        "business_management",
+    )
+)
+
+
+class ConsentRoutes(PageTwin):
+    """Serve the dialog, tokens of persons, their permissions and their Pages."""
+
+    # How long a code lives is documented nowhere.
+    consent = Consent("/dialog/oauth", _SCOPES, code_seconds=600, pkce="none", divided_by=",", declinable=True)
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._persons: dict[str, tuple[Account, list[str]]] = {}
+        """Whose Page a person's token gives, and what was granted. Persons are no accounts here: their Pages are."""
+
+    @route("POST", "/oauth/access_token", "auth")
+    async def redeem(self, request: Request) -> Answer:
+        """Trade a code for a person's token, or that for a long-lived one."""
+        form = request.form()
+        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        if form.get("grant_type") == "fb_exchange_token":
+            known = self._persons.get(str(form.get("fb_exchange_token", "")))
+            app = self.world.authorizations.app(self.platform, client[0])
+            if known is None or app is None or app.client_secret != client[1]:
+                return graph_error("Error validating client secret." if known else "Invalid token.", 1)
+            return self._token(*known, seconds=_PERSON_SECONDS)
+        try:
+            account, scopes = self.consents.redeem(form, client, self.world.now())
+        except Problem as problem:
+            if problem.code == "invalid_client":
+                return graph_error("Error validating client secret.", 1)
+            return graph_error("This authorization code has been used.", 100, 36009)
+        return self._token(account, scopes, seconds=3600)
+
+    @route("GET", "/me/permissions", "auth")
+    async def permissions(self, request: Request) -> Answer:
+        """List what the person has granted and declined."""
+        _, scopes = self._person(request)
+        said = [{"permission": each, "status": "granted" if each in scopes else "declined"} for each in sorted(_SCOPES)]
+        return Answer.json({"data": said})
+
+    @route("GET", "/me/accounts", "auth")
+    async def pages(self, request: Request) -> Answer:
+        """List the person's Pages, each with a token of its own."""
+        account, _ = self._person(request)
+        given = parameters(request)
+        for name in ("fields", "limit", "after"):
+            given.get(name)
+        pages = [self._page_of(account, ["ADVERTISE", "ANALYZE", "CREATE_CONTENT", "MANAGE"])]
+        if self.holds("several_pages", account):
+            second, third = (self._beside(account, number) for number in (2, 3))
+            pages += [self._page_of(second, ["CREATE_CONTENT"]), self._page_of(third, ["ANALYZE"])]
+        return Answer.json({"data": pages, "paging": {"cursors": {"before": "b", "after": "a"}}})
+
+    def _person(self, request: Request) -> tuple[Account, list[str]]:
+        found = self._persons.get(self.token(request))
+        if found is None:
+            raise RefusedError(self.unauthorized())
+        parameters(request).get("appsecret_proof")
+        return found
+
+    def _token(self, account: Account, scopes: list[str], *, seconds: int) -> Answer:
+        token = f"EAAperson{secrets.token_urlsafe(24)}"
+        self._persons[token] = account, scopes
+        return Answer.json({"access_token": token, "token_type": "bearer", "expires_in": seconds})
+
+    def _page_of(self, account: Account, tasks: list[str]) -> dict[str, object]:
+        token = self.world.accounts.issue(account)
+        about = {"id": account.user_id, "name": account.username, "username": account.username, "category": "Bakery"}
+        return {**about, "access_token": token, "tasks": tasks}
+
+    def _beside(self, account: Account, number: int) -> Account:
+        """Return another Page of the same person."""
+        user_id, name = f"{account.user_id}{number}", f"{account.username} {number}"
+        known = self.world.accounts.by_user(self.platform, user_id)
+        fresh = NewAccount(self.platform, f"new_{user_id}", user_id, name, secrets.token_urlsafe(24))
+        return known or self.world.accounts.upsert(fresh)

@@ -1,0 +1,197 @@
+"""Local posts: made by one request, then looked at by Google, then shown or rejected; listed below their location."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from sandbox import media as samples
+from sandbox.accounts import Account
+from sandbox.fetching import FetchError, fetch
+from sandbox.ids import Scrambled
+from sandbox.platforms.googlebusiness.base import (
+    OTHER_GROUP,
+    OTHER_LOCATION,
+    GoogleTwin,
+    account_number,
+    google_error,
+    invalid,
+)
+from sandbox.posts import Post, Shown
+from sandbox.twin import route
+from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
+from sandbox.world import World
+
+SUMMARY, TITLE = 1500, 58
+PHOTO_BYTES = range(10 * 1024, 5 * 1024 * 1024 + 1)
+CHECKING_SECONDS = 45.0
+"""How long `realistic` lets a post be checked (unverified; real ones take from half a minute to hours)."""
+REJECTED_WORD = "+1 555"
+"""A text with a telephone number is taken in and rejected afterwards, as Google's content policy has it."""
+ACTIONS = {"BOOK", "ORDER", "SHOP", "LEARN_MORE", "SIGN_UP", "CALL"}
+TOPICS = {"STANDARD", "EVENT", "OFFER"}
+
+_FIELDS = {
+    "languageCode",
+    "summary",
+    "topicType",
+    "callToAction",
+    "media",
+    "event",
+    "offer",
+    "scheduledTime",
+    "alertType",
+}
+_PAGE = re.compile(r"\d+")
+
+
+class PostRoutes(GoogleTwin):
+    """Serve accounts.locations.localPosts of the My Business API v4."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.ids = Scrambled(world.now, 1_767_225_600_000, 1_000_000_000_000_000_000, 8_000_000_000_000_000_000)
+
+    @route("POST", "/v4/accounts/{account}/locations/{location}/localPosts", "publish")
+    async def create(self, request: Request) -> Answer:
+        """Make a post."""
+        account, parent = self._parent(request)
+        body = _read(request)
+        if self.holds("account_restricted", account):
+            raise RefusedError(google_error(400, None, {"code": 1301, "message": "Operation is not supported."}))
+        _check(body)
+        media = [await self._photo(request, item) for item in body.get("media") or []]
+        now = self.world.now()
+        number = self.ids.next()
+        post = Post(
+            platform=self.platform,
+            account_id=account.account_id,
+            platform_post_id=f"{parent}/localPosts/{number}",
+            text=str(body["summary"]),
+            created_at=now,
+            kind=str(body.get("topicType") or "STANDARD").lower(),
+            url=f"https://local.google.com/place?id={account.user_id}&use=posts&lpsid={number}",
+            media=media,
+            note=(body.get("event") or {}).get("title"),
+            detail={"body": body, "ready_at": now + (CHECKING_SECONDS if self.world.realistic else 0)},
+        )
+        return Answer.json(self._described(self.world.posts.add(post)))
+
+    @route("GET", "/v4/accounts/{account}/locations/{location}/localPosts", "confirm")
+    async def several(self, request: Request) -> Answer:
+        """List posts, newest first; an empty list is an empty object."""
+        account, _ = self._parent(request)
+        size, start = request.query.get("pageSize", "20"), request.query.get("pageToken", "0")
+        if not _PAGE.fullmatch(size) or not _PAGE.fullmatch(start) or not 1 <= int(size) <= 100:
+            raise RefusedError(google_error(400))
+        posts = [post for post in self.world.posts.of(account) if not post.deleted]
+        page = posts[int(start) : int(start) + int(size)]
+        more = {"nextPageToken": str(int(start) + int(size))} if len(posts) > int(start) + int(size) else {}
+        return Answer.json(({"localPosts": [self._described(post) for post in page]} if page else {}) | more)
+
+    @route("GET", "/v4/accounts/{account}/locations/{location}/localPosts/{post}", "confirm")
+    async def one(self, request: Request) -> Answer:
+        """Read a post with its state."""
+        return Answer.json(self._described(self._own(request)))
+
+    @route("DELETE", "/v4/accounts/{account}/locations/{location}/localPosts/{post}", "delete")
+    async def delete(self, request: Request) -> Answer:
+        """Delete a post."""
+        post = self._own(request)
+        post.deleted = True
+        self.world.posts.changed(post)
+        return Answer.json({})
+
+    def _own(self, request: Request) -> Post:
+        account, parent = self._parent(request)
+        post = self.world.posts.get(self.platform, f"{parent}/localPosts/{request.params['post']}")
+        if post is None or post.deleted or post.account_id != account.account_id:
+            raise RefusedError(google_error(404))
+        return post
+
+    def _parent(self, request: Request) -> tuple[Account, str]:
+        account = self.account(request)
+        pairs = {(account_number(account), account.user_id)}
+        if self.holds("other_group", account):
+            pairs.add((OTHER_GROUP, OTHER_LOCATION))
+        if (request.params["account"], request.params["location"]) not in pairs:
+            raise RefusedError(google_error(404))
+        return account, f"accounts/{request.params['account']}/locations/{request.params['location']}"
+
+    async def _photo(self, request: Request, item: dict[str, Any]) -> Shown:
+        if item.get("mediaFormat") == "VIDEO":
+            # Google has never taken one, and does not say so.
+            raise RefusedError(google_error(500))
+        try:
+            fetched = await fetch(str(item.get("sourceUrl") or ""), urlsplit(request.base_url).netloc)
+        except FetchError as error:
+            fault = {"code": 1000, "message": "Fetching image failed."}
+            raise RefusedError(google_error(400, None, fault)) from error
+        found = fetched.format
+        if found is None or found.content_type not in {"image/jpeg", "image/png"}:
+            raise invalid("media.source_url", "The photo is neither JPEG nor PNG.", 2)
+        if fetched.sample is not None or fetched.content is None:
+            return Shown("image", fetched.sample.path if fetched.sample else None)
+        if len(fetched.content) not in PHOTO_BYTES:
+            raise invalid("media.source_url", "The photo must have 10 KB to 5 MB.", 2)
+        name = f"google-{self.ids.next()}.{found.content_type.rpartition('/')[2]}"
+        kept = self.world.uploads.keep(name, found.content_type, fetched.content)
+        return Shown("image", samples.origin(fetched.content) or kept)
+
+    def _described(self, post: Post) -> dict[str, Any]:
+        state = "PROCESSING"
+        if self.world.now() >= post.detail["ready_at"]:
+            state = "REJECTED" if REJECTED_WORD in post.text else "LIVE"
+        made = datetime.fromtimestamp(post.created_at, UTC).isoformat().replace("+00:00", "Z")
+        shown = {"searchUrl": post.url} if state == "LIVE" else {}
+        body = {"topicType": "STANDARD", **post.detail["body"]}
+        body.pop("media", None)
+        return {"name": post.platform_post_id, **body, "state": state, "createTime": made, "updateTime": made, **shown}
+
+
+def _read(request: Request) -> dict[str, Any]:
+    try:
+        body = request.json()
+    except MalformedBodyError as error:
+        raise RefusedError(google_error(400, "Invalid JSON payload received.")) from error
+    if not isinstance(body, dict):
+        raise RefusedError(google_error(400, "Invalid JSON payload received."))
+    if unknown := sorted(body.keys() - _FIELDS):
+        message = f'Invalid JSON payload received. Unknown name "{unknown[0]}": Cannot find field.'
+        raise RefusedError(google_error(400, message))
+    return body
+
+
+def _check(body: dict[str, Any]) -> None:
+    summary, topic = str(body.get("summary") or ""), body.get("topicType", "STANDARD")
+    if not summary.strip():
+        raise invalid("summary", "Must not be empty")
+    if len(summary) > SUMMARY:
+        raise invalid("summary", f"Must be at most {SUMMARY} characters")
+    if topic not in TOPICS:
+        raise invalid("topic_type", f"Invalid value: {topic}")
+    if len(body.get("media") or []) > 1:
+        raise invalid("media", "A post has at most one photo.")
+    action = body.get("callToAction")
+    if action is not None:
+        if topic == "OFFER" or action.get("actionType") not in ACTIONS:
+            raise invalid("call_to_action", "An offer takes no action, and others one of those that there are.")
+        if (action["actionType"] == "CALL") is bool(action.get("url")):
+            raise invalid("call_to_action.url", "Needed for every action but CALL, which takes none.")
+    if topic != "STANDARD":
+        _check_event(body.get("event") or {})
+
+
+def _check_event(event: dict[str, Any]) -> None:
+    if not 0 < len(str(event.get("title") or "")) <= TITLE:
+        raise invalid("event.title", f"Must be 1 to {TITLE} characters")
+    schedule = event.get("schedule") or {}
+    try:
+        start, end = (
+            datetime(**schedule[f"{end}Date"], hour=schedule[f"{end}Time"]["hours"], tzinfo=UTC)
+            for end in ("start", "end")
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise invalid("event.schedule", "Must have start and end, each with date and time") from error
+    if end < start:
+        raise invalid("event.schedule", "Must end after it starts")

@@ -1,0 +1,79 @@
+"""LinkedIn's "who am I", its pages and its token endpoint."""
+
+from sandbox.authorization import Consent, Problem
+from sandbox.platforms.linkedin.base import LinkedInTwin, lacks
+from sandbox.strict import Noted
+from sandbox.twin import route
+from sandbox.wire import Answer, RefusedError, Request
+
+TOKEN_SECONDS = 5_184_000
+REFRESH_SECONDS = 31_536_000
+SCOPES = frozenset(
+    ["openid", "profile", "w_member_social", "r_organization_social", "w_organization_social", "rw_organization_admin"]
+)
+
+
+class UserRoutes(LinkedInTwin):
+    """Serve userinfo, roles, pages, the page of consent and tokens."""
+
+    # LinkedIn knows no PKCE in this flow, and nobody can untick a single scope.
+    consent = Consent(
+        "/oauth/v2/authorization", SCOPES, code_seconds=1800, pkce="none", denied="user_cancelled_authorize"
+    )
+
+    @route("GET", "/v2/userinfo", "auth")
+    async def me(self, request: Request) -> Answer:
+        """Say whose token it is."""
+        account = self.account(request)
+        return Answer.json({"sub": account.user_id, "name": account.username, "locale": "en-US"})
+
+    @route("GET", "/rest/organizationAcls", "auth")
+    async def roles(self, request: Request) -> Answer:
+        """List the member's roles on pages."""
+        account, query = self.account(request), request.query
+        start, count = int(query.get("start", "0")), int(query.get("count", "10"))
+        member = {"state": "APPROVED", "roleAssignee": f"urn:li:person:{account.user_id}"}
+        others = 150 if self.holds("many_roles", account) else 0
+        roles = [
+            {**member, "role": "ANALYST", "organization": f"urn:li:organization:9{number:09}"}
+            for number in range(others)
+        ]
+        roles += [{**member, "role": role, "organizationTarget": page} for page, role in self.roles_of(account)]
+        shown = [each for each in roles if query.get("role") in (None, each["role"])][start : start + count]
+        return Answer.json({"elements": shown, "paging": {"start": start, "count": count}})
+
+    @route("GET", "/rest/organizations/{id}", "auth")
+    async def page(self, request: Request) -> Answer:
+        """Describe a page to those who administer it."""
+        account = self.account(request)
+        if (f"urn:li:organization:{request.params['id']}", "ADMINISTRATOR") not in self.roles_of(account):
+            raise RefusedError(lacks("organizations.GET"))
+        return Answer.json({"id": request.params["id"], "localizedName": f"{account.username}'s page"})
+
+    @route("POST", "/oauth/v2/accessToken", "auth")
+    async def renew(self, request: Request) -> Answer:
+        """Give out another access token; the refresh token stays, and its end too."""
+        form = request.form()
+        if form.get("grant_type") == "authorization_code":
+            return self._redeem(form)
+        if form.get("grant_type") != "refresh_token" or not form.get("client_id"):
+            return Answer.json({"error": "invalid_request", "error_description": "A parameter is missing"}, 400)
+        refresh = str(form.get("refresh_token", ""))
+        account = self.world.accounts.by_refresh_token(self.platform, refresh)
+        if account is None:
+            description = "The provided authorization grant or refresh token is invalid, expired or revoked"
+            return Answer.json({"error": "invalid_grant", "error_description": description}, 400)
+        access = self.world.accounts.issue(account, TOKEN_SECONDS)
+        lifetimes = {"expires_in": TOKEN_SECONDS, "refresh_token_expires_in": REFRESH_SECONDS}
+        return Answer.json({"access_token": access, "refresh_token": refresh, **lifetimes, "scope": "w_member_social"})
+
+    def _redeem(self, form: Noted) -> Answer:
+        """Trade a code. Only apps of partners get refresh tokens, so there is none here."""
+        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        try:
+            account, scopes = self.consents.redeem(form, client, self.world.now())
+        except Problem as problem:
+            status = 401 if problem.code == "invalid_client" else 400
+            return Answer.json({"error": problem.code, "error_description": problem.description}, status)
+        token = {"access_token": self.world.accounts.issue(account, TOKEN_SECONDS), "expires_in": TOKEN_SECONDS}
+        return Answer.json({**token, "scope": ",".join(scopes), "token_type": "Bearer"})

@@ -1,0 +1,16 @@
+"""Mastodon: media that take their time, then one call that publishes, under a key that is honoured for an hour."""
+
+from typing import ClassVar
+
+from sandbox.platforms.mastodon.consent import ConsentRoutes
+from sandbox.platforms.mastodon.reads import ReadRoutes
+from sandbox.platforms.mastodon.statuses import StatusRoutes
+
+
+class Mastodon(StatusRoutes, ReadRoutes, ConsentRoutes):
+    """Be a Mastodon server, in place of https://mastodon.social."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset({"exclude_reblogs", "lang"})
+    platform: ClassVar[str] = "mastodon"
+    label: ClassVar[str] = "Mastodon"
+    colour: ClassVar[str] = "#6364ff"

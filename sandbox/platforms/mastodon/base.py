@@ -1,0 +1,180 @@
+"""How a Mastodon server words its errors, numbers its things and counts requests."""
+
+import secrets
+from abc import ABC
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from sandbox.accounts import Account
+from sandbox.ids import Snowflakes
+from sandbox.limits import Window
+from sandbox.platforms.mastodon.dialects import CONDITIONS, DIALECTS
+from sandbox.posts import Shown, iso_milliseconds
+from sandbox.twin import Route, Twin
+from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
+from sandbox.world import World
+
+VERSION = "4.5.0"
+CHARACTERS, ATTACHMENTS, PER_URL = 500, 4, 23
+DESCRIPTION = 1500
+IMAGE_BYTES, VIDEO_BYTES = 16_777_216, 103_809_024
+POLL = {"max_options": 4, "max_characters_per_option": 50, "min_expiration": 300, "max_expiration": 2_629_746}
+TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4", "video/quicktime", "video/webm")
+
+REQUESTS, REQUEST_SECONDS = 300, 300
+UPLOADS, UPLOAD_SECONDS = 30, 1800
+STATUSES, STATUS_SECONDS = 300, 10_800
+
+_WORDS = {404: "Record not found", 410: "Gone", 429: "Too many requests", 503: "Service Unavailable"}
+
+
+class Medium(msgspec.Struct, rename="camel"):
+    """Be one uploaded file. Times are seconds since 1970."""
+
+    id: str
+    account_id: str
+    kind: str
+    ready_at: float
+    src: str | None = None
+    description: str | None = None
+    failure: str | None = None
+    status_id: str | None = None
+
+    def shown(self) -> Shown:
+        """Return it as posts carry it."""
+        kinds: dict[str, Any] = {"gifv": "gif", "video": "video"}
+        return Shown(kinds.get(self.kind, "image"), self.src, self.description)
+
+
+class MastodonTwin(Twin, ABC):
+    """Hold what all routes share."""
+
+    conditions = CONDITIONS
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        # Milliseconds since 1970 and 16 bits; the sandbox has 22, which only makes the numbers larger.
+        self.ids = Snowflakes(world.now, 1_288_834_974_657)
+        self.media = world.shelf("mastodon", "media", Medium)
+
+    def holds(self, condition: str, account: Account | None = None) -> bool:
+        """Tell whether a condition holds, by itself or because the server speaks a dialect that has it."""
+        dialects = (name for name, dialect in DIALECTS.items() if condition in dialect.quirks)
+        return any(super(MastodonTwin, self).holds(name, account) for name in (condition, *dialects))
+
+    def version(self, account: Account | None) -> str:
+        """Return what the server calls itself."""
+        return next((each.version for name, each in DIALECTS.items() if self.holds(name, account)), VERSION)
+
+    def failure(self, status: int, message: str | None = None) -> Answer:
+        """Word a failure by its status alone; what stands before the server answers 502 in HTML."""
+        if status == 502 and message is None:
+            return Answer.text("<html><head><title>502 Bad Gateway</title></head></html>", 502)
+        return Answer.json({"error": message or _WORDS.get(status, "This action could not be completed")}, status)
+
+    def unauthorized(self) -> Answer:
+        """Word an unknown or missing token."""
+        return self.failure(401, "The access token is invalid")
+
+    def token_expired(self) -> Answer:
+        """Word a token that was revoked; none expires."""
+        return self.failure(401, "The access token was revoked")
+
+    def rate_limited(self, seconds: float) -> Answer:
+        """Word a reached limit."""
+        return self._too_many(Window(False, REQUESTS, 0, self.world.now() + seconds))
+
+    def let_in(self, window: Window) -> None:
+        """Refuse where a window is full."""
+        if not window.allowed:
+            raise RefusedError(self._too_many(window))
+
+    async def serve(self, found: Route, request: Request) -> Answer:
+        """Count the request against its window and say so in the answer's headers."""
+        account = self.world.accounts.by_token(self.platform, request.bearer)
+        who = account.account_id if account else ""
+        window = self.world.windows.take((self.platform, who, "requests"), REQUESTS, REQUEST_SECONDS)
+        if not window.allowed:
+            return self._too_many(window)
+        try:
+            answer = await found.handler(request)
+        except MalformedBodyError:
+            answer = self.failure(400, "The request body could not be read")
+        except RefusedError as error:
+            answer = error.answer
+            if answer.status == 429:  # it tells of the window that is full
+                return answer
+            if self.holds("html_without_accept", account) and "application/json" not in request.header("accept"):
+                return Answer.text("<html>Redirecting to /login</html>", 302)
+            if self.holds("localized", account) and request.query.get("lang") != "en":
+                answer = self.failure(answer.status, "Das Gesuchte ist noch nicht so weit.")
+        return answer.with_headers({**_told(window), "x-request-id": secrets.token_hex(16)})
+
+    def profile(self, account: Account, request: Request) -> dict[str, Any]:
+        """Return an account as others see it."""
+        return {
+            "id": account.user_id,
+            "username": account.username,
+            "acct": account.username,
+            "display_name": account.username,
+            "url": f"{server_of()}/@{account.username}",
+        }
+
+    def _too_many(self, window: Window) -> Answer:
+        return self.failure(429).with_headers(_told(window))
+
+
+def server_of() -> str:
+    """Return the address of the server, as its public pages have it."""
+    return "https://mastodon.social"
+
+
+def unprocessable(message: str) -> RefusedError:
+    """Refuse a request for what is in it."""
+    return RefusedError(Answer.json({"error": message}, 422))
+
+
+def values_of(request: Request) -> dict[str, Any]:
+    """Return a body's values, whether it is JSON or a form; `a[]` is a list, `a[b]` an object in an object."""
+    if request.is_json:
+        body = request.json()
+        if not isinstance(body, dict):
+            raise MalformedBodyError("not an object")
+        return body
+    values: dict[str, Any] = {}
+    for name, value in request.fields():
+        outer, bracket, inner = name.partition("[")
+        if not bracket:
+            values[name] = value
+        elif inner == "]":
+            values.setdefault(outer, []).append(value)
+        else:
+            key, _, more = inner.partition("]")
+            group = values.setdefault(outer, {})
+            if more == "[]":
+                group.setdefault(key, []).append(value)
+            else:
+                group[key] = value
+    return values
+
+
+def flag(value: object) -> bool:
+    """Read what is true or false in JSON and forms."""
+    return value is True or str(value).lower() in ("true", "1", "on")
+
+
+def time_of(moment: float) -> str:
+    """Write a time as the API does."""
+    return iso_milliseconds(moment)
+
+
+def _told(window: Window) -> dict[str, str]:
+    # A time, not Unix seconds; rounded up, so that whoever waits until then is let in.
+    resets_at = datetime.fromtimestamp(-int(-window.resets_at // 1), UTC)
+    return {
+        "X-RateLimit-Limit": str(window.limit),
+        "X-RateLimit-Remaining": str(window.remaining),
+        "X-RateLimit-Reset": resets_at.strftime("%Y-%m-%dT%H:%M:%S.000000Z"),
+    }

@@ -1,0 +1,217 @@
+"""What a Mastodon server tells: itself, accounts, statuses."""
+
+import re
+from itertools import islice
+from typing import Any
+
+from sandbox.accounts import Account
+from sandbox.platforms.mastodon.base import (
+    ATTACHMENTS,
+    CHARACTERS,
+    DESCRIPTION,
+    IMAGE_BYTES,
+    PER_URL,
+    POLL,
+    TYPES,
+    VIDEO_BYTES,
+    MastodonTwin,
+    Medium,
+    server_of,
+    time_of,
+)
+from sandbox.platforms.mastodon.markup import rendered
+from sandbox.posts import Post
+from sandbox.twin import route
+from sandbox.wire import Answer, RefusedError, Request
+
+LARGEST_PAGE = 40
+
+CONFIGURATION = {
+    "statuses": {
+        "max_characters": CHARACTERS,
+        "max_media_attachments": ATTACHMENTS,
+        "characters_reserved_per_url": PER_URL,
+    },
+    "media_attachments": {
+        "supported_mime_types": list(TYPES),
+        "description_limit": DESCRIPTION,
+        "image_size_limit": IMAGE_BYTES,
+        "image_matrix_limit": 33_177_600,
+        "video_size_limit": VIDEO_BYTES,
+        "video_frame_rate_limit": 120,
+        "video_matrix_limit": 8_294_400,
+    },
+    "polls": POLL,
+}
+
+
+def _count(request: Request) -> int:
+    """Return how many statuses a page of a list may have."""
+    limit = request.query.get("limit", "20")
+    return min(int(limit), LARGEST_PAGE) if limit.isdecimal() and int(limit) else 20
+
+
+class ReadRoutes(MastodonTwin):
+    """Serve what changes nothing."""
+
+    @route("GET", "/api/v2/instance", "prepare")
+    async def instance(self, request: Request) -> Answer:
+        """Say what the server allows."""
+        account = self.world.accounts.by_token(self.platform, request.bearer)
+        if self.holds("no_v2", account):
+            return Answer.text("<h1>404 Not Found</h1>", 404)
+        return Answer.json({"domain": "mastodon.social", **self._of_itself(account)})
+
+    @route("GET", "/api/v1/instance", "prepare")
+    async def old_instance(self, request: Request) -> Answer:
+        """Say the same in the older shape."""
+        account = self.world.accounts.by_token(self.platform, request.bearer)
+        return Answer.json({"uri": "mastodon.social", **self._of_itself(account)})
+
+    def _of_itself(self, account: Account | None) -> dict[str, Any]:
+        return {"title": "Sandbox", "version": self.version(account), "configuration": CONFIGURATION}
+
+    @route("GET", "/api/v1/accounts/verify_credentials", "auth")
+    async def me(self, request: Request) -> Answer:
+        """Say whose token it is."""
+        return Answer.json(self.profile(self.account(request), request))
+
+    @route("GET", "/api/v1/accounts/{id}/statuses", "confirm")
+    async def statuses(self, request: Request) -> Answer:
+        """List an account's statuses, newest first; to others those that everybody may see."""
+        reader = self.world.accounts.by_token(self.platform, request.bearer)
+        author = self.world.accounts.by_user(self.platform, request.params["id"])
+        if author is None:
+            raise RefusedError(self.failure(404))
+        count = _count(request)
+        since, newest = request.query.get("since_id", ""), request.query.get("max_id", "")
+        if self.holds("unpaged", author):
+            count, since, newest = 256, "", ""
+        posts = (
+            post
+            for post in self.world.posts.of(author)
+            if not post.deleted
+            and visible(post, None if self.holds("public_only", author) else reader)
+            and not (post.detail.get("in_reply_to_id") and self.holds("no_replies", author))
+            and (not since.isdecimal() or int(post.platform_post_id) > int(since))
+            and (not newest.isdecimal() or int(post.platform_post_id) < int(newest))
+        )
+        listed = [described_status(self, post, author) for post in islice(posts, count)]
+        if self.holds("boosted", author):
+            listed = [{**each, "content": "", "reblog": each} for each in listed]
+        return Answer.json(listed)
+
+    @route("GET", "/api/v1/timelines/home", "confirm")
+    async def home(self, request: Request) -> Answer:
+        """List what the account has published, whoever may see it; it follows nobody here."""
+        account, newest, count = self.account(request), request.query.get("max_id", ""), _count(request)
+        posts = (
+            post
+            for post in self.world.posts.of(account)
+            if not post.deleted and (not newest.isdecimal() or int(post.platform_post_id) < int(newest))
+        )
+        return Answer.json([described_status(self, post, account) for post in islice(posts, count)])
+
+    @route("GET", "/api/v1/statuses/{id}/context", "confirm")
+    async def context(self, request: Request) -> Answer:
+        """Return the account's answers to a status."""
+        account, answered = self.account(request), request.params["id"]
+        found = [
+            post
+            for post in self.world.posts.of(account)
+            if not post.deleted and post.detail.get("in_reply_to_id") == answered
+        ]
+        return Answer.json(
+            {"ancestors": [], "descendants": [described_status(self, post, account) for post in reversed(found)]}
+        )
+
+    @route("GET", "/api/v1/statuses/{id}/source", "confirm")
+    async def source(self, request: Request) -> Answer:
+        """Return a status's text as it was sent."""
+        account, post = self.account(request), self.world.posts.get(self.platform, request.params["id"])
+        missing = post is None or post.deleted or post.account_id != account.account_id
+        if post is None or missing or self.holds("no_source", account):
+            raise RefusedError(self.failure(404))
+        return Answer.json({"id": post.platform_post_id, "text": post.text, "spoiler_text": ""})
+
+    @route("GET", "/api/v1/statuses/{id}", "confirm")
+    async def status(self, request: Request) -> Answer:
+        """Read one status."""
+        post = self.world.posts.get(self.platform, request.params["id"])
+        account = self.world.accounts.get(self.platform, post.account_id) if post else None
+        if post is None or post.deleted or account is None:
+            raise RefusedError(self.failure(404))
+        return Answer.json(described_status(self, post, account))
+
+
+def visible(post: Post, reader: Account | None) -> bool:
+    """Tell whether an account may see a status; nobody follows anybody here."""
+    own = reader is not None and reader.account_id == post.account_id
+    return own or post.detail["visibility"] in ("public", "unlisted")
+
+
+def described_status(twin: MastodonTwin, post: Post, account: Account) -> dict[str, Any]:
+    """Return a status as the API gives it back."""
+    media = [medium for each in post.detail["media_ids"] if (medium := twin.media.get(each)) is not None]
+    options = post.detail["poll"]
+    private = post.detail["visibility"] in ("private", "direct")
+    content = _inline_quote(twin, post) + rendered(post.text)
+    akkoma = {"akkoma": {"source": {"content": post.text.strip(), "mediaType": "text/plain"}}}
+    return {
+        **(akkoma if twin.holds("akkoma_source", account) else {}),
+        "id": post.platform_post_id,
+        "created_at": time_of(post.created_at),
+        "visibility": post.detail["visibility"],
+        "sensitive": post.detail["sensitive"],
+        "spoiler_text": post.detail["spoiler_text"],
+        "language": post.detail["language"],
+        "uri": f"{server_of()}/users/{account.username}/statuses/{post.platform_post_id}",
+        "url": None if private else post.url,
+        "in_reply_to_id": post.detail.get("in_reply_to_id"),
+        "quote": _quote(twin, post),
+        "content": _without_links(content) if twin.holds("loses_words", account) else content,
+        "text": post.text if twin.holds("raw_text", account) else None,
+        "account": {"id": account.user_id, "username": account.username, "acct": account.username},
+        "application": {"name": "Sandbox", "website": None},
+        "media_attachments": [described_medium(medium, twin.world.now()) for medium in media],
+        "poll": {"options": [{"title": option, "votes_count": 0} for option in options]} if options else None,
+        "edited_at": time_of(twin.world.now()) if post.edits else None,
+    }
+
+
+def _without_links(content: str) -> str:
+    """Return what is left of a text by a server that makes attachments of links and pictures of words."""
+    return re.sub(r"<a [^>]*>.*?</a>|:\w+:|---", "", content)
+
+
+def _quoted(twin: MastodonTwin, post: Post) -> Post | None:
+    quoted = post.detail.get("quoted_status_id")
+    return twin.world.posts.get(twin.platform, quoted) if quoted else None
+
+
+def _quote(twin: MastodonTwin, post: Post) -> dict[str, Any] | None:
+    quoted = _quoted(twin, post)
+    return {"state": "accepted", "quoted_status": {"id": quoted.platform_post_id}} if quoted else None
+
+
+def _inline_quote(twin: MastodonTwin, post: Post) -> str:
+    """Return what servers without quotes shall show; not where the text has the link already."""
+    quoted = _quoted(twin, post)
+    if quoted is None or str(quoted.url) in post.text:
+        return ""
+    return rendered(f"RE: {quoted.url}").replace("<p>", '<p class="quote-inline">', 1)
+
+
+def described_medium(medium: Medium, now: float) -> dict[str, Any]:
+    """Return a file as the API describes it; it has no address until it can be shown."""
+    ready = medium.ready_at <= now
+    address = f"https://files.mastodon.social/media_attachments/{medium.id}"
+    return {
+        "id": medium.id,
+        "type": medium.kind,
+        "url": address if ready else None,
+        "preview_url": f"{address}/small",
+        "remote_url": None,
+        "description": medium.description,
+        "meta": {},
+    }

@@ -1,0 +1,37 @@
+"""Pinterest's page of consent, and what it trades codes for."""
+
+from sandbox.authorization import Consent, Problem, basic_client
+from sandbox.platforms.pinterest.base import INVALID, PinterestTwin, error
+from sandbox.strict import Noted
+from sandbox.wire import Answer, Request
+
+_TOKEN_SECONDS, _REFRESH_SECONDS = 2_592_000, 5_184_000
+_SCOPES = frozenset(("boards:read", "boards:write", "pins:read", "pins:write", "user_accounts:read"))
+
+
+class ConsentRoutes(PinterestTwin):
+    """Serve the page of consent; the token endpoint calls `redeem`."""
+
+    # PKCE and the life of a code are documented nowhere.
+    consent = Consent("/oauth/", _SCOPES, code_seconds=600, pkce="none", divided_by=",")
+
+    def redeem(self, request: Request, form: Noted) -> Answer:
+        """Trade a code; apps made before 2025-09-25 must ask for refresh tokens that can be renewed for ever."""
+        form.get("continuous_refresh")
+        try:
+            account, scopes = self.consents.redeem(form, basic_client(request), self.world.now())
+        except Problem as problem:
+            status = 401 if problem.code == "invalid_client" else 400
+            return error(status, INVALID, problem.description)
+        return Answer.json(
+            {
+                "response_type": "authorization_code",
+                "access_token": self.world.accounts.issue(account, _TOKEN_SECONDS),
+                "refresh_token": self.world.accounts.issue_refresh(account),
+                "token_type": "bearer",
+                "expires_in": _TOKEN_SECONDS,
+                "refresh_token_expires_in": _REFRESH_SECONDS,
+                "refresh_token_expires_at": int(self.world.now()) + _REFRESH_SECONDS,
+                "scope": " ".join(scopes),
+            }
+        )

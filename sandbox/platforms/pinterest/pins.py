@@ -1,0 +1,180 @@
+"""Pinterest's pins: made, read back board by board, deleted."""
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from sandbox import media as samples
+from sandbox.accounts import Account
+from sandbox.fetching import Fetched, FetchError, fetch
+from sandbox.formats import probe
+from sandbox.platforms.pinterest.base import (
+    BOARD_NOT_FOUND,
+    INVALID,
+    LACKS_SCOPES,
+    NOT_PERMITTED,
+    PIN_NOT_FOUND,
+    read,
+    refused,
+)
+from sandbox.platforms.pinterest.bodies import ImageData, ImageUrl, ImageUrls, NewPin, VideoId
+from sandbox.platforms.pinterest.videos import VideoRoutes
+from sandbox.posts import Post, Shown
+from sandbox.twin import route
+from sandbox.wire import Answer, Request
+
+LAG_SECONDS = 180
+LARGEST_IMAGE = 20 << 20
+"""Unverified."""
+_KINDS = {"image": "image", "carousel": "multiple_images", "video": "video"}
+
+
+class PinRoutes(VideoRoutes):
+    """Serve /v5/pins and the pins of boards."""
+
+    @route("POST", "/v5/pins", "publish")
+    async def create(self, request: Request) -> Answer:
+        """Make a pin."""
+        account, body = self.account(request), read(request, NewPin)
+        if self.holds("scopes_missing", account):
+            message = "Your token does not have sufficient permissions. Missing: ['pins:write']"
+            raise refused(401, LACKS_SCOPES, message)
+        if self.holds("board_forbidden", account):
+            raise refused(403, NOT_PERMITTED, "You are not permitted to access that resource.")
+        if body.board_id.startswith("0"):  # as no board's id does
+            raise refused(404, BOARD_NOT_FOUND, "Board not found.")
+        if body.link and not body.link.startswith(("http://", "https://")):
+            raise refused(400, INVALID, "Invalid link: it must be a web address")
+        kind, shown = await self._source(request, account, body)
+        pin_id = self.ids.next()
+        post = self.world.posts.add(
+            Post(
+                platform=self.platform,
+                account_id=account.account_id,
+                platform_post_id=pin_id,
+                text=body.description or "",
+                created_at=self.world.now(),
+                kind=kind,
+                url=f"https://www.pinterest.com/pin/{pin_id}/",
+                media=shown,
+                note=body.title,
+                detail={
+                    "board_id": body.board_id,
+                    "board_section_id": body.board_section_id,
+                    "title": body.title,
+                    "link": _rewritten(body.link) if self.holds("links_rewritten", account) else body.link,
+                    "alt_text": body.alt_text,
+                },
+            )
+        )
+        return Answer.json(_pin(post), 201)
+
+    @route("GET", "/v5/pins/{id}", "confirm")
+    async def one(self, request: Request) -> Answer:
+        """Return a pin."""
+        return Answer.json(_pin(self._own(request)))
+
+    @route("DELETE", "/v5/pins/{id}", "delete")
+    async def delete(self, request: Request) -> Answer:
+        """Delete a pin."""
+        post = self._own(request)
+        post.deleted = True
+        self.world.posts.changed(post)
+        return Answer(204)
+
+    @route("GET", "/v5/pins", "confirm")
+    async def all(self, request: Request) -> Answer:
+        """List the account's pins, newest first."""
+        return self._page(request, None)
+
+    @route("GET", "/v5/boards/{id}/pins", "confirm")
+    async def of_board(self, request: Request) -> Answer:
+        """List a board's pins, newest first."""
+        if request.params["id"].startswith("0"):
+            raise refused(404, BOARD_NOT_FOUND, "Board not found.")
+        return self._page(request, request.params["id"])
+
+    def _own(self, request: Request) -> Post:
+        account = self.account(request)
+        post = self.world.posts.get(self.platform, request.params["id"])
+        if post is None or post.deleted or post.account_id != account.account_id:
+            raise refused(404, PIN_NOT_FOUND, "Pin not found.")
+        return post
+
+    def _page(self, request: Request, board_id: str | None) -> Answer:
+        account = self.account(request)
+        size, bookmark = request.query.get("page_size", "25"), request.query.get("bookmark")
+        if not size.isdecimal() or not 1 <= int(size) <= 250:
+            raise refused(400, INVALID, "page_size must be between 1 and 250")
+        newest = self.world.now() - (LAG_SECONDS if self.holds("lists_lag", account) else 0)
+        pins = [
+            post
+            for post in self.world.posts.of(account)
+            if not post.deleted
+            and post.created_at <= newest
+            and board_id in (None, post.detail["board_id"])
+            and (bookmark is None or int(post.platform_post_id) < int(bookmark))
+        ]
+        shown = pins[: int(size)]
+        following = shown[-1].platform_post_id if len(pins) > len(shown) else None
+        return Answer.json({"items": [_pin(post) for post in shown], "bookmark": following})
+
+    async def _source(self, request: Request, account: Account, body: NewPin) -> tuple[str, list[Shown]]:
+        match body.media_source:
+            case ImageUrl(url=url):
+                return "image", [self._shown(await self._given(request, url), body.alt_text)]
+            case ImageData(data=data):
+                try:
+                    content = base64.b64decode(data, validate=True)
+                except (binascii.Error, ValueError) as problem:
+                    raise refused(400, INVALID, "Invalid base64 image data") from problem
+                return "image", [self._shown(Fetched(probe(content), content), body.alt_text)]
+            case ImageUrls(items=items):
+                found = [await self._given(request, item.url) for item in items]
+                sides = {(each.format.width, each.format.height) for each in found if each.format and not each.sample}
+                if len(sides) > 1:
+                    # What Pinterest says is not known; other publishers refuse such pins before they are sent.
+                    raise refused(400, INVALID, "The images of a carousel must have the same dimensions.")
+                return "carousel", [self._shown(each, body.alt_text) for each in found]
+            case VideoId() as source:
+                video = self.videos.get(source.media_id)
+                if video is None or video.account_id != account.account_id:
+                    raise refused(400, INVALID, f"Invalid media_id {source.media_id}")
+                if video.status(self.world.now()) != "succeeded":
+                    raise refused(400, INVALID, f"The upload of media_id {source.media_id} has not succeeded")
+                if not source.has_cover:
+                    raise refused(400, INVALID, "A cover image is required for a video pin")
+                return "video", [Shown("video", video.src, body.alt_text)]
+
+    async def _given(self, request: Request, url: str) -> Fetched:
+        try:
+            return await fetch(url, urlsplit(request.base_url).netloc)
+        except FetchError as problem:
+            message = "Unable to reach the URL. Please check the URL is correct and try again."
+            raise refused(400, INVALID, message) from problem
+
+    def _shown(self, fetched: Fetched, alt: str | None) -> Shown:
+        if fetched.format is None or not fetched.format.is_image or len(fetched.content or b"") > LARGEST_IMAGE:
+            raise refused(400, INVALID, "The image is invalid or too large.")
+        if fetched.sample is not None:
+            return Shown("image", fetched.sample.path, alt)
+        content, kind = fetched.content or b"", fetched.format.content_type
+        name = f"pinterest-{self.ids.next()}.{kind.rpartition('/')[2]}"
+        return Shown("image", samples.origin(content) or self.world.uploads.keep(name, kind, content), alt)
+
+
+def _rewritten(link: str | None) -> str | None:
+    return link and "https://" + link.partition("://")[2].partition("?")[0]
+
+
+def _pin(post: Post) -> dict[str, Any]:
+    made = datetime.fromtimestamp(post.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return {
+        "id": post.platform_post_id,
+        "created_at": made,
+        "description": post.text or None,
+        "media": {"media_type": _KINDS[post.kind]},
+        **post.detail,
+    }

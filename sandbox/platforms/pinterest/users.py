@@ -1,0 +1,65 @@
+"""Pinterest's "who am I", its boards and its token endpoint."""
+
+import base64
+import binascii
+
+from sandbox.platforms.pinterest.base import INVALID, error
+from sandbox.platforms.pinterest.consent import ConsentRoutes
+from sandbox.twin import route
+from sandbox.wire import Answer, Request
+
+TOKEN_SECONDS, REFRESH_SECONDS = 2_592_000, 5_184_000
+
+
+class UserRoutes(ConsentRoutes):
+    """Serve the user account, boards and tokens."""
+
+    @route("GET", "/v5/user_account", "auth")
+    async def me(self, request: Request) -> Answer:
+        """Say whose token it is."""
+        account = self.account(request)
+        return Answer.json({"id": account.user_id, "username": account.username, "account_type": "BUSINESS"})
+
+    @route("GET", "/v5/boards", "auth")
+    async def boards(self, request: Request) -> Answer:
+        """List the account's one board; pins may go to any other too."""
+        account = self.account(request)
+        board = {"id": f"5{account.user_id}", "name": "Sandbox", "privacy": "PUBLIC"}
+        return Answer.json({"items": [board], "bookmark": None})
+
+    @route("POST", "/v5/oauth/token", "auth")
+    async def renew(self, request: Request) -> Answer:
+        """Exchange a refresh token, once, for a new pair; the app names itself by HTTP Basic."""
+        form = request.form()
+        if not _names_an_app(request.header("authorization")):
+            return error(401, INVALID, "Authentication failed.")
+        if form.get("grant_type") == "authorization_code":
+            return self.redeem(request, form)
+        if form.get("grant_type") != "refresh_token":
+            return error(400, INVALID, "grant_type must be refresh_token")
+        renewed = self.world.accounts.rotate(
+            self.platform, str(form.get("refresh_token", "")), lives=TOKEN_SECONDS, refresh_lives=REFRESH_SECONDS
+        )
+        if renewed is None:
+            return error(401, 283, "Your refresh token is invalid or was used before.")
+        _, access, refresh = renewed
+        return Answer.json(
+            {
+                "response_type": "refresh_token",
+                "access_token": access,
+                "refresh_token": refresh,
+                "token_type": "bearer",
+                "expires_in": TOKEN_SECONDS,
+                "refresh_token_expires_in": REFRESH_SECONDS,
+                "refresh_token_expires_at": int(self.world.now()) + REFRESH_SECONDS,
+                "scope": "boards:read boards:write pins:read pins:write user_accounts:read",
+            }
+        )
+
+
+def _names_an_app(authorization: str) -> bool:
+    scheme, _, value = authorization.partition(" ")
+    try:
+        return scheme == "Basic" and not base64.b64decode(value, validate=True).startswith(b":")
+    except (binascii.Error, ValueError):
+        return False

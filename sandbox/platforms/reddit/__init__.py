@@ -1,0 +1,28 @@
+"""Reddit's OAuth API: submissions to any subreddit, refusals in answers of status 200, images that take a detour."""
+
+from typing import ClassVar
+
+from sandbox.platforms.reddit.submissions import SubmissionRoutes
+from sandbox.platforms.reddit.users import UserRoutes
+
+
+class Reddit(SubmissionRoutes, UserRoutes):
+    """Be Reddit, in place of https://oauth.reddit.com, of the sign-in at https://www.reddit.com and of the storage."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset(
+        {
+            "extension",
+            "items",
+            "nsfw",
+            "raw_json",
+            "resubmit",
+            "sendreplies",
+            "show_error_list",
+            "sort",
+            "spoiler",
+            "validate_on_submit",
+        }
+    )
+    platform: ClassVar[str] = "reddit"
+    label: ClassVar[str] = "Reddit"
+    colour: ClassVar[str] = "#ff4500"

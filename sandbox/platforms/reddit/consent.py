@@ -1,0 +1,35 @@
+"""Reddit's page of consent, and what it trades codes for."""
+
+from sandbox.authorization import Consent, Problem, basic_client
+from sandbox.platforms.reddit.base import RedditTwin
+from sandbox.strict import Noted
+from sandbox.wire import Answer, Request
+
+_SCOPES = frozenset(("identity", "submit", "read", "flair", "history", "edit"))
+
+
+class ConsentRoutes(RedditTwin):
+    """Serve the page of consent; the token endpoint calls `redeem`."""
+
+    # The state is required, and only duration=permanent brings a refresh token. Source: r2/controllers/oauth2.py.
+    consent = Consent(
+        "/api/v1/authorize", _SCOPES, code_seconds=600, pkce="none", takes=("duration",), state_required=True
+    )
+
+    def redeem(self, request: Request, form: Noted) -> Answer:
+        """Trade a code; errors come with status 200."""
+        try:
+            account, scopes = self.consents.redeem(form, basic_client(request), self.world.now())
+        except Problem as problem:
+            if problem.code == "invalid_client":
+                return self.unauthorized()
+            return Answer.json({"error": problem.code})
+        return Answer.json(
+            {
+                "access_token": self.world.accounts.issue(account, 86_400),
+                "token_type": "bearer",
+                "expires_in": 86_400,
+                "scope": " ".join(scopes),
+                "refresh_token": self.world.accounts.issue_refresh(account),
+            }
+        )

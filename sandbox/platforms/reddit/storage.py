@@ -1,0 +1,68 @@
+"""Reddit's storage: a place is leased, then filled by a signed form."""
+
+import secrets
+
+from sandbox import media as samples
+from sandbox.formats import probe
+from sandbox.platforms.reddit.base import Asset, RedditTwin
+from sandbox.twin import route
+from sandbox.wire import Answer, MalformedBodyError, Request
+
+LARGEST = 20 << 20
+"""Unverified."""
+TYPES = ("image/jpeg", "image/png", "image/gif")
+_ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code></Error>'
+_DONE = '<?xml version="1.0" encoding="UTF-8"?><PostResponse><Location>{}</Location></PostResponse>'
+
+
+class StorageRoutes(RedditTwin):
+    """Serve leases and the storage."""
+
+    @route("POST", "/api/media/asset.json", "prepare")
+    async def lease(self, request: Request) -> Answer:
+        """Lease a place."""
+        account, form = self.account(request), request.form()
+        kind = str(form.get("mimetype", ""))
+        if not form.get("filepath") or kind not in TYPES:
+            return self.failure(400, "Bad Request")
+        asset_id = secrets.token_hex(7)
+        key, action = f"rte_images/{asset_id}", f"{request.base_url}/storage/{asset_id}"
+        self.assets.put(asset_id, Asset(asset_id, account.account_id, key, f"{action}/{key}", kind))
+        fields = {
+            "acl": "private",
+            "key": key,
+            "x-amz-credential": "ASIA0000000000000000/20260115/us-east-1/s3/aws4_request",
+            "x-amz-security-token": secrets.token_urlsafe(64),
+            "Content-Type": kind,
+            "policy": secrets.token_urlsafe(96),
+            "x-amz-signature": secrets.token_hex(32),
+        }
+        listed = [{"name": name, "value": value} for name, value in fields.items()]
+        websocket = {"asset_id": asset_id, "websocket_url": f"wss://sandbox.invalid/{asset_id}"}
+        # Reddit itself leaves the scheme out, which here would lead to TLS.
+        return Answer.json({"args": {"action": action, "fields": listed}, "asset": websocket})
+
+    @route("POST", "/storage/{id}", "prepare")
+    async def store(self, request: Request) -> Answer:
+        """Take the file, which must be the last field of the form, after all that were given out."""
+        asset = self.assets.get(request.params["id"])
+        try:
+            fields = request.fields()
+        except MalformedBodyError:
+            fields = []
+        names = [name for name, _ in fields]
+        if asset is None or dict(fields).get("key") != asset.key or not {"policy", "x-amz-signature"} <= set(names):
+            return Answer.text(_ERROR.format("AccessDenied"), 403, "application/xml")
+        content = fields[-1][1]
+        if names[-1] != "file" or not isinstance(content, bytes):
+            return Answer.text(_ERROR.format("InvalidArgument"), 400, "application/xml")
+        if len(content) > LARGEST:
+            return Answer.text(_ERROR.format("EntityTooLarge"), 400, "application/xml")
+        found = probe(content)
+        # What is no image is stored all the same; its post then never appears.
+        asset.stored = found is not None and found.content_type == asset.content_type
+        if found is not None and asset.stored:
+            name = f"reddit-{asset.id}.{found.content_type.rpartition('/')[2]}"
+            asset.src = samples.origin(content) or self.world.uploads.keep(name, found.content_type, content)
+        self.assets.put(asset.id, asset)
+        return Answer.text(_DONE.format(asset.url), 201, "application/xml")

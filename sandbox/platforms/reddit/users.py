@@ -1,0 +1,49 @@
+"""Reddit's "who am I" and its token endpoint, whose refresh tokens stay good."""
+
+import base64
+import binascii
+
+from sandbox.platforms.reddit.consent import ConsentRoutes
+from sandbox.twin import route
+from sandbox.wire import Answer, Request
+
+TOKEN_SECONDS = 86_400
+
+
+class UserRoutes(ConsentRoutes):
+    """Serve /api/v1."""
+
+    @route("GET", "/api/v1/me", "auth")
+    async def me(self, request: Request) -> Answer:
+        """Say whose token it is."""
+        account = self.account(request)
+        return Answer.json({"id": account.user_id, "name": account.username, "total_karma": 1})
+
+    @route("POST", "/api/v1/access_token", "auth")
+    async def renew(self, request: Request) -> Answer:
+        """Give out another access token; the app names itself by HTTP Basic, without a secret where it has none."""
+        form = request.form()
+        if not _names_an_app(request.header("authorization")):
+            return self.unauthorized()
+        if form.get("grant_type") == "authorization_code":
+            return self.redeem(request, form)
+        if form.get("grant_type") != "refresh_token":
+            return Answer.json({"error": "unsupported_grant_type"})
+        refresh_token = str(form.get("refresh_token", ""))
+        for account in self.world.accounts:
+            if account.platform == self.platform and refresh_token in account.refresh_tokens:
+                token = {
+                    "access_token": self.world.accounts.issue(account, TOKEN_SECONDS),
+                    "refresh_token": refresh_token,
+                }
+                more = {"token_type": "bearer", "expires_in": TOKEN_SECONDS, "scope": "identity submit read history"}
+                return Answer.json({**token, **more})
+        return Answer.json({"message": "Bad Request", "error": "invalid_grant"}, 400)
+
+
+def _names_an_app(authorization: str) -> bool:
+    scheme, _, value = authorization.partition(" ")
+    try:
+        return scheme == "Basic" and not base64.b64decode(value, validate=True).startswith(b":")
+    except (binascii.Error, ValueError):
+        return False

@@ -1,0 +1,29 @@
+"""Telegram's Bot API: one call publishes, its answer is the only trace of it, and nothing can be read back."""
+
+from typing import ClassVar
+
+from sandbox.platforms.telegram.sending import SendRoutes
+from sandbox.platforms.telegram.whoami import ChatRoutes
+
+
+class Telegram(SendRoutes, ChatRoutes):
+    """Be Telegram, in place of https://api.telegram.org."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset(
+        {
+            "user_id",
+            "supports_streaming",
+            "width",
+            "height",
+            "disable_notification",
+            "protect_content",
+            "message_thread_id",
+            "link_preview_options",
+            "has_spoiler",
+            "show_caption_above_media",
+            "parse_mode",
+        }
+    )
+    platform: ClassVar[str] = "telegram"
+    label: ClassVar[str] = "Telegram"
+    colour: ClassVar[str] = "#229ed9"

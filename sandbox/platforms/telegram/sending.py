@@ -1,0 +1,213 @@
+"""The methods that publish: text, photo, video, animation, and albums of several messages."""
+
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from sandbox import media as samples
+from sandbox.accounts import Account
+from sandbox.fetching import FetchError, fetch
+from sandbox.formats import Format, probe
+from sandbox.platforms.telegram.base import BotTwin, bad, done, parameters
+from sandbox.platforms.telegram.markup import shown, units
+from sandbox.posts import Post, Shown
+from sandbox.twin import route
+from sandbox.wire import Answer, Field, RefusedError, Request
+from sandbox.world import World
+
+TEXT_LENGTH, CAPTION_LENGTH = 4096, 1024
+ALBUM = range(2, 11)
+MEGABYTE = 1024 * 1024
+UPLOAD_BYTES = {
+    "photo": 10 * MEGABYTE,
+    "video": 50 * MEGABYTE,
+    "animation": 50 * MEGABYTE,
+    "document": 50 * MEGABYTE,
+}
+URL_BYTES = {"photo": 5 * MEGABYTE, "video": 20 * MEGABYTE, "animation": 20 * MEGABYTE, "document": 20 * MEGABYTE}
+SIDES, RATIO = 10_000, 20
+MESSAGES_PER_MINUTE = 20
+"""To one group or channel; Telegram's own FAQ, every item of an album counts."""
+
+_KINDS: dict[str, Literal["image", "gif", "video", "document"]] = {
+    "photo": "image",
+    "video": "video",
+    "animation": "gif",
+    "document": "document",
+}
+
+
+class SendRoutes(BotTwin):
+    """Serve every send method. Of what is published only the answer tells: there is no method that lists messages."""
+
+    conditions = {  # noqa: RUF012
+        "album_floods": "Albums are refused as a whole, as Telegram does with a bot that sends too much.",
+        "album_stops": "Of an album the first item is published, the second one refused.",
+    }
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        own = (post for post in world.posts.newest_first() if post.platform == self.platform)
+        # One count over all chats: the sandbox finds a post by its number alone.
+        self._last = max((post.detail["last_id"] for post in own), default=0)
+
+    @route("POST", "/bot{token}/sendMessage", "publish")
+    async def message(self, request: Request) -> Answer:
+        """Publish a text."""
+        account, values = self._checked(request, 1)
+        text = shown(str(values.get("text") or ""), values.get("parse_mode"))
+        if not text.strip():
+            raise bad("message text is empty")
+        if units(text) > TEXT_LENGTH:
+            raise bad("message is too long")
+        return done(self._publish(account, text, [], "message")[0])
+
+    @route("POST", "/bot{token}/sendPhoto", "publish")
+    async def photo(self, request: Request) -> Answer:
+        """Publish a photo."""
+        return await self._single(request, "photo")
+
+    @route("POST", "/bot{token}/sendVideo", "publish")
+    async def video(self, request: Request) -> Answer:
+        """Publish a video."""
+        return await self._single(request, "video")
+
+    @route("POST", "/bot{token}/sendAnimation", "publish")
+    async def animation(self, request: Request) -> Answer:
+        """Publish a GIF."""
+        return await self._single(request, "animation")
+
+    @route("POST", "/bot{token}/sendDocument", "publish")
+    async def document(self, request: Request) -> Answer:
+        """Publish a file of any type."""
+        return await self._single(request, "document")
+
+    @route("POST", "/bot{token}/sendMediaGroup", "publish")
+    async def album(self, request: Request) -> Answer:
+        """Publish 2 to 10 photos and videos, or as many documents, as messages that belong together."""
+        values = parameters(request)
+        items = _album_items(values.get("media"))
+        account, _ = self._checked(request, len(items))
+        caption = _caption(items[0].get("caption"), items[0].get("parse_mode"))
+        for item in items[1:]:
+            _caption(item.get("caption"), item.get("parse_mode"))
+        media = [await self._taken(request, str(item["type"]), str(item.get("media") or ""), values) for item in items]
+        if self.holds("album_floods", account):
+            raise bad("Group send failed")
+        if self.holds("album_stops", account):
+            self._publish(account, caption, media[:1], "photo")
+            raise bad('failed to send message #2 with the error message "Too Many Requests: retry after 8"')
+        return done(self._publish(account, caption, media, "album"))
+
+    @route("POST", "/bot{token}/deleteMessage", "delete")
+    async def remove(self, request: Request) -> Answer:
+        """Delete a message of the chat; of an album, the sandbox knows its first one."""
+        account, values = self.account(request), parameters(request)
+        self.own_chat(account, values.get("chat_id"))
+        post = self.world.posts.get(self.platform, str(values.get("message_id") or ""))
+        if post is None or post.deleted or post.account_id != account.account_id:
+            raise bad("message to delete not found")
+        post.deleted = True
+        self.world.posts.changed(post)
+        return done(True)
+
+    async def _single(self, request: Request, kind: str) -> Answer:
+        account, values = self._checked(request, 1)
+        caption = _caption(values.get("caption"), values.get("parse_mode"))
+        given = values.get(kind) or ""
+        if not given:
+            raise bad(f"there is no {kind} in the request")
+        reference = f"attach://{kind}" if isinstance(given, bytes) else given
+        return done(self._publish(account, caption, [await self._taken(request, kind, reference, values)], kind)[0])
+
+    def _checked(self, request: Request, messages: int) -> tuple[Account, dict[str, Any]]:
+        account, values = self.account(request), parameters(request)
+        self.own_chat(account, values.get("chat_id"))
+        for _ in range(messages):
+            window = self.world.windows.take((self.platform, account.account_id), MESSAGES_PER_MINUTE, 60)
+            if not window.allowed:
+                raise RefusedError(self.rate_limited(window.resets_at - self.world.now()))
+        return account, values
+
+    async def _taken(self, request: Request, kind: str, reference: str, values: dict[str, Field]) -> Shown:
+        if reference.startswith("attach://"):
+            content = values.get(reference.removeprefix("attach://"))
+            if not isinstance(content, bytes):
+                raise bad("file must be non-empty")
+            return self._judged(kind, probe(content), content, UPLOAD_BYTES[kind])
+        if not reference.startswith(("http://", "https://")):
+            raise bad("wrong file identifier/HTTP URL specified")
+        try:
+            fetched = await fetch(reference, urlsplit(request.base_url).netloc)
+        except FetchError as error:
+            raise bad("failed to get HTTP URL content") from error
+        if fetched.sample is not None:
+            return Shown(_KINDS[kind], fetched.sample.path)
+        return self._judged(kind, fetched.format, fetched.content or b"", URL_BYTES[kind])
+
+    def _judged(self, kind: str, found: Format | None, content: bytes, most: int) -> Shown:
+        if len(content) > most:
+            raise RefusedError(self.failure(413, "Request Entity Too Large"))
+        if not content:
+            raise bad("file must be non-empty")
+        if kind == "document":
+            name = f"telegram-{self._last + 1}-{len(content)}-{abs(hash(content))}"
+            source = samples.origin(content) or self.world.uploads.keep(name, "application/octet-stream", content)
+            return Shown(_KINDS[kind], source)
+        if found is None or found.is_image is not (kind == "photo" or found.content_type == "image/gif"):
+            raise bad("IMAGE_PROCESS_FAILED" if kind == "photo" else "wrong type of the file")
+        low, high = sorted((found.width, found.height))
+        if kind == "photo" and (low + high > SIDES or high > low * RATIO):
+            raise bad("PHOTO_INVALID_DIMENSIONS")
+        name = f"telegram-{self._last + 1}-{len(content)}-{abs(hash(content))}.{found.content_type.rpartition('/')[2]}"
+        source = samples.origin(content) or self.world.uploads.keep(name, found.content_type, content)
+        return Shown(_KINDS[kind], source)
+
+    def _publish(self, account: Account, text: str, media: list[Shown], kind: str) -> list[dict[str, Any]]:
+        ids = [self._last + 1 + index for index in range(max(len(media), 1))]
+        self._last = ids[-1]
+        now = self.world.now()
+        self.world.posts.add(
+            Post(
+                platform=self.platform,
+                account_id=account.account_id,
+                platform_post_id=str(ids[0]),
+                text=text,
+                created_at=now,
+                kind=kind,
+                url=f"https://t.me/{account.username}/{ids[0]}",
+                media=media,
+                detail={"last_id": ids[-1]},
+            )
+        )
+        chat = self.chat(account)
+        shared = {"sender_chat": chat, "chat": chat, "date": int(now)}
+        if kind == "message":
+            return [{"message_id": ids[0], **shared, "text": text}]
+        group = {"media_group_id": str(ids[0] * 7919)} if len(ids) > 1 else {}
+        return [
+            {"message_id": number, **shared, **group, **({"caption": text} if text and number == ids[0] else {})}
+            for number in ids
+        ]
+
+
+def _caption(given: object, parse_mode: object) -> str:
+    caption = shown(str(given or ""), parse_mode)
+    if units(caption) > CAPTION_LENGTH:
+        raise bad("message caption is too long")
+    return caption
+
+
+def _album_items(given: Any) -> list[dict[str, Any]]:
+    if isinstance(given, str):
+        try:
+            given = msgspec.json.decode(given)
+        except msgspec.DecodeError as error:
+            raise bad("can't parse media JSON object") from error
+    if not isinstance(given, list) or len(given) not in ALBUM:
+        raise bad("wrong number of media; an album has 2 to 10")
+    kinds = {item.get("type") for item in given if isinstance(item, dict)}
+    if not all(isinstance(item, dict) for item in given) or not (kinds <= {"photo", "video"} or kinds == {"document"}):
+        raise bad("Can't use the media of the specified type in the album")
+    return given

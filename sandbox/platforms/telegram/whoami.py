@@ -1,0 +1,39 @@
+"""Who the bot is, which chat it speaks in and what it may do there."""
+
+from sandbox.accounts import Account
+from sandbox.platforms.telegram.base import BotTwin, done, parameters
+from sandbox.twin import route
+from sandbox.wire import Answer, Request
+
+
+def bot(account: Account) -> dict[str, object]:
+    """Describe the account's bot; its number is made from the chat's."""
+    number = int(account.user_id) % 9_000_000_000 + 1_000_000_000
+    return {"id": number, "is_bot": True, "first_name": account.username, "username": f"{account.username}_bot"}
+
+
+class ChatRoutes(BotTwin):
+    """Serve getMe, getChat and getChatMember, by GET and POST like every method."""
+
+    @route("GET", "/bot{token}/getMe", "auth")
+    @route("POST", "/bot{token}/getMe", "auth")
+    async def me(self, request: Request) -> Answer:
+        """Say whose token it is."""
+        return done(bot(self.account(request)))
+
+    @route("GET", "/bot{token}/getChat", "auth")
+    @route("POST", "/bot{token}/getChat", "auth")
+    async def one_chat(self, request: Request) -> Answer:
+        """Describe a chat by number or name."""
+        account = self.account(request)
+        self.own_chat(account, parameters(request).get("chat_id"))
+        return done({**self.chat(account), "accent_color_id": 0, "max_reaction_count": 11})
+
+    @route("GET", "/bot{token}/getChatMember", "auth")
+    @route("POST", "/bot{token}/getChatMember", "auth")
+    async def member(self, request: Request) -> Answer:
+        """Say what the bot may do in the chat."""
+        account = self.account(request)
+        self.own_chat(account, parameters(request).get("chat_id"))
+        rights = {"can_post_messages": True, "can_edit_messages": True, "can_delete_messages": True}
+        return done({"status": "administrator", "user": bot(account), "can_be_edited": False, **rights})

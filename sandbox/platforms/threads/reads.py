@@ -1,0 +1,141 @@
+"""Threads' reads: containers, posts, lists of them, the daily quota, profile and token."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from sandbox.accounts import Account
+from sandbox.graph import invalid, missing_object, parameters, refused, selected
+from sandbox.operations import Operation
+from sandbox.platforms.threads.base import POSTS_PER_DAY, REPLIES_PER_DAY, Container, ThreadsTwin, not_there
+from sandbox.posts import Post
+from sandbox.twin import route
+from sandbox.wire import Answer, Request
+
+TOKEN_SECONDS = 5_184_000
+DAY = 86_400
+
+
+def _node(twin: "ReadRoutes", request: Request) -> Operation:
+    """Reading a container prepares until somebody tries to publish it; reading anything else confirms."""
+    container = twin.containers.get(request.params["id"])
+    if container is None:
+        return "confirm"
+    return "confirm" if container.post_id is not None or container.id in twin.attempted else "prepare"
+
+
+class ReadRoutes(ThreadsTwin):
+    """Serve every GET."""
+
+    @route("GET", "/me", "auth")
+    async def me(self, request: Request) -> Answer:
+        """Say whose token it is."""
+        return Answer.json(self._profile(self.account(request), request))
+
+    @route("GET", "/refresh_access_token", "auth")
+    async def renew(self, request: Request) -> Answer:
+        """Exchange a token that is still valid for one that lives 60 more days."""
+        account = self.account(request)
+        if parameters(request).get("grant_type") != "th_refresh_token":
+            raise refused("Invalid grant_type", 100)
+        token = self.world.accounts.issue(account, TOKEN_SECONDS)
+        return Answer.json({"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS})
+
+    @route("GET", "/{id}/threads", "confirm")
+    async def posts(self, request: Request) -> Answer:
+        """List posts, newest first, without replies."""
+        return self._list(request, replies=False)
+
+    @route("GET", "/{id}/replies", "confirm")
+    async def replies(self, request: Request) -> Answer:
+        """List replies, newest first."""
+        return self._list(request, replies=True)
+
+    @route("GET", "/{id}/threads_publishing_limit", "confirm")
+    async def quota(self, request: Request) -> Answer:
+        """Say how many posts of the day are used up; none where limits are off."""
+        account = self.owner(request)
+        since = self.world.now() - DAY
+        recent = [post for post in self.world.posts.of(account) if post.created_at >= since and self.world.realistic]
+        replies = sum(1 for post in recent if post.detail["reply_to"])
+        known = {
+            "id": account.user_id,
+            "quota_usage": len(recent) - replies,
+            "config": {"quota_total": POSTS_PER_DAY, "quota_duration": DAY},
+            "reply_quota_usage": replies,
+            "reply_config": {"quota_total": REPLIES_PER_DAY, "quota_duration": DAY},
+        }
+        quota = selected(known, str(parameters(request).get("fields", "")), "ThreadsPublishingLimit")
+        return Answer.json({"data": [{name: value for name, value in quota.items() if name != "id"}]})
+
+    @route("GET", "/{id}", _node)
+    async def node(self, request: Request) -> Answer:
+        """Read a container, a post or the profile."""
+        account = self.account(request)
+        object_id, fields = request.params["id"], str(parameters(request).get("fields", ""))
+        if object_id == account.user_id:
+            return Answer.json(self._profile(account, request))
+        if self.holds("reads_refused", account):
+            raise missing_object(request.params["id"])
+        container = self.containers.get(object_id)
+        if container is not None and container.account_id == account.account_id:
+            return Answer.json(selected(self._status(container), fields, "ThreadsContainer"))
+        post = self.world.posts.get(self.platform, object_id)
+        if post is None or post.deleted or post.account_id != account.account_id:
+            raise not_there()
+        return Answer.json(selected(_described(post, account), fields, "ThreadsPost"))
+
+    def _status(self, container: Container) -> dict[str, Any]:
+        status = container.status(self.world.now())
+        return {"id": container.id, "status": status, "error_message": container.error if status == "ERROR" else None}
+
+    def _list(self, request: Request, *, replies: bool) -> Answer:
+        account, values = self.owner(request), parameters(request)
+        since, limit = str(values.get("since", "0")), str(values.get("limit", "25"))
+        if not since.isdecimal() or not limit.isdecimal():
+            raise invalid("param since and limit must be numbers")
+        found: Iterator[Post] = (
+            post
+            for post in self.world.posts.of(account)
+            if not post.deleted and bool(post.detail["reply_to"]) is replies and post.created_at >= int(since)
+        )
+        posts = list(islice(found, min(int(limit), 100)))
+        fields = str(values.get("fields", ""))
+        answer: dict[str, Any] = {
+            "data": [selected(_described(post, account), fields, "ThreadsPost") for post in posts]
+        }
+        if posts:
+            answer["paging"] = {"cursors": {"before": posts[0].platform_post_id, "after": posts[-1].platform_post_id}}
+        return Answer.json(answer)
+
+    def _profile(self, account: Account, request: Request) -> dict[str, Any]:
+        known = {
+            "id": account.user_id,
+            "username": account.username,
+            "name": account.username,
+            "threads_profile_picture_url": None,
+            "threads_biography": None,
+        }
+        return selected(known, str(parameters(request).get("fields", "")), "ThreadsUser")
+
+
+def _described(post: Post, account: Account) -> dict[str, Any]:
+    kinds = {"TEXT": "TEXT_POST", "CAROUSEL": "CAROUSEL_ALBUM"}
+    kind = post.detail["media_type"]
+    return {
+        "id": post.platform_post_id,
+        "media_product_type": "THREADS",
+        "media_type": kinds.get(kind, kind),
+        "permalink": post.url,
+        "shortcode": post.detail["shortcode"],
+        "text": post.text or None,
+        "timestamp": datetime.fromtimestamp(post.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000"),
+        "username": account.username,
+        "owner": {"id": account.user_id},
+        "is_quote_post": post.kind == "quote",
+        "is_reply": bool(post.detail["reply_to"]),
+        "replied_to": {"id": post.detail["reply_to"]} if post.detail["reply_to"] else None,
+        "media_url": None,
+        "alt_text": post.media[0].alt if post.media else None,
+    }

@@ -1,0 +1,15 @@
+"""TikTok: uploads in chunks, photos that it fetches, and a status that tells what became of them."""
+
+from typing import ClassVar
+
+from sandbox.platforms.tiktok.posting import PostingRoutes
+from sandbox.platforms.tiktok.reads import ReadRoutes
+
+
+class TikTok(PostingRoutes, ReadRoutes):
+    """Be TikTok, in place of https://open.tiktokapis.com and https://open-upload.tiktokapis.com."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset({"client_key", "client_secret"})
+    platform: ClassVar[str] = "tiktok"
+    label: ClassVar[str] = "TikTok"
+    colour: ClassVar[str] = "#fe2c55"

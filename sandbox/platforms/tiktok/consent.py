@@ -1,0 +1,45 @@
+"""TikTok's page of consent, and what it trades codes for."""
+
+from sandbox.authorization import Consent, Problem
+from sandbox.platforms.tiktok.base import TikTokTwin
+from sandbox.strict import Noted
+from sandbox.wire import Answer
+
+_SCOPES = frozenset(("user.info.basic", "user.info.profile", "video.publish", "video.upload", "video.list"))
+
+
+class ConsentRoutes(TikTokTwin):
+    """Serve the page of consent; the token endpoint calls `redeem`."""
+
+    # Web apps send no challenge, and people may untick single permissions. The life of a code is documented nowhere.
+    consent = Consent(
+        "/v2/auth/authorize/",
+        _SCOPES,
+        code_seconds=600,
+        pkce="none",
+        divided_by=",",
+        declinable=True,
+        client_id="client_key",
+        takes=("disable_auto_auth",),
+    )
+
+    def redeem(self, form: Noted) -> Answer:
+        """Trade a code, in OAuth's own shape."""
+        client = str(form.get("client_key", "")), str(form.get("client_secret", ""))
+        try:
+            account, scopes = self.consents.redeem(form, client, self.world.now())
+        except Problem as problem:
+            status = 401 if problem.code == "invalid_client" else 400
+            body = {"error": problem.code, "error_description": problem.description, "log_id": "2026"}
+            return Answer.json(body, status)
+        return Answer.json(
+            {
+                "access_token": self.world.accounts.issue(account, 7_200),
+                "expires_in": 7_200,
+                "open_id": account.user_id,
+                "refresh_token": self.world.accounts.issue_refresh(account),
+                "refresh_expires_in": 15_552_000,
+                "scope": ",".join(scopes),
+                "token_type": "Bearer",
+            }
+        )

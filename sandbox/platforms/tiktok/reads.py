@@ -1,0 +1,161 @@
+"""What TikTok tells: whose token it is, what a creator may do, what became of a post; and how tokens are renewed."""
+
+from typing import Any
+
+from sandbox.operations import Operation
+from sandbox.platforms.tiktok.base import (
+    MODERATION_SECONDS,
+    PRIVACY_OPTIONS,
+    PROCESSING_SECONDS,
+    PUBLIC,
+    Publication,
+    envelope,
+    json_body,
+    refused,
+)
+from sandbox.platforms.tiktok.consent import ConsentRoutes
+from sandbox.twin import route
+from sandbox.wire import Answer, MalformedBodyError, Request
+
+TOKEN_SECONDS, REFRESH_SECONDS = 7_200, 15_552_000
+_USER_FIELDS = {"open_id", "union_id", "avatar_url", "display_name", "username"}
+_VIDEO_FIELDS = {"id", "title", "video_description", "create_time", "share_url", "duration", "cover_image_url"}
+
+
+def _status_operation(twin: "ReadRoutes", request: Request) -> Operation:
+    try:
+        publish_id = request.json().get("publish_id", "")
+    except (MalformedBodyError, AttributeError):
+        return "confirm"
+    return "confirm" if publish_id in twin.attempted else "prepare"
+
+
+class ReadRoutes(ConsentRoutes):
+    """Serve reads and tokens."""
+
+    @route("POST", "/v2/oauth/token/", "auth")
+    async def renew(self, request: Request) -> Answer:
+        """Trade a refresh token for new tokens, in OAuth's own shape."""
+        form = request.texts()
+        if not form.get("client_key"):
+            return _oauth_error("invalid_client", "Client key or secret is incorrect.", 401)
+        if form.get("grant_type") == "authorization_code":
+            return self.redeem(form)
+        renewed = None
+        if form.get("grant_type") == "refresh_token":
+            renewed = self.world.accounts.rotate(
+                self.platform, form.get("refresh_token", ""), lives=TOKEN_SECONDS, refresh_lives=REFRESH_SECONDS
+            )
+        if renewed is None:
+            return _oauth_error("invalid_grant", "Refresh token is invalid or expired.", 400)
+        account, access, refresh = renewed
+        return Answer.json(
+            {
+                "access_token": access,
+                "expires_in": TOKEN_SECONDS,
+                "open_id": account.user_id,
+                "refresh_token": refresh,
+                "refresh_expires_in": REFRESH_SECONDS,
+                "scope": "user.info.basic,user.info.profile,video.publish,video.upload,video.list",
+                "token_type": "Bearer",
+            }
+        )
+
+    @route("GET", "/v2/user/info/", "auth")
+    async def user(self, request: Request) -> Answer:
+        """Say whose token it is."""
+        account = self.account(request)
+        known = {
+            "open_id": account.user_id,
+            "union_id": account.user_id,
+            "avatar_url": "",
+            "display_name": account.username,
+            "username": account.username,
+        }
+        wanted = _wanted(request, _USER_FIELDS)
+        if "username" in wanted and self.holds("no_profile_scope", account):
+            raise refused("scope_not_authorized", "The user did not authorize the scope required.", 401)
+        return envelope({"user": {name: known[name] for name in wanted}})
+
+    @route("POST", "/v2/post/publish/creator_info/query/", "prepare")
+    async def creator(self, request: Request) -> Answer:
+        """Say what the creator may do now."""
+        account = self.account(request)
+        return envelope(
+            {
+                "creator_avatar_url": "",
+                "creator_username": account.username,
+                "creator_nickname": account.username,
+                "privacy_level_options": PRIVACY_OPTIONS,
+                "comment_disabled": False,
+                "duet_disabled": False,
+                "stitch_disabled": False,
+                "max_video_post_duration_sec": 0.5 if self.holds("short_videos", account) else 600,
+            }
+        )
+
+    @route("POST", "/v2/post/publish/status/fetch/", _status_operation)
+    async def status(self, request: Request) -> Answer:
+        """Say what became of a post; failures too come with status 200."""
+        account, publish_id = self.account(request), str(json_body(request).get("publish_id", ""))
+        publication = self.publications.get(publish_id)
+        if publication is None:
+            raise refused("invalid_publish_id", "The publish_id does not exist.")
+        if publication.account_id != account.account_id:
+            raise refused("token_not_authorized_for_specified_publish_id", "The publish_id is another user's.", 403)
+        shown = self._status(publication)
+        if self.holds("count_lags", account) and publication.size:
+            shown |= {"status": "PROCESSING_UPLOAD", "uploaded_bytes": publication.size - 1}
+        return envelope(shown)
+
+    @route("POST", "/v2/video/list/", "confirm")
+    async def videos(self, request: Request) -> Answer:
+        """List the account's public posts, newest first; that photos are among them is unverified."""
+        account, body = self.account(request), json_body(request)
+        if self.holds("no_list_scope", account):
+            raise refused("scope_not_authorized", "The user did not authorize the scope required.", 401)
+        count, wanted = body.get("max_count", 10), _wanted(request, _VIDEO_FIELDS)
+        if not isinstance(count, int) or not 1 <= count <= 20:
+            raise refused("invalid_params", "max_count must be between 1 and 20.")
+        found: list[dict[str, Any]] = []
+        for post in self.world.posts.of(account):
+            if post.detail.get("privacy") == PUBLIC and not post.deleted:
+                known = {
+                    "id": post.platform_post_id,
+                    "title": post.note or post.text,
+                    "video_description": post.text,
+                    "create_time": int(post.created_at),
+                    "share_url": post.url,
+                    "duration": 0,
+                    "cover_image_url": "",
+                }
+                found.append({name: known[name] for name in wanted})
+        return envelope({"videos": found[:count], "cursor": 0, "has_more": len(found) > count})
+
+    def _status(self, publication: Publication) -> dict[str, Any]:
+        since = None if publication.whole_at is None else self.world.now() - publication.whole_at
+        slow = self.world.realistic
+        got = len(self.received.get(publication.id, b"")) if since is None else publication.size
+        told: dict[str, Any] = {"publicaly_available_post_id": []}
+        told["downloaded_bytes" if publication.is_photo else "uploaded_bytes"] = got
+        if since is None or since < (PROCESSING_SECONDS if slow else 0):
+            return told | {"status": "PROCESSING_DOWNLOAD" if publication.is_photo else "PROCESSING_UPLOAD"}
+        if publication.failure is not None:
+            return told | {"status": "FAILED", "fail_reason": publication.failure}
+        if publication.to_inbox:
+            return told | {"status": "SEND_TO_USER_INBOX"}
+        moderated = since >= (PROCESSING_SECONDS + MODERATION_SECONDS if slow else 0)
+        if publication.privacy == PUBLIC and moderated and publication.post_id:
+            told["publicaly_available_post_id"] = [int(publication.post_id)]
+        return told | {"status": "PUBLISH_COMPLETE"}
+
+
+def _wanted(request: Request, known: set[str]) -> list[str]:
+    wanted = [name for name in request.query.get("fields", "").split(",") if name]
+    if not wanted or not set(wanted) <= known:
+        raise refused("invalid_params", "fields is missing or names what does not exist.")
+    return wanted
+
+
+def _oauth_error(code: str, description: str, status: int) -> Answer:
+    return Answer.json({"error": code, "error_description": description, "log_id": "2026"}, status)

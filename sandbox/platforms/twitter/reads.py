@@ -1,0 +1,185 @@
+"""GET of posts and timelines, the way X gives them back."""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from sandbox.accounts import Account
+from sandbox.platforms.twitter.base import PROBLEMS, XTwin, invalid
+from sandbox.platforms.twitter.editing import edit_controls
+from sandbox.platforms.twitter.text import FREE_LENGTH, Link, is_long, read_back
+from sandbox.posts import Post
+from sandbox.twin import route
+from sandbox.wire import Answer, Request
+
+DIALECTS = {
+    "post.fields": {"history": "edit_history_post_ids", "note": "note_post", "references": "referenced_posts"},
+    "tweet.fields": {"history": "edit_history_tweet_ids", "note": "note_tweet", "references": "referenced_tweets"},
+}
+"""What X calls three fields, by the parameter that asks for fields. Names of one are unknown to the other."""
+
+
+class Wanted(NamedTuple):
+    """The names of the fields that were asked for, and what three of them are called."""
+
+    names: frozenset[str]
+    dialect: dict[str, str]
+
+
+class ReadRoutes(XTwin):
+    """Serve GET /2/tweets and GET /2/users/:id/tweets."""
+
+    @route("GET", "/2/tweets/{id}", "confirm")
+    async def one(self, request: Request) -> Answer:
+        """Return one version of a post; what is not there is an error beside status 200."""
+        self.account(request)
+        fields = _fields(request)
+        post = self._visible(request.params["id"])
+        if post is None:
+            return Answer.json({"errors": [_not_found(request.params["id"], "id")]})
+        return Answer.json({"data": self._described(post, fields)})
+
+    @route("GET", "/2/tweets", "confirm")
+    async def several(self, request: Request) -> Answer:
+        """Return posts by their ids."""
+        self.account(request)
+        fields = _fields(request)
+        ids = [post_id for post_id in request.query.get("ids", "").split(",") if post_id]
+        if not 1 <= len(ids) <= 100:
+            raise invalid("ids must name 1 to 100 posts.", ids=ids)
+        found = {post_id: self._visible(post_id) for post_id in ids}
+        answer: dict[str, object] = {"data": [self._described(post, fields) for post in found.values() if post]}
+        missing = [_not_found(post_id, "ids") for post_id, post in found.items() if post is None]
+        return Answer.json(answer | {"errors": missing} if missing else answer)
+
+    @route("GET", "/2/users/{id}/tweets", "confirm")
+    async def timeline(self, request: Request) -> Answer:
+        """Return a user's posts, newest first, each in its latest version."""
+        self.account(request)
+        fields, query = _fields(request), request.query
+        author = self.world.accounts.by_user(self.platform, request.params["id"])
+        if author is None:
+            return Answer.json({"errors": [_not_found(request.params["id"], "id", "user")]})
+        count = query.get("max_results", "10")
+        if not count.isdecimal() or not 5 <= int(count) <= 100:
+            raise invalid("max_results must be between 5 and 100.", max_results=[count])
+        start, end = _moment(query, "start_time"), _moment(query, "end_time")
+        excluded = query.get("exclude", "").split(",")
+        newest = query.get("pagination_token") or query.get("until_id")
+        oldest = int(query.get("since_id") or 0)
+        page: list[Post] = []
+        for post in self.world.posts.of(author):
+            if (start is not None and post.created_at < start) or int(post.platform_post_id) <= oldest:
+                break
+            if post.deleted or post.superseded_by is not None or (end is not None and post.created_at >= end):
+                continue
+            if (newest and int(post.platform_post_id) >= int(newest)) or (
+                "replies" in excluded and post.kind == "reply"
+            ):
+                continue
+            page.append(post)
+            if len(page) > int(count):
+                break
+        return Answer.json(self._page(page, int(count), fields))
+
+    def _page(self, posts: list[Post], count: int, fields: Wanted) -> dict[str, object]:
+        shown = posts[:count]
+        if not shown:
+            return {"meta": {"result_count": 0}}
+        meta: dict[str, object] = {
+            "result_count": len(shown),
+            "newest_id": shown[0].platform_post_id,
+            "oldest_id": shown[-1].platform_post_id,
+        }
+        if len(posts) > count:
+            meta["next_token"] = shown[-1].platform_post_id
+        return {"data": [self._described(post, fields) for post in shown], "meta": meta}
+
+    def _visible(self, post_id: str) -> Post | None:
+        post = self.world.posts.get(self.platform, post_id)
+        return None if post is None or post.deleted else post
+
+    def _described(self, post: Post, fields: Wanted) -> dict[str, Any]:
+        account = self.world.accounts.get(self.platform, post.account_id)
+        text, links = rendered(post, account)
+        history = post.detail["history"]
+        data: dict[str, Any] = {"id": post.platform_post_id, "text": text, fields.dialect["history"]: history}
+        more: dict[str, Any] = {
+            "created_at": _iso_seconds(post.created_at),
+            "author_id": account.user_id if account else None,
+            "conversation_id": post.detail.get("reply_to", history[0]),
+            "entities": {"urls": [link.entity() for link in links]} if links else None,
+            "attachments": {"media_keys": post.detail["media_keys"]} if post.media else None,
+            fields.dialect["references"]: _references(post) or None,
+            "lang": "en",
+        }
+        if is_long(post.text):
+            more[fields.dialect["note"]] = _note(post)
+        if "edit_controls" in fields.names and account is not None:
+            controls = edit_controls(post, account, self.world.now())
+            more["edit_controls"] = {
+                "edits_remaining": controls.edits_remaining,
+                "is_edit_eligible": controls.is_eligible,
+                "editable_until": _iso_seconds(controls.until),
+            }
+        data.update({name: value for name, value in more.items() if name in fields.names and value is not None})
+        return data
+
+
+def rendered(post: Post, account: Account | None) -> tuple[str, list[Link]]:
+    """Return a post's text as X gives it back, and the links in it; of a long one only the beginning."""
+    keys = post.detail.get("media_keys", [])
+    media_url = None
+    if keys:
+        username = account.username if account else "i"
+        kind = "video" if post.media[0].type == "video" else "photo"
+        media_url = f"https://x.com/{username}/status/{post.platform_post_id}/{kind}/1"
+    text = f"{post.text[: FREE_LENGTH - 1]}…" if is_long(post.text) else post.text
+    return read_back(text, post.platform_post_id, media_url, keys)
+
+
+def _note(post: Post) -> dict[str, object]:
+    """Return a long post's whole text, which its `text` is only the beginning of."""
+    text, links = read_back(post.text, post.platform_post_id, None, [])
+    return {"text": text, "entities": {"urls": [link.entity() for link in links]}} if links else {"text": text}
+
+
+def _fields(request: Request) -> Wanted:
+    """Return the fields that were asked for. Names that X does not know it ignores, as measured in September 2026."""
+    parameter = "post.fields" if "post.fields" in request.query else "tweet.fields"
+    names = frozenset(request.query.get(parameter, "").split(","))
+    return Wanted(names, DIALECTS[parameter])
+
+
+def _moment(query: dict[str, str], name: str) -> float | None:
+    value = query.get(name)
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise invalid(f"{name} is no RFC 3339 time.", **{name: [value]}) from error
+    if moment.tzinfo is None:
+        raise invalid(f"{name} has no time zone.", **{name: [value]})
+    return moment.timestamp()
+
+
+def _references(post: Post) -> list[dict[str, str]]:
+    kinds = {"reply_to": "replied_to", "quote": "quoted"}
+    return [{"type": kind, "id": post.detail[key]} for key, kind in kinds.items() if key in post.detail]
+
+
+def _not_found(value: str, parameter: str, resource: str = "tweet") -> dict[str, str]:
+    return {
+        "value": value,
+        "detail": f"Could not find {resource} with {parameter}: [{value}].",
+        "title": "Not Found Error",
+        "resource_type": resource,
+        "parameter": parameter,
+        "resource_id": value,
+        "type": f"{PROBLEMS}resource-not-found",
+    }
+
+
+def _iso_seconds(moment: float) -> str:
+    """X tells times to the second, though it writes milliseconds."""
+    return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")

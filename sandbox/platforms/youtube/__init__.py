@@ -1,0 +1,15 @@
+"""YouTube: resumable uploads, and what belongs to a video."""
+
+from typing import ClassVar
+
+from sandbox.platforms.youtube.resources import ResourceRoutes
+from sandbox.platforms.youtube.uploads import UploadRoutes
+
+
+class YouTube(UploadRoutes, ResourceRoutes):
+    """Be YouTube, in place of https://youtube.googleapis.com and https://oauth2.googleapis.com."""
+
+    without_effect: ClassVar[frozenset[str]] = frozenset({"part", "uploadType", "client_id", "client_secret"})
+    platform: ClassVar[str] = "youtube"
+    label: ClassVar[str] = "YouTube"
+    colour: ClassVar[str] = "#ff0033"

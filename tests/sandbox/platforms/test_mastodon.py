@@ -1,0 +1,267 @@
+"""The sandbox's Mastodon, asked in its own wire."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sandbox import media
+from sandbox.platforms.mastodon.markup import length, rendered
+from sandbox.server import running_sandbox
+from tests.sandbox.conftest import Clock
+
+USER = "109000000000000001"
+
+
+class Server:
+    """Speak to the server as one account, or as nobody."""
+
+    def __init__(self, url: str) -> None:
+        self.client = httpx.AsyncClient(base_url=f"{url}/mastodon/api", verify=False)
+        self.nobody = httpx.AsyncClient(base_url=f"{url}/mastodon/api", verify=False)
+        self.control = httpx.AsyncClient(base_url=f"{url}/_", verify=False)
+        self.client.headers["authorization"] = "Bearer token"
+
+    async def tell(self) -> None:
+        account = {
+            "platform": "mastodon",
+            "accountId": "ma_1",
+            "userId": USER,
+            "username": "ann",
+            "accessToken": "token",
+        }
+        (await self.control.post("/accounts", json={"accounts": [account]})).raise_for_status()
+
+    async def upload(self, name: str = "one", extension: str = "jpg", **fields: str) -> httpx.Response:
+        content = media.sample(name, extension)
+        files = {"file": (f"{name}.{extension}", content, media.CONTENT_TYPES[extension])}
+        return await self.client.post("/v2/media", data=fields, files=files)
+
+    async def post(self, status: str = "Hi", key: str = "", **more: Any) -> httpx.Response:
+        headers = {"idempotency-key": key} if key else {}
+        return await self.client.post("/v1/statuses", json={"status": status, **more}, headers=headers)
+
+    async def statuses(self, **params: Any) -> list[dict[str, Any]]:
+        answer = await self.client.get(f"/v1/accounts/{USER}/statuses", params=params)
+        assert answer.status_code == 200, answer.text
+        return list(answer.json())
+
+    async def posts(self) -> list[dict[str, Any]]:
+        return list((await self.control.get("/posts")).json()["posts"])
+
+
+@asynccontextmanager
+async def serving(
+    data_dir: Path | None = None, *, realistic: bool = False, clock: Callable[[], float] | None = None
+) -> AsyncIterator[Server]:
+    async with running_sandbox(data_dir, realistic=realistic, clock=clock) as url:
+        server = Server(url)
+        try:
+            await server.tell()
+            yield server
+        finally:
+            for client in (server.client, server.nobody, server.control):
+                await client.aclose()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serving() as running:
+        yield running
+
+
+@pytest.fixture
+async def timed(clock: Clock) -> AsyncIterator[Server]:
+    async with serving(clock=clock, realistic=True) as running:
+        yield running
+
+
+def error(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]
+
+
+async def test_the_token_says_who_it_is(server: Server) -> None:
+    me = (await server.client.get("/v1/accounts/verify_credentials")).json()
+    assert (me["id"], me["username"]) == (USER, "ann")
+    assert error(await server.nobody.get("/v1/accounts/verify_credentials")) == (401, "The access token is invalid")
+
+
+async def test_the_server_says_what_it_allows_in_either_shape(server: Server) -> None:
+    for path in ("/v2/instance", "/v1/instance"):
+        configuration = (await server.nobody.get(path)).json()["configuration"]
+        assert configuration["statuses"]["max_characters"] == 500
+
+
+async def test_a_key_is_honoured_for_an_hour(timed: Server, clock: Clock) -> None:
+    first = (await timed.post(key="one")).json()
+    assert (await timed.post("other words", key="one")).json() == first
+    assert (await timed.post(key="two")).json()["id"] != first["id"]
+    assert (await timed.post()).json()["id"] != (await timed.post()).json()["id"]
+    clock.now += 3601
+    assert (await timed.post(key="one")).json()["id"] != first["id"]
+    assert len(await timed.posts()) == 5
+
+
+async def test_a_body_may_be_a_form(server: Server) -> None:
+    form = {"status": "Well?", "poll[options][]": ["Yes", "No"], "poll[expires_in]": "3600", "visibility": "unlisted"}
+    status = (await server.client.post("/v1/statuses", data=form)).json()
+    assert [option["title"] for option in status["poll"]["options"]] == ["Yes", "No"]
+    assert status["visibility"] == "unlisted"
+    medium = (await server.upload()).json()
+    shown = (await server.client.post("/v1/statuses", data={"media_ids[]": [medium["id"]]})).json()
+    assert [each["id"] for each in shown["media_attachments"]] == [medium["id"]]
+
+
+async def test_a_video_takes_its_time(timed: Server, clock: Clock) -> None:
+    answer = await timed.upload(extension="mp4", description="waves")
+    medium = answer.json()
+    assert (answer.status_code, medium["type"], medium["url"], medium["description"]) == (202, "video", None, "waves")
+    assert (await timed.client.get(f"/v1/media/{medium['id']}")).status_code == 206
+    early = error(await timed.post(media_ids=[medium["id"]]))
+    assert early == (422, "Cannot attach files that have not finished processing. Try again in a moment!")
+    clock.now += 10
+    ready = await timed.client.get(f"/v1/media/{medium['id']}")
+    assert (ready.status_code, bool(ready.json()["url"])) == (200, True)
+    assert (await timed.post(media_ids=[medium["id"]])).status_code == 200
+    assert "not found or already attached" in error(await timed.post(media_ids=[medium["id"]]))[1]
+
+
+async def test_an_upload_that_nobody_uses_is_gone_after_a_day(timed: Server, clock: Clock) -> None:
+    medium = (await timed.upload()).json()
+    clock.now += 86_402
+    assert error(await timed.client.get(f"/v1/media/{medium['id']}")) == (404, "Record not found")
+    assert "not found" in error(await timed.post(media_ids=[medium["id"]]))[1]
+
+
+async def test_images_are_there_at_once_and_gifs_move(server: Server) -> None:
+    kinds = {}
+    for extension in ("jpg", "png", "gif"):
+        answer = await server.upload(extension=extension)
+        assert answer.status_code == 200
+        kinds[extension] = answer.json()["type"]
+    assert kinds == {"jpg": "image", "png": "image", "gif": "gifv"}
+
+
+async def test_what_is_no_media_is_refused(server: Server) -> None:
+    for content in (b"", b"hello"):
+        answer = await server.client.post("/v2/media", files={"file": ("a.jpg", content, "image/jpeg")})
+        assert answer.status_code == 422
+    assert error(await server.upload(description="x" * 1501))[0] == 422
+    content = media.sample("large", "jpg") + bytes(16_777_216)
+    answer = await server.client.post("/v2/media", files={"file": ("a.jpg", content, "image/jpeg")})
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"status": ""}, "can't be blank"),
+        ({"status": "x" * 501}, "character limit of 500"),
+        ({"status": "x" * 400, "spoiler_text": "y" * 101}, "character limit of 500"),
+        ({"visibility": "secret"}, "not a valid visibility"),
+        ({"quote_approval_policy": "everyone"}, "policy"),
+        ({"media_ids": ["1", "2", "3", "4", "5"]}, "more than 4"),
+        ({"media_ids": ["1"]}, "not found"),
+        ({"poll": {"options": ["one"], "expires_in": 300}}, "2 to 4"),
+        ({"poll": {"options": ["one", "x" * 51], "expires_in": 300}}, "50 characters"),
+        ({"poll": {"options": ["one", "two"], "expires_in": 299}}, "Expires at"),
+        ({"poll": {"options": ["one", "two"]}}, "Expires at"),
+        ({"poll": "yes"}, "2 to 4"),
+    ],
+)
+async def test_what_is_refused(server: Server, body: dict[str, Any], words: str) -> None:
+    status, said = error(await server.post(**body))
+    assert (status, words in said) == (422, True), said
+    assert await server.posts() == []
+
+
+async def test_a_video_stands_alone_and_no_poll_has_media(server: Server) -> None:
+    ids = [(await server.upload(extension=extension)).json()["id"] for extension in ("jpg", "mp4", "gif")]
+    assert "video" in error(await server.post(media_ids=ids))[1]
+    assert (await server.post(media_ids=[ids[0], ids[2]])).status_code == 200
+    poll = {"options": ["one", "two"], "expires_in": 300}
+    assert "Poll" in error(await server.post(media_ids=[ids[1]], poll=poll))[1]
+
+
+async def test_statuses_are_listed_newest_first_in_pages(server: Server) -> None:
+    ids = [(await server.post(f"number {number}")).json()["id"] for number in range(5)]
+    assert [status["id"] for status in await server.statuses(limit=2)] == ids[:2:-1]
+    assert [status["id"] for status in await server.statuses(limit=2, max_id=ids[3])] == [ids[2], ids[1]]
+    assert [status["id"] for status in await server.statuses(since_id=ids[2])] == [ids[4], ids[3]]
+    assert len(await server.statuses(limit=100)) == 5
+    assert error(await server.client.get("/v1/accounts/1/statuses")) == (404, "Record not found")
+
+
+async def test_only_its_author_sees_what_is_private(server: Server) -> None:
+    status = (await server.post(visibility="private")).json()
+    assert (status["url"], status["uri"].endswith(status["id"])) == (None, True)
+    assert len(await server.statuses()) == 1
+    assert (await server.nobody.get(f"/v1/accounts/{USER}/statuses")).json() == []
+
+
+async def test_statuses_are_edited_and_deleted(server: Server) -> None:
+    status = (await server.post()).json()
+    edited = await server.client.put(f"/v1/statuses/{status['id']}", json={"status": "Ho"})
+    assert (edited.json()["content"], bool(edited.json()["edited_at"])) == ("<p>Ho</p>", True)
+    deleted = await server.client.delete(f"/v1/statuses/{status['id']}")
+    assert deleted.json()["text"] == "Ho"
+    for answer in (
+        await server.client.delete(f"/v1/statuses/{status['id']}"),
+        await server.client.get(f"/v1/statuses/{status['id']}"),
+        await server.client.put(f"/v1/statuses/{status['id']}", json={"status": "Ha"}),
+    ):
+        assert answer.status_code == 404
+    assert await server.statuses() == []
+    operations = [entry["operation"] for entry in (await server.control.get("/requests")).json()["requests"]][::-1]
+    assert operations == ["publish", "edit", "delete", "delete", "confirm", "edit", "confirm"]
+
+
+async def test_limits_are_told_by_a_time(timed: Server, clock: Clock) -> None:
+    for _ in range(30):
+        assert (await timed.upload()).status_code == 200
+    over = await timed.upload()
+    assert error(over) == (429, "Too many requests")
+    resets_at = datetime.fromisoformat(over.headers["x-ratelimit-reset"])
+    assert 0 < resets_at.timestamp() - clock.now <= 1801
+    assert (over.headers["x-ratelimit-limit"], over.headers["x-ratelimit-remaining"]) == ("30", "0")
+
+
+async def test_a_gateway_answers_in_html(server: Server) -> None:
+    fault = {"platform": "mastodon", "fault": "reject", "status": 502}
+    await server.control.post("/faults", json=fault)
+    assert "<html>" in (await server.post()).text
+
+
+SERVER = "https://mastodon.social"
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("a\nb\n\nc & <d>", "<p>a<br />b</p><p>c &amp; &lt;d&gt;</p>"),
+        ("@bob@b.example", '<a href="https://b.example/@bob" class="u-url mention">@<span>bob</span></a>'),
+        ("#Sun!", f'<a href="{SERVER}/tags/sun" class="mention hashtag" rel="tag">#<span>Sun</span></a>!'),
+        ("https://b.example/a", '<span class="invisible">https://</span><span class="">b.example/a</span>'),
+    ],
+)
+def test_texts_become_html(text: str, html: str) -> None:
+    assert html in rendered(text)
+
+
+def test_texts_are_counted() -> None:
+    assert length("https://example.com/" + "x" * 100) == 23
+    assert length("@bob@example.com 👩‍👩‍👧‍👦") == 6
+
+
+async def test_what_was_published_survives_a_restart(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server:
+        medium = (await server.upload(description="one")).json()
+        status = (await server.post(key="one", media_ids=[medium["id"]])).json()
+    async with serving(tmp_path) as server:
+        assert await server.statuses() == [status]
+        assert (await server.post(key="one")).json() == status
+        assert len(await server.posts()) == 1
