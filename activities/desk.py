@@ -21,7 +21,7 @@ from activities.renewal import CALL_S, Change, Changed, Guard, Renewals
 from activities.token_times import at_renewal, is_due, platform_can_renew, rules_of
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
-from media.change_record import ChangeRecord, Unrecorded
+from media.change_record import ChangeRecord, NoChangeRecord
 from media.hosted import covers_of, host_files, unchecked, with_hosted_urls
 from media.step_media import MediaTools, StepMedia
 from platforms.base import AccountFacts, Connection, Draft, Identity, Platform, Sending
@@ -201,7 +201,7 @@ class Desk:
         rules = platform.file_rules(draft, account)
         covers = covers_of(platform, draft)
         return StepMedia(
-            self._media, check.workspace_id, check.id, platform, rules, Unrecorded(), progress, covers, check.id
+            self._media, check.workspace_id, check.id, platform, rules, NoChangeRecord(), progress, covers, check.id
         )
 
     def server_of(self, account: Account) -> str:

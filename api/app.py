@@ -43,7 +43,7 @@ def create_connecting_app(
             app.state.deps, app.state.api_keys = deps, Keys(deps.database)
             yield
             # Nobody waits for what is still being started, but the next process should not have to do it.
-            await deps.starter.close()
+            await deps.delivery.close()
             await deps.readiness.close()
 
     app = ApiApp(

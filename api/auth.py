@@ -16,12 +16,12 @@ from domain.errors import Problem
 from store.api_keys import Caller, recognize_key
 from store.database import Database
 
-_TRUSTED_FOR_S = 1.0
+_CACHED_FOR_S = 1.0
 """A revoked key still works this long; in return, a busy client costs one look-up in that time."""
 _MOST_KEYS = 10_000
-_UNKNOWN_FOR_S = 10.0
+_UNKNOWN_CACHED_FOR_S = 10.0
 """A key that was not found is not looked up again for so long. Keys are made at random, so it will not come to be."""
-_STRANGERS = 4
+_UNKNOWN_LOOKUPS = 4
 """Look-ups at the same time of keys that are not known yet: strangers leave the rest of the pool to others."""
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 _KEY = re.compile(r"sk_[A-Za-z0-9_-]{43}")
@@ -39,7 +39,7 @@ class Keys:
         self._database = database
         self._known: dict[bytes, tuple[Caller, float]] = {}
         self._unknown: dict[bytes, float] = {}
-        self._strangers = asyncio.Semaphore(_STRANGERS)
+        self._unknown_lookups = asyncio.Semaphore(_UNKNOWN_LOOKUPS)
 
     async def caller_of(self, authorization: str | None) -> Caller:
         """Return who sent an Authorization header. Raises Unauthorized."""
@@ -54,15 +54,15 @@ class Keys:
         known = self._known.get(digest)
         if known is not None and time.monotonic() < known[1]:
             return known[0]
-        async with nullcontext() if known else self._strangers:
+        async with nullcontext() if known else self._unknown_lookups:
             if time.monotonic() < self._unknown.get(digest, 0.0):
                 raise Unauthorized(_WRONG)
-            until = time.monotonic() + _TRUSTED_FOR_S
+            until = time.monotonic() + _CACHED_FOR_S
             async with self._database.reading() as session:
                 found = await recognize_key(session, match[1])
             if found is None:
                 self._known.pop(digest, None)
-                _keep(self._unknown, digest, time.monotonic() + _UNKNOWN_FOR_S)
+                _keep(self._unknown, digest, time.monotonic() + _UNKNOWN_CACHED_FOR_S)
                 raise Unauthorized(_WRONG)
         _keep(self._known, digest, (found, until))
         return found

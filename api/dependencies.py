@@ -8,8 +8,8 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from api.http.rates import Rates
+from api.posts.delivery import Delivery
 from api.posts.quotas import Quotas, WorkspaceLimits
-from api.posts.starter import Starter
 from api.posts.waiting import Checks, WaitingRequests
 from api.restoring import Restoring
 from domain.post import LATE_AFTER
@@ -26,7 +26,7 @@ class Dependencies:
     database: Database
     workflows: PostWorkflows
     outcomes: Outcomes
-    starter: Starter
+    delivery: Delivery
     readiness: Readiness
     restoring: Restoring
     rates: Rates
@@ -48,12 +48,12 @@ class Dependencies:
         redirect_urls: Collection[str] = (),
     ) -> "Dependencies":
         """Return the dependencies that stand on these three."""
-        starter = Starter(database, workflows)
+        delivery = Delivery(database, workflows)
         return cls(
             database,
             workflows,
             outcomes,
-            starter,
+            delivery,
             Readiness(database, workflows.queues, late_after),
             Restoring(database),
             rates or Rates(),

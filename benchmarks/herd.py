@@ -20,7 +20,7 @@ import httpx
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from benchmarks.bare import QUEUE
+from benchmarks.baseline import QUEUE
 from benchmarks.processes import answer, cpu_seconds, parts_of, program
 from benchmarks.stack import stack
 
@@ -98,7 +98,7 @@ async def ours(http: httpx.AsyncClient, sandbox: httpx.AsyncClient, dev: dict[st
     show("ours", late, clocks.told(count))
 
 
-async def bare(client: Client, worker: Process, dev: dict[str, Any], count: int) -> None:
+async def baseline(client: Client, worker: Process, dev: dict[str, Any], count: int) -> None:
     """Measure a crowd of bare workflows."""
 
     async def create(due: datetime) -> None:
@@ -119,11 +119,11 @@ async def run(count: int, rounds: int) -> None:
         async with (
             httpx.AsyncClient(base_url=dev["apiUrl"], headers=headers, timeout=60) as http,
             httpx.AsyncClient(base_url=dev["sandboxUrl"], timeout=60) as sandbox,
-            program("benchmarks.bare_worker", dev["temporalAddress"]) as worker,
+            program("benchmarks.baseline_worker", dev["temporalAddress"]) as worker,
         ):
             print(f"{count} posts to {len(PLATFORMS)} networks; load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
             for _ in range(rounds):
-                await bare(client, worker, dev, count)
+                await baseline(client, worker, dev, count)
                 await ours(http, sandbox, dev, count)
 
 

@@ -62,14 +62,14 @@ async def fill(dev: dict[str, Any]) -> str:
 
 
 @asynccontextmanager
-async def bare(dev: dict[str, Any], paths: list[str]) -> AsyncIterator[tuple[int, int]]:
+async def baseline(dev: dict[str, Any], paths: list[str]) -> AsyncIterator[tuple[int, int]]:
     """Run the bare handlers, with what the API answers on these paths; yields their process and port."""
     port = free_port()
     dsn = dev["databaseUrl"].replace("+asyncpg", "")
     async with httpx.AsyncClient(base_url=dev["apiUrl"], headers={"Authorization": f"Bearer {dev['apiKey']}"}) as http:
         answers = [(await http.get(path)).raise_for_status().content for path in paths]
     with tempfile.TemporaryDirectory() as folder:
-        async with program("benchmarks.bare_api", dsn, str(port)) as process:
+        async with program("benchmarks.baseline_api", dsn, str(port)) as process:
             files = [Path(folder) / str(number) for number in range(len(answers))]
             for file, content in zip(files, answers, strict=True):
                 file.write_bytes(content)
@@ -83,10 +83,10 @@ async def run(count: int, rounds: int) -> bool:
     async with stack() as dev:
         paths = [f"/v1/posts/{await fill(dev)}", "/v1/posts?limit=20"]
         api = urlsplit(dev["apiUrl"])
-        async with bare(dev, paths) as (bare_pid, bare_port):
+        async with baseline(dev, paths) as (baseline_pid, baseline_port):
             sides = {
                 "ours": (parts_of(dev)["api"], (api.hostname or "", api.port or 80), paths),
-                "bare": (bare_pid, (HOST, bare_port), ["/one", "/list"]),
+                "bare": (baseline_pid, (HOST, baseline_port), ["/one", "/list"]),
             }
             print(f"{CALLERS} callers, {rounds} rounds of {count}, {os.cpu_count()} cores; medians")
             reached = True

@@ -98,33 +98,33 @@ class Side:
         return ", ".join(f"{name} {statistics.median(spent):.1f}" for name, spent in self.spent.items())
 
 
-async def compare(name: str, ours: Side, bare: Side, count: int, rounds: int) -> bool:
+async def compare(name: str, ours: Side, baseline: Side, count: int, rounds: int) -> bool:
     """Print the medians of both, their ratio and their costs; tell whether the goal is met."""
-    for side in (bare, ours):
+    for side in (baseline, ours):
         await side.rate(CALLERS)
     for _ in range(rounds):
-        await bare.measure(count)
+        await baseline.measure(count)
         await ours.measure(count)
         await asyncio.sleep(1)
-    ratios = sorted(mine / theirs for mine, theirs in zip(ours.rates, bare.rates, strict=True))
+    ratios = sorted(mine / theirs for mine, theirs in zip(ours.rates, baseline.rates, strict=True))
     ratio = statistics.median(ratios)
     verdict = "ok" if ratio >= GOAL else "BELOW"
     print(
-        f"{name:<34} {statistics.median(ours.rates):>8.1f}/s  bare {statistics.median(bare.rates):>8.1f}/s  "
+        f"{name:<34} {statistics.median(ours.rates):>8.1f}/s  bare {statistics.median(baseline.rates):>8.1f}/s  "
         f"ratio {ratio:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})  goal {GOAL}: {verdict}\n"
         f"    ms of one core a call: {ours.costs()}\n"
-        f"                     bare: {bare.costs()}"
+        f"                     bare: {baseline.costs()}"
     )
     return ratio >= GOAL
 
 
 @asynccontextmanager
 async def bare_sides(dev: dict[str, Any]) -> AsyncIterator[Callable[[str], Side]]:
-    """Run the bare worker and client; yields what makes a side of a kind of call (see `benchmarks.bare`)."""
+    """Run the bare worker and client; yields what makes a side of a kind of call (see `benchmarks.baseline`)."""
     address = dev["temporalAddress"]
     async with (
-        program("benchmarks.bare", "worker", address) as worker,
-        program("benchmarks.bare", "client", address) as client,
+        program("benchmarks.baseline", "worker", address) as worker,
+        program("benchmarks.baseline", "client", address) as client,
     ):
         pids = {"temporal": parts_of(dev)["temporal"], "worker": worker.pid, "client": client.pid}
 
@@ -139,7 +139,7 @@ async def bare_sides(dev: dict[str, Any]) -> AsyncIterator[Callable[[str], Side]
 
 async def run(count: int, rounds: int) -> bool:
     """Run all comparisons on a fresh stack."""
-    async with stack() as dev, bare_sides(dev) as bare:
+    async with stack() as dev, bare_sides(dev) as baseline:
         headers = {"Authorization": f"Bearer {dev['apiKey']}"}
         limits = httpx.Limits(max_connections=CALLERS, max_keepalive_connections=CALLERS)
         async with httpx.AsyncClient(base_url=dev["apiUrl"], headers=headers, limits=limits, timeout=60) as http:
@@ -152,9 +152,11 @@ async def run(count: int, rounds: int) -> bool:
             print(f"{CALLERS} callers, {rounds} rounds, {os.cpu_count()} cores; medians")
             return all(
                 [
-                    await compare("scheduled create : start", ours(create), bare("start"), count, rounds),
-                    await compare("publishNow, text : update", ours(text), bare("publish"), count // 4, rounds),
-                    await compare("publishNow, picture : update", ours(picture), bare("publish"), count // 4, rounds),
+                    await compare("scheduled create : start", ours(create), baseline("start"), count, rounds),
+                    await compare("publishNow, text : update", ours(text), baseline("publish"), count // 4, rounds),
+                    await compare(
+                        "publishNow, picture : update", ours(picture), baseline("publish"), count // 4, rounds
+                    ),
                 ]
             )
 

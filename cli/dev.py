@@ -19,7 +19,7 @@ from cli.stack.ports import PortRequest, free_port, require_free
 from cli.stack.postgres import Postgres
 from cli.stack.postgres import end_orphans as end_postgres_orphans
 from cli.stack.report import answer, overview, print_line, run_together, show_waiting
-from cli.stack.supervisor import Keeper, Part
+from cli.stack.supervisor import Part, PartSupervisor
 from cli.stack.temporal import NAMESPACE, Temporal
 from workflows.search_attributes import REGISTRY
 
@@ -122,7 +122,7 @@ class Stack:
         self._options = options
         self._folder = folder
         self._ledger = ProcessLedger(folder.run_file)
-        self._keepers: dict[str, Keeper] = {}
+        self._supervisors: dict[str, PartSupervisor] = {}
         self._http = httpx.AsyncClient(timeout=4, trust_env=False)
         self._own = OwnParts(self._http, folder.path, options.api_port, options.sandbox_port, free_port())
         self._sandbox_url = (options.sandbox_url or self._own.own_sandbox_url).rstrip("/")
@@ -147,16 +147,16 @@ class Stack:
         """Stop every part, each after those that use it."""
         self._folder.dev_file.unlink(missing_ok=True)
         for name in _STOP_ORDER:
-            if name in self._keepers:
-                await self._keepers[name].stop()
+            if name in self._supervisors:
+                await self._supervisors[name].stop()
         await self._http.aclose()
-        if self._keepers:
+        if self._supervisors:
             print_line("Everything is stopped.")
 
     def kill(self) -> None:
         """End every part at once."""
-        for keeper in self._keepers.values():
-            keeper.kill()
+        for part_supervisor in self._supervisors.values():
+            part_supervisor.kill()
 
     async def _prepare(self, state: State) -> tuple[Postgres, Temporal]:
         """Clear away what a killed run left, and see whether everything that will be needed can be had."""
@@ -227,8 +227,10 @@ class Stack:
         return taken
 
     async def _keep(self, part: Part) -> None:
-        keeper = self._keepers[part.name] = Keeper(part, self._folder.log(part.name), self._ledger, print_line)
-        await show_waiting(part.label, keeper.start())
+        part_supervisor = self._supervisors[part.name] = PartSupervisor(
+            part, self._folder.log(part.name), self._ledger, print_line
+        )
+        await show_waiting(part.label, part_supervisor.start())
 
     def _encryption_key(self) -> str:
         if not self._folder.key_file.exists():

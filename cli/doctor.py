@@ -40,7 +40,7 @@ async def doctor(
         # A worker that has just started answers a moment later.
         await asyncio.sleep(AGAIN_AFTER_S)
         report = await _report(data_dir, workspace)
-    text = as_program(report) if as_json else as_text(report, time.monotonic() - began, everything=everything)
+    text = to_json(report) if as_json else to_text(report, time.monotonic() - began, everything=everything)
     return text, report.exit
 
 
@@ -81,7 +81,7 @@ async def _workspace_id(database: Database, workspace: str | None) -> str | None
     return found
 
 
-def as_program(report: Report) -> str:
+def to_json(report: Report) -> str:
     """Return the report as one JSON object."""
     findings = [_json(finding) for finding in report.findings]
     compared = {"posts": report.posts, "workflows": report.workflows, "publicPosts": report.public}
@@ -96,7 +96,7 @@ def _json(finding: Finding) -> dict[str, Any]:
     return {"kind": finding.kind, "heals": finding.heals, **named, "what": finding.what, "how": finding.how, **by}
 
 
-def as_text(report: Report, seconds: float, *, everything: bool = False) -> str:
+def to_text(report: Report, seconds: float, *, everything: bool = False) -> str:
     """Return the report for people: what is away and other causes, what they lead to, what waits, and the sum."""
     ordered = sorted(report.findings, key=lambda each: (each.kind not in CAUSES, each.heals is Heals.ITSELF))
     kinds = dict.fromkeys(each.kind for each in ordered)

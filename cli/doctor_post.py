@@ -36,10 +36,10 @@ async def doctor_post(data_dir: Path | None, post_id: str, *, as_json: bool) -> 
         if report is None:
             raise UserError(await say_what_is_missing(database, post_id))
         del runs
-    return (as_program(report) if as_json else "\n".join(as_text(report))), report.exit
+    return (to_json(report) if as_json else "\n".join(to_text(report))), report.exit
 
 
-def as_program(report: PostReport) -> str:
+def to_json(report: PostReport) -> str:
     """Return the report as one JSON object."""
     targets = [
         {
@@ -68,7 +68,7 @@ def as_program(report: PostReport) -> str:
     return json.dumps(whole, indent=2, ensure_ascii=False)
 
 
-def as_text(report: PostReport) -> Iterator[str]:
+def to_text(report: PostReport) -> Iterator[str]:
     """Yield the lines of the report for people; what to do comes last."""
     yield f"{report.post_id} of workspace {report.workspace_id}, workflow {report.workflow_id}"
     yield report.row

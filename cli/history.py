@@ -127,7 +127,7 @@ def _line(request: Request, number: int, workspace_id: str, post_id: str) -> His
     return HistoryLine(Moment(request.at, Source.TEMPORAL, number), event)
 
 
-def as_text(found: History) -> list[str]:
+def to_text(found: History) -> list[str]:
     """Return a line for each event: when, and what in a sentence."""
     shown = []
     for view in events_view(found.lines, identities=True):
@@ -136,6 +136,6 @@ def as_text(found: History) -> list[str]:
     return shown
 
 
-def as_json(found: History) -> list[str]:
+def to_json(found: History) -> list[str]:
     """Return a JSON object for each event."""
     return [write(view).decode() for view in events_view(found.lines, identities=True)]

@@ -283,12 +283,11 @@ def report(since: str, workspace: str | None, data_dir: Path | None, *, as_json:
 @_data_dir
 def history(post_id: str, data_dir: Path | None, *, as_json: bool) -> None:
     """Tell who did what to a post and what became of it, oldest first; also of a post that is deleted."""
-    from cli.history import as_json as as_program
-    from cli.history import as_text
     from cli.history import history as read
+    from cli.history import to_json, to_text
 
     found = asyncio.run(read(data_dir, post_id))
-    for line in as_program(found) if as_json else as_text(found):
+    for line in to_json(found) if as_json else to_text(found):
         say(line)
     if found.missing:
         say(found.missing, error=True)

@@ -30,8 +30,8 @@ from store.delivery import record_delivered
 from store.models import Post, Target
 from store.plans import plan_with_accounts
 from store.post_changes import lock_post, reopen, settled_by_a_person
+from workflows.client.delivery import deliver
 from workflows.client.post_workflows import PostWorkflows
-from workflows.client.telling import tell
 
 _PAGE = 200
 _CONCURRENCY = 8
@@ -59,7 +59,7 @@ class Judged:
 
 
 class Resolver:
-    """Settle targets in one database, and tell their workflows."""
+    """Settle targets in one database, and notify their workflows."""
 
     def __init__(self, environment: Environment[Settings], database: Database) -> None:
         self._environment = environment
@@ -99,7 +99,7 @@ class Resolver:
             done += 1
             plans.append(plan)
         yield f"{_counted(done, 'target')} settled."
-        if undelivered := await self._tell(plans):
+        if undelivered := await self._deliver(plans):
             yield (
                 f"{_counted(undelivered, 'workflow')} could not be told, because Temporal does not answer: the Web UI "
                 "still shows what was. The posts are settled all the same."
@@ -117,7 +117,7 @@ class Resolver:
                 plan = await plan_with_accounts(session, post)
             return plan
 
-    async def _tell(self, plans: Sequence[Plan]) -> int:
+    async def _deliver(self, plans: Sequence[Plan]) -> int:
         """Tell the posts' workflows; return how many could not be told."""
         if not plans:
             return 0
@@ -133,7 +133,7 @@ class Resolver:
         async def told(plan: Plan) -> Plan | None:
             async with slots:
                 try:
-                    await tell(self._database, workflows, plan)
+                    await deliver(self._database, workflows, plan)
                 except Unavailable:
                     return None
                 return plan

@@ -42,7 +42,7 @@ def stable_user_id(seed: str) -> str:
     return str(10**16 + int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % (9 * 10**16))
 
 
-def invented_credentials(platform: Platform[Any, Any], user_id: str) -> dict[str, str]:
+def fake_credentials(platform: Platform[Any, Any], user_id: str) -> dict[str, str]:
     """Invent credentials that only the sandbox will ever honour, as many as the network knows."""
     invented = {
         "access_token": f"sandbox-{secrets.token_urlsafe(24)}",

@@ -66,7 +66,7 @@ class WaitingSteps:
         """By workspace its steps, each with the time until which it counts."""
         self._cleared_at = clock()
 
-    def put_off(self, workspace_id: str, step: str, interval: float) -> timedelta:
+    def postpone(self, workspace_id: str, step: str, interval: float) -> timedelta:
         """Return how long a step waits if something becomes free for its workspace every `interval` seconds."""
         now = self._clock()
         self._clear(now)
@@ -76,7 +76,7 @@ class WaitingSteps:
         waiting[step] = now + seconds + _FORGOTTEN_AFTER_S
         return timedelta(seconds=seconds * random.uniform(1 - _SPREAD, 1 + _SPREAD))  # noqa: S311 - no secret
 
-    def let_in(self, workspace_id: str, step: str) -> None:
+    def admit(self, workspace_id: str, step: str) -> None:
         """Count a step no longer."""
         waiting = self._until.get(workspace_id)
         if waiting is not None and waiting.pop(step, None) is not None and not waiting:

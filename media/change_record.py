@@ -10,7 +10,7 @@ from store.database import Database
 from store.publishing import save_media_changes
 
 
-class Unrecorded:
+class NoChangeRecord:
     """A record of changes that keeps nothing: the files are only looked at."""
 
     async def note(self, url: str, changes: Sequence[MediaChange]) -> None:

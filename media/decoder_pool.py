@@ -100,7 +100,7 @@ class DecoderPool:
         result: StoredFile = file
         changes: tuple[MediaChange, ...] = ()
         if room is not None:
-            room.keep_what_is_used()
+            room.release_unused()
         if examined.removed and room is not None:
             result = stored(room, file.content_type)
             changes = (MediaChange("metadata_removed", f"Removed {', '.join(examined.removed)}"),)

@@ -139,7 +139,7 @@ class MediaFetcher:
         extensions = {"timeout": _TIMEOUT.as_dict(), "workspace": workspace_id}
         for _ in range(MAX_REDIRECTS + 1):
             if self._samples:
-                url = self._samples.instead_of(url, media.type)
+                url = self._samples.sample_url(url, media.type)
             hosts.append(url.host)
             self._check(url, body.refusals)
             request = httpx.Request("GET", url, headers=_HEADERS, extensions=extensions)

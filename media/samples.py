@@ -27,7 +27,7 @@ class Samples:
         port = self._base.port or (443 if self._base.scheme == "https" else 80)
         return f"[{self._base.host}]:{port}" if ":" in self._base.host else f"{self._base.host}:{port}"
 
-    def instead_of(self, url: httpx.URL, kind: MediaType) -> httpx.URL:
+    def sample_url(self, url: httpx.URL, kind: MediaType) -> httpx.URL:
         """Return the sample's URL where the host is an example, else the URL as it is.
 
         The file's name is kept, so that samples differ; its ending becomes one that the sandbox serves.

@@ -98,7 +98,7 @@ class Spool:
             if self._disk and size > self._disk.amount:
                 self._disk.resize(size)
 
-    def keep_what_is_used(self) -> None:
+    def release_unused(self) -> None:
         """Give back the reserved disk space that the file does not take."""
         with self._lock:
             if self._disk and not self._closed:

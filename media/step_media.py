@@ -12,7 +12,7 @@ from domain.post import Media, MediaType
 from domain.shares import Exhausted, Share
 from media import limits
 from media.admission import Admission, MediaBusy
-from media.change_record import ChangeRecord, Unrecorded
+from media.change_record import ChangeRecord, NoChangeRecord
 from media.changes import MediaChange
 from media.decoder_pool import DecoderPool
 from media.decoding.facts import MediaFacts
@@ -62,7 +62,7 @@ class StepMedia:
         post_id: str,
         platform: Platform[Any, Any],
         rules: Iterable[FileRule],
-        record: ChangeRecord | Unrecorded,
+        record: ChangeRecord | NoChangeRecord,
         progress: Callable[[str], None],
         covers: Mapping[str, FileRule] | None = None,
         target_id: str = "",
@@ -173,7 +173,7 @@ class StepMedia:
                         if error.code != TOO_LARGE or not rule or most >= files.max_bytes or most != rule.max_bytes:
                             raise
                         raise limits.too_large(self._platform.label, rule) from error
-                    waiting.let_in(self._workspace_id, self._target_id)
+                    waiting.admit(self._workspace_id, self._target_id)
                     yield file
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
@@ -184,9 +184,9 @@ class StepMedia:
         except Exhausted as short:
             # What it keeps only for later makes room first.
             files.make_room(self._workspace_id, short)
-            raise MediaBusy(waiting.put_off(self._workspace_id, self._target_id, short.interval)) from short
+            raise MediaBusy(waiting.postpone(self._workspace_id, self._target_id, short.interval)) from short
         except TooManyWaiting as full:
-            raise MediaBusy(waiting.put_off(self._workspace_id, self._target_id, full.interval)) from full
+            raise MediaBusy(waiting.postpone(self._workspace_id, self._target_id, full.interval)) from full
 
     @contextmanager
     def _step_with_media(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Watch for posts that are late, and tell of each once: when it is found, and when it has begun at last.
+"""Watch for late posts, and report each twice: when it is found, and when it has begun.
 
 The api and every worker do this, for it is the worker that may be away. Who comes first tells.
 """

@@ -49,7 +49,9 @@ class Readiness:
         there under its name. `latePosts` and `refusedApps` are missing while the database is.
         """
         waited_for = {
-            task: deadline for probe in self._probes if (task := probe.begin()) and (deadline := probe.deadline)
+            task: remaining_s
+            for probe in self._probes
+            if (task := probe.begin()) and (remaining_s := probe.remaining_s)
         }
         if waited_for:
             await asyncio.wait(waited_for, timeout=max(waited_for.values()))
@@ -116,7 +118,7 @@ class _Probe:
         return self.task
 
     @property
-    def deadline(self) -> float:
+    def remaining_s(self) -> float:
         """Return for how many seconds more it is waited for: whoever comes later waits no longer."""
         if self.task is None or self.task.done():
             return 0.0

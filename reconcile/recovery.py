@@ -22,9 +22,9 @@ from store.open_posts import PostSummary, open_due_between
 from store.plans import plan_with_accounts
 from store.post_changes import confirm_first, lock_post
 from store.posts import find_post
+from workflows.client.delivery import deliver
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.runs import Run, Runs
-from workflows.client.telling import tell
 
 log = structlog.get_logger(__name__)
 
@@ -81,12 +81,12 @@ class Recovery:
             while True:
                 async with self._database.reading() as reading:
                     summaries = await open_due_between(reading, begin, end, last, _BATCH)
-                started += await self._look_after([summary for summary in summaries if summary.is_delivered])
+                started += await self._recover_lost([summary for summary in summaries if summary.is_delivered])
                 if len(summaries) < _BATCH:
                     return started
                 last = summaries[-1]
 
-    async def _look_after(self, summaries: list[PostSummary]) -> int:
+    async def _recover_lost(self, summaries: list[PostSummary]) -> int:
         running = {
             run.workflow_id: run
             for run in await self._runs.running_among([summary.workflow_id for summary in summaries])
@@ -117,8 +117,8 @@ class Recovery:
         elif fate is Fate.LOST:
             await self._note_restart(summary, run)
         if fate in {Fate.LOST, Fate.ENDED} or (fate is Fate.RUNS and run and _may_be_behind(summary, run)):
-            await tell(self._database, self._workflows, plan)
-        return self._tell(summary, run, fate)
+            await deliver(self._database, self._workflows, plan)
+        return self._deliver(summary, run, fate)
 
     async def _note_restart(self, summary: PostSummary, run: Run | None) -> None:
         """Write into the post's history that it is started again: before it is, for what follows may be seen at once.
@@ -149,7 +149,7 @@ class Recovery:
             await confirm_first(session, post, entry, post.updated_at - CLOCKS_DIFFER)
             return await plan_with_accounts(session, post)
 
-    def _tell(self, summary: PostSummary, run: Run | None, fate: Fate) -> bool:
+    def _deliver(self, summary: PostSummary, run: Run | None, fate: Fate) -> bool:
         found = {
             "post_id": summary.id,
             "workflow_id": summary.workflow_id,

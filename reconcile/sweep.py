@@ -11,8 +11,8 @@ from domain.plan import Plan
 from store.database import Database
 from store.delivery import claim_undelivered, record_delivered, release_undelivered
 from store.plans import plan_with_accounts
+from workflows.client.delivery import deliver
 from workflows.client.post_workflows import PostWorkflows
-from workflows.client.telling import tell
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +65,7 @@ async def sweep(database: Database, workflows: PostWorkflows) -> int:
 async def _deliver(database: Database, workflows: PostWorkflows, plan: Plan) -> bool:
     named = {"post_id": plan.post_id, "workflow_id": plan.workflow_id, "version": plan.version}
     try:
-        await tell(database, workflows, plan)
+        await deliver(database, workflows, plan)
     except Unavailable as error:
         log.error("sweep.not_delivered", reason=str(error.__cause__ or error), **named)  # noqa: TRY400 always the same trace
         return False

@@ -19,8 +19,8 @@ from store.models import ZoneCheck
 from store.plans import plan_with_accounts
 from store.posts import find_post
 from store.zones import WallTime, last_check, note_check, note_version, wall_times
+from workflows.client.delivery import deliver
 from workflows.client.post_workflows import PostWorkflows
-from workflows.client.telling import tell
 
 log = structlog.get_logger(__name__)
 
@@ -123,7 +123,7 @@ async def _move(database: Database, workflows: PostWorkflows, found: WallTime, z
         zones=zones.version or zones.digest[:8],
     )
     if plan is not None:
-        await tell(database, workflows, plan)
+        await deliver(database, workflows, plan)
         async with database.transaction() as session:
             await record_delivered(session, {plan.post_id: plan.version})
     return True

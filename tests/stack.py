@@ -51,8 +51,8 @@ from store.roles import Part, Role
 from store.vault import Vault, new_key
 from store.workspaces import create_workspace
 from workflows import search_attributes
+from workflows.client.delivery import deliver
 from workflows.client.post_workflows import PostWorkflows
-from workflows.client.telling import tell
 
 SANDBOX_APPS = (
     *("facebook", "google", "instagram", "linkedin", "pinterest", "reddit", "threads", "tiktok", "twitter"),
@@ -313,13 +313,13 @@ class Stack:
         if draft:
             await self.workflows.rest(row.workflow_id, row.id, row.version)
         else:
-            await self.tell(row)
+            await self.deliver(row)
         return row
 
-    async def tell(self, post: Post) -> None:
+    async def deliver(self, post: Post) -> None:
         """Tell a post's workflow what its row wants, as the api and the sweep do."""
         plan = await self.plan(post)
-        await tell(self.api_database, self.workflows, plan)
+        await deliver(self.api_database, self.workflows, plan)
         async with self.api_database.transaction() as session:
             await record_delivered(session, {plan.post_id: plan.version})
 
@@ -338,7 +338,7 @@ class Stack:
             row = await lock_post(session, post.id)
             if row is None or not await reopen(session, row, CLIENT):
                 raise Conflict(Problem("Nothing has failed", "nothing_to_retry"))
-        await self.tell(await self.read(post.id))
+        await self.deliver(await self.read(post.id))
 
     async def resolve(self, post: Post, platform_post_id: str | None, *, published: bool, target: int = 0) -> None:
         """Settle a post's target as a person says, as the api does."""
@@ -348,7 +348,7 @@ class Stack:
                 session, row, row.targets[target], platform_post_id, CLIENT, published=published
             ):
                 raise Conflict(Problem("It is not unconfirmed", "conflict"))
-        await self.tell(await self.read(post.id))
+        await self.deliver(await self.read(post.id))
 
     async def new_text(self, post: Post, text_: str) -> str:
         """Save an edit of a published post as the api does, and return its revision's id."""

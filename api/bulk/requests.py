@@ -13,7 +13,7 @@ from api.bulk.bodies import MOST_POSTS, read_create_many, read_select_many, read
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, SizedBody, size_of
 from api.http.loop_share import loop_share
-from api.posts import create, remove, retry, update
+from api.posts import create, delete_post, retry, update
 from api.posts.answer import Answer
 from api.posts.idempotency import EXPIRING, find_use, keep, keyed_request
 from api.posts.listing import cursor_after
@@ -72,7 +72,7 @@ class ManyPosts:
         """Delete each post as DELETE /v1/posts/{postId} does. Raises as `create` does."""
 
         async def call(post_id: str, key: str | None) -> Answer:
-            return await remove.delete(self.deps, self.workspace_id, self.actor, post_id, key)
+            return await delete_post.delete(self.deps, self.workspace_id, self.actor, post_id, key)
 
         return await self._change(payload, "delete", *read_select_many(payload), call)
 

@@ -155,12 +155,12 @@ def check_size(payload: JsonObject) -> None:
     raise _invalid("The body is nested too deep")
 
 
-def unusable(payload: JsonObject) -> list[Problem]:
+def unusable_strings(payload: JsonObject) -> list[Problem]:
     """Return a problem for each string of a body that is longer than any text, or that PostgreSQL could not keep."""
-    return list(islice(_unusable(payload, ()), MAX_PROBLEMS))
+    return list(islice(_unusable_strings(payload, ()), MAX_PROBLEMS))
 
 
-def _unusable(value: Any, path: tuple[str, ...]) -> Iterator[Problem]:
+def _unusable_strings(value: Any, path: tuple[str, ...]) -> Iterator[Problem]:
     if isinstance(value, str):
         if len(value) > MAX_TEXT:
             where = ".".join(path)
@@ -172,7 +172,7 @@ def _unusable(value: Any, path: tuple[str, ...]) -> Iterator[Problem]:
         return
     for name, item in value.items() if isinstance(value, dict) else ((str(at), item) for at, item in enumerate(value)):
         if _is_text(name):
-            yield from _unusable(item, (*path, name))
+            yield from _unusable_strings(item, (*path, name))
         else:
             yield _bad_text((*path, name))
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from api.http.body import MAX_PROBLEMS, JsonObject, unusable
+from api.http.body import MAX_PROBLEMS, JsonObject, unusable_strings
 from api.http.suggest import closest, did_you_mean
 from domain.errors import Problem
 
@@ -97,12 +97,12 @@ def _named(problem: Problem, targets: list[Any]) -> Problem:
 
 def read(model: type[M], payload: JsonObject) -> tuple[M | None, list[Problem]]:
     """Validate a body; where fields are at fault, what can be read without them is returned beside the problems."""
-    problems = unusable(payload)
+    problems = unusable_strings(payload)
     found: list[ErrorDetails] = []
     try:
         body = model.model_validate(payload)
     except ValidationError as error:
-        # `unusable` names what is no text; pydantic names of a key only the object around it.
+        # `unusable_strings` names what is no text; pydantic names of a key only the object around it.
         found = [each for each in error.errors(include_url=False, include_input=False) if each["type"] != _NO_TEXT]
     else:
         if not problems:

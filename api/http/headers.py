@@ -43,7 +43,7 @@ def preferred_wait(request: Request[Any, Any, Any]) -> int | None:
     return None
 
 
-def sound_request_id(raw: bytes | None) -> str | None:
+def valid_request_id(raw: bytes | None) -> str | None:
     """Return the caller's X-Request-Id if it can be sent back and logged as it is."""
     text = raw.decode("latin-1") if raw is not None else ""
     return text if _REQUEST_ID.fullmatch(text) else None

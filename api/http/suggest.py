@@ -20,7 +20,7 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     return f"; did you mean {meant}?" if meant else ""
 
 
-def zone_meant(wrong: str) -> str:
+def suggest_zone(wrong: str) -> str:
     """Return "; did you mean …?" if a time zone is written like this, or is that of a city written like this."""
     names = sorted(zone_names(), key=lambda name: (-name.count("/"), name))
     by_city = {name.rpartition("/")[2].lower(): name for name in names}

@@ -41,7 +41,7 @@ def now_ms() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _CreatedPost:
     post: Post
     plan: Plan | None
     answer: Answer | None
@@ -62,9 +62,9 @@ async def create(
     # The hot path never asks for the key first. What a known key came with was valid once, but may not be any more
     # (its time is past, its account gone): so a refusal looks the key up before it stands.
     try:
-        made = await _make(deps, workspace_id, actor, payload, request)
+        made = await _insert(deps, workspace_id, actor, payload, request)
     except (InvalidRequest, Unprocessable, TooManyRequests):
-        if request is not None and (answer := await _join(deps, request, deadline)):
+        if request is not None and (answer := await _answer_repeat(deps, request, deadline)):
             return answer
         if answer := await answer_existing(deps, workspace_id, payload, deadline):
             return answer
@@ -74,16 +74,16 @@ async def create(
             return answer
         raise Unavailable(_JUST_DELETED, retry_after=1) from None
     if made is not None:
-        return await _carry_out(deps, made, request, deadline)
-    if request is not None and (answer := await _join(deps, request, deadline)):
+        return await _deliver_and_answer(deps, made, request, deadline)
+    if request is not None and (answer := await _answer_repeat(deps, request, deadline)):
         return answer
     # The key ran out between the two looks.
     raise Unavailable(Problem("Idempotency-Key is just expiring; please try again", "unavailable"), retry_after=1)
 
 
-async def _make(
+async def _insert(
     deps: Dependencies, workspace_id: str, actor: Actor, payload: JsonObject, request: KeyedRequest | None
-) -> _Made | None:
+) -> _CreatedPost | None:
     """Insert everything at once; None where somebody else holds the key. Raises ExternalIdTakenError."""
     now = now_ms()
     async with loop_share(size_of(payload)):
@@ -115,16 +115,18 @@ async def _make(
         return None
     bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)
     plan = None if wanted.is_draft else plan_for(post, accounts)
-    return _Made(post, plan, answer)
+    return _CreatedPost(post, plan, answer)
 
 
-async def _carry_out(deps: Dependencies, made: _Made, request: KeyedRequest | None, deadline: Deadline) -> Answer:
+async def _deliver_and_answer(
+    deps: Dependencies, made: _CreatedPost, request: KeyedRequest | None, deadline: Deadline
+) -> Answer:
     if made.answer is not None:
         if made.plan is not None:
-            await deps.starter.tell_now(made.plan)
+            await deps.delivery.deliver_and_wait(made.plan)
         return made.answer
     if made.plan is not None:
-        deps.starter.tell(made.plan)
+        deps.delivery.deliver(made.plan)
     answer = await _outcome(deps, made.post.workspace_id, made.post.id, request, deadline, new=True)
     # Deleted meanwhile, it is answered as it was made.
     return answer or answer_post(made.post, 201)
@@ -154,7 +156,7 @@ async def _outcome(
     return await keep(deps, request, post_id, answer_post(post, 201, waited=True))
 
 
-async def _join(deps: Dependencies, request: KeyedRequest, deadline: Deadline) -> Answer | None:
+async def _answer_repeat(deps: Dependencies, request: KeyedRequest, deadline: Deadline) -> Answer | None:
     """Answer like the request that used this key first; None where there was none in 24 hours.
 
     While the first is still at it, this does the same as the first does, so that it does not matter if that one died.
@@ -167,7 +169,7 @@ async def _join(deps: Dependencies, request: KeyedRequest, deadline: Deadline) -
             return Answer(known.response_status or 201, known.response_body, replayed=True)
         post = await find_post(session, request.workspace_id, known.post_id)
         if post is not None and not post.is_delivered and post.status == PostStatus.PUBLISHING:
-            deps.starter.tell(plan_for(post, await accounts_of(session, post)))
+            deps.delivery.deliver(plan_for(post, await accounts_of(session, post)))
     bind_contextvars(post_id=known.post_id)
     answer = await _outcome(deps, request.workspace_id, known.post_id, request, deadline)
     if answer is None:

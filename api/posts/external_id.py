@@ -1,7 +1,7 @@
 """Answer a create that was made before: the client's own id of a post names it for as long as it exists."""
 
 from api.dependencies import Dependencies
-from api.http.body import JsonObject, unusable
+from api.http.body import JsonObject, unusable_strings
 from api.posts.answer import Answer
 from api.posts.at_rest import answer_at_rest
 from api.posts.idempotency import digest_of
@@ -21,7 +21,11 @@ async def answer_existing(
     It is answered as it is now. Raises Conflict if the id is `taken` by a post that another body has made.
     """
     external_id = payload.get("externalId")
-    if not isinstance(external_id, str) or len(external_id) > LONGEST_NAME or unusable({"externalId": external_id}):
+    if (
+        not isinstance(external_id, str)
+        or len(external_id) > LONGEST_NAME
+        or unusable_strings({"externalId": external_id})
+    ):
         return None
     async with deps.database.reading() as session:
         post = await find_by_external_id(session, workspace_id, external_id)
@@ -33,7 +37,7 @@ async def answer_existing(
             sentence = f"{post.id} has this externalId and was made by another body; change it, or use another id"
             raise Conflict(Problem(sentence, "external_id_taken", "externalId"))
         if not post.is_delivered and post.status == PostStatus.PUBLISHING:
-            deps.starter.tell(plan_for(post, await accounts_of(session, post)))
+            deps.delivery.deliver(plan_for(post, await accounts_of(session, post)))
     try:
         answer = await answer_at_rest(deps, workspace_id, post.id, deadline)
     except NotFound:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from litestar import Request
 
 from api.http.query import parse_lists, parse_query
-from api.http.suggest import did_you_mean, zone_meant
+from api.http.suggest import did_you_mean, suggest_zone
 from domain.errors import InvalidRequest, Problem
 from domain.post import PostStatus, TargetStatus
 from domain.schedule import parse_bound
@@ -214,7 +214,7 @@ def _zone(text: str) -> tzinfo:
     try:
         return zone_named(text)
     except UnknownZone:
-        raise ValueError(f"must be an IANA time zone such as Europe/Berlin{zone_meant(text)}") from None
+        raise ValueError(f"must be an IANA time zone such as Europe/Berlin{suggest_zone(text)}") from None
 
 
 def _platform(text: str) -> str:

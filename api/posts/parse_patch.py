@@ -7,13 +7,13 @@ from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, name_targets
 from api.posts.parse_post import (
     ParsedPost,
-    contents,
-    contradictions,
-    missing,
-    place,
+    decide_status,
+    find_contradictions,
+    missing_fields,
     read_body,
     read_time,
     time_problems,
+    to_content,
 )
 from api.posts.patch_fields import writable_fields
 from api.posts.schemas import MediaBody, PatchBody, PostBody, TargetBody
@@ -36,10 +36,10 @@ def read_patch(post: Post, payload: JsonObject, now: datetime) -> ParsedPost:
         schedule, found = _schedule(post, patch, now, draft=draft)
         if "timezone" not in at_fault or schedule is None or schedule.wall is None:
             problems += found
-    problems += missing(merged, at_fault, draft=draft)
+    problems += missing_fields(merged, at_fault, draft=draft)
     if problems:
         raise InvalidRequest(in_contract_order(name_targets(problems, payload)))
-    content = contents(merged, schedule)
+    content = to_content(merged, schedule)
     if patch.publish_now:
         content.planned_for = post.scheduled_for or post.planned_for
     timeless = post.scheduled_for is None and patch.scheduled_for is None
@@ -48,7 +48,7 @@ def read_patch(post: Post, payload: JsonObject, now: datetime) -> ParsedPost:
         content.planned_for = post.planned_for
         waits = post.status == PostStatus.SCHEDULED
         return ParsedPost(content, PostStatus.SCHEDULED if waits else PostStatus.PUBLISHING, post.due_at)
-    return place(content, now, draft=draft, publish_now=bool(patch.publish_now))
+    return decide_status(content, now, draft=draft, publish_now=bool(patch.publish_now))
 
 
 def read_correction(post: Post, payload: JsonObject) -> PostContent:
@@ -57,13 +57,13 @@ def read_correction(post: Post, payload: JsonObject) -> PostContent:
     Raises InvalidRequest, and Conflict for another time.
     """
     patch, merged, problems, at_fault = _read(post, payload)
-    problems += missing(merged, at_fault, draft=False)
+    problems += missing_fields(merged, at_fault, draft=False)
     if problems:
         raise InvalidRequest(in_contract_order(name_targets(problems, payload)))
     if patch.publish_now or patch.is_draft or not _keeps_its_time(post, patch):
         raise Conflict(_BEGUN_TIME)
     kept = ScheduledTime(post.scheduled_for, post.scheduled_wall, post.timezone) if post.scheduled_for else None
-    content = contents(merged, kept)
+    content = to_content(merged, kept)
     content.planned_for = post.planned_for
     return content
 
@@ -84,7 +84,7 @@ def _read(post: Post, payload: JsonObject) -> tuple[PatchBody, PostBody, list[Pr
     given = patch.model_fields_set - {"shift_by"}
     merged = current.model_copy(update={name: getattr(patch, name) for name in given})
     merged.platforms = _merged(current.platforms or [], merged.platforms)
-    return patch, merged, problems + contradictions(patch) + _beside_shift(patch), at_fault
+    return patch, merged, problems + find_contradictions(patch) + _beside_shift(patch), at_fault
 
 
 def _beside_shift(patch: PatchBody) -> list[Problem]:

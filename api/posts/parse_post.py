@@ -37,7 +37,7 @@ class ParsedPost:
 def read_create(payload: JsonObject, now: datetime) -> ParsedPost:
     """Read a create body. Raises InvalidRequest with everything that is wrong with its shape."""
     body, problems, at_fault = read_body(payload, PostBody)
-    problems += contradictions(body)
+    problems += find_contradictions(body)
     schedule: ScheduledTime | None = None
     if body.scheduled_for is not None:
         schedule, found = read_time(body.scheduled_for, body.timezone or "UTC", now)
@@ -47,10 +47,10 @@ def read_create(payload: JsonObject, now: datetime) -> ParsedPost:
     draft = body.is_draft or not (body.publish_now or body.scheduled_for is not None)
     # With the field that says so at fault, nobody knows whether it was meant as a draft.
     undecided = bool(at_fault & {"publishNow", "scheduledFor", "isDraft"})
-    problems += missing(body, at_fault, draft=draft or undecided)
+    problems += missing_fields(body, at_fault, draft=draft or undecided)
     if problems:
         raise InvalidRequest(in_contract_order(name_targets(problems, payload)))
-    return place(contents(body, schedule), now, draft=bool(draft), publish_now=bool(body.publish_now))
+    return decide_status(to_content(body, schedule), now, draft=bool(draft), publish_now=bool(body.publish_now))
 
 
 def read_body(payload: JsonObject, model: type[B]) -> tuple[B, list[Problem], set[str]]:
@@ -91,7 +91,7 @@ def _readable_target(target: JsonObject) -> TargetBody:
     )
 
 
-def contradictions(body: PostBody) -> list[Problem]:
+def find_contradictions(body: PostBody) -> list[Problem]:
     """Name the field that contradicts an earlier one: a wrong guess here would publish in public."""
     found: list[Problem] = []
     if body.publish_now and body.scheduled_for is not None:
@@ -130,7 +130,7 @@ def time_problems(schedule: ScheduledTime, now: datetime) -> list[Problem]:
     return []
 
 
-def missing(body: PostBody, at_fault: set[str], *, draft: bool) -> list[Problem]:
+def missing_fields(body: PostBody, at_fault: set[str], *, draft: bool) -> list[Problem]:
     """Check what the contract requires of several fields together, leaving out fields already found at fault."""
     found: list[Problem] = []
     targets = body.platforms or []
@@ -187,7 +187,7 @@ def _missing_content(body: PostBody, targets: list[TargetBody]) -> list[Problem]
 _CONTENT_MISSING = Problem("content is required when no media is attached", *_MISSING, "content")
 
 
-def contents(body: PostBody, schedule: ScheduledTime | None) -> PostContent:
+def to_content(body: PostBody, schedule: ScheduledTime | None) -> PostContent:
     """Return a sound body in the domain's words.
 
     Raises InvalidRequest if an answer with the post would be too large.
@@ -231,7 +231,7 @@ def _media(items: list[MediaBody]) -> list[Media]:
     return [Media(type=MediaType(item.type), url=item.url, alt_text=item.alt_text) for item in items]
 
 
-def place(content: PostContent, now: datetime, *, draft: bool, publish_now: bool) -> ParsedPost:
+def decide_status(content: PostContent, now: datetime, *, draft: bool, publish_now: bool) -> ParsedPost:
     """Decide a sound post's status and due time; a time that has surely passed counts as now.
 
     Of one that has only just passed this clock may be wrong: the worker's decides, so that nothing goes out early.

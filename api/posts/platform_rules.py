@@ -108,8 +108,8 @@ def platform_cautions(content: PostContent, accounts: Mapping[str, ConnectedAcco
         platform, account = platforms()[target.platform], accounts[target.account_id]
         settings = platform.settings.model_validate(content.settings_for(target))
         draft = Draft(content.text_for(target), tuple(content.media_for(target)), settings)
-        place = _Place(position, target)
-        found += [place.problem(caution) for caution in platform.cautions(draft, facts_of(account))]
+        field_path = _FieldPath(position, target)
+        found += [field_path.problem(caution) for caution in platform.cautions(draft, facts_of(account))]
     return found[:MAX_PROBLEMS]
 
 
@@ -127,15 +127,15 @@ def _target_problems(
         facts = facts_of(account)
     text, media = content.text_for(target), tuple(content.media_for(target))
     merged = content.settings_for(target)
-    place = _Place(position, target)
+    field_path = _FieldPath(position, target)
     try:
         settings = _strictly(platform, merged)
     except ValidationError as error:
-        yield from _settings_problems(error, platform, place)
+        yield from _settings_problems(error, platform, field_path)
         violations = platform.rules.check(platform.label, text, media, premium=facts.premium)
     else:
         violations = platform.violations(Draft(text, media, settings), facts)
-    yield from (place.problem(violation) for violation in violations)
+    yield from (field_path.problem(violation) for violation in violations)
 
 
 def _strictly(platform: Platform[Any, Any], settings: dict[str, Any]) -> BaseModel:
@@ -143,7 +143,7 @@ def _strictly(platform: Platform[Any, Any], settings: dict[str, Any]) -> BaseMod
     return platform.settings.model_validate_json(json.dumps(settings), strict=True)  # type: ignore[no-any-return]
 
 
-class _Place:
+class _FieldPath:
     """Know where in the request a part of one target was written."""
 
     def __init__(self, position: int, target: TargetContent) -> None:
@@ -174,11 +174,13 @@ class _Place:
         return ("platforms", self._position, "platformSpecificData")
 
 
-def _settings_problems(error: ValidationError, platform: Platform[Any, Any], place: _Place) -> Iterator[Problem]:
+def _settings_problems(
+    error: ValidationError, platform: Platform[Any, Any], field_path: _FieldPath
+) -> Iterator[Problem]:
     for detail in error.errors(include_url=False, include_input=False):
         # What is missing at the root may be given there or at the target; the target is where a person looks.
-        prefix = place.settings(detail["loc"] if detail["type"] != "missing" else ())
-        yield place.of_target(as_problem(detail, known_names(platform.settings, detail["loc"]), prefix))
+        prefix = field_path.settings(detail["loc"] if detail["type"] != "missing" else ())
+        yield field_path.of_target(as_problem(detail, known_names(platform.settings, detail["loc"]), prefix))
 
 
 def _text_problems(

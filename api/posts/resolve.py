@@ -42,7 +42,7 @@ async def resolve(
 async def _settle(change: PostChange, body: ResolveBody) -> None:
     async with change.locked_post() as (session, post):
         plan = await settle_target(session, post, body, change.actor)
-    await change.deps.starter.tell_now(plan)
+    await change.deps.delivery.deliver_and_wait(plan)
 
 
 async def settle_target(session: AsyncSession, post: Post, body: ResolveBody, actor: Actor) -> Plan:

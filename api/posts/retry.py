@@ -56,7 +56,7 @@ async def retry(
                 raise Conflict(_HELD if any(each.status == TargetStatus.HELD for each in post.targets) else _NOTHING)
             deps.quotas.write(workspace_id, post.answer_bytes)
             plan = plan_for(post, await accounts_of(session, post))
-        deps.starter.tell(plan)
+        deps.delivery.deliver(plan)
         return await answer_at_rest(deps, workspace_id, post_id, deadline, begun=True)
 
     return await change.answer_once(begin, lambda _: answer_at_rest(deps, workspace_id, post_id, deadline))

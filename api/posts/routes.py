@@ -11,7 +11,7 @@ from api.dependencies import Dependencies, Deps
 from api.http.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait
 from api.http.query import read_query
 from api.http.request import HttpRequest, read_bare_request, read_keyed_request, read_request
-from api.posts import create, edit, remove, resolve, retry, update
+from api.posts import create, delete_post, edit, resolve, retry, update
 from api.posts.answer import Answer, answer_post, answer_posts, answer_view
 from api.posts.history import history
 from api.posts.listing import cursor_after, read_attempts_query, read_history_query, read_list_query
@@ -101,7 +101,7 @@ class Posts(Controller):
         """Remove a post from this service."""
         await deps.restoring.require_over()
         key = await read_bare_request(request, idempotency_key)
-        return respond(await remove.delete(deps, workspace_id, actor_of(request), post_id, key))
+        return respond(await delete_post.delete(deps, workspace_id, actor_of(request), post_id, key))
 
     @get("/{post_id:str}/attempts")
     async def list_attempts(

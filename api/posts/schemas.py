@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from api.http.suggest import did_you_mean, zone_meant
+from api.http.suggest import did_you_mean, suggest_zone
 from domain.bounds import MAX_ITEMS, MAX_TEXT
 from domain.post import PUBLISH_WITHIN_S
 from domain.schedule import parse_shift
@@ -36,7 +36,7 @@ def _platform(name: str) -> str:
 
 def _zone(name: str) -> str:
     if name not in zone_names():
-        raise _bad(f"must be an IANA time zone such as America/New_York{zone_meant(name)}")
+        raise _bad(f"must be an IANA time zone such as America/New_York{suggest_zone(name)}")
     return name
 
 

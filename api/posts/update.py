@@ -65,11 +65,11 @@ async def _change(change: PostChange, payload: JsonObject, deadline: Deadline) -
     # The row has the last word from here on; its workflow is told, and told again if need be.
     if plan is None:
         if before is not PostStatus.DRAFT:
-            await deps.starter.rest_now(post.workflow_id, post.id, post.version)
+            await deps.delivery.deliver_rest(post.workflow_id, post.id, post.version)
     elif plan.immediate:
-        deps.starter.tell(plan)
+        deps.delivery.deliver(plan)
     elif PostStatus(post.status).is_open:
-        await deps.starter.tell_now(plan)
+        await deps.delivery.deliver_and_wait(plan)
     begun = plan is not None and plan.immediate
     return await answer_at_rest(deps, post.workspace_id, post.id, deadline, begun=begun)
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from benchmarks.proof.platforms import PLATFORMS, api_name_of
 from benchmarks.proof.product import Product
 from cli.connecting import connect_account, parse_credentials
-from cli.sandbox import SandboxAccount, introduce, invented_credentials, stable_user_id
+from cli.sandbox import SandboxAccount, fake_credentials, introduce, stable_user_id
 from platforms.registry import platforms
 from runtime.settings import VaultSettings
 from store.api_keys import workspace_of_key
@@ -66,7 +66,7 @@ class Accounts:
         """Connect accounts with new tokens, which the sandbox is told of first; returns their ids."""
         platform_name = api_name_of(name)
         platform = platforms()[platform_name]
-        given = [invented_credentials(platform, owner.user_id) for owner in owners]
+        given = [fake_credentials(platform, owner.user_id) for owner in owners]
         told = [
             SandboxAccount(
                 platform=platform_name,

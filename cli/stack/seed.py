@@ -9,8 +9,8 @@ from cli.connecting import connect_account, parse_credentials
 from cli.errors import UserError
 from cli.sandbox import (
     SandboxAccount,
+    fake_credentials,
     introduce,
-    invented_credentials,
     own_server,
     platforms_of,
     stable_user_id,
@@ -90,7 +90,7 @@ async def _connect(
 ) -> None:
     # The workspace's id makes the accounts of two stacks at one sandbox differ.
     user_id = stable_user_id(f"{workspace_id}/{platform.name}/{username}")
-    given = invented_credentials(platform, user_id)
+    given = fake_credentials(platform, user_id)
     account = SandboxAccount(
         platform=platform.name,
         account_id=platform.account_id(user_id),

@@ -42,7 +42,7 @@ class Part:
     grace: float = 10.0
 
 
-class Keeper:
+class PartSupervisor:
     """Keep one part up until it is told to stop."""
 
     def __init__(self, part: Part, log: Path, ledger: ProcessLedger, report: Report) -> None:

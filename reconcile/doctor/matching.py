@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from platforms.registry import platforms
-from reconcile.doctor.sandbox import Place, Public, PublicPosts
+from reconcile.doctor.sandbox import AccountKey, Public, PublicPosts
 from store.expected_posts import ExpectedPost
 
 _CLOCKS_APART = timedelta(seconds=5)
@@ -17,15 +17,15 @@ class UnknownPosts:
     """Hold the public posts that no row knows, to be given to targets that they may be."""
 
     def __init__(self, seen: PublicPosts, expected_posts: Sequence[ExpectedPost]) -> None:
-        self._found: defaultdict[Place, list[Public]] = defaultdict(list)
-        known = {(_place(each), one) for each in expected_posts for one in each.ids}
+        self._found: defaultdict[AccountKey, list[Public]] = defaultdict(list)
+        known = {(_account_key(each), one) for each in expected_posts for one in each.ids}
         # A version that replaced another is told of where that one is.
-        known |= {(post.place, post.superseded_by) for post in seen.posts if post.superseded_by}
-        theirs = {(_place(each), _plain(text)) for each in expected_posts for text in _thread(each)}
+        known |= {(post.account_key, post.superseded_by) for post in seen.posts if post.superseded_by}
+        theirs = {(_account_key(each), _plain(text)) for each in expected_posts for text in _thread(each)}
         for post in sorted(seen.posts, key=lambda each: each.made_at):
-            in_thread = (post.place, _plain(post.text)) in theirs
-            if not (post.deleted or post.superseded_by or (post.place, post.id) in known or in_thread):
-                self._found[post.place].append(post)
+            in_thread = (post.account_key, _plain(post.text)) in theirs
+            if not (post.deleted or post.superseded_by or (post.account_key, post.id) in known or in_thread):
+                self._found[post.account_key].append(post)
 
     def take(self, expected: ExpectedPost, most: int | None = None) -> list[Public]:
         """Return posts, oldest first, that a target's sends may have made, and give them to nobody else."""
@@ -33,14 +33,14 @@ class UnknownPosts:
         if begin is None or end is None:
             return []
         begin, end = begin - _CLOCKS_APART, end + platforms()[expected.target.platform].believes_absence_after
-        candidates, words = self._found[_place(expected)], _words(expected)
+        candidates, words = self._found[_account_key(expected)], _words(expected)
         fitting = (each for each in candidates if begin <= each.made_at <= end + _CLOCKS_APART)
         mine = [each for each in fitting if _plain(each.text) in words][:most]
-        self._found[_place(expected)] = [each for each in candidates if each not in mine]
+        self._found[_account_key(expected)] = [each for each in candidates if each not in mine]
         return mine
 
 
-def _place(expected: ExpectedPost) -> Place:
+def _account_key(expected: ExpectedPost) -> AccountKey:
     return expected.target.platform, expected.target.account_id
 
 

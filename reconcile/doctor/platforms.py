@@ -22,19 +22,21 @@ class Platforms:
         self, seen: PublicPosts, expected_posts: Sequence[ExpectedPost], workspace_id: str | None = None
     ) -> None:
         # An account that the sandbox does not know is on a server of its own.
-        self._expected_posts = [each for each in expected_posts if _place(each) in seen.accounts]
+        self._expected_posts = [each for each in expected_posts if _account_key(each) in seen.accounts]
         self._seen = seen
         # Workspaces may share an account, so whoever is told of one must know of all.
         self._told = [each for each in self._expected_posts if workspace_id in {None, each.target.workspace_id}]
-        self._public = {(post.place, post.id): post for post in seen.posts}
+        self._public = {(post.account_key, post.id): post for post in seen.posts}
         self._unknown_posts = UnknownPosts(seen, self._expected_posts)
-        self._claims = Counter((_place(each), each.target.platform_post_id) for each in self._expected_posts)
+        self._claims = Counter((_account_key(each), each.target.platform_post_id) for each in self._expected_posts)
 
     @property
     def compared(self) -> int:
         """Return how many public posts are on accounts that the posts in question go to."""
-        places = {_place(each) for each in self._told}
-        return sum(post.place in places and not post.deleted and not post.superseded_by for post in self._seen.posts)
+        places = {_account_key(each) for each in self._told}
+        return sum(
+            post.account_key in places and not post.deleted and not post.superseded_by for post in self._seen.posts
+        )
 
     def findings(self) -> Iterator[Finding]:
         """Yield what disagrees."""
@@ -54,7 +56,7 @@ class Platforms:
                 yield _finding(Kind.DOUBLE, Heals.PERSON, expected, what, "Delete there what is too many.")
 
     def _shown(self, expected: ExpectedPost) -> Public | None:
-        return self._public.get((_place(expected), expected.target.platform_post_id or ""))
+        return self._public.get((_account_key(expected), expected.target.platform_post_id or ""))
 
     def _of_published(self, expected: ExpectedPost, found: Sequence[Public]) -> Iterator[Finding]:
         claimed, public = expected.target.platform_post_id, self._shown(expected)
@@ -70,7 +72,7 @@ class Platforms:
                 f"look at the account; if it surely is not public, the row has to say so {_BY_HAND}."
             )
             yield _finding(Kind.NOT_PUBLIC, Heals.PERSON, expected, what, how)
-        elif self._claims[_place(expected), claimed] > 1:
+        elif self._claims[_account_key(expected), claimed] > 1:
             what = f"The row says published as {claimed}, and so does the row of another target."
             how = f"Look at the account: one of the two is not public, and its row has to say so {_BY_HAND}."
             yield _finding(Kind.NOT_PUBLIC, Heals.PERSON, expected, what, how)
@@ -79,7 +81,7 @@ class Platforms:
 
     def _version(self, expected: ExpectedPost, public: Public) -> Iterator[Finding]:
         newest = public
-        while newest.superseded_by and (later := self._public.get((newest.place, newest.superseded_by))):
+        while newest.superseded_by and (later := self._public.get((newest.account_key, newest.superseded_by))):
             newest = later
         if newest is not public:
             what = f"The row knows the version {public.id}, and {_named(expected)} shows {newest.id}."
@@ -138,5 +140,5 @@ def _named(expected: ExpectedPost) -> str:
     return platforms()[expected.target.platform].label
 
 
-def _place(expected: ExpectedPost) -> tuple[str, str]:
+def _account_key(expected: ExpectedPost) -> tuple[str, str]:
     return expected.target.platform, expected.target.account_id

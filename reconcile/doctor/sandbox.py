@@ -9,7 +9,7 @@ import httpx
 
 _TIMEOUT_S = 20.0
 
-Place = tuple[str, str]
+AccountKey = tuple[str, str]
 """A platform and an account's id."""
 
 
@@ -21,7 +21,7 @@ class SandboxAway(Exception):
 class Public:
     """Be one post that is or was public. `text` is content: for comparing, never for printing."""
 
-    place: Place
+    account_key: AccountKey
     id: str
     text: str = field(repr=False)
     made_at: datetime
@@ -33,7 +33,7 @@ class Public:
 class PublicPosts:
     """Hold everything that a sandbox shows."""
 
-    accounts: frozenset[Place]
+    accounts: frozenset[AccountKey]
     posts: tuple[Public, ...]
 
 
@@ -44,7 +44,7 @@ async def fetch_public_posts(url: str) -> PublicPosts:
         async with httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=False, base_url=url) as client:
             accounts = await _get(client, "/_/accounts", "accounts")
             posts = await _get(client, "/_/posts", "posts")
-        return PublicPosts(frozenset(map(_place, accounts)), tuple(map(_public, posts)))
+        return PublicPosts(frozenset(map(_account_key, accounts)), tuple(map(_public, posts)))
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
         raise SandboxAway(f"There is no sandbox at {url} ({type(error).__name__}).") from error
 
@@ -56,13 +56,13 @@ async def _get(client: httpx.AsyncClient, path: str, name: str) -> Iterable[dict
     return found
 
 
-def _place(raw: dict[str, Any]) -> Place:
+def _account_key(raw: dict[str, Any]) -> AccountKey:
     return str(raw["platform"]), str(raw["accountId"])
 
 
 def _public(raw: dict[str, Any]) -> Public:
     return Public(
-        place=_place(raw),
+        account_key=_account_key(raw),
         id=str(raw["platformPostId"]),
         text=str(raw["text"]),
         made_at=datetime.fromisoformat(raw["createdAt"]),

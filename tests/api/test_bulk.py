@@ -10,7 +10,7 @@ from api.app import create_app
 from api.bulk import answers
 from api.dependencies import Dependencies
 from api.http.rates import Rates
-from api.posts.starter import Starter
+from api.posts.delivery import Delivery
 from domain.plan import Plan
 from tests.api.conftest import Client, client_of, problems
 from tests.serving import started
@@ -233,18 +233,18 @@ async def test_a_request_that_dies_halfway_is_finished_by_its_repeat(
 ) -> None:
     tag, ids = await make(api, stack, 6)
     body, key = {"filter": {"tag": [tag]}, "change": {"shiftBy": "P1D"}}, new_key()
-    halfway, tell_now, told = asyncio.Event(), Starter.tell_now, 0
+    halfway, deliver_and_wait, told = asyncio.Event(), Delivery.deliver_and_wait, 0
 
-    async def dying(starter: Starter, plan: Plan) -> None:
+    async def dying(delivery: Delivery, plan: Plan) -> None:
         nonlocal told
         told += 1
         if told > 3:
             halfway.set()
             await asyncio.Event().wait()
-        await tell_now(starter, plan)
+        await deliver_and_wait(delivery, plan)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Starter, "tell_now", dying)
+        patched.setattr(Delivery, "deliver_and_wait", dying)
         request = asyncio.create_task(bulk(api, "/update", body, **key))
         await halfway.wait()
         request.cancel()
@@ -283,7 +283,7 @@ async def test_one_failing_post_does_not_affect_others(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(Starter, "rest_now", broken)
+        patched.setattr(Delivery, "deliver_rest", broken)
         first = await bulk(api, "/delete", {"ids": ids}, **(key := new_key()))
     assert {(each["httpStatus"], each["error"]["code"]) for each in first["results"]} == {(500, "internal_error")}
     again = await bulk(api, "/delete", {"ids": ids}, **key)

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from temporalio.testing import WorkflowEnvironment
 
-from cli.doctor import as_text
+from cli.doctor import to_text
 from cli.main import main
 from reconcile.doctor.findings import Finding, Heals, Kind, Report, Subject
 from tests.reconcile.doctor.conftest import asleep, new_workspace
@@ -119,7 +119,7 @@ async def test_unavailable_parts_are_checked_again(monkeypatch: pytest.MonkeyPat
 def test_causes_are_listed_before_effects() -> None:
     late = Finding(Kind.LATE, Heals.ITSELF, Subject(post_id="post_1"), "It is late.", "It goes out soon.")
     cause = Finding(Kind.NO_WORKER, Heals.PERSON, Subject(platform="posts"), "No worker.", "Start a worker.")
-    text = as_text(Report(findings=[late, cause], away=["The sandbox is away."]), 1)
+    text = to_text(Report(findings=[late, cause], away=["The sandbox is away."]), 1)
     assert [text.index(word) for word in ("The sandbox", "no_worker:", "late:")] == sorted(
         text.index(word) for word in ("The sandbox", "no_worker:", "late:")
     )

@@ -18,23 +18,25 @@ from cli.stack.orphans import ProcessLedger
 from cli.stack.parts import postgres_part
 from cli.stack.postgres import Postgres, processes_in
 from cli.stack.process import spawn
-from cli.stack.supervisor import Keeper
+from cli.stack.supervisor import PartSupervisor
 from tests.cli.parts import alive, kill, until
 
 PASSWORD = secrets.token_urlsafe(12)
 
 
 @asynccontextmanager
-async def started(folder: Path, port: int | None = None) -> AsyncIterator[tuple[Postgres, Keeper, list[str]]]:
+async def started(folder: Path, port: int | None = None) -> AsyncIterator[tuple[Postgres, PartSupervisor, list[str]]]:
     """Run PostgreSQL as a stack does, on data that stays in the folder."""
     said: list[str] = []
     postgres = Postgres(folder / "postgres", PASSWORD, port)
-    keeper = Keeper(postgres_part(postgres), folder / "postgres.log", ProcessLedger(folder / "run.json"), said.append)
+    part_supervisor = PartSupervisor(
+        postgres_part(postgres), folder / "postgres.log", ProcessLedger(folder / "run.json"), said.append
+    )
     try:
-        await keeper.start()
-        yield postgres, keeper, said
+        await part_supervisor.start()
+        yield postgres, part_supervisor, said
     finally:
-        await keeper.stop()
+        await part_supervisor.stop()
 
 
 async def run(url: str, statement: str) -> object:
@@ -82,8 +84,8 @@ async def test_the_database_needs_the_password_and_grants_no_superuser(folder: P
 
 
 async def test_a_killed_server_is_up_again_with_its_data(folder: Path) -> None:
-    async with started(folder) as (postgres, keeper, said):
-        kill(keeper.pid)
+    async with started(folder) as (postgres, part_supervisor, said):
+        kill(part_supervisor.pid)
         await until(lambda: any("is back" in line for line in said), 15)
         assert await run(postgres.url, "SELECT n FROM kept") == 42
 

@@ -69,7 +69,7 @@ async def test_posts_published_after_the_backup_are_not_resent(stack: Stack, *, 
     await rewind(stack, post)
     said = await handle_restore(before, database=True, temporal=both)
     assert said[-1] == "The API takes writes again."
-    await stack.tell(await stack.read(post.id))
+    await stack.deliver(await stack.read(post.id))
     settled = await stack.settled(post.id)
     (public,) = await stack.public(text)
     assert (settled.status, settled.targets[0].platform_post_id) == (PostStatus.PUBLISHED, public["platformPostId"])
@@ -80,7 +80,7 @@ async def test_posts_that_cannot_be_confirmed_wait_for_a_person(stack: Stack) ->
     post = await stack.publish("published where nothing can be found", [account])
     await rewind(stack, post)
     await handle_restore(post.created_at, database=True)
-    await stack.tell(await stack.read(post.id))
+    await stack.deliver(await stack.read(post.id))
     settled = await stack.settled(post.id)
     assert (settled.targets[0].status, settled.targets[0].confirming) == (TargetStatus.UNCONFIRMED, False)
     assert len(await stack.public("published where nothing can be found")) == 1
@@ -109,7 +109,7 @@ async def test_posts_moved_in_the_lost_time_are_confirmed_at_the_old_time(stack:
     await due_at(stack, post, datetime.now(UTC) + timedelta(days=2))
     await handle_restore(before, database=True, temporal=True)
     await due_at(stack, post, datetime.now(UTC))
-    await stack.tell(await stack.read(post.id))
+    await stack.deliver(await stack.read(post.id))
     settled = await stack.settled(post.id)
     public = await stack.public(text)
     assert settled.status == PostStatus.PUBLISHED
@@ -126,7 +126,7 @@ async def test_a_later_equal_post_does_not_hide_a_published_one(stack: Stack) ->
     async with stack.database.transaction() as session:
         lost = select(Attempt.target_id).where(Attempt.target_id.in_([post.targets[0].id, later.targets[0].id]))
         assert len(set(await session.scalars(lost))) == 2
-    await stack.tell(await stack.read(post.id))
+    await stack.deliver(await stack.read(post.id))
     settled = await stack.settled(post.id)
     assert settled.targets[0].platform_post_id == post.targets[0].platform_post_id
 

@@ -8,44 +8,44 @@ import pytest
 from cli.errors import UserError
 from cli.stack import supervisor
 from cli.stack.orphans import ProcessLedger, find_orphans
-from cli.stack.supervisor import Keeper, Part
+from cli.stack.supervisor import Part, PartSupervisor
 from tests.cli.parts import SLEEP, STUBBORN, alive, kill, part, until
 
 
 @asynccontextmanager
-async def kept(tmp_path: Path, what: Part, said: list[str]) -> AsyncIterator[Keeper]:
-    keeper = Keeper(what, tmp_path / "thing.log", ProcessLedger(tmp_path / "run.json"), said.append)
+async def kept(tmp_path: Path, what: Part, said: list[str]) -> AsyncIterator[PartSupervisor]:
+    part_supervisor = PartSupervisor(what, tmp_path / "thing.log", ProcessLedger(tmp_path / "run.json"), said.append)
     try:
-        yield keeper
+        yield part_supervisor
     finally:
-        await keeper.stop()
+        await part_supervisor.stop()
 
 
 async def test_a_killed_part_is_up_again_at_once_and_the_terminal_says_so(tmp_path: Path) -> None:
     said: list[str] = []
-    async with kept(tmp_path, part(SLEEP), said) as keeper:
-        await keeper.start()
-        first = keeper.pid
+    async with kept(tmp_path, part(SLEEP), said) as part_supervisor:
+        await part_supervisor.start()
+        first = part_supervisor.pid
         began = time.monotonic()
         kill(first)
         await until(lambda: any("is back" in line for line in said))
         assert time.monotonic() - began < 5
-        assert keeper.pid not in {None, first}
+        assert part_supervisor.pid not in {None, first}
         assert said[0] == "Thing was ended by a signal (Killed); starting it again."
 
 
 async def test_a_part_that_ends_by_itself_is_started_again(tmp_path: Path) -> None:
     said: list[str] = []
-    async with kept(tmp_path, part("import time; time.sleep(0.3); raise SystemExit(7)"), said) as keeper:
-        await keeper.start()
+    async with kept(tmp_path, part("import time; time.sleep(0.3); raise SystemExit(7)"), said) as part_supervisor:
+        await part_supervisor.start()
         await until(lambda: any("ended with exit code 7" in line for line in said))
 
 
 async def test_a_crashing_part_is_reported_with_its_log(tmp_path: Path) -> None:
     said: list[str] = []
     code = "import time; time.sleep(0.2); print('the reason'); raise SystemExit(1)"
-    async with kept(tmp_path, part(code), said) as keeper:
-        await keeper.start()
+    async with kept(tmp_path, part(code), said) as part_supervisor:
+        await part_supervisor.start()
         await until(lambda: any("the reason" in line and str(tmp_path / "thing.log") in line for line in said))
 
 
@@ -54,9 +54,9 @@ async def test_a_part_that_never_comes_up_is_given_up_with_the_end_of_its_log(tm
         raise OSError
 
     said: list[str] = []
-    async with kept(tmp_path, part("print('no such table'); raise SystemExit(3)", not_well), said) as keeper:
+    async with kept(tmp_path, part("print('no such table'); raise SystemExit(3)", not_well), said) as part_supervisor:
         with pytest.raises(UserError) as raised:
-            await keeper.start()
+            await part_supervisor.start()
     sentence = raised.value.format_message()
     assert sentence.startswith("Thing does not start: it ended with exit code 3.")
     assert "no such table" in sentence
@@ -73,14 +73,14 @@ async def test_a_part_that_falls_silent_is_started_again(tmp_path: Path, monkeyp
             raise OSError
 
     said: list[str] = []
-    async with kept(tmp_path, part(SLEEP, check), said) as keeper:
-        await keeper.start()
-        first = keeper.pid
+    async with kept(tmp_path, part(SLEEP, check), said) as part_supervisor:
+        await part_supervisor.start()
+        first = part_supervisor.pid
         silent = True
         await until(lambda: said)
         assert "did not answer" in said[0]
         silent = False
-        await until(lambda: keeper.pid not in {None, first} and "is back" in said[-1])
+        await until(lambda: part_supervisor.pid not in {None, first} and "is back" in said[-1])
 
 
 async def test_a_short_silence_restarts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,31 +94,31 @@ async def test_a_short_silence_restarts_nothing(tmp_path: Path, monkeypatch: pyt
             raise seen[-1]
 
     said: list[str] = []
-    async with kept(tmp_path, part(SLEEP, check), said) as keeper:
-        await keeper.start()
-        first = keeper.pid
+    async with kept(tmp_path, part(SLEEP, check), said) as part_supervisor:
+        await part_supervisor.start()
+        first = part_supervisor.pid
         await until(lambda: len(seen) > 5)
-        assert keeper.pid == first
+        assert part_supervisor.pid == first
         assert not said
 
 
 async def test_a_stopped_part_is_gone_and_stays_gone(tmp_path: Path) -> None:
     said: list[str] = []
-    async with kept(tmp_path, part(SLEEP), said) as keeper:
-        await keeper.start()
-        pid = keeper.pid
+    async with kept(tmp_path, part(SLEEP), said) as part_supervisor:
+        await part_supervisor.start()
+        pid = part_supervisor.pid
         assert pid is not None
         assert set(find_orphans(tmp_path / "run.json")) == {"thing"}
-        await keeper.stop()
+        await part_supervisor.stop()
         assert not alive(pid)
         assert not said
         assert find_orphans(tmp_path / "run.json") == {}
 
 
 async def test_kill_ends_a_part_that_would_not_listen(tmp_path: Path) -> None:
-    async with kept(tmp_path, part(STUBBORN), []) as keeper:
-        await keeper.start()
-        pid = keeper.pid
+    async with kept(tmp_path, part(STUBBORN), []) as part_supervisor:
+        await part_supervisor.start()
+        pid = part_supervisor.pid
         assert pid is not None
-        keeper.kill()
+        part_supervisor.kill()
         await until(lambda: not alive(pid), 3)

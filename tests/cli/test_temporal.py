@@ -15,36 +15,36 @@ from cli.stack.orphans import ProcessLedger
 from cli.stack.parts import temporal_part
 from cli.stack.ports import free_port
 from cli.stack.process import Command
-from cli.stack.supervisor import Keeper
+from cli.stack.supervisor import PartSupervisor
 from cli.stack.temporal import NAMESPACE, RETENTION, Temporal
 from tests.cli.parts import kill, until
 from workflows.search_attributes import REGISTRY
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[tuple[Temporal, Keeper, list[str]]]:
+async def server(tmp_path: Path) -> AsyncIterator[tuple[Temporal, PartSupervisor, list[str]]]:
     """Run Temporal as a stack does, where a first start was killed while it made its tables."""
     (tmp_path / "temporal.db").touch()
     said: list[str] = []
     temporal = Temporal(tmp_path / "temporal.db", free_port(), free_port(), REGISTRY)
-    keeper = Keeper(
+    part_supervisor = PartSupervisor(
         temporal_part(temporal), tmp_path / "temporal.log", ProcessLedger(tmp_path / "run.json"), said.append
     )
     try:
-        await keeper.start()
-        yield temporal, keeper, said
+        await part_supervisor.start()
+        yield temporal, part_supervisor, said
     finally:
-        await keeper.stop()
+        await part_supervisor.stop()
 
 
 async def test_it_keeps_history_and_settings_over_a_hard_death(
-    server: tuple[Temporal, Keeper, list[str]], tmp_path: Path
+    server: tuple[Temporal, PartSupervisor, list[str]], tmp_path: Path
 ) -> None:
-    temporal, keeper, said = server
+    temporal, part_supervisor, said = server
     await temporal.keep_history()
     client = await temporal.client()
     await client.start_workflow("Nobody", id="sleeping", task_queue="nobody")
-    kill(keeper.pid)
+    kill(part_supervisor.pid)
     await until(lambda: any("is back" in line for line in said), 15)
     assert (await client.get_workflow_handle("sleeping").describe()).workflow_type == "Nobody"
     described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=NAMESPACE))
@@ -62,17 +62,19 @@ async def test_no_web_page_starts_workflows_over_its_http_api(tmp_path: Path) ->
         return replace(command, argv=[*command.argv, "--http-port", str(http_port)])
 
     part = replace(plain, start=with_known_port)
-    keeper = Keeper(part, tmp_path / "temporal.log", ProcessLedger(tmp_path / "run.json"), lambda _: None)
+    part_supervisor = PartSupervisor(
+        part, tmp_path / "temporal.log", ProcessLedger(tmp_path / "run.json"), lambda _: None
+    )
     url = f"http://127.0.0.1:{http_port}/api/v1/namespaces/default/workflows/forged"
     body = {"workflowType": {"name": "Nobody"}, "taskQueue": {"name": "nobody"}}
     try:
-        await keeper.start()
+        await part_supervisor.start()
         async with httpx.AsyncClient(trust_env=False) as client:
             for host in ("evil.example", f"127.0.0.1:{http_port}", f"localhost:{http_port}"):
                 answer = await client.post(url, json=body, headers={"Host": host, "Origin": "http://evil.example"})
                 assert answer.status_code == 403
     finally:
-        await keeper.stop()
+        await part_supervisor.stop()
 
 
 async def test_search_attributes_are_added_once(temporal: WorkflowEnvironment) -> None:

@@ -12,31 +12,31 @@ def seconds(wait: timedelta, exactly: float) -> bool:
 
 def test_each_waiting_step_waits_longer() -> None:
     waiting = WaitingSteps(Clock())
-    waits = [waiting.put_off("ws", f"step {number}", 2) for number in range(100)]
+    waits = [waiting.postpone("ws", f"step {number}", 2) for number in range(100)]
     assert all(seconds(wait, 2 * (number + 1)) for number, wait in enumerate(waits))
     # One that comes again goes to the end, others do not count.
-    assert seconds(waiting.put_off("ws", "step 7", 2), 200)
-    assert seconds(waiting.put_off("other", "step", 2), 2)
+    assert seconds(waiting.postpone("ws", "step 7", 2), 200)
+    assert seconds(waiting.postpone("other", "step", 2), 2)
 
 
 def test_a_wait_is_neither_too_short_nor_too_long() -> None:
     waiting = WaitingSteps(Clock())
-    assert seconds(waiting.put_off("ws", "step", 0.01), 1)
-    assert seconds(waiting.put_off("ws", "another", 1000), 300)
+    assert seconds(waiting.postpone("ws", "step", 0.01), 1)
+    assert seconds(waiting.postpone("ws", "another", 1000), 300)
 
 
 def test_steps_that_continue_or_vanish_stop_counting() -> None:
     clock = Clock()
     waiting = WaitingSteps(clock)
     for number in range(9):
-        waiting.put_off("ws", f"step {number}", 2)
+        waiting.postpone("ws", f"step {number}", 2)
     for number in range(5):
-        waiting.let_in("ws", f"step {number}")
-    assert seconds(waiting.put_off("ws", "step", 2), 10)
+        waiting.admit("ws", f"step {number}")
+    assert seconds(waiting.postpone("ws", "step", 2), 10)
     clock.now = 100
-    assert seconds(waiting.put_off("ws", "late", 2), 2)
+    assert seconds(waiting.postpone("ws", "late", 2), 2)
     for step in ("step", "late"):
-        waiting.let_in("ws", step)
+        waiting.admit("ws", step)
     assert waiting.__dict__["_until"] == {}
 
 

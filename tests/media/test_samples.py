@@ -21,7 +21,7 @@ from media.samples import Samples
     ],
 )
 def test_example_hosts_are_answered_from_samples(url: str, kind: MediaType, path: str) -> None:
-    found = Samples("http://127.0.0.1:9/").instead_of(httpx.URL(url), kind)
+    found = Samples("http://127.0.0.1:9/").sample_url(httpx.URL(url), kind)
     assert (found.host, found.port, found.raw_path.decode()) == ("127.0.0.1", 9, path)
 
 
@@ -29,7 +29,7 @@ def test_example_hosts_are_answered_from_samples(url: str, kind: MediaType, path
     "url", ["https://notexample.com/a.jpg", "https://example.com.evil.test/a.jpg", "https://example.co/a"]
 )
 def test_other_hosts_are_left_alone(url: str) -> None:
-    assert Samples("http://127.0.0.1:9").instead_of(httpx.URL(url), MediaType.IMAGE) == httpx.URL(url)
+    assert Samples("http://127.0.0.1:9").sample_url(httpx.URL(url), MediaType.IMAGE) == httpx.URL(url)
 
 
 def test_nothing_but_samples_is_open_on_the_sandbox() -> None:

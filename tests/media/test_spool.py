@@ -79,5 +79,5 @@ def test_unused_reservations_are_returned() -> None:
         spool.reserve(40)
         spool.append(bytes(10))
         assert disk.free == 60
-        spool.keep_what_is_used()
+        spool.release_unused()
         assert disk.free == 90

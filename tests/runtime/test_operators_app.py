@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from cli.doctor import as_text
+from cli.doctor import to_text
 from domain.post import HoldReason, PostStatus, TargetStatus
 from reconcile.doctor.doctor import Doctor
 from store.app_refusals import refused_apps
@@ -128,7 +128,7 @@ async def test_doctor_says_what_the_operator_must_do(stack: Stack) -> None:
     (finding,) = [each for each in report.findings if app_id in each.what]
     assert finding.kind == "app_refused"
     assert "Buy credits" in finding.what
-    assert "app_refused" in as_text(report, 0)
+    assert "app_refused" in to_text(report, 0)
 
 
 TIKTOK = {"contentPreviewConfirmed": True, "expressConsentGiven": True}

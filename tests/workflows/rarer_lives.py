@@ -373,7 +373,7 @@ async def told_of_an_older_wish(stack: Stack) -> Handle:
     handle = await stack.start(post)
     changed = await stack.change(post, due=datetime.now(UTC) + timedelta(seconds=3))
     await stack.workflows.rest(post.workflow_id, post.id, post.version)
-    await stack.tell(changed)
+    await stack.deliver(changed)
     return await comes_to(handle, "Open for edits")
 
 

@@ -79,7 +79,7 @@ async def test_a_draft_that_is_scheduled_again_before_its_run_has_ended_goes_out
             handle = await comes_to(await stack.start(post), "Sleeping")
         await stack.change(post, due=None, draft=True)
         row = await stack.write_change(post, due=datetime.now(UTC) + SOON)
-        telling = asyncio.create_task(stack.tell(row))
+        telling = asyncio.create_task(stack.deliver(row))
         await asyncio.sleep(0.5)
         async with workflows():
             await telling
@@ -172,7 +172,7 @@ async def test_a_change_to_publish_now_is_published_within_the_workflows_task(st
         row = await lock_post(session, post.id)
         assert row
         row.status, row.version, row.due_at = PostStatus.PUBLISHING, row.version + 1, datetime.now(UTC)
-    await stack.tell(await stack.read(post.id))
+    await stack.deliver(await stack.read(post.id))
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
     await comes_to(handle, "Open for edits")
     assert await events(handle, "activity_task_scheduled_event_attributes") == []
@@ -238,7 +238,7 @@ async def lost_and_repeated(stack: Stack, text: str, key: str, due_in: timedelta
 @pytest.mark.usefixtures("quick_confirms")
 async def test_the_run_of_a_post_whose_rows_are_lost_is_not_taken_for_that_of_its_repetition(stack: Stack) -> None:
     first, again, handle = await lost_and_repeated(stack, "lost asleep", "lost-asleep", SOON)
-    await stack.tell(again)
+    await stack.deliver(again)
     settled = await stack.settled(again.id)
     assert settled.status == PostStatus.PUBLISHED
     assert settled.workflow_id == workflow_id(stack.workspace_id, "", "lost-asleep", 2)
@@ -254,7 +254,7 @@ async def test_what_was_published_by_rows_that_are_lost_is_confirmed_before_it_i
     _, again, handle = await lost_and_repeated(stack, text, f"lost-public-{ended}", None)
     if ended:
         await handle.terminate()
-    await stack.tell(again)
+    await stack.deliver(again)
     settled = await stack.settled(again.id)
     (public,) = await stack.public(text)
     assert (settled.status, settled.targets[0].platform_post_id) == (PostStatus.PUBLISHED, public["platformPostId"])

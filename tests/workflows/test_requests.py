@@ -66,7 +66,7 @@ async def test_a_retry_that_its_workflow_has_not_heard_of_is_made_once_it_has(st
         assert row
         assert await reopen(session, row, CLIENT)
     for _ in range(2):
-        await stack.tell(await stack.read(failed.id))
+        await stack.deliver(await stack.read(failed.id))
     assert (await stack.settled(failed.id)).status == PostStatus.PUBLISHED
     assert len(await stack.public("reopened, not told")) == 1
 

@@ -11,7 +11,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from api.app import create_app
 from api.dependencies import Dependencies
-from api.posts.starter import Starter
+from api.posts.delivery import Delivery
 from cli.stack.ports import free_port
 from domain.post import PostStatus
 from store.accounts import find_accounts
@@ -74,11 +74,11 @@ async def test_a_change_and_a_deletion_hold_while_temporal_is_away(stack: Stack)
 
 @pytest.mark.parametrize("count", [1, 5])
 async def test_started_posts_are_noted_together(stack: Stack, count: int) -> None:
-    starter = Starter(stack.api_database, stack.workflows)
+    delivery = Delivery(stack.api_database, stack.workflows)
     account = stack.accounts["twitter"]
     posts = [await stack.save("noted", [account], due_in=timedelta(days=1)) for _ in range(count)]
     async with stack.database.transaction() as session:
         accounts = await find_accounts(session, stack.workspace_id, [account.id])
-    await asyncio.gather(*(starter.tell_now(plan_of(post, accounts)) for post in posts))
-    await starter.close()
+    await asyncio.gather(*(delivery.deliver_and_wait(plan_of(post, accounts)) for post in posts))
+    await delivery.close()
     assert all([(await stack.read(post.id)).is_delivered for post in posts])

@@ -1,4 +1,4 @@
-"""Run bare workflows that are due in a process of their own: `python -m benchmarks.bare_worker ADDRESS`.
+"""Run bare workflows that are due in a process of their own: `python -m benchmarks.baseline_worker ADDRESS`.
 
 It prints `ready`, then lists of the seconds by which activities of `BareDue` ran after their time.
 """
@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
-from benchmarks.bare import QUEUE, BareDue, lines
+from benchmarks.baseline import QUEUE, BareDue, lines
 
 _TELL_EVERY_S = 0.5
 

@@ -23,7 +23,7 @@ _NAMES: dict[str, str] = {}
 """The names of workspaces by their ids. They never change."""
 
 
-async def tell(database: Database, workflows: PostWorkflows, plan: Plan) -> None:
+async def deliver(database: Database, workflows: PostWorkflows, plan: Plan) -> None:
     """Have the post's workflow follow this plan, started if need be. Returns once it does. Raises Unavailable.
 
     A plan that is older than what the workflow knows changes nothing. A post whose workflow id belongs to another

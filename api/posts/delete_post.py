@@ -41,7 +41,7 @@ async def _delete(change: PostChange, answer: Answer) -> Answer:
         if out_meanwhile or not await delete_post(session, post, change.actor):
             raise Conflict(_PUBLISHING)
     if post.status != PostStatus.DRAFT:
-        await deps.starter.rest_now(post.workflow_id, post.id, post.version + 1, deleted=True)
+        await deps.delivery.deliver_rest(post.workflow_id, post.id, post.version + 1, deleted=True)
     return answer
 
 

@@ -1,6 +1,6 @@
 """The least that reading a post over HTTP takes: a Litestar handler with one SELECT and an answer that is ready.
 
-`python -m benchmarks.bare_api DSN PORT` reads two lines, the paths of files that hold the answers of `GET /one` and
+`python -m benchmarks.baseline_api DSN PORT` reads two lines, the paths of files that hold the answers of `GET /one` and
 `GET /list`, and serves them until its standard input ends.
 """
 
@@ -13,7 +13,7 @@ import asyncpg
 import uvicorn
 from litestar import Litestar, Response, get
 
-from benchmarks.bare import lines
+from benchmarks.baseline import lines
 from runtime.event_loop import new_event_loop
 
 

@@ -1,6 +1,6 @@
 """The least that Temporal itself must do for a post: what our throughput is held against.
 
-Its worker and its client are processes of their own, as ours are: `python -m benchmarks.bare worker|client ADDRESS`.
+Its worker and its client are separate processes, as ours are: `python -m benchmarks.baseline worker|client ADDRESS`.
 The client reads lines such as `publish 100 16` (how many calls, by how many callers) and prints the seconds that they
 took.
 """

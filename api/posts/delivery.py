@@ -1,0 +1,97 @@
+"""Delivery of posts to their workflows in the background of a request; deliveries are recorded in batches."""
+
+import asyncio
+from collections.abc import Coroutine
+
+import structlog
+
+from domain.errors import Unavailable
+from domain.plan import Plan
+from store.database import Database
+from store.delivery import record_delivered
+from workflows.client.delivery import deliver
+from workflows.client.post_workflows import PostWorkflows
+
+log = structlog.get_logger(__name__)
+
+_BATCH_S = 0.1
+"""A create costs no second transaction: deliveries are recorded together, this often."""
+
+_USUAL_START_S = 0.05
+_LONGEST_START_S = 5.0
+_MOST_WAITING = 1000
+"""Starts that may be under way while their posts are answered already; beyond, callers wait and so come slower."""
+
+
+class Delivery:
+    """Deliveries of one API process. The worker's sweep repeats those that are lost."""
+
+    def __init__(self, database: Database, workflows: PostWorkflows) -> None:
+        self._database = database
+        self._workflows = workflows
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._delivered: dict[str, int] = {}
+
+    def deliver(self, plan: Plan) -> asyncio.Task[None]:
+        """Begin to deliver a post's version to its workflow; the task never fails and outlives the request."""
+        return self._spawn(self._deliver(plan))
+
+    async def deliver_and_wait(self, plan: Plan) -> None:
+        """Deliver a post's version to its workflow. If Temporal is busy or silent, return soon.
+
+        Nothing is raised: the post's row is committed, and the sweep delivers it otherwise.
+        """
+        timeout = _USUAL_START_S if len(self._tasks) < _MOST_WAITING else _LONGEST_START_S
+        await asyncio.wait({self.deliver(plan)}, timeout=timeout)
+
+    async def deliver_rest(self, workflow_id: str, post_id: str, version: int, *, deleted: bool = False) -> None:
+        """Deliver to a post's workflow that nothing is left to do; return soon, as `deliver_and_wait` does.
+
+        A workflow that it does not reach reads the row when it wakes.
+        """
+        await asyncio.wait(
+            {self._spawn(self._deliver_rest(workflow_id, post_id, version, deleted))}, timeout=_USUAL_START_S
+        )
+
+    async def close(self) -> None:
+        """Finish what was begun."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _deliver(self, plan: Plan) -> None:
+        try:
+            await deliver(self._database, self._workflows, plan)
+        except Unavailable as error:
+            log.warning("workflow.not_delivered", post_id=plan.post_id, reason=str(error))
+        except Exception:
+            log.exception("workflow.not_delivered", post_id=plan.post_id)
+        else:
+            self._record(plan.post_id, plan.version)
+
+    async def _deliver_rest(self, workflow_id: str, post_id: str, version: int, deleted: bool) -> None:
+        try:
+            await self._workflows.rest(workflow_id, post_id, version, deleted=deleted)
+        except Unavailable as error:
+            log.warning("workflow.not_delivered", post_id=post_id, reason=str(error))
+        except Exception:
+            log.exception("workflow.not_delivered", post_id=post_id)
+
+    def _record(self, post_id: str, version: int) -> None:
+        if not self._delivered:
+            self._spawn(self._write_soon())
+        self._delivered[post_id] = max(version, self._delivered.get(post_id, 0))
+
+    async def _write_soon(self) -> None:
+        await asyncio.sleep(_BATCH_S)
+        delivered, self._delivered = self._delivered, {}
+        try:
+            async with self._database.transaction() as session:
+                await record_delivered(session, delivered)
+        except Exception:
+            log.exception("delivery.not_recorded", posts=len(delivered))
