@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import structlog
 
-from activities.desk import Desk
+from activities.step_context import StepContextFactory
 from media.decoding.confinement import forbid_inspection
 from platforms.registry import platforms
 from reconcile.gauges import Gauges
@@ -48,19 +48,21 @@ async def run(names: list[str] | None) -> None:
     runtime = serve_metrics(settings)
     client = await connect(attempts=60, runtime=runtime)
     # Until here nothing has begun, and a signal may end the process as it ends any other.
-    desks: list[Desk] = []
+    factories: list[StepContextFactory] = []
     stop = _stop_signal(
-        settings.worker_grace_s + WIND_UP_S, lambda: max((each.renewing_for_s() for each in desks), default=0)
+        settings.worker_grace_s + WIND_UP_S, lambda: max((each.renewing_for_s() for each in factories), default=0)
     )
     database = open_database(settings, OF_STEPS)
     try:
-        async with worker.desk(settings, database, runtime.metric_meter) as desk:
-            desks.append(desk)
-            group = worker.worker_group(client, desk, names or platforms(), timedelta(seconds=settings.worker_grace_s))
+        async with worker.factory(settings, database, runtime.metric_meter) as factory:
+            factories.append(factory)
+            group = worker.worker_group(
+                client, factory, names or platforms(), timedelta(seconds=settings.worker_grace_s)
+            )
             # Whoever watches its health sees it alive until it has finished.
             readiness = Readiness(database, Queues(client), settings.late_after)
             watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
-            beside = worker.running_workers(client, desk, group, watch, settings.audit_kept)
+            beside = worker.running_workers(client, factory, group, watch, settings.audit_kept)
             async with serving_health(settings, readiness, group.workers), beside:
                 log.info("worker.started", platforms=names or list(platforms()))
                 await stop.wait()

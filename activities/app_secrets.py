@@ -10,10 +10,10 @@ from platforms.registered_apps import RegisteredApps
 C = TypeVar("C", bound=BaseModel)
 
 
-def filled(apps: RegisteredApps, platform: Platform[Any, Any], credentials: C) -> C:
+def with_app_secret(apps: RegisteredApps, platform: Platform[Any, Any], credentials: C) -> C:
     """Return credentials with the secret of the app that they name; an account's own secret stays.
 
-    They are for requests only: what is stored of them goes through `without`.
+    They are for requests only: what is stored of them goes through `with_stored_secret`.
     """
     client_id = getattr(credentials, "client_id", None)
     if client_id is None or getattr(credentials, "client_secret", None) is not None:
@@ -24,7 +24,7 @@ def filled(apps: RegisteredApps, platform: Platform[Any, Any], credentials: C) -
     return credentials.model_copy(update={"client_secret": app.client_secret})
 
 
-def without(credentials: C, stored: C) -> C:
+def with_stored_secret(credentials: C, stored: C) -> C:
     """Return credentials with the app secret that the stored ones have, which may be none."""
     if not hasattr(stored, "client_secret"):
         return credentials

@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from temporalio import activity
 
 from activities.commands import CheckMediaCommand
-from activities.desk import Desk
-from activities.heartbeat import beating
+from activities.heartbeat import heartbeating
 from activities.persist import persist
+from activities.step_context import StepContextFactory
 from domain.content import PostContent
 from domain.post import Media
 from media.hosted import files_of
@@ -30,14 +30,14 @@ Finding = dict[str, Any]
 class Checking:
     """Look at files for validations."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._database = desk.database
+    def __init__(self, factory: StepContextFactory) -> None:
+        self._factory = factory
+        self._database = factory.database
 
     @activity.defn
     async def check_media(self, command: CheckMediaCommand) -> None:
         """Note what is wrong with the files of one target of a validation."""
-        async with beating() as progress:
+        async with heartbeating() as progress:
             async with self._database.reading() as session:
                 check = await find_check(session, command.check_id)
                 if check is None:
@@ -52,7 +52,7 @@ class Checking:
                 # Said by the rules already.
                 return
             draft = Draft(content.text_for(target), tuple(content.media_for(target)), settings)
-            source = self._desk.look_at_files(
+            source = self._factory.files_of_check(
                 check, platform, draft, _facts(account, target.account_id), progress.append
             )
             findings = await _look_at_each(source, files_of(platform, draft))
@@ -64,7 +64,7 @@ class Checking:
                     await note_findings(session, command.check_id, command.position, findings)
 
             await persist(write)
-            self._desk.forget_files(command.check_id)
+            self._factory.forget_files(command.check_id)
 
 
 def _facts(account: Account | None, account_id: str) -> AccountFacts:

@@ -7,10 +7,10 @@ import structlog
 from temporalio import activity
 
 from activities.commands import TargetCommand
-from activities.desk import Desk, Step
 from activities.errors import time_left, try_again, wait_before_retry
-from activities.heartbeat import beating
+from activities.heartbeat import heartbeating
 from activities.persist import persist
+from activities.step_context import StepContext, StepContextFactory
 from domain.outcome import STALE, Outcome
 from platforms.base import Published
 from platforms.errors import PASSING, PlatformError
@@ -21,13 +21,13 @@ from store.sending import open_target
 log = structlog.get_logger(__name__)
 
 
-async def completed(step: Step, published: Published) -> tuple[Published, bool]:
+async def completed(step: StepContext, published: Published) -> tuple[Published, bool]:
     """Do what follows a publication, and tell whether some of it is left.
 
     A worker that stops leaves the rest to the next one: what is public already is written down first.
     """
     try:
-        return await step.platform.complete(step.connection, step.sending, published), False
+        return await step.platform.complete(step.connection, step.context, published), False
     except asyncio.CancelledError:
         log.info("publish.incomplete", platform=step.platform.name, code="worker_stops")
         return published, True
@@ -41,22 +41,22 @@ async def completed(step: Step, published: Published) -> tuple[Published, bool]:
 class Completing:
     """Do what was left to do when a target became public."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._database = desk.database
+    def __init__(self, factory: StepContextFactory) -> None:
+        self._factory = factory
+        self._database = factory.database
 
     @activity.defn
     async def complete(self, command: TargetCommand) -> Outcome:
         """Do what is left to do for a target that is public already."""
-        async with beating() as progress:
-            job = await open_target(self._database, command.target_id)
-            if job is None or job.target.platform_post_id is None:
+        async with heartbeating() as progress:
+            loaded = await open_target(self._database, command.target_id)
+            if loaded is None or loaded.target.platform_post_id is None:
                 return STALE
-            target = job.target
-            public = Published(job.target.platform_post_id, target.platform_post_url, target.editable_until)
+            target = loaded.target
+            public = Published(loaded.target.platform_post_id, target.platform_post_url, target.editable_until)
             try:
-                step = self._desk.open(job, progress.append)
-                done = await step.platform.complete(step.connection, step.sending, public)
+                step = self._factory.create(loaded, progress.append)
+                done = await step.platform.complete(step.connection, step.context, public)
             except PlatformError as error:
                 if error.kind not in PASSING:
                     done = replace(public, warning=error.message)

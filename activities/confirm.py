@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from temporalio import activity
 
-from activities import verdicts
+from activities import results
 from activities.commands import ConfirmCommand, TargetCommand
 from activities.complete import completed
-from activities.desk import Desk, Step
-from activities.heartbeat import beating
+from activities.heartbeat import heartbeating
 from activities.persist import persist
+from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptResult, AttemptState
 from domain.outcome import STALE, Outcome
@@ -23,7 +23,7 @@ from platforms.errors import PlatformError
 from platforms.http.wire import TIMED_OUT
 from store.claims import claim, posts_of_other_targets
 from store.models import Attempt
-from store.publishing import Job, count_unconfirmed_sends
+from store.publishing import LoadedTarget, count_unconfirmed_sends
 from store.sending import open_target, settle
 
 LONGEST_BEFORE_RESEND = timedelta(minutes=10)
@@ -35,17 +35,17 @@ def _again(command: ConfirmCommand) -> TargetTransition | None:
     return None if command.again_in is None else transitions.still_unconfirmed(datetime.now(UTC) + command.again_in)
 
 
-def _worked_at_until(sent: Attempt, step: Step) -> datetime:
+def _worked_at_until(sent: Attempt, step: StepContext) -> datetime:
     """Return until when the network can have published an unconfirmed send; its reads may lag behind that."""
     lost = sent.code in {WORKER_LOST, ROWS_LOST}
     left = last_moment(sent.started_at, sent.finished_at, worker_lost=lost)
     if sent.http_status is not None or sent.code == TIMED_OUT:
         # The network had ended with it, or was waited for as long as that.
         return left
-    return left + step.platform.may_still_work(step.sending.draft)
+    return left + step.platform.may_still_work(step.context.draft)
 
 
-def _believed_after(step: Step, unconfirmed_sends: int) -> timedelta:
+def _believed_after(step: StepContext, unconfirmed_sends: int) -> timedelta:
     """Return how long a post must have been absent before it is sent again: twice as long after each unconfirmed send.
 
     A network that loses every answer for an hour would get hundreds of sends of each post otherwise.
@@ -54,73 +54,77 @@ def _believed_after(step: Step, unconfirmed_sends: int) -> timedelta:
     return max(first, min(first * (1 << min(max(unconfirmed_sends - 1, 0), 10)), LONGEST_BEFORE_RESEND))
 
 
-def _is_believed_by_now(sent: Attempt, step: Step, unconfirmed_sends: int) -> bool:
+def _is_believed_by_now(sent: Attempt, step: StepContext, unconfirmed_sends: int) -> bool:
     return datetime.now(UTC) - _worked_at_until(sent, step) >= _believed_after(step, unconfirmed_sends)
 
 
 class Confirming:
     """Find out what became of targets that are unconfirmed."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._database = desk.database
-        self._meters = desk.meters
+    def __init__(self, factory: StepContextFactory) -> None:
+        self._factory = factory
+        self._database = factory.database
+        self._meters = factory.meters
 
     @activity.defn
     async def confirm(self, command: ConfirmCommand) -> Outcome:
         """Find out whether an unconfirmed send was published. Changes nothing on the network."""
-        async with beating():
-            job = await open_target(self._database, command.target_id)
+        async with heartbeating():
+            loaded = await open_target(self._database, command.target_id)
             async with self._database.reading() as session:
-                taken = await posts_of_other_targets(session, job.target, job.unconfirmed_since) if job else frozenset()
+                taken = (
+                    await posts_of_other_targets(session, loaded.target, loaded.unconfirmed_since)
+                    if loaded
+                    else frozenset()
+                )
                 unconfirmed_sends = await count_unconfirmed_sends(session, command.target_id)
-            if job is None:
+            if loaded is None:
                 return STALE
-            if job.target.status != TargetStatus.UNCONFIRMED or job.sent is None:
-                return job.outcome
-            confirmation, step = ConfirmationOf(job.sent.id, datetime.now(UTC)), None
+            if loaded.target.status != TargetStatus.UNCONFIRMED or loaded.sent is None:
+                return loaded.outcome
+            confirmation, step = ConfirmationOf(loaded.sent.id, datetime.now(UTC)), None
             try:
-                step = self._desk.open(job)
-                step.sending.taken = taken
-                if job.sent.code == ROWS_LOST:
-                    step.sending.ended_at = job.sent.finished_at
-                finding = await self._claimed(job, await step.platform.confirm(step.connection, step.sending))
+                step = self._factory.create(loaded)
+                step.context.taken = taken
+                if loaded.sent.code == ROWS_LOST:
+                    step.context.ended_at = loaded.sent.finished_at
+                finding = await self._claimed(loaded, await step.platform.confirm(step.connection, step.context))
             except PlatformError as error:
                 decision = "could not confirm; trying again"
-                unread = verdicts.note(step, AttemptState.REFUSED, decision, error, command.again_in)
+                unread = results.attempt_result(step, AttemptState.REFUSED, decision, error, command.again_in)
                 return await self._write_finding(command, confirmation, unread, _again(command))
-            note: AttemptResult | None = verdicts.note(step, AttemptState.DONE, decisions.PUBLIC)
+            result: AttemptResult | None = results.attempt_result(step, AttemptState.DONE, decisions.PUBLIC)
             incomplete = False
             if isinstance(finding, Published):
                 finding, incomplete = await completed(step, finding)
-                change: TargetTransition | None = verdicts.published(finding)
+                transition: TargetTransition | None = results.published(finding)
             else:
-                note, change = self._judge(command, step, finding, job.sent, unconfirmed_sends)
-            outcome = await self._write_finding(command, confirmation, note, change)
+                result, transition = self._judge(command, step, finding, loaded.sent, unconfirmed_sends)
+            outcome = await self._write_finding(command, confirmation, result, transition)
             return outcome.model_copy(update={"incomplete": incomplete})
 
-    async def _claimed(self, job: Job, finding: Finding) -> Finding:
+    async def _claimed(self, loaded: LoadedTarget, finding: Finding) -> Finding:
         """Return a finding as it may be believed: no post that is found is two of ours."""
         if not isinstance(finding, Published):
             return finding
 
         async def claimed() -> bool:
             async with self._database.answers.transaction() as session:
-                return await claim(session, job, finding.platform_post_id)
+                return await claim(session, loaded, finding.platform_post_id)
 
         return finding if await persist(claimed) else Unknown()
 
     def _judge(
         self,
         command: ConfirmCommand,
-        step: Step,
+        step: StepContext,
         finding: Absent | Unknown | Refused | Unlisted,
         sent: Attempt,
         unconfirmed_sends: int,
     ) -> tuple[AttemptResult | None, TargetTransition | None]:
-        """Decide on an unconfirmed send that the network does not show; no note if nothing was asked or decided."""
+        """Decide on an unconfirmed send that the network does not show; no result if nothing was asked or decided."""
         again = command.again_in
-        done = functools.partial(verdicts.note, step, AttemptState.DONE)
+        done = functools.partial(results.attempt_result, step, AttemptState.DONE)
         if isinstance(finding, Absent) and sent.code == ROWS_LOST and not step.platform.finds_unaided:
             # What the send left behind, by which this network finds a post, is lost with the rows.
             finding = Unknown(final=True)
@@ -132,8 +136,8 @@ class Confirming:
             case Absent():
                 return done("not public yet; confirming again", None, again), _again(command)
             case Refused(error):
-                told = verdicts.note(step, AttemptState.REFUSED, decisions.REFUSED_LATER, error)
-                return told, verdicts.refused(error)
+                told = results.attempt_result(step, AttemptState.REFUSED, decisions.REFUSED_LATER, error)
+                return told, results.refused(error)
             case Unlisted():
                 told = done(decisions.PUBLIC_UNLISTED)
                 return told, transitions.unlisted(datetime.now(UTC), step.platform.label)
@@ -146,16 +150,18 @@ class Confirming:
         self,
         command: TargetCommand,
         confirmation: ConfirmationOf,
-        note: AttemptResult | None,
-        change: TargetTransition | None,
+        result: AttemptResult | None,
+        transition: TargetTransition | None,
     ) -> Outcome:
-        settled = await persist(lambda: settle(self._database.answers, command.target_id, confirmation, change, note))
+        settled = await persist(
+            lambda: settle(self._database.answers, command.target_id, confirmation, transition, result)
+        )
         outcome = settled.outcome
         if not outcome.confirming:
-            self._meters.came_to(command.platform, outcome)
+            self._meters.record_outcome(command.platform, outcome)
         log.info(
             "target.confirm_attempt",
             platform=command.platform,
-            decision=note.decision if note else "nothing to ask yet",
+            decision=result.decision if result else "nothing to ask yet",
         )
         return outcome

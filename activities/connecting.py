@@ -17,8 +17,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from temporalio import activity
 
 from activities.commands import ConnectCommand
-from activities.desk import Desk, plain
 from activities.persist import persist
+from activities.step_context import StepContextFactory, plain
 from activities.token_times import at_connecting
 from platforms.base import Identity, Platform
 from platforms.connect import CODE_REJECTED, Candidate, Connector, Grant, challenge_of, connectors
@@ -55,9 +55,9 @@ class _Refused(Exception):
 class Connecting:
     """Do the worker's part of connecting accounts."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._database = desk.database
+    def __init__(self, factory: StepContextFactory) -> None:
+        self._factory = factory
+        self._database = factory.database
 
     @activity.defn
     async def connect(self, command: ConnectCommand) -> None:
@@ -95,7 +95,7 @@ class Connecting:
         address = None
         if row.redirect_url is not None:
             connector, app = connectors()[row.platform], self._app(platform, row)
-            wire = self._desk.wire_for(platform, _target(connector, row), row.workspace_id, connector.error_of)
+            wire = self._factory.wire_for(platform, _target(connector, row), row.workspace_id, connector.error_of)
             app = await self._register(connector, wire, app, row)
             kept |= {"verifier": secrets.token_urlsafe(_VERIFIER_BYTES), "client_id": app.client_id}
             if platform.registers_itself:
@@ -107,7 +107,7 @@ class Connecting:
     async def _finish(self, row: PendingConnection) -> None:
         if row.outcome is not None and row.outcome.get("final", True):
             return
-        kept = self._desk.vault.open(row.sealed or b"", _context(row))
+        kept = self._factory.vault.open(row.sealed or b"", _context(row))
         given = open_handover(base64.b64decode(kept["private_key"]), row.handover or b"", row.id)
         if row.redirect_url is None:
             await self._connect_with(row, given["credentials"])
@@ -165,7 +165,7 @@ class Connecting:
                     "connection_expired",
                     f"An answer of {platform.label} was lost, and its code works once. Start again.",
                 )
-        wire = self._desk.wire_for(platform, connector.target(row.options), row.workspace_id, connector.error_of)
+        wire = self._factory.wire_for(platform, connector.target(row.options), row.workspace_id, connector.error_of)
         try:
             grant = await connector.exchange(wire, app, code, row.redirect_url or "", kept["verifier"])
         except PlatformError as error:
@@ -189,7 +189,7 @@ class Connecting:
         platform = platforms()[row.platform]
         try:
             found = await connector.candidates(
-                lambda credentials: self._desk.introduce(platform, credentials, row.workspace_id).connection,
+                lambda credentials: self._factory.new_account(platform, credentials, row.workspace_id).connection,
                 app,
                 grant,
                 row.options,
@@ -208,7 +208,7 @@ class Connecting:
     async def _select(self, row: PendingConnection) -> None:
         if row.selected is not None and row.selected.get("final", True):
             return
-        kept = self._desk.vault.open(row.sealed or b"", _context(row))
+        kept = self._factory.vault.open(row.sealed or b"", _context(row))
         platform, stored = platforms()[row.platform], kept["candidates"]
         chosen = []
         for each in row.wanted or []:
@@ -233,9 +233,9 @@ class Connecting:
             where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
             message = f"{platform.label} does not take these credentials: {where or 'a field'} is missing or wrong."
             raise _Refused("invalid_field_value", message, param="credentials") from None
-        newcomer = self._desk.introduce(platform, credentials, row.workspace_id)
+        new_account = self._factory.new_account(platform, credentials, row.workspace_id)
         try:
-            identity = await newcomer.whoami()
+            identity = await new_account.whoami()
         except PlatformError as error:
             if error.kind is Kind.AUTH and "no longer accepts this" in error.message:
                 message = f"{platform.label} does not accept these credentials. Check them and try again."
@@ -243,8 +243,10 @@ class Connecting:
             if error.kind in {Kind.AUTH, Kind.REJECTED}:
                 raise _Refused("credentials_rejected", error.message, param="credentials") from error
             raise
-        candidate = Candidate(identity.user_id, identity.username, "profile", newcomer.credentials, identity=identity)
-        await self._keep(row, [candidate], "outcome", [], [], newcomer.lifetimes)
+        candidate = Candidate(
+            identity.user_id, identity.username, "profile", new_account.credentials, identity=identity
+        )
+        await self._keep(row, [candidate], "outcome", [], [], new_account.lifetimes)
 
     async def _keep(
         self,
@@ -259,8 +261,8 @@ class Connecting:
         platform = platforms()[row.platform]
         verified: list[tuple[Identity, Any]] = []
         for each in chosen:
-            newcomer = self._desk.introduce(platform, each.credentials, row.workspace_id)
-            verified.append((each.identity or await newcomer.whoami(), newcomer.credentials))
+            new_account = self._factory.new_account(platform, each.credentials, row.workspace_id)
+            verified.append((each.identity or await new_account.whoami(), new_account.credentials))
         if row.account_id and [platform.account_id(each.user_id) for each, _ in verified] != [row.account_id]:
             raise _different(platform, row)
         now = datetime.now(UTC)
@@ -274,7 +276,7 @@ class Connecting:
                     known = await session.get(Account, (row.workspace_id, account_id)) is not None
                     account = await save_account(
                         session,
-                        self._desk.vault,
+                        self._factory.vault,
                         workspace_id=row.workspace_id,
                         account_id=account_id,
                         platform=platform.name,
@@ -310,10 +312,10 @@ class Connecting:
         """Return the app with which a connection was begun."""
         if platform.registers_itself:
             return App(kept["client_id"], SecretStr(kept["client_secret"]))
-        return self._desk.registered_apps.by_client(platform, kept["client_id"]) or self._app(platform, row)
+        return self._factory.registered_apps.by_client(platform, kept["client_id"]) or self._app(platform, row)
 
     def _app(self, platform: Platform[Any, Any], row: PendingConnection) -> App:
-        app = self._desk.registered_apps.of_workspace(platform, row.workspace_id)
+        app = self._factory.registered_apps.of_workspace(platform, row.workspace_id)
         if app is None and platform.registers_itself:
             return App("")
         if app is None:
@@ -322,7 +324,7 @@ class Connecting:
         return app
 
     def _seal(self, row: PendingConnection, kept: dict[str, Any]) -> bytes:
-        return self._desk.vault.seal(kept, _context(row))
+        return self._factory.vault.seal(kept, _context(row))
 
     async def _write(self, row: PendingConnection, **values: Any) -> None:
         async def write() -> None:

@@ -6,13 +6,13 @@ from typing import Any
 import structlog
 from temporalio import activity
 
-from activities import verdicts
+from activities import results
 from activities.commands import EditCommand
-from activities.desk import Desk, Step, not_connected
 from activities.errors import try_again, wait_before_retry
 from activities.fence import Fence, Stopwatch
-from activities.heartbeat import beating
+from activities.heartbeat import heartbeating
 from activities.persist import persist
+from activities.step_context import StepContext, StepContextFactory, not_connected
 from domain.attempts import AttemptState
 from domain.outcome import Outcome
 from platforms.base import Absent, Editable, Published
@@ -27,9 +27,9 @@ log = structlog.get_logger(__name__)
 class Editing:
     """Run edits on the networks that have them."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._database: Database = desk.database
+    def __init__(self, factory: StepContextFactory) -> None:
+        self._factory = factory
+        self._database: Database = factory.database
 
     @activity.defn
     async def edit(self, command: EditCommand) -> Outcome | None:
@@ -37,7 +37,7 @@ class Editing:
 
         If it is run again after a crash, it confirms before it sends.
         """
-        async with beating():
+        async with heartbeating():
             written = Stopwatch()
             async with self._database.transaction() as session:
                 edit = await begin_edit(session, command.target_id, command.revision_id)
@@ -45,9 +45,9 @@ class Editing:
                 return None
             platform = platforms()[command.platform]
             try:
-                if not isinstance(platform, Editable) or edit.job.account is None:
+                if not isinstance(platform, Editable) or edit.loaded.account is None:
                     raise not_connected(platform)
-                step = self._desk.open(edit.job)
+                step = self._factory.create(edit.loaded)
                 published = await self._confirmed(platform, step, edit)
                 if published is None:
                     if edit.left_by:
@@ -57,19 +57,19 @@ class Editing:
                     published = await platform.edit(step.connection, _current(edit), edit.text)
             except PlatformError as error:
                 return await self._went_wrong(command, edit, error)
-            note = verdicts.note(step, AttemptState.DONE, "edited")
+            result = results.attempt_result(step, AttemptState.DONE, "edited")
 
             async def write() -> Outcome:
                 async with self._database.answers.transaction() as session:
                     return await settle_edit(
-                        session, edit, published.platform_post_id, published.url, published.editable_until, note
+                        session, edit, published.platform_post_id, published.url, published.editable_until, result
                     )
 
             outcome = await persist(write)
             log.info("target.edited", platform=command.platform, platform_post_id=outcome.platform_post_id)
             return outcome
 
-    async def _confirmed(self, platform: Editable[Any, Any], step: Step, edit: Edit) -> Published | None:
+    async def _confirmed(self, platform: Editable[Any, Any], step: StepContext, edit: Edit) -> Published | None:
         """Return the edit that an earlier try made after all, None if there was none or it surely made none."""
         if edit.left_by is None:
             return None
@@ -94,13 +94,15 @@ class Editing:
         delay = wait_before_retry(platform, error) if again else None
         confirming = error.kind is Kind.UNCONFIRMED or error.code == "edit_unconfirmed"
         decision = f"confirming or trying again in {delay.total_seconds():.0f} s" if delay is not None else "failed"
-        note = verdicts.note(None, AttemptState.UNCONFIRMED if confirming else AttemptState.REFUSED, decision, error)
+        result = results.attempt_result(
+            None, AttemptState.UNCONFIRMED if confirming else AttemptState.REFUSED, decision, error
+        )
 
         async def write() -> Outcome:
             async with self._database.answers.transaction() as session:
                 if delay is None:
-                    return await refuse_edit(session, edit, error.message, error.code, note)
-                return await put_off_edit(session, edit, note)
+                    return await refuse_edit(session, edit, error.message, error.code, result)
+                return await put_off_edit(session, edit, result)
 
         outcome = await persist(write)
         log.info("target.edit_refused", platform=command.platform, kind=error.kind, code=error.code, decision=decision)
@@ -110,5 +112,5 @@ class Editing:
 
 
 def _current(edit: Edit) -> Published:
-    target = edit.job.target
+    target = edit.loaded.target
     return Published(edit.platform_post_id, target.platform_post_url, target.editable_until)

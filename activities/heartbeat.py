@@ -24,7 +24,7 @@ def note_given_back() -> None:
 
 
 @contextlib.asynccontextmanager
-async def beating() -> AsyncIterator[list[str]]:
+async def heartbeating() -> AsyncIterator[list[str]]:
     """Heartbeat while the block runs; the last text put into the yielded list is its progress."""
     progress: list[str] = []
 

@@ -37,16 +37,16 @@ class Meters:
             self._held.add(0, {"platform": platform})
             self._unconfirmed.add(0, {"platform": platform})
 
-    def renewed(self, platform: str, outcome: str) -> None:
+    def record_renewal(self, platform: str, outcome: str) -> None:
         """Count a renewal by its outcome, one of RENEWAL_OUTCOMES."""
         self._renewals.add(1, {"platform": platform, "outcome": outcome})
 
-    def taken_up(self, platform: str, late: timedelta) -> None:
+    def record_start(self, platform: str, late: timedelta) -> None:
         """Note how long after its time a target was taken up by a worker."""
         # Clocks differ: another machine's may have said that it was due.
         self._lateness.record(max(0.0, late.total_seconds()), {"platform": platform})
 
-    def came_to(self, platform: str, outcome: Outcome) -> None:
+    def record_outcome(self, platform: str, outcome: Outcome) -> None:
         """Note where a step has brought a target."""
         if outcome.stale:
             return

@@ -20,14 +20,14 @@ STEP_TIMEOUT = timedelta(minutes=30)
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 
-AT_HAND_WITHIN = timedelta(seconds=10)
-"""How long a step that went on waits to be taken up on the posts' own queue, before it goes to its network's."""
+CONTINUES_WITHIN = timedelta(seconds=10)
+"""How long a step that continues as an activity waits on the posts' own queue before it goes to its network's."""
 
-LEFT = "left_to_its_network"
-"""The type of the error by which a worker of the posts' own queue leaves a step to the network's queue."""
+DECLINED = "declined"
+"""The type of the error by which a worker of the posts' own queue leaves a step to its network's queue."""
 
-GOES_ON = "goes_on"
-"""The type of the error by which it says that a step is not over, and must be asked for as a step of its own."""
+CONTINUES = "continues_as_activity"
+"""The type of the error by which it says that a local activity is not over and continues as an activity."""
 
 FIRST_CONFIRM_WAITS = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 15, 30, 60, 120, 300, 600, 1800))
 """How long to wait before each of the first attempts to confirm a send."""

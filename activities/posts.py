@@ -14,14 +14,14 @@ from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
 from domain.audit import WORKER, Action, AuditEntry
 from domain.outcome import STALE, Outcome
 from domain.ownership import Send, judge_send
-from domain.plan import AtRest, Plan
+from domain.plan import Plan, Unscheduled
 from domain.post import RESULTS, ErrorCategory, TargetStatus
 from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, Write
 from store.database import Database
 from store.models import Target
 from store.plans import plan_with_accounts, read_plan
 from store.post_changes import lock_post, reopen, write_off_post
-from store.publishing import Job
+from store.publishing import LoadedTarget
 from store.sending import Settled, open_target, settle
 
 _LATE = "It could not be published within the time it was given for that. Retry it if it should still go out."
@@ -42,7 +42,7 @@ class Posts:
         self._meters = meters or Meters()
 
     @activity.defn
-    async def read_plan(self, command: PostCommand) -> Plan | AtRest | None:
+    async def read_plan(self, command: PostCommand) -> Plan | Unscheduled | None:
         """Return what the row says that is wanted; None if the post is deleted."""
         async with self._database.reading() as session:
             return await read_plan(session, command.post_id)
@@ -59,7 +59,7 @@ class Posts:
             return await plan_with_accounts(session, post)
 
     @activity.defn
-    async def write_off(self, command: PostCommand) -> Plan | AtRest | None:
+    async def write_off(self, command: PostCommand) -> Plan | Unscheduled | None:
         """Leave the rows of a cancelled post at rest, and return what they say; None if it is deleted."""
         actor, details = await who_cancelled()
         async with self._database.transaction() as session:
@@ -67,7 +67,7 @@ class Posts:
             if post is None:
                 return None
             if post.due_at is None:
-                return AtRest(post_id=post.id, version=post.version)
+                return Unscheduled(post_id=post.id, version=post.version)
             last_moment = await write_off_post(session, post, actor, **details)
             plan = await plan_with_accounts(session, post)
         if last_moment and last_moment > datetime.now(UTC):
@@ -83,40 +83,43 @@ class Posts:
         """
         settled = Settled(Write.GONE, STALE)
         for _ in range(_READINGS):
-            job = await open_target(self._database, command.target_id)
-            if job is None:
+            loaded = await open_target(self._database, command.target_id)
+            if loaded is None:
                 return STALE
-            if command.code == WINDOW_PASSED and judge_send(job.row, command.version, datetime.now(UTC)) is not Send.GO:
+            if (
+                command.code == WINDOW_PASSED
+                and judge_send(loaded.row, command.version, datetime.now(UTC)) is not Send.GO
+            ):
                 # It has been given another time, of which the run does not know yet.
                 return STALE
-            settled = await self._give_up(command, job)
+            settled = await self._give_up(command, loaded)
             if settled.write is Write.MADE:
-                self._meters.came_to(command.platform, settled.outcome)
+                self._meters.record_outcome(command.platform, settled.outcome)
                 break
-            if settled.write is Write.STANDS and job.target.status in RESULTS:
+            if settled.write is Write.STANDS and loaded.target.status in RESULTS:
                 break
         return settled.outcome
 
-    async def _give_up(self, command: GiveUp, job: Job) -> Settled:
+    async def _give_up(self, command: GiveUp, loaded: LoadedTarget) -> Settled:
         """Settle a target by what its rows said; that is not made if they say something else by now."""
         settle_as = functools.partial(settle, self._database, command.target_id)
-        status, before = TargetStatus(job.target.status), BeforeSend(None, due=False)
-        if job.sent and job.sent.state == AttemptState.SENDING:
+        status, before = TargetStatus(loaded.target.status), BeforeSend(None, due=False)
+        if loaded.sent and loaded.sent.state == AttemptState.SENDING:
             given_up = AttemptResult(AttemptState.UNCONFIRMED, "given up while the answer was out", code=WORKER_LOST)
             unconfirmed = transitions.unconfirmed(command.code, "The network's answer was lost.")
             entry = _given_up(command, Action.UNCONFIRMED)
-            return await settle_as(AnswerTo(job.sent.id), unconfirmed, given_up, entry)
+            return await settle_as(AnswerTo(loaded.sent.id), unconfirmed, given_up, entry)
         if status is TargetStatus.UNCONFIRMED:
-            confirmation = ConfirmationOf(job.sent.id if job.sent else None, datetime.now(UTC))
+            confirmation = ConfirmationOf(loaded.sent.id if loaded.sent else None, datetime.now(UTC))
             entry = _given_up(command, Action.UNCONFIRMED)
             return await settle_as(confirmation, transitions.resting(), entry=entry)
         if status.is_unsent:
-            category = ErrorCategory(job.target.error_category or ErrorCategory.PLATFORM)
-            change = transitions.failed(_last_words(job.target), command.code, category)
-            return await settle_as(before, change, entry=_given_up(command, Action.FAILED))
-        if command.code == "incomplete" and not job.target.warning:
+            category = ErrorCategory(loaded.target.error_category or ErrorCategory.PLATFORM)
+            transition = transitions.failed(_last_words(loaded.target), command.code, category)
+            return await settle_as(before, transition, entry=_given_up(command, Action.FAILED))
+        if command.code == "incomplete" and not loaded.target.warning:
             return await settle_as(before, transitions.incomplete(_INCOMPLETE))
-        return Settled(Write.STANDS, job.outcome)
+        return Settled(Write.STANDS, loaded.outcome)
 
 
 def _given_up(command: GiveUp, action: Action) -> AuditEntry:

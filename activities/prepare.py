@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 import structlog
 from temporalio import activity
 
-from activities import verdicts
+from activities import results
 from activities.commands import TargetCommand
-from activities.desk import Desk, Step
 from activities.errors import give_slot_back, sooner, time_left, try_again, wait_for_slot
-from activities.heartbeat import beating
+from activities.heartbeat import heartbeating
 from activities.persist import persist
 from activities.rate_limiting import RateLimited, RateLimiter
 from activities.refused_accounts import judge_refusal, refuse_account
+from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import AttemptState, AttemptStep
 from domain.outcome import STALE, Outcome
@@ -28,39 +28,39 @@ from store.sending import open_target, settle
 log = structlog.get_logger(__name__)
 
 
-async def make_ready(step: Step) -> Attempt | None:
+async def make_ready(step: StepContext) -> Attempt | None:
     """Prepare a target. Return the line for its attempt log, None if nothing had to be asked of the network.
 
     Raises PlatformError, MediaBusy.
     """
     started = datetime.now(UTC)
     await step.check_media()
-    if step.platform.prepares(step.sending.draft):
-        await step.platform.prepare(step.connection, step.sending)
+    if step.platform.prepares(step.context.draft):
+        await step.platform.prepare(step.connection, step.context)
     if not step.last:
         return None
-    ready = verdicts.note(step, AttemptState.DONE, decisions.READY)
-    return finished_step(step.sending.target_id, AttemptStep.PREPARE, started, ready)
+    ready = results.attempt_result(step, AttemptState.DONE, decisions.READY)
+    return finished_step(step.context.target_id, AttemptStep.PREPARE, started, ready)
 
 
 class Preparing:
     """Prepare targets ahead of their time."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._database = desk.database
-        self._rate_limiter = RateLimiter(desk.database, on=desk.platform_rate_limits)
+    def __init__(self, factory: StepContextFactory) -> None:
+        self._factory = factory
+        self._database = factory.database
+        self._rate_limiter = RateLimiter(factory.database, on=factory.platform_rate_limits)
 
     @activity.defn
     async def prepare(self, command: TargetCommand) -> Outcome:
         """Upload and build ahead of time what publishing will need. What is refused here is tried again when due."""
-        async with beating() as progress:
-            job = await open_target(self._database, command.target_id)
-            if job is None or job.target.status != TargetStatus.PENDING:
-                return STALE if job is None else job.outcome
-            step: Step | None = None
+        async with heartbeating() as progress:
+            loaded = await open_target(self._database, command.target_id)
+            if loaded is None or loaded.target.status != TargetStatus.PENDING:
+                return STALE if loaded is None else loaded.outcome
+            step: StepContext | None = None
             try:
-                step = self._desk.open(job, progress.append)
+                step = self._factory.create(loaded, progress.append)
                 await self._rate_limiter.before_preparing(step)
                 async with step.keeper.deferring():
                     prepared = await make_ready(step)
@@ -75,14 +75,14 @@ class Preparing:
                 raise give_slot_back(platforms()[command.platform], busy, sooner(busy.wait)) from busy
             except PlatformError as error:
                 await self._not_prepared(command, step, error)
-            return job.outcome
+            return loaded.outcome
 
-    async def _not_prepared(self, command: TargetCommand, step: Step | None, error: PlatformError) -> None:
+    async def _not_prepared(self, command: TargetCommand, step: StepContext | None, error: PlatformError) -> None:
         """Note why a target could not be prepared ahead; raise for Temporal if the step is to be run again."""
         platform = platforms()[command.platform]
         if error.kind is Kind.AUTH and step:
-            error = await judge_refusal(self._desk, step, error)
-        delay = verdicts.wait_for_next_try(platform, error)
+            error = await judge_refusal(self._factory, step, error)
+        delay = results.wait_for_next_try(platform, error)
         await self._rate_limiter.record_refusal(step, error, delay, sending=False)
         if error.kind in PASSING:
             raise try_again(platform, error, delay) from error
@@ -90,8 +90,8 @@ class Preparing:
         if error.kind is Kind.AUTH and step:
             await refuse_account(self._database, step, error)
         if error.kind is Kind.OPERATOR and step:
-            await self._desk.apps.refuse(step.account, error)
-        note = verdicts.note(step, AttemptState.REFUSED, "tried again when the post is due", error)
+            await self._factory.apps.refuse(step.account, error)
+        note = results.attempt_result(step, AttemptState.REFUSED, "tried again when the post is due", error)
         before = BeforeSend(command.version, due=False)
         warned = transitions.warned(error.message)
         await persist(lambda: settle(self._database.answers, command.target_id, before, warned, note))

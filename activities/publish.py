@@ -8,19 +8,19 @@ from typing import Any
 import structlog
 from temporalio import activity
 
-from activities import verdicts
+from activities import results
 from activities.commands import TargetCommand
 from activities.complete import completed
-from activities.desk import Desk, Step
+from activities.delay import after_delay
 from activities.errors import HELD, count_tries, give_slot_back, refused, sooner, time_left, try_again
 from activities.fence import Fence, Stopwatch
-from activities.heartbeat import beating
-from activities.moment import after_a_moment
+from activities.heartbeat import heartbeating
 from activities.options import LONGEST_WAIT_IN_STEP, confirm_waits
 from activities.persist import persist
 from activities.prepare import make_ready
 from activities.rate_limiting import RateLimited, RateLimiter
 from activities.refused_accounts import judge_refusal, refuse_account
+from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
 from domain.audit import WORKER, Action, AuditEntry
@@ -35,7 +35,7 @@ from platforms.registry import platforms
 from store.accounts import accept_account
 from store.claims import claim, posts_of_other_targets
 from store.models import Attempt
-from store.publishing import Job, load
+from store.publishing import LoadedTarget, load
 from store.sending import begin_send, open_target, settle, take_up
 
 log = structlog.get_logger(__name__)
@@ -77,11 +77,11 @@ async def _finished(sending: Coroutine[Any, Any, Published]) -> Published:
 class Publishing:
     """Publish targets: open, acquire a rate limit slot, prepare, begin, send, settle."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._database = desk.database
-        self._rate_limiter = RateLimiter(desk.database, on=desk.platform_rate_limits)
-        self._meters = desk.meters
+    def __init__(self, factory: StepContextFactory) -> None:
+        self._factory = factory
+        self._database = factory.database
+        self._rate_limiter = RateLimiter(factory.database, on=factory.platform_rate_limits)
+        self._meters = factory.meters
 
     @activity.defn
     async def publish(self, command: TargetCommand) -> Outcome:
@@ -89,16 +89,16 @@ class Publishing:
 
         What has not been prepared ahead is prepared first.
         """
-        async with beating() as progress:
-            step: Step | None = None
+        async with heartbeating() as progress:
+            step: StepContext | None = None
             try:
                 step = await self._open(command, progress)
                 async with step.keeper.deferring():
                     await self._rate_limiter.before_publishing(step)
-                    async with after_a_moment(lambda: take_up(self._database, command.target_id, command.version)):
+                    async with after_delay(lambda: take_up(self._database, command.target_id, command.version)):
                         prepared = await make_ready(step)
                     await self._rate_limiter.before_sending(step)
-                    await step.platform.choose(step.sending)
+                    await step.platform.choose(step.context)
                 written = Stopwatch()
                 attempt = await self._begin(command, step, prepared)
             except _Ended as ended:
@@ -112,27 +112,31 @@ class Publishing:
             step.connection.wire.fence = Fence(self._database.answers, attempt.id, written)
             return await self._send(command, step, attempt)
 
-    async def _open(self, command: TargetCommand, progress: list[str]) -> Step:
+    async def _open(self, command: TargetCommand, progress: list[str]) -> StepContext:
         """Open a target for sending. Raises _Ended if it may not be sent, PlatformError."""
-        job = await open_target(self._database, command.target_id)
-        if job is None or not job.is_free or judge_send(job.row, command.version, datetime.now(UTC)) is not Send.GO:
-            raise _Ended(await self._where_it_stands(command, job))
-        if job.target.begun_at is None and job.target.due_at:
-            self._meters.taken_up(command.platform, datetime.now(UTC) - job.target.due_at)
-        if job.account and job.account.refused_at:
-            raise PlatformError(Kind.AUTH, job.account.refusal or "", code=job.account.refusal_code or "")
-        step = self._desk.open(job, progress.append)
-        self._desk.apps.check(step.account, step.refusal_applies, job.target.released_at)
-        if job.unconfirmed_since:
+        loaded = await open_target(self._database, command.target_id)
+        if (
+            loaded is None
+            or not loaded.is_free
+            or judge_send(loaded.row, command.version, datetime.now(UTC)) is not Send.GO
+        ):
+            raise _Ended(await self._where_it_stands(command, loaded))
+        if loaded.target.begun_at is None and loaded.target.due_at:
+            self._meters.record_start(command.platform, datetime.now(UTC) - loaded.target.due_at)
+        if loaded.account and loaded.account.refused_at:
+            raise PlatformError(Kind.AUTH, loaded.account.refusal or "", code=loaded.account.refusal_code or "")
+        step = self._factory.create(loaded, progress.append)
+        self._factory.apps.check(step.account, step.refusal_applies, loaded.target.released_at)
+        if loaded.unconfirmed_since:
             async with self._database.reading() as session:
-                step.sending.taken = await posts_of_other_targets(session, job.target, job.unconfirmed_since)
-        step.called_double = job.sent is not None and job.sent.code == DUPLICATE
+                step.context.taken = await posts_of_other_targets(session, loaded.target, loaded.unconfirmed_since)
+        step.called_double = loaded.sent is not None and loaded.sent.code == DUPLICATE
         # The rules were checked when the post was made; the account or the limits may be others by now.
-        if broken := step.platform.violations(step.sending.draft, step.connection.account):
+        if broken := step.platform.violations(step.context.draft, step.connection.account):
             raise PlatformError(Kind.REJECTED, broken[0].error, code=broken[0].code)
         return step
 
-    async def _begin(self, command: TargetCommand, step: Step, prepared: Attempt | None) -> Attempt:
+    async def _begin(self, command: TargetCommand, step: StepContext, prepared: Attempt | None) -> Attempt:
         """Take a target for its one send. Raises _Ended if it may not be sent any more, PlatformError."""
         begun = await begin_send(self._database, command.target_id, command.version, prepared, *step.keeper.hand_over())
         if begun is Write.OVERTAKEN:
@@ -141,33 +145,33 @@ class Publishing:
             raise _Ended(await self._where_it_stands(command))
         return begun
 
-    async def _where_it_stands(self, command: TargetCommand, job: Job | None = None) -> Outcome:
+    async def _where_it_stands(self, command: TargetCommand, loaded: LoadedTarget | None = None) -> Outcome:
         """Return where a target stands that may not be sent; a send that was left behind becomes unconfirmed."""
-        job = job or await open_target(self._database.answers, command.target_id)
+        loaded = loaded or await open_target(self._database.answers, command.target_id)
         now = datetime.now(UTC)
-        match judge_send(job.row if job else None, command.version, now):
-            case Send.EARLY if job:
-                early = wait_until_due(job.row, now)
+        match judge_send(loaded.row if loaded else None, command.version, now):
+            case Send.EARLY if loaded:
+                early = wait_until_due(loaded.row, now)
                 log.info("target.early", platform=command.platform, seconds=early.total_seconds())
-                return job.outcome.model_copy(update={"early": early})
-            case Send.GO if job and job.target.status in RESULTS:
-                return job.outcome
-            case Send.GO if job and job.sent and not job.is_free:
+                return loaded.outcome.model_copy(update={"early": early})
+            case Send.GO if loaded and loaded.target.status in RESULTS:
+                return loaded.outcome
+            case Send.GO if loaded and loaded.sent and not loaded.is_free:
                 # The run that wrote this attempt may have died after the request, or may still wait for the answer.
-                code = job.sent.code or WORKER_LOST
-                lost = AttemptResult(AttemptState.UNCONFIRMED, job.sent.decision or _LOST, code=code)
+                code = loaded.sent.code or WORKER_LOST
+                lost = AttemptResult(AttemptState.UNCONFIRMED, loaded.sent.decision or _LOST, code=code)
                 unconfirmed = transitions.unconfirmed(code, "The network's answer was lost.")
-                return await self._settle(command, AnswerTo(job.sent.id), unconfirmed, lost)
+                return await self._settle(command, AnswerTo(loaded.sent.id), unconfirmed, lost)
             case _:
                 return STALE
 
-    async def _send(self, command: TargetCommand, step: Step, attempt: Attempt) -> Outcome:
+    async def _send(self, command: TargetCommand, step: StepContext, attempt: Attempt) -> Outcome:
         answer = AnswerTo(attempt.id)
-        asked_before = step.sending.started_at is not None
-        step.sending.started_at = step.sending.started_at or attempt.started_at
+        asked_before = step.context.started_at is not None
+        step.context.started_at = step.context.started_at or attempt.started_at
         step.keeper.going_public = step.media.sends = True
         try:
-            published = await _finished(step.platform.publish(step.connection, step.sending))
+            published = await _finished(step.platform.publish(step.connection, step.context))
             if asked_before:
                 await self._keep(command, published)
         except PlatformError as error:
@@ -177,16 +181,16 @@ class Publishing:
             if error.kind is not Kind.UNCONFIRMED and not landed:
                 return await self._refused(command, step, answer, error)
             soon = next(confirm_waits())
-            note = verdicts.note(
+            result = results.attempt_result(
                 step, AttemptState.UNCONFIRMED, "confirming on the network before anything else", error, soon
             )
-            return await self._close(command, answer, transitions.unconfirmed(error.code, error.message), note)
+            return await self._close(command, answer, transitions.unconfirmed(error.code, error.message), result)
         step.connection.wire.fence = None
-        note = verdicts.note(step, AttemptState.DONE, decisions.PUBLISHED)
+        result = results.attempt_result(step, AttemptState.DONE, decisions.PUBLISHED)
         published, incomplete = await completed(step, published)
-        outcome = await self._close(command, answer, verdicts.published(published), note)
+        outcome = await self._close(command, answer, results.published(published), result)
         await self._rate_limiter.record_quota(step)
-        await self._desk.apps.accept(step.account, step.refusal_applies)
+        await self._factory.apps.accept(step.account, step.refusal_applies)
         if step.account.refusals:
             async with self._database.answers.transaction() as session:
                 await accept_account(session, step.account, published=True)
@@ -200,8 +204,8 @@ class Publishing:
 
         async def keep() -> bool:
             async with self._database.answers.transaction() as session:
-                job = await load(session, command.target_id)
-                return job is None or await claim(session, job, published.platform_post_id, by_text=False)
+                loaded = await load(session, command.target_id)
+                return loaded is None or await claim(session, loaded, published.platform_post_id, by_text=False)
 
         if not await persist(keep):
             raise PlatformError(Kind.UNCONFIRMED, "The network named another post.", code=DUPLICATE)
@@ -210,45 +214,50 @@ class Publishing:
         self,
         command: TargetCommand,
         basis: Basis,
-        change: TargetTransition,
-        note: AttemptResult | None = None,
+        transition: TargetTransition,
+        result: AttemptResult | None = None,
         entry: AuditEntry | None = None,
     ) -> Outcome:
         """Write what the step came to; return where the target stands then."""
         answers = self._database.answers
-        settled = await persist(lambda: settle(answers, command.target_id, basis, change, note, entry))
+        settled = await persist(lambda: settle(answers, command.target_id, basis, transition, result, entry))
         if settled.write is Write.MADE:
-            self._meters.came_to(command.platform, settled.outcome)
+            self._meters.record_outcome(command.platform, settled.outcome)
         elif isinstance(basis, BeforeSend):
             # The post has changed, or another run of this step has sent it: then only what that came to counts.
             return await self._where_it_stands(command)
         return settled.outcome
 
     async def _close(
-        self, command: TargetCommand, basis: Basis, change: TargetTransition, note: AttemptResult
+        self, command: TargetCommand, basis: Basis, transition: TargetTransition, result: AttemptResult
     ) -> Outcome:
-        outcome = await self._settle(command, basis, change, note)
+        outcome = await self._settle(command, basis, transition, result)
         log.info(
             "target.step",
             platform=command.platform,
             status=outcome.status,
-            decision=note.decision,
-            code=note.code,
-            http_status=note.http_status,
+            decision=result.decision,
+            code=result.code,
+            http_status=result.http_status,
         )
         return outcome
 
-    async def _wait_for_slot(self, command: TargetCommand, step: Step | None, limited: RateLimited) -> Outcome:
+    async def _wait_for_slot(self, command: TargetCommand, step: StepContext | None, limited: RateLimited) -> Outcome:
         """Save that a target waits for its account's rate limit: held if that may take hours or comes too late."""
-        change, entry = transitions.waiting(datetime.now(UTC) + limited.wait), None
+        transition, entry = transitions.waiting(datetime.now(UTC) + limited.wait), None
         if limited.capped or limited.wait > time_left():
-            used_up = verdicts.quota_used_up(platforms()[command.platform], limited.wait)
+            used_up = results.quota_used_up(platforms()[command.platform], limited.wait)
             # Held without an attempt, which the history could be read off.
-            change, entry = verdicts.held(used_up), AuditEntry(Action.HELD, WORKER, details=(("code", used_up.code),))
+            transition, entry = (
+                results.held(used_up),
+                AuditEntry(Action.HELD, WORKER, details=(("code", used_up.code),)),
+            )
         prepared: AttemptResult | None = None
         if step and step.last:
-            prepared = verdicts.note(step, AttemptState.DONE, "ready, and waiting for its account's rate limit")
-        outcome = await self._settle(command, BeforeSend(command.version), change, prepared, entry)
+            prepared = results.attempt_result(
+                step, AttemptState.DONE, "ready, and waiting for its account's rate limit"
+            )
+        outcome = await self._settle(command, BeforeSend(command.version), transition, prepared, entry)
         log.info(
             "target.rate_limited",
             platform=command.platform,
@@ -260,39 +269,39 @@ class Publishing:
     async def _wait_for_media(self, command: TargetCommand, busy: MediaBusy) -> Outcome:
         """Raise for Temporal to run the step again after other media of the workspace; no attempt is noted."""
         delay = sooner(busy.wait)
-        outcome = await self._settle(command, BeforeSend(command.version), verdicts.tried_again(delay, busy))
+        outcome = await self._settle(command, BeforeSend(command.version), results.tried_again(delay, busy))
         if outcome.stale or outcome.early or outcome.status in RESULTS:
             return outcome
         log.info("target.waits_for_media", platform=command.platform, seconds=delay.total_seconds())
         raise give_slot_back(platforms()[command.platform], busy, delay) from busy
 
     async def _refused(
-        self, command: TargetCommand, step: Step | None, basis: AnswerTo | BeforeSend, error: PlatformError
+        self, command: TargetCommand, step: StepContext | None, basis: AnswerTo | BeforeSend, error: PlatformError
     ) -> Outcome:
         """Write down a definite refusal; raise if Temporal is to run the step again soon."""
         platform, sending = platforms()[command.platform], isinstance(basis, AnswerTo)
         if error.kind is Kind.AUTH and step:
-            error = await judge_refusal(self._desk, step, error)
-        delay = verdicts.wait_for_next_try(platform, error, command.tries)
+            error = await judge_refusal(self._factory, step, error)
+        delay = results.wait_for_next_try(platform, error, command.tries)
         if error.kind in HELD and await self._holds(step, error):
             if error.kind is Kind.OPERATOR and step:
-                await self._desk.apps.refuse(step.account, error)
-            wait = verdicts.wait_while_held(error)
-            note = verdicts.note(step, AttemptState.REFUSED, _HELD_UNTIL[error.kind], error, wait)
-            outcome = await self._close(command, basis, verdicts.held(error), note)
+                await self._factory.apps.refuse(step.account, error)
+            wait = results.wait_while_held(error)
+            result = results.attempt_result(step, AttemptState.REFUSED, _HELD_UNTIL[error.kind], error, wait)
+            outcome = await self._close(command, basis, results.held(error), result)
             await self._rate_limiter.record_refusal(step, error, delay, sending=sending)
             return outcome
         if error.kind not in PASSING | HELD:
             # Its owner may mend a file where it is before trying again.
-            self._desk.forget_files(command.post_id)
-            note = verdicts.note(step, AttemptState.REFUSED, decisions.FAILED, error)
-            outcome = await self._close(command, basis, verdicts.refused(error), note)
+            self._factory.forget_files(command.post_id)
+            result = results.attempt_result(step, AttemptState.REFUSED, decisions.FAILED, error)
+            outcome = await self._close(command, basis, results.refused(error), result)
             if outcome.status is TargetStatus.FAILED:
                 raise refused(platform, error, outcome) from error
             return outcome
         decision = f"trying again in {delay.total_seconds():.0f} s"
-        note = verdicts.note(step, AttemptState.REFUSED, decision, error, delay)
-        outcome = await self._close(command, basis, verdicts.tried_again(delay, error), note)
+        result = results.attempt_result(step, AttemptState.REFUSED, decision, error, delay)
+        outcome = await self._close(command, basis, results.tried_again(delay, error), result)
         if outcome.stale or outcome.early or outcome.status in RESULTS:
             return outcome
         await self._rate_limiter.record_refusal(step, error, delay, sending=sending)
@@ -300,6 +309,6 @@ class Publishing:
             return outcome.model_copy(update={"tries": count_tries(command.tries)})
         raise try_again(platform, error, delay) from error
 
-    async def _holds(self, step: Step | None, error: PlatformError) -> bool:
+    async def _holds(self, step: StepContext | None, error: PlatformError) -> bool:
         """Tell whether a refusal holds the target: not if its account was reconnected meanwhile."""
         return step is None or error.kind is not Kind.AUTH or await refuse_account(self._database, step, error)

@@ -14,8 +14,8 @@ from weakref import WeakValueDictionary
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities.desk import Step
-from activities.verdicts import DEFAULT_QUOTA_WAIT
+from activities.results import DEFAULT_QUOTA_WAIT
+from activities.step_context import StepContext
 from domain.attempts import AttemptStep
 from domain.rate_limits import Quota, RateLimit, Slot
 from platforms.base import ReportsQuota
@@ -80,25 +80,25 @@ class RateLimiter:
         self._on = on
         self._gates: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
-    async def before_preparing(self, step: Step) -> None:
+    async def before_preparing(self, step: StepContext) -> None:
         """Acquire the slot of a target that is prepared ahead. Raises RateLimited."""
         if self._on:
             await self._reserve_all(step, [_preparing(step)])
 
-    async def before_publishing(self, step: Step) -> None:
+    async def before_publishing(self, step: StepContext) -> None:
         """Acquire the slot to publish a target, and to prepare it if that is still to be done. Raises RateLimited."""
         if self._on:
-            prepares = step.platform.prepares(step.sending.draft) and not step.sending.handles
+            prepares = step.platform.prepares(step.context.draft) and not step.context.handles
             await self._reserve_all(step, [_preparing(step), _publishing(step)] if prepares else [_publishing(step)])
             step.slot_taken_at = time.monotonic()
 
-    async def before_sending(self, step: Step) -> None:
+    async def before_sending(self, step: StepContext) -> None:
         """Acquire the slot again if it was acquired a while ago. Raises RateLimited."""
         if self._on and time.monotonic() - step.slot_taken_at > _REACQUIRE_AFTER_S:
             await self._reserve_all(step, [_publishing(step)])
             step.slot_taken_at = time.monotonic()
 
-    async def record_quota(self, step: Step) -> None:
+    async def record_quota(self, step: StepContext) -> None:
         """Save the quota that the network reported when it published, if little remains."""
         reported = next((each.quota for each in reversed(step.last) if each.quota), None)
         if self._on and reported and reported.resets_at and reported.remaining <= _LOW_QUOTA:
@@ -106,7 +106,9 @@ class RateLimiter:
             since = datetime.now(UTC) - timedelta(seconds=time.monotonic() - step.slot_taken_at)
             await self._report(step, AttemptStep.PUBLISH, since, reported.remaining, reported.resets_at)
 
-    async def record_refusal(self, step: Step | None, error: PlatformError, delay: timedelta, *, sending: bool) -> None:
+    async def record_refusal(
+        self, step: StepContext | None, error: PlatformError, delay: timedelta, *, sending: bool
+    ) -> None:
         """Keep the account's other targets from being refused for the same limit."""
         if self._on and step and error.kind in {Kind.RATE_LIMITED, Kind.CAPPED}:
             everything = sending or error.kind is Kind.CAPPED
@@ -114,13 +116,13 @@ class RateLimiter:
             until = now + min(delay, _longest_report(step))
             await self._report(step, AttemptStep.PUBLISH if everything else AttemptStep.PREPARE, now, 0, until)
 
-    async def _report(self, step: Step, name: str, since: datetime, remaining: int, until: datetime) -> None:
+    async def _report(self, step: StepContext, name: str, since: datetime, remaining: int, until: datetime) -> None:
         async with self._database.answers.transaction() as session:
             await record_quota(
                 session, _bucket(step, name), since, remaining, min(until, datetime.now(UTC) + _longest_report(step))
             )
 
-    async def _reserve_all(self, step: Step, buckets: Sequence[BucketLimits]) -> None:
+    async def _reserve_all(self, step: StepContext, buckets: Sequence[BucketLimits]) -> None:
         gate = self._gates.setdefault((step.server, step.account.id), asyncio.Lock())
         while True:
             # One at a time in a process: the others would each hold a connection to wait for the bucket's lock, or
@@ -138,14 +140,14 @@ class RateLimiter:
             await asyncio.sleep(slot.wait.total_seconds())
 
     async def _try_acquire(
-        self, step: Step, buckets: Sequence[BucketLimits], *, without_query: bool = False
+        self, step: StepContext, buckets: Sequence[BucketLimits], *, without_query: bool = False
     ) -> Slot | None:
         """Acquire a slot in each bucket, or in none; return the latest. None: the quota must be queried first."""
         asks = isinstance(step.platform, ReportsQuota) and not without_query
         async with self._database.transaction() as session:
             slots = []
             for bucket, rate_limits in buckets:
-                reservation = await reserve(session, bucket, step.sending.target_id, step.last_send)
+                reservation = await reserve(session, bucket, step.context.target_id, step.last_send)
                 if asks and bucket.step == AttemptStep.PUBLISH and reservation.needs_query:
                     return None
                 slots.append(
@@ -159,12 +161,12 @@ class RateLimiter:
                         await release(session, reservation)
             return longest
 
-    async def _refresh_quota(self, step: Step, platform: ReportsQuota[Any], bucket: Bucket) -> None:
+    async def _refresh_quota(self, step: StepContext, platform: ReportsQuota[Any], bucket: Bucket) -> None:
         """Have one process ask the network for the quota; the others wait for it, as long as the query may take."""
         give_up = time.monotonic() + _QUERY_TIMEOUT_S
         while True:
             async with self._database.transaction() as session:
-                reservation = await reserve(session, bucket, step.sending.target_id, step.last_send)
+                reservation = await reserve(session, bucket, step.context.target_id, step.last_send)
                 if not reservation.needs_query:
                     return
                 granted = await lease_quota_query(session, bucket, _QUERY_LEASE)
@@ -175,7 +177,7 @@ class RateLimiter:
                 return
             await asyncio.sleep(_POLL_S)
 
-    async def _query_quota(self, step: Step, platform: ReportsQuota[Any], reservation: Reservation) -> None:
+    async def _query_quota(self, step: StepContext, platform: ReportsQuota[Any], reservation: Reservation) -> None:
         """Ask the network for the quota. If it does not answer in time, posts go on; it is asked again later."""
         quota, seen = None, len(step.last)
         try:
@@ -199,19 +201,19 @@ class RateLimiter:
             )
 
 
-def _preparing(step: Step) -> BucketLimits:
-    return _bucket(step, AttemptStep.PREPARE), step.platform.prepare_rate_limits(step.sending.draft)
+def _preparing(step: StepContext) -> BucketLimits:
+    return _bucket(step, AttemptStep.PREPARE), step.platform.prepare_rate_limits(step.context.draft)
 
 
-def _publishing(step: Step) -> BucketLimits:
+def _publishing(step: StepContext) -> BucketLimits:
     return _bucket(step, AttemptStep.PUBLISH), step.platform.rules.rate_limits
 
 
-def _bucket(step: Step, name: str) -> Bucket:
+def _bucket(step: StepContext, name: str) -> Bucket:
     return Bucket(step.platform.name, step.server, step.account.id, name)
 
 
-def _longest_report(step: Step) -> timedelta:
+def _longest_report(step: StepContext) -> timedelta:
     return _LONGEST_REPORT if step.vouched else _LONGEST_REPORT_OF_NAMED_SERVER
 
 

@@ -5,8 +5,8 @@ import asyncio
 import structlog
 from temporalio import activity
 
-from activities.desk import Desk, Step
 from activities.persist import persist
+from activities.step_context import StepContext, StepContextFactory
 from platforms.errors import Kind, PlatformError
 from store import accounts
 from store.database import Database
@@ -19,7 +19,7 @@ _QUESTION_S = 20
 """Seconds that the network gets to say whose credentials these are."""
 
 
-async def judge_refusal(desk: Desk, step: Step, error: PlatformError) -> PlatformError:
+async def judge_refusal(factory: StepContextFactory, step: StepContext, error: PlatformError) -> PlatformError:
     """Return what an answer of kind `auth` means, once the network was asked who the account is.
 
     A refused account holds all of its posts, so one post's answer alone does not refuse it: a forbidden reply or board
@@ -28,7 +28,7 @@ async def judge_refusal(desk: Desk, step: Step, error: PlatformError) -> Platfor
     """
     try:
         async with asyncio.timeout(_QUESTION_S):
-            await desk.asks_about(step.account)
+            await factory.whoami(step.account)
     except PlatformError as answer:
         if answer.kind is Kind.AUTH:
             return error
@@ -39,7 +39,7 @@ async def judge_refusal(desk: Desk, step: Step, error: PlatformError) -> Platfor
     return error.as_rejected() if activity.info().attempt >= _TRIES else _later(error)
 
 
-async def refuse_account(database: Database, step: Step, error: PlatformError) -> bool:
+async def refuse_account(database: Database, step: StepContext, error: PlatformError) -> bool:
     """Hold all posts of an account that its network refuses; False where it was reconnected meanwhile."""
 
     async def refuse() -> bool:

@@ -72,7 +72,7 @@ _CONCURRENCY = 10
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _Renewal:
     """One renewal: of which account, from which sealed credentials, how, and by which rules."""
 
     key: Key
@@ -119,26 +119,35 @@ class Renewals:
         """
         key = account.workspace_id, account.id
         stored = open_credentials(self._vault, account)
-        job = _Job(key, account.platform, server, account.credentials, stored, change, rules, anyway)
+        renewal = _Renewal(key, account.platform, server, account.credentials, stored, change, rules, anyway)
         try:
             async with asyncio.timeout(_TIMEOUT_S):
-                newest = await self._newest(job)
+                newest = await self._newest(renewal)
         except TimeoutError as error:
-            raise _still_renewing(job) from error
+            raise _still_renewing(renewal) from error
         if newest is None:
             return None
         for name in ("expires_at", "refresh_expires_at", "scopes", "renew_at", "renewed_at", *_STATE):
             setattr(account, name, getattr(newest, name))
         return newest.credentials
 
-    async def _newest(self, job: _Job) -> Account | None:
-        used = job.used
+    async def _newest(self, renewal: _Renewal) -> Account | None:
+        used = renewal.used
         while True:
-            running = self._running.get(job.key) or self._begin(job)
+            running = self._running.get(renewal.key) or self._begin(renewal)
             newest = await asyncio.shield(running)
-            if newest is not None and self._only_resealed(job.key, newest.credentials, used):
+            if newest is not None and self._only_resealed(renewal.key, newest.credentials, used):
                 used = newest.credentials
-                job = _Job(job.key, job.platform, job.server, used, job.stored, job.change, job.rules, job.anyway)
+                renewal = _Renewal(
+                    renewal.key,
+                    renewal.platform,
+                    renewal.server,
+                    used,
+                    renewal.stored,
+                    renewal.change,
+                    renewal.rules,
+                    renewal.anyway,
+                )
             # A renewal that began before the account was reconnected has replaced nothing.
             elif newest is None or newest.credentials != used:
                 return newest
@@ -167,143 +176,148 @@ class Renewals:
             await asyncio.gather(*left, return_exceptions=True)
         await self._locks.close()
 
-    def _begin(self, job: _Job) -> asyncio.Task[Account | None]:
+    def _begin(self, renewal: _Renewal) -> asyncio.Task[Account | None]:
         if self._stopping:
             raise PlatformError(Kind.TRANSIENT, "The worker is stopping.", code="worker_stops")
-        if not self._on and job.rules is not None:
+        if not self._on and renewal.rules is not None:
             message = "This service is set to renew no tokens (SOCIALSYNCER_RENEWALS)."
             raise PlatformError(Kind.OPERATOR, message, code="renewals_off")
-        task = self._running[job.key] = asyncio.create_task(self._run(job))
-        task.add_done_callback(lambda done: self._ended(job, done))
+        task = self._running[renewal.key] = asyncio.create_task(self._run(renewal))
+        task.add_done_callback(lambda done: self._ended(renewal, done))
         return task
 
-    def _ended(self, job: _Job, task: asyncio.Task[Account | None]) -> None:
-        del self._running[job.key]
+    def _ended(self, renewal: _Renewal, task: asyncio.Task[Account | None]) -> None:
+        del self._running[renewal.key]
         if not task.cancelled() and (error := task.exception()):
             code = error.code if isinstance(error, PlatformError) else type(error).__name__
-            log.warning("credentials.not_renewed", account_id=job.key[1], platform=job.platform, code=code)
+            log.warning("credentials.not_renewed", account_id=renewal.key[1], platform=renewal.platform, code=code)
 
-    async def _run(self, job: _Job) -> Account | None:
+    async def _run(self, renewal: _Renewal) -> Account | None:
         asked = Stopwatch()
-        lease = await self._lease(job, asked)
+        lease = await self._lease(renewal, asked)
         if lease is None or not lease.granted:
             return lease.account if lease else None
         try:
-            return await self._under(lease, job, asked)
+            return await self._under(lease, renewal, asked)
         finally:
-            await self._unless_away(self._locks.release(job.key))
+            await self._unless_away(self._locks.release(renewal.key))
 
-    async def _under(self, lease: Lease, job: _Job, asked: Stopwatch) -> Account | None:
+    async def _under(self, lease: Lease, renewal: _Renewal, asked: Stopwatch) -> Account | None:
         try:
-            _demand_pause_is_over(lease, job)
-            async with self._room.setdefault(job.server or job.platform, asyncio.Semaphore(_CONCURRENCY)):
-                changed = await _within(CALL_S, job.change(job.stored, lambda: _demand_in_time(asked)))
+            _demand_pause_is_over(lease, renewal)
+            async with self._room.setdefault(renewal.server or renewal.platform, asyncio.Semaphore(_CONCURRENCY)):
+                changed = await _within(CALL_S, renewal.change(renewal.stored, lambda: _demand_in_time(asked)))
         except PlatformError as error:
-            return await self._failed(lease, job, error)
+            return await self._failed(lease, renewal, error)
         except TimeoutError:
             return await self._failed(
-                lease, job, PlatformError(Kind.TRANSIENT, f"{job.label} did not answer.", code="timed_out")
+                lease, renewal, PlatformError(Kind.TRANSIENT, f"{renewal.label} did not answer.", code="timed_out")
             )
         except BaseException:
             # Cut off, with a request that may be out.
-            unsure_since = _unsure_since(lease, job, asked_platform=True)
-            await self._unless_away(self._give_back(job, unsure_since))
+            unsure_since = _unsure_since(lease, renewal, asked_platform=True)
+            await self._unless_away(self._give_back(renewal, unsure_since))
             raise
-        sealed = seal_credentials(self._vault, *job.key, changed.credentials)
+        sealed = seal_credentials(self._vault, *renewal.key, changed.credentials)
 
         async def write() -> Account | None:
             async with self._database.answers.transaction() as session:
                 return await keep_renewed(
-                    session, job.key, job.used, sealed, changed.tokens, _unsure_since(lease, job, asked_platform=False)
+                    session,
+                    renewal.key,
+                    renewal.used,
+                    sealed,
+                    changed.tokens,
+                    _unsure_since(lease, renewal, asked_platform=False),
                 )
 
         try:
             newest = await persist(write, tries=_WRITES)
         except Exception:
             # From now on the network may accept nothing that we have.
-            log.exception("credentials.lost", account_id=job.key[1], platform=job.platform)
+            log.exception("credentials.lost", account_id=renewal.key[1], platform=renewal.platform)
             raise
         if changed.tokens is not None:
-            self._meters.renewed(job.platform, "renewed")
-            log.info("credentials.renewed", account_id=job.key[1], platform=job.platform)
+            self._meters.record_renewal(renewal.platform, "renewed")
+            log.info("credentials.renewed", account_id=renewal.key[1], platform=renewal.platform)
         return newest
 
-    async def _failed(self, lease: Lease, job: _Job, error: PlatformError) -> Account | None:
+    async def _failed(self, lease: Lease, renewal: _Renewal, error: PlatformError) -> Account | None:
         """Note a failure. Raises it, unless the account has other credentials by now."""
-        if job.rules is None or error.code in _NOT_ASKED:
-            await self._unless_away(self._give_back(job, lease.unsure_since))
+        if renewal.rules is None or error.code in _NOT_ASKED:
+            await self._unless_away(self._give_back(renewal, lease.unsure_since))
             raise error
-        if error.kind is Kind.AUTH or (job.rules.renews_itself and error.status is not None):
-            error = as_refusal(error, lease, job.rules, job.label)
+        if error.kind is Kind.AUTH or (renewal.rules.renews_itself and error.status is not None):
+            error = as_refusal(error, lease, renewal.rules, renewal.label)
         if error.kind is Kind.AUTH:
             async with self._database.answers.transaction() as session:
-                newest = await account_now(session, job.key)
-            if newest is None or newest.credentials != job.used:
+                newest = await account_now(session, renewal.key)
+            if newest is None or newest.credentials != renewal.used:
                 return newest
         failure = failure_of(error, lease.account.renewal_failures + 1)
-        unsure_since = _unsure_since(lease, job, asked_platform=may_have_worked(error))
+        unsure_since = _unsure_since(lease, renewal, asked_platform=may_have_worked(error))
 
         async def note() -> None:
             async with self._database.answers.transaction() as session:
                 await note_failure(
                     session,
-                    job.key,
-                    job.used,
+                    renewal.key,
+                    renewal.used,
                     code=error.code,
                     renew_at=failure.again_at,
                     unsure_since=None if error.kind is Kind.AUTH else unsure_since,
                 )
 
         await self._unless_away(note())
-        self._meters.renewed(job.platform, failure.outcome)
+        self._meters.record_renewal(renewal.platform, failure.outcome)
         raise error
 
-    async def _lease(self, job: _Job, asked: Stopwatch) -> Lease | None:
+    async def _lease(self, renewal: _Renewal, asked: Stopwatch) -> Lease | None:
         """Return the lease once it is granted or not needed, None if the account is gone. Raises PlatformError."""
         until = time.monotonic() + _TIMEOUT_S
         while True:
-            if await self._locks.take(job.key):
+            if await self._locks.take(renewal.key):
                 lease = None
                 try:
                     asked.restart()
                     async with self._database.transaction() as session:
-                        lease = await lease_renewal(session, job.key, job.used)
+                        lease = await lease_renewal(session, renewal.key, renewal.used)
                 finally:
                     if lease is None or not lease.granted:
-                        await self._unless_away(self._locks.release(job.key))
+                        await self._unless_away(self._locks.release(renewal.key))
             else:
                 async with self._database.reading() as session:
-                    account = await account_now(session, job.key)
+                    account = await account_now(session, renewal.key)
                 lease = Lease(account, granted=False) if account else None
-            if lease is None or lease.granted or lease.account.credentials != job.used:
+            if lease is None or lease.granted or lease.account.credentials != renewal.used:
                 break
             if time.monotonic() > until:
-                raise _still_renewing(job)
+                raise _still_renewing(renewal)
             await asyncio.sleep(_LOOK_S)
         if lease is None or not lease.ran_out:
             return lease
-        return await self._taken_over(lease, job, asked)
+        return await self._taken_over(lease, renewal, asked)
 
-    async def _taken_over(self, lease: Lease, job: _Job, asked: Stopwatch) -> Lease | None:
+    async def _taken_over(self, lease: Lease, renewal: _Renewal, asked: Stopwatch) -> Lease | None:
         """Give a process whose lease has run out the time to write down what it may have been answered."""
-        log.warning("credentials.lease_ran_out", account_id=job.key[1], platform=job.platform)
+        log.warning("credentials.lease_ran_out", account_id=renewal.key[1], platform=renewal.platform)
         newest = None
         try:
             await asyncio.sleep(_LAST_WORD_S)
             async with self._database.transaction() as session:
-                newest = await account_now(session, job.key)
+                newest = await account_now(session, renewal.key)
         finally:
-            if newest is None or newest.credentials != job.used:
-                await self._unless_away(self._locks.release(job.key))
+            if newest is None or newest.credentials != renewal.used:
+                await self._unless_away(self._locks.release(renewal.key))
         if newest is None:
             return None
-        if newest.credentials != job.used:
+        if newest.credentials != renewal.used:
             return Lease(newest, granted=False)
         return lease
 
-    async def _give_back(self, job: _Job, unsure_since: datetime | None) -> None:
+    async def _give_back(self, renewal: _Renewal, unsure_since: datetime | None) -> None:
         async with self._database.answers.transaction() as session:
-            await give_back_lease(session, job.key, job.used, unsure_since)
+            await give_back_lease(session, renewal.key, renewal.used, unsure_since)
 
     async def _unless_away(self, write: Coroutine[Any, Any, None]) -> None:
         """Run a write that is done without if the database is away: leases run out, and locks end with connections."""
@@ -319,24 +333,24 @@ _NOT_ASKED = frozenset({"held_up", "pause"})
 """Codes of renewals that ended before the network was asked."""
 
 
-def _still_renewing(job: _Job) -> PlatformError:
-    message = f"{job.label} has not renewed this account's access yet."
+def _still_renewing(renewal: _Renewal) -> PlatformError:
+    message = f"{renewal.label} has not renewed this account's access yet."
     return PlatformError(Kind.TRANSIENT, message, code="renewing")
 
 
-def _unsure_since(lease: Lease, job: _Job, *, asked_platform: bool) -> datetime | None:
+def _unsure_since(lease: Lease, renewal: _Renewal, *, asked_platform: bool) -> datetime | None:
     """Return since when the network may have made tokens that were lost; None if a refresh token can be sent again."""
-    if job.rules is not None and not job.rules.rotates:
+    if renewal.rules is not None and not renewal.rules.rotates:
         return None
-    return lease.account.renewal_started_at if asked_platform and job.rules is not None else lease.unsure_since
+    return lease.account.renewal_started_at if asked_platform and renewal.rules is not None else lease.unsure_since
 
 
-def _demand_pause_is_over(lease: Lease, job: _Job) -> None:
+def _demand_pause_is_over(lease: Lease, renewal: _Renewal) -> None:
     account, now = lease.account, datetime.now(UTC)
-    if job.rules is None or job.anyway or not account.renewal_failures or account.renew_at is None:
+    if renewal.rules is None or renewal.anyway or not account.renewal_failures or account.renew_at is None:
         return
     if account.renew_at > now:
-        message = f"{job.label} could not renew the account's access just now; it is asked again later."
+        message = f"{renewal.label} could not renew the account's access just now; it is asked again later."
         raise PlatformError(Kind.TRANSIENT, message, code="pause", retry_after=account.renew_at - now)
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities.desk import plain
+from activities.step_context import plain
 from cli.connecting import keep_account, parse_credentials, platform_named, verify
 from cli.environment import Environment, S, environment_of
 from cli.errors import UserError

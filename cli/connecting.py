@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities.app_secrets import filled, without
-from activities.desk import plain
+from activities.app_secrets import with_app_secret, with_stored_secret
+from activities.step_context import plain
 from activities.token_times import at_connecting
 from api.http.body_validation import as_problem, known_names
 from cli.errors import UserError
@@ -106,12 +106,12 @@ async def verify(platform: Platform[Any, Any], credentials: BaseModel, settings:
 
     async def refresh() -> BaseModel:
         renewed: Renewed[BaseModel] = await platform.renew(connection)  # type: ignore[attr-defined]
-        return await keep(lambda _: without(renewed.credentials, credentials), renewed.lifetimes)
+        return await keep(lambda _: with_stored_secret(renewed.credentials, credentials), renewed.lifetimes)
 
     async def keep(change: Callable[[BaseModel], BaseModel], told: Lifetimes | None = None) -> BaseModel:
         nonlocal current, lifetimes
         current, lifetimes = change(current), told or lifetimes
-        connection.credentials = filled(apps, platform, current)
+        connection.credentials = with_app_secret(apps, platform, current)
         return connection.credentials
 
     async with outgoing.to_named_servers() if server.named else outgoing.to_platform(platform) as transport:
@@ -126,7 +126,7 @@ async def verify(platform: Platform[Any, Any], credentials: BaseModel, settings:
                 elsewhere=server.elsewhere,
             ),
             account=AccountFacts(account_id="", user_id="", username=""),
-            credentials=filled(apps, platform, credentials),
+            credentials=with_app_secret(apps, platform, credentials),
             refresh=refresh,
             keep=keep,
             vouched=server.vouched,

@@ -76,11 +76,11 @@ async def run_check(
         say(f"They are: {', '.join(names)}.", error=True)
         if asks:
             await asyncio.to_thread(click.confirm, "Publish them?", abort=True, err=True)
-        async with worker.desk(environment.settings, database) as desk:
+        async with worker.factory(environment.settings, database) as factory:
             files = CheckFiles(file_named, host_of(environment, database, account.workspace_id))
             check = Check(
                 platform,
-                desk.connect(account),
+                factory.connect(account),
                 files,
                 given=given,
                 only=names,

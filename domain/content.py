@@ -55,7 +55,7 @@ class PostContent(BaseModel):
         return merge_settings(target.platform, target.settings, self.tiktok_settings, self.facebook_settings)
 
 
-class Edit(BaseModel):
+class EditedText(BaseModel):
     """The new text of published targets."""
 
     content: str

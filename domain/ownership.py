@@ -27,7 +27,7 @@ CLOCKS_DIFFER = 2 * CLOCK_ERROR
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PostVersion:
     """What is wanted of a post, as its row says it or as a run knows it."""
 
     post_id: str
@@ -38,7 +38,7 @@ class Wish:
 
 
 class Offer(StrEnum):
-    """What a run does with a wish that it is given."""
+    """What a run does with a version that it is given."""
 
     NEWER = "newer"
     """It takes it up."""
@@ -48,8 +48,8 @@ class Offer(StrEnum):
     """It refuses: it is the run of another post under the same workflow id."""
 
 
-def judge_offer(known: Wish, offered: Wish) -> Offer:
-    """Decide what a run that knows one wish does with another."""
+def judge_offer(known: PostVersion, offered: PostVersion) -> Offer:
+    """Decide what a run that knows one version does with another."""
     if offered.post_id != known.post_id:
         return Offer.ANOTHER_POST
     return Offer.NEWER if offered.version > known.version else Offer.KNOWN
@@ -161,7 +161,7 @@ def may_correct(target: TargetRow) -> bool:
     One whose step may begin at any moment may not: its retry, or the post's time, came before the correction. One that
     waits until a time may, as for its rate limit: its next step locks the row first and finds another version.
     """
-    waits = target.status in {TargetStatus.FAILED, TargetStatus.HELD} or _rests(target)
+    waits = target.status in {TargetStatus.FAILED, TargetStatus.HELD} or _waits_for_a_time(target)
     return waits and not target.sending
 
 
@@ -169,10 +169,10 @@ def may_delete(status: PostStatus, targets: Iterable[TargetRow]) -> bool:
     """Tell whether a post may be deleted: as long as nothing of it is being published just now."""
     if may_change(status):
         return True
-    return not any(each.sending or (each.state.moving and not _rests(each)) for each in targets)
+    return not any(each.sending or (each.state.moving and not _waits_for_a_time(each)) for each in targets)
 
 
-def _rests(target: TargetRow) -> bool:
+def _waits_for_a_time(target: TargetRow) -> bool:
     return target.status is TargetStatus.PUBLISHING and target.waits
 
 
@@ -219,7 +219,7 @@ def judge_found(post_id: str, found_post_id: str | None) -> Found:
     return Found.OURS if found_post_id == post_id else Found.ANOTHERS
 
 
-class RunState(StrEnum):
+class RunStatus(StrEnum):
     """How the latest run under a workflow id stands."""
 
     RUNNING = "running"
@@ -229,10 +229,10 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Knowledge:
+class KnownToRun:
     """What a run knows of its post. `targets` are statuses by target id."""
 
-    wish: Wish
+    post_version: PostVersion
     targets: Mapping[str, TargetStatus]
 
 
@@ -240,55 +240,55 @@ class Knowledge:
 class RunFacts:
     """The latest run under a workflow id. `knows` is None if no worker could tell."""
 
-    state: RunState
+    state: RunStatus
     closed_at: datetime | None
-    knows: Knowledge | None
+    knows: KnownToRun | None
 
 
 @dataclass(frozen=True, slots=True)
 class RowFacts:
     """The row of a post that is not at rest. `targets` are statuses by target id."""
 
-    wish: Wish
+    post_version: PostVersion
     updated_at: datetime
     targets: Mapping[str, TargetStatus]
 
 
-class Fate(StrEnum):
-    """What has happened to the workflow of a post that is not at rest."""
+class RunState(StrEnum):
+    """The state of the workflow of a post that is not settled, as recovery and doctor see it."""
 
-    RUNS = "runs"
+    RUNNING = "running"
     LOST = "lost"
     """No run that knew what the row wants has ended with a word on it: it is started again from the row."""
     CANCELLED = "cancelled"
     """An operator cancelled it, and its row, older than that, does not say so."""
-    ENDED = "ended"
+    AHEAD = "ahead"
     """Its run knows more than the row: started again from the row it could double."""
-    UNTOLD = "untold"
-    """Whether it knows more than the row can only be told by a worker, and none could."""
+    UNKNOWN = "unknown"
+    """Only a worker can tell whether it knows more than the row, and no worker could."""
 
 
-def judge_run(row: RowFacts, run: RunFacts | None) -> Fate:
+def classify_run(row: RowFacts, run: RunFacts | None) -> RunState:
     """Judge the latest run under a post's workflow id by what it knew; None if Temporal knows no run."""
     if run is None:
-        return Fate.LOST
+        return RunState.LOST
     if run.knows is None:
-        if run.state is RunState.RUNNING:
-            return Fate.RUNS
+        if run.state is RunStatus.RUNNING:
+            return RunState.RUNNING
         changed_since = run.closed_at is None or row.updated_at > run.closed_at + CLOCKS_DIFFER
-        return Fate.LOST if changed_since else Fate.UNTOLD
-    offer = judge_offer(run.knows.wish, row.wish)
+        return RunState.LOST if changed_since else RunState.UNKNOWN
+    offer = judge_offer(run.knows.post_version, row.post_version)
     if offer is Offer.ANOTHER_POST:
-        return Fate.LOST
-    if run.state is RunState.RUNNING:
-        return Fate.RUNS
+        return RunState.LOST
+    if run.state is RunStatus.RUNNING:
+        return RunState.RUNNING
     if offer is Offer.NEWER:
         # What it saw before the row changed: an unconfirmed send may have been decided by a person since.
-        return Fate.ENDED if saw_published(row.targets, run.knows.targets) else Fate.LOST
-    if run.state is RunState.CANCELED:
-        return Fate.CANCELLED
-    knows_more = run.knows.wish.version > row.wish.version or saw_more(row.targets, run.knows.targets)
-    return Fate.ENDED if knows_more else Fate.LOST
+        return RunState.AHEAD if saw_published(row.targets, run.knows.targets) else RunState.LOST
+    if run.state is RunStatus.CANCELED:
+        return RunState.CANCELLED
+    knows_more = run.knows.post_version.version > row.post_version.version or saw_more(row.targets, run.knows.targets)
+    return RunState.AHEAD if knows_more else RunState.LOST
 
 
 def saw_published(rows: Mapping[str, TargetStatus], seen: Mapping[str, TargetStatus]) -> bool:

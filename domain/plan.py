@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict, Field
 
 from domain.outcome import Outcome
-from domain.ownership import Wish
+from domain.ownership import PostVersion
 from domain.post import PUBLISH_WITHIN_S, ErrorCategory, HoldReason, PostStatus, TargetState, TargetStatus, post_status
 from domain.waits import MOST_PRESSING, WaitsFor, waits_for
 
 
-class AtRest(BaseModel):
+class Unscheduled(BaseModel):
     """Say that nothing is wanted of a post: it is a draft."""
 
     model_config = ConfigDict(extra="forbid")
@@ -44,8 +44,8 @@ class TargetPlan(BaseModel):
     """What is done ahead of its time has begun, and need not begin again."""
     tries: int = 0
     """How often in a row its network has refused it for now; the next wait follows from that."""
-    goes_on: bool = False
-    """Its step took longer than a workflow's task is held for, and goes on where it began."""
+    continues_as_activity: bool = False
+    """Its local activity took too long; the step continues as a regular activity."""
     released: bool = False
     """Held, refused for now or unconfirmed, it goes on at once: its account works again, or an operator asks for it."""
     confirm_attempts: int = 0
@@ -95,12 +95,12 @@ class TargetPlan(BaseModel):
         """Tell whether people may see it on its network."""
         return self.status.may_be_public
 
-    def begins_anew(self, newer: "TargetPlan | None") -> bool:
+    def starts_over(self, newer: "TargetPlan | None") -> bool:
         """Tell whether it is held by what is known here, and was changed: its row lets it begin again."""
         return self.status is TargetStatus.HELD and newer is not None and newer.status is TargetStatus.PENDING
 
     @property
-    def rests(self) -> bool:
+    def is_idle(self) -> bool:
         """Tell whether nothing is sent for the target: it is out, held, or waits for a time."""
         out = self.settled and not self.incomplete
         return out or self.status is TargetStatus.HELD or self.waits_for_a_time
@@ -137,9 +137,9 @@ class Plan(BaseModel):
     """Whether a run of the post was ever seen to start. The run itself is not given this."""
 
     @property
-    def wish(self) -> Wish:
+    def post_version(self) -> PostVersion:
         """Return which version of which post this is."""
-        return Wish(self.post_id, self.version)
+        return PostVersion(self.post_id, self.version)
 
     @property
     def status(self) -> PostStatus:

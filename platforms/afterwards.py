@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from platforms.base import Connection, Sending
+from platforms.base import Connection, PublishContext
 from platforms.errors import PASSING, Kind, PlatformError
 
 FIRST_COMMENT = "first comment"
@@ -14,17 +14,17 @@ _SENDING, _DONE = "sending", ""
 
 
 async def once(
-    line: Connection[Any], sending: Sending[Any], name: str, step: Callable[[], Awaitable[object]]
+    line: Connection[Any], context: PublishContext[Any], name: str, step: Callable[[], Awaitable[object]]
 ) -> str | None:
     """Run a step that was not run yet; return a warning where its effect is not surely there.
 
     Raises PlatformError of a kind that passes, where surely nothing happened: the step may be run again.
     """
-    known: dict[str, str] = sending.handles.setdefault(_AFTERWARDS, {})
+    known: dict[str, str] = context.handles.setdefault(_AFTERWARDS, {})
 
     async def note(how: str) -> None:
         known[name] = how
-        await sending.save(sending.handles)
+        await context.save(context.handles)
 
     if name not in known:
         await note(_SENDING)
@@ -33,7 +33,7 @@ async def once(
         except PlatformError as error:
             if error.kind in PASSING:
                 del known[name]
-                await sending.save(sending.handles)
+                await context.save(context.handles)
                 raise
             await note(_SENDING if error.kind is Kind.UNCONFIRMED else error.message)
         else:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 
 _CLOCKS_APART = timedelta(seconds=60)
 """How far a network's clock may be ahead of ours."""
@@ -19,7 +19,7 @@ class Alike:
     made_at: datetime
 
 
-def earliest(sending: Sending[Any], found: Iterable[Alike]) -> Published | None:
+def earliest(context: PublishContext[Any], found: Iterable[Alike]) -> Published | None:
     """Return the earliest of what was found that is not known to be another of ours; confirming always ends here.
 
     A later one may be what another target has sent since, whose own confirming begins too late to see ours: taken for
@@ -28,8 +28,8 @@ def earliest(sending: Sending[Any], found: Iterable[Alike]) -> Published | None:
     free = (
         each
         for each in found
-        if each.post.platform_post_id not in sending.taken
-        and (sending.ended_at is None or each.made_at <= sending.ended_at + _CLOCKS_APART)
+        if each.post.platform_post_id not in context.taken
+        and (context.ended_at is None or each.made_at <= context.ended_at + _CLOCKS_APART)
     )
     first = min(free, key=lambda each: each.made_at, default=None)
     return first.post if first else None

@@ -187,7 +187,7 @@ class Connection(Generic[C]):
 
 
 @dataclass(slots=True)
-class Sending(Generic[S]):
+class PublishContext(Generic[S]):
     """Hold what one attempt works on. `started_at` is when its request that makes it public was first sent."""
 
     draft: Draft[S]
@@ -327,33 +327,33 @@ class Platform(ABC, Generic[S, C]):
     async def whoami(self, connection: Connection[C]) -> Identity:
         """Ask the network whose credentials these are."""
 
-    async def prepare(self, connection: Connection[C], sending: Sending[S]) -> None:
+    async def prepare(self, connection: Connection[C], context: PublishContext[S]) -> None:
         """Upload and build what publishing needs; nothing becomes public. Repeatable: goes on from the handles.
 
         Raises PlatformError; of kind `not_ready` while the network still works on what it was given.
         """
 
-    async def choose(self, sending: Sending[S]) -> None:
+    async def choose(self, context: PublishContext[S]) -> None:
         """Choose what the post will be known by, where that is ours to choose. Asks nobody.
 
         It is saved by the very transaction that begins the send, so that it can be confirmed if the answer is lost.
         """
 
     @abstractmethod
-    async def publish(self, connection: Connection[C], sending: Sending[S]) -> Published:
+    async def publish(self, connection: Connection[C], context: PublishContext[S]) -> Published:
         """Make the one request that makes the post public.
 
         Raises PlatformError: kind `unconfirmed` wherever the request may have had its effect.
         """
 
     @abstractmethod
-    async def confirm(self, connection: Connection[C], sending: Sending[S]) -> Finding:
+    async def confirm(self, connection: Connection[C], context: PublishContext[S]) -> Finding:
         """Find out on the network whether an unconfirmed send was published; changes nothing.
 
         Where that is told by words, time or anything else that two posts may share, `alike.earliest` chooses.
         """
 
-    async def complete(self, connection: Connection[C], sending: Sending[S], published: Published) -> Published:
+    async def complete(self, connection: Connection[C], context: PublishContext[S], published: Published) -> Published:
         """Do what can be done only once the post is public: fetch its permalink, add a first comment, go on a thread.
 
         Repeatable: it goes on from the handles, in which every request that makes something public is noted before it

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from platforms.base import Absent, Sending, Unknown
+from platforms.base import Absent, PublishContext, Unknown
 from platforms.errors import Kind, PlatformError
 
 SENDING = "sending"
@@ -12,23 +12,23 @@ SENDING = "sending"
 
 
 @asynccontextmanager
-async def going_out(sending: Sending[Any]) -> AsyncIterator[None]:
+async def going_out(context: PublishContext[Any]) -> AsyncIterator[None]:
     """Note that what follows is sent, and take the note back where it surely had no effect."""
-    sending.handles[SENDING] = True
-    await sending.save(sending.handles)
+    context.handles[SENDING] = True
+    await context.save(context.handles)
     try:
         yield
     except PlatformError as error:
         if error.kind is not Kind.UNCONFIRMED:
-            del sending.handles[SENDING]
-            await sending.save(sending.handles)
+            del context.handles[SENDING]
+            await context.save(context.handles)
         raise
 
 
-async def what_is_known(sending: Sending[Any]) -> Absent | Unknown:
+async def what_is_known(context: PublishContext[Any]) -> Absent | Unknown:
     """Say of an attempt whose media were fetched as part of it whether it can be public at all."""
-    if not sending.draft.media or sending.handles.get(SENDING):
+    if not context.draft.media or context.handles.get(SENDING):
         return Unknown(final=True)
     # Saved again, so that a run that was given up but still lives cannot begin to send any more.
-    await sending.save(sending.handles)
+    await context.save(context.handles)
     return Absent(never_sent=True)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from platforms.base import Connection, Finding, Platform, Published, Sending
+from platforms.base import Connection, Finding, Platform, PublishContext, Published
 from platforms.errors import PlatformError
 
 FILE = "file:"
@@ -76,7 +76,7 @@ class Sample:
     beliefs: tuple[Belief, ...] = ()
 
 
-Remove = Callable[[Connection[Any], Sending[Any], Published], Awaitable[object]]
+Remove = Callable[[Connection[Any], PublishContext[Any], Published], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)

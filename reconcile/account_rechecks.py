@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from activities.desk import Desk
+from activities.step_context import StepContextFactory
 from domain.errors import Unavailable
 from platforms.errors import PlatformError
 from store.accounts import accept_account, accounts_to_ask
@@ -30,16 +30,16 @@ _ANSWER_S = 20.0
 """How long a server may take to answer about one account."""
 
 
-async def recheck_refused_accounts(desk: Desk, workflows: PostWorkflows) -> None:
+async def recheck_refused_accounts(factory: StepContextFactory, workflows: PostWorkflows) -> None:
     """Look every few seconds. A part that is away is waited for."""
-    checks = AccountChecks(desk)
+    checks = AccountChecks(factory)
     try:
         while True:
             try:
-                await start_account_checks(desk, checks)
-                await desk.apps.refresh()
-                await probe_apps(desk, workflows)
-                while await release_posts(desk, workflows) == _BATCH:
+                await start_account_checks(factory, checks)
+                await factory.apps.refresh()
+                await probe_apps(factory, workflows)
+                while await release_posts(factory, workflows) == _BATCH:
                     pass
             except (Unavailable, SQLAlchemyError, OSError) as error:
                 log.warning("accounts.postponed", reason=type(error).__name__)
@@ -48,9 +48,9 @@ async def recheck_refused_accounts(desk: Desk, workflows: PostWorkflows) -> None
         await checks.close()
 
 
-async def start_account_checks(desk: Desk, checks: "AccountChecks") -> None:
+async def start_account_checks(factory: StepContextFactory, checks: "AccountChecks") -> None:
     """Begin to ask the networks of refused accounts whether they accept them by now."""
-    async with desk.database.transaction() as session:
+    async with factory.database.transaction() as session:
         due = await accounts_to_ask(session)
     for account in due:
         checks.ask(account)
@@ -59,8 +59,8 @@ async def start_account_checks(desk: Desk, checks: "AccountChecks") -> None:
 class AccountChecks:
     """The questions about refused accounts that are out. A server that is slow delays only its own accounts."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, factory: StepContextFactory) -> None:
+        self._factory = factory
         self._out: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._room: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
@@ -85,10 +85,10 @@ class AccountChecks:
     async def _ask(self, account: Account) -> None:
         about = {"account_id": account.id, "platform": account.platform}
         try:
-            room = self._room.setdefault(self._desk.server_of(account), asyncio.Semaphore(_CONCURRENCY))
+            room = self._room.setdefault(self._factory.server_of(account), asyncio.Semaphore(_CONCURRENCY))
             async with room, asyncio.timeout(_ANSWER_S):
-                await self._desk.asks_about(account)
-            async with self._desk.database.answers.transaction() as session:
+                await self._factory.whoami(account)
+            async with self._factory.database.answers.transaction() as session:
                 await accept_account(session, account)
         except PlatformError as error:
             log.info("account.still_refused", code=error.code, **about)
@@ -101,19 +101,19 @@ class AccountChecks:
             log.info("account.accepted", **about)
 
 
-async def probe_apps(desk: Desk, workflows: PostWorkflows) -> None:
+async def probe_apps(factory: StepContextFactory, workflows: PostWorkflows) -> None:
     """Release one held post for each refused app that is to be probed now: if it is published, the others follow."""
-    async with desk.database.transaction() as session:
+    async with factory.database.transaction() as session:
         plans = [await plan_with_accounts(session, post) for post in await posts_to_probe_with(session)]
     for plan in plans:
         await workflows.release(plan)
         log.info("app.probed", post_id=plan.post_id, workflow_id=plan.workflow_id)
 
 
-async def release_posts(desk: Desk, workflows: PostWorkflows) -> int:
+async def release_posts(factory: StepContextFactory, workflows: PostWorkflows) -> int:
     """Tell the workflows of held posts whose accounts work again; return how many there were."""
     now = datetime.now(UTC)
-    async with desk.database.transaction() as session:
+    async with factory.database.transaction() as session:
         posts = await released_posts(session, now, told_before=now - _TOLD_AGAIN_AFTER, limit=_BATCH)
         plans = [await plan_with_accounts(session, post) for post in posts]
     for plan in plans:

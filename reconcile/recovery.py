@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domain.audit import RECOVERY, Action, AuditEntry
 from domain.errors import Unavailable
-from domain.ownership import CLOCKS_DIFFER, Fate, judge_run, may_be_behind
+from domain.ownership import CLOCKS_DIFFER, RunState, classify_run, may_be_behind
 from domain.plan import Plan
 from domain.post import PostStatus
 from reconcile.run_facts import facts_of_row, facts_of_run
@@ -110,15 +110,17 @@ class Recovery:
             post = await find_post(session, summary.workspace_id, summary.id)
             if post is None or post.status != summary.status or post.due_at is None:
                 return False
-            fate = judge_run(facts_of_row(post), facts_of_run(run, view))
+            state = classify_run(facts_of_row(post), facts_of_run(run, view))
             plan = await plan_with_accounts(session, post)
-        if fate is Fate.ENDED:
+        if state is RunState.AHEAD:
             plan = await self._confirm_first(summary.id, run) or plan
-        elif fate is Fate.LOST:
+        elif state is RunState.LOST:
             await self._note_restart(summary, run)
-        if fate in {Fate.LOST, Fate.ENDED} or (fate is Fate.RUNS and run and _may_be_behind(summary, run)):
+        if state in {RunState.LOST, RunState.AHEAD} or (
+            state is RunState.RUNNING and run and _may_be_behind(summary, run)
+        ):
             await deliver(self._database, self._workflows, plan)
-        return self._deliver(summary, run, fate)
+        return self._deliver(summary, run, state)
 
     async def _note_restart(self, summary: PostSummary, run: Run | None) -> None:
         """Write into the post's history that it is started again: before it is, for what follows may be seen at once.
@@ -149,20 +151,20 @@ class Recovery:
             await confirm_first(session, post, entry, post.updated_at - CLOCKS_DIFFER)
             return await plan_with_accounts(session, post)
 
-    def _deliver(self, summary: PostSummary, run: Run | None, fate: Fate) -> bool:
+    def _deliver(self, summary: PostSummary, run: Run | None, state: RunState) -> bool:
         found = {
             "post_id": summary.id,
             "workflow_id": summary.workflow_id,
             "run": run.status.name.lower() if run else None,
         }
-        if fate is Fate.LOST:
+        if state is RunState.LOST:
             log.warning("recovery.started", **found)
-        elif fate is Fate.ENDED:
+        elif state is RunState.AHEAD:
             log.warning("recovery.confirms_first", **found)
-        elif fate is not Fate.RUNS and summary.id not in self._told:
+        elif state is not RunState.RUNNING and summary.id not in self._told:
             self._told.add(summary.id)
-            log.error("recovery.needs_a_person", fate=fate, hint="socialsyncer doctor explains it", **found)
-        return fate in {Fate.LOST, Fate.ENDED}
+            log.error("recovery.needs_a_person", state=state, hint="socialsyncer doctor explains it", **found)
+        return state in {RunState.LOST, RunState.AHEAD}
 
 
 def _may_be_behind(summary: PostSummary, run: Run) -> bool:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from activities.desk import Desk
+from activities.step_context import StepContextFactory
 from activities.token_times import rules_of
 from platforms.errors import Kind, PlatformError
 from platforms.registry import platforms
@@ -29,43 +29,43 @@ _AGAIN_IN = timedelta(minutes=2)
 """When another worker may take up an account whose renewal a worker has begun and never ended."""
 
 
-async def renew_forever(desk: Desk) -> None:
+async def renew_forever(factory: StepContextFactory) -> None:
     """Look every half a minute. A database that is away is waited for."""
     while True:
         try:
-            while await renew_due(desk) == _BATCH:
+            while await renew_due(factory) == _BATCH:
                 pass
         except (SQLAlchemyError, OSError) as error:
             log.warning("renewals.postponed", reason=type(error).__name__)
         await asyncio.sleep(_EVERY_S)
 
 
-async def renew_due(desk: Desk) -> int:
+async def renew_due(factory: StepContextFactory) -> int:
     """Renew some of the accounts whose renewal is due; return how many were."""
     rules = {name: rules_of(platform) for name, platform in platforms().items()}
     rotating = [name for name, of_tokens in rules.items() if of_tokens is not None and of_tokens.rotates]
-    async with desk.database.transaction() as session:
+    async with factory.database.transaction() as session:
         due = await claim_due(session, rotating, _AGAIN_IN, _BATCH)
     room = asyncio.Semaphore(_CONCURRENCY)
 
     async def renew(account: Account) -> None:
         async with room:
-            await _renew(desk, account)
+            await _renew(factory, account)
 
     await asyncio.gather(*map(renew, due))
     return len(due)
 
 
-async def _renew(desk: Desk, account: Account) -> None:
+async def _renew(factory: StepContextFactory, account: Account) -> None:
     key, used = (account.workspace_id, account.id), account.credentials
     try:
-        if not await desk.renew(account):
-            async with desk.database.answers.transaction() as session:
+        if not await factory.renew(account):
+            async with factory.database.answers.transaction() as session:
                 await never_renew(session, key, used)
     except PlatformError as error:
         # The renewal itself has noted and logged it.
         if error.kind is Kind.AUTH and _has_ended(account):
-            async with desk.database.answers.transaction() as session:
+            async with factory.database.answers.transaction() as session:
                 await refuse_account(session, account, used, error.message, error.code)
     except Exception as error:
         if not is_database_unavailable(error):

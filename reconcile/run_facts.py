@@ -1,32 +1,32 @@
-"""What `domain.ownership.judge_run` is told of a post's row and of the latest run of its workflow."""
+"""What `domain.ownership.classify_run` is told of a post's row and of the latest run of its workflow."""
 
 from temporalio.client import WorkflowExecutionStatus
 
-from domain.ownership import Knowledge, RowFacts, RunFacts, RunState, Wish
+from domain.ownership import KnownToRun, PostVersion, RowFacts, RunFacts, RunStatus
 from domain.post import TargetStatus
 from store.models import Post
 from workflows.client.runs import Run
 from workflows.messages import StatusView
 
 _STATES = {
-    WorkflowExecutionStatus.RUNNING: RunState.RUNNING,
-    WorkflowExecutionStatus.CONTINUED_AS_NEW: RunState.RUNNING,
-    WorkflowExecutionStatus.CANCELED: RunState.CANCELED,
+    WorkflowExecutionStatus.RUNNING: RunStatus.RUNNING,
+    WorkflowExecutionStatus.CONTINUED_AS_NEW: RunStatus.RUNNING,
+    WorkflowExecutionStatus.CANCELED: RunStatus.CANCELED,
 }
 
 
 def facts_of_row(post: Post) -> RowFacts:
     """Return what the rows of a post say; its targets must be loaded."""
     targets = {each.id: TargetStatus(each.status) for each in post.targets}
-    return RowFacts(Wish(post.id, post.version), post.updated_at, targets)
+    return RowFacts(PostVersion(post.id, post.version), post.updated_at, targets)
 
 
 def facts_of_run(run: Run | None, view: StatusView | None) -> RunFacts | None:
     """Return what is known of the latest run, and what it says of itself; None if Temporal knows no run."""
     if run is None:
         return None
-    state = _STATES.get(run.status, RunState.CLOSED)
+    state = _STATES.get(run.status, RunStatus.CLOSED)
     if view is None:
         return RunFacts(state, run.closed_at, None)
     targets = {target.target_id: target.status for target in view.targets}
-    return RunFacts(state, run.closed_at, Knowledge(Wish(view.post_id, view.version), targets))
+    return RunFacts(state, run.closed_at, KnownToRun(PostVersion(view.post_id, view.version), targets))

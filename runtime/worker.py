@@ -12,18 +12,18 @@ from temporalio.client import Client
 from temporalio.common import MetricMeter
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
-from activities.at_hand import AtHand
 from activities.check_media import Checking
 from activities.complete import Completing
 from activities.confirm import Confirming
 from activities.connecting import Connecting
-from activities.desk import Desk
 from activities.edit import Editing
+from activities.local_publish import LocalPublish
 from activities.meters import Meters
 from activities.options import POSTS_QUEUE, queue_of
 from activities.posts import Posts
 from activities.prepare import Preparing
 from activities.publish import Publishing
+from activities.step_context import StepContextFactory
 from media.admission import MOST_STEPS, Admission, MediaLimits, disk_bytes_by_default
 from media.decoder_pool import DecoderPool
 from media.fetch import MAX_BYTES, MediaFetcher
@@ -76,9 +76,9 @@ def servers(settings: Settings) -> Servers:
 
 
 @contextlib.asynccontextmanager
-async def desk(
+async def factory(
     settings: VaultSettings, database: Database, meter: MetricMeter = MetricMeter.noop
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[StepContextFactory]:
     """Open what the steps share: the HTTP transports, the vault, the media tools, the metrics."""
     reached = servers(settings)
     outgoing = Outgoing(reached)
@@ -89,7 +89,7 @@ async def desk(
             for name, platform in platforms().items()
         }
         named_servers = await stack.enter_async_context(outgoing.to_named_servers())
-        opened = Desk(
+        opened = StepContextFactory(
             database=database,
             vault=Vault(settings.encryption_keys),
             platforms_at=transports,
@@ -130,7 +130,7 @@ class WorkerGroup:
 
     posts: Worker
     platforms: Sequence[Worker] = ()
-    at_hand: AtHand | None = None
+    local_publish: LocalPublish | None = None
     grace: timedelta = _SHORT_GRACE
     """How long a step may still take once it must stop; another worker takes over what is left."""
 
@@ -146,36 +146,38 @@ class WorkerGroup:
         follows, because a step is only over when its workflow has heard what it came to.
         """
         stops = [each.shutdown() for each in self.platforms]
-        await asyncio.gather(*stops, *([self.at_hand.stop(self.grace)] if self.at_hand else []))
+        await asyncio.gather(*stops, *([self.local_publish.stop(self.grace)] if self.local_publish else []))
         await self.posts.shutdown()
 
 
-def worker_group(client: Client, desk: Desk, platforms: Iterable[str], grace: timedelta = _SHORT_GRACE) -> WorkerGroup:
+def worker_group(
+    client: Client, factory: StepContextFactory, platforms: Iterable[str], grace: timedelta = _SHORT_GRACE
+) -> WorkerGroup:
     """Return the workers of one process that serves these networks."""
-    publishing, posts, served = Publishing(desk), Posts(desk.database, desk.meters), list(platforms)
-    at_hand = AtHand(publishing, served)
+    publishing, posts, served = Publishing(factory), Posts(factory.database, factory.meters), list(platforms)
+    local_publish = LocalPublish(publishing, served)
     towards_platforms: list[Callable[..., Any]] = [
-        Preparing(desk).prepare,
+        Preparing(factory).prepare,
         publishing.publish,
-        Confirming(desk).confirm,
-        Completing(desk).complete,
-        Editing(desk).edit,
-        Checking(desk).check_media,
-        Connecting(desk).connect,
+        Confirming(factory).confirm,
+        Completing(factory).complete,
+        Editing(factory).edit,
+        Checking(factory).check_media,
+        Connecting(factory).connect,
     ]
     own = Worker(
         client,
         task_queue=POSTS_QUEUE,
         workflows=[PostWorkflow, MediaCheckWorkflow, ConnectWorkflow],
-        activities=[posts.read_plan, posts.reopen, posts.write_off, posts.give_up, at_hand.publish],
+        activities=[posts.read_plan, posts.reopen, posts.write_off, posts.give_up, local_publish.publish],
         # The sandbox costs every workflow a third more; tests run in it, and replay what was recorded.
         workflow_runner=UnsandboxedWorkflowRunner(),
         interceptors=[LogContext()],
         graceful_shutdown_timeout=ROWS_GRACE,
         sticky_queue_schedule_to_start_timeout=_STICKY,
         max_concurrent_workflow_tasks=_WORKFLOW_TASKS,
-        max_concurrent_activities=at_hand.room + _ROWS,
-        max_concurrent_local_activities=at_hand.room + _ROWS,
+        max_concurrent_activities=local_publish.slots + _ROWS,
+        max_concurrent_local_activities=local_publish.slots + _ROWS,
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=4, maximum=20),
         max_heartbeat_throttle_interval=_THROTTLE,
     )
@@ -192,13 +194,13 @@ def worker_group(client: Client, desk: Desk, platforms: Iterable[str], grace: ti
         )
         for platform in served
     ]
-    return WorkerGroup(own, of_platforms, at_hand, grace)
+    return WorkerGroup(own, of_platforms, local_publish, grace)
 
 
 @contextlib.asynccontextmanager
 async def running_workers(
     client: Client,
-    desk: Desk,
+    factory: StepContextFactory,
     workers: WorkerGroup | None = None,
     watch: LatePostWatch | None = None,
     audit_kept: timedelta = AUDIT_KEPT,
@@ -207,24 +209,24 @@ async def running_workers(
 
     What has begun by then is finished.
     """
-    workers = workers or worker_group(client, desk, platforms())
+    workers = workers or worker_group(client, factory, platforms())
     async with contextlib.AsyncExitStack() as stack:
         for worker in workers.workers:
             await stack.enter_async_context(worker)
         posts = PostWorkflows(client)
         tasks: dict[str, BackgroundTask] = {
-            "sweep": lambda: sweep_forever(desk.database, posts),
-            "recovery": Recovery(desk.database, posts, Runs(client)).run,
-            "accounts": lambda: recheck_refused_accounts(desk, posts),
-            **({"renewals": lambda: renew_forever(desk)} if desk.renews else {}),
-            "zones": lambda: follow_zones_forever(desk.database, posts),
-            "expiry": lambda: expire_forever(desk.database, audit_kept),
-            "apps": lambda: announce_apps_forever(desk.database, desk.registered_apps),
-            "watch": (watch or LatePostWatch(desk.database)).run,
+            "sweep": lambda: sweep_forever(factory.database, posts),
+            "recovery": Recovery(factory.database, posts, Runs(client)).run,
+            "accounts": lambda: recheck_refused_accounts(factory, posts),
+            **({"renewals": lambda: renew_forever(factory)} if factory.renews else {}),
+            "zones": lambda: follow_zones_forever(factory.database, posts),
+            "expiry": lambda: expire_forever(factory.database, audit_kept),
+            "apps": lambda: announce_apps_forever(factory.database, factory.registered_apps),
+            "watch": (watch or LatePostWatch(factory.database)).run,
         }
         try:
             async with supervised(tasks):
                 yield
         finally:
-            desk.stop_renewing()
+            factory.stop_renewing()
             await workers.finish()

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.attempts import ROWS_LOST, AttemptState
 from domain.post import text_in_effect
 from store.models import Attempt, Post, Target
-from store.publishing import Job
+from store.publishing import LoadedTarget
 
 _MARGIN = timedelta(minutes=5)
 """How long before a target's first send another's publication is still of interest: clocks differ."""
@@ -23,13 +23,13 @@ async def posts_of_other_targets(session: AsyncSession, target: Target, since: d
     return frozenset(each for each in await session.scalars(query) if each is not None)
 
 
-async def claim(session: AsyncSession, job: Job, platform_post_id: str, *, by_text: bool = True) -> bool:
+async def claim(session: AsyncSession, loaded: LoadedTarget, platform_post_id: str, *, by_text: bool = True) -> bool:
     """Save which public post a target was found to be; return False if it is refused.
 
     Refused if another target already owns the post. If the post was matched `by_text` only, also while another target
     with the same text awaits its response: that response is worth more.
     """
-    target = job.target
+    target = loaded.target
     # Two that are confirmed at the same time must not both find the post free.
     await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(target.account_id, 0))))
     says = func.coalesce(Target.custom_content, Post.content, "")
@@ -37,7 +37,7 @@ async def claim(session: AsyncSession, job: Job, platform_post_id: str, *, by_te
     comes = Attempt.code.is_distinct_from(ROWS_LOST)
     is_open = Attempt.state == AttemptState.SENDING
     awaited = select(Attempt.id).where(Attempt.target_id == Target.id, is_open, comes).exists()
-    same = says == text_in_effect(job.post.content, target.custom_content)
+    same = says == text_in_effect(loaded.post.content, target.custom_content)
     theirs = Target.platform_post_id == platform_post_id
     if by_text:
         theirs = or_(theirs, and_(awaited, same))

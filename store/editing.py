@@ -14,7 +14,7 @@ from domain.schedule import rfc3339
 from domain.size import edit_bytes
 from store.models import Attempt, Post, Revision, Target
 from store.outcomes import announce
-from store.publishing import Job, close_attempt, load, outcome_of, still_sending
+from store.publishing import LoadedTarget, close_attempt, load, outcome_of, still_sending
 
 _LOST = "the worker was lost while sending; confirming on the network before anything else"
 _NOT_EDITABLE = "By what is known of it now, the post is not published, or its id is not known."
@@ -26,7 +26,7 @@ _RESULTS = "results"
 class Edit:
     """Hold an edit as one run of its activity works on it."""
 
-    job: Job
+    loaded: LoadedTarget
     revision_id: str
     attempt_id: int
     """Of the request that this run is about to send, or of the one that it must confirm first."""
@@ -41,16 +41,16 @@ async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) ->
 
     None if there is nothing (more) to edit.
     """
-    job = await load(session, target_id, lock=True)
+    loaded = await load(session, target_id, lock=True)
     revision = await session.get(Revision, revision_id)
-    if job is None or revision is None or revision.state != RevisionState.WAITING:
+    if loaded is None or revision is None or revision.state != RevisionState.WAITING:
         return None
     if target_id in revision.body.get(_RESULTS, {}) or target_id not in revision.body["target_ids"]:
         return None
-    if job.target.status != TargetStatus.PUBLISHED or job.target.platform_post_id is None:
+    if loaded.target.status != TargetStatus.PUBLISHED or loaded.target.platform_post_id is None:
         # A person has said something else of it since the edit was asked for: whoever waits must know.
         await _close_revision(session, revision_id, target_id, _NOT_EDITABLE, "edit_not_supported")
-        await announce(session, job.post.id)
+        await announce(session, loaded.post.id)
         return None
     earlier = await session.scalar(
         select(Attempt)
@@ -64,11 +64,11 @@ async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) ->
         await session.refresh(earlier)
     attempt = earlier or await _begun(session, target_id)
     return Edit(
-        job=job,
+        loaded=loaded,
         revision_id=revision_id,
         attempt_id=attempt.id,
         text=revision.body["content"],
-        platform_post_id=job.target.platform_post_id,
+        platform_post_id=loaded.target.platform_post_id,
         left_by=_left_by(earlier) if earlier else None,
     )
 
@@ -79,12 +79,12 @@ async def begin_again(session: AsyncSession, edit: Edit) -> Edit | None:
     None if another run has done so meanwhile.
     """
     await _locked(session, edit)
-    edits = (Attempt.target_id == edit.job.target.id, Attempt.step == AttemptStep.EDIT)
+    edits = (Attempt.target_id == edit.loaded.target.id, Attempt.step == AttemptStep.EDIT)
     if await session.scalar(select(func.max(Attempt.id)).where(*edits)) != edit.attempt_id:
         return None
     not_made = AttemptResult(AttemptState.REFUSED, "it was not made; it is sent again")
     await close_attempt(session, edit.attempt_id, not_made)
-    attempt = await _begun(session, edit.job.target.id)
+    attempt = await _begun(session, edit.loaded.target.id)
     return replace(edit, attempt_id=attempt.id, left_by=None)
 
 
@@ -106,7 +106,7 @@ async def settle_edit(
     platform_post_id: str,
     url: str | None,
     editable_until: datetime | None,
-    note: AttemptResult,
+    result: AttemptResult,
 ) -> Outcome:
     """Move a target to its new version and keep the old one in its history."""
     post, target = await _locked(session, edit)
@@ -127,36 +127,36 @@ async def settle_edit(
         target.editable_until = editable_until or target.editable_until
         target.content = edit.text
     post.updated_at = datetime.now(UTC)
-    await close_attempt(session, edit.attempt_id, note)
-    await _close_revision(session, edit.revision_id, edit.job.target.id)
+    await close_attempt(session, edit.attempt_id, result)
+    await _close_revision(session, edit.revision_id, edit.loaded.target.id)
     await announce(session, post.id)
     return outcome_of(target)
 
 
-async def refuse_edit(session: AsyncSession, edit: Edit, error: str, code: str, note: AttemptResult) -> Outcome:
+async def refuse_edit(session: AsyncSession, edit: Edit, error: str, code: str, result: AttemptResult) -> Outcome:
     """Write down that the network surely did not make the edit."""
-    await close_attempt(session, edit.attempt_id, note)
-    await _close_revision(session, edit.revision_id, edit.job.target.id, error, code)
-    await announce(session, edit.job.post.id)
-    return outcome_of(edit.job.target).model_copy(update={"error_code": code})
+    await close_attempt(session, edit.attempt_id, result)
+    await _close_revision(session, edit.revision_id, edit.loaded.target.id, error, code)
+    await announce(session, edit.loaded.post.id)
+    return outcome_of(edit.loaded.target).model_copy(update={"error_code": code})
 
 
-async def put_off_edit(session: AsyncSession, edit: Edit, note: AttemptResult) -> Outcome:
+async def put_off_edit(session: AsyncSession, edit: Edit, result: AttemptResult) -> Outcome:
     """Write down why a run of an edit did not end it: its request was refused for now, or may have had its effect.
 
     If it could not be confirmed, it stays unconfirmed, as old as it is. One that another run has closed stays so.
     """
     if edit.left_by is not None:
-        looked = {"decision": note.decision, "next_attempt_at": note.next_attempt_at}
+        looked = {"decision": result.decision, "next_attempt_at": result.next_attempt_at}
         await session.execute(update(Attempt).where(Attempt.id == edit.attempt_id).values(**looked))
     elif await still_sending(session, edit.attempt_id):
-        await close_attempt(session, edit.attempt_id, note)
-    return outcome_of(edit.job.target)
+        await close_attempt(session, edit.attempt_id, result)
+    return outcome_of(edit.loaded.target)
 
 
 async def _locked(session: AsyncSession, edit: Edit) -> tuple[Post | None, Target | None]:
-    post = await session.get(Post, edit.job.post.id, with_for_update=True, populate_existing=True)
-    target = await session.get(Target, edit.job.target.id, populate_existing=True)
+    post = await session.get(Post, edit.loaded.post.id, with_for_update=True, populate_existing=True)
+    target = await session.get(Target, edit.loaded.target.id, populate_existing=True)
     return post, target
 
 

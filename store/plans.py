@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from domain.plan import AtRest, Plan, TargetPlan
+from domain.plan import Plan, TargetPlan, Unscheduled
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus
 from store.accounts import find_accounts
 from store.models import ConnectedAccount, Post, Target
@@ -22,14 +22,14 @@ async def plan_with_accounts(session: AsyncSession, post: Post) -> Plan:
     return plan_of(post, await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets]))
 
 
-async def read_plan(session: AsyncSession, post_id: str) -> Plan | AtRest | None:
+async def read_plan(session: AsyncSession, post_id: str) -> Plan | Unscheduled | None:
     """Return what is wanted of a post as its row says it now; None if it is deleted."""
     query = select(Post).where(Post.id == post_id).options(joinedload(Post.targets))
     post = (await session.scalars(query, execution_options={"populate_existing": True})).unique().one_or_none()
     if post is None:
         return None
     if post.due_at is None:
-        return AtRest(post_id=post.id, version=post.version)
+        return Unscheduled(post_id=post.id, version=post.version)
     return await plan_with_accounts(session, post)
 
 

@@ -26,8 +26,8 @@ from store.models import Account, Attempt, Post, Target
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """Hold a target's rows as one step works on them."""
+class LoadedTarget:
+    """A target with its post, its account and its last send, as one step has loaded them."""
 
     post: Post
     target: Target
@@ -89,7 +89,7 @@ _UNCONFIRMED_SINCE = (
     .scalar_subquery()
     .label("unconfirmed_since")
 )
-JOB = (
+LOADED_TARGET = (
     select(Post, Target, Account, _LastSend, _UNCONFIRMED_SINCE)
     .join(Target, Target.post_id == Post.id)
     .outerjoin(
@@ -100,19 +100,19 @@ JOB = (
     )
     .outerjoin(_LastSend, true())
 )
-"""Selects what a `Job` holds, of every target; built once, for that costs as much as to run it."""
+"""Selects the columns of a `LoadedTarget`, for every target; built once, for that costs as much as to run it."""
 _REFRESH = text("SELECT status, published_at FROM refresh_post_v1(:post_id, :now)")
-_LOAD = JOB.where(Target.id == bindparam("target_id"))
+_LOAD = LOADED_TARGET.where(Target.id == bindparam("target_id"))
 _LOCK = select(Post.id).join(Target, Target.post_id == Post.id).where(Target.id == bindparam("target_id"))
 
 
-async def load(session: AsyncSession, target_id: str, *, lock: bool = False) -> Job | None:
+async def load(session: AsyncSession, target_id: str, *, lock: bool = False) -> LoadedTarget | None:
     """Return a target's rows, None where they are gone; `lock` holds the post until the transaction ends."""
     if lock:
         # First and by itself: one statement would not see the attempts that were written while it waited.
         await session.execute(_LOCK.with_for_update(of=Post), {"target_id": target_id})
     row = (await session.execute(_LOAD, {"target_id": target_id})).one_or_none()
-    return Job(*row) if row else None
+    return LoadedTarget(*row) if row else None
 
 
 async def count_unconfirmed_sends(session: AsyncSession, target_id: str) -> int:

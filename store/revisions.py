@@ -7,14 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import RevisionState
 from domain.audit import Action, Actor, AuditEntry
-from domain.content import Edit
+from domain.content import EditedText
 from domain.ids import new_id
 from store.audit import event_of
 from store.models import Post, Revision
 
 
 async def add_revision(
-    session: AsyncSession, post: Post, edit: Edit, actor: Actor, now: datetime, revision_id: str | None = None
+    session: AsyncSession, post: Post, edit: EditedText, actor: Actor, now: datetime, revision_id: str | None = None
 ) -> str:
     """Save an edit that waits for the post's workflow, under an id that was made before if need be; returns its id."""
     revision = Revision(

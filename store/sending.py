@@ -17,13 +17,13 @@ from domain.ownership import TOLERANCE
 from domain.transitions import AnswerTo, Basis, BeforeSend, ConfirmationOf, TargetTransition, Write
 from store.database import Pool
 from store.models import Account, Attempt, Post, Target
-from store.publishing import JOB, Job, read_outcome
+from store.publishing import LOADED_TARGET, LoadedTarget, read_outcome
 from store.rows import Reader, argument, written
 
 VERSION = "version"
 """Counts in the handles how often they were saved."""
 
-_OPEN = written(JOB.where(Target.id == argument(1)))
+_OPEN = written(LOADED_TARGET.where(Target.id == argument(1)))
 _BEGIN = "SELECT * FROM begin_send_v1($1, $2, $3, $4, $5, $6, $7)"
 _SETTLE = "SELECT * FROM settle_target_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _SAVE = """
@@ -51,7 +51,7 @@ class Settled:
     outcome: Outcome
 
 
-async def open_target(database: Pool, target_id: str) -> Job | None:
+async def open_target(database: Pool, target_id: str) -> LoadedTarget | None:
     """Return a target's rows as they are at one instant; None if it is gone."""
     row = await database.row(_OPEN, target_id)
     if row is None:
@@ -59,7 +59,7 @@ async def open_target(database: Pool, target_id: str) -> Job | None:
     read = Reader(row)
     post, target, account = read.next(Post), read.next(Target), read.next(Account)
     sent = read.next(Attempt)
-    return Job(post, target, account, sent, row["unconfirmed_since"]) if post and target else None
+    return LoadedTarget(post, target, account, sent, row["unconfirmed_since"]) if post and target else None
 
 
 async def save_handles(database: Pool, target_id: str, handles: dict[str, Any], version: int) -> bool:
@@ -109,7 +109,7 @@ async def settle(
     database: Pool,
     target_id: str,
     basis: Basis,
-    change: TargetTransition | None,
+    transition: TargetTransition | None,
     result: AttemptResult | None = None,
     entry: AuditEntry | None = None,
 ) -> Settled:
@@ -136,7 +136,10 @@ async def settle(
         kept |= {"step": step[0], "started_at": step[1]}
     row = await database.row(
         *(_SETTLE, target_id, now, name, attempt_id, version, due_by),
-        *(sorted(change.starts(basis)) if change else [], json.dumps(change.columns if change else {}, default=_plain)),
+        *(
+            sorted(transition.starts(basis)) if transition else [],
+            json.dumps(transition.columns if transition else {}, default=_plain),
+        ),
         *(_json(kept), _json(_audited(entry))),
     )
     if row is None:

@@ -64,8 +64,8 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
     """Run the whole product with one worker."""
     async with (
         running_stack(postgres_url, temporal) as stack,
-        worker.desk(stack.settings, stack.worker_database) as desk,
-        worker.running_workers(stack.client, desk),
+        worker.factory(stack.settings, stack.worker_database) as factory,
+        worker.running_workers(stack.client, factory),
     ):
         yield stack
 

@@ -20,7 +20,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.operators import IDENTITY
 from domain.audit import api_key
-from domain.content import Edit, PostContent, TargetContent
+from domain.content import EditedText, PostContent, TargetContent
 from domain.errors import Conflict, Problem
 from domain.ids import new_id, workflow_id
 from domain.limits import DYNAMIC_CONFIG
@@ -311,7 +311,7 @@ class Stack:
         """Change a post as the api does. Raises Conflict if it has begun."""
         row = await self.write_change(post, due=due, draft=draft, **content)
         if draft:
-            await self.workflows.rest(row.workflow_id, row.id, row.version)
+            await self.workflows.unschedule(row.workflow_id, row.id, row.version)
         else:
             await self.deliver(row)
         return row
@@ -329,7 +329,7 @@ class Stack:
             row = await lock_post(session, post.id)
             if row is None or not await delete_post(session, row, CLIENT):
                 raise Conflict(Problem("It is being published", "conflict"))
-        await self.workflows.rest(post.workflow_id, post.id, row.version + 1, deleted=True)
+        await self.workflows.unschedule(post.workflow_id, post.id, row.version + 1, deleted=True)
         return PostStatus(row.status)
 
     async def retry(self, post: Post) -> None:
@@ -353,7 +353,7 @@ class Stack:
     async def new_text(self, post: Post, text_: str) -> str:
         """Save an edit of a published post as the api does, and return its revision's id."""
         async with self.database.transaction() as session:
-            wanted = Edit(content=text_, target_ids=[target.id for target in post.targets])
+            wanted = EditedText(content=text_, target_ids=[target.id for target in post.targets])
             return await add_revision(session, post, wanted, CLIENT, datetime.now(UTC))
 
     async def read(self, post_id: str) -> Post:

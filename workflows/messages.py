@@ -15,7 +15,7 @@ MEMO_POST = "post"
 """Under this name a run's memo has the id of its post: several posts may have had the same workflow id."""
 
 
-class Rest(BaseModel):
+class Unschedule(BaseModel):
     """Say that from a version on nothing is wanted of a post: it is a draft, or deleted."""
 
     post_id: str

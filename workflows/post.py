@@ -17,9 +17,9 @@ with workflow.unsafe.imports_passed_through():
     from domain.plan import Plan, TargetPlan
     from domain.post import PostStatus, TargetStatus
     from workflows import details, steps
-    from workflows.board import Board
-    from workflows.messages import ANOTHER_POST, CANCELLED, NOT_EDITABLE, EditRequest, Rest, StatusView
+    from workflows.messages import ANOTHER_POST, CANCELLED, NOT_EDITABLE, EditRequest, StatusView, Unschedule
     from workflows.search_attributes import Ending
+    from workflows.visibility import Visibility
 
 _NOTHING = timedelta(0)
 _SHORTEST = timedelta(seconds=1)
@@ -38,7 +38,7 @@ class PostWorkflow:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._begun = not plan.untouched
-        self._board = Board(plan, self._status())
+        self._visibility = Visibility(plan, self._status())
         self._over = False
         """Nothing is wanted: the post is a draft, or deleted."""
         self._ending: Ending | None = None
@@ -53,7 +53,7 @@ class PostWorkflow:
         self._cancelled = False
         self._preparing: dict[str, asyncio.Task[None]] = {}
         self._delivering: dict[str, asyncio.Task[None]] = {}
-        self._at_hand = set[str]()
+        self._local = set[str]()
         """Targets that are being published within the workflow's task."""
         self._newer: dict[str, TargetPlan | None] = {}
         """What was wanted of a target while its step was out."""
@@ -95,7 +95,7 @@ class PostWorkflow:
             self._take_up(plan)
         elif isinstance(plan, Plan):
             self._over = True
-            self._tell(
+            self._show(
                 "Ended: the post's row is older than this run, as after a restore. `socialsyncer doctor` tells more."
             )
         else:
@@ -111,7 +111,7 @@ class PostWorkflow:
             if self._has_to_prepare() and ahead <= _NOTHING:
                 self._prepare_ahead()
             due = details.short(self._plan.due_at)
-            self._tell(f"Sleeping until {due}.")
+            self._show(f"Sleeping until {due}.")
             await self._sleep(
                 ahead if ahead > _NOTHING else left,
                 f"prepare the media for {due}" if ahead > _NOTHING else f"publish at {due}",
@@ -148,23 +148,23 @@ class PostWorkflow:
         def woken() -> bool:
             return self._over or self._behind or self._changes != seen
 
-        # The targets' coroutines begin, so that it is known which of them are published in a moment.
+        # The targets' coroutines begin, so that it is known which of them are published within this task.
         await asyncio.sleep(0)
         while not woken():
             self._go_on_in_a_new_run_if_grown()
             self._fail_if_something_broke()
             if self._occupied():
-                self._tell(self._occupation())
+                self._show(self._occupation())
                 await workflow.wait_condition(lambda: woken() or not self._occupied() or self._grown() or self._broke())
                 continue
             left = self._stays_open_until() - workflow.now()
             if left <= _NOTHING:
-                self._tell("Done.")
+                self._show("Done.")
                 self._done = True
                 return
             until = details.short(self._stays_open_until())
             purpose = "a retry" if self._plan.failed else "edits"
-            self._tell(f"Open for {purpose} until {until}.")
+            self._show(f"Open for {purpose} until {until}.")
             with contextlib.suppress(TimeoutError):
                 await workflow.wait_condition(
                     lambda: woken() or self._occupied() or self._grown(),
@@ -193,7 +193,7 @@ class PostWorkflow:
     def _go_on_in_a_new_run_if_grown(self) -> None:
         """Continue as new before the history meets Temporal's limits; the plan holds all that this run knows."""
         if self._grown():
-            self._tell(self._board.waiting_for)
+            self._show(self._visibility.waiting_for)
             # What wakes in this same moment must not begin a step that nothing would hear of.
             self._over = True
             workflow.continue_as_new(self._plan)
@@ -203,27 +203,27 @@ class PostWorkflow:
     @workflow.update(description="Take up a newer version of what is wanted: content, targets, time, a retry")
     async def take_up(self, plan: Plan) -> None:
         """Follow the row from now on as this plan says; an older plan than is known changes nothing."""
-        if judge_offer(self._plan.wish, plan.wish) is Offer.NEWER:
+        if judge_offer(self._plan.post_version, plan.post_version) is Offer.NEWER:
             self._take_up(plan)
 
     @take_up.validator
     def _may_take_up(self, plan: Plan) -> None:
-        if judge_offer(self._plan.wish, plan.wish) is Offer.ANOTHER_POST:
+        if judge_offer(self._plan.post_version, plan.post_version) is Offer.ANOTHER_POST:
             raise ApplicationError("This is the workflow of another post", type=ANOTHER_POST)
         if self._cancelled:
             raise ApplicationError("This run was cancelled and ends", type=CANCELLED)
 
     @workflow.signal(description="Nothing is wanted any more: the post is a draft, or deleted")
-    async def rest(self, rest: Rest) -> None:
+    async def unschedule(self, request: Unschedule) -> None:
         """End, unless something newer is wanted."""
-        if rest.post_id == self._plan.post_id and rest.version > self._plan.version:
-            self._plan = self._plan.model_copy(update={"version": rest.version})
-            self._end_as(Ending.DELETED if rest.deleted else Ending.DRAFT)
+        if request.post_id == self._plan.post_id and request.version > self._plan.version:
+            self._plan = self._plan.model_copy(update={"version": request.version})
+            self._end_as(Ending.DELETED if request.deleted else Ending.DRAFT)
 
     def _end_as(self, ending: Ending) -> None:
         """End because nothing is wanted any more."""
         self._over, self._ending = True, ending
-        self._tell("Deleted: nothing more is done." if ending is Ending.DELETED else "Taken off the schedule.")
+        self._show("Deleted: nothing more is done." if ending is Ending.DELETED else "Taken off the schedule.")
 
     def _take_up(self, newer: Plan) -> None:
         """Follow a newer plan. A target whose step is out stays as it is known here until that step's result."""
@@ -233,7 +233,7 @@ class PostWorkflow:
             if not target.waits:
                 busy.add(target.target_id)
                 self._newer[target.target_id] = wanted
-            elif target.begins_anew(wanted):
+            elif target.starts_over(wanted):
                 self._delivering.pop(target.target_id).cancel()
             elif wanted and not wanted.settled:
                 busy.add(target.target_id)
@@ -281,26 +281,26 @@ class PostWorkflow:
                 target.take(await steps.complete(self._plan, target))
             self._keep_open_for(target)
             again = newer is not None and self._begin_again_if_wanted(target, newer)
-            self._tell(self._occupation())
+            self._show(self._occupation())
             if again:
                 return
 
     async def _publish(self, target: TargetPlan, deadline: datetime) -> Outcome:
-        """Publish within this task of the workflow if that can be done in a moment, else by a step of its own."""
+        """Publish within this task of the workflow if that can be done soon, else by an activity."""
         outcome, begun_ahead = None, target.prepared or not target.prepares
         if (self._plan.immediate or begun_ahead) and deadline > workflow.now():
-            self._at_hand.add(target.target_id)
-            outcome = await steps.publish_at_hand(self._plan, target, deadline)
-            self._at_hand.discard(target.target_id)
+            self._local.add(target.target_id)
+            outcome = await steps.publish_locally(self._plan, target, deadline)
+            self._local.discard(target.target_id)
         if outcome is None:
-            self._tell(self._occupation())
+            self._show(self._occupation())
             outcome = await steps.publish(self._plan, target, deadline)
         return outcome
 
     def _begin_again_if_wanted(self, target: TargetPlan, newer: TargetPlan) -> bool:
-        """Follow a wish for a target that came before it was known here that it failed or is held."""
+        """Follow a plan for a target that came before it was known here that it failed or is held."""
         reopened = target.settled and target.status is not TargetStatus.PUBLISHED and not newer.settled
-        if again := reopened or target.begins_anew(newer):
+        if again := reopened or target.starts_over(newer):
             self._plan.put(newer)
             self._changes += 1
         return again
@@ -370,14 +370,14 @@ class PostWorkflow:
         self._plan = plan.model_copy(update={"workspace": plan.workspace or self._plan.workspace})
         if any(target.error_code == CODE_CANCELLED for target in plan.targets):
             self._ending = Ending.CANCELLED
-        self._tell("Cancelled by an operator. What was not sent can be retried.")
+        self._show("Cancelled by an operator. What was not sent can be retried.")
 
     # -- what a client or an operator may ask for --------------------------------------------------------------------
 
     @workflow.query(description="Where the post stands and what its workflow waits for")
     def status(self) -> StatusView:
         """Return where the post stands."""
-        return self._board.view(self._plan, self._status())
+        return self._visibility.view(self._plan, self._status())
 
     @workflow.signal(
         description="Try at once whatever waits: publish again to what failed or is held, confirm what is unconfirmed"
@@ -389,7 +389,7 @@ class PostWorkflow:
         await workflow.wait_condition(lambda: self._stops() or bool(self._plan.failed) or not self._stepping())
         if not self._stops() and self._plan.failed:
             reopened = await steps.reopen(self._plan)
-            if reopened and judge_offer(self._plan.wish, reopened.wish) is Offer.NEWER:
+            if reopened and judge_offer(self._plan.post_version, reopened.post_version) is Offer.NEWER:
                 self._take_up(reopened)
 
     @workflow.signal(description="Let held targets go on: their account works again")
@@ -436,7 +436,7 @@ class PostWorkflow:
                         target.take(edited)
                 except ActivityError:
                     workflow.logger.warning("edit given up", extra={"revision_id": request.revision_id})
-            self._tell(self._board.waiting_for)
+            self._show(self._visibility.waiting_for)
 
     # -- what is so --------------------------------------------------------------------------------------------------
 
@@ -453,7 +453,7 @@ class PostWorkflow:
         return any(not target.waits for target in self._in_delivery())
 
     def _sending(self) -> bool:
-        return any(not target.rests for target in self._in_delivery())
+        return any(not target.is_idle for target in self._in_delivery())
 
     def _in_delivery(self) -> list[TargetPlan]:
         under_way = {target_id for target_id, task in self._delivering.items() if not task.done()}
@@ -464,7 +464,7 @@ class PostWorkflow:
 
     def _occupation(self) -> str:
         if self._sending():
-            under_way = [target for target in self._in_delivery() if not target.rests]
+            under_way = [target for target in self._in_delivery() if not target.is_idle]
             lost = all(target.status is TargetStatus.UNCONFIRMED for target in under_way)
             return "Waiting for confirmation: an answer was lost." if lost else "Publishing."
         waiting = [target for target in self._plan.targets if target.waits_for_a_time]
@@ -474,7 +474,7 @@ class PostWorkflow:
             return "Waiting for its account's rate limit."
         if any(target.status is TargetStatus.HELD for target in self._plan.targets):
             return "Held until its account can publish."
-        return "Working on a request." if self._occupied() else self._board.waiting_for
+        return "Working on a request." if self._occupied() else self._visibility.waiting_for
 
     def _occupied(self) -> bool:
         return self._publishing() or self._editing_now() or not workflow.all_handlers_finished()
@@ -507,8 +507,10 @@ class PostWorkflow:
     def _stays_open_until(self) -> datetime:
         return max((target.open_until for target in self._plan.targets if target.open_until), default=workflow.now())
 
-    def _tell(self, waiting_for: str) -> None:
+    def _show(self, waiting_for: str) -> None:
         waits_for = None if self._over else self._plan.waits_for
-        moving = {target.target_id for target in self._in_delivery() if not target.rests}
-        in_a_moment = bool(moving) and moving <= self._at_hand
-        self._board.tell(self._plan, self._ending or self._status(), waiting_for, waits_for, in_a_moment=in_a_moment)
+        moving = {target.target_id for target in self._in_delivery() if not target.is_idle}
+        within_task = bool(moving) and moving <= self._local
+        self._visibility.publish(
+            self._plan, self._ending or self._status(), waiting_for, waits_for, within_task=within_task
+        )

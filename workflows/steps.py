@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.prepare import Preparing
     from activities.publish import Publishing
     from domain.outcome import Outcome
-    from domain.plan import AtRest, Plan, TargetPlan
+    from domain.plan import Plan, TargetPlan, Unscheduled
     from domain.post import TargetStatus
     from workflows.details import name_of
     from workflows.messages import EditRequest
@@ -64,8 +64,8 @@ async def prepare(plan: Plan, target: TargetPlan) -> None:
         workflow.logger.info("not prepared ahead", extra={"target_id": target.target_id})
 
 
-async def publish_at_hand(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome | None:
-    """Publish to one target within this workflow's task; if that is not over in a moment, go on as `publish` does.
+async def publish_locally(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome | None:
+    """Publish to one target within this workflow's task; if that takes long, `publish` continues it.
 
     Returns None if the target has to go its network's way.
     """
@@ -82,7 +82,7 @@ async def publish_at_hand(plan: Plan, target: TargetPlan, deadline: datetime) ->
         # The failure of a local activity comes as it is, without an ActivityError around it.
         if outcome := _refusal_in(error):
             return outcome
-        target.goes_on = _type_of(error) == options.GOES_ON
+        target.continues_as_activity = _type_of(error) == options.CONTINUES
         return None
 
 
@@ -91,27 +91,27 @@ async def publish(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome
     if deadline <= workflow.now():
         return await give_up(plan, target, WINDOW_PASSED)
     try:
-        if target.goes_on and (outcome := await _go_on(plan, target, deadline)):
+        if target.continues_as_activity and (outcome := await _continue_as_activity(plan, target, deadline)):
             return outcome
         return await _publish(plan, target, deadline, options.queue_of(target.platform))
     except ActivityError as error:
         return _refusal_in(error) or await give_up(plan, target, WINDOW_PASSED)
 
 
-async def _go_on(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome | None:
-    """Go on with what was begun at hand, on the workflow's own queue; None if that leaves it to the network's."""
-    target.goes_on = False
+async def _continue_as_activity(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome | None:
+    """Continue a local activity as an activity on the workflow's own queue; None if the worker there declines."""
+    target.continues_as_activity = False
     try:
-        return await _publish(plan, target, deadline, options.POSTS_QUEUE, options.AT_HAND_WITHIN)
+        return await _publish(plan, target, deadline, options.POSTS_QUEUE, options.CONTINUES_WITHIN)
     except ActivityError as error:
-        if _is_left(error):
+        if _is_declined(error):
             return None
         raise
 
 
-def _is_left(error: FailureError) -> bool:
+def _is_declined(error: FailureError) -> bool:
     not_begun = isinstance(error.cause, TimedOut) and error.cause.type is TimeoutType.SCHEDULE_TO_START
-    return not_begun or _type_of(error) == options.LEFT
+    return not_begun or _type_of(error) == options.DECLINED
 
 
 def _type_of(error: FailureError) -> str | None:
@@ -249,7 +249,7 @@ async def give_up(plan: Plan, target: TargetPlan, code: str) -> Outcome:
     )
 
 
-async def read_plan(plan: Plan) -> Plan | AtRest | None:
+async def read_plan(plan: Plan) -> Plan | Unscheduled | None:
     """Return what the post's row says that is wanted; None if the post is deleted."""
     return await _of_the_post(plan, Posts.read_plan, "something else is wanted: read the row")
 
@@ -259,7 +259,7 @@ async def reopen(plan: Plan) -> Plan | None:
     return await _of_the_post(plan, Posts.reopen, "reopen what failed")
 
 
-async def write_off(plan: Plan) -> Plan | AtRest | None:
+async def write_off(plan: Plan) -> Plan | Unscheduled | None:
     """Leave the rows of the cancelled post at rest; return what they say, None if it is deleted."""
     return await _of_the_post(plan, Posts.write_off, "write off what was cancelled")
 

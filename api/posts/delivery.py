@@ -76,7 +76,7 @@ class Delivery:
 
     async def _deliver_rest(self, workflow_id: str, post_id: str, version: int, deleted: bool) -> None:
         try:
-            await self._workflows.rest(workflow_id, post_id, version, deleted=deleted)
+            await self._workflows.unschedule(workflow_id, post_id, version, deleted=deleted)
         except Unavailable as error:
             log.warning("workflow.not_delivered", post_id=post_id, reason=str(error))
         except Exception:

@@ -19,7 +19,7 @@ from domain.attempts import RevisionState
 from domain.audit import Actor
 from domain.bounds import LARGEST_ANSWER
 from domain.codes import is_problem_code
-from domain.content import Edit
+from domain.content import EditedText
 from domain.errors import InvalidRequest, Problem, Unprocessable
 from domain.ids import new_id
 from domain.post import TargetStatus, text_in_effect
@@ -70,7 +70,7 @@ async def _begin(change: PostChange, payload: JsonObject, deadline: Deadline) ->
         if await count_revisions(session, post_id) >= MOST_REVISIONS:
             raise Unprocessable(_TOO_MANY)
         _check_text(post, targets, accounts, text, has_media=not _MEDIA_FIELDS.isdisjoint(payload))
-        wanted = Edit(content=text, target_ids=[target.id for target in targets])
+        wanted = EditedText(content=text, target_ids=[target.id for target in targets])
         await add_revision(session, post, wanted, change.actor, now, revision_id)
         deps.quotas.write(change.workspace_id, post.answer_bytes)
         plan = plan_for(post, accounts)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from domain.post import Media, MediaType
-from platforms.base import Draft, Sending
+from platforms.base import Draft, PublishContext
 from platforms.bluesky.media import Blobs
 from platforms.bluesky.settings import BlueskySettings
 
@@ -19,12 +19,12 @@ def card_picture(draft: Draft[BlueskySettings]) -> tuple[Media, ...]:
     return (Media(type=MediaType.IMAGE, url=address),) if address else ()
 
 
-def embed_of(blobs: Blobs, sending: Sending[BlueskySettings]) -> dict[str, Any] | None:
+def embed_of(blobs: Blobs, context: PublishContext[BlueskySettings]) -> dict[str, Any] | None:
     """Return the embed of the post itself; source: lexicons app.bsky.embed.external, record and recordWithMedia."""
-    embed = blobs.embed(POST, sending.draft.media) or _card(blobs, sending.draft)
-    if not sending.draft.settings.quote_post_id:
+    embed = blobs.embed(POST, context.draft.media) or _card(blobs, context.draft)
+    if not context.draft.settings.quote_post_id:
         return embed
-    quoted = {"$type": "app.bsky.embed.record", "record": sending.handles["references"]["quote"]}
+    quoted = {"$type": "app.bsky.embed.record", "record": context.handles["references"]["quote"]}
     return {"$type": "app.bsky.embed.recordWithMedia", "record": quoted, "media": embed} if embed else quoted
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from domain.post import Media, MediaType
-from platforms.base import Sending
+from platforms.base import PublishContext
 from platforms.bluesky import errors, video
 from platforms.bluesky.line import Line, call
 from platforms.bluesky.rules import MOST_IN_A_ROW, RULES
@@ -46,10 +46,10 @@ Handle = dict[str, Any]
 class Blobs:
     """Upload the media of one post and of the thread behind it."""
 
-    def __init__(self, line: Line, sending: Sending[BlueskySettings]) -> None:
+    def __init__(self, line: Line, context: PublishContext[BlueskySettings]) -> None:
         self._line = line
-        self._sending = sending
-        self._known: dict[str, Handle] = sending.handles.setdefault("media", {})
+        self._sending = context
+        self._known: dict[str, Handle] = context.handles.setdefault("media", {})
 
     async def bring(self, part: str, media: tuple[Media, ...]) -> None:
         """Upload what one post of the thread shows. Raises PlatformError: `not_ready` while a video is processed."""

@@ -7,7 +7,17 @@ from typing import Any
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.base import Absent, AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, Published, Sending
+from platforms.base import (
+    Absent,
+    AccountFacts,
+    ApiVersion,
+    Draft,
+    Finding,
+    Identity,
+    Platform,
+    PublishContext,
+    Published,
+)
 from platforms.bluesky import errors, rules
 from platforms.bluesky.did import PLC, check_server
 from platforms.bluesky.embeds import CARD, POST, card_picture, embed_of
@@ -86,24 +96,24 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         await check_server(connection, str(session["did"]))
         return Identity(str(session["did"]), str(session.get("handle") or session["did"]))
 
-    async def prepare(self, connection: Line, sending: Sending[BlueskySettings]) -> None:
+    async def prepare(self, connection: Line, context: PublishContext[BlueskySettings]) -> None:
         """Look up whom and what the post refers to, and upload its media. Repeatable: goes on from the handles."""
-        await _look_up(connection, sending, sending.draft.text)
-        await find_references(connection, sending)
-        blobs = Blobs(connection, sending)
-        await blobs.bring(POST, sending.draft.media)
-        await blobs.bring(CARD, card_picture(sending.draft))
+        await _look_up(connection, context, context.draft.text)
+        await find_references(connection, context)
+        blobs = Blobs(connection, context)
+        await blobs.bring(POST, context.draft.media)
+        await blobs.bring(CARD, card_picture(context.draft))
 
-    async def choose(self, sending: Sending[BlueskySettings]) -> None:
+    async def choose(self, context: PublishContext[BlueskySettings]) -> None:
         """Choose the record's key."""
-        await _key(sending, POST)
+        await _key(context, POST)
 
-    async def publish(self, connection: Line, sending: Sending[BlueskySettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[BlueskySettings]) -> Published:
         """Write the record under its key. The same key with the same record changes nothing."""
         did = await open_session(connection)
-        key, embed = await _key(sending, POST), embed_of(Blobs(connection, sending), sending)
-        record = _record(sending, sending.draft.text, key, embed, _reply(sending))
-        answer = await _put(connection, sending, did, key["rkey"], record, public=True)
+        key, embed = await _key(context, POST), embed_of(Blobs(connection, context), context)
+        record = _record(context, context.draft.text, key, embed, _reply(context))
+        answer = await _put(connection, context, did, key["rkey"], record, public=True)
         if not str(answer.get("uri", "")).startswith("at://"):
             raise PlatformError(Kind.UNCONFIRMED, "Bluesky answered without the post's name.", code="unreadable_answer")
         if answer.get("cid"):
@@ -111,9 +121,9 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
             key["cid"] = str(answer["cid"])
         return _published(str(answer["uri"]))
 
-    async def confirm(self, connection: Line, sending: Sending[BlueskySettings]) -> Finding:
+    async def confirm(self, connection: Line, context: PublishContext[BlueskySettings]) -> Finding:
         """Read the record by its key, which is written down before anything is sent."""
-        key = sending.handles.get("records", {}).get(POST)
+        key = context.handles.get("records", {}).get(POST)
         if key is None:
             return Absent()
         try:
@@ -123,51 +133,53 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
                 return Absent()
             raise
 
-    async def complete(self, connection: Line, sending: Sending[BlueskySettings], published: Published) -> Published:
+    async def complete(
+        self, connection: Line, context: PublishContext[BlueskySettings], published: Published
+    ) -> Published:
         """Write the thread that follows, each post a reply to the one before. Repeatable as publishing is."""
-        items = sending.draft.settings.thread_items
+        items = context.draft.settings.thread_items
         if not items:
             return published
         did = await open_session(connection)
-        parent = await _first(connection, sending, did, published)
-        answered = _reply(sending)
+        parent = await _first(connection, context, did, published)
+        answered = _reply(context)
         root = answered["root"] if answered else parent
         for number, item in enumerate(items):
             try:
-                parent = await _follow(connection, sending, number, item, {"root": root, "parent": parent})
+                parent = await _follow(connection, context, number, item, {"root": root, "parent": parent})
             except PlatformError as error:
                 return ended_early(published, number, error)
         return published
 
 
-async def _first(line: Line, sending: Sending[BlueskySettings], did: str, published: Published) -> Reference:
+async def _first(line: Line, context: PublishContext[BlueskySettings], did: str, published: Published) -> Reference:
     """Return the post that the thread follows."""
-    if cid := sending.handles.get("records", {}).get(POST, {}).get("cid"):
+    if cid := context.handles.get("records", {}).get(POST, {}).get("cid"):
         return {"uri": published.platform_post_id, "cid": cid}
     return reference(await read_record(line, did, published.platform_post_id.rpartition("/")[2]))
 
 
 async def _follow(
-    line: Line, sending: Sending[BlueskySettings], number: int, item: ThreadItem, reply: dict[str, Any]
+    line: Line, context: PublishContext[BlueskySettings], number: int, item: ThreadItem, reply: dict[str, Any]
 ) -> dict[str, str]:
     """Write one post of the thread unless its name is known already; returns its name and hash."""
     name = str(number)
-    key = await _key(sending, name)
+    key = await _key(context, name)
     if "uri" not in key:
-        await _look_up(line, sending, item.content)
-        blobs = Blobs(line, sending)
+        await _look_up(line, context, item.content)
+        blobs = Blobs(line, context)
         await blobs.bring(name, item.media)
-        record = _record(sending, item.content, key, blobs.embed(name, item.media), reply)
+        record = _record(context, item.content, key, blobs.embed(name, item.media), reply)
         # A lost answer is no reason to look: the same record under the same key changes nothing.
-        key |= reference(await _put(line, sending, did_of(line), key["rkey"], record))
-        await sending.save(sending.handles)
+        key |= reference(await _put(line, context, did_of(line), key["rkey"], record))
+        await context.save(context.handles)
     return reference(key)
 
 
-async def _look_up(line: Line, sending: Sending[BlueskySettings], text: str) -> None:
+async def _look_up(line: Line, context: PublishContext[BlueskySettings], text: str) -> None:
     """Ask whom the handles in a text mean; nobody, where the server does not know or cannot tell for long."""
-    dids: dict[str, str] = sending.handles.setdefault("mentions", {})
-    failures: dict[str, int] = sending.handles.setdefault("mentionFailures", {})
+    dids: dict[str, str] = context.handles.setdefault("mentions", {})
+    failures: dict[str, int] = context.handles.setdefault("mentionFailures", {})
     for handle in mentions(text):
         if handle in dids:
             continue
@@ -178,40 +190,40 @@ async def _look_up(line: Line, sending: Sending[BlueskySettings], text: str) -> 
             failures[handle] = failures.get(handle, 0) + 1
             if error.kind is Kind.REJECTED or failures[handle] >= MENTION_TRIES:
                 dids[handle] = ""
-        await sending.save(sending.handles)
+        await context.save(context.handles)
         if handle not in dids:
             raise PlatformError(Kind.TRANSIENT, "Bluesky could not say whom the text mentions.", code="mention_unknown")
 
 
-async def _key(sending: Sending[BlueskySettings], name: str) -> dict[str, str]:
+async def _key(context: PublishContext[BlueskySettings], name: str) -> dict[str, str]:
     """Return the key and time of a record, chosen once and written down before the record is sent."""
-    records: dict[str, dict[str, str]] = sending.handles.setdefault("records", {})
+    records: dict[str, dict[str, str]] = context.handles.setdefault("records", {})
     if name not in records:
         now = datetime.now(UTC)
         records[name] = {
             "rkey": tid(now, secrets.randbelow(CLOCKS)),
             "createdAt": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }
-        await sending.save(sending.handles)
+        await context.save(context.handles)
     return records[name]
 
 
-def _reply(sending: Sending[BlueskySettings]) -> dict[str, Reference] | None:
+def _reply(context: PublishContext[BlueskySettings]) -> dict[str, Reference] | None:
     """Return what the post answers: the thread's first post, and the one above it."""
-    return sending.handles["references"]["reply"] if sending.draft.settings.reply_to_post_id else None
+    return context.handles["references"]["reply"] if context.draft.settings.reply_to_post_id else None
 
 
 def _record(
-    sending: Sending[BlueskySettings],
+    context: PublishContext[BlueskySettings],
     text: str,
     key: dict[str, str],
     embed: dict[str, Any] | None,
     reply: dict[str, Reference] | None,
 ) -> dict[str, Any]:
     """Return a post; source: lexicon app.bsky.feed.post."""
-    settings = sending.draft.settings
+    settings = context.draft.settings
     record: dict[str, Any] = {"$type": COLLECTION, "text": text, "createdAt": key["createdAt"]}
-    if found := facets(text, sending.handles.get("mentions", {})):
+    if found := facets(text, context.handles.get("mentions", {})):
         record["facets"] = found
     if embed:
         record["embed"] = embed
@@ -226,14 +238,20 @@ def _record(
 
 
 async def _put(
-    line: Line, sending: Sending[BlueskySettings], did: str, rkey: str, record: dict[str, Any], *, public: bool = False
+    line: Line,
+    context: PublishContext[BlueskySettings],
+    did: str,
+    rkey: str,
+    record: dict[str, Any],
+    *,
+    public: bool = False,
 ) -> dict[str, Any]:
     body = {"repo": did, "collection": COLLECTION, "rkey": rkey, "record": record}
     try:
         return await call(line, "POST", "com.atproto.repo.putRecord", public=public, json=body)
     except PlatformError as error:
         if error.code == errors.BLOB_GONE:
-            await Blobs(line, sending).forget()
+            await Blobs(line, context).forget()
         raise
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from platforms.base import Sending
+from platforms.base import PublishContext
 from platforms.bluesky import errors
 from platforms.bluesky.line import Line, ask, call
 from platforms.bluesky.settings import POST_NAME, BlueskySettings
@@ -18,17 +18,17 @@ Reference = dict[str, str]
 """A record's name (uri) and hash (cid)."""
 
 
-async def find_references(line: Line, sending: Sending[BlueskySettings]) -> None:
+async def find_references(line: Line, context: PublishContext[BlueskySettings]) -> None:
     """Keep in the handles what the post quotes and answers. Raises PlatformError, `rejected` where it is not there."""
-    settings = sending.draft.settings
-    known: dict[str, Any] = sending.handles.setdefault("references", {})
+    settings = context.draft.settings
+    known: dict[str, Any] = context.handles.setdefault("references", {})
     if settings.quote_post_id and "quote" not in known:
         known["quote"] = reference(await _find(line, settings.quote_post_id, "quotePostId"))
-        await sending.save(sending.handles)
+        await context.save(context.handles)
     if settings.reply_to_post_id and "reply" not in known:
         parent = await _find(line, settings.reply_to_post_id, "replyToPostId")
         known["reply"] = {"root": _root_of(parent), "parent": reference(parent)}
-        await sending.save(sending.handles)
+        await context.save(context.handles)
 
 
 async def read_record(line: Line, repo: str, rkey: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _CODES: dict[int, tuple[Kind, str]] = {
     20028: (Kind.RATE_LIMITED, _LIMITED),
     20029: (Kind.RATE_LIMITED, _LIMITED),
     40002: (Kind.AUTH, "Discord wants this account to be verified first."),
-    40004: (Kind.REJECTED, "Sending messages is switched off at Discord for now."),
+    40004: (Kind.REJECTED, "PublishContext messages is switched off at Discord for now."),
     40005: (Kind.REJECTED, "The files are too large for Discord (10 MB each, 25 MB together)."),
     40006: (Kind.TRANSIENT, "Discord has switched this off for a while."),
     50001: (Kind.AUTH, _ACCESS),

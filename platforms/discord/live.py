@@ -1,6 +1,6 @@
 """The live check of Discord."""
 
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.discord.line import Line, channel_path, headers_of, home
 from platforms.discord.platform import CHANNEL
 from platforms.discord.settings import DiscordSettings
@@ -8,9 +8,9 @@ from platforms.http.wire import segment
 from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
 
 
-async def _remove(line: Line, sending: Sending[DiscordSettings], published: Published) -> None:
+async def _remove(line: Line, context: PublishContext[DiscordSettings], published: Published) -> None:
     # A webhook deletes its own messages below its own address; a bot does below the channel's.
-    where = home(line) if line.credentials.webhook else channel_path(sending.handles[CHANNEL])
+    where = home(line) if line.credentials.webhook else channel_path(context.handles[CHANNEL])
     path = f"{where}/messages/{segment(published.platform_post_id)}"
     await line.wire.send("DELETE", path, headers=headers_of(line))
 

@@ -17,8 +17,8 @@ from platforms.base import (
     Finding,
     Identity,
     Platform,
+    PublishContext,
     Published,
-    Sending,
     Unknown,
 )
 from platforms.blind import going_out, what_is_known
@@ -95,15 +95,15 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
             raise PlatformError(Kind.REJECTED, message, code="channel_type")
         return Identity(found["id"], name)
 
-    async def publish(self, connection: Line, sending: Sending[DiscordSettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[DiscordSettings]) -> Published:
         """Make the message by one request, with its files."""
-        await _check_channel(connection, sending.draft.settings)
-        draft, blind = sending.draft, connection.credentials.webhook is not None
+        await _check_channel(connection, context.draft.settings)
+        draft, blind = context.draft, connection.credentials.webhook is not None
         async with AsyncExitStack() as opened:
-            files = [await opened.enter_async_context(sending.media.open(item)) for item in draft.media]
-            parts, own = parts_of(draft, files), of_webhook(draft.settings) if blind else of_bot(sending.target_id)
+            files = [await opened.enter_async_context(context.media.open(item)) for item in draft.media]
+            parts, own = parts_of(draft, files), of_webhook(draft.settings) if blind else of_bot(context.target_id)
             if files and blind:
-                await opened.enter_async_context(going_out(sending))
+                await opened.enter_async_context(going_out(context))
             path, query = _where(connection, draft.settings)
             body, headers = body_of(draft, files) | own, headers_of(connection)
             try:
@@ -115,21 +115,23 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
                         "POST", path, public=True, headers=headers, params=query, json=body
                     )
             except PlatformError as error:
-                raise await _meant(sending, error) from error
+                raise await _meant(context, error) from error
             made = with_id(answer, Kind.UNCONFIRMED)
         # Not saved: a save that fails must not make a public message look unsent.
-        sending.handles[CHANNEL] = made.get("channel_id")
+        context.handles[CHANNEL] = made.get("channel_id")
         return Published(made["id"], url=None)
 
-    async def confirm(self, connection: Line, sending: Sending[DiscordSettings]) -> Finding:
+    async def confirm(self, connection: Line, context: PublishContext[DiscordSettings]) -> Finding:
         """Look for a bot's message in its channel; of a webhook's nobody can tell."""
         if connection.credentials.webhook:
-            return await what_is_known(sending)
-        if sending.handles.get(REMOVED):
+            return await what_is_known(context)
+        if context.handles.get(REMOVED):
             return Unknown(final=True)
-        return await _find(connection, sending)
+        return await _find(connection, context)
 
-    async def complete(self, connection: Line, sending: Sending[DiscordSettings], published: Published) -> Published:
+    async def complete(
+        self, connection: Line, context: PublishContext[DiscordSettings], published: Published
+    ) -> Published:
         """Find out in which server the message is, which its address needs."""
         if published.url:
             return published
@@ -140,7 +142,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
                 # Only the address is missing: that is not worth a warning.
                 return published
             raise
-        channel = sending.handles.get(CHANNEL) or _channel(connection, sending.draft.settings) or place["channel_id"]
+        channel = context.handles.get(CHANNEL) or _channel(connection, context.draft.settings) or place["channel_id"]
         address = (
             f"https://discord.com/channels/{place.get('guild_id') or '@me'}/{channel}/{published.platform_post_id}"
         )
@@ -176,13 +178,13 @@ async def _check_channel(line: Line, settings: DiscordSettings) -> None:
         raise PlatformError(Kind.REJECTED, not_allowed(line.account.account_id, name, channel), code=CODE)
 
 
-async def _meant(sending: Sending[DiscordSettings], error: PlatformError) -> PlatformError:
+async def _meant(context: PublishContext[DiscordSettings], error: PlatformError) -> PlatformError:
     """Return what a refusal of the message means, given what the post asked for."""
-    settings = sending.draft.settings
+    settings = context.draft.settings
     if error.code == errors.UNKNOWN_MESSAGE:
         # The nonce's first message was made, and somebody has deleted it since: it is not made a second time.
-        sending.handles[REMOVED] = True
-        await sending.save(sending.handles)
+        context.handles[REMOVED] = True
+        await context.save(context.handles)
         return error.as_unconfirmed()
     asks_for_more = settings.channel_id or settings.thread_id or settings.tts
     if asks_for_more and error.code in errors.OF_THE_PLACE:
@@ -197,17 +199,17 @@ def _where(line: Line, settings: DiscordSettings) -> tuple[str, dict[str, str]]:
     return home(line), {"wait": "true"} | ({"thread_id": settings.thread_id} if settings.thread_id else {})
 
 
-async def _find(line: Line, sending: Sending[DiscordSettings]) -> Finding:
+async def _find(line: Line, context: PublishContext[DiscordSettings]) -> Finding:
     """Look for the message among the bot's own since shortly before the attempt."""
-    if sending.started_at is None:
+    if context.started_at is None:
         return Absent()
     bot = await get(line, "/users/@me")
-    channel = str(_channel(line, sending.draft.settings))
-    newest = since = _snowflake(sending.started_at - CLOCKS_APART)
+    channel = str(_channel(line, context.draft.settings))
+    newest = since = _snowflake(context.started_at - CLOCKS_APART)
     alike, seen = list[Alike](), list[dict[str, Any]]()
     for _ in range(MOST_PAGES):
         page = await messages(line, channel, str(newest), PAGE)
-        ours = (str(message["id"]) for message in page if _is_ours(message, bot, sending))
+        ours = (str(message["id"]) for message in page if _is_ours(message, bot, context))
         alike += [Alike(Published(each, url=None), _moment(int(each))) for each in ours]
         if len(page) < PAGE:
             seen += page
@@ -217,11 +219,11 @@ async def _find(line: Line, sending: Sending[DiscordSettings]) -> Finding:
     else:
         if not alike:
             return Unknown()
-    sending.handles[CHANNEL] = channel
-    if found := earliest(sending, alike):
+    context.handles[CHANNEL] = channel
+    if found := earliest(context, alike):
         return found
     hidden = not seen and await _has_newer(line, channel, since)
-    doubtful = any(_may_be_ours(message, bot, sending) for message in seen)
+    doubtful = any(_may_be_ours(message, bot, context) for message in seen)
     return Unknown() if hidden or doubtful else Absent()
 
 
@@ -234,22 +236,22 @@ async def _has_newer(line: Line, channel: str, since: int) -> bool:
     return last.isdecimal() and len(last) <= LONGEST_ID and int(last) > since
 
 
-def _may_be_ours(message: dict[str, Any], bot: dict[str, Any], sending: Sending[DiscordSettings]) -> bool:
+def _may_be_ours(message: dict[str, Any], bot: dict[str, Any], context: PublishContext[DiscordSettings]) -> bool:
     """Tell whether the bot's message shows our files beside a text that Discord may have rewritten."""
     files, own = message.get("attachments") or [], (message.get("author") or {}).get("id") == bot["id"]
-    wanted = len(sending.draft.media)
-    return bool(own and wanted and len(files) == wanted and str(message["id"]) not in sending.taken)
+    wanted = len(context.draft.media)
+    return bool(own and wanted and len(files) == wanted and str(message["id"]) not in context.taken)
 
 
-def _is_ours(message: dict[str, Any], bot: dict[str, Any], sending: Sending[DiscordSettings]) -> bool:
+def _is_ours(message: dict[str, Any], bot: dict[str, Any], context: PublishContext[DiscordSettings]) -> bool:
     nonce = message.get("nonce")
     if nonce is not None:
-        return bool(nonce == of_bot(sending.target_id)["nonce"])
+        return bool(nonce == of_bot(context.target_id)["nonce"])
     author = message.get("author") or {}
     # Discord trims a text's white space.
-    same_text = str(message.get("content") or "").split() == sending.draft.text.split()
-    same_files = len(message.get("attachments") or []) == len(sending.draft.media)
-    shows = _has_embeds(message, sending.draft) and _asks(message, sending.draft)
+    same_text = str(message.get("content") or "").split() == context.draft.text.split()
+    same_files = len(message.get("attachments") or []) == len(context.draft.media)
+    shows = _has_embeds(message, context.draft) and _asks(message, context.draft)
     return bool(author.get("id") == bot["id"] and same_text and same_files and shows)
 
 

@@ -1,6 +1,6 @@
 """The live check of Facebook."""
 
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.settings import FacebookSettings
 from platforms.http.wire import segment
@@ -9,7 +9,7 @@ from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_o
 _UPLOAD_HOSTS = ("graph-video.facebook.com",)
 
 
-async def _remove(line: Line, _: Sending[FacebookSettings], published: Published) -> None:
+async def _remove(line: Line, _: PublishContext[FacebookSettings], published: Published) -> None:
     await GRAPH.delete(line, f"/{segment(published.platform_post_id)}")
 
 

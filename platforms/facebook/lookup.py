@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from platforms.alike import Alike, earliest
-from platforms.base import Absent, Finding, Published, Sending, Unknown
+from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.media import photo_ids
 from platforms.facebook.settings import FacebookSettings
@@ -24,24 +24,24 @@ def url_of(post_id: str) -> str:
     return f"https://www.facebook.com/{post_id}"
 
 
-async def find_post(connection: Line, sending: Sending[FacebookSettings]) -> Finding:
+async def find_post(connection: Line, context: PublishContext[FacebookSettings]) -> Finding:
     """Look for the post among the Page's newest. Raises PlatformError where it cannot be looked for."""
-    if sending.started_at is None:
+    if context.started_at is None:
         return Absent()
     path = f"/{segment(connection.account.user_id)}/published_posts"
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
-    since = sending.started_at - CLOCKS_APART
+    since = context.started_at - CLOCKS_APART
     recent = [post for post in posts if _moment(post["created_time"]) >= since]
-    ours = earliest(sending, (_alike(post) for post in recent if _is_ours(post, sending)))
+    ours = earliest(context, (_alike(post) for post in recent if _is_ours(post, context)))
     # Where even the last of a full page is young, ours may stand on the next.
     return ours or (Unknown() if len(recent) >= PAGE else Absent())
 
 
-async def find_video(connection: Line, sending: Sending[FacebookSettings], video_id: str) -> Published | None:
+async def find_video(connection: Line, context: PublishContext[FacebookSettings], video_id: str) -> Published | None:
     """Look for the post that shows a video among the Page's newest, in case the video itself cannot be read."""
     path = f"/{segment(connection.account.user_id)}/published_posts"
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
-    return earliest(sending, (_alike(post) for post in posts if video_id in _media_ids(post)))
+    return earliest(context, (_alike(post) for post in posts if video_id in _media_ids(post)))
 
 
 def _alike(post: dict[str, Any]) -> Alike:
@@ -49,12 +49,12 @@ def _alike(post: dict[str, Any]) -> Alike:
     return Alike(Published(str(post["id"]), url), _moment(post["created_time"]))
 
 
-def _is_ours(post: dict[str, Any], sending: Sending[FacebookSettings]) -> bool:
-    ours, shown = set(photo_ids(sending.handles)), set(_media_ids(post))
+def _is_ours(post: dict[str, Any], context: PublishContext[FacebookSettings]) -> bool:
+    ours, shown = set(photo_ids(context.handles)), set(_media_ids(post))
     if ours and shown:
         return bool(ours & shown)
     attached = bool(_listed(post, "attachments"))
-    same = str(post.get("message") or "").split() == sending.draft.text.split()
+    same = str(post.get("message") or "").split() == context.draft.text.split()
     return same and (attached or not ours)
 
 
@@ -68,21 +68,21 @@ def _listed(holder: dict[str, Any], edge: str) -> list[dict[str, Any]]:
     return (holder.get(edge) or {}).get("data") or []
 
 
-async def find_story(connection: Line, sending: Sending[FacebookSettings], media_id: str) -> Finding:
+async def find_story(connection: Line, context: PublishContext[FacebookSettings], media_id: str) -> Finding:
     """Look for a story among those of the day; one that may be ours under another id forbids to send it again."""
-    if sending.started_at is None:
+    if context.started_at is None:
         return Absent()
     stories = await GRAPH.get_list(connection, f"/{segment(connection.account.user_id)}/stories", fields=STORY_FIELDS)
     for story in stories:
         if str(story.get("media_id")) == media_id and story.get("post_id"):
             return Published(str(story["post_id"]), story.get("url") or url_of(str(story["post_id"])))
-    since = sending.started_at - CLOCKS_APART
+    since = context.started_at - CLOCKS_APART
     unnamed = (
         Alike(Published(str(story.get("post_id")), None), _moment(story.get("creation_time", 0)))
         for story in stories
         if "media_id" not in story
     )
-    young = earliest(sending, (story for story in unnamed if story.made_at >= since))
+    young = earliest(context, (story for story in unnamed if story.made_at >= since))
     return Unknown() if young else Absent()
 
 

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from domain.post import Media, MediaType
-from platforms.base import Sending
+from platforms.base import PublishContext
 from platforms.errors import Kind, PlatformError
 from platforms.facebook.errors import WrongOffsetError, is_gone
 from platforms.facebook.line import BASE_URL, DOMAIN, GRAPH, VIDEO_URL, Line
@@ -38,9 +38,9 @@ def photo_ids(handles: dict[str, Any]) -> list[str]:
 class Uploads:
     """Upload the media of one post; all that Facebook gives us is kept in the handles at once."""
 
-    def __init__(self, connection: Line, sending: Sending[FacebookSettings]) -> None:
+    def __init__(self, connection: Line, context: PublishContext[FacebookSettings]) -> None:
         self._line = connection
-        self._sending = sending
+        self._sending = context
         self._saving = asyncio.Lock()
         self._page = f"/{segment(connection.account.user_id)}"
 

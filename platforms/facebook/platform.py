@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, Published, Sending
+from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import DUPLICATE, Kind, PlatformError
 from platforms.facebook import errors, lookup, rules, videos
 from platforms.facebook.fields import feed_fields, finish_fields
@@ -71,71 +71,73 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
             raise
         return Identity(text_of(connection, me, "id"), str(me.get("username") or text_of(connection, me, "name")))
 
-    async def prepare(self, connection: Line, sending: Sending[FacebookSettings]) -> None:
+    async def prepare(self, connection: Line, context: PublishContext[FacebookSettings]) -> None:
         """Upload photos unpublished, and videos up to the request that publishes them."""
-        uploads = Uploads(connection, sending)
-        failed = sending.handles.get("video", {}).get("failed")
+        uploads = Uploads(connection, context)
+        failed = context.handles.get("video", {}).get("failed")
         if failed is not None:
             await uploads.forget()
             raise errors.processing_failed(failed)
         await uploads.run()
 
-    async def publish(self, connection: Line, sending: Sending[FacebookSettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[FacebookSettings]) -> Published:
         """Make the post public; of a video wait until Facebook has processed it."""
         try:
-            return await self._publish(connection, sending)
+            return await self._publish(connection, context)
         except PlatformError as error:
-            if error.kind is Kind.REJECTED and error.code != DUPLICATE and "photos" in sending.handles:
+            if error.kind is Kind.REJECTED and error.code != DUPLICATE and "photos" in context.handles:
                 # Photos that no post took are deleted after a while: the next try must upload again.
-                await Uploads(connection, sending).forget()
+                await Uploads(connection, context).forget()
             raise
 
-    async def _publish(self, connection: Line, sending: Sending[FacebookSettings]) -> Published:
-        page, draft, form = f"/{segment(connection.account.user_id)}", sending.draft, form_of(sending.draft)
+    async def _publish(self, connection: Line, context: PublishContext[FacebookSettings]) -> Published:
+        page, draft, form = f"/{segment(connection.account.user_id)}", context.draft, form_of(context.draft)
         if form in EDGE:
-            return await _finish(connection, sending, form)
+            return await _finish(connection, context, form)
         if form is Form.PHOTO_STORY:
-            fields = {"photo_id": photo_ids(sending.handles)[0]}
+            fields = {"photo_id": photo_ids(context.handles)[0]}
             story = await GRAPH.post_public(connection, f"{page}/photo_stories", fields)
             post_id = text_of(connection, story, "post_id", otherwise=Kind.UNCONFIRMED)
             return Published(post_id, lookup.url_of(post_id))
-        fields = feed_fields(draft, photo_ids(sending.handles))
+        fields = feed_fields(draft, photo_ids(context.handles))
         post = await GRAPH.post_public(connection, f"{page}/feed", fields, read="id,permalink_url")
         return Published(text_of(connection, post, "id", otherwise=Kind.UNCONFIRMED), post.get("permalink_url"))
 
-    async def confirm(self, connection: Line, sending: Sending[FacebookSettings]) -> Finding:
+    async def confirm(self, connection: Line, context: PublishContext[FacebookSettings]) -> Finding:
         """Ask the video itself, else look among the Page's posts or stories. Drafts show nowhere, and hurt nobody."""
-        form = form_of(sending.draft)
-        media = sending.handles.get("video", {}).get("id") if form.is_video else None
+        form = form_of(context.draft)
+        media = context.handles.get("video", {}).get("id") if form.is_video else None
         if form.is_video and media is None:
             return Absent()
         if form in {Form.VIDEO, Form.REEL}:
-            return await videos.find(connection, sending)
+            return await videos.find(connection, context)
         if form.is_story:
-            media = media or next(iter(photo_ids(sending.handles)), None)
-            return await lookup.find_story(connection, sending, media) if media else Absent()
-        return Absent() if sending.draft.settings.draft else await lookup.find_post(connection, sending)
+            media = media or next(iter(photo_ids(context.handles)), None)
+            return await lookup.find_story(connection, context, media) if media else Absent()
+        return Absent() if context.draft.settings.draft else await lookup.find_post(connection, context)
 
-    async def complete(self, connection: Line, sending: Sending[FacebookSettings], published: Published) -> Published:
+    async def complete(
+        self, connection: Line, context: PublishContext[FacebookSettings], published: Published
+    ) -> Published:
         """Add the first comment and fetch the permalink. Repeatable."""
         post_id, url = published.platform_post_id, published.url
-        if sending.draft.settings.draft:
+        if context.draft.settings.draft:
             return Published(post_id, None, warning=AS_DRAFT)
-        comment = sending.draft.settings.first_comment
-        warning = await add_first_comment(GRAPH, connection, sending, post_id, comment)
+        comment = context.draft.settings.first_comment
+        warning = await add_first_comment(GRAPH, connection, context, post_id, comment)
         if url is None:
             post = await GRAPH.get(connection, f"/{segment(post_id)}", fields="permalink_url")
             url = post.get("permalink_url") or lookup.url_of(post_id)
         return Published(post_id, url, warning=warning)
 
 
-async def _finish(connection: Line, sending: Sending[FacebookSettings], form: Form) -> Published:
-    video: dict[str, Any] = sending.handles.get("video", {})
+async def _finish(connection: Line, context: PublishContext[FacebookSettings], form: Form) -> Published:
+    video: dict[str, Any] = context.handles.get("video", {})
     if not video.get("done"):
         raise PlatformError(Kind.TRANSIENT, "Facebook must be given the video again.", code="no_video")
     if not video.get("accepted"):
         path = f"/{segment(connection.account.user_id)}/{EDGE[form]}"
-        answer = await GRAPH.post_public(connection, path, finish_fields(sending.draft, form, video))
+        answer = await GRAPH.post_public(connection, path, finish_fields(context.draft, form, video))
         if form is Form.VIDEO_STORY:
             post_id = text_of(connection, answer, "post_id", otherwise=Kind.UNCONFIRMED)
             return Published(post_id, lookup.url_of(post_id))
@@ -145,7 +147,7 @@ async def _finish(connection: Line, sending: Sending[FacebookSettings], form: Fo
             )
         video["accepted"] = True
         video["post"] = answer.get("post_id")
-        await sending.save(sending.handles)
-    if sending.draft.settings.draft:
+        await context.save(context.handles)
+    if context.draft.settings.draft:
         return Published(video["id"], None)
-    return await videos.watch(connection, sending)
+    return await videos.watch(connection, context)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
-from platforms.base import Absent, Finding, Published, Refused, Sending, Unknown
+from platforms.base import Absent, Finding, PublishContext, Published, Refused, Unknown
 from platforms.errors import PlatformError
 from platforms.facebook import errors, lookup
 from platforms.facebook.line import GRAPH, Line
@@ -66,55 +66,55 @@ async def look(connection: Line, video_id: str) -> Video:
     return Video(state, url, _said(phases), answer.get("post_id"))
 
 
-async def watch(connection: Line, sending: Sending[FacebookSettings]) -> Published:
+async def watch(connection: Line, context: PublishContext[FacebookSettings]) -> Published:
     """Wait until the video that was published is public.
 
     Raises PlatformError: `rejected` where Facebook could not process it, `unconfirmed` where it takes long.
     """
-    video_id = sending.handles["video"]["id"]
+    video_id = context.handles["video"]["id"]
     for pause in LOOKS:
         await asyncio.sleep(pause)
-        sending.heartbeat("processing")
+        context.heartbeat("processing")
         try:
             video = await look(connection, video_id)
         except PlatformError:
             # It was accepted: that we cannot look right now must not make anybody publish it again.
             continue
         if video.state is State.PUBLIC:
-            return published(connection, sending, video)
+            return published(connection, context, video)
         if video.state is State.FAILED:
-            sending.handles.pop("video")
-            await sending.save(sending.handles)
+            context.handles.pop("video")
+            await context.save(context.handles)
             raise errors.processing_failed(video.said)
     raise errors.still_processing()
 
 
-async def find(connection: Line, sending: Sending[FacebookSettings]) -> Finding:
+async def find(connection: Line, context: PublishContext[FacebookSettings]) -> Finding:
     """Tell from the video itself whether it became public; one that failed is noted for the next attempt."""
-    handle = sending.handles["video"]
+    handle = context.handles["video"]
     video = await look(connection, handle["id"])
     match video.state:
         case State.PUBLIC:
-            return published(connection, sending, video)
-        case State.DRAFT if sending.draft.settings.draft:
+            return published(connection, context, video)
+        case State.DRAFT if context.draft.settings.draft:
             return Published(handle["id"], None)
-        case State.DRAFT if handle.get("accepted") and _is_long_ago(sending):
+        case State.DRAFT if handle.get("accepted") and _is_long_ago(context):
             return Refused(errors.kept_as_draft())
         case State.FAILED:
             handle["failed"] = video.said
-            await sending.save(sending.handles)
+            await context.save(context.handles)
             return Absent()
         case State.PUBLISHING:
             return Unknown()
         case State.GONE if handle.get("accepted"):
-            return await lookup.find_video(connection, sending, handle["id"]) or Unknown()
+            return await lookup.find_video(connection, context, handle["id"]) or Unknown()
     # Asking once more to publish the same video makes no double, but is in vain where Facebook said yes already.
     return Unknown() if handle.get("accepted") else Absent()
 
 
-def published(connection: Line, sending: Sending[FacebookSettings], video: Video) -> Published:
+def published(connection: Line, context: PublishContext[FacebookSettings], video: Video) -> Published:
     """Name the post that shows a video, as comments and figures want it; the video itself if no post is told."""
-    handle = sending.handles["video"]
+    handle = context.handles["video"]
     told = str(video.post_id or handle.get("post") or "")
     if told.isdecimal():
         told = f"{connection.account.user_id}_{told}"
@@ -128,8 +128,8 @@ def _is_draft(answer: dict[str, Any], publishing: dict[str, Any]) -> bool:
     return answer.get("published") is False and publishing.get("status") != "complete"
 
 
-def _is_long_ago(sending: Sending[FacebookSettings]) -> bool:
-    return sending.started_at is not None and datetime.now(UTC) - sending.started_at > KEPT_AFTER
+def _is_long_ago(context: PublishContext[FacebookSettings]) -> bool:
+    return context.started_at is not None and datetime.now(UTC) - context.started_at > KEPT_AFTER
 
 
 def _state(status: dict[str, Any], phases: dict[str, dict[str, Any]]) -> State:

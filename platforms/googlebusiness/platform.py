@@ -21,9 +21,9 @@ from platforms.base import (
     Finding,
     Identity,
     Platform,
+    PublishContext,
     Published,
     Refused,
-    Sending,
     Unknown,
 )
 from platforms.errors import Kind, PlatformError
@@ -104,34 +104,34 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         await keep(connection, account, location)
         return Identity(location, title)
 
-    async def publish(self, connection: Line, sending: Sending[GoogleBusinessSettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[GoogleBusinessSettings]) -> Published:
         """Make the post and wait for Google's verdict. Raises `unconfirmed` where that takes long."""
-        name = await _parent(connection, sending)
-        body = post_body(sending.draft, connection.credentials.language_code)
+        name = await _parent(connection, context)
+        body = post_body(context.draft, connection.credentials.language_code)
         try:
             path = f"/v4/{quote(name)}/localPosts"
             made = await call(connection, "POST", path, public=True, json=body)
         except PlatformError as error:
-            if sending.draft.settings.location_id and error.status in {403, 404} and error.kind is Kind.AUTH:
+            if context.draft.settings.location_id and error.status in {403, 404} and error.kind is Kind.AUTH:
                 message = "Google does not let this account post on the location that locationId names."
                 raise PlatformError(Kind.REJECTED, message, code=error.code, status=error.status) from error
             if error.code.upper() in errors.PHOTO_FAILURES and error.kind is Kind.TRANSIENT:
-                raise await _photo_failed(sending, error) from error
+                raise await _photo_failed(context, error) from error
             raise
         if not made.get("name"):
             message = "Google answered in a way that cannot be read."
             raise PlatformError(Kind.UNCONFIRMED, message, code="unreadable_answer")
-        sending.handles[POST] = str(made["name"])
-        await sending.save(sending.handles)
+        context.handles[POST] = str(made["name"])
+        await context.save(context.handles)
         finding = _verdict(made)
         for pause in LOOKS:
             if not isinstance(finding, Unknown):
                 break
             await asyncio.sleep(pause)
-            sending.heartbeat("Google is checking the post")
+            context.heartbeat("Google is checking the post")
             # Google has it: that we cannot look right now must not make anybody publish it again.
             with suppress(PlatformError):
-                finding = await _look(connection, sending.handles[POST])
+                finding = await _look(connection, context.handles[POST])
         match finding:
             case Published():
                 return finding
@@ -139,29 +139,29 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
                 raise refusal
         raise PlatformError(Kind.UNCONFIRMED, "Google is still checking the post.", code="processing")
 
-    async def confirm(self, connection: Line, sending: Sending[GoogleBusinessSettings]) -> Finding:
+    async def confirm(self, connection: Line, context: PublishContext[GoogleBusinessSettings]) -> Finding:
         """Ask for Google's verdict; a post whose name was lost is looked for among the location's own."""
-        if sending.started_at is None:
+        if context.started_at is None:
             return Absent()
-        if known := sending.handles.get(POST):
+        if known := context.handles.get(POST):
             return await _look(connection, known)
-        name = await _parent(connection, sending)
+        name = await _parent(connection, context)
         query, alike = {"pageSize": str(PAGE)}, list[dict[str, Any]]()
         for _ in range(MOST_PAGES):
             body = await call(connection, "GET", f"/v4/{quote(name)}/localPosts", params=query)
             posts = body.get("localPosts") or []
-            alike += (post for post in posts if _is_ours(post, sending.draft, sending.started_at - CLOCKS_APART))
+            alike += (post for post in posts if _is_ours(post, context.draft, context.started_at - CLOCKS_APART))
             if not body.get("nextPageToken"):
                 break
             query["pageToken"] = str(body["nextPageToken"])
         else:
             if not alike:
                 return Unknown()
-        ours = earliest(sending, (Alike(_published(post), _created(post)) for post in alike))
+        ours = earliest(context, (Alike(_published(post), _created(post)) for post in alike))
         return _verdict(next(post for post in alike if post["name"] == ours.platform_post_id)) if ours else Absent()
 
     async def complete(
-        self, connection: Line, sending: Sending[GoogleBusinessSettings], published: Published
+        self, connection: Line, context: PublishContext[GoogleBusinessSettings], published: Published
     ) -> Published:
         """Read the post's address, which Google may tell a little later than that it shows the post."""
         if published.url:
@@ -170,15 +170,15 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         return shown if isinstance(shown, Published) else published
 
 
-async def _parent(line: Line, sending: Sending[GoogleBusinessSettings]) -> str:
+async def _parent(line: Line, context: PublishContext[GoogleBusinessSettings]) -> str:
     """Return the name below which the post is made, which the handles keep if the post names another location."""
-    location = sending.draft.settings.location_id
+    location = context.draft.settings.location_id
     if location in {None, line.credentials.user_id}:
         return await parent(line)
-    if PARENT not in sending.handles:
-        sending.handles[PARENT] = await parent_of(line, str(location))
-        await sending.save(sending.handles)
-    return str(sending.handles[PARENT])
+    if PARENT not in context.handles:
+        context.handles[PARENT] = await parent_of(line, str(location))
+        await context.save(context.handles)
+    return str(context.handles[PARENT])
 
 
 async def _look(line: Line, name: str) -> Published | Unknown | Refused:
@@ -201,10 +201,10 @@ def _published(post: dict[str, Any]) -> Published:
     return Published(str(post["name"]), post.get("searchUrl") if post.get("state") == "LIVE" else None)
 
 
-async def _photo_failed(sending: Sending[GoogleBusinessSettings], error: PlatformError) -> PlatformError:
+async def _photo_failed(context: PublishContext[GoogleBusinessSettings], error: PlatformError) -> PlatformError:
     """Return the error of a photo that Google could not take in, `rejected` once that happened too often."""
-    tries = sending.handles["photoFailures"] = int(sending.handles.get("photoFailures", 0)) + 1
-    await sending.save(sending.handles)
+    tries = context.handles["photoFailures"] = int(context.handles.get("photoFailures", 0)) + 1
+    await context.save(context.handles)
     return error.as_rejected() if tries >= PHOTO_TRIES else error
 
 

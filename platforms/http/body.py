@@ -32,7 +32,7 @@ class Body:
 class Fenced:
     """A body whose last piece waits for a fence: without that piece no server can take the request for whole.
 
-    Sending a large file takes minutes, in which another worker may take over the post.
+    PublishContext a large file takes minutes, in which another worker may take over the post.
     """
 
     def __init__(self, body: AsyncIterable[bytes], fence: Callable[[], Awaitable[None]]) -> None:

@@ -14,9 +14,9 @@ from platforms.base import (
     Finding,
     Identity,
     Platform,
+    PublishContext,
     Published,
     ReportsQuota,
-    Sending,
 )
 from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import moment
@@ -91,50 +91,50 @@ class Instagram(
         answer = await GRAPH.get(connection, path, fields="config,quota_usage")
         return quota_of(answer.get("data"), "Instagram")
 
-    async def prepare(self, connection: Line, sending: Sending[InstagramSettings]) -> None:
+    async def prepare(self, connection: Line, context: PublishContext[InstagramSettings]) -> None:
         """Build the post's containers and wait a few seconds until Instagram has processed them."""
-        draft = sending.draft
-        await Containers(CONTAINERS, connection, sending).bring(
+        draft = context.draft
+        await Containers(CONTAINERS, connection, context).bring(
             POST, fields.of_items(draft), lambda items: fields.of_post(draft, items)
         )
 
-    async def publish(self, connection: Line, sending: Sending[InstagramSettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[InstagramSettings]) -> Published:
         """Publish the container."""
-        return Published(await Containers(CONTAINERS, connection, sending).publish(POST), url=None)
+        return Published(await Containers(CONTAINERS, connection, context).publish(POST), url=None)
 
-    async def confirm(self, connection: Line, sending: Sending[InstagramSettings]) -> Finding:
+    async def confirm(self, connection: Line, context: PublishContext[InstagramSettings]) -> Finding:
         """Read from the container whether it was published, then find the post among the account's newest."""
-        return await Containers(CONTAINERS, connection, sending).look(
-            POST, lambda since: _find(connection, sending, since)
+        return await Containers(CONTAINERS, connection, context).look(
+            POST, lambda since: _find(connection, context, since)
         )
 
     async def complete(
         self,
         connection: Line,
-        sending: Sending[InstagramSettings],
+        context: PublishContext[InstagramSettings],
         published: Published,
     ) -> Published:
         """Add the first comment and fetch the permalink. Repeatable."""
         post_id, url = published.platform_post_id, published.url
-        comment = sending.draft.settings.first_comment
-        warning = await add_first_comment(GRAPH, connection, sending, post_id, comment)
+        comment = context.draft.settings.first_comment
+        warning = await add_first_comment(GRAPH, connection, context, post_id, comment)
         if url is None:
             url = (await GRAPH.get(connection, f"/{segment(post_id)}", fields="permalink")).get("permalink")
         return Published(post_id, url, warning=warning)
 
 
-async def _find(connection: Line, sending: Sending[InstagramSettings], since: datetime) -> Published | None:
+async def _find(connection: Line, context: PublishContext[InstagramSettings], since: datetime) -> Published | None:
     """Find the post by its caption; a story shows none."""
-    story = form_of(sending.draft) is Form.STORY
+    story = form_of(context.draft) is Form.STORY
     edge = f"/{segment(connection.account.user_id)}/{'stories' if story else 'media'}"
     newest = await GRAPH.get_list(connection, edge, fields=MEDIA_FIELDS, limit="50")
 
     def ours(media: dict[str, Any]) -> bool:
         # Instagram trims a caption's white space.
-        same = story or str(media.get("caption") or "").split() == sending.draft.text.split()
+        same = story or str(media.get("caption") or "").split() == context.draft.text.split()
         return same and _timestamp(media) >= since - CLOCKS_APART
 
-    return earliest(sending, map(_alike, filter(ours, newest)))
+    return earliest(context, map(_alike, filter(ours, newest)))
 
 
 def _alike(media: dict[str, Any]) -> Alike:

@@ -1,6 +1,6 @@
 """The live check of LinkedIn."""
 
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.linkedin.line import Line, call
 from platforms.linkedin.settings import LinkedInSettings
@@ -9,7 +9,7 @@ from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_o
 _SPECIAL = " · (a) [b] {c} <d> @e _f_ *g* ~h~ #test"
 
 
-async def _remove(line: Line, _: Sending[LinkedInSettings], published: Published) -> None:
+async def _remove(line: Line, _: PublishContext[LinkedInSettings], published: Published) -> None:
     await call(line, "DELETE", f"/rest/posts/{segment(published.platform_post_id)}")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from platforms.alike import Alike, earliest
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import json_of
@@ -27,22 +27,22 @@ def published(urn: str) -> Published:
     return Published(urn, f"https://www.linkedin.com/feed/update/{quote(urn, safe=':')}/")
 
 
-async def find(line: Line, sending: Sending[LinkedInSettings], author: str) -> Published | None:
+async def find(line: Line, context: PublishContext[LinkedInSettings], author: str) -> Published | None:
     """Return the page's post that says what was sent, since it was first sent. Raises PlatformError."""
     query: dict[str, str | int] = {"q": "author", "author": author, "count": PAGE, "sortBy": "CREATED"}
     posts = json_of(await call(line, "GET", "/rest/posts", params=query)).get("elements")
     if not isinstance(posts, list):
         raise PlatformError(Kind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
-    since = datetime.fromisoformat(sending.handles["sentAt"]) - CLOCKS_APART
-    text = _letters(little(sending.draft.text))
-    uploads = {upload.get("urn") for upload in sending.handles.get("media", {}).values()}
+    since = datetime.fromisoformat(context.handles["sentAt"]) - CLOCKS_APART
+    text = _letters(little(context.draft.text))
+    uploads = {upload.get("urn") for upload in context.handles.get("media", {}).values()}
 
     def ours(post: dict[str, Any]) -> bool:
         same = _letters(str(post.get("commentary") or "")) == text and _made_at(post) >= since
         shows = not uploads or bool(_urns(post.get("content")) & uploads)
         return same and shows and post.get("lifecycleState") in _SHOWN
 
-    return earliest(sending, (Alike(published(str(post["id"])), _made_at(post)) for post in filter(ours, posts)))
+    return earliest(context, (Alike(published(str(post["id"])), _made_at(post)) for post in filter(ours, posts)))
 
 
 def _letters(commentary: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from domain.post import Media, MediaType
-from platforms.base import Draft, Sending
+from platforms.base import Draft, PublishContext
 from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import Body
@@ -48,11 +48,11 @@ class Stage(StrEnum):
 class Uploads:
     """Upload the media of one post; what LinkedIn is given belongs to the author of the post."""
 
-    def __init__(self, line: Line, sending: Sending[LinkedInSettings], author: str) -> None:
+    def __init__(self, line: Line, context: PublishContext[LinkedInSettings], author: str) -> None:
         self._line = line
-        self._sending = sending
+        self._sending = context
         self._author = author
-        self._known: dict[str, Handle] = sending.handles.setdefault("media", {})
+        self._known: dict[str, Handle] = context.handles.setdefault("media", {})
 
     def urn(self, name: str) -> str:
         """Return what LinkedIn calls an uploaded item."""

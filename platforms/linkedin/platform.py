@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from platforms.afterwards import FIRST_COMMENT, once
-from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, Published, Sending, Unknown
+from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, PublishContext, Published, Unknown
 from platforms.errors import PASSING, Kind, PlatformError
 from platforms.http.wire import json_of, segment
 from platforms.linkedin import errors, lookup, rules
@@ -92,38 +92,38 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         number = page.rpartition(":")[2]
         return Identity(number, await _name_of(connection, number))
 
-    async def prepare(self, connection: Line, sending: Sending[LinkedInSettings]) -> None:
+    async def prepare(self, connection: Line, context: PublishContext[LinkedInSettings]) -> None:
         """Upload the media. Repeatable: goes on from the handles."""
         try:
-            await Uploads(connection, sending, author_of(connection, sending)).run()
+            await Uploads(connection, context, author_of(connection, context)).run()
         except PlatformError as error:
-            raise await _of_author(error, connection, sending) from error
+            raise await _of_author(error, connection, context) from error
 
-    async def publish(self, connection: Line, sending: Sending[LinkedInSettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[LinkedInSettings]) -> Published:
         """Make the post, or learn from the refusal of a repeat what the first request made."""
-        author, handles = author_of(connection, sending), sending.handles
-        uploads = Uploads(connection, sending, author)
+        author, handles = author_of(connection, context), context.handles
+        uploads = Uploads(connection, context, author)
         repeated = SENT_AT in handles
-        if repeated and _too_late(sending):
+        if repeated and _too_late(context):
             raise PlatformError(Kind.UNCONFIRMED, "LinkedIn was asked too long ago to be asked again.", code="too_late")
         if not repeated:
             handles[SENT_AT] = datetime.now(UTC).isoformat()
-            await sending.save(handles)
+            await context.save(handles)
         try:
-            body = post_body(sending.draft, author, uploads)
+            body = post_body(context.draft, author, uploads)
             answer = await call(connection, "POST", "/rest/posts", public=True, json=body)
         except PlatformError as error:
             if repeated and (first := errors.duplicate_of(error)):
-                if first in sending.taken:
+                if first in context.taken:
                     raise PlatformError(Kind.REJECTED, error.message, code="repeats_another") from error
                 return await _seen(connection, first, author, error)
             if error.status == httpx.codes.CONFLICT:
                 raise error.as_unconfirmed() from error
             if error.kind is not Kind.UNCONFIRMED and not repeated:
                 del handles[SENT_AT]
-                await sending.save(handles)
-            error = await _judged_media(sending, uploads, error)
-            raise await _of_author(error, connection, sending) from error
+                await context.save(handles)
+            error = await _judged_media(context, uploads, error)
+            raise await _of_author(error, connection, context) from error
         urn = answer.headers.get("x-restli-id")
         if not urn:
             raise PlatformError(
@@ -131,32 +131,32 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
             )
         return published(urn)
 
-    async def confirm(self, connection: Line, sending: Sending[LinkedInSettings]) -> Finding:
+    async def confirm(self, connection: Line, context: PublishContext[LinkedInSettings]) -> Finding:
         """Look among a page's posts. A member's cannot be read: what the repeat is answered will tell, while it may."""
-        if SENT_AT not in sending.handles:
+        if SENT_AT not in context.handles:
             return Absent()
-        author = author_of(connection, sending)
+        author = author_of(connection, context)
         if ":organization:" in author:
             try:
-                found = await lookup.find(connection, sending, author)
+                found = await lookup.find(connection, context, author)
             except PlatformError as error:
                 if error.status != httpx.codes.FORBIDDEN:
                     raise
             else:
-                if found is None and _too_late(sending):
+                if found is None and _too_late(context):
                     # It was surely never made, so the next request is a first one again.
-                    del sending.handles[SENT_AT]
-                    await sending.save(sending.handles)
+                    del context.handles[SENT_AT]
+                    await context.save(context.handles)
                 return found or Absent()
-        return Unknown(final=True) if _too_late(sending) else Absent()
+        return Unknown(final=True) if _too_late(context) else Absent()
 
-    async def complete(self, connection: Line, sending: Sending[LinkedInSettings], done: Published) -> Published:
+    async def complete(self, connection: Line, context: PublishContext[LinkedInSettings], done: Published) -> Published:
         """Add the first comment."""
-        text, urn = sending.draft.settings.first_comment, done.platform_post_id
+        text, urn = context.draft.settings.first_comment, done.platform_post_id
         if not text:
             return done
-        body = {"actor": author_of(connection, sending), "object": urn, "message": {"text": text}}
-        warning = await once(connection, sending, FIRST_COMMENT, lambda: _comment(connection, urn, body))
+        body = {"actor": author_of(connection, context), "object": urn, "message": {"text": text}}
+        warning = await once(connection, context, FIRST_COMMENT, lambda: _comment(connection, urn, body))
         return replace(done, warning=" ".join(filter(None, dict.fromkeys([done.warning, warning]))) or None)
 
 
@@ -208,12 +208,14 @@ async def _may_post(line: Line, page: str) -> bool:
     return False
 
 
-async def _judged_media(sending: Sending[LinkedInSettings], uploads: Uploads, error: PlatformError) -> PlatformError:
+async def _judged_media(
+    context: PublishContext[LinkedInSettings], uploads: Uploads, error: PlatformError
+) -> PlatformError:
     """Return a refusal, `rejected` once media were forbidden too often; media that are of no use are forgotten."""
     if error.code == errors.FORBIDDEN_MEDIUM:
-        sending.handles["forbidden"] = sending.handles.get("forbidden", 0) + 1
-        await sending.save(sending.handles)
-        error = error.as_rejected() if sending.handles["forbidden"] >= FORBIDDEN_TRIES else error
+        context.handles["forbidden"] = context.handles.get("forbidden", 0) + 1
+        await context.save(context.handles)
+        error = error.as_rejected() if context.handles["forbidden"] >= FORBIDDEN_TRIES else error
     if error.code in errors.USELESS_MEDIA and error.kind is not Kind.NOT_READY:
         await uploads.drop()
     return error
@@ -240,18 +242,18 @@ async def _seen(line: Line, urn: str, author: str, error: PlatformError) -> Publ
     return published(urn)
 
 
-def author_of(line: Line, sending: Sending[LinkedInSettings]) -> str:
+def author_of(line: Line, context: PublishContext[LinkedInSettings]) -> str:
     """Return who publishes: the page that the post or the account names, else the member."""
-    page = sending.draft.settings.organization_urn or line.credentials.organization_urn
+    page = context.draft.settings.organization_urn or line.credentials.organization_urn
     return page or f"urn:li:person:{line.account.user_id}"
 
 
-async def _of_author(error: PlatformError, line: Line, sending: Sending[LinkedInSettings]) -> PlatformError:
+async def _of_author(error: PlatformError, line: Line, context: PublishContext[LinkedInSettings]) -> PlatformError:
     """Return what a refusal means for who was to publish.
 
     That the app lacks a product may be said of a member without a role on the page as well, so the roles are read then.
     """
-    page = sending.draft.settings.organization_urn or line.credentials.organization_urn
+    page = context.draft.settings.organization_urn or line.credentials.organization_urn
     named = page if page != line.credentials.organization_urn else None
     if page and error.kind is Kind.OPERATOR and error.status == httpx.codes.FORBIDDEN:
         with suppress(PlatformError):
@@ -261,5 +263,5 @@ async def _of_author(error: PlatformError, line: Line, sending: Sending[LinkedIn
     return errors.of_author(error, is_page=bool(page), named=named)
 
 
-def _too_late(sending: Sending[LinkedInSettings]) -> bool:
-    return datetime.now(UTC) - datetime.fromisoformat(sending.handles[SENT_AT]) > REPEAT_WITHIN
+def _too_late(context: PublishContext[LinkedInSettings]) -> bool:
+    return datetime.now(UTC) - datetime.fromisoformat(context.handles[SENT_AT]) > REPEAT_WITHIN

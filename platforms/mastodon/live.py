@@ -1,13 +1,13 @@
 """The live check of Mastodon and other servers of its API."""
 
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.live import LiveCheck, Sample
 from platforms.mastodon.line import Line, send
 from platforms.mastodon.settings import MastodonSettings
 
 
-async def _remove(line: Line, _: Sending[MastodonSettings], published: Published) -> None:
+async def _remove(line: Line, _: PublishContext[MastodonSettings], published: Published) -> None:
     await send(line, "DELETE", f"/api/v1/statuses/{segment(published.platform_post_id)}")
 
 

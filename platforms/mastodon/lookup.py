@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from platforms.alike import Alike, earliest, is_too_long
-from platforms.base import Absent, Finding, Published, Sending, Unknown
+from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import PlatformError
 from platforms.http.untrusted import moment
 from platforms.mastodon import listing
@@ -35,25 +35,25 @@ class Likeness(Enum):
     OTHER = auto()
 
 
-async def note_newest(line: Line, sending: Sending[MastodonSettings]) -> None:
+async def note_newest(line: Line, context: PublishContext[MastodonSettings]) -> None:
     """Note once, before the first send, which statuses cannot be ours: one with the same words may be among them."""
-    if AFTER in sending.handles:
+    if AFTER in context.handles:
         return
     try:
         newest = await read_list(line, listing.of_account(line), limit="1", exclude_reblogs="true")
-        sending.handles[AFTER] = id_of(newest[0]) if newest else ""
+        context.handles[AFTER] = id_of(newest[0]) if newest else ""
     except PlatformError:
         # Then the time of the attempt must tell; a token may be allowed to write only.
-        sending.handles[AFTER] = None
-    await sending.save(sending.handles)
+        context.handles[AFTER] = None
+    await context.save(context.handles)
 
 
-async def find(line: Line, sending: Sending[MastodonSettings]) -> Finding:
+async def find(line: Line, context: PublishContext[MastodonSettings]) -> Finding:
     """Look for the post among the statuses that are newer than its first send."""
-    if sending.started_at is None or AFTER not in sending.handles:
+    if context.started_at is None or AFTER not in context.handles:
         return Absent()
-    search = _Search(line, sending)
-    since = {"since_id": sending.handles[AFTER]} if sending.handles[AFTER] else {}
+    search = _Search(line, context)
+    since = {"since_id": context.handles[AFTER]} if context.handles[AFTER] else {}
     async for page in listing.pages(line, listing.of_account(line), exclude_reblogs="true", **since):
         # A page may be short because a server takes out of it what the account may not see: one that holds nothing new
         # is the last.
@@ -61,10 +61,10 @@ async def find(line: Line, sending: Sending[MastodonSettings]) -> Finding:
             break
     else:
         return search.found() or Unknown()
-    if search.found() or not listing.may_be_left_out(sending.draft.settings):
+    if search.found() or not listing.may_be_left_out(context.draft.settings):
         return search.verdict()
     server = await _server(line)
-    return search.verdict() if server.lists_all else await _elsewhere(line, sending, search, server)
+    return search.verdict() if server.lists_all else await _elsewhere(line, context, search, server)
 
 
 async def _server(line: Line) -> Limits:
@@ -75,13 +75,15 @@ async def _server(line: Line) -> Limits:
         return DEFAULTS
 
 
-async def _elsewhere(line: Line, sending: Sending[MastodonSettings], search: "_Search", server: Limits) -> Finding:
+async def _elsewhere(
+    line: Line, context: PublishContext[MastodonSettings], search: "_Search", server: Limits
+) -> Finding:
     """Look for a reply or a private post in its thread and in the home timeline: some servers show it only there.
 
     It is absent if none of them shows it, and either one shows another status of the same kind or the server is known
     to show all at home.
     """
-    settings = sending.draft.settings
+    settings = context.draft.settings
     shows_kind = server.shows_all_at_home or any(
         listing.is_of_kind(each, settings) for each in await listing.newest(line)
     )
@@ -89,7 +91,7 @@ async def _elsewhere(line: Line, sending: Sending[MastodonSettings], search: "_S
     async for page in listing.home(line):
         own = await search.take_own(page)
         shows_kind |= any(listing.is_of_kind(each, settings) for each in own)
-        if not page or _is_before(page[-1], sending):
+        if not page or _is_before(page[-1], context):
             break
     else:
         shows_kind = False
@@ -100,9 +102,9 @@ async def _elsewhere(line: Line, sending: Sending[MastodonSettings], search: "_S
 class _Search:
     """The search for one post in an account's list of statuses."""
 
-    def __init__(self, line: Line, sending: Sending[MastodonSettings]) -> None:
+    def __init__(self, line: Line, context: PublishContext[MastodonSettings]) -> None:
         self._line = line
-        self._sending = sending
+        self._sending = context
         self._seen: set[str] = set()
         self._ours: list[Alike] = []
         self._likely: dict[Likeness, list[dict[str, Any]]] = {Likeness.SAYS_THE_SAME: [], Likeness.RESEMBLES: []}
@@ -158,14 +160,14 @@ class _Search:
 
 
 def published(
-    line: Line, sending: Sending[MastodonSettings], status: dict[str, Any], *, public: bool = False
+    line: Line, context: PublishContext[MastodonSettings], status: dict[str, Any], *, public: bool = False
 ) -> Published:
     """Name a status; a private one may have no address of its own. It may lack what its server does not know."""
     status_id = id_of(status, public=public)
     url = status.get("url") or status.get("uri")
     acct = line.account.username.partition("@")[0]
     address = str(url) if url else f"{line.wire.base_url}/@{acct}/{status_id}"
-    return Published(status_id, address, warning=" ".join(_missing(sending.draft.settings, status)) or None)
+    return Published(status_id, address, warning=" ".join(_missing(context.draft.settings, status)) or None)
 
 
 def _missing(settings: MastodonSettings, status: dict[str, Any]) -> Iterator[str]:
@@ -180,17 +182,17 @@ def _missing(settings: MastodonSettings, status: dict[str, Any]) -> Iterator[str
         yield "The server published the post without its quote."
 
 
-def _is_older(status: dict[str, Any], sending: Sending[MastodonSettings]) -> bool:
+def _is_older(status: dict[str, Any], context: PublishContext[MastodonSettings]) -> bool:
     """Tell whether a status, and so all after it, was there before the first send."""
-    if (after := sending.handles[AFTER]) is not None:
+    if (after := context.handles[AFTER]) is not None:
         return bool(id_of(status) == after)
-    return _is_before(status, sending)
+    return _is_before(status, context)
 
 
-def _is_before(status: dict[str, Any], sending: Sending[MastodonSettings]) -> bool:
+def _is_before(status: dict[str, Any], context: PublishContext[MastodonSettings]) -> bool:
     """Tell whether a status was made before the first send, as far as two clocks agree."""
     made = _created(status)
-    return made is not None and sending.started_at is not None and made < sending.started_at - CLOCKS_APART
+    return made is not None and context.started_at is not None and made < context.started_at - CLOCKS_APART
 
 
 def raw_text_of(status: dict[str, Any]) -> str | None:
@@ -209,10 +211,10 @@ async def read_raw_text(line: Line, status: dict[str, Any]) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-def _likeness(status: dict[str, Any], sending: Sending[MastodonSettings], raw: str | None = None) -> Likeness:
-    draft = sending.draft
+def _likeness(status: dict[str, Any], context: PublishContext[MastodonSettings], raw: str | None = None) -> Likeness:
+    draft = context.draft
     shown = [str(each.get("id")) for each in status.get("media_attachments") or [] if isinstance(each, dict)]
-    ours = media_ids(sending.handles) if draft.media else []
+    ours = media_ids(context.handles) if draft.media else []
     if set(shown) & set(ours):
         return Likeness.OURS
     answered = status.get("in_reply_to_id")

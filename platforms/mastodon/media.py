@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from domain.post import Media
-from platforms.base import Sending
+from platforms.base import PublishContext
 from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import Form, Part, post_form
@@ -39,10 +39,10 @@ def media_ids(handles: dict[str, Any]) -> list[str]:
 class Uploads:
     """Upload the media of one post."""
 
-    def __init__(self, line: Line, sending: Sending[MastodonSettings]) -> None:
+    def __init__(self, line: Line, context: PublishContext[MastodonSettings]) -> None:
         self._line = line
-        self._sending = sending
-        self._known: dict[str, Handle] = sending.handles.setdefault("media", {})
+        self._sending = context
+        self._known: dict[str, Handle] = context.handles.setdefault("media", {})
 
     async def run(self) -> None:
         """Bring every item to where a post may use it. Raises PlatformError: `not_ready` while one is processed."""

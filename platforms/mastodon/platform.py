@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, Published, Sending
+from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import Kind, PlatformError
 from platforms.mastodon import errors, lookup, rules
 from platforms.mastodon.fields import depends_on_server, status_body
@@ -80,22 +80,22 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
             user_id, username = f"{user_id}@{host}", f"{username}@{host}"
         return Identity(user_id, username, limits=(await limits_of(connection)).numbers())
 
-    async def prepare(self, connection: Line, sending: Sending[MastodonSettings]) -> None:
+    async def prepare(self, connection: Line, context: PublishContext[MastodonSettings]) -> None:
         """Upload the media and describe them. Repeatable: goes on from the handles."""
-        await Uploads(connection, sending).run()
+        await Uploads(connection, context).run()
 
-    async def publish(self, connection: Line, sending: Sending[MastodonSettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[MastodonSettings]) -> Published:
         """Make the status. A server that knows the key's header answers a repeat within an hour with the first one.
 
         Mastodon 4.6.0 to 4.6.5 answers a repeat with status 500 (mastodon/mastodon#40399); that is unconfirmed.
         GoToSocial and snac know no key. Pixelfed refuses a repeat, Pleroma and Akkoma repeat a refusal.
         """
-        await lookup.note_newest(connection, sending)
-        limits = await limits_of(connection) if depends_on_server(sending.draft.settings) else DEFAULTS
-        body = status_body(sending.draft, media_ids(sending.handles) if sending.draft.media else [], limits)
-        refusals = int(sending.handles.get(REFUSALS, 0))
+        await lookup.note_newest(connection, context)
+        limits = await limits_of(connection) if depends_on_server(context.draft.settings) else DEFAULTS
+        body = status_body(context.draft, media_ids(context.handles) if context.draft.media else [], limits)
+        refusals = int(context.handles.get(REFUSALS, 0))
         # Some servers keep a key that they refused, and refuse it for good: a new one after each definite refusal.
-        key = str(uuid.uuid5(_KEYS, f"{sending.target_id}/{refusals}" if refusals else sending.target_id))
+        key = str(uuid.uuid5(_KEYS, f"{context.target_id}/{refusals}" if refusals else context.target_id))
         try:
             answer = await send(
                 connection,
@@ -111,13 +111,13 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
                 # Its first request may have been published, or refused: the list must tell.
                 raise error.as_unconfirmed() from error
             if error.kind is not Kind.UNCONFIRMED:
-                sending.handles[REFUSALS] = refusals + 1
-                await sending.save(sending.handles)
+                context.handles[REFUSALS] = refusals + 1
+                await context.save(context.handles)
             if error.code == errors.MEDIA_GONE:
-                await Uploads(connection, sending).forget()
-            raise await Uploads(connection, sending).explain(error) from error
-        return lookup.published(connection, sending, entity(answer, public=True), public=True)
+                await Uploads(connection, context).forget()
+            raise await Uploads(connection, context).explain(error) from error
+        return lookup.published(connection, context, entity(answer, public=True), public=True)
 
-    async def confirm(self, connection: Line, sending: Sending[MastodonSettings]) -> Finding:
+    async def confirm(self, connection: Line, context: PublishContext[MastodonSettings]) -> Finding:
         """Look for the post among the account's newest statuses; not every server honours the key."""
-        return await lookup.find(connection, sending)
+        return await lookup.find(connection, context)

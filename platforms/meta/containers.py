@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from platforms.base import Absent, Connection, Finding, Published, Sending, Unknown, Unlisted
+from platforms.base import Absent, Connection, Finding, PublishContext, Published, Unknown, Unlisted
 from platforms.errors import Kind, PlatformError
 from platforms.http.wire import segment
 from platforms.meta.errors import UNKNOWN_CHILDREN
@@ -95,11 +95,11 @@ class Dialect:
 class Containers:
     """Build, watch and publish the containers of one post and of the thread behind it."""
 
-    def __init__(self, dialect: Dialect, connection: Connection[Any], sending: Sending[Any]) -> None:
+    def __init__(self, dialect: Dialect, connection: Connection[Any], context: PublishContext[Any]) -> None:
         self._dialect = dialect
         self._line = connection
-        self._sending = sending
-        self._known: dict[str, dict[str, str]] = sending.handles.setdefault("containers", {})
+        self._sending = context
+        self._known: dict[str, dict[str, str]] = context.handles.setdefault("containers", {})
         self._saving = asyncio.Lock()
 
     async def bring(self, name: str, items: Sequence[Fields], built: Built) -> None:

@@ -1,6 +1,6 @@
 """The live check of Pinterest."""
 
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.live import LiveCheck, Sample
 from platforms.pinterest.line import Line, call
@@ -9,7 +9,7 @@ from platforms.pinterest.settings import PinterestSettings
 _BOARD = ("boardId",)
 
 
-async def _remove(line: Line, _: Sending[PinterestSettings], published: Published) -> None:
+async def _remove(line: Line, _: PublishContext[PinterestSettings], published: Published) -> None:
     await call(line, "DELETE", f"/v5/pins/{segment(published.platform_post_id)}")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from platforms.alike import Alike, earliest
-from platforms.base import Absent, Finding, Published, Sending, Unknown
+from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
@@ -23,30 +23,30 @@ def published(pin_id: str) -> Published:
     return Published(pin_id, f"https://www.pinterest.com/pin/{pin_id}/")
 
 
-async def find(line: Line, sending: Sending[PinterestSettings]) -> Finding:
+async def find(line: Line, context: PublishContext[PinterestSettings]) -> Finding:
     """Look on the board for a pin that says the same, made since shortly before the attempt. Raises PlatformError."""
-    if sending.started_at is None:
+    if context.started_at is None:
         return Absent()
-    since = sending.started_at - CLOCKS_APART
+    since = context.started_at - CLOCKS_APART
     query: dict[str, str | int] = {"page_size": PAGE}
     alike: list[Alike] = []
     for _ in range(MOST_PAGES):
-        page = await call(line, "GET", f"/v5/boards/{segment(sending.draft.settings.board_id)}/pins", params=query)
+        page = await call(line, "GET", f"/v5/boards/{segment(context.draft.settings.board_id)}/pins", params=query)
         pins = page.get("items")
         if not isinstance(pins, list):
             raise PlatformError(Kind.TRANSIENT, "Pinterest's list of pins cannot be read.", code="unreadable_answer")
-        same = (pin for pin in pins if _says_the_same(pin, sending))
+        same = (pin for pin in pins if _says_the_same(pin, context))
         alike += [each for pin in same if (each := Alike(published(str(pin["id"])), _made_at(pin))).made_at >= since]
         if not page.get("bookmark"):
-            return earliest(sending, alike) or Absent()
+            return earliest(context, alike) or Absent()
         query["bookmark"] = str(page["bookmark"])
-    return earliest(sending, alike) or Unknown()
+    return earliest(context, alike) or Unknown()
 
 
-def _says_the_same(pin: dict[str, Any], sending: Sending[PinterestSettings]) -> bool:
-    settings = sending.draft.settings
+def _says_the_same(pin: dict[str, Any], context: PublishContext[PinterestSettings]) -> bool:
+    settings = context.draft.settings
     shown = [_plain(pin.get(name)) for name in ("title", "description")]
-    same_words = shown == [_plain(text) for text in (settings.title, sending.draft.text)]
+    same_words = shown == [_plain(text) for text in (settings.title, context.draft.text)]
     return same_words and _place(pin.get("link")) == _place(settings.link)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from platforms.base import Sending
+from platforms.base import PublishContext
 from platforms.errors import Kind, PlatformError
 from platforms.http.multipart import Form, Part, post_form
 from platforms.http.wire import segment
@@ -18,9 +18,9 @@ LOOK_AFTER = timedelta(seconds=5)
 class Video:
     """Upload the one video of a pin."""
 
-    def __init__(self, line: Line, sending: Sending[PinterestSettings]) -> None:
+    def __init__(self, line: Line, context: PublishContext[PinterestSettings]) -> None:
         self._line = line
-        self._sending = sending
+        self._sending = context
 
     @property
     def media_id(self) -> str:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 
 from domain.post import MediaType
-from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, Published, Sending
+from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import Kind, PlatformError
 from platforms.pinterest import errors, lookup, rules
 from platforms.pinterest.fields import pin_body
@@ -67,20 +67,20 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
             raise PlatformError(Kind.TRANSIENT, "Pinterest did not say whose token this is.", code="no_identity")
         return Identity(str(user.get("id") or user["username"]), str(user["username"]))
 
-    async def prepare(self, connection: Line, sending: Sending[PinterestSettings]) -> None:
+    async def prepare(self, connection: Line, context: PublishContext[PinterestSettings]) -> None:
         """Upload the video. Repeatable: goes on from the handles."""
-        if _has_video(sending.draft):
-            await Video(connection, sending).run()
+        if _has_video(context.draft):
+            await Video(connection, context).run()
 
-    async def publish(self, connection: Line, sending: Sending[PinterestSettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[PinterestSettings]) -> Published:
         """Make the pin."""
-        video = Video(connection, sending)
-        body = pin_body(sending.draft, video.media_id if _has_video(sending.draft) else None)
+        video = Video(connection, context)
+        body = pin_body(context.draft, video.media_id if _has_video(context.draft) else None)
         try:
             pin = await call(connection, "POST", "/v5/pins", public=True, json=body)
         except PlatformError as error:
             if error.code == errors.UNFETCHED:
-                raise await _fetch_again(sending, error) from error
+                raise await _fetch_again(context, error) from error
             if error.kind is Kind.REJECTED and "media_id" in error.message:
                 await video.drop()
             raise
@@ -88,20 +88,20 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
             raise PlatformError(Kind.UNCONFIRMED, "Pinterest did not name the pin.", code="no_id")
         return lookup.published(str(pin["id"]))
 
-    async def confirm(self, connection: Line, sending: Sending[PinterestSettings]) -> Finding:
+    async def confirm(self, connection: Line, context: PublishContext[PinterestSettings]) -> Finding:
         """Look for the pin on its board."""
-        return await lookup.find(connection, sending)
+        return await lookup.find(connection, context)
 
 
 def _has_video(draft: Draft[PinterestSettings]) -> bool:
     return any(item.type is MediaType.VIDEO for item in draft.media)
 
 
-async def _fetch_again(sending: Sending[PinterestSettings], error: PlatformError) -> PlatformError:
+async def _fetch_again(context: PublishContext[PinterestSettings], error: PlatformError) -> PlatformError:
     """Return the error of media that Pinterest could not fetch, `rejected` once that happened too often."""
-    sending.handles["unfetched"] = sending.handles.get("unfetched", 0) + 1
-    await sending.save(sending.handles)
-    if sending.handles["unfetched"] >= FETCHES:
+    context.handles["unfetched"] = context.handles.get("unfetched", 0) + 1
+    await context.save(context.handles)
+    if context.handles["unfetched"] >= FETCHES:
         return error.as_rejected()
     error.retry_after = errors.UNFETCHED_WAIT
     return error

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from platforms.base import Sending
+from platforms.base import PublishContext
 from platforms.reddit.media import uploads
 from platforms.reddit.rules import Form, form_of, words_of
 from platforms.reddit.settings import RedditSettings
 
 
-def submit_fields(sending: Sending[RedditSettings]) -> dict[str, str]:
+def submit_fields(context: PublishContext[RedditSettings]) -> dict[str, str]:
     """Return the form that makes a post; source: github.com/praw-dev/praw, Subreddit.submit."""
-    draft, (title, text) = sending.draft, words_of(sending.draft)
+    draft, (title, text) = context.draft, words_of(context.draft)
     settings, form = draft.settings, form_of(draft)
     fields = {
         "api_type": "json",
@@ -30,21 +30,21 @@ def submit_fields(sending: Sending[RedditSettings]) -> dict[str, str]:
     if form is Form.LINK and settings.url:
         fields["url"] = settings.url
     if form is Form.IMAGE:
-        fields["url"] = uploads(sending)[0]["url"]
+        fields["url"] = uploads(context)[0]["url"]
     if text or form is Form.SELF:
         fields["text"] = text
     return fields
 
 
-def gallery_body(sending: Sending[RedditSettings]) -> dict[str, Any]:
+def gallery_body(context: PublishContext[RedditSettings]) -> dict[str, Any]:
     """Return the body that makes a gallery; source: github.com/praw-dev/praw, Subreddit.submit."""
-    settings, (title, text) = sending.draft.settings, words_of(sending.draft)
+    settings, (title, text) = context.draft.settings, words_of(context.draft)
     body: dict[str, Any] = {
         "api_type": "json",
         "show_error_list": True,
         "sr": settings.subreddit,
         "title": title,
-        "items": [{"caption": "", "outbound_url": "", "media_id": item["assetId"]} for item in uploads(sending)],
+        "items": [{"caption": "", "outbound_url": "", "media_id": item["assetId"]} for item in uploads(context)],
         "sendreplies": settings.send_replies,
         "nsfw": settings.nsfw,
         "spoiler": settings.spoiler,

@@ -1,6 +1,6 @@
 """The live check of Reddit: on the account's own profile, unless the operator names a subreddit."""
 
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.live import LiveCheck, Sample
 from platforms.reddit.line import Line, call
 from platforms.reddit.settings import RedditSettings
@@ -8,7 +8,7 @@ from platforms.reddit.settings import RedditSettings
 _PROFILE = {"subreddit": "u_{username}"}
 
 
-async def _remove(line: Line, _: Sending[RedditSettings], published: Published) -> None:
+async def _remove(line: Line, _: PublishContext[RedditSettings], published: Published) -> None:
     await call(line, "POST", "/api/del", data={"id": published.platform_post_id})
 
 

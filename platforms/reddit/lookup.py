@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from platforms.alike import Alike, earliest
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
@@ -26,12 +26,12 @@ def published(fullname: str, url: str) -> Published:
     return Published(fullname, url)
 
 
-async def find(line: Line, sending: Sending[RedditSettings]) -> Published | None:
+async def find(line: Line, context: PublishContext[RedditSettings]) -> Published | None:
     """Return the author's post of the same title in the same subreddit, made since shortly before the attempt.
 
     Raises PlatformError.
     """
-    if sending.started_at is None:
+    if context.started_at is None:
         return None
     query: dict[str, str | int] = {"sort": "new", "limit": PAGE, "raw_json": 1}
     listing = await call(line, "GET", f"/user/{segment(line.account.username)}/submitted", params=query)
@@ -39,17 +39,17 @@ async def find(line: Line, sending: Sending[RedditSettings]) -> Published | None
     children = data.get("children") if isinstance(data, dict) else None
     if not isinstance(children, list):
         raise PlatformError(Kind.TRANSIENT, "Reddit's list of posts cannot be read.", code="unreadable_answer")
-    same = (child["data"] for child in children if _same(child["data"], sending))
+    same = (child["data"] for child in children if _same(child["data"], context))
     alike = (Alike(published(str(post["name"]), _URL + post["permalink"]), _made_at(post)) for post in same)
-    return earliest(sending, (each for each in alike if each.made_at >= sending.started_at - CLOCKS_APART))
+    return earliest(context, (each for each in alike if each.made_at >= context.started_at - CLOCKS_APART))
 
 
 def _made_at(post: dict[str, Any]) -> datetime:
     return moment(post.get("created_utc") or 0)
 
 
-def _same(post: dict[str, Any], sending: Sending[RedditSettings]) -> bool:
-    draft = sending.draft
+def _same(post: dict[str, Any], context: PublishContext[RedditSettings]) -> bool:
+    draft = context.draft
     title, text = words_of(draft)
     if str(post.get("subreddit")).lower() != draft.settings.subreddit.lower():
         return False

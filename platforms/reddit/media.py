@@ -3,7 +3,7 @@
 from typing import Any
 
 from domain.post import Media
-from platforms.base import Sending
+from platforms.base import PublishContext
 from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import Form, Part, post_form
@@ -16,27 +16,27 @@ Handle = dict[str, Any]
 """One item's upload as it is kept: source (its URL), url (the storage's address) and assetId."""
 
 
-async def upload(line: Line, sending: Sending[RedditSettings]) -> None:
+async def upload(line: Line, context: PublishContext[RedditSettings]) -> None:
     """Bring every item to Reddit's storage, each once. Raises PlatformError."""
-    known: dict[str, Handle] = sending.handles.setdefault("media", {})
-    items = {str(index): item for index, item in enumerate(sending.draft.media)}
+    known: dict[str, Handle] = context.handles.setdefault("media", {})
+    items = {str(index): item for index, item in enumerate(context.draft.media)}
     for name in known.keys() - items.keys():
         del known[name]
     for name, item in items.items():
         if known.get(name, {}).get("source") != item.url:
-            known[name] = await _place(line, sending, item)
-            await sending.save(sending.handles)
-            sending.heartbeat(f"{(int(name) + 1) * 100 // len(items)}%")
+            known[name] = await _place(line, context, item)
+            await context.save(context.handles)
+            context.heartbeat(f"{(int(name) + 1) * 100 // len(items)}%")
 
 
-def uploads(sending: Sending[RedditSettings]) -> list[Handle]:
+def uploads(context: PublishContext[RedditSettings]) -> list[Handle]:
     """Return what was uploaded, in the order of the draft."""
-    known: dict[str, Handle] = sending.handles["media"]
+    known: dict[str, Handle] = context.handles["media"]
     return [known[name] for name in sorted(known, key=int)]
 
 
-async def _place(line: Line, sending: Sending[RedditSettings], item: Media) -> Handle:
-    async with sending.media.open(item) as file:
+async def _place(line: Line, context: PublishContext[RedditSettings], item: Media) -> Handle:
+    async with context.media.open(item) as file:
         ending = _ENDINGS.get(file.content_type)
         if ending is None:
             message = f"Reddit takes no {file.content_type}; it takes JPEG, PNG and GIF."

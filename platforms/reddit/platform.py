@@ -14,8 +14,8 @@ from platforms.base import (
     Finding,
     Identity,
     Platform,
+    PublishContext,
     Published,
-    Sending,
     Unknown,
 )
 from platforms.errors import DUPLICATE, Kind, PlatformError
@@ -78,67 +78,67 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
             raise PlatformError(Kind.TRANSIENT, "Reddit did not say whose token this is.", code="no_identity")
         return Identity(str(user["id"]), str(user["name"]))
 
-    async def prepare(self, connection: Line, sending: Sending[RedditSettings]) -> None:
+    async def prepare(self, connection: Line, context: PublishContext[RedditSettings]) -> None:
         """Upload the images. Repeatable: goes on from the handles."""
-        await upload(connection, sending)
+        await upload(connection, context)
 
-    async def publish(self, connection: Line, sending: Sending[RedditSettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[RedditSettings]) -> Published:
         """Submit the post. Of an image Reddit tells no id: it is found now or by `confirm`."""
         try:
-            answer = await _submit(connection, sending)
+            answer = await _submit(connection, context)
         except PlatformError as error:
-            raise (await _known_link(sending, error) if error.code == DUPLICATE else error) from error
+            raise (await _known_link(context, error) if error.code == DUPLICATE else error) from error
         data = (answer.get("json") or {}).get("data") or {}
         if data.get("id") and data.get("url"):
             # A gallery's answer has the id with its prefix, and no name.
             return lookup.published(f"t3_{str(data['id']).removeprefix('t3_')}", str(data["url"]))
         if "websocket_url" in data:
-            sending.handles[TAKEN_AT] = datetime.now(UTC).isoformat()
-            await sending.save(sending.handles)
-            if found := await _found(connection, sending):
+            context.handles[TAKEN_AT] = datetime.now(UTC).isoformat()
+            await context.save(context.handles)
+            if found := await _found(connection, context):
                 return found
         raise PlatformError(Kind.UNCONFIRMED, "Reddit took the post and has not shown it yet.", code="no_id")
 
-    async def confirm(self, connection: Line, sending: Sending[RedditSettings]) -> Finding:
+    async def confirm(self, connection: Line, context: PublishContext[RedditSettings]) -> Finding:
         """Look among the author's posts; one that Reddit took is not absent, however long it takes to appear."""
-        if found := await lookup.find(connection, sending):
+        if found := await lookup.find(connection, context):
             return found
-        taken_at = sending.handles.get(TAKEN_AT)
+        taken_at = context.handles.get(TAKEN_AT)
         if taken_at is None:
-            return _not_listed(sending)
+            return _not_listed(context)
         return Unknown(final=datetime.now(UTC) - datetime.fromisoformat(taken_at) > LISTED_WITHIN)
 
 
-def _not_listed(sending: Sending[RedditSettings]) -> Finding:
+def _not_listed(context: PublishContext[RedditSettings]) -> Finding:
     """Judge a post whose answer was lost and which is not listed: Reddit makes image posts minutes later."""
-    late = form_of(sending.draft) is Form.IMAGE
-    if late and sending.started_at and datetime.now(UTC) - sending.started_at <= LISTED_WITHIN:
+    late = form_of(context.draft) is Form.IMAGE
+    if late and context.started_at and datetime.now(UTC) - context.started_at <= LISTED_WITHIN:
         return Unknown()
     return Absent()
 
 
-async def _submit(line: Line, sending: Sending[RedditSettings]) -> dict[str, Any]:
-    if form_of(sending.draft) is Form.GALLERY:
-        return await call(line, "POST", "/api/submit_gallery_post.json", public=True, json=gallery_body(sending))
-    fields = submit_fields(sending)
+async def _submit(line: Line, context: PublishContext[RedditSettings]) -> dict[str, Any]:
+    if form_of(context.draft) is Form.GALLERY:
+        return await call(line, "POST", "/api/submit_gallery_post.json", public=True, json=gallery_body(context))
+    fields = submit_fields(context)
     return await call(line, "POST", "/api/submit", public=True, params={"raw_json": 1}, data=fields)
 
 
-async def _found(line: Line, sending: Sending[RedditSettings]) -> Published | None:
+async def _found(line: Line, context: PublishContext[RedditSettings]) -> Published | None:
     """Look once; that the look-up fails does not make the post less public."""
     try:
-        return await lookup.find(line, sending)
+        return await lookup.find(line, context)
     except PlatformError:
         return None
 
 
-async def _known_link(sending: Sending[RedditSettings], error: PlatformError) -> PlatformError:
+async def _known_link(context: PublishContext[RedditSettings], error: PlatformError) -> PlatformError:
     """Return the error of a link that the subreddit has: after an unconfirmed send, look once whether it is ours.
 
     Said again after that it is somebody else's.
     """
-    if sending.handles.get(REFUSED_AS_KNOWN):
+    if context.handles.get(REFUSED_AS_KNOWN):
         return PlatformError(Kind.REJECTED, error.message, code="link_taken", status=error.status)
-    sending.handles[REFUSED_AS_KNOWN] = True
-    await sending.save(sending.handles)
+    context.handles[REFUSED_AS_KNOWN] = True
+    await context.save(context.handles)
     return error

@@ -1,12 +1,12 @@
 """The live check of Telegram, whose messages no bot can read back."""
 
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.live import LiveCheck, Sample
 from platforms.telegram.line import Line, remove
 from platforms.telegram.settings import TelegramSettings
 
 
-async def _remove(line: Line, _: Sending[TelegramSettings], published: Published) -> None:
+async def _remove(line: Line, _: PublishContext[TelegramSettings], published: Published) -> None:
     await remove(line, int(published.platform_post_id))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, Published, Sending
+from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.blind import going_out, what_is_known
 from platforms.errors import Kind, PlatformError
 from platforms.rules import Violation
@@ -54,17 +54,17 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
             )
         return Identity(str(chat["id"]), str(chat.get("username") or chat.get("title") or chat.get("first_name") or ""))
 
-    async def publish(self, connection: Line, sending: Sending[TelegramSettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[TelegramSettings]) -> Published:
         """Send the message or album with its files; a group that has moved is followed, once."""
         async with AsyncExitStack() as opened:
-            files = [await opened.enter_async_context(sending.media.open(item)) for item in sending.draft.media]
+            files = [await opened.enter_async_context(context.media.open(item)) for item in context.draft.media]
             if files:
-                await opened.enter_async_context(going_out(sending))
-            return await _followed(connection, call_of(sending.draft, _chat(connection), files))
+                await opened.enter_async_context(going_out(context))
+            return await _followed(connection, call_of(context.draft, _chat(connection), files))
 
-    async def confirm(self, connection: Line, sending: Sending[TelegramSettings]) -> Finding:
+    async def confirm(self, connection: Line, context: PublishContext[TelegramSettings]) -> Finding:
         """Say that nobody can tell; unless our own note says that the request never went out."""
-        return await what_is_known(sending)
+        return await what_is_known(context)
 
 
 async def _followed(line: Line, call: Call) -> Published:

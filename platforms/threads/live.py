@@ -1,13 +1,13 @@
 """The live check of Threads."""
 
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.live import Belief, LiveCheck, Sample, Seen
 from platforms.threads.line import GRAPH, Line
 from platforms.threads.settings import ThreadsSettings
 
 
-async def _remove(line: Line, _: Sending[ThreadsSettings], published: Published) -> None:
+async def _remove(line: Line, _: PublishContext[ThreadsSettings], published: Published) -> None:
     await GRAPH.delete(line, f"/{segment(published.platform_post_id)}")
 
 

@@ -11,7 +11,17 @@ from pydantic.alias_generators import to_camel
 from domain.post import MediaType
 from domain.rate_limits import Quota
 from platforms.alike import Alike, earliest
-from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, Published, ReportsQuota, Sending
+from platforms.base import (
+    Absent,
+    AccountFacts,
+    Draft,
+    Finding,
+    Identity,
+    Platform,
+    PublishContext,
+    Published,
+    ReportsQuota,
+)
 from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
@@ -93,12 +103,12 @@ class Threads(
         """Ask how many posts of the last 24 hours the account has left; when its window frees slots is not reported."""
         return quota_of(await _quotas(connection), "Threads")
 
-    async def prepare(self, connection: Line, sending: Sending[ThreadsSettings]) -> None:
+    async def prepare(self, connection: Line, context: PublishContext[ThreadsSettings]) -> None:
         """Build the post's containers and wait a few seconds until Threads has processed them."""
-        draft = sending.draft
+        draft = context.draft
         built = of_post(draft.text, draft.media, of_root(draft.settings))
         try:
-            await Containers(CONTAINERS, connection, sending).bring(POST, of_items(draft.media), built)
+            await Containers(CONTAINERS, connection, context).bring(POST, of_items(draft.media), built)
         except PlatformError as error:
             if (draft.settings.reply_to_id or draft.settings.quote_post_id) and errors.forbids_reply(error):
                 raise errors.may_not_answer(error) from error
@@ -109,10 +119,10 @@ class Threads(
                         raise errors.nothing_there(to_camel(name)) from error
             raise
 
-    async def publish(self, connection: Line, sending: Sending[ThreadsSettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[ThreadsSettings]) -> Published:
         """Publish the container."""
-        replies = sending.draft.settings.reply_to_id is not None
-        containers = Containers(CONTAINERS, connection, sending)
+        replies = context.draft.settings.reply_to_id is not None
+        containers = Containers(CONTAINERS, connection, context)
         try:
             return Published(await _publish(connection, containers, POST, replies=replies), url=None)
         except PlatformError as error:
@@ -120,12 +130,14 @@ class Threads(
                 raise errors.may_not_answer(error) from error
             raise
 
-    async def confirm(self, connection: Line, sending: Sending[ThreadsSettings]) -> Finding:
+    async def confirm(self, connection: Line, context: PublishContext[ThreadsSettings]) -> Finding:
         """Read from the container whether it was published, then find the post among the account's newest."""
-        edge = "/me/replies" if sending.draft.settings.reply_to_id else "/me/threads"
-        return await _look(connection, sending, POST, sending.draft.text, edge)
+        edge = "/me/replies" if context.draft.settings.reply_to_id else "/me/threads"
+        return await _look(connection, context, POST, context.draft.text, edge)
 
-    async def complete(self, connection: Line, sending: Sending[ThreadsSettings], published: Published) -> Published:
+    async def complete(
+        self, connection: Line, context: PublishContext[ThreadsSettings], published: Published
+    ) -> Published:
         """Fetch the permalink, and publish the thread that follows, each post a reply to the one before.
 
         Repeatable: which of them is on its way is noted before it is sent, and confirmed before it is sent again.
@@ -134,9 +146,9 @@ class Threads(
             post = await GRAPH.get(connection, f"/{segment(published.platform_post_id)}", fields="id,permalink")
             published = replace(published, url=post.get("permalink"))
         parent = published.platform_post_id
-        for number in range(len(sending.draft.settings.thread_items)):
+        for number in range(len(context.draft.settings.thread_items)):
             try:
-                parent = await _follow(connection, sending, number, parent)
+                parent = await _follow(connection, context, number, parent)
             except PlatformError as error:
                 return ended_early(published, number, error)
         return published
@@ -185,28 +197,28 @@ async def _quotas(connection: Line, of: str = "") -> list[dict[str, Any]]:
     return await _of_me(GRAPH.get_list(connection, "/me/threads_publishing_limit", fields=fields))
 
 
-async def _look(connection: Line, sending: Sending[ThreadsSettings], name: str, text: str, edge: str) -> Finding:
-    return await Containers(CONTAINERS, connection, sending).look(
-        name, lambda since: _find(connection, sending, edge, text, since)
+async def _look(connection: Line, context: PublishContext[ThreadsSettings], name: str, text: str, edge: str) -> Finding:
+    return await Containers(CONTAINERS, connection, context).look(
+        name, lambda since: _find(connection, context, edge, text, since)
     )
 
 
 async def _find(
-    connection: Line, sending: Sending[ThreadsSettings], edge: str, text: str, since: datetime
+    connection: Line, context: PublishContext[ThreadsSettings], edge: str, text: str, since: datetime
 ) -> Published | None:
     """Find a post by its text."""
     start = since - CLOCKS_APART
     since_then = str(int(start.timestamp()))
     posts = await _of_me(GRAPH.get_list(connection, edge, fields=POST_FIELDS, since=since_then, limit="50"))
 
-    thread = {post.get("id") for post in sending.handles.get("thread", {}).values()}
+    thread = {post.get("id") for post in context.handles.get("thread", {}).values()}
 
     def ours(post: dict[str, Any]) -> bool:
         # White space at the ends and line breaks may come back otherwise.
         same = str(post.get("text") or "").split() == text.split()
         return same and post["id"] not in thread and _timestamp(post) >= start
 
-    return earliest(sending, map(_alike, filter(ours, posts)))
+    return earliest(context, map(_alike, filter(ours, posts)))
 
 
 def _alike(post: dict[str, Any]) -> Alike:
@@ -217,32 +229,32 @@ def _timestamp(post: dict[str, Any]) -> datetime:
     return moment(post["timestamp"])
 
 
-async def _follow(connection: Line, sending: Sending[ThreadsSettings], number: int, parent: str) -> str:
+async def _follow(connection: Line, context: PublishContext[ThreadsSettings], number: int, parent: str) -> str:
     """Publish one post of the thread unless it is public already; returns its id."""
-    item, name = sending.draft.settings.thread_items[number], str(number)
-    thread: dict[str, dict[str, str]] = sending.handles.setdefault("thread", {})
+    item, name = context.draft.settings.thread_items[number], str(number)
+    thread: dict[str, dict[str, str]] = context.handles.setdefault("thread", {})
     state = thread.setdefault(name, {})
-    containers = Containers(CONTAINERS, connection, sending)
+    containers = Containers(CONTAINERS, connection, context)
     if "id" in state:
         return state["id"]
     if "sent" in state:
-        finding = await _look(connection, sending, name, item.content, "/me/replies")
+        finding = await _look(connection, context, name, item.content, "/me/replies")
         if not isinstance(finding, Absent | Published):
             message = "Threads cannot say yet whether a post of the thread is public."
             raise PlatformError(Kind.NOT_READY, message, code="unconfirmed_reply", retry_after=NEXT_LOOK)
         if isinstance(finding, Published):
             state["id"] = finding.platform_post_id
-            await sending.save(sending.handles)
+            await context.save(context.handles)
             return state["id"]
     built = of_post(item.content, item.media, {"reply_to_id": parent})
     await containers.bring(name, of_items(item.media), built)
     state["sent"] = "true"
-    await sending.save(sending.handles)
+    await context.save(context.handles)
     try:
         state["id"] = await _publish(connection, containers, name, replies=True)
     except PlatformError as error:
         if error.kind is not Kind.UNCONFIRMED:
             raise
         raise PlatformError(Kind.NOT_READY, error.message, code=error.code, retry_after=NEXT_LOOK) from error
-    await sending.save(sending.handles)
+    await context.save(context.handles)
     return state["id"]

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from platforms.base import Sending
+from platforms.base import PublishContext
 from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import Body
@@ -26,9 +26,9 @@ _GONE = {403, 404, 410}
 class Upload:
     """Be the upload of one video, kept in the handles with its publish_id, by which TikTok knows it for good."""
 
-    def __init__(self, connection: Line, sending: Sending[TikTokSettings]) -> None:
+    def __init__(self, connection: Line, context: PublishContext[TikTokSettings]) -> None:
         self._line = connection
-        self._sending = sending
+        self._sending = context
 
     @property
     def known(self) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ import httpx
 
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
-from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, Published, Sending
+from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import NO_PUBLIC_URL, Kind, PlatformError
 from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
@@ -85,36 +85,38 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
             raise PlatformError(Kind.TRANSIENT, "TikTok did not say whose token this is.", code="no_identity")
         return Identity(str(user["open_id"]), str(user.get("username") or user.get("display_name") or ""))
 
-    async def prepare(self, connection: Line, sending: Sending[TikTokSettings]) -> None:
+    async def prepare(self, connection: Line, context: PublishContext[TikTokSettings]) -> None:
         """Hold the settings against what the creator may do now, and upload a video up to its last chunk."""
-        if (failed := sending.handles.get("failed")) is not None:
-            raise await Verdict(connection, sending).fail(failed)
-        creator = {} if sending.draft.settings.draft else await _creator(connection, sending)
-        if is_video(sending.draft):
-            await Upload(connection, sending).prepare(creator)
+        if (failed := context.handles.get("failed")) is not None:
+            raise await Verdict(connection, context).fail(failed)
+        creator = {} if context.draft.settings.draft else await _creator(connection, context)
+        if is_video(context.draft):
+            await Upload(connection, context).prepare(creator)
 
-    async def publish(self, connection: Line, sending: Sending[TikTokSettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[TikTokSettings]) -> Published:
         """Send what makes TikTok publish, and wait for its verdict. Raises `unconfirmed` where that takes long."""
-        verdict, upload = Verdict(connection, sending), Upload(connection, sending)
-        if is_video(sending.draft):
+        verdict, upload = Verdict(connection, context), Upload(connection, context)
+        if is_video(context.draft):
             if not (upload.known and upload.known.get("last")) or await _wants_last_chunk(verdict, upload):
                 await upload.finish()
         elif verdict.publish_id is None:
-            body = photo_body(sending.draft, sending.handles.get("creator", {}))
+            body = photo_body(context.draft, context.handles.get("creator", {}))
             data = await call(connection, "/v2/post/publish/content/init/", body, public=True)
             if not data.get("publish_id"):
                 raise PlatformError(Kind.UNCONFIRMED, "TikTok gave no publish_id.", code="unreadable_answer")
-            sending.handles["publishId"] = str(data["publish_id"])
-            await sending.save(sending.handles)
+            context.handles["publishId"] = str(data["publish_id"])
+            await context.save(context.handles)
         return await verdict.watch()
 
-    async def confirm(self, connection: Line, sending: Sending[TikTokSettings]) -> Finding:
+    async def confirm(self, connection: Line, context: PublishContext[TikTokSettings]) -> Finding:
         """Ask for the post by its publish_id; photos whose publish_id was lost are looked for."""
-        return await Verdict(connection, sending).find()
+        return await Verdict(connection, context).find()
 
-    async def complete(self, connection: Line, sending: Sending[TikTokSettings], published: Published) -> Published:
+    async def complete(
+        self, connection: Line, context: PublishContext[TikTokSettings], published: Published
+    ) -> Published:
         """Ask for the public id that follows after moderation, sometimes hours later."""
-        settings, verdict = sending.draft.settings, Verdict(connection, sending)
+        settings, verdict = context.draft.settings, Verdict(connection, context)
         if settings.draft:
             return Published(published.platform_post_id, published.url, warning=IN_INBOX)
         if published.platform_post_id != verdict.publish_id or settings.privacy_level != PUBLIC:
@@ -126,10 +128,10 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
         return verdict.published(status)
 
 
-async def _creator(connection: Line, sending: Sending[TikTokSettings]) -> dict[str, Any]:
+async def _creator(connection: Line, context: PublishContext[TikTokSettings]) -> dict[str, Any]:
     """Ask what the creator may do; TikTok's rules want that before every post."""
     creator = await call(connection, "/v2/post/publish/creator_info/query/")
-    options, wanted = creator.get("privacy_level_options"), sending.draft.settings.privacy_level
+    options, wanted = creator.get("privacy_level_options"), context.draft.settings.privacy_level
     if isinstance(options, list) and wanted not in options:
         raise PlatformError(
             Kind.REJECTED,
@@ -137,8 +139,8 @@ async def _creator(connection: Line, sending: Sending[TikTokSettings]) -> dict[s
             code="privacy_level_option_mismatch",
         )
     known = ("creator_username", "comment_disabled", "duet_disabled", "stitch_disabled", LONGEST)
-    sending.handles["creator"] = {name: creator.get(name) for name in known}
-    await sending.save(sending.handles)
+    context.handles["creator"] = {name: creator.get(name) for name in known}
+    await context.save(context.handles)
     return creator
 
 

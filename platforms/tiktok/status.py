@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from platforms.alike import Alike, earliest
-from platforms.base import Absent, Finding, Published, Sending, Unknown
+from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.tiktok import errors
@@ -50,10 +50,10 @@ class Status:
 class Verdict:
     """Ask TikTok for one post."""
 
-    def __init__(self, connection: Line, sending: Sending[TikTokSettings]) -> None:
+    def __init__(self, connection: Line, context: PublishContext[TikTokSettings]) -> None:
         self._line = connection
-        self._sending = sending
-        self._handles = sending.handles
+        self._sending = context
+        self._handles = context.handles
 
     @property
     def publish_id(self) -> str | None:

@@ -1,13 +1,13 @@
 """The live check of X. It costs some cents."""
 
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at
 from platforms.twitter.line import Line, call
 from platforms.twitter.settings import TwitterSettings
 
 
-async def _remove(line: Line, _: Sending[TwitterSettings], published: Published) -> None:
+async def _remove(line: Line, _: PublishContext[TwitterSettings], published: Published) -> None:
     await call(line, "DELETE", f"/2/tweets/{segment(published.platform_post_id)}")
 
 

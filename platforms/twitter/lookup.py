@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from platforms.alike import Alike, earliest
-from platforms.base import Absent, Finding, Published, Sending, Unknown
+from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
@@ -34,11 +34,11 @@ def published(post_id: str, editable_until: datetime | None = None) -> Published
     return Published(post_id, f"https://x.com/i/status/{post_id}", editable_until)
 
 
-async def find(line: Line, sending: Sending[TwitterSettings], since_id: str | None = None) -> Finding:
+async def find(line: Line, context: PublishContext[TwitterSettings], since_id: str | None = None) -> Finding:
     """Look for the post among those newer than `since_id`, else those made since shortly before the attempt."""
-    if sending.started_at is None:
+    if context.started_at is None:
         return Absent()
-    since = (sending.started_at - CLOCKS_APART).astimezone(UTC)
+    since = (context.started_at - CLOCKS_APART).astimezone(UTC)
     query: dict[str, str | int] = {
         "max_results": PAGE,
         **({"since_id": since_id} if since_id else {"start_time": since.strftime("%Y-%m-%dT%H:%M:%SZ")}),
@@ -50,18 +50,18 @@ async def find(line: Line, sending: Sending[TwitterSettings], since_id: str | No
     for _ in range(MOST_PAGES):
         body = await call(line, "GET", f"/2/users/{segment(line.account.user_id)}/tweets", params=query)
         for post in posts_of(body):
-            match _match(post, sending):
+            match _match(post, context):
                 case True:
-                    found.append(Alike(published(str(post["id"])), _made_at(post) or sending.started_at))
+                    found.append(Alike(published(str(post["id"])), _made_at(post) or context.started_at))
                 case None:
-                    doubtful |= str(post["id"]) not in sending.taken
+                    doubtful |= str(post["id"]) not in context.taken
         if not body["meta"].get("next_token"):
             break
         query["pagination_token"] = str(body["meta"]["next_token"])
     else:
         doubtful = True
     # X lists the newest first.
-    return earliest(sending, reversed(found)) or (Unknown() if doubtful else Absent())
+    return earliest(context, reversed(found)) or (Unknown() if doubtful else Absent())
 
 
 def _made_at(post: dict[str, Any]) -> datetime | None:
@@ -91,16 +91,16 @@ def require_fields(post: dict[str, Any]) -> None:
         raise PlatformError(Kind.TRANSIENT, message, code="fields_missing")
 
 
-def _match(post: dict[str, Any], sending: Sending[TwitterSettings]) -> bool | None:
+def _match(post: dict[str, Any], context: PublishContext[TwitterSettings]) -> bool | None:
     """Tell whether a post is ours; None where its words are ours and its media may or may not be."""
     shown = set((post.get("attachments") or {}).get("media_keys") or [])
-    ours = media_keys(sending.handles) if sending.draft.media else set()
+    ours = media_keys(context.handles) if context.draft.media else set()
     if ours and ours <= shown:
         return True
-    if bool(shown) is not bool(sending.draft.media) or not same_text(post, sending.draft.text, sending.draft.settings):
+    if bool(shown) is not bool(context.draft.media) or not same_text(post, context.draft.text, context.draft.settings):
         return False
     answered = _answered(post)
-    if answered is not None and answered != sending.draft.settings.reply_to_tweet_id:
+    if answered is not None and answered != context.draft.settings.reply_to_tweet_id:
         return False
     return None if ours else True
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from domain.post import Media, MediaType
-from platforms.base import Sending
+from platforms.base import PublishContext
 from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import Form, Part
@@ -57,10 +57,10 @@ def media_keys(handles: dict[str, Any]) -> set[str]:
 class Uploads:
     """Upload the media of one post."""
 
-    def __init__(self, line: Line, sending: Sending[TwitterSettings]) -> None:
+    def __init__(self, line: Line, context: PublishContext[TwitterSettings]) -> None:
         self._line = line
-        self._sending = sending
-        self._known: dict[str, Handle] = sending.handles.setdefault("media", {})
+        self._sending = context
+        self._known: dict[str, Handle] = context.handles.setdefault("media", {})
         self._saving = asyncio.Lock()
 
     async def run(self) -> None:

@@ -14,8 +14,8 @@ from platforms.base import (
     Finding,
     Identity,
     Platform,
+    PublishContext,
     Published,
-    Sending,
 )
 from platforms.errors import PlatformError
 from platforms.renewal import Renewed, Renews
@@ -86,25 +86,27 @@ class Twitter(
         user = data_of(await call(connection, "GET", "/2/users/me", params=query))
         return Identity(user["id"], str(user.get("username", "")), _is_premium(user))
 
-    async def prepare(self, connection: Line, sending: Sending[TwitterSettings]) -> None:
+    async def prepare(self, connection: Line, context: PublishContext[TwitterSettings]) -> None:
         """Upload the media, those of the thread too, and describe them. Repeatable: goes on from the handles."""
-        await Uploads(connection, sending).run()
-        await thread.upload(connection, sending)
+        await Uploads(connection, context).run()
+        await thread.upload(connection, context)
 
-    async def publish(self, connection: Line, sending: Sending[TwitterSettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[TwitterSettings]) -> Published:
         """Make the post. `editable_until` stays open: it would cost another read, and is an hour as long as unknown."""
-        return lookup.published(await posts.send(connection, sending))
+        return lookup.published(await posts.send(connection, context))
 
-    async def confirm(self, connection: Line, sending: Sending[TwitterSettings]) -> Finding:
+    async def confirm(self, connection: Line, context: PublishContext[TwitterSettings]) -> Finding:
         """Look for the post on the account's timeline."""
-        return await lookup.find(connection, sending)
+        return await lookup.find(connection, context)
 
-    async def complete(self, connection: Line, sending: Sending[TwitterSettings], published: Published) -> Published:
+    async def complete(
+        self, connection: Line, context: PublishContext[TwitterSettings], published: Published
+    ) -> Published:
         """Make the thread that follows, each post a reply to the one before."""
         parent = published.platform_post_id
-        for number in range(len(sending.draft.settings.thread_items)):
+        for number in range(len(context.draft.settings.thread_items)):
             try:
-                parent = await thread.follow(connection, sending, number, parent, self.believes_absence_after)
+                parent = await thread.follow(connection, context, number, parent, self.believes_absence_after)
             except PlatformError as error:
                 return ended_early(published, number, error)
         return published

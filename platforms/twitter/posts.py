@@ -2,23 +2,23 @@
 
 from typing import Any
 
-from platforms.base import Draft, Sending
+from platforms.base import Draft, PublishContext
 from platforms.errors import Kind, PlatformError
 from platforms.twitter.line import Line, call, data_of
 from platforms.twitter.media import media_ids
 from platforms.twitter.settings import TwitterSettings
 
 
-async def send(line: Line, sending: Sending[TwitterSettings]) -> str:
+async def send(line: Line, context: PublishContext[TwitterSettings]) -> str:
     """Make the post and return its id. Raises PlatformError: `unconfirmed` wherever it may have been made."""
-    body = post_body(sending.draft, media_ids(sending.handles) if sending.draft.media else [])
+    body = post_body(context.draft, media_ids(context.handles) if context.draft.media else [])
     try:
         answer = await call(line, "POST", "/2/tweets", public=True, json=body)
     except PlatformError as error:
         if error.kind is Kind.REJECTED and "media" in error.message.lower():
             # X does not take these uploads: the next try must upload again.
-            sending.handles.pop("media", None)
-            await sending.save(sending.handles)
+            context.handles.pop("media", None)
+            await context.save(context.handles)
         raise
     post_id: str = data_of(answer, public=True)["id"]
     return post_id

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from platforms.base import Absent, Draft, Handles, Published, Sending
+from platforms.base import Absent, Draft, Handles, PublishContext, Published
 from platforms.errors import DUPLICATE, Kind, PlatformError
 from platforms.twitter import lookup, posts
 from platforms.twitter.line import Line
@@ -14,15 +14,15 @@ NEXT_LOOK = timedelta(seconds=5)
 """Between looks for a post whose answer was lost; our choice."""
 
 
-async def upload(line: Line, sending: Sending[TwitterSettings]) -> None:
+async def upload(line: Line, context: PublishContext[TwitterSettings]) -> None:
     """Upload what the posts of the thread show, so that a file X refuses is told of before anything is public."""
-    for number, item in enumerate(sending.draft.settings.thread_items):
+    for number, item in enumerate(context.draft.settings.thread_items):
         if item.media:
-            await Uploads(line, _as_post(sending, number)).run()
+            await Uploads(line, _as_post(context, number)).run()
 
 
 async def follow(
-    line: Line, sending: Sending[TwitterSettings], number: int, parent: str, absent_after: timedelta
+    line: Line, context: PublishContext[TwitterSettings], number: int, parent: str, absent_after: timedelta
 ) -> str:
     """Make one post of the thread unless it is public already; returns its id.
 
@@ -30,8 +30,8 @@ async def follow(
     only once X has not shown it for `absent_after`. Raises PlatformError: `not_ready` where it must be looked for.
     """
     # An edit of the first post since then has changed its id, not what the reply was sent to.
-    parent = _note(sending, number).get("parent", parent)
-    post = _as_post(sending, number, parent)
+    parent = _note(context, number).get("parent", parent)
+    post = _as_post(context, number, parent)
     note = post.handles
     if "id" in note:
         return str(note["id"])
@@ -60,13 +60,13 @@ async def follow(
         raise
 
 
-async def _keep(post: Sending[TwitterSettings], post_id: str) -> str:
+async def _keep(post: PublishContext[TwitterSettings], post_id: str) -> str:
     post.handles["id"] = post_id
     await post.save(post.handles)
     return post_id
 
 
-async def _unsent(post: Sending[TwitterSettings], sent_before: str | None) -> None:
+async def _unsent(post: PublishContext[TwitterSettings], sent_before: str | None) -> None:
     """Take back that the post is on its way, which surely it is not; an earlier send stays noted."""
     if sent_before is None:
         del post.handles["sentAt"], post.handles["parent"]
@@ -75,19 +75,21 @@ async def _unsent(post: Sending[TwitterSettings], sent_before: str | None) -> No
     await post.save(post.handles)
 
 
-def _as_post(sending: Sending[TwitterSettings], number: int, parent: str | None = None) -> Sending[TwitterSettings]:
+def _as_post(
+    context: PublishContext[TwitterSettings], number: int, parent: str | None = None
+) -> PublishContext[TwitterSettings]:
     """Return one post of the thread as if it were sent by itself; its handles are a part of the thread's."""
 
     async def save(_: Handles) -> None:
-        await sending.save(sending.handles)
+        await context.save(context.handles)
 
-    settings = sending.draft.settings
+    settings = context.draft.settings
     item = settings.thread_items[number]
     own_settings = TwitterSettings(reply_to_tweet_id=parent, long_video=settings.long_video)
-    note = _note(sending, number)
+    note = _note(context, number)
     sent_at = note.get("sentAt")
     return replace(
-        sending,
+        context,
         draft=Draft(item.content, item.media, own_settings),
         handles=note,
         save=save,
@@ -95,9 +97,9 @@ def _as_post(sending: Sending[TwitterSettings], number: int, parent: str | None 
     )
 
 
-def _note(sending: Sending[TwitterSettings], number: int) -> Handles:
+def _note(context: PublishContext[TwitterSettings], number: int) -> Handles:
     """Return what is kept of one post of the thread: media, parent, sentAt, wasDouble, id."""
-    note: Handles = sending.handles.setdefault("thread", {}).setdefault(str(number), {})
+    note: Handles = context.handles.setdefault("thread", {}).setdefault(str(number), {})
     return note
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from domain.post import Media, MediaType
 from platforms.afterwards import FIRST_COMMENT, once
-from platforms.base import Sending
+from platforms.base import PublishContext
 from platforms.errors import Kind, PlatformError
 from platforms.http.body import Body
 from platforms.youtube.fields import comment_thread, playlist_item
@@ -38,9 +38,9 @@ _REASONS = {
 class Extras:
     """Do what can be done only once the video is up."""
 
-    def __init__(self, connection: Line, sending: Sending[YouTubeSettings], video_id: str) -> None:
+    def __init__(self, connection: Line, context: PublishContext[YouTubeSettings], video_id: str) -> None:
         self._line = connection
-        self._sending = sending
+        self._sending = context
         self._video_id = video_id
 
     async def run(self) -> str | None:

@@ -1,6 +1,6 @@
 """The live check of YouTube: its videos are private."""
 
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.live import FILE, Belief, LiveCheck, Sample, Seen, answers_at
 from platforms.youtube.line import Line, send
 from platforms.youtube.settings import YouTubeSettings
@@ -8,7 +8,7 @@ from platforms.youtube.settings import YouTubeSettings
 _PRIVATE = {"visibility": "private"}
 
 
-async def _remove(line: Line, _: Sending[YouTubeSettings], published: Published) -> None:
+async def _remove(line: Line, _: PublishContext[YouTubeSettings], published: Published) -> None:
     await send(line, "DELETE", "/youtube/v3/videos", params={"id": published.platform_post_id})
 
 

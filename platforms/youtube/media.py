@@ -6,7 +6,7 @@ The session's address alone may go on with the upload, so it is as secret as the
 from collections.abc import Iterator
 from typing import Any
 
-from platforms.base import Sending
+from platforms.base import PublishContext
 from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import Body
@@ -28,10 +28,10 @@ class SessionGoneError(Exception):
 class Upload:
     """Be the upload of one video."""
 
-    def __init__(self, connection: Line, sending: Sending[YouTubeSettings]) -> None:
+    def __init__(self, connection: Line, context: PublishContext[YouTubeSettings]) -> None:
         self._line = connection
-        self._sending = sending
-        self._handles = sending.handles
+        self._sending = context
+        self._handles = context.handles
 
     @property
     def session(self) -> dict[str, Any] | None:

@@ -5,7 +5,17 @@ from datetime import timedelta
 import httpx
 
 from platforms.alike import Alike, earliest
-from platforms.base import Absent, AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, Published, Sending
+from platforms.base import (
+    Absent,
+    AccountFacts,
+    ApiVersion,
+    Draft,
+    Finding,
+    Identity,
+    Platform,
+    PublishContext,
+    Published,
+)
 from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.renewal import Renewed, Renews
@@ -64,17 +74,17 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
         snippet = channels[0].get("snippet") or {}
         return Identity(str(channels[0]["id"]), str(snippet.get("customUrl") or snippet.get("title") or ""))
 
-    async def prepare(self, connection: Line, sending: Sending[YouTubeSettings]) -> None:
+    async def prepare(self, connection: Line, context: PublishContext[YouTubeSettings]) -> None:
         """Upload all but the last piece of the video, going on where an earlier try stopped."""
         try:
-            await Upload(connection, sending).prepare()
+            await Upload(connection, context).prepare()
         except SessionGoneError as gone:
-            await Upload(connection, sending).forget()
+            await Upload(connection, context).forget()
             raise _once_more() from gone
 
-    async def publish(self, connection: Line, sending: Sending[YouTubeSettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[YouTubeSettings]) -> Published:
         """Send the last piece, unless the session already has its video."""
-        upload = Upload(connection, sending)
+        upload = Upload(connection, context)
         if upload.video_id is None:
             try:
                 await upload.finish()
@@ -85,19 +95,21 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
                 raise _once_more() from gone
         return _published(str(upload.video_id))
 
-    async def confirm(self, connection: Line, sending: Sending[YouTubeSettings]) -> Finding:
+    async def confirm(self, connection: Line, context: PublishContext[YouTubeSettings]) -> Finding:
         """Ask the session; where it is gone look among the channel's uploads."""
-        upload = Upload(connection, sending)
+        upload = Upload(connection, context)
         if upload.video_id is None and upload.session is not None:
             try:
                 await upload.probe()
             except SessionGoneError:
-                return await _find(connection, sending)
+                return await _find(connection, context)
         return _published(upload.video_id) if upload.video_id else Absent()
 
-    async def complete(self, connection: Line, sending: Sending[YouTubeSettings], published: Published) -> Published:
+    async def complete(
+        self, connection: Line, context: PublishContext[YouTubeSettings], published: Published
+    ) -> Published:
         """Set the thumbnail, fill the playlist, add the first comment, and see whether YouTube shows the video."""
-        warning = await Extras(connection, sending, published.platform_post_id).run()
+        warning = await Extras(connection, context, published.platform_post_id).run()
         return Published(published.platform_post_id, published.url, warning=warning)
 
 
@@ -110,19 +122,19 @@ def _once_more() -> PlatformError:
     return PlatformError(Kind.TRANSIENT, "YouTube must be given the video again.", code="session_gone")
 
 
-async def _find(connection: Line, sending: Sending[YouTubeSettings]) -> Finding:
-    if sending.started_at is None:
+async def _find(connection: Line, context: PublishContext[YouTubeSettings]) -> Finding:
+    if context.started_at is None:
         return Absent()
     [channel, *_] = await read(connection, "channels", part="contentDetails", mine="true") or [{}]
     uploads = ((channel.get("contentDetails") or {}).get("relatedPlaylists") or {}).get("uploads")
     if not uploads:
         raise PlatformError(Kind.TRANSIENT, "YouTube did not name the channel's uploads.", code="unreadable_answer")
     listed = await read(connection, "playlistItems", part="snippet", playlistId=uploads, maxResults=str(NEWEST))
-    words = [title_of(sending.draft).split(), sending.draft.text.split()]
+    words = [title_of(context.draft).split(), context.draft.text.split()]
     alike: list[Alike] = []
     for snippet in (item.get("snippet") or {} for item in listed):
         made = moment(snippet["publishedAt"])
         shown = [str(snippet.get(name) or "").split() for name in ("title", "description")]
-        if made >= sending.started_at - CLOCKS_APART and shown == words:
+        if made >= context.started_at - CLOCKS_APART and shown == words:
             alike.append(Alike(_published(str(snippet["resourceId"]["videoId"])), made))
-    return earliest(sending, alike) or Absent()
+    return earliest(context, alike) or Absent()

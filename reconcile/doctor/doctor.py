@@ -27,7 +27,7 @@ DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceErro
 AGAIN_AFTER_S = 3.0
 """How long what seems to disagree is left alone before it is looked at again: by then what was in flight has landed."""
 _CONCURRENCY = 16
-_SILENT = {Kind.STUCK, Kind.UNTOLD}
+_SILENT = {Kind.STUCK, Kind.STATE_UNKNOWN}
 """What a workflow is told of for that can say nothing itself."""
 _CONCURRENT_QUERIES = 4
 

@@ -18,7 +18,7 @@ class Kind(StrEnum):
     """A row was saved, and nobody has noted that its workflow runs."""
     LOST = "workflow_lost"
     """A row is not at rest, and no run of its workflow goes on."""
-    UNTOLD = "workflow_untold"
+    STATE_UNKNOWN = "workflow_state_unknown"
     """As before; whether its last run knows more than the row can only be told by a worker."""
     CANCELLED = "workflow_cancelled"
     ENDED = "workflow_ended"

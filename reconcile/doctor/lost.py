@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from domain.attempts import AttemptStep
-from domain.ownership import Fate, judge_run
+from domain.ownership import RunState, classify_run
 from domain.post import TargetStatus
 from domain.schedule import rfc3339
 from reconcile.doctor.facts import Facts
@@ -34,24 +34,24 @@ def judge_lost(facts: Facts) -> list[Finding]:
 
 def _of_the_workflow(facts: Facts, post: Post) -> Finding:
     run, status = facts.run, post.status
-    fate = judge_run(facts_of_row(post), facts_of_run(run, facts.view))
+    state = classify_run(facts_of_row(post), facts_of_run(run, facts.view))
     ended = _how_it_ended(run)
-    if fate is Fate.CANCELLED:
+    if state is RunState.CANCELLED:
         what = f"The row says {status}, but {ended} after the row had last changed, and the row does not say so."
         how = f"Look at its accounts and decide whether it should still go out. {_ROWS_BY_HAND}"
         return facts.finding(Kind.CANCELLED, Heals.PERSON, what, how)
-    if fate is Fate.ENDED:
+    if state is RunState.AHEAD:
         what = f"The row says {status}, but {ended} and knows more: {_known(facts)}."
         how = "By itself: a worker's recovery has it confirmed on its networks before anything is sent."
         return facts.finding(Kind.ENDED, Heals.ITSELF, what, how, by=_recovered_by(facts.now, post, run))
-    if fate is Fate.UNTOLD:
+    if state is RunState.UNKNOWN:
         what = f"The row says {status}, but {ended}; whether it knew more than the row could not be told."
         if facts.served:
             # Its recovery has asked in vain, too.
             how = f"No worker can tell what it knew. Look at its accounts. {_ROWS_BY_HAND}"
-            return facts.finding(Kind.UNTOLD, Heals.PERSON, what, how)
+            return facts.finding(Kind.STATE_UNKNOWN, Heals.PERSON, what, how)
         how = "By itself: once a worker runs, its recovery asks that run, and starts the post again or says why not."
-        return facts.finding(Kind.UNTOLD, Heals.ITSELF, what, how)
+        return facts.finding(Kind.STATE_UNKNOWN, Heals.ITSELF, what, how)
     if not post.is_delivered:
         what = f"The row says {status}, and its workflow was never started."
         how = "By itself: every worker's sweep starts what was saved and never started."

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from domain.ownership import Fate, judge_run
+from domain.ownership import RunState, classify_run
 from domain.post import OPEN, PostStatus
 from reconcile.doctor.cases import Case
 from reconcile.doctor.facts import Facts, settled
@@ -58,9 +58,9 @@ def _decides(post: Post | None, run: Run) -> bool:
     if post is None or run.stuck:
         return False
     if not run.running:
-        return post.status in OPEN and judge_run(facts_of_row(post), facts_of_run(run, None)) not in {
-            Fate.LOST,
-            Fate.RUNS,
+        return post.status in OPEN and classify_run(facts_of_row(post), facts_of_run(run, None)) not in {
+            RunState.LOST,
+            RunState.RUNNING,
         }
     if post.status == PostStatus.SCHEDULED:
         return run.due_at != post.due_at

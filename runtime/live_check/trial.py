@@ -9,7 +9,18 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from typing import Any, TypeVar
 
-from platforms.base import Absent, Connection, Draft, Editable, Finding, Handles, Platform, Published, Sending, Unknown
+from platforms.base import (
+    Absent,
+    Connection,
+    Draft,
+    Editable,
+    Finding,
+    Handles,
+    Platform,
+    PublishContext,
+    Published,
+    Unknown,
+)
 from platforms.errors import PASSING, Kind, PlatformError
 from platforms.live import LiveCheck, Seen
 from runtime.live_check.files import CheckFiles
@@ -94,10 +105,10 @@ class Runner:
 
     async def run(self, trial: Trial, draft: Draft[Any], mark: str) -> None:
         """Take a sample all its way; what it shows is in the trial, also of one that is broken off."""
-        sending = self._sending(draft, mark, {})
-        if not await self._publish(trial, sending):
+        context = self._context(draft, mark, {})
+        if not await self._publish(trial, context):
             return
-        lost, began = self._lost(sending)
+        lost, began = self._lost(context)
         if self._reads:
             await self._look(trial, lost, began)
         if trial.published is None:
@@ -105,43 +116,43 @@ class Runner:
         if trial.sample.repeats and self._check.knows_repeats(self._connection):
             await self._repeat(trial, lost)
         await self._edit(trial, draft)
-        await self._remove(trial, sending, lost)
+        await self._remove(trial, context, lost)
         self._made.add(trial.published.platform_post_id)
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
-    async def _publish(self, trial: Trial, sending: Sending[Any]) -> bool:
+    async def _publish(self, trial: Trial, context: PublishContext[Any]) -> bool:
         """Return whether the post may be public."""
         platform, line = self._platform, self._connection
-        if platform.prepares(sending.draft) and not await self._try(
-            trial, "prepare", lambda: _done(platform.prepare(line, sending))
+        if platform.prepares(context.draft) and not await self._try(
+            trial, "prepare", lambda: _done(platform.prepare(line, context))
         ):
             return False
-        await platform.choose(sending)
+        await platform.choose(context)
         self._snapshot = None
-        line.wire.fence = lambda: self._note_handles(sending)
-        done = await self._try(trial, "publish", lambda: platform.publish(line, sending))
+        line.wire.fence = lambda: self._note_handles(context)
+        done = await self._try(trial, "publish", lambda: platform.publish(line, context))
         line.wire.fence = None
         if done is None:
             return trial.error is not None and trial.error.kind is Kind.UNCONFIRMED
         trial.published = done
         self._say(f"  public: {done.url or done.platform_post_id}")
-        completed = await self._try(trial, "complete", lambda: platform.complete(line, sending, done))
+        completed = await self._try(trial, "complete", lambda: platform.complete(line, context, done))
         trial.published = completed or done
         return True
 
-    async def _note_handles(self, sending: Sending[Any]) -> None:
+    async def _note_handles(self, context: PublishContext[Any]) -> None:
         """Keep what a worker would know if the answer to the request that leaves now were lost."""
         if self._snapshot is None:
-            self._snapshot, self._left_at = copy.deepcopy(sending.handles), datetime.now(UTC)
+            self._snapshot, self._left_at = copy.deepcopy(context.handles), datetime.now(UTC)
 
-    def _lost(self, sending: Sending[Any]) -> tuple[Sending[Any], float]:
-        handles = copy.deepcopy(sending.handles) if self._snapshot is None else self._snapshot
-        lost = self._sending(sending.draft, sending.target_id, handles)
+    def _lost(self, context: PublishContext[Any]) -> tuple[PublishContext[Any], float]:
+        handles = copy.deepcopy(context.handles) if self._snapshot is None else self._snapshot
+        lost = self._context(context.draft, context.target_id, handles)
         lost.started_at = datetime.now(UTC) if self._snapshot is None else self._left_at
         return lost, time.monotonic()
 
-    async def _look(self, trial: Trial, lost: Sending[Any], began: float) -> None:
+    async def _look(self, trial: Trial, lost: PublishContext[Any], began: float) -> None:
         """Confirm the post as the worker does if an answer is lost."""
         platform = self._platform
         for wait in self._waits(max(2 * platform.believes_absence_after, LOOK_FOR)):
@@ -159,8 +170,8 @@ class Runner:
                 trial.believed_absent = True
             await asyncio.sleep(wait)
 
-    async def _repeat(self, trial: Trial, lost: Sending[Any]) -> None:
-        again = self._sending(lost.draft, lost.target_id, copy.deepcopy(lost.handles))
+    async def _repeat(self, trial: Trial, lost: PublishContext[Any]) -> None:
+        again = self._context(lost.draft, lost.target_id, copy.deepcopy(lost.handles))
         again.started_at = lost.started_at
         trial.repeat = await self._try(
             trial, "repeat", lambda: self._platform.publish(self._connection, again), refusable=True
@@ -176,16 +187,16 @@ class Runner:
             trial, "edit", lambda: editable.edit(self._connection, known, text), refusable=True
         )
 
-    async def _remove(self, trial: Trial, sending: Sending[Any], lost: Sending[Any]) -> None:
+    async def _remove(self, trial: Trial, context: PublishContext[Any], lost: PublishContext[Any]) -> None:
         newest = trial.edited or trial.published
         if self._check.remove is None or newest is None:
             return
         doomed = [newest, *([trial.repeat] if trial.repeat and trial.has_doubled else [])]
-        gone = [await self._try(trial, "remove", self._removing(sending, each), refusable=True) for each in doomed]
+        gone = [await self._try(trial, "remove", self._removing(context, each), refusable=True) for each in doomed]
         trial.removed = all(gone)
         if not trial.removed or trial.found_after is None:
             return
-        again = self._sending(lost.draft, lost.target_id, copy.deepcopy(lost.handles))
+        again = self._context(lost.draft, lost.target_id, copy.deepcopy(lost.handles))
         again.started_at = lost.started_at
         for wait in self._waits(GONE_WITHIN):
             finding = await self._find(trial, "confirm once removed", again)
@@ -197,22 +208,22 @@ class Runner:
 
     # -- what they share ---------------------------------------------------------------------------------------------
 
-    def _sending(self, draft: Draft[Any], mark: str, handles: Handles) -> Sending[Any]:
+    def _context(self, draft: Draft[Any], mark: str, handles: Handles) -> PublishContext[Any]:
         async def save(_: Handles) -> None:
             """Keep nothing: the check is not gone on with."""
 
-        return Sending(draft, handles, save, self._files, target_id=mark, taken=frozenset(self._made))
+        return PublishContext(draft, handles, save, self._files, target_id=mark, taken=frozenset(self._made))
 
-    def _removing(self, sending: Sending[Any], post: Published) -> Callable[[], Awaitable[bool]]:
+    def _removing(self, context: PublishContext[Any], post: Published) -> Callable[[], Awaitable[bool]]:
         async def run() -> bool:
             if self._check.remove is None:
                 return False
-            await self._check.remove(self._connection, sending, post)
+            await self._check.remove(self._connection, context, post)
             return True
 
         return run
 
-    async def _find(self, trial: Trial, name: str, lost: Sending[Any]) -> Finding | None:
+    async def _find(self, trial: Trial, name: str, lost: PublishContext[Any]) -> Finding | None:
         return await self._try(
             trial, name, lambda: self._platform.confirm(self._connection, lost), refusable=True, patient=False
         )

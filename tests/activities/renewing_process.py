@@ -64,11 +64,11 @@ async def main(workspace: str, account_id: str, point: str) -> None:
     _prepare(point)
     settings = read_settings(VaultSettings)
     database = Database(settings.database_url.get_secret_value(), pool_size=2, max_overflow=0)
-    async with worker.desk(settings, database) as desk:
+    async with worker.factory(settings, database) as factory:
         async with database.transaction() as session:
             account = await session.get_one(Account, (workspace, account_id))
         try:
-            said = str(await desk.renew(account))
+            said = str(await factory.renew(account))
         except PlatformError as error:
             said = error.code
     await database.close()

@@ -9,8 +9,8 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.commands import ConfirmCommand, TargetCommand
 from activities.confirm import Confirming
-from activities.desk import Desk
 from activities.publish import Publishing
+from activities.step_context import StepContextFactory
 from domain.attempts import WORKER_LOST
 from domain.post import TargetStatus
 from platforms.http.timeouts import LONGEST_ANSWER_S
@@ -26,18 +26,18 @@ FAILED = {"fault": "reject", "status": 500}
 
 
 @pytest.fixture
-async def desk(stack: Stack) -> AsyncIterator[Desk]:
-    async with worker.desk(stack.settings, stack.worker_database) as desk:
-        yield desk
+async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
+    async with worker.factory(stack.settings, stack.worker_database) as factory:
+        yield factory
 
 
-async def dropped(stack: Stack, desk: Desk, text: str, *, files: bool, how: dict[str, object]) -> Post:
+async def dropped(stack: Stack, factory: StepContextFactory, text: str, *, files: bool, how: dict[str, object]) -> Post:
     await stack.fault("discord", operation="publish", **how)  # type: ignore[arg-type]
     media = [f"{stack.sandbox_url}/_/media/a.jpg"] if files else []
     post = await stack.save(text, [await stack.connect("discord")], media=media)
     (target,) = post.targets
     command = TargetCommand(post_id=post.id, version=post.version, target_id=target.id, platform=target.platform)
-    assert (await ActivityEnvironment().run(Publishing(desk).publish, command)).status is TargetStatus.UNCONFIRMED
+    assert (await ActivityEnvironment().run(Publishing(factory).publish, command)).status is TargetStatus.UNCONFIRMED
     return await stack.read(post.id)
 
 
@@ -56,7 +56,7 @@ async def dropped(stack: Stack, desk: Desk, text: str, *, files: bool, how: dict
 )
 async def test_a_platform_is_given_time_for_the_files_that_came_with_the_request(
     stack: Stack,
-    desk: Desk,
+    factory: StepContextFactory,
     request: pytest.FixtureRequest,
     *,
     files: bool,
@@ -65,7 +65,7 @@ async def test_a_platform_is_given_time_for_the_files_that_came_with_the_request
     ago: timedelta,
     status: TargetStatus,
 ) -> None:
-    post = await dropped(stack, desk, f"absent: {request.node.callspec.id}", files=files, how=how)
+    post = await dropped(stack, factory, f"absent: {request.node.callspec.id}", files=files, how=how)
     (target,) = post.targets
     async with stack.database.transaction() as session:
         (sent,) = await session.scalars(
@@ -77,4 +77,4 @@ async def test_a_platform_is_given_time_for_the_files_that_came_with_the_request
     command = ConfirmCommand(
         post_id=post.id, version=post.version, target_id=target.id, platform=target.platform, again_in=MINUTE
     )
-    assert (await ActivityEnvironment().run(Confirming(desk).confirm, command)).status is status
+    assert (await ActivityEnvironment().run(Confirming(factory).confirm, command)).status is status

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from activities.app_secrets import filled, without
+from activities.app_secrets import with_app_secret, with_stored_secret
 from platforms.registered_apps import RegisteredApps
 from platforms.registry import platforms
 
@@ -24,7 +24,7 @@ def credentials(platform: str, **more: Any) -> Any:
 
 
 def secret(platform: str, **more: Any) -> str | None:
-    found = filled(APPS, platforms()[platform], credentials(platform, **more)).client_secret
+    found = with_app_secret(APPS, platforms()[platform], credentials(platform, **more)).client_secret
     return None if found is None else str(found.get_secret_value())
 
 
@@ -44,13 +44,13 @@ def test_an_accounts_own_secret_stays() -> None:
 def test_what_is_stored_has_no_secret_that_was_filled_in() -> None:
     platform = platforms()["twitter"]
     stored = credentials("twitter", clientId="one")
-    assert without(filled(APPS, platform, stored), stored).client_secret is None
+    assert with_stored_secret(with_app_secret(APPS, platform, stored), stored).client_secret is None
     own = credentials("twitter", clientId="one", clientSecret="its own")
-    assert without(filled(APPS, platform, own), own).client_secret == SecretStr("its own")
+    assert with_stored_secret(with_app_secret(APPS, platform, own), own).client_secret == SecretStr("its own")
 
 
 def test_credentials_without_an_app_pass_unchanged() -> None:
     platform = platforms()["mastodon"]
     mastodon = platform.credentials.model_validate({"accessToken": "a", "instance": "https://social.example"})
-    assert filled(APPS, platform, mastodon) is mastodon
-    assert without(mastodon, mastodon) is mastodon
+    assert with_app_secret(APPS, platform, mastodon) is mastodon
+    assert with_stored_secret(mastodon, mastodon) is mastodon

@@ -10,11 +10,11 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.commands import EditCommand, TargetCommand
-from activities.desk import Desk
 from activities.edit import Editing
 from activities.fence import Fence, Stopwatch
 from activities.publish import Publishing
-from domain.content import Edit
+from activities.step_context import StepContextFactory
+from domain.content import EditedText
 from domain.outcome import Outcome
 from domain.ownership import FENCE, last_moment
 from domain.post import TargetStatus
@@ -32,9 +32,9 @@ LONG_AGO = (FENCE + timedelta(seconds=1)).total_seconds()
 
 
 @pytest.fixture
-async def desk(stack: Stack) -> AsyncIterator[Desk]:
-    async with worker.desk(stack.settings, stack.worker_database) as desk:
-        yield desk
+async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
+    async with worker.factory(stack.settings, stack.worker_database) as factory:
+        yield factory
 
 
 def frozen(monkeypatch: pytest.MonkeyPatch, clock: str, of: str = "activities.publish.Stopwatch") -> None:
@@ -49,15 +49,15 @@ def frozen(monkeypatch: pytest.MonkeyPatch, clock: str, of: str = "activities.pu
     monkeypatch.setattr(of, stopwatch)
 
 
-async def publish(desk: Desk, post: Post) -> Outcome:
+async def publish(factory: StepContextFactory, post: Post) -> Outcome:
     (target,) = post.targets
     command = TargetCommand(post_id=post.id, version=post.version, target_id=target.id, platform=target.platform)
-    return await ActivityEnvironment().run(Publishing(desk).publish, command)
+    return await ActivityEnvironment().run(Publishing(factory).publish, command)
 
 
 @pytest.mark.parametrize("clock", ["wall", "monotonic"])
 async def test_what_another_worker_has_taken_over_is_not_sent(
-    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch, clock: str
+    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch, clock: str
 ) -> None:
     text = f"frozen by its {clock} clock"
     post = await stack.save(text, [stack.accounts["plain"]])
@@ -66,11 +66,11 @@ async def test_what_another_worker_has_taken_over_is_not_sent(
 
     async def thaws(*args: Any) -> Any:
         # Another run of the step finds an attempt whose worker does not answer.
-        others.append(await publish(desk, post))
+        others.append(await publish(factory, post))
         return await send(*args)
 
     monkeypatch.setattr(platforms()["twitter"], "publish", thaws)
-    mine = await publish(desk, post)
+    mine = await publish(factory, post)
     assert [(each.status, each.confirming) for each in (*others, mine)] == [(TargetStatus.UNCONFIRMED, True)] * 2
     assert await stack.public(text) == []
     async with stack.database.transaction() as session:
@@ -79,21 +79,21 @@ async def test_what_another_worker_has_taken_over_is_not_sent(
 
 
 async def test_what_is_still_its_own_is_sent_however_late(
-    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await stack.save("late, and still its own", [stack.accounts["plain"]])
     frozen(monkeypatch, "wall")
-    assert (await publish(desk, post)).status is TargetStatus.PUBLISHED
+    assert (await publish(factory, post)).status is TargetStatus.PUBLISHED
     assert len(await stack.public("late, and still its own")) == 1
 
 
-async def edit(desk: Desk, stack: Stack, post: Post) -> Outcome | None:
+async def edit(factory: StepContextFactory, stack: Stack, post: Post) -> Outcome | None:
     """Run the one edit of a post once more."""
     (target,) = post.targets
     async with stack.database.transaction() as session:
         revision_id = await session.scalar(select(Revision.id).where(Revision.post_id == post.id))
         if revision_id is None:
-            wanted = Edit(content=f"{post.content}!", target_ids=[target.id])
+            wanted = EditedText(content=f"{post.content}!", target_ids=[target.id])
             revision_id = await add_revision(session, post, wanted, CLIENT, datetime.now(UTC))
     command = EditCommand(
         post_id=post.id,
@@ -102,7 +102,7 @@ async def edit(desk: Desk, stack: Stack, post: Post) -> Outcome | None:
         platform=target.platform,
         revision_id=revision_id,
     )
-    return await ActivityEnvironment().run(Editing(desk).edit, command)
+    return await ActivityEnvironment().run(Editing(factory).edit, command)
 
 
 async def edits_of(stack: Stack, account: Account) -> list[dict[str, Any]]:
@@ -111,7 +111,7 @@ async def edits_of(stack: Stack, account: Account) -> list[dict[str, Any]]:
 
 
 async def test_an_edit_that_another_worker_has_taken_over_is_not_sent(
-    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = await stack.connect("twitter", premium=True)
     post = await stack.publish("to be edited by a frozen worker", [account])
@@ -122,12 +122,12 @@ async def test_an_edit_that_another_worker_has_taken_over_is_not_sent(
 
     async def thaws(*args: Any) -> Any:
         with pytest.raises(ApplicationError, match="edit_unconfirmed"):
-            await edit(desk, stack, post)
+            await edit(factory, stack, post)
         return await send(*args)
 
     monkeypatch.setattr(platform, "edit", thaws)
     with pytest.raises(ApplicationError, match="overtaken"):
-        await edit(desk, stack, post)
+        await edit(factory, stack, post)
     assert await edits_of(stack, account) == []
     async with stack.database.transaction() as session:
         (attempt,) = await session.scalars(
@@ -137,40 +137,40 @@ async def test_an_edit_that_another_worker_has_taken_over_is_not_sent(
 
 
 async def test_an_edit_whose_answer_was_lost_is_not_sent_again_because_it_could_not_be_confirmed(
-    stack: Stack, desk: Desk
+    stack: Stack, factory: StepContextFactory
 ) -> None:
     account = await stack.connect("twitter", premium=True)
     post = await stack.publish("to be edited once", [account])
     await stack.fault("twitter", "accept_then_drop", "edit", accountId=account.id)
     with pytest.raises(ApplicationError, match="unconfirmed"):
-        await edit(desk, stack, post)
+        await edit(factory, stack, post)
     await stack.fault("twitter", "reject", "confirm", status=503, accountId=account.id)
     with pytest.raises(ApplicationError, match="service_unavailable"):
-        await edit(desk, stack, post)
+        await edit(factory, stack, post)
     async with stack.database.transaction() as session:
         query = select(Attempt.state).where(Attempt.target_id == post.targets[0].id, Attempt.step == "edit")
         assert list(await session.scalars(query)) == ["unconfirmed"]
-    assert await edit(desk, stack, post)
+    assert await edit(factory, stack, post)
     assert len(await edits_of(stack, account)) == 1
 
 
 async def test_an_edit_that_surely_was_not_made_is_sent_by_an_attempt_of_its_own(
-    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(platforms()["twitter"], "believes_absence_after", timedelta(0))
     account = await stack.connect("twitter", premium=True)
     post = await stack.publish("to be edited after all", [account])
     await stack.fault("twitter", "drop", "edit", accountId=account.id)
     with pytest.raises(ApplicationError):
-        await edit(desk, stack, post)
-    assert await edit(desk, stack, post)
+        await edit(factory, stack, post)
+    assert await edit(factory, stack, post)
     async with stack.database.transaction() as session:
         query = select(Attempt.state).where(Attempt.target_id == post.targets[0].id, Attempt.step == "edit")
         assert list(await session.scalars(query.order_by(Attempt.id))) == ["refused", "done"]
 
 
 async def test_a_database_that_cannot_be_asked_lets_nothing_out(
-    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> bool:
         raise OSError("away")

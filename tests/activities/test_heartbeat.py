@@ -11,7 +11,7 @@ from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.errors import give_slot_back, wait_before_retry
-from activities.heartbeat import beating, times_given_back
+from activities.heartbeat import heartbeating, times_given_back
 from media.admission import MediaBusy
 from platforms.errors import Kind, PlatformError
 from platforms.registry import platforms
@@ -21,7 +21,7 @@ TWITTER = platforms()["twitter"]
 
 @activity.defn
 async def give_back_twice() -> list[int]:
-    async with beating() as progress:
+    async with heartbeating() as progress:
         progress.append("fetched 1.0 MB")
         if activity.info().attempt < 3:
             raise give_slot_back(TWITTER, MediaBusy(timedelta(0)), timedelta(milliseconds=1))

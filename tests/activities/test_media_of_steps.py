@@ -9,7 +9,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from activities.desk import Desk, Step
+from activities.step_context import StepContext, StepContextFactory
 from api.app import create_app
 from api.dependencies import Dependencies
 from api.posts.rendering import render_post
@@ -32,23 +32,23 @@ async def public_url(stack: Stack) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def desk(stack: Stack, public_url: str) -> AsyncIterator[Desk]:
+async def factory(stack: Stack, public_url: str) -> AsyncIterator[StepContextFactory]:
     settings = stack.settings.model_copy(update={"public_url": public_url})
-    async with worker.desk(settings, stack.worker_database) as desk:
-        yield desk
+    async with worker.factory(settings, stack.worker_database) as factory:
+        yield factory
 
 
-async def opened(stack: Stack, desk: Desk, post: Post) -> Step:
+async def opened(stack: Stack, factory: StepContextFactory, post: Post) -> StepContext:
     async with stack.database.transaction() as session:
-        job = await load(session, post.targets[0].id)
-    assert job is not None
-    return desk.open(job)
+        loaded = await load(session, post.targets[0].id)
+    assert loaded is not None
+    return factory.create(loaded)
 
 
-async def published(step: Step) -> Published:
+async def published(step: StepContext) -> Published:
     platform: Any = step.platform
-    await platform.prepare(step.connection, step.sending)
-    done: Published = await platform.publish(step.connection, step.sending)
+    await platform.prepare(step.connection, step.context)
+    done: Published = await platform.publish(step.connection, step.context)
     return done
 
 
@@ -56,11 +56,13 @@ async def target_of(stack: Stack, post: Post) -> Target:
     return (await stack.read(post.id)).targets[0]
 
 
-async def test_a_png_reaches_instagram_as_a_jpeg_at_our_own_address(stack: Stack, desk: Desk, public_url: str) -> None:
+async def test_a_png_reaches_instagram_as_a_jpeg_at_our_own_address(
+    stack: Stack, factory: StepContextFactory, public_url: str
+) -> None:
     post = await stack.save("converted on the way", [stack.accounts["instagram"]], media=["https://example.com/x.png"])
-    step = await opened(stack, desk, post)
+    step = await opened(stack, factory, post)
     await step.check_media()
-    [item] = step.sending.draft.media
+    [item] = step.context.draft.media
     assert item.url.startswith(f"{public_url}/media/")
     assert item.url.endswith(".jpg")
     async with httpx.AsyncClient() as client:
@@ -81,16 +83,16 @@ async def test_a_png_reaches_instagram_as_a_jpeg_at_our_own_address(stack: Stack
     ]
 
 
-async def test_the_next_try_looks_at_nothing_again(stack: Stack, desk: Desk) -> None:
+async def test_the_next_try_looks_at_nothing_again(stack: Stack, factory: StepContextFactory) -> None:
     media = ["https://example.com/y.png", "https://example.com/y.jpg"]
     post = await stack.save("looked at once", [stack.accounts["instagram"]], media=media)
-    first = await opened(stack, desk, post)
+    first = await opened(stack, factory, post)
     await first.check_media()
     await first.keeper.flush()
-    again = await opened(stack, desk, post)
-    assert [item.url for item in again.sending.draft.media] == [item.url for item in first.sending.draft.media]
-    assert again.sending.draft.media[1].url == media[1]
-    assert again.sending.handles == {}
+    again = await opened(stack, factory, post)
+    assert [item.url for item in again.context.draft.media] == [item.url for item in first.context.draft.media]
+    assert again.context.draft.media[1].url == media[1]
+    assert again.context.handles == {}
     before = (await target_of(stack, post)).handles
     await again.check_media()
     await again.keeper.flush()
@@ -108,10 +110,12 @@ async def test_without_a_public_address_the_post_fails_and_says_what_to_give(sta
     assert "mediaChanges" not in render_post(post)["platforms"][0]
 
 
-async def test_what_instagram_could_not_show_is_refused_before_it_is_told(stack: Stack, desk: Desk) -> None:
+async def test_what_instagram_could_not_show_is_refused_before_it_is_told(
+    stack: Stack, factory: StepContextFactory
+) -> None:
     media = [f"{stack.sandbox_url}/_/health"]
     post = await stack.save("no picture", [stack.accounts["instagram"]], media=media)
-    step = await opened(stack, desk, post)
+    step = await opened(stack, factory, post)
     with pytest.raises(PlatformError) as caught:
         await step.check_media()
     assert caught.value.kind is Kind.REJECTED
@@ -128,13 +132,13 @@ COVERS = [
 
 @pytest.mark.parametrize(("platform", "name", "settings"), COVERS)
 async def test_a_cover_that_is_no_picture_is_refused_before_anything_is_sent(
-    stack: Stack, desk: Desk, platform: str, name: str, settings: dict[str, Any]
+    stack: Stack, factory: StepContextFactory, platform: str, name: str, settings: dict[str, Any]
 ) -> None:
     settings = {**settings, name: f"{stack.sandbox_url}/_/health"}
     post = await stack.save(
         "no cover", [await stack.connect(platform)], media=["https://example.com/a.mp4"], settings=settings
     )
-    step = await opened(stack, desk, post)
+    step = await opened(stack, factory, post)
     with pytest.raises(PlatformError) as caught:
         await step.check_media()
     assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_unsupported")
@@ -143,22 +147,24 @@ async def test_a_cover_that_is_no_picture_is_refused_before_anything_is_sent(
 
 @pytest.mark.parametrize(("platform", "name", "settings"), COVERS)
 async def test_a_cover_is_checked_once_and_given_as_it_is_where_it_fits(
-    stack: Stack, desk: Desk, platform: str, name: str, settings: dict[str, Any]
+    stack: Stack, factory: StepContextFactory, platform: str, name: str, settings: dict[str, Any]
 ) -> None:
     cover = "https://example.com/cover.jpg"
     media = ["https://example.com/a.mp4"]
     post = await stack.save("covered", [await stack.connect(platform)], media=media, settings={**settings, name: cover})
-    step = await opened(stack, desk, post)
+    step = await opened(stack, factory, post)
     await step.check_media()
     assert step.keeper.addresses[cover] == cover
     await step.keeper.flush()
-    again = await opened(stack, desk, post)
-    desk.forget_files(post.id)
-    assert again.sending.draft == step.sending.draft
+    again = await opened(stack, factory, post)
+    factory.forget_files(post.id)
+    assert again.context.draft == step.context.draft
     assert again.keeper.addresses == step.keeper.addresses
 
 
-async def test_tiktoks_photos_are_always_served_from_our_own_address(stack: Stack, desk: Desk, public_url: str) -> None:
+async def test_tiktoks_photos_are_always_served_from_our_own_address(
+    stack: Stack, factory: StepContextFactory, public_url: str
+) -> None:
     settings = {
         "contentPreviewConfirmed": True,
         "expressConsentGiven": True,
@@ -166,9 +172,9 @@ async def test_tiktoks_photos_are_always_served_from_our_own_address(stack: Stac
     }
     account = await stack.connect("tiktok")
     post = await stack.save("verified", [account], media=["https://example.com/photo.jpg"], settings=settings)
-    step = await opened(stack, desk, post)
+    step = await opened(stack, factory, post)
     await step.check_media()
-    [item] = step.sending.draft.media
+    [item] = step.context.draft.media
     assert item.url.startswith(f"{public_url}/media/")
 
 
@@ -180,34 +186,36 @@ async def test_tiktoks_photos_wait_for_an_operator_who_names_no_public_address(s
     }
     account = await stack.connect("tiktok")
     post = await stack.save("no address", [account], media=["https://example.com/photo.jpg"], settings=settings)
-    async with worker.desk(stack.settings, stack.worker_database) as desk:
-        step = await opened(stack, desk, post)
+    async with worker.factory(stack.settings, stack.worker_database) as factory:
+        step = await opened(stack, factory, post)
         with pytest.raises(PlatformError) as caught:
             await step.check_media()
     assert (caught.value.kind, caught.value.code) == (Kind.OPERATOR, "no_public_url")
     assert "SOCIALSYNCER_PUBLIC_URL" in caught.value.message
 
 
-async def test_a_cover_that_instagram_could_not_show_is_converted(stack: Stack, desk: Desk, public_url: str) -> None:
+async def test_a_cover_that_instagram_could_not_show_is_converted(
+    stack: Stack, factory: StepContextFactory, public_url: str
+) -> None:
     cover = "https://example.com/cover.png"
     post = await stack.save(
         "a cover", [stack.accounts["instagram"]], media=["https://example.com/a.mp4"], settings={"reelCover": cover}
     )
-    step = await opened(stack, desk, post)
+    step = await opened(stack, factory, post)
     await step.check_media()
-    assert step.sending.draft.settings.reel_cover.startswith(f"{public_url}/media/")
+    assert step.context.draft.settings.reel_cover.startswith(f"{public_url}/media/")
     assert [change["what"] for change in (await target_of(stack, post)).media_changes] == ["converted", "compressed"]
     await published(step)
     assert len(await stack.public("a cover")) == 1
 
 
 async def test_what_a_video_tells_is_taken_out_and_the_target_says_so(
-    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await stack.save("a clip", [stack.accounts["twitter"]], media=["https://example.com/clip.mp4"])
-    step = await opened(stack, desk, post)
+    step = await opened(stack, factory, post)
     monkeypatch.setattr(type(step.platform), "cleans_files", False)
-    async with step.sending.media.open(step.sending.draft.media[0]) as file:
+    async with step.context.media.open(step.context.draft.media[0]) as file:
         assert (file.width, file.height) == (540, 960)
     assert [change["what"] for change in (await target_of(stack, post)).media_changes] == ["metadata_removed"]
 
@@ -232,11 +240,11 @@ async def test_files_are_served_until_they_expire(stack: Stack, public_url: str)
 
 
 @pytest.fixture
-async def carousels(stack: Stack, public_url: str) -> AsyncIterator[Desk]:
+async def carousels(stack: Stack, public_url: str) -> AsyncIterator[StepContextFactory]:
     hosts = [*stack.settings.private_media_hosts, public_url.removeprefix("http://")]
     settings = stack.settings.model_copy(update={"public_url": public_url, "private_media_hosts": hosts})
-    async with worker.desk(settings, stack.worker_database) as desk:
-        yield desk
+    async with worker.factory(settings, stack.worker_database) as factory:
+        yield factory
 
 
 async def pin_of(stack: Stack, public_url: str, words: str, *sizes: tuple[int, int]) -> Post:
@@ -251,9 +259,9 @@ async def pin_of(stack: Stack, public_url: str, words: str, *sizes: tuple[int, i
     return await stack.save(words, [await stack.connect("pinterest")], media=urls, settings={"boardId": "5"})
 
 
-async def sides_of(step: Step) -> list[tuple[int, int]]:
+async def sides_of(step: StepContext) -> list[tuple[int, int]]:
     async with httpx.AsyncClient() as client:
-        contents = [(await client.get(item.url)).content for item in step.sending.draft.media]
+        contents = [(await client.get(item.url)).content for item in step.context.draft.media]
     return [Image.open(io.BytesIO(content)).size for content in contents]
 
 
@@ -266,7 +274,7 @@ async def sides_of(step: Step) -> list[tuple[int, int]]:
     ],
 )
 async def test_images_of_one_pin_get_the_same_sides(
-    stack: Stack, carousels: Desk, public_url: str, sizes: list[tuple[int, int]], wanted: tuple[int, int]
+    stack: Stack, carousels: StepContextFactory, public_url: str, sizes: list[tuple[int, int]], wanted: tuple[int, int]
 ) -> None:
     words = f"alike {sizes}"
     post = await pin_of(stack, public_url, words, *sizes)
@@ -274,7 +282,7 @@ async def test_images_of_one_pin_get_the_same_sides(
     step = await opened(stack, carousels, post)
     await step.check_media()
     assert await sides_of(step) == [wanted] * len(sizes)
-    kept = [item.url in before for item in step.sending.draft.media]
+    kept = [item.url in before for item in step.context.draft.media]
     assert kept == [size == wanted for size in sizes], "what has the sides already stays where it is"
     scaled = [change for change in (await target_of(stack, post)).media_changes if change["what"] == "scaled"]
     assert len(scaled) == sum(size != wanted for size in sizes)
@@ -283,7 +291,7 @@ async def test_images_of_one_pin_get_the_same_sides(
 
 
 async def test_images_of_other_shapes_are_refused_before_pinterest_is_told(
-    stack: Stack, carousels: Desk, public_url: str
+    stack: Stack, carousels: StepContextFactory, public_url: str
 ) -> None:
     post = await pin_of(stack, public_url, "unlike", (600, 900), (800, 800))
     step = await opened(stack, carousels, post)
@@ -295,21 +303,21 @@ async def test_images_of_other_shapes_are_refused_before_pinterest_is_told(
     assert step.last == []
 
 
-async def test_one_image_of_a_pin_keeps_its_sides(stack: Stack, carousels: Desk, public_url: str) -> None:
+async def test_one_image_of_a_pin_keeps_its_sides(stack: Stack, carousels: StepContextFactory, public_url: str) -> None:
     post = await pin_of(stack, public_url, "alone", (640, 480))
     step = await opened(stack, carousels, post)
     await step.check_media()
-    assert [item.url for item in step.sending.draft.media] == [item["url"] for item in post.media_items]
+    assert [item.url for item in step.context.draft.media] == [item["url"] for item in post.media_items]
 
 
 async def test_without_a_public_address_images_of_one_shape_go_out_as_they_are(
-    stack: Stack, carousels: Desk, public_url: str
+    stack: Stack, carousels: StepContextFactory, public_url: str
 ) -> None:
     post = await pin_of(stack, public_url, "as they are", (600, 900), (1000, 1500))
     hosts = [*stack.settings.private_media_hosts, public_url.removeprefix("http://")]
-    async with worker.desk(
+    async with worker.factory(
         stack.settings.model_copy(update={"private_media_hosts": hosts}), stack.worker_database
-    ) as desk:
-        step = await opened(stack, desk, post)
+    ) as factory:
+        step = await opened(stack, factory, post)
         await step.check_media()
-    assert [item.url for item in step.sending.draft.media] == [item["url"] for item in post.media_items]
+    assert [item.url for item in step.context.draft.media] == [item["url"] for item in post.media_items]

@@ -13,11 +13,11 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.commands import GiveUp, TargetCommand
 from activities.complete import Completing
-from activities.desk import Desk
 from activities.posts import Posts
 from activities.publish import Publishing
+from activities.step_context import StepContextFactory
 from domain.post import PostStatus, TargetStatus
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.errors import Kind, PlatformError
 from platforms.registry import platforms
 from runtime import worker
@@ -26,9 +26,9 @@ from tests.stack import Stack
 
 
 @pytest.fixture
-async def desk(stack: Stack) -> AsyncIterator[Desk]:
-    async with worker.desk(stack.settings, stack.worker_database) as desk:
-        yield desk
+async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
+    async with worker.factory(stack.settings, stack.worker_database) as factory:
+        yield factory
 
 
 def command(post: Post) -> TargetCommand:
@@ -59,21 +59,23 @@ async def attempts(stack: Stack, post: Post) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("media", [(), ("https://example.com/left.jpg",)])
-async def test_a_send_that_was_left_behind_is_not_repeated(stack: Stack, desk: Desk, media: tuple[str, ...]) -> None:
+async def test_a_send_that_was_left_behind_is_not_repeated(
+    stack: Stack, factory: StepContextFactory, media: tuple[str, ...]
+) -> None:
     text = f"left behind {len(media)}"
     post = await stack.save(text, [stack.accounts["twitter"]], media=media)
     await leave_behind(stack, post)
-    outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    outcome = await ActivityEnvironment().run(Publishing(factory).publish, command(post))
     assert outcome.status is TargetStatus.UNCONFIRMED
     assert outcome.confirming
     assert await stack.public(text) == []
     assert await attempts(stack, post) == [("publish", "unconfirmed")]
 
 
-async def test_two_runs_at_once_send_once(stack: Stack, desk: Desk) -> None:
+async def test_two_runs_at_once_send_once(stack: Stack, factory: StepContextFactory) -> None:
     """Temporal may run a step again while its first run, cut off from the server, still goes on."""
     post = await stack.save("twice at once", [stack.accounts["instagram"]], media=["https://example.com/twice.jpg"])
-    publishing = Publishing(desk)
+    publishing = Publishing(factory)
     await asyncio.gather(
         *(ActivityEnvironment().run(publishing.publish, command(post)) for _ in range(4)), return_exceptions=True
     )
@@ -85,11 +87,11 @@ async def test_two_runs_at_once_send_once(stack: Stack, desk: Desk) -> None:
 @pytest.mark.parametrize("kind", [Kind.RATE_LIMITED, Kind.REJECTED, Kind.CAPPED])
 @pytest.mark.parametrize("answer", ["lost", "awaited"])
 async def test_a_run_that_is_refused_overrules_no_send_of_another(
-    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: Kind, answer: str
+    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch, kind: Kind, answer: str
 ) -> None:
     text = f"sent while another was refused: {kind}, {answer}"
     post = await stack.save(text, [stack.accounts["instagram"]], media=["https://example.com/refused.jpg"])
-    publishing = Publishing(desk)
+    publishing = Publishing(factory)
 
     async def prepare(*_: object) -> None:
         monkeypatch.undo()
@@ -107,27 +109,29 @@ async def test_a_run_that_is_refused_overrules_no_send_of_another(
     assert (await attempts(stack, post))[-1] == ("publish", "unconfirmed")
 
 
-async def test_a_published_target_is_not_sent_again(stack: Stack, desk: Desk) -> None:
+async def test_a_published_target_is_not_sent_again(stack: Stack, factory: StepContextFactory) -> None:
     post = await stack.publish("once is enough", [stack.accounts["plain"]])
-    outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    outcome = await ActivityEnvironment().run(Publishing(factory).publish, command(post))
     assert outcome.platform_post_id == post.targets[0].platform_post_id
     assert len(await stack.public("once is enough")) == 1
 
 
-async def test_a_deleted_post_is_not_sent(stack: Stack, desk: Desk) -> None:
+async def test_a_deleted_post_is_not_sent(stack: Stack, factory: StepContextFactory) -> None:
     post = await stack.save("deleted before", [stack.accounts["plain"]])
     async with stack.database.transaction() as session:
         await session.delete(await session.get_one(Post, post.id))
-    assert (await ActivityEnvironment().run(Publishing(desk).publish, command(post))).stale
+    assert (await ActivityEnvironment().run(Publishing(factory).publish, command(post))).stale
     assert await stack.public("deleted before") == []
 
 
-async def test_an_account_that_is_gone_holds_the_target_with_a_sentence(stack: Stack, desk: Desk) -> None:
+async def test_an_account_that_is_gone_holds_the_target_with_a_sentence(
+    stack: Stack, factory: StepContextFactory
+) -> None:
     account = await stack.connect("twitter")
     post = await stack.save("no account", [account])
     async with stack.database.transaction() as session:
         await session.delete(await session.merge(account))
-    outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    outcome = await ActivityEnvironment().run(Publishing(factory).publish, command(post))
     assert outcome.status is TargetStatus.HELD
     (target,) = (await stack.read(post.id)).targets
     assert target.hold_reason == "account_needs_reconnecting"
@@ -135,11 +139,11 @@ async def test_an_account_that_is_gone_holds_the_target_with_a_sentence(stack: S
     assert target.error == "This X account is not connected. Connect it again."
 
 
-async def test_a_limit_shows_when_it_is_tried_again(stack: Stack, desk: Desk) -> None:
+async def test_a_limit_shows_when_it_is_tried_again(stack: Stack, factory: StepContextFactory) -> None:
     await stack.fault("twitter", "rate_limited", "publish", seconds=90)
     post = await stack.save("later", [stack.accounts["plain"]])
     with pytest.raises(ApplicationError) as failure:
-        await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+        await ActivityEnvironment().run(Publishing(factory).publish, command(post))
     assert failure.value.next_retry_delay is not None
     assert timedelta(seconds=60) < failure.value.next_retry_delay < timedelta(seconds=95)
     (target,) = (await stack.read(post.id)).targets
@@ -150,7 +154,7 @@ async def test_a_limit_shows_when_it_is_tried_again(stack: Stack, desk: Desk) ->
     assert target.error_code
 
 
-async def test_giving_up_never_calls_an_open_send_failed(stack: Stack, desk: Desk) -> None:
+async def test_giving_up_never_calls_an_open_send_failed(stack: Stack, factory: StepContextFactory) -> None:
     post = await stack.save("given up", [stack.accounts["twitter"]])
     await leave_behind(stack, post)
     given_up = GiveUp(**command(post).model_dump(), code="publish_window_passed")
@@ -161,29 +165,29 @@ async def test_giving_up_never_calls_an_open_send_failed(stack: Stack, desk: Des
     assert (await stack.read(post.id)).status == PostStatus.PARTIAL
 
 
-async def test_no_failure_that_temporal_keeps_holds_the_content(stack: Stack, desk: Desk) -> None:
+async def test_no_failure_that_temporal_keeps_holds_the_content(stack: Stack, factory: StepContextFactory) -> None:
     secret = "a sentence that must stay in the database"
     await stack.fault("twitter", "reject", "publish", status=400, body={"detail": secret, "title": secret})
     post = await stack.save(secret, [stack.accounts["plain"]])
     with pytest.raises(ApplicationError) as failure:
-        await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+        await ActivityEnvironment().run(Publishing(factory).publish, command(post))
     assert secret not in f"{failure.value} {failure.value.details}"
 
 
 async def test_handles_that_cannot_be_kept_once_it_may_be_public_make_it_unconfirmed(
-    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await stack.save("overtaken while sending", [stack.accounts["twitter"]])
 
-    async def publish(_: object, sending: Sending[Any]) -> Published:
+    async def publish(_: object, context: PublishContext[Any]) -> Published:
         async with stack.database.transaction() as session:
             overtaken = update(Target).where(Target.id == post.targets[0].id).values(handles={"version": 99})
             await session.execute(overtaken)
-        await sending.save(sending.handles)
+        await context.save(context.handles)
         return Published("1", None)
 
     monkeypatch.setattr(platforms()["twitter"], "publish", publish)
-    outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    outcome = await ActivityEnvironment().run(Publishing(factory).publish, command(post))
     assert (outcome.status, outcome.error_code) == (TargetStatus.UNCONFIRMED, "overtaken")
 
 
@@ -195,23 +199,23 @@ def at_its_end(left: timedelta) -> ActivityEnvironment:
     return environment
 
 
-async def test_what_follows_and_is_given_up_is_told(stack: Stack, desk: Desk) -> None:
+async def test_what_follows_and_is_given_up_is_told(stack: Stack, factory: StepContextFactory) -> None:
     await stack.fault("instagram", "reject", "confirm", status=503, times=3)
     picture = ("https://example.com/given-up.jpg",)
     post = await stack.save("given up", [stack.accounts["instagram"]], media=picture)
-    outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    outcome = await ActivityEnvironment().run(Publishing(factory).publish, command(post))
     assert (outcome.status, outcome.incomplete) == (TargetStatus.PUBLISHED, True)
     with pytest.raises(ApplicationError):
-        await at_its_end(timedelta(minutes=30)).run(Completing(desk).complete, command(post))
+        await at_its_end(timedelta(minutes=30)).run(Completing(factory).complete, command(post))
     assert (await stack.read(post.id)).targets[0].warning is None
-    outcome = await at_its_end(timedelta(milliseconds=100)).run(Completing(desk).complete, command(post))
+    outcome = await at_its_end(timedelta(milliseconds=100)).run(Completing(factory).complete, command(post))
     (target,) = (await stack.read(post.id)).targets
     assert (target.status, outcome.incomplete) == (TargetStatus.PUBLISHED, False)
     assert (target.warning or "").startswith("What follows the post was given up.")
 
 
 async def test_the_public_id_that_comes_late_is_the_posts(
-    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platforms.tiktok.status.LOOKS", (0,))
     monkeypatch.setattr("platforms.tiktok.status.LOOKS_FOR_ID", 1)
@@ -222,31 +226,31 @@ async def test_the_public_id_that_comes_late_is_the_posts(
     for ids in ([], [], ["7301"]):
         body = {"data": {"status": "PUBLISH_COMPLETE", "publicaly_available_post_id": ids}, "error": {"code": "ok"}}
         await stack.fault("tiktok", "reject", "confirm", status=200, body=body)
-    outcome = await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    outcome = await ActivityEnvironment().run(Publishing(factory).publish, command(post))
     assert (outcome.status, outcome.incomplete) == (TargetStatus.PUBLISHED, True)
     assert outcome.platform_post_id != "7301"
-    outcome = await at_its_end(timedelta(hours=1)).run(Completing(desk).complete, command(post))
+    outcome = await at_its_end(timedelta(hours=1)).run(Completing(factory).complete, command(post))
     (target,) = (await stack.read(post.id)).targets
     assert (outcome.platform_post_id, target.platform_post_id) == ("7301", "7301")
     assert (target.platform_post_url or "").endswith("/video/7301")
 
 
 async def test_what_is_chosen_is_saved_with_the_attempt(
-    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await stack.save("known by its key", [stack.accounts["twitter"]])
     rows = list[dict[str, Any]]()
 
-    async def choose(sending: Sending[Any]) -> None:
-        await sending.save({"key": "ours"})
+    async def choose(context: PublishContext[Any]) -> None:
+        await context.save({"key": "ours"})
         rows.append((await stack.read(post.id)).targets[0].handles)
 
-    async def publish(_: object, sending: Sending[Any]) -> Published:
+    async def publish(_: object, context: PublishContext[Any]) -> Published:
         rows.append((await stack.read(post.id)).targets[0].handles)
         return Published("1", None)
 
     monkeypatch.setattr(platforms()["twitter"], "choose", choose)
     monkeypatch.setattr(platforms()["twitter"], "publish", publish)
-    await ActivityEnvironment().run(Publishing(desk).publish, command(post))
+    await ActivityEnvironment().run(Publishing(factory).publish, command(post))
     before, sending = rows
     assert (before, sending["key"], sending["version"]) == ({}, "ours", 1)

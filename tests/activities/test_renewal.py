@@ -11,9 +11,9 @@ from temporalio.testing import ActivityEnvironment
 
 from activities import renewal
 from activities.commands import TargetCommand
-from activities.desk import Desk
 from activities.publish import Publishing
 from activities.renewal import Renewals
+from activities.step_context import StepContextFactory
 from domain.post import TargetStatus
 from platforms.errors import Kind, PlatformError
 from platforms.twitter.tokens import TOKENS
@@ -31,18 +31,18 @@ SLOW_S = 8.0
 
 
 @pytest.fixture
-async def desk(stack: Stack) -> AsyncIterator[Desk]:
+async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
     """Have a pool of two connections."""
     database = Database(stack.database_url, pool_size=2, max_overflow=0)
-    async with worker.desk(stack.settings, database) as desk:
-        yield desk
+    async with worker.factory(stack.settings, database) as factory:
+        yield factory
     await database.close()
 
 
-async def publish(desk: Desk, post: Post) -> Any:
+async def publish(factory: StepContextFactory, post: Post) -> Any:
     (target,) = post.targets
     command = TargetCommand(post_id=post.id, version=post.version, target_id=target.id, platform=target.platform)
-    return await ActivityEnvironment().run(Publishing(desk).publish, command)
+    return await ActivityEnvironment().run(Publishing(factory).publish, command)
 
 
 async def expire(stack: Stack, account: Account, *, answer_after: float, posts: int = 1) -> None:
@@ -56,15 +56,15 @@ async def renewals(stack: Stack) -> int:
     return len(found)
 
 
-async def test_a_slow_renewal_holds_up_no_other_account(stack: Stack, desk: Desk) -> None:
+async def test_a_slow_renewal_holds_up_no_other_account(stack: Stack, factory: StepContextFactory) -> None:
     account = await stack.connect("twitter", refreshToken="slow to renew", clientId="app")
     before = await renewals(stack)
     posts = [await stack.save(f"renewed slowly {number}", [account]) for number in range(5)]
     await expire(stack, account, answer_after=SLOW_S, posts=len(posts))
-    slow = [asyncio.create_task(publish(desk, post)) for post in posts]
+    slow = [asyncio.create_task(publish(factory, post)) for post in posts]
     await asyncio.sleep(1)
     other = await stack.connect("telegram")
-    outcome = await publish(desk, await stack.save("not held up", [other]))
+    outcome = await publish(factory, await stack.save("not held up", [other]))
     assert outcome.status is TargetStatus.PUBLISHED
     assert not any(task.done() for task in slow), "it was not waited for"
     assert {each.status for each in await asyncio.gather(*slow)} == {TargetStatus.PUBLISHED}

@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import text
 
 from activities import renewal
-from activities.desk import Desk
+from activities.step_context import StepContextFactory
 from platforms.errors import Kind, PlatformError
 from reconcile.renewals import renew_due
 from runtime import worker
@@ -36,12 +36,12 @@ AFTER_THE_PLATFORM = ("sent", "answered")
 
 
 @pytest.fixture
-async def desk(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+async def factory(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StepContextFactory]:
     """Be another worker, less patient with one that may live than in earnest."""
     monkeypatch.setattr(renewal, "_LAST_WORD_S", 0.5)
     database = Database(stack.database_url, pool_size=2, max_overflow=0)
-    async with worker.desk(stack.settings, database) as desk:
-        yield desk
+    async with worker.factory(stack.settings, database) as factory:
+        yield factory
     await database.close()
 
 
@@ -101,18 +101,18 @@ def token_of(stack: Stack, account: Account) -> str:
     return str(open_credentials(Vault(stack.settings.encryption_keys), account)["access_token"])
 
 
-async def works(stack: Stack, desk: Desk, account: Account) -> None:
+async def works(stack: Stack, factory: StepContextFactory, account: Account) -> None:
     """See that the account can be used and renewed, and that the network has seen nothing twice."""
     current = await row(stack, account)
-    assert (await desk.asks_about(current)).user_id == account.user_id
-    assert await desk.renew(await row(stack, account))
-    assert (await desk.asks_about(await row(stack, account))).user_id == account.user_id
+    assert (await factory.whoami(current)).user_id == account.user_id
+    assert await factory.renew(await row(stack, account))
+    assert (await factory.whoami(await row(stack, account))).user_id == account.user_id
     assert [(grant["replays"], grant["ended"]) for grant in await grants(stack, account)] == [(0, False)]
 
 
 @pytest.mark.parametrize("point", ["leased", "before the first byte", "sent", "answered"])
 async def test_a_frozen_process_loses_nothing_however_long(
-    stack: Stack, desk: Desk, account: Account, point: str, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, factory: StepContextFactory, account: Account, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with renewing(stack, account, point, signal.SIGSTOP) as frozen:
         # Its lease runs out meanwhile.
@@ -121,27 +121,27 @@ async def test_a_frozen_process_loses_nothing_however_long(
         with monkeypatch.context() as impatient:
             impatient.setattr(renewal, "_TIMEOUT_S", 1.5)
             with pytest.raises(PlatformError) as raised:
-                await desk.renew(used)
+                await factory.renew(used)
         assert (raised.value.kind, raised.value.code) == (Kind.TRANSIENT, "renewing"), "it waits for the frozen one"
         frozen.process.send_signal(signal.SIGCONT)
         assert await frozen.ends() == "ended: True"
     assert [grant["renewals"] for grant in await grants(stack, account)] == [1]
-    await works(stack, desk, account)
+    await works(stack, factory, account)
 
 
 @pytest.mark.parametrize("point", ["leased", "before the first byte", "stored"])
 async def test_a_killed_process_loses_nothing_but_between_answer_and_row(
-    stack: Stack, desk: Desk, account: Account, point: str
+    stack: Stack, factory: StepContextFactory, account: Account, point: str
 ) -> None:
     async with renewing(stack, account, point, signal.SIGKILL) as killed:
         await killed.ends()
     await asyncio.sleep(1.2)
-    await works(stack, desk, account)
+    await works(stack, factory, account)
 
 
 @pytest.mark.parametrize("point", AFTER_THE_PLATFORM)
 async def test_what_is_lost_between_answer_and_row_is_seen_and_costs_nothing_early(
-    stack: Stack, desk: Desk, account: Account, point: str
+    stack: Stack, factory: StepContextFactory, account: Account, point: str
 ) -> None:
     """The one window that is left: the network has made tokens, and the process that they were for is gone."""
     async with renewing(stack, account, point, signal.SIGKILL) as killed:
@@ -152,15 +152,15 @@ async def test_what_is_lost_between_answer_and_row_is_seen_and_costs_nothing_ear
     assert kept.renewal_started_at is not None
     assert token_of(stack, kept) == token_of(stack, account)
     # The access token is good for five minutes more, and a second use of the refresh token would end it.
-    assert (await desk.asks_about(kept)).user_id == account.user_id
+    assert (await factory.whoami(kept)).user_id == account.user_id
     async with stack.database.transaction() as session:
         await session.execute(text("UPDATE accounts SET renew_at = now() WHERE id = :id"), {"id": account.id})
-    await renew_due(desk)
+    await renew_due(factory)
     assert [(grant["renewals"], grant["ended"]) for grant in await grants(stack, account)] == [(1, False)]
     # Once it has ended there is nothing to lose.
     await stack.control("DELETE", f"tokens?platform=twitter&accountId={account.id}&only=access")
     with pytest.raises(PlatformError) as raised:
-        await desk.asks_about(await row(stack, account))
+        await factory.whoami(await row(stack, account))
     assert (raised.value.kind, raised.value.code) == (Kind.AUTH, "lost_in_renewal")
     kept = await row(stack, account)
     assert (kept.renewal_error, kept.renewal_started_at, kept.renew_at) == ("lost_in_renewal", None, None)
@@ -169,14 +169,14 @@ async def test_what_is_lost_between_answer_and_row_is_seen_and_costs_nothing_ear
 async def test_a_worker_that_is_told_to_stop_waits_for_the_answer(stack: Stack, account: Account) -> None:
     await stack.fault("twitter", "accept_then_delay", "auth", seconds=5)
     database = Database(stack.database_url, pool_size=2, max_overflow=0)
-    async with worker.desk(stack.settings, database) as desk:
-        step = asyncio.create_task(desk.renew(account))
+    async with worker.factory(stack.settings, database) as factory:
+        step = asyncio.create_task(factory.renew(account))
         async with asyncio.timeout(30):
             while (await row(stack, account)).renewal_started_at is None:  # noqa: ASYNC110 nobody tells
                 await asyncio.sleep(0.05)
         step.cancel()
-        desk.stop_renewing()
-        assert desk.renewing_for_s() > 0
+        factory.stop_renewing()
+        assert factory.renewing_for_s() > 0
     await database.close()
     kept = await row(stack, account)
     assert token_of(stack, kept) != token_of(stack, account)
@@ -184,7 +184,7 @@ async def test_a_worker_that_is_told_to_stop_waits_for_the_answer(stack: Stack, 
 
 
 async def test_an_answer_outlives_a_database_that_is_away(
-    stack: Stack, desk: Desk, account: Account, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, factory: StepContextFactory, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failover: for some seconds the row cannot be written."""
     loop, write = asyncio.get_running_loop(), renewals.keep_renewed
@@ -199,10 +199,10 @@ async def test_an_answer_outlives_a_database_that_is_away(
 
     monkeypatch.setattr(renewal, "keep_renewed", away)
     monkeypatch.setattr(renewal, "_TIMEOUT_S", 60)
-    assert await desk.renew(account)
+    assert await factory.renew(account)
     assert tries > 1
     monkeypatch.undo()
-    await works(stack, desk, account)
+    await works(stack, factory, account)
 
 
 async def test_twenty_steps_of_several_workers_renew_an_ended_token_once(stack: Stack, account: Account) -> None:
@@ -215,8 +215,8 @@ async def test_twenty_steps_of_several_workers_renew_an_ended_token_once(stack: 
 
 
 async def _five_questions(stack: Stack, database: Database, account: Account) -> None:
-    async with worker.desk(stack.settings, database) as desk:
+    async with worker.factory(stack.settings, database) as factory:
         rows = [await row(stack, account) for _ in range(5)]
-        answers = await asyncio.gather(*map(desk.asks_about, rows))
+        answers = await asyncio.gather(*map(factory.whoami, rows))
         assert {answer.user_id for answer in answers} == {account.user_id}
     await database.close()

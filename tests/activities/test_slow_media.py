@@ -15,7 +15,7 @@ from store.models import Attempt, Post
 from tests.media.hostile import JPEG, MP4_HEAD, HostileServer, endless
 from tests.media.hostile import slow as comes_slowly
 from tests.stack import Stack, running_stack, temporal_server
-from tests.workflows.test_at_hand import ways
+from tests.workflows.test_local_publish import ways
 
 PLATFORM = "mastodon"
 SLOW_POSTS = 110
@@ -39,7 +39,7 @@ async def slow(postgres_url: str) -> AsyncIterator[tuple[Stack, HostileServer]]:
         settings = stack.settings.model_copy(
             update={"private_media_hosts": hosts, "private_account_hosts": own_servers}
         )
-        async with worker.desk(settings, stack.database) as desk, worker.running_workers(stack.client, desk):
+        async with worker.factory(settings, stack.database) as factory, worker.running_workers(stack.client, factory):
             yield stack, server
 
 

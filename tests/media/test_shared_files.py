@@ -206,18 +206,18 @@ async def test_two_targets_of_a_post_get_a_video_by_one_request_up_to_its_last_p
     settings = stack.settings.model_copy(update={"private_media_hosts": allowed})
     accounts = [await stack.connect(platform) for platform in ("youtube", "mastodon")]
     post = await stack.save("one request", accounts, media=[f"http://{here}/a.mp4"])
-    async with worker.desk(settings, stack.worker_database) as desk:
+    async with worker.factory(settings, stack.worker_database) as factory:
 
         async def publish(number: int) -> None:
             async with stack.database.transaction() as session:
                 job = await load(session, post.targets[number].id)
             assert job is not None
-            step = desk.open(job)
-            await step.platform.prepare(step.connection, step.sending)
-            await step.platform.publish(step.connection, step.sending)
+            step = factory.create(job)
+            await step.platform.prepare(step.connection, step.context)
+            await step.platform.publish(step.connection, step.context)
 
         await asyncio.gather(publish(0), publish(1))
-        desk.forget_files(post.id)
+        factory.forget_files(post.id)
     assert len(server.requests) == 1
     assert len(await stack.public("one request")) == 2
 

@@ -45,9 +45,9 @@ async def publish(tools: MediaTools, sandbox: Sandbox, platform: str, url: str) 
     draft_media = [Media(type=MediaType.VIDEO, url=url)]
     source = StepMedia(tools, "workspace", url, rig.platform, rig.platform.rules.files, Unwritten(), lambda _: None)
     rig.source = cast("MediaFromUrl", source)
-    sending = rig.sending(f"A video for {platform}", draft_media)
-    await rig.platform.prepare(rig.connection(), sending)
-    return await rig.platform.publish(rig.connection(), sending)
+    context = rig.context(f"A video for {platform}", draft_media)
+    await rig.platform.prepare(rig.connection(), context)
+    return await rig.platform.publish(rig.connection(), context)
 
 
 async def main(sandbox_url: str, small: str, large: str, *platforms: str) -> None:

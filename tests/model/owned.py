@@ -10,20 +10,20 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from domain.ownership import (
-    Fate,
     Found,
-    Knowledge,
+    KnownToRun,
     Offer,
+    PostVersion,
     RowFacts,
     RowState,
     RunFacts,
     RunState,
+    RunStatus,
     Send,
     TargetRow,
-    Wish,
+    classify_run,
     judge_found,
     judge_offer,
-    judge_run,
     judge_send,
     may_be_behind,
     may_change,
@@ -183,9 +183,9 @@ class OwnedModel(Model):
             news = _offer(run.post, run.version, row.post, row.version) is not Offer.KNOWN
             if news and _may_be_behind(row.begun, row.due, run.begun, run.due):
                 yield "recovery tells again", post(world, tell), None
-        elif (fate := _fate(row, run)) is Fate.LOST:
+        elif (state := _run_state(row, run)) is RunState.LOST:
             yield "recovery starts it", post(world, tell), None
-        elif fate is Fate.ENDED:
+        elif state is RunState.AHEAD:
             confirmed_first = _confirm_first(row)
             known = world._replace(row=confirmed_first)
             yield "recovery has it confirmed first", post(known, plan_of(Mail.TAKE_UP, confirmed_first)), None
@@ -320,7 +320,7 @@ def _may_begin(draft: bool, begun: bool, due: int, version: int, known: int, now
 
 @cache
 def _offer(known_post: int, known: int, offered_post: int, offered: int) -> Offer:
-    return judge_offer(Wish(str(known_post), known), Wish(str(offered_post), offered))
+    return judge_offer(PostVersion(str(known_post), known), PostVersion(str(offered_post), offered))
 
 
 @cache
@@ -347,15 +347,15 @@ def _may_be_behind(row_begun: bool, row_due: int, run_begun: bool, run_due: int)
     return may_be_behind((statuses[row_begun], _at(row_due)), (statuses[run_begun].value, _at(run_due)))
 
 
-def _fate(row: Row, run: Run) -> Fate:
+def _run_state(row: Row, run: Run) -> RunState:
     return _judged(row.post, row.version, row.target, run.life, run.post, run.version, run.target)
 
 
 @cache
-def _judged(post_id: int, version: int, target: int, life: int, known_post: int, known: int, seen: int) -> Fate:
+def _judged(post_id: int, version: int, target: int, life: int, known_post: int, known: int, seen: int) -> RunState:
     facts = None
     if life != Life.NONE:
-        state = RunState.CANCELED if life == Life.CANCELED else RunState.CLOSED
-        knows = Knowledge(Wish(str(known_post), known), {"target": _STATUS[seen]})
+        state = RunStatus.CANCELED if life == Life.CANCELED else RunStatus.CLOSED
+        knows = KnownToRun(PostVersion(str(known_post), known), {"target": _STATUS[seen]})
         facts = RunFacts(state, _BEGAN, knows)
-    return judge_run(RowFacts(Wish(str(post_id), version), _BEGAN, {"target": _STATUS[target]}), facts)
+    return classify_run(RowFacts(PostVersion(str(post_id), version), _BEGAN, {"target": _STATUS[target]}), facts)

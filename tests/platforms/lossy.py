@@ -26,17 +26,17 @@ class Lossy:
     passed: int = 0
     _seen: int = field(default=0)
 
-    def fate_of(self, head: bytes) -> str:
+    def loss_of(self, head: bytes) -> str:
         """Return what becomes of a request: `answer` or `request` is lost, or it is `passed`."""
         method, address, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
         if method != self.method or not urlsplit(address).path.endswith(self.path):
             return ""
         self._seen += 1
-        fate = ("answer", "request", "passed")[self._seen % 3]
-        self.lost_answers += fate == "answer"
-        self.lost_requests += fate == "request"
-        self.passed += fate == "passed"
-        return fate
+        loss = ("answer", "request", "passed")[self._seen % 3]
+        self.lost_answers += loss == "answer"
+        self.lost_requests += loss == "request"
+        self.passed += loss == "passed"
+        return loss
 
 
 @asynccontextmanager
@@ -47,10 +47,10 @@ async def losing(server: str, method: str, path: str) -> AsyncIterator[Lossy]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
-            fate = proxy.fate_of(head)
-            if fate != "request":
+            loss = proxy.loss_of(head)
+            if loss != "request":
                 answer = await _answer(host, port, _without_keeping(head), reader)
-                if fate != "answer":
+                if loss != "answer":
                     writer.write(_without_keeping(answer))
                     await writer.drain()
         writer.close()

@@ -12,7 +12,7 @@ from typing import Any, cast
 import httpx
 
 from domain.post import Media, MediaType
-from platforms.base import AccountFacts, Connection, Draft, Handles, Platform, Sending
+from platforms.base import AccountFacts, Connection, Draft, Handles, Platform, PublishContext
 from platforms.files import MediaFile, MediaSource
 from platforms.http.wire import Exchange, Wire
 from platforms.registry import platforms
@@ -151,7 +151,7 @@ class Rig:
         )
         return Connection(wire, self.account, used, refresh, keep)
 
-    def sending(
+    def context(
         self,
         text: str,
         media: Sequence[Media] = (),
@@ -159,14 +159,14 @@ class Rig:
         settings: dict[str, Any] | None = None,
         started_at: datetime | None = None,
         handles: Handles | None = None,
-    ) -> Sending[Any]:
+    ) -> PublishContext[Any]:
         """Return an attempt at a post; `saved` collects the handles it saves, as the row would hold them."""
 
         async def save(handles: Handles) -> None:
             self.saved.append(_copy(handles))
 
         draft = Draft(text, tuple(media), self.platform.settings.model_validate(settings or {}))
-        return Sending(
+        return PublishContext(
             draft, handles if handles is not None else {}, save, self.source, f"target_{next(_numbers)}", started_at
         )
 

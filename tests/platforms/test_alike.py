@@ -19,17 +19,17 @@ NEWEST_FIRST = [Alike(Published(name, None), NOW - timedelta(minutes=age)) for n
 async def test_the_earliest_that_is_free_is_taken(
     connect: Callable[..., Awaitable[Rig]], taken: tuple[str, ...], found: str | None
 ) -> None:
-    sending = (await connect("twitter")).sending("words")
-    sending.taken = frozenset(taken)
-    chosen = earliest(sending, NEWEST_FIRST)
+    context = (await connect("twitter")).context("words")
+    context.taken = frozenset(taken)
+    chosen = earliest(context, NEWEST_FIRST)
     assert (chosen and chosen.platform_post_id) == found
 
 
 async def test_what_was_made_once_its_request_had_ended_is_another(connect: Callable[..., Awaitable[Rig]]) -> None:
-    sending = (await connect("twitter")).sending("words")
+    context = (await connect("twitter")).context("words")
     for minutes, found in ((0, "b"), (2.5, "b"), (3.5, None)):
-        sending.ended_at = NOW - timedelta(minutes=minutes)
-        chosen = earliest(sending, NEWEST_FIRST)
+        context.ended_at = NOW - timedelta(minutes=minutes)
+        chosen = earliest(context, NEWEST_FIRST)
         assert (chosen and chosen.platform_post_id) == found
 
 

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from domain.post import Media
-from platforms.base import AccountFacts, Published, Sending
+from platforms.base import AccountFacts, PublishContext, Published
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import Kind, PlatformError
@@ -50,8 +50,8 @@ async def open_bluesky(sandbox: Sandbox) -> Rig:
     return Rig(PLATFORM, sandbox, account, credentials, rig.source)
 
 
-def sized(rig: Rig, sending: Sending[Any]) -> Sending[Any]:
-    return replace(sending, media=Sized(rig.source))
+def sized(rig: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
+    return replace(context, media=Sized(rig.source))
 
 
 @pytest.fixture
@@ -59,10 +59,10 @@ async def rig(sandbox: Sandbox) -> Rig:
     return await open_bluesky(sandbox)
 
 
-async def publish(rig: Rig, sending: Any) -> Published:
-    await PLATFORM.prepare(rig.connection(), sending)
-    published = await PLATFORM.publish(rig.connection(), sending)
-    return await PLATFORM.complete(rig.connection(), sending, published)
+async def publish(rig: Rig, context: Any) -> Published:
+    await PLATFORM.prepare(rig.connection(), context)
+    published = await PLATFORM.publish(rig.connection(), context)
+    return await PLATFORM.complete(rig.connection(), context, published)
 
 
 async def refused(step: Awaitable[object]) -> PlatformError:
@@ -99,15 +99,15 @@ async def test_says_whose_app_password_it_is(rig: Rig) -> None:
 
 
 async def test_the_record_is_written_under_the_key_that_was_chosen(rig: Rig) -> None:
-    sending = rig.sending("Chosen before")
-    await PLATFORM.choose(sending)
-    published = await publish(rig, sending)
+    context = rig.context("Chosen before")
+    await PLATFORM.choose(context)
+    published = await publish(rig, context)
     (saved,) = rig.saved
     assert published.platform_post_id.endswith(f"/{saved['records']['post']['rkey']}")
 
 
 async def test_a_text_is_one_login_and_one_record(rig: Rig) -> None:
-    published = await publish(rig, rig.sending("Hello"))
+    published = await publish(rig, rig.context("Hello"))
     assert [(exchange.method, exchange.status) for exchange in rig.exchanges] == [("POST", 200), ("POST", 200)]
     did = f"did:plc:{rig.account.user_id}"
     key = rig.saved[-1]["records"]["post"]
@@ -123,16 +123,16 @@ async def test_a_text_is_one_login_and_one_record(rig: Rig) -> None:
 async def test_a_session_serves_many_posts(rig: Rig) -> None:
     before = len(await logins(rig))
     for number in range(3):
-        await publish(rig, rig.sending(f"post {number}"))
+        await publish(rig, rig.context(f"post {number}"))
     assert (await logins(rig))[before:] == ["createSession"]
 
 
 async def test_a_session_that_ended_is_renewed_and_not_opened_anew(rig: Rig) -> None:
-    await publish(rig, rig.sending("one"))
+    await publish(rig, rig.context("one"))
     before = len(await logins(rig))
     await rig.sandbox.fault("bluesky", "token_expired", "publish")
     first = rig.stored
-    await publish(rig, rig.sending("two"))
+    await publish(rig, rig.context("two"))
     assert (await logins(rig))[before:] == ["refreshSession"]
     assert rig.stored.refresh_jwt != first.refresh_jwt
     assert rig.stored.pds == first.pds
@@ -143,10 +143,10 @@ async def test_a_refresh_token_that_was_used_up_leads_to_a_new_login(rig: Rig) -
     await PLATFORM.whoami(rig.connection())
     old = rig.stored
     await rig.sandbox.fault("bluesky", "token_expired", "publish")
-    await publish(rig, rig.sending("one"))
+    await publish(rig, rig.context("one"))
     rig.stored = old.model_copy(update={"access_jwt": None})
     before = len(await logins(rig))
-    await publish(rig, rig.sending("two"))
+    await publish(rig, rig.context("two"))
     assert (await logins(rig))[before:] == ["refreshSession", "createSession"]
 
 
@@ -183,9 +183,9 @@ async def test_no_secret_is_in_an_address_or_shown(rig: Rig) -> None:
         addresses.append(str(request.url))
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
-        await PLATFORM.prepare(rig.connection(client), sending)
-        await PLATFORM.publish(rig.connection(client), sending)
+        context = rig.context("Hi", [rig.sandbox.media("a.mp4")])
+        await PLATFORM.prepare(rig.connection(client), context)
+        await PLATFORM.publish(rig.connection(client), context)
     secrets = [
         value.get_secret_value() for value in (rig.stored.access_token, rig.stored.access_jwt, rig.stored.refresh_jwt)
     ]
@@ -195,7 +195,7 @@ async def test_no_secret_is_in_an_address_or_shown(rig: Rig) -> None:
 
 async def test_links_mentions_and_tags_are_marked_by_their_bytes(rig: Rig) -> None:
     text = f"Grüße 👩‍👩‍👧 @{rig.account.username}.bsky.social an @nobody.example: https://example.com/ä #Ökö!"
-    published = await publish(rig, rig.sending(text, settings={"langs": ["de"]}))
+    published = await publish(rig, rig.context(text, settings={"langs": ["de"]}))
     stored = await record(rig, published.platform_post_id)
     shown = [
         (
@@ -214,17 +214,17 @@ async def test_links_mentions_and_tags_are_marked_by_their_bytes(rig: Rig) -> No
 
 
 async def test_whom_a_handle_means_is_asked_once_and_may_stay_open(rig: Rig) -> None:
-    sending = rig.sending("Hi @alice.example")
-    assert PLATFORM.prepares(sending.draft)
+    context = rig.context("Hi @alice.example")
+    assert PLATFORM.prepares(context.draft)
     await rig.sandbox.fault("bluesky", "reject", "prepare", times=2, status=502)
     for _ in range(2):
-        assert (await refused(PLATFORM.prepare(rig.connection(), sending))).code == "mention_unknown"
+        assert (await refused(PLATFORM.prepare(rig.connection(), context))).code == "mention_unknown"
     await rig.sandbox.fault("bluesky", "reject", "prepare", status=503)
-    await PLATFORM.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), context)
     before = len(rig.exchanges)
-    await PLATFORM.prepare(rig.connection(), rig.sending("Hi @alice.example", handles=rig.saved[-1]))
+    await PLATFORM.prepare(rig.connection(), rig.context("Hi @alice.example", handles=rig.saved[-1]))
     assert len(rig.exchanges) == before
-    published = await PLATFORM.publish(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), context)
     assert "facets" not in await record(rig, published.platform_post_id)
 
 
@@ -233,9 +233,9 @@ async def test_a_thread_follows_post_by_post(rig: Rig) -> None:
         {"content": "second #two", "mediaItems": [{"type": "image", "url": rig.sandbox.media("b.jpg").url}]},
         {"content": "third"},
     ]
-    sending = rig.sending("first", settings={"threadItems": items})
-    assert PLATFORM.check(sending.draft, rig.account) == []
-    published = await publish(rig, sending)
+    context = rig.context("first", settings={"threadItems": items})
+    assert PLATFORM.check(context.draft, rig.account) == []
+    published = await publish(rig, context)
     third, second, first = await rig.posts()
     assert [post["text"] for post in (first, second, third)] == ["first", "second #two", "third"]
     assert first["platformPostId"] == published.platform_post_id
@@ -243,35 +243,35 @@ async def test_a_thread_follows_post_by_post(rig: Rig) -> None:
     assert [reply["root"]["uri"] for reply in replies] == [first["platformPostId"]] * 2
     assert [reply["parent"]["uri"] for reply in replies] == [first["platformPostId"], second["platformPostId"]]
     before = len(rig.exchanges)
-    await PLATFORM.complete(rig.connection(), rig.sending("first", handles=rig.saved[-1]), published)
-    await PLATFORM.complete(rig.connection(), sending, published)
+    await PLATFORM.complete(rig.connection(), rig.context("first", handles=rig.saved[-1]), published)
+    await PLATFORM.complete(rig.connection(), context, published)
     # The first post's hash is kept from its making.
     assert len(rig.exchanges) == before
     assert len(await rig.posts()) == 3
-    unknown = rig.sending("first", settings={"threadItems": [{"content": "later"}]})
+    unknown = rig.context("first", settings={"threadItems": [{"content": "later"}]})
     await PLATFORM.complete(rig.connection(), unknown, published)
     assert [exchange.method for exchange in rig.exchanges[before:]] == ["GET", "POST"]
 
 
 @pytest.mark.parametrize("fault", ["drop", "accept_then_drop", "accept_then_500", "rate_limited"])
 async def test_a_thread_that_breaks_goes_on_without_a_double(rig: Rig, fault: str) -> None:
-    sending = rig.sending("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
-    published = await PLATFORM.publish(rig.connection(), sending)
+    context = rig.context("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
+    published = await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("bluesky", fault, "publish")
-    error = await refused(PLATFORM.complete(rig.connection(), sending, published))
+    error = await refused(PLATFORM.complete(rig.connection(), context, published))
     assert error.kind in {Kind.TRANSIENT, Kind.RATE_LIMITED}
-    resumed = rig.sending("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
+    resumed = rig.context("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
     resumed.handles.update(rig.saved[-1])
     await PLATFORM.complete(rig.connection(), resumed, published)
     assert [post["text"] for post in await rig.posts()] == ["third", "second", "first"]
 
 
 async def test_a_post_of_a_thread_that_is_refused_ends_it_with_a_warning(rig: Rig) -> None:
-    sending = rig.sending("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
-    published = await PLATFORM.publish(rig.connection(), sending)
+    context = rig.context("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
+    published = await PLATFORM.publish(rig.connection(), context)
     body = {"error": "InvalidRequest", "message": "too rude"}
     await rig.sandbox.fault("bluesky", "reject", "publish", status=400, body=body)
-    done = await PLATFORM.complete(rig.connection(), sending, published)
+    done = await PLATFORM.complete(rig.connection(), context, published)
     assert done == replace(published, warning="The thread ends before its post 2. Bluesky refused: too rude")
     assert len(await rig.posts()) == 1
 

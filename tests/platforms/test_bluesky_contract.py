@@ -144,12 +144,12 @@ def send(rig: Rig) -> Callable[..., Awaitable[set[str]]]:
 
         async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
             media = [rig.sandbox.media(name, "what it shows") for name in names]
-            sending = sized(rig, rig.sending(text, media, settings=settings))
+            context = sized(rig, rig.context(text, media, settings=settings))
             await PLATFORM.whoami(rig.connection(client))
-            await PLATFORM.prepare(rig.connection(client), sending)
-            published = await PLATFORM.publish(rig.connection(client), sending)
-            await PLATFORM.complete(rig.connection(client), sending, published)
-            await PLATFORM.confirm(rig.connection(client), sending)
+            await PLATFORM.prepare(rig.connection(client), context)
+            published = await PLATFORM.publish(rig.connection(client), context)
+            await PLATFORM.complete(rig.connection(client), context, published)
+            await PLATFORM.confirm(rig.connection(client), context)
         return {check(request) for request in requests}
 
     return publish_all
@@ -194,7 +194,7 @@ async def test_every_request_is_one_that_the_lexicons_know(
 
 
 async def test_cards_quotes_and_answers_too(rig: Rig, send: Callable[..., Awaitable[set[str]]]) -> None:
-    named = (await publish(rig, rig.sending("before"))).platform_post_id
+    named = (await publish(rig, rig.context("before"))).platform_post_id
     card = {"url": "https://example.com", "title": "Title", "thumbnail": f"{rig.sandbox.url}/_/media/card.jpg"}
     login = {"com.atproto.server.createSession"}
     assert await send("Hi", linkCard=card, quotePostId=named) | login == BASE | {"com.atproto.repo.uploadBlob"}
@@ -202,7 +202,7 @@ async def test_cards_quotes_and_answers_too(rig: Rig, send: Callable[..., Awaita
 
 
 async def test_a_mention_and_a_renewed_session_too(rig: Rig, send: Callable[..., Awaitable[set[str]]]) -> None:
-    await publish(rig, rig.sending("before"))
+    await publish(rig, rig.context("before"))
     await rig.sandbox.fault("bluesky", "token_expired", "publish")
     used = await send(f"Hi @{rig.account.username}.bsky.social")
     assert {"com.atproto.identity.resolveHandle", "com.atproto.server.refreshSession"} <= used
@@ -224,7 +224,7 @@ def test_a_misspelt_field_would_be_seen() -> None:
 
 
 async def test_the_time_of_a_record_is_written_as_the_protocol_prefers(rig: Rig) -> None:
-    await publish(rig, rig.sending("Hi"))
+    await publish(rig, rig.context("Hi"))
     written = rig.saved[-1]["records"]["post"]["createdAt"]
     vectors = (DATETIME / "datetime_syntax_valid.txt").read_text().splitlines()
     preferred = vectors[1]

@@ -189,5 +189,5 @@ async def test_a_session_of_another_account_is_not_taken(rig: Rig) -> None:
     await PLATFORM.whoami(rig.connection())
     rig.stored = rig.stored.model_copy(update={"did": VICTIM, "access_jwt": None})
     with pytest.raises(PlatformError) as raised:
-        await PLATFORM.publish(rig.connection(), rig.sending("not mine"))
+        await PLATFORM.publish(rig.connection(), rig.context("not mine"))
     assert (raised.value.kind, raised.value.code) == (Kind.AUTH, "another_account")

@@ -20,23 +20,23 @@ async def rig(sandbox: Sandbox) -> Rig:
 
 
 async def prepared(rig: Rig, names: list[str]) -> Any:
-    sending = rig.sending("Sunset https://example.com", [rig.sandbox.media(name) for name in names])
-    await PLATFORM.prepare(rig.connection(), sending)
-    return sending
+    context = rig.context("Sunset https://example.com", [rig.sandbox.media(name) for name in names])
+    await PLATFORM.prepare(rig.connection(), context)
+    return context
 
 
-async def send(rig: Rig, sending: Any) -> PlatformError:
-    return await refused(PLATFORM.publish(rig.connection(), sending))
+async def send(rig: Rig, context: Any) -> PlatformError:
+    return await refused(PLATFORM.publish(rig.connection(), context))
 
 
 @pytest.mark.parametrize("names", FORMS)
 @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
 async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str], fault: str) -> None:
-    sending = await prepared(rig, names)
+    context = await prepared(rig, names)
     await rig.sandbox.fault("bluesky", fault, "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
     # Whoever looks knows what was saved, nothing else.
-    found = await PLATFORM.confirm(rig.connection(), rig.sending("", handles=rig.saved[-1]))
+    found = await PLATFORM.confirm(rig.connection(), rig.context("", handles=rig.saved[-1]))
     [post] = await rig.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
@@ -44,38 +44,38 @@ async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str]
 
 
 async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    sending = await prepared(rig, [])
+    context = await prepared(rig, [])
     await PLATFORM.whoami(rig.connection())
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await rig.sandbox.fault("bluesky", "accept_then_delay", "publish", seconds=1)
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    assert isinstance(await PLATFORM.confirm(rig.connection(), sending), Published)
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
     assert len(await rig.posts()) == 1
 
 
 @pytest.mark.parametrize("names", FORMS)
 async def test_what_never_landed_is_sent_again_under_the_same_key(rig: Rig, names: list[str]) -> None:
-    sending = await prepared(rig, names)
+    context = await prepared(rig, names)
     await rig.sandbox.fault("bluesky", "drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     key = rig.saved[-1]["records"]["post"]["rkey"]
-    published = await publish(rig, sending)
+    published = await publish(rig, context)
     assert published.platform_post_id.endswith(f"/{key}")
     assert len(await rig.posts()) == 1
 
 
 async def test_a_repeat_writes_nothing_new(rig: Rig) -> None:
-    sending = await prepared(rig, ["a.jpg"])
-    first = await PLATFORM.publish(rig.connection(), sending)
-    resumed = rig.sending(sending.draft.text, sending.draft.media, handles=rig.saved[-1])
+    context = await prepared(rig, ["a.jpg"])
+    first = await PLATFORM.publish(rig.connection(), context)
+    resumed = rig.context(context.draft.text, context.draft.media, handles=rig.saved[-1])
     assert await publish(rig, resumed) == first
     assert len(await rig.posts()) == 1
 
 
 async def test_before_anything_was_sent_nothing_is_there(rig: Rig) -> None:
-    sending = await prepared(rig, [])
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
+    context = await prepared(rig, [])
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     assert rig.exchanges == []
 
 
@@ -83,10 +83,10 @@ async def test_before_anything_was_sent_nothing_is_there(rig: Rig) -> None:
     "body", [{"error": "RecordNotFound"}, {"error": "InvalidRequest", "message": "Could not locate record: at://x"}]
 )
 async def test_a_server_may_say_in_either_way_that_it_has_no_record(rig: Rig, body: Any) -> None:
-    sending = await prepared(rig, [])
-    await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig, [])
+    await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("bluesky", "reject", "confirm", status=400, body=body)
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
 
 
 @pytest.mark.parametrize(
@@ -98,10 +98,10 @@ async def test_a_server_may_say_in_either_way_that_it_has_no_record(rig: Rig, bo
     ],
 )
 async def test_a_look_that_fails_says_nothing(rig: Rig, status: int, body: Any) -> None:
-    sending = await prepared(rig, [])
-    await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig, [])
+    await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("bluesky", "reject", "confirm", status=status, body=body)
-    await refused(PLATFORM.confirm(rig.connection(), sending))
+    await refused(PLATFORM.confirm(rig.connection(), context))
 
 
 @pytest.mark.parametrize(
@@ -122,32 +122,32 @@ async def test_a_look_that_fails_says_nothing(rig: Rig, status: int, body: Any) 
 async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
     rig: Rig, status: int, body: Any, kind: Kind
 ) -> None:
-    sending = await prepared(rig, [])
+    context = await prepared(rig, [])
     await rig.sandbox.fault("bluesky", "reject", "publish", status=status, body=body)
-    assert (await send(rig, sending)).kind is kind
+    assert (await send(rig, context)).kind is kind
 
 
 async def test_a_server_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
-    sending = await prepared(rig, [])
+    context = await prepared(rig, [])
     await PLATFORM.whoami(rig.connection())
     connection = rig.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, context))).kind is Kind.TRANSIENT
 
 
 async def test_a_login_that_fails_has_published_nothing(rig: Rig) -> None:
-    sending = await prepared(rig, [])
+    context = await prepared(rig, [])
     await rig.sandbox.fault("bluesky", "drop", "auth")
-    assert (await send(rig, sending)).kind is Kind.TRANSIENT
+    assert (await send(rig, context)).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT)])
 @pytest.mark.parametrize("names", [["a.jpg"], ["a.mp4"]])
 async def test_failures_while_uploading_are_told_apart(rig: Rig, fault: str, kind: Kind, names: list[str]) -> None:
-    sending = rig.sending("Hi", [rig.sandbox.media(name) for name in names])
+    context = rig.context("Hi", [rig.sandbox.media(name) for name in names])
     # The limits of videos are asked for first; whether they are told decides nothing.
     await rig.sandbox.fault("bluesky", fault, "prepare", seconds=180, times=2 if names == ["a.mp4"] else 1)
-    error = await refused(PLATFORM.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert error.kind is kind
     if kind is Kind.RATE_LIMITED:
         assert error.retry_after is not None
@@ -156,6 +156,6 @@ async def test_failures_while_uploading_are_told_apart(rig: Rig, fault: str, kin
 
 async def test_an_upload_whose_session_has_ended_is_sent_whole_once_more(rig: Rig) -> None:
     await rig.sandbox.fault("bluesky", "token_expired", "prepare")
-    published = await publish(rig, rig.sending("Hi", [rig.sandbox.media("a.jpg")]))
+    published = await publish(rig, rig.context("Hi", [rig.sandbox.media("a.jpg")]))
     assert published.url
     assert len(rig.source.opened) == 1

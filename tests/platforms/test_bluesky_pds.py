@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from platforms.base import Absent, Published, Sending
+from platforms.base import Absent, PublishContext, Published
 from platforms.bluesky import PLATFORM
 from platforms.errors import Kind, PlatformError
 from tests.platforms import pds
@@ -36,23 +36,23 @@ async def rig(server: Pds, sandbox: Sandbox) -> Rig:
     return await server.open_account(sandbox)
 
 
-async def prepared(rig: Rig, text: str, names: list[str] | None = None, **settings: Any) -> Sending[Any]:
+async def prepared(rig: Rig, text: str, names: list[str] | None = None, **settings: Any) -> PublishContext[Any]:
     media = [rig.sandbox.media(name, f"what {name} shows") for name in names or []]
-    sending = rig.sending(text, media, settings=settings)
-    if PLATFORM.prepares(sending.draft):
-        await PLATFORM.prepare(rig.connection(), sending)
-    await PLATFORM.choose(sending)
-    return sending
+    context = rig.context(text, media, settings=settings)
+    if PLATFORM.prepares(context.draft):
+        await PLATFORM.prepare(rig.connection(), context)
+    await PLATFORM.choose(context)
+    return context
 
 
-async def lost(rig: Rig, sending: Sending[Any], *, before: bool = False) -> PlatformError:
+async def lost(rig: Rig, context: PublishContext[Any], *, before: bool = False) -> PlatformError:
     async with losing_answers("POST", PUT, before=before) as client:
-        return await refused(PLATFORM.publish(rig.connection(client), sending))
+        return await refused(PLATFORM.publish(rig.connection(client), context))
 
 
-async def confirm(rig: Rig, sending: Sending[Any]) -> Any:
+async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
     """Look with what was saved alone, as another worker would."""
-    return await PLATFORM.confirm(rig.connection(), replace(sending, handles=rig.saved[-1]))
+    return await PLATFORM.confirm(rig.connection(), replace(context, handles=rig.saved[-1]))
 
 
 async def value_of(server: Pds, rig: Rig, published: Published) -> dict[str, Any]:
@@ -88,7 +88,7 @@ async def test_wrong_password_is_refused_as_the_account(rig: Rig) -> None:
 async def test_text_has_its_links_mentions_and_tags(server: Pds, rig: Rig) -> None:
     other = await server.open_account(rig.sandbox)
     text = f"Ünï 🌊 @{other.account.username} https://example.com/a?b=1&c=2 #Ökö"
-    published = await publish(rig, rig.sending(text, settings={"langs": ["de", "en"], "labels": ["nudity"]}))
+    published = await publish(rig, rig.context(text, settings={"langs": ["de", "en"], "labels": ["nudity"]}))
     value = await value_of(server, rig, published)
     assert (value["text"], value["langs"]) == (text, ["de", "en"])
     features = [facet["features"][0] for facet in value["facets"]]
@@ -122,8 +122,8 @@ async def test_video_and_card_are_kept(server: Pds, rig: Rig) -> None:
 
 async def test_reply_and_quote_name_what_they_mean(server: Pds, rig: Rig) -> None:
     other = await server.open_account(rig.sandbox)
-    first = await publish(other, other.sending("A question"))
-    answer = await publish(rig, rig.sending("An answer", settings={"replyToPostId": first.platform_post_id}))
+    first = await publish(other, other.context("A question"))
+    answer = await publish(rig, rig.context("An answer", settings={"replyToPostId": first.platform_post_id}))
     settings = {"replyToPostId": answer.platform_post_id, "quotePostId": first.platform_post_id}
     last = await publish(other, await prepared(other, "Thanks", ["a.jpg"], **settings))
     value = await value_of(server, other, last)
@@ -136,7 +136,7 @@ async def test_reply_and_quote_name_what_they_mean(server: Pds, rig: Rig) -> Non
 
 async def test_post_that_is_not_there_is_refused(rig: Rig) -> None:
     missing = f"at://{rig.account.user_id}/app.bsky.feed.post/3kabcdefghi2k"
-    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Hi", settings={"quotePostId": missing})))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", settings={"quotePostId": missing})))
     assert error.kind is Kind.REJECTED
 
 
@@ -145,7 +145,7 @@ async def test_thread_follows_in_its_order(server: Pds, rig: Rig) -> None:
         {"content": "Second"},
         {"content": "Third", "mediaItems": [{"type": "image", "url": rig.sandbox.media("d.jpg").url}]},
     ]
-    published = await publish(rig, rig.sending("First", settings={"threadItems": items}))
+    published = await publish(rig, rig.context("First", settings={"threadItems": items}))
     assert published.warning is None
     third, second, first = await server.posts(rig)
     assert [each["value"]["text"] for each in (first, second, third)] == ["First", "Second", "Third"]
@@ -156,28 +156,28 @@ async def test_thread_follows_in_its_order(server: Pds, rig: Rig) -> None:
 
 @pytest.mark.parametrize("names", [[], ["a.jpg", "b.png"], ["a.mp4"]])
 async def test_lost_answer_writes_no_second_record(server: Pds, rig: Rig, names: list[str]) -> None:
-    sending = await prepared(rig, "Sunset https://example.com", names)
-    assert (await lost(rig, sending)).kind is Kind.UNCONFIRMED
+    context = await prepared(rig, "Sunset https://example.com", names)
+    assert (await lost(rig, context)).kind is Kind.UNCONFIRMED
     [before] = await server.posts(rig)
-    found = await confirm(rig, sending)
+    found = await confirm(rig, context)
     assert isinstance(found, Published)
     assert found.platform_post_id == before["uri"]
-    again = await PLATFORM.publish(rig.connection(), replace(sending, handles=rig.saved[-1]))
+    again = await PLATFORM.publish(rig.connection(), replace(context, handles=rig.saved[-1]))
     assert again.platform_post_id == before["uri"]
     assert await server.posts(rig) == [before]
 
 
 async def test_lost_request_is_absent_and_sent_again(server: Pds, rig: Rig) -> None:
-    sending = await prepared(rig, "Never came")
-    assert (await lost(rig, sending, before=True)).kind is Kind.UNCONFIRMED
-    assert await confirm(rig, sending) == Absent()
-    await publish(rig, replace(sending, handles=rig.saved[-1]))
+    context = await prepared(rig, "Never came")
+    assert (await lost(rig, context, before=True)).kind is Kind.UNCONFIRMED
+    assert await confirm(rig, context) == Absent()
+    await publish(rig, replace(context, handles=rig.saved[-1]))
     assert len(await server.posts(rig)) == 1
 
 
 async def test_deleted_record_is_absent(server: Pds, rig: Rig) -> None:
-    sending = await prepared(rig, "Soon gone")
-    published = await publish(rig, sending)
+    context = await prepared(rig, "Soon gone")
+    published = await publish(rig, context)
     session = await server.call("createSession", identifier=rig.account.username, password=pds.PASSWORD)
     answer = await server.client.post(
         f"{server.url}/xrpc/com.atproto.repo.deleteRecord",
@@ -189,18 +189,18 @@ async def test_deleted_record_is_absent(server: Pds, rig: Rig) -> None:
         headers={"Authorization": f"Bearer {session['accessJwt']}"},
     )
     answer.raise_for_status()
-    assert await confirm(rig, sending) == Absent()
+    assert await confirm(rig, context) == Absent()
 
 
 async def test_media_that_the_server_lacks_are_given_again(server: Pds, rig: Rig) -> None:
-    sending = await prepared(rig, "Look", ["a.jpg"])
-    handles = json.loads(json.dumps(sending.handles))
+    context = await prepared(rig, "Look", ["a.jpg"])
+    handles = json.loads(json.dumps(context.handles))
     # The hash of other bytes.
     handles["media"]["post.0"]["blob"]["ref"]["$link"] = "bafkreib" + "a" * 51
-    sending = replace(sending, handles=handles)
-    error = await refused(PLATFORM.publish(rig.connection(), sending))
+    context = replace(context, handles=handles)
+    error = await refused(PLATFORM.publish(rig.connection(), context))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "BlobNotFound")
-    await publish(rig, sending)
+    await publish(rig, context)
     assert len(await server.posts(rig)) == 1
 
 
@@ -209,11 +209,11 @@ async def test_ended_session_is_renewed(server: Pds, rig: Rig) -> None:
     before = rig.stored
     ended = signed(server, rig.account.user_id, typ="at+jwt", scope="com.atproto.appPass", until=time.time() - 60)
     rig.stored = before.model_copy(update={"access_jwt": ended})
-    await publish(rig, rig.sending("Still here"))
+    await publish(rig, rig.context("Still here"))
     assert rig.stored.refresh_jwt != before.refresh_jwt
     # The server takes no ended session and no refresh token that it has taken before: then the password opens one.
     rig.stored = rig.stored.model_copy(update={"access_jwt": ended, "refresh_jwt": SecretStr("not.a.token")})
-    await publish(rig, rig.sending("And still"))
+    await publish(rig, rig.context("And still"))
     assert len(await server.posts(rig)) == 2
 
 
@@ -228,6 +228,6 @@ async def test_revoked_password_is_refused_as_the_account(server: Pds, rig: Rig)
     answer.raise_for_status()
     ended = signed(server, rig.account.user_id, typ="at+jwt", scope="com.atproto.appPass", until=time.time() - 60)
     rig.stored = rig.stored.model_copy(update={"access_jwt": ended})
-    error = await refused(PLATFORM.publish(rig.connection(), rig.sending("Not any more")))
+    error = await refused(PLATFORM.publish(rig.connection(), rig.context("Not any more")))
     assert error.kind is Kind.AUTH
     assert await server.posts(rig) == []

@@ -21,7 +21,7 @@ async def rig(sandbox: Sandbox) -> Rig:
 
 
 async def written(rig: Rig, text: str, *media: Media, **settings: Any) -> tuple[Published, dict[str, Any]]:
-    published = await publish(rig, sized(rig, rig.sending(text, media, settings=settings)))
+    published = await publish(rig, sized(rig, rig.context(text, media, settings=settings)))
     return published, await record(rig, published.platform_post_id)
 
 
@@ -47,23 +47,23 @@ async def test_a_link_is_shown_as_a_card(rig: Rig) -> None:
     assert rig.source.opened == [picture]
     # A card is no media of the post.
     assert {post["mediaCount"] for post in await rig.posts()} == {0}
-    assert await PLATFORM.confirm(rig.connection(), rig.sending("x", handles=rig.saved[-1])) == published
+    assert await PLATFORM.confirm(rig.connection(), rig.context("x", handles=rig.saved[-1])) == published
 
 
 async def test_a_lost_picture_of_a_card_is_uploaded_again(rig: Rig) -> None:
     card = {**CARD, "thumbnail": f"{rig.sandbox.url}/_/media/card.jpg"}
-    sending = sized(rig, rig.sending("Look", settings={"linkCard": card}))
-    await PLATFORM.prepare(rig.connection(), sending)
+    context = sized(rig, rig.context("Look", settings={"linkCard": card}))
+    await PLATFORM.prepare(rig.connection(), context)
     gone = {"error": "InvalidRequest", "message": "Could not find blob: x"}
     await rig.sandbox.fault("bluesky", "reject", "publish", status=400, body=gone)
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.TRANSIENT
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).code == "no_blob"
-    await publish(rig, sending)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).code == "no_blob"
+    await publish(rig, context)
     assert len(await rig.posts()) == 1
 
 
 async def test_a_post_is_quoted_by_either_of_its_names(rig: Rig) -> None:
-    quoted = await publish(rig, rig.sending("the first"))
+    quoted = await publish(rig, rig.context("the first"))
     named = {"$type": "app.bsky.embed.record", "record": await reference(rig, quoted.platform_post_id)}
     for name in (quoted.platform_post_id, quoted.url, seen(rig, quoted)):
         _, quoting = await written(rig, f"what {name} says", quotePostId=name)
@@ -77,7 +77,7 @@ async def test_a_post_is_quoted_by_either_of_its_names(rig: Rig) -> None:
 
 
 async def test_an_answer_stands_in_the_thread_of_what_it_answers(rig: Rig) -> None:
-    first = await publish(rig, rig.sending("first"))
+    first = await publish(rig, rig.context("first"))
     root = await reference(rig, first.platform_post_id)
     second, answer = await written(rig, "second", replyToPostId=first.platform_post_id)
     assert answer["reply"] == {"root": root, "parent": root}
@@ -94,13 +94,13 @@ async def test_an_answer_stands_in_the_thread_of_what_it_answers(rig: Rig) -> No
 
 
 async def test_what_was_found_once_is_not_looked_up_again(rig: Rig) -> None:
-    first = await publish(rig, rig.sending("first"))
+    first = await publish(rig, rig.context("first"))
     names = {"replyToPostId": first.platform_post_id, "quotePostId": first.platform_post_id}
-    sending = rig.sending("second", settings=names)
-    assert PLATFORM.prepares(sending.draft)
-    await PLATFORM.prepare(rig.connection(), sending)
+    context = rig.context("second", settings=names)
+    assert PLATFORM.prepares(context.draft)
+    await PLATFORM.prepare(rig.connection(), context)
     before = len(rig.exchanges)
-    resumed = rig.sending("second", settings=names, handles=rig.saved[-1])
+    resumed = rig.context("second", settings=names, handles=rig.saved[-1])
     await PLATFORM.prepare(rig.connection(), resumed)
     assert len(rig.exchanges) == before
     await PLATFORM.publish(rig.connection(), resumed)
@@ -109,15 +109,15 @@ async def test_what_was_found_once_is_not_looked_up_again(rig: Rig) -> None:
 
 async def test_posts_of_accounts_elsewhere_are_found_in_the_index(rig: Rig) -> None:
     other = await open_bluesky(rig.sandbox)
-    first = await publish(other, other.sending("first"))
+    first = await publish(other, other.context("first"))
     root = await reference(rig, first.platform_post_id)
     second, _ = await written(other, "second", replyToPostId=first.platform_post_id)
     parent = await reference(rig, second.platform_post_id)
     await rig.sandbox.switch_on("bluesky", "own_records_only")
     settings = {"replyToPostId": seen(other, second), "quotePostId": first.platform_post_id}
-    third = await publish(rig, rig.sending("third", settings=settings))
+    third = await publish(rig, rig.context("third", settings=settings))
     missing = f"at://did:plc:{other.account.user_id}/app.bsky.feed.post/3kabcdefghi2k"
-    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Hi", settings={"replyToPostId": missing})))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", settings={"replyToPostId": missing})))
     assert error.kind is Kind.REJECTED
     await rig.sandbox.clear_conditions("bluesky")
     deeper = await record(rig, third.platform_post_id)
@@ -126,7 +126,7 @@ async def test_posts_of_accounts_elsewhere_are_found_in_the_index(rig: Rig) -> N
 
 
 async def test_a_server_that_cannot_ask_others_is_no_reason_to_wait(rig: Rig) -> None:
-    first = await publish(rig, rig.sending("first"))
+    first = await publish(rig, rig.context("first"))
     await rig.sandbox.fault("bluesky", "reject", "confirm", status=502, body={"error": "UpstreamFailure"})
     _, answer = await written(rig, "second", replyToPostId=first.platform_post_id)
     assert answer["reply"]["parent"]["uri"] == first.platform_post_id
@@ -135,13 +135,13 @@ async def test_a_server_that_cannot_ask_others_is_no_reason_to_wait(rig: Rig) ->
 @pytest.mark.parametrize("setting", ["quotePostId", "replyToPostId"])
 async def test_a_post_that_is_not_there_is_named_before_anything_is_sent(rig: Rig, setting: str) -> None:
     for repo in (f"did:plc:{rig.account.user_id}", "nobody.example"):
-        sending = rig.sending("Hi", settings={setting: f"at://{repo}/app.bsky.feed.post/3kabcdefghi2k"})
-        error = await refused(PLATFORM.prepare(rig.connection(), sending))
+        context = rig.context("Hi", settings={setting: f"at://{repo}/app.bsky.feed.post/3kabcdefghi2k"})
+        error = await refused(PLATFORM.prepare(rig.connection(), context))
         assert error.kind is Kind.REJECTED
         assert error.message == f"Bluesky does not have the post that {setting} names. Check that it is still there."
     assert await rig.posts() == []
     await rig.sandbox.fault("bluesky", "drop", "confirm")
-    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.TRANSIENT
 
 
 def test_a_card_takes_the_place_of_media(sandbox: Sandbox) -> None:

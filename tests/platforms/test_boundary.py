@@ -4,7 +4,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from platforms.base import Identity, Published, Sending
+from platforms.base import Identity, PublishContext, Published
 from platforms.errors import Kind, PlatformError
 from platforms.http.wire import json_of
 from platforms.registry import platforms
@@ -26,18 +26,18 @@ def always(body: object) -> httpx.AsyncClient:
 class Careless(Twitter):
     """A network whose module believes every answer."""
 
-    async def publish(self, connection: Line, sending: Sending[TwitterSettings]) -> Published:
+    async def publish(self, connection: Line, context: PublishContext[TwitterSettings]) -> Published:
         answer = await connection.wire.send("POST", "/2/tweets", public=True)
         return Published(json_of(answer)["data"]["id"], None)
 
-    async def prepare(self, connection: Line, sending: Sending[TwitterSettings]) -> None:
+    async def prepare(self, connection: Line, context: PublishContext[TwitterSettings]) -> None:
         json_of(await connection.wire.send("POST", "/2/media"))["data"]["id"].strip()
 
 
 async def test_the_log_says_where_but_not_what(rig: Rig) -> None:
     async with always({"data": {"secret": "hunter2"}}) as client:
         with capture_logs() as logged, pytest.raises(PlatformError) as caught:
-            await Careless().publish(rig.connection(client), rig.sending("content"))
+            await Careless().publish(rig.connection(client), rig.context("content"))
     assert (caught.value.kind, caught.value.code) == (Kind.UNCONFIRMED, "unreadable_answer")
     [entry] = logged
     assert (entry["platform"], entry["step"], entry["error"]) == ("twitter", "publish", "KeyError")
@@ -48,7 +48,7 @@ async def test_the_log_says_where_but_not_what(rig: Rig) -> None:
 async def test_what_cannot_be_public_yet_is_tried_again(rig: Rig) -> None:
     async with always({"data": {"id": 1}}) as client:
         with pytest.raises(PlatformError) as caught:
-            await Careless().prepare(rig.connection(client), rig.sending("content"))
+            await Careless().prepare(rig.connection(client), rig.context("content"))
     assert (caught.value.kind, caught.value.code) == (Kind.TRANSIENT, "unreadable_answer")
 
 
@@ -80,7 +80,7 @@ def test_an_address_of_a_post_is_kept() -> None:
 
 async def test_an_error_that_is_raised_from_itself_is_not_its_own_cause(rig: Rig) -> None:
     class Explaining(Twitter):
-        async def publish(self, connection: Line, sending: Sending[TwitterSettings]) -> Published:
+        async def publish(self, connection: Line, context: PublishContext[TwitterSettings]) -> Published:
             try:
                 await connection.wire.send("GET", "/2/users/me")
             except PlatformError as error:
@@ -89,5 +89,5 @@ async def test_an_error_that_is_raised_from_itself_is_not_its_own_cause(rig: Rig
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(403, json={}))) as client:
         with pytest.raises(PlatformError) as caught:
-            await Explaining().publish(rig.connection(client), rig.sending("content"))
+            await Explaining().publish(rig.connection(client), rig.context("content"))
     assert caught.value.__cause__ is None

@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from domain.post import Media
-from platforms.base import Absent, Draft, Published, Sending, Unknown
+from platforms.base import Absent, Draft, PublishContext, Published, Unknown
 from platforms.discord import PLATFORM
 from platforms.discord.fields import parts_of
 from platforms.discord.settings import DiscordCredentials
@@ -62,16 +62,16 @@ async def refused(step: Awaitable[Any]) -> PlatformError:
     return caught.value
 
 
-async def publish(rig: Rig, sending: Sending[Any]) -> Published:
-    sending.started_at = datetime.now(UTC)
-    published = await PLATFORM.publish(rig.connection(), sending)
-    return await PLATFORM.complete(rig.connection(), sending, published)
+async def publish(rig: Rig, context: PublishContext[Any]) -> Published:
+    context.started_at = datetime.now(UTC)
+    published = await PLATFORM.publish(rig.connection(), context)
+    return await PLATFORM.complete(rig.connection(), context, published)
 
 
-async def lost(rig: Rig, sending: Sending[Any], fault: str) -> PlatformError:
+async def lost(rig: Rig, context: PublishContext[Any], fault: str) -> PlatformError:
     await rig.sandbox.fault("discord", fault, "publish")
-    sending.started_at = datetime.now(UTC)
-    return await refused(PLATFORM.publish(rig.connection(), sending))
+    context.started_at = datetime.now(UTC)
+    return await refused(PLATFORM.publish(rig.connection(), context))
 
 
 async def requests_of(rig: Rig) -> list[dict[str, Any]]:
@@ -108,9 +108,9 @@ async def test_whoami_refuses_channels_that_take_no_messages(bot: Rig, kind: int
     ],
 )
 async def test_every_form_of_post_is_one_message(either: Rig, names: list[str]) -> None:
-    sending = either.sending("Hi <@1> @everyone", [either.sandbox.media(name, f"alt {name}") for name in names])
-    assert not PLATFORM.prepares(sending.draft)
-    published = await publish(either, sending)
+    context = either.context("Hi <@1> @everyone", [either.sandbox.media(name, f"alt {name}") for name in names])
+    assert not PLATFORM.prepares(context.draft)
+    published = await publish(either, context)
     [post] = await either.posts()
     assert published.platform_post_id == post["platformPostId"]
     assert (post["text"], post["mediaCount"]) == ("Hi <@1> @everyone", len(names))
@@ -144,14 +144,14 @@ def test_files_have_names_that_a_form_can_carry(kind: str, url: str, content_typ
 
 async def test_embeds_alone_are_a_message(either: Rig) -> None:
     embed = {"title": "Release", "color": 5793266, "fields": [{"name": "a", "value": "b", "inline": True}]}
-    await publish(either, either.sending("", settings={"embeds": [embed]}))
+    await publish(either, either.context("", settings={"embeds": [embed]}))
     [post] = await either.posts()
     assert (post["text"], post["mediaCount"]) == ("", 0)
 
 
 async def test_a_bot_publishes_in_threads_and_other_channels(bot: Rig) -> None:
     for name in ("threadId", "channelId"):
-        published = await publish(bot, bot.sending("Hi", settings={name: "334385199974967042"}))
+        published = await publish(bot, bot.context("Hi", settings={name: "334385199974967042"}))
         assert str(published.url).split("/")[-2] == "334385199974967042"
 
 
@@ -159,24 +159,24 @@ async def test_a_bot_publishes_in_threads_and_other_channels(bot: Rig) -> None:
 async def test_a_bot_publishes_on_another_server_only_if_that_is_allowed(bot: Rig, name: str) -> None:
     """One bot is in the servers of many; each of its accounts is one of them."""
     elsewhere = "999385199974967042"
-    error = await refused(publish(bot, bot.sending("Hi", settings={name: elsewhere})))
+    error = await refused(publish(bot, bot.context("Hi", settings={name: elsewhere})))
     assert (error.kind, error.code) == (Kind.REJECTED, "place_not_allowed")
     assert f"{name}={elsewhere}" in error.message
     assert await bot.posts() == []
     bot.account = replace(bot.account, allowed={name: [elsewhere]})
-    await publish(bot, bot.sending("Hi", settings={name: elsewhere}))
+    await publish(bot, bot.context("Hi", settings={name: elsewhere}))
     [post] = await bot.posts()
     assert post["text"] == "Hi"
 
 
 async def test_a_channel_that_the_bot_does_not_know_is_the_posts_fault(bot: Rig) -> None:
-    error = await refused(publish(bot, bot.sending("Hi", settings={"channelId": "12"})))
+    error = await refused(publish(bot, bot.context("Hi", settings={"channelId": "12"})))
     assert (error.kind, error.code) == (Kind.REJECTED, "10003")
 
 
 async def test_a_webhook_publishes_in_threads_and_begins_them(hook: Rig) -> None:
-    inside = await publish(hook, hook.sending("Hi", settings={"threadId": "334385199974967042"}))
-    begun = await publish(hook, hook.sending("Hi", settings={"threadName": "Release", "username": "Ada"}))
+    inside = await publish(hook, hook.context("Hi", settings={"threadId": "334385199974967042"}))
+    begun = await publish(hook, hook.context("Hi", settings={"threadName": "Release", "username": "Ada"}))
     assert str(inside.url).split("/")[-2] == "334385199974967042"
     assert str(begun.url).split("/")[-2] not in {"334385199974967042", str(int(hook.account.user_id) + 1)}
 
@@ -184,44 +184,44 @@ async def test_a_webhook_publishes_in_threads_and_begins_them(hook: Rig) -> None
 @pytest.mark.parametrize("names", [[], ["a.jpg", "b.mp4"]])
 @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
 async def test_what_a_bot_published_without_an_answer_is_found(bot: Rig, fault: str, names: list[str]) -> None:
-    await publish(bot, bot.sending("Something else", [bot.sandbox.media(name) for name in names]))
-    sending = bot.sending("  Hi\n there ", [bot.sandbox.media(name) for name in names])
-    assert (await lost(bot, sending, fault)).kind is Kind.UNCONFIRMED
-    found = await PLATFORM.confirm(bot.connection(), sending)
+    await publish(bot, bot.context("Something else", [bot.sandbox.media(name) for name in names]))
+    context = bot.context("  Hi\n there ", [bot.sandbox.media(name) for name in names])
+    assert (await lost(bot, context, fault)).kind is Kind.UNCONFIRMED
+    found = await PLATFORM.confirm(bot.connection(), context)
     [post, _] = await bot.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
-    assert (await PLATFORM.complete(bot.connection(), sending, found)).url
-    again = await PLATFORM.publish(bot.connection(), sending)
+    assert (await PLATFORM.complete(bot.connection(), context, found)).url
+    again = await PLATFORM.publish(bot.connection(), context)
     assert again.platform_post_id == post["platformPostId"]
     assert len(await bot.posts()) == 2
 
 
 async def test_a_bot_knows_its_embeds_again(bot: Rig) -> None:
-    await publish(bot, bot.sending("", settings={"embeds": [{"title": "Yesterday"}]}))
-    sending = bot.sending("", settings={"embeds": [{"title": "Today", "url": "https://example.com"}]})
-    await lost(bot, sending, "accept_then_drop")
-    found = await PLATFORM.confirm(bot.connection(), sending)
+    await publish(bot, bot.context("", settings={"embeds": [{"title": "Yesterday"}]}))
+    context = bot.context("", settings={"embeds": [{"title": "Today", "url": "https://example.com"}]})
+    await lost(bot, context, "accept_then_drop")
+    found = await PLATFORM.confirm(bot.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == (await bot.posts())[0]["platformPostId"]
 
 
 async def test_a_poll_asks_its_question_and_is_known_by_it(either: Rig) -> None:
     poll = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}
-    await publish(either, either.sending("Well?", settings={"poll": poll}))
+    await publish(either, either.context("Well?", settings={"poll": poll}))
     [card] = (await either.sandbox.control("GET", "feed?platform=discord&count=1"))["cards"]
     assert card["note"] == "Tea · Coffee"
 
 
 async def test_a_bot_knows_its_poll_again(bot: Rig) -> None:
     poll = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}
-    sending = bot.sending("Well?", settings={"poll": poll})
-    await lost(bot, sending, "drop")
-    await publish(bot, bot.sending("Well?", settings={"poll": {**poll, "question": "Or milk?"}}))
-    await publish(bot, bot.sending("Well?"))
-    assert await PLATFORM.confirm(bot.connection(), sending) == Absent()
-    await lost(bot, sending, "accept_then_drop")
-    found = await PLATFORM.confirm(bot.connection(), sending)
+    context = bot.context("Well?", settings={"poll": poll})
+    await lost(bot, context, "drop")
+    await publish(bot, bot.context("Well?", settings={"poll": {**poll, "question": "Or milk?"}}))
+    await publish(bot, bot.context("Well?"))
+    assert await PLATFORM.confirm(bot.connection(), context) == Absent()
+    await lost(bot, context, "accept_then_drop")
+    found = await PLATFORM.confirm(bot.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == (await bot.posts())[0]["platformPostId"]
 
@@ -229,39 +229,39 @@ async def test_a_bot_knows_its_poll_again(bot: Rig) -> None:
 async def test_an_answer_that_comes_too_late_is_confirmed(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await bot.sandbox.fault("discord", "accept_then_delay", "publish", seconds=1)
-    sending = bot.sending("Hi", started_at=datetime.now(UTC))
-    assert (await refused(PLATFORM.publish(bot.connection(), sending))).kind is Kind.UNCONFIRMED
-    assert isinstance(await PLATFORM.confirm(bot.connection(), sending), Published)
+    context = bot.context("Hi", started_at=datetime.now(UTC))
+    assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is Kind.UNCONFIRMED
+    assert isinstance(await PLATFORM.confirm(bot.connection(), context), Published)
     assert len(await bot.posts()) == 1
 
 
 async def test_what_never_landed_is_absent(bot: Rig) -> None:
-    old = bot.sending("Hi")
+    old = bot.context("Hi")
     await publish(bot, old)
-    sending = bot.sending("Hi")
-    assert (await lost(bot, sending, "drop")).kind is Kind.UNCONFIRMED
-    sending.started_at = datetime.now(UTC) + timedelta(minutes=10)
-    assert await PLATFORM.confirm(bot.connection(), sending) == Absent()
-    assert await PLATFORM.confirm(bot.connection(), bot.sending("Hi")) == Absent()
+    context = bot.context("Hi")
+    assert (await lost(bot, context, "drop")).kind is Kind.UNCONFIRMED
+    context.started_at = datetime.now(UTC) + timedelta(minutes=10)
+    assert await PLATFORM.confirm(bot.connection(), context) == Absent()
+    assert await PLATFORM.confirm(bot.connection(), bot.context("Hi")) == Absent()
 
 
 async def test_of_several_alike_the_nearest_in_time_is_ours(bot: Rig) -> None:
-    first = await publish(bot, bot.sending("Hi"))
-    sending = bot.sending("Hi", started_at=datetime.now(UTC) - timedelta(minutes=2))
-    second = await PLATFORM.publish(bot.connection(), bot.sending("Hi"))
-    found = await PLATFORM.confirm(bot.connection(), sending)
+    first = await publish(bot, bot.context("Hi"))
+    context = bot.context("Hi", started_at=datetime.now(UTC) - timedelta(minutes=2))
+    second = await PLATFORM.publish(bot.connection(), bot.context("Hi"))
+    found = await PLATFORM.confirm(bot.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == first.platform_post_id != second.platform_post_id
 
 
 async def test_a_nonce_that_is_shown_decides(bot: Rig) -> None:
     me = (await bot.sandbox.client.get(f"{bot.sandbox.url}/discord/users/@me", headers=bearer(bot))).json()
-    sending = bot.sending("Hi", started_at=datetime.now(UTC))
+    context = bot.context("Hi", started_at=datetime.now(UTC))
     shown = {"author": me, "content": "Hi", "attachments": [], "embeds": []}
     page = [{"id": "334385199974967044", "nonce": "another", **shown}]
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=me)
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=page)
-    assert await PLATFORM.confirm(bot.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(bot.connection(), context) == Absent()
 
 
 async def test_a_long_channel_is_searched_page_by_page_and_not_without_end(bot: Rig) -> None:
@@ -269,13 +269,13 @@ async def test_a_long_channel_is_searched_page_by_page_and_not_without_end(bot: 
     others = [{"id": str(10**18 + number), "author": {"id": "7"}, "content": "x"} for number in range(100)]
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=me)
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=others, times=5)
-    sending = bot.sending("Hi", started_at=datetime.now(UTC))
-    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown()
+    context = bot.context("Hi", started_at=datetime.now(UTC))
+    assert await PLATFORM.confirm(bot.connection(), context) == Unknown()
     ours = {"id": "9", "author": me, "content": "Hi"}
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=me)
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=others)
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=[ours])
-    assert await PLATFORM.confirm(bot.connection(), sending) == Published("9", None)
+    assert await PLATFORM.confirm(bot.connection(), context) == Published("9", None)
 
 
 @pytest.mark.parametrize("body", ["<html>", {"message": "?"}, [1], [{"content": "Hi"}]])
@@ -283,8 +283,8 @@ async def test_what_cannot_be_read_is_no_empty_channel(bot: Rig, body: Any) -> N
     me = {"id": "1"}
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=me)
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=body)
-    sending = bot.sending("Hi", started_at=datetime.now(UTC))
-    assert (await refused(PLATFORM.confirm(bot.connection(), sending))).kind is Kind.TRANSIENT
+    context = bot.context("Hi", started_at=datetime.now(UTC))
+    assert (await refused(PLATFORM.confirm(bot.connection(), context))).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize("names", [[], ["a.jpg"]])
@@ -292,10 +292,10 @@ async def test_what_cannot_be_read_is_no_empty_channel(bot: Rig, body: Any) -> N
 async def test_what_a_webhook_published_without_an_answer_can_never_be_told(
     hook: Rig, fault: str, names: list[str]
 ) -> None:
-    sending = hook.sending("Hi", [hook.sandbox.media(name) for name in names])
-    assert (await lost(hook, sending, fault)).kind is Kind.UNCONFIRMED
+    context = hook.context("Hi", [hook.sandbox.media(name) for name in names])
+    assert (await lost(hook, context, fault)).kind is Kind.UNCONFIRMED
     before = len(await requests_of(hook))
-    assert await PLATFORM.confirm(hook.connection(), sending) == Unknown(final=True)
+    assert await PLATFORM.confirm(hook.connection(), context) == Unknown(final=True)
     assert len(await requests_of(hook)) == before
     assert len(await hook.posts()) == 1
 
@@ -310,30 +310,30 @@ async def test_a_webhooks_crash_while_the_files_come_is_told_from_one_after_send
             await asyncio.Event().wait()
             yield MediaFile("image/jpeg", 0, lambda _: iter(()))  # type: ignore[arg-type]
 
-    sending = hook.sending("Hi", [hook.sandbox.media("a.jpg")])
-    files, sending.media = sending.media, Slow()
-    run = asyncio.create_task(PLATFORM.publish(hook.connection(), sending))
+    context = hook.context("Hi", [hook.sandbox.media("a.jpg")])
+    files, context.media = context.media, Slow()
+    run = asyncio.create_task(PLATFORM.publish(hook.connection(), context))
     await fetching.wait()
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
-    sending.handles = hook.saved[-1] if hook.saved else {}
-    assert await PLATFORM.confirm(hook.connection(), sending) == Absent(never_sent=True)
-    sending.media = files
-    await PLATFORM.publish(hook.connection(), sending)
-    sending.handles = hook.saved[-1]
-    assert await PLATFORM.confirm(hook.connection(), sending) == Unknown(final=True)
+    context.handles = hook.saved[-1] if hook.saved else {}
+    assert await PLATFORM.confirm(hook.connection(), context) == Absent(never_sent=True)
+    context.media = files
+    await PLATFORM.publish(hook.connection(), context)
+    context.handles = hook.saved[-1]
+    assert await PLATFORM.confirm(hook.connection(), context) == Unknown(final=True)
 
 
 @pytest.mark.parametrize("names", [[], ["a.jpg"]])
 async def test_limits_and_unreachable_platforms_have_done_nothing(either: Rig, names: list[str]) -> None:
-    sending = either.sending("Hi", [either.sandbox.media(name) for name in names])
+    context = either.context("Hi", [either.sandbox.media(name) for name in names])
     await either.sandbox.fault("discord", "rate_limited", "publish", seconds=1.25)
-    error = await refused(PLATFORM.publish(either.connection(), sending))
+    error = await refused(PLATFORM.publish(either.connection(), context))
     assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=1.25))
     connection = either.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, sending))).kind is Kind.TRANSIENT
-    assert not sending.handles.get("sending")
+    assert (await refused(PLATFORM.publish(connection, context))).kind is Kind.TRANSIENT
+    assert not context.handles.get("sending")
     assert await either.posts() == []
 
 
@@ -343,10 +343,10 @@ async def test_files_that_are_too_large_together_are_never_sent(either: Rig) -> 
         async def open(self, media: Media) -> AsyncIterator[MediaFile]:
             yield MediaFile("video/mp4", 9 * 1024 * 1024, lambda _: iter(()))  # type: ignore[arg-type]
 
-    sending = either.sending("Hi", [either.sandbox.media(f"{number}.mp4") for number in range(3)])
-    sending.media = Large()
+    context = either.context("Hi", [either.sandbox.media(f"{number}.mp4") for number in range(3)])
+    context.media = Large()
     before = len(await requests_of(either))
-    error = await refused(PLATFORM.publish(either.connection(), sending))
+    error = await refused(PLATFORM.publish(either.connection(), context))
     assert (error.kind, error.code) == (Kind.REJECTED, "files_too_large")
     assert error.message == "Discord allows 25 MB of files in a post; these have 27.0 MB."
     assert len(await requests_of(either)) == before
@@ -355,7 +355,7 @@ async def test_files_that_are_too_large_together_are_never_sent(either: Rig) -> 
 @pytest.mark.parametrize("body", ["<html>hello</html>", {}, {"id": 5}, []])
 async def test_a_success_by_status_alone_is_unconfirmed(either: Rig, body: Any) -> None:
     await either.sandbox.fault("discord", "reject", "publish", status=200, body=body)
-    assert (await refused(PLATFORM.publish(either.connection(), either.sending("Hi")))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(either.connection(), either.context("Hi")))).kind is Kind.UNCONFIRMED
 
 
 @pytest.mark.parametrize(
@@ -369,12 +369,12 @@ async def test_a_success_by_status_alone_is_unconfirmed(either: Rig, body: Any) 
 async def test_an_address_that_cannot_be_told_is_no_failure(
     bot: Rig, status: int, body: Any, kind: Kind | None
 ) -> None:
-    sending, published = bot.sending("Hi"), Published("1", None)
+    context, published = bot.context("Hi"), Published("1", None)
     await bot.sandbox.fault("discord", "reject", "auth", status=status, body=body)
     if kind is None:
-        assert await PLATFORM.complete(bot.connection(), sending, published) == published
+        assert await PLATFORM.complete(bot.connection(), context, published) == published
     else:
-        assert (await refused(PLATFORM.complete(bot.connection(), sending, published))).kind is kind
+        assert (await refused(PLATFORM.complete(bot.connection(), context, published))).kind is kind
 
 
 async def test_no_token_is_in_a_log_or_an_error(either: Rig) -> None:
@@ -384,11 +384,11 @@ async def test_no_token_is_in_a_log_or_an_error(either: Rig) -> None:
     try:
         configure("debug", "json", stream)
         for fault in ("drop", "accept_then_drop", "accept_then_500", "token_expired", "rate_limited"):
-            error = await lost(either, either.sending("Hi"), fault)
+            error = await lost(either, either.context("Hi"), fault)
             logging.getLogger("test").error("failed", exc_info=error)
             assert token not in "".join(traceback.format_exception(error)).lower()
             assert token not in repr(vars(error)).lower()
-        await publish(either, either.sending("Hi"))
+        await publish(either, either.context("Hi"))
     finally:
         logging.getLogger().handlers[:], logging.getLogger().level = handlers, level
     assert stream.getvalue().count("failed") == 5
@@ -436,26 +436,26 @@ def bearer(rig: Rig) -> dict[str, str]:
 
 
 async def test_a_channel_whose_history_is_hidden_proves_no_absence(bot: Rig) -> None:
-    sending = bot.sending("Made, and not to be seen")
-    assert (await lost(bot, sending, "accept_then_drop")).kind is Kind.UNCONFIRMED
+    context = bot.context("Made, and not to be seen")
+    assert (await lost(bot, context, "accept_then_drop")).kind is Kind.UNCONFIRMED
     await bot.sandbox.switch_on("discord", "history_hidden", bot.account.account_id)
-    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(bot.connection(), context) == Unknown()
     await bot.sandbox.clear_conditions("discord")
-    assert isinstance(await PLATFORM.confirm(bot.connection(), sending), Published)
+    assert isinstance(await PLATFORM.confirm(bot.connection(), context), Published)
 
 
 async def test_an_empty_channel_is_absence_although_its_history_is_hidden(bot: Rig) -> None:
     await bot.sandbox.switch_on("discord", "history_hidden", bot.account.account_id)
-    sending = bot.sending("Never made")
-    assert (await lost(bot, sending, "drop")).kind is Kind.UNCONFIRMED
-    assert await PLATFORM.confirm(bot.connection(), sending) == Absent()
+    context = bot.context("Never made")
+    assert (await lost(bot, context, "drop")).kind is Kind.UNCONFIRMED
+    assert await PLATFORM.confirm(bot.connection(), context) == Absent()
 
 
 async def test_files_beside_a_text_that_was_rewritten_prove_no_absence(bot: Rig) -> None:
     await bot.sandbox.switch_on("discord", "text_rewritten", bot.account.account_id)
-    sending = bot.sending("Soon\u2026", [bot.sandbox.media("a.jpg")])
-    assert (await lost(bot, sending, "accept_then_drop")).kind is Kind.UNCONFIRMED
-    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown()
+    context = bot.context("Soon\u2026", [bot.sandbox.media("a.jpg")])
+    assert (await lost(bot, context, "accept_then_drop")).kind is Kind.UNCONFIRMED
+    assert await PLATFORM.confirm(bot.connection(), context) == Unknown()
 
 
 @pytest.mark.parametrize(("settings", "kind"), [({}, Kind.AUTH), ({"tts": True}, Kind.REJECTED)])
@@ -463,17 +463,17 @@ async def test_rights_that_the_post_asks_for_are_the_posts_fault(
     bot: Rig, settings: dict[str, Any], kind: Kind
 ) -> None:
     await bot.sandbox.switch_on("discord", "no_rights", bot.account.account_id)
-    error = await refused(PLATFORM.publish(bot.connection(), bot.sending("Hi", settings=settings)))
+    error = await refused(PLATFORM.publish(bot.connection(), bot.context("Hi", settings=settings)))
     assert (error.kind, error.code) == (kind, "50013")
 
 
 async def test_a_message_that_was_deleted_before_its_answer_came_is_not_made_again(bot: Rig) -> None:
-    sending = bot.sending("Deleted by a moderator")
-    assert (await lost(bot, sending, "accept_then_drop")).kind is Kind.UNCONFIRMED
+    context = bot.context("Deleted by a moderator")
+    assert (await lost(bot, context, "accept_then_drop")).kind is Kind.UNCONFIRMED
     (made,) = await bot.posts()
     headers = {"authorization": f"Bot {bot.stored.access_token.get_secret_value()}"}
     path = f"{bot.sandbox.url}/discord/channels/{bot.account.user_id}/messages/{made['platformPostId']}"
     (await bot.sandbox.client.delete(path, headers=headers)).raise_for_status()
-    error = await refused(PLATFORM.publish(bot.connection(), sending))
+    error = await refused(PLATFORM.publish(bot.connection(), context))
     assert (error.kind, error.code) == (Kind.UNCONFIRMED, "10008")
-    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown(final=True)
+    assert await PLATFORM.confirm(bot.connection(), context) == Unknown(final=True)

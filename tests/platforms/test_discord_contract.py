@@ -128,10 +128,10 @@ async def test_every_request_is_allowed(
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         rig.sandbox, kept = type(rig.sandbox)(rig.sandbox.url, client), rig.sandbox
-        sending = rig.sending("Hi", [kept.media(name, "described") for name in names], settings=settings)
+        context = rig.context("Hi", [kept.media(name, "described") for name in names], settings=settings)
         await PLATFORM.whoami(rig.connection())
-        await publish(rig, sending)
-        found = await PLATFORM.confirm(rig.connection(), sending)
+        await publish(rig, context)
+        found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published) is (kind == "bot")
     for request in sent:
         described = document()["paths"][template(request)]

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.base import Absent, Published, Refused, Sending, Unknown
+from platforms.base import Absent, PublishContext, Published, Refused, Unknown
 from platforms.errors import DUPLICATE, Kind, PlatformError
 from platforms.facebook import PLATFORM, videos
 from sandbox.server import running_sandbox
@@ -30,23 +30,23 @@ async def rig(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.Monkey
     return await connect("facebook")
 
 
-def sending_of(rig: Rig, names: list[str], settings: dict[str, Any], text: str = "  Sunset\n") -> Sending[Any]:
+def sending_of(rig: Rig, names: list[str], settings: dict[str, Any], text: str = "  Sunset\n") -> PublishContext[Any]:
     media = [rig.sandbox.media(name, "what it shows") for name in names]
-    return rig.sending(text, media, settings=settings, started_at=datetime.now(UTC))
+    return rig.context(text, media, settings=settings, started_at=datetime.now(UTC))
 
 
-async def prepared(rig: Rig, names: list[str], settings: dict[str, Any]) -> Sending[Any]:
-    sending = sending_of(rig, names, settings)
-    assert PLATFORM.check(sending.draft, rig.account) == []
-    if PLATFORM.prepares(sending.draft):
-        await PLATFORM.prepare(rig.connection(), sending)
-    return sending
+async def prepared(rig: Rig, names: list[str], settings: dict[str, Any]) -> PublishContext[Any]:
+    context = sending_of(rig, names, settings)
+    assert PLATFORM.check(context.draft, rig.account) == []
+    if PLATFORM.prepares(context.draft):
+        await PLATFORM.prepare(rig.connection(), context)
+    return context
 
 
 async def publish(rig: Rig, names: list[str], settings: dict[str, Any]) -> Published:
-    sending = await prepared(rig, names, settings)
-    published = await PLATFORM.publish(rig.connection(), sending)
-    return await PLATFORM.complete(rig.connection(), sending, published)
+    context = await prepared(rig, names, settings)
+    published = await PLATFORM.publish(rig.connection(), context)
+    return await PLATFORM.complete(rig.connection(), context, published)
 
 
 async def refused(step: Awaitable[object]) -> PlatformError:
@@ -122,9 +122,9 @@ async def test_the_token_is_in_no_address(rig: Rig) -> None:
         addresses.append(str(request.url))
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        sending = sending_of(rig, ["a.mp4"], {"contentType": "reel"})
-        await PLATFORM.prepare(rig.connection(client), sending)
-        await PLATFORM.publish(rig.connection(client), sending)
+        context = sending_of(rig, ["a.mp4"], {"contentType": "reel"})
+        await PLATFORM.prepare(rig.connection(client), context)
+        await PLATFORM.publish(rig.connection(client), context)
     assert len(addresses) >= 4
     assert not [address for address in addresses if rig.stored.access_token.get_secret_value() in address]
 
@@ -139,10 +139,10 @@ async def test_a_draft_shows_nowhere_and_says_so(rig: Rig) -> None:
 
 
 async def test_the_first_comment_follows_once(rig: Rig) -> None:
-    sending = await prepared(rig, [], {"firstComment": "first"})
-    published = await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig, [], {"firstComment": "first"})
+    published = await PLATFORM.publish(rig.connection(), context)
     for _ in range(2):
-        assert (await PLATFORM.complete(rig.connection(), sending, published)).warning is None
+        assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
     assert await comments(rig, published) == ["first"]
 
 
@@ -157,20 +157,20 @@ async def test_the_first_comment_follows_once(rig: Rig) -> None:
 async def test_a_first_comment_is_never_repeated_blindly(
     rig: Rig, fault: str, more: dict[str, Any], said: str, count: int
 ) -> None:
-    sending = await prepared(rig, [], {"firstComment": "first"})
-    published = await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig, [], {"firstComment": "first"})
+    published = await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("facebook", fault, "edit", **more)
     for _ in range(2):
-        assert said in ((await PLATFORM.complete(rig.connection(), sending, published)).warning or "")
+        assert said in ((await PLATFORM.complete(rig.connection(), context, published)).warning or "")
     assert len(await comments(rig, published)) == count
 
 
 async def test_a_first_comment_that_surely_was_not_made_is_made_later(rig: Rig) -> None:
-    sending = await prepared(rig, [], {"firstComment": "first"})
-    published = await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig, [], {"firstComment": "first"})
+    published = await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("facebook", "rate_limited", "edit", seconds=60)
-    assert (await refused(PLATFORM.complete(rig.connection(), sending, published))).kind is Kind.RATE_LIMITED
-    assert (await PLATFORM.complete(rig.connection(), sending, published)).warning is None
+    assert (await refused(PLATFORM.complete(rig.connection(), context, published))).kind is Kind.RATE_LIMITED
+    assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
     assert await comments(rig, published) == ["first"]
 
 
@@ -187,10 +187,10 @@ async def comments(rig: Rig, published: Published) -> list[str]:
 async def test_what_landed_without_an_answer_is_found(
     rig: Rig, names: list[str], settings: dict[str, Any], fault: str
 ) -> None:
-    sending = await prepared(rig, names, settings)
+    context = await prepared(rig, names, settings)
     await rig.sandbox.fault("facebook", fault, "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    found = await PLATFORM.confirm(rig.connection(), resumed(rig, sending))
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    found = await PLATFORM.confirm(rig.connection(), resumed(rig, context))
     [post] = await rig.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
@@ -199,31 +199,31 @@ async def test_what_landed_without_an_answer_is_found(
 
 @pytest.mark.parametrize(("names", "settings"), FORMS)
 async def test_what_never_landed_is_sent_again(rig: Rig, names: list[str], settings: dict[str, Any]) -> None:
-    sending = await prepared(rig, names, settings)
+    context = await prepared(rig, names, settings)
     await rig.sandbox.fault("facebook", "drop", "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     opened = len(rig.source.opened)
-    await PLATFORM.prepare(rig.connection(), sending)
-    await PLATFORM.publish(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), context)
+    await PLATFORM.publish(rig.connection(), context)
     assert len(await rig.posts()) == 1
     assert len(rig.source.opened) == opened
 
 
 async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
-    sending = await prepared(rig, [], {})
+    context = await prepared(rig, [], {})
     await rig.sandbox.fault("facebook", "accept_then_delay", "publish", seconds=2)
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    assert isinstance(await PLATFORM.confirm(rig.connection(), sending), Published)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
     assert len(await rig.posts()) == 1
 
 
 async def test_the_same_words_with_other_photos_are_another_post(rig: Rig) -> None:
     await publish(rig, ["a.jpg"], {})
     await publish(rig, [], {})
-    sending = await prepared(rig, ["b.jpg"], {})
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
+    context = await prepared(rig, ["b.jpg"], {})
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
 
 
 async def test_a_full_page_of_young_posts_settles_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,21 +240,21 @@ async def test_a_repeated_text_is_a_duplicate(rig: Rig) -> None:
 
 
 async def test_a_story_under_an_unknown_id_may_be_ours(rig: Rig) -> None:
-    sending = await prepared(rig, ["a.jpg"], {"contentType": "story"})
+    context = await prepared(rig, ["a.jpg"], {"contentType": "story"})
     young = {"data": [{"post_id": "1", "creation_time": str(int(datetime.now(UTC).timestamp()))}]}
     await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body=young)
-    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
     await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body={"error": "none"})
-    assert (await refused(PLATFORM.confirm(rig.connection(), sending))).code == "unreadable_answer"
+    assert (await refused(PLATFORM.confirm(rig.connection(), context))).code == "unreadable_answer"
 
 
 async def test_a_video_goes_on_where_it_stopped(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sandbox.platforms.facebook.videos.WINDOW", 1000)
-    sending = sending_of(rig, ["a.mp4"], {})
+    context = sending_of(rig, ["a.mp4"], {})
     async with httpx.AsyncClient(event_hooks={"request": [Stop(at=3)]}) as client:
-        assert (await refused(PLATFORM.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is Kind.TRANSIENT
     assert rig.saved[-1]["video"]["offset"] == 1000
-    before, again = len(rig.exchanges), resumed(rig, sending)
+    before, again = len(rig.exchanges), resumed(rig, context)
     beats: list[str] = []
     again.heartbeat = beats.append
     await PLATFORM.prepare(rig.connection(), again)
@@ -266,18 +266,18 @@ async def test_a_video_goes_on_where_it_stopped(rig: Rig, monkeypatch: pytest.Mo
 
 async def test_a_whole_upload_is_not_repeated(rig: Rig) -> None:
     for settings in ({}, {"contentType": "reel"}):
-        sending = await prepared(rig, ["a.mp4"], settings)
+        context = await prepared(rig, ["a.mp4"], settings)
         before = len(rig.exchanges)
-        await PLATFORM.prepare(rig.connection(), resumed(rig, sending))
+        await PLATFORM.prepare(rig.connection(), resumed(rig, context))
         assert len(rig.exchanges) == before
 
 
 async def test_a_reel_goes_on_at_the_byte_that_facebook_has(rig: Rig) -> None:
-    sending = sending_of(rig, ["a.mp4"], {"contentType": "reel"})
+    context = sending_of(rig, ["a.mp4"], {"contentType": "reel"})
     async with httpx.AsyncClient(event_hooks={"request": [Stop(at=3)]}) as client:
-        assert (await refused(PLATFORM.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
-    again = resumed(rig, sending)
-    async with rig.source.open(sending.draft.media[0]) as file:
+        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is Kind.TRANSIENT
+    again = resumed(rig, context)
+    async with rig.source.open(context.draft.media[0]) as file:
         token = rig.stored.access_token.get_secret_value()
         headers = {"Authorization": f"OAuth {token}", "offset": "0", "file_size": str(file.size)}
         part = (await file.read())[:700]
@@ -290,20 +290,20 @@ async def test_a_reel_goes_on_at_the_byte_that_facebook_has(rig: Rig) -> None:
 
 
 async def test_an_upload_that_ended_without_an_answer_is_not_repeated(rig: Rig) -> None:
-    sending = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
-    del sending.handles["video"]["done"]
+    context = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
+    del context.handles["video"]["done"]
     before = len(rig.exchanges)
-    await PLATFORM.prepare(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), context)
     assert [exchange.method for exchange in rig.exchanges[before:]] == ["GET"]
 
 
 async def test_an_upload_that_facebook_forgot_begins_anew(rig: Rig) -> None:
-    sending = sending_of(rig, ["a.mp4"], {})
-    async with rig.source.open(sending.draft.media[0]) as file:
-        sending.handles["video"] = {"id": "1", "session": "2", "size": file.size, "offset": 0, "end": file.size}
-    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).kind is Kind.TRANSIENT
-    await PLATFORM.prepare(rig.connection(), sending)
-    await PLATFORM.publish(rig.connection(), sending)
+    context = sending_of(rig, ["a.mp4"], {})
+    async with rig.source.open(context.draft.media[0]) as file:
+        context.handles["video"] = {"id": "1", "session": "2", "size": file.size, "offset": 0, "end": file.size}
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.TRANSIENT
+    await PLATFORM.prepare(rig.connection(), context)
+    await PLATFORM.publish(rig.connection(), context)
     assert len(await rig.posts()) == 1
 
 
@@ -334,9 +334,9 @@ async def uploaded(rig: Rig) -> list[str]:
     async with httpx.AsyncClient(transport=hosts) as client:
         line = rig.connection(client)
         line.wire.base_url = PLATFORM.base_url
-        sending = sending_of(rig, ["a.mp4"], {}, f"at {len(rig.exchanges)}")
-        await PLATFORM.prepare(line, sending)
-        await PLATFORM.publish(line, sending)
+        context = sending_of(rig, ["a.mp4"], {}, f"at {len(rig.exchanges)}")
+        await PLATFORM.prepare(line, context)
+        await PLATFORM.publish(line, context)
     bytes_to = [host for host, _, content in hosts.asked if b"video_file_chunk" in content]
     assert {host for host, _, content in hosts.asked if b"video_file_chunk" not in content} == {"graph.facebook.com"}
     return bytes_to
@@ -378,11 +378,11 @@ async def test_a_host_that_is_not_facebooks_own_is_sent_nothing(rig: Rig, named:
 
 async def test_a_video_that_stays_a_draft_is_not_called_public(rig: Rig) -> None:
     await rig.sandbox.switch_on("facebook", "videos_stay_drafts", rig.account.account_id)
-    sending = await prepared(rig, ["a.mp4"], {})
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
-    sending.started_at = datetime.now(UTC) - timedelta(minutes=11)
-    finding = await PLATFORM.confirm(rig.connection(), sending)
+    context = await prepared(rig, ["a.mp4"], {})
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
+    context.started_at = datetime.now(UTC) - timedelta(minutes=11)
+    finding = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(finding, Refused)
     assert (finding.error.kind, finding.error.code) == (Kind.REJECTED, "kept_as_draft")
     assert "Meta Business Suite" in finding.error.message
@@ -393,15 +393,15 @@ async def test_a_video_that_stays_a_draft_is_not_called_public(rig: Rig) -> None
 async def test_a_video_that_cannot_be_read_is_found_by_its_post(rig: Rig, form: dict[str, Any]) -> None:
     """The words are those of gitroomhq/postiz-app#1562."""
     await rig.sandbox.switch_on("facebook", "reads_refused", rig.account.account_id)
-    sending = await prepared(rig, ["a.mp4"], form)
-    error = await refused(PLATFORM.publish(rig.connection(), sending))
+    context = await prepared(rig, ["a.mp4"], form)
+    error = await refused(PLATFORM.publish(rig.connection(), context))
     assert (error.kind, error.code) == (Kind.UNCONFIRMED, "video_processing")
-    found = await PLATFORM.confirm(rig.connection(), sending)
+    found = await PLATFORM.confirm(rig.connection(), context)
     [post] = await rig.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
-    sending.taken = frozenset({post["platformPostId"]})
-    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
+    context.taken = frozenset({post["platformPostId"]})
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
 
 
 READY = {"video_status": "ready", "processing_phase": {"status": "complete"}}
@@ -440,13 +440,13 @@ async def test_a_video_is_public_only_if_facebook_says_so(rig: Rig, told: dict[s
 async def test_a_video_is_named_by_its_post(
     rig: Rig, form: dict[str, Any], finish: dict[str, str], told: str | None, post_id: str
 ) -> None:
-    sending = await prepared(rig, ["a.mp4"], form)
-    names = {"page": rig.account.user_id, "video": sending.handles["video"]["id"]}
+    context = await prepared(rig, ["a.mp4"], form)
+    names = {"page": rig.account.user_id, "video": context.handles["video"]["id"]}
     done = {"success": True, **{name: value.format(**names) for name, value in finish.items()}}
     public = {"status": READY, "published": True, "post_id": told and told.format(**names)}
     await rig.sandbox.fault("facebook", "reject", "publish", status=200, body=done)
     await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body=public)
-    published = await PLATFORM.publish(rig.connection(), sending)
+    published = await PLATFORM.publish(rig.connection(), context)
     assert published.platform_post_id == post_id.format(**names)
     assert PLATFORM.rules.post_id.matches(published.platform_post_id)
 
@@ -454,9 +454,9 @@ async def test_a_video_is_named_by_its_post(
 async def test_what_is_no_video_fails_in_processing(rig: Rig) -> None:
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     for settings in ({}, {"contentType": "reel"}):
-        sending = rig.sending("Hi", [media], settings=settings, started_at=datetime.now(UTC))
-        await PLATFORM.prepare(rig.connection(), sending)
-        error = await refused(PLATFORM.publish(rig.connection(), sending))
+        context = rig.context("Hi", [media], settings=settings, started_at=datetime.now(UTC))
+        await PLATFORM.prepare(rig.connection(), context)
+        error = await refused(PLATFORM.publish(rig.connection(), context))
         assert (error.kind, error.code) == (Kind.REJECTED, "video_processing_failed")
         assert "format" in error.message
         assert "video" not in rig.saved[-1]
@@ -465,12 +465,12 @@ async def test_what_is_no_video_fails_in_processing(rig: Rig) -> None:
 
 async def test_a_failure_that_was_looked_up_is_told_by_the_next_attempt(rig: Rig) -> None:
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
-    sending = rig.sending("Hi", [media], started_at=datetime.now(UTC))
-    await PLATFORM.prepare(rig.connection(), sending)
+    context = rig.context("Hi", [media], started_at=datetime.now(UTC))
+    await PLATFORM.prepare(rig.connection(), context)
     await rig.sandbox.fault("facebook", "accept_then_drop", "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
-    assert (await refused(PLATFORM.prepare(rig.connection(), resumed(rig, sending)))).code == "video_processing_failed"
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
+    assert (await refused(PLATFORM.prepare(rig.connection(), resumed(rig, context)))).code == "video_processing_failed"
 
 
 async def test_a_video_that_processes_long_is_looked_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -479,14 +479,14 @@ async def test_a_video_that_processes_long_is_looked_up_later(monkeypatch: pytes
     clock = [now]
     async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient(timeout=60) as client:
         rig = await open_account(Sandbox(url, client), "facebook")
-        sending = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
-        error = await refused(PLATFORM.publish(rig.connection(), sending))
+        context = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
+        error = await refused(PLATFORM.publish(rig.connection(), context))
         assert (error.kind, error.code) == (Kind.UNCONFIRMED, "video_processing")
-        assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
+        assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
         clock[0] += 10
-        found = await PLATFORM.confirm(rig.connection(), sending)
+        found = await PLATFORM.confirm(rig.connection(), context)
         assert isinstance(found, Published)
-        assert found.url == f"https://www.facebook.com/reel/{sending.handles['video']['id']}/"
+        assert found.url == f"https://www.facebook.com/reel/{context.handles['video']['id']}/"
 
 
 @pytest.mark.parametrize(
@@ -514,10 +514,10 @@ async def test_failures_before_the_publishing_request_are_told_apart(rig: Rig, f
 async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
     rig: Rig, status: int, body: Any, kind: Kind
 ) -> None:
-    sending = await prepared(rig, ["a.jpg"], {})
+    context = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("facebook", "reject", "publish", status=status, body=body)
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is kind
-    assert ("photos" in sending.handles) is (kind is not Kind.REJECTED)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is kind
+    assert ("photos" in context.handles) is (kind is not Kind.REJECTED)
 
 
 class Stop:
@@ -532,7 +532,7 @@ class Stop:
             raise httpx.ReadError("broken off")
 
 
-def resumed(rig: Rig, sending: Sending[Any]) -> Sending[Any]:
+def resumed(rig: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
     """Return the attempt as another worker would find it."""
     handles = rig.saved[-1] if rig.saved else {}
-    return Sending(sending.draft, handles, sending.save, sending.media, sending.target_id, sending.started_at)
+    return PublishContext(context.draft, handles, context.save, context.media, context.target_id, context.started_at)

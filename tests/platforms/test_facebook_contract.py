@@ -62,13 +62,13 @@ async def sent(rig: Rig, names: list[str], settings: dict[str, Any]) -> list[tup
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         line = rig.connection(client)
         media = [rig.sandbox.media(name, "what it shows") for name in names]
-        sending = rig.sending("Hi", media, settings=settings, started_at=datetime.now(UTC))
+        context = rig.context("Hi", media, settings=settings, started_at=datetime.now(UTC))
         if media:
-            await PLATFORM.prepare(line, sending)
-        published = await PLATFORM.publish(line, sending)
-        await PLATFORM.complete(line, sending, published)
+            await PLATFORM.prepare(line, context)
+        published = await PLATFORM.publish(line, context)
+        await PLATFORM.complete(line, context, published)
         if not settings.get("draft"):
-            assert isinstance(await PLATFORM.confirm(line, sending), Published)
+            assert isinstance(await PLATFORM.confirm(line, context), Published)
     return noted
 
 

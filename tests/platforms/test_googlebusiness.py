@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from platforms.base import Absent, Identity, Published, Refused, Sending, Unknown
+from platforms.base import Absent, Identity, PublishContext, Published, Refused, Unknown
 from platforms.errors import Kind, PlatformError
 from platforms.googlebusiness import PLATFORM, platform
 from platforms.googlebusiness.line import MOST_PAGES, call
@@ -51,16 +51,16 @@ async def refused(step: Awaitable[Any]) -> PlatformError:
     return caught.value
 
 
-async def publish(rig: Rig, sending: Sending[Any]) -> Published:
-    sending.started_at = datetime.now(UTC)
-    published = await PLATFORM.publish(rig.connection(), sending)
-    return await PLATFORM.complete(rig.connection(), sending, published)
+async def publish(rig: Rig, context: PublishContext[Any]) -> Published:
+    context.started_at = datetime.now(UTC)
+    published = await PLATFORM.publish(rig.connection(), context)
+    return await PLATFORM.complete(rig.connection(), context, published)
 
 
-async def lost(rig: Rig, sending: Sending[Any], fault: str) -> PlatformError:
+async def lost(rig: Rig, context: PublishContext[Any], fault: str) -> PlatformError:
     await rig.sandbox.fault("googlebusiness", fault, "publish")
-    sending.started_at = datetime.now(UTC)
-    return await refused(PLATFORM.publish(rig.connection(), sending))
+    context.started_at = datetime.now(UTC)
+    return await refused(PLATFORM.publish(rig.connection(), context))
 
 
 def answer(state: str, **more: Any) -> dict[str, Any]:
@@ -137,9 +137,9 @@ async def test_places_are_read_page_by_page_and_not_without_end(connect: Connect
     ],
 )
 async def test_every_kind_of_post(google: Rig, names: list[str], settings: dict[str, Any], kind: str) -> None:
-    sending = google.sending("Open late today", [google.sandbox.media(name) for name in names], settings=settings)
-    assert not PLATFORM.prepares(sending.draft)
-    published = await publish(google, sending)
+    context = google.context("Open late today", [google.sandbox.media(name) for name in names], settings=settings)
+    assert not PLATFORM.prepares(context.draft)
+    published = await publish(google, context)
     [post] = await google.posts()
     assert published.platform_post_id == post["platformPostId"]
     assert str(published.url).startswith("https://local.google.com/place?")
@@ -156,22 +156,22 @@ async def test_a_post_is_in_its_own_language_else_in_its_accounts(
     connect: Connect, account: str | None, post: str | None, sent: str
 ) -> None:
     rig = await connect("googlebusiness", credentials={"languageCode": account} if account else {})
-    published = await publish(rig, rig.sending("Hallo", settings={"languageCode": post} if post else {}))
+    published = await publish(rig, rig.context("Hallo", settings={"languageCode": post} if post else {}))
     body = await call(rig.connection(), "GET", f"/v4/{published.platform_post_id}")
     assert body["languageCode"] == sent
 
 
 async def test_what_is_not_known_of_the_place_is_asked_once(connect: Connect) -> None:
     rig = await connect("googlebusiness")
-    await publish(rig, rig.sending("One"))
+    await publish(rig, rig.context("One"))
     before = len(await rig.operations())
-    await publish(rig, rig.sending("Two"))
+    await publish(rig, rig.context("Two"))
     assert (await rig.operations())[before:] == ["publish"]
 
 
 async def test_another_location_of_the_account_can_be_named(google: Rig) -> None:
-    await publish(google, google.sending("Hi", settings={"locationId": f"locations/{google.account.user_id}"}))
-    error = await refused(PLATFORM.publish(google.connection(), google.sending("Hi", settings={"locationId": "7"})))
+    await publish(google, google.context("Hi", settings={"locationId": f"locations/{google.account.user_id}"}))
+    error = await refused(PLATFORM.publish(google.connection(), google.context("Hi", settings={"locationId": "7"})))
     assert (error.kind, error.code) == (Kind.REJECTED, "no_location")
     assert "locationId" in error.message
 
@@ -179,10 +179,10 @@ async def test_another_location_of_the_account_can_be_named(google: Rig) -> None
 @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
 @pytest.mark.parametrize("settings", [{}, {"event": EVENT}])
 async def test_what_landed_without_an_answer_is_found(google: Rig, fault: str, settings: dict[str, Any]) -> None:
-    await publish(google, google.sending("Something else"))
-    sending = google.sending("  Open\n late ", [google.sandbox.media("a.jpg")], settings=settings)
-    assert (await lost(google, sending, fault)).kind is Kind.UNCONFIRMED
-    found = await PLATFORM.confirm(google.connection(), sending)
+    await publish(google, google.context("Something else"))
+    context = google.context("  Open\n late ", [google.sandbox.media("a.jpg")], settings=settings)
+    assert (await lost(google, context, fault)).kind is Kind.UNCONFIRMED
+    found = await PLATFORM.confirm(google.connection(), context)
     [post, _] = await google.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
@@ -192,26 +192,26 @@ async def test_what_landed_without_an_answer_is_found(google: Rig, fault: str, s
 async def test_an_answer_that_comes_too_late_is_confirmed(google: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     assert (await lost_by_delay(google)).kind is Kind.UNCONFIRMED
-    sending = google.sending("Hi", started_at=datetime.now(UTC))
-    assert isinstance(await PLATFORM.confirm(google.connection(), sending), Published)
+    context = google.context("Hi", started_at=datetime.now(UTC))
+    assert isinstance(await PLATFORM.confirm(google.connection(), context), Published)
     assert len(await google.posts()) == 1
 
 
 async def lost_by_delay(google: Rig) -> PlatformError:
     await google.sandbox.fault("googlebusiness", "accept_then_delay", "publish", seconds=1)
-    return await refused(PLATFORM.publish(google.connection(), google.sending("Hi")))
+    return await refused(PLATFORM.publish(google.connection(), google.context("Hi")))
 
 
 async def test_what_never_landed_is_absent(google: Rig) -> None:
-    await publish(google, google.sending("Hi", settings={"event": EVENT}))
-    await publish(google, google.sending("Hello"))
-    sending = google.sending("Hi")
-    assert (await lost(google, sending, "drop")).kind is Kind.UNCONFIRMED
-    assert await PLATFORM.confirm(google.connection(), sending) == Absent()
-    assert await PLATFORM.confirm(google.connection(), google.sending("Hi")) == Absent()
-    other = google.sending("Hi", settings={"event": {**EVENT, "title": "Another"}}, started_at=datetime.now(UTC))
+    await publish(google, google.context("Hi", settings={"event": EVENT}))
+    await publish(google, google.context("Hello"))
+    context = google.context("Hi")
+    assert (await lost(google, context, "drop")).kind is Kind.UNCONFIRMED
+    assert await PLATFORM.confirm(google.connection(), context) == Absent()
+    assert await PLATFORM.confirm(google.connection(), google.context("Hi")) == Absent()
+    other = google.context("Hi", settings={"event": {**EVENT, "title": "Another"}}, started_at=datetime.now(UTC))
     assert await PLATFORM.confirm(google.connection(), other) == Absent()
-    later = google.sending("Hello", started_at=datetime.now(UTC) + timedelta(minutes=5))
+    later = google.context("Hello", started_at=datetime.now(UTC) + timedelta(minutes=5))
     assert await PLATFORM.confirm(google.connection(), later) == Absent()
 
 
@@ -230,33 +230,33 @@ async def test_of_several_alike_the_earliest_is_ours_in_whatever_order(google: R
 
     for posts in ([post(1, 300), post(2, 1), post(3, 50)], [post(3, 50), post(2, 1), {"name": "4", "summary": "Hi"}]):
         await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body={"localPosts": posts})
-        sending = google.sending("Hi", started_at=started)
-        assert await PLATFORM.confirm(google.connection(), sending) == Published("2", None)
+        context = google.context("Hi", started_at=started)
+        assert await PLATFORM.confirm(google.connection(), context) == Published("2", None)
 
 
 async def test_a_long_list_is_searched_page_by_page_and_not_without_end(google: Rig) -> None:
-    sending = google.sending("Hi", started_at=datetime.now(UTC))
+    context = google.context("Hi", started_at=datetime.now(UTC))
     endless = {"localPosts": [], "nextPageToken": "a"}
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=endless, times=5)
-    assert await PLATFORM.confirm(google.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(google.connection(), context) == Unknown()
     made = datetime.now(UTC).isoformat()
     ours = {"name": "7", "summary": "Hi", "createTime": made, "state": "LIVE", "searchUrl": "https://g.example/7"}
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=endless)
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body={"localPosts": [ours]})
-    assert await PLATFORM.confirm(google.connection(), sending) == Published("7", "https://g.example/7")
+    assert await PLATFORM.confirm(google.connection(), context) == Published("7", "https://g.example/7")
 
 
 @pytest.mark.parametrize("body", ["<html>", [], "null"])
 async def test_what_cannot_be_read_is_no_empty_list(google: Rig, body: Any) -> None:
-    sending = google.sending("Hi", started_at=datetime.now(UTC))
+    context = google.context("Hi", started_at=datetime.now(UTC))
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=body)
-    assert (await refused(PLATFORM.confirm(google.connection(), sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.confirm(google.connection(), context))).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize("body", ["<html>", {}, [], {"state": "LIVE"}])
 async def test_a_success_by_status_alone_is_unconfirmed(google: Rig, body: Any) -> None:
     await google.sandbox.fault("googlebusiness", "reject", "publish", status=200, body=body)
-    assert (await refused(PLATFORM.publish(google.connection(), google.sending("Hi")))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(google.connection(), google.context("Hi")))).kind is Kind.UNCONFIRMED
 
 
 NAME = "accounts/1/locations/2/localPosts/3"
@@ -271,62 +271,62 @@ async def test_a_post_is_watched_until_google_shows_it(google: Rig) -> None:
     await says(google, "confirm", "PROCESSING")
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=503)
     await says(google, "confirm", "LIVE", searchUrl="https://g.example/3")
-    shown = await publish(google, google.sending("Hi"))
+    shown = await publish(google, google.context("Hi"))
     assert shown == Published(NAME, "https://g.example/3")
 
 
 async def test_what_google_checks_for_long_is_not_public_yet(google: Rig) -> None:
-    sending = google.sending("Hi", started_at=datetime.now(UTC))
+    context = google.context("Hi", started_at=datetime.now(UTC))
     await says(google, "publish", "PROCESSING")
     for _ in range(len(platform.LOOKS) + 1):
         await says(google, "confirm", "PROCESSING")
-    error = await refused(PLATFORM.publish(google.connection(), sending))
+    error = await refused(PLATFORM.publish(google.connection(), context))
     assert (error.kind, error.code) == (Kind.UNCONFIRMED, "processing")
-    resumed = google.sending("Hi", started_at=sending.started_at, handles=google.saved[-1])
+    resumed = google.context("Hi", started_at=context.started_at, handles=google.saved[-1])
     assert await PLATFORM.confirm(google.connection(), resumed) == Unknown()
     await says(google, "confirm", "LIVE", searchUrl="https://g.example/3")
     assert await PLATFORM.confirm(google.connection(), resumed) == Published(NAME, "https://g.example/3")
 
 
 async def test_an_address_may_come_later(google: Rig) -> None:
-    sending = google.sending("Hi")
+    context = google.context("Hi")
     await says(google, "publish", "LIVE")
-    published = await PLATFORM.publish(google.connection(), sending)
+    published = await PLATFORM.publish(google.connection(), context)
     assert published == Published(NAME, None)
     for state, more, url in (
         ("REJECTED", {}, None),
         ("LIVE", {"searchUrl": "https://g.example/3"}, "https://g.example/3"),
     ):
         await says(google, "confirm", state, **more)
-        assert await PLATFORM.complete(google.connection(), sending, published) == Published(NAME, url)
+        assert await PLATFORM.complete(google.connection(), context, published) == Published(NAME, url)
     shown = Published(NAME, "https://g.example/3")
-    assert await PLATFORM.complete(google.connection(), sending, shown) is shown
+    assert await PLATFORM.complete(google.connection(), context, shown) is shown
 
 
 async def test_a_post_that_google_rejects_is_refused_whenever_it_says_so(google: Rig) -> None:
-    sending = google.sending("Hi", started_at=datetime.now(UTC))
+    context = google.context("Hi", started_at=datetime.now(UTC))
     await says(google, "publish", "REJECTED")
-    assert (await refused(PLATFORM.publish(google.connection(), sending))).code == "rejected"
+    assert (await refused(PLATFORM.publish(google.connection(), context))).code == "rejected"
     await says(google, "publish", "PROCESSING")
     await says(google, "confirm", "REJECTED")
-    error = await refused(PLATFORM.publish(google.connection(), sending))
+    error = await refused(PLATFORM.publish(google.connection(), context))
     assert (error.kind, error.code) == (Kind.REJECTED, "rejected")
     await says(google, "confirm", "REJECTED")
-    finding = await PLATFORM.confirm(google.connection(), sending)
+    finding = await PLATFORM.confirm(google.connection(), context)
     assert isinstance(finding, Refused)
     assert (finding.error.kind, "nobody" in finding.error.message) == (Kind.REJECTED, True)
 
 
 async def test_a_post_that_was_lost_and_then_rejected_is_refused(google: Rig) -> None:
-    sending = google.sending("Call +1 555 0100")
-    assert (await lost(google, sending, "accept_then_drop")).kind is Kind.UNCONFIRMED
-    assert isinstance(await PLATFORM.confirm(google.connection(), sending), Refused)
+    context = google.context("Call +1 555 0100")
+    assert (await lost(google, context, "accept_then_drop")).kind is Kind.UNCONFIRMED
+    assert isinstance(await PLATFORM.confirm(google.connection(), context), Refused)
 
 
 async def test_an_expired_token_is_renewed_and_the_post_made_once(google: Rig) -> None:
     before = google.stored.access_token
     await google.sandbox.fault("googlebusiness", "token_expired", "publish")
-    await publish(google, google.sending("Hi"))
+    await publish(google, google.context("Hi"))
     assert len(await google.posts()) == 1
     assert google.stored.access_token != before
     assert google.stored.account_id
@@ -336,7 +336,7 @@ async def test_a_connection_that_was_revoked_must_be_made_again(google: Rig, con
     google.stored = GoogleBusinessCredentials.model_validate(
         {"accessToken": "old", "refreshToken": "revoked", "accountId": "1", "locationId": "2"}
     )
-    error = await refused(PLATFORM.publish(google.connection(), google.sending("Hi")))
+    error = await refused(PLATFORM.publish(google.connection(), google.context("Hi")))
     assert (error.kind, error.code) == (Kind.AUTH, "invalid_grant")
     without = await connect("googlebusiness")
     await without.sandbox.fault("googlebusiness", "token_expired", "auth")
@@ -345,10 +345,10 @@ async def test_a_connection_that_was_revoked_must_be_made_again(google: Rig, con
 
 async def test_a_photo_that_google_cannot_fetch_is_tried_twice(google: Rig) -> None:
     media = google.sandbox.media("a.jpg").model_copy(update={"url": "http://127.0.0.1:9/a.jpg"})
-    sending = google.sending("Hi", [media])
-    assert (await refused(PLATFORM.publish(google.connection(), sending))).kind is Kind.TRANSIENT
+    context = google.context("Hi", [media])
+    assert (await refused(PLATFORM.publish(google.connection(), context))).kind is Kind.TRANSIENT
     assert google.saved == [{"photoFailures": 1}]
-    error = await refused(PLATFORM.publish(google.connection(), sending))
+    error = await refused(PLATFORM.publish(google.connection(), context))
     assert (error.kind, error.code) == (Kind.REJECTED, "photo_fetch_failed")
     assert await google.posts() == []
 
@@ -358,8 +358,8 @@ async def test_a_photo_that_google_cannot_fetch_is_tried_twice(google: Rig) -> N
 )
 async def test_failures_beside_the_publishing_request_are_told_apart(google: Rig, fault: str, kind: Kind) -> None:
     await google.sandbox.fault("googlebusiness", fault, "confirm")
-    sending = google.sending("Hi", started_at=datetime.now(UTC))
-    error = await refused(PLATFORM.confirm(google.connection(), sending))
+    context = google.context("Hi", started_at=datetime.now(UTC))
+    error = await refused(PLATFORM.confirm(google.connection(), context))
     assert error.kind is kind
     if kind is Kind.RATE_LIMITED:
         assert error.retry_after == timedelta(seconds=60)
@@ -368,7 +368,7 @@ async def test_failures_beside_the_publishing_request_are_told_apart(google: Rig
 async def test_an_unreachable_platform_has_done_nothing(google: Rig) -> None:
     connection = google.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, google.sending("Hi")))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, google.context("Hi")))).kind is Kind.TRANSIENT
 
 
 def test_names_may_be_written_whole_or_as_numbers() -> None:
@@ -387,7 +387,7 @@ async def test_a_location_that_several_accounts_list_is_one_location(connect: Co
     await rig.sandbox.switch_on("googlebusiness", condition, rig.account.account_id)
     assert (await PLATFORM.whoami(rig.connection())).user_id == rig.account.user_id
     assert rig.stored.account_id not in {"201", "202", "203"}, "the user's own account goes before groups"
-    result = await publish(rig, rig.sending("Found once"))
+    result = await publish(rig, rig.context("Found once"))
     assert result.url
 
 
@@ -399,34 +399,34 @@ async def test_what_the_operators_project_may_not_do_refuses_no_account(
     google: Rig, condition: str, code: str, said: str
 ) -> None:
     await google.sandbox.switch_on("googlebusiness", condition, google.account.account_id)
-    error = await refused(PLATFORM.publish(google.connection(), google.sending("Hi")))
+    error = await refused(PLATFORM.publish(google.connection(), google.context("Hi")))
     assert (error.kind, error.code) == (Kind.OPERATOR, code)
     assert said in error.message
 
 
 async def test_a_profile_in_a_bad_state_is_told_of_in_words(google: Rig) -> None:
     await google.sandbox.switch_on("googlebusiness", "account_restricted", google.account.account_id)
-    error = await refused(PLATFORM.publish(google.connection(), google.sending("Hi")))
+    error = await refused(PLATFORM.publish(google.connection(), google.context("Hi")))
     assert (error.kind, error.code) == (Kind.REJECTED, "operation_unsupported_under_account_condition")
 
 
 @pytest.mark.parametrize("state", ["SCHEDULED", "LOCAL_POST_STATE_UNSPECIFIED", None])
 async def test_only_a_state_that_shows_the_post_is_believed(google: Rig, state: str | None) -> None:
-    sending = google.sending("Soon")
-    published = await publish(google, sending)
+    context = google.context("Soon")
+    published = await publish(google, context)
     body = {"name": published.platform_post_id, **({"state": state} if state else {})}
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=body)
-    assert await PLATFORM.confirm(google.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(google.connection(), context) == Unknown()
 
 
 async def test_a_location_of_another_group_is_posted_on_as_that_group(google: Rig) -> None:
     await google.sandbox.switch_on("googlebusiness", "other_group", google.account.account_id)
-    sending = google.sending("In the other shop", settings={"locationId": "locations/777"})
-    published = await publish(google, sending)
+    context = google.context("In the other shop", settings={"locationId": "locations/777"})
+    published = await publish(google, context)
     assert published.platform_post_id.startswith("accounts/204/locations/777/localPosts/")
     assert google.stored.user_id == google.account.user_id, "the account's own location stays"
     before = await google.operations()
-    again = google.sending("Again there", settings={"locationId": "locations/777"}, handles=google.saved[-1])
+    again = google.context("Again there", settings={"locationId": "locations/777"}, handles=google.saved[-1])
     again.handles.pop("post")
     await publish(google, again)
     assert (await google.operations())[len(before) :] == ["publish"], "where it is was asked once"

@@ -57,9 +57,9 @@ async def sent(connect: Callable[..., Awaitable[Rig]]) -> list[httpx.Request]:
             {"event": EVENT, "callToAction": BUTTON},
             {"event": EVENT, "offer": OFFER},
         ):
-            sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")], settings=settings)
-            published = await PLATFORM.publish(rig.connection(client), sending)
-            await PLATFORM.complete(rig.connection(client), sending, published)
+            context = rig.context("Hi", [rig.sandbox.media("a.jpg")], settings=settings)
+            published = await PLATFORM.publish(rig.connection(client), context)
+            await PLATFORM.complete(rig.connection(client), context, published)
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.base import Absent, Editable, Published, Refused, ReportsQuota, Sending, Unknown
+from platforms.base import Absent, Editable, PublishContext, Published, Refused, ReportsQuota, Unknown
 from platforms.errors import Kind, PlatformError
 from platforms.http.untrusted import LONGEST_WAIT
 from platforms.registry import platforms
@@ -149,27 +149,27 @@ async def attempt(step: Awaitable[Any]) -> Any:
     return result
 
 
-async def all_steps(rig: Rig, client: httpx.AsyncClient, sending: Sending[Any]) -> None:
+async def all_steps(rig: Rig, client: httpx.AsyncClient, context: PublishContext[Any]) -> None:
     platform, line = rig.platform, rig.connection
     await attempt(platform.whoami(line(client)))
     if isinstance(platform, ReportsQuota):
         await attempt(platform.quota(line(client)))
-    prepared = [await attempt(platform.prepare(line(client), sending)) for _ in range(2)]
-    published = prepared[-1] or await attempt(platform.publish(line(client), sending))
-    finding = await attempt(platform.confirm(line(client), sending))
+    prepared = [await attempt(platform.prepare(line(client), context)) for _ in range(2)]
+    published = prepared[-1] or await attempt(platform.publish(line(client), context))
+    finding = await attempt(platform.confirm(line(client), context))
     assert isinstance(finding, Published | Absent | Unknown | Refused | PlatformError)
     if not isinstance(published, Published):
         published = Published("1234567890", None)
-    await attempt(platform.complete(line(client), sending, published))
+    await attempt(platform.complete(line(client), context, published))
     if isinstance(platform, Editable):
         await attempt(platform.edit(line(client), published, "edited"))
         await attempt(platform.confirm_edit(line(client), published, "edited"))
 
 
-def sendings(rig: Rig) -> Iterator[Sending[Any]]:
+def sendings(rig: Rig) -> Iterator[PublishContext[Any]]:
     for names, settings in FORMS[rig.platform.name]:
         media = [rig.sandbox.media(name) for name in names]
-        yield rig.sending("Sunset", media, settings=settings, started_at=datetime.now(UTC) - timedelta(minutes=1))
+        yield rig.context("Sunset", media, settings=settings, started_at=datetime.now(UTC) - timedelta(minutes=1))
 
 
 @pytest.fixture(params=sorted(platforms()))
@@ -185,9 +185,9 @@ async def rig(request: pytest.FixtureRequest, connect: Connect) -> Rig:
 @pytest.mark.parametrize("seeds", [range(start, start + 8) for start in range(0, 24, 8)], ids=str)
 async def test_one_wrong_value_ends_a_step_with_an_error_of_the_platform(rig: Rig, seeds: range) -> None:
     for seed in seeds:
-        for sending in sendings(rig):
+        for context in sendings(rig):
             async with httpx.AsyncClient(transport=Mutating(seed)) as client:
-                await all_steps(rig, client, sending)
+                await all_steps(rig, client, context)
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 429, 503])
@@ -197,16 +197,16 @@ async def test_an_answer_of_any_shape_ends_a_step_with_an_error_of_the_platform(
     bodies += [json.dumps(dict.fromkeys(names, value)).encode() for value in VALUES]
     for number, body in enumerate(bodies):
         headers = HEADERS[number % len(HEADERS)]
-        for sending in sendings(rig):
+        for context in sendings(rig):
             async with httpx.AsyncClient(transport=Constant(status, body, headers)) as client:
-                await all_steps(rig, client, sending)
+                await all_steps(rig, client, context)
 
 
 async def test_an_answer_that_cannot_be_read_is_unconfirmed_once_something_may_be_public(connect: Connect) -> None:
     rig = await connect("twitter")
-    sending = rig.sending("Sunset")
+    context = rig.context("Sunset")
     async with httpx.AsyncClient(transport=Constant(201, b'{"data": [1]}', {})) as client:
-        error = await attempt(rig.platform.publish(rig.connection(client), sending))
+        error = await attempt(rig.platform.publish(rig.connection(client), context))
         assert error.kind is Kind.UNCONFIRMED
         error = await attempt(rig.platform.whoami(rig.connection(client)))
         assert error.kind is Kind.TRANSIENT

@@ -80,11 +80,11 @@ async def test_every_request_of_a_post_uses_names_that_its_edge_knows(connect: C
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         line = rig.connection(client)
         settings = {"firstComment": "first"}
-        sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.mp4")], settings=settings)
-        await PLATFORM.prepare(line, sending)
-        published = await PLATFORM.publish(line, sending)
-        await PLATFORM.complete(line, sending, published)
-        assert isinstance(await PLATFORM.confirm(line, sending), Published)
+        context = rig.context("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.mp4")], settings=settings)
+        await PLATFORM.prepare(line, context)
+        published = await PLATFORM.publish(line, context)
+        await PLATFORM.complete(line, context, published)
+        assert isinstance(await PLATFORM.confirm(line, context), Published)
 
     posts = [(edge, names) for method, edge, names in sent if method == "POST"]
     assert [edge for edge, _ in posts] == ["media", "media", "media", "media_publish", "comments"]

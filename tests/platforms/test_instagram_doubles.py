@@ -27,13 +27,13 @@ async def rig(connect: Callable[..., Awaitable[Rig]]) -> Rig:
 
 
 async def prepared(rig: Rig, names: list[str], settings: dict[str, Any]) -> Any:
-    sending = rig.sending("  Sunset\n", [rig.sandbox.media(name) for name in names], settings=settings)
-    await PLATFORM.prepare(rig.connection(), sending)
-    return sending
+    context = rig.context("  Sunset\n", [rig.sandbox.media(name) for name in names], settings=settings)
+    await PLATFORM.prepare(rig.connection(), context)
+    return context
 
 
-async def send(rig: Rig, sending: Any, client: httpx.AsyncClient | None = None) -> PlatformError:
-    return await refused(PLATFORM.publish(rig.connection(client), sending))
+async def send(rig: Rig, context: Any, client: httpx.AsyncClient | None = None) -> PlatformError:
+    return await refused(PLATFORM.publish(rig.connection(client), context))
 
 
 @pytest.mark.parametrize(("names", "settings"), FORMS)
@@ -41,10 +41,10 @@ async def send(rig: Rig, sending: Any, client: httpx.AsyncClient | None = None) 
 async def test_what_landed_without_an_answer_is_found(
     rig: Rig, names: list[str], settings: dict[str, Any], fault: str
 ) -> None:
-    sending = await prepared(rig, names, settings)
+    context = await prepared(rig, names, settings)
     await rig.sandbox.fault("instagram", fault, "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    found = await PLATFORM.confirm(rig.connection(), sending)
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    found = await PLATFORM.confirm(rig.connection(), context)
     [post] = await rig.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
@@ -53,10 +53,10 @@ async def test_what_landed_without_an_answer_is_found(
 
 async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-    sending = await prepared(rig, ["a.jpg"], {})
+    context = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("instagram", "accept_then_delay", "publish", seconds=1)
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    found = await PLATFORM.confirm(rig.connection(), sending)
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     assert len(await rig.posts()) == 1
 
@@ -65,33 +65,33 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
 async def test_what_never_landed_is_sent_again_from_the_same_container(
     rig: Rig, names: list[str], settings: dict[str, Any]
 ) -> None:
-    sending = await prepared(rig, names, settings)
+    context = await prepared(rig, names, settings)
     await rig.sandbox.fault("instagram", "drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    before = sending.handles["containers"]["post"]["id"]
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
-    await PLATFORM.prepare(rig.connection(), sending)
-    await PLATFORM.publish(rig.connection(), sending)
-    assert sending.handles["containers"]["post"]["id"] == before
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    before = context.handles["containers"]["post"]["id"]
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
+    await PLATFORM.prepare(rig.connection(), context)
+    await PLATFORM.publish(rig.connection(), context)
+    assert context.handles["containers"]["post"]["id"] == before
     assert len(await rig.posts()) == 1
 
 
 async def test_a_container_that_was_published_publishes_nothing_more(rig: Rig) -> None:
-    sending = await prepared(rig, ["a.jpg"], {})
-    first = await PLATFORM.publish(rig.connection(), sending)
-    await PLATFORM.prepare(rig.connection(), sending)
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    found = await PLATFORM.confirm(rig.connection(), sending)
+    context = await prepared(rig, ["a.jpg"], {})
+    first = await PLATFORM.publish(rig.connection(), context)
+    await PLATFORM.prepare(rig.connection(), context)
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == first.platform_post_id
     assert len(await rig.posts()) == 1
 
 
 async def test_a_repeat_refused_in_unknown_words_is_confirmed(rig: Rig) -> None:
-    sending = await prepared(rig, ["a.jpg"], {})
-    await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig, ["a.jpg"], {})
+    await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=graph_error(100, None))
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
 
 
 @pytest.mark.parametrize(
@@ -120,17 +120,17 @@ async def test_a_repeat_refused_in_unknown_words_is_confirmed(rig: Rig) -> None:
 async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
     rig: Rig, status: int, body: Any, kind: Kind
 ) -> None:
-    sending = await prepared(rig, ["a.jpg"], {})
+    context = await prepared(rig, ["a.jpg"], {})
     body = graph_error(*body) if isinstance(body, tuple) else body
     await rig.sandbox.fault("instagram", "reject", "publish", status=status, body=body)
-    assert (await send(rig, sending)).kind is kind
+    assert (await send(rig, context)).kind is kind
 
 
 async def test_a_platform_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
-    sending = await prepared(rig, ["a.jpg"], {})
+    context = await prepared(rig, ["a.jpg"], {})
     connection = rig.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, context))).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize(
@@ -140,13 +140,13 @@ async def test_a_platform_that_cannot_be_reached_has_done_nothing(rig: Rig) -> N
 async def test_failures_beside_the_publishing_request_are_told_apart(
     rig: Rig, fault: str, kind: Kind, operation: str
 ) -> None:
-    sending = await prepared(rig, ["a.jpg"], {})
-    await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig, ["a.jpg"], {})
+    await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("instagram", fault, operation, seconds=180)
     step = (
-        PLATFORM.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("b.jpg")]))
+        PLATFORM.prepare(rig.connection(), rig.context("Hi", [rig.sandbox.media("b.jpg")]))
         if operation == "prepare"
-        else PLATFORM.confirm(rig.connection(), sending)
+        else PLATFORM.confirm(rig.connection(), context)
     )
     error = await refused(step)
     assert error.kind is kind
@@ -157,49 +157,49 @@ async def test_failures_beside_the_publishing_request_are_told_apart(
 
 @pytest.mark.parametrize("status_code", ["ERROR", "EXPIRED"])
 async def test_a_container_that_failed_is_built_anew(rig: Rig, status_code: str) -> None:
-    sending = await prepared(rig, ["a.jpg", "b.jpg"], {})
+    context = await prepared(rig, ["a.jpg", "b.jpg"], {})
     await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"status_code": status_code})
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     assert rig.saved[-1]["containers"] == {}
-    assert (await send(rig, sending)).code == "no_container"
-    await PLATFORM.prepare(rig.connection(), sending)
-    await PLATFORM.publish(rig.connection(), sending)
+    assert (await send(rig, context)).code == "no_container"
+    await PLATFORM.prepare(rig.connection(), context)
+    await PLATFORM.publish(rig.connection(), context)
     assert len(await rig.posts()) == 1
 
 
 async def test_a_container_that_is_gone_is_looked_for_among_the_posts(rig: Rig) -> None:
-    sending = await prepared(rig, ["a.jpg"], {})
+    context = await prepared(rig, ["a.jpg"], {})
     gone = {"platform": "instagram", "fault": "reject", "status": 400, "body": graph_error(100, 33)}
     await rig.sandbox.control("POST", "faults", {**gone, "operation": "prepare"})
-    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown(), "what cannot be read may be public"
-    published = await PLATFORM.publish(rig.connection(), sending)
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown(), "what cannot be read may be public"
+    published = await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.control("POST", "faults", {**gone, "operation": "confirm"})
-    found = await PLATFORM.confirm(rig.connection(), sending)
+    found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == published.platform_post_id
 
 
 async def test_a_post_that_is_public_but_not_listed_yet_stays_unknown(rig: Rig) -> None:
-    sending = await prepared(rig, ["a.jpg"], {})
+    context = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"status_code": "PUBLISHED"})
-    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
 
 
 async def test_the_newest_post_of_the_same_caption_is_ours(rig: Rig) -> None:
     for names, text in ((["a.jpg"], "Sunset"), (["b.jpg"], "Sunrise")):
-        other = rig.sending(text, [rig.sandbox.media(name) for name in names])
+        other = rig.context(text, [rig.sandbox.media(name) for name in names])
         await PLATFORM.prepare(rig.connection(), other)
         await PLATFORM.publish(rig.connection(), other)
-    sending = await prepared(rig, ["c.jpg"], {})
+    context = await prepared(rig, ["c.jpg"], {})
     await rig.sandbox.fault("instagram", "accept_then_drop", "publish")
-    await send(rig, sending)
-    found = await PLATFORM.confirm(rig.connection(), sending)
+    await send(rig, context)
+    found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
 
 
 async def test_without_a_container_nothing_was_published(rig: Rig) -> None:
-    assert await PLATFORM.confirm(rig.connection(), rig.sending("Hi", [rig.sandbox.media("a.jpg")])) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), rig.context("Hi", [rig.sandbox.media("a.jpg")])) == Absent()
 
 
 def graph_error(code: int, subcode: int | None) -> dict[str, Any]:
@@ -210,49 +210,49 @@ async def test_a_container_that_cannot_be_read_is_published_all_the_same(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await rig.sandbox.switch_on("instagram", "reads_refused", rig.account.account_id)
-    sending = rig.sending("Read by nobody", [rig.sandbox.media("a.jpg")])
-    error = await refused(PLATFORM.prepare(rig.connection(), sending))
+    context = rig.context("Read by nobody", [rig.sandbox.media("a.jpg")])
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert error.kind is Kind.NOT_READY
-    made = sending.handles["containers"]
+    made = context.handles["containers"]
     monkeypatch.setattr("platforms.meta.containers.UNREADABLE_FOR", timedelta(0))
-    await PLATFORM.prepare(rig.connection(), sending)
-    assert sending.handles["containers"] == made, "nothing is built again"
-    published = await PLATFORM.publish(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), context)
+    assert context.handles["containers"] == made, "nothing is built again"
+    published = await PLATFORM.publish(rig.connection(), context)
     assert len(await rig.posts()) == 1
-    found = await PLATFORM.confirm(rig.connection(), sending)
+    found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == published.platform_post_id
 
 
 async def test_a_post_that_is_refused_although_it_is_public_is_found(rig: Rig) -> None:
-    sending = await prepared(rig, ["a.jpg"], {})
+    context = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.switch_on("instagram", "publishes_and_refuses", rig.account.account_id)
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    assert isinstance(await PLATFORM.confirm(rig.connection(), sending), Published)
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
 
 
 async def test_a_block_that_lasts_is_believed_after_a_minute(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    sending = await prepared(rig, ["a.jpg"], {})
+    context = await prepared(rig, ["a.jpg"], {})
     blocked = graph_error(4, 2207051)
     await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=blocked, times=2)
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
-    assert (await send(rig, sending)).kind is Kind.REJECTED
+    assert (await send(rig, context)).kind is Kind.REJECTED
 
 
 async def test_a_status_that_says_error_without_a_code_is_one(rig: Rig) -> None:
-    sending = rig.sending("Broken", [rig.sandbox.media("a.jpg")])
+    context = rig.context("Broken", [rig.sandbox.media("a.jpg")])
     body = {"status_code": "", "status": "Error: Media download has failed. 2207052"}
     await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"id": "17"})
     await rig.sandbox.fault("instagram", "reject", "confirm", status=200, body=body)
-    error = await refused(PLATFORM.prepare(rig.connection(), sending))
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "2207052")
 
 
 async def test_an_app_that_meta_has_blocked_is_the_operators_to_mend(rig: Rig) -> None:
     await rig.sandbox.switch_on("instagram", "app_refused", rig.account.account_id)
-    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("a.jpg")])))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", [rig.sandbox.media("a.jpg")])))
     assert error.kind is Kind.OPERATOR
 
 
@@ -260,30 +260,30 @@ async def test_an_app_that_meta_has_blocked_is_the_operators_to_mend(rig: Rig) -
 async def test_a_reel_that_is_public_and_never_listed_is_published_without_an_address(
     rig: Rig, settings: dict[str, Any]
 ) -> None:
-    sending = await prepared(rig, ["a.mp4"], settings)
+    context = await prepared(rig, ["a.mp4"], settings)
     await rig.sandbox.switch_on("instagram", "reels_unlisted", rig.account.account_id)
     await rig.sandbox.fault("instagram", "accept_then_drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    sending.started_at = datetime.now(UTC) - timedelta(minutes=9)
-    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown(), "lists may lag behind"
-    sending.started_at -= timedelta(minutes=2)
-    assert await PLATFORM.confirm(rig.connection(), sending) == Unlisted()
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    context.started_at = datetime.now(UTC) - timedelta(minutes=9)
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown(), "lists may lag behind"
+    context.started_at -= timedelta(minutes=2)
+    assert await PLATFORM.confirm(rig.connection(), context) == Unlisted()
     await rig.sandbox.clear_conditions("instagram")
-    assert isinstance(await PLATFORM.confirm(rig.connection(), sending), Published)
+    assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
 
 
 async def test_a_video_that_cannot_be_processed_is_the_posts_fault(rig: Rig) -> None:
     await rig.sandbox.switch_on("instagram", "videos_unprocessable", rig.account.account_id)
     for _ in ("status_code says ERROR", "status_code is empty"):
-        error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("a.mp4")])))
+        error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", [rig.sandbox.media("a.mp4")])))
         assert (error.kind, error.code) == (Kind.REJECTED, "2207085")
         await rig.sandbox.switch_on("instagram", "state_unnamed", rig.account.account_id)
 
 
 async def test_a_limit_of_instagrams_own_is_waited_out(rig: Rig) -> None:
     """Instagram words it as code 80002 with status 400, and names the minutes in a header."""
-    sending = await prepared(rig, ["a.jpg"], {})
+    context = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("instagram", "rate_limited", "publish", seconds=420)
-    error = await send(rig, sending)
+    error = await send(rig, context)
     assert (error.kind, error.status, error.code) == (Kind.RATE_LIMITED, 400, "80002")
     assert error.retry_after == timedelta(minutes=7)

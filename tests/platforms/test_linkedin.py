@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from platforms.base import Absent, Published, Sending, Unknown
+from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.codes import known_codes
 from platforms.errors import DUPLICATE, Kind, PlatformError
 from platforms.linkedin import PLATFORM, lookup, media, platform
@@ -40,11 +40,11 @@ async def li(connect: Connect) -> Rig:
     return await connect("linkedin")
 
 
-async def publish(rig: Rig, sending: Sending[Any]) -> Published:
-    if PLATFORM.prepares(sending.draft):
-        await PLATFORM.prepare(rig.connection(), sending)
-    published = await PLATFORM.publish(rig.connection(), sending)
-    return await PLATFORM.complete(rig.connection(), sending, published)
+async def publish(rig: Rig, context: PublishContext[Any]) -> Published:
+    if PLATFORM.prepares(context.draft):
+        await PLATFORM.prepare(rig.connection(), context)
+    published = await PLATFORM.publish(rig.connection(), context)
+    return await PLATFORM.complete(rig.connection(), context, published)
 
 
 async def refused(step: Awaitable[Any]) -> PlatformError:
@@ -53,8 +53,8 @@ async def refused(step: Awaitable[Any]) -> PlatformError:
     return caught.value
 
 
-def ago(sending: Sending[Any], minutes: float) -> None:
-    sending.handles[platform.SENT_AT] = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
+def ago(context: PublishContext[Any], minutes: float) -> None:
+    context.handles[platform.SENT_AT] = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
 
 
 async def test_says_whose_token_it_is(li: Rig) -> None:
@@ -87,7 +87,7 @@ async def test_an_answer_without_an_identity_is_asked_again(li: Rig) -> None:
 )
 async def test_a_text_is_one_request_and_reads_as_written(li: Rig, text: str) -> None:
     before = await li.operations()
-    result = await publish(li, li.sending(text))
+    result = await publish(li, li.context(text))
     assert (await li.operations())[len(before) :] == ["publish"]
     [post] = await li.posts()
     assert (post["platformPostId"], post["text"]) == (result.platform_post_id, text)
@@ -95,7 +95,7 @@ async def test_a_text_is_one_request_and_reads_as_written(li: Rig, text: str) ->
 
 
 async def test_a_mention_is_written_as_linkedin_knows_it(li: Rig) -> None:
-    await publish(li, li.sending(f"Thanks @[Acme Inc.]({PAGE})!"))
+    await publish(li, li.context(f"Thanks @[Acme Inc.]({PAGE})!"))
     assert (await li.posts())[0]["text"] == "Thanks Acme Inc.!"
 
 
@@ -105,9 +105,9 @@ async def test_a_mention_is_written_as_linkedin_knows_it(li: Rig) -> None:
 )
 async def test_publishes_every_kind_of_media(li: Rig, page: dict[str, Any], as_page: bool, names: list[str]) -> None:
     items = [li.sandbox.media(name, "what it shows") for name in names]
-    sending = li.sending("With media", items, settings=page if as_page else {})
-    assert PLATFORM.check(sending.draft, li.account) == []
-    result = await publish(li, sending)
+    context = li.context("With media", items, settings=page if as_page else {})
+    assert PLATFORM.check(context.draft, li.account) == []
+    result = await publish(li, context)
     [post] = await li.posts()
     assert (post["platformPostId"], post["mediaCount"]) == (result.platform_post_id, len(names))
     assert result.platform_post_id.startswith("urn:li:ugcPost:" if names == ["a.mp4"] else "urn:li:share:")
@@ -118,86 +118,86 @@ async def test_an_article_shows_what_it_is_given(li: Rig, thumbnail: str | None)
     article: dict[str, Any] = {"source": "https://example.com/a", "title": "A page", "description": "Read it"}
     if thumbnail:
         article["thumbnail"] = li.sandbox.media(thumbnail).url
-    sending = li.sending("Look", settings={"article": article})
-    assert PLATFORM.prepares(sending.draft) is bool(thumbnail)
-    await publish(li, sending)
+    context = li.context("Look", settings={"article": article})
+    assert PLATFORM.prepares(context.draft) is bool(thumbnail)
+    await publish(li, context)
     feed = await li.sandbox.control("GET", "feed?platform=linkedin&count=1")
     assert feed["cards"][0]["note"] == "A page · https://example.com/a"
 
 
 async def test_a_poll_asks_its_question(li: Rig) -> None:
     poll = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"], "duration": "ONE_DAY"}
-    sending = li.sending("Look", settings={"poll": poll})
-    assert not PLATFORM.prepares(sending.draft)
-    assert PLATFORM.check(sending.draft, li.account) == []
-    await publish(li, sending)
+    context = li.context("Look", settings={"poll": poll})
+    assert not PLATFORM.prepares(context.draft)
+    assert PLATFORM.check(context.draft, li.account) == []
+    await publish(li, context)
     [card] = (await li.sandbox.control("GET", "feed?platform=linkedin&count=1"))["cards"]
     assert card["note"] == "Tea · Coffee"
 
 
 async def test_an_article_can_be_left_out(li: Rig) -> None:
     article = {"source": "https://example.com/a", "title": "A page", "thumbnail": "https://cdn.example.com/card.jpg"}
-    sending = li.sending("Look", settings={"article": article, "disableLinkPreview": True})
-    assert not PLATFORM.prepares(sending.draft)
-    await publish(li, sending)
+    context = li.context("Look", settings={"article": article, "disableLinkPreview": True})
+    assert not PLATFORM.prepares(context.draft)
+    await publish(li, context)
     assert (await li.sandbox.control("GET", "feed?platform=linkedin&count=1"))["cards"][0]["note"] is None
 
 
 class TestFirstComment:
     async def test_it_follows_the_post_once(self, li: Rig, page: dict[str, Any]) -> None:
-        sending = li.sending("Post", settings={"firstComment": "And more", **page})
-        result = await publish(li, sending)
+        context = li.context("Post", settings={"firstComment": "And more", **page})
+        result = await publish(li, context)
         assert result.warning is None
-        await PLATFORM.complete(li.connection(), sending, result)
+        await PLATFORM.complete(li.connection(), context, result)
         assert await comments(li, result.platform_post_id) == ["And more"]
 
     @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500", "drop"])
     async def test_one_whose_answer_was_lost_is_told_of_and_not_repeated(
         self, li: Rig, page: dict[str, Any], fault: str
     ) -> None:
-        sending = li.sending("Post", settings={"firstComment": "And more", **page})
+        context = li.context("Post", settings={"firstComment": "And more", **page})
         await li.sandbox.fault("linkedin", fault, "edit")
-        result = await publish(li, sending)
+        result = await publish(li, context)
         assert result.warning is not None
         assert "not known" in result.warning
-        again = li.sending("Post", settings={"firstComment": "And more"}, handles=li.saved[-1])
+        again = li.context("Post", settings={"firstComment": "And more"}, handles=li.saved[-1])
         assert (await PLATFORM.complete(li.connection(), again, result)).warning == result.warning
         assert len(await comments(li, result.platform_post_id)) == (0 if fault == "drop" else 1)
 
     async def test_a_refusal_becomes_a_warning_and_a_throttle_is_tried_again(
         self, li: Rig, page: dict[str, Any]
     ) -> None:
-        sending = li.sending("Post", settings={"firstComment": "And more", **page})
+        context = li.context("Post", settings={"firstComment": "And more", **page})
         await li.sandbox.fault("linkedin", "rate_limited", "edit")
-        await PLATFORM.publish(li.connection(), sending)
+        await PLATFORM.publish(li.connection(), context)
         [post] = await li.posts()
         done = lookup.published(post["platformPostId"])
-        assert (await refused(PLATFORM.complete(li.connection(), sending, done))).kind is Kind.RATE_LIMITED
+        assert (await refused(PLATFORM.complete(li.connection(), context, done))).kind is Kind.RATE_LIMITED
         await li.sandbox.fault("linkedin", "reject", "edit", status=403, body={"status": 403, "code": "ACCESS_DENIED"})
-        warned = await PLATFORM.complete(li.connection(), sending, done)
+        warned = await PLATFORM.complete(li.connection(), context, done)
         assert warned.warning is not None
         assert warned.warning.startswith("The first comment was not added: LinkedIn does not allow this")
-        assert (await PLATFORM.complete(li.connection(), sending, done)).warning == warned.warning
+        assert (await PLATFORM.complete(li.connection(), context, done)).warning == warned.warning
         assert await comments(li, done.platform_post_id) == []
 
     async def test_an_app_without_the_product_for_comments_writes_them_by_the_older_api(
         self, li: Rig, page: dict[str, Any]
     ) -> None:
         await li.sandbox.switch_on("linkedin", "no_comments_product", li.account.account_id)
-        result = await publish(li, li.sending("Post", settings={"firstComment": "And more", **page}))
+        result = await publish(li, li.context("Post", settings={"firstComment": "And more", **page}))
         assert result.warning is None
         assert await comments(li, result.platform_post_id) == ["And more"]
 
     async def test_the_older_api_is_no_second_try_of_what_may_have_landed(self, li: Rig, page: dict[str, Any]) -> None:
         await li.sandbox.switch_on("linkedin", "no_comments_product", li.account.account_id)
         await li.sandbox.fault("linkedin", "accept_then_drop", "edit")
-        result = await publish(li, li.sending("Post", settings={"firstComment": "And more", **page}))
+        result = await publish(li, li.context("Post", settings={"firstComment": "And more", **page}))
         assert "not known" in (result.warning or "")
         assert await comments(li, result.platform_post_id) == []
 
     async def test_comments_that_are_not_allowed_at_all_say_which_permission_is_missing(self, li: Rig) -> None:
         await li.sandbox.switch_on("linkedin", "no_comments", li.account.account_id)
-        result = await publish(li, li.sending("Post", settings={"firstComment": "And more"}))
+        result = await publish(li, li.context("Post", settings={"firstComment": "And more"}))
         assert "w_member_social_feed" in (result.warning or "")
 
 
@@ -223,19 +223,19 @@ class TestLostAnswers:
         fault: str,
     ) -> None:
         settings = page if as_page else {}
-        sending = li.sending("It (has) landed #here", [li.sandbox.media(name) for name in names], settings=settings)
+        context = li.context("It (has) landed #here", [li.sandbox.media(name) for name in names], settings=settings)
         if names:
-            await PLATFORM.prepare(li.connection(), sending)
+            await PLATFORM.prepare(li.connection(), context)
         await li.sandbox.fault("linkedin", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
             patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-            assert (await refused(PLATFORM.publish(li.connection(), sending))).kind is Kind.UNCONFIRMED
+            assert (await refused(PLATFORM.publish(li.connection(), context))).kind is Kind.UNCONFIRMED
         # As after a crash: nothing is known but what was saved.
-        sending.handles = li.saved[-1]
-        found = await PLATFORM.confirm(li.connection(), sending)
+        context.handles = li.saved[-1]
+        found = await PLATFORM.confirm(li.connection(), context)
         if not settings:
             assert found == Absent()
-            found = await PLATFORM.publish(li.connection(), sending)
+            found = await PLATFORM.publish(li.connection(), context)
         [post] = await li.posts()
         assert isinstance(found, Published)
         assert replace(found, warning=None) == lookup.published(post["platformPostId"])
@@ -244,75 +244,75 @@ class TestLostAnswers:
     @pytest.mark.parametrize("as_page", [False, True])
     async def test_what_never_landed_is_sent_again(self, li: Rig, page: dict[str, Any], as_page: bool) -> None:
         settings = page if as_page else {}
-        sending = li.sending("Lost on the way", settings=settings)
+        context = li.context("Lost on the way", settings=settings)
         await li.sandbox.fault("linkedin", "drop", "publish")
-        assert (await refused(PLATFORM.publish(li.connection(), sending))).kind is Kind.UNCONFIRMED
-        assert await PLATFORM.confirm(li.connection(), sending) == Absent()
-        result = await PLATFORM.publish(li.connection(), sending)
+        assert (await refused(PLATFORM.publish(li.connection(), context))).kind is Kind.UNCONFIRMED
+        assert await PLATFORM.confirm(li.connection(), context) == Absent()
+        result = await PLATFORM.publish(li.connection(), context)
         assert [post["platformPostId"] for post in await li.posts()] == [result.platform_post_id]
 
     async def test_an_answer_without_an_id_is_unconfirmed(self, li: Rig) -> None:
         await li.sandbox.fault("linkedin", "reject", "publish", status=201, body="")
-        assert (await refused(PLATFORM.publish(li.connection(), li.sending("Hi")))).code == "no_id"
+        assert (await refused(PLATFORM.publish(li.connection(), li.context("Hi")))).code == "no_id"
 
     async def test_a_conflict_is_looked_into(self, li: Rig) -> None:
         await li.sandbox.fault("linkedin", "reject", "publish", status=409, body={"status": 409, "code": "CONFLICT"})
-        assert (await refused(PLATFORM.publish(li.connection(), li.sending("Hi")))).kind is Kind.UNCONFIRMED
+        assert (await refused(PLATFORM.publish(li.connection(), li.context("Hi")))).kind is Kind.UNCONFIRMED
 
     async def test_a_post_that_repeats_an_older_one_is_refused(self, li: Rig) -> None:
-        first = await publish(li, li.sending("The same"))
-        error = await refused(publish(li, li.sending("The same")))
+        first = await publish(li, li.context("The same"))
+        error = await refused(publish(li, li.context("The same")))
         assert (error.kind, error.code) == (Kind.REJECTED, DUPLICATE)
         assert first.platform_post_id in error.message
         assert platform.SENT_AT not in li.saved[-1]
 
     async def test_nothing_is_sent_once_linkedin_may_have_forgotten(self, li: Rig) -> None:
-        sending = li.sending("Long ago")
-        ago(sending, 9)
+        context = li.context("Long ago")
+        ago(context, 9)
         before = await li.operations()
-        assert await PLATFORM.confirm(li.connection(), sending) == Unknown(final=True)
-        assert (await refused(PLATFORM.publish(li.connection(), sending))).kind is Kind.UNCONFIRMED
+        assert await PLATFORM.confirm(li.connection(), context) == Unknown(final=True)
+        assert (await refused(PLATFORM.publish(li.connection(), context))).kind is Kind.UNCONFIRMED
         assert await li.operations() == before
 
     async def test_a_page_can_be_read_at_any_time(self, li: Rig, page: dict[str, Any]) -> None:
-        sending = li.sending("Long ago", settings=page)
-        ago(sending, 9)
-        assert await PLATFORM.confirm(li.connection(), sending) == Absent()
-        await PLATFORM.publish(li.connection(), sending)
-        ago(sending, 9)
-        found = await PLATFORM.confirm(li.connection(), sending)
+        context = li.context("Long ago", settings=page)
+        ago(context, 9)
+        assert await PLATFORM.confirm(li.connection(), context) == Absent()
+        await PLATFORM.publish(li.connection(), context)
+        ago(context, 9)
+        found = await PLATFORM.confirm(li.connection(), context)
         assert found == lookup.published((await li.posts())[0]["platformPostId"])
 
     async def test_a_page_that_may_not_be_read_is_asked_by_repeating(self, li: Rig, page: dict[str, Any]) -> None:
-        sending = li.sending("Unreadable", settings=page)
+        context = li.context("Unreadable", settings=page)
         await li.sandbox.fault("linkedin", "accept_then_drop", "publish")
-        await refused(PLATFORM.publish(li.connection(), sending))
+        await refused(PLATFORM.publish(li.connection(), context))
         await li.sandbox.fault("linkedin", "reject", "confirm", status=403, body={"status": 403})
-        assert await PLATFORM.confirm(li.connection(), sending) == Absent()
-        result = await PLATFORM.publish(li.connection(), sending)
+        assert await PLATFORM.confirm(li.connection(), context) == Absent()
+        result = await PLATFORM.publish(li.connection(), context)
         assert [post["platformPostId"] for post in await li.posts()] == [result.platform_post_id]
 
     async def test_older_posts_and_other_media_are_not_taken_for_ours(self, li: Rig, page: dict[str, Any]) -> None:
-        await publish(li, li.sending("Alike", [li.sandbox.media("a.jpg")], settings=page))
-        sending = li.sending("Alike", [li.sandbox.media("b.jpg")], settings=page)
-        await PLATFORM.prepare(li.connection(), sending)
-        ago(sending, 0)
-        assert await PLATFORM.confirm(li.connection(), sending) == Absent()
-        await publish(li, li.sending("Older", settings=page))
-        later = li.sending("Older", settings=page)
+        await publish(li, li.context("Alike", [li.sandbox.media("a.jpg")], settings=page))
+        context = li.context("Alike", [li.sandbox.media("b.jpg")], settings=page)
+        await PLATFORM.prepare(li.connection(), context)
+        ago(context, 0)
+        assert await PLATFORM.confirm(li.connection(), context) == Absent()
+        await publish(li, li.context("Older", settings=page))
+        later = li.context("Older", settings=page)
         ago(later, -5)
         assert await PLATFORM.confirm(li.connection(), later) == Absent()
 
     @pytest.mark.parametrize("body", ["<html>", {}, {"elements": None}])
     async def test_an_unreadable_list_is_no_proof_of_absence(self, li: Rig, page: dict[str, Any], body: object) -> None:
-        sending = li.sending("There?", settings=page)
-        ago(sending, 0)
+        context = li.context("There?", settings=page)
+        ago(context, 0)
         await li.sandbox.fault("linkedin", "reject", "confirm", status=200, body=body)
-        assert (await refused(PLATFORM.confirm(li.connection(), sending))).code == "unreadable_answer"
+        assert (await refused(PLATFORM.confirm(li.connection(), context))).code == "unreadable_answer"
 
     async def test_what_was_never_sent_is_absent_without_asking(self, li: Rig) -> None:
         before = await li.operations()
-        assert await PLATFORM.confirm(li.connection(), li.sending("Never sent")) == Absent()
+        assert await PLATFORM.confirm(li.connection(), li.context("Never sent")) == Absent()
         assert await li.operations() == before
 
 
@@ -328,9 +328,9 @@ class TestWhatLinkedInReallyAnswers:
         self, li: Rig, page: dict[str, Any]
     ) -> None:
         await li.sandbox.switch_on("linkedin", "ghosts", li.account.account_id)
-        sending = li.sending("A ghost", settings=page)
-        await publish(li, sending)
-        error = await refused(PLATFORM.publish(li.connection(), sending))
+        context = li.context("A ghost", settings=page)
+        await publish(li, context)
+        error = await refused(PLATFORM.publish(li.connection(), context))
         assert (error.kind, error.code) == (Kind.UNCONFIRMED, "repeats_a_ghost")
 
     @pytest.mark.parametrize(
@@ -341,48 +341,48 @@ class TestWhatLinkedInReallyAnswers:
         self, li: Rig, page: dict[str, Any], text: str
     ) -> None:
         await li.sandbox.switch_on("linkedin", "commentary_rewritten", li.account.account_id)
-        sending = li.sending(text, settings=page)
-        result = await publish(li, sending)
-        assert await PLATFORM.confirm(li.connection(), sending) == result
+        context = li.context(text, settings=page)
+        result = await publish(li, context)
+        assert await PLATFORM.confirm(li.connection(), context) == result
 
     async def test_a_members_cap_of_the_day_says_how_to_lift_it(self, li: Rig) -> None:
         await li.sandbox.switch_on("linkedin", "unverified_member", li.account.account_id)
-        error = await refused(publish(li, li.sending("One too many")))
+        error = await refused(publish(li, li.context("One too many")))
         assert (error.kind, error.status) == (Kind.CAPPED, 429)
         assert "Verify" in error.message
 
     async def test_media_that_are_forbidden_for_a_moment_refuse_no_account(self, li: Rig) -> None:
-        sending = li.sending("Soon", [li.sandbox.media("a.jpg")])
-        await PLATFORM.prepare(li.connection(), sending)
+        context = li.context("Soon", [li.sandbox.media("a.jpg")])
+        await PLATFORM.prepare(li.connection(), context)
         await li.sandbox.switch_on("linkedin", "media_forbidden", li.account.account_id)
-        error = await refused(PLATFORM.publish(li.connection(), sending))
+        error = await refused(PLATFORM.publish(li.connection(), context))
         assert (error.kind, error.code, error.retry_after) == (Kind.NOT_READY, FORBIDDEN_MEDIUM, None)
         await li.sandbox.clear_conditions("linkedin")
-        assert (await PLATFORM.publish(li.connection(), sending)).platform_post_id
+        assert (await PLATFORM.publish(li.connection(), context)).platform_post_id
 
     async def test_media_that_stay_forbidden_are_the_posts_fault(self, li: Rig) -> None:
-        sending = li.sending("Never", [li.sandbox.media("a.jpg")])
-        await PLATFORM.prepare(li.connection(), sending)
+        context = li.context("Never", [li.sandbox.media("a.jpg")])
+        await PLATFORM.prepare(li.connection(), context)
         await li.sandbox.switch_on("linkedin", "media_forbidden", li.account.account_id)
-        kinds = [(await refused(PLATFORM.publish(li.connection(), sending))).kind for _ in range(FORBIDDEN_TRIES)]
+        kinds = [(await refused(PLATFORM.publish(li.connection(), context))).kind for _ in range(FORBIDDEN_TRIES)]
         assert kinds == [Kind.NOT_READY] * (FORBIDDEN_TRIES - 1) + [Kind.REJECTED]
         assert li.saved[-1]["media"] == {}
 
     async def test_media_that_are_said_to_have_failed_while_they_are_processed_are_kept(self, li: Rig) -> None:
-        sending = li.sending("Patience", [li.sandbox.media("a.jpg")])
-        await PLATFORM.prepare(li.connection(), sending)
-        uploaded = sending.handles["media"]["0"]["urn"]
+        context = li.context("Patience", [li.sandbox.media("a.jpg")])
+        await PLATFORM.prepare(li.connection(), context)
+        uploaded = context.handles["media"]["0"]["urn"]
         await li.sandbox.switch_on("linkedin", "still_processing", li.account.account_id)
-        error = await refused(PLATFORM.publish(li.connection(), sending))
+        error = await refused(PLATFORM.publish(li.connection(), context))
         assert (error.kind, error.status) == (Kind.NOT_READY, 400)
         await li.sandbox.clear_conditions("linkedin")
-        assert sending.handles["media"]["0"]["urn"] == uploaded
-        assert (await PLATFORM.publish(li.connection(), sending)).platform_post_id
+        assert context.handles["media"]["0"]["urn"] == uploaded
+        assert (await PLATFORM.publish(li.connection(), context)).platform_post_id
 
     async def test_an_app_without_the_product_for_pages_posts_for_members(self, li: Rig) -> None:
         page = {"organizationUrn": f"urn:li:organization:{li.account.user_id}"}
         await li.sandbox.switch_on("linkedin", "no_page_product", li.account.account_id)
-        by_page, by_member = li.sending("By a page", settings=page), li.sending("By a member")
+        by_page, by_member = li.context("By a page", settings=page), li.context("By a member")
         error = await refused(publish(li, by_page))
         assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, NO_PAGES)
         applies = [PLATFORM.refusal_applies(NO_PAGES, li.stored, each.draft) for each in (by_page, by_member)]
@@ -397,12 +397,12 @@ class TestWhatLinkedInReallyAnswers:
         page = {"organizationUrn": f"urn:li:organization:{li.account.user_id}"}
         await li.sandbox.switch_on("linkedin", "no_video_product", li.account.account_id)
         settings = page if as_page else {}
-        video = li.sending("A video", [li.sandbox.media("a.mp4")], settings=settings)
+        video = li.context("A video", [li.sandbox.media("a.mp4")], settings=settings)
         error = await refused(publish(li, video))
         who = "pages" if as_page else "members"
         assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, f"no_product_videos_for_{who}")
-        image = li.sending("An image", [li.sandbox.media("a.jpg")], settings=settings)
-        of_others = li.sending("A video", video.draft.media, settings={} if as_page else page)
+        image = li.context("An image", [li.sandbox.media("a.jpg")], settings=settings)
+        of_others = li.context("A video", video.draft.media, settings={} if as_page else page)
         applies = [PLATFORM.refusal_applies(error.code, li.stored, each.draft) for each in (video, image, of_others)]
         assert applies == [True, False, False]
         assert known_codes(error.code).code == "app_refused"
@@ -410,10 +410,10 @@ class TestWhatLinkedInReallyAnswers:
 
     async def test_an_app_without_the_product_is_the_operators_to_mend(self, li: Rig) -> None:
         await li.sandbox.switch_on("linkedin", "app_refused", li.account.account_id)
-        error = await refused(publish(li, li.sending("Not granted")))
+        error = await refused(publish(li, li.context("Not granted")))
         assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, NO_MEMBERS)
         assert not PLATFORM.refusal_applies(
-            NO_MEMBERS, li.stored, li.sending("", settings={"organizationUrn": PAGE}).draft
+            NO_MEMBERS, li.stored, li.context("", settings={"organizationUrn": PAGE}).draft
         )
         assert (await PLATFORM.whoami(li.connection())).user_id == li.account.user_id
 
@@ -445,18 +445,18 @@ class TestOrganisation:
     ) -> None:
         settings = {"organizationUrn": f"urn:li:organization:{number}"}
         items = [member.sandbox.media(name) for name in names]
-        sending = member.sending(f"For {number} {names} by {member.account.user_id}", items, settings=settings)
+        context = member.context(f"For {number} {names} by {member.account.user_id}", items, settings=settings)
         if taken:
-            assert (await publish(member, sending)).url
+            assert (await publish(member, context)).url
             return
-        error = await refused(publish(member, sending))
+        error = await refused(publish(member, context))
         assert (error.kind, error.status) == (Kind.REJECTED, 403)
         assert settings["organizationUrn"] in error.message
         assert await member.posts() == []
 
     async def test_the_accounts_own_page_that_is_lost_is_the_accounts(self, member: Rig) -> None:
         member.stored = member.stored.model_copy(update={"organization_urn": "urn:li:organization:203"})
-        assert (await refused(publish(member, member.sending("Role lost")))).kind is Kind.AUTH
+        assert (await refused(publish(member, member.context("Role lost")))).kind is Kind.AUTH
 
 
 class TestTokens:
@@ -465,7 +465,7 @@ class TestTokens:
         li = await connect("linkedin", credentials=given)
         old = li.stored = li.stored.model_copy(update={"access_token": SecretStr("of yesterday")})
         before = len(await li.operations())
-        await publish(li, li.sending("Renewed"))
+        await publish(li, li.context("Renewed"))
         assert (await li.operations())[before:] == ["publish", "auth", "publish"]
         assert li.stored.access_token != old.access_token
         assert li.stored.refresh_token.get_secret_value() == "li-once", "LinkedIn's stay for a year"
@@ -480,7 +480,7 @@ class TestTokens:
             where = f"platform=linkedin&accountId={li.account.account_id}"
             await sandbox.control("DELETE", f"tokens?{where}")
         await sandbox.fault("linkedin", "token_expired", "publish")
-        error = await refused(publish(li, li.sending("Who am I")))
+        error = await refused(publish(li, li.context("Who am I")))
         assert (error.kind, error.code) == (Kind.AUTH, "invalid_grant" if credentials else "EXPIRED_ACCESS_TOKEN")
         assert "li-revoked" not in f"{error!r}{error.__cause__!r}{li.connection()!r}"
 
@@ -488,5 +488,5 @@ class TestTokens:
         li = await connect("linkedin", credentials={"refreshToken": "li-empty", "clientId": "app"})
         await sandbox.fault("linkedin", "token_expired", "publish")
         await sandbox.fault("linkedin", "reject", "auth", status=200, body={})
-        assert (await refused(publish(li, li.sending("Hi")))).code == "unreadable_answer"
+        assert (await refused(publish(li, li.context("Hi")))).code == "unreadable_answer"
         assert await li.posts() == []

@@ -82,11 +82,11 @@ async def test_every_request_uses_names_that_linkedin_knows(
         settings = {"article": {**ARTICLE, "thumbnail": ARTICLE["thumbnail"].format(li.sandbox.url)}}
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         line = li.connection(client)
-        sending = li.sending("A (text) #here", [li.sandbox.media(name, "shown") for name in names], settings=settings)
-        if PLATFORM.prepares(sending.draft):
-            await PLATFORM.prepare(line, sending)
-        await PLATFORM.complete(line, sending, await PLATFORM.publish(line, sending))
-        await PLATFORM.confirm(line, sending)
+        context = li.context("A (text) #here", [li.sandbox.media(name, "shown") for name in names], settings=settings)
+        if PLATFORM.prepares(context.draft):
+            await PLATFORM.prepare(line, context)
+        await PLATFORM.complete(line, context, await PLATFORM.publish(line, context))
+        await PLATFORM.confirm(line, context)
 
     for request in sent:
         if "/rest/" in request.url.path:

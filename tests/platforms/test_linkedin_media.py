@@ -64,18 +64,18 @@ async def puts(sandbox: Sandbox) -> list[str]:
 async def test_a_broken_upload_goes_on_from_the_part_that_is_missing(li: Rig, sandbox: Sandbox) -> None:
     beats: list[str] = []
     source = Given(await a_large_video(sandbox))
-    sending = replace(li.sending("", [VIDEO]), media=source, heartbeat=beats.append)
+    context = replace(li.context("", [VIDEO]), media=source, heartbeat=beats.append)
 
     async def break_at_the_second(request: httpx.Request) -> None:
         if request.method == "PUT" and request.url.path.endswith("/1"):
             raise httpx.WriteError("the line broke", request=request)
 
     async with httpx.AsyncClient(event_hooks={"request": [break_at_the_second]}) as client:
-        assert (await refused(PLATFORM.prepare(li.connection(client), sending))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.prepare(li.connection(client), context))).kind is Kind.TRANSIENT
     saved = li.saved[-1]["media"]["0"]
     assert (saved["stage"], len(saved["etags"]), len(saved["parts"])) == ("sending", 1, 3)
     before = len(await puts(sandbox))
-    await PLATFORM.prepare(li.connection(), replace(sending, handles=li.saved[-1]))
+    await PLATFORM.prepare(li.connection(), replace(context, handles=li.saved[-1]))
     assert (await puts(sandbox))[before:] == ["1", "2"]
     assert (li.saved[-1]["media"]["0"]["urn"], li.saved[-1]["media"]["0"]["stage"]) == (saved["urn"], "ready")
     assert beats == ["33%", "66%", "100%"]
@@ -83,23 +83,23 @@ async def test_a_broken_upload_goes_on_from_the_part_that_is_missing(li: Rig, sa
 
 async def test_another_file_or_an_expired_upload_begins_anew(li: Rig, sandbox: Sandbox) -> None:
     video = await a_large_video(sandbox)
-    sending = replace(li.sending("", [VIDEO]), media=Given(video))
+    context = replace(li.context("", [VIDEO]), media=Given(video))
     await sandbox.fault("linkedin", "reject", "prepare", status=503)
-    await refused(PLATFORM.prepare(li.connection(), sending))
-    await PLATFORM.prepare(li.connection(), sending)
-    upload = sending.handles["media"]["0"]
+    await refused(PLATFORM.prepare(li.connection(), context))
+    await PLATFORM.prepare(li.connection(), context)
+    upload = context.handles["media"]["0"]
     first = upload["urn"]
     upload |= {"stage": "sending", "expiresAt": int(time.time()) - 1}
-    await PLATFORM.prepare(li.connection(), sending)
-    second = sending.handles["media"]["0"]["urn"]
-    sending.handles["media"]["0"]["stage"] = "sending"
-    await PLATFORM.prepare(li.connection(), replace(sending, media=Given(video + b"more")))
-    assert len({first, second, sending.handles["media"]["0"]["urn"]}) == 3
+    await PLATFORM.prepare(li.connection(), context)
+    second = context.handles["media"]["0"]["urn"]
+    context.handles["media"]["0"]["stage"] = "sending"
+    await PLATFORM.prepare(li.connection(), replace(context, media=Given(video + b"more")))
+    assert len({first, second, context.handles["media"]["0"]["urn"]}) == 3
 
 
 async def test_an_upload_that_linkedin_lets_expire_is_forgotten(li: Rig, sandbox: Sandbox) -> None:
-    sending = li.sending("", [sandbox.media("a.jpg")])
-    await PLATFORM.prepare(li.connection(), li.sending("", [sandbox.media("a.jpg")]))
+    context = li.context("", [sandbox.media("a.jpg")])
+    await PLATFORM.prepare(li.connection(), li.context("", [sandbox.media("a.jpg")]))
 
     async def expire(request: httpx.Request) -> None:
         if request.method == "PUT":
@@ -107,27 +107,27 @@ async def test_an_upload_that_linkedin_lets_expire_is_forgotten(li: Rig, sandbox
             await sandbox.fault("linkedin", "reject", "prepare", status=400, body=body)
 
     async with httpx.AsyncClient(event_hooks={"request": [expire]}) as client:
-        error = await refused(PLATFORM.prepare(li.connection(client), sending))
+        error = await refused(PLATFORM.prepare(li.connection(client), context))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "EXPIRED_UPLOAD_URL")
     assert li.saved[-1] == {"media": {}}
 
 
 async def test_what_is_ready_is_not_uploaded_again_and_replaced_media_are(li: Rig, sandbox: Sandbox) -> None:
-    sending = li.sending("", [sandbox.media("a.jpg"), sandbox.media("b.jpg")])
-    await PLATFORM.prepare(li.connection(), sending)
+    context = li.context("", [sandbox.media("a.jpg"), sandbox.media("b.jpg")])
+    await PLATFORM.prepare(li.connection(), context)
     before = len(await puts(sandbox))
-    await PLATFORM.prepare(li.connection(), li.sending("", sending.draft.media, handles=li.saved[-1]))
+    await PLATFORM.prepare(li.connection(), li.context("", context.draft.media, handles=li.saved[-1]))
     assert len(await puts(sandbox)) == before
-    changed = li.sending("", [sandbox.media("c.jpg")], handles=li.saved[-1])
+    changed = li.context("", [sandbox.media("c.jpg")], handles=li.saved[-1])
     await PLATFORM.prepare(li.connection(), changed)
     assert len(await puts(sandbox)) == before + 1
     assert list(changed.handles["media"]) == ["0"]
 
 
 async def test_what_belongs_to_one_author_is_uploaded_anew_for_another(li: Rig, sandbox: Sandbox) -> None:
-    sending = li.sending("", [sandbox.media("a.jpg")])
-    await PLATFORM.prepare(li.connection(), sending)
-    as_page = li.sending("", [sandbox.media("a.jpg")], settings=PAGE, handles=li.saved[-1])
+    context = li.context("", [sandbox.media("a.jpg")])
+    await PLATFORM.prepare(li.connection(), context)
+    as_page = li.context("", [sandbox.media("a.jpg")], settings=PAGE, handles=li.saved[-1])
     await PLATFORM.prepare(li.connection(), as_page)
     await PLATFORM.publish(li.connection(), as_page)
     assert len(await li.posts()) == 1
@@ -135,13 +135,13 @@ async def test_what_belongs_to_one_author_is_uploaded_anew_for_another(li: Rig, 
 
 async def test_members_images_get_their_time(li: Rig, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media, "GRACE", timedelta(seconds=60))
-    sending = li.sending("", [sandbox.media("a.jpg")])
-    error = await refused(PLATFORM.prepare(li.connection(), sending))
+    context = li.context("", [sandbox.media("a.jpg")])
+    error = await refused(PLATFORM.prepare(li.connection(), context))
     assert error.kind is Kind.NOT_READY
     assert error.retry_after is not None
     assert timedelta(seconds=30) < error.retry_after <= timedelta(seconds=60)
-    sending.handles["media"]["0"]["uploadedAt"] -= 61
-    await PLATFORM.prepare(li.connection(), sending)
+    context.handles["media"]["0"]["uploadedAt"] -= 61
+    await PLATFORM.prepare(li.connection(), context)
     assert li.saved[-1]["media"]["0"]["stage"] == "ready"
 
 
@@ -151,13 +151,13 @@ async def test_processing_is_waited_for(name: str, settings: dict[str, Any]) -> 
     async with running_sandbox(realistic=True, clock=lambda: now[0]) as url, httpx.AsyncClient(timeout=60) as client:
         sandbox = Sandbox(url, client)
         li = await open_account(sandbox, "linkedin")
-        sending = li.sending("Slow", [sandbox.media(name)], settings=settings)
-        error = await refused(PLATFORM.prepare(li.connection(), sending))
+        context = li.context("Slow", [sandbox.media(name)], settings=settings)
+        error = await refused(PLATFORM.prepare(li.connection(), context))
         assert (error.kind, error.code) == (Kind.NOT_READY, "processing")
         assert error.retry_after is not None
         now[0] += 10
-        await PLATFORM.prepare(li.connection(), replace(sending, handles=li.saved[-1]))
-        await PLATFORM.publish(li.connection(), replace(sending, handles=li.saved[-1]))
+        await PLATFORM.prepare(li.connection(), replace(context, handles=li.saved[-1]))
+        await PLATFORM.publish(li.connection(), replace(context, handles=li.saved[-1]))
         assert len(await li.posts()) == 1
 
 
@@ -173,29 +173,29 @@ async def test_what_may_not_be_looked_at_gets_its_time(
             await sandbox.fault("linkedin", "reject", "prepare", status=403, body=body)
 
     async with httpx.AsyncClient(event_hooks={"request": [forbid]}) as client:
-        sending = li.sending("", [sandbox.media(name)], settings=settings)
-        assert (await refused(PLATFORM.prepare(li.connection(client), sending))).kind is Kind.NOT_READY
-        sending.handles["media"]["0"]["uploadedAt"] -= 61
-        await PLATFORM.prepare(li.connection(client), sending)
+        context = li.context("", [sandbox.media(name)], settings=settings)
+        assert (await refused(PLATFORM.prepare(li.connection(client), context))).kind is Kind.NOT_READY
+        context.handles["media"]["0"]["uploadedAt"] -= 61
+        await PLATFORM.prepare(li.connection(client), context)
     assert li.saved[-1]["media"]["0"]["stage"] == "ready"
 
 
 async def test_a_state_that_cannot_be_read_is_read_again(li: Rig, sandbox: Sandbox) -> None:
-    sending = li.sending("", [sandbox.media("a.mp4")])
-    await PLATFORM.prepare(li.connection(), sending)
-    sending.handles["media"]["0"]["stage"] = "processing"
+    context = li.context("", [sandbox.media("a.mp4")])
+    await PLATFORM.prepare(li.connection(), context)
+    context.handles["media"]["0"]["stage"] = "processing"
     await sandbox.fault("linkedin", "reject", "prepare", status=503)
-    assert (await refused(PLATFORM.prepare(li.connection(), sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.prepare(li.connection(), context))).kind is Kind.TRANSIENT
 
 
 async def test_media_not_ready_at_linkedin_hold_the_post_back(li: Rig, sandbox: Sandbox) -> None:
-    sending = li.sending("Early", [sandbox.media("a.jpg")])
-    await PLATFORM.prepare(li.connection(), sending)
+    context = li.context("Early", [sandbox.media("a.jpg")])
+    await PLATFORM.prepare(li.connection(), context)
     body = {"status": 400, "code": "MEDIA_ASSET_WAITING_UPLOAD", "message": "Not yet"}
     await sandbox.fault("linkedin", "reject", "publish", status=400, body=body)
-    error = await refused(PLATFORM.publish(li.connection(), sending))
+    error = await refused(PLATFORM.publish(li.connection(), context))
     assert (error.kind, error.retry_after) == (Kind.NOT_READY, timedelta(seconds=5))
-    await PLATFORM.publish(li.connection(), sending)
+    await PLATFORM.publish(li.connection(), context)
     assert len(await li.posts()) == 1
 
 
@@ -206,24 +206,24 @@ async def test_what_linkedin_cannot_process_is_refused_and_forgotten(
     li: Rig, kind: MediaType, settings: dict[str, Any]
 ) -> None:
     item = Media(type=kind, url="https://cdn.example.com/a")
-    sending = replace(li.sending("", [item], settings=settings), media=Given(b"nothing of the kind" * 5000))
-    error = await refused(PLATFORM.prepare(li.connection(), sending))
+    context = replace(li.context("", [item], settings=settings), media=Given(b"nothing of the kind" * 5000))
+    error = await refused(PLATFORM.prepare(li.connection(), context))
     assert (error.kind, error.code) == (Kind.REJECTED, "MEDIA_ASSET_PROCESSING_FAILED")
     assert li.saved[-1] == {"media": {}}
 
 
 async def test_a_members_image_that_cannot_be_processed_is_found_out_by_the_post(li: Rig) -> None:
     item = Media(type=MediaType.IMAGE, url="https://cdn.example.com/a")
-    sending = replace(li.sending("", [item]), media=Given(b"no image"))
-    await PLATFORM.prepare(li.connection(), sending)
-    error = await refused(PLATFORM.publish(li.connection(), sending))
+    context = replace(li.context("", [item]), media=Given(b"no image"))
+    await PLATFORM.prepare(li.connection(), context)
+    error = await refused(PLATFORM.publish(li.connection(), context))
     assert (error.kind, error.code) == (Kind.REJECTED, "MEDIA_ASSET_PROCESSING_FAILED")
     assert li.saved[-1] == {"media": {}}
 
 
 async def test_an_upload_that_cannot_be_begun_is_begun_again(li: Rig, sandbox: Sandbox) -> None:
     await sandbox.fault("linkedin", "reject", "prepare", status=200, body={})
-    error = await refused(PLATFORM.prepare(li.connection(), li.sending("", [sandbox.media("a.jpg")])))
+    error = await refused(PLATFORM.prepare(li.connection(), li.context("", [sandbox.media("a.jpg")])))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "unreadable_answer")
 
 
@@ -239,12 +239,12 @@ async def test_parts_of_videos_carry_a_token_only_if_linkedin_asks_for_it(
         if request.method == "PUT":
             carried.append("authorization" in request.headers)
 
-    sending = li.sending("A video", [sandbox.media("a.mp4")])
+    context = li.context("A video", [sandbox.media("a.mp4")])
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        await PLATFORM.prepare(li.connection(client), sending)
+        await PLATFORM.prepare(li.connection(client), context)
     await sandbox.clear_conditions("linkedin")
     assert carried == ([False, True] if condition else [False])
-    [etag] = sending.handles["media"]["0"]["etags"]
+    [etag] = context.handles["media"]["0"]["etags"]
     assert '"' not in etag
-    await PLATFORM.publish(li.connection(), sending)
+    await PLATFORM.publish(li.connection(), context)
     assert len(await li.posts()) == 1

@@ -62,12 +62,12 @@ async def upload(connect: Connect, name: str, named: str) -> tuple[Rig, Liar, Pl
     platform, file, settings = UPLOADS[name]
     rig = await connect(platform)
     liar = Liar(f"{rig.sandbox.url}/{platform}", named)
-    sending = rig.sending("Sunset", [rig.sandbox.media(file)], settings=settings)
+    context = rig.context("Sunset", [rig.sandbox.media(file)], settings=settings)
     async with httpx.AsyncClient(transport=liar) as client:
         try:
-            await rig.platform.prepare(rig.connection(client), sending)
+            await rig.platform.prepare(rig.connection(client), context)
             if platform in {"youtube", "tiktok"}:  # a short video is one piece, and the last one is what publishes
-                await rig.platform.publish(rig.connection(client), sending)
+                await rig.platform.publish(rig.connection(client), context)
         except PlatformError as error:
             return rig, liar, error
     return rig, liar, None

@@ -29,11 +29,11 @@ async def rig(connect: Connect) -> Rig:
     return await connect("mastodon")
 
 
-async def publish(rig: Rig, sending: Any, client: httpx.AsyncClient | None = None) -> Published:
-    if PLATFORM.prepares(sending.draft):
-        await PLATFORM.prepare(rig.connection(client), sending)
-    published = await PLATFORM.publish(rig.connection(client), sending)
-    return await PLATFORM.complete(rig.connection(client), sending, published)
+async def publish(rig: Rig, context: Any, client: httpx.AsyncClient | None = None) -> Published:
+    if PLATFORM.prepares(context.draft):
+        await PLATFORM.prepare(rig.connection(client), context)
+    published = await PLATFORM.publish(rig.connection(client), context)
+    return await PLATFORM.complete(rig.connection(client), context, published)
 
 
 async def refused(step: Awaitable[object]) -> PlatformError:
@@ -100,7 +100,7 @@ async def test_an_account_of_its_own_server_is_named_with_it(rig: Rig) -> None:
 
 
 async def test_a_text_is_one_request_and_a_look_before_it(rig: Rig) -> None:
-    published = await publish(rig, rig.sending("Hello"))
+    published = await publish(rig, rig.context("Hello"))
     assert [(exchange.method, exchange.status) for exchange in rig.exchanges] == [("GET", 200), ("POST", 200)]
     [post] = await rig.posts()
     assert (post["platformPostId"], post["text"]) == (published.platform_post_id, "Hello")
@@ -110,7 +110,7 @@ async def test_a_text_is_one_request_and_a_look_before_it(rig: Rig) -> None:
 async def test_the_token_is_in_no_address_and_every_request_carries_it(rig: Rig) -> None:
     token = rig.stored.access_token.get_secret_value()
     async with listening() as (client, requests):
-        await publish(rig, rig.sending("Hi", [rig.sandbox.media("a.jpg")]), client)
+        await publish(rig, rig.context("Hi", [rig.sandbox.media("a.jpg")]), client)
         await PLATFORM.whoami(rig.connection(client))
     assert not [request for request in requests if token in str(request.url)]
     assert {request.headers["authorization"] for request in requests} == {f"Bearer {token}"}
@@ -125,15 +125,15 @@ async def test_settings_say_how_it_appears(rig: Rig) -> None:
         "language": "de",
         "quoteApprovalPolicy": "nobody",
     }
-    sending = rig.sending("Hi", settings=settings)
-    assert PLATFORM.check(sending.draft, rig.account) == []
-    shown = await status(rig, (await publish(rig, sending)).platform_post_id)
+    context = rig.context("Hi", settings=settings)
+    assert PLATFORM.check(context.draft, rig.account) == []
+    shown = await status(rig, (await publish(rig, context)).platform_post_id)
     assert (shown["visibility"], shown["spoiler_text"], shown["language"]) == ("unlisted", "careful", "de")
     assert shown["sensitive"] is True
 
 
 async def test_a_private_post_has_the_address_that_its_server_names(rig: Rig) -> None:
-    published = await publish(rig, rig.sending("Hi", settings={"visibility": "private"}))
+    published = await publish(rig, rig.context("Hi", settings={"visibility": "private"}))
     assert (
         published.url == f"https://mastodon.social/users/{rig.account.username}/statuses/{published.platform_post_id}"
     )
@@ -141,23 +141,23 @@ async def test_a_private_post_has_the_address_that_its_server_names(rig: Rig) ->
 
 async def test_a_post_without_any_address_gets_that_of_its_page(rig: Rig) -> None:
     await rig.sandbox.fault("mastodon", "reject", "publish", status=200, body={"id": 7, "url": None})
-    published = await PLATFORM.publish(rig.connection(), rig.sending("Hi"))
+    published = await PLATFORM.publish(rig.connection(), rig.context("Hi"))
     assert published.platform_post_id == "7"
     assert published.url == f"{rig.sandbox.url}/mastodon/@{rig.account.username}/7"
 
 
 async def test_a_poll_asks_its_readers(rig: Rig) -> None:
     poll = {"options": ["Yes", "No"], "expiresIn": 3600, "multiple": True}
-    sending = rig.sending("Well?", settings={"poll": poll})
-    assert PLATFORM.check(sending.draft, rig.account) == []
-    shown = await status(rig, (await publish(rig, sending)).platform_post_id)
+    context = rig.context("Well?", settings={"poll": poll})
+    assert PLATFORM.check(context.draft, rig.account) == []
+    shown = await status(rig, (await publish(rig, context)).platform_post_id)
     assert [option["title"] for option in shown["poll"]["options"]] == ["Yes", "No"]
 
 
 async def test_media_are_described_and_sent_under_names_of_their_own(rig: Rig) -> None:
     items = [rig.sandbox.media("a.jpg", "Möwen"), rig.sandbox.media("b.png"), rig.sandbox.media("c.gif", "moving")]
     async with listening() as (client, requests):
-        published = await publish(rig, rig.sending("Three", items), client)
+        published = await publish(rig, rig.context("Three", items), client)
     shown = await status(rig, published.platform_post_id)
     assert [each["description"] for each in shown["media_attachments"]] == ["Möwen", None, "moving"]
     assert [each["type"] for each in shown["media_attachments"]] == ["image", "image", "gifv"]
@@ -166,30 +166,30 @@ async def test_media_are_described_and_sent_under_names_of_their_own(rig: Rig) -
     assert len(set(names)) == 3
     assert [str(name).rpartition(".")[2] for name in names] == ["jpg", "png", "gif"]
     assert [parts[-1].get_content_type() for parts in uploads] == ["image/jpeg", "image/png", "image/gif"]
-    again = rig.sending("Again", [rig.sandbox.media("a.jpg")])
+    again = rig.context("Again", [rig.sandbox.media("a.jpg")])
     async with listening() as (client, requests):
         await PLATFORM.prepare(rig.connection(client), again)
     assert parts_of(requests[-1])[-1].get_filename() not in names
 
 
 async def test_a_post_of_media_alone(rig: Rig) -> None:
-    published = await publish(rig, rig.sending("", [rig.sandbox.media("a.mp4", "waves")]))
+    published = await publish(rig, rig.context("", [rig.sandbox.media("a.mp4", "waves")]))
     [attachment] = (await status(rig, published.platform_post_id))["media_attachments"]
     assert (attachment["type"], attachment["description"]) == ("video", "waves")
 
 
 async def test_what_is_uploaded_is_not_uploaded_again_until_it_is_old(rig: Rig) -> None:
-    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
-    await PLATFORM.prepare(rig.connection(), sending)
+    context = rig.context("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
+    await PLATFORM.prepare(rig.connection(), context)
     assert [len(handles["media"]) for handles in rig.saved] == [1, 2]
-    resumed = rig.sending("Hi", sending.draft.media, handles=rig.saved[-1])
+    resumed = rig.context("Hi", context.draft.media, handles=rig.saved[-1])
     before = len(rig.exchanges)
     await PLATFORM.prepare(rig.connection(), resumed)
     assert (len(rig.source.opened), len(rig.exchanges)) == (2, before)
     resumed.handles["media"]["1"]["at"] = (datetime.now(UTC) - media.LIFE - timedelta(seconds=1)).isoformat()
     await PLATFORM.prepare(rig.connection(), resumed)
     assert len(rig.source.opened) == 3
-    shorter = rig.sending("Hi", [rig.sandbox.media("c.jpg")], handles=resumed.handles)
+    shorter = rig.context("Hi", [rig.sandbox.media("c.jpg")], handles=resumed.handles)
     await publish(rig, shorter)
     assert len(rig.source.opened) == 4
     assert (await rig.posts())[0]["mediaCount"] == 1
@@ -209,14 +209,14 @@ async def slow(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Rig, list
 
 async def test_a_video_is_waited_for_step_by_step(slow: tuple[Rig, list[float]]) -> None:
     rig, ahead = slow
-    sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
-    error = await refused(PLATFORM.prepare(rig.connection(), sending))
+    context = rig.context("Hi", [rig.sandbox.media("a.mp4")])
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert (error.kind, error.retry_after) == (Kind.NOT_READY, media.NEXT_LOOK)
     assert [exchange.status for exchange in rig.exchanges] == [200, 202, 206]
-    early = await refused(PLATFORM.publish(rig.connection(), sending))
+    early = await refused(PLATFORM.publish(rig.connection(), context))
     assert (early.kind, early.code) == (Kind.NOT_READY, "media_not_ready")
     ahead[0] += 60
-    resumed = rig.sending("Hi", sending.draft.media, handles=rig.saved[-1])
+    resumed = rig.context("Hi", context.draft.media, handles=rig.saved[-1])
     await publish(rig, resumed)
     assert len(rig.source.opened) == 1
     assert len(await rig.posts()) == 1
@@ -226,34 +226,34 @@ async def test_an_upload_that_the_server_could_not_process_is_refused_and_forgot
     slow: tuple[Rig, list[float]],
 ) -> None:
     rig, _ = slow
-    sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
-    await refused(PLATFORM.prepare(rig.connection(), sending))
+    context = rig.context("Hi", [rig.sandbox.media("a.mp4")])
+    await refused(PLATFORM.prepare(rig.connection(), context))
     body = {"error": "Error processing thumbnail for uploaded media"}
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=422, body=body)
-    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).kind is Kind.REJECTED
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.REJECTED
     assert rig.saved[-1]["media"] == {}
 
 
 @pytest.mark.parametrize("body", [{"error": "Record not found"}, {"error": "Media could not be found"}])
 async def test_an_upload_that_is_gone_is_made_anew(slow: tuple[Rig, list[float]], body: Any) -> None:
     rig, ahead = slow
-    sending = rig.sending("Hi", [rig.sandbox.media("a.mp4")])
-    await refused(PLATFORM.prepare(rig.connection(), sending))
+    context = rig.context("Hi", [rig.sandbox.media("a.mp4")])
+    await refused(PLATFORM.prepare(rig.connection(), context))
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=404, body=body)
-    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).kind is Kind.TRANSIENT
-    await refused(PLATFORM.prepare(rig.connection(), sending))
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.TRANSIENT
+    await refused(PLATFORM.prepare(rig.connection(), context))
     ahead[0] += 60
-    await publish(rig, sending)
+    await publish(rig, context)
     assert len(rig.source.opened) == 2
 
 
 async def test_media_that_the_server_dropped_before_the_post_are_uploaded_anew(rig: Rig) -> None:
-    sending = rig.sending("Hi", [rig.sandbox.media("a.jpg")])
-    await PLATFORM.prepare(rig.connection(), sending)
-    sending.handles["media"]["0"]["id"] = "1"
-    error = await refused(PLATFORM.publish(rig.connection(), sending))
+    context = rig.context("Hi", [rig.sandbox.media("a.jpg")])
+    await PLATFORM.prepare(rig.connection(), context)
+    context.handles["media"]["0"]["id"] = "1"
+    error = await refused(PLATFORM.publish(rig.connection(), context))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "media_gone")
-    await publish(rig, sending)
+    await publish(rig, context)
     assert len(rig.source.opened) == 2
     assert len(await rig.posts()) == 1
 
@@ -272,7 +272,7 @@ def without(path: str) -> httpx.AsyncClient:
 
 async def test_a_server_without_the_newer_upload_is_given_media_by_the_older(rig: Rig) -> None:
     async with without("/api/v2/media") as client:
-        await publish(rig, rig.sending("Hi", [rig.sandbox.media("a.jpg")]), client)
+        await publish(rig, rig.context("Hi", [rig.sandbox.media("a.jpg")]), client)
     assert (await rig.posts())[0]["mediaCount"] == 1
 
 
@@ -302,27 +302,27 @@ class Given:
 async def test_what_the_server_would_refuse_is_not_sent(
     rig: Rig, name: str, content_type: str, size: int, code: str
 ) -> None:
-    sending = replace(rig.sending("Hi", [rig.sandbox.media(name)]), media=Given(rig, content_type, size))
-    error = await refused(PLATFORM.prepare(rig.connection(), sending))
+    context = replace(rig.context("Hi", [rig.sandbox.media(name)]), media=Given(rig, content_type, size))
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert (error.kind, error.code) == (Kind.REJECTED, code)
     assert [exchange.method for exchange in rig.exchanges] == ["GET"]
 
 
 async def test_a_moving_picture_may_be_as_large_as_a_video(rig: Rig) -> None:
-    sending = replace(
-        rig.sending("Hi", [rig.sandbox.media("a.gif")]), media=Large(MediaFromUrl(rig.sandbox.client), 16_777_217)
+    context = replace(
+        rig.context("Hi", [rig.sandbox.media("a.gif")]), media=Large(MediaFromUrl(rig.sandbox.client), 16_777_217)
     )
-    await PLATFORM.prepare(rig.connection(), sending)
-    await PLATFORM.publish(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), context)
+    await PLATFORM.publish(rig.connection(), context)
     assert len(await rig.posts()) == 1
 
 
 async def test_a_servers_limits_are_asked_for_once_a_day(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.jpg", "b.jpg"):
-        await PLATFORM.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media(name)]))
+        await PLATFORM.prepare(rig.connection(), rig.context("Hi", [rig.sandbox.media(name)]))
     assert [exchange.method for exchange in rig.exchanges] == ["GET", "POST", "POST"]
     monkeypatch.setattr(limits, "LIFE", 0)
-    await PLATFORM.prepare(rig.connection(), rig.sending("Hi", [rig.sandbox.media("c.jpg")]))
+    await PLATFORM.prepare(rig.connection(), rig.context("Hi", [rig.sandbox.media("c.jpg")]))
     assert [exchange.method for exchange in rig.exchanges] == ["GET", "POST", "POST", "GET", "POST"]
 
 

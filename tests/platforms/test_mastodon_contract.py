@@ -92,13 +92,13 @@ async def test_every_request_is_to_a_path_and_with_a_query_that_the_document_kno
     rig: Rig = await connect("mastodon")
     async with listening() as (client, requests):
         await PLATFORM.whoami(rig.connection(client))
-        sending = await prepared(rig, "Hi", ["a.jpg"])
-        sending.handles.clear()
-        await PLATFORM.prepare(rig.connection(client), sending)
-        sending.handles["media"]["0"]["ready"] = False
-        await PLATFORM.prepare(rig.connection(client), sending)
-        await PLATFORM.publish(rig.connection(client), sending)
-        assert isinstance(await PLATFORM.confirm(rig.connection(client), sending), Published)
+        context = await prepared(rig, "Hi", ["a.jpg"])
+        context.handles.clear()
+        await PLATFORM.prepare(rig.connection(client), context)
+        context.handles["media"]["0"]["ready"] = False
+        await PLATFORM.prepare(rig.connection(client), context)
+        await PLATFORM.publish(rig.connection(client), context)
+        assert isinstance(await PLATFORM.confirm(rig.connection(client), context), Published)
     used = {(request.method, re.sub(r"/\d.*", "", request.url.path.partition("/api/")[2])) for request in requests}
     assert {("POST", "v2/media"), ("POST", "v1/statuses"), ("GET", "v1/media"), ("GET", "v1/accounts")} <= used
     for request in requests:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.base import Absent, Published, Sending, Unknown
+from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import Kind, PlatformError
 from platforms.mastodon import PLATFORM, listing, lookup
 from tests.platforms.rig import Rig
@@ -44,20 +44,20 @@ async def keyless() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def prepared(rig: Rig, text: str = TEXT, names: list[str] = [], settings: Any = None) -> Sending[Any]:  # noqa: B006
+async def prepared(rig: Rig, text: str = TEXT, names: list[str] = [], settings: Any = None) -> PublishContext[Any]:  # noqa: B006
     """Return an attempt that begins now."""
-    sending = rig.sending(text, [rig.sandbox.media(name) for name in names], settings=settings)
-    await PLATFORM.prepare(rig.connection(), sending)
-    return replace(sending, started_at=datetime.now(UTC))
+    context = rig.context(text, [rig.sandbox.media(name) for name in names], settings=settings)
+    await PLATFORM.prepare(rig.connection(), context)
+    return replace(context, started_at=datetime.now(UTC))
 
 
-async def send(rig: Rig, sending: Sending[Any], client: httpx.AsyncClient | None = None) -> PlatformError:
-    return await refused(PLATFORM.publish(rig.connection(client), sending))
+async def send(rig: Rig, context: PublishContext[Any], client: httpx.AsyncClient | None = None) -> PlatformError:
+    return await refused(PLATFORM.publish(rig.connection(client), context))
 
 
-async def confirm(rig: Rig, sending: Sending[Any]) -> Any:
+async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
     """Look with what was saved alone, as another worker would."""
-    return await PLATFORM.confirm(rig.connection(), replace(sending, handles=rig.saved[-1]))
+    return await PLATFORM.confirm(rig.connection(), replace(context, handles=rig.saved[-1]))
 
 
 @pytest.mark.parametrize(("text", "names", "settings"), FORMS)
@@ -65,10 +65,10 @@ async def confirm(rig: Rig, sending: Sending[Any]) -> Any:
 async def test_what_landed_without_an_answer_is_found(
     rig: Rig, text: str, names: list[str], settings: dict[str, Any], fault: str
 ) -> None:
-    sending = await prepared(rig, text, names, settings)
+    context = await prepared(rig, text, names, settings)
     await rig.sandbox.fault("mastodon", fault, "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    found = await confirm(rig, sending)
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    found = await confirm(rig, context)
     [post] = await rig.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
@@ -76,11 +76,11 @@ async def test_what_landed_without_an_answer_is_found(
 
 
 async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    sending = await prepared(rig)
+    context = await prepared(rig)
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await rig.sandbox.fault("mastodon", "accept_then_delay", "publish", seconds=1)
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    assert isinstance(await confirm(rig, sending), Published)
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert isinstance(await confirm(rig, context), Published)
     assert len(await rig.posts()) == 1
 
 
@@ -88,19 +88,19 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
 async def test_what_never_landed_is_sent_again(
     rig: Rig, keyless: httpx.AsyncClient, text: str, names: list[str], settings: dict[str, Any]
 ) -> None:
-    sending = await prepared(rig, text, names, settings)
+    context = await prepared(rig, text, names, settings)
     await rig.sandbox.fault("mastodon", "drop", "publish")
-    assert (await send(rig, sending, keyless)).kind is Kind.UNCONFIRMED
-    assert await confirm(rig, sending) == Absent()
-    await publish(rig, replace(sending, handles=rig.saved[-1]), keyless)
+    assert (await send(rig, context, keyless)).kind is Kind.UNCONFIRMED
+    assert await confirm(rig, context) == Absent()
+    await publish(rig, replace(context, handles=rig.saved[-1]), keyless)
     assert len(await rig.posts()) == 1
 
 
 async def test_a_repeat_under_its_key_makes_no_second_status(rig: Rig) -> None:
-    sending = await prepared(rig)
-    first = await PLATFORM.publish(rig.connection(), sending)
-    assert await PLATFORM.publish(rig.connection(), sending) == first
-    other = replace(sending, target_id="another")
+    context = await prepared(rig)
+    first = await PLATFORM.publish(rig.connection(), context)
+    assert await PLATFORM.publish(rig.connection(), context) == first
+    other = replace(context, target_id="another")
     assert (await PLATFORM.publish(rig.connection(), other)).platform_post_id != first.platform_post_id
     assert len(await rig.posts()) == 2
 
@@ -109,11 +109,11 @@ async def test_the_same_words_published_just_before_are_not_taken_for_ours(
     rig: Rig, keyless: httpx.AsyncClient
 ) -> None:
     await publish(rig, await prepared(rig), keyless)
-    sending = await prepared(rig)
+    context = await prepared(rig)
     await rig.sandbox.fault("mastodon", "drop", "publish")
-    await send(rig, sending, keyless)
-    assert await confirm(rig, sending) == Absent()
-    second = await publish(rig, replace(sending, handles=rig.saved[-1]), keyless)
+    await send(rig, context, keyless)
+    assert await confirm(rig, context) == Absent()
+    second = await publish(rig, replace(context, handles=rig.saved[-1]), keyless)
     assert len(await rig.posts()) == 2
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
     third = await prepared(rig)
@@ -126,53 +126,53 @@ async def test_the_same_words_published_just_before_are_not_taken_for_ours(
 async def test_which_statuses_were_there_is_noted_once_before_the_first_send(
     rig: Rig, keyless: httpx.AsyncClient
 ) -> None:
-    sending = await prepared(rig)
+    context = await prepared(rig)
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    await send(rig, sending, keyless)
+    await send(rig, context, keyless)
     noted = rig.saved[-1]["after"]
     await rig.sandbox.fault("mastodon", "reject", "publish", status=429)
-    resumed = replace(sending, handles=rig.saved[-1])
+    resumed = replace(context, handles=rig.saved[-1])
     await send(rig, resumed, keyless)
     assert resumed.handles["after"] == noted == ""
-    assert isinstance(await confirm(rig, sending), Published)
+    assert isinstance(await confirm(rig, context), Published)
 
 
 async def test_where_nothing_could_be_noted_the_time_tells(rig: Rig, keyless: httpx.AsyncClient) -> None:
     old = await publish(rig, await prepared(rig), keyless)
     await rig.sandbox.fault("mastodon", "reject", "confirm", status=403, body={"error": "outside the scopes"})
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    sending = replace(await prepared(rig), taken=frozenset({old.platform_post_id}))
-    await send(rig, sending, keyless)
+    context = replace(await prepared(rig), taken=frozenset({old.platform_post_id}))
+    await send(rig, context, keyless)
     assert rig.saved[-1]["after"] is None
-    found = await confirm(rig, sending)
+    found = await confirm(rig, context)
     assert isinstance(found, Published)
     assert found.platform_post_id != old.platform_post_id
-    later = replace(sending, started_at=datetime.now(UTC) + lookup.CLOCKS_APART + timedelta(seconds=5))
+    later = replace(context, started_at=datetime.now(UTC) + lookup.CLOCKS_APART + timedelta(seconds=5))
     assert await confirm(rig, later) == Absent()
 
 
 async def test_before_anything_was_sent_nothing_is_there(rig: Rig) -> None:
-    sending = await prepared(rig)
+    context = await prepared(rig)
     before = len(rig.exchanges)
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
-    assert await PLATFORM.confirm(rig.connection(), replace(sending, started_at=None)) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), replace(context, started_at=None)) == Absent()
     assert len(rig.exchanges) == before
 
 
 async def test_others_between_do_not_hide_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "PAGE", 2)
-    sending = await prepared(rig)
+    context = await prepared(rig)
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    await send(rig, sending)
+    await send(rig, context)
     for number in range(5):
-        await publish(rig, rig.sending(f"another {number}"))
-    monkeypatch.setattr(rig, "saved", [sending.handles])
-    assert isinstance(await confirm(rig, sending), Published)
+        await publish(rig, rig.context(f"another {number}"))
+    monkeypatch.setattr(rig, "saved", [context.handles])
+    assert isinstance(await confirm(rig, context), Published)
     monkeypatch.setattr(listing, "MOST_PAGES", 2)
-    assert await confirm(rig, sending) == Unknown()
+    assert await confirm(rig, context) == Unknown()
 
 
-async def found_among(rig: Rig, sending: Sending[Any], *statuses: dict[str, Any]) -> Any:
+async def found_among(rig: Rig, context: PublishContext[Any], *statuses: dict[str, Any]) -> Any:
     page = [
         {
             "id": str(number),
@@ -187,7 +187,7 @@ async def found_among(rig: Rig, sending: Sending[Any], *statuses: dict[str, Any]
     await rig.sandbox.fault("mastodon", "reject", "confirm", status=200, body=page)
     if page:
         await rig.sandbox.fault("mastodon", "reject", "confirm", status=200, body=[])
-    return await PLATFORM.confirm(rig.connection(), replace(sending, handles={**sending.handles, "after": ""}))
+    return await PLATFORM.confirm(rig.connection(), replace(context, handles={**context.handles, "after": ""}))
 
 
 @pytest.mark.parametrize(
@@ -227,30 +227,30 @@ async def test_a_status_is_recognised_whatever_its_server_makes_of_the_text(rig:
 
 
 async def test_one_that_only_may_be_ours_is_so_where_there_is_no_other(rig: Rig) -> None:
-    sending = await prepared(rig, "Hello, *world*!")
+    context = await prepared(rig, "Hello, *world*!")
     alike = {"content": "Hello, world!"}
-    assert isinstance(await found_among(rig, sending, alike), Published)
-    assert await found_among(rig, sending, alike, alike) == Unknown()
+    assert isinstance(await found_among(rig, context, alike), Published)
+    assert await found_among(rig, context, alike, alike) == Unknown()
     exact = {"content": "Hello, *world*!"}
-    found = await found_among(rig, sending, alike, exact, alike)
+    found = await found_among(rig, context, alike, exact, alike)
     assert isinstance(found, Published)
     assert found.platform_post_id == "2"
-    assert await found_among(rig, sending, {"content": "Hello, word!"}) == Absent()
-    assert await found_among(rig, sending) == Absent()
+    assert await found_among(rig, context, {"content": "Hello, word!"}) == Absent()
+    assert await found_among(rig, context) == Absent()
 
 
 @pytest.mark.parametrize("html", ["this now", "We see this now: now is what https", "<p>We&nbsp;see</p><p>now</p>"])
 async def test_one_that_resembles_ours_is_neither_ours_nor_a_reason_to_send_again(rig: Rig, html: str) -> None:
-    sending = await prepared(rig, "We see this now:")
+    context = await prepared(rig, "We see this now:")
     other = {"content": "and something else"}
-    assert await found_among(rig, sending, other, {"content": html}) == Unknown()
-    assert await found_among(rig, replace(sending, taken=frozenset({"2"})), other, {"content": html}) == Absent()
+    assert await found_among(rig, context, other, {"content": html}) == Unknown()
+    assert await found_among(rig, replace(context, taken=frozenset({"2"})), other, {"content": html}) == Absent()
 
 
 async def test_a_server_that_makes_media_of_a_text_is_not_sent_it_again(rig: Rig) -> None:
-    sending = await prepared(rig, "[see](https://a.example/b) ![this](https://a.example/c.png)")
+    context = await prepared(rig, "[see](https://a.example/b) ![this](https://a.example/c.png)")
     shown = {"content": '<a href="https://a.example/b">see</a>', "media_attachments": [{"id": "9"}]}
-    assert await found_among(rig, sending, shown) == Unknown()
+    assert await found_among(rig, context, shown) == Unknown()
 
 
 @pytest.mark.parametrize("html", ["We see that now:", "We", "We see these, and those, and all of them, and now", "🌊"])
@@ -260,33 +260,33 @@ async def test_one_that_says_other_words_is_not_ours(rig: Rig, html: str) -> Non
 
 
 async def test_what_the_server_left_out_is_told(rig: Rig) -> None:
-    sending = await prepared(rig, "Well?", settings={"poll": {"options": ["Yes", "No"]}, "visibility": "private"})
-    found = await found_among(rig, sending, {"content": "Well?", "visibility": "public", "poll": None})
+    context = await prepared(rig, "Well?", settings={"poll": {"options": ["Yes", "No"]}, "visibility": "private"})
+    found = await found_among(rig, context, {"content": "Well?", "visibility": "public", "poll": None})
     assert isinstance(found, Published)
     assert found.warning == (
         "The server made the post public instead of private. The server published the post without its poll."
     )
-    found = await found_among(rig, sending, {"content": "Well?", "visibility": "private", "poll": {"id": "1"}})
+    found = await found_among(rig, context, {"content": "Well?", "visibility": "private", "poll": {"id": "1"}})
     assert isinstance(found, Published)
     assert found.warning is None
 
 
 async def test_media_tell_by_their_ids_where_the_server_keeps_them(rig: Rig) -> None:
-    sending = await prepared(rig, "Hi", ["a.jpg", "b.jpg"])
-    ours = [{"id": known["id"]} for known in sending.handles["media"].values()]
+    context = await prepared(rig, "Hi", ["a.jpg", "b.jpg"])
+    ours = [{"id": known["id"]} for known in context.handles["media"].values()]
     others = [{"id": "1"}, {"id": "2"}]
     found = await found_among(
         rig,
-        sending,
+        context,
         {"content": "Hi"},
         {"content": "Hi", "media_attachments": others},
         {"content": "something else", "media_attachments": ours},
     )
     assert isinstance(found, Published)
     assert found.platform_post_id == "3"
-    assert isinstance(await found_among(rig, sending, {"content": "Hi", "media_attachments": others}), Published)
-    assert await found_among(rig, sending, {"content": "Hi", "media_attachments": others[:1]}) == Unknown()
-    assert await found_among(rig, sending, {"content": "Ho", "media_attachments": others}) == Absent()
+    assert isinstance(await found_among(rig, context, {"content": "Hi", "media_attachments": others}), Published)
+    assert await found_among(rig, context, {"content": "Hi", "media_attachments": others[:1]}) == Unknown()
+    assert await found_among(rig, context, {"content": "Ho", "media_attachments": others}) == Absent()
 
 
 @pytest.mark.parametrize(
@@ -294,10 +294,10 @@ async def test_media_tell_by_their_ids_where_the_server_keeps_them(rig: Rig) -> 
     [(200, {"error": "x"}), (200, "<html>"), (200, ["x"]), (502, "<html>"), (401, {"error": "x"})],
 )
 async def test_a_look_that_fails_says_nothing(rig: Rig, status_code: int, body: Any) -> None:
-    sending = await prepared(rig)
-    await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig)
+    await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("mastodon", "reject", "confirm", status=status_code, body=body)
-    await refused(confirm(rig, sending))
+    await refused(confirm(rig, context))
 
 
 @pytest.mark.parametrize(
@@ -325,9 +325,9 @@ async def test_a_look_that_fails_says_nothing(rig: Rig, status_code: int, body: 
 async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
     rig: Rig, status_code: int, body: Any, kind: Kind
 ) -> None:
-    sending = await prepared(rig)
+    context = await prepared(rig)
     await rig.sandbox.fault("mastodon", "reject", "publish", status=status_code, body=body)
-    assert (await send(rig, sending)).kind is kind
+    assert (await send(rig, context)).kind is kind
 
 
 async def test_a_server_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
@@ -350,65 +350,65 @@ async def test_failures_while_uploading_are_told_apart(rig: Rig, fault: str, kin
 
 
 async def test_a_deleted_status_is_no_longer_found(rig: Rig) -> None:
-    sending = await prepared(rig)
-    published = await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig)
+    published = await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.client.delete(
         f"{rig.sandbox.url}/mastodon/api/v1/statuses/{published.platform_post_id}",
         headers={"Authorization": f"Bearer {rig.stored.access_token.get_secret_value()}"},
     )
     assert "error" in await status(rig, published.platform_post_id)
-    assert await confirm(rig, sending) == Absent()
+    assert await confirm(rig, context) == Absent()
 
 
 async def test_a_text_that_its_source_tells_apart_is_another(rig: Rig) -> None:
     for condition in ("raw_text", "loses_words"):
         await rig.sandbox.switch_on("mastodon", condition, rig.account.account_id)
-    sending = await prepared(rig, "see https://example.com/a.png")
-    await PLATFORM.publish(rig.connection(), sending)
-    other = replace(sending, draft=replace(sending.draft, text="see https://example.com/a.png and more"))
+    context = await prepared(rig, "see https://example.com/a.png")
+    await PLATFORM.publish(rig.connection(), context)
+    other = replace(context, draft=replace(context.draft, text="see https://example.com/a.png and more"))
     assert await confirm(rig, other) == Absent()
 
 
 async def test_a_post_that_was_boosted_is_found(rig: Rig) -> None:
-    sending = await prepared(rig, "Boosted by a friend")
+    context = await prepared(rig, "Boosted by a friend")
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
     await rig.sandbox.switch_on("mastodon", "boosted", rig.account.account_id)
-    assert isinstance(await confirm(rig, sending), Published)
+    assert isinstance(await confirm(rig, context), Published)
 
 
 async def test_a_refused_key_is_not_used_again(rig: Rig) -> None:
     await rig.sandbox.switch_on("mastodon", "known_key_400", rig.account.account_id)
-    sending = await prepared(rig, "Too fast")
+    context = await prepared(rig, "Too fast")
     await rig.sandbox.fault("mastodon", "rate_limited", "publish", seconds=1)
-    assert (await send(rig, sending)).kind is Kind.RATE_LIMITED
-    await PLATFORM.publish(rig.connection(), sending)
+    assert (await send(rig, context)).kind is Kind.RATE_LIMITED
+    await PLATFORM.publish(rig.connection(), context)
     assert len(await rig.posts()) == 1
 
 
 async def test_a_known_key_is_no_proof_and_is_confirmed(rig: Rig) -> None:
     await rig.sandbox.switch_on("mastodon", "known_key_400", rig.account.account_id)
-    sending = await prepared(rig, "Answered by nobody")
+    context = await prepared(rig, "Answered by nobody")
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    again = await send(rig, sending)
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    again = await send(rig, context)
     assert (again.kind, again.status) == (Kind.UNCONFIRMED, 400)
-    assert isinstance(await confirm(rig, sending), Published)
+    assert isinstance(await confirm(rig, context), Published)
     assert len(await rig.posts()) == 1
 
 
 @pytest.mark.parametrize("condition", ["html_without_accept", "localized"])
 async def test_errors_are_asked_for_in_json_and_in_english(rig: Rig, condition: str) -> None:
     await rig.sandbox.switch_on("mastodon", condition, rig.account.account_id)
-    sending = await prepared(rig, "x" * 501)
-    error = await send(rig, sending)
+    context = await prepared(rig, "x" * 501)
+    error = await send(rig, context)
     assert (error.kind, error.status) == (Kind.REJECTED, 422)
     assert "character limit" in error.message
 
 
 async def test_a_status_that_no_markup_explains_is_not_compared(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Comparing megabytes would stop the worker's event loop for seconds, whenever the server likes."""
-    sending = await prepared(rig)
+    context = await prepared(rig)
     monkeypatch.setattr(lookup, "shown_text", lambda *_: pytest.fail("the text was read"))
     huge = {"id": "1", "content": "<p>x</p>" * 100_000, "created_at": datetime.now(UTC).isoformat()}
-    assert lookup._likeness(huge, sending) is lookup.Likeness.OTHER
+    assert lookup._likeness(huge, context) is lookup.Likeness.OTHER

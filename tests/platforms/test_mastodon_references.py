@@ -21,8 +21,8 @@ async def rig(connect: Connect) -> Rig:
 
 
 async def test_a_post_answers_and_quotes_others(rig: Rig) -> None:
-    first = (await publish(rig, rig.sending("first"))).platform_post_id
-    second = await publish(rig, rig.sending("second", settings={"inReplyToId": first, "quoted_status_id": first}))
+    first = (await publish(rig, rig.context("first"))).platform_post_id
+    second = await publish(rig, rig.context("second", settings={"inReplyToId": first, "quoted_status_id": first}))
     shown = await status(rig, second.platform_post_id)
     assert (shown["in_reply_to_id"], shown["quote"]["quoted_status"]["id"]) == (first, first)
     assert "second" in shown["content"]
@@ -31,28 +31,28 @@ async def test_a_post_answers_and_quotes_others(rig: Rig) -> None:
 
 @pytest.mark.parametrize("setting", ["inReplyToId", "quotedStatusId"])
 async def test_one_that_landed_without_an_answer_is_found(rig: Rig, setting: str) -> None:
-    first = (await publish(rig, rig.sending("first"))).platform_post_id
-    sending = await prepared(rig, "Well?", settings={setting: first})
+    first = (await publish(rig, rig.context("first"))).platform_post_id
+    context = await prepared(rig, "Well?", settings={setting: first})
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    found = await confirm(rig, sending)
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    found = await confirm(rig, context)
     assert isinstance(found, Published)
     assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
 
 
 async def test_an_answer_with_the_same_words_to_somebody_else_is_another_post(rig: Rig) -> None:
-    first, second = [(await publish(rig, rig.sending(text))).platform_post_id for text in ("first", "second")]
+    first, second = [(await publish(rig, rig.context(text))).platform_post_id for text in ("first", "second")]
     for settings in ({}, {"inReplyToId": first}):
-        sending = await prepared(rig, "Yes", settings=settings)
+        context = await prepared(rig, "Yes", settings=settings)
         await rig.sandbox.fault("mastodon", "drop", "publish")
-        assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-        await publish(rig, rig.sending("Yes", settings={"inReplyToId": second}))
-        assert await confirm(rig, sending) == Absent()
+        assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+        await publish(rig, rig.context("Yes", settings={"inReplyToId": second}))
+        assert await confirm(rig, context) == Absent()
 
 
 @pytest.mark.parametrize(("setting", "deed"), [("inReplyToId", "reply to"), ("quotedStatusId", "quote")])
 async def test_a_post_that_is_not_there_is_said(rig: Rig, setting: str, deed: str) -> None:
-    error = await refused(publish(rig, rig.sending("Hi", settings={setting: "12"})))
+    error = await refused(publish(rig, rig.context("Hi", settings={setting: "12"})))
     assert (error.kind, error.status) == (Kind.REJECTED, 404)
     assert error.message == f"Mastodon refused: The post you are trying to {deed} does not appear to exist."
     assert await rig.posts() == []
@@ -68,7 +68,7 @@ async def test_a_server_that_knows_neither_is_told_of(rig: Rig) -> None:
 
     client = httpx.AsyncClient(transport=httpx.MockTransport(answer))
     settings = {"inReplyToId": "1", "quotedStatusId": "2"}
-    published = await PLATFORM.publish(rig.connection(client), rig.sending("Hi", settings=settings))
+    published = await PLATFORM.publish(rig.connection(client), rig.context("Hi", settings=settings))
     assert published.warning == (
         "The server published the post, but not as an answer. The server published the post without its quote."
     )

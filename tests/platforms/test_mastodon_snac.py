@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from platforms.base import Absent, Published, Sending
+from platforms.base import Absent, PublishContext, Published
 from platforms.errors import Kind
 from platforms.mastodon import PLATFORM
 from tests.platforms import snac
@@ -56,30 +56,30 @@ async def rig(server: Snac, sandbox: Sandbox) -> Rig:
     return await server.open_account(sandbox)
 
 
-async def prepared(rig: Rig, text: str, names: list[str] | None = None, **settings: Any) -> Sending[Any]:
+async def prepared(rig: Rig, text: str, names: list[str] | None = None, **settings: Any) -> PublishContext[Any]:
     media = [rig.sandbox.media(name, "what it shows") for name in names or []]
-    sending = rig.sending(text, media, settings=settings)
-    if PLATFORM.prepares(sending.draft):
-        await PLATFORM.prepare(rig.connection(), sending)
-    return replace(sending, started_at=datetime.now(UTC))
+    context = rig.context(text, media, settings=settings)
+    if PLATFORM.prepares(context.draft):
+        await PLATFORM.prepare(rig.connection(), context)
+    return replace(context, started_at=datetime.now(UTC))
 
 
-async def lost(rig: Rig, sending: Sending[Any], *, before: bool = False) -> Sending[Any]:
+async def lost(rig: Rig, context: PublishContext[Any], *, before: bool = False) -> PublishContext[Any]:
     """Send a post whose answer is lost; return what another worker knows of it."""
     async with losing_answers("POST", STATUSES, before=before) as client:
-        assert (await refused(PLATFORM.publish(rig.connection(client), sending))).kind is Kind.UNCONFIRMED
-    return replace(sending, handles=rig.saved[-1])
+        assert (await refused(PLATFORM.publish(rig.connection(client), context))).kind is Kind.UNCONFIRMED
+    return replace(context, handles=rig.saved[-1])
 
 
-async def confirm(rig: Rig, sending: Sending[Any]) -> Any:
-    return await PLATFORM.confirm(rig.connection(), sending)
+async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
+    return await PLATFORM.confirm(rig.connection(), context)
 
 
-async def assert_found(server: Snac, rig: Rig, sending: Sending[Any]) -> Published:
-    found = await confirm(rig, sending)
+async def assert_found(server: Snac, rig: Rig, context: PublishContext[Any]) -> Published:
+    found = await confirm(rig, context)
     assert isinstance(found, Published)
     [status] = [each for each in await server.own(rig) if each["id"] == found.platform_post_id]
-    assert status["text"].strip() == sending.draft.text.strip()
+    assert status["text"].strip() == context.draft.text.strip()
     return found
 
 
@@ -87,16 +87,16 @@ async def assert_found(server: Snac, rig: Rig, sending: Sending[Any]) -> Publish
 @pytest.mark.parametrize("is_first", [True, False])
 async def test_text_whose_answer_was_lost_is_found(server: Snac, rig: Rig, text: str, *, is_first: bool) -> None:
     if not is_first:
-        await publish(rig, rig.sending("Something before"))
-    sending = await lost(rig, await prepared(rig, text))
-    assert bool(sending.handles["after"]) is not is_first
-    await assert_found(server, rig, sending)
+        await publish(rig, rig.context("Something before"))
+    context = await lost(rig, await prepared(rig, text))
+    assert bool(context.handles["after"]) is not is_first
+    await assert_found(server, rig, context)
     assert len(await server.own(rig)) == (1 if is_first else 2)
 
 
 async def test_all_texts_of_one_account_are_told_apart(server: Snac, rig: Rig) -> None:
     attempts = [await lost(rig, await prepared(rig, text)) for text in TEXTS]
-    found = [await assert_found(server, rig, sending) for sending in attempts]
+    found = [await assert_found(server, rig, context) for context in attempts]
     assert len({each.platform_post_id for each in found}) == len(TEXTS) == len(await server.own(rig))
 
 
@@ -110,42 +110,42 @@ async def test_equal_texts_are_found_in_the_order_of_their_sends(server: Snac, r
 
 @pytest.mark.parametrize("text", TEXTS[:6])
 async def test_public_request_that_never_arrived_is_absent(server: Snac, rig: Rig, text: str) -> None:
-    await publish(rig, rig.sending("Something before"))
-    sending = await lost(rig, await prepared(rig, text), before=True)
-    assert await confirm(rig, sending) == Absent()
-    await publish(rig, sending)
+    await publish(rig, rig.context("Something before"))
+    context = await lost(rig, await prepared(rig, text), before=True)
+    assert await confirm(rig, context) == Absent()
+    await publish(rig, context)
     assert len(await server.own(rig)) == 2
 
 
 @pytest.mark.parametrize("visibility", ["private", "direct", "unlisted"])
 @pytest.mark.parametrize("text", ["For friends & <b>family</b>", "see https://example.com/a.png"])
 async def test_visibility_of_another_kind_is_found(server: Snac, rig: Rig, visibility: str, text: str) -> None:
-    sending = await lost(rig, await prepared(rig, text, visibility=visibility))
-    await assert_found(server, rig, sending)
+    context = await lost(rig, await prepared(rig, text, visibility=visibility))
+    await assert_found(server, rig, context)
     assert len(await server.own(rig)) == 1
 
 
 @pytest.mark.parametrize("visibility", ["private", "direct"])
 async def test_private_request_that_never_arrived_is_absent(server: Snac, rig: Rig, visibility: str) -> None:
-    sending = await lost(rig, await prepared(rig, "For friends", visibility=visibility), before=True)
-    assert await confirm(rig, sending) == Absent()
-    await publish(rig, sending)
+    context = await lost(rig, await prepared(rig, "For friends", visibility=visibility), before=True)
+    assert await confirm(rig, context) == Absent()
+    await publish(rig, context)
     assert len(await server.own(rig)) == 1
 
 
 @pytest.mark.parametrize("visibility", ["public", "private"])
 async def test_reply_that_never_arrived_is_absent(server: Snac, rig: Rig, visibility: str) -> None:
-    parent = await publish(rig, rig.sending("A question"))
+    parent = await publish(rig, rig.context("A question"))
     answer = await prepared(rig, "An answer", inReplyToId=parent.platform_post_id, visibility=visibility)
-    sending = await lost(rig, answer, before=True)
-    assert await confirm(rig, sending) == Absent()
-    await publish(rig, sending)
+    context = await lost(rig, answer, before=True)
+    assert await confirm(rig, context) == Absent()
+    await publish(rig, context)
     assert len(await server.own(rig)) == 2
 
 
 @pytest.mark.parametrize("visibility", ["public", "private"])
 async def test_reply_is_found(server: Snac, rig: Rig, visibility: str) -> None:
-    parent = await publish(rig, rig.sending("A question"))
+    parent = await publish(rig, rig.context("A question"))
     answer = await prepared(rig, "An answer & more", inReplyToId=parent.platform_post_id, visibility=visibility)
     found = await assert_found(server, rig, await lost(rig, answer))
     assert found.warning is None
@@ -153,10 +153,10 @@ async def test_reply_is_found(server: Snac, rig: Rig, visibility: str) -> None:
 
 
 async def test_own_post_that_was_boosted_is_found(server: Snac, rig: Rig) -> None:
-    sending = await lost(rig, await prepared(rig, "Worth a boost & <i>more</i>"))
+    context = await lost(rig, await prepared(rig, "Worth a boost & <i>more</i>"))
     [status] = await server.own(rig)
     await server.ask(rig, "POST", f"{STATUSES}/{status['id']}/reblog")
-    found = await confirm(rig, sending)
+    found = await confirm(rig, context)
     assert isinstance(found, Published)
     assert found.platform_post_id == status["id"]
 
@@ -164,8 +164,8 @@ async def test_own_post_that_was_boosted_is_found(server: Snac, rig: Rig) -> Non
 @pytest.mark.parametrize("names", [["a.jpg"], ["a.jpg", "b.png"], ["a.mp4"]])
 @pytest.mark.parametrize("text", ["", "With & without https://example.com/a.png"])
 async def test_media_are_shown_and_found(server: Snac, rig: Rig, names: list[str], text: str) -> None:
-    sending = await lost(rig, await prepared(rig, text, names))
-    found = await confirm(rig, sending)
+    context = await lost(rig, await prepared(rig, text, names))
+    found = await confirm(rig, context)
     [status] = await server.own(rig)
     assert isinstance(found, Published)
     assert found.platform_post_id == status["id"]
@@ -174,8 +174,8 @@ async def test_media_are_shown_and_found(server: Snac, rig: Rig, names: list[str
 
 
 async def test_poll_that_the_server_leaves_out_is_told(server: Snac, rig: Rig) -> None:
-    sending = await lost(rig, await prepared(rig, "Well?", poll={"options": ["Yes", "No"]}))
-    found = await confirm(rig, sending)
+    context = await lost(rig, await prepared(rig, "Well?", poll={"options": ["Yes", "No"]}))
+    found = await confirm(rig, context)
     [status] = await server.own(rig)
     assert isinstance(found, Published)
     assert found.platform_post_id == status["id"]
@@ -185,4 +185,4 @@ async def test_poll_that_the_server_leaves_out_is_told(server: Snac, rig: Rig) -
 async def test_token_that_is_unknown_is_refused_as_the_account(rig: Rig) -> None:
     rig.stored = PLATFORM.credentials.model_validate({"instance": rig.address, "accessToken": "wrong"})
     assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.AUTH
-    assert (await refused(PLATFORM.publish(rig.connection(), rig.sending("Hello")))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.publish(rig.connection(), rig.context("Hello")))).kind is Kind.AUTH

@@ -37,13 +37,13 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def publish(rig: Rig, client: httpx.AsyncClient | None, names: list[str], settings: dict[str, Any]) -> None:
     platform, line = rig.platform, rig.connection(client)
     media = [rig.sandbox.media(name) for name in names]
-    sending = rig.sending("Hello", media, settings=settings, started_at=datetime.now(UTC))
+    context = rig.context("Hello", media, settings=settings, started_at=datetime.now(UTC))
     await platform.whoami(line)
-    if platform.prepares(sending.draft):
-        await platform.prepare(line, sending)
-    published = await platform.complete(line, sending, await platform.publish(line, sending))
+    if platform.prepares(context.draft):
+        await platform.prepare(line, context)
+    published = await platform.complete(line, context, await platform.publish(line, context))
     assert published.warning is None
-    assert isinstance(await platform.confirm(line, sending), Published)
+    assert isinstance(await platform.confirm(line, context), Published)
 
 
 @pytest.mark.parametrize(("platform", "names", "settings"), POSTS)

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from domain.post import Media, MediaType
-from platforms.base import Absent, Published, Sending, Unknown
+from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.pinterest import PLATFORM
@@ -47,11 +47,11 @@ async def pi(connect: Connect) -> Rig:
     return await connect("pinterest")
 
 
-async def publish(rig: Rig, sending: Sending[Any]) -> Published:
-    if PLATFORM.prepares(sending.draft):
-        await PLATFORM.prepare(rig.connection(), sending)
-    sending.started_at = datetime.now(UTC)
-    return await PLATFORM.publish(rig.connection(), sending)
+async def publish(rig: Rig, context: PublishContext[Any]) -> Published:
+    if PLATFORM.prepares(context.draft):
+        await PLATFORM.prepare(rig.connection(), context)
+    context.started_at = datetime.now(UTC)
+    return await PLATFORM.publish(rig.connection(), context)
 
 
 async def refused(step: Awaitable[Any]) -> PlatformError:
@@ -60,9 +60,9 @@ async def refused(step: Awaitable[Any]) -> PlatformError:
     return caught.value
 
 
-def pin(rig: Rig, *names: str, text: str = "A pin", **settings: Any) -> Sending[Any]:
+def pin(rig: Rig, *names: str, text: str = "A pin", **settings: Any) -> PublishContext[Any]:
     items = [rig.sandbox.media(name, f"shows {name}") for name in names]
-    return rig.sending(text, items, settings={**BOARD, **settings})
+    return rig.context(text, items, settings={**BOARD, **settings})
 
 
 async def test_says_whose_token_it_is(pi: Rig) -> None:
@@ -75,9 +75,9 @@ async def test_says_whose_token_it_is(pi: Rig) -> None:
 @pytest.mark.parametrize("names", [["a.jpg"], ["a.png"], ["a.gif"], ["a.jpg", "b.png"], [f"{n}.jpg" for n in range(5)]])
 async def test_images_are_one_request(pi: Rig, names: list[str]) -> None:
     before = await pi.operations()
-    sending = pin(pi, *names, **EVERYTHING)
-    assert PLATFORM.check(sending.draft, pi.account) == []
-    result = await publish(pi, sending)
+    context = pin(pi, *names, **EVERYTHING)
+    assert PLATFORM.check(context.draft, pi.account) == []
+    result = await publish(pi, context)
     assert (await pi.operations())[len(before) :] == ["publish"]
     [post] = await pi.posts()
     assert (post["platformPostId"], post["text"], post["mediaCount"]) == (result.platform_post_id, "A pin", len(names))
@@ -93,14 +93,14 @@ async def test_images_are_one_request(pi: Rig, names: list[str]) -> None:
 )
 async def test_a_video_is_uploaded_and_has_a_cover(pi: Rig, cover: dict[str, Any]) -> None:
     beats: list[str] = []
-    sending = replace(pin(pi, "a.mp4", **cover), heartbeat=beats.append)
+    context = replace(pin(pi, "a.mp4", **cover), heartbeat=beats.append)
     before = await pi.operations()
-    result = await publish(pi, sending)
+    result = await publish(pi, context)
     assert (await pi.operations())[len(before) :] == ["prepare"] * 3 + ["publish"]
     assert beats[-1] == "100%"
     assert (await read(pi, f"/v5/pins/{result.platform_post_id}"))["media"] == {"media_type": "video"}
     after = await pi.operations()
-    await PLATFORM.prepare(pi.connection(), replace(sending, handles=pi.saved[-1]))
+    await PLATFORM.prepare(pi.connection(), replace(context, handles=pi.saved[-1]))
     assert await pi.operations() == after
 
 
@@ -118,26 +118,26 @@ class TestVideos:
             httpx.AsyncClient(timeout=60) as client,
         ):
             pi = await open_account(Sandbox(url, client), "pinterest")
-            sending = pin(pi, "a.mp4")
-            error = await refused(PLATFORM.prepare(pi.connection(), sending))
+            context = pin(pi, "a.mp4")
+            error = await refused(PLATFORM.prepare(pi.connection(), context))
             assert (error.kind, error.code) == (Kind.NOT_READY, "media_processing")
             assert error.retry_after == timedelta(seconds=5)
             now[0] += 6
-            await PLATFORM.prepare(pi.connection(), replace(sending, handles=pi.saved[-1]))
+            await PLATFORM.prepare(pi.connection(), replace(context, handles=pi.saved[-1]))
             assert len(pi.source.opened) == 1
             assert pi.saved[-1]["video"]["ready"] is True
 
     async def test_what_the_storage_did_not_get_whole_is_registered_anew(self, pi: Rig) -> None:
-        sending = pin(pi, "a.mp4")
+        context = pin(pi, "a.mp4")
 
         async def break_off(request: httpx.Request) -> None:
             if "/storage/" in request.url.path:
                 raise httpx.WriteError("the line broke", request=request)
 
         async with httpx.AsyncClient(event_hooks={"request": [break_off]}) as client:
-            assert (await refused(PLATFORM.prepare(pi.connection(client), sending))).kind is Kind.TRANSIENT
+            assert (await refused(PLATFORM.prepare(pi.connection(client), context))).kind is Kind.TRANSIENT
         assert pi.saved == []
-        await publish(pi, sending)
+        await publish(pi, context)
         assert len(await pi.posts()) == 1
 
     async def test_a_storage_that_refuses_late_is_asked_anew(self, pi: Rig) -> None:
@@ -145,9 +145,9 @@ class TestVideos:
             if "/storage/" in request.url.path:
                 await pi.sandbox.fault("pinterest", "reject", "prepare", status=403, body="<Error/>")
 
-        sending = pin(pi, "a.mp4")
+        context = pin(pi, "a.mp4")
         async with httpx.AsyncClient(event_hooks={"request": [refuse]}) as client:
-            error = await refused(PLATFORM.prepare(pi.connection(client), sending))
+            error = await refused(PLATFORM.prepare(pi.connection(client), context))
         assert (error.kind, error.code) == (Kind.TRANSIENT, "upload_expired")
 
     async def test_no_credential_of_the_storage_is_kept(self, pi: Rig) -> None:
@@ -155,18 +155,18 @@ class TestVideos:
         assert {name for handles in pi.saved for name in handles["video"]} == {"id", "url", "ready"}
 
     async def test_a_video_that_cannot_be_processed_is_refused_and_forgotten(self, pi: Rig) -> None:
-        sending = replace(pin(pi, "a.mp4"), media=Given(b"no video"))
-        error = await refused(PLATFORM.prepare(pi.connection(), sending))
+        context = replace(pin(pi, "a.mp4"), media=Given(b"no video"))
+        error = await refused(PLATFORM.prepare(pi.connection(), context))
         assert (error.kind, error.code) == (Kind.REJECTED, "media_failed")
         assert pi.saved[-1] == {}
 
     async def test_a_video_that_pinterest_has_lost_is_uploaded_anew(self, pi: Rig) -> None:
-        sending = pin(pi, "a.mp4")
-        await PLATFORM.prepare(pi.connection(), sending)
-        sending.handles["video"]["id"] = "1"
-        assert (await refused(PLATFORM.publish(pi.connection(), sending))).kind is Kind.REJECTED
+        context = pin(pi, "a.mp4")
+        await PLATFORM.prepare(pi.connection(), context)
+        context.handles["video"]["id"] = "1"
+        assert (await refused(PLATFORM.publish(pi.connection(), context))).kind is Kind.REJECTED
         assert pi.saved[-1] == {}
-        await publish(pi, sending)
+        await publish(pi, context)
         assert len(await pi.posts()) == 1
 
     async def test_another_video_is_uploaded_anew(self, pi: Rig) -> None:
@@ -188,25 +188,25 @@ class TestLostAnswers:
         self, pi: Rig, monkeypatch: pytest.MonkeyPatch, names: list[str], fault: str
     ) -> None:
         await publish(pi, pin(pi, "other.jpg", text="another"))
-        sending = pin(pi, *names, text="  Landed\n  here ", title="It landed")
-        if PLATFORM.prepares(sending.draft):
-            await PLATFORM.prepare(pi.connection(), sending)
-        sending.started_at = datetime.now(UTC)
+        context = pin(pi, *names, text="  Landed\n  here ", title="It landed")
+        if PLATFORM.prepares(context.draft):
+            await PLATFORM.prepare(pi.connection(), context)
+        context.started_at = datetime.now(UTC)
         await pi.sandbox.fault("pinterest", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
             patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-            assert (await refused(PLATFORM.publish(pi.connection(), sending))).kind is Kind.UNCONFIRMED
-        found = await PLATFORM.confirm(pi.connection(), sending)
+            assert (await refused(PLATFORM.publish(pi.connection(), context))).kind is Kind.UNCONFIRMED
+        found = await PLATFORM.confirm(pi.connection(), context)
         assert found == published((await pi.posts())[0]["platformPostId"])
         assert len(await pi.posts()) == 2
 
     @pytest.mark.parametrize("fault", [{"fault": "drop"}, {"fault": "reject", "status": 503}])
     async def test_what_never_landed_is_sent_again(self, pi: Rig, fault: dict[str, Any]) -> None:
-        sending = pin(pi, "a.jpg")
+        context = pin(pi, "a.jpg")
         await pi.sandbox.fault("pinterest", operation="publish", **fault)
-        assert (await refused(publish(pi, sending))).kind is Kind.UNCONFIRMED
-        assert await PLATFORM.confirm(pi.connection(), sending) == Absent()
-        await publish(pi, sending)
+        assert (await refused(publish(pi, context))).kind is Kind.UNCONFIRMED
+        assert await PLATFORM.confirm(pi.connection(), context) == Absent()
+        await publish(pi, context)
         assert len(await pi.posts()) == 1
 
     async def test_an_answer_without_an_id_is_unconfirmed(self, pi: Rig) -> None:
@@ -218,21 +218,21 @@ class TestLostAnswers:
         await publish(pi, pin(pi, "a.jpg", title="One"))
         await publish(pi, pin(pi, "a.jpg", boardId="99"))
         now = datetime.now(UTC)
-        for sending, started_at in [
+        for context, started_at in [
             (pin(pi, "a.jpg"), now),
             (pin(pi, "a.jpg", title="One", link="https://example.com"), now),
             (pin(pi, "a.jpg", title="One"), now + timedelta(minutes=5)),
         ]:
-            assert await PLATFORM.confirm(pi.connection(), replace(sending, started_at=started_at)) == Absent()
+            assert await PLATFORM.confirm(pi.connection(), replace(context, started_at=started_at)) == Absent()
 
     async def test_a_link_that_pinterest_rewrites_is_recognised(self, pi: Rig) -> None:
         await pi.sandbox.switch_on("pinterest", "links_rewritten", pi.account.account_id)
-        sending = pin(pi, "a.jpg", text="rewritten", link="http://www.example.com/knots/?utm_source=x")
-        result = await publish(pi, sending)
+        context = pin(pi, "a.jpg", text="rewritten", link="http://www.example.com/knots/?utm_source=x")
+        result = await publish(pi, context)
         shown = await call(pi.connection(), "GET", f"/v5/pins/{result.platform_post_id}")
         assert shown["link"] == "https://www.example.com/knots/"
-        assert await PLATFORM.confirm(pi.connection(), sending) == result
-        other = replace(sending, draft=pin(pi, "a.jpg", text="rewritten", link="https://example.com/other").draft)
+        assert await PLATFORM.confirm(pi.connection(), context) == result
+        other = replace(context, draft=pin(pi, "a.jpg", text="rewritten", link="https://example.com/other").draft)
         assert await PLATFORM.confirm(pi.connection(), other) == Absent()
 
     async def test_a_pin_is_found_late_and_not_believed_absent_before(self) -> None:
@@ -240,22 +240,22 @@ class TestLostAnswers:
         async with running_sandbox(clock=lambda: now[0]) as url, httpx.AsyncClient(timeout=60) as client:
             pi = await open_account(Sandbox(url, client), "pinterest")
             await pi.sandbox.switch_on("pinterest", "lists_lag")
-            sending = pin(pi, "a.jpg")
-            result = await publish(pi, sending)
-            assert await PLATFORM.confirm(pi.connection(), sending) == Absent()
+            context = pin(pi, "a.jpg")
+            result = await publish(pi, context)
+            assert await PLATFORM.confirm(pi.connection(), context) == Absent()
             now[0] += 200
-            assert await PLATFORM.confirm(pi.connection(), sending) == result
+            assert await PLATFORM.confirm(pi.connection(), context) == result
         assert PLATFORM.believes_absence_after > timedelta(seconds=200), "it would be sent twice"
 
     async def test_a_busy_board_is_searched_page_by_page(self, pi: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("platforms.pinterest.lookup.PAGE", 2)
-        sending = pin(pi, "a.jpg", text="the first of many")
-        result = await publish(pi, sending)
+        context = pin(pi, "a.jpg", text="the first of many")
+        result = await publish(pi, context)
         for number in range(4):
             await publish(pi, pin(pi, "a.jpg", text=f"number {number}"))
-        assert await PLATFORM.confirm(pi.connection(), sending) == result
+        assert await PLATFORM.confirm(pi.connection(), context) == result
         monkeypatch.setattr("platforms.pinterest.lookup.MOST_PAGES", 2)
-        assert await PLATFORM.confirm(pi.connection(), sending) == Unknown()
+        assert await PLATFORM.confirm(pi.connection(), context) == Unknown()
 
     async def test_what_was_never_sent_is_absent_without_asking(self, pi: Rig) -> None:
         before = await pi.operations()
@@ -268,8 +268,8 @@ class TestLostAnswers:
     )
     async def test_an_unreadable_board_is_no_proof_of_absence(self, pi: Rig, body: object) -> None:
         await pi.sandbox.fault("pinterest", "reject", "confirm", status=200, body=body)
-        sending = replace(pin(pi, "a.jpg"), started_at=datetime.now(UTC))
-        assert (await refused(PLATFORM.confirm(pi.connection(), sending))).kind is Kind.TRANSIENT
+        context = replace(pin(pi, "a.jpg"), started_at=datetime.now(UTC))
+        assert (await refused(PLATFORM.confirm(pi.connection(), context))).kind is Kind.TRANSIENT
 
 
 class TestRefusals:
@@ -301,8 +301,8 @@ class TestRefusals:
 
     async def test_media_that_cannot_be_fetched_are_tried_three_times(self, pi: Rig) -> None:
         item = Media(type=MediaType.IMAGE, url="http://127.0.0.1:9/a.jpg")
-        sending = pi.sending("Gone", [item], settings=BOARD)
-        errors = [await refused(publish(pi, sending)) for _ in range(3)]
+        context = pi.context("Gone", [item], settings=BOARD)
+        errors = [await refused(publish(pi, context)) for _ in range(3)]
         assert [error.kind for error in errors] == [Kind.TRANSIENT, Kind.TRANSIENT, Kind.REJECTED]
         assert errors[0].retry_after == timedelta(seconds=30)
         assert "could not fetch" in errors[2].message

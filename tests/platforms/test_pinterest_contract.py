@@ -103,12 +103,12 @@ async def test_every_request_is_one_that_pinterest_knows(
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         line = pi.connection(client)
         items = [pi.sandbox.media(name, "shown") for name in names]
-        sending = pi.sending("Text", items, settings={"boardId": "123", **settings})
+        context = pi.context("Text", items, settings={"boardId": "123", **settings})
         await PLATFORM.whoami(line)
-        await PLATFORM.prepare(line, sending)
-        await PLATFORM.publish(line, sending)
-        sending.started_at = datetime.now(UTC)
-        await PLATFORM.confirm(line, sending)
+        await PLATFORM.prepare(line, context)
+        await PLATFORM.publish(line, context)
+        context.started_at = datetime.now(UTC)
+        await PLATFORM.confirm(line, context)
 
     for request in sent:
         path, method = template(request.url.path), request.method.lower()

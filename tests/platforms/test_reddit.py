@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from domain.post import Media
-from platforms.base import Absent, Published, Sending, Unknown
+from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import DUPLICATE, Kind, PlatformError
 from platforms.files import MediaFile
 from platforms.reddit import PLATFORM
@@ -48,11 +48,11 @@ async def rd(connect: Connect) -> Rig:
     return await connect("reddit")
 
 
-async def publish(rig: Rig, sending: Sending[Any]) -> Published:
-    if PLATFORM.prepares(sending.draft):
-        await PLATFORM.prepare(rig.connection(), sending)
-    sending.started_at = sending.started_at or datetime.now(UTC)
-    return await PLATFORM.publish(rig.connection(), sending)
+async def publish(rig: Rig, context: PublishContext[Any]) -> Published:
+    if PLATFORM.prepares(context.draft):
+        await PLATFORM.prepare(rig.connection(), context)
+    context.started_at = context.started_at or datetime.now(UTC)
+    return await PLATFORM.publish(rig.connection(), context)
 
 
 async def refused(step: Awaitable[Any]) -> PlatformError:
@@ -61,8 +61,8 @@ async def refused(step: Awaitable[Any]) -> PlatformError:
     return caught.value
 
 
-def post(rig: Rig, text: str, *names: str, **settings: Any) -> Sending[Any]:
-    return rig.sending(text, [rig.sandbox.media(name) for name in names], settings={**TEST, **settings})
+def post(rig: Rig, text: str, *names: str, **settings: Any) -> PublishContext[Any]:
+    return rig.context(text, [rig.sandbox.media(name) for name in names], settings={**TEST, **settings})
 
 
 async def listed(rig: Rig) -> list[dict[str, Any]]:
@@ -123,9 +123,9 @@ async def test_an_image_is_found_by_looking_for_it(rd: Rig, name: str) -> None:
 
 
 async def test_a_gallery_keeps_its_order_and_goes_up_once(rd: Rig) -> None:
-    sending = post(rd, "Five", *(f"{n}.jpg" for n in range(5)), title="A gallery")
+    context = post(rd, "Five", *(f"{n}.jpg" for n in range(5)), title="A gallery")
     before = await rd.operations()
-    result = await publish(rd, sending)
+    result = await publish(rd, context)
     assert (await rd.operations())[len(before) :] == ["prepare"] * 10 + ["publish"]
     [shown] = await rd.posts()
     assert (shown["platformPostId"], shown["mediaCount"]) == (result.platform_post_id, 5)
@@ -133,7 +133,7 @@ async def test_a_gallery_keeps_its_order_and_goes_up_once(rd: Rig) -> None:
     card = (await rd.sandbox.control("GET", "feed?platform=reddit&count=1"))["cards"][0]
     assert [item["src"] for item in card["media"]] == [f"/_/media/{n}.jpg" for n in range(5)]
     after = await rd.operations()
-    await PLATFORM.prepare(rd.connection(), replace(sending, handles=rd.saved[-1]))
+    await PLATFORM.prepare(rd.connection(), replace(context, handles=rd.saved[-1]))
     assert await rd.operations() == after
 
 
@@ -150,10 +150,10 @@ async def test_marks_and_flair_reach_reddit(rd: Rig, names: list[str]) -> None:
             bodies.append(parsed)
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        sending = post(rd, "Text", *names, title="Marked", **{**marks, "subreddit": "flairwanted"})
-        await PLATFORM.prepare(rd.connection(), sending)
-        sending.started_at = datetime.now(UTC)
-        await PLATFORM.publish(rd.connection(client), sending)
+        context = post(rd, "Text", *names, title="Marked", **{**marks, "subreddit": "flairwanted"})
+        await PLATFORM.prepare(rd.connection(), context)
+        context.started_at = datetime.now(UTC)
+        await PLATFORM.publish(rd.connection(client), context)
     [body] = bodies
     shown = {name: str(body[name]).lower() for name in ("nsfw", "spoiler", "sendreplies", "flair_id", "sr", "text")}
     assert shown == {
@@ -170,8 +170,8 @@ async def test_marks_and_flair_reach_reddit(rd: Rig, names: list[str]) -> None:
 
 class TestImages:
     async def test_replaced_images_go_up_and_removed_ones_are_forgotten(self, rd: Rig) -> None:
-        sending = post(rd, "", "a.jpg", "b.jpg", title="T")
-        await PLATFORM.prepare(rd.connection(), sending)
+        context = post(rd, "", "a.jpg", "b.jpg", title="T")
+        await PLATFORM.prepare(rd.connection(), context)
         old = {item["url"] for item in rd.saved[-1]["media"].values()}
         changed = replace(post(rd, "", "c.jpg", title="T"), handles=rd.saved[-1])
         await PLATFORM.prepare(rd.connection(), changed)
@@ -207,18 +207,18 @@ class TestImages:
 
     async def test_other_kinds_of_files_are_not_sent(self, rd: Rig) -> None:
         before = await rd.operations()
-        sending = replace(post(rd, "", "a.jpg", title="T"), media=Given(b"RIFF", "image/webp"))
-        assert (await refused(PLATFORM.prepare(rd.connection(), sending))).code == "media_type"
+        context = replace(post(rd, "", "a.jpg", title="T"), media=Given(b"RIFF", "image/webp"))
+        assert (await refused(PLATFORM.prepare(rd.connection(), context))).code == "media_type"
         assert await rd.operations() == before
 
     async def test_an_image_that_reddit_drops_is_never_sent_again(self, rd: Rig) -> None:
-        sending = replace(post(rd, "", "a.jpg", title="Dropped"), media=Given(b"no image", "image/jpeg"))
-        error = await refused(publish(rd, sending))
+        context = replace(post(rd, "", "a.jpg", title="Dropped"), media=Given(b"no image", "image/jpeg"))
+        error = await refused(publish(rd, context))
         assert (error.kind, error.code) == (Kind.UNCONFIRMED, "no_id")
-        sending.handles = rd.saved[-1]
-        assert await PLATFORM.confirm(rd.connection(), sending) == Unknown()
-        sending.handles[TAKEN_AT] = (datetime.now(UTC) - timedelta(minutes=11)).isoformat()
-        assert await PLATFORM.confirm(rd.connection(), sending) == Unknown(final=True)
+        context.handles = rd.saved[-1]
+        assert await PLATFORM.confirm(rd.connection(), context) == Unknown()
+        context.handles[TAKEN_AT] = (datetime.now(UTC) - timedelta(minutes=11)).isoformat()
+        assert await PLATFORM.confirm(rd.connection(), context) == Unknown(final=True)
 
     async def test_an_image_is_listed_a_little_later(self) -> None:
         now = [time()]
@@ -227,19 +227,19 @@ class TestImages:
             httpx.AsyncClient(timeout=60) as client,
         ):
             rd = await open_account(Sandbox(url, client), "reddit")
-            sending = post(rd, "", "a.jpg", title="Slow")
-            assert (await refused(publish(rd, sending))).kind is Kind.UNCONFIRMED
-            assert await PLATFORM.confirm(rd.connection(), sending) == Unknown()
+            context = post(rd, "", "a.jpg", title="Slow")
+            assert (await refused(publish(rd, context))).kind is Kind.UNCONFIRMED
+            assert await PLATFORM.confirm(rd.connection(), context) == Unknown()
             now[0] += 5
-            found = await PLATFORM.confirm(rd.connection(), sending)
+            found = await PLATFORM.confirm(rd.connection(), context)
             assert isinstance(found, Published)
             assert [item["platformPostId"] for item in await rd.posts()] == [found.platform_post_id]
 
     async def test_a_look_that_fails_leaves_the_image_to_be_confirmed(self, rd: Rig) -> None:
         await rd.sandbox.fault("reddit", "reject", "confirm", status=503)
-        sending = post(rd, "", "a.jpg", title="Looked for")
-        assert (await refused(publish(rd, sending))).kind is Kind.UNCONFIRMED
-        assert isinstance(await PLATFORM.confirm(rd.connection(), sending), Published)
+        context = post(rd, "", "a.jpg", title="Looked for")
+        assert (await refused(publish(rd, context))).kind is Kind.UNCONFIRMED
+        assert isinstance(await PLATFORM.confirm(rd.connection(), context), Published)
 
 
 class TestLostAnswers:
@@ -258,26 +258,26 @@ class TestLostAnswers:
     ) -> None:
         await publish(rd, post(rd, "another", title="Other"))
         settings = {name: value.format(rd.account.account_id) for name, value in settings.items()}
-        sending = post(rd, "Some  text\n", *names, title="It landed & stays", **settings)
+        context = post(rd, "Some  text\n", *names, title="It landed & stays", **settings)
         if names:
-            await PLATFORM.prepare(rd.connection(), sending)
-        sending.started_at = datetime.now(UTC)
+            await PLATFORM.prepare(rd.connection(), context)
+        context.started_at = datetime.now(UTC)
         await rd.sandbox.fault("reddit", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
             patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-            assert (await refused(PLATFORM.publish(rd.connection(), sending))).kind is Kind.UNCONFIRMED
-        found = await PLATFORM.confirm(rd.connection(), sending)
+            assert (await refused(PLATFORM.publish(rd.connection(), context))).kind is Kind.UNCONFIRMED
+        found = await PLATFORM.confirm(rd.connection(), context)
         assert isinstance(found, Published)
         assert found.platform_post_id == (await rd.posts())[0]["platformPostId"]
         assert len(await rd.posts()) == 2
 
     @pytest.mark.parametrize("fault", [{"fault": "drop"}, {"fault": "reject", "status": 503}])
     async def test_what_never_landed_is_sent_again(self, rd: Rig, fault: dict[str, Any]) -> None:
-        sending = post(rd, "Lost on the way")
+        context = post(rd, "Lost on the way")
         await rd.sandbox.fault("reddit", operation="publish", **fault)
-        assert (await refused(publish(rd, sending))).kind is Kind.UNCONFIRMED
-        assert await PLATFORM.confirm(rd.connection(), sending) == Absent()
-        await publish(rd, sending)
+        assert (await refused(publish(rd, context))).kind is Kind.UNCONFIRMED
+        assert await PLATFORM.confirm(rd.connection(), context) == Absent()
+        await publish(rd, context)
         assert len(await rd.posts()) == 1
 
     @pytest.mark.parametrize("body", ["<html>", {}, {"json": {"errors": [], "data": {}}}])
@@ -289,52 +289,52 @@ class TestLostAnswers:
         link = {"title": "Taken", "url": f"https://example.com/taken/{rd.account.account_id}"}
         stranger = await connect("reddit")
         await publish(stranger, post(stranger, "", **link))
-        sending = post(rd, "", **link)
-        assert (await refused(publish(rd, sending))).code == DUPLICATE
-        assert await PLATFORM.confirm(rd.connection(), sending) == Absent()
-        sending.handles = rd.saved[-1]
-        error = await refused(publish(rd, sending))
+        context = post(rd, "", **link)
+        assert (await refused(publish(rd, context))).code == DUPLICATE
+        assert await PLATFORM.confirm(rd.connection(), context) == Absent()
+        context.handles = rd.saved[-1]
+        error = await refused(publish(rd, context))
         assert (error.kind, error.code) == (Kind.REJECTED, "link_taken")
 
     async def test_an_image_whose_answer_was_lost_is_awaited_rather_than_sent_again(self, rd: Rig) -> None:
         await rd.sandbox.switch_on("reddit", "images_listed_late", rd.account.account_id)
-        sending = post(rd, "", "a.jpg", title="Made minutes later")
-        await PLATFORM.prepare(rd.connection(), sending)
-        sending.started_at = datetime.now(UTC)
+        context = post(rd, "", "a.jpg", title="Made minutes later")
+        await PLATFORM.prepare(rd.connection(), context)
+        context.started_at = datetime.now(UTC)
         await rd.sandbox.fault("reddit", "accept_then_drop", "publish")
-        assert (await refused(PLATFORM.publish(rd.connection(), sending))).kind is Kind.UNCONFIRMED
-        assert await PLATFORM.confirm(rd.connection(), sending) == Unknown()
-        late = replace(sending, started_at=datetime.now(UTC) - LISTED_WITHIN - timedelta(seconds=1))
+        assert (await refused(PLATFORM.publish(rd.connection(), context))).kind is Kind.UNCONFIRMED
+        assert await PLATFORM.confirm(rd.connection(), context) == Unknown()
+        late = replace(context, started_at=datetime.now(UTC) - LISTED_WITHIN - timedelta(seconds=1))
         assert await PLATFORM.confirm(rd.connection(), late) == Absent()
         await rd.sandbox.clear_conditions("reddit")
-        assert isinstance(await PLATFORM.confirm(rd.connection(), sending), Published)
+        assert isinstance(await PLATFORM.confirm(rd.connection(), context), Published)
 
     @pytest.mark.parametrize("address", ["https://example.com/a/{}", "https://example.com/b?x={}&y=2"])
     async def test_a_link_that_reddit_rewrites_is_recognised(self, rd: Rig, address: str) -> None:
         await rd.sandbox.switch_on("reddit", "links_rewritten", rd.account.account_id)
-        sending = post(rd, "", title="A link", url=address.format(rd.account.account_id))
-        result = await publish(rd, sending)
-        found = await PLATFORM.confirm(rd.connection(), sending)
+        context = post(rd, "", title="A link", url=address.format(rd.account.account_id))
+        result = await publish(rd, context)
+        found = await PLATFORM.confirm(rd.connection(), context)
         assert isinstance(found, Published)
         assert found.platform_post_id == result.platform_post_id
 
     async def test_a_page_of_platform_security_says_nothing_of_the_account(self, rd: Rig) -> None:
-        sending = post(rd, "Public")
-        await publish(rd, sending)
+        context = post(rd, "Public")
+        await publish(rd, context)
         await rd.sandbox.switch_on("reddit", "network_security", rd.account.account_id)
-        assert (await refused(PLATFORM.confirm(rd.connection(), sending))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.confirm(rd.connection(), context))).kind is Kind.TRANSIENT
 
     async def test_other_posts_are_not_ours(self, rd: Rig) -> None:
         await publish(rd, post(rd, "Body", title="Alike"))
         now = datetime.now(UTC)
-        for sending, started_at in [
+        for context, started_at in [
             (post(rd, "Body", title="Alike", subreddit="other"), now),
             (post(rd, "Another body", title="Alike"), now),
             (post(rd, "Body", title="Unlike"), now),
             (post(rd, "Body", title="Alike", url="https://example.com"), now),
             (post(rd, "Body", title="Alike"), now + timedelta(minutes=5)),
         ]:
-            assert await PLATFORM.confirm(rd.connection(), replace(sending, started_at=started_at)) == Absent()
+            assert await PLATFORM.confirm(rd.connection(), replace(context, started_at=started_at)) == Absent()
         same = replace(post(rd, "Body", title="Alike", subreddit="TEST"), started_at=now)
         assert isinstance(await PLATFORM.confirm(rd.connection(), same), Published)
 
@@ -346,8 +346,8 @@ class TestLostAnswers:
     @pytest.mark.parametrize("body", ["<html>", {}, {"data": {}}])
     async def test_an_unreadable_list_is_no_proof_of_absence(self, rd: Rig, body: object) -> None:
         await rd.sandbox.fault("reddit", "reject", "confirm", status=200, body=body)
-        sending = replace(post(rd, "There?"), started_at=datetime.now(UTC))
-        assert (await refused(PLATFORM.confirm(rd.connection(), sending))).code == "unreadable_answer"
+        context = replace(post(rd, "There?"), started_at=datetime.now(UTC))
+        assert (await refused(PLATFORM.confirm(rd.connection(), context))).code == "unreadable_answer"
 
 
 class TestRefusals:
@@ -366,8 +366,8 @@ class TestRefusals:
     async def test_a_status_of_200_may_be_a_refusal(
         self, rd: Rig, subreddit: str, names: list[str], settings: dict[str, Any], code: str
     ) -> None:
-        sending = post(rd, "Text", *names, title="T", **{**settings, "subreddit": subreddit})
-        error = await refused(publish(rd, sending))
+        context = post(rd, "Text", *names, title="T", **{**settings, "subreddit": subreddit})
+        error = await refused(publish(rd, context))
         assert (error.kind, error.code) == (Kind.REJECTED, code)
         assert error.message.endswith(".")
         assert await rd.posts() == []
@@ -423,9 +423,9 @@ class TestTokens:
             agents.add(request.headers["user-agent"])
 
         async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-            sending = replace(post(rd, "", "a.jpg", title="T"), started_at=datetime.now(UTC))
-            await PLATFORM.prepare(rd.connection(client), sending)
-            await PLATFORM.publish(rd.connection(client), sending)
+            context = replace(post(rd, "", "a.jpg", title="T"), started_at=datetime.now(UTC))
+            await PLATFORM.prepare(rd.connection(client), context)
+            await PLATFORM.publish(rd.connection(client), context)
         assert agents == {given or f"web:app-id:0.1 (by /u/{rd.account.username})"}
 
     async def test_a_nameless_app_is_turned_away(self, connect: Connect) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.base import Handles, Sending
+from platforms.base import Handles, PublishContext
 from platforms.errors import Kind, PlatformError
 from tests.platforms.rig import Large, Rig
 
@@ -33,7 +33,7 @@ class Upload:
     """Watch a video go up; `begun` counts the uploads that were begun."""
 
     rig: Rig
-    sending: Sending[Any]
+    context: PublishContext[Any]
     begun: int = 0
 
     async def run(self, handles: Handles | None = None, *, lost: int = 0) -> int:
@@ -50,9 +50,9 @@ class Upload:
                 raise httpx.ReadError("the worker is gone", request=request)
 
         async with httpx.AsyncClient(event_hooks={"response": [note]}, timeout=60) as client:
-            sending = self.sending if handles is None else replace(self.sending, handles=handles)
+            context = self.context if handles is None else replace(self.context, handles=handles)
             try:
-                await self.rig.platform.prepare(self.rig.connection(client), sending)
+                await self.rig.platform.prepare(self.rig.connection(client), context)
             except PlatformError as error:
                 if error.kind is not Kind.NOT_READY and not lost:
                     raise
@@ -64,12 +64,12 @@ async def upload(request: pytest.FixtureRequest, connect: Callable[..., Awaitabl
     platform, (size, settings) = request.param, PLATFORMS[request.param]
     more = {"refreshToken": "r", "clientKey": "k", "clientSecret": "s"} if platform == "tiktok" else {}
     rig = await connect(platform, credentials=more)
-    sending = rig.sending("Long", [rig.sandbox.media("a.mp4")], settings=settings)
-    return Upload(rig, replace(sending, media=Large(rig.source, size * MEGABYTE)))
+    context = rig.context("Long", [rig.sandbox.media("a.mp4")], settings=settings)
+    return Upload(rig, replace(context, media=Large(rig.source, size * MEGABYTE)))
 
 
 async def test_a_piece_whose_answer_was_lost_is_the_only_one_that_is_sent_again(upload: Upload) -> None:
-    whole = await replace(upload, sending=replace(upload.sending, handles={})).run()
+    whole = await replace(upload, context=replace(upload.context, handles={})).run()
     upload.rig.saved.clear()
     assert whole >= PIECES
     await upload.run(lost=2)
@@ -79,7 +79,7 @@ async def test_a_piece_whose_answer_was_lost_is_the_only_one_that_is_sent_again(
 
 
 async def test_pieces_that_a_dead_worker_did_not_note_begin_nothing_anew(upload: Upload) -> None:
-    whole = await replace(upload, sending=replace(upload.sending, handles={})).run()
+    whole = await replace(upload, context=replace(upload.context, handles={})).run()
     upload.rig.saved.clear()
     await upload.run(lost=2)
     begun, unnoted = upload.begun, next(saved for saved in upload.rig.saved if saved.keys() & UPLOADS)

@@ -96,9 +96,9 @@ async def test_whoami_refuses_a_bot_without_rights(bot: Rig, chat: str, member: 
     ],
 )
 async def test_every_form_of_post_is_one_post(bot: Rig, names: list[str], count: int, kind: str) -> None:
-    sending = bot.sending("Grüße <b>&</b> *sun*", [bot.sandbox.media(name) for name in names])
-    assert not PLATFORM.prepares(sending.draft)
-    published = await PLATFORM.publish(bot.connection(), sending)
+    context = bot.context("Grüße <b>&</b> *sun*", [bot.sandbox.media(name) for name in names])
+    assert not PLATFORM.prepares(context.draft)
+    published = await PLATFORM.publish(bot.connection(), context)
     [post] = await bot.posts()
     assert published == Published(
         post["platformPostId"], f"https://t.me/{bot.account.username}/{post['platformPostId']}"
@@ -110,8 +110,8 @@ async def test_every_form_of_post_is_one_post(bot: Rig, names: list[str], count:
 
 async def test_the_ids_of_albums_and_messages_never_meet(bot: Rig) -> None:
     album = [bot.sandbox.media("a.jpg"), bot.sandbox.media("b.jpg"), bot.sandbox.media("c.jpg")]
-    first = await PLATFORM.publish(bot.connection(), bot.sending("", album))
-    second = await PLATFORM.publish(bot.connection(), bot.sending("after"))
+    first = await PLATFORM.publish(bot.connection(), bot.context("", album))
+    second = await PLATFORM.publish(bot.connection(), bot.context("after"))
     assert int(second.platform_post_id) == int(first.platform_post_id) + 3
 
 
@@ -127,7 +127,7 @@ async def test_the_ids_of_albums_and_messages_never_meet(bot: Rig) -> None:
 async def test_the_address_depends_on_the_chat(bot: Rig, chat: dict[str, Any], url: str | None) -> None:
     body = {"ok": True, "result": {"message_id": 42, "date": 1768471200, "chat": chat, "text": "Hi"}}
     await bot.sandbox.fault("telegram", "reject", "publish", status=200, body=body)
-    assert await PLATFORM.publish(bot.connection(), bot.sending("Hi")) == Published("42", url)
+    assert await PLATFORM.publish(bot.connection(), bot.context("Hi")) == Published("42", url)
 
 
 def test_the_sides_of_videos_are_told() -> None:
@@ -144,9 +144,9 @@ def test_the_sides_of_videos_are_told() -> None:
 
 
 async def test_html_is_read_and_its_faults_are_told(bot: Rig) -> None:
-    await PLATFORM.publish(bot.connection(), bot.sending("<b>Hi</b> &amp; bye", settings={"parseMode": "HTML"}))
+    await PLATFORM.publish(bot.connection(), bot.context("<b>Hi</b> &amp; bye", settings={"parseMode": "HTML"}))
     assert (await bot.posts())[0]["text"] == "Hi & bye"
-    error = await refused(PLATFORM.publish(bot.connection(), bot.sending("<b>Hi", settings={"parseMode": "HTML"})))
+    error = await refused(PLATFORM.publish(bot.connection(), bot.context("<b>Hi", settings={"parseMode": "HTML"})))
     assert error.kind is Kind.REJECTED
     assert "Can't find end tag" in error.message
 
@@ -154,11 +154,11 @@ async def test_html_is_read_and_its_faults_are_told(bot: Rig) -> None:
 @pytest.mark.parametrize("names", [[], ["a.jpg"], ["a.jpg", "b.mp4"]])
 @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
 async def test_what_landed_without_an_answer_can_never_be_told(bot: Rig, fault: str, names: list[str]) -> None:
-    sending = bot.sending("Hi", [bot.sandbox.media(name) for name in names])
+    context = bot.context("Hi", [bot.sandbox.media(name) for name in names])
     await bot.sandbox.fault("telegram", fault, "publish")
-    assert (await refused(PLATFORM.publish(bot.connection(), sending))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is Kind.UNCONFIRMED
     before = len(await requests_of(bot))
-    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown(final=True)
+    assert await PLATFORM.confirm(bot.connection(), context) == Unknown(final=True)
     assert len(await requests_of(bot)) == before
     assert len(await bot.posts()) == 1
 
@@ -166,9 +166,9 @@ async def test_what_landed_without_an_answer_can_never_be_told(bot: Rig, fault: 
 async def test_an_answer_that_comes_too_late_is_unconfirmed(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await bot.sandbox.fault("telegram", "accept_then_delay", "publish", seconds=1)
-    sending = bot.sending("Hi")
-    assert (await refused(PLATFORM.publish(bot.connection(), sending))).kind is Kind.UNCONFIRMED
-    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown(final=True)
+    context = bot.context("Hi")
+    assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is Kind.UNCONFIRMED
+    assert await PLATFORM.confirm(bot.connection(), context) == Unknown(final=True)
     assert len(await bot.posts()) == 1
 
 
@@ -182,39 +182,39 @@ async def test_a_crash_while_the_files_come_is_told_from_one_after_sending(bot: 
             await asyncio.Event().wait()
             yield MediaFile("image/jpeg", 0, lambda _: iter(()))  # type: ignore[arg-type]
 
-    sending = bot.sending("Hi", [bot.sandbox.media("a.jpg")])
-    files, sending.media = sending.media, Slow()
-    run = asyncio.create_task(PLATFORM.publish(bot.connection(), sending))
+    context = bot.context("Hi", [bot.sandbox.media("a.jpg")])
+    files, context.media = context.media, Slow()
+    run = asyncio.create_task(PLATFORM.publish(bot.connection(), context))
     await fetching.wait()
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
     # What the row holds is what the next worker knows.
-    sending.handles = bot.saved[-1] if bot.saved else {}
-    assert await PLATFORM.confirm(bot.connection(), sending) == Absent(never_sent=True)
+    context.handles = bot.saved[-1] if bot.saved else {}
+    assert await PLATFORM.confirm(bot.connection(), context) == Absent(never_sent=True)
     assert len(bot.saved) == 1
-    sending.media = files
-    await PLATFORM.publish(bot.connection(), sending)
+    context.media = files
+    await PLATFORM.publish(bot.connection(), context)
     assert len(await bot.posts()) == 1
     assert bot.saved[-1] == {"sending": True}
-    sending.handles = bot.saved[-1]
-    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown(final=True)
+    context.handles = bot.saved[-1]
+    assert await PLATFORM.confirm(bot.connection(), context) == Unknown(final=True)
 
 
 async def test_a_definite_refusal_leaves_no_doubt_behind(bot: Rig) -> None:
-    sending = bot.sending("Hi", [bot.sandbox.media("a.jpg")])
+    context = bot.context("Hi", [bot.sandbox.media("a.jpg")])
     await bot.sandbox.fault("telegram", "rate_limited", "publish", seconds=17)
-    error = await refused(PLATFORM.publish(bot.connection(), sending))
+    error = await refused(PLATFORM.publish(bot.connection(), context))
     assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=17))
     assert [row.get("sending", False) for row in bot.saved] == [True, False]
-    assert await PLATFORM.confirm(bot.connection(), sending) == Absent(never_sent=True)
+    assert await PLATFORM.confirm(bot.connection(), context) == Absent(never_sent=True)
 
 
 @pytest.mark.parametrize("names", [[], ["a.jpg"]])
 async def test_an_unreachable_platform_has_done_nothing(bot: Rig, names: list[str]) -> None:
     connection = bot.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    sending = bot.sending("Hi", [bot.sandbox.media(name) for name in names])
-    assert (await refused(PLATFORM.publish(connection, sending))).kind is Kind.TRANSIENT
+    context = bot.context("Hi", [bot.sandbox.media(name) for name in names])
+    assert (await refused(PLATFORM.publish(connection, context))).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize("names", [[], ["a.jpg", "b.jpg"]])
@@ -227,13 +227,13 @@ async def test_a_chat_that_moved_is_followed_and_remembered(bot: Rig, names: lis
         "parameters": {"migrate_to_chat_id": moved},
     }
     await bot.sandbox.fault("telegram", "reject", "publish", status=400, body=body)
-    sending = bot.sending("Hi", [bot.sandbox.media(name) for name in names])
-    await PLATFORM.publish(bot.connection(), sending)
+    context = bot.context("Hi", [bot.sandbox.media(name) for name in names])
+    await PLATFORM.publish(bot.connection(), context)
     assert len(await bot.posts()) == 1
     assert bot.stored.user_id == str(moved)
-    await PLATFORM.publish(bot.connection(), bot.sending("again"))
+    await PLATFORM.publish(bot.connection(), bot.context("again"))
     await bot.sandbox.fault("telegram", "reject", "publish", times=2, status=400, body=body)
-    assert (await refused(PLATFORM.publish(bot.connection(), sending))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is Kind.AUTH
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ async def test_a_chat_that_moved_is_followed_and_remembered(bot: Rig, names: lis
 )
 async def test_a_success_by_status_alone_is_none(bot: Rig, body: Any, kind: Kind) -> None:
     await bot.sandbox.fault("telegram", "reject", "publish", status=200, body=body)
-    assert (await refused(PLATFORM.publish(bot.connection(), bot.sending("Hi")))).kind is kind
+    assert (await refused(PLATFORM.publish(bot.connection(), bot.context("Hi")))).kind is kind
     await bot.sandbox.fault("telegram", "reject", "auth", status=200, body=body)
     assert (await refused(PLATFORM.whoami(bot.connection()))).kind in {kind, Kind.TRANSIENT}
 
@@ -261,11 +261,11 @@ async def test_the_token_is_in_no_log_and_no_error(bot: Rig, sandbox: Sandbox) -
         configure("debug", "json", stream)
         for fault in ("drop", "accept_then_drop", "accept_then_500", "token_expired", "rate_limited"):
             await sandbox.fault("telegram", fault)
-            error = await refused(PLATFORM.publish(bot.connection(), bot.sending("Hi")))
+            error = await refused(PLATFORM.publish(bot.connection(), bot.context("Hi")))
             logging.getLogger("test").error("failed", exc_info=error)
             told = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
             assert token not in told
-        await PLATFORM.publish(bot.connection(), bot.sending("Hi"))
+        await PLATFORM.publish(bot.connection(), bot.context("Hi"))
     finally:
         logging.getLogger().handlers[:], logging.getLogger().level = handlers, level
     assert stream.getvalue().count("failed") == 5
@@ -314,21 +314,21 @@ def test_a_document_keeps_its_name(name: str, content_type: str, filename: str) 
 
 async def test_an_album_that_is_public_in_part_is_left_to_a_person(bot: Rig) -> None:
     await bot.sandbox.switch_on("telegram", "album_stops", bot.account.account_id)
-    sending = bot.sending("Half of it", [bot.sandbox.media(name) for name in ("a.jpg", "b.jpg")])
-    error = await refused(PLATFORM.publish(bot.connection(), sending))
+    context = bot.context("Half of it", [bot.sandbox.media(name) for name in ("a.jpg", "b.jpg")])
+    error = await refused(PLATFORM.publish(bot.connection(), context))
     assert error.kind is Kind.UNCONFIRMED
     assert "part of the album" in error.message
-    assert await PLATFORM.confirm(bot.connection(), sending) == Unknown(final=True)
+    assert await PLATFORM.confirm(bot.connection(), context) == Unknown(final=True)
     assert len(await bot.posts()) == 1
 
 
 async def test_an_album_that_is_refused_for_a_flood_is_sent_later(bot: Rig) -> None:
     await bot.sandbox.switch_on("telegram", "album_floods", bot.account.account_id)
-    sending = bot.sending("Later", [bot.sandbox.media(name) for name in ("a.jpg", "b.jpg")])
-    error = await refused(PLATFORM.publish(bot.connection(), sending))
+    context = bot.context("Later", [bot.sandbox.media(name) for name in ("a.jpg", "b.jpg")])
+    error = await refused(PLATFORM.publish(bot.connection(), context))
     assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=60))
     await bot.sandbox.clear_conditions("telegram")
-    await PLATFORM.publish(bot.connection(), sending)
+    await PLATFORM.publish(bot.connection(), context)
     assert len(await bot.posts()) == 1
 
 

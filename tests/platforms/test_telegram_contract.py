@@ -113,10 +113,10 @@ async def test_every_call_is_described(
         sent.append(request)
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        sending = rig.sending("Hi", [rig.sandbox.media(name) for name in names], settings=settings)
+        context = rig.context("Hi", [rig.sandbox.media(name) for name in names], settings=settings)
         line = rig.connection(client)
         await PLATFORM.whoami(line)
-        await PLATFORM.publish(line, sending)
+        await PLATFORM.publish(line, context)
     assert [method_of(request) for request in sent] == ["getMe", "getChat", "getChatMember", method]
     for request in sent:
         check(fields_of(request), document()["methods"][method_of(request)].get("fields", []), method_of(request))

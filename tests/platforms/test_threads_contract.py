@@ -78,21 +78,21 @@ async def test_every_request_uses_names_that_its_call_knows(
     if "threadItems" in settings:
         settings = {"threadItems": items(rig)}
     if "replyToId" in settings:
-        first = rig.sending("first")
+        first = rig.context("first")
         await PLATFORM.prepare(rig.connection(), first)
         settings = {"replyToId": (await PLATFORM.publish(rig.connection(), first)).platform_post_id}
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         media = [rig.sandbox.media(name, "described") for name in names]
-        sending = rig.sending("Hi", media, settings=settings)
+        context = rig.context("Hi", media, settings=settings)
         await PLATFORM.whoami(rig.connection(client))
-        await PLATFORM.prepare(rig.connection(client), sending)
-        published = await PLATFORM.publish(rig.connection(client), sending)
-        await PLATFORM.complete(rig.connection(client), sending, published)
-        assert isinstance(await PLATFORM.confirm(rig.connection(client), sending), Published)
+        await PLATFORM.prepare(rig.connection(client), context)
+        published = await PLATFORM.publish(rig.connection(client), context)
+        await PLATFORM.complete(rig.connection(client), context, published)
+        assert isinstance(await PLATFORM.confirm(rig.connection(client), context), Published)
         if "threadItems" in settings:
             # A lost answer is looked for among the replies.
-            del sending.handles["thread"]["1"]["id"]
-            await PLATFORM.complete(rig.connection(client), sending, published)
+            del context.handles["thread"]["1"]["id"]
+            await PLATFORM.complete(rig.connection(client), context, published)
     assert sent
     for method, path, used in sent:
         assert (method, path) in known(), path

@@ -21,22 +21,22 @@ async def rig(connect: Connect) -> Rig:
 
 
 async def prepared(rig: Rig, names: list[str], text: str = "  Sunset\n\n🌊 ") -> Any:
-    sending = rig.sending(text, [rig.sandbox.media(name) for name in names])
-    await PLATFORM.prepare(rig.connection(), sending)
-    return sending
+    context = rig.context(text, [rig.sandbox.media(name) for name in names])
+    await PLATFORM.prepare(rig.connection(), context)
+    return context
 
 
-async def send(rig: Rig, sending: Any) -> PlatformError:
-    return await refused(PLATFORM.publish(rig.connection(), sending))
+async def send(rig: Rig, context: Any) -> PlatformError:
+    return await refused(PLATFORM.publish(rig.connection(), context))
 
 
 @pytest.mark.parametrize("names", FORMS)
 @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
 async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str], fault: str) -> None:
-    sending = await prepared(rig, names)
+    context = await prepared(rig, names)
     await rig.sandbox.fault("threads", fault, "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    found = await PLATFORM.confirm(rig.connection(), rig.sending(sending.draft.text, handles=rig.saved[-1]))
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    found = await PLATFORM.confirm(rig.connection(), rig.context(context.draft.text, handles=rig.saved[-1]))
     [post] = await rig.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
@@ -45,52 +45,52 @@ async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str]
 
 async def test_an_answer_that_landed_without_an_answer_is_found_among_the_replies(rig: Rig) -> None:
     first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
-    sending = rig.sending("second", settings={"replyToId": first.platform_post_id})
-    await PLATFORM.prepare(rig.connection(), sending)
+    context = rig.context("second", settings={"replyToId": first.platform_post_id})
+    await PLATFORM.prepare(rig.connection(), context)
     await rig.sandbox.fault("threads", "accept_then_drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    found = await PLATFORM.confirm(rig.connection(), sending)
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     second = (await rig.posts())[0]
     assert (found.platform_post_id, second["text"]) == (second["platformPostId"], "second")
 
 
 async def test_an_answer_to_nothing_is_refused_before_anything_is_public(rig: Rig) -> None:
-    sending = rig.sending("second", settings={"replyToId": "18000000000000001"})
-    error = await refused(PLATFORM.prepare(rig.connection(), sending))
+    context = rig.context("second", settings={"replyToId": "18000000000000001"})
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert error.kind is Kind.REJECTED
     assert error.message == "Threads does not have the post that replyToId names. Check that it is still there."
     assert await rig.posts() == []
 
 
 async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    sending = await prepared(rig, [])
+    context = await prepared(rig, [])
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await rig.sandbox.fault("threads", "accept_then_delay", "publish", seconds=1)
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    assert isinstance(await PLATFORM.confirm(rig.connection(), sending), Published)
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
     assert len(await rig.posts()) == 1
 
 
 @pytest.mark.parametrize("names", FORMS)
 async def test_what_never_landed_is_sent_again_from_the_same_container(rig: Rig, names: list[str]) -> None:
-    sending = await prepared(rig, names)
+    context = await prepared(rig, names)
     await rig.sandbox.fault("threads", "drop", "publish")
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    before = sending.handles["containers"]["post"]["id"]
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
-    await PLATFORM.prepare(rig.connection(), sending)
-    await PLATFORM.publish(rig.connection(), sending)
-    assert sending.handles["containers"]["post"]["id"] == before
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    before = context.handles["containers"]["post"]["id"]
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
+    await PLATFORM.prepare(rig.connection(), context)
+    await PLATFORM.publish(rig.connection(), context)
+    assert context.handles["containers"]["post"]["id"] == before
     assert len(await rig.posts()) == 1
 
 
 async def test_a_container_that_was_published_publishes_nothing_more(rig: Rig) -> None:
-    sending = await prepared(rig, [])
-    first = await PLATFORM.publish(rig.connection(), sending)
-    await PLATFORM.prepare(rig.connection(), sending)
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    found = await PLATFORM.confirm(rig.connection(), sending)
+    context = await prepared(rig, [])
+    first = await PLATFORM.publish(rig.connection(), context)
+    await PLATFORM.prepare(rig.connection(), context)
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == first.platform_post_id
     assert len(await rig.posts()) == 1
@@ -123,16 +123,16 @@ def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:
 async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
     rig: Rig, status: int, body: Any, kind: Kind
 ) -> None:
-    sending = await prepared(rig, [])
+    context = await prepared(rig, [])
     await rig.sandbox.fault("threads", "reject", "publish", status=status, body=body)
-    assert (await send(rig, sending)).kind is kind
+    assert (await send(rig, context)).kind is kind
 
 
 async def test_a_platform_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
-    sending = await prepared(rig, [])
+    context = await prepared(rig, [])
     connection = rig.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, context))).kind is Kind.TRANSIENT
 
 
 @pytest.mark.parametrize(
@@ -142,90 +142,90 @@ async def test_a_platform_that_cannot_be_reached_has_done_nothing(rig: Rig) -> N
 async def test_failures_beside_the_publishing_request_are_told_apart(
     rig: Rig, fault: str, kind: Kind, operation: str
 ) -> None:
-    sending = await prepared(rig, [])
-    await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig, [])
+    await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("threads", fault, operation)
     step = (
-        PLATFORM.prepare(rig.connection(), rig.sending("Hi"))
+        PLATFORM.prepare(rig.connection(), rig.context("Hi"))
         if operation == "prepare"
-        else PLATFORM.confirm(rig.connection(), sending)
+        else PLATFORM.confirm(rig.connection(), context)
     )
     assert (await refused(step)).kind is kind
 
 
 @pytest.mark.parametrize("status", ["ERROR", "EXPIRED"])
 async def test_a_container_that_failed_is_built_anew(rig: Rig, status: str) -> None:
-    sending = await prepared(rig, ["a.jpg", "b.jpg"])
+    context = await prepared(rig, ["a.jpg", "b.jpg"])
     await rig.sandbox.fault("threads", "reject", "prepare", status=200, body={"status": status})
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     assert rig.saved[-1]["containers"] == {}
-    assert (await send(rig, sending)).code == "no_container"
-    await PLATFORM.prepare(rig.connection(), sending)
-    await PLATFORM.publish(rig.connection(), sending)
+    assert (await send(rig, context)).code == "no_container"
+    await PLATFORM.prepare(rig.connection(), context)
+    await PLATFORM.publish(rig.connection(), context)
     assert len(await rig.posts()) == 1
 
 
 @pytest.mark.parametrize("body", [graph_error(24, 4279009), graph_error(100, 33)])
 async def test_a_container_that_is_gone_is_looked_for_among_the_posts(rig: Rig, body: Any) -> None:
-    sending = await prepared(rig, [])
+    context = await prepared(rig, [])
     await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=body)
-    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown(), "what cannot be read may be public"
-    published = await PLATFORM.publish(rig.connection(), sending)
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown(), "what cannot be read may be public"
+    published = await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=body)
-    found = await PLATFORM.confirm(rig.connection(), sending)
+    found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == published.platform_post_id
 
 
 async def test_a_post_that_is_public_but_not_listed_yet_stays_unknown(rig: Rig) -> None:
-    sending = await prepared(rig, [])
+    context = await prepared(rig, [])
     await rig.sandbox.fault("threads", "reject", "prepare", status=200, body={"status": "PUBLISHED"})
-    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
 
 
 async def test_a_list_that_is_none_says_nothing(rig: Rig) -> None:
-    sending = await prepared(rig, [])
-    await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig, [])
+    await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"status": "PUBLISHED"})
     await rig.sandbox.fault("threads", "reject", "confirm", status=200, body="<html>Hello</html>")
-    assert (await refused(PLATFORM.confirm(rig.connection(), sending))).code == "unreadable_answer"
+    assert (await refused(PLATFORM.confirm(rig.connection(), context))).code == "unreadable_answer"
 
 
 async def test_the_newest_post_of_the_same_text_is_ours(rig: Rig) -> None:
     for text in ("Sunset", "Sunrise"):
         await PLATFORM.publish(rig.connection(), await prepared(rig, [], text))
-    sending = await prepared(rig, [], "Sunset")
+    context = await prepared(rig, [], "Sunset")
     await rig.sandbox.fault("threads", "accept_then_drop", "publish")
-    await send(rig, sending)
-    found = await PLATFORM.confirm(rig.connection(), sending)
+    await send(rig, context)
+    found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
 
 
 async def test_without_a_container_nothing_was_published(rig: Rig) -> None:
-    assert await PLATFORM.confirm(rig.connection(), rig.sending("Hi")) == Absent()
+    assert await PLATFORM.confirm(rig.connection(), rig.context("Hi")) == Absent()
     assert rig.exchanges == []
 
 
 async def test_a_carousel_waits_for_its_items_to_be_seen(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     await rig.sandbox.switch_on("threads", "children_unseen", rig.account.account_id)
-    sending = rig.sending("Two", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
-    error = await refused(PLATFORM.prepare(rig.connection(), sending))
+    context = rig.context("Two", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert (error.kind, error.retry_after) == (Kind.NOT_READY, timedelta(seconds=7))
-    children = dict(sending.handles["containers"])
+    children = dict(context.handles["containers"])
     assert len(children) == 2
     monkeypatch.setattr("platforms.meta.containers.UNSEEN_FOR", timedelta(0))
-    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).kind is Kind.NOT_READY
-    assert sending.handles["containers"] == {}, "items that stay unseen are built again"
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.NOT_READY
+    assert context.handles["containers"] == {}, "items that stay unseen are built again"
     await rig.sandbox.clear_conditions("threads")
-    await PLATFORM.prepare(rig.connection(), sending)
-    await PLATFORM.publish(rig.connection(), sending)
+    await PLATFORM.prepare(rig.connection(), context)
+    await PLATFORM.publish(rig.connection(), context)
     assert len(await rig.posts()) == 1
 
 
 async def test_a_reply_that_the_app_may_not_make_refuses_no_account(rig: Rig) -> None:
     await rig.sandbox.switch_on("threads", "own_posts_only", rig.account.account_id)
-    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Re", settings={"replyToId": "17841400"})))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Re", settings={"replyToId": "17841400"})))
     assert (error.kind, error.code) == (Kind.REJECTED, "10/4279067")
     assert "replyToId" in error.message
 
@@ -233,28 +233,28 @@ async def test_a_reply_that_the_app_may_not_make_refuses_no_account(rig: Rig) ->
 async def test_a_quote_that_the_app_may_not_make_refuses_no_app(rig: Rig) -> None:
     body = {"error": {"message": "insufficient app access level", "code": 10, "error_subcode": 4279067}}
     await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=body)
-    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Look", settings={"quotePostId": "17841400"})))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Look", settings={"quotePostId": "17841400"})))
     assert (error.kind, error.code) == (Kind.REJECTED, "10/4279067")
     await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=body)
-    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("A text")))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.context("A text")))
     assert (error.kind, error.code) == (Kind.OPERATOR, "10/4279067")
 
 
 async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_account(rig: Rig) -> None:
     first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
-    sending = rig.sending("Re", settings={"replyToId": first.platform_post_id})
-    await PLATFORM.prepare(rig.connection(), sending)
+    context = rig.context("Re", settings={"replyToId": first.platform_post_id})
+    await PLATFORM.prepare(rig.connection(), context)
     said = "Application does not have permission for this action"
     body = {"error": {"message": said, "type": "OAuthException", "code": 10, "error_subcode": 4279067}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
-    error = await send(rig, sending)
+    error = await send(rig, context)
     assert (error.kind, error.code) == (Kind.REJECTED, "10/4279067")
 
 
 async def test_a_link_that_threads_does_not_take_is_not_tried_for_a_day(rig: Rig) -> None:
     await rig.sandbox.switch_on("threads", "links_refused", rig.account.account_id)
-    sending = rig.sending("Read", settings={"linkAttachment": "https://example.com/redirects"})
-    error = await refused(PLATFORM.prepare(rig.connection(), sending))
+    context = rig.context("Read", settings={"linkAttachment": "https://example.com/redirects"})
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert (error.kind, error.code) == (Kind.REJECTED, "-1/4279047")
 
 
@@ -263,67 +263,67 @@ NO_SUCH_FIELD = {"error": {"message": "(#100) Tried accessing nonexisting field 
 
 async def test_a_state_that_cannot_be_read_hides_no_refusal(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """The words are quoted from exileum/meta-mcp#143."""
-    sending = await prepared(rig, [])
+    context = await prepared(rig, [])
     for _ in range(2):
         await rig.sandbox.fault("threads", "reject", "publish", status=400, body=graph_error(100))
         await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
-        error = await send(rig, sending)
+        error = await send(rig, context)
         assert (error.kind, error.code, "its own words" in error.message) == (Kind.UNCONFIRMED, "100", True)
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
-    assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
     monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent(), "the same container makes no double"
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent(), "the same container makes no double"
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=graph_error(100))
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
-    assert (await send(rig, sending)).kind is Kind.REJECTED
+    assert (await send(rig, context)).kind is Kind.REJECTED
 
 
 async def test_a_refused_post_that_reads_as_published_is_found(rig: Rig) -> None:
-    sending = await prepared(rig, [])
+    context = await prepared(rig, [])
     await rig.sandbox.switch_on("threads", "publishes_and_refuses", rig.account.account_id)
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD, times=2)
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    assert isinstance(await PLATFORM.confirm(rig.connection(), sending), Published)
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
 
 
 @pytest.mark.parametrize("code", [-1, 24])
 async def test_an_error_of_metas_own_is_doubted_for_a_minute(
     rig: Rig, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sending = await prepared(rig, [])
+    context = await prepared(rig, [])
     body = {"error": {"message": "no", "code": code, "error_subcode": 4279047, "is_transient": False}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body, times=2)
-    assert (await send(rig, sending)).kind is Kind.UNCONFIRMED
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
+    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
-    assert (await send(rig, sending)).kind is Kind.REJECTED
+    assert (await send(rig, context)).kind is Kind.REJECTED
 
 
 @pytest.mark.parametrize("settings", [{}, {"replyToId": "18000000000000001"}])
 async def test_a_token_that_ends_as_if_nothing_existed_is_told(
     rig: Rig, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sending = await prepared(rig, [])
+    context = await prepared(rig, [])
     await rig.sandbox.switch_on("threads", "token_ended_as_24", rig.account.account_id)
-    for step in (PLATFORM.whoami(rig.connection()), PLATFORM.confirm(rig.connection(), sending)):
+    for step in (PLATFORM.whoami(rig.connection()), PLATFORM.confirm(rig.connection(), context)):
         assert (await refused(step)).kind is Kind.AUTH
-    assert (await refused(PLATFORM.prepare(rig.connection(), rig.sending("Hi", settings=settings)))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", settings=settings)))).kind is Kind.AUTH
     monkeypatch.setattr("platforms.meta.containers.UNREADABLE_FOR", timedelta(0))
-    assert (await send(rig, sending)).code == "expired"
-    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).kind is Kind.AUTH
+    assert (await send(rig, context)).code == "expired"
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.AUTH
 
 
 async def test_a_quoted_post_that_is_not_there_is_named(rig: Rig) -> None:
     await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=graph_error(24, 4279009))
-    sending = rig.sending("Look", settings={"quotePostId": "18000000000000001"})
-    error = await refused(PLATFORM.prepare(rig.connection(), sending))
+    context = rig.context("Look", settings={"quotePostId": "18000000000000001"})
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert (error.kind, "quotePostId" in error.message) == (Kind.REJECTED, True)
 
 
 async def test_a_reply_to_anothers_post_is_refused_as_the_posts_fault(connect: Connect, rig: Rig) -> None:
     other = await connect("threads")
     theirs = await PLATFORM.publish(other.connection(), await prepared(other, [], "theirs"))
-    sending = rig.sending("Re", settings={"replyToId": theirs.platform_post_id})
-    error = await refused(PLATFORM.prepare(rig.connection(), sending))
+    context = rig.context("Re", settings={"replyToId": theirs.platform_post_id})
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert (error.kind, error.code) == (Kind.REJECTED, "10/4279067")

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from domain.post import Media
-from platforms.base import Published, Sending, Unknown
+from platforms.base import PublishContext, Published, Unknown
 from platforms.errors import NO_PUBLIC_URL, Kind, PlatformError
 from platforms.files import MediaFile, MediaSource
 from platforms.tiktok import PLATFORM, media, status
@@ -33,21 +33,21 @@ async def rig(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.Monkey
     return await connect("tiktok", credentials={"refreshToken": "r1", "clientKey": "key", "clientSecret": "secret"})
 
 
-def sending_of(rig: Rig, names: list[str], text: str = "Sunset #beach", **settings: Any) -> Sending[Any]:
+def sending_of(rig: Rig, names: list[str], text: str = "Sunset #beach", **settings: Any) -> PublishContext[Any]:
     media = [rig.sandbox.media(name) for name in names]
-    return rig.sending(text, media, settings={**SETTINGS, **settings}, started_at=datetime.now(UTC))
+    return rig.context(text, media, settings={**SETTINGS, **settings}, started_at=datetime.now(UTC))
 
 
-async def prepared(rig: Rig, names: list[str], **settings: Any) -> Sending[Any]:
-    sending = sending_of(rig, names, **settings)
-    assert PLATFORM.check(sending.draft, rig.account) == []
-    await PLATFORM.prepare(rig.connection(), sending)
-    return sending
+async def prepared(rig: Rig, names: list[str], **settings: Any) -> PublishContext[Any]:
+    context = sending_of(rig, names, **settings)
+    assert PLATFORM.check(context.draft, rig.account) == []
+    await PLATFORM.prepare(rig.connection(), context)
+    return context
 
 
-async def publish(rig: Rig, sending: Sending[Any]) -> Published:
-    published = await PLATFORM.publish(rig.connection(), sending)
-    return await PLATFORM.complete(rig.connection(), sending, published)
+async def publish(rig: Rig, context: PublishContext[Any]) -> Published:
+    published = await PLATFORM.publish(rig.connection(), context)
+    return await PLATFORM.complete(rig.connection(), context, published)
 
 
 async def refused(step: Awaitable[object]) -> PlatformError:
@@ -56,9 +56,11 @@ async def refused(step: Awaitable[object]) -> PlatformError:
     return caught.value
 
 
-def resumed(rig: Rig, sending: Sending[Any]) -> Sending[Any]:
+def resumed(rig: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
     """Return the attempt as another worker would find it."""
-    return Sending(sending.draft, rig.saved[-1], sending.save, sending.media, sending.target_id, sending.started_at)
+    return PublishContext(
+        context.draft, rig.saved[-1], context.save, context.media, context.target_id, context.started_at
+    )
 
 
 async def test_says_whose_token_it_is(rig: Rig) -> None:
@@ -109,23 +111,23 @@ async def test_what_is_not_for_everyone_is_known_by_its_publish_id(rig: Rig) -> 
 
 @pytest.mark.parametrize("names", FORMS)
 async def test_a_draft_goes_to_the_inbox(rig: Rig, names: list[str]) -> None:
-    sending = await prepared(rig, names, draft=True, privacyLevel=None)
-    published = await publish(rig, sending)
+    context = await prepared(rig, names, draft=True, privacyLevel=None)
+    published = await publish(rig, context)
     assert "inbox" in (published.warning or "")
     assert published.url is None
-    assert await PLATFORM.confirm(rig.connection(), sending) == Published(published.platform_post_id, None)
+    assert await PLATFORM.confirm(rig.connection(), context) == Published(published.platform_post_id, None)
     assert await rig.posts() == []
 
 
 async def test_a_large_video_goes_up_in_chunks_and_goes_on_where_it_stopped(rig: Rig) -> None:
-    sending = sending_of(rig, ["a.mp4"])
-    sending.media = Large(rig.source, 17_000_000)
+    context = sending_of(rig, ["a.mp4"])
+    context.media = Large(rig.source, 17_000_000)
     beats: list[str] = []
-    sending.heartbeat = beats.append
+    context.heartbeat = beats.append
     async with httpx.AsyncClient(event_hooks={"request": [Stop(at=4)]}) as client:
-        assert (await refused(PLATFORM.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is Kind.TRANSIENT
     assert rig.saved[-1]["upload"]["sent"] == 1
-    again = resumed(rig, sending)
+    again = resumed(rig, context)
     again.heartbeat = beats.append
     await PLATFORM.prepare(rig.connection(), again)
     assert beats == ["33%", "66%"]
@@ -140,8 +142,8 @@ async def test_a_large_video_goes_up_in_chunks_and_goes_on_where_it_stopped(rig:
 
 
 async def test_the_settings_are_held_against_what_the_creator_may_do(rig: Rig) -> None:
-    sending = sending_of(rig, ["a.mp4"], privacyLevel="FOLLOWER_OF_CREATOR")
-    error = await refused(PLATFORM.prepare(rig.connection(), sending))
+    context = sending_of(rig, ["a.mp4"], privacyLevel="FOLLOWER_OF_CREATOR")
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert (error.kind, error.code) == (Kind.REJECTED, "privacy_level_option_mismatch")
     assert "PUBLIC_TO_EVERYONE" in error.message
 
@@ -163,11 +165,11 @@ async def test_what_the_creator_forbids_stays_forbidden(rig: Rig) -> None:
             bodies.append(httpx.Response(200, content=request.content).json())
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        sending = sending_of(rig, ["a.mp4"], allowComment=True, allowDuet=True, allowStitch=True)
-        await PLATFORM.prepare(rig.connection(client), sending)
+        context = sending_of(rig, ["a.mp4"], allowComment=True, allowDuet=True, allowStitch=True)
+        await PLATFORM.prepare(rig.connection(client), context)
     info = bodies[0]["post_info"]
     assert [info[f"disable_{what}"] for what in ("comment", "duet", "stitch")] == [True, True, True]
-    assert ((await publish(rig, sending)).url or "").startswith("https://www.tiktok.com/@other/video/")
+    assert ((await publish(rig, context)).url or "").startswith("https://www.tiktok.com/@other/video/")
 
 
 @pytest.mark.parametrize(
@@ -188,49 +190,49 @@ async def test_an_error_beside_status_200_is_an_error(rig: Rig, code: str, kind:
 
 
 async def test_what_tiktok_cannot_read_fails(rig: Rig) -> None:
-    sending = await prepared(rig, ["a.png"])
-    error = await refused(PLATFORM.publish(rig.connection(), sending))
+    context = await prepared(rig, ["a.png"])
+    error = await refused(PLATFORM.publish(rig.connection(), context))
     assert (error.kind, error.code) == (Kind.REJECTED, "file_format_check_failed")
     assert "publishId" not in rig.saved[-1]
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
-    sending = rig.sending("Hi", [media], settings=SETTINGS)
-    assert (await refused(PLATFORM.prepare(rig.connection(), sending))).code == "media_type"
+    context = rig.context("Hi", [media], settings=SETTINGS)
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).code == "media_type"
     assert await rig.posts() == []
 
 
 async def test_what_could_not_be_fetched_is_fetched_once_more(rig: Rig) -> None:
     media = rig.sandbox.media("a.jpg").model_copy(update={"url": "http://127.0.0.1:1/a.jpg"})
-    sending = rig.sending("Hi", [media], settings=SETTINGS, started_at=datetime.now(UTC))
+    context = rig.context("Hi", [media], settings=SETTINGS, started_at=datetime.now(UTC))
     kinds = []
     for _ in range(2):
-        await PLATFORM.prepare(rig.connection(), sending)
-        kinds.append((await refused(PLATFORM.publish(rig.connection(), sending))).kind)
+        await PLATFORM.prepare(rig.connection(), context)
+        kinds.append((await refused(PLATFORM.publish(rig.connection(), context))).kind)
     assert kinds == [Kind.TRANSIENT, Kind.REJECTED]
 
 
 async def test_an_upload_that_expired_begins_anew(rig: Rig) -> None:
-    sending = await prepared(rig, ["a.mp4"])
-    first = sending.handles["upload"]["publishId"]
+    context = await prepared(rig, ["a.mp4"])
+    first = context.handles["upload"]["publishId"]
     await rig.sandbox.fault("tiktok", "reject", "publish", status=403, body="expired", times=2)
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED, "it may have arrived"
-    sending.started_at = datetime.now(UTC) - status.COUNT_LAGS - timedelta(seconds=1)
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.TRANSIENT
-    await PLATFORM.prepare(rig.connection(), sending)
-    assert sending.handles["upload"]["publishId"] != first
-    sending.handles["upload"]["expiresAt"] = 0
-    second = sending.handles["upload"]["publishId"]
-    await PLATFORM.prepare(rig.connection(), sending)
-    assert sending.handles["upload"]["publishId"] != second
-    await publish(rig, sending)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED, "it may have arrived"
+    context.started_at = datetime.now(UTC) - status.COUNT_LAGS - timedelta(seconds=1)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.TRANSIENT
+    await PLATFORM.prepare(rig.connection(), context)
+    assert context.handles["upload"]["publishId"] != first
+    context.handles["upload"]["expiresAt"] = 0
+    second = context.handles["upload"]["publishId"]
+    await PLATFORM.prepare(rig.connection(), context)
+    assert context.handles["upload"]["publishId"] != second
+    await publish(rig, context)
     assert len(await rig.posts()) == 1
 
 
 async def test_a_video_that_changed_is_uploaded_anew(rig: Rig) -> None:
-    sending = await prepared(rig, ["a.mp4"])
-    sending.media = Large(rig.source, 6_000_000)
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).code == "changed"
-    await PLATFORM.prepare(rig.connection(), sending)
-    await publish(rig, sending)
+    context = await prepared(rig, ["a.mp4"])
+    context.media = Large(rig.source, 6_000_000)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).code == "changed"
+    await PLATFORM.prepare(rig.connection(), context)
+    await publish(rig, context)
     assert len(await rig.posts()) == 1
 
 
@@ -260,18 +262,18 @@ async def test_a_post_that_waits_for_its_id_is_published_before(monkeypatch: pyt
     clock = [datetime.now(UTC).timestamp()]
     async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient(timeout=60) as client:
         rig = await open_account(Sandbox(url, client), "tiktok")
-        sending = await prepared(rig, ["a.mp4"])
-        error = await refused(PLATFORM.publish(rig.connection(), sending))
+        context = await prepared(rig, ["a.mp4"])
+        error = await refused(PLATFORM.publish(rig.connection(), context))
         assert (error.kind, error.code) == (Kind.UNCONFIRMED, "processing")
-        assert await PLATFORM.confirm(rig.connection(), sending) == Unknown()
+        assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
         clock[0] += 6
-        early = await PLATFORM.publish(rig.connection(), sending)
-        assert early.platform_post_id == sending.handles["upload"]["publishId"]
-        waiting = await refused(PLATFORM.complete(rig.connection(), sending, early))
+        early = await PLATFORM.publish(rig.connection(), context)
+        assert early.platform_post_id == context.handles["upload"]["publishId"]
+        waiting = await refused(PLATFORM.complete(rig.connection(), context, early))
         assert (waiting.kind, waiting.retry_after) == (Kind.NOT_READY, timedelta(minutes=2))
         clock[0] += 20
         [post] = await rig.posts()
-        done = await PLATFORM.complete(rig.connection(), sending, early)
+        done = await PLATFORM.complete(rig.connection(), context, early)
         assert done.platform_post_id == post["platformPostId"]
 
 
@@ -311,14 +313,14 @@ async def test_a_video_beyond_the_creators_own_limit_is_not_uploaded(
     rig: Rig, seconds: float, kind: Kind | None
 ) -> None:
     await rig.sandbox.switch_on("tiktok", "short_videos", rig.account.account_id)
-    sending = sending_of(rig, ["a.mp4"])
-    sending.media = Lasting(rig.source, seconds)
+    context = sending_of(rig, ["a.mp4"])
+    context.media = Lasting(rig.source, seconds)
     if kind is None:
-        await PLATFORM.prepare(rig.connection(), sending)
+        await PLATFORM.prepare(rig.connection(), context)
     else:
-        error = await refused(PLATFORM.prepare(rig.connection(), sending))
+        error = await refused(PLATFORM.prepare(rig.connection(), context))
         assert (error.kind, error.code) == (kind, "duration_check_failed")
-        assert "upload" not in sending.handles
+        assert "upload" not in context.handles
 
 
 @dataclass(slots=True)
@@ -362,11 +364,11 @@ async def test_an_app_that_is_not_audited_posts_for_the_creator_alone(
     await rig.sandbox.switch_on("tiktok", "app_refused", rig.account.account_id)
     if not private:
         await rig.sandbox.switch_on("tiktok", "public_account", rig.account.account_id)
-    sending = sending_of(rig, names, **settings)
+    context = sending_of(rig, names, **settings)
 
     async def published() -> Published:
-        await PLATFORM.prepare(rig.connection(), sending)
-        return await PLATFORM.publish(rig.connection(), sending)
+        await PLATFORM.prepare(rig.connection(), context)
+        return await PLATFORM.publish(rig.connection(), context)
 
     if taken:
         await published()
@@ -407,12 +409,12 @@ async def test_a_photo_whose_shorter_side_is_too_long_fails_after_tiktok_took_it
     photo(width, height).save(content, "JPEG")
     async with serving(content.getvalue()) as url:
         item = rig.sandbox.media("a.jpg").model_copy(update={"url": url})
-        sending = rig.sending(f"{width} x {height}", [item], settings=SETTINGS, started_at=datetime.now(UTC))
-        await PLATFORM.prepare(rig.connection(), sending)
+        context = rig.context(f"{width} x {height}", [item], settings=SETTINGS, started_at=datetime.now(UTC))
+        await PLATFORM.prepare(rig.connection(), context)
         if code is None:
-            await PLATFORM.publish(rig.connection(), sending)
+            await PLATFORM.publish(rig.connection(), context)
             return
-        error = await refused(PLATFORM.publish(rig.connection(), sending))
+        error = await refused(PLATFORM.publish(rig.connection(), context))
     assert (error.kind, error.code, error.status) == (Kind.REJECTED, code, None)
     [rule, _] = PLATFORM.rules.files
     assert (rule.max_shorter, rule.max_longer) == (1080, 1920), "so pictures are scaled before TikTok gets them"

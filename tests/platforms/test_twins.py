@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.errors import Kind, PlatformError
 from platforms.facebook import videos
 from platforms.linkedin import media
@@ -92,22 +92,22 @@ async def opened(connect: Connect, kin: Kin) -> Rig:
     return rig
 
 
-async def lost(rig: Rig, kin: Kin) -> Sending[Any]:
+async def lost(rig: Rig, kin: Kin) -> PublishContext[Any]:
     """Send a post whose answer does not come."""
     items = [rig.sandbox.media(name) for name in kin.media]
-    sending = rig.sending("The very same words", items, settings=kin.settings)
+    context = rig.context("The very same words", items, settings=kin.settings)
     if kin.platform == "bluesky":
-        sending = sized(rig, sending)
-    assert rig.platform.check(sending.draft, rig.account) == []
-    if rig.platform.prepares(sending.draft):
-        await rig.platform.prepare(rig.connection(), sending)
-    sending.started_at = datetime.now(UTC)
+        context = sized(rig, context)
+    assert rig.platform.check(context.draft, rig.account) == []
+    if rig.platform.prepares(context.draft):
+        await rig.platform.prepare(rig.connection(), context)
+    context.started_at = datetime.now(UTC)
     await rig.sandbox.fault(kin.platform, "accept_then_drop", "publish")
     with pytest.raises(PlatformError) as caught:
-        await rig.platform.publish(rig.connection(), sending)
+        await rig.platform.publish(rig.connection(), context)
     assert caught.value.kind is Kind.UNCONFIRMED
-    kin.forget(sending.handles)
-    return sending
+    kin.forget(context.handles)
+    return context
 
 
 @pytest.mark.parametrize("kin", KINDS, ids=str)
@@ -118,9 +118,9 @@ async def test_no_look_up_finds_what_is_known_to_be_another(connect: Connect, ki
     assert len(public) == (1 if kin.refuses_repeats else 2)
     assert all(rig.platform.rules.post_id.matches(each) for each in public), "what a person sees, a person may name"
     found: list[str] = []
-    for sending in sendings:
-        sending.taken = frozenset(found)
-        finding = await rig.platform.confirm(rig.connection(), sending)
+    for context in sendings:
+        context.taken = frozenset(found)
+        finding = await rig.platform.confirm(rig.connection(), context)
         found += [finding.platform_post_id] if isinstance(finding, Published) else []
     assert len(found) == len(set(found))
     assert set(found) == (set() if kin.blind else public)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from platforms.base import Absent, Identity, Published, Sending, Unknown
+from platforms.base import Absent, Identity, PublishContext, Published, Unknown
 from platforms.errors import Kind, PlatformError
 from platforms.twitter import PLATFORM
 from platforms.twitter.lookup import published
@@ -35,11 +35,11 @@ async def premium(connect: Connect) -> Rig:
     return await connect("twitter", premium=True)
 
 
-async def publish(rig: Rig, sending: Sending[Any]) -> Published:
-    if PLATFORM.prepares(sending.draft):
-        await PLATFORM.prepare(rig.connection(), sending)
-    sending.started_at = datetime.now(UTC)
-    return await PLATFORM.publish(rig.connection(), sending)
+async def publish(rig: Rig, context: PublishContext[Any]) -> Published:
+    if PLATFORM.prepares(context.draft):
+        await PLATFORM.prepare(rig.connection(), context)
+    context.started_at = datetime.now(UTC)
+    return await PLATFORM.publish(rig.connection(), context)
 
 
 async def refused(step: Awaitable[Any]) -> PlatformError:
@@ -74,7 +74,7 @@ async def test_premium_is_what_x_says_of_the_subscription(
 
 async def test_a_text_is_one_request(x: Rig) -> None:
     before = await x.operations()
-    result = await publish(x, x.sending("Hello <you> & https://example.com"))
+    result = await publish(x, x.context("Hello <you> & https://example.com"))
     assert (await x.operations())[len(before) :] == ["publish"]
     [post] = await x.posts()
     assert post["platformPostId"] == result.platform_post_id
@@ -85,7 +85,7 @@ async def test_a_text_is_one_request(x: Rig) -> None:
 
 async def test_a_premium_account_publishes_long_texts(premium: Rig) -> None:
     text = "long " * 1000
-    result = await publish(premium, premium.sending(text))
+    result = await publish(premium, premium.context(text))
     [post] = await premium.posts()
     assert (post["platformPostId"], post["text"]) == (result.platform_post_id, text)
 
@@ -96,17 +96,17 @@ async def test_images_go_up_beside_each_other_and_keep_their_order(
     x: Rig, sandbox: Sandbox, name: str, count: int
 ) -> None:
     images = [sandbox.media(f"{index}{name}", f"picture {index}") for index in range(count)]
-    sending = x.sending(f"{count} of {name}", images)
-    await publish(x, sending)
+    context = x.context(f"{count} of {name}", images)
+    await publish(x, context)
     [post] = await x.posts()
     assert post["mediaCount"] == count
-    assert sorted(sending.handles["media"]) == [str(index) for index in range(count)]
+    assert sorted(context.handles["media"]) == [str(index) for index in range(count)]
     assert all(upload["stage"] == "ready" for upload in x.saved[-1]["media"].values())
 
 
 @pytest.mark.parametrize("name", ["loop.gif", "clip.mp4"])
 async def test_gifs_and_videos_go_up_in_pieces(x: Rig, sandbox: Sandbox, name: str) -> None:
-    await publish(x, x.sending(name, [sandbox.media(name, "moving")]))
+    await publish(x, x.context(name, [sandbox.media(name, "moving")]))
     [post] = await x.posts()
     assert post["mediaCount"] == 1
     paths = [request["path"] for request in (await sandbox.control("GET", "requests?platform=twitter"))["requests"]]
@@ -117,31 +117,31 @@ async def test_gifs_and_videos_go_up_in_pieces(x: Rig, sandbox: Sandbox, name: s
 
 async def test_polls_replies_and_quotes(x: Rig) -> None:
     poll = {"options": ["Yes", "No"], "durationMinutes": 60}
-    await publish(x, x.sending("which?", settings={"poll": poll, "replySettings": "mentionedUsers"}))
-    first = await publish(x, x.sending("first"))
-    await publish(x, x.sending("second", settings={"replyToTweetId": first.platform_post_id}))
-    await publish(x, x.sending("third", settings={"quoteTweetId": first.platform_post_id}))
+    await publish(x, x.context("which?", settings={"poll": poll, "replySettings": "mentionedUsers"}))
+    first = await publish(x, x.context("first"))
+    await publish(x, x.context("second", settings={"replyToTweetId": first.platform_post_id}))
+    await publish(x, x.context("third", settings={"quoteTweetId": first.platform_post_id}))
     assert [post["text"] for post in await x.posts()] == ["third", "second", "first", "which?"]
 
 
 @pytest.mark.parametrize("name", ["replyToTweetId", "quoteTweetId"])
 async def test_a_post_that_may_not_be_answered_refuses_no_account(x: Rig, name: str) -> None:
-    own = await publish(x, x.sending("our own"))
+    own = await publish(x, x.context("our own"))
     await x.sandbox.switch_on("twitter", "not_mentioned", x.account.account_id)
-    error = await refused(publish(x, x.sending("not summoned", settings={name: "1445880548472328192"})))
+    error = await refused(publish(x, x.context("not summoned", settings={name: "1445880548472328192"})))
     assert (error.kind, error.status) == (Kind.REJECTED, 403)
     assert "mention" in error.message
-    await publish(x, x.sending("summoned", settings={name: own.platform_post_id}))
+    await publish(x, x.context("summoned", settings={name: own.platform_post_id}))
 
 
 @pytest.mark.parametrize("name", ["replyToTweetId", "quoteTweetId"])
 async def test_anothers_post_must_mention_the_account(connect: Connect, x: Rig, name: str) -> None:
     other = await connect("twitter")
-    silent = await publish(other, other.sending("to nobody"))
-    summons = await publish(other, other.sending(f"what does @{x.account.username} say?"))
-    error = await refused(publish(x, x.sending("unasked", settings={name: silent.platform_post_id})))
+    silent = await publish(other, other.context("to nobody"))
+    summons = await publish(other, other.context(f"what does @{x.account.username} say?"))
+    error = await refused(publish(x, x.context("unasked", settings={name: silent.platform_post_id})))
     assert (error.kind, error.code) == (Kind.REJECTED, "not_authorized_for_resource")
-    await publish(x, x.sending("asked", settings={name: summons.platform_post_id}))
+    await publish(x, x.context("asked", settings={name: summons.platform_post_id}))
 
 
 @pytest.mark.parametrize(
@@ -155,13 +155,13 @@ async def test_anothers_post_must_mention_the_account(connect: Connect, x: Rig, 
 async def test_what_x_refuses_the_app_is_the_operators_to_mend(
     x: Rig, sandbox: Sandbox, condition: str, status: int, words: str
 ) -> None:
-    with_picture = x.sending("with a picture", [sandbox.media("unpaid.jpg")])
+    with_picture = x.context("with a picture", [sandbox.media("unpaid.jpg")])
     await sandbox.switch_on("twitter", condition, x.account.account_id)
     calls: list[Awaitable[Any]] = [
         PLATFORM.whoami(x.connection()),
         PLATFORM.prepare(x.connection(), with_picture),
-        PLATFORM.publish(x.connection(), x.sending("a text")),
-        PLATFORM.confirm(x.connection(), x.sending("a text", started_at=datetime.now(UTC))),
+        PLATFORM.publish(x.connection(), x.context("a text")),
+        PLATFORM.confirm(x.connection(), x.context("a text", started_at=datetime.now(UTC))),
         PLATFORM.edit(x.connection(), published("1"), "a text"),
     ]
     for call in calls:
@@ -176,44 +176,44 @@ async def test_posts_without_the_fields_that_were_asked_for_prove_nothing(x: Rig
     """X answers 200 and ignores names that it does not know."""
     body = {"data": [{"id": "1", "text": "with a picture"}], "meta": {"result_count": 1}}
     await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
-    sending = x.sending("with a picture", [sandbox.media("there.jpg")], started_at=datetime.now(UTC))
-    error = await refused(PLATFORM.confirm(x.connection(), sending))
+    context = x.context("with a picture", [sandbox.media("there.jpg")], started_at=datetime.now(UTC))
+    error = await refused(PLATFORM.confirm(x.connection(), context))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "fields_missing")
 
 
 async def test_a_video_that_x_finds_too_long_at_last_is_the_posts_fault(x: Rig, sandbox: Sandbox) -> None:
     await x.sandbox.switch_on("twitter", "short_videos", x.account.account_id)
-    error = await refused(publish(x, x.sending("long", [sandbox.media("long.mp4")])))
+    error = await refused(publish(x, x.context("long", [sandbox.media("long.mp4")])))
     assert error.kind is Kind.REJECTED
     assert "longer than 2 minutes" in error.message
 
 
 async def test_a_post_with_a_picture_is_not_edited(connect: Connect) -> None:
     x = await connect("twitter", premium=True)
-    known = await publish(x, x.sending("with a picture", [x.sandbox.media("edited.jpg")]))
+    known = await publish(x, x.context("with a picture", [x.sandbox.media("edited.jpg")]))
     error = await refused(PLATFORM.edit(x.connection(), known, "without?"))
     assert (error.kind, error.code) == (Kind.REJECTED, "edit_not_supported")
 
 
 async def test_media_alone_are_sent_without_an_empty_text(x: Rig, sandbox: Sandbox) -> None:
-    assert "text" not in post_body(x.sending("", [sandbox.media("a.jpg")]).draft, ["1"])
+    assert "text" not in post_body(x.context("", [sandbox.media("a.jpg")]).draft, ["1"])
 
 
 async def test_a_second_post_of_the_same_text_is_refused(x: Rig) -> None:
-    await publish(x, x.sending("the same"))
-    error = await refused(publish(x, x.sending("the same")))
+    await publish(x, x.context("the same"))
+    error = await refused(publish(x, x.context("the same")))
     assert (error.kind, error.code, error.status) == (Kind.REJECTED, "duplicate_content", 403)
     assert len(await x.posts()) == 1
 
 
 async def test_unusable_uploads_are_forgotten_so_that_the_next_try_uploads_anew(x: Rig, sandbox: Sandbox) -> None:
-    sending = x.sending("stale", [sandbox.media("stale.jpg")])
-    await PLATFORM.prepare(x.connection(), sending)
-    sending.handles["media"]["0"]["id"] = "1"
-    error = await refused(PLATFORM.publish(x.connection(), sending))
+    context = x.context("stale", [sandbox.media("stale.jpg")])
+    await PLATFORM.prepare(x.connection(), context)
+    context.handles["media"]["0"]["id"] = "1"
+    error = await refused(PLATFORM.publish(x.connection(), context))
     assert (error.kind, error.code) == (Kind.REJECTED, "invalid_request")
     assert "media" not in x.saved[-1]
-    await publish(x, sending)
+    await publish(x, context)
     assert len(await x.posts()) == 1
 
 
@@ -234,10 +234,10 @@ async def test_nothing_arrived_whatever_the_answer_says(
     x: Rig, sandbox: Sandbox, fault: dict[str, Any], kind: Kind
 ) -> None:
     await sandbox.fault("twitter", operation="publish", **fault)
-    sending = x.sending("lost on the way")
-    assert (await refused(publish(x, sending))).kind is kind
-    assert await PLATFORM.confirm(x.connection(), sending) == Absent()
-    await publish(x, sending)
+    context = x.context("lost on the way")
+    assert (await refused(publish(x, context))).kind is kind
+    assert await PLATFORM.confirm(x.connection(), context) == Absent()
+    await publish(x, context)
     assert len(await x.posts()) == 1
 
 
@@ -253,78 +253,78 @@ async def test_nothing_arrived_whatever_the_answer_says(
 async def test_what_arrived_is_found_once(
     x: Rig, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: str, text: str, media: tuple[str, ...]
 ) -> None:
-    await publish(x, x.sending("another post"))
-    sending = x.sending(text, [sandbox.media(name) for name in media])
+    await publish(x, x.context("another post"))
+    context = x.context(text, [sandbox.media(name) for name in media])
     if media:
-        await PLATFORM.prepare(x.connection(), sending)
-    sending.handles = x.saved[-1] if media else {}
+        await PLATFORM.prepare(x.connection(), context)
+    context.handles = x.saved[-1] if media else {}
     await sandbox.fault("twitter", fault, "publish", seconds=1)
-    sending.started_at = datetime.now(UTC)
+    context.started_at = datetime.now(UTC)
     with monkeypatch.context() as patch:
         patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-        error = await refused(PLATFORM.publish(x.connection(), sending))
+        error = await refused(PLATFORM.publish(x.connection(), context))
     assert error.kind is Kind.UNCONFIRMED
-    found = await PLATFORM.confirm(x.connection(), sending)
+    found = await PLATFORM.confirm(x.connection(), context)
     assert found == published((await x.posts())[0]["platformPostId"])
     assert len(await x.posts()) == 2
 
 
 async def test_a_long_post_and_a_reply_are_recognised(premium: Rig) -> None:
-    first = await publish(premium, premium.sending("a start"))
+    first = await publish(premium, premium.context("a start"))
     for text, settings in [
         ("long https://example.com/a & " * 100, {}),
         ("@someone an answer", {"replyToTweetId": first.platform_post_id}),
     ]:
-        sending = premium.sending(text, settings=settings)
-        result = await publish(premium, sending)
-        assert await PLATFORM.confirm(premium.connection(), sending) == result
+        context = premium.context(text, settings=settings)
+        result = await publish(premium, context)
+        assert await PLATFORM.confirm(premium.connection(), context) == result
 
 
 async def test_a_post_without_media_is_not_taken_for_one_with_media(x: Rig, sandbox: Sandbox) -> None:
-    await publish(x, x.sending("alike", [sandbox.media("alike.jpg")]))
-    assert await PLATFORM.confirm(x.connection(), x.sending("alike", started_at=datetime.now(UTC))) == Absent()
+    await publish(x, x.context("alike", [sandbox.media("alike.jpg")]))
+    assert await PLATFORM.confirm(x.connection(), x.context("alike", started_at=datetime.now(UTC))) == Absent()
 
 
 async def test_the_same_words_with_other_media_leave_it_open(x: Rig, sandbox: Sandbox) -> None:
-    await publish(x, x.sending("alike", [sandbox.media("alike.jpg")]))
-    other = x.sending("alike", [sandbox.media("other.jpg")], started_at=datetime.now(UTC))
+    await publish(x, x.context("alike", [sandbox.media("alike.jpg")]))
+    other = x.context("alike", [sandbox.media("other.jpg")], started_at=datetime.now(UTC))
     await PLATFORM.prepare(x.connection(), other)
     assert await PLATFORM.confirm(x.connection(), other) == Unknown()
 
 
 async def test_older_posts_of_the_same_words_do_not_count(x: Rig) -> None:
-    await publish(x, x.sending("again"))
-    later = x.sending("again", started_at=datetime.now(UTC) + timedelta(minutes=5))
+    await publish(x, x.context("again"))
+    later = x.context("again", started_at=datetime.now(UTC) + timedelta(minutes=5))
     assert await PLATFORM.confirm(x.connection(), later) == Absent()
 
 
 async def test_a_busy_account_is_searched_page_by_page(x: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.twitter.lookup.PAGE", 5)
-    sending = x.sending("the first of many")
-    result = await publish(x, sending)
+    context = x.context("the first of many")
+    result = await publish(x, context)
     for number in range(8):
-        await publish(x, x.sending(f"number {number}"))
-    assert await PLATFORM.confirm(x.connection(), sending) == result
+        await publish(x, x.context(f"number {number}"))
+    assert await PLATFORM.confirm(x.connection(), context) == result
     monkeypatch.setattr("platforms.twitter.lookup.MOST_PAGES", 1)
-    assert await PLATFORM.confirm(x.connection(), sending) == Unknown()
+    assert await PLATFORM.confirm(x.connection(), context) == Unknown()
 
 
 async def test_what_was_never_sent_is_absent_without_asking(x: Rig) -> None:
     before = await x.operations()
-    assert await PLATFORM.confirm(x.connection(), x.sending("never sent")) == Absent()
+    assert await PLATFORM.confirm(x.connection(), x.context("never sent")) == Absent()
     assert await x.operations() == before
 
 
 @pytest.mark.parametrize("body", ["<html>ok</html>", {}, {"data": {}}, {"data": [], "errors": []}])
 async def test_an_unreadable_timeline_is_no_proof_of_absence(x: Rig, sandbox: Sandbox, body: object) -> None:
     await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
-    error = await refused(PLATFORM.confirm(x.connection(), x.sending("there?", started_at=datetime.now(UTC))))
+    error = await refused(PLATFORM.confirm(x.connection(), x.context("there?", started_at=datetime.now(UTC))))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "unreadable_answer")
 
 
 async def test_a_rate_limit_says_when_to_come_back(x: Rig, sandbox: Sandbox) -> None:
     await sandbox.fault("twitter", "rate_limited", "publish", seconds=30)
-    error = await refused(publish(x, x.sending("too many")))
+    error = await refused(publish(x, x.context("too many")))
     assert error.kind is Kind.RATE_LIMITED
     assert error.retry_after is not None
     assert timedelta(seconds=28) < error.retry_after <= timedelta(seconds=31)
@@ -343,7 +343,7 @@ class TestTokens:
         old = x.stored = with_old_token(x)
         before = len(await x.operations())
         line = x.connection()
-        await PLATFORM.prepare(line, x.sending("four", [sandbox.media(f"t{index}.jpg") for index in range(4)]))
+        await PLATFORM.prepare(line, x.context("four", [sandbox.media(f"t{index}.jpg") for index in range(4)]))
         assert (await x.operations())[before:].count("auth") == 1
         assert line.credentials is x.stored
         assert x.stored.access_token != old.access_token
@@ -354,7 +354,7 @@ class TestTokens:
         x = await connect("twitter", credentials={"refreshToken": "once-2", "clientId": "app"})
         x.stored = with_old_token(x)
         before = len(await x.operations())
-        await asyncio.gather(publish(x, x.sending("one")), publish(x, x.sending("two")))
+        await asyncio.gather(publish(x, x.context("one")), publish(x, x.context("two")))
         assert (await x.operations())[before:].count("auth") == 1
         assert len(await x.posts()) == 2
 
@@ -367,7 +367,7 @@ class TestTokens:
             form = {"grant_type": "refresh_token", "refresh_token": "used-up", "client_id": "app"}
             (await sandbox.client.post(f"{sandbox.url}/twitter/2/oauth2/token", data=form)).raise_for_status()
         await sandbox.fault("twitter", "token_expired", "publish", times=2)
-        error = await refused(publish(x, x.sending("who am I")))
+        error = await refused(publish(x, x.context("who am I")))
         assert error.kind is Kind.AUTH
         assert error.code == ("invalid_request" if credentials else "unauthorized")
         assert "used-up" not in f"{error!r}{error.__cause__!r}{x.connection()!r}"
@@ -399,21 +399,21 @@ class TestTokens:
         x = await connect("twitter", credentials={"refreshToken": f"fails-{status}", "clientId": "app"})
         x.stored = with_old_token(x)
         await sandbox.fault("twitter", "reject", "auth", status=status, body={})
-        assert (await refused(publish(x, x.sending("not yet")))).kind is kind
+        assert (await refused(publish(x, x.context("not yet")))).kind is kind
         assert await x.posts() == []
 
     async def test_a_token_refused_twice_is_not_renewed_for_ever(self, connect: Connect, sandbox: Sandbox) -> None:
         x = await connect("twitter", credentials={"refreshToken": "once-3", "clientId": "app"})
         await sandbox.fault("twitter", "token_expired", "publish", times=3)
         before = len(await x.operations())
-        error = await refused(publish(x, x.sending("still not")))
+        error = await refused(publish(x, x.context("still not")))
         assert (error.kind, error.code) == (Kind.AUTH, "unauthorized")
         assert (await x.operations())[before:] == ["publish", "auth", "publish"]
 
 
 class TestEdits:
     async def test_an_edit_has_a_new_id_and_keeps_the_time_it_ends(self, premium: Rig) -> None:
-        first = await publish(premium, premium.sending("with a mistaek"))
+        first = await publish(premium, premium.context("with a mistaek"))
         second = await PLATFORM.edit(premium.connection(), first, "with a mistake")
         assert second.platform_post_id != first.platform_post_id
         assert second.editable_until is not None
@@ -422,7 +422,7 @@ class TestEdits:
         assert (newest["text"], oldest["supersededBy"]) == ("with a mistake", second.platform_post_id)
 
     async def test_the_newest_version_is_edited_whichever_is_known(self, premium: Rig, sandbox: Sandbox) -> None:
-        first = await publish(premium, premium.sending("one"))
+        first = await publish(premium, premium.context("one"))
         second = await PLATFORM.edit(premium.connection(), first, "two")
         history = [first.platform_post_id, second.platform_post_id]
         data = {"id": first.platform_post_id, "text": "one", "created_at": NOW, "edit_history_tweet_ids": history}
@@ -432,7 +432,7 @@ class TestEdits:
         assert (await premium.posts())[0]["platformPostId"] == third.platform_post_id
 
     async def test_x_says_when_it_is_over(self, premium: Rig) -> None:
-        known = await publish(premium, premium.sending("version 0"))
+        known = await publish(premium, premium.context("version 0"))
         for number in range(1, 6):
             known = await PLATFORM.edit(premium.connection(), known, f"version {number}")
         error = await refused(PLATFORM.edit(premium.connection(), known, "version 6"))
@@ -449,7 +449,7 @@ class TestEdits:
     async def test_x_decides_itself_what_may_be_edited(
         self, premium: Rig, sandbox: Sandbox, controls: dict[str, Any], code: str
     ) -> None:
-        known = await publish(premium, premium.sending("final"))
+        known = await publish(premium, premium.context("final"))
         data = {"id": known.platform_post_id, "text": "final", "created_at": NOW, "edit_controls": controls}
         body = {"data": data}
         await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
@@ -464,7 +464,7 @@ class TestEdits:
     async def test_nothing_is_edited_unread(
         self, premium: Rig, sandbox: Sandbox, answer: dict[str, Any], code: str
     ) -> None:
-        known = await publish(premium, premium.sending("befor"))
+        known = await publish(premium, premium.context("befor"))
         await sandbox.fault("twitter", "reject", "confirm", **answer)
         error = await refused(PLATFORM.edit(premium.connection(), known, "before"))
         assert (error.kind, error.code) == (Kind.TRANSIENT, code)
@@ -472,13 +472,13 @@ class TestEdits:
         assert (await premium.posts())[0]["text"] == "before"
 
     async def test_a_post_that_quotes_is_not_edited(self, premium: Rig) -> None:
-        first = await publish(premium, premium.sending("quoted"))
-        known = await publish(premium, premium.sending("quotes", settings={"quoteTweetId": first.platform_post_id}))
+        first = await publish(premium, premium.context("quoted"))
+        known = await publish(premium, premium.context("quotes", settings={"quoteTweetId": first.platform_post_id}))
         error = await refused(PLATFORM.edit(premium.connection(), known, "no more"))
         assert (error.kind, error.code) == (Kind.REJECTED, "edit_not_supported")
 
     async def test_an_empty_string_among_the_versions_is_no_version(self, premium: Rig, sandbox: Sandbox) -> None:
-        known = await publish(premium, premium.sending("versio"))
+        known = await publish(premium, premium.context("versio"))
         data = {"id": known.platform_post_id, "text": "versio", "created_at": NOW, "edit_history_tweet_ids": [""]}
         await sandbox.fault("twitter", "reject", "confirm", status=200, body={"data": data})
         await PLATFORM.edit(premium.connection(), known, "version")
@@ -489,7 +489,7 @@ class TestEdits:
         assert (error.kind, error.code) == (Kind.REJECTED, "resource_not_found")
 
     async def test_an_unconfirmed_edit_is_confirmed(self, premium: Rig, sandbox: Sandbox) -> None:
-        known = await publish(premium, premium.sending("draft & https://example.com"))
+        known = await publish(premium, premium.context("draft & https://example.com"))
         text = "final & https://example.com"
         await sandbox.fault("twitter", "drop", "edit")
         assert (await refused(PLATFORM.edit(premium.connection(), known, text))).kind is Kind.UNCONFIRMED

@@ -81,11 +81,11 @@ async def send(
     async def publish_and_edit(text: str, *media: Media, **settings: Any) -> list[httpx.Request]:
         x = await connect("twitter", premium=True)
         async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-            line, sending = x.connection(client), x.sending(text, media, settings=settings)
-            if PLATFORM.prepares(sending.draft):
-                await PLATFORM.prepare(line, sending)
-            published = await PLATFORM.publish(line, sending)
-            await PLATFORM.complete(line, sending, published)
+            line, context = x.connection(client), x.context(text, media, settings=settings)
+            if PLATFORM.prepares(context.draft):
+                await PLATFORM.prepare(line, context)
+            published = await PLATFORM.publish(line, context)
+            await PLATFORM.complete(line, context, published)
             if not settings and not media:
                 await PLATFORM.edit(line, published, f"{text}!")
         return requests
@@ -149,11 +149,11 @@ def test_a_misspelt_field_would_be_seen() -> None:
 async def test_every_field_that_is_asked_for_comes_back(connect: Callable[..., Awaitable[Rig]]) -> None:
     """X ignores names that it does not know: only the answer shows that all were known."""
     x = await connect("twitter", premium=True)
-    first = await PLATFORM.publish(x.connection(), x.sending("first"))
+    first = await PLATFORM.publish(x.connection(), x.context("first"))
     long = "long https://example.com/a " * 30
-    sending = x.sending(long, [x.sandbox.media("fields.jpg")], settings={"replyToTweetId": first.platform_post_id})
-    await PLATFORM.prepare(x.connection(), sending)
-    second = await PLATFORM.publish(x.connection(), sending)
+    context = x.context(long, [x.sandbox.media("fields.jpg")], settings={"replyToTweetId": first.platform_post_id})
+    await PLATFORM.prepare(x.connection(), context)
+    second = await PLATFORM.publish(x.connection(), context)
     path = f"/2/tweets/{second.platform_post_id}"
     answer = await call(x.connection(), "GET", path, params={"tweet.fields": FIELDS})
     assert set(FIELDS.split(",")) <= answer["data"].keys()

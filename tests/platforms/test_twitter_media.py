@@ -69,18 +69,18 @@ async def paths(sandbox: Sandbox) -> list[str]:
 async def test_a_broken_upload_goes_on_from_the_piece_that_is_missing(x: Rig, sandbox: Sandbox) -> None:
     source = Given(await a_large_video(sandbox))
     beats: list[str] = []
-    sending = replace(x.sending("", [VIDEO]), media=source, heartbeat=beats.append)
+    context = replace(x.context("", [VIDEO]), media=source, heartbeat=beats.append)
 
     # The first piece arrives, the second does not.
     failing = httpx.AsyncClient(event_hooks={"request": [refuse_piece(1)]})
     async with failing:
-        error = await refused(PLATFORM.prepare(x.connection(failing), sending))
+        error = await refused(PLATFORM.prepare(x.connection(failing), context))
     assert error.kind is Kind.TRANSIENT
     saved = x.saved[-1]["media"]["0"]
     assert (saved["stage"], saved["pieces"], saved["size"]) == ("sending", 1, len(source.content))
 
     before = len(await paths(sandbox))
-    await PLATFORM.prepare(x.connection(), replace(sending, handles=x.saved[-1]))
+    await PLATFORM.prepare(x.connection(), replace(context, handles=x.saved[-1]))
     assert (await paths(sandbox))[before:] == ["append", "append", "finalize"]
     assert x.saved[-1]["media"]["0"]["id"] == saved["id"]
     assert len(beats) == 3
@@ -98,51 +98,51 @@ def refuse_piece(number: int) -> Callable[[httpx.Request], Awaitable[None]]:
 
 
 async def test_another_file_behind_the_same_url_starts_anew(x: Rig, sandbox: Sandbox) -> None:
-    sending = replace(x.sending("", [VIDEO]), media=Given(await a_large_video(sandbox)))
+    context = replace(x.context("", [VIDEO]), media=Given(await a_large_video(sandbox)))
     await sandbox.fault("twitter", "reject", "prepare", times=1, status=503)
-    await refused(PLATFORM.prepare(x.connection(), sending))
-    sending.handles["media"]["0"] |= {"stage": "sending", "size": 7, "pieces": 1, "id": "1", "expiresAt": 2**31}
-    await PLATFORM.prepare(x.connection(), sending)
-    assert sending.handles["media"]["0"]["id"] != "1"
-    assert sending.handles["media"]["0"]["pieces"] == 3
+    await refused(PLATFORM.prepare(x.connection(), context))
+    context.handles["media"]["0"] |= {"stage": "sending", "size": 7, "pieces": 1, "id": "1", "expiresAt": 2**31}
+    await PLATFORM.prepare(x.connection(), context)
+    assert context.handles["media"]["0"]["id"] != "1"
+    assert context.handles["media"]["0"]["pieces"] == 3
 
 
 async def test_what_is_ready_is_neither_fetched_nor_sent_again(x: Rig, sandbox: Sandbox) -> None:
-    sending = x.sending("", [sandbox.media("once.jpg", "a picture")])
-    await PLATFORM.prepare(x.connection(), sending)
+    context = x.context("", [sandbox.media("once.jpg", "a picture")])
+    await PLATFORM.prepare(x.connection(), context)
     before = await x.operations()
-    await PLATFORM.prepare(x.connection(), replace(sending, handles=x.saved[-1]))
+    await PLATFORM.prepare(x.connection(), replace(context, handles=x.saved[-1]))
     assert await x.operations() == before
     assert len(x.source.opened) == 1
 
 
 async def test_one_image_that_fails_does_not_lose_the_others(x: Rig, sandbox: Sandbox) -> None:
-    sending = x.sending("", [sandbox.media(f"some{index}.jpg") for index in range(3)])
+    context = x.context("", [sandbox.media(f"some{index}.jpg") for index in range(3)])
     await sandbox.fault("twitter", "reject", "prepare", status=503)
-    assert (await refused(PLATFORM.prepare(x.connection(), sending))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.prepare(x.connection(), context))).kind is Kind.TRANSIENT
     ready = [name for name, upload in x.saved[-1]["media"].items() if upload.get("stage") == "ready"]
     assert len(ready) == 2
     before = len(await paths(sandbox))
-    await PLATFORM.prepare(x.connection(), sending)
+    await PLATFORM.prepare(x.connection(), context)
     assert (await paths(sandbox))[before:] == ["upload"]
-    assert len(set(media_ids(sending.handles))) == 3
+    assert len(set(media_ids(context.handles))) == 3
 
 
 async def test_an_upload_that_is_about_to_expire_is_made_anew(x: Rig, sandbox: Sandbox) -> None:
-    sending = x.sending("", [sandbox.media("old.jpg")])
-    await PLATFORM.prepare(x.connection(), sending)
-    [old] = media_ids(sending.handles)
-    assert sending.handles["media"]["0"]["expiresAt"] > time.time() + 80_000
-    sending.handles["media"]["0"]["expiresAt"] = int(time.time()) + 60
-    await PLATFORM.prepare(x.connection(), sending)
-    assert media_ids(sending.handles) != [old]
+    context = x.context("", [sandbox.media("old.jpg")])
+    await PLATFORM.prepare(x.connection(), context)
+    [old] = media_ids(context.handles)
+    assert context.handles["media"]["0"]["expiresAt"] > time.time() + 80_000
+    context.handles["media"]["0"]["expiresAt"] = int(time.time()) + 60
+    await PLATFORM.prepare(x.connection(), context)
+    assert media_ids(context.handles) != [old]
 
 
 async def test_media_that_were_replaced_are_uploaded_and_removed_ones_forgotten(x: Rig, sandbox: Sandbox) -> None:
-    sending = x.sending("", [sandbox.media("first.jpg"), sandbox.media("second.jpg")])
-    await PLATFORM.prepare(x.connection(), sending)
-    old = media_ids(sending.handles)
-    changed = x.sending("", [sandbox.media("third.jpg")], handles=x.saved[-1])
+    context = x.context("", [sandbox.media("first.jpg"), sandbox.media("second.jpg")])
+    await PLATFORM.prepare(x.connection(), context)
+    old = media_ids(context.handles)
+    changed = x.context("", [sandbox.media("third.jpg")], handles=x.saved[-1])
     await PLATFORM.prepare(x.connection(), changed)
     assert len(media_ids(changed.handles)) == 1
     assert not set(media_ids(changed.handles)) & set(old)
@@ -150,12 +150,12 @@ async def test_media_that_were_replaced_are_uploaded_and_removed_ones_forgotten(
 
 async def test_an_upload_x_has_lost_is_made_anew_and_only_then_at_fault(x: Rig, sandbox: Sandbox) -> None:
     lost = {"url": VIDEO.url, "stage": "processing", "id": "1", "key": "7_1", "expiresAt": int(time.time()) + 9_000}
-    sending = replace(x.sending("", [VIDEO], handles={"media": {"0": lost}}), media=Given(await a_large_video(sandbox)))
-    error = await refused(PLATFORM.prepare(x.connection(), sending))
+    context = replace(x.context("", [VIDEO], handles={"media": {"0": lost}}), media=Given(await a_large_video(sandbox)))
+    error = await refused(PLATFORM.prepare(x.connection(), context))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "invalid_request")
     assert x.saved[-1] == {"media": {}}
-    await PLATFORM.prepare(x.connection(), sending)
-    assert sending.handles["media"]["0"]["stage"] == "ready"
+    await PLATFORM.prepare(x.connection(), context)
+    assert context.handles["media"]["0"]["stage"] == "ready"
 
 
 async def test_alt_texts_reach_x(x: Rig, sandbox: Sandbox) -> None:
@@ -166,14 +166,14 @@ async def test_alt_texts_reach_x(x: Rig, sandbox: Sandbox) -> None:
             bodies.append(await request.aread())
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        sending = x.sending("", [sandbox.media("described.png", "two birds"), sandbox.media("bare.png")])
-        await PLATFORM.prepare(x.connection(client), sending)
+        context = x.context("", [sandbox.media("described.png", "two birds"), sandbox.media("bare.png")])
+        await PLATFORM.prepare(x.connection(client), context)
     [body] = bodies
     assert httpx.Response(200, content=body).json() == {
-        "id": sending.handles["media"]["0"]["id"],
+        "id": context.handles["media"]["0"]["id"],
         "metadata": {"alt_text": {"text": "two birds"}},
     }
-    assert media_keys(sending.handles) == {upload["key"] for upload in sending.handles["media"].values()}
+    assert media_keys(context.handles) == {upload["key"] for upload in context.handles["media"].values()}
 
 
 async def test_a_video_is_waited_for_as_x_asks() -> None:
@@ -181,22 +181,22 @@ async def test_a_video_is_waited_for_as_x_asks() -> None:
     async with running_sandbox(realistic=True, clock=lambda: now[0]) as url, httpx.AsyncClient(timeout=60) as client:
         sandbox = Sandbox(url, client)
         x = await open_account(sandbox, "twitter")
-        sending = x.sending("", [sandbox.media("slow.mp4", "moving")])
+        context = x.context("", [sandbox.media("slow.mp4", "moving")])
         for code in ("media_pending", "media_in_progress"):
-            error = await refused(PLATFORM.prepare(x.connection(), sending))
+            error = await refused(PLATFORM.prepare(x.connection(), context))
             assert (error.kind, error.code) == (Kind.NOT_READY, code)
             assert error.retry_after == timedelta(seconds=1)
-            sending = replace(sending, handles=x.saved[-1])
+            context = replace(context, handles=x.saved[-1])
             now[0] += 1
         now[0] += 1
-        await PLATFORM.prepare(x.connection(), sending)
+        await PLATFORM.prepare(x.connection(), context)
         assert x.saved[-1]["media"]["0"]["stage"] == "ready"
         assert len(x.source.opened) == 1
 
 
 async def test_a_video_that_x_cannot_process_is_refused_and_forgotten(x: Rig) -> None:
-    sending = replace(x.sending("", [VIDEO]), media=Given(b"no video at all"))
-    error = await refused(PLATFORM.prepare(x.connection(), sending))
+    context = replace(x.context("", [VIDEO]), media=Given(b"no video at all"))
+    error = await refused(PLATFORM.prepare(x.connection(), context))
     assert (error.kind, error.code) == (Kind.REJECTED, "media_processing_failed")
     assert x.saved[-1] == {"media": {}}
 
@@ -214,8 +214,8 @@ async def test_a_video_that_x_cannot_process_is_refused_and_forgotten(x: Rig) ->
 )
 async def test_what_x_would_refuse_is_not_sent(x: Rig, kind: MediaType, source: Given, code: str) -> None:
     before = await x.operations()
-    sending = replace(x.sending("", [Media(type=kind, url="https://cdn.example.com/a")]), media=source)
-    error = await refused(PLATFORM.prepare(x.connection(), sending))
+    context = replace(x.context("", [Media(type=kind, url="https://cdn.example.com/a")]), media=source)
+    error = await refused(PLATFORM.prepare(x.connection(), context))
     assert (error.kind, error.code) == (Kind.REJECTED, code)
     assert await x.operations() == before
 
@@ -223,12 +223,12 @@ async def test_what_x_would_refuse_is_not_sent(x: Rig, kind: MediaType, source: 
 async def test_a_video_goes_up_in_smaller_pieces_if_x_wants_them(x: Rig, sandbox: Sandbox) -> None:
     await sandbox.switch_on("twitter", "small_pieces")
     source = Given(await a_large_video(sandbox))
-    sending = replace(x.sending("", [VIDEO]), media=source)
-    error = await refused(PLATFORM.prepare(x.connection(), sending))
+    context = replace(x.context("", [VIDEO]), media=source)
+    error = await refused(PLATFORM.prepare(x.connection(), context))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "smaller_pieces")
-    await PLATFORM.prepare(x.connection(), sending)
+    await PLATFORM.prepare(x.connection(), context)
     await sandbox.clear_conditions("twitter")
-    assert sending.handles["media"]["0"]["stage"] == "ready"
+    assert context.handles["media"]["0"]["stage"] == "ready"
 
 
 def test_videos_may_be_as_long_as_x_takes_them() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.base import Absent, Published, Sending
+from platforms.base import Absent, PublishContext, Published
 from platforms.errors import Kind, PlatformError
 from platforms.twitter import PLATFORM
 from tests.platforms.rig import Rig, Sandbox
@@ -39,11 +39,11 @@ def a_thread_with_media(sandbox: Sandbox) -> dict[str, Any]:
     return {"threadItems": [{"content": "second", "mediaItems": pictures}, {"mediaItems": video}, {"content": "last"}]}
 
 
-async def first_of(x: Rig, sending: Sending[Any]) -> Published:
-    if PLATFORM.prepares(sending.draft):
-        await PLATFORM.prepare(x.connection(), sending)
-    sending.started_at = datetime.now(UTC)
-    return await PLATFORM.publish(x.connection(), sending)
+async def first_of(x: Rig, context: PublishContext[Any]) -> Published:
+    if PLATFORM.prepares(context.draft):
+        await PLATFORM.prepare(x.connection(), context)
+    context.started_at = datetime.now(UTC)
+    return await PLATFORM.publish(x.connection(), context)
 
 
 async def refused(step: Awaitable[Any]) -> PlatformError:
@@ -52,14 +52,14 @@ async def refused(step: Awaitable[Any]) -> PlatformError:
     return caught.value
 
 
-def resumed(x: Rig, sending: Sending[Any]) -> Sending[Any]:
+def resumed(x: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
     """Return the same attempt after its worker died: nothing is left of it but what was saved."""
-    settings = sending.draft.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return x.sending(
-        sending.draft.text,
-        sending.draft.media,
+    settings = context.draft.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return x.context(
+        context.draft.text,
+        context.draft.media,
         settings=settings,
-        started_at=sending.started_at,
+        started_at=context.started_at,
         handles=x.saved[-1] if x.saved else {},
     )
 
@@ -96,13 +96,13 @@ async def test_a_thread_follows_post_by_post_with_its_media(x: Rig, sandbox: San
         if request.url.path.endswith("/2/media/metadata"):
             bodies.append(await request.aread())
 
-    sending = x.sending("first", [sandbox.media("a.jpg")], settings=a_thread_with_media(sandbox))
-    assert PLATFORM.check(sending.draft, x.account) == []
+    context = x.context("first", [sandbox.media("a.jpg")], settings=a_thread_with_media(sandbox))
+    assert PLATFORM.check(context.draft, x.account) == []
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        await PLATFORM.prepare(x.connection(client), sending)
+        await PLATFORM.prepare(x.connection(client), context)
     assert await x.posts() == []
-    published = await PLATFORM.publish(x.connection(), sending)
-    assert await PLATFORM.complete(x.connection(), sending, published) == published
+    published = await PLATFORM.publish(x.connection(), context)
+    assert await PLATFORM.complete(x.connection(), context, published) == published
     assert await is_whole(x, published, ["first", "second", "", "last"])
     assert [post["mediaCount"] for post in await x.posts()][::-1] == [1, 2, 1, 0]
     assert [httpx.Response(200, content=body).json()["metadata"]["alt_text"]["text"] for body in bodies] == [
@@ -112,16 +112,16 @@ async def test_a_thread_follows_post_by_post_with_its_media(x: Rig, sandbox: San
 
 
 async def test_only_the_media_of_a_thread_are_reason_to_prepare(x: Rig, sandbox: Sandbox) -> None:
-    assert not PLATFORM.prepares(x.sending("first", settings=TWO).draft)
-    assert PLATFORM.prepares(x.sending("first", settings=a_thread_with_media(sandbox)).draft)
+    assert not PLATFORM.prepares(x.context("first", settings=TWO).draft)
+    assert PLATFORM.prepares(x.context("first", settings=a_thread_with_media(sandbox)).draft)
 
 
 async def test_a_thread_that_is_public_asks_nothing_more(x: Rig) -> None:
-    sending = x.sending("first", settings=TWO)
-    published = await first_of(x, sending)
-    await PLATFORM.complete(x.connection(), sending, published)
+    context = x.context("first", settings=TWO)
+    published = await first_of(x, context)
+    await PLATFORM.complete(x.connection(), context, published)
     before = len(x.exchanges)
-    assert await PLATFORM.complete(x.connection(), resumed(x, sending), published) == published
+    assert await PLATFORM.complete(x.connection(), resumed(x, context), published) == published
     assert len(x.exchanges) == before
 
 
@@ -134,11 +134,11 @@ async def test_the_settings_of_a_post_are_those_of_the_first(x: Rig) -> None:
         if request.url.path.endswith("/2/tweets") and request.method == "POST":
             bodies.append(httpx.Response(200, content=await request.aread()).json())
 
-    sending = x.sending("first", settings=settings)
-    assert PLATFORM.check(sending.draft, x.account) == []
+    context = x.context("first", settings=settings)
+    assert PLATFORM.check(context.draft, x.account) == []
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        published = await PLATFORM.publish(x.connection(client), sending)
-        await PLATFORM.complete(x.connection(client), sending, published)
+        published = await PLATFORM.publish(x.connection(client), context)
+        await PLATFORM.complete(x.connection(client), context, published)
     assert [sorted(body) for body in bodies] == [["poll", "reply", "reply_settings", "text"], *[["reply", "text"]] * 2]
     assert bodies[1]["reply"] == {"in_reply_to_tweet_id": published.platform_post_id}
 
@@ -150,40 +150,40 @@ async def test_each_post_is_public_once_though_an_answer_is_lost(
     x: Rig, sandbox: Sandbox, quick_belief: None, fault: str, with_media: bool, number: int
 ) -> None:
     settings = a_thread_with_media(sandbox) if with_media else TWO
-    sending = x.sending("first", settings=settings)
-    published = await first_of(x, sending)
+    context = x.context("first", settings=settings)
+    published = await first_of(x, context)
     if number:
-        sending.draft.settings.thread_items, items = sending.draft.settings.thread_items[:1], settings["threadItems"]
-        await PLATFORM.complete(x.connection(), sending, published)
-        sending.draft = x.sending("first", settings={"threadItems": items}).draft
+        context.draft.settings.thread_items, items = context.draft.settings.thread_items[:1], settings["threadItems"]
+        await PLATFORM.complete(x.connection(), context, published)
+        context.draft = x.context("first", settings={"threadItems": items}).draft
     await sandbox.fault("twitter", fault, "publish")
-    error = await refused(PLATFORM.complete(x.connection(), sending, published))
+    error = await refused(PLATFORM.complete(x.connection(), context, published))
     assert error.kind is Kind.NOT_READY
     assert error.retry_after is not None
-    done = await PLATFORM.complete(x.connection(), resumed(x, sending), published)
+    done = await PLATFORM.complete(x.connection(), resumed(x, context), published)
     assert done.warning is None
     assert await is_whole(x, published, ["first", "second", "", "last"] if with_media else ["first", "second", "third"])
 
 
 async def test_a_post_that_x_does_not_show_yet_is_not_sent_again(x: Rig, sandbox: Sandbox) -> None:
-    sending = x.sending("first", settings=TWO)
-    published = await first_of(x, sending)
+    context = x.context("first", settings=TWO)
+    published = await first_of(x, context)
     await sandbox.fault("twitter", "accept_then_drop", "publish")
-    await refused(PLATFORM.complete(x.connection(), sending, published))
+    await refused(PLATFORM.complete(x.connection(), context, published))
     await sandbox.fault("twitter", "reject", "confirm", status=200, body={"meta": {"result_count": 0}})
     before = len(await x.operations())
-    error = await refused(PLATFORM.complete(x.connection(), resumed(x, sending), published))
+    error = await refused(PLATFORM.complete(x.connection(), resumed(x, context), published))
     assert (error.kind, error.code) == (Kind.NOT_READY, "unconfirmed_reply")
     assert (await x.operations())[before:] == ["confirm"]
-    await PLATFORM.complete(x.connection(), resumed(x, sending), published)
+    await PLATFORM.complete(x.connection(), resumed(x, context), published)
     assert await is_whole(x, published, ["first", "second", "third"])
 
 
 async def test_a_post_that_is_noted_and_was_never_sent_is_sent(x: Rig, quick_belief: None) -> None:
-    sending = x.sending("first", settings=TWO)
-    published = await first_of(x, sending)
+    context = x.context("first", settings=TWO)
+    published = await first_of(x, context)
     note = {"parent": published.platform_post_id, "sentAt": datetime.now(UTC).isoformat()}
-    crashed = x.sending("first", settings=TWO, handles={"thread": {"0": note}})
+    crashed = x.context("first", settings=TWO, handles={"thread": {"0": note}})
     await PLATFORM.complete(x.connection(), crashed, published)
     assert await is_whole(x, published, ["first", "second", "third"])
 
@@ -191,39 +191,39 @@ async def test_a_post_that_is_noted_and_was_never_sent_is_sent(x: Rig, quick_bel
 async def test_a_post_that_lands_after_it_was_believed_absent_is_not_doubled(
     x: Rig, sandbox: Sandbox, quick_belief: None
 ) -> None:
-    sending = x.sending("first", settings=TWO)
-    published = await first_of(x, sending)
+    context = x.context("first", settings=TWO)
+    published = await first_of(x, context)
     await sandbox.fault("twitter", "accept_then_drop", "publish")
-    await refused(PLATFORM.complete(x.connection(), sending, published))
+    await refused(PLATFORM.complete(x.connection(), context, published))
     await sandbox.fault("twitter", "reject", "confirm", status=200, body={"meta": {"result_count": 0}})
-    error = await refused(PLATFORM.complete(x.connection(), resumed(x, sending), published))
+    error = await refused(PLATFORM.complete(x.connection(), resumed(x, context), published))
     assert (error.kind, error.code) == (Kind.NOT_READY, "duplicate_content")
-    await PLATFORM.complete(x.connection(), resumed(x, sending), published)
+    await PLATFORM.complete(x.connection(), resumed(x, context), published)
     assert await is_whole(x, published, ["first", "second", "third"])
 
 
 async def test_a_double_that_cannot_be_found_ends_the_thread(x: Rig, sandbox: Sandbox, quick_belief: None) -> None:
-    sending = x.sending("first", settings=TWO)
-    published = await first_of(x, sending)
+    context = x.context("first", settings=TWO)
+    published = await first_of(x, context)
     await sandbox.fault("twitter", "drop", "publish")
-    await refused(PLATFORM.complete(x.connection(), sending, published))
+    await refused(PLATFORM.complete(x.connection(), context, published))
     await sandbox.fault("twitter", "reject", "publish", status=403, body=DUPLICATE, times=2)
-    assert (await refused(PLATFORM.complete(x.connection(), resumed(x, sending), published))).kind is Kind.NOT_READY
-    done = await PLATFORM.complete(x.connection(), resumed(x, sending), published)
+    assert (await refused(PLATFORM.complete(x.connection(), resumed(x, context), published))).kind is Kind.NOT_READY
+    done = await PLATFORM.complete(x.connection(), resumed(x, context), published)
     assert done.warning is not None
     assert done.warning.startswith("The thread ends before its post 2. X refuses a post that repeats one")
     assert await texts(x) == ["first"]
 
 
 async def test_what_x_surely_did_not_take_is_sent_again_without_a_look(x: Rig, sandbox: Sandbox) -> None:
-    sending = x.sending("first", settings=TWO)
-    published = await first_of(x, sending)
+    context = x.context("first", settings=TWO)
+    published = await first_of(x, context)
     await sandbox.fault("twitter", "rate_limited", "publish", seconds=30)
-    error = await refused(PLATFORM.complete(x.connection(), sending, published))
+    error = await refused(PLATFORM.complete(x.connection(), context, published))
     assert (error.kind, error.retry_after is not None) == (Kind.RATE_LIMITED, True)
     await sandbox.control("DELETE", "faults")
     before = len(await x.operations())
-    await PLATFORM.complete(x.connection(), resumed(x, sending), published)
+    await PLATFORM.complete(x.connection(), resumed(x, context), published)
     assert (await x.operations())[before:] == ["publish", "publish"]
     assert await is_whole(x, published, ["first", "second", "third"])
 
@@ -231,20 +231,20 @@ async def test_what_x_surely_did_not_take_is_sent_again_without_a_look(x: Rig, s
 async def test_a_limit_on_the_second_try_does_not_forget_the_first(
     x: Rig, sandbox: Sandbox, quick_belief: None
 ) -> None:
-    sending = x.sending("first", settings=TWO)
-    published = await first_of(x, sending)
+    context = x.context("first", settings=TWO)
+    published = await first_of(x, context)
     await sandbox.fault("twitter", "drop", "publish")
-    await refused(PLATFORM.complete(x.connection(), sending, published))
+    await refused(PLATFORM.complete(x.connection(), context, published))
     noted = x.saved[-1]["thread"]["0"]
     await sandbox.fault("twitter", "rate_limited", "publish", seconds=30)
-    error = await refused(PLATFORM.complete(x.connection(), resumed(x, sending), published))
+    error = await refused(PLATFORM.complete(x.connection(), resumed(x, context), published))
     assert (error.kind, x.saved[-1]["thread"]["0"]) == (Kind.RATE_LIMITED, noted)
 
 
 async def test_a_post_that_is_refused_ends_the_thread_with_a_warning(x: Rig, sandbox: Sandbox) -> None:
-    sending = x.sending("first", settings={"threadItems": [{"content": "second"}, {"content": "second"}]})
-    published = await first_of(x, sending)
-    done = await PLATFORM.complete(x.connection(), sending, published)
+    context = x.context("first", settings={"threadItems": [{"content": "second"}, {"content": "second"}]})
+    published = await first_of(x, context)
+    done = await PLATFORM.complete(x.connection(), context, published)
     assert done.platform_post_id == published.platform_post_id
     assert (
         done.warning == "The thread ends before its post 3. X refuses a post that repeats one this account made before."
@@ -254,16 +254,16 @@ async def test_a_post_that_is_refused_ends_the_thread_with_a_warning(x: Rig, san
 
 async def test_media_that_x_refuses_are_told_of_before_anything_is_public(x: Rig, sandbox: Sandbox) -> None:
     item = {"content": "second", "mediaItems": [{"type": "video", "url": sandbox.media("no-video.jpg").url}]}
-    error = await refused(PLATFORM.prepare(x.connection(), x.sending("first", settings={"threadItems": [item]})))
+    error = await refused(PLATFORM.prepare(x.connection(), x.context("first", settings={"threadItems": [item]})))
     assert (error.kind, error.code) == (Kind.REJECTED, "media_type")
 
 
 async def test_media_are_uploaded_once_and_anew_where_they_expired(x: Rig, sandbox: Sandbox) -> None:
-    sending = x.sending("first", settings=a_thread_with_media(sandbox))
-    published = await first_of(x, sending)
+    context = x.context("first", settings=a_thread_with_media(sandbox))
+    published = await first_of(x, context)
     opened = len(x.source.opened)
-    sending.handles["thread"]["0"]["media"]["1"]["expiresAt"] = 0
-    await PLATFORM.complete(x.connection(), sending, published)
+    context.handles["thread"]["0"]["media"]["1"]["expiresAt"] = 0
+    await PLATFORM.complete(x.connection(), context, published)
     assert len(x.source.opened) == opened + 1
     assert [post["mediaCount"] for post in await x.posts()][::-1] == [0, 2, 1, 0]
 
@@ -271,36 +271,36 @@ async def test_media_are_uploaded_once_and_anew_where_they_expired(x: Rig, sandb
 async def test_the_same_words_behind_another_post_are_not_taken_for_this_thread(
     x: Rig, sandbox: Sandbox, quick_belief: None
 ) -> None:
-    other = await first_of(x, x.sending("other"))
-    sending = x.sending("first", settings={"threadItems": [{"content": "Follow for more"}]})
-    published = await first_of(x, sending)
-    await first_of(x, x.sending("Follow for more", settings={"replyToTweetId": other.platform_post_id}))
+    other = await first_of(x, x.context("other"))
+    context = x.context("first", settings={"threadItems": [{"content": "Follow for more"}]})
+    published = await first_of(x, context)
+    await first_of(x, x.context("Follow for more", settings={"replyToTweetId": other.platform_post_id}))
     await sandbox.fault("twitter", "drop", "publish")
-    await refused(PLATFORM.complete(x.connection(), sending, published))
+    await refused(PLATFORM.complete(x.connection(), context, published))
     # X itself refuses the same words a second time, where it shows the first: the thread ends, it takes nobody's post.
-    assert (await refused(PLATFORM.complete(x.connection(), sending, published))).code == "duplicate_content"
-    done = await PLATFORM.complete(x.connection(), sending, published)
+    assert (await refused(PLATFORM.complete(x.connection(), context, published))).code == "duplicate_content"
+    done = await PLATFORM.complete(x.connection(), context, published)
     assert done.warning is not None
-    assert "id" not in sending.handles["thread"]["0"]
+    assert "id" not in context.handles["thread"]["0"]
 
 
 async def test_a_reply_is_not_taken_for_the_first_post(x: Rig) -> None:
     # Its worker died within the thread: what is looked for is the first post, not one behind it with the same words.
-    first = await first_of(x, x.sending("start"))
-    await first_of(x, x.sending("the words", settings={"replyToTweetId": first.platform_post_id}))
-    assert await PLATFORM.confirm(x.connection(), x.sending("the words", started_at=datetime.now(UTC))) == Absent()
+    first = await first_of(x, x.context("start"))
+    await first_of(x, x.context("the words", settings={"replyToTweetId": first.platform_post_id}))
+    assert await PLATFORM.confirm(x.connection(), x.context("the words", started_at=datetime.now(UTC))) == Absent()
 
 
 @pytest.mark.parametrize("fault", ["accept_then_drop", "drop"])
 async def test_the_first_post_may_be_edited_within_and_after_its_thread(
     x: Rig, sandbox: Sandbox, quick_belief: None, fault: str
 ) -> None:
-    sending = x.sending("frist", settings=TWO)
-    published = await first_of(x, sending)
+    context = x.context("frist", settings=TWO)
+    published = await first_of(x, context)
     await sandbox.fault("twitter", fault, "publish")
-    await refused(PLATFORM.complete(x.connection(), sending, published))
+    await refused(PLATFORM.complete(x.connection(), context, published))
     edited = await PLATFORM.edit(x.connection(), published, "first, edited")
-    done = await PLATFORM.complete(x.connection(), resumed(x, sending), edited)
+    done = await PLATFORM.complete(x.connection(), resumed(x, context), edited)
     assert done == edited
     twice = await PLATFORM.edit(x.connection(), edited, "first")
     assert await PLATFORM.confirm_edit(x.connection(), edited, "first") == twice

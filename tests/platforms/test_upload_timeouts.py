@@ -34,8 +34,8 @@ async def test_uploads_are_waited_for_the_longer_the_larger_they_are(
     longest: int,
 ) -> None:
     rig = await connect(platform)
-    sending = rig.sending("A large file", [rig.sandbox.media(name)], settings=settings)
-    sending.media = Large(rig.source, size)
+    context = rig.context("A large file", [rig.sandbox.media(name)], settings=settings)
+    context.media = Large(rig.source, size)
     given: dict[int, float] = {}
 
     async def note(request: httpx.Request) -> None:
@@ -43,7 +43,7 @@ async def test_uploads_are_waited_for_the_longer_the_larger_they_are(
 
     monkeypatch.setattr("platforms.linkedin.media.GRACE", timedelta())
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        await rig.platform.prepare(rig.connection(client), sending)
+        await rig.platform.prepare(rig.connection(client), context)
     largest = max(given)
     assert largest >= longest
     assert given[largest] == timeouts.for_body(largest).read

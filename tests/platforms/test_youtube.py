@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.base import Absent, Published, Sending
+from platforms.base import Absent, PublishContext, Published
 from platforms.errors import Kind, PlatformError
 from platforms.youtube import PLATFORM, media
 from tests.platforms.rig import Large, Rig
@@ -24,24 +24,24 @@ async def rig(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.Monkey
     )
 
 
-def sending_of(rig: Rig, *, size: int = 0, **settings: Any) -> Sending[Any]:
+def sending_of(rig: Rig, *, size: int = 0, **settings: Any) -> PublishContext[Any]:
     media = [rig.sandbox.media("a.mp4")]
-    sending = rig.sending("Sunset\nat the beach", media, settings=settings, started_at=datetime.now(UTC))
+    context = rig.context("Sunset\nat the beach", media, settings=settings, started_at=datetime.now(UTC))
     if size:
-        sending.media = Large(rig.source, size)
-    return sending
+        context.media = Large(rig.source, size)
+    return context
 
 
-async def prepared(rig: Rig, *, size: int = 0, **settings: Any) -> Sending[Any]:
-    sending = sending_of(rig, size=size, **settings)
-    assert PLATFORM.check(sending.draft, rig.account) == []
-    await PLATFORM.prepare(rig.connection(), sending)
-    return sending
+async def prepared(rig: Rig, *, size: int = 0, **settings: Any) -> PublishContext[Any]:
+    context = sending_of(rig, size=size, **settings)
+    assert PLATFORM.check(context.draft, rig.account) == []
+    await PLATFORM.prepare(rig.connection(), context)
+    return context
 
 
-async def publish(rig: Rig, sending: Sending[Any]) -> Published:
-    published = await PLATFORM.publish(rig.connection(), sending)
-    return await PLATFORM.complete(rig.connection(), sending, published)
+async def publish(rig: Rig, context: PublishContext[Any]) -> Published:
+    published = await PLATFORM.publish(rig.connection(), context)
+    return await PLATFORM.complete(rig.connection(), context, published)
 
 
 async def refused(step: Awaitable[object]) -> PlatformError:
@@ -50,14 +50,14 @@ async def refused(step: Awaitable[object]) -> PlatformError:
     return caught.value
 
 
-def resumed(rig: Rig, sending: Sending[Any]) -> Sending[Any]:
+def resumed(rig: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
     """Return the attempt as another worker would find it."""
     handles = httpx.Response(200, json=rig.saved[-1]).json()
-    return Sending(sending.draft, handles, sending.save, sending.media, sending.target_id, sending.started_at)
+    return PublishContext(context.draft, handles, context.save, context.media, context.target_id, context.started_at)
 
 
-def lose_session(sending: Sending[Any]) -> None:
-    session = sending.handles["session"]
+def lose_session(context: PublishContext[Any]) -> None:
+    session = context.handles["session"]
     session["url"] = session["url"].replace("upload_id=", "upload_id=gone")
 
 
@@ -110,12 +110,12 @@ async def test_without_a_title_the_first_line_is_one(rig: Rig) -> None:
 
 async def test_only_the_last_piece_publishes(rig: Rig) -> None:
     beats: list[str] = []
-    sending = sending_of(rig, size=PIECE * 3 + 10)
-    sending.heartbeat = beats.append
-    await PLATFORM.prepare(rig.connection(), sending)
+    context = sending_of(rig, size=PIECE * 3 + 10)
+    context.heartbeat = beats.append
+    await PLATFORM.prepare(rig.connection(), context)
     assert beats == ["33%", "66%", "99%"]
     assert await rig.posts() == []
-    published = await publish(rig, sending)
+    published = await publish(rig, context)
     assert published.warning is None
     operations = (await rig.operations())[-len(rig.exchanges) :]
     assert operations.count("publish") == 1
@@ -128,10 +128,10 @@ async def test_a_video_of_one_piece_is_begun_before_it_is_published(rig: Rig) ->
 
 
 async def test_an_upload_goes_on_where_it_stopped(rig: Rig) -> None:
-    sending = sending_of(rig, size=PIECE * 4)
+    context = sending_of(rig, size=PIECE * 4)
     async with httpx.AsyncClient(event_hooks={"request": [Stop(at=4)]}) as client:
-        assert (await refused(PLATFORM.prepare(rig.connection(client), sending))).kind is Kind.TRANSIENT
-    again = resumed(rig, sending)
+        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is Kind.TRANSIENT
+    again = resumed(rig, context)
     before = len(rig.exchanges)
     await PLATFORM.prepare(rig.connection(), again)
     assert [exchange.status for exchange in rig.exchanges[before:]] == [308, 308]
@@ -141,41 +141,41 @@ async def test_an_upload_goes_on_where_it_stopped(rig: Rig) -> None:
 
 
 async def test_a_piece_that_youtube_did_not_keep_is_sent_again(rig: Rig) -> None:
-    sending = await prepared(rig, size=PIECE * 3)
+    context = await prepared(rig, size=PIECE * 3)
     await rig.sandbox.fault("youtube", "reject", "publish", status=308, body="")
-    error = await refused(PLATFORM.publish(rig.connection(), sending))
+    error = await refused(PLATFORM.publish(rig.connection(), context))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "upload_offset")
-    await publish(rig, sending)
+    await publish(rig, context)
     assert len(await rig.posts()) == 1
 
 
 @pytest.mark.parametrize("size", [0, PIECE * 2, PIECE * 2 + 1])
 @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
 async def test_what_landed_without_an_answer_is_found(rig: Rig, size: int, fault: str) -> None:
-    sending = await prepared(rig, size=size)
+    context = await prepared(rig, size=size)
     await rig.sandbox.fault("youtube", fault, "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    found = await PLATFORM.confirm(rig.connection(), resumed(rig, sending))
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    found = await PLATFORM.confirm(rig.connection(), resumed(rig, context))
     [post] = await rig.posts()
     assert isinstance(found, Published)
     assert found.platform_post_id == post["platformPostId"]
 
 
 async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    sending = await prepared(rig)
+    context = await prepared(rig)
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
     await rig.sandbox.fault("youtube", "accept_then_delay", "publish", seconds=2)
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    assert isinstance(await PLATFORM.confirm(rig.connection(), sending), Published)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
     assert len(await rig.posts()) == 1
 
 
 @pytest.mark.parametrize("step", ["prepare", "publish"])
 async def test_a_session_that_has_its_video_is_sent_nothing_more(rig: Rig, step: str) -> None:
-    sending = await prepared(rig)
+    context = await prepared(rig)
     await rig.sandbox.fault("youtube", "accept_then_drop", "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    again = resumed(rig, sending)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    again = resumed(rig, context)
     before = len(rig.exchanges)
     if step == "prepare":
         await PLATFORM.prepare(rig.connection(), again)
@@ -185,10 +185,10 @@ async def test_a_session_that_has_its_video_is_sent_nothing_more(rig: Rig, step:
 
 
 async def test_what_never_landed_is_sent_again(rig: Rig) -> None:
-    sending = await prepared(rig, size=PIECE * 2)
+    context = await prepared(rig, size=PIECE * 2)
     await rig.sandbox.fault("youtube", "drop", "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    again = resumed(rig, sending)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    again = resumed(rig, context)
     assert await PLATFORM.confirm(rig.connection(), again) == Absent()
     await PLATFORM.prepare(rig.connection(), again)
     await publish(rig, again)
@@ -196,48 +196,48 @@ async def test_what_never_landed_is_sent_again(rig: Rig) -> None:
 
 
 async def test_a_session_that_is_gone_is_looked_for_among_the_uploads(rig: Rig) -> None:
-    sending = await prepared(rig)
+    context = await prepared(rig)
     await rig.sandbox.fault("youtube", "accept_then_drop", "publish")
-    await refused(PLATFORM.publish(rig.connection(), sending))
-    lose_session(sending)
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.UNCONFIRMED
-    found = await PLATFORM.confirm(rig.connection(), sending)
+    await refused(PLATFORM.publish(rig.connection(), context))
+    lose_session(context)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
-    sending.started_at = datetime.now(UTC) + timedelta(minutes=5)
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
+    context.started_at = datetime.now(UTC) + timedelta(minutes=5)
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
 
 
 async def test_a_session_that_is_gone_before_the_last_piece_begins_anew(rig: Rig) -> None:
-    sending = await prepared(rig)
-    lose_session(sending)
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is Kind.TRANSIENT
-    await PLATFORM.prepare(rig.connection(), sending)
-    lose_session(sending)
-    await PLATFORM.prepare(rig.connection(), sending)
-    await publish(rig, sending)
+    context = await prepared(rig)
+    lose_session(context)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.TRANSIENT
+    await PLATFORM.prepare(rig.connection(), context)
+    lose_session(context)
+    await PLATFORM.prepare(rig.connection(), context)
+    await publish(rig, context)
     assert len(await rig.posts()) == 1
 
 
 async def test_without_a_session_nothing_was_uploaded(rig: Rig) -> None:
-    sending = sending_of(rig)
-    assert await PLATFORM.confirm(rig.connection(), sending) == Absent()
-    error = await refused(PLATFORM.publish(rig.connection(), sending))
+    context = sending_of(rig)
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
+    error = await refused(PLATFORM.publish(rig.connection(), context))
     assert (error.kind, error.code) == (Kind.TRANSIENT, "no_session")
 
 
 async def test_a_video_that_changed_is_uploaded_anew(rig: Rig) -> None:
-    sending = await prepared(rig)
-    sending.media = Large(rig.source, PIECE)
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).code == "changed"
-    await PLATFORM.prepare(rig.connection(), sending)
-    await publish(rig, sending)
+    context = await prepared(rig)
+    context.media = Large(rig.source, PIECE)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).code == "changed"
+    await PLATFORM.prepare(rig.connection(), context)
+    await publish(rig, context)
     assert len(await rig.posts()) == 1
 
 
 async def test_what_is_no_video_is_not_uploaded(rig: Rig) -> None:
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
-    error = await refused(PLATFORM.prepare(rig.connection(), rig.sending("Hi", [media])))
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", [media])))
     assert (error.kind, error.code) == (Kind.REJECTED, "media_type")
 
 
@@ -245,13 +245,13 @@ async def test_what_is_no_video_is_not_uploaded(rig: Rig) -> None:
 async def test_an_expired_token_is_renewed_once_and_the_refresh_token_stays(rig: Rig, operation: str) -> None:
     used = rig.stored
     for _ in range(2):
-        sending = sending_of(rig)
+        context = sending_of(rig)
         if operation == "prepare":
             await rig.sandbox.fault("youtube", "token_expired", operation)
-        await PLATFORM.prepare(rig.connection(), sending)
+        await PLATFORM.prepare(rig.connection(), context)
         if operation == "publish":
             await rig.sandbox.fault("youtube", "token_expired", operation)
-        await publish(rig, sending)
+        await publish(rig, context)
     assert rig.stored.access_token != used.access_token
     assert rig.stored.refresh_token == used.refresh_token
     assert len(await rig.posts()) == 2
@@ -291,10 +291,10 @@ async def test_failures_before_the_last_piece_are_told_apart(rig: Rig, fault: st
 async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
     rig: Rig, status: int, body: Any, kind: Kind
 ) -> None:
-    sending = await prepared(rig)
+    context = await prepared(rig)
     await rig.sandbox.fault("youtube", "reject", "publish", status=status, body=body)
-    assert (await refused(PLATFORM.publish(rig.connection(), sending))).kind is kind
-    assert ("session" in sending.handles) is (kind is not Kind.REJECTED)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is kind
+    assert ("session" in context.handles) is (kind is not Kind.REJECTED)
 
 
 class Stop:

@@ -82,13 +82,13 @@ async def test_every_request_is_described(connect: Callable[..., Awaitable[Rig]]
         line = rig.connection(client)
         await PLATFORM.whoami(line)
         media = [rig.sandbox.media("a.mp4")]
-        sending = rig.sending("Hi", media, settings=settings, started_at=datetime.now(UTC))
-        await PLATFORM.prepare(line, sending)
-        published = await PLATFORM.publish(line, sending)
-        await PLATFORM.complete(line, sending, published)
-        sending.handles.pop("video")
-        sending.handles["session"]["url"] = sending.handles["session"]["url"].replace("upload_id=", "upload_id=gone")
-        assert isinstance(await PLATFORM.confirm(line, sending), Published)
+        context = rig.context("Hi", media, settings=settings, started_at=datetime.now(UTC))
+        await PLATFORM.prepare(line, context)
+        published = await PLATFORM.publish(line, context)
+        await PLATFORM.complete(line, context, published)
+        context.handles.pop("video")
+        context.handles["session"]["url"] = context.handles["session"]["url"].replace("upload_id=", "upload_id=gone")
+        assert isinstance(await PLATFORM.confirm(line, context), Published)
 
     seen = set()
     for request in sent:

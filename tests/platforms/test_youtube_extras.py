@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.base import Published, Sending
+from platforms.base import PublishContext, Published
 from platforms.errors import Kind
 from platforms.youtube import PLATFORM
 from sandbox.server import running_sandbox
@@ -22,10 +22,10 @@ async def test_thumbnail_playlist_and_comment_follow_once(rig: Rig) -> None:
         "playlistId": "PLBCF2DAC6FFB574DE",
         "firstComment": "first",
     }
-    sending = await prepared(rig, **settings)
-    published = await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig, **settings)
+    published = await PLATFORM.publish(rig.connection(), context)
     for _ in range(2):
-        assert (await PLATFORM.complete(rig.connection(), sending, published)).warning is None
+        assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
     operations = (await rig.operations())[-len(rig.exchanges) :]
     assert operations.count("edit") == 3
     assert await comments(rig, published) == ["first"]
@@ -33,22 +33,22 @@ async def test_thumbnail_playlist_and_comment_follow_once(rig: Rig) -> None:
 
 async def test_a_thumbnail_is_set_once_the_video_is_processed(rig: Rig) -> None:
     await rig.sandbox.switch_on("youtube", "slow_processing", rig.account.account_id)
-    sending = await prepared(rig, thumbnail=f"{rig.sandbox.url}/_/media/cover.jpg", firstComment="first")
-    published = await PLATFORM.publish(rig.connection(), sending)
-    assert (await refused(PLATFORM.complete(rig.connection(), sending, published))).kind is Kind.NOT_READY
+    context = await prepared(rig, thumbnail=f"{rig.sandbox.url}/_/media/cover.jpg", firstComment="first")
+    published = await PLATFORM.publish(rig.connection(), context)
+    assert (await refused(PLATFORM.complete(rig.connection(), context, published))).kind is Kind.NOT_READY
     assert await comments(rig, published) == ["first"]
     await rig.sandbox.clear_conditions("youtube")
-    assert (await PLATFORM.complete(rig.connection(), sending, published)).warning is None
+    assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
     (video,) = (await ask(rig, "videos", part="snippet", id=published.platform_post_id))["items"]
     assert video["snippet"]["thumbnails"]["default"]["url"] == "/_/media/cover.jpg"
 
 
 async def test_a_video_that_is_gone_is_told(rig: Rig) -> None:
-    sending = await prepared(rig)
-    published = await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig)
+    published = await PLATFORM.publish(rig.connection(), context)
     body = {"kind": "youtube#videoListResponse", "items": []}
     await rig.sandbox.fault("youtube", "reject", "confirm", status=200, body=body)
-    assert "deleted or removed" in ((await PLATFORM.complete(rig.connection(), sending, published)).warning or "")
+    assert "deleted or removed" in ((await PLATFORM.complete(rig.connection(), context, published)).warning or "")
 
 
 async def comments(rig: Rig, published: Published) -> list[str]:
@@ -58,21 +58,21 @@ async def comments(rig: Rig, published: Published) -> list[str]:
 
 @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
 async def test_a_first_comment_is_never_repeated_blindly(rig: Rig, fault: str) -> None:
-    sending = await prepared(rig, firstComment="first")
-    published = await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig, firstComment="first")
+    published = await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("youtube", fault, "edit")
     for _ in range(2):
-        assert "not known" in ((await PLATFORM.complete(rig.connection(), sending, published)).warning or "")
+        assert "not known" in ((await PLATFORM.complete(rig.connection(), context, published)).warning or "")
     assert await comments(rig, published) == ["first"]
 
 
 async def test_what_surely_was_not_done_is_done_later(rig: Rig) -> None:
-    sending = await prepared(rig, firstComment="first")
-    published = await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig, firstComment="first")
+    published = await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("youtube", "rate_limited", "edit", seconds=30)
-    error = await refused(PLATFORM.complete(rig.connection(), sending, published))
+    error = await refused(PLATFORM.complete(rig.connection(), context, published))
     assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=30))
-    assert (await PLATFORM.complete(rig.connection(), sending, published)).warning is None
+    assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
     assert await comments(rig, published) == ["first"]
 
 
@@ -81,22 +81,22 @@ async def test_what_cannot_be_done_becomes_a_warning(rig: Rig) -> None:
         "thumbnail": f"{rig.sandbox.url}/_/media/cover.jpg",
         "playlistId": "XX",
     }
-    sending = await prepared(rig, **settings)
-    published = await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig, **settings)
+    published = await PLATFORM.publish(rig.connection(), context)
     refusal = {"error": {"code": 400, "errors": [{"reason": "imageFormatUnsupported", "message": "x"}]}}
-    assert (await refused(_with_processing(rig, sending, published))).kind is Kind.NOT_READY
+    assert (await refused(_with_processing(rig, context, published))).kind is Kind.NOT_READY
     await rig.sandbox.fault("youtube", "reject", "edit", status=400, body=refusal)
-    warning = (await PLATFORM.complete(rig.connection(), sending, published)).warning or ""
+    warning = (await PLATFORM.complete(rig.connection(), context, published)).warning or ""
     assert "thumbnail was not added: YouTube takes thumbnails as JPEG or PNG" in warning
     assert "playlist entry was not added: YouTube does not find the playlist" in warning
     assert "comment" not in warning
 
 
-async def _with_processing(rig: Rig, sending: Sending[Any], published: Published) -> Published:
+async def _with_processing(rig: Rig, context: PublishContext[Any], published: Published) -> Published:
     """Complete a post as far as that goes while its video is processed: all but the thumbnail."""
     await rig.sandbox.switch_on("youtube", "slow_processing", rig.account.account_id)
     try:
-        return await PLATFORM.complete(rig.connection(), sending, published)
+        return await PLATFORM.complete(rig.connection(), context, published)
     finally:
         await rig.sandbox.clear_conditions("youtube")
 
@@ -111,20 +111,20 @@ async def _with_processing(rig: Rig, sending: Sending[Any], published: Published
     ],
 )
 async def test_a_video_that_youtube_does_not_show_is_told(rig: Rig, status: dict[str, str], said: str) -> None:
-    sending = await prepared(rig)
-    published = await PLATFORM.publish(rig.connection(), sending)
+    context = await prepared(rig)
+    published = await PLATFORM.publish(rig.connection(), context)
     body = {"kind": "youtube#videoListResponse", "items": [{"status": status}]}
     await rig.sandbox.fault("youtube", "reject", "confirm", status=200, body=body)
-    assert said in ((await PLATFORM.complete(rig.connection(), sending, published)).warning or "")
+    assert said in ((await PLATFORM.complete(rig.connection(), context, published)).warning or "")
 
 
 async def test_a_video_is_watched_until_it_is_processed() -> None:
     clock = [datetime.now(UTC).timestamp()]
     async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient(timeout=60) as client:
         rig = await open_account(Sandbox(url, client), "youtube")
-        sending = await prepared(rig)
-        published = await PLATFORM.publish(rig.connection(), sending)
-        error = await refused(PLATFORM.complete(rig.connection(), sending, published))
+        context = await prepared(rig)
+        published = await PLATFORM.publish(rig.connection(), context)
+        error = await refused(PLATFORM.complete(rig.connection(), context, published))
         assert (error.kind, error.retry_after) == (Kind.NOT_READY, timedelta(minutes=1))
         clock[0] += 11
-        assert await PLATFORM.complete(rig.connection(), sending, published) == published
+        assert await PLATFORM.complete(rig.connection(), context, published) == published

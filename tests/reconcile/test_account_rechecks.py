@@ -69,8 +69,8 @@ async def test_one_server_is_asked_a_few_questions_at_a_time_and_each_ends(
 ) -> None:
     monkeypatch.setattr(account_rechecks, "_CONCURRENCY", 2)
     monkeypatch.setattr(account_rechecks, "_ANSWER_S", 0.5)
-    async with worker.desk(stack.settings, stack.database) as desk:
-        checks = AccountChecks(desk)
+    async with worker.factory(stack.settings, stack.database) as factory:
+        checks = AccountChecks(factory)
         hung = [await stack.connect("telegram") for _ in range(3)]
         for account in hung:
             checks.ask(account)

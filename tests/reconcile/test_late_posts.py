@@ -38,9 +38,11 @@ def lines() -> Iterator[list[EventDict]]:
 
 @asynccontextmanager
 async def worker_of(stack: Stack, platforms: Iterable[str]) -> AsyncIterator[None]:
-    async with worker.desk(stack.settings, stack.worker_database) as desk:
-        group = worker.worker_group(stack.client, desk, platforms, _GRACE)
-        async with worker.running_workers(stack.client, desk, group, LatePostWatch(stack.worker_database, LATE_AFTER)):
+    async with worker.factory(stack.settings, stack.worker_database) as factory:
+        group = worker.worker_group(stack.client, factory, platforms, _GRACE)
+        async with worker.running_workers(
+            stack.client, factory, group, LatePostWatch(stack.worker_database, LATE_AFTER)
+        ):
             yield
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from activities.desk import Desk
+from activities.step_context import StepContextFactory
 from reconcile.gauges import Gauges
 from reconcile.late_posts import WARNED_AHEAD, LatePostWatch
 from reconcile.renewals import renew_due
@@ -23,10 +23,10 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-async def desk(stack: Stack) -> AsyncIterator[Desk]:
+async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
     database = Database(stack.database_url, pool_size=5, max_overflow=5)
-    async with worker.desk(stack.settings, database) as desk:
-        yield desk
+    async with worker.factory(stack.settings, database) as factory:
+        yield factory
     await database.close()
 
 
@@ -42,11 +42,11 @@ async def due(stack: Stack, account: Account, more: str = "") -> None:
         await session.execute(text(statement), {"id": account.id})
 
 
-async def renewed(stack: Stack, desk: Desk, account: Account, more: str = "") -> Account:
+async def renewed(stack: Stack, factory: StepContextFactory, account: Account, more: str = "") -> Account:
     """Renew an account that is due, and return its row; the stack's own worker may have come first."""
     before = await row(stack, account)
     await due(stack, account, more)
-    await renew_due(desk)
+    await renew_due(factory)
     async with asyncio.timeout(30):
         while True:
             kept = await row(stack, account)
@@ -64,29 +64,31 @@ def token_of(stack: Stack, account: Account) -> str:
 
 
 @pytest.mark.parametrize("platform", ["instagram", "threads"])
-async def test_tokens_that_stand_alone_are_renewed_and_go_on_working(stack: Stack, desk: Desk, platform: str) -> None:
+async def test_tokens_that_stand_alone_are_renewed_and_go_on_working(
+    stack: Stack, factory: StepContextFactory, platform: str
+) -> None:
     account = await stack.connect(platform)
-    kept = await renewed(stack, desk, account)
+    kept = await renewed(stack, factory, account)
     assert token_of(stack, kept) != token_of(stack, account)
     assert kept.expires_at is not None
     assert 59 * DAY < kept.expires_at - datetime.now(UTC) <= 60 * DAY
     assert kept.renew_at is not None
     assert 26 * DAY < kept.renew_at - datetime.now(UTC) < 34 * DAY
     assert kept.scopes is None or "instagram_business_content_publish" in kept.scopes
-    assert (await desk.asks_about(kept)).user_id == account.user_id
+    assert (await factory.whoami(kept)).user_id == account.user_id
 
 
-async def test_refresh_tokens_are_kept_alive(stack: Stack, desk: Desk) -> None:
+async def test_refresh_tokens_are_kept_alive(stack: Stack, factory: StepContextFactory) -> None:
     account = await stack.connect("tiktok", refreshToken="kept alive", clientKey="key")
-    kept = await renewed(stack, desk, account)
+    kept = await renewed(stack, factory, account)
     assert kept.refresh_expires_at is not None
     assert kept.refresh_expires_at - datetime.now(UTC) > 179 * DAY
-    assert (await desk.asks_about(kept)).user_id == account.user_id
+    assert (await factory.whoami(kept)).user_id == account.user_id
 
 
-async def test_failed_renewals_are_not_repeated(stack: Stack, desk: Desk) -> None:
+async def test_failed_renewals_are_not_repeated(stack: Stack, factory: StepContextFactory) -> None:
     account = await stack.connect("linkedin")
-    kept = await renewed(stack, desk, account)
+    kept = await renewed(stack, factory, account)
     assert (kept.renew_at, kept.renewal_failures, kept.credentials) == (None, 0, account.credentials)
 
 
@@ -94,11 +96,11 @@ async def test_failed_renewals_are_not_repeated(stack: Stack, desk: Desk) -> Non
     ("ended", "refused"), [("now() - interval '1 hour'", True), ("now() + interval '1 hour'", False)]
 )
 async def test_a_refused_account_is_held_once_its_token_has_ended(
-    stack: Stack, desk: Desk, ended: str, *, refused: bool
+    stack: Stack, factory: StepContextFactory, ended: str, *, refused: bool
 ) -> None:
     account = await stack.connect("twitter", refreshToken=f"revoked {refused}", clientId="app")
     await stack.control("DELETE", f"tokens?platform=twitter&accountId={account.id}")
-    kept = await renewed(stack, desk, account, f", expires_at = {ended}")
+    kept = await renewed(stack, factory, account, f", expires_at = {ended}")
     async with asyncio.timeout(30):
         while refused and (await row(stack, account)).refused_at is None:  # noqa: ASYNC110 nobody tells
             await asyncio.sleep(0.05)
@@ -106,31 +108,31 @@ async def test_a_refused_account_is_held_once_its_token_has_ended(
     assert (kept.renew_at, kept.renewal_error) == (None, "invalid_request")
 
 
-async def test_an_outage_is_tried_again_by_itself(stack: Stack, desk: Desk) -> None:
+async def test_an_outage_is_tried_again_by_itself(stack: Stack, factory: StepContextFactory) -> None:
     account = await stack.connect("instagram")
     await stack.fault("instagram", "reject", "auth", status=503, times=1)
-    kept = await renewed(stack, desk, account)
+    kept = await renewed(stack, factory, account)
     assert (kept.refused_at, kept.renewal_failures) == (None, 1)
     assert kept.renew_at is not None
     assert kept.renew_at - datetime.now(UTC) < timedelta(seconds=10)
-    assert (await renewed(stack, desk, account)).renewal_failures == 0
+    assert (await renewed(stack, factory, account)).renewal_failures == 0
 
 
-async def test_an_unclear_renewal_waits_until_the_token_has_ended(stack: Stack, desk: Desk) -> None:
+async def test_an_unclear_renewal_waits_until_the_token_has_ended(stack: Stack, factory: StepContextFactory) -> None:
     account = await stack.connect("twitter", refreshToken="perhaps used up", clientId="app")
     await due(stack, account, UNCLEAR)
-    await renew_due(desk)
+    await renew_due(factory)
     assert (await row(stack, account)).credentials == account.credentials
-    assert (await renewed(stack, desk, account, UNCLEAR.replace("+", "-"))).renewed_at is not None
+    assert (await renewed(stack, factory, account, UNCLEAR.replace("+", "-"))).renewed_at is not None
 
 
-async def test_two_workers_renew_each_account_once(stack: Stack, desk: Desk) -> None:
+async def test_two_workers_renew_each_account_once(stack: Stack, factory: StepContextFactory) -> None:
     accounts = [await stack.connect("pinterest", refreshToken=f"once {n}", clientId="app") for n in range(5)]
     for account in accounts:
         await due(stack, account)
     database = Database(stack.database_url, pool_size=5, max_overflow=5)
-    async with worker.desk(stack.settings, database) as second:
-        await asyncio.gather(renew_due(desk), renew_due(second))
+    async with worker.factory(stack.settings, database) as second:
+        await asyncio.gather(renew_due(factory), renew_due(second))
     await database.close()
     async with asyncio.timeout(30):
         while None in [(await row(stack, each)).renewed_at for each in accounts]:  # noqa: ASYNC110 nobody tells
@@ -141,8 +143,8 @@ async def test_two_workers_renew_each_account_once(stack: Stack, desk: Desk) -> 
 
 async def test_no_renewal_is_made_where_they_are_switched_off(stack: Stack) -> None:
     settings = stack.settings.model_copy(update={"renewals": False})
-    async with worker.desk(settings, stack.database) as desk:
-        assert desk.renews is False
+    async with worker.factory(settings, stack.database) as factory:
+        assert factory.renews is False
 
 
 class Told(Gauges):

@@ -279,8 +279,8 @@ class TestEveryWorker:
             Worker(stack.client, task_queue="zones", activities=[Posts(stack.worker_database).read_plan])
         )
         async with (
-            worker.desk(stack.settings, stack.worker_database) as desk,
-            worker.running_workers(stack.client, desk, group),
+            worker.factory(stack.settings, stack.worker_database) as factory,
+            worker.running_workers(stack.client, factory, group),
         ):
             noted = await a_check(stack)
         assert (noted.newest_version, noted.digest) == (zone_version(), reread().digest)

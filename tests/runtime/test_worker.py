@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import select, update
 from temporalio.client import WorkflowHandle
 
-from activities.options import LEFT
+from activities.options import DECLINED
 from domain.post import PostStatus, TargetStatus
 from store.models import Attempt, Post, Target
 from tests.runtime.processes import WorkerProcess, worker_process
@@ -63,7 +63,7 @@ async def cut_at(handle: Handle) -> list[datetime]:
     failed = [
         event
         for event in (await handle.fetch_history()).events
-        if event.activity_task_failed_event_attributes.failure.application_failure_info.type == LEFT
+        if event.activity_task_failed_event_attributes.failure.application_failure_info.type == DECLINED
     ]
     return [time.ToDatetime(UTC) for time in (*again, *(event.event_time for event in failed))]
 
@@ -100,7 +100,7 @@ class Deploy:
         # Both pictures go up at once, and one of them hangs.
         await asked(stack, "twitter", "prepare", 2)
         await stack.fault("twitter", "accept_then_delay", "publish", seconds=HANGS_S)
-        # Not at hand, but on its network's queue.
+        # Not as a local activity, but on its network's queue.
         await self.begin("slow", "twitter", due_in=timedelta(milliseconds=1))
         await asked(stack, "twitter", "publish", 1)
         await stack.fault("mastodon", "accept_then_drop", "publish")

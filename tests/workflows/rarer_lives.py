@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.exceptions import ApplicationError
 
-from activities import at_hand, posts
+from activities import local_publish, posts
 from activities.publish import Publishing
 from domain.content import TargetContent
-from domain.plan import AtRest, Plan
+from domain.plan import Plan, Unscheduled
 from store.models import Post, Target
 from store.plans import read_plan
 from tests.stack import Stack
@@ -345,7 +345,7 @@ async def told_while_its_row_is_read(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} two messengers", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
     handle, gate, has_read = await stack.start(post), asyncio.Event(), asyncio.Event()
 
-    async def slowly(session: AsyncSession, post_id: str) -> Plan | AtRest | None:
+    async def slowly(session: AsyncSession, post_id: str) -> Plan | Unscheduled | None:
         found = await read_plan(session, post_id)
         has_read.set()
         await gate.wait()
@@ -372,7 +372,7 @@ async def told_of_an_older_wish(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} old news", [stack.accounts["plain"]], due_in=timedelta(seconds=4))
     handle = await stack.start(post)
     changed = await stack.change(post, due=datetime.now(UTC) + timedelta(seconds=3))
-    await stack.workflows.rest(post.workflow_id, post.id, post.version)
+    await stack.workflows.unschedule(post.workflow_id, post.id, post.version)
     await stack.deliver(changed)
     return await comes_to(handle, "Open for edits")
 
@@ -464,7 +464,7 @@ async def edited_and_deleted_while_looked_up(stack: Stack) -> Handle:
     handle = await stack.start(post)
     await stands(handle, 0, "unconfirmed")
     await handle.signal("edit", EditRequest(revision_id="rev_of_nothing", target_ids=[post.targets[0].id]))
-    await stack.workflows.rest(post.workflow_id, post.id, post.version + 1, deleted=True)
+    await stack.workflows.unschedule(post.workflow_id, post.id, post.version + 1, deleted=True)
     return await comes_to(handle, "Deleted")
 
 
@@ -536,12 +536,12 @@ async def retried_often(stack: Stack) -> Handle:
 
 @life
 async def left_to_its_network(stack: Stack) -> Handle:
-    room, at_hand.ROOM = at_hand.ROOM, 0
+    room, local_publish.SLOTS = local_publish.SLOTS, 0
     try:
         post = await stack.save(f"{WORDS} a crowd", [stack.accounts["plain"]])
         return await comes_to(await stack.start(post), "Open for edits")
     finally:
-        at_hand.ROOM = room
+        local_publish.SLOTS = room
 
 
 @life
@@ -551,11 +551,11 @@ async def left_once_refused_for_now(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a full house", [stack.accounts["plain"]])
     handle = await stack.start(post)
     await until(lambda: _is_tried_again(handle))
-    room, at_hand.ROOM = at_hand.ROOM, 0
+    room, local_publish.SLOTS = local_publish.SLOTS, 0
     try:
         return await comes_to(handle, "Open for edits")
     finally:
-        at_hand.ROOM = room
+        local_publish.SLOTS = room
 
 
 async def _is_tried_again(handle: Handle) -> bool:

@@ -56,7 +56,10 @@ async def record_on(url: str, temporal: dict[str, Any], names: list[str]) -> Non
     async with temporal_server(**temporal) as environment, running_stack(url, environment) as stack:
         for name in names:
             settings = stack.settings.model_copy(update={"platform_rate_limits": name in RATE_LIMITED})
-            async with worker.desk(settings, stack.worker_database) as desk, worker.running_workers(stack.client, desk):
+            async with (
+                worker.factory(settings, stack.worker_database) as factory,
+                worker.running_workers(stack.client, factory),
+            ):
                 await record(stack, name)
 
 

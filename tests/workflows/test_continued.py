@@ -34,8 +34,8 @@ async def impatient(postgres_url: str) -> AsyncIterator[Stack]:
     async with (
         temporal_server(longest_history=LONGEST_HISTORY) as environment,
         running_stack(postgres_url, environment) as running,
-        worker.desk(running.settings, running.worker_database) as desk,
-        worker.running_workers(running.client, desk),
+        worker.factory(running.settings, running.worker_database) as factory,
+        worker.running_workers(running.client, factory),
     ):
         yield running
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from activities import at_hand
+from activities import local_publish
 from domain.post import HoldReason, PostStatus, TargetStatus
 from store.attempts import list_attempts
 from store.models import Account, Post, Target
@@ -110,7 +110,7 @@ async def test_a_held_post_can_be_deleted_and_is_surely_not_sent(stack: Stack) -
 async def test_what_is_held_reads_so_once_the_other_targets_are_out(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(at_hand, "MOMENT_S", 0.1)
+    monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 0.1)
     await stack.fault("instagram", "accept_then_delay", "publish", seconds=3)
     accounts = [await stack.revoked("twitter"), stack.accounts["instagram"]]
     post = await stack.save("one held, one slow", accounts, media=["https://example.com/slow.jpg"])

@@ -10,7 +10,7 @@ from workflows import steps
 
 
 async def test_a_post_is_published_once_the_code_is_mended(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    publish, mistakes = steps.publish_at_hand, list[str]()
+    publish, mistakes = steps.publish_locally, list[str]()
 
     async def broken(*args: Any) -> Any:
         if not mistakes:
@@ -18,7 +18,7 @@ async def test_a_post_is_published_once_the_code_is_mended(stack: Stack, monkeyp
             raise KeyError("a mistake of ours")
         return await publish(*args)
 
-    monkeypatch.setattr(steps, "publish_at_hand", broken)
+    monkeypatch.setattr(steps, "publish_locally", broken)
     post = await stack.publish("held up", [stack.accounts["twitter"]])
     assert post.status == PostStatus.PUBLISHED
     assert len(await stack.public("held up")) == 1

@@ -15,7 +15,7 @@ from temporalio.worker import Worker
 from activities.commands import PostCommand
 from activities.posts import Posts
 from domain.ids import workflow_id
-from domain.plan import AtRest, Plan
+from domain.plan import Plan, Unscheduled
 from domain.post import PostStatus, TargetStatus
 from reconcile.recovery import Recovery
 from store.delivery import record_delivered
@@ -186,7 +186,7 @@ async def test_a_wish_that_comes_while_the_row_is_read_is_not_taken_back_by_what
 
     class Slow(Posts):
         @activity.defn(name="read_plan")
-        async def read_plan(self, command: PostCommand) -> Plan | AtRest | None:
+        async def read_plan(self, command: PostCommand) -> Plan | Unscheduled | None:
             found = await super().read_plan(command)
             has_read.set()
             await gate.wait()
@@ -362,14 +362,14 @@ async def test_a_mistake_with_one_target_holds_up_the_workflow_at_once_and_is_me
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Were it seen only once the other target is over, its steps would stand in the history where none are repeated."""
-    publish, broken = steps.publish_at_hand, True
+    publish, broken = steps.publish_locally, True
 
     async def mistaken(plan: Plan, target: Any, deadline: datetime) -> Any:
         if broken and target.account_id == stack.accounts["plain"].id:
             raise KeyError("a mistake of ours")
         return await publish(plan, target, deadline)
 
-    monkeypatch.setattr(steps, "publish_at_hand", mistaken)
+    monkeypatch.setattr(steps, "publish_locally", mistaken)
     await stack.fault("instagram", "accept_then_delay", "publish", seconds=3)
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
     post = await stack.save("half a mistake", accounts, media=["https://example.com/a.jpg"])

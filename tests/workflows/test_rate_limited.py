@@ -39,8 +39,8 @@ async def rate_limited(postgres_url: str) -> AsyncIterator[Stack]:
         # TikTok fetches photos from addresses of ours alone; the sandbox does not look into them.
         stack.settings.public_url = "https://posts.example.com"
         async with (
-            worker.desk(stack.settings, stack.worker_database) as desk,
-            worker.running_workers(stack.client, desk),
+            worker.factory(stack.settings, stack.worker_database) as factory,
+            worker.running_workers(stack.client, factory),
         ):
             yield stack
 

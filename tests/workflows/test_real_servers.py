@@ -36,7 +36,10 @@ async def working(postgres_url: str, proxy: Lossy) -> AsyncIterator[Stack]:
     """Run a stack of its own, whose worker may call the proxy."""
     async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
         settings = stack.settings.model_copy(update={"private_account_hosts": [urlsplit(proxy.url).netloc]})
-        async with worker.desk(settings, stack.worker_database) as desk, worker.running_workers(stack.client, desk):
+        async with (
+            worker.factory(settings, stack.worker_database) as factory,
+            worker.running_workers(stack.client, factory),
+        ):
             yield stack
 
 

@@ -46,7 +46,7 @@ concurrency = thread
 [report]
 fail_under = 100
 show_missing = true
-include = workflows/board.py, workflows/post.py, workflows/steps.py
+include = workflows/visibility.py, workflows/post.py, workflows/steps.py
 exclude_also =
     # A replay asks no validator, and makes no mistake.
     @\w+\.validator$

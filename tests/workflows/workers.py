@@ -10,9 +10,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.at_hand import AtHand
 from activities.commands import TargetCommand
-from activities.options import LEFT
+from activities.local_publish import LocalPublish
+from activities.options import DECLINED
 from activities.posts import Posts
 from activities.publish import Publishing
 from domain.outcome import Outcome
@@ -33,7 +33,7 @@ UNCACHED: dict[str, Any] = {"workflow_runner": UnsandboxedWorkflowRunner(), "max
 @activity.defn(name="publish")
 async def leave(command: TargetCommand) -> Outcome:
     """Leave a target to its network's queue, as a worker does that has no room."""
-    raise ApplicationError(f"no room for {command.platform}", type=LEFT, non_retryable=True)
+    raise ApplicationError(f"no room for {command.platform}", type=DECLINED, non_retryable=True)
 
 
 @asynccontextmanager
@@ -43,14 +43,14 @@ async def posts_worker(
     """Have posts' workflows run on a queue of their own, by this code and a worker of this kind."""
     monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", queue)
     posts = Posts(stack.worker_database)
-    async with worker.desk(stack.settings, stack.worker_database) as desk:
-        at_hand = AtHand(Publishing(desk), platforms())
+    async with worker.factory(stack.settings, stack.worker_database) as factory:
+        local_publish = LocalPublish(Publishing(factory), platforms())
         activities: list[Callable[..., Any]] = [
             posts.read_plan,
             posts.reopen,
             posts.write_off,
             posts.give_up,
-            at_hand.publish,
+            local_publish.publish,
         ]
         async with Worker(stack.client, task_queue=queue, workflows=[workflow], activities=activities, **how):
             yield

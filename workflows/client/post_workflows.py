@@ -30,7 +30,7 @@ from workflows.connect import WITHIN as CONNECT_WITHIN
 from workflows.connect import ConnectPlan, ConnectWorkflow
 from workflows.details import summary
 from workflows.media_check import WITHIN, MediaCheckPlan, MediaCheckWorkflow
-from workflows.messages import ANOTHER_POST, CANCELLED, MEMO_POST, NOT_EDITABLE, EditRequest, Rest
+from workflows.messages import ANOTHER_POST, CANCELLED, MEMO_POST, NOT_EDITABLE, EditRequest, Unschedule
 from workflows.post import PostWorkflow
 from workflows.search_attributes import attributes_of
 
@@ -85,13 +85,13 @@ class PostWorkflows:
         """
         await self._update(PostWorkflow.take_up, plan, plan)
 
-    async def rest(self, workflow_id: str, post_id: str, version: int, *, deleted: bool = False) -> None:
+    async def unschedule(self, workflow_id: str, post_id: str, version: int, *, deleted: bool = False) -> None:
         """Have a post's workflow end, if it runs: from this version on nothing is wanted. Raises Unavailable."""
         try:
             async with answering(_TIMEOUT.total_seconds()):
                 handle = self._client.get_workflow_handle(workflow_id)
-                rest = Rest(post_id=post_id, version=version, deleted=deleted)
-                await handle.signal(PostWorkflow.rest, rest, rpc_timeout=_TIMEOUT)
+                request = Unschedule(post_id=post_id, version=version, deleted=deleted)
+                await handle.signal(PostWorkflow.unschedule, request, rpc_timeout=_TIMEOUT)
         except Unavailable as error:
             if error.__cause__ is None or not unknown(error.__cause__):
                 raise

@@ -70,10 +70,10 @@ class TestDelete:
         assert (await stack.settled(post_id)).status == "published"
 
     @pytest.mark.parametrize(
-        "fate", [{"isDraft": True}, {"scheduledFor": "2029-01-01T00:00:00Z"}, {"publishNow": True}], ids=str
+        "body", [{"isDraft": True}, {"scheduledFor": "2029-01-01T00:00:00Z"}, {"publishNow": True}], ids=str
     )
-    async def test_concurrent_deletes_succeed_once(self, api: Client, stack: Stack, fate: dict[str, Any]) -> None:
-        posts = [await create(api, stack, f"deleted by many {n} {fate}", **fate) for n in range(3)]
+    async def test_concurrent_deletes_succeed_once(self, api: Client, stack: Stack, body: dict[str, Any]) -> None:
+        posts = [await create(api, stack, f"deleted by many {n} {body}", **body) for n in range(3)]
         for post in posts:
             answers = await asyncio.gather(*(api.delete(f"/v1/posts/{post['id']}") for _ in range(6)))
             assert sorted(answer.status_code for answer in answers) == [200, 404, 404, 404, 404, 404]

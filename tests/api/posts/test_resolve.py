@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from domain.content import Edit
+from domain.content import EditedText
 from platforms.errors import Kind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
@@ -125,7 +125,7 @@ async def test_a_tweet_without_an_id_is_edited_once_it_is_named(stack: Stack, ap
 async def test_an_edit_ends_once_its_target_is_resolved_unpublished(stack: Stack, api: httpx.AsyncClient) -> None:
     post = await stack.publish("edited and taken back", [stack.accounts["twitter"]])
     async with stack.database.transaction() as session:
-        wanted = Edit(content="late", target_ids=[post.targets[0].id])
+        wanted = EditedText(content="late", target_ids=[post.targets[0].id])
         revision_id = await add_revision(session, post, wanted, CLIENT, datetime.now(UTC))
         row = await session.get_one(Target, post.targets[0].id)
         row.platform_post_id = None

@@ -40,7 +40,10 @@ async def own(unserved: Stack) -> AsyncIterator[Stack]:
 
 @asynccontextmanager
 async def at_work(stack: Stack) -> AsyncIterator[None]:
-    async with worker.desk(stack.settings, stack.worker_database) as desk, worker.running_workers(stack.client, desk):
+    async with (
+        worker.factory(stack.settings, stack.worker_database) as factory,
+        worker.running_workers(stack.client, factory),
+    ):
         yield
 
 
@@ -104,6 +107,6 @@ async def test_an_unanswered_query_is_reported_and_not_awaited(own: Stack, monke
     began = time.monotonic()
     report = await look(own)
     assert time.monotonic() - began < 20
-    assert {each.kind for each in report.findings} == {Kind.UNTOLD, Kind.UNKNOWN_PUBLIC}
+    assert {each.kind for each in report.findings} == {Kind.STATE_UNKNOWN, Kind.UNKNOWN_PUBLIC}
     assert report.away == ["No worker answered for 5 workflows that had to be asked where the post stands."]
     assert report.exit is Exit.COULD_NOT_LOOK

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from activities.desk import Desk
+from activities.step_context import StepContextFactory
 from cli.live_check import file_named
 from domain.schedule import rfc3339
 from platforms.live import live_check_of
@@ -24,9 +24,9 @@ TOKEN = "a-secret-token-that-no-report-shows"
 
 
 @pytest.fixture
-async def desk(stack: Stack) -> AsyncIterator[Desk]:
-    async with worker.desk(stack.settings, stack.worker_database) as desk:
-        yield desk
+async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
+    async with worker.factory(stack.settings, stack.worker_database) as factory:
+        yield factory
 
 
 @pytest.fixture(autouse=True)
@@ -43,19 +43,19 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def checked(
-    stack: Stack, desk: Desk, platform: str, *, credentials: dict[str, Any] | None = None, **more: Any
+    stack: Stack, factory: StepContextFactory, platform: str, *, credentials: dict[str, Any] | None = None, **more: Any
 ) -> Report:
     given = {"accessToken": f"{TOKEN}-{platform}", "premium": True, **(credentials or {})}
     account = await stack.connect(platform, **given)
     files = CheckFiles(file_named, in_the_sandbox)
-    check = Check(platforms()[platform], desk.connect(account), files, **{"given": GIVEN.get(platform, {}), **more})
+    check = Check(platforms()[platform], factory.connect(account), files, **{"given": GIVEN.get(platform, {}), **more})
     async with asyncio.timeout(100):
         return await check.run()
 
 
 @pytest.mark.parametrize("platform", list(platforms()))
-async def test_the_sandbox_is_as_its_adapters_believe(stack: Stack, desk: Desk, platform: str) -> None:
-    report = await checked(stack, desk, platform)
+async def test_the_sandbox_is_as_its_adapters_believe(stack: Stack, factory: StepContextFactory, platform: str) -> None:
+    report = await checked(stack, factory, platform)
     said = "\n".join(report.lines())
     assert report.otherwise == [], said
     check, by_name = live_check_of(platforms()[platform]), dict[str, set[bool | None]]()
@@ -71,29 +71,31 @@ async def test_the_sandbox_is_as_its_adapters_believe(stack: Stack, desk: Desk, 
     assert "A test of SocialSyncer" not in sent
 
 
-async def test_a_linkedin_page_shows_its_posts(stack: Stack, desk: Desk) -> None:
+async def test_a_linkedin_page_shows_its_posts(stack: Stack, factory: StepContextFactory) -> None:
     page = {"organizationUrn": "urn:li:organization:5515715"}
-    report = await checked(stack, desk, "linkedin", credentials=page, only=["text"])
+    report = await checked(stack, factory, "linkedin", credentials=page, only=["text"])
     held = {verdict.belief: verdict.holds for verdict in report.verdicts}
     assert (held["found"], held["escapes"]) == (True, True), "\n".join(report.lines())
 
 
 @pytest.mark.parametrize("refuses", [True, False])
-async def test_a_belief_of_the_platforms_own_is_judged(stack: Stack, desk: Desk, *, refuses: bool) -> None:
+async def test_a_belief_of_the_platforms_own_is_judged(
+    stack: Stack, factory: StepContextFactory, *, refuses: bool
+) -> None:
     other = await stack.publish(f"another's, {refuses}", [await stack.connect("threads")])
     if not refuses:
         error = {"message": "Invalid parameter", "type": "OAuthException", "code": 100, "error_subcode": 4279001}
         await stack.fault("threads", "reject", "prepare", status=400, body={"error": error})
     given = {"replyToId": other.targets[0].platform_post_id}
-    report = await checked(stack, desk, "threads", given=given, only=["reply to another's post"])
+    report = await checked(stack, factory, "threads", given=given, only=["reply to another's post"])
     assert {each.holds for each in report.verdicts if each.belief == "reply"} == {refuses}
     assert [each.belief for each in report.otherwise] == ([] if refuses else ["reply"])
 
 
-async def test_refusals_are_reported_without_platform_texts(stack: Stack, desk: Desk) -> None:
+async def test_refusals_are_reported_without_platform_texts(stack: Stack, factory: StepContextFactory) -> None:
     body = {"ok": False, "error_code": 400, "description": "Bad Request: secret words"}
     await stack.fault("telegram", "reject", "publish", status=400, body=body)
-    report = await checked(stack, desk, "telegram", only=["text"])
+    report = await checked(stack, factory, "telegram", only=["text"])
     assert [(each.belief, each.holds) for each in report.otherwise] == [("published", False)]
     assert "secret words" in "\n".join(report.lines())
     told = report.as_json()
@@ -109,12 +111,12 @@ async def test_refusals_are_reported_without_platform_texts(stack: Stack, desk: 
 
 
 async def test_a_post_that_a_worker_would_have_sent_again_is_the_finding_that_matters(
-    stack: Stack, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runtime.live_check.trial.LOOK_FOR", timedelta(seconds=20))
     nothing = {"data": [], "meta": {"result_count": 0}}
     await stack.fault("twitter", "reject", "confirm", status=200, body=nothing, times=12)
-    report = await checked(stack, desk, "twitter", only=["text"])
+    report = await checked(stack, factory, "twitter", only=["text"])
     held = {each.belief: each.holds for each in report.verdicts}
     assert (held["published"], held["found"], held["absence"]) == (True, True, False)
 
@@ -127,29 +129,31 @@ async def test_a_post_that_a_worker_would_have_sent_again_is_the_finding_that_ma
     ],
 )
 async def test_deviations_of_a_platform_are_reported(
-    stack: Stack, desk: Desk, platform: str, condition: str, sample: str, belief: str
+    stack: Stack, factory: StepContextFactory, platform: str, condition: str, sample: str, belief: str
 ) -> None:
     page = {"organizationUrn": "urn:li:organization:5515715"} if platform == "linkedin" else {}
     await stack.switch_on(platform, condition)
-    report = await checked(stack, desk, platform, credentials=page, only=[sample])
+    report = await checked(stack, factory, platform, credentials=page, only=[sample])
     assert belief in {each.belief for each in report.otherwise}, "\n".join(report.lines())
 
 
-async def test_a_post_that_may_be_public_is_left_to_a_person(stack: Stack, desk: Desk) -> None:
+async def test_a_post_that_may_be_public_is_left_to_a_person(stack: Stack, factory: StepContextFactory) -> None:
     await stack.fault("telegram", "accept_then_drop", "publish")
-    report = await checked(stack, desk, "telegram", only=["text"])
+    report = await checked(stack, factory, "telegram", only=["text"])
     assert "LOOK BY HAND" in "\n".join(report.lines())
 
 
-async def test_samples_that_need_settings_are_skipped(stack: Stack, desk: Desk) -> None:
-    report = await checked(stack, desk, "pinterest", given={})
+async def test_samples_that_need_settings_are_skipped(stack: Stack, factory: StepContextFactory) -> None:
+    report = await checked(stack, factory, "pinterest", given={})
     assert {sample["skipped"] for sample in report.as_json()["samples"]} == {"needs --set boardId=…"}
     assert report.otherwise == []
 
 
-async def test_a_platform_that_fetches_is_not_asked_to_without_an_address_of_ours(stack: Stack, desk: Desk) -> None:
+async def test_a_platform_that_fetches_is_not_asked_to_without_an_address_of_ours(
+    stack: Stack, factory: StepContextFactory
+) -> None:
     account = await stack.connect("instagram")
-    check = Check(platforms()["instagram"], desk.connect(account), CheckFiles(file_named, None), given={})
+    check = Check(platforms()["instagram"], factory.connect(account), CheckFiles(file_named, None), given={})
     assert all(
         "SOCIALSYNCER_PUBLIC_URL" in str(sample["skipped"]) for sample in (await check.run()).as_json()["samples"]
     )

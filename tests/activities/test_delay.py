@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from activities import moment
-from activities.moment import after_a_moment
+from activities import delay
+from activities.delay import after_delay
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(moment, "_MOMENT_S", 0.05)
+    monkeypatch.setattr(delay, "_DELAY_S", 0.05)
 
 
 @pytest.mark.parametrize(("takes", "done"), [(0, []), (0.06, ["begun", "ended"])])
@@ -22,7 +22,7 @@ async def test_it_is_done_only_beside_what_takes_long_and_then_whole(takes: floa
         await asyncio.sleep(0.05)
         seen.append("ended")
 
-    async with after_a_moment(work):
+    async with after_delay(work):
         await asyncio.sleep(takes)
     await asyncio.sleep(0.06)
     assert seen == done
@@ -33,5 +33,5 @@ async def test_its_failure_is_the_blocks() -> None:
         raise ConnectionError("no database")
 
     with pytest.raises(ConnectionError):
-        async with after_a_moment(fail):
+        async with after_delay(fail):
             await asyncio.sleep(0.06)

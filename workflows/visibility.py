@@ -15,33 +15,33 @@ with workflow.unsafe.imports_passed_through():
     from workflows.search_attributes import DUE_AT, POST_STATUS, WAITS_FOR, Ending
 
 
-class Board:
-    """Show where a post stands and what its workflow waits for."""
+class Visibility:
+    """What operators see of a post: its status and what its workflow waits for."""
 
     def __init__(self, plan: Plan, status: PostStatus) -> None:
         self.waiting_for = ""
         # Given at the start, or by the run before this one.
-        self._told: tuple[str, datetime, WaitsFor | None] = (status.value, plan.due_at, plan.waits_for)
+        self._shown: tuple[str, datetime, WaitsFor | None] = (status.value, plan.due_at, plan.waits_for)
 
-    def tell(
+    def publish(
         self,
         plan: Plan,
         status: PostStatus | Ending,
         waiting_for: str,
         waits_for: WaitsFor | None,
         *,
-        in_a_moment: bool = False,
+        within_task: bool = False,
     ) -> None:
         """Show this from now on.
 
-        Search attributes are left alone if it changes `in_a_moment`: a write of them costs Temporal as much as all
-        else that it does for a post.
+        Search attributes are left alone if it changes again `within_task`: a write of them costs Temporal as much
+        as all else that it does for a post.
         """
         self.waiting_for = waiting_for
         workflow.set_current_details(details(plan, status, waiting_for))
-        if in_a_moment:
+        if within_task:
             return
-        before, self._told = self._told, (status.value, plan.due_at, waits_for)
+        before, self._shown = self._shown, (status.value, plan.due_at, waits_for)
         waits = WAITS_FOR.value_set(waits_for.value) if waits_for else WAITS_FOR.value_unset()
         changed: list[SearchAttributeUpdate[Any]] = [
             *([POST_STATUS.value_set(status.value)] if before[0] != status.value else []),

@@ -12,10 +12,10 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities import at_hand
-from activities.at_hand import AtHand
+from activities import local_publish
 from activities.commands import TargetCommand
-from activities.options import LEFT, POSTS_QUEUE, queue_of
+from activities.local_publish import LocalPublish
+from activities.options import DECLINED, POSTS_QUEUE, queue_of
 from activities.publish import Publishing
 from domain.post import PostStatus, TargetStatus
 from runtime import worker
@@ -32,7 +32,7 @@ WITHIN = "within the workflow's task"
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a moment be long, so that a busy machine changes no way."""
-    monkeypatch.setattr(at_hand, "MOMENT_S", 60)
+    monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 60)
 
 
 async def ways(stack: Stack, post: Post) -> list[str]:
@@ -78,8 +78,8 @@ async def test_what_is_due_and_ready_is_published_within_its_workflows_task(stac
 async def test_a_platform_that_does_not_answer_takes_no_more_than_its_room(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(at_hand, "ROOM", 1)
-    monkeypatch.setattr(at_hand, "MOMENT_S", 0.1)
+    monkeypatch.setattr(local_publish, "SLOTS", 1)
+    monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 0.1)
     await stack.fault("twitter", "accept_then_delay", "publish", seconds=4)
     hanging = await stack.save("hangs", [stack.accounts["twitter"]])
     await stack.start(hanging)
@@ -98,7 +98,7 @@ async def test_a_platform_that_does_not_answer_takes_no_more_than_its_room(
 async def test_what_takes_longer_than_a_moment_goes_on_as_a_step_and_is_sent_once(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(at_hand, "MOMENT_S", 0.1)
+    monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 0.1)
     await stack.fault("twitter", "accept_then_delay", "publish", seconds=2)
     post = await stack.publish("takes its time", [stack.accounts["twitter"]])
     assert post.status == PostStatus.PUBLISHED
@@ -121,14 +121,14 @@ async def test_what_is_refused_for_now_is_tried_again_after_the_platforms_wait(s
 
 @pytest.mark.parametrize("local", [True, False])
 async def test_what_a_worker_does_not_serve_it_leaves_alone(stack: Stack, *, local: bool) -> None:
-    async with worker.desk(stack.settings, stack.worker_database) as desk:
-        step = AtHand(Publishing(desk), ["bluesky"])
+    async with worker.factory(stack.settings, stack.worker_database) as factory:
+        step = LocalPublish(Publishing(factory), ["bluesky"])
         command = TargetCommand(post_id="post_1", version=1, target_id="target_1", platform="twitter")
         environment = ActivityEnvironment()
         environment.info = replace(environment.info, is_local=local)
         with pytest.raises(ApplicationError) as caught:
             await environment.run(step.publish, command)
-    assert (caught.value.type, caught.value.non_retryable) == (LEFT, True)
+    assert (caught.value.type, caught.value.non_retryable) == (DECLINED, True)
 
 
 class TestWhereNobodyGoesOn:
@@ -137,15 +137,15 @@ class TestWhereNobodyGoesOn:
         async with (
             temporal_server() as environment,
             running_stack(postgres_url, environment) as stack,
-            worker.desk(stack.settings, stack.worker_database) as desk,
+            worker.factory(stack.settings, stack.worker_database) as factory,
             Worker(
                 stack.client,
                 task_queue=POSTS_QUEUE,
                 workflows=[PostWorkflow],
-                activities=[AtHand(Publishing(desk), []).publish],
+                activities=[LocalPublish(Publishing(factory), []).publish],
                 workflow_runner=UnsandboxedWorkflowRunner(),
             ),
-            Worker(stack.client, task_queue=TWITTER, activities=[Publishing(desk).publish]),
+            Worker(stack.client, task_queue=TWITTER, activities=[Publishing(factory).publish]),
         ):
             yield stack
 
@@ -160,13 +160,13 @@ class TestWhereNobodyGoesOn:
 class TestWhereOnePlatformFillsTheRoom:
     @pytest.fixture
     async def small(self, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stack]:
-        monkeypatch.setattr(at_hand, "ROOM", 1)
-        monkeypatch.setattr(at_hand, "MOMENT_S", 0.1)
+        monkeypatch.setattr(local_publish, "SLOTS", 1)
+        monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 0.1)
         async with (
             temporal_server() as environment,
             running_stack(postgres_url, environment) as stack,
-            worker.desk(stack.settings, stack.worker_database) as desk,
-            worker.running_workers(stack.client, desk, worker.worker_group(stack.client, desk, ["twitter"])),
+            worker.factory(stack.settings, stack.worker_database) as factory,
+            worker.running_workers(stack.client, factory, worker.worker_group(stack.client, factory, ["twitter"])),
         ):
             yield stack
 
@@ -183,7 +183,7 @@ class TestWhereOnePlatformFillsTheRoom:
 
 async def test_a_send_that_an_operator_cancels_is_waited_for(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its step heartbeats all the while: otherwise it would be given up, and what it came to never known."""
-    monkeypatch.setattr(at_hand, "MOMENT_S", 0.1)
+    monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 0.1)
     await stack.fault("twitter", "accept_then_delay", "publish", seconds=18)
     post = await stack.save("cancelled while it goes on", [stack.accounts["twitter"]])
     handle = await stack.start(post)

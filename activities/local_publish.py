@@ -1,4 +1,4 @@
-"""Publish where a post's workflow runs, for as long as the network answers in a moment and leaves room there."""
+"""Publish within a workflow's task, as a local activity, if the network answers soon and a slot is free."""
 
 import asyncio
 import contextlib
@@ -9,17 +9,17 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.commands import TargetCommand
-from activities.heartbeat import beating
-from activities.options import GOES_ON, LEFT, queue_of
+from activities.heartbeat import heartbeating
+from activities.options import CONTINUES, DECLINED, queue_of
 from activities.publish import BY_REQUEST, Publishing
 from domain.outcome import Outcome
 from domain.waits import MEDIA_BUSY
 
-ROOM = 25
-"""Steps of one network at a time: one that does not answer takes no room of the others."""
+SLOTS = 25
+"""Steps of one network at a time: one that does not answer takes no slots of the others."""
 
-MOMENT_S = 2.0
-"""How long a workflow's task is held for a step. One that takes longer goes on as a step of its own."""
+LOCAL_LIMIT_S = 2.0
+"""How long a workflow's task is held for a step. One that takes longer continues as an activity."""
 
 _KEPT_S = 20.0
 """How long the result of a step that went on is kept for that."""
@@ -27,10 +27,10 @@ _KEPT_S = 20.0
 _Key = tuple[str, int]
 
 
-class AtHand:
+class LocalPublish:
     """The publish step of a worker of the posts' own queue: first within a workflow's task, then as a step of its own.
 
-    What there is no room for, and what this worker does not serve, is left to the network's own queue.
+    A step that finds no free slot, or whose network this worker does not serve, is left to the network's own queue.
     """
 
     def __init__(self, publishing: Publishing, platforms: Iterable[str]) -> None:
@@ -40,56 +40,56 @@ class AtHand:
         self._stops = False
 
     @property
-    def room(self) -> int:
-        """Return how many steps there may be at a time, of all networks."""
-        return ROOM * max(len(self._under_way), 1)
+    def slots(self) -> int:
+        """Return how many steps of all networks may run at the same time."""
+        return SLOTS * max(len(self._under_way), 1)
 
     @activity.defn(name="publish")
     async def publish(self, command: TargetCommand) -> Outcome:
         """Publish as `Publishing.publish` does, or leave it to the network's own queue.
 
-        Within a workflow's task only for a moment. Then GOES_ON is raised, as it is if the step is to be run again
+        Within a workflow's task it waits two seconds at most. Then CONTINUES is raised, also if it is to run again
         later: asked for as a step of its own, it is this step's result that is returned or raised.
         """
         if activity.info().is_local:
-            return await self._in_its_task(command)
+            return await self._within_task(command)
         went_on = self._steps.pop(_key(command), None)
         step = went_on or self._begin(command)
         try:
             # A step that began within a workflow's task does not heartbeat.
-            async with beating() if went_on else contextlib.nullcontext():
+            async with heartbeating() if went_on else contextlib.nullcontext():
                 try:
                     return await asyncio.shield(step)
                 except asyncio.CancelledError:
                     return await self._cut_short(command, step)
         except ApplicationError as error:
-            raise _left(command) if error.type == MEDIA_BUSY else error from error
+            raise _declined(command) if error.type == MEDIA_BUSY else error from error
 
-    async def _in_its_task(self, command: TargetCommand) -> Outcome:
+    async def _within_task(self, command: TargetCommand) -> Outcome:
         step = self._steps.get(_key(command))
         if step is None or step.done():
             step = self._begin(command)
         try:
-            await asyncio.wait({step}, timeout=MOMENT_S)
+            await asyncio.wait({step}, timeout=LOCAL_LIMIT_S)
         except asyncio.CancelledError:
             # The workflow's task has failed. The next one goes on with this step rather than find it half done.
             self._keep(command, step)
             raise
         if self._stops and step.cancelled():
-            raise _left(command)
+            raise _declined(command)
         error = step.exception() if step.done() else None
         if isinstance(error, ApplicationError) and error.type == MEDIA_BUSY:
-            raise _left(command) from error
+            raise _declined(command) from error
         if step.done() and (error is None or (isinstance(error, ApplicationError) and error.non_retryable)):
             return step.result()
         self._keep(command, step)
-        raise _benign("goes on as a step of its own", GOES_ON)
+        raise _benign("continues as an activity", CONTINUES)
 
     def _begin(self, command: TargetCommand) -> asyncio.Task[Outcome]:
-        """Begin a step. Raises ApplicationError(LEFT)."""
+        """Begin a step. Raises ApplicationError(DECLINED)."""
         steps = self._under_way.get(command.platform)
-        if self._stops or steps is None or len(steps) >= ROOM:
-            raise _left(command)
+        if self._stops or steps is None or len(steps) >= SLOTS:
+            raise _declined(command)
         step = asyncio.create_task(self._publishing.publish(command))
         steps.add(step)
         step.add_done_callback(steps.discard)
@@ -118,7 +118,7 @@ class AtHand:
             return await step
         except asyncio.CancelledError:
             if self._stops:
-                raise _left(command) from None
+                raise _declined(command) from None
             raise
 
     async def stop(self, grace: timedelta) -> None:
@@ -138,5 +138,5 @@ def _benign(message: str, kind: str) -> ApplicationError:
     return ApplicationError(message, type=kind, non_retryable=True, category=ApplicationErrorCategory.BENIGN)
 
 
-def _left(command: TargetCommand) -> ApplicationError:
-    return _benign(f"left to the queue {queue_of(command.platform)}", LEFT)
+def _declined(command: TargetCommand) -> ApplicationError:
+    return _benign(f"left to the queue {queue_of(command.platform)}", DECLINED)

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from activities.app_secrets import filled, without
+from activities.app_secrets import with_app_secret, with_stored_secret
 from platforms.base import AccountFacts, Connection, Identity, Platform
 from platforms.http.wire import Wire
 from platforms.registered_apps import RegisteredApps
 from platforms.renewal import Lifetimes, Renewed
 
 
-class Newcomer:
+class NewAccount:
     """Credentials that belong to no account yet, and what becomes of them while their network is asked."""
 
     def __init__(
@@ -25,7 +25,7 @@ class Newcomer:
         self.connection: Connection[Any] = Connection(
             wire,
             AccountFacts("", "", ""),
-            filled(apps, platform, credentials),
+            with_app_secret(apps, platform, credentials),
             self._refresh,
             self._keep,
             vouched=vouched,
@@ -38,9 +38,9 @@ class Newcomer:
     async def _refresh(self) -> Any:
         renewed: Renewed[Any] = await self._platform.renew(self.connection)  # type: ignore[attr-defined]
         self.lifetimes = renewed.lifetimes or self.lifetimes
-        return await self._keep(lambda current: without(renewed.credentials, current))
+        return await self._keep(lambda current: with_stored_secret(renewed.credentials, current))
 
     async def _keep(self, change: Callable[[Any], Any]) -> Any:
         self.credentials = change(self.credentials)
-        self.connection.credentials = filled(self._apps, self._platform, self.credentials)
+        self.connection.credentials = with_app_secret(self._apps, self._platform, self.credentials)
         return self.connection.credentials

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from activities.desk import Step
 from activities.errors import wait_before_retry
+from activities.step_context import StepContext
 from domain import transitions
 from domain.attempts import AttemptResult, AttemptState
 from domain.post import HoldReason
@@ -21,8 +21,8 @@ _HOLD_REASONS = {
 }
 
 
-def note(
-    step: Step | None,
+def attempt_result(
+    step: StepContext | None,
     state: AttemptState,
     decision: str,
     error: PlatformError | None = None,

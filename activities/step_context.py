@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from activities.app_secrets import filled, without
+from activities.app_secrets import with_app_secret, with_stored_secret
 from activities.apps import Apps
 from activities.fence import Stopwatch
 from activities.handles import HandleKeeper
 from activities.meters import Meters
-from activities.newcomer import Newcomer
+from activities.new_account import NewAccount
 from activities.renewal import CALL_S, Change, Changed, Guard, Renewals
 from activities.token_times import at_renewal, is_due, platform_can_renew, rules_of
 from domain.content import merge_settings
@@ -24,7 +24,7 @@ from domain.post import Media, media_in_effect, text_in_effect
 from media.change_record import ChangeRecord, NoChangeRecord
 from media.hosted import covers_of, host_files, unchecked, with_hosted_urls
 from media.step_media import MediaTools, StepMedia
-from platforms.base import AccountFacts, Connection, Draft, Identity, Platform, Sending
+from platforms.base import AccountFacts, Connection, Draft, Identity, Platform, PublishContext
 from platforms.errors import Kind, PlatformError
 from platforms.http.wire import Exchange, Wire
 from platforms.reach import Servers
@@ -34,17 +34,17 @@ from platforms.renewal import Lifetimes, Renewed, TokenRules
 from store.accounts import open_credentials
 from store.database import Database
 from store.models import Account, MediaCheck, Post, Target
-from store.publishing import Job
+from store.publishing import LoadedTarget
 from store.vault import Vault
 
 
 @dataclass(slots=True)
-class Step:
-    """Hold one target's step: its network, its line and what is sent; `last` ends with the newest exchange."""
+class StepContext:
+    """What one step works with: its network, its line and what is sent; `last` ends with the newest exchange."""
 
     platform: Platform[Any, Any]
     connection: Connection[Any]
-    sending: Sending[Any]
+    context: PublishContext[Any]
     keeper: HandleKeeper
     media: StepMedia
     server: str
@@ -63,17 +63,17 @@ class Step:
 
     def refusal_applies(self, code: str) -> bool:
         """Return whether a refusal of the operator's app, by its code, stops what is to be sent."""
-        return self.platform.refusal_applies(code, self.connection.credentials, self.sending.draft)
+        return self.platform.refusal_applies(code, self.connection.credentials, self.context.draft)
 
     async def check_media(self) -> None:
         """Fetch what is not uploaded while preparing, before the network is told of it. Raises PlatformError."""
-        if media := unchecked(self.platform, self.sending.draft, self.keeper.addresses):
+        if media := unchecked(self.platform, self.context.draft, self.keeper.addresses):
             self.keeper.addresses |= await host_files(self.platform, media, self.media)
-            self.sending.draft = with_hosted_urls(self.platform, self.sending.draft, self.keeper.addresses)
-            await self.keeper.save(self.sending.handles)
-        if not self.platform.prepares(self.sending.draft):
+            self.context.draft = with_hosted_urls(self.platform, self.context.draft, self.keeper.addresses)
+            await self.keeper.save(self.context.handles)
+        if not self.platform.prepares(self.context.draft):
             # The request that makes the post public carries the files: it must not wait for them once it has begun.
-            await self.media.fetch(self.sending.draft.media)
+            await self.media.fetch(self.context.draft.media)
 
 
 def not_connected(platform: Platform[Any, Any]) -> PlatformError:
@@ -109,8 +109,8 @@ _LAST_RENEWALS_S = 3.0
 """With the time in which an answer in hand is written down, what `worker.WIND_UP_S` leaves once all workers ended."""
 
 
-class Desk:
-    """Open steps. One per worker.
+class StepContextFactory:
+    """The maker of step contexts. One per worker.
 
     Each network has a transport of its own, so that one which does not answer uses up no connections of the others;
     what accounts name themselves is reached by one for such servers.
@@ -144,52 +144,52 @@ class Desk:
         self._media = media
         self._servers = servers
 
-    def open(self, job: Job, progress: Callable[[str], None] = lambda _: None) -> Step:
-        """Open a step on a target. Raises PlatformError where its account or its settings stand against it."""
-        platform = platforms()[job.target.platform]
-        if job.account is None:
+    def create(self, loaded: LoadedTarget, progress: Callable[[str], None] = lambda _: None) -> StepContext:
+        """Return the context of a step on a target. Raises PlatformError if its account or its settings forbid it."""
+        platform = platforms()[loaded.target.platform]
+        if loaded.account is None:
             raise not_connected(platform)
-        draft = draft_of(platform, job.post, job.target)
+        draft = draft_of(platform, loaded.post, loaded.target)
         last: list[Exchange] = []
-        keeper = HandleKeeper(self.database, job.target.id, job.target.handles, _fingerprint(draft))
-        connection = self._connect(platform, job.account, last)
-        record = ChangeRecord(self.database, job.target.id, job.target.media_changes)
+        keeper = HandleKeeper(self.database, loaded.target.id, loaded.target.handles, _fingerprint(draft))
+        connection = self._connect(platform, loaded.account, last)
+        record = ChangeRecord(self.database, loaded.target.id, loaded.target.media_changes)
         media = StepMedia(
             self._media,
-            job.post.workspace_id,
-            job.post.id,
+            loaded.post.workspace_id,
+            loaded.post.id,
             platform,
             platform.file_rules(draft, connection.account),
             record,
             progress,
             covers_of(platform, draft),
-            job.target.id,
+            loaded.target.id,
         )
-        sending = Sending(
+        context = PublishContext(
             draft=with_hosted_urls(platform, draft, keeper.addresses),
             handles=keeper.usable(),
             save=keeper.save,
             media=media,
-            target_id=job.target.id,
-            started_at=job.unconfirmed_since,
+            target_id=loaded.target.id,
+            started_at=loaded.unconfirmed_since,
             heartbeat=progress,
         )
-        last_send = job.sent.id if job.sent else 0
+        last_send = loaded.sent.id if loaded.sent else 0
         server = urlsplit(connection.wire.base_url).netloc
-        return Step(
+        return StepContext(
             platform,
             connection,
-            sending,
+            context,
             keeper,
             media,
             server,
             connection.vouched,
-            job.account,
+            loaded.account,
             last,
             last_send=last_send,
         )
 
-    def look_at_files(
+    def files_of_check(
         self,
         check: MediaCheck,
         platform: Platform[Any, Any],
@@ -213,7 +213,7 @@ class Desk:
         """Return an account's line to its network, outside of any post. Raises VaultError, PlatformError."""
         return self._connect(platforms()[account.platform], account, [])
 
-    async def asks_about(self, account: Account) -> Identity:
+    async def whoami(self, account: Account) -> Identity:
         """Ask an account's network whether it accepts its credentials. Raises PlatformError."""
         platform = platforms()[account.platform]
         return await platform.whoami(self._connect(platform, account, []))
@@ -238,11 +238,11 @@ class Desk:
             elsewhere=server.elsewhere,
         )
 
-    def introduce(self, platform: Platform[Any, Any], credentials: Any, workspace_id: str) -> Newcomer:
+    def new_account(self, platform: Platform[Any, Any], credentials: Any, workspace_id: str) -> NewAccount:
         """Return the line of an account that is being connected."""
         vouched = self._servers.reach(platform, credentials).vouched
         wire = self.wire_for(platform, credentials, workspace_id)
-        return Newcomer(platform, wire, credentials, self.registered_apps, vouched=vouched)
+        return NewAccount(platform, wire, credentials, self.registered_apps, vouched=vouched)
 
     @property
     def vault(self) -> Vault:
@@ -279,18 +279,18 @@ class Desk:
 
     def _credentials(self, platform: Platform[Any, Any], account: Account) -> Any:
         stored = platform.credentials.model_validate(open_credentials(self._vault, account))
-        return filled(self.registered_apps, platform, stored)
+        return with_app_secret(self.registered_apps, platform, stored)
 
     async def _renew(self, platform: Platform[Any, Any], account: Account, *, anyway: bool = False) -> Any:
         """Return renewed credentials for requests."""
 
         async def change(stored: dict[str, Any], guard: Guard) -> Changed:
             own = platform.credentials.model_validate(stored)
-            line = self._line(platform, account, filled(self.registered_apps, platform, own), guard=guard)
+            line = self._line(platform, account, with_app_secret(self.registered_apps, platform, own), guard=guard)
             renewed: Renewed[Any] = await platform.renew(line)  # type: ignore[attr-defined]
             told, now = renewed.lifetimes or Lifetimes(), datetime.now(UTC)
             tokens = at_renewal(platform, renewed.credentials, told, account.refresh_expires_at, now)
-            return Changed(plain(without(renewed.credentials, own)), tokens)
+            return Changed(plain(with_stored_secret(renewed.credentials, own)), tokens)
 
         return await self._changed(platform, account, change, rules_of(platform), anyway=anyway)
 
