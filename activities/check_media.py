@@ -17,6 +17,7 @@ from media.step_media import StepMedia
 from platforms.base import AccountFacts, Draft
 from platforms.errors import Kind, PlatformError
 from platforms.registry import platforms
+from store.accounts import find_account
 from store.media_checks import find_check, note_findings
 from store.models import Account
 
@@ -44,7 +45,7 @@ class Checking:
                     return
                 content = PostContent.model_validate(check.content)
                 target = content.targets[command.position]
-                account = await session.get(Account, (check.workspace_id, target.account_id))
+                account = await find_account(session, check.workspace_id, target.account_id)
             platform = platforms()[command.platform]
             try:
                 settings = platform.settings.model_validate(content.settings_for(target))

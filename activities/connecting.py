@@ -28,10 +28,10 @@ from platforms.reach import FORBIDDEN
 from platforms.registered_apps import App
 from platforms.registry import platforms
 from platforms.renewal import Lifetimes
-from store.accounts import save_account
+from store.accounts import find_account, save_account
 from store.connecting import begin_trade, find_connection, note
 from store.handover import HandoverError, new_pair, open_handover
-from store.models import Account, PendingConnection
+from store.models import PendingConnection
 from store.vault import VaultError
 
 log = structlog.get_logger(__name__)
@@ -273,7 +273,7 @@ class Connecting:
                 accounts = []
                 for identity, credentials in verified:
                     account_id = platform.account_id(identity.user_id)
-                    known = await session.get(Account, (row.workspace_id, account_id)) is not None
+                    known = await find_account(session, row.workspace_id, account_id) is not None
                     account = await save_account(
                         session,
                         self._factory.vault,

@@ -24,7 +24,7 @@ from platforms.base import Platform
 from platforms.registry import platforms
 from runtime.settings import Settings, VaultSettings
 from runtime.worker import servers
-from store.accounts import change_places, list_accounts, posts_waiting_for, remove_account
+from store.accounts import change_places, find_account, list_accounts, posts_waiting_for, remove_account
 from store.database import OF_COMMANDS, Database
 from store.models import Account
 from store.reports import account_states
@@ -117,7 +117,7 @@ async def describe_waiting_posts(account_id: str, workspace: str | None, data_di
     Raises UserError if there is no such account.
     """
     async with _workspace(workspace, data_dir) as (session, workspace_id):
-        if await session.get(Account, (workspace_id, account_id)) is None:
+        if await find_account(session, workspace_id, account_id) is None:
             raise UserError(f"The workspace has no account {account_id}.")
         found = await posts_waiting_for(session, workspace_id, account_id, _COUNTED + 1)
     if not found:
@@ -154,7 +154,7 @@ async def _change(
     account_id: str, pairs: Sequence[str], workspace: str | None, data_dir: Path | None, *, allow: bool
 ) -> dict[str, Any]:
     async with _workspace(workspace, data_dir) as (session, workspace_id):
-        account = await session.get(Account, (workspace_id, account_id))
+        account = await find_account(session, workspace_id, account_id)
         if account is None:
             raise UserError(f"The workspace has no account {account_id}.")
         places = parse_places(platforms()[account.platform], pairs)

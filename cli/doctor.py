@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.alias_generators import to_camel
-from sqlalchemy import text
 from temporalio.service import RPCError
 
 from cli.environment import Environment, environment_of
@@ -71,10 +70,10 @@ async def _look(environment: Environment[Settings], workspace: str | None) -> Re
 
 
 async def _workspace_id(database: Database, workspace: str | None) -> str | None:
+    if workspace is None:
+        await database.ping()
+        return None
     async with database.reading() as session:
-        if workspace is None:
-            await session.execute(text("SELECT 1"))
-            return None
         found = await find_workspace(session, workspace)
     if found is None:
         raise UserError(f"There is no workspace {workspace}.")

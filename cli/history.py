@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.service import RPCError
 
@@ -18,9 +17,11 @@ from domain.audit import Action, ActorType
 from domain.errors import Unavailable
 from domain.schedule import rfc3339
 from runtime.settings import Settings
+from store.audit import newest_event
 from store.database import OF_COMMANDS, Database
 from store.history import HistoryLine, Moment, Source, read_history
-from store.models import AuditEvent, Post
+from store.models import AuditEvent
+from store.posts import find_workflow
 from workflows.client.runs import Runs
 
 TEMPORAL_AWAY = "Temporal does not answer, so what operators asked of it directly is missing."
@@ -57,24 +58,18 @@ async def history(data_dir: Path | None, post_id: str) -> History:
 
 async def _named(session: AsyncSession, post_id: str) -> tuple[str, str]:
     """Return the workspace and the workflow of a post, which may be deleted. Raises UserError."""
-    row = (await session.execute(select(Post.workspace_id, Post.workflow_id).where(Post.id == post_id))).one_or_none()
-    if row is not None:
-        return row.workspace_id, row.workflow_id
-    event = await _newest_event(session, post_id)
+    if (found := await find_workflow(session, post_id)) is not None:
+        return found
+    event = await newest_event(session, post_id)
     if event is None:
         raise UserError(_UNKNOWN.format(post_id))
     return event.workspace_id, event.details.get("workflowId", post_id)
 
 
-async def _newest_event(session: AsyncSession, post_id: str) -> AuditEvent | None:
-    query = select(AuditEvent).where(AuditEvent.post_id == post_id)
-    return await session.scalar(query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(1))
-
-
 async def say_what_is_missing(database: Database, post_id: str) -> str:
     """Say of a post that is not there whether it was deleted."""
     async with database.reading() as session:
-        event = await _newest_event(session, post_id)
+        event = await newest_event(session, post_id)
     if event is None:
         return _UNKNOWN.format(post_id)
     return f"{post_id} was deleted at {rfc3339(event.at)}. `socialsyncer history {post_id}` says by whom."

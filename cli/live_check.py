@@ -22,6 +22,7 @@ from runtime.live_check.report import Report
 from runtime.settings import VaultSettings
 from sandbox import media as samples
 from sandbox.painting import IMAGE_SIZE, SIZES, VIDEO_SECONDS, VIDEO_SIZE
+from store.accounts import find_account
 from store.database import Database
 from store.models import Account
 
@@ -114,7 +115,7 @@ async def _account(
     named = environment.workspace_id if workspace is None else workspace
     async with database.transaction() as session:
         workspace_id = await workspace_id_of(session, named, may_make=False)
-        account = await session.get(Account, (workspace_id, account_id))
+        account = await find_account(session, workspace_id, account_id)
         if account is None or account.platform != platform:
             raise UserError(f"The workspace has no account {account_id} of {platform}.")
         return account

@@ -8,9 +8,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
 from temporalio.service import RPCError
 
 from api.posts.resolve import id_and_address, read_resolution, settle_target
@@ -30,6 +28,7 @@ from store.delivery import record_delivered
 from store.models import Post, Target
 from store.plans import plan_with_accounts
 from store.post_changes import lock_post, reopen, settled_by_a_person
+from store.posts import find_posts
 from workflows.client.delivery import deliver
 from workflows.client.post_workflows import PostWorkflows
 
@@ -71,7 +70,7 @@ class Resolver:
         for first in range(0, len(decisions), _PAGE):
             part = decisions[first : first + _PAGE]
             async with self._database.reading() as session:
-                posts = await _posts(session, {each.post_id for each in part})
+                posts = await find_posts(session, {each.post_id for each in part})
                 for decision in part:
                     if (found := await _judged(session, posts.get(decision.post_id), decision, bad)) is None:
                         continue
@@ -170,11 +169,6 @@ def preview(judged: Sequence[Judged], undecided: int = 0) -> Iterator[str]:
             yield f"{_place_of(each)}: it is {each.status} and waits for no decision."
     if undecided:
         yield f"{_counted(undecided, 'line')} without an outcome, left for later."
-
-
-async def _posts(session: AsyncSession, ids: set[str]) -> dict[str, Post]:
-    found = await session.scalars(select(Post).where(Post.id.in_(ids)).options(selectinload(Post.targets)))
-    return {post.id: post for post in found}
 
 
 async def _judged(session: AsyncSession, post: Post | None, decision: Decision, bad: BadLines) -> Judged | None:

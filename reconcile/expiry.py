@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,6 +13,7 @@ from store.audit import AUDIT_KEPT, delete_old_events, delete_surplus_events
 from store.connecting import delete_old_connections
 from store.database import Database
 from store.idempotency import delete_expired_keys
+from store.locks import try_lock
 from store.media_checks import delete_old_checks
 from store.media_files import delete_expired_files
 from store.waiting import delete_old_lateness
@@ -36,7 +36,7 @@ DELETES: tuple[tuple[_Delete, int], ...] = (
 )
 """What is deleted, and how many rows at a time; a file may have some MiB."""
 
-_ONE_PROCESS = text("SELECT pg_try_advisory_xact_lock(hashtextextended('socialsyncer.expiry', 0))")
+_LOCK = "expiry"
 """Workers that delete the same rows in another order would lock each other out."""
 
 
@@ -68,6 +68,6 @@ async def expire(database: Database, now: datetime, audit_kept: timedelta = AUDI
 
 async def _delete(database: Database, delete: _Delete, now: datetime, batch: int) -> int:
     async with database.transaction() as session:
-        if not await session.scalar(_ONE_PROCESS):
+        if not await try_lock(session, _LOCK):
             return 0
         return await delete(session, now, batch)

@@ -7,7 +7,6 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.audit import RECOVERY, Action, AuditEntry
@@ -18,6 +17,7 @@ from domain.post import PostStatus
 from reconcile.run_facts import facts_of_row, facts_of_run
 from store.audit import add_unless_recorded
 from store.database import Database
+from store.locks import try_lock
 from store.open_posts import PostSummary, open_due_between
 from store.plans import plan_with_accounts
 from store.post_changes import confirm_first, lock_post
@@ -40,8 +40,8 @@ _SHARE = 10
 _BATCH = 200
 _CONCURRENCY = 8
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
-_LOCK = 0x706F7374
-"""Number of the advisory lock that lets one worker of all do a round."""
+_LOCK = "recovery"
+"""Name of the lock that lets one worker of all do a round."""
 
 
 class Recovery:
@@ -76,7 +76,7 @@ class Recovery:
         """
         started, last = 0, None
         async with self._database.transaction() as session:
-            if not await session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
+            if not await try_lock(session, _LOCK):
                 return 0
             while True:
                 async with self._database.reading() as reading:

@@ -213,3 +213,8 @@ def open_sealed(vault: Vault, workspace_id: str, account_id: str, sealed: bytes)
 def seal_credentials(vault: Vault, workspace_id: str, account_id: str, credentials: dict[str, Any]) -> bytes:
     """Encrypt an account's credentials: each time to another value."""
     return vault.seal(credentials, _context(workspace_id, account_id))
+
+
+async def find_account(session: AsyncSession, workspace_id: str, account_id: str) -> Account | None:
+    """Return an account with its sealed credentials; None if the workspace has no such account."""
+    return await session.get(Account, (workspace_id, account_id))

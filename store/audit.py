@@ -114,3 +114,9 @@ async def delete_surplus_events(session: AsyncSession, _now: datetime, limit: in
         surplus = delete(AuditEvent).where(AuditEvent.post_id == post_id, AuditEvent.id.not_in(newest))
         await session.execute(surplus, execution_options={"synchronize_session": False})
     return len(posts)
+
+
+async def newest_event(session: AsyncSession, post_id: str) -> AuditEvent | None:
+    """Return the last line of a post's trail, which outlives the post; None if there is none."""
+    query = select(AuditEvent).where(AuditEvent.post_id == post_id)
+    return await session.scalar(query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(1))

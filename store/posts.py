@@ -1,5 +1,7 @@
 """Posts as the api reads them."""
 
+from collections.abc import Collection
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
@@ -53,3 +55,16 @@ async def count_open(database: Database, workspace_id: str, most: int) -> int:
     """Return how many posts of a workspace are not settled yet, drafts included; it counts no further than `most`."""
     row = await database.row(_COUNT_OPEN, workspace_id, most)
     return int(row["count"]) if row else 0
+
+
+async def find_posts(session: AsyncSession, post_ids: Collection[str]) -> dict[str, Post]:
+    """Return posts of all workspaces by their ids, with their targets."""
+    found = await session.scalars(select(Post).where(Post.id.in_(post_ids)).options(selectinload(Post.targets)))
+    return {post.id: post for post in found}
+
+
+async def find_workflow(session: AsyncSession, post_id: str) -> tuple[str, str] | None:
+    """Return the workspace and the workflow id of a post; None if there is no such post."""
+    query = select(Post.workspace_id, Post.workflow_id).where(Post.id == post_id)
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else (row.workspace_id, row.workflow_id)

@@ -12,7 +12,7 @@ from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 from workflows.client.views import ListView, views
 
-RUNBOOK = Path(__file__).parents[2] / "docs/runbook.md"
+RUNBOOK = Path(__file__).parents[3] / "docs/runbook.md"
 TAG = "a campaign / of 2030"
 
 

@@ -1,0 +1,41 @@
+"""The store alone asks the database: a query elsewhere would not be found by those who change a table."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = sorted(
+    each.parent.name for each in ROOT.glob("*/__init__.py") if each.parent.name not in {"store", "tests", "benchmarks"}
+)
+# A type and an address are no queries.
+ALLOWED = {"AsyncSession", "make_url"}
+ASKING = {"execute", "get", "scalar", "scalars", "stream", "stream_scalars"}
+
+
+def queries(source: str) -> Iterator[str]:
+    """Yield what a module imports to build queries with, and its calls that send them."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ImportFrom(module=str(module), names=names) if module.partition(".")[0] == "sqlalchemy":
+                if module != "sqlalchemy.exc":
+                    yield from (f"{module}.{each.name}" for each in names if each.name not in ALLOWED)
+            case ast.Import(names=names):
+                yield from (each.name for each in names if each.name.partition(".")[0] == "sqlalchemy")
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="session"), attr=attr)) if attr in ASKING:
+                yield f"session.{attr}"
+            case ast.Call(func=ast.Attribute(attr="row" | "rows" as attr), args=[ast.Constant() | ast.JoinedStr(), *_]):
+                yield f"Database.{attr}"
+
+
+def test_a_query_is_found() -> None:
+    source = "from sqlalchemy import select\nasync def f(session):\n    await session.scalar(select(1))\n"
+    assert list(queries(source)) == ["sqlalchemy.select", "session.scalar"]
+
+
+def test_queries_stand_in_store_alone() -> None:
+    files = [file for package in PACKAGES for file in (ROOT / package).rglob("*.py")]
+    # Bluesky calls a login a session.
+    files = [file for file in files if file.parent.parts[-2:] != ("platforms", "bluesky")]
+    found = {(str(file.relative_to(ROOT)), each) for file in files for each in queries(file.read_text())}
+    assert found == set()
