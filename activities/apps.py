@@ -6,7 +6,7 @@ from datetime import datetime
 import structlog
 
 from activities.persist import persist
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from store.app_refusals import accept_app, refuse_app, refused_apps
 from store.database import Database
 from store.models import Account, AppRefusal
@@ -33,7 +33,7 @@ class Apps:
         """
         for refusal in self._refusals_of(account):
             if applies(refusal.code) and (released_at is None or released_at <= refusal.last_refused_at):
-                raise PlatformError(Kind.OPERATOR, refusal.message, code=refusal.code)
+                raise PlatformError(ErrorKind.OPERATOR, refusal.message, code=refusal.code)
 
     async def refuse(self, account: Account, error: PlatformError) -> None:
         """Note that the network refuses the account's app."""

@@ -15,7 +15,7 @@ from domain.post import Media
 from media.hosted import files_of
 from media.step_media import StepMedia
 from platforms.base import AccountFacts, Draft
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts import find_account
 from store.media_checks import find_check, note_findings
@@ -102,4 +102,4 @@ async def _match(source: StepMedia, images: list[Media]) -> list[Finding]:
 
 
 def _finding(error: PlatformError, url: str) -> Finding:
-    return {"url": url, "error": error.message, "refused": error.kind is Kind.REJECTED}
+    return {"url": url, "error": error.message, "refused": error.kind is ErrorKind.REJECTED}

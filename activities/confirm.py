@@ -50,7 +50,7 @@ def _believed_after(step: StepContext, unconfirmed_sends: int) -> timedelta:
 
     A network that loses every answer for an hour would get hundreds of sends of each post otherwise.
     """
-    first = step.platform.believes_absence_after
+    first = step.platform.read_lag
     return max(first, min(first * (1 << min(max(unconfirmed_sends - 1, 0), 10)), LONGEST_BEFORE_RESEND))
 
 
@@ -125,7 +125,7 @@ class Confirming:
         """Decide on an unconfirmed send that the network does not show; no result if nothing was asked or decided."""
         again = command.again_in
         done = functools.partial(results.attempt_result, step, AttemptState.DONE)
-        if isinstance(finding, Absent) and sent.code == ROWS_LOST and not step.platform.finds_unaided:
+        if isinstance(finding, Absent) and sent.code == ROWS_LOST and not step.platform.finds_without_handles:
             # What the send left behind, by which this network finds a post, is lost with the rows.
             finding = Unknown(final=True)
         match finding:

@@ -22,7 +22,7 @@ from activities.step_context import StepContextFactory, plain
 from activities.token_times import at_connecting
 from platforms.base import Identity, Platform
 from platforms.connect import CODE_REJECTED, Candidate, Connector, Grant, challenge_of, connectors
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
 from platforms.reach import FORBIDDEN
 from platforms.registered_apps import App
@@ -175,7 +175,7 @@ class Connecting:
                     f"{platform.label} does not accept this code: it accepts one for {connector.code_lives}, once. "
                     "Start again.",
                 ) from error
-            if error.kind is Kind.OPERATOR:
+            if error.kind is ErrorKind.OPERATOR:
                 raise _Refused("app_refused", error.message) from error
             message = f"{platform.label} did not answer, and the code may be used up. Start again."
             raise _Refused("unavailable", message) from error
@@ -195,7 +195,7 @@ class Connecting:
                 row.options,
             )
         except PlatformError as error:
-            if error.kind in {Kind.AUTH, Kind.REJECTED}:
+            if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
                 raise _Refused("no_accounts", f"There is nothing to connect: {error.message}") from error
             raise
         if not any(each.reason is None for each in found):
@@ -237,10 +237,10 @@ class Connecting:
         try:
             identity = await new_account.whoami()
         except PlatformError as error:
-            if error.kind is Kind.AUTH and "no longer accepts this" in error.message:
+            if error.kind is ErrorKind.AUTH and "no longer accepts this" in error.message:
                 message = f"{platform.label} does not accept these credentials. Check them and try again."
                 raise _Refused("credentials_rejected", message, param="credentials") from error
-            if error.kind in {Kind.AUTH, Kind.REJECTED}:
+            if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
                 raise _Refused("credentials_rejected", error.message, param="credentials") from error
             raise
         candidate = Candidate(
@@ -378,11 +378,11 @@ def _different(platform: Platform[Any, Any], row: PendingConnection) -> _Refused
 
 
 def _refusal(platform: Platform[Any, Any], error: PlatformError) -> _Refused:
-    if error.kind is Kind.OPERATOR:
+    if error.kind is ErrorKind.OPERATOR:
         return _Refused("app_refused", error.message)
-    if error.kind is Kind.REJECTED and error.code == FORBIDDEN:
+    if error.kind is ErrorKind.REJECTED and error.code == FORBIDDEN:
         return _Refused("server_forbidden", error.message, param="instance")
-    if error.kind in {Kind.AUTH, Kind.REJECTED}:
+    if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
         return _Refused("no_accounts", error.message)
     return _away(platform)
 

@@ -16,7 +16,7 @@ from activities.step_context import StepContext, StepContextFactory, not_connect
 from domain.attempts import AttemptState
 from domain.outcome import Outcome
 from platforms.base import Absent, Editable, Published
-from platforms.errors import PASSING, Kind, PlatformError
+from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.database import Database
 from store.editing import Edit, begin_again, begin_edit, put_off_edit, refuse_edit, settle_edit
@@ -77,22 +77,22 @@ class Editing:
         if isinstance(finding, Published):
             return finding
         waited = datetime.now(UTC) - edit.left_by
-        if isinstance(finding, Absent) and waited >= step.platform.believes_absence_after:
+        if isinstance(finding, Absent) and waited >= step.platform.read_lag:
             return None
-        raise PlatformError(Kind.NOT_READY, "The edit is waiting for confirmation.", code="edit_unconfirmed")
+        raise PlatformError(ErrorKind.NOT_READY, "The edit is waiting for confirmation.", code="edit_unconfirmed")
 
     async def _begin_again(self, edit: Edit) -> Edit:
         async with self._database.transaction() as session:
             again = await begin_again(session, edit)
         if again is None:
-            raise PlatformError(Kind.TRANSIENT, "Another worker has taken over this edit.", code="overtaken")
+            raise PlatformError(ErrorKind.TRANSIENT, "Another worker has taken over this edit.", code="overtaken")
         return again
 
     async def _went_wrong(self, command: EditCommand, edit: Edit, error: PlatformError) -> Outcome:
         platform = platforms()[command.platform]
-        again = error.kind in PASSING or error.kind is Kind.UNCONFIRMED
+        again = error.kind in PASSING or error.kind is ErrorKind.UNCONFIRMED
         delay = wait_before_retry(platform, error) if again else None
-        confirming = error.kind is Kind.UNCONFIRMED or error.code == "edit_unconfirmed"
+        confirming = error.kind is ErrorKind.UNCONFIRMED or error.code == "edit_unconfirmed"
         decision = f"confirming or trying again in {delay.total_seconds():.0f} s" if delay is not None else "failed"
         result = results.attempt_result(
             None, AttemptState.UNCONFIRMED if confirming else AttemptState.REFUSED, decision, error

@@ -12,10 +12,10 @@ from domain.outcome import Outcome
 from domain.system_errors import system_words
 from media.admission import MediaBusy
 from platforms.base import Platform
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 
-HELD = frozenset({Kind.AUTH, Kind.CAPPED, Kind.OPERATOR})
-_EXPECTED = frozenset({Kind.RATE_LIMITED, Kind.NOT_READY})
+HELD = frozenset({ErrorKind.AUTH, ErrorKind.CAPPED, ErrorKind.OPERATOR})
+_EXPECTED = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.NOT_READY})
 _SPREAD = 0.2
 
 

@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.ownership import must_ask
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from store.database import Pool
 from store.sending import is_still_sending
 
@@ -53,7 +53,7 @@ class Fence:
             try:
                 ours = await is_still_sending(self.pool, self.attempt_id)
             except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                raise PlatformError(Kind.TRANSIENT, "The send was held up.", code="held_up") from error
+                raise PlatformError(ErrorKind.TRANSIENT, "The send was held up.", code="held_up") from error
             if not ours:
-                raise PlatformError(Kind.TRANSIENT, "Another worker has taken over this post.", code="overtaken")
+                raise PlatformError(ErrorKind.TRANSIENT, "Another worker has taken over this post.", code="overtaken")
             self.written = asked

@@ -8,7 +8,7 @@ from typing import Any
 
 from activities.persist import persist
 from platforms.base import Handles
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from store.database import Database
 from store.sending import VERSION, save_handles
 
@@ -94,5 +94,5 @@ class HandleKeeper:
     def overtaken(self) -> PlatformError:
         """Return the error of a step that another run has gone on from: `unconfirmed` once it may have been sent."""
         # A run that Temporal gave up on may still be at it: the row is its, read it again.
-        kind = Kind.UNCONFIRMED if self.going_public else Kind.TRANSIENT
+        kind = ErrorKind.UNCONFIRMED if self.going_public else ErrorKind.TRANSIENT
         return PlatformError(kind, "Another run is preparing this post.", code="overtaken")

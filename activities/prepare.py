@@ -19,7 +19,7 @@ from domain.outcome import STALE, Outcome
 from domain.post import TargetStatus
 from domain.transitions import BeforeSend
 from media.admission import MediaBusy
-from platforms.errors import PASSING, Kind, PlatformError
+from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.models import Attempt
 from store.publishing import finished_step
@@ -80,16 +80,16 @@ class Preparing:
     async def _not_prepared(self, command: TargetCommand, step: StepContext | None, error: PlatformError) -> None:
         """Note why a target could not be prepared ahead; raise for Temporal if the step is to be run again."""
         platform = platforms()[command.platform]
-        if error.kind is Kind.AUTH and step:
+        if error.kind is ErrorKind.AUTH and step:
             error = await judge_refusal(self._factory, step, error)
         delay = results.wait_for_next_try(platform, error)
         await self._rate_limiter.record_refusal(step, error, delay, sending=False)
         if error.kind in PASSING:
             raise try_again(platform, error, delay) from error
         # Found out before it is due, this may be mended in time.
-        if error.kind is Kind.AUTH and step:
+        if error.kind is ErrorKind.AUTH and step:
             await refuse_account(self._database, step, error)
-        if error.kind is Kind.OPERATOR and step:
+        if error.kind is ErrorKind.OPERATOR and step:
             await self._factory.apps.refuse(step.account, error)
         note = results.attempt_result(step, AttemptState.REFUSED, "tried again when the post is due", error)
         before = BeforeSend(command.version, due=False)

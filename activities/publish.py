@@ -30,7 +30,7 @@ from domain.post import RESULTS, TargetStatus
 from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, Write
 from media.admission import MediaBusy
 from platforms.base import Published
-from platforms.errors import DUPLICATE, PASSING, Kind, PlatformError
+from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts import accept_account
 from store.claims import claim, posts_of_other_targets
@@ -42,9 +42,9 @@ log = structlog.get_logger(__name__)
 
 _LOST = "the worker was lost while sending; confirming on the network before anything else"
 _HELD_UNTIL = {
-    Kind.AUTH: decisions.HELD_FOR_ACCOUNT,
-    Kind.CAPPED: decisions.HELD_FOR_ACCOUNT,
-    Kind.OPERATOR: decisions.HELD_FOR_OPERATOR,
+    ErrorKind.AUTH: decisions.HELD_FOR_ACCOUNT,
+    ErrorKind.CAPPED: decisions.HELD_FOR_ACCOUNT,
+    ErrorKind.OPERATOR: decisions.HELD_FOR_OPERATOR,
 }
 
 
@@ -98,7 +98,7 @@ class Publishing:
                     async with after_delay(lambda: take_up(self._database, command.target_id, command.version)):
                         prepared = await make_ready(step)
                     await self._rate_limiter.before_sending(step)
-                    await step.platform.choose(step.context)
+                    await step.platform.assign_key(step.context)
                 written = Stopwatch()
                 attempt = await self._begin(command, step, prepared)
             except _Ended as ended:
@@ -124,7 +124,7 @@ class Publishing:
         if loaded.target.begun_at is None and loaded.target.due_at:
             self._meters.record_start(command.platform, datetime.now(UTC) - loaded.target.due_at)
         if loaded.account and loaded.account.refused_at:
-            raise PlatformError(Kind.AUTH, loaded.account.refusal or "", code=loaded.account.refusal_code or "")
+            raise PlatformError(ErrorKind.AUTH, loaded.account.refusal or "", code=loaded.account.refusal_code or "")
         step = self._factory.create(loaded, progress.append)
         self._factory.apps.check(step.account, step.refusal_applies, loaded.target.released_at)
         if loaded.unconfirmed_since:
@@ -133,7 +133,7 @@ class Publishing:
         step.called_double = loaded.sent is not None and loaded.sent.code == DUPLICATE
         # The rules were checked when the post was made; the account or the limits may be others by now.
         if broken := step.platform.violations(step.context.draft, step.connection.account):
-            raise PlatformError(Kind.REJECTED, broken[0].error, code=broken[0].code)
+            raise PlatformError(ErrorKind.REJECTED, broken[0].error, code=broken[0].code)
         return step
 
     async def _begin(self, command: TargetCommand, step: StepContext, prepared: Attempt | None) -> Attempt:
@@ -178,7 +178,7 @@ class Publishing:
             # A network that calls the repeat a duplicate has published the first send after all. If it says so again
             # although the post could not be confirmed, the duplicate is another post.
             landed = asked_before and error.code == DUPLICATE and not step.called_double
-            if error.kind is not Kind.UNCONFIRMED and not landed:
+            if error.kind is not ErrorKind.UNCONFIRMED and not landed:
                 return await self._refused(command, step, answer, error)
             soon = next(confirm_waits())
             result = results.attempt_result(
@@ -208,7 +208,7 @@ class Publishing:
                 return loaded is None or await claim(session, loaded, published.platform_post_id, by_text=False)
 
         if not await persist(keep):
-            raise PlatformError(Kind.UNCONFIRMED, "The network named another post.", code=DUPLICATE)
+            raise PlatformError(ErrorKind.UNCONFIRMED, "The network named another post.", code=DUPLICATE)
 
     async def _settle(
         self,
@@ -280,11 +280,11 @@ class Publishing:
     ) -> Outcome:
         """Write down a definite refusal; raise if Temporal is to run the step again soon."""
         platform, sending = platforms()[command.platform], isinstance(basis, AnswerTo)
-        if error.kind is Kind.AUTH and step:
+        if error.kind is ErrorKind.AUTH and step:
             error = await judge_refusal(self._factory, step, error)
         delay = results.wait_for_next_try(platform, error, command.tries)
         if error.kind in HELD and await self._holds(step, error):
-            if error.kind is Kind.OPERATOR and step:
+            if error.kind is ErrorKind.OPERATOR and step:
                 await self._factory.apps.refuse(step.account, error)
             wait = results.wait_while_held(error)
             result = results.attempt_result(step, AttemptState.REFUSED, _HELD_UNTIL[error.kind], error, wait)
@@ -311,4 +311,4 @@ class Publishing:
 
     async def _holds(self, step: StepContext | None, error: PlatformError) -> bool:
         """Tell whether a refusal holds the target: not if its account was reconnected meanwhile."""
-        return step is None or error.kind is not Kind.AUTH or await refuse_account(self._database, step, error)
+        return step is None or error.kind is not ErrorKind.AUTH or await refuse_account(self._database, step, error)

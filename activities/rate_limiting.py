@@ -19,7 +19,7 @@ from activities.step_context import StepContext
 from domain.attempts import AttemptStep
 from domain.rate_limits import Quota, RateLimit, Slot
 from platforms.base import ReportsQuota
-from platforms.errors import LONGEST_LIMIT, Kind, PlatformError
+from platforms.errors import LONGEST_LIMIT, ErrorKind, PlatformError
 from store.database import Database
 from store.rate_limits import (
     Bucket,
@@ -110,8 +110,8 @@ class RateLimiter:
         self, step: StepContext | None, error: PlatformError, delay: timedelta, *, sending: bool
     ) -> None:
         """Keep the account's other targets from being refused for the same limit."""
-        if self._on and step and error.kind in {Kind.RATE_LIMITED, Kind.CAPPED}:
-            everything = sending or error.kind is Kind.CAPPED
+        if self._on and step and error.kind in {ErrorKind.RATE_LIMITED, ErrorKind.CAPPED}:
+            everything = sending or error.kind is ErrorKind.CAPPED
             now = datetime.now(UTC)
             until = now + min(delay, _longest_report(step))
             await self._report(step, AttemptStep.PUBLISH if everything else AttemptStep.PREPARE, now, 0, until)

@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities.persist import persist
 from activities.step_context import StepContext, StepContextFactory
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from store import accounts
 from store.database import Database
 
@@ -30,7 +30,7 @@ async def judge_refusal(factory: StepContextFactory, step: StepContext, error: P
         async with asyncio.timeout(_QUESTION_S):
             await factory.whoami(step.account)
     except PlatformError as answer:
-        if answer.kind is Kind.AUTH:
+        if answer.kind is ErrorKind.AUTH:
             return error
         return _later(error)
     except TimeoutError:
@@ -54,5 +54,5 @@ async def refuse_account(database: Database, step: StepContext, error: PlatformE
 
 def _later(error: PlatformError) -> PlatformError:
     return PlatformError(
-        Kind.TRANSIENT, error.message, code=error.code, status=error.status, request_id=error.request_id
+        ErrorKind.TRANSIENT, error.message, code=error.code, status=error.status, request_id=error.request_id
     )

@@ -19,7 +19,7 @@ from activities.fence import Stopwatch
 from activities.meters import Meters
 from activities.persist import persist
 from activities.renewal_outcomes import as_refusal, failure_of, may_have_worked
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from platforms.renewal import TokenRules
 from store.accounts import open_credentials, open_sealed, seal_credentials
@@ -178,10 +178,10 @@ class Renewals:
 
     def _begin(self, renewal: _Renewal) -> asyncio.Task[Account | None]:
         if self._stopping:
-            raise PlatformError(Kind.TRANSIENT, "The worker is stopping.", code="worker_stops")
+            raise PlatformError(ErrorKind.TRANSIENT, "The worker is stopping.", code="worker_stops")
         if not self._on and renewal.rules is not None:
             message = "This service is set to renew no tokens (SOCIALSYNCER_RENEWALS)."
-            raise PlatformError(Kind.OPERATOR, message, code="renewals_off")
+            raise PlatformError(ErrorKind.OPERATOR, message, code="renewals_off")
         task = self._running[renewal.key] = asyncio.create_task(self._run(renewal))
         task.add_done_callback(lambda done: self._ended(renewal, done))
         return task
@@ -211,7 +211,7 @@ class Renewals:
             return await self._failed(lease, renewal, error)
         except TimeoutError:
             return await self._failed(
-                lease, renewal, PlatformError(Kind.TRANSIENT, f"{renewal.label} did not answer.", code="timed_out")
+                lease, renewal, PlatformError(ErrorKind.TRANSIENT, f"{renewal.label} did not answer.", code="timed_out")
             )
         except BaseException:
             # Cut off, with a request that may be out.
@@ -247,9 +247,9 @@ class Renewals:
         if renewal.rules is None or error.code in _NOT_ASKED:
             await self._unless_away(self._give_back(renewal, lease.unsure_since))
             raise error
-        if error.kind is Kind.AUTH or (renewal.rules.renews_itself and error.status is not None):
+        if error.kind is ErrorKind.AUTH or (renewal.rules.renews_itself and error.status is not None):
             error = as_refusal(error, lease, renewal.rules, renewal.label)
-        if error.kind is Kind.AUTH:
+        if error.kind is ErrorKind.AUTH:
             async with self._database.answers.transaction() as session:
                 newest = await account_now(session, renewal.key)
             if newest is None or newest.credentials != renewal.used:
@@ -265,7 +265,7 @@ class Renewals:
                     renewal.used,
                     code=error.code,
                     renew_at=failure.again_at,
-                    unsure_since=None if error.kind is Kind.AUTH else unsure_since,
+                    unsure_since=None if error.kind is ErrorKind.AUTH else unsure_since,
                 )
 
         await self._unless_away(note())
@@ -335,7 +335,7 @@ _NOT_ASKED = frozenset({"held_up", "pause"})
 
 def _still_renewing(renewal: _Renewal) -> PlatformError:
     message = f"{renewal.label} has not renewed this account's access yet."
-    return PlatformError(Kind.TRANSIENT, message, code="renewing")
+    return PlatformError(ErrorKind.TRANSIENT, message, code="renewing")
 
 
 def _unsure_since(lease: Lease, renewal: _Renewal, *, asked_platform: bool) -> datetime | None:
@@ -351,13 +351,13 @@ def _demand_pause_is_over(lease: Lease, renewal: _Renewal) -> None:
         return
     if account.renew_at > now:
         message = f"{renewal.label} could not renew the account's access just now; it is asked again later."
-        raise PlatformError(Kind.TRANSIENT, message, code="pause", retry_after=account.renew_at - now)
+        raise PlatformError(ErrorKind.TRANSIENT, message, code="pause", retry_after=account.renew_at - now)
 
 
 async def _demand_in_time(asked: Stopwatch) -> None:
     """Raise PlatformError if this process was stopped for so long that another may be renewing by now."""
     if asked.passed > SEND_WITHIN:
-        raise PlatformError(Kind.TRANSIENT, "The renewal was held up.", code="held_up")
+        raise PlatformError(ErrorKind.TRANSIENT, "The renewal was held up.", code="held_up")
 
 
 async def _within(seconds: int, work: Awaitable[Changed]) -> Changed:

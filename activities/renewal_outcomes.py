@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from activities.token_times import pause_after
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.token_endpoint import UNREADABLE
 from platforms.renewal import TokenRules
 from store.renewals import Lease
@@ -26,13 +26,13 @@ class Failure:
 
 def failure_of(error: PlatformError, failures: int) -> Failure:
     """Return what follows a failure, the `failures`th in a row."""
-    if error.kind is Kind.AUTH:
+    if error.kind is ErrorKind.AUTH:
         return Failure(None, "refused")
     pause = pause_after(failures)
-    if error.kind is Kind.OPERATOR:
+    if error.kind is ErrorKind.OPERATOR:
         pause = max(pause, _PAUSE_OF_APPS)
     pause = max(pause, error.retry_after or pause)
-    return Failure(datetime.now(UTC) + pause, "operator" if error.kind is Kind.OPERATOR else "failed")
+    return Failure(datetime.now(UTC) + pause, "operator" if error.kind is ErrorKind.OPERATOR else "failed")
 
 
 def may_have_worked(error: PlatformError) -> bool:
@@ -49,11 +49,11 @@ def as_refusal(error: PlatformError, lease: Lease, rules: TokenRules, label: str
     ends = lease.account.expires_at
     if rules.renews_itself and ends is not None and ends <= datetime.now(UTC) and (error.status or 500) < 500:
         message = f"This connection has ended: {label} lets it last {rules.life.days} days. Reconnect the account."
-        return PlatformError(Kind.AUTH, message, code=EXPIRED, status=error.status)
-    if error.kind is Kind.AUTH and lease.unsure_since is not None and rules.rotates:
+        return PlatformError(ErrorKind.AUTH, message, code=EXPIRED, status=error.status)
+    if error.kind is ErrorKind.AUTH and lease.unsure_since is not None and rules.rotates:
         message = (
             f"{label} no longer accepts this account's connection: a renewal was interrupted before its answer could "
             "be stored. Reconnect the account."
         )
-        return PlatformError(Kind.AUTH, message, code=LOST, status=error.status)
+        return PlatformError(ErrorKind.AUTH, message, code=LOST, status=error.status)
     return error

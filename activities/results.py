@@ -10,14 +10,14 @@ from domain.attempts import AttemptResult, AttemptState
 from domain.post import HoldReason
 from domain.transitions import TargetTransition
 from platforms.base import Platform, Published
-from platforms.errors import CATEGORY, Kind, PlatformError
+from platforms.errors import CATEGORY, ErrorKind, PlatformError
 
 DEFAULT_QUOTA_WAIT = timedelta(hours=1)
 """How long a capped target waits if neither the network nor its module knows when the quota resets."""
 _HOLD_REASONS = {
-    Kind.AUTH: HoldReason.RECONNECT,
-    Kind.CAPPED: HoldReason.CAP,
-    Kind.OPERATOR: HoldReason.OPERATOR,
+    ErrorKind.AUTH: HoldReason.RECONNECT,
+    ErrorKind.CAPPED: HoldReason.CAP,
+    ErrorKind.OPERATOR: HoldReason.OPERATOR,
 }
 
 
@@ -59,7 +59,7 @@ def tried_again(delay: timedelta, error: PlatformError) -> TargetTransition:
 
 def wait_while_held(error: PlatformError) -> timedelta | None:
     """Return how long a target is held where that is known: a cap ends by itself, reconnecting is its owner's to do."""
-    return (error.retry_after or DEFAULT_QUOTA_WAIT) if error.kind is Kind.CAPPED else None
+    return (error.retry_after or DEFAULT_QUOTA_WAIT) if error.kind is ErrorKind.CAPPED else None
 
 
 def wait_for_next_try(platform: Platform[Any, Any], error: PlatformError, tries_before: int = 0) -> timedelta:
@@ -70,7 +70,7 @@ def wait_for_next_try(platform: Platform[Any, Any], error: PlatformError, tries_
 def quota_used_up(platform: Platform[Any, Any], wait: timedelta) -> PlatformError:
     """Return the error of a target that is not sent because its account has used up its quota."""
     message = f"{platform.label} lets this account publish no more for now."
-    return PlatformError(Kind.CAPPED, message, code="platform_cap", retry_after=wait)
+    return PlatformError(ErrorKind.CAPPED, message, code="platform_cap", retry_after=wait)
 
 
 def held(error: PlatformError) -> TargetTransition:

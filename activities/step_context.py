@@ -25,7 +25,7 @@ from media.change_record import ChangeRecord, NoChangeRecord
 from media.hosted import covers_of, host_files, unchecked, with_hosted_urls
 from media.step_media import MediaTools, StepMedia
 from platforms.base import AccountFacts, Connection, Draft, Identity, Platform, PublishContext
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Exchange, Wire
 from platforms.reach import Servers
 from platforms.registered_apps import RegisteredApps
@@ -79,7 +79,9 @@ class StepContext:
 def not_connected(platform: Platform[Any, Any]) -> PlatformError:
     """Return the error of a target whose account is no longer connected."""
     return PlatformError(
-        Kind.AUTH, f"This {platform.label} account is not connected. Connect it again.", code="account_not_connected"
+        ErrorKind.AUTH,
+        f"This {platform.label} account is not connected. Connect it again.",
+        code="account_not_connected",
     )
 
 
@@ -91,7 +93,7 @@ def draft_of(platform: Platform[Any, Any], post: Post, target: Target) -> Draft[
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
         raise PlatformError(
-            Kind.REJECTED, f"{platform.label} does not take the setting {where}.", code="invalid_settings"
+            ErrorKind.REJECTED, f"{platform.label} does not take the setting {where}.", code="invalid_settings"
         ) from error
     own_media = None if target.custom_media is None else [Media.model_validate(item) for item in target.custom_media]
     media = media_in_effect([Media.model_validate(item) for item in post.media_items], own_media)

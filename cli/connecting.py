@@ -14,7 +14,7 @@ from activities.token_times import at_connecting
 from api.http.body_validation import as_problem, known_names
 from cli.errors import UserError
 from platforms.base import AccountFacts, Connection, Identity, Platform
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
 from platforms.outgoing import Outgoing
 from platforms.reach import FORBIDDEN
@@ -140,7 +140,7 @@ async def verify(platform: Platform[Any, Any], credentials: BaseModel, settings:
 def _why_not(platform: Platform[Any, Any], error: PlatformError) -> str:
     if error.code == FORBIDDEN:
         return error.message
-    if error.kind is not Kind.AUTH:
+    if error.kind is not ErrorKind.AUTH:
         return f"The account is not connected: {error.message}"
     if _CONNECTION_ENDED in error.message:
         return f"{platform.label} does not accept these credentials. Check them and try again."

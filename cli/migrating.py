@@ -36,7 +36,9 @@ async def migrate(data_dir: Path | None) -> list[str]:
     except OSError as error:
         raise UserError(f"The database does not answer: {error.strerror or error}.") from error
     done = ["The database is up to date."]
-    done += [f"The database role {role.name} has the rights of the {role.part}." for role in environment.settings.roles]
+    done += [
+        f"The database role {role.name} has the rights of the {role.component}." for role in environment.settings.roles
+    ]
     try:
         client = await connect(
             address=environment.temporal_address, namespace=environment.temporal_namespace, attempts=_ATTEMPTS

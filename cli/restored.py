@@ -48,7 +48,7 @@ async def handle_restore(
             restore = await begin_restore(session, since, datetime.now(UTC), database=database, temporal=temporal)
         yield f"Restored to {rfc3339(restore.restored_to)}. The API refuses writes until this is dealt with."
         await asyncio.sleep(HEARD_AFTER_S)
-        now, searchable = datetime.now(UTC), {name for name, each in platforms().items() if each.finds_unaided}
+        now, searchable = datetime.now(UTC), {name for name, each in platforms().items() if each.finds_without_handles}
         more = restore.database
         while more:
             async with rows.transaction() as session:

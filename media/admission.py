@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from domain.shares import Share, Shares
 from domain.waits import MEDIA_BUSY
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 
 MOST_STEPS = 60
 """Steps of one network that hold media at the same time; the network's other slots are left to posts without."""
@@ -49,7 +49,7 @@ class MediaBusy(PlatformError):
 
     def __init__(self, wait: timedelta) -> None:
         message = "Other media of this workspace are fetched first; this post goes on after them."
-        super().__init__(Kind.TRANSIENT, message, code=MEDIA_BUSY, retry_after=wait)
+        super().__init__(ErrorKind.TRANSIENT, message, code=MEDIA_BUSY, retry_after=wait)
         self.wait = wait
 
 

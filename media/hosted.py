@@ -28,7 +28,7 @@ def unchecked(platform: Platform[Any, Any], draft: Draft[Any], known: Mapping[st
     """Return the media that the network will fetch, and covers, that have not been looked at, each once."""
     # The draft may name the new addresses already.
     done = {*known, *known.values()}
-    media = [item for item in _media_of(draft) if item.type in platform.fetches]
+    media = [item for item in _media_of(draft) if item.type in platform.pulls_media]
     media += [Media(type=MediaType.IMAGE, url=url) for url in covers_of(platform, draft)]
     return list({item.url: item for item in media if item.url not in done}.values())
 
@@ -43,7 +43,7 @@ async def host_files(platform: Platform[Any, Any], media: list[Media], source: S
     """Return for each URL the address that the network shall be given. Raises PlatformError."""
 
     async def address(item: Media) -> str:
-        if item.type in platform.fetches:
+        if item.type in platform.pulls_media:
             return await source.address(item)
         async with source.open(item):
             return item.url

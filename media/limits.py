@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from domain.post import MediaType
 from media.decoding.facts import ImageDemand, MediaFacts
 from media.refusals import TOO_LARGE
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.rules import FileRule
 
@@ -40,7 +40,7 @@ def common_sides(label: str, rule: FileRule, images: Sequence[MediaFacts]) -> tu
         if abs(facts.ratio / smallest.ratio - 1) > _SLACK:
             sizes = " and ".join(f"{each.width:,} x {each.height:,}" for each in (smallest, facts))
             message = f"{label} takes several images in a post only if they have the same shape; these are {sizes}."
-            raise PlatformError(Kind.REJECTED, message, code="media_shapes_differ")
+            raise PlatformError(ErrorKind.REJECTED, message, code="media_shapes_differ")
     return demand.box(smallest.width, smallest.height)
 
 
@@ -51,7 +51,7 @@ def _limits_of_sides(rule: FileRule) -> tuple[int | None, ...]:
 def check(label: str, rule: FileRule, file: MediaFile, facts: MediaFacts | None) -> None:
     """Raise PlatformError(rejected) for the first limit that a file breaks; documents have no facts."""
     for code, sentence in _broken(label, rule, file, facts):
-        raise PlatformError(Kind.REJECTED, f"{sentence}.", code=code)
+        raise PlatformError(ErrorKind.REJECTED, f"{sentence}.", code=code)
 
 
 def too_large(label: str, rule: FileRule) -> PlatformError:
@@ -59,7 +59,7 @@ def too_large(label: str, rule: FileRule) -> PlatformError:
     if rule.max_bytes is None:
         raise ValueError("the rule has no limit of bytes")
     said = f"{label} allows {_megabytes(rule.max_bytes)} for {_A[rule.kind]}; this has more"
-    return PlatformError(Kind.REJECTED, f"{said}.", code=TOO_LARGE)
+    return PlatformError(ErrorKind.REJECTED, f"{said}.", code=TOO_LARGE)
 
 
 def takes(label: str, rule: FileRule, content_type: str) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from store.database import Database
 from store.media_files import MOST_BYTES, MOST_FILES, TooManyFiles, keep_file
@@ -41,5 +41,5 @@ class PublicFiles:
                 f"This workspace has {MOST_FILES:,} converted files or {MOST_BYTES // 2**30} GiB of them, the most "
                 "that are kept at a time. They expire within two days; images that need no conversion are not kept."
             )
-            raise PlatformError(Kind.TRANSIENT, message, code="too_many_media", retry_after=_FULL) from full
+            raise PlatformError(ErrorKind.TRANSIENT, message, code="too_many_media", retry_after=_FULL) from full
         return f"{self._public_url}/media/{token}{mimetypes.guess_extension(file.content_type) or ''}"

@@ -6,7 +6,7 @@ Sentences name the host and never the whole URL: signed URLs carry keys.
 from http import HTTPStatus
 
 from domain.post import Media, MediaType
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 
 _NOUN = {MediaType.IMAGE: "image", MediaType.VIDEO: "video", MediaType.GIF: "GIF", MediaType.DOCUMENT: "document"}
 
@@ -31,7 +31,7 @@ _INVALID = "media_invalid"
 def damaged(content_type: str) -> PlatformError:
     """Refuse a file that does not keep to its own format."""
     return PlatformError(
-        Kind.REJECTED,
+        ErrorKind.REJECTED,
         f"The file ({content_type}) is damaged or incomplete. Export it again and post the new file.",
         code=_INVALID,
     )
@@ -40,7 +40,7 @@ def damaged(content_type: str) -> PlatformError:
 def too_costly(content_type: str) -> PlatformError:
     """Refuse a file that takes its decoder more time than any file may."""
     return PlatformError(
-        Kind.REJECTED,
+        ErrorKind.REJECTED,
         f"The file ({content_type}) takes too long to decode. Export it again, smaller or in another format.",
         code=_INVALID,
     )
@@ -48,13 +48,15 @@ def too_costly(content_type: str) -> PlatformError:
 
 def no_decoder() -> PlatformError:
     """Report that no decoding process could be made just now, or that the machine is too slow for it."""
-    return PlatformError(Kind.TRANSIENT, "Media files cannot be decoded at the moment.", code="decoder_unavailable")
+    return PlatformError(
+        ErrorKind.TRANSIENT, "Media files cannot be decoded at the moment.", code="decoder_unavailable"
+    )
 
 
 def too_many_pixels(limit: int) -> PlatformError:
     """Refuse a picture that would fill the memory."""
     return PlatformError(
-        Kind.REJECTED,
+        ErrorKind.REJECTED,
         f"The picture has more than {limit // 1_000_000} megapixels, the most that is worked on. Make it smaller.",
         code=TOO_LARGE,
     )
@@ -63,7 +65,7 @@ def too_many_pixels(limit: int) -> PlatformError:
 def too_much_memory(content_type: str) -> PlatformError:
     """Refuse a file that takes its decoder more memory than any file may."""
     return PlatformError(
-        Kind.REJECTED,
+        ErrorKind.REJECTED,
         f"The file ({content_type}) takes more memory to decode than any may. Make the picture smaller.",
         code="media_too_large",
     )
@@ -72,7 +74,7 @@ def too_much_memory(content_type: str) -> PlatformError:
 def cannot_shrink(limit: int) -> PlatformError:
     """Refuse a picture that stays above a network's limit of bytes whatever is done."""
     return PlatformError(
-        Kind.REJECTED, f"The picture cannot be made smaller than {limit:,} bytes. Use another.", code=TOO_LARGE
+        ErrorKind.REJECTED, f"The picture cannot be made smaller than {limit:,} bytes. Use another.", code=TOO_LARGE
     )
 
 
@@ -85,10 +87,10 @@ class Refusals:
         self._item = f"The {self._noun} at {host}" if host else f"The {self._noun}"
 
     def _rejected(self, code: str, sentence: str, *, status: int | None = None) -> PlatformError:
-        return PlatformError(Kind.REJECTED, sentence, code=code, status=status)
+        return PlatformError(ErrorKind.REJECTED, sentence, code=code, status=status)
 
     def _transient(self, code: str, sentence: str, *, status: int | None = None) -> PlatformError:
-        return PlatformError(Kind.TRANSIENT, sentence, code=code, status=status)
+        return PlatformError(ErrorKind.TRANSIENT, sentence, code=code, status=status)
 
     def of_status(self, status: int) -> PlatformError:
         """Refuse an answer that is not 200."""

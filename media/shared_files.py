@@ -11,7 +11,7 @@ from media.admission import Admission
 from media.fetch import MediaFetcher, Progress
 from media.spool import Spool
 from media.stored import StoredFile
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 
 KEPT_S = 240
 """Seconds for which a file is kept after its last use: longer than media are prepared ahead of the due time, for some
@@ -109,7 +109,7 @@ class SharedFiles:
             # It goes on for the others when this one is cancelled.
             yield await asyncio.shield(file.fetching)
         except PlatformError as error:
-            if error.kind is Kind.REJECTED:
+            if error.kind is ErrorKind.REJECTED:
                 self._forget(key, file)
             raise
         finally:

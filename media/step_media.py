@@ -24,7 +24,7 @@ from media.shared_files import SharedFiles
 from media.spool import Spool
 from media.stored import StoredFile
 from platforms.base import Platform
-from platforms.errors import NO_PUBLIC_URL, Kind, PlatformError
+from platforms.errors import NO_PUBLIC_URL, ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.rules import FileRule
 
@@ -132,12 +132,12 @@ class StepMedia:
         Raises PlatformError as `open` does; `operator` if it must be hosted here and this service has no public
         address.
         """
-        if self._platform.fetches_from_us and self._tools.public_files is None:
+        if self._platform.pulls_from_verified_domain and self._tools.public_files is None:
             message = (
                 f"{self._platform.label} fetches pictures only from an address that is proven to be this service's. "
                 "Set SOCIALSYNCER_PUBLIC_URL, and verify it at the network."
             )
-            raise PlatformError(Kind.OPERATOR, message, code=NO_PUBLIC_URL)
+            raise PlatformError(ErrorKind.OPERATOR, message, code=NO_PUBLIC_URL)
         self._start_decoders(media)
         async with self._file(media) as file:
             _, facts, _ = await self._examined(media, file, None)
@@ -146,7 +146,7 @@ class StepMedia:
                 _,
                 made,
             ):
-                stays = fitted is file and not self._platform.fetches_from_us
+                stays = fitted is file and not self._platform.pulls_from_verified_domain
                 if stays or self._tools.public_files is None:
                     return media.url
                 address = await self._tools.public_files.put(self._workspace_id, fitted)
@@ -180,7 +180,7 @@ class StepMedia:
                 raise
             log.warning("media.disk_full")
             message = "The service has no disk space for media at the moment."
-            raise PlatformError(Kind.TRANSIENT, message, code="no_disk_space") from error
+            raise PlatformError(ErrorKind.TRANSIENT, message, code="no_disk_space") from error
         except Exhausted as short:
             # What it keeps only for later makes room first.
             files.make_room(self._workspace_id, short)
@@ -210,7 +210,7 @@ class StepMedia:
         if media.type is MediaType.DOCUMENT:
             # No reader of ours looks into documents.
             return file, None, ()
-        room = None if self._platform.cleans_files else room
+        room = None if self._platform.strips_metadata else room
         return await self._tools.decoder_pool.examine(self._workspace_id, file, room)
 
     @asynccontextmanager
@@ -230,7 +230,7 @@ class StepMedia:
             return
         if facts.frames > 1 and file.content_type == "image/gif" and MediaType.GIF in self._rules:
             message = f"The image is a moving GIF. Give it the type gif, or {label} would show its first picture only."
-            raise PlatformError(Kind.REJECTED, message, code="media_type")
+            raise PlatformError(ErrorKind.REJECTED, message, code="media_type")
         if not converts:
             raise _cannot_convert(label, rule, facts)
         async with self._tools.decoder_pool.converted(self._workspace_id, file, facts, demand) as (made, new, changes):
@@ -245,7 +245,7 @@ def _with_facts(file: StoredFile, facts: MediaFacts | None) -> StoredFile:
 def _cannot_convert(label: str, rule: FileRule, facts: MediaFacts) -> PlatformError:
     if facts.content_type not in rule.types:
         said = f"{limits.takes(label, rule, facts.content_type)}. Give the URL of a file of that type."
-        return PlatformError(Kind.REJECTED, said, code="media_type")
+        return PlatformError(ErrorKind.REJECTED, said, code="media_type")
     limits_of_sides = (
         (rule.max_width, "wide"),
         (rule.max_height, "high"),
@@ -254,7 +254,7 @@ def _cannot_convert(label: str, rule: FileRule, facts: MediaFacts) -> PlatformEr
     )
     sides = " and ".join(f"{most:,} pixels {side}" for most, side in limits_of_sides if most)
     said = f"{label} allows an image up to {sides}; this is {facts.width:,} x {facts.height:,}. Give a smaller one."
-    return PlatformError(Kind.REJECTED, said, code="media_dimensions")
+    return PlatformError(ErrorKind.REJECTED, said, code="media_dimensions")
 
 
 def worst_of(outcomes: Sequence[object]) -> BaseException | None:
@@ -262,6 +262,6 @@ def worst_of(outcomes: Sequence[object]) -> BaseException | None:
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     return max(
         failures,
-        key=lambda failure: not isinstance(failure, PlatformError) or failure.kind is Kind.REJECTED,
+        key=lambda failure: not isinstance(failure, PlatformError) or failure.kind is ErrorKind.REJECTED,
         default=None,
     )

@@ -219,28 +219,28 @@ class Platform(ABC, Generic[S, C]):
     account_prefix: ClassVar[str]
     rules: ClassVar[Rules]
     request_id_header: ClassVar[str] = "x-request-id"
-    believes_absence_after: ClassVar[timedelta] = timedelta(seconds=45)
+    read_lag: ClassVar[timedelta] = timedelta(seconds=45)
     """How long after a send its absence must still hold before it is believed: reads lag behind writes."""
     sends_files: ClassVar[bool] = False
     """Whether the request that makes a post public carries its files."""
-    finds_unaided: ClassVar[bool] = False
+    finds_without_handles: ClassVar[bool] = False
     """Whether confirming finds a post without the handles of its send, so that its absence means something then."""
     first_retry: ClassVar[timedelta] = timedelta(seconds=2)
     longest_retry: ClassVar[timedelta] = timedelta(minutes=10)
     """Bounds of the exponential wait between tries where the network names no time itself."""
-    fetches: ClassVar[frozenset[MediaType]] = frozenset()
+    pulls_media: ClassVar[frozenset[MediaType]] = frozenset()
     """The kinds of media that the network fetches itself from their addresses; all others are sent to it as bytes."""
-    beside: ClassVar[tuple[str, ...]] = ()
+    other_base_urls: ClassVar[tuple[str, ...]] = ()
     """Base URLs of hosts that are asked beside the one that an account names."""
     places: ClassVar[tuple[PlaceSetting, ...]] = ()
     """Settings that name a place which the account's credentials reach, but which need not be the account's own."""
     domains: ClassVar[tuple[str, ...]] = ()
-    """Hosts that are the network's own, with all below them, beside those of `base_url` and `beside`. Addresses that an
-    answer names are sent the account's token only there."""
-    fetches_from_us: ClassVar[bool] = False
+    """Hosts that are the network's own, with all below them, beside those of `base_url` and `other_base_urls`.
+    An address in an answer gets the account's token only there."""
+    pulls_from_verified_domain: ClassVar[bool] = False
     """Whether the network fetches only from addresses that the operator has proven to own: whatever it fetches is then
     served from this service's own."""
-    cleans_files: ClassVar[bool] = False
+    strips_metadata: ClassVar[bool] = False
     """Whether the network makes files of its own out of those it is sent; else all see what these tell of place and
     camera, so that is taken out first."""
     covers: ClassVar[Mapping[str, FileRule]] = {}
@@ -258,7 +258,7 @@ class Platform(ABC, Generic[S, C]):
     @property
     def own_domains(self) -> tuple[str, ...]:
         """Return all hosts that are the network's own, also with all below them."""
-        return (*(urlsplit(url).hostname or "" for url in (self.base_url, *self.beside)), *self.domains)
+        return (*(urlsplit(url).hostname or "" for url in (self.base_url, *self.other_base_urls)), *self.domains)
 
     def account_id(self, user_id: str) -> str:
         """Return our id of an account of this network: always the same for the same account."""
@@ -333,7 +333,7 @@ class Platform(ABC, Generic[S, C]):
         Raises PlatformError; of kind `not_ready` while the network still works on what it was given.
         """
 
-    async def choose(self, context: PublishContext[S]) -> None:
+    async def assign_key(self, context: PublishContext[S]) -> None:
         """Choose what the post will be known by, where that is ours to choose. Asks nobody.
 
         It is saved by the very transaction that begins the send, so that it can be confirmed if the answer is lost.
@@ -350,7 +350,7 @@ class Platform(ABC, Generic[S, C]):
     async def confirm(self, connection: Connection[C], context: PublishContext[S]) -> Finding:
         """Find out on the network whether an unconfirmed send was published; changes nothing.
 
-        Where that is told by words, time or anything else that two posts may share, `alike.earliest` chooses.
+        If text, time or anything else that two posts may share decides, `matching.earliest_unclaimed` chooses.
         """
 
     async def complete(self, connection: Connection[C], context: PublishContext[S], published: Published) -> Published:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import structlog
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,11 @@ def _shielded(step: Step) -> Step:
                 error=type(error).__name__,
                 at=_place(error.__traceback__),
             )
-            kind = Kind.UNCONFIRMED if step.__name__ in _PUBLIC and connection.wire.has_gone_public else Kind.TRANSIENT
+            kind = (
+                ErrorKind.UNCONFIRMED
+                if step.__name__ in _PUBLIC and connection.wire.has_gone_public
+                else ErrorKind.TRANSIENT
+            )
             message = f"{self.label} answered in a way that cannot be read."
             raise PlatformError(kind, message, code="unreadable_answer") from error
 

@@ -20,7 +20,7 @@ import httpx
 from pydantic import BaseModel, SecretStr
 
 from platforms.base import C, Connection, Identity, Platform
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of
 from platforms.registered_apps import App
 from platforms.registry import platforms
@@ -239,11 +239,13 @@ def refusal_of(connector: Connector[Any], status: int, answer: Mapping[str, Any]
     label = connector.platform.label
     if connector.refuses_app(answer) or status == httpx.codes.UNAUTHORIZED:
         message = f"{label} does not accept this service's client id and secret. Its operator must check them."
-        return PlatformError(Kind.OPERATOR, message, code="app_refused", status=status)
+        return PlatformError(ErrorKind.OPERATOR, message, code="app_refused", status=status)
     if connector.refuses_code(answer) and 400 <= status < 500 and status != httpx.codes.TOO_MANY_REQUESTS:
-        return PlatformError(Kind.REJECTED, f"{label} does not accept this code.", code=CODE_REJECTED, status=status)
+        return PlatformError(
+            ErrorKind.REJECTED, f"{label} does not accept this code.", code=CODE_REJECTED, status=status
+        )
     message = f"{label} could not say right now whether it accepts this code."
-    return PlatformError(Kind.TRANSIENT, message, code="unreadable_answer", status=status)
+    return PlatformError(ErrorKind.TRANSIENT, message, code="unreadable_answer", status=status)
 
 
 def challenge_of(verifier: str) -> str:

@@ -28,7 +28,7 @@ NO_PUBLIC_URL = "no_public_url"
 """The code if a network must fetch media from this service's own address, and the operator has set none."""
 
 
-class Kind(StrEnum):
+class ErrorKind(StrEnum):
     """What an error of a network means for what we do next."""
 
     TRANSIENT = "transient"
@@ -50,18 +50,18 @@ class Kind(StrEnum):
     """The request may have had its effect. Look before doing anything."""
 
 
-PASSING = frozenset({Kind.TRANSIENT, Kind.NOT_READY, Kind.RATE_LIMITED})
+PASSING = frozenset({ErrorKind.TRANSIENT, ErrorKind.NOT_READY, ErrorKind.RATE_LIMITED})
 """What surely had no effect and may work by itself a little later."""
 
 CATEGORY = {
-    Kind.TRANSIENT: ErrorCategory.PLATFORM,
-    Kind.NOT_READY: ErrorCategory.PLATFORM,
-    Kind.RATE_LIMITED: ErrorCategory.RATE_LIMITED,
-    Kind.CAPPED: ErrorCategory.RATE_LIMITED,
-    Kind.AUTH: ErrorCategory.AUTH,
-    Kind.OPERATOR: ErrorCategory.INTERNAL,
-    Kind.REJECTED: ErrorCategory.REJECTED,
-    Kind.UNCONFIRMED: ErrorCategory.UNCONFIRMED,
+    ErrorKind.TRANSIENT: ErrorCategory.PLATFORM,
+    ErrorKind.NOT_READY: ErrorCategory.PLATFORM,
+    ErrorKind.RATE_LIMITED: ErrorCategory.RATE_LIMITED,
+    ErrorKind.CAPPED: ErrorCategory.RATE_LIMITED,
+    ErrorKind.AUTH: ErrorCategory.AUTH,
+    ErrorKind.OPERATOR: ErrorCategory.INTERNAL,
+    ErrorKind.REJECTED: ErrorCategory.REJECTED,
+    ErrorKind.UNCONFIRMED: ErrorCategory.UNCONFIRMED,
 }
 
 
@@ -76,7 +76,7 @@ class PlatformError(Exception):
 
     def __init__(
         self,
-        kind: Kind,
+        kind: ErrorKind,
         message: str,
         *,
         code: str,
@@ -84,8 +84,8 @@ class PlatformError(Exception):
         request_id: str | None = None,
         retry_after: timedelta | None = None,
     ) -> None:
-        if kind is Kind.RATE_LIMITED and retry_after is not None and retry_after > LONGEST_LIMIT:
-            kind = Kind.CAPPED
+        if kind is ErrorKind.RATE_LIMITED and retry_after is not None and retry_after > LONGEST_LIMIT:
+            kind = ErrorKind.CAPPED
         code = _LINE.sub(" ", str(code))[:LONGEST_CODE]
         super().__init__(f"{kind} ({code})")
         self.kind = kind
@@ -98,11 +98,11 @@ class PlatformError(Exception):
     def as_unconfirmed(self) -> "PlatformError":
         """Return the same error where the request may have had its effect."""
         return PlatformError(
-            Kind.UNCONFIRMED, self.message, code=self.code, status=self.status, request_id=self.request_id
+            ErrorKind.UNCONFIRMED, self.message, code=self.code, status=self.status, request_id=self.request_id
         )
 
     def as_rejected(self) -> "PlatformError":
         """Return the same error where trying again has been tried enough, so that the content must be at fault."""
         return PlatformError(
-            Kind.REJECTED, self.message, code=self.code, status=self.status, request_id=self.request_id
+            ErrorKind.REJECTED, self.message, code=self.code, status=self.status, request_id=self.request_id
         )

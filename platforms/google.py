@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
 
 _NOT_ENABLED = frozenset({"SERVICE_DISABLED", "accessNotConfigured", "API_KEY_SERVICE_BLOCKED", "CONSUMER_INVALID"})
@@ -48,7 +48,7 @@ def error_info(response: httpx.Response) -> tuple[str, Mapping[str, Any]]:
 
 
 def _operator(response: httpx.Response, message: str, code: str) -> PlatformError:
-    return PlatformError(Kind.OPERATOR, message, code=code, status=response.status_code)
+    return PlatformError(ErrorKind.OPERATOR, message, code=code, status=response.status_code)
 
 
 def _error(response: httpx.Response) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import httpx
 from pydantic import BaseModel
 
 from platforms.base import Platform
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.addresses import is_plain_host
 from platforms.http.allowed_hosts import AllowedHosts
 from platforms.http.guard import AddressForbidden, GuardedTransport
@@ -54,12 +54,12 @@ class Servers:
 
     def hosts_in_place_of(self, platform: Platform[Any, Any]) -> list[str]:
         """Return the hosts, as `host:port`, that the operator has set for a network instead of its own."""
-        urls = [self._base_urls.get(place) for place in (platform.name, *platform.beside)]
+        urls = [self._base_urls.get(place) for place in (platform.name, *platform.other_base_urls)]
         return [_entry(httpx.URL(url)) for url in (*urls, self._sandbox_url) if url]
 
     def reach(self, platform: Platform[Any, Any], credentials: BaseModel) -> Reach:
         """Return where an account is reached."""
-        elsewhere = {host: self._base_urls[host] for host in platform.beside if host in self._base_urls}
+        elsewhere = {host: self._base_urls[host] for host in platform.other_base_urls if host in self._base_urls}
         if url := self._base_urls.get(platform.name):
             return Reach(url, named=False, elsewhere=elsewhere)
         url = platform.address(credentials)
@@ -67,7 +67,9 @@ class Servers:
         own = named and (url.startswith("http:") or self._allowed.allows(*_host_and_port(httpx.URL(url))))
         if self._sandbox_url and not own:
             played = f"{self._sandbox_url}/{platform.name}"
-            return Reach(played, named=False, vouched=not named, elsewhere=dict.fromkeys(platform.beside, played))
+            return Reach(
+                played, named=False, vouched=not named, elsewhere=dict.fromkeys(platform.other_base_urls, played)
+            )
         return Reach(url, named=named, vouched=not named, elsewhere=elsewhere)
 
 
@@ -116,4 +118,4 @@ def _host_and_port(url: httpx.URL) -> tuple[str, int]:
 
 def _forbidden(why: str, *, allowable: bool = True) -> PlatformError:
     hint = f" Whoever runs this service can allow it by {_SETTING}." if allowable else ""
-    return PlatformError(Kind.REJECTED, f"The account's server is not called: {why}.{hint}", code=FORBIDDEN)
+    return PlatformError(ErrorKind.REJECTED, f"The account's server is not called: {why}.{hint}", code=FORBIDDEN)

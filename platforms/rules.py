@@ -11,7 +11,7 @@ from domain.codes import ProblemCode
 from domain.post import Media, MediaType
 from domain.rate_limits import RateLimit
 
-Part = Literal["content", "mediaItems", "platformSpecificData"]
+RequestField = Literal["content", "mediaItems", "platformSpecificData"]
 
 _PLURAL = {MediaType.IMAGE: "images", MediaType.VIDEO: "videos", MediaType.GIF: "GIFs", MediaType.DOCUMENT: "documents"}
 
@@ -24,7 +24,7 @@ def _counted(count: int, kind: MediaType) -> str:
 class Violation:
     """Say which part of a post breaks a network's rule; `path` goes on inside platformSpecificData."""
 
-    part: Part
+    part: RequestField
     error: str
     code: ProblemCode = "invalid_field_value"
     path: tuple[str | int, ...] = ()

@@ -9,8 +9,8 @@ from pydantic import Field
 from domain.post import Media, MediaType
 from platforms.base import Published, WireModel
 from platforms.errors import PASSING, PlatformError
-from platforms.forms import WebAddress
 from platforms.rules import Violation
+from platforms.text_patterns import WebAddress
 
 MOST_ITEMS = 24
 """Posts after the first; our choice, no network names a number. Each is a request that makes something public."""

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from activities.step_context import StepContextFactory
 from activities.token_times import rules_of
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts import refuse_account
 from store.failures import is_database_unavailable
@@ -64,7 +64,7 @@ async def _renew(factory: StepContextFactory, account: Account) -> None:
                 await never_renew(session, key, used)
     except PlatformError as error:
         # The renewal itself has noted and logged it.
-        if error.kind is Kind.AUTH and _has_ended(account):
+        if error.kind is ErrorKind.AUTH and _has_ended(account):
             async with factory.database.answers.transaction() as session:
                 await refuse_account(session, account, used, error.message, error.code)
     except Exception as error:

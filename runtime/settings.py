@@ -28,7 +28,7 @@ from domain.post import LATE_AFTER
 from platforms.http.allowed_hosts import AllowedHosts
 from platforms.registered_apps import RegisteredApps
 from store.audit import AUDIT_KEPT
-from store.roles import Part, Role
+from store.roles import Component, Role
 from store.secret_values import SECRETS
 from store.vault import Vault
 
@@ -261,8 +261,8 @@ class MigrateSettings(Settings):
     def roles(self) -> list[Role]:
         """Return the roles to set up. Raises ValueError if one cannot be."""
         given = (
-            (Part.API, self.api_role, self.api_role_password),
-            (Part.WORKER, self.worker_role, self.worker_role_password),
+            (Component.API, self.api_role, self.api_role_password),
+            (Component.WORKER, self.worker_role, self.worker_role_password),
         )
         roles = []
         for part, name, password in given:

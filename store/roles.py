@@ -30,7 +30,7 @@ _GROUPS = text(
 )
 
 
-class Part(StrEnum):
+class Component(StrEnum):
     """A part of the service that has a role of its own."""
 
     API = "api"
@@ -45,49 +45,51 @@ class RoleError(Exception):
 class Role:
     """A role to set up, which must exist already if it has no password. Raises ValueError for what cannot be one."""
 
-    part: Part
+    component: Component
     name: str
     password: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise ValueError(f"the {self.part}'s role must be a name of lower-case letters, digits and _")
+            raise ValueError(f"the {self.component}'s role must be a name of lower-case letters, digits and _")
         if self.password is not None and not _PASSWORD.fullmatch(self.password):
-            raise ValueError(f"the password of the {self.part}'s role must be 8 to 128 ASCII characters without spaces")
+            raise ValueError(
+                f"the password of the {self.component}'s role must be 8 to 128 ASCII characters without spaces"
+            )
 
 
 _READ, _ADD, _NOTE = "SELECT", "SELECT, INSERT", "SELECT, INSERT, UPDATE"
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 _FACTS = ", ".join(column.key for column in ConnectedAccount.__mapper__.column_attrs)
 
-RIGHTS: Mapping[str, Mapping[Part, str]] = {
+RIGHTS: Mapping[str, Mapping[Component, str]] = {
     # For the names that people see of workflows.
-    "workspaces": {Part.API: "SELECT (id, name)", Part.WORKER: "SELECT (id, name)"},
-    "api_keys": {Part.API: "SELECT, UPDATE (last_used_at)"},
-    "accounts": {Part.API: f"SELECT ({_FACTS})", Part.WORKER: _NOTE},
-    "app_refusals": {Part.API: _READ, Part.WORKER: _ALL},
-    "posts": {Part.API: _ALL, Part.WORKER: "SELECT, UPDATE"},
-    "targets": {Part.API: _ALL, Part.WORKER: _ALL},
-    "post_tags": {Part.API: _READ},
-    "late_posts": {Part.API: _NOTE, Part.WORKER: _ALL},
+    "workspaces": {Component.API: "SELECT (id, name)", Component.WORKER: "SELECT (id, name)"},
+    "api_keys": {Component.API: "SELECT, UPDATE (last_used_at)"},
+    "accounts": {Component.API: f"SELECT ({_FACTS})", Component.WORKER: _NOTE},
+    "app_refusals": {Component.API: _READ, Component.WORKER: _ALL},
+    "posts": {Component.API: _ALL, Component.WORKER: "SELECT, UPDATE"},
+    "targets": {Component.API: _ALL, Component.WORKER: _ALL},
+    "post_tags": {Component.API: _READ},
+    "late_posts": {Component.API: _NOTE, Component.WORKER: _ALL},
     # The api adds what a person says of a target whose answer was lost.
-    "attempts": {Part.API: _ADD, Part.WORKER: _NOTE},
+    "attempts": {Component.API: _ADD, Component.WORKER: _NOTE},
     # No process changes an entry of the audit trail; the worker deletes old ones.
-    "audit_events": {Part.API: _ADD, Part.WORKER: "SELECT, INSERT, DELETE"},
-    "rate_limit_buckets": {Part.WORKER: _NOTE},
-    "rate_limit_slots": {Part.WORKER: _ALL},
-    "revisions": {Part.API: _ADD, Part.WORKER: _NOTE},
-    "idempotency_keys": {Part.API: _NOTE, Part.WORKER: "SELECT, UPDATE, DELETE"},
-    "media_files": {Part.API: _READ, Part.WORKER: "SELECT, INSERT, DELETE"},
-    "media_checks": {Part.API: _ADD, Part.WORKER: "SELECT, UPDATE, DELETE"},
-    "app_setups": {Part.API: _READ, Part.WORKER: _NOTE},
+    "audit_events": {Component.API: _ADD, Component.WORKER: "SELECT, INSERT, DELETE"},
+    "rate_limit_buckets": {Component.WORKER: _NOTE},
+    "rate_limit_slots": {Component.WORKER: _ALL},
+    "revisions": {Component.API: _ADD, Component.WORKER: _NOTE},
+    "idempotency_keys": {Component.API: _NOTE, Component.WORKER: "SELECT, UPDATE, DELETE"},
+    "media_files": {Component.API: _READ, Component.WORKER: "SELECT, INSERT, DELETE"},
+    "media_checks": {Component.API: _ADD, Component.WORKER: "SELECT, UPDATE, DELETE"},
+    "app_setups": {Component.API: _READ, Component.WORKER: _NOTE},
     "pending_connections": {
         # What the worker has sealed is of no use to the api.
-        Part.API: f"{_ADD}, UPDATE (handover, handover_hash, consumed_at, expires_at, wanted)",
-        Part.WORKER: "SELECT, UPDATE, DELETE",
+        Component.API: f"{_ADD}, UPDATE (handover, handover_hash, consumed_at, expires_at, wanted)",
+        Component.WORKER: "SELECT, UPDATE, DELETE",
     },
-    "restores": {Part.API: _READ, Part.WORKER: _READ},
-    "zone_checks": {Part.API: _NOTE, Part.WORKER: _NOTE},
+    "restores": {Component.API: _READ, Component.WORKER: _READ},
+    "zone_checks": {Component.API: _NOTE, Component.WORKER: _NOTE},
 }
 """What each part may do with each table, as GRANT takes it. A new table gets its line here, or nobody can use it.
 
@@ -123,7 +125,11 @@ def set_up_role(connection: Connection, role: Role) -> None:
         f"REVOKE ALL ON SCHEMA public FROM {name}",
         f"GRANT USAGE ON SCHEMA public TO {name}",
         f"REVOKE ALL ON {tables} FROM {name}",
-        *(f"GRANT {rights[role.part]} ON {table} TO {name}" for table, rights in RIGHTS.items() if role.part in rights),
+        *(
+            f"GRANT {rights[role.component]} ON {table} TO {name}"
+            for table, rights in RIGHTS.items()
+            if role.component in rights
+        ),
     ):
         connection.exec_driver_sql(statement)
 
@@ -134,7 +140,7 @@ def _refuse_power(connection: Connection, role: Role, powers: list[str]) -> None
     if connection.scalar(text("SELECT current_user")) == role.name:
         powers.append("the tables' owner")
     if powers:
-        raise RoleError(f"The database role {role.name} may do too much for the {role.part}: {', '.join(powers)}.")
+        raise RoleError(f"The database role {role.name} may do too much for the {role.component}: {', '.join(powers)}.")
 
 
 def scram_verifier(password: str, salt: bytes | None = None) -> str:
@@ -143,5 +149,5 @@ def scram_verifier(password: str, salt: bytes | None = None) -> str:
     salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, _ITERATIONS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
     server = hmac.digest(salted, b"Server Key", "sha256")
-    encoded = [base64.b64encode(part).decode() for part in (salt, stored, server)]
+    encoded = [base64.b64encode(component).decode() for component in (salt, stored, server)]
     return f"SCRAM-SHA-256${_ITERATIONS}:{encoded[0]}${encoded[1]}:{encoded[2]}"

@@ -47,7 +47,7 @@ from store.post_changes import delete_post, lock_post, reopen, resolve, rows_of
 from store.posts import find_post
 from store.rate_limits import Bucket
 from store.revisions import add_revision
-from store.roles import Part, Role
+from store.roles import Component, Role
 from store.vault import Vault, new_key
 from store.workspaces import create_workspace
 from workflows import search_attributes
@@ -60,8 +60,8 @@ SANDBOX_APPS = (
 SANDBOX_APP = {"clientId": PLAY_APP, "clientSecret": PLAY_SECRET}
 """An app that each network of the sandbox knows."""
 ROLES = (
-    Role(Part.API, "socialsyncer_api", secrets.token_urlsafe()),
-    Role(Part.WORKER, "socialsyncer_worker", secrets.token_urlsafe()),
+    Role(Component.API, "socialsyncer_api", secrets.token_urlsafe()),
+    Role(Component.WORKER, "socialsyncer_worker", secrets.token_urlsafe()),
 )
 CLIENT = api_key("key_of_a_test")
 """Who changes posts as the api does."""
@@ -114,9 +114,9 @@ async def new_database(server_url: str) -> str:
     return f"{server_url}/{name}"
 
 
-def url_as(database_url: str, part: Part) -> str:
+def url_as(database_url: str, component: Component) -> str:
     """Return the URL under which a part of the product logs in, as in production."""
-    role = next(role for role in ROLES if role.part is part)
+    role = next(role for role in ROLES if role.component is component)
     return make_url(database_url).set(username=role.name, password=role.password).render_as_string(hide_password=False)
 
 
@@ -397,8 +397,8 @@ async def running_stack(server_url: str, environment: WorkflowEnvironment) -> As
     """Run everything but the worker; tests start and kill workers themselves or use the `stack` fixture's."""
     database_url = await new_database(server_url)
     database = Database(database_url)
-    of_api, of_worker = Database(url_as(database_url, Part.API)), Database(url_as(database_url, Part.WORKER))
-    outcomes = Outcomes(url_as(database_url, Part.API))
+    of_api, of_worker = Database(url_as(database_url, Component.API)), Database(url_as(database_url, Component.WORKER))
+    outcomes = Outcomes(url_as(database_url, Component.API))
     await outcomes.start()
     async with running_sandbox() as sandbox_url, httpx.AsyncClient(timeout=30) as http:
         settings = VaultSettings(

@@ -19,18 +19,18 @@ from benchmarks.proof.cells import (
 )
 from benchmarks.proof.platforms import PLATFORMS
 from benchmarks.proof.posts import Post
-from benchmarks.proof.verdict import Kind
+from benchmarks.proof.verdict import VerdictKind
 
 BEGIN, END = "<!-- proof: what follows is written by the proof itself -->", "<!-- /proof -->"
 
 _MARKS = {
-    Kind.DOUBLE: "D",
-    Kind.EARLY: "E",
-    Kind.LOST: "L",
-    Kind.DISAGREES: "S",
-    Kind.UNEXPECTED: "U",
-    Kind.LIE: "T",
-    Kind.MISSED: "?",
+    VerdictKind.DOUBLE: "D",
+    VerdictKind.EARLY: "E",
+    VerdictKind.LOST: "L",
+    VerdictKind.DISAGREES: "S",
+    VerdictKind.UNEXPECTED: "U",
+    VerdictKind.LIE: "T",
+    VerdictKind.MISSED: "?",
 }
 _COLUMNS = {
     Crash.NONE: "none",
@@ -65,13 +65,13 @@ _PUT_BACK = [*RESTORED, *CLOCKS]
 
 def right(posts: Sequence[Post]) -> bool:
     """Tell whether every post ended as it must."""
-    return bool(posts) and all(post.verdict and post.verdict.kind is Kind.RIGHT for post in posts)
+    return bool(posts) and all(post.verdict and post.verdict.kind is VerdictKind.RIGHT for post in posts)
 
 
 def without_certainty(posts: Sequence[Post]) -> set[str]:
     """Return the ids of the posts that are rightly unconfirmed."""
     # One that its crash missed is run again, and may rest as it is all the same.
-    ended = (post for post in posts if post.verdict and post.verdict.kind in {Kind.RIGHT, Kind.MISSED})
+    ended = (post for post in posts if post.verdict and post.verdict.kind in {VerdictKind.RIGHT, VerdictKind.MISSED})
     return {post.post_id for post in ended if post.status == "unconfirmed" and post.post_id}
 
 
@@ -136,8 +136,8 @@ def _written(lines: Sequence[Sequence[str]]) -> str:
 
 def _entry(posts: Sequence[Post]) -> str:
     kinds = Counter(post.verdict.kind for post in posts if post.verdict)
-    wrong = "".join(f" {count}{_MARKS[kind]}" for kind, count in kinds.items() if kind is not Kind.RIGHT)
-    return f"{kinds[Kind.RIGHT]}{wrong}" if posts else "-"
+    wrong = "".join(f" {count}{_MARKS[kind]}" for kind, count in kinds.items() if kind is not VerdictKind.RIGHT)
+    return f"{kinds[VerdictKind.RIGHT]}{wrong}" if posts else "-"
 
 
 def ends(posts: Sequence[Post]) -> str:
@@ -153,19 +153,19 @@ def totals(posts: Sequence[Post], disagreements: Sequence[str] = ()) -> str:
     """Return the counts, and the verdict as the last line; `disagreements` are what the doctor found in the end."""
     kinds = Counter(post.verdict.kind for post in posts if post.verdict)
     counts = {
-        "doubles": Kind.DOUBLE,
-        "early": Kind.EARLY,
-        "lost": Kind.LOST,
-        "status and reality disagree": Kind.DISAGREES,
-        "ended otherwise than they must": Kind.UNEXPECTED,
-        "untrue to what was told": Kind.LIE,
-        "not struck": Kind.MISSED,
+        "doubles": VerdictKind.DOUBLE,
+        "early": VerdictKind.EARLY,
+        "lost": VerdictKind.LOST,
+        "status and reality disagree": VerdictKind.DISAGREES,
+        "ended otherwise than they must": VerdictKind.UNEXPECTED,
+        "untrue to what was told": VerdictKind.LIE,
+        "not struck": VerdictKind.MISSED,
     }
     told = ", ".join(f"{name} {kinds[kind]} ({_MARKS[kind]})" for name, kind in counts.items())
     proven = right(posts) and not disagreements
     return "\n".join(
         [
-            f"{len(posts)} posts, {kinds[Kind.RIGHT]} right: {told}",
+            f"{len(posts)} posts, {kinds[VerdictKind.RIGHT]} right: {told}",
             f"In the end `socialsyncer doctor` finds {len(disagreements) or 'no'} disagreements",
             "Never twice, never lost: proven." if proven else "NOT proven: see above.",
         ]
@@ -184,7 +184,7 @@ def failures(posts: Sequence[Post]) -> list[str]:
             ]
         )
         for post in posts
-        if post.verdict and post.verdict.kind is not Kind.RIGHT
+        if post.verdict and post.verdict.kind is not VerdictKind.RIGHT
     ]
 
 

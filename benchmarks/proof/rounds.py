@@ -13,7 +13,7 @@ from benchmarks.proof.faults import needs_its_owner, programs
 from benchmarks.proof.platforms import PLATFORMS, api_name_of
 from benchmarks.proof.posts import Client, Post, facts, now
 from benchmarks.proof.product import Product
-from benchmarks.proof.verdict import Kind, judge, shown_of
+from benchmarks.proof.verdict import VerdictKind, judge, shown_of
 
 _ROUND_TIMEOUT_S = 60.0
 """Seconds after which the next crash begins although some posts are still unconfirmed on slow networks."""
@@ -189,12 +189,12 @@ class Proof:
             seen = facts(post, target, shown_of(post.mark, shown), early=_is_early(post, shown))
             post.status, post.public = seen.status, len(seen.public)
             post.verdict = judge(post.cell, seen, post.new_text)
-            if post.verdict.kind is not Kind.RIGHT:
+            if post.verdict.kind is not VerdictKind.RIGHT:
                 post.attempts = await self._client.attempts(post)
             await self._forget_faults(post)
             if not needs_its_owner(post.cell):
                 self._accounts.give_back(post.cell.platform, post.account_id)
-            missed = post.verdict.kind is Kind.MISSED and post.tries < _TRIES
+            missed = post.verdict.kind is VerdictKind.MISSED and post.tries < _TRIES
             (self.run_again if missed else self.posts).append(post)
         self._open = [post for post in self._open if post.verdict is None]
 

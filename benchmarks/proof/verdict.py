@@ -10,7 +10,7 @@ from benchmarks.proof.faults import needs_its_owner
 from benchmarks.proof.platforms import PLATFORMS
 
 
-class Kind(StrEnum):
+class VerdictKind(StrEnum):
     """How a post ended, the worst that is true of it."""
 
     RIGHT = "right"
@@ -56,7 +56,7 @@ class Facts:
 class Verdict:
     """Say how a post ended, and why that is wrong where it is."""
 
-    kind: Kind
+    kind: VerdictKind
     why: str = ""
 
 
@@ -88,22 +88,26 @@ def shown_of(mark: str, shown: Iterable[dict[str, Any]]) -> list[tuple[str, str]
 def judge(cell: Cell, seen: Facts, new_text: str = "") -> Verdict:
     """Return the verdict; `new_text` is what an edit or a change was to make of the post."""
     if max(len(seen.public), seen.shown_while_waiting) > 1:
-        return Verdict(Kind.DOUBLE, f"{max(len(seen.public), seen.shown_while_waiting)} public posts")
+        return Verdict(VerdictKind.DOUBLE, f"{max(len(seen.public), seen.shown_while_waiting)} public posts")
     if seen.early:
-        return Verdict(Kind.EARLY, "public before it was due")
+        return Verdict(VerdictKind.EARLY, "public before it was due")
     if seen.shown_when_canceled is not None and len(seen.public) > seen.shown_when_canceled:
-        return Verdict(Kind.LIE, "published after its cancel was over")
+        return Verdict(VerdictKind.LIE, "published after its cancel was over")
     if seen.status == "failed" and seen.category == "internal" and cell.mode is not Mode.CANCELED:
-        return Verdict(Kind.LOST, "failed with category internal")
+        return Verdict(VerdictKind.LOST, "failed with category internal")
     if disagreement := _disagreement(seen):
-        return Verdict(Kind.DISAGREES, disagreement)
+        return Verdict(VerdictKind.DISAGREES, disagreement)
     if not seen.settled:
-        return Verdict(Kind.LOST, f"still {seen.status} at the end")
+        return Verdict(VerdictKind.LOST, f"still {seen.status} at the end")
     if seen.status not in (wanted := expected(cell, seen)):
-        return Verdict(Kind.UNEXPECTED, f"{seen.status}, not {' or '.join(sorted(wanted))}")
+        return Verdict(VerdictKind.UNEXPECTED, f"{seen.status}, not {' or '.join(sorted(wanted))}")
     if wrong := _wrong_way(cell, seen, new_text):
         return wrong
-    return Verdict(Kind.RIGHT) if seen.struck else Verdict(Kind.MISSED, "not at that point when it was killed")
+    return (
+        Verdict(VerdictKind.RIGHT)
+        if seen.struck
+        else Verdict(VerdictKind.MISSED, "not at that point when it was killed")
+    )
 
 
 def _disagreement(seen: Facts) -> str | None:
@@ -145,19 +149,19 @@ def _wrong_way(cell: Cell, seen: Facts, new_text: str) -> Verdict | None:
         waits = {"held", "unconfirmed"} if seen.crashes & _LOSE_ANSWERS else {"held"}
         if seen.waited_as not in waits:
             return Verdict(
-                Kind.UNEXPECTED, f"it was {seen.waited_as or 'never'} held until its account was reconnected"
+                VerdictKind.UNEXPECTED, f"it was {seen.waited_as or 'never'} held until its account was reconnected"
             )
     if cell.mode in {Mode.CHANGED, Mode.DRAFTED} and {seen.content, *(text for _, text in seen.public)} != {new_text}:
-        return Verdict(Kind.UNEXPECTED, "the change was not made")
+        return Verdict(VerdictKind.UNEXPECTED, "the change was not made")
     if seen.status == "unconfirmed" and not seen.crashes - LOSES_ROWS and cell.fault in _ACCEPTED and not seen.public:
-        return Verdict(Kind.LOST, "the network took it, and does not show it")
+        return Verdict(VerdictKind.LOST, "the network took it, and does not show it")
     return None
 
 
 def _wrong_edit(cell: Cell, seen: Facts, new_text: str) -> Verdict | None:
     shown = seen.public[0][1]
     if shown != seen.content:
-        return Verdict(Kind.DISAGREES, "the API tells another text than the network shows")
+        return Verdict(VerdictKind.DISAGREES, "the API tells another text than the network shows")
     if (shown == new_text) is (cell.fault is Fault.REFUSED):
-        return Verdict(Kind.UNEXPECTED, "the edit was made" if shown == new_text else "the edit was not made")
+        return Verdict(VerdictKind.UNEXPECTED, "the edit was made" if shown == new_text else "the edit was not made")
     return None

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from platforms.base import Connection
 from platforms.bluesky.settings import BlueskyCredentials
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
 from platforms.servers import origin
 
@@ -33,7 +33,7 @@ async def check_server(line: Connection[BlueskyCredentials], did: str) -> None:
     if endpoint is None or origin(endpoint) != origin(line.credentials.service):
         where = f" That is at {origin(endpoint)}; connect it there." if endpoint else ""
         message = f"This server says that it holds the account {did}, but the account's own record does not.{where}"
-        raise PlatformError(Kind.REJECTED, message, code="not_its_server")
+        raise PlatformError(ErrorKind.REJECTED, message, code="not_its_server")
 
 
 async def document_of(line: Connection[BlueskyCredentials], did: str) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def _address(line: Connection[BlueskyCredentials], did: str) -> str:
         # What plays the server plays every host.
         return f"{line.wire.host(PLC)}/{quote(did, safe=':')}"
     if not (web := _WEB.fullmatch(did)):
-        raise PlatformError(Kind.REJECTED, "This server names the account in an unknown way.", code="unknown_did")
+        raise PlatformError(ErrorKind.REJECTED, "This server names the account in an unknown way.", code="unknown_did")
     host = web[1] + (f":{web[2]}" if web[2] else "")
     # A server that the operator lets speak plain http is asked for its own account's document so, too.
     own = urlsplit(line.credentials.service)

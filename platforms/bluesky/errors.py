@@ -7,7 +7,7 @@ import httpx
 
 from domain.rate_limits import Quota
 from platforms.bluesky.rules import POINTS
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.untrusted import wait, wait_until
 from platforms.http.wire import json_of
@@ -30,32 +30,38 @@ _THROTTLED = "Bluesky is limiting how much this account may do right now."
 _TOO_LARGE = "The file is too large for this Bluesky server."
 
 _BY_CODE = {
-    "RateLimitExceeded": (Kind.RATE_LIMITED, _THROTTLED),
-    "DailyLimitExceeded": (Kind.CAPPED, "This account has reached Bluesky's number of videos for one day."),
-    "TooManyOpenUploads": (Kind.RATE_LIMITED, "Bluesky is still busy with this account's other videos."),
-    "InternalServerError": (Kind.TRANSIENT, _SERVER),
-    "UpstreamFailure": (Kind.TRANSIENT, _SERVER),
-    "UpstreamTimeout": (Kind.TRANSIENT, _SERVER),
-    "NotEnoughResources": (Kind.TRANSIENT, _SERVER),
-    "ServiceOverloaded": (Kind.TRANSIENT, _SERVER),
-    "InvalidSwap": (Kind.TRANSIENT, "The Bluesky server was writing something else at that moment."),
-    BLOB_GONE: (Kind.TRANSIENT, "The Bluesky server no longer has the uploaded media."),
-    "UploadNotReady": (Kind.NOT_READY, "Bluesky is still processing the video."),
-    "ExpiredToken": (Kind.AUTH, _RECONNECT),
-    "InvalidToken": (Kind.AUTH, _RECONNECT),
-    "AuthMissing": (Kind.AUTH, _RECONNECT),
-    "AuthenticationRequired": (Kind.AUTH, _RECONNECT),
-    "AuthFactorTokenRequired": (Kind.AUTH, "Bluesky asks for a second factor. Connect with an app password instead."),
-    "AccountTakedown": (Kind.AUTH, "Bluesky has taken this account down. Sign in at Bluesky to appeal."),
-    "AccountSuspended": (Kind.AUTH, "Bluesky has suspended this account. Sign in at Bluesky to see why."),
-    "AccountDeactivated": (Kind.AUTH, "This Bluesky account is deactivated. Activate it at Bluesky."),
-    "UploadForbidden": (Kind.REJECTED, "Bluesky does not let this account upload videos. Verify its email address."),
-    "BlobTooLarge": (Kind.REJECTED, _TOO_LARGE),
-    "PayloadTooLarge": (Kind.REJECTED, _TOO_LARGE),
-    "VideoTooLarge": (Kind.REJECTED, "The video is too large for Bluesky. Give a smaller one."),
-    "VideoTooLong": (Kind.REJECTED, "The video is too long for Bluesky. Give a shorter one."),
-    "BadAspectRatio": (Kind.REJECTED, "The video is too tall or too wide for Bluesky."),
-    "InvalidMimeType": (Kind.REJECTED, "Bluesky does not take this type of file. Give a JPEG, PNG, WebP or MP4."),
+    "RateLimitExceeded": (ErrorKind.RATE_LIMITED, _THROTTLED),
+    "DailyLimitExceeded": (ErrorKind.CAPPED, "This account has reached Bluesky's number of videos for one day."),
+    "TooManyOpenUploads": (ErrorKind.RATE_LIMITED, "Bluesky is still busy with this account's other videos."),
+    "InternalServerError": (ErrorKind.TRANSIENT, _SERVER),
+    "UpstreamFailure": (ErrorKind.TRANSIENT, _SERVER),
+    "UpstreamTimeout": (ErrorKind.TRANSIENT, _SERVER),
+    "NotEnoughResources": (ErrorKind.TRANSIENT, _SERVER),
+    "ServiceOverloaded": (ErrorKind.TRANSIENT, _SERVER),
+    "InvalidSwap": (ErrorKind.TRANSIENT, "The Bluesky server was writing something else at that moment."),
+    BLOB_GONE: (ErrorKind.TRANSIENT, "The Bluesky server no longer has the uploaded media."),
+    "UploadNotReady": (ErrorKind.NOT_READY, "Bluesky is still processing the video."),
+    "ExpiredToken": (ErrorKind.AUTH, _RECONNECT),
+    "InvalidToken": (ErrorKind.AUTH, _RECONNECT),
+    "AuthMissing": (ErrorKind.AUTH, _RECONNECT),
+    "AuthenticationRequired": (ErrorKind.AUTH, _RECONNECT),
+    "AuthFactorTokenRequired": (
+        ErrorKind.AUTH,
+        "Bluesky asks for a second factor. Connect with an app password instead.",
+    ),
+    "AccountTakedown": (ErrorKind.AUTH, "Bluesky has taken this account down. Sign in at Bluesky to appeal."),
+    "AccountSuspended": (ErrorKind.AUTH, "Bluesky has suspended this account. Sign in at Bluesky to see why."),
+    "AccountDeactivated": (ErrorKind.AUTH, "This Bluesky account is deactivated. Activate it at Bluesky."),
+    "UploadForbidden": (
+        ErrorKind.REJECTED,
+        "Bluesky does not let this account upload videos. Verify its email address.",
+    ),
+    "BlobTooLarge": (ErrorKind.REJECTED, _TOO_LARGE),
+    "PayloadTooLarge": (ErrorKind.REJECTED, _TOO_LARGE),
+    "VideoTooLarge": (ErrorKind.REJECTED, "The video is too large for Bluesky. Give a smaller one."),
+    "VideoTooLong": (ErrorKind.REJECTED, "The video is too long for Bluesky. Give a shorter one."),
+    "BadAspectRatio": (ErrorKind.REJECTED, "The video is too tall or too wide for Bluesky."),
+    "InvalidMimeType": (ErrorKind.REJECTED, "Bluesky does not take this type of file. Give a JPEG, PNG, WebP or MP4."),
 }
 """Source: the lexicons' errors; github.com/bluesky-social/atproto packages/pds and packages/xrpc-server."""
 
@@ -76,13 +82,13 @@ def error_of(response: httpx.Response) -> PlatformError:
 
 
 _OF_VIDEOS = (
-    ("exceeded daily upload", Kind.CAPPED, "This account has reached Bluesky's number of videos for one day."),
-    ("unconfirmed_email", Kind.REJECTED, "Bluesky takes videos only of accounts with a confirmed email address."),
-    ("confirm your email", Kind.REJECTED, "Bluesky takes videos only of accounts with a confirmed email address."),
-    ("not old enough", Kind.REJECTED, "Bluesky does not take videos of so new an account yet."),
+    ("exceeded daily upload", ErrorKind.CAPPED, "This account has reached Bluesky's number of videos for one day."),
+    ("unconfirmed_email", ErrorKind.REJECTED, "Bluesky takes videos only of accounts with a confirmed email address."),
+    ("confirm your email", ErrorKind.REJECTED, "Bluesky takes videos only of accounts with a confirmed email address."),
+    ("not old enough", ErrorKind.REJECTED, "Bluesky does not take videos of so new an account yet."),
     (
         "profile_not_found",
-        Kind.REJECTED,
+        ErrorKind.REJECTED,
         "Bluesky's video service does not know this account yet. Set up its profile in the app, and try again.",
     ),
 )
@@ -102,12 +108,12 @@ def video_error_of(response: httpx.Response) -> PlatformError:
     code = str(body.get("error") or job.get("error") or f"http_{response.status_code}")[:64]
     for words, kind, sentence in _OF_VIDEOS:
         if words in said.lower():
-            wait = DAILY_VIDEO_WAIT if kind is Kind.CAPPED else None
+            wait = DAILY_VIDEO_WAIT if kind is ErrorKind.CAPPED else None
             return PlatformError(kind, sentence, code=code, status=response.status_code, retry_after=wait)
-    if response.is_error and (error := error_of(response)).kind is not Kind.AUTH:
+    if response.is_error and (error := error_of(response)).kind is not ErrorKind.AUTH:
         return error
     message = f"Bluesky's video service does not take this account's video: {said.strip() or code}"
-    return PlatformError(Kind.REJECTED, message, code=code, status=response.status_code)
+    return PlatformError(ErrorKind.REJECTED, message, code=code, status=response.status_code)
 
 
 def video_day_used_up() -> PlatformError:
@@ -118,7 +124,9 @@ def video_day_used_up() -> PlatformError:
 
 def unreadable() -> PlatformError:
     """Say that an answer is not what the API promises."""
-    return PlatformError(Kind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer")
+    return PlatformError(
+        ErrorKind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer"
+    )
 
 
 def _code(body: dict[str, Any], said: str) -> str:
@@ -129,30 +137,33 @@ def _code(body: dict[str, Any], said: str) -> str:
     return str(body.get("error") or "")[:64]
 
 
-def _by_status(response: httpx.Response, said: str) -> tuple[Kind, str]:
+def _by_status(response: httpx.Response, said: str) -> tuple[ErrorKind, str]:
     status = response.status_code
     if status == 401:
-        return Kind.AUTH, _RECONNECT
+        return ErrorKind.AUTH, _RECONNECT
     if status == 429:
-        return Kind.RATE_LIMITED, _THROTTLED
+        return ErrorKind.RATE_LIMITED, _THROTTLED
     if status >= 500 or status == 408:
-        return Kind.TRANSIENT, _SERVER
+        return ErrorKind.TRANSIENT, _SERVER
     if status == 413:
-        return Kind.REJECTED, _TOO_LARGE
+        return ErrorKind.REJECTED, _TOO_LARGE
     if response.is_redirect or (status == 404 and not said):
-        return Kind.REJECTED, "There is no Bluesky server at the account's address. Check it and reconnect the account."
-    return Kind.REJECTED, f"Bluesky refused: {said}" if said else f"Bluesky refused with status {status}."
+        return (
+            ErrorKind.REJECTED,
+            "There is no Bluesky server at the account's address. Check it and reconnect the account.",
+        )
+    return ErrorKind.REJECTED, f"Bluesky refused: {said}" if said else f"Bluesky refused with status {status}."
 
 
 def quota_in(response: httpx.Response) -> Quota | None:
     """Return how many records the account's points are enough for."""
-    return quota_from_headers(response, "ratelimit-remaining", _wait(response, Kind.RATE_LIMITED), each=POINTS)
+    return quota_from_headers(response, "ratelimit-remaining", _wait(response, ErrorKind.RATE_LIMITED), each=POINTS)
 
 
-def _wait(response: httpx.Response, kind: Kind) -> timedelta | None:
-    if kind is Kind.CAPPED:
+def _wait(response: httpx.Response, kind: ErrorKind) -> timedelta | None:
+    if kind is ErrorKind.CAPPED:
         return DAILY_VIDEO_WAIT
-    if kind is not Kind.RATE_LIMITED:
+    if kind is not ErrorKind.RATE_LIMITED:
         return None
     asked = wait(response.headers.get("retry-after", ""))
     found = wait_until(response.headers.get("ratelimit-reset", "")) if asked is None else asked

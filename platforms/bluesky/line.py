@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from platforms.base import Connection
 from platforms.bluesky.settings import BlueskyCredentials
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
 from platforms.renewal import Lifetimes, Renewed
 
@@ -81,7 +81,7 @@ async def renew(line: Line) -> Renewed[BlueskyCredentials]:
         try:
             answer = await line.wire.send("POST", "/xrpc/com.atproto.server.refreshSession", headers=headers)
         except PlatformError as error:
-            if error.kind is not Kind.AUTH:
+            if error.kind is not ErrorKind.AUTH:
                 raise
         else:
             return Renewed(_with_session(current, answer), Lifetimes())
@@ -93,13 +93,15 @@ async def renew(line: Line) -> Renewed[BlueskyCredentials]:
 def _with_session(current: BlueskyCredentials, answer: httpx.Response) -> BlueskyCredentials:
     session = json_of(answer)
     if not all(isinstance(session.get(name), str) for name in ("accessJwt", "refreshJwt", "did")):
-        raise PlatformError(Kind.TRANSIENT, "The Bluesky server opened a session without a token.", code="no_session")
+        raise PlatformError(
+            ErrorKind.TRANSIENT, "The Bluesky server opened a session without a token.", code="no_session"
+        )
     if session.get("active") is False:
         state = str(session.get("status") or "not active")
-        raise PlatformError(Kind.AUTH, f"The Bluesky server says that this account is {state}.", code="not_active")
+        raise PlatformError(ErrorKind.AUTH, f"The Bluesky server says that this account is {state}.", code="not_active")
     if current.did is not None and session["did"] != current.did:
         message = "The Bluesky server now says that this is another account. Connect the account again."
-        raise PlatformError(Kind.AUTH, message, code="another_account")
+        raise PlatformError(ErrorKind.AUTH, message, code="another_account")
     return current.model_copy(
         update={
             "access_jwt": SecretStr(session["accessJwt"]),

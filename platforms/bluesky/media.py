@@ -14,9 +14,9 @@ from platforms.bluesky import errors, video
 from platforms.bluesky.line import Line, call
 from platforms.bluesky.rules import MOST_IN_A_ROW, RULES
 from platforms.bluesky.settings import BlueskySettings
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
-from platforms.http.body import Body
+from platforms.http.body import FileBody
 
 BLOB_LIFE = timedelta(minutes=5)
 """How long an uploaded blob is trusted to wait for its record: servers delete unused ones after minutes (lexicon
@@ -93,7 +93,7 @@ class Blobs:
         """Return the uploads of one post's media. Raises PlatformError where one is missing."""
         shown = [self._known.get(f"{part}.{index}", {}) for index in range(len(media))]
         if not all(known.get("blob") for known in shown):
-            raise PlatformError(Kind.TRANSIENT, "Bluesky must be given the media again.", code="no_blob")
+            raise PlatformError(ErrorKind.TRANSIENT, "Bluesky must be given the media again.", code="no_blob")
         return shown
 
     async def _bring(self, name: str, known: Handle, item: Media) -> None:
@@ -134,7 +134,7 @@ class Blobs:
             if await self._judge(name, known, status):
                 return
         message = "Bluesky is still processing the video."
-        raise PlatformError(Kind.NOT_READY, message, code="video_in_progress", retry_after=NEXT_LOOK)
+        raise PlatformError(ErrorKind.NOT_READY, message, code="video_in_progress", retry_after=NEXT_LOOK)
 
     async def _judge(self, name: str, known: Handle, status: Mapping[str, Any]) -> bool:
         """Keep what a job has come to; tells whether it is done. Raises PlatformError where it failed."""
@@ -150,8 +150,8 @@ class Blobs:
         await self._save()
         code = str(status.get("failureCode") or "generic_failure")
         if sentence := _AT_FAULT.get(code):
-            raise PlatformError(Kind.REJECTED, sentence, code=code)
-        error = PlatformError(Kind.TRANSIENT, "Bluesky failed while processing the video.", code=code)
+            raise PlatformError(ErrorKind.REJECTED, sentence, code=code)
+        error = PlatformError(ErrorKind.TRANSIENT, "Bluesky failed while processing the video.", code=code)
         raise error.as_rejected() if known["failures"] > MOST_FAILURES else error
 
     async def _take(self, known: Handle, blob: object) -> None:
@@ -160,8 +160,8 @@ class Blobs:
         known |= {"blob": blob, "at": datetime.now(UTC).isoformat()}
         await self._save()
 
-    def _body(self, file: MediaFile) -> Body:
-        return Body(file, lambda sent: self._sending.heartbeat(f"uploading {sent * 100 // file.size}%"))
+    def _body(self, file: MediaFile) -> FileBody:
+        return FileBody(file, lambda sent: self._sending.heartbeat(f"uploading {sent * 100 // file.size}%"))
 
     async def _save(self) -> None:
         await self._sending.save(self._sending.handles)
@@ -182,7 +182,7 @@ def _check(item: Media, file: MediaFile) -> None:
     [rule] = [rule for rule in RULES.files if rule.kind is item.type]
     if file.content_type not in rule.types:
         message = f"Bluesky takes no {file.content_type}; it takes {', '.join(rule.types)}."
-        raise PlatformError(Kind.REJECTED, message, code="media_type")
+        raise PlatformError(ErrorKind.REJECTED, message, code="media_type")
     if rule.max_bytes and file.size > rule.max_bytes:
         message = f"Bluesky takes {item.type}s of up to {rule.max_bytes:,} bytes; this has {file.size:,}."
-        raise PlatformError(Kind.REJECTED, message, code="media_too_large")
+        raise PlatformError(ErrorKind.REJECTED, message, code="media_too_large")

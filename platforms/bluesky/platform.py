@@ -29,7 +29,7 @@ from platforms.bluesky.text import facets, mentions
 from platforms.bluesky.tid import CLOCKS, tid
 from platforms.bluesky.tokens import TOKENS
 from platforms.bluesky.video import VIDEO_SERVICE
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.thread import ThreadItem, ended_early
@@ -49,8 +49,8 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
     request_id_header = "atproto-request-id"
     # A server is the only writer of its accounts' records and reads its own writes. What is waited for is a request
     # that nobody waits for any more but that is still under way; the record would be the same one anyway.
-    believes_absence_after = timedelta(seconds=5)
-    beside = (PLC, INDEX)
+    read_lag = timedelta(seconds=5)
+    other_base_urls = (PLC, INDEX)
     domains = (VIDEO_SERVICE.removeprefix("https://"),)
     covers = {"card_thumbnail": rules.THUMBNAIL}  # noqa: RUF012
     rules = rules.RULES
@@ -92,7 +92,9 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         """Log in, ask whose session that is, and hold the answer against the account's own document."""
         session = await call(connection, "GET", "com.atproto.server.getSession")
         if not session.get("did"):
-            raise PlatformError(Kind.TRANSIENT, "The Bluesky server did not say whose session it is.", code="no_did")
+            raise PlatformError(
+                ErrorKind.TRANSIENT, "The Bluesky server did not say whose session it is.", code="no_did"
+            )
         await check_server(connection, str(session["did"]))
         return Identity(str(session["did"]), str(session.get("handle") or session["did"]))
 
@@ -104,7 +106,7 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         await blobs.bring(POST, context.draft.media)
         await blobs.bring(CARD, card_picture(context.draft))
 
-    async def choose(self, context: PublishContext[BlueskySettings]) -> None:
+    async def assign_key(self, context: PublishContext[BlueskySettings]) -> None:
         """Choose the record's key."""
         await _key(context, POST)
 
@@ -115,7 +117,9 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         record = _record(context, context.draft.text, key, embed, _reply(context))
         answer = await _put(connection, context, did, key["rkey"], record, public=True)
         if not str(answer.get("uri", "")).startswith("at://"):
-            raise PlatformError(Kind.UNCONFIRMED, "Bluesky answered without the post's name.", code="unreadable_answer")
+            raise PlatformError(
+                ErrorKind.UNCONFIRMED, "Bluesky answered without the post's name.", code="unreadable_answer"
+            )
         if answer.get("cid"):
             # For what follows it; saved with the key of that.
             key["cid"] = str(answer["cid"])
@@ -188,11 +192,13 @@ async def _look_up(line: Line, context: PublishContext[BlueskySettings], text: s
             dids[handle] = str(answer.get("did") or "")
         except PlatformError as error:
             failures[handle] = failures.get(handle, 0) + 1
-            if error.kind is Kind.REJECTED or failures[handle] >= MENTION_TRIES:
+            if error.kind is ErrorKind.REJECTED or failures[handle] >= MENTION_TRIES:
                 dids[handle] = ""
         await context.save(context.handles)
         if handle not in dids:
-            raise PlatformError(Kind.TRANSIENT, "Bluesky could not say whom the text mentions.", code="mention_unknown")
+            raise PlatformError(
+                ErrorKind.TRANSIENT, "Bluesky could not say whom the text mentions.", code="mention_unknown"
+            )
 
 
 async def _key(context: PublishContext[BlueskySettings], name: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from platforms.base import PublishContext
 from platforms.bluesky import errors
 from platforms.bluesky.line import Line, ask, call
 from platforms.bluesky.settings import POST_NAME, BlueskySettings
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
 
 COLLECTION = "app.bsky.feed.post"
@@ -61,15 +61,15 @@ async def _find(line: Line, name: str, setting: str) -> dict[str, Any]:
         return _readable(await call(line, "GET", "com.atproto.repo.getRecord", params=params))
     except PlatformError as error:
         # A server that holds few accounts need not ask Bluesky of others, and may fail to.
-        if error.kind is not Kind.REJECTED and error.code not in errors.UPSTREAM:
+        if error.kind is not ErrorKind.REJECTED and error.code not in errors.UPSTREAM:
             raise
     try:
         return await _indexed(line, repo, rkey)
     except PlatformError as error:
-        if error.kind is not Kind.REJECTED:
+        if error.kind is not ErrorKind.REJECTED:
             raise
         sentence = f"Bluesky does not have the post that {setting} names. Check that it is still there."
-        raise PlatformError(Kind.REJECTED, sentence, code=error.code, status=error.status) from error
+        raise PlatformError(ErrorKind.REJECTED, sentence, code=error.code, status=error.status) from error
 
 
 async def _indexed(line: Line, repo: str, rkey: str) -> dict[str, Any]:
@@ -88,7 +88,7 @@ async def _indexed(line: Line, repo: str, rkey: str) -> dict[str, Any]:
     for post in posts:
         if isinstance(post, dict) and post.get("uri") == uri:
             return {"uri": uri, "cid": post.get("cid"), "value": post.get("record")}
-    raise PlatformError(Kind.REJECTED, "Bluesky does not have this post.", code=errors.RECORD_ABSENT)
+    raise PlatformError(ErrorKind.REJECTED, "Bluesky does not have this post.", code=errors.RECORD_ABSENT)
 
 
 def _root_of(parent: dict[str, Any]) -> Reference:

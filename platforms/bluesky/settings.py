@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints
 
 from platforms.base import WireModel
-from platforms.forms import Form, Language, WebAddress
 from platforms.servers import ServerAddress
+from platforms.text_patterns import Language, TextPattern, WebAddress
 from platforms.thread import ThreadItems
 
 HOSTED = "https://bsky.social"
@@ -24,7 +24,9 @@ Identifier = Annotated[
 POST_NAME = r"^(?:at://|https://bsky\.app/profile/)([^/\s]+)/(?:app\.bsky\.feed\.post|post)/([A-Za-z0-9._:~-]+)/?$"
 """Whose post and which, as programs name it (at://) or as people see it."""
 PostName = Annotated[
-    str, StringConstraints(max_length=2048), Form(POST_NAME, "must be a post's at:// URI or its address at bsky.app")
+    str,
+    StringConstraints(max_length=2048),
+    TextPattern(POST_NAME, "must be a post's at:// URI or its address at bsky.app"),
 ]
 
 

@@ -12,7 +12,7 @@ from platforms.bluesky import errors
 from platforms.bluesky.did import document_of, server_in
 from platforms.bluesky.line import Line, call, open_session
 from platforms.errors import PlatformError
-from platforms.http.body import Body
+from platforms.http.body import FileBody
 from platforms.http.wire import json_of
 
 VIDEO_SERVICE = "https://video.bsky.app"
@@ -48,7 +48,7 @@ async def check_limits(line: Line, size: int) -> None:
         raise errors.video_day_used_up()
 
 
-async def upload(line: Line, body: Body, content_type: str) -> Mapping[str, Any]:
+async def upload(line: Line, body: FileBody, content_type: str) -> Mapping[str, Any]:
     """Give the service a video; return the state of the job that works on it. Raises PlatformError."""
     did = await open_session(line)
     token = await _token(line, f"did:web:{await _host(line, did)}", "com.atproto.repo.uploadBlob")

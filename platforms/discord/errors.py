@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
@@ -20,26 +20,26 @@ _TOKEN = "Discord no longer accepts this bot's token. Connect the account again.
 _WEBHOOK = "Discord does not know this webhook any more. Make a new one and connect it."
 _ACCESS = "The bot may not publish in this channel. Let it view the channel, send messages and attach files."
 
-_CODES: dict[int, tuple[Kind, str]] = {
-    10003: (Kind.AUTH, "Discord does not know this channel, or the bot cannot see it."),
-    10015: (Kind.AUTH, _WEBHOOK),
-    20016: (Kind.RATE_LIMITED, "The channel's slow mode does not let the bot publish yet."),
-    20028: (Kind.RATE_LIMITED, _LIMITED),
-    20029: (Kind.RATE_LIMITED, _LIMITED),
-    40002: (Kind.AUTH, "Discord wants this account to be verified first."),
-    40004: (Kind.REJECTED, "PublishContext messages is switched off at Discord for now."),
-    40005: (Kind.REJECTED, "The files are too large for Discord (10 MB each, 25 MB together)."),
-    40006: (Kind.TRANSIENT, "Discord has switched this off for a while."),
-    50001: (Kind.AUTH, _ACCESS),
-    50006: (Kind.REJECTED, "Discord publishes no empty message."),
-    50008: (Kind.REJECTED, "Discord takes no messages in this kind of channel."),
-    50013: (Kind.AUTH, _ACCESS),
-    50014: (Kind.AUTH, _TOKEN),
-    50024: (Kind.REJECTED, "Discord cannot do this in this kind of channel."),
-    50027: (Kind.AUTH, _WEBHOOK),
-    130000: (Kind.TRANSIENT, "Discord is overloaded."),
-    220001: (Kind.REJECTED, "A forum channel needs threadName or threadId."),
-    240000: (Kind.REJECTED, "Discord refuses a link in this post as harmful."),
+_CODES: dict[int, tuple[ErrorKind, str]] = {
+    10003: (ErrorKind.AUTH, "Discord does not know this channel, or the bot cannot see it."),
+    10015: (ErrorKind.AUTH, _WEBHOOK),
+    20016: (ErrorKind.RATE_LIMITED, "The channel's slow mode does not let the bot publish yet."),
+    20028: (ErrorKind.RATE_LIMITED, _LIMITED),
+    20029: (ErrorKind.RATE_LIMITED, _LIMITED),
+    40002: (ErrorKind.AUTH, "Discord wants this account to be verified first."),
+    40004: (ErrorKind.REJECTED, "PublishContext messages is switched off at Discord for now."),
+    40005: (ErrorKind.REJECTED, "The files are too large for Discord (10 MB each, 25 MB together)."),
+    40006: (ErrorKind.TRANSIENT, "Discord has switched this off for a while."),
+    50001: (ErrorKind.AUTH, _ACCESS),
+    50006: (ErrorKind.REJECTED, "Discord publishes no empty message."),
+    50008: (ErrorKind.REJECTED, "Discord takes no messages in this kind of channel."),
+    50013: (ErrorKind.AUTH, _ACCESS),
+    50014: (ErrorKind.AUTH, _TOKEN),
+    50024: (ErrorKind.REJECTED, "Discord cannot do this in this kind of channel."),
+    50027: (ErrorKind.AUTH, _WEBHOOK),
+    130000: (ErrorKind.TRANSIENT, "Discord is overloaded."),
+    220001: (ErrorKind.REJECTED, "A forum channel needs threadName or threadId."),
+    240000: (ErrorKind.REJECTED, "Discord refuses a link in this post as harmful."),
 }
 """Source: discord.com/developers/docs/topics/opcodes-and-status-codes#json."""
 
@@ -61,25 +61,25 @@ def error_of(response: httpx.Response) -> PlatformError:
         code=str(code) if isinstance(code, int) and code else f"http_{status}",
         status=status,
         request_id=response.headers.get(REQUEST_ID_HEADER),
-        retry_after=_wait(body, response) if kind is Kind.RATE_LIMITED else None,
+        retry_after=_wait(body, response) if kind is ErrorKind.RATE_LIMITED else None,
     )
 
 
-def _meaning(code: int, status: int, body: dict[str, Any]) -> tuple[Kind, str]:
+def _meaning(code: int, status: int, body: dict[str, Any]) -> tuple[ErrorKind, str]:
     if code in _CODES:
         return _CODES[code]
     if status == 429:
-        return Kind.RATE_LIMITED, _LIMITED
+        return ErrorKind.RATE_LIMITED, _LIMITED
     if status >= 500:
-        return Kind.TRANSIENT, _SERVER
+        return ErrorKind.TRANSIENT, _SERVER
     if status == 401:
-        return Kind.AUTH, _TOKEN
+        return ErrorKind.AUTH, _TOKEN
     if status == 413:
         return _CODES[40005]
     said = str(body.get("message") or "")
     if code == INVALID_FORM:
         said = "; ".join(_faults(body.get("errors"))) or said
-    return Kind.REJECTED, f"Discord refused: {said}" if said else f"Discord refused with status {status}."
+    return ErrorKind.REJECTED, f"Discord refused: {said}" if said else f"Discord refused with status {status}."
 
 
 def _faults(tree: Any, path: str = "") -> Iterator[str]:

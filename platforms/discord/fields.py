@@ -7,9 +7,9 @@ from domain.post import Media, MediaType
 from platforms.base import Draft
 from platforms.discord.rules import ALL_BYTES, MEBIBYTE
 from platforms.discord.settings import DiscordSettings, Poll
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
-from platforms.http.multipart import Part, name_in
+from platforms.http.multipart import FilePart, name_in
 
 SUPPRESS_EMBEDS, SUPPRESS_NOTIFICATIONS = 1 << 2, 1 << 12
 
@@ -64,13 +64,13 @@ def of_bot(target_id: str) -> dict[str, Any]:
     return {"nonce": nonce, "enforce_nonce": True}
 
 
-def parts_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> list[Part]:
+def parts_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> list[FilePart]:
     """Return the files as parts of the form. Raises PlatformError(rejected) where together they are too large."""
     if (size := sum(file.size for file in files)) > ALL_BYTES:
         message = f"Discord allows {ALL_BYTES // MEBIBYTE} MB of files in a post; these have {size / MEBIBYTE:,.1f} MB."
-        raise PlatformError(Kind.REJECTED, message, code="files_too_large")
+        raise PlatformError(ErrorKind.REJECTED, message, code="files_too_large")
     return [
-        Part(f"files[{index}]", _filename(item, index, file), file)
+        FilePart(f"files[{index}]", _filename(item, index, file), file)
         for index, (item, file) in enumerate(zip(draft.media, files, strict=True))
     ]
 

@@ -6,7 +6,7 @@ import httpx
 
 from platforms.base import Connection
 from platforms.discord.settings import DiscordCredentials
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.answers import parse
 from platforms.http.wire import json_of, segment
 
@@ -38,7 +38,7 @@ def channel_path(channel: object) -> str:
 async def get(line: Line, path: str, **params: str) -> dict[str, Any]:
     """Read one object. Raises PlatformError where it has no id."""
     answer = await line.wire.send("GET", path, headers=headers_of(line), params=params)
-    return with_id(answer, Kind.TRANSIENT)
+    return with_id(answer, ErrorKind.TRANSIENT)
 
 
 async def messages(line: Line, channel: str, after: str, limit: int) -> list[dict[str, Any]]:
@@ -48,10 +48,10 @@ async def messages(line: Line, channel: str, after: str, limit: int) -> list[dic
     found = parse(answer)
     if isinstance(found, list) and all(isinstance(each, dict) and str(each.get("id")).isdecimal() for each in found):
         return found
-    raise _unreadable(Kind.TRANSIENT)
+    raise _unreadable(ErrorKind.TRANSIENT)
 
 
-def with_id(answer: httpx.Response, otherwise: Kind) -> dict[str, Any]:
+def with_id(answer: httpx.Response, otherwise: ErrorKind) -> dict[str, Any]:
     """Return the object that an answer is about. Raises PlatformError of kind `otherwise` where there is none."""
     body = json_of(answer)
     if isinstance(body.get("id"), str) and body["id"]:
@@ -63,5 +63,5 @@ def _token(line: Line) -> str:
     return line.credentials.access_token.get_secret_value()
 
 
-def _unreadable(kind: Kind) -> PlatformError:
+def _unreadable(kind: ErrorKind) -> PlatformError:
     return PlatformError(kind, "Discord answered in a way that cannot be read.", code="unreadable_answer")

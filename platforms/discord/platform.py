@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.alike import Alike, earliest
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -21,16 +20,17 @@ from platforms.base import (
     Published,
     Unknown,
 )
-from platforms.blind import going_out, what_is_known
 from platforms.discord import errors, rules
 from platforms.discord.fields import body_of, of_bot, of_webhook, parts_of
 from platforms.discord.line import Line, channel_path, get, headers_of, home, messages, with_id
 from platforms.discord.settings import DiscordCredentials, DiscordSettings
-from platforms.errors import Kind, PlatformError
-from platforms.http.multipart import Form, post_form
+from platforms.errors import ErrorKind, PlatformError
+from platforms.http.multipart import MultipartForm, post_form
 from platforms.http.untrusted import moment
+from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.places import CODE, PlaceSetting, is_allowed, not_allowed
 from platforms.rules import Violation
+from platforms.write_only import confirm_from_marker, mark_sending
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Discord's clock may stand behind ours before its own message is not recognised."""
@@ -59,7 +59,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
     request_id_header = errors.REQUEST_ID_HEADER
     sends_files = True
     # Short: within minutes a bot's repeat is harmless by its nonce.
-    believes_absence_after = timedelta(seconds=15)
+    read_lag = timedelta(seconds=15)
     places = (
         PlaceSetting("channelId", "channel_id", str, looked_up=True),
         PlaceSetting("threadId", "thread_id", str, looked_up=True),
@@ -92,7 +92,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
             return Identity(connection.credentials.user_id, name)
         if kind := _NO_MESSAGES.get(int(found.get("type") or 0)):
             message = f"This channel is {kind}, where bots cannot publish messages. Connect another, or a webhook."
-            raise PlatformError(Kind.REJECTED, message, code="channel_type")
+            raise PlatformError(ErrorKind.REJECTED, message, code="channel_type")
         return Identity(found["id"], name)
 
     async def publish(self, connection: Line, context: PublishContext[DiscordSettings]) -> Published:
@@ -103,12 +103,12 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
             files = [await opened.enter_async_context(context.media.open(item)) for item in draft.media]
             parts, own = parts_of(draft, files), of_webhook(draft.settings) if blind else of_bot(context.target_id)
             if files and blind:
-                await opened.enter_async_context(going_out(context))
+                await opened.enter_async_context(mark_sending(context))
             path, query = _where(connection, draft.settings)
             body, headers = body_of(draft, files) | own, headers_of(connection)
             try:
                 if parts:
-                    form = Form({"payload_json": json.dumps(body)}, parts)
+                    form = MultipartForm({"payload_json": json.dumps(body)}, parts)
                     answer = await post_form(connection.wire, path, form, public=True, headers=headers, params=query)
                 else:
                     answer = await connection.wire.send(
@@ -116,7 +116,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
                     )
             except PlatformError as error:
                 raise await _meant(context, error) from error
-            made = with_id(answer, Kind.UNCONFIRMED)
+            made = with_id(answer, ErrorKind.UNCONFIRMED)
         # Not saved: a save that fails must not make a public message look unsent.
         context.handles[CHANNEL] = made.get("channel_id")
         return Published(made["id"], url=None)
@@ -124,7 +124,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
     async def confirm(self, connection: Line, context: PublishContext[DiscordSettings]) -> Finding:
         """Look for a bot's message in its channel; of a webhook's nobody can tell."""
         if connection.credentials.webhook:
-            return await what_is_known(context)
+            return await confirm_from_marker(context)
         if context.handles.get(REMOVED):
             return Unknown(final=True)
         return await _find(connection, context)
@@ -138,7 +138,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
         try:
             place = await get(connection, home(connection))
         except PlatformError as error:
-            if error.kind in {Kind.AUTH, Kind.REJECTED}:
+            if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
                 # Only the address is missing: that is not worth a warning.
                 return published
             raise
@@ -170,12 +170,12 @@ async def _check_channel(line: Line, settings: DiscordSettings) -> None:
     try:
         wanted = await get(line, channel_path(channel))
     except PlatformError as error:
-        if error.kind is not Kind.AUTH or error.status == httpx.codes.UNAUTHORIZED:
+        if error.kind is not ErrorKind.AUTH or error.status == httpx.codes.UNAUTHORIZED:
             raise
         # It is the post that names this channel: the account is not at fault.
         raise error.as_rejected() from error
     if wanted.get("guild_id") is None or wanted["guild_id"] != own.get("guild_id"):
-        raise PlatformError(Kind.REJECTED, not_allowed(line.account.account_id, name, channel), code=CODE)
+        raise PlatformError(ErrorKind.REJECTED, not_allowed(line.account.account_id, name, channel), code=CODE)
 
 
 async def _meant(context: PublishContext[DiscordSettings], error: PlatformError) -> PlatformError:
@@ -206,11 +206,11 @@ async def _find(line: Line, context: PublishContext[DiscordSettings]) -> Finding
     bot = await get(line, "/users/@me")
     channel = str(_channel(line, context.draft.settings))
     newest = since = _snowflake(context.started_at - CLOCKS_APART)
-    alike, seen = list[Alike](), list[dict[str, Any]]()
+    alike, seen = list[MatchingPost](), list[dict[str, Any]]()
     for _ in range(MOST_PAGES):
         page = await messages(line, channel, str(newest), PAGE)
         ours = (str(message["id"]) for message in page if _is_ours(message, bot, context))
-        alike += [Alike(Published(each, url=None), _moment(int(each))) for each in ours]
+        alike += [MatchingPost(Published(each, url=None), _moment(int(each))) for each in ours]
         if len(page) < PAGE:
             seen += page
             break
@@ -220,7 +220,7 @@ async def _find(line: Line, context: PublishContext[DiscordSettings]) -> Finding
         if not alike:
             return Unknown()
     context.handles[CHANNEL] = channel
-    if found := earliest(context, alike):
+    if found := earliest_unclaimed(context, alike):
         return found
     hidden = not seen and await _has_newer(line, channel, since)
     doubtful = any(_may_be_ours(message, bot, context) for message in seen)

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints, model_validator
 
 from platforms.base import WireModel
-from platforms.forms import Form, WebAddress
+from platforms.text_patterns import TextPattern, WebAddress
 
-Snowflake = Annotated[str, Form(r"^[1-9][0-9]{0,19}$", "must be an id of Discord, digits alone")]
+Snowflake = Annotated[str, TextPattern(r"^[1-9][0-9]{0,19}$", "must be an id of Discord, digits alone")]
 
 PollOption = Annotated[str, StringConstraints(min_length=1, max_length=55)]
 

@@ -5,18 +5,22 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import DUPLICATE, Kind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.meta.errors import GONE, Meaning, Refusals, body_of, number
 
 SLOW_DOWN = timedelta(minutes=30)
 """How long to wait after "posting too fast"; Facebook names no time, the figure is ours."""
 
 
-_SERVER = Meaning(Kind.TRANSIENT, "Facebook had an error of its own.")
-_TOO_FAST = Meaning(Kind.RATE_LIMITED, "Facebook says this Page is posting too fast.", wait=SLOW_DOWN)
-_IDENTITY = Meaning(Kind.AUTH, "Facebook wants the Page's owner to confirm who they are. Open Facebook to solve it.")
-_LINK = Meaning(Kind.REJECTED, "Facebook could not read the link. Check that it is public and no facebook.com address.")
-_STANDARDS = Meaning(Kind.REJECTED, "Facebook took this for a breach of its standards and refused it.")
+_SERVER = Meaning(ErrorKind.TRANSIENT, "Facebook had an error of its own.")
+_TOO_FAST = Meaning(ErrorKind.RATE_LIMITED, "Facebook says this Page is posting too fast.", wait=SLOW_DOWN)
+_IDENTITY = Meaning(
+    ErrorKind.AUTH, "Facebook wants the Page's owner to confirm who they are. Open Facebook to solve it."
+)
+_LINK = Meaning(
+    ErrorKind.REJECTED, "Facebook could not read the link. Check that it is public and no facebook.com address."
+)
+_STANDARDS = Meaning(ErrorKind.REJECTED, "Facebook took this for a breach of its standards and refused it.")
 _REEL = "The video does not fit a Facebook reel"
 
 _SUBCODES = {
@@ -29,28 +33,30 @@ _SUBCODES = {
     1609005: _LINK,
     1609008: _LINK,
     2061006: _LINK,
-    1366046: Meaning(Kind.REJECTED, "Facebook takes photos as JPEG or PNG of up to 4 MB."),
-    1366051: Meaning(Kind.REJECTED, "These photos were posted before.", DUPLICATE),
-    2069019: Meaning(Kind.REJECTED, "Facebook cannot read this file."),
+    1366046: Meaning(ErrorKind.REJECTED, "Facebook takes photos as JPEG or PNG of up to 4 MB."),
+    1366051: Meaning(ErrorKind.REJECTED, "These photos were posted before.", DUPLICATE),
+    2069019: Meaning(ErrorKind.REJECTED, "Facebook cannot read this file."),
     1349125: _STANDARDS,
     1346003: _STANDARDS,
     1404102: _STANDARDS,
-    1363040: Meaning(Kind.REJECTED, f"{_REEL}: it must be upright, 9:16."),
-    1363127: Meaning(Kind.REJECTED, f"{_REEL}: it needs at least 540 x 960 pixels."),
-    1363128: Meaning(Kind.REJECTED, f"{_REEL}: it must last 3 to 90 seconds."),
-    1363129: Meaning(Kind.REJECTED, f"{_REEL}: it needs 24 to 60 frames per second."),
-    1404078: Meaning(Kind.AUTH, "Facebook wants this Page to be authorised for publishing. Open the Page to solve it."),
+    1363040: Meaning(ErrorKind.REJECTED, f"{_REEL}: it must be upright, 9:16."),
+    1363127: Meaning(ErrorKind.REJECTED, f"{_REEL}: it needs at least 540 x 960 pixels."),
+    1363128: Meaning(ErrorKind.REJECTED, f"{_REEL}: it must last 3 to 90 seconds."),
+    1363129: Meaning(ErrorKind.REJECTED, f"{_REEL}: it needs 24 to 60 frames per second."),
+    1404078: Meaning(
+        ErrorKind.AUTH, "Facebook wants this Page to be authorised for publishing. Open the Page to solve it."
+    ),
     4854002: _IDENTITY,
     1404112: _IDENTITY,
     1404006: _IDENTITY,
 }
 _CODES: dict[int | str, Meaning] = {
     1390008: _TOO_FAST,
-    389: Meaning(Kind.REJECTED, "Facebook could not fetch the video from its URL. Check that it is public."),
-    382: Meaning(Kind.REJECTED, "The video is too small for Facebook."),
-    6000: Meaning(Kind.REJECTED, "Facebook cannot take in this video. Use MP4 or MOV with H.264 and AAC."),
-    6001: Meaning(Kind.REJECTED, "Facebook cannot take in this video. Use MP4 or MOV with H.264 and AAC."),
-    506: Meaning(Kind.REJECTED, "Facebook refuses a post that repeats the Page's last one.", DUPLICATE),
+    389: Meaning(ErrorKind.REJECTED, "Facebook could not fetch the video from its URL. Check that it is public."),
+    382: Meaning(ErrorKind.REJECTED, "The video is too small for Facebook."),
+    6000: Meaning(ErrorKind.REJECTED, "Facebook cannot take in this video. Use MP4 or MOV with H.264 and AAC."),
+    6001: Meaning(ErrorKind.REJECTED, "Facebook cannot take in this video. Use MP4 or MOV with H.264 and AAC."),
+    506: Meaning(ErrorKind.REJECTED, "Facebook refuses a post that repeats the Page's last one.", DUPLICATE),
 }
 
 WRONG_OFFSET = 1363037
@@ -64,7 +70,7 @@ class WrongOffsetError(PlatformError):
 
     def __init__(self, start: int, end: int, status: int) -> None:
         message = "Facebook wants other bytes of the video."
-        super().__init__(Kind.TRANSIENT, message, code="upload_offset", status=status)
+        super().__init__(ErrorKind.TRANSIENT, message, code="upload_offset", status=status)
         self.start, self.end = start, end
 
 
@@ -85,19 +91,19 @@ def processing_failed(said: str) -> PlatformError:
     """Say that Facebook could not make a video of what it was given."""
     reason = f" It says: {said}" if said else ""
     return PlatformError(
-        Kind.REJECTED, f"Facebook could not process the video.{reason}", code="video_processing_failed"
+        ErrorKind.REJECTED, f"Facebook could not process the video.{reason}", code="video_processing_failed"
     )
 
 
 def kept_as_draft() -> PlatformError:
     """Say that a video was to be public, and that Facebook keeps it as a draft."""
     message = "Facebook keeps this video as a draft instead of publishing it. Publish it in Meta Business Suite."
-    return PlatformError(Kind.REJECTED, message, code="kept_as_draft")
+    return PlatformError(ErrorKind.REJECTED, message, code="kept_as_draft")
 
 
 def still_processing() -> PlatformError:
     """Say that a video was taken, but is not public yet."""
-    return PlatformError(Kind.UNCONFIRMED, "Facebook is still processing the video.", code="video_processing")
+    return PlatformError(ErrorKind.UNCONFIRMED, "Facebook is still processing the video.", code="video_processing")
 
 
 def _wanted(body: dict[str, Any]) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from platforms.base import Draft
-from platforms.facebook.rules import Form
+from platforms.facebook.rules import FacebookPostType
 from platforms.facebook.settings import FacebookSettings
 from platforms.meta.graph import Fields
 
@@ -18,13 +18,13 @@ def feed_fields(draft: Draft[FacebookSettings], photos: list[str]) -> Fields:
     return fields
 
 
-def finish_fields(draft: Draft[FacebookSettings], form: Form, video: dict[str, Any]) -> Fields:
+def finish_fields(draft: Draft[FacebookSettings], post_type: FacebookPostType, video: dict[str, Any]) -> Fields:
     """Return what makes an uploaded video public."""
     settings = draft.settings
-    if form is Form.VIDEO_STORY:
+    if post_type is FacebookPostType.VIDEO_STORY:
         return {"upload_phase": "finish", "video_id": video["id"]}
     fields = {"upload_phase": "finish", **_given({"description": draft.text, "title": settings.title})}
-    if form is Form.REEL:
+    if post_type is FacebookPostType.REEL:
         state = "DRAFT" if settings.draft else "PUBLISHED"
         return {**fields, "video_id": video["id"], "video_state": state}
     fields["upload_session_id"] = video["session"]

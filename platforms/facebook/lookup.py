@@ -3,13 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.facebook.line import GRAPH, Line
 from platforms.facebook.media import photo_ids
 from platforms.facebook.settings import FacebookSettings
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
+from platforms.matching import MatchingPost, earliest_unclaimed
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Facebook's clock may stand behind ours before its own post is not recognised."""
@@ -32,7 +32,7 @@ async def find_post(connection: Line, context: PublishContext[FacebookSettings])
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
     since = context.started_at - CLOCKS_APART
     recent = [post for post in posts if _moment(post["created_time"]) >= since]
-    ours = earliest(context, (_alike(post) for post in recent if _is_ours(post, context)))
+    ours = earliest_unclaimed(context, (_matching_post(post) for post in recent if _is_ours(post, context)))
     # Where even the last of a full page is young, ours may stand on the next.
     return ours or (Unknown() if len(recent) >= PAGE else Absent())
 
@@ -41,12 +41,12 @@ async def find_video(connection: Line, context: PublishContext[FacebookSettings]
     """Look for the post that shows a video among the Page's newest, in case the video itself cannot be read."""
     path = f"/{segment(connection.account.user_id)}/published_posts"
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
-    return earliest(context, (_alike(post) for post in posts if video_id in _media_ids(post)))
+    return earliest_unclaimed(context, (_matching_post(post) for post in posts if video_id in _media_ids(post)))
 
 
-def _alike(post: dict[str, Any]) -> Alike:
+def _matching_post(post: dict[str, Any]) -> MatchingPost:
     url = post.get("permalink_url") or url_of(post["id"])
-    return Alike(Published(str(post["id"]), url), _moment(post["created_time"]))
+    return MatchingPost(Published(str(post["id"]), url), _moment(post["created_time"]))
 
 
 def _is_ours(post: dict[str, Any], context: PublishContext[FacebookSettings]) -> bool:
@@ -78,11 +78,11 @@ async def find_story(connection: Line, context: PublishContext[FacebookSettings]
             return Published(str(story["post_id"]), story.get("url") or url_of(str(story["post_id"])))
     since = context.started_at - CLOCKS_APART
     unnamed = (
-        Alike(Published(str(story.get("post_id")), None), _moment(story.get("creation_time", 0)))
+        MatchingPost(Published(str(story.get("post_id")), None), _moment(story.get("creation_time", 0)))
         for story in stories
         if "media_id" not in story
     )
-    young = earliest(context, (story for story in unnamed if story.made_at >= since))
+    young = earliest_unclaimed(context, (story for story in unnamed if story.made_at >= since))
     return Unknown() if young else Absent()
 
 

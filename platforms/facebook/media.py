@@ -6,14 +6,14 @@ from typing import Any
 
 from domain.post import Media, MediaType
 from platforms.base import PublishContext
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook.errors import WrongOffsetError, is_gone
 from platforms.facebook.line import BASE_URL, DOMAIN, GRAPH, VIDEO_URL, Line
-from platforms.facebook.rules import Form, form_of
+from platforms.facebook.rules import FacebookPostType, post_type_of
 from platforms.facebook.settings import FacebookSettings
 from platforms.files import MediaFile
 from platforms.http import multipart
-from platforms.http.body import Body
+from platforms.http.body import FileBody
 from platforms.http.domains import is_within
 from platforms.http.wire import segment
 from platforms.meta.graph import Answer, Fields, text_of
@@ -21,7 +21,11 @@ from platforms.oauth import second_host
 
 CONCURRENCY = 3
 """How many photos go up at the same time; our choice, Facebook names no number."""
-EDGE = {Form.VIDEO: "videos", Form.REEL: "video_reels", Form.VIDEO_STORY: "video_stories"}
+EDGE = {
+    FacebookPostType.VIDEO: "videos",
+    FacebookPostType.REEL: "video_reels",
+    FacebookPostType.VIDEO_STORY: "video_stories",
+}
 """Where each form of video begins and ends."""
 
 HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
@@ -46,10 +50,10 @@ class Uploads:
 
     async def run(self) -> None:
         """Bring all media to where one request makes them public."""
-        form = form_of(self._sending.draft)
-        if form.is_video:
-            await self._video(form)
-        elif form is not Form.TEXT:
+        post_type = post_type_of(self._sending.draft)
+        if post_type.is_video:
+            await self._video(post_type)
+        elif post_type is not FacebookPostType.TEXT:
             await self._photos()
 
     async def forget(self) -> None:
@@ -79,7 +83,9 @@ class Uploads:
         outcomes = await asyncio.gather(
             *map(bring, *zip(*enumerate(self._sending.draft.media), strict=True)), return_exceptions=True
         )
-        for failure in sorted(filter(None, outcomes), key=lambda error: getattr(error, "kind", None) is Kind.TRANSIENT):
+        for failure in sorted(
+            filter(None, outcomes), key=lambda error: getattr(error, "kind", None) is ErrorKind.TRANSIENT
+        ):
             raise failure
 
     async def _photo(self, item: Media) -> str:
@@ -89,13 +95,13 @@ class Uploads:
         async with self._sending.media.open(item) as file:
             if item.type is MediaType.VIDEO or file.content_type not in _EXTENSION:
                 raise PlatformError(
-                    Kind.REJECTED, f"Facebook takes no {file.content_type} as a photo.", code="media_type"
+                    ErrorKind.REJECTED, f"Facebook takes no {file.content_type} as a photo.", code="media_type"
                 )
             name = f"photo.{_EXTENSION[file.content_type]}"
-            part = multipart.Part("source", name, file)
+            part = multipart.FilePart("source", name, file)
             return text_of(self._line, await GRAPH.post_file(self._line, f"{self._page}/photos", fields, part), "id")
 
-    async def _video(self, form: Form) -> None:
+    async def _video(self, post_type: FacebookPostType) -> None:
         video: dict[str, Any] = self._sending.handles.get("video", {})
         if video.get("done"):
             return
@@ -103,22 +109,22 @@ class Uploads:
         try:
             async with self._sending.media.open(self._sending.draft.media[0]) as file:
                 if video.get("size") != file.size:
-                    video = await self._start(form, file.size)
-                await (self._transfer if form is Form.VIDEO else self._stream)(video, file)
+                    video = await self._start(post_type, file.size)
+                await (self._transfer if post_type is FacebookPostType.VIDEO else self._stream)(video, file)
         except PlatformError as error:
-            if error.kind is not Kind.REJECTED or not going_on:
+            if error.kind is not ErrorKind.REJECTED or not going_on:
                 raise
             # The upload that was begun may have expired: what Facebook refuses once more is at fault itself.
             await self.forget()
-            raise PlatformError(Kind.TRANSIENT, error.message, code=error.code, status=error.status) from error
+            raise PlatformError(ErrorKind.TRANSIENT, error.message, code=error.code, status=error.status) from error
         video["done"] = True
         await self.save()
 
-    async def _start(self, form: Form, size: int) -> dict[str, Any]:
-        fields = {"upload_phase": "start"} | ({"file_size": str(size)} if form is Form.VIDEO else {})
-        answer = await GRAPH.post(self._line, f"{self._page}/{EDGE[form]}", fields)
+    async def _start(self, post_type: FacebookPostType, size: int) -> dict[str, Any]:
+        fields = {"upload_phase": "start"} | ({"file_size": str(size)} if post_type is FacebookPostType.VIDEO else {})
+        answer = await GRAPH.post(self._line, f"{self._page}/{EDGE[post_type]}", fields)
         video: dict[str, Any] = {"id": text_of(self._line, answer, "video_id"), "size": size, "offset": 0}
-        if form is Form.VIDEO:
+        if post_type is FacebookPostType.VIDEO:
             video["session"] = text_of(self._line, answer, "upload_session_id")
             video["end"] = int(answer.get("end_offset", size))
             video["domain"] = answer.get("upload_domain")
@@ -137,7 +143,7 @@ class Uploads:
                 "upload_session_id": video["session"],
                 "start_offset": str(video["offset"]),
             }
-            chunk = multipart.Part("video_file_chunk", "chunk", part)
+            chunk = multipart.FilePart("video_file_chunk", "chunk", part)
             try:
                 answer = await self._send_piece(video, fields, chunk, self._hosts(video))
             except WrongOffsetError as error:
@@ -153,11 +159,13 @@ class Uploads:
             video |= {"offset": wanted, "end": int(answer.get("end_offset", video["size"]))}
             await self.save()
             if not in_step:
-                raise PlatformError(Kind.TRANSIENT, "Facebook wants other bytes of the video.", code="upload_offset")
+                raise PlatformError(
+                    ErrorKind.TRANSIENT, "Facebook wants other bytes of the video.", code="upload_offset"
+                )
             self._tell(video)
 
     async def _send_piece(
-        self, video: dict[str, Any], fields: Fields, chunk: multipart.Part, hosts: list[str]
+        self, video: dict[str, Any], fields: Fields, chunk: multipart.FilePart, hosts: list[str]
     ) -> Answer:
         """Send a piece to the first of these hosts that takes it; the pieces that follow go there, too."""
         host, *others = hosts
@@ -166,7 +174,7 @@ class Uploads:
         except WrongOffsetError:
             raise
         except PlatformError as error:
-            if not others or error.kind not in {Kind.TRANSIENT, Kind.REJECTED}:
+            if not others or error.kind not in {ErrorKind.TRANSIENT, ErrorKind.REJECTED}:
                 raise
             return await self._send_piece(video, fields, chunk, others)
         video["host"] = host
@@ -202,7 +210,7 @@ class Uploads:
             video["offset"] = start + sent
             self._tell(video)
 
-        body = Body(file.part(start, file.size), told)
+        body = FileBody(file.part(start, file.size), told)
         headers = {
             "Authorization": f"OAuth {self._line.credentials.access_token.get_secret_value()}",
             "offset": str(start),

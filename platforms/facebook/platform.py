@@ -6,12 +6,12 @@ from typing import Any
 import httpx
 
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, PublishContext, Published
-from platforms.errors import DUPLICATE, Kind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.facebook import errors, lookup, rules, videos
 from platforms.facebook.fields import feed_fields, finish_fields
 from platforms.facebook.line import API, BASE_URL, DOMAIN, GRAPH, Line
 from platforms.facebook.media import EDGE, Uploads, photo_ids
-from platforms.facebook.rules import Form, form_of
+from platforms.facebook.rules import FacebookPostType, post_type_of
 from platforms.facebook.settings import FacebookCredentials, FacebookSettings
 from platforms.http.wire import segment
 from platforms.meta.comments import add_first_comment
@@ -34,8 +34,8 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
     account_prefix = "fb"
     request_id_header = REQUEST_ID_HEADER
     # Meta promises no consistency between a Page's writes and reads; the figure is our choice.
-    believes_absence_after = timedelta(seconds=60)
-    cleans_files = True  # general knowledge, unverified
+    read_lag = timedelta(seconds=60)
+    strips_metadata = True  # general knowledge, unverified
     rules = rules.RULES
     settings = FacebookSettings
     credentials = FacebookCredentials
@@ -65,9 +65,9 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         try:
             me = await GRAPH.get(connection, "/me", fields="id,name,username,category")
         except PlatformError as error:
-            if error.kind is Kind.REJECTED:
+            if error.kind is ErrorKind.REJECTED:
                 message = "This is no Page's access token. Facebook lets apps publish to Pages only."
-                raise PlatformError(Kind.AUTH, message, code=error.code, status=error.status) from error
+                raise PlatformError(ErrorKind.AUTH, message, code=error.code, status=error.status) from error
             raise
         return Identity(text_of(connection, me, "id"), str(me.get("username") or text_of(connection, me, "name")))
 
@@ -85,33 +85,33 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         try:
             return await self._publish(connection, context)
         except PlatformError as error:
-            if error.kind is Kind.REJECTED and error.code != DUPLICATE and "photos" in context.handles:
+            if error.kind is ErrorKind.REJECTED and error.code != DUPLICATE and "photos" in context.handles:
                 # Photos that no post took are deleted after a while: the next try must upload again.
                 await Uploads(connection, context).forget()
             raise
 
     async def _publish(self, connection: Line, context: PublishContext[FacebookSettings]) -> Published:
-        page, draft, form = f"/{segment(connection.account.user_id)}", context.draft, form_of(context.draft)
-        if form in EDGE:
-            return await _finish(connection, context, form)
-        if form is Form.PHOTO_STORY:
+        page, draft, post_type = f"/{segment(connection.account.user_id)}", context.draft, post_type_of(context.draft)
+        if post_type in EDGE:
+            return await _finish(connection, context, post_type)
+        if post_type is FacebookPostType.PHOTO_STORY:
             fields = {"photo_id": photo_ids(context.handles)[0]}
             story = await GRAPH.post_public(connection, f"{page}/photo_stories", fields)
-            post_id = text_of(connection, story, "post_id", otherwise=Kind.UNCONFIRMED)
+            post_id = text_of(connection, story, "post_id", otherwise=ErrorKind.UNCONFIRMED)
             return Published(post_id, lookup.url_of(post_id))
         fields = feed_fields(draft, photo_ids(context.handles))
         post = await GRAPH.post_public(connection, f"{page}/feed", fields, read="id,permalink_url")
-        return Published(text_of(connection, post, "id", otherwise=Kind.UNCONFIRMED), post.get("permalink_url"))
+        return Published(text_of(connection, post, "id", otherwise=ErrorKind.UNCONFIRMED), post.get("permalink_url"))
 
     async def confirm(self, connection: Line, context: PublishContext[FacebookSettings]) -> Finding:
         """Ask the video itself, else look among the Page's posts or stories. Drafts show nowhere, and hurt nobody."""
-        form = form_of(context.draft)
-        media = context.handles.get("video", {}).get("id") if form.is_video else None
-        if form.is_video and media is None:
+        post_type = post_type_of(context.draft)
+        media = context.handles.get("video", {}).get("id") if post_type.is_video else None
+        if post_type.is_video and media is None:
             return Absent()
-        if form in {Form.VIDEO, Form.REEL}:
+        if post_type in {FacebookPostType.VIDEO, FacebookPostType.REEL}:
             return await videos.find(connection, context)
-        if form.is_story:
+        if post_type.is_story:
             media = media or next(iter(photo_ids(context.handles)), None)
             return await lookup.find_story(connection, context, media) if media else Absent()
         return Absent() if context.draft.settings.draft else await lookup.find_post(connection, context)
@@ -131,19 +131,21 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         return Published(post_id, url, warning=warning)
 
 
-async def _finish(connection: Line, context: PublishContext[FacebookSettings], form: Form) -> Published:
+async def _finish(
+    connection: Line, context: PublishContext[FacebookSettings], post_type: FacebookPostType
+) -> Published:
     video: dict[str, Any] = context.handles.get("video", {})
     if not video.get("done"):
-        raise PlatformError(Kind.TRANSIENT, "Facebook must be given the video again.", code="no_video")
+        raise PlatformError(ErrorKind.TRANSIENT, "Facebook must be given the video again.", code="no_video")
     if not video.get("accepted"):
-        path = f"/{segment(connection.account.user_id)}/{EDGE[form]}"
-        answer = await GRAPH.post_public(connection, path, finish_fields(context.draft, form, video))
-        if form is Form.VIDEO_STORY:
-            post_id = text_of(connection, answer, "post_id", otherwise=Kind.UNCONFIRMED)
+        path = f"/{segment(connection.account.user_id)}/{EDGE[post_type]}"
+        answer = await GRAPH.post_public(connection, path, finish_fields(context.draft, post_type, video))
+        if post_type is FacebookPostType.VIDEO_STORY:
+            post_id = text_of(connection, answer, "post_id", otherwise=ErrorKind.UNCONFIRMED)
             return Published(post_id, lookup.url_of(post_id))
         if answer.get("success") is not True:
             raise PlatformError(
-                Kind.UNCONFIRMED, "Facebook answered in a way that cannot be read.", code="unreadable_answer"
+                ErrorKind.UNCONFIRMED, "Facebook answered in a way that cannot be read.", code="unreadable_answer"
             )
         video["accepted"] = True
         video["post"] = answer.get("post_id")

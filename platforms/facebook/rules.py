@@ -76,7 +76,7 @@ REEL = FileRule(
 VIDEO_STORY = FileRule(MediaType.VIDEO, _VIDEO_TYPES, max_bytes=VIDEO_BYTES, max_seconds=60, source=_REELS_PAGE)
 
 
-class Form(StrEnum):
+class FacebookPostType(StrEnum):
     """What a post becomes on the Page."""
 
     TEXT = "text"
@@ -89,33 +89,33 @@ class Form(StrEnum):
     @property
     def is_story(self) -> bool:
         """Tell whether it is gone after a day and shows no text."""
-        return self in {Form.PHOTO_STORY, Form.VIDEO_STORY}
+        return self in {FacebookPostType.PHOTO_STORY, FacebookPostType.VIDEO_STORY}
 
     @property
     def is_video(self) -> bool:
         """Tell whether a video is uploaded for it."""
-        return self in {Form.VIDEO, Form.REEL, Form.VIDEO_STORY}
+        return self in {FacebookPostType.VIDEO, FacebookPostType.REEL, FacebookPostType.VIDEO_STORY}
 
 
-def form_of(draft: Draft[FacebookSettings]) -> Form:
+def post_type_of(draft: Draft[FacebookSettings]) -> FacebookPostType:
     """Tell what the draft becomes: its settings say story or reel, else its media decide."""
     if not draft.media:
-        return Form.TEXT
+        return FacebookPostType.TEXT
     video = draft.media[0].type is MediaType.VIDEO
     match draft.settings.content_type:
         case "story":
-            return Form.VIDEO_STORY if video else Form.PHOTO_STORY
+            return FacebookPostType.VIDEO_STORY if video else FacebookPostType.PHOTO_STORY
         case "reel":
-            return Form.REEL
-    return Form.VIDEO if video else Form.PHOTOS
+            return FacebookPostType.REEL
+    return FacebookPostType.VIDEO if video else FacebookPostType.PHOTOS
 
 
 def file_rules(draft: Draft[FacebookSettings]) -> tuple[FileRule, ...]:
     """Return what the files of this form of post are held against."""
-    match form_of(draft):
-        case Form.REEL:
+    match post_type_of(draft):
+        case FacebookPostType.REEL:
             return (REEL,)
-        case Form.VIDEO_STORY:
+        case FacebookPostType.VIDEO_STORY:
             return (VIDEO_STORY,)
     return RULES.files
 

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from platforms.base import WireModel
-from platforms.forms import Digits, WebAddress
 from platforms.meta.credentials import MetaCredentials
+from platforms.text_patterns import Digits, WebAddress
 
 TITLE = 255
 """Characters of a video's title; unverified, Facebook only names the error for one that is too long."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.google import operators_fault
 from platforms.http.wire import json_of
 
@@ -18,31 +18,34 @@ PHOTO_FAILURES = frozenset({"PHOTO_FETCH_FAILED", "PHOTO_UPLOAD_FAILED"})
 
 _SERVER = "Google had an error of its own."
 _RECONNECT = "Google no longer accepts this account's connection. Reconnect the account."
-_REASONS: dict[str, tuple[Kind, str]] = {
-    "PHOTO_FETCH_FAILED": (Kind.TRANSIENT, "Google could not fetch the photo from its URL. Check that it is public."),
-    "PHOTO_UPLOAD_FAILED": (Kind.TRANSIENT, "Google failed while taking in the photo."),
+_REASONS: dict[str, tuple[ErrorKind, str]] = {
+    "PHOTO_FETCH_FAILED": (
+        ErrorKind.TRANSIENT,
+        "Google could not fetch the photo from its URL. Check that it is public.",
+    ),
+    "PHOTO_UPLOAD_FAILED": (ErrorKind.TRANSIENT, "Google failed while taking in the photo."),
     "OPERATION_UNSUPPORTED_UNDER_ACCOUNT_CONDITION": (
-        Kind.REJECTED,
+        ErrorKind.REJECTED,
         "Google does not let this profile post in its present state. Sign in to Business Profile to see why.",
     ),
     "LOCATION_DISABLED_FOR_LOCAL_POST_API": (
-        Kind.REJECTED,
+        ErrorKind.REJECTED,
         "Google lets no app post on this location; locations of chains are often closed to it.",
     ),
 }
 _BY_CODE = {"1000": "PHOTO_FETCH_FAILED", "1301": "OPERATION_UNSUPPORTED_UNDER_ACCOUNT_CONDITION"}
 """Numbers that stand in `errorDetails[].code`, heard from clients; Google documents none."""
-_STATUSES: dict[str, tuple[Kind, str]] = {
-    "UNAUTHENTICATED": (Kind.AUTH, _RECONNECT),
+_STATUSES: dict[str, tuple[ErrorKind, str]] = {
+    "UNAUTHENTICATED": (ErrorKind.AUTH, _RECONNECT),
     "PERMISSION_DENIED": (
-        Kind.AUTH,
+        ErrorKind.AUTH,
         "Google does not let this account post here. Check that it still manages the location and the app has access.",
     ),
-    "NOT_FOUND": (Kind.AUTH, "Google does not find this location or post. Connect the location again."),
-    "RESOURCE_EXHAUSTED": (Kind.RATE_LIMITED, "Google is limiting how much this app may do right now."),
-    "UNAVAILABLE": (Kind.TRANSIENT, _SERVER),
-    "INTERNAL": (Kind.TRANSIENT, _SERVER),
-    "DEADLINE_EXCEEDED": (Kind.TRANSIENT, _SERVER),
+    "NOT_FOUND": (ErrorKind.AUTH, "Google does not find this location or post. Connect the location again."),
+    "RESOURCE_EXHAUSTED": (ErrorKind.RATE_LIMITED, "Google is limiting how much this app may do right now."),
+    "UNAVAILABLE": (ErrorKind.TRANSIENT, _SERVER),
+    "INTERNAL": (ErrorKind.TRANSIENT, _SERVER),
+    "DEADLINE_EXCEEDED": (ErrorKind.TRANSIENT, _SERVER),
 }
 _BY_NUMBER = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED"}
 
@@ -62,7 +65,7 @@ def error_of(response: httpx.Response) -> PlatformError:
         sentence,
         code=(reason or f"http_{response.status_code}").lower(),
         status=response.status_code,
-        retry_after=LIMIT_WAIT if kind is Kind.RATE_LIMITED else None,
+        retry_after=LIMIT_WAIT if kind is ErrorKind.RATE_LIMITED else None,
     )
 
 
@@ -76,16 +79,16 @@ def _reason(fault: dict[str, Any]) -> str | None:
     return _BY_CODE.get(code)
 
 
-def _other(status: int, body: dict[str, Any], faults: list[dict[str, Any]]) -> tuple[Kind, str]:
+def _other(status: int, body: dict[str, Any], faults: list[dict[str, Any]]) -> tuple[ErrorKind, str]:
     if status >= 500:
-        return Kind.TRANSIENT, _SERVER
+        return ErrorKind.TRANSIENT, _SERVER
     told = [
         f"{fault['field']}: {fault['message']}" if fault.get("field") else str(fault["message"])
         for fault in faults
         if fault.get("message")
     ]
     said = "; ".join(told) or str(body.get("message") or "")
-    return Kind.REJECTED, f"Google refused: {said}" if said else f"Google refused with status {status}."
+    return ErrorKind.REJECTED, f"Google refused: {said}" if said else f"Google refused with status {status}."
 
 
 def _faults(details: Any) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import httpx
 
 from platforms import oauth
 from platforms.base import Connection
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
 from platforms.http.answers import parse
 from platforms.http.wire import segment
@@ -33,7 +33,7 @@ async def call(
     if isinstance(body, dict):
         return body
     # An empty list of posts is an empty object: what is no object must not pass for one.
-    kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
+    kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
     raise PlatformError(kind, "Google answered in a way that cannot be read.", code="unreadable_answer")
 
 
@@ -55,10 +55,10 @@ async def place(line: Line, wanted: str | None = None) -> tuple[str, str, str]:
     if wanted is None and len(found) > 1:
         several = ", ".join(f"locations/{number} ({title})" for _, number, title in list(found.values())[:10])
         message = f"This Google account manages several locations. Name one as locationId: {several}."
-        raise PlatformError(Kind.AUTH, message, code="several_locations")
+        raise PlatformError(ErrorKind.AUTH, message, code="several_locations")
     if not found:
         message = "Google does not find this location among those that the account manages."
-        raise PlatformError(Kind.AUTH, message, code="no_location")
+        raise PlatformError(ErrorKind.AUTH, message, code="no_location")
     return next(iter(found.values()))
 
 
@@ -85,7 +85,7 @@ async def _locations(line: Line, account: str) -> list[dict[str, Any]]:
     try:
         return await _all(line, LOCATIONS, f"/v1/accounts/{segment(account)}/locations", "locations", **query)
     except PlatformError as error:
-        if error.status not in {httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND} or error.kind is Kind.OPERATOR:
+        if error.status not in {httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND} or error.kind is ErrorKind.OPERATOR:
             raise
         return []
 
@@ -109,7 +109,7 @@ async def parent_of(line: Line, location: str) -> str:
         if error.code != "no_location":
             raise
         message = "Google does not find this location among those that the account manages. Check locationId."
-        raise PlatformError(Kind.REJECTED, message, code=error.code) from error
+        raise PlatformError(ErrorKind.REJECTED, message, code=error.code) from error
     return f"accounts/{account}/locations/{number}"
 
 

@@ -12,7 +12,6 @@ from urllib.parse import quote
 import httpx
 
 from domain.post import MediaType
-from platforms.alike import Alike, earliest
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -26,7 +25,7 @@ from platforms.base import (
     Refused,
     Unknown,
 )
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.googlebusiness import errors, rules
 from platforms.googlebusiness.fields import post_body
 from platforms.googlebusiness.line import (
@@ -45,6 +44,7 @@ from platforms.googlebusiness.line import (
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
 from platforms.googlebusiness.tokens import TOKENS
 from platforms.http.untrusted import moment
+from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.places import PlaceSetting
 from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
@@ -73,9 +73,9 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
     api = ApiVersion("v4")
     account_prefix = "gb"
     # Google promises no consistency for its list of posts, and no key makes a repeat harmless. Our choice.
-    believes_absence_after = timedelta(seconds=90)
-    finds_unaided = True
-    fetches = frozenset({MediaType.IMAGE})
+    read_lag = timedelta(seconds=90)
+    finds_without_handles = True
+    pulls_media = frozenset({MediaType.IMAGE})
     places = (PlaceSetting("locationId", "location_id", str),)
     rules = rules.RULES
     settings = GoogleBusinessSettings
@@ -112,15 +112,15 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
             path = f"/v4/{quote(name)}/localPosts"
             made = await call(connection, "POST", path, public=True, json=body)
         except PlatformError as error:
-            if context.draft.settings.location_id and error.status in {403, 404} and error.kind is Kind.AUTH:
+            if context.draft.settings.location_id and error.status in {403, 404} and error.kind is ErrorKind.AUTH:
                 message = "Google does not let this account post on the location that locationId names."
-                raise PlatformError(Kind.REJECTED, message, code=error.code, status=error.status) from error
-            if error.code.upper() in errors.PHOTO_FAILURES and error.kind is Kind.TRANSIENT:
+                raise PlatformError(ErrorKind.REJECTED, message, code=error.code, status=error.status) from error
+            if error.code.upper() in errors.PHOTO_FAILURES and error.kind is ErrorKind.TRANSIENT:
                 raise await _photo_failed(context, error) from error
             raise
         if not made.get("name"):
             message = "Google answered in a way that cannot be read."
-            raise PlatformError(Kind.UNCONFIRMED, message, code="unreadable_answer")
+            raise PlatformError(ErrorKind.UNCONFIRMED, message, code="unreadable_answer")
         context.handles[POST] = str(made["name"])
         await context.save(context.handles)
         finding = _verdict(made)
@@ -137,7 +137,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
                 return finding
             case Refused(refusal):
                 raise refusal
-        raise PlatformError(Kind.UNCONFIRMED, "Google is still checking the post.", code="processing")
+        raise PlatformError(ErrorKind.UNCONFIRMED, "Google is still checking the post.", code="processing")
 
     async def confirm(self, connection: Line, context: PublishContext[GoogleBusinessSettings]) -> Finding:
         """Ask for Google's verdict; a post whose name was lost is looked for among the location's own."""
@@ -157,7 +157,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         else:
             if not alike:
                 return Unknown()
-        ours = earliest(context, (Alike(_published(post), _created(post)) for post in alike))
+        ours = earliest_unclaimed(context, (MatchingPost(_published(post), _created(post)) for post in alike))
         return _verdict(next(post for post in alike if post["name"] == ours.platform_post_id)) if ours else Absent()
 
     async def complete(
@@ -190,7 +190,7 @@ def _verdict(post: dict[str, Any]) -> Published | Unknown | Refused:
     match post.get("state"):
         case "REJECTED":
             message = "Google rejected this post and shows it to nobody. It gives no reason."
-            return Refused(PlatformError(Kind.REJECTED, message, code="rejected"))
+            return Refused(PlatformError(ErrorKind.REJECTED, message, code="rejected"))
         case "LIVE" | "RECURRING":
             return _published(post)
     # PROCESSING, SCHEDULED, a state that is not named: nobody sees it yet.

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from platforms.base import WireModel
-from platforms.forms import Form, Language, WebAddress
 from platforms.oauth import OAuthCredentials
+from platforms.text_patterns import Language, TextPattern, WebAddress
 
 
 def _last_part(name: str) -> str:
@@ -15,11 +15,11 @@ def _last_part(name: str) -> str:
 
 
 AccountName = Annotated[
-    str, Form(r"^(accounts/)?\d{1,30}$", "must be an account such as accounts/123"), AfterValidator(_last_part)
+    str, TextPattern(r"^(accounts/)?\d{1,30}$", "must be an account such as accounts/123"), AfterValidator(_last_part)
 ]
 LocationName = Annotated[
     str,
-    Form(r"^((accounts/\d{1,30}/)?locations/)?\d{1,30}$", "must be a location such as locations/123"),
+    TextPattern(r"^((accounts/\d{1,30}/)?locations/)?\d{1,30}$", "must be a location such as locations/123"),
     AfterValidator(_last_part),
 ]
 

@@ -8,7 +8,7 @@ PIECE_BYTES = 256 * 1024
 """What is held in memory of each file that is sent; our choice."""
 
 
-class Body:
+class FileBody:
     """Be a file as a body that can be sent more than once; `told` hears how many bytes have gone out."""
 
     def __init__(self, file: MediaFile, told: Callable[[int], None] = lambda _: None) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import PIECE_BYTES
 from platforms.http.wire import Wire
@@ -28,7 +28,7 @@ def name_in(url: str, *, takes_utf8: bool = False) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FilePart:
     """Be one file of a form, under the form field's name."""
 
     name: str
@@ -36,10 +36,10 @@ class Part:
     file: MediaFile
 
 
-class Form:
+class MultipartForm:
     """The body of a request, which can be sent more than once. No name may hold quotes or line ends."""
 
-    def __init__(self, fields: Mapping[str, str], parts: Sequence[Part]) -> None:
+    def __init__(self, fields: Mapping[str, str], parts: Sequence[FilePart]) -> None:
         self._boundary = secrets.token_hex(16)
         self._fields = "".join(
             f'--{self._boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
@@ -71,7 +71,7 @@ class Form:
         self.handed_over = True
         yield self._end
 
-    def _head(self, part: Part) -> bytes:
+    def _head(self, part: FilePart) -> bytes:
         return (
             f'--{self._boundary}\r\nContent-Disposition: form-data; name="{part.name}"; filename="{part.filename}"\r\n'
             f"Content-Type: {part.file.content_type}\r\n\r\n"
@@ -79,7 +79,13 @@ class Form:
 
 
 async def post_form(
-    wire: Wire, path: str, form: Form, *, public: bool = False, headers: Mapping[str, str] | None = None, **options: Any
+    wire: Wire,
+    path: str,
+    form: MultipartForm,
+    *,
+    public: bool = False,
+    headers: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> httpx.Response:
     """Post a form as `Wire.send` posts anything; one that broke off before its end surely had no effect.
 
@@ -90,6 +96,6 @@ async def post_form(
             "POST", path, public=public, headers={**(headers or {}), **form.headers}, content=form, **options
         )
     except PlatformError as error:
-        if error.kind is Kind.UNCONFIRMED and error.status is None and not form.handed_over:
-            raise PlatformError(Kind.TRANSIENT, error.message, code=error.code) from error
+        if error.kind is ErrorKind.UNCONFIRMED and error.status is None and not form.handed_over:
+            raise PlatformError(ErrorKind.TRANSIENT, error.message, code=error.code) from error
         raise

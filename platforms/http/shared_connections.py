@@ -7,7 +7,7 @@ from typing import cast
 import httpx
 
 from domain.shares import Exhausted, Share, Shares
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 
 MOST_CONNECTIONS = 80
 """Requests under way at the same time; fewer than the pool below has connections."""
@@ -50,7 +50,7 @@ class SharedConnections(httpx.AsyncBaseTransport):
             except Exhausted as short:
                 if asyncio.get_running_loop().time() >= deadline:
                     message = "Servers of this workspace's accounts are slow; this post goes on after others."
-                    raise PlatformError(Kind.TRANSIENT, message, code="servers_busy") from short
+                    raise PlatformError(ErrorKind.TRANSIENT, message, code="servers_busy") from short
             await asyncio.sleep(_ASK_AGAIN_S)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import structlog
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of
 
 log = structlog.get_logger(__name__)
@@ -23,7 +23,9 @@ OF_THE_APP = frozenset({"invalid_client", "unauthorized_client", "unsupported_gr
 """Codes of RFC 6749 that speak of the app or of how it asks, not of the account's grant."""
 UNREADABLE = "unreadable_answer"
 
-_NOT_THE_ACCOUNTS = frozenset({Kind.TRANSIENT, Kind.NOT_READY, Kind.RATE_LIMITED, Kind.CAPPED, Kind.OPERATOR})
+_NOT_THE_ACCOUNTS = frozenset(
+    {ErrorKind.TRANSIENT, ErrorKind.NOT_READY, ErrorKind.RATE_LIMITED, ErrorKind.CAPPED, ErrorKind.OPERATOR}
+)
 
 
 def refuses_grant(answer: Answer) -> bool:
@@ -56,10 +58,10 @@ def refusal_of(wire: Wire, response: httpx.Response, is_dead: IsDead = refuses_g
     code = _code(answer) or (UNREADABLE if response.is_success else f"http_{status}")
     if is_dead(answer):
         message = f"{label} no longer accepts this account's connection. Reconnect the account."
-        return PlatformError(Kind.AUTH, message, code=code, status=status)
+        return PlatformError(ErrorKind.AUTH, message, code=code, status=status)
     if code in OF_THE_APP or status == httpx.codes.UNAUTHORIZED:
         message = f"{label} does not accept this service's client id and secret. Check the app's credentials."
-        return PlatformError(Kind.OPERATOR, message, code=code, status=status)
+        return PlatformError(ErrorKind.OPERATOR, message, code=code, status=status)
     own = wire.error_of(response)
     if not response.is_success and own.kind in _NOT_THE_ACCOUNTS:
         return own
@@ -67,7 +69,7 @@ def refusal_of(wire: Wire, response: httpx.Response, is_dead: IsDead = refuses_g
         # Either the request was wrong, which is a mistake of ours, or the network has changed.
         log.warning("token_endpoint.refused", platform=label, status=status, code=code)
     message = f"{label} could not renew the account's access right now."
-    return PlatformError(Kind.TRANSIENT, message, code=code, status=status)
+    return PlatformError(ErrorKind.TRANSIENT, message, code=code, status=status)
 
 
 def _code(answer: Answer) -> str | None:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.errors import LONGEST_CODE, Kind, PlatformError
+from platforms.errors import LONGEST_CODE, ErrorKind, PlatformError
 from platforms.http import answers, timeouts
 from platforms.http.body import Fenced
 from platforms.http.domains import is_within
@@ -109,23 +109,25 @@ class Wire:
         except httpx.InvalidURL as error:
             # Part of it is what a person or the network named, a control character in it for one. Nothing is sent.
             message = f"{self.label} cannot be asked about what is named in this post."
-            raise PlatformError(Kind.REJECTED, message, code="invalid_address") from error
+            raise PlatformError(ErrorKind.REJECTED, message, code="invalid_address") from error
         started = time.monotonic()
         self.has_gone_public |= public
         try:
             response = await self._answer(request, fence)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             self._note(method, None, started)
-            raise PlatformError(Kind.TRANSIENT, f"{self.label} could not be reached.", code="unreachable") from error
+            raise PlatformError(
+                ErrorKind.TRANSIENT, f"{self.label} could not be reached.", code="unreachable"
+            ) from error
         except (httpx.HTTPError, TimeoutError) as error:
             self._note(method, None, started)
-            kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
+            kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
             raise PlatformError(kind, f"{self.label} did not answer.", code=_code_of(error)) from error
         self._note(method, response, started, public=public)
         if response.is_success or response.status_code in accept:
             return response
         refusal = (error_of or self.error_of)(response)
-        if public and response.status_code >= 500 and refusal.kind in {Kind.TRANSIENT, Kind.NOT_READY}:
+        if public and response.status_code >= 500 and refusal.kind in {ErrorKind.TRANSIENT, ErrorKind.NOT_READY}:
             raise refusal.as_unconfirmed()
         raise refusal
 
@@ -146,7 +148,7 @@ class Wire:
         carries_token = any(name.lower() == "authorization" for name in headers)
         if url.scheme != "https" or url.userinfo or (carries_token and not is_within(url.host, self.domains)):
             message = f"{self.label} named an address that is not called: it is not https, or not {self.label}'s own."
-            raise PlatformError(Kind.REJECTED, message, code="address_refused")
+            raise PlatformError(ErrorKind.REJECTED, message, code="address_refused")
         return url
 
     async def _answer(

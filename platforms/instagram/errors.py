@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.meta.errors import GONE, Meaning, Refusals
 
 DAILY_CAP_WAIT = timedelta(hours=6)
@@ -16,43 +16,49 @@ _TAGS = "Instagram refused the tagged people. Check their user names and their n
 _DAY = "This account has reached Instagram's number of posts for one day."
 
 _SUBCODES = {
-    2207001: Meaning(Kind.TRANSIENT, _SERVER),
-    2207003: Meaning(Kind.TRANSIENT, "Instagram took too long to fetch the media from its URL."),
-    2207006: Meaning(Kind.TRANSIENT, "Instagram no longer has the uploaded media."),
-    2207008: Meaning(Kind.TRANSIENT, "Instagram cannot find the uploaded media yet."),
-    2207020: Meaning(Kind.TRANSIENT, "The upload at Instagram expired before it was published."),
-    2207032: Meaning(Kind.TRANSIENT, _UPLOAD),
-    2207052: Meaning(Kind.TRANSIENT, _FETCH),
-    2207053: Meaning(Kind.TRANSIENT, _UPLOAD),
-    2207082: Meaning(Kind.TRANSIENT, _UPLOAD),
-    2207027: Meaning(Kind.NOT_READY, "Instagram is still processing the media."),
-    2207042: Meaning(Kind.CAPPED, _DAY, wait=DAILY_CAP_WAIT),
-    2207050: Meaning(Kind.AUTH, "Instagram has restricted this account. Open the Instagram app to solve it."),
-    2207051: Meaning(Kind.REJECTED, "Instagram took this for spam and blocked it. Look into the Instagram app."),
-    2207004: Meaning(Kind.REJECTED, "The image is too large for Instagram (8 MB)."),
-    2207005: Meaning(Kind.REJECTED, "Instagram does not take this image format. Use JPEG."),
-    2207009: Meaning(Kind.REJECTED, "The image is too tall or too wide for Instagram (3:4 to 1.91:1)."),
-    2207010: Meaning(Kind.REJECTED, "The caption is too long for Instagram."),
-    2207023: Meaning(Kind.REJECTED, "Instagram does not know this type of media."),
-    2207026: Meaning(Kind.REJECTED, "Instagram does not take this video format. Use MP4 or MOV with H.264 and AAC."),
-    2207085: Meaning(Kind.REJECTED, "Instagram does not take this video format. Use MP4 or MOV with H.264 and AAC."),
-    2207028: Meaning(Kind.REJECTED, "An Instagram carousel takes 2 to 10 items."),
-    2207035: Meaning(Kind.REJECTED, _TAGS),
-    2207036: Meaning(Kind.REJECTED, _TAGS),
-    2207037: Meaning(Kind.REJECTED, _TAGS),
-    2207040: Meaning(Kind.REJECTED, _TAGS),
-    2207057: Meaning(Kind.REJECTED, "thumbOffset lies outside the video."),
-    2207081: Meaning(Kind.REJECTED, "This account cannot publish trial reels."),
+    2207001: Meaning(ErrorKind.TRANSIENT, _SERVER),
+    2207003: Meaning(ErrorKind.TRANSIENT, "Instagram took too long to fetch the media from its URL."),
+    2207006: Meaning(ErrorKind.TRANSIENT, "Instagram no longer has the uploaded media."),
+    2207008: Meaning(ErrorKind.TRANSIENT, "Instagram cannot find the uploaded media yet."),
+    2207020: Meaning(ErrorKind.TRANSIENT, "The upload at Instagram expired before it was published."),
+    2207032: Meaning(ErrorKind.TRANSIENT, _UPLOAD),
+    2207052: Meaning(ErrorKind.TRANSIENT, _FETCH),
+    2207053: Meaning(ErrorKind.TRANSIENT, _UPLOAD),
+    2207082: Meaning(ErrorKind.TRANSIENT, _UPLOAD),
+    2207027: Meaning(ErrorKind.NOT_READY, "Instagram is still processing the media."),
+    2207042: Meaning(ErrorKind.CAPPED, _DAY, wait=DAILY_CAP_WAIT),
+    2207050: Meaning(ErrorKind.AUTH, "Instagram has restricted this account. Open the Instagram app to solve it."),
+    2207051: Meaning(ErrorKind.REJECTED, "Instagram took this for spam and blocked it. Look into the Instagram app."),
+    2207004: Meaning(ErrorKind.REJECTED, "The image is too large for Instagram (8 MB)."),
+    2207005: Meaning(ErrorKind.REJECTED, "Instagram does not take this image format. Use JPEG."),
+    2207009: Meaning(ErrorKind.REJECTED, "The image is too tall or too wide for Instagram (3:4 to 1.91:1)."),
+    2207010: Meaning(ErrorKind.REJECTED, "The caption is too long for Instagram."),
+    2207023: Meaning(ErrorKind.REJECTED, "Instagram does not know this type of media."),
+    2207026: Meaning(
+        ErrorKind.REJECTED, "Instagram does not take this video format. Use MP4 or MOV with H.264 and AAC."
+    ),
+    2207085: Meaning(
+        ErrorKind.REJECTED, "Instagram does not take this video format. Use MP4 or MOV with H.264 and AAC."
+    ),
+    2207028: Meaning(ErrorKind.REJECTED, "An Instagram carousel takes 2 to 10 items."),
+    2207035: Meaning(ErrorKind.REJECTED, _TAGS),
+    2207036: Meaning(ErrorKind.REJECTED, _TAGS),
+    2207037: Meaning(ErrorKind.REJECTED, _TAGS),
+    2207040: Meaning(ErrorKind.REJECTED, _TAGS),
+    2207057: Meaning(ErrorKind.REJECTED, "thumbOffset lies outside the video."),
+    2207081: Meaning(ErrorKind.REJECTED, "This account cannot publish trial reels."),
 }
 _CODES: dict[int | str, Meaning] = {
-    -2: Meaning(Kind.TRANSIENT, _UPLOAD),
-    24: Meaning(Kind.TRANSIENT, _UPLOAD),
-    9004: Meaning(Kind.TRANSIENT, _FETCH),
-    9007: Meaning(Kind.NOT_READY, "Instagram is still processing the media."),
-    9: Meaning(Kind.CAPPED, _DAY, wait=DAILY_CAP_WAIT),
+    -2: Meaning(ErrorKind.TRANSIENT, _UPLOAD),
+    24: Meaning(ErrorKind.TRANSIENT, _UPLOAD),
+    9004: Meaning(ErrorKind.TRANSIENT, _FETCH),
+    9007: Meaning(ErrorKind.NOT_READY, "Instagram is still processing the media."),
+    9: Meaning(ErrorKind.CAPPED, _DAY, wait=DAILY_CAP_WAIT),
 }
 _WORDS = {
-    "business account": Meaning(Kind.AUTH, "Instagram publishes only for professional (business or creator) accounts.")
+    "business account": Meaning(
+        ErrorKind.AUTH, "Instagram publishes only for professional (business or creator) accounts."
+    )
 }
 error_of = Refusals("Instagram", subcodes=_SUBCODES, codes=_CODES, words=_WORDS).error_of
 
@@ -65,7 +71,7 @@ def processing_error(status: str) -> PlatformError:
     """Map what a failed container says of itself."""
     found = re.search(r"\b2207\d{3}\b", status)
     code = found[0] if found else "unexplained"
-    meaning = _SUBCODES.get(int(code) if found else 0, Meaning(Kind.TRANSIENT, _UPLOAD))
+    meaning = _SUBCODES.get(int(code) if found else 0, Meaning(ErrorKind.TRANSIENT, _UPLOAD))
     return PlatformError(meaning.kind, meaning.sentence, code=code)
 
 

@@ -5,14 +5,18 @@ from collections.abc import Mapping
 
 from domain.post import MediaType
 from platforms.base import Draft
-from platforms.instagram.rules import Form, form_of
+from platforms.instagram.rules import InstagramPostType, post_type_of
 from platforms.instagram.settings import InstagramSettings
 from platforms.meta.graph import Fields
 
 
 def of_items(draft: Draft[InstagramSettings]) -> list[Fields]:
     """Return what makes the containers of a carousel's items; none for every other form."""
-    return [_of_item(draft, index) for index in range(len(draft.media))] if form_of(draft) is Form.CAROUSEL else []
+    return (
+        [_of_item(draft, index) for index in range(len(draft.media))]
+        if post_type_of(draft) is InstagramPostType.CAROUSEL
+        else []
+    )
 
 
 def _of_item(draft: Draft[InstagramSettings], index: int) -> Fields:
@@ -32,14 +36,14 @@ def of_post(draft: Draft[InstagramSettings], items: list[str]) -> Fields:
         "collaborators": settings.collaborators or None,
         "location_id": settings.location_id,
     }
-    match form_of(draft):
-        case Form.IMAGE:
+    match post_type_of(draft):
+        case InstagramPostType.IMAGE:
             return _encode({**_media(draft, 0), **caption})
-        case Form.CAROUSEL:
+        case InstagramPostType.CAROUSEL:
             return _encode({"media_type": "CAROUSEL", "children": ",".join(items), **caption})
-        case Form.STORY:
+        case InstagramPostType.STORY:
             return _encode({"media_type": "STORIES", **_media(draft, 0), **label, "alt_text": None})
-        case Form.REEL:
+        case InstagramPostType.REEL:
             trial = settings.trial_params
             return _encode(
                 {

@@ -7,7 +7,6 @@ import httpx
 
 from domain.post import MediaType
 from domain.rate_limits import Quota
-from platforms.alike import Alike, earliest
 from platforms.base import (
     AccountFacts,
     Draft,
@@ -18,14 +17,15 @@ from platforms.base import (
     Published,
     ReportsQuota,
 )
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.instagram import errors, fields, rules
 from platforms.instagram.line import API, CONTAINERS, GRAPH, Line, renew
-from platforms.instagram.rules import Form, form_of
+from platforms.instagram.rules import InstagramPostType, post_type_of
 from platforms.instagram.settings import InstagramCredentials, InstagramSettings
 from platforms.instagram.tokens import TOKENS
+from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.meta.comments import add_first_comment
 from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
@@ -50,7 +50,7 @@ class Instagram(
     api = API
     account_prefix = "ig"
     request_id_header = REQUEST_ID_HEADER
-    fetches = frozenset({MediaType.IMAGE, MediaType.VIDEO})
+    pulls_media = frozenset({MediaType.IMAGE, MediaType.VIDEO})
     covers = {"instagram_thumbnail": rules.COVER, "reel_cover": rules.COVER}  # noqa: RUF012
     rules = rules.RULES
     settings = InstagramSettings
@@ -63,7 +63,7 @@ class Instagram(
 
     def file_rules(self, draft: Draft[InstagramSettings], account: AccountFacts) -> tuple[FileRule, ...]:
         """Return the rules of files; stories have their own."""
-        return rules.STORY_FILES if form_of(draft) is Form.STORY else rules.RULES.files
+        return rules.STORY_FILES if post_type_of(draft) is InstagramPostType.STORY else rules.RULES.files
 
     def refusal_applies(self, code: str, credentials: InstagramCredentials, draft: Draft[InstagramSettings]) -> bool:
         """Return whether a refusal of the app also stops this draft: a missing proof only accounts without one."""
@@ -82,7 +82,7 @@ class Instagram(
         me = await GRAPH.get(connection, "/me", fields="id,user_id,username")
         user_id = connection.credentials.user_id or me.get("user_id")
         if not user_id or not me.get("username"):
-            raise PlatformError(Kind.TRANSIENT, "Instagram did not say whose token this is.", code="no_identity")
+            raise PlatformError(ErrorKind.TRANSIENT, "Instagram did not say whose token this is.", code="no_identity")
         return Identity(user_id=str(user_id), username=str(me["username"]))
 
     async def quota(self, connection: Line) -> Quota:
@@ -125,7 +125,7 @@ class Instagram(
 
 async def _find(connection: Line, context: PublishContext[InstagramSettings], since: datetime) -> Published | None:
     """Find the post by its caption; a story shows none."""
-    story = form_of(context.draft) is Form.STORY
+    story = post_type_of(context.draft) is InstagramPostType.STORY
     edge = f"/{segment(connection.account.user_id)}/{'stories' if story else 'media'}"
     newest = await GRAPH.get_list(connection, edge, fields=MEDIA_FIELDS, limit="50")
 
@@ -134,11 +134,11 @@ async def _find(connection: Line, context: PublishContext[InstagramSettings], si
         same = story or str(media.get("caption") or "").split() == context.draft.text.split()
         return same and _timestamp(media) >= since - CLOCKS_APART
 
-    return earliest(context, map(_alike, filter(ours, newest)))
+    return earliest_unclaimed(context, map(_matching_post, filter(ours, newest)))
 
 
-def _alike(media: dict[str, Any]) -> Alike:
-    return Alike(Published(str(media["id"]), media.get("permalink")), _timestamp(media))
+def _matching_post(media: dict[str, Any]) -> MatchingPost:
+    return MatchingPost(Published(str(media["id"]), media.get("permalink")), _timestamp(media))
 
 
 def _timestamp(media: dict[str, Any]) -> datetime:

@@ -75,7 +75,7 @@ _REELS_ONLY = ("share_to_feed", "audio_name", "thumb_offset", "instagram_thumbna
 _NOT_ON_STORIES = ("collaborators", "first_comment", "location_id")
 
 
-class Form(StrEnum):
+class InstagramPostType(StrEnum):
     """What a post becomes on Instagram."""
 
     IMAGE = "image"
@@ -84,13 +84,13 @@ class Form(StrEnum):
     STORY = "story"
 
 
-def form_of(draft: Draft[InstagramSettings]) -> Form:
+def post_type_of(draft: Draft[InstagramSettings]) -> InstagramPostType:
     """Tell what the draft becomes: its settings say story, else its media decide."""
     if draft.settings.content_type == "story":
-        return Form.STORY
+        return InstagramPostType.STORY
     if len(draft.media) > 1:
-        return Form.CAROUSEL
-    return Form.REEL if draft.media[0].type is MediaType.VIDEO else Form.IMAGE
+        return InstagramPostType.CAROUSEL
+    return InstagramPostType.REEL if draft.media[0].type is MediaType.VIDEO else InstagramPostType.IMAGE
 
 
 def check(label: str, draft: Draft[InstagramSettings]) -> list[Violation]:
@@ -103,26 +103,26 @@ def check(label: str, draft: Draft[InstagramSettings]) -> list[Violation]:
             found.append(Violation("content", f"{label} allows {limit} {unit} in a caption; this has {count}"))
     if not draft.media:
         return found
-    form = form_of(draft)
-    if form is Form.STORY and len(draft.media) > 1:
+    post_type = post_type_of(draft)
+    if post_type is InstagramPostType.STORY and len(draft.media) > 1:
         found.append(
             Violation("mediaItems", f"{label} stories take exactly 1 image or video; this has {len(draft.media)}")
         )
-    return found + _check_settings(label, draft, form) + _check_tags(label, draft)
+    return found + _check_settings(label, draft, post_type) + _check_tags(label, draft)
 
 
-def _check_settings(label: str, draft: Draft[InstagramSettings], form: Form) -> list[Violation]:
+def _check_settings(label: str, draft: Draft[InstagramSettings], post_type: InstagramPostType) -> list[Violation]:
     settings = draft.settings
     given = {name for name in InstagramSettings.model_fields if getattr(settings, name) not in (None, [])}
     found = [
         setting(to_camel(name), f"{label} takes {to_camel(name)} only with a reel (a post of one video)")
         for name in _REELS_ONLY
-        if name in given and form is not Form.REEL
+        if name in given and post_type is not InstagramPostType.REEL
     ]
     found += [
         setting(to_camel(name), f"{label} stories do not take {to_camel(name)}")
         for name in _NOT_ON_STORIES
-        if name in given and form is Form.STORY
+        if name in given and post_type is InstagramPostType.STORY
     ]
     if {"instagram_thumbnail", "reel_cover"} <= given:
         found.append(setting("reelCover", "instagramThumbnail and reelCover are the same cover; give one of them"))
@@ -134,7 +134,9 @@ def _check_tags(label: str, draft: Draft[InstagramSettings]) -> list[Violation]:
     for number, tag in enumerate(draft.settings.user_tags):
         if tag.media_index >= len(draft.media):
             found.append(setting(("userTags", number, "mediaIndex"), "There is no media item of this index"))
-        elif draft.media[tag.media_index].type is MediaType.IMAGE and form_of(draft) is not Form.STORY:
+        elif (
+            draft.media[tag.media_index].type is MediaType.IMAGE and post_type_of(draft) is not InstagramPostType.STORY
+        ):
             found += [
                 setting(("userTags", number, axis), f"{label} needs x and y for a tag on an image")
                 for axis, value in (("x", tag.x), ("y", tag.y))

@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from platforms.base import WireModel
-from platforms.forms import Digits, Form, WebAddress
 from platforms.meta.credentials import MetaCredentials
+from platforms.text_patterns import Digits, TextPattern, WebAddress
 
 Username = Annotated[
     str,
     StringConstraints(max_length=31),
-    Form(r"^@?[A-Za-z0-9._]+$", "must be a user name: letters, digits, dots and underscores"),
+    TextPattern(r"^@?[A-Za-z0-9._]+$", "must be a user name: letters, digits, dots and underscores"),
     AfterValidator(lambda name: name.removeprefix("@")),
 ]
 

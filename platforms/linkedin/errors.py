@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import DUPLICATE, Kind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.http.wire import json_of
 
 REQUEST_ID_HEADER = "x-li-uuid"
@@ -32,16 +32,19 @@ _URN = re.compile(r"urn:li:(?:share|ugcPost|activity):\d+")
 _VERSION = "LinkedIn has withdrawn the version of its API that is spoken here. The operator must set a newer one."
 _PERMISSION = "LinkedIn does not allow this: the account lacks a permission or its role on the page. Reconnect it."
 _BY_CODE = {
-    "MEDIA_ASSET_WAITING_UPLOAD": (Kind.NOT_READY, "LinkedIn is still processing the media."),
-    "EXPIRED_UPLOAD_URL": (Kind.TRANSIENT, "The upload at LinkedIn expired before it was complete."),
-    "MEDIA_ASSET_PROCESSING_FAILED": (Kind.REJECTED, "LinkedIn could not process the media. Export the file again."),
-    "INVALID_IMAGE_ID": (Kind.REJECTED, "LinkedIn does not take this image. Give a JPEG, PNG or GIF."),
-    "NONEXISTENT_VERSION": (Kind.OPERATOR, _VERSION),
-    "VERSION_MISSING": (Kind.OPERATOR, _VERSION),
-    "ACCESS_DENIED": (Kind.AUTH, _PERMISSION),
-    "FIELD_LENGTH_TOO_LONG": (Kind.REJECTED, "A text of the post is too long for LinkedIn. Shorten it."),
-    "INVALID_VALUE_BLANK_FIELD": (Kind.REJECTED, "LinkedIn does not publish a post without a text here."),
-    "CONFLICT": (Kind.TRANSIENT, "LinkedIn was working on the same thing already."),
+    "MEDIA_ASSET_WAITING_UPLOAD": (ErrorKind.NOT_READY, "LinkedIn is still processing the media."),
+    "EXPIRED_UPLOAD_URL": (ErrorKind.TRANSIENT, "The upload at LinkedIn expired before it was complete."),
+    "MEDIA_ASSET_PROCESSING_FAILED": (
+        ErrorKind.REJECTED,
+        "LinkedIn could not process the media. Export the file again.",
+    ),
+    "INVALID_IMAGE_ID": (ErrorKind.REJECTED, "LinkedIn does not take this image. Give a JPEG, PNG or GIF."),
+    "NONEXISTENT_VERSION": (ErrorKind.OPERATOR, _VERSION),
+    "VERSION_MISSING": (ErrorKind.OPERATOR, _VERSION),
+    "ACCESS_DENIED": (ErrorKind.AUTH, _PERMISSION),
+    "FIELD_LENGTH_TOO_LONG": (ErrorKind.REJECTED, "A text of the post is too long for LinkedIn. Shorten it."),
+    "INVALID_VALUE_BLANK_FIELD": (ErrorKind.REJECTED, "LinkedIn does not publish a post without a text here."),
+    "CONFLICT": (ErrorKind.TRANSIENT, "LinkedIn was working on the same thing already."),
 }
 _WAITED_FOR = frozenset({"MEDIA_ASSET_WAITING_UPLOAD", "MEDIA_ASSET_PROCESSING_FAILED"})
 NO_PRODUCT, NO_COMMENTS = "no_product", "no_comments"
@@ -72,14 +75,14 @@ _PRODUCTS = {
     ),
 }
 _BY_STATUS = {
-    401: (Kind.AUTH, "LinkedIn no longer accepts this account's connection. Reconnect the account."),
-    403: (Kind.AUTH, _PERMISSION),
-    408: (Kind.TRANSIENT, "LinkedIn had an error of its own."),
+    401: (ErrorKind.AUTH, "LinkedIn no longer accepts this account's connection. Reconnect the account."),
+    403: (ErrorKind.AUTH, _PERMISSION),
+    408: (ErrorKind.TRANSIENT, "LinkedIn had an error of its own."),
     409: _BY_CODE["CONFLICT"],
-    413: (Kind.REJECTED, "The file is too large for LinkedIn."),
-    415: (Kind.REJECTED, "LinkedIn does not take this kind of file."),
+    413: (ErrorKind.REJECTED, "The file is too large for LinkedIn."),
+    415: (ErrorKind.REJECTED, "LinkedIn does not take this kind of file."),
     426: _BY_CODE["NONEXISTENT_VERSION"],
-    429: (Kind.RATE_LIMITED, "LinkedIn is limiting how much this account may do right now."),
+    429: (ErrorKind.RATE_LIMITED, "LinkedIn is limiting how much this account may do right now."),
 }
 """Source: learn.microsoft.com/en-us/linkedin/shared/api-guide/concepts/error-handling and the pages of the APIs."""
 
@@ -90,33 +93,36 @@ def error_of(response: httpx.Response) -> PlatformError:
     said = str(body.get("message") or "")
     code = str(body.get("code") or _nested_code(body) or f"http_{status}")
     if urn := _URN.search(said) if "duplicate" in said.lower() else None:
-        code, kind = DUPLICATE, Kind.REJECTED
+        code, kind = DUPLICATE, ErrorKind.REJECTED
         sentence = f"LinkedIn refuses a post that repeats {urn[0]} of this account."
     elif status == 429 and _OF_THE_DAY in said:
         kind, sentence = (
-            Kind.CAPPED,
+            ErrorKind.CAPPED,
             "This account, or the app behind this service, has used up LinkedIn's quota of the day.",
         )
     elif status == 429 and _UNVERIFIED_MEMBER in said.lower():
         kind, sentence = (
-            Kind.CAPPED,
+            ErrorKind.CAPPED,
             "LinkedIn lets members whose identity is not verified share little in a day. Verify it at LinkedIn.",
         )
     elif _FORBIDDEN_MEDIUM.search(said):
-        code, kind = FORBIDDEN_MEDIUM, Kind.NOT_READY
+        code, kind = FORBIDDEN_MEDIUM, ErrorKind.NOT_READY
         sentence = "LinkedIn forbids the media that were uploaded for the post."
     elif any(words in said.lower() for words in _STILL_WORKING):
         code = code if code in _WAITED_FOR else "MEDIA_ASSET_WAITING_UPLOAD"
         kind, sentence = _BY_CODE["MEDIA_ASSET_WAITING_UPLOAD"]
     elif lacking := _LACKING.search(said) if status == 403 else None:
-        code, kind = _lacking(lacking["posts"], lacking["media"]), Kind.OPERATOR
+        code, kind = _lacking(lacking["posts"], lacking["media"]), ErrorKind.OPERATOR
         sentence = _PRODUCTS.get(code, _PRODUCTS[NO_PRODUCT])
     elif known := _BY_CODE.get(code) or _BY_STATUS.get(status):
         kind, sentence = known
     elif status >= 500 or "Unable to obtain activity" in said:
-        kind, sentence = Kind.TRANSIENT, "LinkedIn had an error of its own."
+        kind, sentence = ErrorKind.TRANSIENT, "LinkedIn had an error of its own."
     else:
-        kind, sentence = Kind.REJECTED, f"LinkedIn refused: {said}" if said else "LinkedIn refused without a reason."
+        kind, sentence = (
+            ErrorKind.REJECTED,
+            f"LinkedIn refused: {said}" if said else "LinkedIn refused without a reason.",
+        )
     return PlatformError(
         kind,
         sentence,
@@ -164,8 +170,11 @@ def of_author(error: PlatformError, *, is_page: bool, named: str | None) -> Plat
             f"LinkedIn lets this service's app upload no {lacking[1]} for {who}. Ask LinkedIn for the product "
             "Community Management."
         )
-    elif named and error.kind is Kind.AUTH and error.status == httpx.codes.FORBIDDEN:
-        kind, sentence = Kind.REJECTED, f"LinkedIn does not let this member post for {named}. Check organizationUrn."
+    elif named and error.kind is ErrorKind.AUTH and error.status == httpx.codes.FORBIDDEN:
+        kind, sentence = (
+            ErrorKind.REJECTED,
+            f"LinkedIn does not let this member post for {named}. Check organizationUrn.",
+        )
     else:
         return error
     return PlatformError(kind, sentence, code=code, status=error.status, request_id=error.request_id)
@@ -177,10 +186,10 @@ def duplicate_of(error: PlatformError) -> str | None:
     return found[0] if found else None
 
 
-def _wait(kind: Kind) -> timedelta | None:
-    if kind is Kind.NOT_READY:
+def _wait(kind: ErrorKind) -> timedelta | None:
+    if kind is ErrorKind.NOT_READY:
         return MEDIA_WAIT
-    if kind is not Kind.CAPPED:
+    if kind is not ErrorKind.CAPPED:
         # LinkedIn's page says of throttles that are not the day's that they pass within minutes.
         return None
     # Its days end at midnight UTC; source: the same page.

@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from platforms.alike import Alike, earliest
 from platforms.base import PublishContext, Published
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import json_of
 from platforms.linkedin.line import Line, call
 from platforms.linkedin.little import little
 from platforms.linkedin.settings import LinkedInSettings
+from platforms.matching import MatchingPost, earliest_unclaimed
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far LinkedIn's clock may stand behind ours before its own post is not recognised."""
@@ -32,7 +32,7 @@ async def find(line: Line, context: PublishContext[LinkedInSettings], author: st
     query: dict[str, str | int] = {"q": "author", "author": author, "count": PAGE, "sortBy": "CREATED"}
     posts = json_of(await call(line, "GET", "/rest/posts", params=query)).get("elements")
     if not isinstance(posts, list):
-        raise PlatformError(Kind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
+        raise PlatformError(ErrorKind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
     since = datetime.fromisoformat(context.handles["sentAt"]) - CLOCKS_APART
     text = _letters(little(context.draft.text))
     uploads = {upload.get("urn") for upload in context.handles.get("media", {}).values()}
@@ -42,7 +42,9 @@ async def find(line: Line, context: PublishContext[LinkedInSettings], author: st
         shows = not uploads or bool(_urns(post.get("content")) & uploads)
         return same and shows and post.get("lifecycleState") in _SHOWN
 
-    return earliest(context, (Alike(published(str(post["id"])), _made_at(post)) for post in filter(ours, posts)))
+    return earliest_unclaimed(
+        context, (MatchingPost(published(str(post["id"])), _made_at(post)) for post in filter(ours, posts))
+    )
 
 
 def _letters(commentary: str) -> str:

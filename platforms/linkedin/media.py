@@ -10,9 +10,9 @@ import httpx
 
 from domain.post import Media, MediaType
 from platforms.base import Draft, PublishContext
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
-from platforms.http.body import Body
+from platforms.http.body import FileBody
 from platforms.http.wire import json_of, segment
 from platforms.linkedin.errors import MEDIA_WAIT
 from platforms.linkedin.line import Line, call
@@ -126,7 +126,7 @@ class Uploads:
         path = f"/rest/{_EDGE[item.type]}?action=initializeUpload"
         value = json_of(await call(self._line, "POST", path, json=body)).get("value")
         if not isinstance(value, dict) or not value:
-            raise PlatformError(Kind.TRANSIENT, "LinkedIn began no upload.", code="unreadable_answer")
+            raise PlatformError(ErrorKind.TRANSIENT, "LinkedIn began no upload.", code="unreadable_answer")
         return value
 
     async def _put_part(self, url: str, part: MediaFile) -> str:
@@ -143,7 +143,7 @@ class Uploads:
         return str(answer.headers.get("etag", "")).strip('"')
 
     async def _put(self, url: str, file: MediaFile, headers: Mapping[str, str]) -> httpx.Response:
-        body = Body(file)
+        body = FileBody(file)
         headers = {**headers, "Content-Type": "application/octet-stream", **body.headers}
         return await self._line.wire.send("PUT", url, content=body, headers=headers)
 
@@ -155,10 +155,10 @@ class Uploads:
             del self._known[name]
             await self._save()
             message = f"LinkedIn could not process the {item.type}. {reason}".rstrip()
-            raise PlatformError(Kind.REJECTED, message, code="MEDIA_ASSET_PROCESSING_FAILED")
+            raise PlatformError(ErrorKind.REJECTED, message, code="MEDIA_ASSET_PROCESSING_FAILED")
         if state != "AVAILABLE":
             message = "LinkedIn is still processing the media."
-            raise PlatformError(Kind.NOT_READY, message, code=state.lower(), retry_after=wait)
+            raise PlatformError(ErrorKind.NOT_READY, message, code=state.lower(), retry_after=wait)
         handle["stage"] = Stage.READY
         await self._save()
 

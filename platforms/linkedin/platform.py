@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from platforms.afterwards import FIRST_COMMENT, once
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, PublishContext, Published, Unknown
-from platforms.errors import PASSING, Kind, PlatformError
+from platforms.errors import PASSING, ErrorKind, PlatformError
+from platforms.follow_up import FIRST_COMMENT, run_once
 from platforms.http.wire import json_of, segment
 from platforms.linkedin import errors, lookup, rules
 from platforms.linkedin.fields import post_body
@@ -47,7 +47,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
     account_prefix = "li"
     request_id_header = errors.REQUEST_ID_HEADER
     # Short, because the repeat is refused with the first post's name: it is what confirms, and must come in time.
-    believes_absence_after = timedelta(seconds=10)
+    read_lag = timedelta(seconds=10)
     places = (PlaceSetting("organizationUrn", "organization_urn", "urn:li:organization:{}".format),)
     rules = rules.RULES
     settings = LinkedInSettings
@@ -85,10 +85,12 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         if page is None:
             member = json_of(await call(connection, "GET", "/v2/userinfo"))
             if not member.get("sub"):
-                raise PlatformError(Kind.TRANSIENT, "LinkedIn did not say whose token this is.", code="no_identity")
+                raise PlatformError(
+                    ErrorKind.TRANSIENT, "LinkedIn did not say whose token this is.", code="no_identity"
+                )
             return Identity(str(member["sub"]), str(member.get("name") or member["sub"]))
         if not await _may_post(connection, page):
-            raise PlatformError(Kind.AUTH, f"This LinkedIn member may not post for {page}.", code="no_role")
+            raise PlatformError(ErrorKind.AUTH, f"This LinkedIn member may not post for {page}.", code="no_role")
         number = page.rpartition(":")[2]
         return Identity(number, await _name_of(connection, number))
 
@@ -105,7 +107,9 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         uploads = Uploads(connection, context, author)
         repeated = SENT_AT in handles
         if repeated and _too_late(context):
-            raise PlatformError(Kind.UNCONFIRMED, "LinkedIn was asked too long ago to be asked again.", code="too_late")
+            raise PlatformError(
+                ErrorKind.UNCONFIRMED, "LinkedIn was asked too long ago to be asked again.", code="too_late"
+            )
         if not repeated:
             handles[SENT_AT] = datetime.now(UTC).isoformat()
             await context.save(handles)
@@ -115,11 +119,11 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         except PlatformError as error:
             if repeated and (first := errors.duplicate_of(error)):
                 if first in context.taken:
-                    raise PlatformError(Kind.REJECTED, error.message, code="repeats_another") from error
+                    raise PlatformError(ErrorKind.REJECTED, error.message, code="repeats_another") from error
                 return await _seen(connection, first, author, error)
             if error.status == httpx.codes.CONFLICT:
                 raise error.as_unconfirmed() from error
-            if error.kind is not Kind.UNCONFIRMED and not repeated:
+            if error.kind is not ErrorKind.UNCONFIRMED and not repeated:
                 del handles[SENT_AT]
                 await context.save(handles)
             error = await _judged_media(context, uploads, error)
@@ -127,7 +131,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         urn = answer.headers.get("x-restli-id")
         if not urn:
             raise PlatformError(
-                Kind.UNCONFIRMED, "LinkedIn did not name the post.", code="no_id", status=answer.status_code
+                ErrorKind.UNCONFIRMED, "LinkedIn did not name the post.", code="no_id", status=answer.status_code
             )
         return published(urn)
 
@@ -156,7 +160,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         if not text:
             return done
         body = {"actor": author_of(connection, context), "object": urn, "message": {"text": text}}
-        warning = await once(connection, context, FIRST_COMMENT, lambda: _comment(connection, urn, body))
+        warning = await run_once(connection, context, FIRST_COMMENT, lambda: _comment(connection, urn, body))
         return replace(done, warning=" ".join(filter(None, dict.fromkeys([done.warning, warning]))) or None)
 
 
@@ -187,7 +191,7 @@ async def _comment(line: Line, urn: str, body: dict[str, Any]) -> None:
         try:
             await call(line, "POST", f"/v2{path}", public=True, json=body)
         except PlatformError as error:
-            if error.kind is Kind.UNCONFIRMED or error.kind in PASSING:
+            if error.kind is ErrorKind.UNCONFIRMED or error.kind in PASSING:
                 raise
             raise refusal from error
 
@@ -216,7 +220,7 @@ async def _judged_media(
         context.handles["forbidden"] = context.handles.get("forbidden", 0) + 1
         await context.save(context.handles)
         error = error.as_rejected() if context.handles["forbidden"] >= FORBIDDEN_TRIES else error
-    if error.code in errors.USELESS_MEDIA and error.kind is not Kind.NOT_READY:
+    if error.code in errors.USELESS_MEDIA and error.kind is not ErrorKind.NOT_READY:
         await uploads.drop()
     return error
 
@@ -235,7 +239,7 @@ async def _seen(line: Line, urn: str, author: str, error: PlatformError) -> Publ
     except PlatformError as unread:
         if unread.status == httpx.codes.NOT_FOUND:
             message = "LinkedIn refuses the post as a repeat of one that it does not have."
-            raise PlatformError(Kind.UNCONFIRMED, message, code="repeats_a_ghost", status=error.status) from unread
+            raise PlatformError(ErrorKind.UNCONFIRMED, message, code="repeats_a_ghost", status=error.status) from unread
         if unread.status != httpx.codes.FORBIDDEN:
             raise unread.as_unconfirmed() from unread
         return replace(published(urn), warning="LinkedIn does not let this app check whether the post is public.")
@@ -255,11 +259,11 @@ async def _of_author(error: PlatformError, line: Line, context: PublishContext[L
     """
     page = context.draft.settings.organization_urn or line.credentials.organization_urn
     named = page if page != line.credentials.organization_urn else None
-    if page and error.kind is Kind.OPERATOR and error.status == httpx.codes.FORBIDDEN:
+    if page and error.kind is ErrorKind.OPERATOR and error.status == httpx.codes.FORBIDDEN:
         with suppress(PlatformError):
             if not await _may_post(line, page):
                 message = f"This LinkedIn member may not post for {page}."
-                error = PlatformError(Kind.AUTH, message, code="no_role", status=error.status)
+                error = PlatformError(ErrorKind.AUTH, message, code="no_role", status=error.status)
     return errors.of_author(error, is_page=bool(page), named=named)
 
 

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from platforms.base import WireModel
-from platforms.forms import Form, WebAddress
 from platforms.oauth import OAuthCredentials
+from platforms.text_patterns import TextPattern, WebAddress
 
-OrganizationUrn = Annotated[str, Form(r"^urn:li:organization:\d+$", "must be like urn:li:organization:123")]
+OrganizationUrn = Annotated[str, TextPattern(r"^urn:li:organization:\d+$", "must be like urn:li:organization:123")]
 
 TITLE, DESCRIPTION, COMMENT = 400, 4086, 1250
 """Characters of an article's title and description and of a comment; general knowledge, unverified."""
@@ -89,5 +89,5 @@ class LinkedInCredentials(OAuthCredentials):
     """Hold a member's token (60 days); `organization_urn` makes the account a company page that the member runs."""
 
     organization_urn: OrganizationUrn | None = None
-    api_version: Annotated[str, Form(r"^\d{6}$", "must be a version such as 202601")] | None = None
+    api_version: Annotated[str, TextPattern(r"^\d{6}$", "must be a version such as 202601")] | None = None
     """LinkedIn's version (YYYYMM) to speak instead of ours: each is withdrawn about a year after its release."""

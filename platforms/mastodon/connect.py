@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, ValidationError
 
 from platforms.connect import Candidate, Connector, Grant, Line
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of
 from platforms.mastodon.settings import MastodonCredentials
 from platforms.registered_apps import App
@@ -50,7 +50,7 @@ class MastodonConnector(Connector[MastodonCredentials]):
         client_id, secret = made.get("client_id"), made.get("client_secret")
         if not isinstance(client_id, str) or not client_id or not isinstance(secret, str):
             host = urlsplit(wire.base_url).netloc
-            raise PlatformError(Kind.TRANSIENT, f"{host} registered no app.", code="unreadable_answer")
+            raise PlatformError(ErrorKind.TRANSIENT, f"{host} registered no app.", code="unreadable_answer")
         return App(client_id, SecretStr(secret))
 
     def credentials(self, app: App, grant: Grant, **more: Any) -> MastodonCredentials:

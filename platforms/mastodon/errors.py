@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.untrusted import wait, wait_until
 from platforms.http.wire import json_of
@@ -20,11 +20,16 @@ _RECONNECT = "The Mastodon server no longer accepts this account's connection. R
 _OF_THE_ACCOUNT = ("pending", "disabled", "suspended", "authorized scopes", "invalid credentials", "confirm")
 """Parts of what a 403 says of an account or its token; others say it of a post: empty, too large, of a wrong type."""
 _MEANINGS = (
-    ("have not finished processing", Kind.NOT_READY, MEDIA_NOT_READY, "The server is still processing the media."),
+    ("have not finished processing", ErrorKind.NOT_READY, MEDIA_NOT_READY, "The server is still processing the media."),
     # The one wording is of current servers, the other is unverified.
-    ("not found or already attached", Kind.TRANSIENT, MEDIA_GONE, "The server no longer has the uploaded media."),
-    ("requires an authenticated user", Kind.AUTH, "app_token", "This token is an app's own. Connect with a user's."),
-    ("could not be found", Kind.TRANSIENT, MEDIA_GONE, "The server no longer has the uploaded media."),
+    ("not found or already attached", ErrorKind.TRANSIENT, MEDIA_GONE, "The server no longer has the uploaded media."),
+    (
+        "requires an authenticated user",
+        ErrorKind.AUTH,
+        "app_token",
+        "This token is an app's own. Connect with a user's.",
+    ),
+    ("could not be found", ErrorKind.TRANSIENT, MEDIA_GONE, "The server no longer has the uploaded media."),
 )
 """What the words of a 404 or 422 may hold; source: github.com/mastodon/mastodon config/locales/en.yml."""
 
@@ -44,7 +49,7 @@ def error_of(response: httpx.Response) -> PlatformError:
         code=f"http_{status}",
         status=status,
         request_id=_request_id(response),
-        retry_after=_wait(response) if kind is Kind.RATE_LIMITED else None,
+        retry_after=_wait(response) if kind is ErrorKind.RATE_LIMITED else None,
     )
 
 
@@ -55,13 +60,13 @@ def is_known_key(error: PlatformError) -> bool:
 
 def unreadable(*, public: bool = False) -> PlatformError:
     """Say that an answer is not what the API promises."""
-    kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
+    kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
     return PlatformError(kind, "The Mastodon server answered in a way that cannot be read.", code="unreadable_answer")
 
 
 def not_accepted(status: int) -> PlatformError:
     """Say that a server does not know the account's token."""
-    return PlatformError(Kind.AUTH, _RECONNECT, code=f"http_{status}", status=status)
+    return PlatformError(ErrorKind.AUTH, _RECONNECT, code=f"http_{status}", status=status)
 
 
 def words_of(response: httpx.Response) -> str:
@@ -76,27 +81,27 @@ def _request_id(response: httpx.Response) -> str | None:
     return found
 
 
-def _by_status(response: httpx.Response, said: str) -> tuple[Kind, str]:
+def _by_status(response: httpx.Response, said: str) -> tuple[ErrorKind, str]:
     status = response.status_code
     if status == 401:
-        return Kind.AUTH, _RECONNECT
+        return ErrorKind.AUTH, _RECONNECT
     if status == 403 and said and any(words in said.lower() for words in _OF_THE_ACCOUNT):
-        return Kind.AUTH, f"The Mastodon server does not allow this account to do that: {said}"
+        return ErrorKind.AUTH, f"The Mastodon server does not allow this account to do that: {said}"
     if status == 403 and said:
-        return Kind.REJECTED, f"Mastodon refused: {said}"
+        return ErrorKind.REJECTED, f"Mastodon refused: {said}"
     if status == 429:
-        return Kind.RATE_LIMITED, "The Mastodon server is limiting how much this account may do right now."
+        return ErrorKind.RATE_LIMITED, "The Mastodon server is limiting how much this account may do right now."
     # A 403 without a word in the API's own shape comes from a gateway before it.
     if status >= 500 or status in {403, 408}:
-        return Kind.TRANSIENT, _SERVER
+        return ErrorKind.TRANSIENT, _SERVER
     if status == 413:
-        return Kind.REJECTED, "The file is too large for this Mastodon server."
+        return ErrorKind.REJECTED, "The file is too large for this Mastodon server."
     if response.is_redirect or (status == 404 and not said):
         return (
-            Kind.REJECTED,
+            ErrorKind.REJECTED,
             "There is no Mastodon server at the account's address. Check it and reconnect the account.",
         )
-    return Kind.REJECTED, f"Mastodon refused: {said}" if said else f"Mastodon refused with status {status}."
+    return ErrorKind.REJECTED, f"Mastodon refused: {said}" if said else f"Mastodon refused with status {status}."
 
 
 def quota_in(response: httpx.Response) -> Quota | None:

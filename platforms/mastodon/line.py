@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 
 from platforms.base import Connection
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.answers import parse
 from platforms.mastodon.errors import unreadable
 from platforms.mastodon.settings import MastodonCredentials
@@ -62,4 +62,4 @@ def id_of(thing: dict[str, Any], *, public: bool = False) -> str:
 def is_missing(error: PlatformError) -> bool:
     """Tell whether a server does not have what was asked for, or not under this path."""
     # A 501 is no refusal: it reads as an error of the server's own.
-    return error.status == 501 or (error.kind is Kind.REJECTED and error.status in {404, 405, 410})
+    return error.status == 501 or (error.kind is ErrorKind.REJECTED and error.status in {404, 405, 410})

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import segment
 from platforms.mastodon.line import Line, id_of, read, read_list
 from platforms.mastodon.settings import MastodonSettings
@@ -45,7 +45,7 @@ async def thread(line: Line, settings: MastodonSettings) -> list[Status]:
     try:
         found = await read(line, f"/api/v1/statuses/{segment(settings.in_reply_to_id)}/context")
     except PlatformError as error:
-        if error.kind not in {Kind.REJECTED, Kind.AUTH}:
+        if error.kind not in {ErrorKind.REJECTED, ErrorKind.AUTH}:
             raise
         return []
     answers = found.get("descendants")

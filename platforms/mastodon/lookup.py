@@ -7,7 +7,6 @@ from enum import Enum, auto
 from typing import Any
 from urllib.parse import quote
 
-from platforms.alike import Alike, earliest, is_too_long
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import PlatformError
 from platforms.http.untrusted import moment
@@ -17,6 +16,7 @@ from platforms.mastodon.line import Line, id_of, read, read_list
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import comparable, readings, resemble, shown_text, words
+from platforms.matching import MatchingPost, earliest_unclaimed, is_too_long
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far a server's clock may stand behind ours before its own status is not recognised."""
@@ -106,7 +106,7 @@ class _Search:
         self._line = line
         self._sending = context
         self._seen: set[str] = set()
-        self._ours: list[Alike] = []
+        self._ours: list[MatchingPost] = []
         self._likely: dict[Likeness, list[dict[str, Any]]] = {Likeness.SAYS_THE_SAME: [], Likeness.RESEMBLES: []}
 
     async def take(self, page: list[dict[str, Any]]) -> bool:
@@ -140,13 +140,13 @@ class _Search:
             likeness = _likeness(shown, self._sending, await read_raw_text(self._line, shown))
         if likeness is Likeness.OURS:
             made = _created(shown) or self._sending.started_at or datetime.now(UTC)
-            self._ours.append(Alike(published(self._line, self._sending, shown), made))
+            self._ours.append(MatchingPost(published(self._line, self._sending, shown), made))
         elif likeness in self._likely and id_of(shown) not in self._sending.taken:
             self._likely[likeness].append(shown)
 
     def found(self) -> Published | None:
         """Return the post that is surely ours."""
-        return earliest(self._sending, reversed(self._ours))
+        return earliest_unclaimed(self._sending, reversed(self._ours))
 
     def verdict(self) -> Finding:
         """Return what the whole list comes to."""

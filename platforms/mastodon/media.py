@@ -11,9 +11,9 @@ import httpx
 
 from domain.post import Media
 from platforms.base import PublishContext
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
-from platforms.http.multipart import Form, Part, post_form
+from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.http.wire import segment
 from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY
 from platforms.mastodon.limits import Limits, limits_of
@@ -63,7 +63,7 @@ class Uploads:
 
         Mastodon says so in words alone, which may be of any language.
         """
-        if refusal.kind is not Kind.REJECTED or refusal.status != httpx.codes.UNPROCESSABLE_ENTITY:
+        if refusal.kind is not ErrorKind.REJECTED or refusal.status != httpx.codes.UNPROCESSABLE_ENTITY:
             return refusal
         for known in self._known.values():
             try:
@@ -87,7 +87,7 @@ class Uploads:
             # Some servers keep files by the name that they are sent with.
             filename = f"{secrets.token_hex(12)}{mimetypes.guess_extension(file.content_type) or ''}"
             described = {"description": item.alt_text} if item.alt_text else {}
-            answer = await self._post(lambda: Form(described, [Part("file", filename, file)]))
+            answer = await self._post(lambda: MultipartForm(described, [FilePart("file", filename, file)]))
         # An address is there once the item can be shown; servers without a second version of the API have no 202.
         ready = answer.status_code != httpx.codes.ACCEPTED
         self._known[name] = {
@@ -99,7 +99,7 @@ class Uploads:
         await self._save()
         self._sending.heartbeat(f"uploaded {len(self._known)} of {len(self._sending.draft.media)}")
 
-    async def _post(self, form: Callable[[], Form]) -> httpx.Response:
+    async def _post(self, form: Callable[[], MultipartForm]) -> httpx.Response:
         for path in ("/api/v2/media", "/api/v1/media"):
             try:
                 headers = {"Accept": "application/json", **authorization(self._line)}
@@ -123,13 +123,13 @@ class Uploads:
         try:
             answer = await send(self._line, "GET", f"/api/v1/media/{segment(known['id'])}")
         except PlatformError as error:
-            if error.kind is not Kind.REJECTED and error.code != MEDIA_GONE:
+            if error.kind is not ErrorKind.REJECTED and error.code != MEDIA_GONE:
                 raise
             del self._known[name]
             await self._save()
             if is_missing(error):
                 message = "The server no longer has the uploaded media."
-                raise PlatformError(Kind.TRANSIENT, message, code=MEDIA_GONE, status=error.status) from error
+                raise PlatformError(ErrorKind.TRANSIENT, message, code=MEDIA_GONE, status=error.status) from error
             raise
         if answer.status_code != httpx.codes.PARTIAL_CONTENT:
             known["ready"] = True
@@ -141,7 +141,7 @@ class Uploads:
 
 def _not_ready() -> PlatformError:
     message = "The server is still processing the media."
-    return PlatformError(Kind.NOT_READY, message, code=MEDIA_NOT_READY, retry_after=NEXT_LOOK)
+    return PlatformError(ErrorKind.NOT_READY, message, code=MEDIA_NOT_READY, retry_after=NEXT_LOOK)
 
 
 def _age(known: Handle) -> timedelta:
@@ -152,8 +152,8 @@ def _check(item: Media, file: MediaFile, limits: Limits) -> None:
     """Refuse what the server says it does not take, before it is sent there whole."""
     if limits.types and file.content_type not in limits.types:
         message = f"This Mastodon server takes no {file.content_type}."
-        raise PlatformError(Kind.REJECTED, message, code="media_type")
+        raise PlatformError(ErrorKind.REJECTED, message, code="media_type")
     most = limits.bytes_of(item.type)
     if file.size > most:
         message = f"This Mastodon server takes {item.type}s of up to {most:,} bytes; this has {file.size:,}."
-        raise PlatformError(Kind.REJECTED, message, code="media_too_large")
+        raise PlatformError(ErrorKind.REJECTED, message, code="media_too_large")

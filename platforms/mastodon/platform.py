@@ -9,7 +9,7 @@ import httpx
 
 from domain.rate_limits import Quota
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.mastodon import errors, lookup, rules
 from platforms.mastodon.fields import depends_on_server, status_body
 from platforms.mastodon.limits import DEFAULTS, limits_of
@@ -36,7 +36,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
     account_prefix = "ma"
     # An account's own statuses are read from the database they were written to, or from a copy of it that is seconds
     # behind; a request that nobody waits for any more may take longer. The figure is our choice.
-    believes_absence_after = timedelta(seconds=45)
+    read_lag = timedelta(seconds=45)
     rules = rules.RULES
     settings = MastodonSettings
     credentials = MastodonCredentials
@@ -110,7 +110,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
             if errors.is_known_key(error):
                 # Its first request may have been published, or refused: the list must tell.
                 raise error.as_unconfirmed() from error
-            if error.kind is not Kind.UNCONFIRMED:
+            if error.kind is not ErrorKind.UNCONFIRMED:
                 context.handles[REFUSALS] = refusals + 1
                 await context.save(context.handles)
             if error.code == errors.MEDIA_GONE:

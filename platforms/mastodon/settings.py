@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, StringConstraints
 
 from platforms.base import WireModel
-from platforms.forms import Form, Language
 from platforms.servers import ServerAddress
+from platforms.text_patterns import Language, TextPattern
 
 FLAGSHIP = "https://mastodon.social"
 
-StatusId = Annotated[str, Form(r"^[A-Za-z0-9_-]{1,64}$", "must be a post's id on the account's own server")]
+StatusId = Annotated[str, TextPattern(r"^[A-Za-z0-9_-]{1,64}$", "must be a post's id on the account's own server")]
 """Each server counts in its own way; Mastodon's ids are digits."""
 PollOption = Annotated[str, StringConstraints(min_length=1)]
 

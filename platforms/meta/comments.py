@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from platforms.afterwards import FIRST_COMMENT, once
 from platforms.base import Connection, PublishContext
+from platforms.follow_up import FIRST_COMMENT, run_once
 from platforms.http.wire import segment
 from platforms.meta.graph import Graph
 
@@ -11,8 +11,8 @@ from platforms.meta.graph import Graph
 async def add_first_comment(
     graph: Graph, line: Connection[Any], context: PublishContext[Any], post_id: str, text: str | None
 ) -> str | None:
-    """Add a comment, if one is wanted, once; returns and raises as `afterwards.once` does."""
+    """Add a comment, if one is wanted, once; returns and raises as `follow_up.run_once` does."""
     if not text:
         return None
     path, fields = f"/{segment(post_id)}/comments", {"message": text}
-    return await once(line, context, FIRST_COMMENT, lambda: graph.post_public(line, path, fields))
+    return await run_once(line, context, FIRST_COMMENT, lambda: graph.post_public(line, path, fields))

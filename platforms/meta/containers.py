@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from platforms.base import Absent, Connection, Finding, PublishContext, Published, Unknown, Unlisted
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import segment
 from platforms.meta.errors import UNKNOWN_CHILDREN
 from platforms.meta.graph import Fields, Graph, text_of
@@ -117,13 +117,13 @@ class Containers:
     async def publish(self, name: str) -> str:
         """Publish a container and return the post's id. Each is published only once: a repeat makes no double."""
         if name not in self._known:
-            raise self._error(Kind.TRANSIENT, "must be given the post again.", "no_container")
+            raise self._error(ErrorKind.TRANSIENT, "must be given the post again.", "no_container")
         line, fields = self._line, {"creation_id": self._known[name]["id"]}
         try:
             answer = await self._dialect.graph.post_public(line, self._path(self._dialect.publishing), fields)
         except PlatformError as error:
             raise await self._refused(name, error) from error
-        return text_of(line, answer, "id", otherwise=Kind.UNCONFIRMED)
+        return text_of(line, answer, "id", otherwise=ErrorKind.UNCONFIRMED)
 
     async def _refused(self, name: str, error: PlatformError) -> PlatformError:
         """Return what a refusal to publish means.
@@ -132,7 +132,7 @@ class Containers:
         has been seen of posts that went live only after a while.
         """
         gone = self._dialect.is_gone(error)
-        if error.kind not in {Kind.REJECTED, Kind.NOT_READY} and not gone:
+        if error.kind not in {ErrorKind.REJECTED, ErrorKind.NOT_READY} and not gone:
             return error
         state = (await self._state(name))[0]
         if state is State.PUBLISHED:
@@ -140,8 +140,8 @@ class Containers:
         if gone and state is State.GONE and self._age(name) > UNREADABLE_FOR:
             # Neither read nor published: it does not exist. An earlier send whose answer was lost is looked for first.
             await self.drop(name)
-            return self._error(Kind.TRANSIENT, "must be given the post again.", "expired")
-        doubtful = state is State.UNREADABLE or (error.kind is Kind.REJECTED and _is_doubtful(error))
+            return self._error(ErrorKind.TRANSIENT, "must be given the post again.", "expired")
+        doubtful = state is State.UNREADABLE or (error.kind is ErrorKind.REJECTED and _is_doubtful(error))
         if doubtful and await self._is_new_refusal(name):
             return error.as_unconfirmed()
         return error
@@ -244,11 +244,11 @@ class Containers:
                 case State.EXPIRED | State.GONE | State.UNREADABLE:
                     await self.drop(name)
                     said = "let what was prepared expire before it was published."
-                    raise self._error(Kind.TRANSIENT, said, "expired")
+                    raise self._error(ErrorKind.TRANSIENT, said, "expired")
         if self._age(name) > STUCK_AFTER:
-            stuck = self._error(Kind.TRANSIENT, "did not finish processing the media.", "stuck")
+            stuck = self._error(ErrorKind.TRANSIENT, "did not finish processing the media.", "stuck")
             raise await self._rebuild(name, stuck)
-        busy = self._error(Kind.NOT_READY, "is still processing the media.", "in_progress")
+        busy = self._error(ErrorKind.NOT_READY, "is still processing the media.", "in_progress")
         busy.retry_after = min(max(self._age(name) / 2, SOONEST), LATEST)
         raise busy
 
@@ -262,7 +262,7 @@ class Containers:
         except PlatformError as error:
             if dialect.is_gone(error):
                 return State.GONE, ""
-            if error.kind is Kind.REJECTED and error.code == NO_SUCH_FIELD:
+            if error.kind is ErrorKind.REJECTED and error.code == NO_SUCH_FIELD:
                 return State.UNREADABLE, ""
             raise
         state, said = State(str(answer.get(dialect.state))), str(answer.get(dialect.said) or "")
@@ -276,7 +276,7 @@ class Containers:
         failures: dict[str, int] = self._sending.handles.setdefault("failures", {})
         failures[name] = failures.get(name, 0) + 1
         await self._save()
-        if error.kind not in {Kind.TRANSIENT, Kind.NOT_READY}:
+        if error.kind not in {ErrorKind.TRANSIENT, ErrorKind.NOT_READY}:
             return error
         if failures[name] > len(REBUILD_AFTER):
             return error.as_rejected()
@@ -289,7 +289,7 @@ class Containers:
     def _age(self, name: str) -> timedelta:
         return datetime.now(UTC) - datetime.fromisoformat(self._known[name]["madeAt"])
 
-    def _error(self, kind: Kind, said: str, code: str) -> PlatformError:
+    def _error(self, kind: ErrorKind, said: str, code: str) -> PlatformError:
         return PlatformError(kind, f"{self._line.wire.label} {said}", code=code)
 
     async def _save(self) -> None:
@@ -308,4 +308,4 @@ def _belongs(known: str, name: str) -> bool:
 
 def _is_final(failure: BaseException) -> bool:
     """Tell whether waiting is in vain: of several failures the author should hear of that one."""
-    return not isinstance(failure, PlatformError) or failure.kind in {Kind.REJECTED, Kind.AUTH}
+    return not isinstance(failure, PlatformError) or failure.kind in {ErrorKind.REJECTED, ErrorKind.AUTH}

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
 from platforms.meta.credentials import NO_PROOF
@@ -40,7 +40,7 @@ BLOCKED_FOR = timedelta(hours=6)
 class Meaning:
     """Say what a code stands for; `code` is ours where it has one, `wait` what is waited where no time is told."""
 
-    kind: Kind
+    kind: ErrorKind
     sentence: str
     code: str | None = None
     wait: timedelta | None = None
@@ -62,7 +62,7 @@ class Refusals:
     @property
     def server(self) -> Meaning:
         """Return what a failure of the network's own means."""
-        return Meaning(Kind.TRANSIENT, f"{self.label} had an error of its own.")
+        return Meaning(ErrorKind.TRANSIENT, f"{self.label} had an error of its own.")
 
     def error_of(self, response: httpx.Response) -> PlatformError:
         """Map a refusal; the network's own words are used only where its code says nothing to us."""
@@ -76,7 +76,7 @@ class Refusals:
             code=meaning.code or own_code or f"http_{status}",
             status=status,
             request_id=body.get("fbtrace_id") or response.headers.get(REQUEST_ID_HEADER),
-            retry_after=(_regained(response) if meaning.kind is Kind.RATE_LIMITED else None) or meaning.wait,
+            retry_after=(_regained(response) if meaning.kind is ErrorKind.RATE_LIMITED else None) or meaning.wait,
         )
 
     def _code(self, body: Mapping[str, Any]) -> int | str | None:
@@ -90,12 +90,12 @@ class Refusals:
         said = str(body.get("error_user_msg") or body.get("message") or "")
         spoken = f"{said} {body.get('message')}"
         if "appsecret_proof" in spoken:
-            return Meaning(Kind.OPERATOR, f"{self.label} {_PROOF}", NO_PROOF)
+            return Meaning(ErrorKind.OPERATOR, f"{self.label} {_PROOF}", NO_PROOF)
         if any(part in spoken for part in _OF_THE_APP):
-            return Meaning(Kind.OPERATOR, f"{self.label} {_STATE}")
+            return Meaning(ErrorKind.OPERATOR, f"{self.label} {_STATE}")
         own = self.subcodes.get(subcode or 0) or self.codes.get(code or 0)
         if own is None and code == -1 and body.get("is_transient") is False:
-            return Meaning(Kind.REJECTED, f"{self.label} refused: {said}")
+            return Meaning(ErrorKind.REJECTED, f"{self.label} refused: {said}")
         if meaning := own or self._common(code, spoken) or self._by_status(response.status_code):
             return meaning
         for part, by_words in self.words.items():
@@ -104,7 +104,7 @@ class Refusals:
         if body.get("is_transient") is True or not response.is_client_error:
             return self.server
         told = f": {said}" if said else f" with status {response.status_code}."
-        return Meaning(Kind.REJECTED, f"{self.label} refused{told}")
+        return Meaning(ErrorKind.REJECTED, f"{self.label} refused{told}")
 
     def _common(self, code: int | str | None, spoken: str) -> Meaning | None:
         """Return what a code means everywhere; source: the Graph API's page on errors, developers.facebook.com."""
@@ -122,10 +122,10 @@ class Refusals:
                 message = (
                     f"{self.label} has blocked this {self.owner} from posting for a while. Look into its standing."
                 )
-                return Meaning(Kind.CAPPED, message, wait=BLOCKED_FOR)
+                return Meaning(ErrorKind.CAPPED, message, wait=BLOCKED_FOR)
             case int() if (code in {3, 10} or 200 <= code <= 299) and _is_of_the_account(spoken):
                 message = f"{self.label} does not allow this with the account's permissions."
-                return Meaning(Kind.AUTH, f"{message} Reconnect the account and grant them.")
+                return Meaning(ErrorKind.AUTH, f"{message} Reconnect the account and grant them.")
         return None
 
     def _by_status(self, status: int) -> Meaning | None:
@@ -134,12 +134,12 @@ class Refusals:
     @property
     def _throttled(self) -> Meaning:
         said = f"{self.label} is limiting how much this {self.owner} may do right now."
-        return Meaning(Kind.RATE_LIMITED, said)
+        return Meaning(ErrorKind.RATE_LIMITED, said)
 
     @property
     def _reconnect(self) -> Meaning:
         said = f"{self.label} no longer accepts this {self.owner}'s connection. Reconnect the account."
-        return Meaning(Kind.AUTH, said)
+        return Meaning(ErrorKind.AUTH, said)
 
 
 def _is_of_the_account(spoken: str) -> bool:

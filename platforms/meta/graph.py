@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 
 from platforms.base import Connection
-from platforms.errors import Kind, PlatformError
-from platforms.http.multipart import Form, Part
+from platforms.errors import ErrorKind, PlatformError
+from platforms.http.multipart import FilePart, MultipartForm
 from platforms.http.wire import json_of
 from platforms.meta.credentials import proof_of
 
@@ -31,15 +31,15 @@ class Graph:
         found = (await self.get(line, path, **params)).get("data")
         if isinstance(found, list) and all(isinstance(each, dict) for each in found):
             return found
-        raise _unreadable(line, Kind.TRANSIENT)
+        raise _unreadable(line, ErrorKind.TRANSIENT)
 
     async def post(self, line: Line, path: str, fields: Fields) -> Answer:
         """Make something that nobody sees yet."""
         return json_of(await self._send(line, "POST", path, data=fields | proof_of(line.credentials)))
 
-    async def post_file(self, line: Line, path: str, fields: Fields, part: Part, *, host: str = "") -> Answer:
+    async def post_file(self, line: Line, path: str, fields: Fields, part: FilePart, *, host: str = "") -> Answer:
         """Upload a file that nobody sees yet; `host` is the base URL of another host than the usual one."""
-        form = Form(fields | proof_of(line.credentials), [part])
+        form = MultipartForm(fields | proof_of(line.credentials), [part])
         return json_of(await self._send(line, "POST", path, host=host, headers=form.headers, content=form))
 
     async def delete(self, line: Line, path: str) -> Answer:
@@ -57,7 +57,7 @@ class Graph:
         try:
             return json_of(await self._send(line, "POST", path, data=data, params=params, public=True))
         except PlatformError as error:
-            if error.status is not None and (error.status >= 500 or error.kind is Kind.TRANSIENT):
+            if error.status is not None and (error.status >= 500 or error.kind is ErrorKind.TRANSIENT):
                 raise error.as_unconfirmed() from error
             raise
 
@@ -68,12 +68,12 @@ class Graph:
         return await line.wire.send(method, f"{host}/{self.version}{path}", headers=headers, **options)
 
 
-def text_of(line: Line, answer: Answer, name: str, *, otherwise: Kind = Kind.TRANSIENT) -> str:
+def text_of(line: Line, answer: Answer, name: str, *, otherwise: ErrorKind = ErrorKind.TRANSIENT) -> str:
     """Return a value that an answer must have. Raises PlatformError of kind `otherwise` where it is missing."""
     if value := answer.get(name):
         return str(value)
     raise _unreadable(line, otherwise)
 
 
-def _unreadable(line: Line, kind: Kind) -> PlatformError:
+def _unreadable(line: Line, kind: ErrorKind) -> PlatformError:
     return PlatformError(kind, f"{line.wire.label} answered in a way that cannot be read.", code="unreadable_answer")

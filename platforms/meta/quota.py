@@ -3,7 +3,7 @@
 from typing import Any
 
 from domain.rate_limits import Quota
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import count
 
 
@@ -18,4 +18,4 @@ def quota_of(quotas: Any, label: str, of: str = "") -> Quota:
         return Quota(count(most - int(used)) or 0, limit=count(most))
     except (LookupError, TypeError, ValueError, OverflowError) as error:
         message = f"{label} did not say how many posts are left."
-        raise PlatformError(Kind.TRANSIENT, message, code="unreadable_answer") from error
+        raise PlatformError(ErrorKind.TRANSIENT, message, code="unreadable_answer") from error

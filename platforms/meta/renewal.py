@@ -7,7 +7,7 @@ import httpx
 from pydantic import SecretStr
 
 from platforms.base import Connection
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.token_endpoint import ask
 from platforms.meta.credentials import MetaCredentials
 from platforms.renewal import Renewed, lifetimes_of
@@ -36,7 +36,7 @@ async def renew_long_lived(line: Connection[M], grant_type: str) -> Renewed[M]:
             headers={"Authorization": f"Bearer {token}"},
         )
     except PlatformError as error:
-        if error.status != httpx.codes.BAD_REQUEST or error.kind is not Kind.TRANSIENT:
+        if error.status != httpx.codes.BAD_REQUEST or error.kind is not ErrorKind.TRANSIENT:
             raise
         answer = await ask(line.wire, "GET", _PATH, is_dead=_is_dead, params={**params, "access_token": token})
     renewed = line.credentials.model_copy(update={"access_token": SecretStr(answer["access_token"])})

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import httpx
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import LONGEST_WAIT, wait
 from platforms.http.wire import json_of
 
@@ -43,7 +43,7 @@ def error_of(response: httpx.Response) -> PlatformError:
     code = str(number) if isinstance(number, int) else f"http_{status}"
     kind, sentence = _meaning(status, number, said)
     if "Unable to reach the URL" in said:
-        code, kind = UNFETCHED, Kind.TRANSIENT
+        code, kind = UNFETCHED, ErrorKind.TRANSIENT
         sentence = "Pinterest could not fetch the media from its URL. Check that it is public."
     return PlatformError(
         kind,
@@ -51,31 +51,31 @@ def error_of(response: httpx.Response) -> PlatformError:
         code=code,
         status=status,
         request_id=response.headers.get(REQUEST_ID_HEADER),
-        retry_after=_wait(response) if kind is Kind.RATE_LIMITED else None,
+        retry_after=_wait(response) if kind is ErrorKind.RATE_LIMITED else None,
     )
 
 
-def _meaning(status: int, number: object, said: str) -> tuple[Kind, str]:
+def _meaning(status: int, number: object, said: str) -> tuple[ErrorKind, str]:
     words = said.lower()
     if "trial access" in words:
-        return Kind.OPERATOR, _TRIAL
+        return ErrorKind.OPERATOR, _TRIAL
     if "consumer type" in words or "restricted feature" in words:
-        return Kind.OPERATOR, _INACTIVE
+        return ErrorKind.OPERATOR, _INACTIVE
     if status == 401:
-        return Kind.AUTH, _PERMISSIONS if number == _LACKS_SCOPES else _RECONNECT
+        return ErrorKind.AUTH, _PERMISSIONS if number == _LACKS_SCOPES else _RECONNECT
     if status == 403 and number == _NOT_PERMITTED:
-        return Kind.AUTH, _PERMISSIONS
+        return ErrorKind.AUTH, _PERMISSIONS
     if status == 403 and "not permitted" in words:
-        return Kind.REJECTED, _BOARD
+        return ErrorKind.REJECTED, _BOARD
     if status == 429:
-        return Kind.RATE_LIMITED, "Pinterest is limiting how much this account may do right now."
+        return ErrorKind.RATE_LIMITED, "Pinterest is limiting how much this account may do right now."
     if status >= 500 or status == 408:
-        return Kind.TRANSIENT, _SERVER
+        return ErrorKind.TRANSIENT, _SERVER
     if "board" in words and status in {403, 404}:
-        return Kind.REJECTED, _BOARD
+        return ErrorKind.REJECTED, _BOARD
     if "board_id" in said:
-        return Kind.REJECTED, "Pinterest does not take this board id: it is a number."
-    return Kind.REJECTED, f"Pinterest refused: {said}" if said else "Pinterest refused without a reason."
+        return ErrorKind.REJECTED, "Pinterest does not take this board id: it is a number."
+    return ErrorKind.REJECTED, f"Pinterest refused: {said}" if said else "Pinterest refused without a reason."
 
 
 def has_ended(error: PlatformError) -> bool:

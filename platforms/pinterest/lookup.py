@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
+from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.pinterest.line import Line, call
 from platforms.pinterest.settings import PinterestSettings
 
@@ -29,18 +29,22 @@ async def find(line: Line, context: PublishContext[PinterestSettings]) -> Findin
         return Absent()
     since = context.started_at - CLOCKS_APART
     query: dict[str, str | int] = {"page_size": PAGE}
-    alike: list[Alike] = []
+    alike: list[MatchingPost] = []
     for _ in range(MOST_PAGES):
         page = await call(line, "GET", f"/v5/boards/{segment(context.draft.settings.board_id)}/pins", params=query)
         pins = page.get("items")
         if not isinstance(pins, list):
-            raise PlatformError(Kind.TRANSIENT, "Pinterest's list of pins cannot be read.", code="unreadable_answer")
+            raise PlatformError(
+                ErrorKind.TRANSIENT, "Pinterest's list of pins cannot be read.", code="unreadable_answer"
+            )
         same = (pin for pin in pins if _says_the_same(pin, context))
-        alike += [each for pin in same if (each := Alike(published(str(pin["id"])), _made_at(pin))).made_at >= since]
+        alike += [
+            each for pin in same if (each := MatchingPost(published(str(pin["id"])), _made_at(pin))).made_at >= since
+        ]
         if not page.get("bookmark"):
-            return earliest(context, alike) or Absent()
+            return earliest_unclaimed(context, alike) or Absent()
         query["bookmark"] = str(page["bookmark"])
-    return earliest(context, alike) or Unknown()
+    return earliest_unclaimed(context, alike) or Unknown()
 
 
 def _says_the_same(pin: dict[str, Any], context: PublishContext[PinterestSettings]) -> bool:
@@ -54,7 +58,9 @@ def _made_at(pin: dict[str, Any]) -> datetime:
     try:
         made = moment(pin.get("created_at"))
     except ValueError as error:
-        raise PlatformError(Kind.TRANSIENT, "Pinterest does not say when a pin was made.", code="no_time") from error
+        raise PlatformError(
+            ErrorKind.TRANSIENT, "Pinterest does not say when a pin was made.", code="no_time"
+        ) from error
     # Pinterest writes its times without a zone.
     return made if made.tzinfo else made.replace(tzinfo=UTC)
 

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 
 from platforms.base import PublishContext
-from platforms.errors import Kind, PlatformError
-from platforms.http.multipart import Form, Part, post_form
+from platforms.errors import ErrorKind, PlatformError
+from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.http.wire import segment
 from platforms.pinterest.line import Line, call
 from platforms.pinterest.settings import PinterestSettings
@@ -46,9 +46,11 @@ class Video:
         registered = await call(self._line, "POST", "/v5/media", json={"media_type": "video"})
         media_id, url, fields = (registered.get(name) for name in ("media_id", "upload_url", "upload_parameters"))
         if not (isinstance(media_id, str) and isinstance(url, str) and isinstance(fields, dict)):
-            raise PlatformError(Kind.TRANSIENT, "Pinterest registered no upload.", code="unreadable_answer")
+            raise PlatformError(ErrorKind.TRANSIENT, "Pinterest registered no upload.", code="unreadable_answer")
         async with self._sending.media.open(self._sending.draft.media[0]) as file:
-            form = Form({name: str(value) for name, value in fields.items()}, [Part("file", "video", file)])
+            form = MultipartForm(
+                {name: str(value) for name, value in fields.items()}, [FilePart("file", "video", file)]
+            )
             self._sending.heartbeat("uploading")
             try:
                 await post_form(self._line.wire, url, form)
@@ -57,7 +59,7 @@ class Video:
                     raise
                 # The storage's word for an upload that was registered too long ago; the next try registers another.
                 message = "Pinterest's storage did not take the video any more."
-                raise PlatformError(Kind.TRANSIENT, message, code="upload_expired", status=error.status) from error
+                raise PlatformError(ErrorKind.TRANSIENT, message, code="upload_expired", status=error.status) from error
         self._sending.heartbeat("100%")
         return media_id
 
@@ -66,10 +68,10 @@ class Video:
         if state == "failed":
             await self.drop()
             message = "Pinterest could not process the video. Export it again as MP4 (H.264)."
-            raise PlatformError(Kind.REJECTED, message, code="media_failed")
+            raise PlatformError(ErrorKind.REJECTED, message, code="media_failed")
         if state != "succeeded":
             message = "Pinterest is still processing the video."
-            raise PlatformError(Kind.NOT_READY, message, code=f"media_{state}", retry_after=LOOK_AFTER)
+            raise PlatformError(ErrorKind.NOT_READY, message, code=f"media_{state}", retry_after=LOOK_AFTER)
         await self._keep({**self._sending.handles["video"], "ready": True})
 
     async def _keep(self, video: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import httpx
 
 from domain.post import MediaType
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.pinterest import errors, lookup, rules
 from platforms.pinterest.fields import pin_body
 from platforms.pinterest.line import Line, call, renew
@@ -31,9 +31,9 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
     account_prefix = "pi"
     request_id_header = errors.REQUEST_ID_HEADER
     # Pinterest promises neither consistency nor an order of its lists, and has no key that stops a repeat: long; ours.
-    believes_absence_after = timedelta(minutes=4)
-    finds_unaided = True
-    fetches = frozenset({MediaType.IMAGE, MediaType.GIF})
+    read_lag = timedelta(minutes=4)
+    finds_without_handles = True
+    pulls_media = frozenset({MediaType.IMAGE, MediaType.GIF})
     covers = {"cover_image_url": rules.COVER}  # noqa: RUF012
     rules = rules.RULES
     settings = PinterestSettings
@@ -64,7 +64,7 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
         """Ask whose token this is."""
         user = await call(connection, "GET", "/v5/user_account")
         if not user.get("username"):
-            raise PlatformError(Kind.TRANSIENT, "Pinterest did not say whose token this is.", code="no_identity")
+            raise PlatformError(ErrorKind.TRANSIENT, "Pinterest did not say whose token this is.", code="no_identity")
         return Identity(str(user.get("id") or user["username"]), str(user["username"]))
 
     async def prepare(self, connection: Line, context: PublishContext[PinterestSettings]) -> None:
@@ -81,11 +81,11 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
         except PlatformError as error:
             if error.code == errors.UNFETCHED:
                 raise await _fetch_again(context, error) from error
-            if error.kind is Kind.REJECTED and "media_id" in error.message:
+            if error.kind is ErrorKind.REJECTED and "media_id" in error.message:
                 await video.drop()
             raise
         if not pin.get("id"):
-            raise PlatformError(Kind.UNCONFIRMED, "Pinterest did not name the pin.", code="no_id")
+            raise PlatformError(ErrorKind.UNCONFIRMED, "Pinterest did not name the pin.", code="no_id")
         return lookup.published(str(pin["id"]))
 
     async def confirm(self, connection: Line, context: PublishContext[PinterestSettings]) -> Finding:

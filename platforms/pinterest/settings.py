@@ -3,8 +3,8 @@
 from pydantic import Field
 
 from platforms.base import WireModel
-from platforms.forms import Digits, WebAddress
 from platforms.oauth import OAuthCredentials
+from platforms.text_patterns import Digits, WebAddress
 
 
 class PinterestSettings(WireModel):

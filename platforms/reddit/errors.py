@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.errors import DUPLICATE, Kind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.untrusted import LONGEST_WAIT, wait
 from platforms.http.wire import json_of
@@ -25,30 +25,30 @@ _UNKNOWN = "Reddit does not know this subreddit. Check its name."
 _LINK = "Reddit does not take this link. Check its address."
 
 _BY_CODE = {
-    "RATELIMIT": (Kind.RATE_LIMITED, _SLOW),
-    "SUBREDDIT_RATELIMIT": (Kind.RATE_LIMITED, _SLOW),
-    "QUOTA_FILLED": (Kind.RATE_LIMITED, _SLOW),
-    "USER_REQUIRED": (Kind.AUTH, _RECONNECT),
-    "ALREADY_SUB": (Kind.REJECTED, "This subreddit has that link already."),
-    "BANNED_FROM_SUBREDDIT": (Kind.REJECTED, "This account is banned from the subreddit."),
-    "IN_TIMEOUT": (Kind.REJECTED, "Reddit has suspended this account for a while."),
-    "SUBREDDIT_NO_ACCESS": (Kind.REJECTED, _CLOSED),
-    "SUBREDDIT_NOTALLOWED": (Kind.REJECTED, _CLOSED),
-    "SUBREDDIT_NOEXIST": (Kind.REJECTED, _UNKNOWN),
-    "SUBREDDIT_REQUIRED": (Kind.REJECTED, _UNKNOWN),
-    "BAD_SR_NAME": (Kind.REJECTED, _UNKNOWN),
-    "NO_SELFS": (Kind.REJECTED, "This subreddit takes no text posts. Give it a link or an image."),
-    "NO_LINKS": (Kind.REJECTED, "This subreddit takes no links. Give it a text."),
-    "IMAGES_NOTALLOWED": (Kind.REJECTED, "This subreddit takes no images. Give it a text or a link."),
-    "NO_TEXT": (Kind.REJECTED, "Reddit needs a title or a text here."),
-    "TOO_LONG": (Kind.REJECTED, "The title or the text is too long for Reddit. Shorten it."),
-    "TOO_SHORT": (Kind.REJECTED, "The title or the text is too short for this subreddit."),
-    "BAD_URL": (Kind.REJECTED, _LINK),
-    "NO_URL": (Kind.REJECTED, _LINK),
-    "INVALID_SCHEME": (Kind.REJECTED, _LINK),
-    "DOMAIN_BANNED": (Kind.REJECTED, "Reddit does not take links to this site."),
-    "BAD_CAPTCHA": (Kind.REJECTED, "Reddit wants a person to post for so new an account. Post once by hand."),
-    "SUBMIT_VALIDATION_FLAIR_REQUIRED": (Kind.REJECTED, "This subreddit wants a flair. Set flairId."),
+    "RATELIMIT": (ErrorKind.RATE_LIMITED, _SLOW),
+    "SUBREDDIT_RATELIMIT": (ErrorKind.RATE_LIMITED, _SLOW),
+    "QUOTA_FILLED": (ErrorKind.RATE_LIMITED, _SLOW),
+    "USER_REQUIRED": (ErrorKind.AUTH, _RECONNECT),
+    "ALREADY_SUB": (ErrorKind.REJECTED, "This subreddit has that link already."),
+    "BANNED_FROM_SUBREDDIT": (ErrorKind.REJECTED, "This account is banned from the subreddit."),
+    "IN_TIMEOUT": (ErrorKind.REJECTED, "Reddit has suspended this account for a while."),
+    "SUBREDDIT_NO_ACCESS": (ErrorKind.REJECTED, _CLOSED),
+    "SUBREDDIT_NOTALLOWED": (ErrorKind.REJECTED, _CLOSED),
+    "SUBREDDIT_NOEXIST": (ErrorKind.REJECTED, _UNKNOWN),
+    "SUBREDDIT_REQUIRED": (ErrorKind.REJECTED, _UNKNOWN),
+    "BAD_SR_NAME": (ErrorKind.REJECTED, _UNKNOWN),
+    "NO_SELFS": (ErrorKind.REJECTED, "This subreddit takes no text posts. Give it a link or an image."),
+    "NO_LINKS": (ErrorKind.REJECTED, "This subreddit takes no links. Give it a text."),
+    "IMAGES_NOTALLOWED": (ErrorKind.REJECTED, "This subreddit takes no images. Give it a text or a link."),
+    "NO_TEXT": (ErrorKind.REJECTED, "Reddit needs a title or a text here."),
+    "TOO_LONG": (ErrorKind.REJECTED, "The title or the text is too long for Reddit. Shorten it."),
+    "TOO_SHORT": (ErrorKind.REJECTED, "The title or the text is too short for this subreddit."),
+    "BAD_URL": (ErrorKind.REJECTED, _LINK),
+    "NO_URL": (ErrorKind.REJECTED, _LINK),
+    "INVALID_SCHEME": (ErrorKind.REJECTED, _LINK),
+    "DOMAIN_BANNED": (ErrorKind.REJECTED, "Reddit does not take links to this site."),
+    "BAD_CAPTCHA": (ErrorKind.REJECTED, "Reddit wants a person to post for so new an account. Post once by hand."),
+    "SUBMIT_VALIDATION_FLAIR_REQUIRED": (ErrorKind.REJECTED, "This subreddit wants a flair. Set flairId."),
 }
 """Source: github.com/reddit-archive/reddit, r2/lib/errors.py; of IMAGES_NOTALLOWED, QUOTA_FILLED and SUBMIT_VALIDATION
 general knowledge, unverified."""
@@ -61,34 +61,34 @@ def error_of(response: httpx.Response) -> PlatformError:
         return within
     said = str(body.get("explanation") or body.get("message") or "")
     if status == 401:
-        kind, sentence = Kind.AUTH, _RECONNECT
+        kind, sentence = ErrorKind.AUTH, _RECONNECT
     elif status == 403 and body.get("reason"):
-        kind, sentence = Kind.REJECTED, _CLOSED
+        kind, sentence = ErrorKind.REJECTED, _CLOSED
     elif status == 403 and "insufficient_scope" in response.headers.get("www-authenticate", ""):
         kind, sentence = (
-            Kind.AUTH,
+            ErrorKind.AUTH,
             "Reddit does not allow this with the account's permissions. Reconnect the account and grant them.",
         )
     elif status == 403 and not body:
         # A page of Reddit's network security, not its API: it passes, and says nothing of the account.
-        kind, sentence = Kind.TRANSIENT, "Reddit turned the request away before looking at it."
+        kind, sentence = ErrorKind.TRANSIENT, "Reddit turned the request away before looking at it."
     elif status == 403:
         kind, sentence = (
-            Kind.REJECTED,
+            ErrorKind.REJECTED,
             "Reddit does not allow this. Check the subreddit's rules and the account's rights.",
         )
     elif status == 429:
-        kind, sentence = Kind.RATE_LIMITED, "Reddit is limiting how much this account may do right now."
+        kind, sentence = ErrorKind.RATE_LIMITED, "Reddit is limiting how much this account may do right now."
     elif status >= 500 or status == 408:
-        kind, sentence = Kind.TRANSIENT, _SERVER
+        kind, sentence = ErrorKind.TRANSIENT, _SERVER
     else:
-        kind, sentence = Kind.REJECTED, f"Reddit refused: {said}" if said else "Reddit refused without a reason."
+        kind, sentence = ErrorKind.REJECTED, f"Reddit refused: {said}" if said else "Reddit refused without a reason."
     return PlatformError(
         kind,
         sentence,
         code=str(body.get("reason") or f"http_{status}"),
         status=status,
-        retry_after=_until_reset(response) if kind is Kind.RATE_LIMITED else None,
+        retry_after=_until_reset(response) if kind is ErrorKind.RATE_LIMITED else None,
     )
 
 
@@ -100,13 +100,13 @@ def error_within(body: dict[str, Any], response: httpx.Response) -> PlatformErro
         return None
     first = errors[0] if isinstance(errors[0], list) else [errors[0]]
     code, said = str(first[0]), str(first[1] if len(first) > 1 else "")
-    kind, sentence = _BY_CODE.get(code) or (Kind.REJECTED, f"Reddit refused: {said or code}")
+    kind, sentence = _BY_CODE.get(code) or (ErrorKind.REJECTED, f"Reddit refused: {said or code}")
     return PlatformError(
         kind,
         sentence,
         code=DUPLICATE if code == "ALREADY_SUB" else code,
         status=response.status_code,
-        retry_after=_as_told(inner.get("ratelimit"), said) if kind is Kind.RATE_LIMITED else None,
+        retry_after=_as_told(inner.get("ratelimit"), said) if kind is ErrorKind.RATE_LIMITED else None,
     )
 
 

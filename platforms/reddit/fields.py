@@ -4,20 +4,20 @@ from typing import Any
 
 from platforms.base import PublishContext
 from platforms.reddit.media import uploads
-from platforms.reddit.rules import Form, form_of, words_of
+from platforms.reddit.rules import RedditPostType, post_type_of, words_of
 from platforms.reddit.settings import RedditSettings
 
 
 def submit_fields(context: PublishContext[RedditSettings]) -> dict[str, str]:
     """Return the form that makes a post; source: github.com/praw-dev/praw, Subreddit.submit."""
     draft, (title, text) = context.draft, words_of(context.draft)
-    settings, form = draft.settings, form_of(draft)
+    settings, post_type = draft.settings, post_type_of(draft)
     fields = {
         "api_type": "json",
         "extension": "json",
         "sr": settings.subreddit,
         "title": title,
-        "kind": str(form),
+        "kind": str(post_type),
         # A link that the subreddit has already is refused, so that a repeat makes no double.
         "resubmit": "false",
         "sendreplies": _flag(settings.send_replies),
@@ -27,11 +27,11 @@ def submit_fields(context: PublishContext[RedditSettings]) -> dict[str, str]:
     }
     if settings.flair_id:
         fields["flair_id"] = settings.flair_id
-    if form is Form.LINK and settings.url:
+    if post_type is RedditPostType.LINK and settings.url:
         fields["url"] = settings.url
-    if form is Form.IMAGE:
+    if post_type is RedditPostType.IMAGE:
         fields["url"] = uploads(context)[0]["url"]
-    if text or form is Form.SELF:
+    if text or post_type is RedditPostType.SELF:
         fields["text"] = text
     return fields
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from platforms import oauth
 from platforms.base import Connection
-from platforms.errors import Kind
+from platforms.errors import ErrorKind
 from platforms.http.wire import json_of
 from platforms.reddit.errors import error_within
 from platforms.reddit.settings import RedditCredentials
@@ -31,7 +31,7 @@ async def call(line: Line, method: str, path: str, *, public: bool = False, **op
     response = await oauth.send(line, method, path, headers=headers, public=public, **options)
     body = json_of(response)
     if error := error_within(body, response):
-        raise error.as_unconfirmed() if public and error.kind is Kind.TRANSIENT else error
+        raise error.as_unconfirmed() if public and error.kind is ErrorKind.TRANSIENT else error
     return body
 
 

@@ -5,13 +5,13 @@ from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
-from platforms.alike import Alike, earliest
 from platforms.base import PublishContext, Published
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
+from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.reddit.line import Line, call
-from platforms.reddit.rules import Form, form_of, words_of
+from platforms.reddit.rules import RedditPostType, post_type_of, words_of
 from platforms.reddit.settings import RedditSettings
 
 CLOCKS_APART = timedelta(seconds=60)
@@ -38,10 +38,10 @@ async def find(line: Line, context: PublishContext[RedditSettings]) -> Published
     data = listing.get("data")
     children = data.get("children") if isinstance(data, dict) else None
     if not isinstance(children, list):
-        raise PlatformError(Kind.TRANSIENT, "Reddit's list of posts cannot be read.", code="unreadable_answer")
+        raise PlatformError(ErrorKind.TRANSIENT, "Reddit's list of posts cannot be read.", code="unreadable_answer")
     same = (child["data"] for child in children if _same(child["data"], context))
-    alike = (Alike(published(str(post["name"]), _URL + post["permalink"]), _made_at(post)) for post in same)
-    return earliest(context, (each for each in alike if each.made_at >= context.started_at - CLOCKS_APART))
+    alike = (MatchingPost(published(str(post["name"]), _URL + post["permalink"]), _made_at(post)) for post in same)
+    return earliest_unclaimed(context, (each for each in alike if each.made_at >= context.started_at - CLOCKS_APART))
 
 
 def _made_at(post: dict[str, Any]) -> datetime:
@@ -55,10 +55,10 @@ def _same(post: dict[str, Any], context: PublishContext[RedditSettings]) -> bool
         return False
     if _plain(post.get("title")) != _plain(title):
         return False
-    match form_of(draft):
-        case Form.SELF:
+    match post_type_of(draft):
+        case RedditPostType.SELF:
             return bool(post.get("is_self")) and _plain(post.get("selftext")) == _plain(text)
-        case Form.LINK:
+        case RedditPostType.LINK:
             return _address(post.get("url")) == _address(draft.settings.url)
     return not post.get("is_self")
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from domain.post import Media
 from platforms.base import PublishContext
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
-from platforms.http.multipart import Form, Part, post_form
+from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.reddit.line import Line, call, user_agent
 from platforms.reddit.settings import RedditSettings
 
@@ -40,7 +40,7 @@ async def _place(line: Line, context: PublishContext[RedditSettings], item: Medi
         ending = _ENDINGS.get(file.content_type)
         if ending is None:
             message = f"Reddit takes no {file.content_type}; it takes JPEG, PNG and GIF."
-            raise PlatformError(Kind.REJECTED, message, code="media_type")
+            raise PlatformError(ErrorKind.REJECTED, message, code="media_type")
         lease = await call(
             line,
             "POST",
@@ -53,7 +53,7 @@ async def _place(line: Line, context: PublishContext[RedditSettings], item: Medi
             fields = {str(field["name"]): str(field["value"]) for field in lease["args"]["fields"]}
             key = fields["key"]
         except (KeyError, TypeError) as error:
-            raise PlatformError(Kind.TRANSIENT, "Reddit leased no storage.", code="unreadable_answer") from error
+            raise PlatformError(ErrorKind.TRANSIENT, "Reddit leased no storage.", code="unreadable_answer") from error
         # Reddit leaves the scheme out.
         address = f"https:{action}" if action.startswith("//") else action
         await _store(line, address, fields, file, f"image.{ending}")
@@ -61,15 +61,15 @@ async def _place(line: Line, context: PublishContext[RedditSettings], item: Medi
 
 
 async def _store(line: Line, address: str, fields: dict[str, str], file: MediaFile, name: str) -> None:
-    form = Form(fields, [Part("file", name, file)])
+    form = MultipartForm(fields, [FilePart("file", name, file)])
     try:
         await post_form(line.wire, address, form, headers={"User-Agent": user_agent(line)})
     except PlatformError as error:
         # The storage words its errors in XML of its own: what is no fault of the server is the file's, or the lease's.
         if error.status == 403:
             message = "Reddit's storage did not take the image any more."
-            raise PlatformError(Kind.TRANSIENT, message, code="upload_expired", status=403) from error
-        if error.kind is Kind.REJECTED and error.status is not None:
+            raise PlatformError(ErrorKind.TRANSIENT, message, code="upload_expired", status=403) from error
+        if error.kind is ErrorKind.REJECTED and error.status is not None:
             message = "Reddit's storage refused the image. It may be too large (20 MB)."
-            raise PlatformError(Kind.REJECTED, message, code="media_refused", status=error.status) from error
+            raise PlatformError(ErrorKind.REJECTED, message, code="media_refused", status=error.status) from error
         raise

@@ -18,12 +18,12 @@ from platforms.base import (
     Published,
     Unknown,
 )
-from platforms.errors import DUPLICATE, Kind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.reddit import errors, lookup, rules
 from platforms.reddit.fields import gallery_body, submit_fields
 from platforms.reddit.line import BASE_URL, Line, call, renew
 from platforms.reddit.media import upload
-from platforms.reddit.rules import Form, form_of
+from platforms.reddit.rules import RedditPostType, post_type_of
 from platforms.reddit.settings import RedditCredentials, RedditSettings
 from platforms.reddit.tokens import TOKENS
 from platforms.renewal import Renewed, Renews
@@ -48,8 +48,8 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
     api = ApiVersion("oauth")
     account_prefix = "rd"
     # Listings lag some seconds behind; publishers that work wait a minute before they send again.
-    believes_absence_after = timedelta(seconds=60)
-    finds_unaided = True
+    read_lag = timedelta(seconds=60)
+    finds_without_handles = True
     rules = rules.RULES
     settings = RedditSettings
     credentials = RedditCredentials
@@ -75,7 +75,7 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
         """Ask whose token this is."""
         user = await call(connection, "GET", "/api/v1/me", params={"raw_json": 1})
         if not user.get("id") or not user.get("name"):
-            raise PlatformError(Kind.TRANSIENT, "Reddit did not say whose token this is.", code="no_identity")
+            raise PlatformError(ErrorKind.TRANSIENT, "Reddit did not say whose token this is.", code="no_identity")
         return Identity(str(user["id"]), str(user["name"]))
 
     async def prepare(self, connection: Line, context: PublishContext[RedditSettings]) -> None:
@@ -97,7 +97,7 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
             await context.save(context.handles)
             if found := await _found(connection, context):
                 return found
-        raise PlatformError(Kind.UNCONFIRMED, "Reddit took the post and has not shown it yet.", code="no_id")
+        raise PlatformError(ErrorKind.UNCONFIRMED, "Reddit took the post and has not shown it yet.", code="no_id")
 
     async def confirm(self, connection: Line, context: PublishContext[RedditSettings]) -> Finding:
         """Look among the author's posts; one that Reddit took is not absent, however long it takes to appear."""
@@ -111,14 +111,14 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
 
 def _not_listed(context: PublishContext[RedditSettings]) -> Finding:
     """Judge a post whose answer was lost and which is not listed: Reddit makes image posts minutes later."""
-    late = form_of(context.draft) is Form.IMAGE
+    late = post_type_of(context.draft) is RedditPostType.IMAGE
     if late and context.started_at and datetime.now(UTC) - context.started_at <= LISTED_WITHIN:
         return Unknown()
     return Absent()
 
 
 async def _submit(line: Line, context: PublishContext[RedditSettings]) -> dict[str, Any]:
-    if form_of(context.draft) is Form.GALLERY:
+    if post_type_of(context.draft) is RedditPostType.GALLERY:
         return await call(line, "POST", "/api/submit_gallery_post.json", public=True, json=gallery_body(context))
     fields = submit_fields(context)
     return await call(line, "POST", "/api/submit", public=True, params={"raw_json": 1}, data=fields)
@@ -138,7 +138,7 @@ async def _known_link(context: PublishContext[RedditSettings], error: PlatformEr
     Said again after that it is somebody else's.
     """
     if context.handles.get(REFUSED_AS_KNOWN):
-        return PlatformError(Kind.REJECTED, error.message, code="link_taken", status=error.status)
+        return PlatformError(ErrorKind.REJECTED, error.message, code="link_taken", status=error.status)
     context.handles[REFUSED_AS_KNOWN] = True
     await context.save(context.handles)
     return error

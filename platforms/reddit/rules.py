@@ -33,7 +33,7 @@ RULES = Rules(
 )
 
 
-class Form(StrEnum):
+class RedditPostType(StrEnum):
     """What a post becomes on Reddit, in Reddit's own words where it has some."""
 
     SELF = "self"
@@ -42,11 +42,11 @@ class Form(StrEnum):
     GALLERY = "gallery"
 
 
-def form_of(draft: Draft[RedditSettings]) -> Form:
+def post_type_of(draft: Draft[RedditSettings]) -> RedditPostType:
     """Tell what the draft becomes: its media decide, then its link."""
     if draft.media:
-        return Form.IMAGE if len(draft.media) == 1 else Form.GALLERY
-    return Form.LINK if draft.settings.url and not draft.settings.force_self else Form.SELF
+        return RedditPostType.IMAGE if len(draft.media) == 1 else RedditPostType.GALLERY
+    return RedditPostType.LINK if draft.settings.url and not draft.settings.force_self else RedditPostType.SELF
 
 
 def words_of(draft: Draft[RedditSettings]) -> tuple[str, str]:

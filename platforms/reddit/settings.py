@@ -5,12 +5,12 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 from platforms.base import WireModel
-from platforms.forms import Form, WebAddress
 from platforms.oauth import OAuthCredentials
+from platforms.text_patterns import TextPattern, WebAddress
 
 Subreddit = Annotated[
     str,
-    Form(
+    TextPattern(
         r"^(?:/?r/)?(?:[A-Za-z0-9_]{2,21}|u_[A-Za-z0-9_-]{3,20})$",
         "must be a subreddit's name (2 to 21 letters, digits and underscores) or a profile's (u_ and the user's name)",
     ),
@@ -37,10 +37,10 @@ class RedditSettings(WireModel):
     force_self: bool = Field(
         default=False, description="Publish a text post whose last line is the `url`.", examples=[True]
     )
-    flair_id: Annotated[str, Form(r"^[0-9a-fA-F-]{36}$", "must be a flair's id, 36 characters with dashes")] | None = (
-        Field(
-            None, description="The subreddit's flair for the post.", examples=["3ab9a9b0-1c1c-11ec-8f2a-0e1c2a5d9c6f"]
-        )
+    flair_id: (
+        Annotated[str, TextPattern(r"^[0-9a-fA-F-]{36}$", "must be a flair's id, 36 characters with dashes")] | None
+    ) = Field(
+        None, description="The subreddit's flair for the post.", examples=["3ab9a9b0-1c1c-11ec-8f2a-0e1c2a5d9c6f"]
     )
     nsfw: bool = Field(default=False, description="Mark the post as not safe for work.", examples=[True])
     spoiler: bool = Field(default=False, description="Mark the post as a spoiler.", examples=[True])

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
 
@@ -17,23 +17,23 @@ _TOO_LARGE = "A file is too large for Telegram (10 MB photos, 50 MB videos)."
 
 _FLOOD_WAIT = timedelta(seconds=60)
 """Telegram names no time for an album that it refused as a whole; reports of bots speak of a minute."""
-_BY_WORDS: tuple[tuple[str, Kind, str], ...] = (
+_BY_WORDS: tuple[tuple[str, ErrorKind, str], ...] = (
     (
         r"failed to send message #\d+",
-        Kind.UNCONFIRMED,
+        ErrorKind.UNCONFIRMED,
         "Telegram published only a part of the album. Look at the chat, and delete or complete it there.",
     ),
-    (r"group send failed", Kind.RATE_LIMITED, "Telegram is limiting how much this bot may send right now."),
-    (r"chat not found", Kind.AUTH, "Telegram does not find the chat. Check its name, and that the bot is in it."),
-    (r"bot was (blocked|kicked)|bot is not a member|user is deactivated", Kind.AUTH, _ACCESS),
-    (r"not enough rights|CHAT_WRITE_FORBIDDEN|need administrator rights|have no rights", Kind.AUTH, _ACCESS),
-    (r"caption is too long", Kind.REJECTED, "The text is too long for Telegram beside media (1,024 characters)."),
-    (r"message is too long", Kind.REJECTED, "The text is too long for Telegram (4,096 characters)."),
-    (r"text is empty|text must be non-empty", Kind.REJECTED, "Telegram finds no text to publish in this post."),
-    (r"message thread not found", Kind.REJECTED, "Telegram does not find the topic that messageThreadId names."),
-    (r"PHOTO_INVALID_DIMENSIONS", Kind.REJECTED, "The photo's shape is none that Telegram takes."),
-    (r"file is too big|entity too large", Kind.REJECTED, _TOO_LARGE),
-    (r"IMAGE_PROCESS_FAILED|wrong type of|can't parse media", Kind.REJECTED, "Telegram cannot read a media file."),
+    (r"group send failed", ErrorKind.RATE_LIMITED, "Telegram is limiting how much this bot may send right now."),
+    (r"chat not found", ErrorKind.AUTH, "Telegram does not find the chat. Check its name, and that the bot is in it."),
+    (r"bot was (blocked|kicked)|bot is not a member|user is deactivated", ErrorKind.AUTH, _ACCESS),
+    (r"not enough rights|CHAT_WRITE_FORBIDDEN|need administrator rights|have no rights", ErrorKind.AUTH, _ACCESS),
+    (r"caption is too long", ErrorKind.REJECTED, "The text is too long for Telegram beside media (1,024 characters)."),
+    (r"message is too long", ErrorKind.REJECTED, "The text is too long for Telegram (4,096 characters)."),
+    (r"text is empty|text must be non-empty", ErrorKind.REJECTED, "Telegram finds no text to publish in this post."),
+    (r"message thread not found", ErrorKind.REJECTED, "Telegram does not find the topic that messageThreadId names."),
+    (r"PHOTO_INVALID_DIMENSIONS", ErrorKind.REJECTED, "The photo's shape is none that Telegram takes."),
+    (r"file is too big|entity too large", ErrorKind.REJECTED, _TOO_LARGE),
+    (r"IMAGE_PROCESS_FAILED|wrong type of|can't parse media", ErrorKind.REJECTED, "Telegram cannot read a media file."),
 )
 """By what Telegram writes in `description`; sources: its server's code and the reports of many bots."""
 
@@ -43,7 +43,7 @@ class ChatMovedError(PlatformError):
 
     def __init__(self, chat_id: int, status: int) -> None:
         message = "This group has become another chat at Telegram. Connect it again."
-        super().__init__(Kind.AUTH, message, code="chat_moved", status=status)
+        super().__init__(ErrorKind.AUTH, message, code="chat_moved", status=status)
         self.chat_id = chat_id
 
 
@@ -62,34 +62,34 @@ def refusal(body: dict[str, Any], status: int) -> PlatformError:
     if isinstance(moved, int):
         return ChatMovedError(moved, status)
     kind, sentence = _meaning(number, said)
-    if kind is Kind.RATE_LIMITED and number != httpx.codes.TOO_MANY_REQUESTS:
+    if kind is ErrorKind.RATE_LIMITED and number != httpx.codes.TOO_MANY_REQUESTS:
         retry_after = _FLOOD_WAIT
     return PlatformError(
         kind,
         sentence,
         code=str(number),
         status=status,
-        retry_after=retry_after if kind is Kind.RATE_LIMITED else None,
+        retry_after=retry_after if kind is ErrorKind.RATE_LIMITED else None,
     )
 
 
-def _meaning(number: int, said: str) -> tuple[Kind, str]:
+def _meaning(number: int, said: str) -> tuple[ErrorKind, str]:
     if number == 429:
-        return Kind.RATE_LIMITED, "Telegram is limiting how much this bot may send right now."
+        return ErrorKind.RATE_LIMITED, "Telegram is limiting how much this bot may send right now."
     if number >= 500:
-        return Kind.TRANSIENT, _SERVER
+        return ErrorKind.TRANSIENT, _SERVER
     # A token that is no token at all makes an address that Telegram does not know.
     if number == 401 or (number == 404 and said in {"Not Found", ""}):
-        return Kind.AUTH, _TOKEN
+        return ErrorKind.AUTH, _TOKEN
     for words, kind, sentence in _BY_WORDS:
         if re.search(words, said, re.IGNORECASE):
             return kind, sentence
     if number == 403:
-        return Kind.AUTH, _ACCESS
+        return ErrorKind.AUTH, _ACCESS
     if number == 413:
-        return Kind.REJECTED, _TOO_LARGE
+        return ErrorKind.REJECTED, _TOO_LARGE
     parsed = re.search(r"can't parse entities: (.+)", said)
     if parsed:
-        return Kind.REJECTED, f"Telegram cannot read the text's markup: {parsed[1]}"
+        return ErrorKind.REJECTED, f"Telegram cannot read the text's markup: {parsed[1]}"
     said = said.removeprefix("Bad Request: ")
-    return Kind.REJECTED, f"Telegram refused: {said}" if said else f"Telegram refused with status {number}."
+    return ErrorKind.REJECTED, f"Telegram refused: {said}" if said else f"Telegram refused with status {number}."

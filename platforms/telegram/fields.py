@@ -6,7 +6,7 @@ from typing import Any
 from domain.post import Media, MediaType
 from platforms.base import Draft
 from platforms.files import MediaFile
-from platforms.http.multipart import Part, name_in
+from platforms.http.multipart import FilePart, name_in
 from platforms.telegram.settings import TelegramSettings
 
 _SINGLE = {
@@ -33,7 +33,7 @@ class Call:
 
     method: str
     fields: dict[str, Any]
-    parts: list[Part] = field(default_factory=list)
+    parts: list[FilePart] = field(default_factory=list)
 
 
 def call_of(draft: Draft[TelegramSettings], chat: str, files: list[MediaFile]) -> Call:
@@ -66,10 +66,10 @@ def call_of(draft: Draft[TelegramSettings], chat: str, files: list[MediaFile]) -
     return Call("sendMediaGroup", fields, parts)
 
 
-def _part(name: str, item: Media, file: MediaFile) -> Part:
+def _part(name: str, item: Media, file: MediaFile) -> FilePart:
     """Return a file; of a document readers see the name, and its ending tells what opens it."""
     own = name_in(item.url, takes_utf8=True) if item.type is MediaType.DOCUMENT else ""
-    return Part(name, own or f"{name}.{_ENDINGS.get(file.content_type, 'bin')}", file)
+    return FilePart(name, own or f"{name}.{_ENDINGS.get(file.content_type, 'bin')}", file)
 
 
 def _playing(kind: MediaType, file: MediaFile) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import httpx
 
 from platforms.base import Connection
-from platforms.errors import Kind, PlatformError
-from platforms.http.multipart import Form, Part, post_form
+from platforms.errors import ErrorKind, PlatformError
+from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.http.wire import json_of
 from platforms.telegram.errors import refusal
 from platforms.telegram.settings import TelegramCredentials
@@ -19,24 +19,24 @@ Line = Connection[TelegramCredentials]
 
 async def ask(line: Line, method: str, **fields: Any) -> dict[str, Any]:
     """Call a method that changes nothing; returns its result."""
-    result = _result(await line.wire.send("POST", _path(line, method), json=fields), Kind.TRANSIENT)
+    result = _result(await line.wire.send("POST", _path(line, method), json=fields), ErrorKind.TRANSIENT)
     if isinstance(result, dict):
         return result
-    raise _unreadable(Kind.TRANSIENT)
+    raise _unreadable(ErrorKind.TRANSIENT)
 
 
-async def send(line: Line, method: str, fields: Mapping[str, Any], parts: Sequence[Part]) -> list[dict[str, Any]]:
+async def send(line: Line, method: str, fields: Mapping[str, Any], parts: Sequence[FilePart]) -> list[dict[str, Any]]:
     """Call the one method that publishes; returns the messages that it made."""
     if parts:
-        form = Form({name: _encoded(value) for name, value in fields.items()}, parts)
+        form = MultipartForm({name: _encoded(value) for name, value in fields.items()}, parts)
         answer = await post_form(line.wire, _path(line, method), form, public=True)
     else:
         answer = await line.wire.send("POST", _path(line, method), json=dict(fields), public=True)
-    result = _result(answer, Kind.UNCONFIRMED)
+    result = _result(answer, ErrorKind.UNCONFIRMED)
     messages = result if isinstance(result, list) else [result]
     if messages and all(isinstance(message, dict) and message.get("message_id") for message in messages):
         return messages
-    raise _unreadable(Kind.UNCONFIRMED)
+    raise _unreadable(ErrorKind.UNCONFIRMED)
 
 
 async def remove(line: Line, message: int) -> None:
@@ -50,11 +50,15 @@ def _path(line: Line, method: str) -> str:
     return f"/bot{quote(line.credentials.access_token.get_secret_value(), safe=':')}/{method}"
 
 
-def _result(answer: httpx.Response, otherwise: Kind) -> Any:
+def _result(answer: httpx.Response, otherwise: ErrorKind) -> Any:
     body = json_of(answer)
     if body.get("ok") is False:
         error = refusal(body, answer.status_code)
-        raise error.as_unconfirmed() if otherwise is Kind.UNCONFIRMED and error.kind is Kind.TRANSIENT else error
+        raise (
+            error.as_unconfirmed()
+            if otherwise is ErrorKind.UNCONFIRMED and error.kind is ErrorKind.TRANSIENT
+            else error
+        )
     if "result" not in body:
         raise _unreadable(otherwise)
     return body["result"]
@@ -64,5 +68,5 @@ def _encoded(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _unreadable(kind: Kind) -> PlatformError:
+def _unreadable(kind: ErrorKind) -> PlatformError:
     return PlatformError(kind, "Telegram answered in a way that cannot be read.", code="unreadable_answer")

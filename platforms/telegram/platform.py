@@ -6,14 +6,14 @@ from typing import Any
 import httpx
 
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
-from platforms.blind import going_out, what_is_known
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.rules import Violation
 from platforms.telegram import errors, rules
 from platforms.telegram.errors import ChatMovedError
 from platforms.telegram.fields import Call, call_of
 from platforms.telegram.line import Line, ask, send
 from platforms.telegram.settings import TelegramCredentials, TelegramSettings
+from platforms.write_only import confirm_from_marker, mark_sending
 
 
 class Telegram(Platform[TelegramSettings, TelegramCredentials]):
@@ -48,7 +48,7 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
         member = await ask(connection, "getChatMember", chat_id=chat["id"], user_id=bot["id"])
         if not _may_publish(chat, member):
             raise PlatformError(
-                Kind.AUTH,
+                ErrorKind.AUTH,
                 "The bot may not publish in this chat. Make it an administrator that may post.",
                 code="rights",
             )
@@ -59,12 +59,12 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
         async with AsyncExitStack() as opened:
             files = [await opened.enter_async_context(context.media.open(item)) for item in context.draft.media]
             if files:
-                await opened.enter_async_context(going_out(context))
+                await opened.enter_async_context(mark_sending(context))
             return await _followed(connection, call_of(context.draft, _chat(connection), files))
 
     async def confirm(self, connection: Line, context: PublishContext[TelegramSettings]) -> Finding:
         """Say that nobody can tell; unless our own note says that the request never went out."""
-        return await what_is_known(context)
+        return await confirm_from_marker(context)
 
 
 async def _followed(line: Line, call: Call) -> Published:

@@ -10,7 +10,6 @@ from pydantic.alias_generators import to_camel
 
 from domain.post import MediaType
 from domain.rate_limits import Quota
-from platforms.alike import Alike, earliest
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -22,9 +21,10 @@ from platforms.base import (
     Published,
     ReportsQuota,
 )
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
+from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
@@ -61,8 +61,8 @@ class Threads(
     request_id_header = REQUEST_ID_HEADER
     # The container says whether it was published; that reads may lag behind is not documented, the figure is ours. A
     # container is published once whatever is asked.
-    believes_absence_after = timedelta(seconds=45)
-    fetches = frozenset({MediaType.IMAGE, MediaType.VIDEO})
+    read_lag = timedelta(seconds=45)
+    pulls_media = frozenset({MediaType.IMAGE, MediaType.VIDEO})
     rules = rules.RULES
     settings = ThreadsSettings
     credentials = ThreadsCredentials
@@ -96,7 +96,7 @@ class Threads(
         """Ask whose token this is."""
         me = await _of_me(GRAPH.get(connection, "/me", fields="id,username"))
         if not me.get("id") or not me.get("username"):
-            raise PlatformError(Kind.TRANSIENT, "Threads did not say whose token this is.", code="no_identity")
+            raise PlatformError(ErrorKind.TRANSIENT, "Threads did not say whose token this is.", code="no_identity")
         return Identity(user_id=str(me["id"]), username=str(me["username"]))
 
     async def quota(self, connection: Line) -> Quota:
@@ -179,7 +179,7 @@ async def _publish(connection: Line, containers: Containers, name: str, *, repli
     try:
         return await containers.publish(name)
     except PlatformError as error:
-        if error.kind is Kind.REJECTED and await _quota_is_used(connection, "reply_" if replies else ""):
+        if error.kind is ErrorKind.REJECTED and await _quota_is_used(connection, "reply_" if replies else ""):
             raise errors.quota_used("replies" if replies else "posts") from error
         raise
 
@@ -218,11 +218,11 @@ async def _find(
         same = str(post.get("text") or "").split() == text.split()
         return same and post["id"] not in thread and _timestamp(post) >= start
 
-    return earliest(context, map(_alike, filter(ours, posts)))
+    return earliest_unclaimed(context, map(_matching_post, filter(ours, posts)))
 
 
-def _alike(post: dict[str, Any]) -> Alike:
-    return Alike(Published(str(post["id"]), post.get("permalink")), _timestamp(post))
+def _matching_post(post: dict[str, Any]) -> MatchingPost:
+    return MatchingPost(Published(str(post["id"]), post.get("permalink")), _timestamp(post))
 
 
 def _timestamp(post: dict[str, Any]) -> datetime:
@@ -241,7 +241,7 @@ async def _follow(connection: Line, context: PublishContext[ThreadsSettings], nu
         finding = await _look(connection, context, name, item.content, "/me/replies")
         if not isinstance(finding, Absent | Published):
             message = "Threads cannot say yet whether a post of the thread is public."
-            raise PlatformError(Kind.NOT_READY, message, code="unconfirmed_reply", retry_after=NEXT_LOOK)
+            raise PlatformError(ErrorKind.NOT_READY, message, code="unconfirmed_reply", retry_after=NEXT_LOOK)
         if isinstance(finding, Published):
             state["id"] = finding.platform_post_id
             await context.save(context.handles)
@@ -253,8 +253,8 @@ async def _follow(connection: Line, context: PublishContext[ThreadsSettings], nu
     try:
         state["id"] = await _publish(connection, containers, name, replies=True)
     except PlatformError as error:
-        if error.kind is not Kind.UNCONFIRMED:
+        if error.kind is not ErrorKind.UNCONFIRMED:
             raise
-        raise PlatformError(Kind.NOT_READY, error.message, code=error.code, retry_after=NEXT_LOOK) from error
+        raise PlatformError(ErrorKind.NOT_READY, error.message, code=error.code, retry_after=NEXT_LOOK) from error
     await context.save(context.handles)
     return state["id"]

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from platforms.base import WireModel
-from platforms.forms import Digits, Form, WebAddress
 from platforms.meta.credentials import MetaCredentials
+from platforms.text_patterns import Digits, TextPattern, WebAddress
 from platforms.thread import ThreadItems
 
 PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]
@@ -25,7 +25,7 @@ class ThreadsSettings(WireModel):
     """How a post appears on Threads."""
 
     topic_tag: (
-        Annotated[str, StringConstraints(max_length=50), Form(r"^[^.&]+$", "must hold neither . nor &")] | None
+        Annotated[str, StringConstraints(max_length=50), TextPattern(r"^[^.&]+$", "must hold neither . nor &")] | None
     ) = Field(
         None, min_length=1, description="The topic, 1 to 50 characters without . and &.", examples=["photography"]
     )

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import httpx
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
 
 REQUEST_ID_HEADER = "x-tt-logid"
@@ -14,11 +14,17 @@ MINUTE = timedelta(seconds=61)
 DAILY_CAP_WAIT = timedelta(hours=6)
 """TikTok counts posts over the last 24 hours and does not say when the next slot frees; the figure is ours."""
 
-_RECONNECT = (Kind.AUTH, "TikTok no longer accepts this account's connection. Reconnect the account.")
-_SCOPE = (Kind.AUTH, "TikTok does not allow this with the account's permissions. Reconnect the account and grant them.")
-_SERVER = (Kind.TRANSIENT, "TikTok had an error of its own.")
-_PULL = (Kind.REJECTED, "TikTok could not fetch the media from their URLs. Check that they are public https addresses.")
-_SPAM = (Kind.REJECTED, "TikTok took this for spam and refused it.")
+_RECONNECT = (ErrorKind.AUTH, "TikTok no longer accepts this account's connection. Reconnect the account.")
+_SCOPE = (
+    ErrorKind.AUTH,
+    "TikTok does not allow this with the account's permissions. Reconnect the account and grant them.",
+)
+_SERVER = (ErrorKind.TRANSIENT, "TikTok had an error of its own.")
+_PULL = (
+    ErrorKind.REJECTED,
+    "TikTok could not fetch the media from their URLs. Check that they are public https addresses.",
+)
+_SPAM = (ErrorKind.REJECTED, "TikTok took this for spam and refused it.")
 
 NOT_AUDITED = "unaudited_client_can_only_post_to_private_accounts"
 """TikTok means the account: posts with SELF_ONLY to an account that is not private are refused, too
@@ -28,14 +34,14 @@ ADDRESS_UNVERIFIED = "url_ownership_unverified"
 _FULL_INBOX = "spam_risk_too_many_pending_share"
 
 _BY_CODE = {
-    "rate_limit_exceeded": (Kind.RATE_LIMITED, "TikTok is limiting how much this account may do right now."),
-    "spam_risk_too_many_posts": (Kind.CAPPED, "This account has reached TikTok's number of posts for one day."),
+    "rate_limit_exceeded": (ErrorKind.RATE_LIMITED, "TikTok is limiting how much this account may do right now."),
+    "spam_risk_too_many_posts": (ErrorKind.CAPPED, "This account has reached TikTok's number of posts for one day."),
     "spam_risk_too_many_pending_share": (
-        Kind.CAPPED,
+        ErrorKind.CAPPED,
         "Too many drafts wait in this account's TikTok inbox. Finish or delete some in the app.",
     ),
     "reached_active_user_cap": (
-        Kind.CAPPED,
+        ErrorKind.CAPPED,
         "The TikTok app behind this service has reached its number of accounts for one day.",
     ),
     "internal_error": _SERVER,
@@ -45,49 +51,49 @@ _BY_CODE = {
     "access_token_invalid": _RECONNECT,
     "invalid_grant": _RECONNECT,
     "invalid_client": (
-        Kind.OPERATOR,
+        ErrorKind.OPERATOR,
         "TikTok does not accept this service's client key and secret. Check the app's credentials.",
     ),
     "auth_removed": _RECONNECT,
     "scope_not_authorized": _SCOPE,
     "scope_permission_missed": _SCOPE,
     "spam_risk_user_banned_from_posting": (
-        Kind.AUTH,
+        ErrorKind.AUTH,
         "TikTok has banned this account from posting. Look into the TikTok app.",
     ),
     "privacy_level_option_mismatch": (
-        Kind.REJECTED,
+        ErrorKind.REJECTED,
         "This account does not offer the privacy level. Choose another privacyLevel.",
     ),
     ADDRESS_UNVERIFIED: (
-        Kind.OPERATOR,
+        ErrorKind.OPERATOR,
         "TikTok fetches photos only from verified addresses. Verify this service's public URL in the app's settings.",
     ),
     NOT_AUDITED: (
-        Kind.OPERATOR,
+        ErrorKind.OPERATOR,
         (
             "TikTok has not audited this service's app. Until then it takes posts with SELF_ONLY alone, and only for "
             "accounts that are set to private in the TikTok app. Ask TikTok for the audit."
         ),
     ),
-    "app_version_check_failed": (Kind.REJECTED, "The TikTok app on the account's phone is too old for this."),
+    "app_version_check_failed": (ErrorKind.REJECTED, "The TikTok app on the account's phone is too old for this."),
     "file_format_check_failed": (
-        Kind.REJECTED,
+        ErrorKind.REJECTED,
         "TikTok does not take this file format. Use MP4, MOV or WebM; JPEG or WebP for photos.",
     ),
-    "duration_check_failed": (Kind.REJECTED, "The video is too short or too long for this TikTok account."),
-    "frame_rate_check_failed": (Kind.REJECTED, "TikTok takes videos of 23 to 60 frames per second."),
-    "picture_size_check_failed": (Kind.REJECTED, "The picture is too small or too large for TikTok."),
+    "duration_check_failed": (ErrorKind.REJECTED, "The video is too short or too long for this TikTok account."),
+    "frame_rate_check_failed": (ErrorKind.REJECTED, "TikTok takes videos of 23 to 60 frames per second."),
+    "picture_size_check_failed": (ErrorKind.REJECTED, "The picture is too small or too large for TikTok."),
     "video_pull_failed": _PULL,
     "photo_pull_failed": _PULL,
-    "spam_risk_text": (Kind.REJECTED, "TikTok took the text for spam and refused it. Change it."),
+    "spam_risk_text": (ErrorKind.REJECTED, "TikTok took the text for spam and refused it. Change it."),
     "spam_risk": _SPAM,
-    "publish_cancelled": (Kind.REJECTED, "The post was cancelled at TikTok."),
+    "publish_cancelled": (ErrorKind.REJECTED, "The post was cancelled at TikTok."),
 }
 """Source: TikTok's pages of the Content Posting API, their error codes and fail reasons."""
 _INBOX_WAIT = timedelta(hours=1)
 """Drafts leave the inbox when the account's owner publishes or deletes them, not at a time of TikTok's."""
-_WAITS = {Kind.RATE_LIMITED: MINUTE, Kind.CAPPED: DAILY_CAP_WAIT}
+_WAITS = {ErrorKind.RATE_LIMITED: MINUTE, ErrorKind.CAPPED: DAILY_CAP_WAIT}
 _STATUSES = {401: "access_token_invalid", 429: "rate_limit_exceeded"}
 
 
@@ -112,6 +118,6 @@ def _error(code: str, words: str, status: int | None, request_id: str | None) ->
     known = _BY_CODE.get(code)
     if known is None and status is not None and status >= 500:
         known = _SERVER
-    kind, sentence = known or (Kind.REJECTED, f"TikTok refused: {words or code}")
+    kind, sentence = known or (ErrorKind.REJECTED, f"TikTok refused: {words or code}")
     wait = _INBOX_WAIT if code == _FULL_INBOX else _WAITS.get(kind)
     return PlatformError(kind, sentence, code=code, status=status, request_id=request_id, retry_after=wait)

@@ -6,10 +6,10 @@ from platforms.base import Draft
 from platforms.tiktok.rules import is_video, title_of
 from platforms.tiktok.settings import TikTokSettings
 
-Body = dict[str, Any]
+Json = dict[str, Any]
 
 
-def video_body(draft: Draft[TikTokSettings], creator: dict[str, Any], source: Body) -> Body:
+def video_body(draft: Draft[TikTokSettings], creator: dict[str, Any], source: Json) -> Json:
     """Return what begins a video; in the inbox of the app everything but the file is chosen there."""
     if draft.settings.draft:
         return {"source_info": source}
@@ -26,10 +26,10 @@ def video_body(draft: Draft[TikTokSettings], creator: dict[str, Any], source: Bo
     return {"post_info": info, "source_info": source}
 
 
-def photo_body(draft: Draft[TikTokSettings], creator: dict[str, Any]) -> Body:
+def photo_body(draft: Draft[TikTokSettings], creator: dict[str, Any]) -> Json:
     """Return what makes a post of photos, which TikTok fetches itself."""
     settings = draft.settings
-    info: Body = {"description": settings.description or draft.text}
+    info: Json = {"description": settings.description or draft.text}
     if settings.description:
         info["title"] = title_of(draft.text)
     if not settings.draft:
@@ -53,7 +53,7 @@ def caption_of(draft: Draft[TikTokSettings]) -> str:
     return draft.text if is_video(draft) else draft.settings.description or draft.text
 
 
-def _audience(draft: Draft[TikTokSettings], creator: dict[str, Any]) -> Body:
+def _audience(draft: Draft[TikTokSettings], creator: dict[str, Any]) -> Json:
     settings = draft.settings
     kind = settings.commercial_content_type
     return {

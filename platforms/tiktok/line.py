@@ -4,7 +4,7 @@ from typing import Any
 
 from platforms import oauth
 from platforms.base import Connection
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
 from platforms.renewal import Renewed
 from platforms.tiktok.errors import error_of
@@ -39,9 +39,9 @@ async def _send(
     data, error = body.get("data"), body.get("error")
     if isinstance(error, dict) and error.get("code") not in {None, "ok"}:
         refusal = error_of(response)
-        raise refusal.as_unconfirmed() if public and refusal.kind is Kind.TRANSIENT else refusal
+        raise refusal.as_unconfirmed() if public and refusal.kind is ErrorKind.TRANSIENT else refusal
     if not isinstance(data, dict):
-        kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
+        kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
         raise PlatformError(kind, "TikTok answered in a way that cannot be read.", code="unreadable_answer")
     return data
 

@@ -4,9 +4,9 @@ import time
 from typing import Any
 
 from platforms.base import PublishContext
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
-from platforms.http.body import Body
+from platforms.http.body import FileBody
 from platforms.tiktok.fields import video_body
 from platforms.tiktok.line import Line, call
 from platforms.tiktok.rules import RULES
@@ -57,12 +57,14 @@ class Upload:
     async def finish(self) -> None:
         """Send the last chunk: with it TikTok has the video, processes and publishes it. Raises PlatformError."""
         if self.known is None:
-            raise PlatformError(Kind.TRANSIENT, "TikTok must be given the video again.", code="no_upload")
+            raise PlatformError(ErrorKind.TRANSIENT, "TikTok must be given the video again.", code="no_upload")
         upload = self.known
         async with self._sending.media.open(self._sending.draft.media[0]) as file:
             if file.size != upload["size"]:
                 await self.forget()
-                raise PlatformError(Kind.TRANSIENT, "The video has changed since its upload began.", code="changed")
+                raise PlatformError(
+                    ErrorKind.TRANSIENT, "The video has changed since its upload began.", code="changed"
+                )
             start = (upload["count"] - 1) * upload["chunk"]
             # Noted before it is sent: whoever comes after a crash asks TikTok first.
             upload["last"] = True
@@ -78,7 +80,9 @@ class Upload:
     async def _begin(self, file: MediaFile, creator: dict[str, Any]) -> None:
         [_, rule] = RULES.files
         if file.content_type not in rule.types:
-            raise PlatformError(Kind.REJECTED, f"TikTok takes no {file.content_type} as a video.", code="media_type")
+            raise PlatformError(
+                ErrorKind.REJECTED, f"TikTok takes no {file.content_type} as a video.", code="media_type"
+            )
         count = max(file.size // CHUNK_BYTES, 1)
         chunk = CHUNK_BYTES if count > 1 else file.size
         source = {"source": "FILE_UPLOAD", "video_size": file.size, "chunk_size": chunk, "total_chunk_count": count}
@@ -86,7 +90,7 @@ class Upload:
         body = video_body(self._sending.draft, creator, source)
         data = await call(self._line, f"/v2/post/publish/{inbox}video/init/", body)
         if not data.get("publish_id") or not data.get("upload_url"):
-            raise PlatformError(Kind.TRANSIENT, "TikTok began no upload.", code="unreadable_answer")
+            raise PlatformError(ErrorKind.TRANSIENT, "TikTok began no upload.", code="unreadable_answer")
         self._sending.handles["upload"] = {
             "publishId": data["publish_id"],
             "url": data["upload_url"],
@@ -109,7 +113,7 @@ class Upload:
             self._sending.heartbeat(f"{upload['sent'] * 100 // upload['count']}%")
 
     async def _put(self, upload: dict[str, Any], start: int, piece: MediaFile, *, public: bool = False) -> None:
-        body = Body(piece)
+        body = FileBody(piece)
         headers = {
             "Content-Type": upload["type"],
             "Content-Range": f"bytes {start}-{start + piece.size - 1}/{upload['size']}",
@@ -127,7 +131,7 @@ class Upload:
             if error.status in _GONE or (error.status == 416 and not public):
                 await self.forget()
                 message = "TikTok must be given the video again."
-                raise PlatformError(Kind.TRANSIENT, message, code=error.code, status=error.status) from error
+                raise PlatformError(ErrorKind.TRANSIENT, message, code=error.code, status=error.status) from error
             raise
 
     async def _has(self, size: int) -> bool:
@@ -145,4 +149,4 @@ def _check_length(file: MediaFile, creator: dict[str, Any]) -> None:
         message = (
             f"TikTok lets this account publish videos of up to {longest:,g} seconds; this has {file.seconds:,.0f}."
         )
-        raise PlatformError(Kind.REJECTED, message, code="duration_check_failed")
+        raise PlatformError(ErrorKind.REJECTED, message, code="duration_check_failed")

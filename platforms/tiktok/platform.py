@@ -8,7 +8,7 @@ import httpx
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
-from platforms.errors import NO_PUBLIC_URL, Kind, PlatformError
+from platforms.errors import NO_PUBLIC_URL, ErrorKind, PlatformError
 from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.tiktok import errors, rules
@@ -37,9 +37,9 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
     account_prefix = "tt"
     request_id_header = errors.REQUEST_ID_HEADER
     # Only an upload that is not whole is ever called absent, and the count of its bytes may lag; the figure is ours.
-    believes_absence_after = timedelta(seconds=45)
-    fetches = frozenset({MediaType.IMAGE})
-    fetches_from_us = True
+    read_lag = timedelta(seconds=45)
+    pulls_media = frozenset({MediaType.IMAGE})
+    pulls_from_verified_domain = True
     rules = rules.RULES
     settings = TikTokSettings
     credentials = TikTokCredentials
@@ -82,7 +82,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
             answer = await read(connection, "/v2/user/info/", fields="open_id,display_name")
         user = answer.get("user")
         if not isinstance(user, dict) or not user.get("open_id"):
-            raise PlatformError(Kind.TRANSIENT, "TikTok did not say whose token this is.", code="no_identity")
+            raise PlatformError(ErrorKind.TRANSIENT, "TikTok did not say whose token this is.", code="no_identity")
         return Identity(str(user["open_id"]), str(user.get("username") or user.get("display_name") or ""))
 
     async def prepare(self, connection: Line, context: PublishContext[TikTokSettings]) -> None:
@@ -103,7 +103,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
             body = photo_body(context.draft, context.handles.get("creator", {}))
             data = await call(connection, "/v2/post/publish/content/init/", body, public=True)
             if not data.get("publish_id"):
-                raise PlatformError(Kind.UNCONFIRMED, "TikTok gave no publish_id.", code="unreadable_answer")
+                raise PlatformError(ErrorKind.UNCONFIRMED, "TikTok gave no publish_id.", code="unreadable_answer")
             context.handles["publishId"] = str(data["publish_id"])
             await context.save(context.handles)
         return await verdict.watch()
@@ -124,7 +124,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
         status = await verdict.status()
         if status.post_id is None:
             message = "TikTok has not given the post its public address yet."
-            raise PlatformError(Kind.NOT_READY, message, code="no_post_id", retry_after=NEXT_LOOK)
+            raise PlatformError(ErrorKind.NOT_READY, message, code="no_post_id", retry_after=NEXT_LOOK)
         return verdict.published(status)
 
 
@@ -134,7 +134,7 @@ async def _creator(connection: Line, context: PublishContext[TikTokSettings]) ->
     options, wanted = creator.get("privacy_level_options"), context.draft.settings.privacy_level
     if isinstance(options, list) and wanted not in options:
         raise PlatformError(
-            Kind.REJECTED,
+            ErrorKind.REJECTED,
             f"This TikTok account does not offer the privacy level {wanted}. Choose one of {', '.join(options)}.",
             code="privacy_level_option_mismatch",
         )

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import AliasChoices, Field
 
 from platforms.base import WireModel
-from platforms.forms import WebAddress
 from platforms.oauth import OAuthCredentials
+from platforms.text_patterns import WebAddress
 
 PUBLIC, ONLY_SELF = "PUBLIC_TO_EVERYONE", "SELF_ONLY"
 Privacy = Literal["PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "FOLLOWER_OF_CREATOR", "SELF_ONLY"]

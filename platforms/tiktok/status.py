@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
+from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.tiktok import errors
 from platforms.tiktok.fields import caption_of
 from platforms.tiktok.line import Line, call
@@ -90,7 +90,7 @@ class Verdict:
             patience -= status.done
             if status.done and (status.post_id or not self._becomes_public() or not patience):
                 return self.published(status)
-        raise PlatformError(Kind.UNCONFIRMED, "TikTok is still processing the post.", code="processing")
+        raise PlatformError(ErrorKind.UNCONFIRMED, "TikTok is still processing the post.", code="processing")
 
     async def find(self) -> Finding:
         """Tell whether an unconfirmed send landed."""
@@ -122,7 +122,7 @@ class Verdict:
         error = errors.failed(reason)
         if reason in _PULLS and not self._handles.get("pulledTwice"):
             self._handles["pulledTwice"] = True
-            error = PlatformError(Kind.TRANSIENT, error.message, code=error.code)
+            error = PlatformError(ErrorKind.TRANSIENT, error.message, code=error.code)
         await self._save()
         return error
 
@@ -153,13 +153,13 @@ class Verdict:
             # The account was connected without the permission video.list, which publishing does not need.
             return Unknown(final=True)
         wanted = caption_of(self._sending.draft).split()
-        alike: list[Alike] = []
+        alike: list[MatchingPost] = []
         for post in data.get("videos") or []:
             made = moment(post.get("create_time") or 0)
             words = (post.get("title"), post.get("video_description"))
             if made >= since - CLOCKS_APART and wanted in [str(text or "").split() for text in words]:
-                alike.append(Alike(Published(str(post["id"]), post.get("share_url")), made))
-        return earliest(self._sending, alike) or Unknown()
+                alike.append(MatchingPost(Published(str(post["id"]), post.get("share_url")), made))
+        return earliest_unclaimed(self._sending, alike) or Unknown()
 
     async def _save(self) -> None:
         await self._sending.save(self._handles)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from platforms.base import Absent, Finding, Published, Unknown
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.twitter.line import Line, call, data_of
@@ -18,7 +18,7 @@ async def edit(line: Line, known: Published, text: str) -> Published:
     if post.get("attachments") or any(each.get("type") == "quoted" for each in references):
         # Nothing says that pictures, a poll or a quote survive an edit, which is a whole new post.
         message = "Posts with media, a poll or a quote are not edited on X: nothing says that X would keep these."
-        raise PlatformError(Kind.REJECTED, message, code="edit_not_supported")
+        raise PlatformError(ErrorKind.REJECTED, message, code="edit_not_supported")
     until = _check_controls(post.get("edit_controls") or {}) or known.editable_until
     body = {"text": text, "edit_options": {"previous_post_id": _newest(post)}}
     answer = await call(line, "POST", "/2/tweets", public=True, json=body)
@@ -70,11 +70,11 @@ def _check_controls(controls: dict[str, Any]) -> datetime | None:
     """Return until when X allows edits, where it says so. Raises PlatformError where it allows none any more."""
     until = _moment(controls)
     if until is not None and until <= datetime.now(UTC):
-        raise PlatformError(Kind.REJECTED, "The time in which X allows edits is over.", code="edit_window_closed")
+        raise PlatformError(ErrorKind.REJECTED, "The time in which X allows edits is over.", code="edit_window_closed")
     if controls.get("edits_remaining") == 0:
-        raise PlatformError(Kind.REJECTED, "X allows no more edits of this post.", code="edit_limit_reached")
+        raise PlatformError(ErrorKind.REJECTED, "X allows no more edits of this post.", code="edit_limit_reached")
     if controls.get("is_edit_eligible") is False:
-        raise PlatformError(Kind.REJECTED, "X does not allow edits of this post.", code="edit_not_supported")
+        raise PlatformError(ErrorKind.REJECTED, "X does not allow edits of this post.", code="edit_not_supported")
     return until
 
 

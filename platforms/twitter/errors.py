@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from domain.rate_limits import Quota
-from platforms.errors import DUPLICATE, Kind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.http.quota_headers import quota_from_headers
 from platforms.http.untrusted import wait_until
 from platforms.http.wire import json_of
@@ -34,22 +34,22 @@ _DUPLICATE = "duplicate content"
 """Seen with status 403 in public reports of many clients; X's documentation does not name it."""
 
 _BY_CODE = {
-    "rate_limit_exceeded": (Kind.RATE_LIMITED, "X is limiting how much this account may do right now."),
-    "usage_capped": (Kind.OPERATOR, _CREDITS),
-    "credits": (Kind.OPERATOR, _CREDITS),
-    "credits_depleted": (Kind.OPERATOR, _CREDITS),
-    "creditsdepleted": (Kind.OPERATOR, _CREDITS),
-    "spendcapreached": (Kind.OPERATOR, _SPEND_CAP),
-    "spend_cap_reached": (Kind.OPERATOR, _SPEND_CAP),
-    "oauth1_permissions": (Kind.OPERATOR, _ACCESS),
+    "rate_limit_exceeded": (ErrorKind.RATE_LIMITED, "X is limiting how much this account may do right now."),
+    "usage_capped": (ErrorKind.OPERATOR, _CREDITS),
+    "credits": (ErrorKind.OPERATOR, _CREDITS),
+    "credits_depleted": (ErrorKind.OPERATOR, _CREDITS),
+    "creditsdepleted": (ErrorKind.OPERATOR, _CREDITS),
+    "spendcapreached": (ErrorKind.OPERATOR, _SPEND_CAP),
+    "spend_cap_reached": (ErrorKind.OPERATOR, _SPEND_CAP),
+    "oauth1_permissions": (ErrorKind.OPERATOR, _ACCESS),
     "unsupported_authentication": (
-        Kind.AUTH,
+        ErrorKind.AUTH,
         "X does not accept this kind of token for posting. Reconnect the account as a user.",
     ),
-    "client_forbidden": (Kind.OPERATOR, _ACCESS),
-    "user_suspended": (Kind.AUTH, "X has suspended this account. Sign in at X to see why."),
-    "internal_error": (Kind.TRANSIENT, _SERVER),
-    DUPLICATE: (Kind.REJECTED, "X refuses a post that repeats one this account made before."),
+    "client_forbidden": (ErrorKind.OPERATOR, _ACCESS),
+    "user_suspended": (ErrorKind.AUTH, "X has suspended this account. Sign in at X to see why."),
+    "internal_error": (ErrorKind.TRANSIENT, _SERVER),
+    DUPLICATE: (ErrorKind.REJECTED, "X refuses a post that repeats one this account made before."),
 }
 """Source: the problem types of X's documentation and OpenAPI document, as the part after the last slash."""
 
@@ -71,9 +71,9 @@ def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> Platf
     status = status if isinstance(status, int) else None
     code = DUPLICATE if _DUPLICATE in said.lower() else _code(problem) or f"http_{status}"
     kind, sentence = _of_the_post(said) or _by_name(problem, code, said) or _by_status(status, said)
-    wait = _until_reset(response, "x-rate-limit") if kind is Kind.RATE_LIMITED else None
-    if kind is Kind.RATE_LIMITED and (day := _day_used_up(response)):
-        kind, sentence, wait = Kind.CAPPED, _DAYS[day], _until_reset(response, day)
+    wait = _until_reset(response, "x-rate-limit") if kind is ErrorKind.RATE_LIMITED else None
+    if kind is ErrorKind.RATE_LIMITED and (day := _day_used_up(response)):
+        kind, sentence, wait = ErrorKind.CAPPED, _DAYS[day], _until_reset(response, day)
     return PlatformError(
         kind,
         sentence,
@@ -99,11 +99,11 @@ def _code(problem: Mapping[str, Any]) -> str:
     return _as_code(kind.rpartition("/")[2] if "/" in kind else problem.get("title"))
 
 
-def _by_name(problem: Mapping[str, Any], code: str, said: str) -> tuple[Kind, str] | None:
+def _by_name(problem: Mapping[str, Any], code: str, said: str) -> tuple[ErrorKind, str] | None:
     """Return what a problem's type or title means."""
     if code == _NOT_AUTHORIZED and any(part in said.lower() for part in _OF_THE_ACCOUNT):
         message = "X does not allow this with the account's permissions. Reconnect the account and grant them."
-        return Kind.AUTH, message
+        return ErrorKind.AUTH, message
     return _BY_CODE.get(code) or _BY_CODE.get(_as_code(problem.get("title")))
 
 
@@ -112,30 +112,33 @@ def _as_code(name: object) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:LONGEST_CODE]
 
 
-def _by_status(status: int | None, said: str) -> tuple[Kind, str]:
+def _by_status(status: int | None, said: str) -> tuple[ErrorKind, str]:
     if status == 401:
-        return Kind.AUTH, _RECONNECT
+        return ErrorKind.AUTH, _RECONNECT
     if status == 402:
-        return Kind.OPERATOR, _CREDITS
+        return ErrorKind.OPERATOR, _CREDITS
     if status == 429:
         return _BY_CODE["rate_limit_exceeded"]
     if status is not None and status >= 500:
-        return Kind.TRANSIENT, _SERVER
+        return ErrorKind.TRANSIENT, _SERVER
     if "Unsupported Authentication" in said:
         return _BY_CODE["unsupported_authentication"]
-    return Kind.REJECTED, f"X refused: {said}" if said else "X refused without a reason."
+    return ErrorKind.REJECTED, f"X refused: {said}" if said else "X refused without a reason."
 
 
-def _of_the_post(said: str) -> tuple[Kind, str] | None:
+def _of_the_post(said: str) -> tuple[ErrorKind, str] | None:
     """Return the meaning of a refusal that is about what one post asks for, whatever code it comes with.
 
     X calls a reply or quote that is not allowed `not-authorized-for-resource`, as it does a missing permission.
     """
     words = said.lower()
     if "only reply to or quote" in words or ("reply" in words and "mentioned" in words):
-        return Kind.REJECTED, "X lets this app reply to or quote only posts that mention the account or are its own."
+        return (
+            ErrorKind.REJECTED,
+            "X lets this app reply to or quote only posts that mention the account or are its own.",
+        )
     if "not allowed to post a video" in words:
-        return Kind.REJECTED, f"X refused: {said}"
+        return ErrorKind.REJECTED, f"X refused: {said}"
     return None
 
 

@@ -7,8 +7,8 @@ import httpx
 
 from platforms import oauth
 from platforms.base import Connection
-from platforms.errors import Kind, PlatformError
-from platforms.http.multipart import Form
+from platforms.errors import ErrorKind, PlatformError
+from platforms.http.multipart import MultipartForm
 from platforms.http.token_endpoint import refuses_grant
 from platforms.http.wire import json_of
 from platforms.renewal import Renewed
@@ -25,7 +25,7 @@ async def call(line: Line, method: str, path: str, *, public: bool = False, **op
     problems = body.get("errors")
     if not body.get("data") and isinstance(problems, list) and problems and isinstance(problems[0], dict):
         error = problem_error(problems[0], response)
-        raise error.as_unconfirmed() if public and error.kind is Kind.TRANSIENT else error
+        raise error.as_unconfirmed() if public and error.kind is ErrorKind.TRANSIENT else error
     return body
 
 
@@ -34,11 +34,13 @@ def data_of(body: dict[str, Any], *, public: bool = False) -> dict[str, Any]:
     data = body.get("data")
     if isinstance(data, dict) and isinstance(data.get("id"), str) and data["id"]:
         return data
-    kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
+    kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
     raise PlatformError(kind, "X answered in a way that cannot be read.", code="unreadable_answer")
 
 
-async def _send(line: Line, method: str, path: str, *, form: Form | None = None, **options: Any) -> httpx.Response:
+async def _send(
+    line: Line, method: str, path: str, *, form: MultipartForm | None = None, **options: Any
+) -> httpx.Response:
     more = form.headers if form else {}
     if form:
         options["content"] = form

@@ -6,11 +6,11 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from platforms.alike import Alike, earliest
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
+from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.twitter.line import Line, call
 from platforms.twitter.links import link_spans
 from platforms.twitter.media import media_keys
@@ -45,14 +45,14 @@ async def find(line: Line, context: PublishContext[TwitterSettings], since_id: s
         "exclude": "retweets",
         "tweet.fields": FIELDS,
     }
-    found: list[Alike] = []
+    found: list[MatchingPost] = []
     doubtful = False
     for _ in range(MOST_PAGES):
         body = await call(line, "GET", f"/2/users/{segment(line.account.user_id)}/tweets", params=query)
         for post in posts_of(body):
             match _match(post, context):
                 case True:
-                    found.append(Alike(published(str(post["id"])), _made_at(post) or context.started_at))
+                    found.append(MatchingPost(published(str(post["id"])), _made_at(post) or context.started_at))
                 case None:
                     doubtful |= str(post["id"]) not in context.taken
         if not body["meta"].get("next_token"):
@@ -61,7 +61,7 @@ async def find(line: Line, context: PublishContext[TwitterSettings], since_id: s
     else:
         doubtful = True
     # X lists the newest first.
-    return earliest(context, reversed(found)) or (Unknown() if doubtful else Absent())
+    return earliest_unclaimed(context, reversed(found)) or (Unknown() if doubtful else Absent())
 
 
 def _made_at(post: dict[str, Any]) -> datetime | None:
@@ -78,7 +78,7 @@ def posts_of(timeline: dict[str, Any]) -> list[dict[str, Any]]:
         for post in posts:
             require_fields(post)
         return posts
-    raise PlatformError(Kind.TRANSIENT, "X's timeline cannot be read.", code="unreadable_answer")
+    raise PlatformError(ErrorKind.TRANSIENT, "X's timeline cannot be read.", code="unreadable_answer")
 
 
 def require_fields(post: dict[str, Any]) -> None:
@@ -88,7 +88,7 @@ def require_fields(post: dict[str, Any]) -> None:
     """
     if "created_at" not in post:
         message = "X gave a post without the fields that were asked for."
-        raise PlatformError(Kind.TRANSIENT, message, code="fields_missing")
+        raise PlatformError(ErrorKind.TRANSIENT, message, code="fields_missing")
 
 
 def _match(post: dict[str, Any], context: PublishContext[TwitterSettings]) -> bool | None:

@@ -10,9 +10,9 @@ import httpx
 
 from domain.post import Media, MediaType
 from platforms.base import PublishContext
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
-from platforms.http.multipart import Form, Part
+from platforms.http.multipart import FilePart, MultipartForm
 from platforms.http.untrusted import wait
 from platforms.http.wire import segment
 from platforms.twitter.line import Line, call, data_of
@@ -76,7 +76,7 @@ class Uploads:
             *(self._bring(str(index), item) for index, item in enumerate(items)), return_exceptions=True
         )
         failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        for failure in sorted(failures, key=lambda error: getattr(error, "kind", None) is Kind.NOT_READY):
+        for failure in sorted(failures, key=lambda error: getattr(error, "kind", None) is ErrorKind.NOT_READY):
             raise failure
 
     async def _bring(self, name: str, item: Media) -> None:
@@ -87,13 +87,13 @@ class Uploads:
         try:
             await self._go_on(upload, item)
         except PlatformError as error:
-            if error.kind is not Kind.REJECTED:
+            if error.kind is not ErrorKind.REJECTED:
                 raise
             # What X refuses once it refuses again: the next try, if there is one, uploads again.
             self._known.pop(name, None)
             await self._save()
             if going_on:
-                raise PlatformError(Kind.TRANSIENT, error.message, code=error.code, status=error.status) from error
+                raise PlatformError(ErrorKind.TRANSIENT, error.message, code=error.code, status=error.status) from error
             raise
 
     async def _go_on(self, upload: Handle, item: Media) -> None:
@@ -113,7 +113,7 @@ class Uploads:
             await self._save()
 
     async def _whole(self, upload: Handle, file: MediaFile) -> None:
-        form = Form({"media_category": "tweet_image"}, [Part("media", "image", file)])
+        form = MultipartForm({"media_category": "tweet_image"}, [FilePart("media", "image", file)])
         await self._take(upload, await call(self._line, "POST", "/2/media/upload", form=form))
 
     async def _pieces(self, upload: Handle, item: Media, file: MediaFile) -> None:
@@ -133,7 +133,7 @@ class Uploads:
         await self._take(upload, await call(self._line, "POST", f"/2/media/upload/{segment(upload['id'])}/finalize"))
 
     async def _append(self, upload: Handle, index: int, piece: MediaFile) -> None:
-        form = Form({"segment_index": str(index)}, [Part("media", "piece", piece)])
+        form = MultipartForm({"segment_index": str(index)}, [FilePart("media", "piece", piece)])
         try:
             await call(self._line, "POST", f"/2/media/upload/{segment(upload['id'])}/append", form=form)
         except PlatformError as error:
@@ -143,7 +143,9 @@ class Uploads:
             upload["pieceBytes"] = max(SMALL_PIECE_BYTES, -(-upload["size"] // MOST_PIECES))
             upload.pop("size", None)
             await self._save()
-            raise PlatformError(Kind.TRANSIENT, "X wants smaller pieces of the file.", code="smaller_pieces") from error
+            raise PlatformError(
+                ErrorKind.TRANSIENT, "X wants smaller pieces of the file.", code="smaller_pieces"
+            ) from error
 
     def _category(self, item: Media) -> str:
         if item.type is MediaType.GIF:
@@ -155,14 +157,14 @@ class Uploads:
         processing = self._note(upload, answer).get("processing_info") or {}
         state = processing.get("state", "succeeded")
         if state == "failed":
-            raise PlatformError(Kind.REJECTED, "X could not process the media.", code="media_processing_failed")
+            raise PlatformError(ErrorKind.REJECTED, "X could not process the media.", code="media_processing_failed")
         upload["stage"] = Stage.TAKEN if state == "succeeded" else Stage.PROCESSING
         await self._save()
         if state != "succeeded":
             soonest = timedelta(seconds=SOONEST_LOOK)
             look_after = max(wait(processing.get("check_after_secs")) or soonest, soonest)
             raise PlatformError(
-                Kind.NOT_READY, "X is still processing the media.", code=f"media_{state}", retry_after=look_after
+                ErrorKind.NOT_READY, "X is still processing the media.", code=f"media_{state}", retry_after=look_after
             )
 
     def _note(self, upload: Handle, answer: dict[str, Any]) -> dict[str, Any]:
@@ -185,9 +187,9 @@ def _check(item: Media, file: MediaFile, *, premium: bool) -> None:
     if file.content_type not in rule.types:
         known = ", ".join(rule.types)
         message = f"X takes no {file.content_type} where the media type is {item.type}; it takes {known}."
-        raise PlatformError(Kind.REJECTED, message, code="media_type")
+        raise PlatformError(ErrorKind.REJECTED, message, code="media_type")
     if rule.max_bytes is not None and file.size > rule.max_bytes:
         message = (
             f"X takes {item.type}s of up to {rule.max_bytes // MEGABYTE:,} MB; this has {file.size / MEGABYTE:,.2f} MB."
         )
-        raise PlatformError(Kind.REJECTED, message, code="media_too_large")
+        raise PlatformError(ErrorKind.REJECTED, message, code="media_too_large")

@@ -42,11 +42,11 @@ class Twitter(
     account_prefix = "tw"
     request_id_header = errors.REQUEST_ID_HEADER
     # X promises no consistency; the figure is our choice. A repeat of the same words is refused by X anyway.
-    believes_absence_after = timedelta(seconds=45)
-    finds_unaided = True
+    read_lag = timedelta(seconds=45)
+    finds_without_handles = True
     # X's changelog of 2025-10-03; its page on edits says 30 minutes, so each edit asks for the post's own time first.
     edit_window = timedelta(hours=1)
-    cleans_files = True  # general knowledge, unverified
+    strips_metadata = True  # general knowledge, unverified
     rules = rules.RULES
     settings = TwitterSettings
     credentials = TwitterCredentials
@@ -106,7 +106,7 @@ class Twitter(
         parent = published.platform_post_id
         for number in range(len(context.draft.settings.thread_items)):
             try:
-                parent = await thread.follow(connection, context, number, parent, self.believes_absence_after)
+                parent = await thread.follow(connection, context, number, parent, self.read_lag)
             except PlatformError as error:
                 return ended_early(published, number, error)
         return published

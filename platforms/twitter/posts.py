@@ -3,7 +3,7 @@
 from typing import Any
 
 from platforms.base import Draft, PublishContext
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.twitter.line import Line, call, data_of
 from platforms.twitter.media import media_ids
 from platforms.twitter.settings import TwitterSettings
@@ -15,7 +15,7 @@ async def send(line: Line, context: PublishContext[TwitterSettings]) -> str:
     try:
         answer = await call(line, "POST", "/2/tweets", public=True, json=body)
     except PlatformError as error:
-        if error.kind is Kind.REJECTED and "media" in error.message.lower():
+        if error.kind is ErrorKind.REJECTED and "media" in error.message.lower():
             # X does not take these uploads: the next try must upload again.
             context.handles.pop("media", None)
             await context.save(context.handles)

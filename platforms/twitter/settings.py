@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from platforms.base import WireModel
-from platforms.forms import Form
 from platforms.oauth import OAuthCredentials
+from platforms.text_patterns import TextPattern
 from platforms.thread import ThreadItems
 
-PostId = Annotated[str, Form(r"^[0-9]{1,19}$", "must be the id of a post on X, digits alone")]
+PostId = Annotated[str, TextPattern(r"^[0-9]{1,19}$", "must be the id of a post on X, digits alone")]
 PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]
 
 

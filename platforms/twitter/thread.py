@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from platforms.base import Absent, Draft, Handles, PublishContext, Published
-from platforms.errors import DUPLICATE, Kind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.twitter import lookup, posts
 from platforms.twitter.line import Line
 from platforms.twitter.media import Uploads
@@ -49,7 +49,7 @@ async def follow(
     try:
         return await _keep(post, await posts.send(line, post))
     except PlatformError as error:
-        if error.kind is Kind.UNCONFIRMED:
+        if error.kind is ErrorKind.UNCONFIRMED:
             raise _unconfirmed(error.code) from error
         if error.code == DUPLICATE and sent_before is not None and not note.get("wasDouble"):
             # The first one may have landed late. Where it still cannot be found, X means another post.
@@ -105,4 +105,4 @@ def _note(context: PublishContext[TwitterSettings], number: int) -> Handles:
 
 def _unconfirmed(code: str) -> PlatformError:
     message = "X cannot say yet whether a post of the thread is public."
-    return PlatformError(Kind.NOT_READY, message, code=code, retry_after=NEXT_LOOK)
+    return PlatformError(ErrorKind.NOT_READY, message, code=code, retry_after=NEXT_LOOK)

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.google import is_limit_of_a_day, operators_fault
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
@@ -17,13 +17,13 @@ QUOTA_ZONE = ZoneInfo("America/Los_Angeles")
 UPLOAD_LIMIT_WAIT = timedelta(hours=6)
 """A channel's uploads are counted over 24 hours, and YouTube does not say when the next is free; the figure is ours."""
 
-_RECONNECT = (Kind.AUTH, "YouTube no longer accepts this channel's connection. Reconnect the account.")
-_SERVER = (Kind.TRANSIENT, "YouTube had an error of its own.")
-_THROTTLED = (Kind.RATE_LIMITED, "YouTube is limiting how much this channel may do right now.")
-_QUOTA = (Kind.CAPPED, "The Google project behind this service has used up its YouTube quota for today.")
-_APP = (Kind.OPERATOR, "Google does not accept this service's client id and secret. Check the app's credentials.")
-_SUSPENDED = (Kind.AUTH, "YouTube has closed or suspended this channel. Look into YouTube Studio.")
-_THUMBNAIL = (Kind.REJECTED, "YouTube takes thumbnails as JPEG or PNG of up to 50 MB.")
+_RECONNECT = (ErrorKind.AUTH, "YouTube no longer accepts this channel's connection. Reconnect the account.")
+_SERVER = (ErrorKind.TRANSIENT, "YouTube had an error of its own.")
+_THROTTLED = (ErrorKind.RATE_LIMITED, "YouTube is limiting how much this channel may do right now.")
+_QUOTA = (ErrorKind.CAPPED, "The Google project behind this service has used up its YouTube quota for today.")
+_APP = (ErrorKind.OPERATOR, "Google does not accept this service's client id and secret. Check the app's credentials.")
+_SUSPENDED = (ErrorKind.AUTH, "YouTube has closed or suspended this channel. Look into YouTube Studio.")
+_THUMBNAIL = (ErrorKind.REJECTED, "YouTube takes thumbnails as JPEG or PNG of up to 50 MB.")
 
 _BY_REASON = {
     "backendError": _SERVER,
@@ -33,19 +33,19 @@ _BY_REASON = {
     "uploadRateLimitExceeded": _THROTTLED,
     "quotaExceeded": _QUOTA,
     "dailyLimitExceeded": _QUOTA,
-    "uploadLimitExceeded": (Kind.CAPPED, "This channel has reached YouTube's number of uploads for one day."),
-    "invalidTitle": (Kind.REJECTED, "YouTube does not take this title. Change it."),
-    "invalidDescription": (Kind.REJECTED, "YouTube does not take this description."),
-    "invalidTags": (Kind.REJECTED, "YouTube does not take these tags."),
-    "invalidCategoryId": (Kind.REJECTED, "YouTube does not know this category."),
-    "mediaBodyRequired": (Kind.REJECTED, "YouTube got no video."),
-    "forbiddenPrivacySetting": (Kind.REJECTED, "YouTube does not let this channel choose this visibility."),
+    "uploadLimitExceeded": (ErrorKind.CAPPED, "This channel has reached YouTube's number of uploads for one day."),
+    "invalidTitle": (ErrorKind.REJECTED, "YouTube does not take this title. Change it."),
+    "invalidDescription": (ErrorKind.REJECTED, "YouTube does not take this description."),
+    "invalidTags": (ErrorKind.REJECTED, "YouTube does not take these tags."),
+    "invalidCategoryId": (ErrorKind.REJECTED, "YouTube does not know this category."),
+    "mediaBodyRequired": (ErrorKind.REJECTED, "YouTube got no video."),
+    "forbiddenPrivacySetting": (ErrorKind.REJECTED, "YouTube does not let this channel choose this visibility."),
     "imageFormatUnsupported": _THUMBNAIL,
     "imageTooTall": _THUMBNAIL,
     "imageTooWide": _THUMBNAIL,
-    "playlistNotFound": (Kind.REJECTED, "YouTube does not find the playlist."),
-    "commentsDisabled": (Kind.REJECTED, "Comments are switched off for this video."),
-    "youtubeSignupRequired": (Kind.AUTH, "This Google account has no YouTube channel."),
+    "playlistNotFound": (ErrorKind.REJECTED, "YouTube does not find the playlist."),
+    "commentsDisabled": (ErrorKind.REJECTED, "Comments are switched off for this video."),
+    "youtubeSignupRequired": (ErrorKind.AUTH, "This Google account has no YouTube channel."),
     "channelClosed": _SUSPENDED,
     "channelSuspended": _SUSPENDED,
     "authenticatedUserAccountSuspended": _SUSPENDED,
@@ -56,7 +56,7 @@ _BY_REASON = {
     "invalid_client": _APP,
     "unauthorized_client": _APP,
     "insufficientPermissions": (
-        Kind.AUTH,
+        ErrorKind.AUTH,
         "The channel's connection lacks a permission. Reconnect the account and grant all that is asked for.",
     ),
 }
@@ -76,7 +76,7 @@ def error_of(response: httpx.Response) -> PlatformError:
     )
     if meaning is None and not response.is_client_error:
         meaning = _SERVER
-    kind, sentence = meaning or (Kind.REJECTED, f"YouTube refused: {words or f'status {response.status_code}'}")
+    kind, sentence = meaning or (ErrorKind.REJECTED, f"YouTube refused: {words or f'status {response.status_code}'}")
     return PlatformError(
         kind,
         sentence,
@@ -110,10 +110,10 @@ def _said(response: httpx.Response) -> tuple[str, str]:
     return str(first.get("reason") or error.get("status") or ""), str(error.get("message") or "")
 
 
-def _wait(kind: Kind, reason: str, response: httpx.Response) -> timedelta | None:
-    if kind is Kind.CAPPED:
+def _wait(kind: ErrorKind, reason: str, response: httpx.Response) -> timedelta | None:
+    if kind is ErrorKind.CAPPED:
         return UPLOAD_LIMIT_WAIT if reason == "uploadLimitExceeded" else until_quota_resets(datetime.now(UTC))
-    if kind is not Kind.RATE_LIMITED:
+    if kind is not ErrorKind.RATE_LIMITED:
         return None
     seconds = response.headers.get("retry-after", "")
     return wait(seconds)

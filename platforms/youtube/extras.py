@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 from domain.post import Media, MediaType
-from platforms.afterwards import FIRST_COMMENT, once
 from platforms.base import PublishContext
-from platforms.errors import Kind, PlatformError
-from platforms.http.body import Body
+from platforms.errors import ErrorKind, PlatformError
+from platforms.follow_up import FIRST_COMMENT, run_once
+from platforms.http.body import FileBody
 from platforms.youtube.fields import comment_thread, playlist_item
 from platforms.youtube.line import Line, read, send
 from platforms.youtube.settings import YouTubeSettings
@@ -58,7 +58,7 @@ class Extras:
         return " ".join(filter(None, warnings)) or None
 
     async def _once(self, wanted: str | None, name: str, step: Callable[[], Awaitable[None]]) -> str | None:
-        return await once(self._line, self._sending, name, step) if wanted else None
+        return await run_once(self._line, self._sending, name, step) if wanted else None
 
     async def _thumbnail(self) -> None:
         media = Media(type=MediaType.IMAGE, url=self._sending.draft.settings.thumbnail or "")
@@ -68,8 +68,8 @@ class Extras:
                 "POST",
                 "/upload/youtube/v3/thumbnails/set",
                 params={"videoId": self._video_id, "uploadType": "media"},
-                headers={"Content-Type": file.content_type, **Body(file).headers},
-                content=Body(file),
+                headers={"Content-Type": file.content_type, **FileBody(file).headers},
+                content=FileBody(file),
             )
 
     async def _playlist(self) -> None:
@@ -95,7 +95,7 @@ class Extras:
         match status.get("uploadStatus"):
             case "uploaded":
                 message = "YouTube is still processing the video."
-                raise PlatformError(Kind.NOT_READY, message, code="processing", retry_after=NEXT_LOOK)
+                raise PlatformError(ErrorKind.NOT_READY, message, code="processing", retry_after=NEXT_LOOK)
             case "failed" | "rejected":
                 reason = str(status.get("failureReason") or status.get("rejectionReason") or "")
                 return f"YouTube does not show the video because {_REASONS.get(reason, 'it could not process it')}."

@@ -7,7 +7,7 @@ import httpx
 
 from platforms import oauth
 from platforms.base import Connection
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
 from platforms.renewal import Renewed
 from platforms.youtube.settings import YouTubeCredentials
@@ -42,7 +42,7 @@ async def read(line: Line, resource: str, **params: str) -> list[dict[str, Any]]
     items = answer.get("items", [] if str(answer.get("kind", "")).endswith("ListResponse") else None)
     if isinstance(items, list):
         return items
-    raise PlatformError(Kind.TRANSIENT, "YouTube answered in a way that cannot be read.", code="unreadable_answer")
+    raise PlatformError(ErrorKind.TRANSIENT, "YouTube answered in a way that cannot be read.", code="unreadable_answer")
 
 
 def _has_ended(error: PlatformError) -> bool:

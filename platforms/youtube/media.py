@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from platforms.base import PublishContext
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
-from platforms.http.body import Body
+from platforms.http.body import FileBody
 from platforms.http.wire import json_of
 from platforms.youtube.fields import PARTS, video_body
 from platforms.youtube.line import Line, send
@@ -81,7 +81,9 @@ class Upload:
         async with self._sending.media.open(self._sending.draft.media[0]) as file:
             if file.size != self._known["size"]:
                 await self.forget()
-                raise PlatformError(Kind.TRANSIENT, "The video has changed since its upload began.", code="changed")
+                raise PlatformError(
+                    ErrorKind.TRANSIENT, "The video has changed since its upload began.", code="changed"
+                )
             for start, piece in _pieces(file, offset):
                 is_last = start + piece.size >= file.size
                 if is_last:
@@ -90,12 +92,12 @@ class Upload:
                     await self._save()
                 await self._send(start, piece, public=is_last)
         if self.video_id is None:
-            raise PlatformError(Kind.UNCONFIRMED, "YouTube took the video without naming it.", code="no_id")
+            raise PlatformError(ErrorKind.UNCONFIRMED, "YouTube took the video without naming it.", code="no_id")
 
     @property
     def _known(self) -> dict[str, Any]:
         if self.session is None:
-            raise PlatformError(Kind.TRANSIENT, "YouTube must be given the video again.", code="no_session")
+            raise PlatformError(ErrorKind.TRANSIENT, "YouTube must be given the video again.", code="no_session")
         return self.session
 
     @property
@@ -105,7 +107,9 @@ class Upload:
 
     async def _begin(self, file: MediaFile) -> None:
         if not file.content_type.startswith("video/"):
-            raise PlatformError(Kind.REJECTED, f"YouTube takes no {file.content_type}, only videos.", code="media_type")
+            raise PlatformError(
+                ErrorKind.REJECTED, f"YouTube takes no {file.content_type}, only videos.", code="media_type"
+            )
         answer = await send(
             self._line,
             "POST",
@@ -115,12 +119,12 @@ class Upload:
             json=video_body(self._sending.draft),
         )
         if not (address := answer.headers.get("location")):
-            raise PlatformError(Kind.TRANSIENT, "YouTube began no upload.", code="unreadable_answer")
+            raise PlatformError(ErrorKind.TRANSIENT, "YouTube began no upload.", code="unreadable_answer")
         self._handles["session"] = {"url": address, "size": file.size, "type": file.content_type}
         await self._save()
 
     async def _send(self, start: int, piece: MediaFile, *, public: bool = False) -> None:
-        end, body = start + piece.size, Body(piece)
+        end, body = start + piece.size, FileBody(piece)
         headers = {
             "Content-Type": self._known["type"],
             "Content-Range": f"bytes {start}-{end - 1}/{self._known['size']}",
@@ -129,9 +133,9 @@ class Upload:
         self._sending.heartbeat(f"{stored * 100 // max(self._known['size'], 1)}%")
         if self.video_id is None and (stored != end or public):
             # YouTube kept less than it was sent: the next try goes on where it stopped.
-            raise PlatformError(Kind.TRANSIENT, "YouTube wants other bytes of the video.", code="upload_offset")
+            raise PlatformError(ErrorKind.TRANSIENT, "YouTube wants other bytes of the video.", code="upload_offset")
 
-    async def _put(self, headers: dict[str, str], content: bytes | Body, *, public: bool = False) -> int:
+    async def _put(self, headers: dict[str, str], content: bytes | FileBody, *, public: bool = False) -> int:
         """Return how many bytes YouTube has; all of them mean that there is a video."""
         try:
             answer = await send(
@@ -146,7 +150,7 @@ class Upload:
         except PlatformError as error:
             if error.status in _GONE:
                 raise SessionGoneError from error
-            if error.kind is Kind.REJECTED:
+            if error.kind is ErrorKind.REJECTED:
                 # No video came of it: the next try must start again.
                 await self.forget()
             raise
@@ -154,7 +158,7 @@ class Upload:
             return _stored(answer.headers.get("range", ""))
         video = json_of(answer).get("id")
         if not video:
-            kind = Kind.UNCONFIRMED if public else Kind.TRANSIENT
+            kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
             raise PlatformError(kind, "YouTube took the video without naming it.", code="no_id")
         self._handles["video"] = str(video)
         await self._save()

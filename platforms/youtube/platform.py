@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import httpx
 
-from platforms.alike import Alike, earliest
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -16,8 +15,9 @@ from platforms.base import (
     PublishContext,
     Published,
 )
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
+from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.youtube import errors, rules
@@ -46,8 +46,8 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
     account_prefix = "yt"
     request_id_header = errors.REQUEST_ID_HEADER
     # The session answers at once; only its loss leaves the list of uploads, which lags by an unknown time. Our choice.
-    believes_absence_after = timedelta(minutes=2)
-    cleans_files = True  # general knowledge, unverified
+    read_lag = timedelta(minutes=2)
+    strips_metadata = True  # general knowledge, unverified
     covers = {"thumbnail": rules.THUMBNAIL}  # noqa: RUF012
     rules = rules.RULES
     settings = YouTubeSettings
@@ -70,7 +70,9 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
         """Ask which channel the token speaks for; not every Google account has one."""
         channels = await read(connection, "channels", part="id,snippet", mine="true")
         if not channels:
-            raise PlatformError(Kind.AUTH, "This Google account has no YouTube channel.", code="youtubeSignupRequired")
+            raise PlatformError(
+                ErrorKind.AUTH, "This Google account has no YouTube channel.", code="youtubeSignupRequired"
+            )
         snippet = channels[0].get("snippet") or {}
         return Identity(str(channels[0]["id"]), str(snippet.get("customUrl") or snippet.get("title") or ""))
 
@@ -119,7 +121,7 @@ def _published(video_id: str) -> Published:
 
 
 def _once_more() -> PlatformError:
-    return PlatformError(Kind.TRANSIENT, "YouTube must be given the video again.", code="session_gone")
+    return PlatformError(ErrorKind.TRANSIENT, "YouTube must be given the video again.", code="session_gone")
 
 
 async def _find(connection: Line, context: PublishContext[YouTubeSettings]) -> Finding:
@@ -128,13 +130,15 @@ async def _find(connection: Line, context: PublishContext[YouTubeSettings]) -> F
     [channel, *_] = await read(connection, "channels", part="contentDetails", mine="true") or [{}]
     uploads = ((channel.get("contentDetails") or {}).get("relatedPlaylists") or {}).get("uploads")
     if not uploads:
-        raise PlatformError(Kind.TRANSIENT, "YouTube did not name the channel's uploads.", code="unreadable_answer")
+        raise PlatformError(
+            ErrorKind.TRANSIENT, "YouTube did not name the channel's uploads.", code="unreadable_answer"
+        )
     listed = await read(connection, "playlistItems", part="snippet", playlistId=uploads, maxResults=str(NEWEST))
     words = [title_of(context.draft).split(), context.draft.text.split()]
-    alike: list[Alike] = []
+    alike: list[MatchingPost] = []
     for snippet in (item.get("snippet") or {} for item in listed):
         made = moment(snippet["publishedAt"])
         shown = [str(snippet.get(name) or "").split() for name in ("title", "description")]
         if made >= context.started_at - CLOCKS_APART and shown == words:
-            alike.append(Alike(_published(str(snippet["resourceId"]["videoId"])), made))
-    return earliest(context, alike) or Absent()
+            alike.append(MatchingPost(_published(str(snippet["resourceId"]["videoId"])), made))
+    return earliest_unclaimed(context, alike) or Absent()

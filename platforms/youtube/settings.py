@@ -5,18 +5,20 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from platforms.base import WireModel
-from platforms.forms import Digits, Form, WebAddress
 from platforms.oauth import OAuthCredentials
+from platforms.text_patterns import Digits, TextPattern, WebAddress
 
 COMMENT = 10_000
 """Characters of a comment; general knowledge, unverified."""
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=500), Form(r"^[^<>,]+$", "must hold none of < > ,")]
+Tag = Annotated[
+    str, StringConstraints(min_length=1, max_length=500), TextPattern(r"^[^<>,]+$", "must hold none of < > ,")
+]
 Title = Annotated[
     str,
     StringConstraints(min_length=1, max_length=100),
-    Form(r"^[^<>]*[^<>\s][^<>]*$", "must hold neither < nor >, and more than blanks"),
+    TextPattern(r"^[^<>]*[^<>\s][^<>]*$", "must hold neither < nor >, and more than blanks"),
 ]
-Playlist = Annotated[str, Form(r"^[\w-]+$", "must be a playlist's id such as PLBCF2DAC6FFB574DE")]
+Playlist = Annotated[str, TextPattern(r"^[\w-]+$", "must be a playlist's id such as PLBCF2DAC6FFB574DE")]
 
 
 class YouTubeSettings(WireModel):

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from domain.errors import Unavailable
 from reconcile.doctor.cases import Case, Counted, suspicious
-from reconcile.doctor.findings import Finding, Kind, Report
+from reconcile.doctor.findings import Finding, FindingKind, Report
 from reconcile.doctor.loose_ends import LooseEnds
 from reconcile.doctor.platforms import Platforms
 from reconcile.doctor.posts import Examination
@@ -27,7 +27,7 @@ DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceErro
 AGAIN_AFTER_S = 3.0
 """How long what seems to disagree is left alone before it is looked at again: by then what was in flight has landed."""
 _CONCURRENCY = 16
-_SILENT = {Kind.STUCK, Kind.STATE_UNKNOWN}
+_SILENT = {FindingKind.STUCK, FindingKind.STATE_UNKNOWN}
 """What a workflow is told of for that can say nothing itself."""
 _CONCURRENT_QUERIES = 4
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from activities.options import HEARTBEAT_TIMEOUT
 from domain.post import OPEN, TargetState, TargetStatus
-from reconcile.doctor.findings import Finding, Heals, Kind, Subject
+from reconcile.doctor.findings import Finding, FindingKind, Heals, Subject
 from store.doctor_queries import OpenAttempt
 from store.models import Post, Target
 from workflows.client.runs import Run
@@ -47,7 +47,7 @@ class Facts:
 
     def finding(
         self,
-        kind: Kind,
+        kind: FindingKind,
         heals: Heals,
         what: str,
         how: str,

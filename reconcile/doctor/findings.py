@@ -9,7 +9,7 @@ _GRACE = timedelta(minutes=2)
 """How long after its time a disagreement may still heal by itself before a person has to see why it does not."""
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """What it is that disagrees."""
 
     NO_WORKER = "no_worker"
@@ -59,7 +59,7 @@ class Kind(StrEnum):
     OTHER_TEXT = "other_text"
 
 
-CAUSES = frozenset({Kind.NO_WORKER, Kind.APP, Kind.RESTORE, Kind.API_VERSION})
+CAUSES = frozenset({FindingKind.NO_WORKER, FindingKind.APP, FindingKind.RESTORE, FindingKind.API_VERSION})
 """Kinds that other findings follow from."""
 
 
@@ -95,7 +95,7 @@ class Subject:
 class Finding:
     """Be one disagreement: `what` it is and `how` it heals, a sentence or two each; `by` when, where that is known."""
 
-    kind: Kind
+    kind: FindingKind
     heals: Heals
     subject: Subject
     what: str
@@ -103,7 +103,7 @@ class Finding:
     by: datetime | None = None
 
     @property
-    def identity(self) -> tuple[Kind, Subject]:
+    def identity(self) -> tuple[FindingKind, Subject]:
         """Return what makes it the same disagreement when it is looked at again."""
         return self.kind, self.subject
 

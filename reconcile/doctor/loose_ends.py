@@ -10,7 +10,7 @@ from domain.ids import workflow_id
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from platforms.versions import EndingVersion, ending_versions
-from reconcile.doctor.findings import Finding, Heals, Kind, Subject
+from reconcile.doctor.findings import Finding, FindingKind, Heals, Subject
 from store.app_refusals import refused_apps
 from store.database import Database
 from store.doctor_queries import (
@@ -64,7 +64,7 @@ class LooseEnds:
                 what = f"There are posts to be published, and no worker asks for work of the queue {queue}."
                 how = "Start a worker that serves it (`python worker.py`); what waits goes on then."
                 subject = Subject(workspace_id=self._workspace_id, platform=queue)
-                yield Finding(Kind.NO_WORKER, Heals.PERSON, subject, what, how)
+                yield Finding(FindingKind.NO_WORKER, Heals.PERSON, subject, what, how)
 
     def _restore(self, restore: Restore, waiting: int) -> Finding:
         what = (
@@ -72,7 +72,7 @@ class LooseEnds:
             f"{waiting} targets still to be confirmed. The API refuses writes."
         )
         how = "Run `socialsyncer restored` again, as before: it goes on from there."
-        return Finding(Kind.RESTORE, Heals.PERSON, Subject(), what, how)
+        return Finding(FindingKind.RESTORE, Heals.PERSON, Subject(), what, how)
 
     def _refused(self, app: AppRefusal) -> Finding:
         named = f"the app {app.app_id}" if app.app_id else "the app of this service"
@@ -81,7 +81,7 @@ class LooseEnds:
             "Mend it at the network. Posts are held until then and go on by themselves; "
             f"the network is tried again at {rfc3339(app.probe_at)}."
         )
-        return Finding(Kind.APP, Heals.PERSON, Subject(platform=app.platform), what, how)
+        return Finding(FindingKind.APP, Heals.PERSON, Subject(platform=app.platform), what, how)
 
     def _ending(self, version: EndingVersion, today: date) -> Finding:
         until = version.until.isoformat()
@@ -89,7 +89,11 @@ class LooseEnds:
         ends = f"{version.label} {serves} {version.name} of its API until {until}"
         what = f"{ends}, and this release of socialsyncer speaks it."
         return Finding(
-            Kind.API_VERSION, Heals.PERSON, Subject(platform=version.platform), what, "Update socialsyncer before then."
+            FindingKind.API_VERSION,
+            Heals.PERSON,
+            Subject(platform=version.platform),
+            what,
+            "Update socialsyncer before then.",
         )
 
     async def _revision(self, revision: WaitingRevision, now: datetime) -> Finding | None:
@@ -104,12 +108,12 @@ class LooseEnds:
         if trying:
             what = f"An edit of {saved} is not made yet."
             how = "By itself: it is confirmed or tried again for as long as the network takes edits."
-            return Finding(Kind.REVISION, Heals.ITSELF, subject, what, how, trying[0].next_at)
+            return Finding(FindingKind.REVISION, Heals.ITSELF, subject, what, how, trying[0].next_at)
         if now - revision.created_at > _REMEMBERED:
             return None
         what = f"An edit of {saved} was given up, and its client may not know."
         how = "Ask for it again (POST /v1/posts/{postId}/edit) if the network still takes edits of the post."
-        return Finding(Kind.REVISION, Heals.PERSON, subject, what, how)
+        return Finding(FindingKind.REVISION, Heals.PERSON, subject, what, how)
 
     async def _key(self, key: LooseKey) -> Finding | None:
         named = workflow_id(key.workspace_id, key.post_id, key.key, key.generation)
@@ -120,4 +124,4 @@ class LooseEnds:
         what = "An Idempotency-Key holds for a post that is not there, and no workflow has deleted it."
         how = "By itself: requests with this key are answered 409 until it expires; use another key before."
         subject = Subject(key.post_id, key.workspace_id, named)
-        return Finding(Kind.KEY, Heals.ITSELF, subject, what, how, key.expires_at)
+        return Finding(FindingKind.KEY, Heals.ITSELF, subject, what, how, key.expires_at)

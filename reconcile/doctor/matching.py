@@ -32,7 +32,7 @@ class UnknownPosts:
         begin, end = expected.sends.first, expected.sends.last
         if begin is None or end is None:
             return []
-        begin, end = begin - _CLOCKS_APART, end + platforms()[expected.target.platform].believes_absence_after
+        begin, end = begin - _CLOCKS_APART, end + platforms()[expected.target.platform].read_lag
         candidates, words = self._found[_account_key(expected)], _words(expected)
         fitting = (each for each in candidates if begin <= each.made_at <= end + _CLOCKS_APART)
         mine = [each for each in fitting if _plain(each.text) in words][:most]

@@ -7,7 +7,7 @@ from activities.options import COMPLETE_WITHIN
 from domain.post import TargetStatus
 from platforms.base import Editable
 from platforms.registry import platforms
-from reconcile.doctor.findings import Finding, Heals, Kind, Subject
+from reconcile.doctor.findings import Finding, FindingKind, Heals, Subject
 from reconcile.doctor.matching import UnknownPosts
 from reconcile.doctor.sandbox import Public, PublicPosts
 from store.expected_posts import ExpectedPost
@@ -53,7 +53,7 @@ class Platforms:
             if more := self._unknown_posts.take(expected):
                 ids = ", ".join(post.id for post in more)
                 what = f"It is public more than once on {_named(expected)}: as {ids}, too."
-                yield _finding(Kind.DOUBLE, Heals.PERSON, expected, what, "Delete there what is too many.")
+                yield _finding(FindingKind.DOUBLE, Heals.PERSON, expected, what, "Delete there what is too many.")
 
     def _shown(self, expected: ExpectedPost) -> Public | None:
         return self._public.get((_account_key(expected), expected.target.platform_post_id or ""))
@@ -71,11 +71,11 @@ class Platforms:
                 "If a person has settled it in the last 7 days, POST /v1/posts/{postId}/resolve corrects that. Else "
                 f"look at the account; if it surely is not public, the row has to say so {_BY_HAND}."
             )
-            yield _finding(Kind.NOT_PUBLIC, Heals.PERSON, expected, what, how)
+            yield _finding(FindingKind.NOT_PUBLIC, Heals.PERSON, expected, what, how)
         elif self._claims[_account_key(expected), claimed] > 1:
             what = f"The row says published as {claimed}, and so does the row of another target."
             how = f"Look at the account: one of the two is not public, and its row has to say so {_BY_HAND}."
-            yield _finding(Kind.NOT_PUBLIC, Heals.PERSON, expected, what, how)
+            yield _finding(FindingKind.NOT_PUBLIC, Heals.PERSON, expected, what, how)
         if public is not None and not public.deleted:
             yield from self._version(expected, public)
 
@@ -87,16 +87,16 @@ class Platforms:
             what = f"The row knows the version {public.id}, and {_named(expected)} shows {newest.id}."
             if expected.sends.editing:
                 how = "By itself: the edit's answer was lost, and the worker tries to confirm it."
-                yield _finding(Kind.OLD_VERSION, Heals.ITSELF, expected, what, how)
+                yield _finding(FindingKind.OLD_VERSION, Heals.ITSELF, expected, what, how)
             else:
                 how = "Nothing is to be done where somebody has edited it there; here it can no longer be edited."
-                yield _finding(Kind.OLD_VERSION, Heals.PERSON, expected, what, how)
+                yield _finding(FindingKind.OLD_VERSION, Heals.PERSON, expected, what, how)
         elif (
             isinstance(platforms()[expected.target.platform], Editable) and newest.text.split() != expected.text.split()
         ):
             what = f"The row and {_named(expected)} have different texts for {newest.id}."
             how = "Edit it (POST /v1/posts/{postId}/edit) where that is still possible, or leave it."
-            yield _finding(Kind.OTHER_TEXT, Heals.PERSON, expected, what, how)
+            yield _finding(FindingKind.OTHER_TEXT, Heals.PERSON, expected, what, how)
 
 
 def _being_looked_at(expected: ExpectedPost) -> bool:
@@ -116,7 +116,7 @@ def _unknown(expected: ExpectedPost, public: Public) -> Finding:
         )
     else:
         how = f"Cancel its workflow before it is sent again; then the row has to say so {_BY_HAND}."
-    return _finding(Kind.UNKNOWN_PUBLIC, Heals.PERSON, expected, what, how)
+    return _finding(FindingKind.UNKNOWN_PUBLIC, Heals.PERSON, expected, what, how)
 
 
 def _other_id(expected: ExpectedPost, public: Public) -> Finding:
@@ -124,10 +124,10 @@ def _other_id(expected: ExpectedPost, public: Public) -> Finding:
     what = f"The row says published as {target.platform_post_id}, and {_named(expected)} shows it as {public.id}."
     by = target.published_at + COMPLETE_WITHIN if target.published_at else None
     how = "By itself where the network tells its public id late: it is asked for until it is told."
-    return Finding(Kind.OTHER_ID, Heals.ITSELF, _subject(expected), what, how, by)
+    return Finding(FindingKind.OTHER_ID, Heals.ITSELF, _subject(expected), what, how, by)
 
 
-def _finding(kind: Kind, heals: Heals, expected: ExpectedPost, what: str, how: str) -> Finding:
+def _finding(kind: FindingKind, heals: Heals, expected: ExpectedPost, what: str, how: str) -> Finding:
     return Finding(kind, heals, _subject(expected), what, how)
 
 

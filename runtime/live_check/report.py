@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.schedule import rfc3339
 from platforms.base import AccountFacts, Platform
-from platforms.errors import Kind
+from platforms.errors import ErrorKind
 from platforms.live import Answered, LiveCheck
 from runtime.live_check.shapes import headers_shape, path_shape, shape_of
 from runtime.live_check.trial import Trial
@@ -54,7 +54,7 @@ class Report:
             for verdict in self.verdicts:
                 if verdict.sample == trial.sample.name:
                     yield f"  {_WORDS[verdict.holds]}: {verdict.says}"
-            if trial.error and trial.error.kind is Kind.UNCONFIRMED and trial.published is None:
+            if trial.error and trial.error.kind is ErrorKind.UNCONFIRMED and trial.published is None:
                 yield "  LOOK BY HAND: it may be public. The answer was lost, and it was not found."
             for post in trial.left:
                 yield f"  DELETE BY HAND: {post.url or post.platform_post_id}"

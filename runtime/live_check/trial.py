@@ -21,7 +21,7 @@ from platforms.base import (
     Published,
     Unknown,
 )
-from platforms.errors import PASSING, Kind, PlatformError
+from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.live import LiveCheck, Seen
 from runtime.live_check.files import CheckFiles
 
@@ -128,13 +128,13 @@ class Runner:
             trial, "prepare", lambda: _done(platform.prepare(line, context))
         ):
             return False
-        await platform.choose(context)
+        await platform.assign_key(context)
         self._snapshot = None
         line.wire.fence = lambda: self._note_handles(context)
         done = await self._try(trial, "publish", lambda: platform.publish(line, context))
         line.wire.fence = None
         if done is None:
-            return trial.error is not None and trial.error.kind is Kind.UNCONFIRMED
+            return trial.error is not None and trial.error.kind is ErrorKind.UNCONFIRMED
         trial.published = done
         self._say(f"  public: {done.url or done.platform_post_id}")
         completed = await self._try(trial, "complete", lambda: platform.complete(line, context, done))
@@ -155,7 +155,7 @@ class Runner:
     async def _look(self, trial: Trial, lost: PublishContext[Any], began: float) -> None:
         """Confirm the post as the worker does if an answer is lost."""
         platform = self._platform
-        for wait in self._waits(max(2 * platform.believes_absence_after, LOOK_FOR)):
+        for wait in self._waits(max(2 * platform.read_lag, LOOK_FOR)):
             finding = await self._find(trial, "confirm", lost)
             passed = time.monotonic() - began
             if finding is not None:
@@ -166,7 +166,7 @@ class Runner:
                 return
             if isinstance(finding, Unknown) and finding.final:
                 return
-            if isinstance(finding, Absent) and passed > platform.believes_absence_after.total_seconds():
+            if isinstance(finding, Absent) and passed > platform.read_lag.total_seconds():
                 trial.believed_absent = True
             await asyncio.sleep(wait)
 

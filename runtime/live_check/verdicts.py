@@ -40,7 +40,7 @@ def _shared(platform: Platform[Any, Any], check: LiveCheck, trial: Trial) -> Ite
         return
     matches = platform.rules.post_id.matches(published.platform_post_id)
     yield "post_id", f"The post's id is {platform.rules.post_id.words.removeprefix('must be ')}.", matches
-    seconds = platform.believes_absence_after.total_seconds()
+    seconds = platform.read_lag.total_seconds()
     can_be_read = trial.finding is not None and not (isinstance(trial.finding, Unknown) and trial.finding.final)
     if can_be_read:
         found = True if trial.found_after is not None else None if isinstance(trial.finding, Unknown) else False

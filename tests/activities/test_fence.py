@@ -19,7 +19,7 @@ from domain.outcome import Outcome
 from domain.ownership import FENCE, last_moment
 from domain.post import TargetStatus
 from platforms.base import Editable
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
 from platforms.registry import platforms
@@ -157,7 +157,7 @@ async def test_an_edit_whose_answer_was_lost_is_not_sent_again_because_it_could_
 async def test_an_edit_that_surely_was_not_made_is_sent_by_an_attempt_of_its_own(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(platforms()["twitter"], "believes_absence_after", timedelta(0))
+    monkeypatch.setattr(platforms()["twitter"], "read_lag", timedelta(0))
     account = await stack.connect("twitter", premium=True)
     post = await stack.publish("to be edited after all", [account])
     await stack.fault("twitter", "drop", "edit", accountId=account.id)
@@ -179,7 +179,7 @@ async def test_a_database_that_cannot_be_asked_lets_nothing_out(
     watch = Stopwatch(_wall=0)
     with pytest.raises(PlatformError) as caught:
         await Fence(stack.worker_database.answers, 1, watch)()
-    assert caught.value.kind is Kind.TRANSIENT
+    assert caught.value.kind is ErrorKind.TRANSIENT
 
 
 async def test_a_send_in_time_asks_nothing(stack: Stack) -> None:
@@ -194,10 +194,10 @@ async def test_the_fence_stands_between_the_connection_and_the_first_byte_of_a_p
 
     async def fence() -> None:
         moments.append("fence")
-        raise PlatformError(Kind.TRANSIENT, "Held up.", code="held_up")
+        raise PlatformError(ErrorKind.TRANSIENT, "Held up.", code="held_up")
 
     def error_of(_: object) -> PlatformError:
-        return PlatformError(Kind.REJECTED, "No.", code="no")
+        return PlatformError(ErrorKind.REJECTED, "No.", code="no")
 
     async with Transport() as transport:
         wire = Wire(transport, stack.sandbox_url, "Network", error_of, fence=fence)

@@ -14,7 +14,7 @@ from api.app import create_app
 from api.dependencies import Dependencies
 from api.posts.rendering import render_post
 from platforms.base import Published
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from runtime import worker
 from store.media_files import delete_expired_files, find_file, keep_file
 from store.models import Post, Target
@@ -118,7 +118,7 @@ async def test_what_instagram_could_not_show_is_refused_before_it_is_told(
     step = await opened(stack, factory, post)
     with pytest.raises(PlatformError) as caught:
         await step.check_media()
-    assert caught.value.kind is Kind.REJECTED
+    assert caught.value.kind is ErrorKind.REJECTED
     assert step.last == []
 
 
@@ -141,7 +141,7 @@ async def test_a_cover_that_is_no_picture_is_refused_before_anything_is_sent(
     step = await opened(stack, factory, post)
     with pytest.raises(PlatformError) as caught:
         await step.check_media()
-    assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_unsupported")
+    assert (caught.value.kind, caught.value.code) == (ErrorKind.REJECTED, "media_unsupported")
     assert step.last == []
 
 
@@ -190,7 +190,7 @@ async def test_tiktoks_photos_wait_for_an_operator_who_names_no_public_address(s
         step = await opened(stack, factory, post)
         with pytest.raises(PlatformError) as caught:
             await step.check_media()
-    assert (caught.value.kind, caught.value.code) == (Kind.OPERATOR, "no_public_url")
+    assert (caught.value.kind, caught.value.code) == (ErrorKind.OPERATOR, "no_public_url")
     assert "SOCIALSYNCER_PUBLIC_URL" in caught.value.message
 
 
@@ -214,7 +214,7 @@ async def test_what_a_video_tells_is_taken_out_and_the_target_says_so(
 ) -> None:
     post = await stack.save("a clip", [stack.accounts["twitter"]], media=["https://example.com/clip.mp4"])
     step = await opened(stack, factory, post)
-    monkeypatch.setattr(type(step.platform), "cleans_files", False)
+    monkeypatch.setattr(type(step.platform), "strips_metadata", False)
     async with step.context.media.open(step.context.draft.media[0]) as file:
         assert (file.width, file.height) == (540, 960)
     assert [change["what"] for change in (await target_of(stack, post)).media_changes] == ["metadata_removed"]
@@ -297,7 +297,7 @@ async def test_images_of_other_shapes_are_refused_before_pinterest_is_told(
     step = await opened(stack, carousels, post)
     with pytest.raises(PlatformError) as caught:
         await step.check_media()
-    assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_shapes_differ")
+    assert (caught.value.kind, caught.value.code) == (ErrorKind.REJECTED, "media_shapes_differ")
     assert "600 x 900" in caught.value.message
     assert "800 x 800" in caught.value.message
     assert step.last == []

@@ -18,7 +18,7 @@ from activities.publish import Publishing
 from activities.step_context import StepContextFactory
 from domain.post import PostStatus, TargetStatus
 from platforms.base import PublishContext, Published
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from runtime import worker
 from store.models import Attempt, Post, Target
@@ -84,10 +84,10 @@ async def test_two_runs_at_once_send_once(stack: Stack, factory: StepContextFact
     assert (await stack.read(post.id)).status == PostStatus.PUBLISHED
 
 
-@pytest.mark.parametrize("kind", [Kind.RATE_LIMITED, Kind.REJECTED, Kind.CAPPED])
+@pytest.mark.parametrize("kind", [ErrorKind.RATE_LIMITED, ErrorKind.REJECTED, ErrorKind.CAPPED])
 @pytest.mark.parametrize("answer", ["lost", "awaited"])
 async def test_a_run_that_is_refused_overrules_no_send_of_another(
-    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch, kind: Kind, answer: str
+    stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch, kind: ErrorKind, answer: str
 ) -> None:
     text = f"sent while another was refused: {kind}, {answer}"
     post = await stack.save(text, [stack.accounts["instagram"]], media=["https://example.com/refused.jpg"])
@@ -241,7 +241,7 @@ async def test_what_is_chosen_is_saved_with_the_attempt(
     post = await stack.save("known by its key", [stack.accounts["twitter"]])
     rows = list[dict[str, Any]]()
 
-    async def choose(context: PublishContext[Any]) -> None:
+    async def assign_key(context: PublishContext[Any]) -> None:
         await context.save({"key": "ours"})
         rows.append((await stack.read(post.id)).targets[0].handles)
 
@@ -249,7 +249,7 @@ async def test_what_is_chosen_is_saved_with_the_attempt(
         rows.append((await stack.read(post.id)).targets[0].handles)
         return Published("1", None)
 
-    monkeypatch.setattr(platforms()["twitter"], "choose", choose)
+    monkeypatch.setattr(platforms()["twitter"], "assign_key", assign_key)
     monkeypatch.setattr(platforms()["twitter"], "publish", publish)
     await ActivityEnvironment().run(Publishing(factory).publish, command(post))
     before, sending = rows

@@ -153,7 +153,7 @@ async def test_waiting_to_prepare_uses_up_no_publish_slot(
     tiktok = platforms()["tiktok"]
     monkeypatch.setattr(type(tiktok), "rules", replace(tiktok.rules, rate_limits=(RateLimit(1, LONG),)))
     # Where its photos are served from is another matter.
-    monkeypatch.setattr(type(tiktok), "fetches_from_us", False)
+    monkeypatch.setattr(type(tiktok), "pulls_from_verified_domain", False)
     account = await stack.connect("tiktok")
     now = datetime.now(UTC)
     async with stack.database.transaction() as session:

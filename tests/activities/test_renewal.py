@@ -15,7 +15,7 @@ from activities.publish import Publishing
 from activities.renewal import Renewals
 from activities.step_context import StepContextFactory
 from domain.post import TargetStatus
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.twitter.tokens import TOKENS
 from runtime import worker
 from store.accounts import open_sealed, remove_account, seal_credentials
@@ -98,7 +98,7 @@ async def test_who_waits_for_another_process_does_so_for_a_bounded_time(
         assert await lease_renewal(session, key_of(account), account.credentials)
     with pytest.raises(PlatformError) as raised:
         await process().renewed(account, platform.renew, TOKENS)
-    assert (raised.value.kind, raised.value.code) == (Kind.TRANSIENT, "renewing")
+    assert (raised.value.kind, raised.value.code) == (ErrorKind.TRANSIENT, "renewing")
     assert platform.asked == 0
 
 
@@ -138,7 +138,7 @@ async def test_a_lease_whose_holder_died_runs_out(
 async def test_a_refusal_gives_the_lease_back(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    platform.refusal = PlatformError(Kind.AUTH, "No.", code="invalid_grant")
+    platform.refusal = PlatformError(ErrorKind.AUTH, "No.", code="invalid_grant")
     for _ in range(2):
         with pytest.raises(PlatformError) as raised:
             await process().renewed(account, platform.renew, TOKENS)
@@ -154,7 +154,7 @@ async def test_a_platform_that_does_not_answer_is_given_up(
     platform.may_answer.clear()
     with pytest.raises(PlatformError) as raised:
         await process().renewed(account, platform.renew, TOKENS)
-    assert (raised.value.kind, raised.value.code) == (Kind.TRANSIENT, "timed_out")
+    assert (raised.value.kind, raised.value.code) == (ErrorKind.TRANSIENT, "timed_out")
     assert (await row(stack, account)).renewing_until is None
 
 

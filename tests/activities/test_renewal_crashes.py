@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from activities import renewal
 from activities.step_context import StepContextFactory
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from reconcile.renewals import renew_due
 from runtime import worker
 from store import renewals
@@ -122,7 +122,9 @@ async def test_a_frozen_process_loses_nothing_however_long(
             impatient.setattr(renewal, "_TIMEOUT_S", 1.5)
             with pytest.raises(PlatformError) as raised:
                 await factory.renew(used)
-        assert (raised.value.kind, raised.value.code) == (Kind.TRANSIENT, "renewing"), "it waits for the frozen one"
+        assert (raised.value.kind, raised.value.code) == (ErrorKind.TRANSIENT, "renewing"), (
+            "it waits for the frozen one"
+        )
         frozen.process.send_signal(signal.SIGCONT)
         assert await frozen.ends() == "ended: True"
     assert [grant["renewals"] for grant in await grants(stack, account)] == [1]
@@ -161,7 +163,7 @@ async def test_what_is_lost_between_answer_and_row_is_seen_and_costs_nothing_ear
     await stack.control("DELETE", f"tokens?platform=twitter&accountId={account.id}&only=access")
     with pytest.raises(PlatformError) as raised:
         await factory.whoami(await row(stack, account))
-    assert (raised.value.kind, raised.value.code) == (Kind.AUTH, "lost_in_renewal")
+    assert (raised.value.kind, raised.value.code) == (ErrorKind.AUTH, "lost_in_renewal")
     kept = await row(stack, account)
     assert (kept.renewal_error, kept.renewal_started_at, kept.renew_at) == ("lost_in_renewal", None, None)
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from activities import renewal
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.instagram.tokens import TOKENS as LONG_LIVED
 from platforms.reddit.tokens import TOKENS as REUSED
 from platforms.twitter.tokens import TOKENS
@@ -18,8 +18,8 @@ from store.vault import Vault
 from tests.activities.renewing import Platform, Process, row, token
 from tests.stack import Stack
 
-REFUSED = PlatformError(Kind.AUTH, "No.", code="invalid_grant", status=400)
-AWAY = PlatformError(Kind.TRANSIENT, "Away.", code="unreachable")
+REFUSED = PlatformError(ErrorKind.AUTH, "No.", code="invalid_grant", status=400)
+AWAY = PlatformError(ErrorKind.TRANSIENT, "Away.", code="unreachable")
 HOUR = timedelta(hours=1)
 
 
@@ -84,7 +84,7 @@ async def test_an_outage_is_counted_and_given_time(
     assert kept.renew_at is not None
     await write(stack, account, "renew_at = now() + interval '1 hour'")
     again = await failure(process, account, platform)
-    assert (again.kind, again.code, platform.asked) == (Kind.TRANSIENT, "pause", 1)
+    assert (again.kind, again.code, platform.asked) == (ErrorKind.TRANSIENT, "pause", 1)
     assert again.retry_after is not None
     platform.refusal = None
     await process().renewed(account, platform.renew, TOKENS, anyway=True)
@@ -93,7 +93,7 @@ async def test_an_outage_is_counted_and_given_time(
 
 async def test_a_limit_is_waited_out(stack: Stack, account: Account, platform: Platform, process: Process) -> None:
     platform.refusal = PlatformError(
-        Kind.RATE_LIMITED, "Slow.", code="http_429", status=429, retry_after=timedelta(minutes=10)
+        ErrorKind.RATE_LIMITED, "Slow.", code="http_429", status=429, retry_after=timedelta(minutes=10)
     )
     await failure(process, account, platform)
     renew_at = (await row(stack, account)).renew_at
@@ -104,7 +104,7 @@ async def test_a_limit_is_waited_out(stack: Stack, account: Account, platform: P
 async def test_a_mistake_of_the_operators_is_tried_again_after_a_quarter_of_an_hour(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    platform.refusal = PlatformError(Kind.OPERATOR, "The app.", code="invalid_client", status=401)
+    platform.refusal = PlatformError(ErrorKind.OPERATOR, "The app.", code="invalid_client", status=401)
     await failure(process, account, platform)
     renew_at = (await row(stack, account)).renew_at
     assert renew_at is not None
@@ -115,7 +115,7 @@ async def test_a_mistake_of_the_operators_is_tried_again_after_a_quarter_of_an_h
 async def test_a_lost_answer_is_remembered_until_the_platform_has_its_say(
     stack: Stack, account: Account, platform: Platform, process: Process, code: str
 ) -> None:
-    platform.refusal = PlatformError(Kind.TRANSIENT, "Lost.", code=code)
+    platform.refusal = PlatformError(ErrorKind.TRANSIENT, "Lost.", code=code)
     await failure(process, account, platform)
     lost = (await row(stack, account)).renewal_started_at
     assert lost is not None
@@ -124,7 +124,7 @@ async def test_a_lost_answer_is_remembered_until_the_platform_has_its_say(
     assert (await row(stack, account)).renewal_started_at == lost
     platform.refusal = REFUSED
     error = await failure(process, account, platform, anyway=True)
-    assert (error.kind, error.code) == (Kind.AUTH, "lost_in_renewal")
+    assert (error.kind, error.code) == (ErrorKind.AUTH, "lost_in_renewal")
     kept = await row(stack, account)
     assert (kept.renewal_error, kept.renew_at, kept.renewal_started_at) == ("lost_in_renewal", None, None)
 
@@ -132,7 +132,7 @@ async def test_a_lost_answer_is_remembered_until_the_platform_has_its_say(
 async def test_a_lost_answer_costs_nothing_if_refresh_tokens_may_be_sent_again(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    platform.refusal = PlatformError(Kind.TRANSIENT, "Lost.", code="timed_out")
+    platform.refusal = PlatformError(ErrorKind.TRANSIENT, "Lost.", code="timed_out")
     with pytest.raises(PlatformError):
         await process().renewed(account, platform.renew, REUSED)
     assert (await row(stack, account)).renewal_started_at is None
@@ -158,10 +158,10 @@ async def test_a_token_without_a_refresh_token_cannot_be_renewed_once_it_has_end
 ) -> None:
     """Threads for one says then that the requested resource does not exist."""
     account = await write(stack, account, "expires_at = now() - interval '1 minute'")
-    platform.refusal = PlatformError(Kind.TRANSIENT, "No such resource.", code="http_404", status=404)
+    platform.refusal = PlatformError(ErrorKind.TRANSIENT, "No such resource.", code="http_404", status=404)
     with pytest.raises(PlatformError) as raised:
         await process().renewed(account, platform.renew, LONG_LIVED)
-    assert (raised.value.kind, raised.value.code) == (Kind.AUTH, "connection_expired")
+    assert (raised.value.kind, raised.value.code) == (ErrorKind.AUTH, "connection_expired")
     assert "60 days" in raised.value.message
 
 
@@ -170,7 +170,7 @@ async def test_a_process_that_was_frozen_before_it_sent_sends_nothing(
 ) -> None:
     monkeypatch.setattr(renewal, "SEND_WITHIN", timedelta(0))
     error = await failure(process, account, platform)
-    assert (error.kind, error.code, platform.asked) == (Kind.TRANSIENT, "held_up", 0)
+    assert (error.kind, error.code, platform.asked) == (ErrorKind.TRANSIENT, "held_up", 0)
     kept = await row(stack, account)
     assert (kept.renewing_until, kept.renewal_started_at, kept.renewal_failures) == (None, None, 0)
 
@@ -198,7 +198,7 @@ async def test_renewals_that_are_switched_off_ask_nobody(
 ) -> None:
     with pytest.raises(PlatformError) as raised:
         await process(on=False).renewed(account, platform.renew, TOKENS)
-    assert (raised.value.kind, raised.value.code, platform.asked) == (Kind.OPERATOR, "renewals_off", 0)
+    assert (raised.value.kind, raised.value.code, platform.asked) == (ErrorKind.OPERATOR, "renewals_off", 0)
 
 
 async def test_a_process_that_stops_begins_no_renewal(account: Account, platform: Platform, process: Process) -> None:
@@ -206,7 +206,7 @@ async def test_a_process_that_stops_begins_no_renewal(account: Account, platform
     stopping.stop()
     with pytest.raises(PlatformError) as raised:
         await stopping.renewed(account, platform.renew, TOKENS)
-    assert (raised.value.kind, raised.value.code, platform.asked) == (Kind.TRANSIENT, "worker_stops", 0)
+    assert (raised.value.kind, raised.value.code, platform.asked) == (ErrorKind.TRANSIENT, "worker_stops", 0)
 
 
 @pytest.mark.parametrize(

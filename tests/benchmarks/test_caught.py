@@ -6,11 +6,11 @@ from typing import Any
 from benchmarks.proof.cells import Cell, Crash, Fault, Mode
 from benchmarks.proof.posts import Post, facts
 from benchmarks.proof.report import failures, right
-from benchmarks.proof.verdict import Kind, judge, shown_of
+from benchmarks.proof.verdict import VerdictKind, judge, shown_of
 from tests.stack import Stack
 
 
-async def verdict_on(stack: Stack, post: Post, **told: Any) -> Kind:
+async def verdict_on(stack: Stack, post: Post, **told: Any) -> VerdictKind:
     """Judge a post by what the sandbox really shows and what a product says of it."""
     target = {"status": "published", "platformPostId": None, "content": post.text, **told}
     shown = shown_of(post.mark, (await stack.control("GET", "posts"))["posts"])
@@ -32,16 +32,16 @@ async def test_a_second_send_is_seen_by_what_the_platform_shows(stack: Stack) ->
     account = await stack.connect("twitter", accessToken=token)
     post = Post(Cell("twitter", Mode.NOW, Fault.DROPPED, Crash.SENDING), account.id, post_id="post_1")
 
-    assert await verdict_on(stack, post, platformPostId="1") is Kind.DISAGREES
+    assert await verdict_on(stack, post, platformPostId="1") is VerdictKind.DISAGREES
     first = await send(stack, token, post.text)
-    assert await verdict_on(stack, post, platformPostId=first) is Kind.RIGHT
+    assert await verdict_on(stack, post, platformPostId=first) is VerdictKind.RIGHT
     assert right([post])
-    assert await verdict_on(stack, post, status="failed", errorCategory="platform") is Kind.DISAGREES
-    assert await verdict_on(stack, post, status="failed", errorCategory="internal") is Kind.LOST
+    assert await verdict_on(stack, post, status="failed", errorCategory="platform") is VerdictKind.DISAGREES
+    assert await verdict_on(stack, post, status="failed", errorCategory="internal") is VerdictKind.LOST
 
     # In other words, for the network itself refuses the same twice.
     await send(stack, token, f"{post.text}!")
-    assert await verdict_on(stack, post, platformPostId=first) is Kind.DOUBLE
+    assert await verdict_on(stack, post, platformPostId=first) is VerdictKind.DOUBLE
     assert not right([post])
     (told,) = failures([post])
     assert "2 public posts" in told
@@ -53,4 +53,6 @@ async def test_own_publications_are_right(stack: Stack) -> None:
     post = Post(Cell("twitter", Mode.NOW, Fault.NONE, Crash.NONE), account.id)
     made = await stack.publish(post.text, [account])
     target = made.targets[0]
-    assert await verdict_on(stack, post, status=target.status, platformPostId=target.platform_post_id) is Kind.RIGHT
+    assert (
+        await verdict_on(stack, post, status=target.status, platformPostId=target.platform_post_id) is VerdictKind.RIGHT
+    )

@@ -17,20 +17,20 @@ from benchmarks.proof.report import (
     totals,
     without_certainty,
 )
-from benchmarks.proof.verdict import Kind, Verdict
+from benchmarks.proof.verdict import Verdict, VerdictKind
 
 
-def ended(kind: Kind, status: str, public: int, crash: Crash = Crash.NONE) -> Post:
+def ended(kind: VerdictKind, status: str, public: int, crash: Crash = Crash.NONE) -> Post:
     post = Post(Cell("telegram", Mode.NOW, Fault.DROPPED, crash), "tg_1", status=status, public=public)
     post.verdict = Verdict(kind, "why")
     return post
 
 
 POSTS = [
-    ended(Kind.RIGHT, "published", 1),
-    ended(Kind.RIGHT, "unconfirmed", 1, Crash.SENDING),
-    ended(Kind.DOUBLE, "published", 3, Crash.SENDING),
-    ended(Kind.MISSED, "published", 1, Crash.SENDING),
+    ended(VerdictKind.RIGHT, "published", 1),
+    ended(VerdictKind.RIGHT, "unconfirmed", 1, Crash.SENDING),
+    ended(VerdictKind.DOUBLE, "published", 3, Crash.SENDING),
+    ended(VerdictKind.MISSED, "published", 1, Crash.SENDING),
 ]
 
 
@@ -55,20 +55,20 @@ def test_a_wrong_missed_or_missing_post_fails_the_proof() -> None:
 def test_only_those_that_are_rightly_unconfirmed_are_without_certainty() -> None:
     posts = [replace(post, post_id=str(number)) for number, post in enumerate(POSTS)]
     assert without_certainty(posts) == {"1"}
-    assert without_certainty([replace(posts[1], verdict=Verdict(Kind.MISSED))]) == {"1"}
-    assert without_certainty([replace(posts[1], verdict=Verdict(Kind.UNEXPECTED))]) == set()
+    assert without_certainty([replace(posts[1], verdict=Verdict(VerdictKind.MISSED))]) == {"1"}
+    assert without_certainty([replace(posts[1], verdict=Verdict(VerdictKind.UNEXPECTED))]) == set()
 
 
 def test_doctor_may_report_unknown_posts_and_restore_effects() -> None:
-    posts = [replace(POSTS[1], post_id="1"), replace(ended(Kind.RIGHT, "published", 1), post_id="2")]
+    posts = [replace(POSTS[1], post_id="1"), replace(ended(VerdictKind.RIGHT, "published", 1), post_id="2")]
     assert is_rightly_found({"kind": "public_unknown", "postId": "1"}, posts)
     assert not is_rightly_found({"kind": "public_unknown", "postId": "2"}, posts)
     assert not is_rightly_found({"kind": "row_gone"}, posts)
     assert not is_rightly_found({"kind": "row_ahead", "postId": "2"}, posts)
-    put_back = [replace(ended(Kind.RIGHT, "published", 1, Crash.RESTORED_TEMPORAL), post_id="3")]
+    put_back = [replace(ended(VerdictKind.RIGHT, "published", 1, Crash.RESTORED_TEMPORAL), post_id="3")]
     assert is_rightly_found({"kind": "row_ahead", "postId": "3"}, [*posts, *put_back])
     assert not is_rightly_found({"kind": "row_ahead", "postId": "2"}, [*posts, *put_back])
-    assert is_rightly_found({"kind": "row_gone"}, [ended(Kind.RIGHT, "published", 1, Crash.FAILOVER)])
+    assert is_rightly_found({"kind": "row_gone"}, [ended(VerdictKind.RIGHT, "published", 1, Crash.FAILOVER)])
 
 
 def test_doctor_findings_fail_the_proof() -> None:

@@ -20,7 +20,7 @@ from cli.stack.postgres import programs
 from domain.limits import DYNAMIC_CONFIG
 from runtime.settings import MigrateSettings, Settings, VaultSettings
 from store.migrate import upgrade
-from store.roles import Part, Role
+from store.roles import Component, Role
 from worker import WIND_UP_S
 
 ROOT = Path(__file__).parents[2]
@@ -205,7 +205,9 @@ async def test_the_roles_of_the_database_are_enough_and_none_is_a_superuser(
     assert (made.returncode, made.stderr) == (0, "")
     owner = make_url(postgres_url).set(username="socialsyncer", database="socialsyncer")
     # Of other names than in production: roles belong to the whole server, and other tests have made those.
-    roles = [Role(part, f"deployed_{part}", SECRETS[f"SOCIALSYNCER_{part.upper()}_ROLE_PASSWORD"]) for part in Part]
+    roles = [
+        Role(part, f"deployed_{part}", SECRETS[f"SOCIALSYNCER_{part.upper()}_ROLE_PASSWORD"]) for part in Component
+    ]
     await upgrade(owner.render_as_string(hide_password=False), roles)
     query = "SELECT rolname, rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname ~ '^(social|temp|depl)'"
     powers = set(psql("-c", query).stdout.split())

@@ -11,7 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from cli.doctor import to_text
 from cli.main import main
-from reconcile.doctor.findings import Finding, Heals, Kind, Report, Subject
+from reconcile.doctor.findings import Finding, FindingKind, Heals, Report, Subject
 from tests.reconcile.doctor.conftest import asleep, new_workspace
 from tests.stack import Stack
 
@@ -117,8 +117,8 @@ async def test_unavailable_parts_are_checked_again(monkeypatch: pytest.MonkeyPat
 
 
 def test_causes_are_listed_before_effects() -> None:
-    late = Finding(Kind.LATE, Heals.ITSELF, Subject(post_id="post_1"), "It is late.", "It goes out soon.")
-    cause = Finding(Kind.NO_WORKER, Heals.PERSON, Subject(platform="posts"), "No worker.", "Start a worker.")
+    late = Finding(FindingKind.LATE, Heals.ITSELF, Subject(post_id="post_1"), "It is late.", "It goes out soon.")
+    cause = Finding(FindingKind.NO_WORKER, Heals.PERSON, Subject(platform="posts"), "No worker.", "Start a worker.")
     text = to_text(Report(findings=[late, cause], away=["The sandbox is away."]), 1)
     assert [text.index(word) for word in ("The sandbox", "no_worker:", "late:")] == sorted(
         text.index(word) for word in ("The sandbox", "no_worker:", "late:")

@@ -17,7 +17,7 @@ from cli.errors import UserError
 from domain.ownership import FENCE
 from domain.post import PostStatus, TargetStatus
 from platforms.registry import platforms
-from reconcile.doctor.findings import Kind
+from reconcile.doctor.findings import FindingKind
 from store.delivery import record_delivered
 from store.models import Attempt, Post, Restore, Target
 from store.restores import begin_restore, finish_restore
@@ -88,7 +88,7 @@ async def test_posts_that_cannot_be_confirmed_wait_for_a_person(stack: Stack) ->
 
 @pytest.mark.parametrize("platform", ["twitter", "discord"])
 async def test_later_posts_publish_as_planned(stack: Stack, monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
-    monkeypatch.setattr(platforms()["twitter"], "believes_absence_after", timedelta(seconds=-FENCE.total_seconds()))
+    monkeypatch.setattr(platforms()["twitter"], "read_lag", timedelta(seconds=-FENCE.total_seconds()))
     text = f"due after the restore on {platform}"
     post = await stack.save(text, [await stack.connect(platform)], due_in=timedelta(seconds=3))
     await stack.start(post)
@@ -134,8 +134,8 @@ async def test_a_later_equal_post_does_not_hide_a_published_one(stack: Stack) ->
 async def test_an_equal_post_made_after_the_restore_is_not_matched(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(platforms()["pinterest"], "believes_absence_after", timedelta(seconds=-FENCE.total_seconds()))
-    monkeypatch.setattr("platforms.alike._CLOCKS_APART", timedelta(0))
+    monkeypatch.setattr(platforms()["pinterest"], "read_lag", timedelta(seconds=-FENCE.total_seconds()))
+    monkeypatch.setattr("platforms.matching._CLOCKS_APART", timedelta(0))
     text, account = "said again by hand", await stack.connect("pinterest")
     settings = {"boardId": "549755885175"}
     media = ["https://example.com/p.jpg"]
@@ -178,7 +178,7 @@ async def test_the_api_refuses_writes_until_it_is_dealt_with_and_doctor_says_so(
         assert [each.status_code for each in refused] == [503] * 6
         assert {each.headers["retry-after"] for each in refused} == {"30"}
         assert (await client.get(f"/v1/posts/{post.id}")).status_code == 200
-        assert Kind.RESTORE in {each.kind for each in (await look(stack, platforms=False)).findings}
+        assert FindingKind.RESTORE in {each.kind for each in (await look(stack, platforms=False)).findings}
         async with stack.database.transaction() as session:
             await finish_restore(session, open_one.id, datetime.now(UTC))
         async with asyncio.timeout(5):

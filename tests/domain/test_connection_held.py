@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from domain.connection_held import ConnectionHeld, demand_no_connection
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
 from store.database import Database
@@ -14,7 +14,7 @@ from tests.stack import Stack
 
 
 def wire(transport: httpx.AsyncBaseTransport, url: str) -> Wire:
-    return Wire(transport, url, "Test", lambda _: PlatformError(Kind.REJECTED, "No.", code="no"))
+    return Wire(transport, url, "Test", lambda _: PlatformError(ErrorKind.REJECTED, "No.", code="no"))
 
 
 @pytest.mark.parametrize("reads", [False, True])

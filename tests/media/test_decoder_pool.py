@@ -18,7 +18,7 @@ from media.fair_slots import TooManyWaiting
 from media.fetch import MediaFetcher
 from media.spool import Spool
 from media.stored import StoredFile
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from tests.media import files
 from tests.media.hostile import HostileServer, generated
 from tests.media.hostile_files import FILES, decompression_bomb
@@ -148,7 +148,7 @@ async def test_every_type_of_video_is_measured(
 )
 async def test_unusable_files_are_refused(pool: DecoderPool, content: bytes, content_type: str, code: str) -> None:
     error = await refused(pool, files.file_of(content, content_type))
-    assert (error.kind, error.code) == (Kind.REJECTED, code)
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
 
 
 async def test_a_picture_that_no_jpeg_can_hold_is_refused(pool: DecoderPool) -> None:
@@ -157,7 +157,7 @@ async def test_a_picture_that_no_jpeg_can_hold_is_refused(pool: DecoderPool) -> 
     with pytest.raises(PlatformError) as caught:
         async with pool.converted("workspace", file, facts, ImageDemand(max_bytes=10)):
             pass
-    assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_too_large")
+    assert (caught.value.kind, caught.value.code) == (ErrorKind.REJECTED, "media_too_large")
 
 
 async def test_a_picture_that_takes_too_much_memory_is_refused() -> None:
@@ -166,7 +166,7 @@ async def test_a_picture_that_takes_too_much_memory_is_refused() -> None:
     with pytest.raises(PlatformError) as caught:
         async with pool.converted("workspace", file, MediaFacts("image/png", 1, 10, 10), ImageDemand(max_width=5)):
             pass
-    assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "media_too_large")
+    assert (caught.value.kind, caught.value.code) == (ErrorKind.REJECTED, "media_too_large")
     await pool.close()
 
 
@@ -203,7 +203,7 @@ async def test_a_file_that_takes_over_its_decoder_is_refused_and_the_next_is_not
     monkeypatch.setattr(module, "_START", fitting(program))
     pool = DecoderPool(cpu_seconds=1, seconds=60)
     error = await refused(pool, bitmap())
-    assert (error.kind, error.code) == (Kind.REJECTED, "media_invalid")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_invalid")
     assert (await measured(pool, files.file_of(files.jpeg(), "image/jpeg"))).width == 40
     await pool.close()
 
@@ -212,7 +212,7 @@ async def test_a_file_whose_decoder_stands_still_is_tried_again_later(monkeypatc
     monkeypatch.setattr(module, "_START", fitting("import time; time.sleep(60)"))
     pool = DecoderPool(seconds=1)
     error = await refused(pool, bitmap())
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "decoder_unavailable")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "decoder_unavailable")
     await pool.close()
 
 
@@ -272,7 +272,7 @@ async def test_hostile_files_end_within_their_second(pool: DecoderPool, name: st
     if hostile.accepted:
         assert error is None
     elif error is not None:
-        assert error.kind is Kind.REJECTED
+        assert error.kind is ErrorKind.REJECTED
         assert error.code in {"media_invalid", "media_too_large"}
     await asyncio.sleep(0.05)
     assert cpu_seconds_of_processes(pool) - before < 1
@@ -320,7 +320,7 @@ async def test_without_a_server_it_is_tried_again_later(monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "_START", "raise SystemExit(1)")
     pool = DecoderPool()
     error = await refused(pool, bitmap())
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "decoder_unavailable")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "decoder_unavailable")
     await pool.close()
 
 

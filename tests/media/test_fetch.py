@@ -14,7 +14,7 @@ from domain.post import Media, MediaType
 from media import download
 from media.fetch import MediaFetcher, MinimumSpeed
 from media.spool import Spool
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.allowed_hosts import AllowedHosts
 from platforms.http.guard import GuardedTransport
 from tests.media.hostile import (
@@ -140,8 +140,8 @@ async def test_no_such_url_ever_opens_a_socket(url: str, internet: Internet, fet
     internet.knows("metadata.google.internal", ["169.254.169.254"])
     error = await refusal(fetcher_with(), url)
     assert (error.kind, error.code) in {
-        (Kind.REJECTED, "media_address_forbidden"),
-        (Kind.REJECTED, "media_unreachable"),
+        (ErrorKind.REJECTED, "media_address_forbidden"),
+        (ErrorKind.REJECTED, "media_unreachable"),
     }
     assert internet.connected == []
     assert "password" not in error.message.replace("a user name or password", "")
@@ -170,7 +170,7 @@ async def test_no_redirect_leads_inside(
     internet.knows("inside.test", ["192.168.0.10"])
     server.routes |= {"/a": redirect("/b"), "/b": redirect(target, status), "/secret": answer(JPEG)}
     error = await refusal(fetcher_with(), "http://cdn.test/a")
-    assert (error.kind, error.code) == (Kind.REJECTED, "media_address_forbidden")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_address_forbidden")
     assert set(internet.connected) == {PUBLIC}
     assert len(server.requests) == 2
 
@@ -199,7 +199,7 @@ async def test_five_redirects_are_followed_and_six_are_not(server: HostileServer
     async with fetcher.open(Media(type=MediaType.IMAGE, url="http://cdn.test/5")) as file:
         assert file.size == len(JPEG)
     error = await refusal(fetcher, "http://cdn.test/6")
-    assert (error.kind, error.code) == (Kind.REJECTED, "media_unreachable")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_unreachable")
     assert "5" in error.message
 
 
@@ -218,14 +218,14 @@ async def test_five_redirects_are_followed_and_six_are_not(server: HostileServer
 async def test_an_invalid_redirect_is_rejected(location: str, server: HostileServer, fetcher_with: Make) -> None:
     server.routes["/a"] = redirect(location)
     error = await refusal(fetcher_with(), "http://cdn.test/a")
-    assert error.kind is Kind.REJECTED
+    assert error.kind is ErrorKind.REJECTED
     assert error.code in {"media_unreachable", "media_address_forbidden"}
 
 
 @pytest.mark.parametrize("host", ["xn--a", "xn--", "xn--99999999999", "a.xn--a.test", "[::1", "é" * 70])
 async def test_an_invalid_host_is_rejected(host: str, fetcher_with: Make) -> None:
     error = await refusal(fetcher_with(), f"http://{host}/a.jpg")
-    assert error.kind is Kind.REJECTED
+    assert error.kind is ErrorKind.REJECTED
     assert error.code in {"media_unreachable", "media_address_forbidden"}
 
 
@@ -257,38 +257,42 @@ async def test_examples_come_from_the_sandbox_and_its_controls_do_not(
 @pytest.mark.parametrize(
     ("response", "kind", "code"),
     [
-        (answer(b"", status="404 Not Found"), Kind.REJECTED, "media_unreachable"),
-        (answer(b"", status="410 Gone"), Kind.REJECTED, "media_unreachable"),
-        (answer(b"", status="401 Unauthorized"), Kind.REJECTED, "media_not_public"),
-        (answer(b"", status="403 Forbidden"), Kind.REJECTED, "media_not_public"),
-        (answer(b"", status="204 No Content"), Kind.REJECTED, "media_unreachable"),
-        (answer(JPEG, status="206 Partial Content"), Kind.REJECTED, "media_unreachable"),
-        (answer(b"", status="302 Found"), Kind.REJECTED, "media_unreachable"),
-        (answer(b"", status="499 Odd"), Kind.REJECTED, "media_unreachable"),
-        (answer(b"", status="429 Too Many"), Kind.TRANSIENT, "media_unavailable"),
-        (answer(b"", status="500 Oops"), Kind.TRANSIENT, "media_unavailable"),
-        (answer(b"", status="503 Busy"), Kind.TRANSIENT, "media_unavailable"),
-        (answer(b""), Kind.REJECTED, "media_empty"),
-        (answer(b"", "Content-Encoding: gzip"), Kind.REJECTED, "media_empty"),
-        (answer(b"<!doctype html><title>Sign in</title>", "Content-Type: image/jpeg"), Kind.REJECTED, "media_is_html"),
-        (answer(b'{"error": "expired"}', "Content-Type: image/jpeg"), Kind.REJECTED, "media_unsupported"),
-        (answer(bytes(100_000)), Kind.REJECTED, "media_unsupported"),
-        (answer(MP4_HEAD), Kind.REJECTED, "media_type_mismatch"),
-        (answer(b"%PDF-1.7"), Kind.REJECTED, "media_type_mismatch"),
-        (answer(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), Kind.REJECTED, "media_type_mismatch"),
-        (answer(JPEG, length=len(JPEG) + 1), Kind.TRANSIENT, "media_truncated"),
-        (answer(b"", length=10**15), Kind.REJECTED, "media_too_large"),
-        (answer(JPEG, "Content-Encoding: br"), Kind.REJECTED, "media_unreachable"),
-        (answer(JPEG, "Content-Encoding: gzip"), Kind.TRANSIENT, "media_truncated"),
-        (answer(gzip.compress(JPEG)[:-20], "Content-Encoding: gzip"), Kind.TRANSIENT, "media_truncated"),
-        (answer(JPEG, "Content-Length: 7"), Kind.TRANSIENT, "media_truncated"),
-        (drops, Kind.TRANSIENT, "media_truncated"),
-        (endless(b"<html>"), Kind.REJECTED, "media_is_html"),
-        (endless(b""), Kind.REJECTED, "media_unsupported"),
+        (answer(b"", status="404 Not Found"), ErrorKind.REJECTED, "media_unreachable"),
+        (answer(b"", status="410 Gone"), ErrorKind.REJECTED, "media_unreachable"),
+        (answer(b"", status="401 Unauthorized"), ErrorKind.REJECTED, "media_not_public"),
+        (answer(b"", status="403 Forbidden"), ErrorKind.REJECTED, "media_not_public"),
+        (answer(b"", status="204 No Content"), ErrorKind.REJECTED, "media_unreachable"),
+        (answer(JPEG, status="206 Partial Content"), ErrorKind.REJECTED, "media_unreachable"),
+        (answer(b"", status="302 Found"), ErrorKind.REJECTED, "media_unreachable"),
+        (answer(b"", status="499 Odd"), ErrorKind.REJECTED, "media_unreachable"),
+        (answer(b"", status="429 Too Many"), ErrorKind.TRANSIENT, "media_unavailable"),
+        (answer(b"", status="500 Oops"), ErrorKind.TRANSIENT, "media_unavailable"),
+        (answer(b"", status="503 Busy"), ErrorKind.TRANSIENT, "media_unavailable"),
+        (answer(b""), ErrorKind.REJECTED, "media_empty"),
+        (answer(b"", "Content-Encoding: gzip"), ErrorKind.REJECTED, "media_empty"),
+        (
+            answer(b"<!doctype html><title>Sign in</title>", "Content-Type: image/jpeg"),
+            ErrorKind.REJECTED,
+            "media_is_html",
+        ),
+        (answer(b'{"error": "expired"}', "Content-Type: image/jpeg"), ErrorKind.REJECTED, "media_unsupported"),
+        (answer(bytes(100_000)), ErrorKind.REJECTED, "media_unsupported"),
+        (answer(MP4_HEAD), ErrorKind.REJECTED, "media_type_mismatch"),
+        (answer(b"%PDF-1.7"), ErrorKind.REJECTED, "media_type_mismatch"),
+        (answer(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), ErrorKind.REJECTED, "media_type_mismatch"),
+        (answer(JPEG, length=len(JPEG) + 1), ErrorKind.TRANSIENT, "media_truncated"),
+        (answer(b"", length=10**15), ErrorKind.REJECTED, "media_too_large"),
+        (answer(JPEG, "Content-Encoding: br"), ErrorKind.REJECTED, "media_unreachable"),
+        (answer(JPEG, "Content-Encoding: gzip"), ErrorKind.TRANSIENT, "media_truncated"),
+        (answer(gzip.compress(JPEG)[:-20], "Content-Encoding: gzip"), ErrorKind.TRANSIENT, "media_truncated"),
+        (answer(JPEG, "Content-Length: 7"), ErrorKind.TRANSIENT, "media_truncated"),
+        (drops, ErrorKind.TRANSIENT, "media_truncated"),
+        (endless(b"<html>"), ErrorKind.REJECTED, "media_is_html"),
+        (endless(b""), ErrorKind.REJECTED, "media_unsupported"),
     ],
 )
 async def test_responses_without_media_are_refused(
-    response: Answer, kind: Kind, code: str, server: HostileServer, fetcher_with: Make
+    response: Answer, kind: ErrorKind, code: str, server: HostileServer, fetcher_with: Make
 ) -> None:
     server.routes["/a"] = response
     error = await refusal(fetcher_with(), "http://cdn.test/a?token=hush")
@@ -352,7 +356,7 @@ async def test_endless_decompression_is_stopped(
 async def test_endless_bodies_are_stopped(server: HostileServer, fetcher_with: Make) -> None:
     server.routes["/a"] = endless(JPEG)
     error = await refusal(fetcher_with(max_bytes=2 * 2**20), "http://cdn.test/a")
-    assert (error.code, error.kind) == ("media_too_large", Kind.REJECTED)
+    assert (error.code, error.kind) == ("media_too_large", ErrorKind.REJECTED)
     assert "2 MiB" in error.message
 
 
@@ -360,7 +364,7 @@ async def test_endless_bodies_are_stopped(server: HostileServer, fetcher_with: M
 async def test_a_slow_server_is_given_up(response: Answer, server: HostileServer, fetcher_with: Make) -> None:
     server.routes["/a"] = response
     error = await refusal(fetcher_with(speed=MinimumSpeed(grace=0.3, slowest=1_000_000)), "http://cdn.test/a")
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "media_timeout")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "media_timeout")
 
 
 async def test_a_steady_server_gets_more_time_up_to_the_longest(server: HostileServer, fetcher_with: Make) -> None:
@@ -374,13 +378,18 @@ async def test_a_steady_server_gets_more_time_up_to_the_longest(server: HostileS
 @pytest.mark.parametrize(
     ("failure", "kind", "code"),
     [
-        (socket.gaierror(socket.EAI_NONAME, "unknown"), Kind.REJECTED, "media_address_forbidden"),
-        (socket.gaierror(socket.EAI_AGAIN, "try again"), Kind.TRANSIENT, "media_unavailable"),
-        (OSError("resolver is down"), Kind.TRANSIENT, "media_unavailable"),
+        (socket.gaierror(socket.EAI_NONAME, "unknown"), ErrorKind.REJECTED, "media_address_forbidden"),
+        (socket.gaierror(socket.EAI_AGAIN, "try again"), ErrorKind.TRANSIENT, "media_unavailable"),
+        (OSError("resolver is down"), ErrorKind.TRANSIENT, "media_unavailable"),
     ],
 )
 async def test_names_that_do_not_resolve(
-    failure: OSError, kind: Kind, code: str, internet: Internet, fetcher_with: Make, monkeypatch: pytest.MonkeyPatch
+    failure: OSError,
+    kind: ErrorKind,
+    code: str,
+    internet: Internet,
+    fetcher_with: Make,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def fail(host: str) -> Sequence[str]:
         raise failure
@@ -408,7 +417,7 @@ async def test_a_private_host_is_refused_like_one_that_does_not_exist(
 async def test_a_host_that_is_down_may_be_up_later(internet: Internet, fetcher_with: Make) -> None:
     internet.unreachable = {PUBLIC}
     error = await refusal(fetcher_with(), "http://cdn.test/a")
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "media_unavailable")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "media_unavailable")
 
 
 @pytest.mark.parametrize(
@@ -429,7 +438,7 @@ async def test_sharing_pages_are_explained(
     internet.knows("accounts.test", [PUBLIC])
     server.routes |= {"/file": redirect("http://accounts.test/login"), "/login": answer(b"<!DOCTYPE html>")}
     error = await refusal(fetcher_with(), f"http://{host}/file")
-    assert (error.kind, error.code) == (Kind.REJECTED, "media_is_html")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_is_html")
     assert words in error.message
 
 
@@ -455,7 +464,7 @@ async def test_an_untrusted_certificate_is_refused(tmp_path: Path) -> None:
         fetcher = MediaFetcher(transport=partial(GuardedTransport, names=internet, network=internet))
         error = await refusal(fetcher, "https://cdn.test/a")
         await fetcher.close()
-    assert (error.kind, error.code) == (Kind.REJECTED, "media_unreachable")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_unreachable")
     assert "certificate" in error.message
     assert server.requests == []
 

@@ -15,7 +15,7 @@ from domain.shares import Exhausted
 from media.admission import MOST_FETCHES, Admission, MediaLimits
 from media.fetch import MediaFetcher, MinimumSpeed
 from media.shared_files import SharedFiles
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from tests.media.hostile import (
     JPEG,
     MP4_HEAD,
@@ -117,29 +117,29 @@ async def refusal(files: SharedFiles, url: str, workspace: str = "a") -> Platfor
 @pytest.mark.parametrize(
     ("sent", "speed", "kind", "code"),
     [
-        (hangs, SPEED, Kind.TRANSIENT, "media_timeout"),
-        (drops, PATIENT, Kind.TRANSIENT, "media_truncated"),
-        (drips_head(b"x"), SPEED, Kind.TRANSIENT, "media_timeout"),
-        (drips_head(b"X-A: b\r\n"), SPEED, Kind.TRANSIENT, "media_timeout"),
-        (endless(MP4_HEAD, b"\0", pause=0.02), SPEED, Kind.TRANSIENT, "media_timeout"),
-        (tiny_chunks(), PATIENT, Kind.TRANSIENT, "media_truncated"),
-        (tiny_chunks(b"HTTP/1.1 103 Early Hints\r\n\r\n"), PATIENT, Kind.TRANSIENT, "media_truncated"),
-        (endless(MP4_HEAD), PATIENT, Kind.REJECTED, "media_too_large"),
-        (promises(DISK // 4), SPEED, Kind.TRANSIENT, "media_timeout"),
-        (promises(DISK), PATIENT, Kind.REJECTED, "media_too_large"),
-        (promises(10**18), PATIENT, Kind.REJECTED, "media_too_large"),
-        (answer(MP4_HEAD, length=1_000_000), PATIENT, Kind.TRANSIENT, "media_truncated"),
-        (answer(MP4_HEAD, length=3), PATIENT, Kind.REJECTED, "media_unsupported"),
-        (bomb(300 * 2**20), PATIENT, Kind.REJECTED, "media_type_mismatch"),
-        (BOMB, PATIENT, Kind.REJECTED, "media_too_large"),
-        (redirect("/loop"), PATIENT, Kind.REJECTED, "media_unreachable"),
-        (redirect("http://10.0.0.1/"), PATIENT, Kind.REJECTED, "media_address_forbidden"),
-        (redirect("http://127.0.0.1:1/"), PATIENT, Kind.REJECTED, "media_address_forbidden"),
+        (hangs, SPEED, ErrorKind.TRANSIENT, "media_timeout"),
+        (drops, PATIENT, ErrorKind.TRANSIENT, "media_truncated"),
+        (drips_head(b"x"), SPEED, ErrorKind.TRANSIENT, "media_timeout"),
+        (drips_head(b"X-A: b\r\n"), SPEED, ErrorKind.TRANSIENT, "media_timeout"),
+        (endless(MP4_HEAD, b"\0", pause=0.02), SPEED, ErrorKind.TRANSIENT, "media_timeout"),
+        (tiny_chunks(), PATIENT, ErrorKind.TRANSIENT, "media_truncated"),
+        (tiny_chunks(b"HTTP/1.1 103 Early Hints\r\n\r\n"), PATIENT, ErrorKind.TRANSIENT, "media_truncated"),
+        (endless(MP4_HEAD), PATIENT, ErrorKind.REJECTED, "media_too_large"),
+        (promises(DISK // 4), SPEED, ErrorKind.TRANSIENT, "media_timeout"),
+        (promises(DISK), PATIENT, ErrorKind.REJECTED, "media_too_large"),
+        (promises(10**18), PATIENT, ErrorKind.REJECTED, "media_too_large"),
+        (answer(MP4_HEAD, length=1_000_000), PATIENT, ErrorKind.TRANSIENT, "media_truncated"),
+        (answer(MP4_HEAD, length=3), PATIENT, ErrorKind.REJECTED, "media_unsupported"),
+        (bomb(300 * 2**20), PATIENT, ErrorKind.REJECTED, "media_type_mismatch"),
+        (BOMB, PATIENT, ErrorKind.REJECTED, "media_too_large"),
+        (redirect("/loop"), PATIENT, ErrorKind.REJECTED, "media_unreachable"),
+        (redirect("http://10.0.0.1/"), PATIENT, ErrorKind.REJECTED, "media_address_forbidden"),
+        (redirect("http://127.0.0.1:1/"), PATIENT, ErrorKind.REJECTED, "media_address_forbidden"),
     ],
     ids=lambda value: "" if callable(value) else None,
 )
 async def test_a_hostile_answer_costs_little(
-    sent: Answer, kind: Kind, code: str, server: HostileServer, worker: tuple[SharedFiles, Admission]
+    sent: Answer, kind: ErrorKind, code: str, server: HostileServer, worker: tuple[SharedFiles, Admission]
 ) -> None:
     files, admission = worker
     server.routes |= {"/a": sent, "/loop": redirect("/loop")}
@@ -181,7 +181,7 @@ async def test_an_endless_handshake_is_given_up(tmp_path: Path) -> None:
     before = open_files()
     async with asyncio.timeout(LONGEST_S / 2):
         error = await refusal(files, f"https://127.0.0.1:{port}/a")
-        assert (error.kind, error.code) == (Kind.TRANSIENT, "media_timeout")
+        assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "media_timeout")
         # No connection is left for the garbage collector, which seldom comes.
         for ended in hung_up:
             await ended.wait()
@@ -198,7 +198,7 @@ async def test_a_handshake_with_a_foreign_certificate_is_no_fetch(tmp_path: Path
         files = SharedFiles(MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"], speed=SPEED))
         error = await refusal(files, f"https://127.0.0.1:{server.port}/a")
         await files.close()
-    assert (error.kind, error.code) == (Kind.REJECTED, "media_unreachable")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_unreachable")
     assert server.requests == []
 
 

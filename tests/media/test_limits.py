@@ -5,7 +5,7 @@ import pytest
 from domain.post import MediaType
 from media.decoding.facts import ImageDemand, MediaFacts
 from media.limits import check, demand_of
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.rules import FileRule
 from tests.media import files
 
@@ -121,7 +121,7 @@ def test_refusals_name_platform_limit_and_actual_value(
 ) -> None:
     error = refusal(rule, facts)
     assert error is not None
-    assert (error.kind, error.code, error.message) == (Kind.REJECTED, code, sentence)
+    assert (error.kind, error.code, error.message) == (ErrorKind.REJECTED, code, sentence)
 
 
 def test_too_many_bytes_alone_change_no_picture_unless_the_rule_says_so() -> None:

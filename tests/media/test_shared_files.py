@@ -11,7 +11,7 @@ from media.fetch import MediaFetcher
 from media.shared_files import SharedFiles
 from media.spool import Spool
 from media.stored import StoredFile
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from runtime import worker
 from store.publishing import load
 from tests.media.hostile import JPEG, Answer, HostileServer, answer, slow
@@ -136,12 +136,12 @@ async def test_a_refused_file_is_fetched_again(make: Make, server: HostileServer
     files, media = make(), picture(server)
     with pytest.raises(PlatformError):
         async with opened(files, media):
-            raise PlatformError(Kind.REJECTED, "too wide", code="media_dimensions")
+            raise PlatformError(ErrorKind.REJECTED, "too wide", code="media_dimensions")
     await read(files, media)
     assert len(server.requests) == 2
     with pytest.raises(PlatformError):
         async with opened(files, media):
-            raise PlatformError(Kind.NOT_READY, "processing", code="processing")
+            raise PlatformError(ErrorKind.NOT_READY, "processing", code="processing")
     await read(files, media)
     assert len(server.requests) == 2
     files.forget("post")

@@ -18,7 +18,7 @@ from media.fetch import MediaFetcher
 from media.public_files import PublicFiles
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools, StepMedia
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.registry import platforms
 from platforms.rules import FileRule
@@ -119,7 +119,7 @@ async def test_files_beyond_platform_limits_are_not_sent(
 ) -> None:
     clip = served(server, files.video(tmp_path), MediaType.VIDEO)
     error = await refused(media_of(tools, "linkedin")[0], clip)
-    assert error.kind is Kind.REJECTED
+    assert error.kind is ErrorKind.REJECTED
     assert error.message.startswith("LinkedIn needs at least 75,000 bytes for a video; this has ")
     webm = served(server, files.video(tmp_path, kind="webm", codec="libvpx", audio=False), MediaType.VIDEO)
     error = await refused(media_of(tools, "bluesky")[0], webm)
@@ -128,7 +128,7 @@ async def test_files_beyond_platform_limits_are_not_sent(
 
 async def test_animated_gifs_are_not_flattened(tools: MediaTools, server: HostileServer) -> None:
     error = await refused(media_of(tools, "twitter")[0], served(server, files.gif()))
-    assert (error.kind, error.code) == (Kind.REJECTED, "media_type")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_type")
     assert "type gif" in error.message
 
 
@@ -142,7 +142,7 @@ async def test_damaged_and_monstrous_files_are_refused(
     content: bytes, tools: MediaTools, server: HostileServer
 ) -> None:
     error = await refused(media_of(tools, "discord")[0], served(server, content))
-    assert (error.kind, error.code) in {(Kind.REJECTED, "media_invalid"), (Kind.REJECTED, "media_too_large")}
+    assert (error.kind, error.code) in {(ErrorKind.REJECTED, "media_invalid"), (ErrorKind.REJECTED, "media_too_large")}
 
 
 async def test_a_platform_that_fetches_itself_is_given_the_files_own_address(
@@ -214,7 +214,7 @@ async def test_fetching_stops_at_what_the_platform_takes(
     platform = platforms()["telegram"]
     source = StepMedia(tools, "workspace", "post", platform, [VIDEO], Noted(), heard.append)
     error = await refused(source, clip(server, sent))
-    assert (error.kind, error.code) == (Kind.REJECTED, "media_too_large")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_too_large")
     assert error.message == "Telegram allows 1 MB for a video; this has more."
     assert all(float(said.split()[1]) <= 1 for said in heard)
     assert tools.files._admission.disk.free == tools.files._admission.disk.total
@@ -250,7 +250,7 @@ async def _open_once(source: StepMedia, media: Media) -> None:
 async def test_a_platform_without_a_limit_gets_no_video_of_any_size(tools: MediaTools, server: HostileServer) -> None:
     source, _ = media_of(tools, "mastodon", [replace(VIDEO, max_bytes=None)])
     error = await refused(source, clip(server, answer(MP4_HEAD, length=2**29 + 1)))
-    assert (error.kind, error.code) == (Kind.REJECTED, "media_too_large")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_too_large")
 
 
 async def test_a_full_disk_is_waited_for(
@@ -262,7 +262,7 @@ async def test_a_full_disk_is_waited_for(
     monkeypatch.setattr("media.spool.tempfile.TemporaryFile", on_a_full_disk)
     source, _ = media_of(tools, "telegram")
     error = await refused(source, served(server, files.jpeg()))
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "no_disk_space")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "no_disk_space")
 
 
 class TestWhatOneWorkspaceMayHold:
@@ -290,7 +290,7 @@ class TestWhatOneWorkspaceMayHold:
         async with self.source(tools).open(large):
             error = await refused(self.source(tools, post="another"), large)
             assert isinstance(error, MediaBusy)
-            assert (error.kind, error.code) == (Kind.TRANSIENT, "media_busy")
+            assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "media_busy")
             assert timedelta(seconds=0.5) < error.wait < timedelta(seconds=5)
             async with self.source(tools, "b").open(small) as file:
                 assert file.size > 2**20

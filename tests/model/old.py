@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from tests.model.post import MAIL, SENDS, TO_DRAFT, Model, close, done, ordered, plan_of, post, put, schedule, spend
 from tests.model.search import Move
-from tests.model.state import Answer, Kind, Life, Mail, Message, Row, Run, Stage, Step, Target, World
+from tests.model.state import Answer, Life, Mail, Message, Row, Run, Stage, Step, StepKind, Target, World
 
 _PUBLIC = frozenset({Target.PUBLISHED, Target.UNCONFIRMED, Target.RESTING})
 _APPLIED = -1
@@ -54,7 +54,7 @@ class OldModel(Model):
             if step.answer == Answer.GONE:
                 return world._replace(run=run._replace(ended=True))
             return schedule(world, run._replace(target=step.due))
-        if step.kind == Kind.REOPEN:
+        if step.kind == StepKind.REOPEN:
             return world if step.answer == Answer.STALE else schedule(world, run._replace(target=step.due))
         if step.answer == Answer.DRAFT:
             return world._replace(run=run._replace(ended=True))
@@ -78,7 +78,7 @@ class OldModel(Model):
     # -- activities --------------------------------------------------------------------------------------------------
 
     def write(self, world: World, step: Step, late: str) -> Iterator[Move]:
-        if step.kind == Kind.AMEND:
+        if step.kind == StepKind.AMEND:
             yield f"{late}the change is written", self._amend(world, step), None
         else:
             yield f"{late}the retry is written", self._reopen(world, step), None
@@ -110,7 +110,7 @@ class OldModel(Model):
 
     def again(self, step: Step) -> Step:
         fresh = Step(step.kind, Stage.QUEUED, post=step.post, version=step.version)
-        if step.kind != Kind.AMEND:
+        if step.kind != StepKind.AMEND:
             return fresh
         if step.stage == Stage.DONE:
             return fresh._replace(number=_APPLIED, due=step.number)
@@ -139,13 +139,13 @@ class OldModel(Model):
                 if run.begun or run.ended or run.due <= world.now or run.target != Target.PENDING:
                     return noted
                 based_on, change = message.version, message.change
-                return put(noted, Step(Kind.AMEND, Stage.QUEUED, post=message.post, number=based_on, due=change))
+                return put(noted, Step(StepKind.AMEND, Stage.QUEUED, post=message.post, number=based_on, due=change))
             case Mail.RETRY:
                 if run.ended or run.target not in {Target.FAILED, Target.RESTING}:
                     return world
                 # A retry that comes after a cancel is a new wish.
                 again = world._replace(told=world.told._replace(canceled=False))
-                return put(again, Step(Kind.REOPEN, Stage.QUEUED, post=run.post))
+                return put(again, Step(StepKind.REOPEN, Stage.QUEUED, post=run.post))
             case Mail.DELETE:
                 missed = message.target not in _PUBLIC and run.target in _PUBLIC
                 sending = any(step.kind in SENDS and not step.late for step in world.steps)
@@ -203,7 +203,9 @@ class OldModel(Model):
 
 
 def _is_same_change(one: Step, other: Step) -> bool:
-    return one.kind == Kind.AMEND and one.stage == Stage.QUEUED and (one.number, one.due) == (other.number, other.due)
+    return (
+        one.kind == StepKind.AMEND and one.stage == Stage.QUEUED and (one.number, one.due) == (other.number, other.due)
+    )
 
 
 def _applied(step: Step) -> Step:

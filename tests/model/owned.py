@@ -35,7 +35,7 @@ from domain.ownership import (
 from domain.post import PostStatus, TargetStatus
 from tests.model.post import MAIL, SENDS, TO_DRAFT, Model, close, plan_of, post, put, schedule, spend
 from tests.model.search import Move
-from tests.model.state import Answer, Kind, Life, Mail, Message, Row, Run, Stage, Step, Target, World
+from tests.model.state import Answer, Life, Mail, Message, Row, Run, Stage, Step, StepKind, Target, World
 
 _BUDGET_OF = {TO_DRAFT: "to_draft", 1: "to_1", 2: "to_2"}
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -81,26 +81,26 @@ class OwnedModel(Model):
         awaited = [step for step in world.steps if not step.late]
         if run.canceling:
             if not awaited:
-                step = Step(Kind.WRITE_OFF, Stage.QUEUED, post=run.post)
+                step = Step(StepKind.WRITE_OFF, Stage.QUEUED, post=run.post)
                 yield "the canceled workflow has waited for what is out", put(world, step), None
             return
         if run.ended or (run.begun and run.target >= Target.PUBLISHED and not awaited and not run.behind):
             yield "the workflow completes", close(world, Life.COMPLETED), None
         elif run.behind:
             if not awaited:
-                step = Step(Kind.READ, Stage.QUEUED, post=run.post)
+                step = Step(StepKind.READ, Stage.QUEUED, post=run.post)
                 yield "the workflow reads the row", put(world, step), None
         elif not run.begun and run.due <= world.now + (self.skewed and not run.warned):
             yield "the workflow wakes: it is due", schedule(world, run._replace(begun=True, warned=False)), None
 
     def hear(self, world: World, step: Step) -> World:
         run = world.run
-        if step.kind == Kind.WRITE_OFF:
+        if step.kind == StepKind.WRITE_OFF:
             # A retry that came in between is a newer wish.
             told = world.told._replace(canceled=world.row.version == step.version)
             known = world._replace(run=run._replace(version=max(run.version, step.version)), told=told)
             return close(known, Life.CANCELED)
-        if step.kind == Kind.READ:
+        if step.kind == StepKind.READ:
             run = run._replace(behind=False)
             if step.answer == Answer.GONE or step.version < run.version:
                 return world._replace(run=run._replace(ended=True))
@@ -123,7 +123,7 @@ class OwnedModel(Model):
 
     def write(self, world: World, step: Step, late: str) -> Iterator[Move]:
         row = world.row
-        if step.kind == Kind.READ:
+        if step.kind == StepKind.READ:
             if row.post != step.post or row.draft:
                 told = step._replace(answer=Answer.GONE)
             else:

@@ -14,7 +14,6 @@ from tests.model.state import (
     Answer,
     Budget,
     Copy,
-    Kind,
     Life,
     Mail,
     Message,
@@ -23,6 +22,7 @@ from tests.model.state import (
     Run,
     Stage,
     Step,
+    StepKind,
     Target,
     Told,
     World,
@@ -40,8 +40,8 @@ LEFT_MOVING = "canceled, and its row says for ever that something is being done"
 
 TO_DRAFT = -1
 """In place of a due time: the post becomes a draft."""
-SENDS = frozenset({Kind.PUBLISH, Kind.CONFIRM})
-_TELL_THE_TARGET = frozenset({Kind.PUBLISH, Kind.CONFIRM, Kind.REOPEN})
+SENDS = frozenset({StepKind.PUBLISH, StepKind.CONFIRM})
+_TELL_THE_TARGET = frozenset({StepKind.PUBLISH, StepKind.CONFIRM, StepKind.REOPEN})
 _TELL_SOMETHING_ELSE = frozenset({Answer.GONE, Answer.NOT_YET, Answer.STALE, Answer.SUPERSEDED})
 _Item = TypeVar("_Item", Step, Message)
 
@@ -151,13 +151,13 @@ class Model(ABC):
             rest = world._replace(steps=world.steps[:index] + world.steps[index + 1 :])
             late = "~ late: " if step.late else ""
             if step.stage == Stage.DONE:
-                if self.waits_after_write_off and step.kind == Kind.WRITE_OFF and _may_be_sent_still(world.row):
+                if self.waits_after_write_off and step.kind == StepKind.WRITE_OFF and _may_be_sent_still(world.row):
                     # It ends once a request that was about to be sent cannot be sent any more.
                     continue
                 yield f"the workflow hears {_named(step)}", self.hear(rest, step), None
-            elif step.kind == Kind.PUBLISH:
+            elif step.kind == StepKind.PUBLISH:
                 yield from self._publish(rest, step, late)
-            elif step.kind == Kind.CONFIRM:
+            elif step.kind == StepKind.CONFIRM:
                 yield from self._confirm(rest, step, late)
             else:
                 yield from self.write(rest, step, late)
@@ -328,12 +328,12 @@ MAIL = {
     Mail.REST: "the word to rest",
 }
 _KINDS = {
-    Kind.PUBLISH: "publish",
-    Kind.CONFIRM: "the confirmation",
-    Kind.AMEND: "the change",
-    Kind.REOPEN: "the retry",
-    Kind.WRITE_OFF: "the write-off",
-    Kind.READ: "what the row says",
+    StepKind.PUBLISH: "publish",
+    StepKind.CONFIRM: "the confirmation",
+    StepKind.AMEND: "the change",
+    StepKind.REOPEN: "the retry",
+    StepKind.WRITE_OFF: "the write-off",
+    StepKind.READ: "what the row says",
 }
 _STAGES = {
     Stage.QUEUED: "not begun",
@@ -352,7 +352,7 @@ def _older(step: Step) -> Step:
 
 
 def _named(step: Step) -> str:
-    to = {0: "", TO_DRAFT: " to a draft"}.get(step.due, f" to {step.due}") if step.kind == Kind.AMEND else ""
+    to = {0: "", TO_DRAFT: " to a draft"}.get(step.due, f" to {step.due}") if step.kind == StepKind.AMEND else ""
     return f"{_KINDS[step.kind]}{to}, {_STAGES[step.stage]}"
 
 
@@ -410,7 +410,7 @@ def done(world: World, step: Step) -> World:
         return world
     if step.kind in _TELL_THE_TARGET and step.answer not in _TELL_SOMETHING_ELSE:
         step = step._replace(answer=Answer.STANDS, due=world.row.target)
-    return put(world, step._replace(stage=Stage.DONE, number=step.number if step.kind == Kind.AMEND else 0, age=0))
+    return put(world, step._replace(stage=Stage.DONE, number=step.number if step.kind == StepKind.AMEND else 0, age=0))
 
 
 def answered(world: World, step: Step, answer: int) -> World:
@@ -423,7 +423,7 @@ def schedule(world: World, run: Run) -> World:
     world = world._replace(run=run)
     if run.ended or run.canceling or not run.begun or run.target > Target.UNCONFIRMED:
         return world
-    kind = Kind.CONFIRM if run.target == Target.UNCONFIRMED else Kind.PUBLISH
+    kind = StepKind.CONFIRM if run.target == Target.UNCONFIRMED else StepKind.PUBLISH
     return put(world, Step(kind, Stage.QUEUED, post=run.post, version=run.version))
 
 

@@ -32,7 +32,7 @@ class Life:
     TERMINATED = 4
 
 
-class Kind:
+class StepKind:
     """Which activity a step is."""
 
     PUBLISH = 0

@@ -147,7 +147,7 @@ class Rig:
             self.platform.request_id_header,
             self.exchanges.append,
             domains=self.platform.own_domains,
-            elsewhere=self.elsewhere or dict.fromkeys(self.platform.beside, played),
+            elsewhere=self.elsewhere or dict.fromkeys(self.platform.other_base_urls, played),
         )
         return Connection(wire, self.account, used, refresh, keep)
 

@@ -14,7 +14,7 @@ from domain.post import Media
 from platforms.base import AccountFacts, PublishContext, Published
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.settings import BlueskyCredentials
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from tests.platforms.rig import MediaFromUrl, Rig, Sandbox, open_account
 
@@ -100,7 +100,7 @@ async def test_says_whose_app_password_it_is(rig: Rig) -> None:
 
 async def test_the_record_is_written_under_the_key_that_was_chosen(rig: Rig) -> None:
     context = rig.context("Chosen before")
-    await PLATFORM.choose(context)
+    await PLATFORM.assign_key(context)
     published = await publish(rig, context)
     (saved,) = rig.saved
     assert published.platform_post_id.endswith(f"/{saved['records']['post']['rkey']}")
@@ -159,7 +159,7 @@ async def test_a_handle_may_be_given_as_others_see_it(rig: Rig) -> None:
 async def test_a_wrong_password_must_be_replaced(rig: Rig) -> None:
     rig.stored = rig.stored.model_copy(update={"access_token": SecretStr("wrong")})
     error = await refused(PLATFORM.whoami(rig.connection()))
-    assert (error.kind, error.code) == (Kind.AUTH, "AuthenticationRequired")
+    assert (error.kind, error.code) == (ErrorKind.AUTH, "AuthenticationRequired")
     assert "wrong" not in error.message
 
 
@@ -167,13 +167,13 @@ async def test_an_account_that_is_not_active_says_so(rig: Rig) -> None:
     body = {"accessJwt": "a", "refreshJwt": "b", "did": "did:plc:x", "active": False, "status": "deactivated"}
     await rig.sandbox.fault("bluesky", "reject", "auth", status=200, body=body)
     error = await refused(PLATFORM.whoami(rig.connection()))
-    assert (error.kind, error.code) == (Kind.AUTH, "not_active")
+    assert (error.kind, error.code) == (ErrorKind.AUTH, "not_active")
     assert "deactivated" in error.message
 
 
 async def test_a_login_that_answers_nonsense_is_tried_again(rig: Rig) -> None:
     await rig.sandbox.fault("bluesky", "reject", "auth", status=200, body="<html>Hello</html>")
-    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is ErrorKind.TRANSIENT
 
 
 async def test_no_secret_is_in_an_address_or_shown(rig: Rig) -> None:
@@ -259,7 +259,7 @@ async def test_a_thread_that_breaks_goes_on_without_a_double(rig: Rig, fault: st
     published = await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("bluesky", fault, "publish")
     error = await refused(PLATFORM.complete(rig.connection(), context, published))
-    assert error.kind in {Kind.TRANSIENT, Kind.RATE_LIMITED}
+    assert error.kind in {ErrorKind.TRANSIENT, ErrorKind.RATE_LIMITED}
     resumed = rig.context("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
     resumed.handles.update(rig.saved[-1])
     await PLATFORM.complete(rig.connection(), resumed, published)

@@ -11,7 +11,7 @@ from platforms.base import AccountFacts, Connection
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.did import PLC, server_in
 from platforms.bluesky.settings import BlueskyCredentials
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
 from platforms.reach import to_named_servers
 from platforms.servers import origin
@@ -72,7 +72,7 @@ async def test_a_server_cannot_take_an_account_that_another_holds() -> None:
         server.claims(VICTIM)
         server.publishes(f"/{VICTIM}", document(VICTIM, ELSEWHERE))
         error = await refusal(server)
-    assert (error.kind, error.code) == (Kind.REJECTED, "not_its_server")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "not_its_server")
     assert f"{ELSEWHERE}:443" in error.message
 
 
@@ -88,7 +88,7 @@ async def test_an_account_that_the_directory_does_not_know_is_nobodys() -> None:
     async with Server().running() as server:
         assert isinstance(server, Server)
         server.claims(VICTIM)
-        assert (await refusal(server)).kind is Kind.REJECTED
+        assert (await refusal(server)).kind is ErrorKind.REJECTED
 
 
 async def test_a_web_did_is_asked_of_its_own_host() -> None:
@@ -102,7 +102,7 @@ async def test_a_web_did_is_asked_of_its_own_host() -> None:
         server.claims(f"did:web:127.0.0.1%3A{victim.port}")
         error = await refusal(server)
         # Asked by https at an address that is private: not called at all, and surely not believed.
-        assert error.kind is Kind.REJECTED
+        assert error.kind is ErrorKind.REJECTED
         assert victim.requests == []
 
 
@@ -190,4 +190,4 @@ async def test_a_session_of_another_account_is_not_taken(rig: Rig) -> None:
     rig.stored = rig.stored.model_copy(update={"did": VICTIM, "access_jwt": None})
     with pytest.raises(PlatformError) as raised:
         await PLATFORM.publish(rig.connection(), rig.context("not mine"))
-    assert (raised.value.kind, raised.value.code) == (Kind.AUTH, "another_account")
+    assert (raised.value.kind, raised.value.code) == (ErrorKind.AUTH, "another_account")

@@ -7,7 +7,7 @@ import pytest
 
 from platforms.base import Absent, Published
 from platforms.bluesky import PLATFORM
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from tests.platforms.rig import Rig, Sandbox
 from tests.platforms.test_bluesky import open_bluesky, publish, refused
 
@@ -34,7 +34,7 @@ async def send(rig: Rig, context: Any) -> PlatformError:
 async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str], fault: str) -> None:
     context = await prepared(rig, names)
     await rig.sandbox.fault("bluesky", fault, "publish")
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     # Whoever looks knows what was saved, nothing else.
     found = await PLATFORM.confirm(rig.connection(), rig.context("", handles=rig.saved[-1]))
     [post] = await rig.posts()
@@ -48,7 +48,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     await PLATFORM.whoami(rig.connection())
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await rig.sandbox.fault("bluesky", "accept_then_delay", "publish", seconds=1)
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
     assert len(await rig.posts()) == 1
 
@@ -57,7 +57,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
 async def test_what_never_landed_is_sent_again_under_the_same_key(rig: Rig, names: list[str]) -> None:
     context = await prepared(rig, names)
     await rig.sandbox.fault("bluesky", "drop", "publish")
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     key = rig.saved[-1]["records"]["post"]["rkey"]
     published = await publish(rig, context)
@@ -107,20 +107,20 @@ async def test_a_look_that_fails_says_nothing(rig: Rig, status: int, body: Any) 
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (500, {"error": "InternalServerError", "message": "Internal Server Error"}, Kind.UNCONFIRMED),
-        (502, "<html>Bad Gateway</html>", Kind.UNCONFIRMED),
-        (503, {"error": "NotEnoughResources"}, Kind.UNCONFIRMED),
-        (200, {"cid": "bafy"}, Kind.UNCONFIRMED),
-        (200, "<html>Hello</html>", Kind.UNCONFIRMED),
-        (429, {"error": "RateLimitExceeded", "message": "Rate Limit Exceeded"}, Kind.RATE_LIMITED),
-        (400, {"error": "InvalidRequest", "message": "Invalid app.bsky.feed.post record"}, Kind.REJECTED),
-        (401, {"error": "AccountTakedown", "message": "Account has been taken down"}, Kind.AUTH),
-        (307, "", Kind.REJECTED),
-        (404, "<html>Not Found</html>", Kind.REJECTED),
+        (500, {"error": "InternalServerError", "message": "Internal Server Error"}, ErrorKind.UNCONFIRMED),
+        (502, "<html>Bad Gateway</html>", ErrorKind.UNCONFIRMED),
+        (503, {"error": "NotEnoughResources"}, ErrorKind.UNCONFIRMED),
+        (200, {"cid": "bafy"}, ErrorKind.UNCONFIRMED),
+        (200, "<html>Hello</html>", ErrorKind.UNCONFIRMED),
+        (429, {"error": "RateLimitExceeded", "message": "Rate Limit Exceeded"}, ErrorKind.RATE_LIMITED),
+        (400, {"error": "InvalidRequest", "message": "Invalid app.bsky.feed.post record"}, ErrorKind.REJECTED),
+        (401, {"error": "AccountTakedown", "message": "Account has been taken down"}, ErrorKind.AUTH),
+        (307, "", ErrorKind.REJECTED),
+        (404, "<html>Not Found</html>", ErrorKind.REJECTED),
     ],
 )
 async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
-    rig: Rig, status: int, body: Any, kind: Kind
+    rig: Rig, status: int, body: Any, kind: ErrorKind
 ) -> None:
     context = await prepared(rig, [])
     await rig.sandbox.fault("bluesky", "reject", "publish", status=status, body=body)
@@ -132,24 +132,24 @@ async def test_a_server_that_cannot_be_reached_has_done_nothing(rig: Rig) -> Non
     await PLATFORM.whoami(rig.connection())
     connection = rig.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, context))).kind is ErrorKind.TRANSIENT
 
 
 async def test_a_login_that_fails_has_published_nothing(rig: Rig) -> None:
     context = await prepared(rig, [])
     await rig.sandbox.fault("bluesky", "drop", "auth")
-    assert (await send(rig, context)).kind is Kind.TRANSIENT
+    assert (await send(rig, context)).kind is ErrorKind.TRANSIENT
 
 
-@pytest.mark.parametrize(("fault", "kind"), [("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT)])
+@pytest.mark.parametrize(("fault", "kind"), [("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)])
 @pytest.mark.parametrize("names", [["a.jpg"], ["a.mp4"]])
-async def test_failures_while_uploading_are_told_apart(rig: Rig, fault: str, kind: Kind, names: list[str]) -> None:
+async def test_failures_while_uploading_are_told_apart(rig: Rig, fault: str, kind: ErrorKind, names: list[str]) -> None:
     context = rig.context("Hi", [rig.sandbox.media(name) for name in names])
     # The limits of videos are asked for first; whether they are told decides nothing.
     await rig.sandbox.fault("bluesky", fault, "prepare", seconds=180, times=2 if names == ["a.mp4"] else 1)
     error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert error.kind is kind
-    if kind is Kind.RATE_LIMITED:
+    if kind is ErrorKind.RATE_LIMITED:
         assert error.retry_after is not None
         assert error.retry_after.total_seconds() == 180
 

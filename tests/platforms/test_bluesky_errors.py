@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from platforms.bluesky.errors import BLOB_GONE, DAILY_VIDEO_WAIT, RECORD_ABSENT, error_of
-from platforms.errors import LONGEST_TEXT, Kind, PlatformError
+from platforms.errors import LONGEST_TEXT, ErrorKind, PlatformError
 
 
 def refusal(
@@ -20,30 +20,30 @@ def refusal(
 @pytest.mark.parametrize(
     ("code", "status", "kind"),
     [
-        ("RateLimitExceeded", 429, Kind.RATE_LIMITED),
-        ("DailyLimitExceeded", 400, Kind.CAPPED),
-        ("TooManyOpenUploads", 400, Kind.RATE_LIMITED),
-        ("InternalServerError", 500, Kind.TRANSIENT),
-        ("UpstreamFailure", 502, Kind.TRANSIENT),
-        ("ServiceOverloaded", 400, Kind.TRANSIENT),
-        ("InvalidSwap", 400, Kind.TRANSIENT),
-        ("UploadNotReady", 400, Kind.NOT_READY),
-        ("ExpiredToken", 400, Kind.AUTH),
-        ("InvalidToken", 400, Kind.AUTH),
-        ("AuthMissing", 401, Kind.AUTH),
-        ("AuthenticationRequired", 401, Kind.AUTH),
-        ("AuthFactorTokenRequired", 401, Kind.AUTH),
-        ("AccountTakedown", 401, Kind.AUTH),
-        ("AccountDeactivated", 400, Kind.AUTH),
-        ("UploadForbidden", 400, Kind.REJECTED),
-        ("BlobTooLarge", 400, Kind.REJECTED),
-        ("PayloadTooLarge", 413, Kind.REJECTED),
-        ("InvalidMimeType", 400, Kind.REJECTED),
-        ("VideoTooLong", 400, Kind.REJECTED),
-        ("BadAspectRatio", 400, Kind.REJECTED),
+        ("RateLimitExceeded", 429, ErrorKind.RATE_LIMITED),
+        ("DailyLimitExceeded", 400, ErrorKind.CAPPED),
+        ("TooManyOpenUploads", 400, ErrorKind.RATE_LIMITED),
+        ("InternalServerError", 500, ErrorKind.TRANSIENT),
+        ("UpstreamFailure", 502, ErrorKind.TRANSIENT),
+        ("ServiceOverloaded", 400, ErrorKind.TRANSIENT),
+        ("InvalidSwap", 400, ErrorKind.TRANSIENT),
+        ("UploadNotReady", 400, ErrorKind.NOT_READY),
+        ("ExpiredToken", 400, ErrorKind.AUTH),
+        ("InvalidToken", 400, ErrorKind.AUTH),
+        ("AuthMissing", 401, ErrorKind.AUTH),
+        ("AuthenticationRequired", 401, ErrorKind.AUTH),
+        ("AuthFactorTokenRequired", 401, ErrorKind.AUTH),
+        ("AccountTakedown", 401, ErrorKind.AUTH),
+        ("AccountDeactivated", 400, ErrorKind.AUTH),
+        ("UploadForbidden", 400, ErrorKind.REJECTED),
+        ("BlobTooLarge", 400, ErrorKind.REJECTED),
+        ("PayloadTooLarge", 413, ErrorKind.REJECTED),
+        ("InvalidMimeType", 400, ErrorKind.REJECTED),
+        ("VideoTooLong", 400, ErrorKind.REJECTED),
+        ("BadAspectRatio", 400, ErrorKind.REJECTED),
     ],
 )
-def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: str, status: int, kind: Kind) -> None:
+def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: str, status: int, kind: ErrorKind) -> None:
     error = refusal(code, status=status)
     assert (error.kind, error.code, error.status) == (kind, code, status)
     assert "its own words" not in error.message
@@ -52,7 +52,7 @@ def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: str, status: int, 
 
 def test_an_unknown_refusal_is_told_in_the_servers_own_words_cut_to_a_sane_length() -> None:
     error = refusal("InvalidRecord", "Record/text must not be longer than 300 graphemes " * 50)
-    assert (error.kind, error.code) == (Kind.REJECTED, "InvalidRecord")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "InvalidRecord")
     assert error.message.startswith("Bluesky refused: Record/text must not be longer")
     assert len(error.message) == LONGEST_TEXT
 
@@ -71,18 +71,18 @@ def test_what_some_servers_say_in_words_only_has_its_code(message: str, code: st
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (401, Kind.AUTH),
-        (403, Kind.REJECTED),
-        (404, Kind.REJECTED),
-        (408, Kind.TRANSIENT),
-        (413, Kind.REJECTED),
-        (429, Kind.RATE_LIMITED),
-        (500, Kind.TRANSIENT),
-        (502, Kind.TRANSIENT),
+        (401, ErrorKind.AUTH),
+        (403, ErrorKind.REJECTED),
+        (404, ErrorKind.REJECTED),
+        (408, ErrorKind.TRANSIENT),
+        (413, ErrorKind.REJECTED),
+        (429, ErrorKind.RATE_LIMITED),
+        (500, ErrorKind.TRANSIENT),
+        (502, ErrorKind.TRANSIENT),
     ],
 )
 @pytest.mark.parametrize("body", ["<html><h1>Bad Gateway</h1></html>", "", "[]", '{"error": null}'])
-def test_answers_in_another_shape_are_judged_by_status(status: int, kind: Kind, body: str) -> None:
+def test_answers_in_another_shape_are_judged_by_status(status: int, kind: ErrorKind, body: str) -> None:
     error = error_of(httpx.Response(status, text=body))
     assert (error.kind, error.code) == (kind, f"http_{status}")
     assert "<" not in error.message

@@ -11,7 +11,7 @@ import pytest
 from domain.post import Media, MediaType
 from platforms.bluesky import PLATFORM, media
 from platforms.bluesky.errors import DAILY_VIDEO_WAIT
-from platforms.errors import Kind
+from platforms.errors import ErrorKind
 from platforms.files import MediaFile
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox
@@ -66,7 +66,7 @@ async def test_blobs_that_the_server_dropped_are_uploaded_anew(rig: Rig) -> None
     await PLATFORM.prepare(rig.connection(), context)
     context.handles["media"]["post.0"]["blob"]["ref"]["$link"] = "bafkrei" + "a" * 52
     error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "BlobNotFound")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "BlobNotFound")
     assert (await refused(PLATFORM.publish(rig.connection(), context))).code == "no_blob"
     key = context.handles["records"]["post"]
     await publish(rig, context)
@@ -116,7 +116,7 @@ async def test_a_video_is_waited_for_step_by_step(monkeypatch: pytest.MonkeyPatc
         slow = await open_bluesky(Sandbox(url, client))
         context = slow.context("Hi", [slow.sandbox.media("a.mp4")])
         error = await refused(PLATFORM.prepare(slow.connection(), context))
-        assert (error.kind, error.retry_after) == (Kind.NOT_READY, media.NEXT_LOOK)
+        assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, media.NEXT_LOOK)
         job = slow.saved[-1]["media"]["post.0"]["job"]
         ahead[0] = 60
         resumed = slow.context("Hi", context.draft.media, handles=slow.saved[-1])
@@ -138,7 +138,7 @@ async def test_a_video_that_is_none_is_refused(rig: Rig) -> None:
 
     context = replace(rig.context("Hi", [lying]), media=Lying())
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "validation_failure")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "validation_failure")
     assert "job" not in rig.saved[-1]["media"]["post.0"]
 
 
@@ -155,7 +155,7 @@ async def test_a_video_that_bluesky_failed_at_is_given_anew_a_few_times(rig: Rig
         }
         await rig.sandbox.fault("bluesky", "reject", "prepare", status=200, body=failed)
         kinds.append((await refused(PLATFORM.prepare(rig.connection(), context))).kind)
-    assert kinds == [Kind.TRANSIENT, Kind.TRANSIENT, Kind.REJECTED]
+    assert kinds == [ErrorKind.TRANSIENT, ErrorKind.TRANSIENT, ErrorKind.REJECTED]
 
 
 @pytest.mark.parametrize(
@@ -179,20 +179,20 @@ async def test_what_bluesky_would_refuse_is_not_sent(
 
     context = replace(rig.context("Hi", [rig.sandbox.media(name)]), media=Given())
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, code)
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
     assert rig.exchanges == []
 
 
 @pytest.mark.parametrize(
     ("condition", "kind", "said"),
     [
-        ("video_profile_not_found", Kind.REJECTED, "profile"),
-        ("video_bad_audience", Kind.REJECTED, "wrong audience"),
-        ("video_unconfirmed_email", Kind.REJECTED, "email"),
-        ("video_day_used_up", Kind.CAPPED, "one day"),
+        ("video_profile_not_found", ErrorKind.REJECTED, "profile"),
+        ("video_bad_audience", ErrorKind.REJECTED, "wrong audience"),
+        ("video_unconfirmed_email", ErrorKind.REJECTED, "email"),
+        ("video_day_used_up", ErrorKind.CAPPED, "one day"),
     ],
 )
-async def test_the_video_service_refuses_no_account(rig: Rig, condition: str, kind: Kind, said: str) -> None:
+async def test_the_video_service_refuses_no_account(rig: Rig, condition: str, kind: ErrorKind, said: str) -> None:
     await rig.sandbox.switch_on("bluesky", condition, rig.account.account_id)
     context = rig.context("Moving", [rig.sandbox.media("a.mp4")])
     error = await refused(PLATFORM.prepare(rig.connection(), context))
@@ -214,7 +214,7 @@ async def test_a_video_that_the_limits_forbid_is_not_sent(rig: Rig, condition: s
 async def test_a_video_beyond_the_days_limits_waits_for_another_day(rig: Rig, limits: dict[str, object]) -> None:
     await rig.sandbox.fault("bluesky", "reject", "prepare", status=200, body=limits)
     error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Moving", [rig.sandbox.media("a.mp4")])))
-    assert (error.kind, error.retry_after) == (Kind.CAPPED, DAILY_VIDEO_WAIT)
+    assert (error.kind, error.retry_after) == (ErrorKind.CAPPED, DAILY_VIDEO_WAIT)
 
 
 async def test_limits_that_nobody_tells_hold_up_no_video(rig: Rig) -> None:
@@ -227,7 +227,7 @@ async def test_a_refusal_that_looks_like_a_job_is_one(rig: Rig) -> None:
     for condition in ("video_limits_unknown", "video_unconfirmed_email"):
         await rig.sandbox.switch_on("bluesky", condition, rig.account.account_id)
     error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Moving", [rig.sandbox.media("a.mp4")])))
-    assert (error.kind, error.code, error.status) == (Kind.REJECTED, "unconfirmed_email", 200)
+    assert (error.kind, error.code, error.status) == (ErrorKind.REJECTED, "unconfirmed_email", 200)
     assert "confirmed email" in error.message
 
 

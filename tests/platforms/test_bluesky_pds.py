@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from platforms.base import Absent, PublishContext, Published
 from platforms.bluesky import PLATFORM
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from tests.platforms import pds
 from tests.platforms.pds import Pds
 from tests.platforms.rig import Rig, Sandbox, losing_answers
@@ -41,7 +41,7 @@ async def prepared(rig: Rig, text: str, names: list[str] | None = None, **settin
     context = rig.context(text, media, settings=settings)
     if PLATFORM.prepares(context.draft):
         await PLATFORM.prepare(rig.connection(), context)
-    await PLATFORM.choose(context)
+    await PLATFORM.assign_key(context)
     return context
 
 
@@ -82,7 +82,7 @@ async def test_account_is_known_by_its_own_document(server: Pds, rig: Rig) -> No
 
 async def test_wrong_password_is_refused_as_the_account(rig: Rig) -> None:
     rig.stored = rig.stored.model_copy(update={"access_token": SecretStr("aaaa-aaaa-aaaa-aaaa")})
-    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is ErrorKind.AUTH
 
 
 async def test_text_has_its_links_mentions_and_tags(server: Pds, rig: Rig) -> None:
@@ -137,7 +137,7 @@ async def test_reply_and_quote_name_what_they_mean(server: Pds, rig: Rig) -> Non
 async def test_post_that_is_not_there_is_refused(rig: Rig) -> None:
     missing = f"at://{rig.account.user_id}/app.bsky.feed.post/3kabcdefghi2k"
     error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", settings={"quotePostId": missing})))
-    assert error.kind is Kind.REJECTED
+    assert error.kind is ErrorKind.REJECTED
 
 
 async def test_thread_follows_in_its_order(server: Pds, rig: Rig) -> None:
@@ -157,7 +157,7 @@ async def test_thread_follows_in_its_order(server: Pds, rig: Rig) -> None:
 @pytest.mark.parametrize("names", [[], ["a.jpg", "b.png"], ["a.mp4"]])
 async def test_lost_answer_writes_no_second_record(server: Pds, rig: Rig, names: list[str]) -> None:
     context = await prepared(rig, "Sunset https://example.com", names)
-    assert (await lost(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await lost(rig, context)).kind is ErrorKind.UNCONFIRMED
     [before] = await server.posts(rig)
     found = await confirm(rig, context)
     assert isinstance(found, Published)
@@ -169,7 +169,7 @@ async def test_lost_answer_writes_no_second_record(server: Pds, rig: Rig, names:
 
 async def test_lost_request_is_absent_and_sent_again(server: Pds, rig: Rig) -> None:
     context = await prepared(rig, "Never came")
-    assert (await lost(rig, context, before=True)).kind is Kind.UNCONFIRMED
+    assert (await lost(rig, context, before=True)).kind is ErrorKind.UNCONFIRMED
     assert await confirm(rig, context) == Absent()
     await publish(rig, replace(context, handles=rig.saved[-1]))
     assert len(await server.posts(rig)) == 1
@@ -199,7 +199,7 @@ async def test_media_that_the_server_lacks_are_given_again(server: Pds, rig: Rig
     handles["media"]["post.0"]["blob"]["ref"]["$link"] = "bafkreib" + "a" * 51
     context = replace(context, handles=handles)
     error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "BlobNotFound")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "BlobNotFound")
     await publish(rig, context)
     assert len(await server.posts(rig)) == 1
 
@@ -229,5 +229,5 @@ async def test_revoked_password_is_refused_as_the_account(server: Pds, rig: Rig)
     ended = signed(server, rig.account.user_id, typ="at+jwt", scope="com.atproto.appPass", until=time.time() - 60)
     rig.stored = rig.stored.model_copy(update={"access_jwt": ended})
     error = await refused(PLATFORM.publish(rig.connection(), rig.context("Not any more")))
-    assert error.kind is Kind.AUTH
+    assert error.kind is ErrorKind.AUTH
     assert await server.posts(rig) == []

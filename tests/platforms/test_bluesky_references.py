@@ -8,7 +8,7 @@ from domain.post import Media
 from platforms.base import AccountFacts, Draft, Published
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.settings import BlueskySettings
-from platforms.errors import Kind
+from platforms.errors import ErrorKind
 from tests.platforms.rig import Rig, Sandbox
 from tests.platforms.test_bluesky import open_bluesky, publish, record, refused, sized
 
@@ -56,7 +56,7 @@ async def test_a_lost_picture_of_a_card_is_uploaded_again(rig: Rig) -> None:
     await PLATFORM.prepare(rig.connection(), context)
     gone = {"error": "InvalidRequest", "message": "Could not find blob: x"}
     await rig.sandbox.fault("bluesky", "reject", "publish", status=400, body=gone)
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.TRANSIENT
     assert (await refused(PLATFORM.publish(rig.connection(), context))).code == "no_blob"
     await publish(rig, context)
     assert len(await rig.posts()) == 1
@@ -118,7 +118,7 @@ async def test_posts_of_accounts_elsewhere_are_found_in_the_index(rig: Rig) -> N
     third = await publish(rig, rig.context("third", settings=settings))
     missing = f"at://did:plc:{other.account.user_id}/app.bsky.feed.post/3kabcdefghi2k"
     error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", settings={"replyToPostId": missing})))
-    assert error.kind is Kind.REJECTED
+    assert error.kind is ErrorKind.REJECTED
     await rig.sandbox.clear_conditions("bluesky")
     deeper = await record(rig, third.platform_post_id)
     assert deeper["reply"] == {"root": root, "parent": parent}
@@ -137,11 +137,11 @@ async def test_a_post_that_is_not_there_is_named_before_anything_is_sent(rig: Ri
     for repo in (f"did:plc:{rig.account.user_id}", "nobody.example"):
         context = rig.context("Hi", settings={setting: f"at://{repo}/app.bsky.feed.post/3kabcdefghi2k"})
         error = await refused(PLATFORM.prepare(rig.connection(), context))
-        assert error.kind is Kind.REJECTED
+        assert error.kind is ErrorKind.REJECTED
         assert error.message == f"Bluesky does not have the post that {setting} names. Check that it is still there."
     assert await rig.posts() == []
     await rig.sandbox.fault("bluesky", "drop", "confirm")
-    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.TRANSIENT
 
 
 def test_a_card_takes_the_place_of_media(sandbox: Sandbox) -> None:

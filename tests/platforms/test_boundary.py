@@ -5,7 +5,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from platforms.base import Identity, PublishContext, Published
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
 from platforms.registry import platforms
 from platforms.twitter.line import Line
@@ -38,7 +38,7 @@ async def test_the_log_says_where_but_not_what(rig: Rig) -> None:
     async with always({"data": {"secret": "hunter2"}}) as client:
         with capture_logs() as logged, pytest.raises(PlatformError) as caught:
             await Careless().publish(rig.connection(client), rig.context("content"))
-    assert (caught.value.kind, caught.value.code) == (Kind.UNCONFIRMED, "unreadable_answer")
+    assert (caught.value.kind, caught.value.code) == (ErrorKind.UNCONFIRMED, "unreadable_answer")
     [entry] = logged
     assert (entry["platform"], entry["step"], entry["error"]) == ("twitter", "publish", "KeyError")
     assert entry["at"].startswith("platforms/test_boundary.py:")
@@ -49,7 +49,7 @@ async def test_what_cannot_be_public_yet_is_tried_again(rig: Rig) -> None:
     async with always({"data": {"id": 1}}) as client:
         with pytest.raises(PlatformError) as caught:
             await Careless().prepare(rig.connection(client), rig.context("content"))
-    assert (caught.value.kind, caught.value.code) == (Kind.TRANSIENT, "unreadable_answer")
+    assert (caught.value.kind, caught.value.code) == (ErrorKind.TRANSIENT, "unreadable_answer")
 
 
 @pytest.mark.parametrize("name", sorted(platforms()))

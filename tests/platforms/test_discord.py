@@ -19,7 +19,7 @@ from platforms.base import Absent, Draft, PublishContext, Published, Unknown
 from platforms.discord import PLATFORM
 from platforms.discord.fields import parts_of
 from platforms.discord.settings import DiscordCredentials
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from runtime.logging import configure
 from tests.platforms.rig import Rig
@@ -93,7 +93,7 @@ async def test_whoami_refuses_channels_that_take_no_messages(bot: Rig, kind: int
     if known:
         assert (await PLATFORM.whoami(bot.connection())).username == "news"
     else:
-        assert (await refused(PLATFORM.whoami(bot.connection()))).kind is Kind.REJECTED
+        assert (await refused(PLATFORM.whoami(bot.connection()))).kind is ErrorKind.REJECTED
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ async def test_a_bot_publishes_on_another_server_only_if_that_is_allowed(bot: Ri
     """One bot is in the servers of many; each of its accounts is one of them."""
     elsewhere = "999385199974967042"
     error = await refused(publish(bot, bot.context("Hi", settings={name: elsewhere})))
-    assert (error.kind, error.code) == (Kind.REJECTED, "place_not_allowed")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "place_not_allowed")
     assert f"{name}={elsewhere}" in error.message
     assert await bot.posts() == []
     bot.account = replace(bot.account, allowed={name: [elsewhere]})
@@ -171,7 +171,7 @@ async def test_a_bot_publishes_on_another_server_only_if_that_is_allowed(bot: Ri
 
 async def test_a_channel_that_the_bot_does_not_know_is_the_posts_fault(bot: Rig) -> None:
     error = await refused(publish(bot, bot.context("Hi", settings={"channelId": "12"})))
-    assert (error.kind, error.code) == (Kind.REJECTED, "10003")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "10003")
 
 
 async def test_a_webhook_publishes_in_threads_and_begins_them(hook: Rig) -> None:
@@ -186,7 +186,7 @@ async def test_a_webhook_publishes_in_threads_and_begins_them(hook: Rig) -> None
 async def test_what_a_bot_published_without_an_answer_is_found(bot: Rig, fault: str, names: list[str]) -> None:
     await publish(bot, bot.context("Something else", [bot.sandbox.media(name) for name in names]))
     context = bot.context("  Hi\n there ", [bot.sandbox.media(name) for name in names])
-    assert (await lost(bot, context, fault)).kind is Kind.UNCONFIRMED
+    assert (await lost(bot, context, fault)).kind is ErrorKind.UNCONFIRMED
     found = await PLATFORM.confirm(bot.connection(), context)
     [post, _] = await bot.posts()
     assert isinstance(found, Published)
@@ -230,7 +230,7 @@ async def test_an_answer_that_comes_too_late_is_confirmed(bot: Rig, monkeypatch:
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await bot.sandbox.fault("discord", "accept_then_delay", "publish", seconds=1)
     context = bot.context("Hi", started_at=datetime.now(UTC))
-    assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is ErrorKind.UNCONFIRMED
     assert isinstance(await PLATFORM.confirm(bot.connection(), context), Published)
     assert len(await bot.posts()) == 1
 
@@ -239,7 +239,7 @@ async def test_what_never_landed_is_absent(bot: Rig) -> None:
     old = bot.context("Hi")
     await publish(bot, old)
     context = bot.context("Hi")
-    assert (await lost(bot, context, "drop")).kind is Kind.UNCONFIRMED
+    assert (await lost(bot, context, "drop")).kind is ErrorKind.UNCONFIRMED
     context.started_at = datetime.now(UTC) + timedelta(minutes=10)
     assert await PLATFORM.confirm(bot.connection(), context) == Absent()
     assert await PLATFORM.confirm(bot.connection(), bot.context("Hi")) == Absent()
@@ -284,7 +284,7 @@ async def test_what_cannot_be_read_is_no_empty_channel(bot: Rig, body: Any) -> N
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=me)
     await bot.sandbox.fault("discord", "reject", "confirm", status=200, body=body)
     context = bot.context("Hi", started_at=datetime.now(UTC))
-    assert (await refused(PLATFORM.confirm(bot.connection(), context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.confirm(bot.connection(), context))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize("names", [[], ["a.jpg"]])
@@ -293,7 +293,7 @@ async def test_what_a_webhook_published_without_an_answer_can_never_be_told(
     hook: Rig, fault: str, names: list[str]
 ) -> None:
     context = hook.context("Hi", [hook.sandbox.media(name) for name in names])
-    assert (await lost(hook, context, fault)).kind is Kind.UNCONFIRMED
+    assert (await lost(hook, context, fault)).kind is ErrorKind.UNCONFIRMED
     before = len(await requests_of(hook))
     assert await PLATFORM.confirm(hook.connection(), context) == Unknown(final=True)
     assert len(await requests_of(hook)) == before
@@ -329,10 +329,10 @@ async def test_limits_and_unreachable_platforms_have_done_nothing(either: Rig, n
     context = either.context("Hi", [either.sandbox.media(name) for name in names])
     await either.sandbox.fault("discord", "rate_limited", "publish", seconds=1.25)
     error = await refused(PLATFORM.publish(either.connection(), context))
-    assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=1.25))
+    assert (error.kind, error.retry_after) == (ErrorKind.RATE_LIMITED, timedelta(seconds=1.25))
     connection = either.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, context))).kind is ErrorKind.TRANSIENT
     assert not context.handles.get("sending")
     assert await either.posts() == []
 
@@ -347,7 +347,7 @@ async def test_files_that_are_too_large_together_are_never_sent(either: Rig) -> 
     context.media = Large()
     before = len(await requests_of(either))
     error = await refused(PLATFORM.publish(either.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "files_too_large")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "files_too_large")
     assert error.message == "Discord allows 25 MB of files in a post; these have 27.0 MB."
     assert len(await requests_of(either)) == before
 
@@ -355,7 +355,7 @@ async def test_files_that_are_too_large_together_are_never_sent(either: Rig) -> 
 @pytest.mark.parametrize("body", ["<html>hello</html>", {}, {"id": 5}, []])
 async def test_a_success_by_status_alone_is_unconfirmed(either: Rig, body: Any) -> None:
     await either.sandbox.fault("discord", "reject", "publish", status=200, body=body)
-    assert (await refused(PLATFORM.publish(either.connection(), either.context("Hi")))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(either.connection(), either.context("Hi")))).kind is ErrorKind.UNCONFIRMED
 
 
 @pytest.mark.parametrize(
@@ -363,11 +363,11 @@ async def test_a_success_by_status_alone_is_unconfirmed(either: Rig, body: Any) 
     [
         (403, {"code": 50013, "message": "Missing Permissions"}, None),
         (404, {"code": 10003, "message": "Unknown Channel"}, None),
-        (503, {"code": 0, "message": "x"}, Kind.TRANSIENT),
+        (503, {"code": 0, "message": "x"}, ErrorKind.TRANSIENT),
     ],
 )
 async def test_an_address_that_cannot_be_told_is_no_failure(
-    bot: Rig, status: int, body: Any, kind: Kind | None
+    bot: Rig, status: int, body: Any, kind: ErrorKind | None
 ) -> None:
     context, published = bot.context("Hi"), Published("1", None)
     await bot.sandbox.fault("discord", "reject", "auth", status=status, body=body)
@@ -437,7 +437,7 @@ def bearer(rig: Rig) -> dict[str, str]:
 
 async def test_a_channel_whose_history_is_hidden_proves_no_absence(bot: Rig) -> None:
     context = bot.context("Made, and not to be seen")
-    assert (await lost(bot, context, "accept_then_drop")).kind is Kind.UNCONFIRMED
+    assert (await lost(bot, context, "accept_then_drop")).kind is ErrorKind.UNCONFIRMED
     await bot.sandbox.switch_on("discord", "history_hidden", bot.account.account_id)
     assert await PLATFORM.confirm(bot.connection(), context) == Unknown()
     await bot.sandbox.clear_conditions("discord")
@@ -447,20 +447,20 @@ async def test_a_channel_whose_history_is_hidden_proves_no_absence(bot: Rig) -> 
 async def test_an_empty_channel_is_absence_although_its_history_is_hidden(bot: Rig) -> None:
     await bot.sandbox.switch_on("discord", "history_hidden", bot.account.account_id)
     context = bot.context("Never made")
-    assert (await lost(bot, context, "drop")).kind is Kind.UNCONFIRMED
+    assert (await lost(bot, context, "drop")).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(bot.connection(), context) == Absent()
 
 
 async def test_files_beside_a_text_that_was_rewritten_prove_no_absence(bot: Rig) -> None:
     await bot.sandbox.switch_on("discord", "text_rewritten", bot.account.account_id)
     context = bot.context("Soon\u2026", [bot.sandbox.media("a.jpg")])
-    assert (await lost(bot, context, "accept_then_drop")).kind is Kind.UNCONFIRMED
+    assert (await lost(bot, context, "accept_then_drop")).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(bot.connection(), context) == Unknown()
 
 
-@pytest.mark.parametrize(("settings", "kind"), [({}, Kind.AUTH), ({"tts": True}, Kind.REJECTED)])
+@pytest.mark.parametrize(("settings", "kind"), [({}, ErrorKind.AUTH), ({"tts": True}, ErrorKind.REJECTED)])
 async def test_rights_that_the_post_asks_for_are_the_posts_fault(
-    bot: Rig, settings: dict[str, Any], kind: Kind
+    bot: Rig, settings: dict[str, Any], kind: ErrorKind
 ) -> None:
     await bot.sandbox.switch_on("discord", "no_rights", bot.account.account_id)
     error = await refused(PLATFORM.publish(bot.connection(), bot.context("Hi", settings=settings)))
@@ -469,11 +469,11 @@ async def test_rights_that_the_post_asks_for_are_the_posts_fault(
 
 async def test_a_message_that_was_deleted_before_its_answer_came_is_not_made_again(bot: Rig) -> None:
     context = bot.context("Deleted by a moderator")
-    assert (await lost(bot, context, "accept_then_drop")).kind is Kind.UNCONFIRMED
+    assert (await lost(bot, context, "accept_then_drop")).kind is ErrorKind.UNCONFIRMED
     (made,) = await bot.posts()
     headers = {"authorization": f"Bot {bot.stored.access_token.get_secret_value()}"}
     path = f"{bot.sandbox.url}/discord/channels/{bot.account.user_id}/messages/{made['platformPostId']}"
     (await bot.sandbox.client.delete(path, headers=headers)).raise_for_status()
     error = await refused(PLATFORM.publish(bot.connection(), context))
-    assert (error.kind, error.code) == (Kind.UNCONFIRMED, "10008")
+    assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "10008")
     assert await PLATFORM.confirm(bot.connection(), context) == Unknown(final=True)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from platforms.discord.errors import error_of
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 
 
 def refusal(status: int, code: int = 0, headers: dict[str, str] | None = None, **more: Any) -> PlatformError:
@@ -17,34 +17,34 @@ def refusal(status: int, code: int = 0, headers: dict[str, str] | None = None, *
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
-        (401, 0, Kind.AUTH),
-        (401, 50014, Kind.AUTH),
-        (401, 50027, Kind.AUTH),
-        (404, 10015, Kind.AUTH),
-        (404, 10003, Kind.AUTH),
-        (403, 50001, Kind.AUTH),
-        (403, 50013, Kind.AUTH),
-        (403, 40002, Kind.AUTH),
-        (400, 50006, Kind.REJECTED),
-        (413, 40005, Kind.REJECTED),
-        (413, 0, Kind.REJECTED),
-        (400, 240000, Kind.REJECTED),
-        (400, 220001, Kind.REJECTED),
-        (400, 50008, Kind.REJECTED),
-        (400, 50024, Kind.REJECTED),
-        (400, 40004, Kind.REJECTED),
-        (400, 99999, Kind.REJECTED),
-        (429, 0, Kind.RATE_LIMITED),
-        (429, 20016, Kind.RATE_LIMITED),
-        (429, 20028, Kind.RATE_LIMITED),
-        (429, 20029, Kind.RATE_LIMITED),
-        (400, 40006, Kind.TRANSIENT),
-        (503, 130000, Kind.TRANSIENT),
-        (500, 0, Kind.TRANSIENT),
-        (502, 0, Kind.TRANSIENT),
+        (401, 0, ErrorKind.AUTH),
+        (401, 50014, ErrorKind.AUTH),
+        (401, 50027, ErrorKind.AUTH),
+        (404, 10015, ErrorKind.AUTH),
+        (404, 10003, ErrorKind.AUTH),
+        (403, 50001, ErrorKind.AUTH),
+        (403, 50013, ErrorKind.AUTH),
+        (403, 40002, ErrorKind.AUTH),
+        (400, 50006, ErrorKind.REJECTED),
+        (413, 40005, ErrorKind.REJECTED),
+        (413, 0, ErrorKind.REJECTED),
+        (400, 240000, ErrorKind.REJECTED),
+        (400, 220001, ErrorKind.REJECTED),
+        (400, 50008, ErrorKind.REJECTED),
+        (400, 50024, ErrorKind.REJECTED),
+        (400, 40004, ErrorKind.REJECTED),
+        (400, 99999, ErrorKind.REJECTED),
+        (429, 0, ErrorKind.RATE_LIMITED),
+        (429, 20016, ErrorKind.RATE_LIMITED),
+        (429, 20028, ErrorKind.RATE_LIMITED),
+        (429, 20029, ErrorKind.RATE_LIMITED),
+        (400, 40006, ErrorKind.TRANSIENT),
+        (503, 130000, ErrorKind.TRANSIENT),
+        (500, 0, ErrorKind.TRANSIENT),
+        (502, 0, ErrorKind.TRANSIENT),
     ],
 )
-def test_codes_have_a_kind_and_a_sentence(status: int, code: int, kind: Kind) -> None:
+def test_codes_have_a_kind_and_a_sentence(status: int, code: int, kind: ErrorKind) -> None:
     error = refusal(status, code, {"cf-ray": "8f2"})
     assert (error.kind, error.code) == (kind, str(code) if code else f"http_{status}")
     assert (error.status, error.request_id) == (status, "8f2")
@@ -74,5 +74,5 @@ def test_the_wait_is_in_the_body_or_the_header() -> None:
 
 @pytest.mark.parametrize("content", [b"<html>Bad Gateway</html>", b"", b"[]", b'{"code": "x", "errors": 5}'])
 def test_what_is_no_json_goes_by_its_status(content: bytes) -> None:
-    assert error_of(httpx.Response(502, content=content)).kind is Kind.TRANSIENT
-    assert error_of(httpx.Response(400, content=content)).kind is Kind.REJECTED
+    assert error_of(httpx.Response(502, content=content)).kind is ErrorKind.TRANSIENT
+    assert error_of(httpx.Response(400, content=content)).kind is ErrorKind.REJECTED

@@ -2,22 +2,22 @@
 
 from datetime import timedelta
 
-from platforms.errors import LONGEST_LIMIT, Kind, PlatformError
+from platforms.errors import LONGEST_LIMIT, ErrorKind, PlatformError
 
 
 def limited(wait: timedelta | None) -> PlatformError:
-    return PlatformError(Kind.RATE_LIMITED, "Slow down.", code="slow", retry_after=wait)
+    return PlatformError(ErrorKind.RATE_LIMITED, "Slow down.", code="slow", retry_after=wait)
 
 
 def test_a_limit_that_takes_hours_is_a_cap() -> None:
-    assert limited(None).kind is Kind.RATE_LIMITED
-    assert limited(LONGEST_LIMIT).kind is Kind.RATE_LIMITED
+    assert limited(None).kind is ErrorKind.RATE_LIMITED
+    assert limited(LONGEST_LIMIT).kind is ErrorKind.RATE_LIMITED
     capped = limited(LONGEST_LIMIT + timedelta(seconds=1))
-    assert (capped.kind, str(capped)) == (Kind.CAPPED, "capped (slow)")
+    assert (capped.kind, str(capped)) == (ErrorKind.CAPPED, "capped (slow)")
 
 
 def test_what_a_platform_calls_its_errors_is_kept_short_and_on_one_line() -> None:
-    error = PlatformError(Kind.REJECTED, "No." * 500, code="bad\nline\x1b[0m" + "x" * 500, request_id="r" * 500)
+    error = PlatformError(ErrorKind.REJECTED, "No." * 500, code="bad\nline\x1b[0m" + "x" * 500, request_id="r" * 500)
     assert (len(error.message), len(error.code), len(error.request_id or "")) == (500, 128, 128)
     assert error.code.isprintable()
     assert str(error).isprintable()

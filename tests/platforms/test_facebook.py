@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from platforms.base import Absent, PublishContext, Published, Refused, Unknown
-from platforms.errors import DUPLICATE, Kind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.facebook import PLATFORM, videos
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
@@ -70,7 +70,7 @@ async def test_a_persons_token_is_told_from_a_pages(rig: Rig) -> None:
     }
     await rig.sandbox.fault("facebook", "reject", "auth", status=400, body=body)
     error = await refused(PLATFORM.whoami(rig.connection()))
-    assert (error.kind, "Pages only" in error.message) == (Kind.AUTH, True)
+    assert (error.kind, "Pages only" in error.message) == (ErrorKind.AUTH, True)
 
 
 async def test_a_text_is_one_request(rig: Rig) -> None:
@@ -169,7 +169,7 @@ async def test_a_first_comment_that_surely_was_not_made_is_made_later(rig: Rig) 
     context = await prepared(rig, [], {"firstComment": "first"})
     published = await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("facebook", "rate_limited", "edit", seconds=60)
-    assert (await refused(PLATFORM.complete(rig.connection(), context, published))).kind is Kind.RATE_LIMITED
+    assert (await refused(PLATFORM.complete(rig.connection(), context, published))).kind is ErrorKind.RATE_LIMITED
     assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
     assert await comments(rig, published) == ["first"]
 
@@ -189,7 +189,7 @@ async def test_what_landed_without_an_answer_is_found(
 ) -> None:
     context = await prepared(rig, names, settings)
     await rig.sandbox.fault("facebook", fault, "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
     found = await PLATFORM.confirm(rig.connection(), resumed(rig, context))
     [post] = await rig.posts()
     assert isinstance(found, Published)
@@ -201,7 +201,7 @@ async def test_what_landed_without_an_answer_is_found(
 async def test_what_never_landed_is_sent_again(rig: Rig, names: list[str], settings: dict[str, Any]) -> None:
     context = await prepared(rig, names, settings)
     await rig.sandbox.fault("facebook", "drop", "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     opened = len(rig.source.opened)
     await PLATFORM.prepare(rig.connection(), context)
@@ -214,7 +214,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
     context = await prepared(rig, [], {})
     await rig.sandbox.fault("facebook", "accept_then_delay", "publish", seconds=2)
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
     assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
     assert len(await rig.posts()) == 1
 
@@ -235,7 +235,7 @@ async def test_a_full_page_of_young_posts_settles_nothing(rig: Rig, monkeypatch:
 async def test_a_repeated_text_is_a_duplicate(rig: Rig) -> None:
     await publish(rig, [], {})
     error = await refused(publish(rig, [], {}))
-    assert (error.kind, error.code) == (Kind.REJECTED, DUPLICATE)
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, DUPLICATE)
     assert len(await rig.posts()) == 1
 
 
@@ -252,7 +252,7 @@ async def test_a_video_goes_on_where_it_stopped(rig: Rig, monkeypatch: pytest.Mo
     monkeypatch.setattr("sandbox.platforms.facebook.videos.WINDOW", 1000)
     context = sending_of(rig, ["a.mp4"], {})
     async with httpx.AsyncClient(event_hooks={"request": [Stop(at=3)]}) as client:
-        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is ErrorKind.TRANSIENT
     assert rig.saved[-1]["video"]["offset"] == 1000
     before, again = len(rig.exchanges), resumed(rig, context)
     beats: list[str] = []
@@ -275,7 +275,7 @@ async def test_a_whole_upload_is_not_repeated(rig: Rig) -> None:
 async def test_a_reel_goes_on_at_the_byte_that_facebook_has(rig: Rig) -> None:
     context = sending_of(rig, ["a.mp4"], {"contentType": "reel"})
     async with httpx.AsyncClient(event_hooks={"request": [Stop(at=3)]}) as client:
-        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is ErrorKind.TRANSIENT
     again = resumed(rig, context)
     async with rig.source.open(context.draft.media[0]) as file:
         token = rig.stored.access_token.get_secret_value()
@@ -301,7 +301,7 @@ async def test_an_upload_that_facebook_forgot_begins_anew(rig: Rig) -> None:
     context = sending_of(rig, ["a.mp4"], {})
     async with rig.source.open(context.draft.media[0]) as file:
         context.handles["video"] = {"id": "1", "session": "2", "size": file.size, "offset": 0, "end": file.size}
-    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.TRANSIENT
     await PLATFORM.prepare(rig.connection(), context)
     await PLATFORM.publish(rig.connection(), context)
     assert len(await rig.posts()) == 1
@@ -372,19 +372,19 @@ async def test_a_host_that_is_not_facebooks_own_is_sent_nothing(rig: Rig, named:
     async with httpx.AsyncClient(transport=hosts) as client:
         line = rig.connection(client)
         line.wire.base_url = PLATFORM.base_url
-        assert (await refused(PLATFORM.prepare(line, sending_of(rig, ["a.mp4"], {})))).kind is Kind.REJECTED
+        assert (await refused(PLATFORM.prepare(line, sending_of(rig, ["a.mp4"], {})))).kind is ErrorKind.REJECTED
     assert {host for host, _, _ in hosts.asked} == {"graph.facebook.com", "graph-video.facebook.com"}
 
 
 async def test_a_video_that_stays_a_draft_is_not_called_public(rig: Rig) -> None:
     await rig.sandbox.switch_on("facebook", "videos_stay_drafts", rig.account.account_id)
     context = await prepared(rig, ["a.mp4"], {})
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
     context.started_at = datetime.now(UTC) - timedelta(minutes=11)
     finding = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(finding, Refused)
-    assert (finding.error.kind, finding.error.code) == (Kind.REJECTED, "kept_as_draft")
+    assert (finding.error.kind, finding.error.code) == (ErrorKind.REJECTED, "kept_as_draft")
     assert "Meta Business Suite" in finding.error.message
     assert await rig.posts() == []
 
@@ -395,7 +395,7 @@ async def test_a_video_that_cannot_be_read_is_found_by_its_post(rig: Rig, form: 
     await rig.sandbox.switch_on("facebook", "reads_refused", rig.account.account_id)
     context = await prepared(rig, ["a.mp4"], form)
     error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.UNCONFIRMED, "video_processing")
+    assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "video_processing")
     found = await PLATFORM.confirm(rig.connection(), context)
     [post] = await rig.posts()
     assert isinstance(found, Published)
@@ -457,7 +457,7 @@ async def test_what_is_no_video_fails_in_processing(rig: Rig) -> None:
         context = rig.context("Hi", [media], settings=settings, started_at=datetime.now(UTC))
         await PLATFORM.prepare(rig.connection(), context)
         error = await refused(PLATFORM.publish(rig.connection(), context))
-        assert (error.kind, error.code) == (Kind.REJECTED, "video_processing_failed")
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "video_processing_failed")
         assert "format" in error.message
         assert "video" not in rig.saved[-1]
     assert await rig.posts() == []
@@ -468,7 +468,7 @@ async def test_a_failure_that_was_looked_up_is_told_by_the_next_attempt(rig: Rig
     context = rig.context("Hi", [media], started_at=datetime.now(UTC))
     await PLATFORM.prepare(rig.connection(), context)
     await rig.sandbox.fault("facebook", "accept_then_drop", "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     assert (await refused(PLATFORM.prepare(rig.connection(), resumed(rig, context)))).code == "video_processing_failed"
 
@@ -481,7 +481,7 @@ async def test_a_video_that_processes_long_is_looked_up_later(monkeypatch: pytes
         rig = await open_account(Sandbox(url, client), "facebook")
         context = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
         error = await refused(PLATFORM.publish(rig.connection(), context))
-        assert (error.kind, error.code) == (Kind.UNCONFIRMED, "video_processing")
+        assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "video_processing")
         assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
         clock[0] += 10
         found = await PLATFORM.confirm(rig.connection(), context)
@@ -490,34 +490,35 @@ async def test_a_video_that_processes_long_is_looked_up_later(monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"), [("token_expired", Kind.AUTH), ("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT)]
+    ("fault", "kind"),
+    [("token_expired", ErrorKind.AUTH), ("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)],
 )
-async def test_failures_before_the_publishing_request_are_told_apart(rig: Rig, fault: str, kind: Kind) -> None:
+async def test_failures_before_the_publishing_request_are_told_apart(rig: Rig, fault: str, kind: ErrorKind) -> None:
     await rig.sandbox.fault("facebook", fault, "prepare", seconds=180)
     error = await refused(PLATFORM.prepare(rig.connection(), sending_of(rig, ["a.jpg"], {})))
     assert error.kind is kind
-    assert kind is not Kind.RATE_LIMITED or (error.retry_after and error.retry_after.total_seconds() == 180)
+    assert kind is not ErrorKind.RATE_LIMITED or (error.retry_after and error.retry_after.total_seconds() == 180)
 
 
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (400, {"error": {"code": 2, "message": "later"}}, Kind.UNCONFIRMED),
-        (500, {"error": {"code": 1, "message": "later"}}, Kind.UNCONFIRMED),
-        (502, "<html>Bad Gateway</html>", Kind.UNCONFIRMED),
-        (200, {"success": True}, Kind.UNCONFIRMED),
-        (400, {"error": {"code": 32, "message": "slow"}}, Kind.RATE_LIMITED),
-        (400, {"error": {"code": 190, "error_subcode": 463, "message": "old"}}, Kind.AUTH),
-        (400, {"error": {"code": 100, "message": "no"}}, Kind.REJECTED),
+        (400, {"error": {"code": 2, "message": "later"}}, ErrorKind.UNCONFIRMED),
+        (500, {"error": {"code": 1, "message": "later"}}, ErrorKind.UNCONFIRMED),
+        (502, "<html>Bad Gateway</html>", ErrorKind.UNCONFIRMED),
+        (200, {"success": True}, ErrorKind.UNCONFIRMED),
+        (400, {"error": {"code": 32, "message": "slow"}}, ErrorKind.RATE_LIMITED),
+        (400, {"error": {"code": 190, "error_subcode": 463, "message": "old"}}, ErrorKind.AUTH),
+        (400, {"error": {"code": 100, "message": "no"}}, ErrorKind.REJECTED),
     ],
 )
 async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
-    rig: Rig, status: int, body: Any, kind: Kind
+    rig: Rig, status: int, body: Any, kind: ErrorKind
 ) -> None:
     context = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("facebook", "reject", "publish", status=status, body=body)
     assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is kind
-    assert ("photos" in context.handles) is (kind is not Kind.REJECTED)
+    assert ("photos" in context.handles) is (kind is not ErrorKind.REJECTED)
 
 
 class Stop:

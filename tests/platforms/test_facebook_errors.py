@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.errors import DUPLICATE, LONGEST_TEXT, Kind, PlatformError
+from platforms.errors import DUPLICATE, LONGEST_TEXT, ErrorKind, PlatformError
 from platforms.facebook.errors import SLOW_DOWN, error_of, is_gone
 
 
@@ -19,17 +19,23 @@ def refusal(status: int = 400, *, headers: dict[str, str] | None = None, **error
 @pytest.mark.parametrize(
     ("kind", "codes"),
     [
-        (Kind.TRANSIENT, [1, 2, (100, 1363047), (100, 1609010), (6000, 1363019), (6001, 1363033), (2, 1363030)]),
-        (Kind.RATE_LIMITED, [4, 17, 32, 341, 613, 80001]),
-        (Kind.CAPPED, [368, 1390008, (4, 1390008)]),
-        (Kind.AUTH, [102, 104, 190, (190, 458), (190, 467), (200, 1404078), (100, 4854002)]),
-        (Kind.AUTH, [(100, 1404112), (100, 1404006)]),
-        (Kind.REJECTED, [100, (100, 1609005), (100, 1609008), (100, 2061006), (324, 2069019), 389, 382, 6000, 6001]),
-        (Kind.REJECTED, [(100, 1366046), (100, 1349125), (100, 1346003), (100, 1404102), 506, (100, 1366051), 300]),
-        (Kind.REJECTED, [(100, 1363040), (100, 1363127), (100, 1363128), (100, 1363129)]),
+        (ErrorKind.TRANSIENT, [1, 2, (100, 1363047), (100, 1609010), (6000, 1363019), (6001, 1363033), (2, 1363030)]),
+        (ErrorKind.RATE_LIMITED, [4, 17, 32, 341, 613, 80001]),
+        (ErrorKind.CAPPED, [368, 1390008, (4, 1390008)]),
+        (ErrorKind.AUTH, [102, 104, 190, (190, 458), (190, 467), (200, 1404078), (100, 4854002)]),
+        (ErrorKind.AUTH, [(100, 1404112), (100, 1404006)]),
+        (
+            ErrorKind.REJECTED,
+            [100, (100, 1609005), (100, 1609008), (100, 2061006), (324, 2069019), 389, 382, 6000, 6001],
+        ),
+        (
+            ErrorKind.REJECTED,
+            [(100, 1366046), (100, 1349125), (100, 1346003), (100, 1404102), 506, (100, 1366051), 300],
+        ),
+        (ErrorKind.REJECTED, [(100, 1363040), (100, 1363127), (100, 1363128), (100, 1363129)]),
     ],
 )
-def test_codes_and_subcodes(kind: Kind, codes: list[int | tuple[int, int]]) -> None:
+def test_codes_and_subcodes(kind: ErrorKind, codes: list[int | tuple[int, int]]) -> None:
     for given in codes:
         code, subcode = given if isinstance(given, tuple) else (given, None)
         error = refusal(code=code, error_subcode=subcode)
@@ -41,26 +47,26 @@ def test_codes_and_subcodes(kind: Kind, codes: list[int | tuple[int, int]]) -> N
 @pytest.mark.parametrize(
     ("code", "said", "kind"),
     [
-        (10, "(#10) Application does not have permission for this action", Kind.AUTH),
-        (200, "(#200) The user hasn't authorized the application to perform this action", Kind.AUTH),
-        (200, "(#200) Requires pages_manage_posts permission", Kind.AUTH),
-        (283, "(#283) Requires pages_read_user_content permission to manage the object", Kind.AUTH),
-        (100, "(#100) No permission to publish the video", Kind.REJECTED),
-        (200, "(#200) This post cannot be shared", Kind.REJECTED),
-        (3, "(#3) Application does not have the capability to make this API call.", Kind.OPERATOR),
-        (10, "(#10) To use this endpoint, your use must be reviewed and approved by Facebook.", Kind.OPERATOR),
-        (200, "API access blocked.", Kind.OPERATOR),
-        (100, "API calls from the server require an appsecret_proof argument", Kind.OPERATOR),
-        (100, "Invalid appsecret_proof provided in the API argument", Kind.OPERATOR),
-        (368, "The action attempted has been deemed abusive or is otherwise disallowed", Kind.CAPPED),
+        (10, "(#10) Application does not have permission for this action", ErrorKind.AUTH),
+        (200, "(#200) The user hasn't authorized the application to perform this action", ErrorKind.AUTH),
+        (200, "(#200) Requires pages_manage_posts permission", ErrorKind.AUTH),
+        (283, "(#283) Requires pages_read_user_content permission to manage the object", ErrorKind.AUTH),
+        (100, "(#100) No permission to publish the video", ErrorKind.REJECTED),
+        (200, "(#200) This post cannot be shared", ErrorKind.REJECTED),
+        (3, "(#3) Application does not have the capability to make this API call.", ErrorKind.OPERATOR),
+        (10, "(#10) To use this endpoint, your use must be reviewed and approved by Facebook.", ErrorKind.OPERATOR),
+        (200, "API access blocked.", ErrorKind.OPERATOR),
+        (100, "API calls from the server require an appsecret_proof argument", ErrorKind.OPERATOR),
+        (100, "Invalid appsecret_proof provided in the API argument", ErrorKind.OPERATOR),
+        (368, "The action attempted has been deemed abusive or is otherwise disallowed", ErrorKind.CAPPED),
     ],
 )
-def test_words_tell_whether_the_account_the_app_or_one_post_is_refused(code: int, said: str, kind: Kind) -> None:
+def test_words_tell_whether_the_account_the_app_or_one_post_is_refused(code: int, said: str, kind: ErrorKind) -> None:
     error = refusal(code=code, message=said)
     assert (error.kind, error.code) == (kind, "app_secret" if "appsecret_proof" in said else str(code))
     translated = refusal(code=code, message=said, error_user_msg="Das geht gerade nicht.")
     assert translated.kind is kind, "what is said for people may be in any language"
-    assert kind is not Kind.CAPPED or error.retry_after == timedelta(hours=6)
+    assert kind is not ErrorKind.CAPPED or error.retry_after == timedelta(hours=6)
 
 
 @pytest.mark.parametrize(("code", "subcode"), [(506, None), (100, 1366051)])
@@ -70,9 +76,15 @@ def test_duplicates_are_named(code: int, subcode: int | None) -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, Kind.AUTH), (408, Kind.TRANSIENT), (429, Kind.RATE_LIMITED), (404, Kind.REJECTED), (503, Kind.TRANSIENT)],
+    [
+        (401, ErrorKind.AUTH),
+        (408, ErrorKind.TRANSIENT),
+        (429, ErrorKind.RATE_LIMITED),
+        (404, ErrorKind.REJECTED),
+        (503, ErrorKind.TRANSIENT),
+    ],
 )
-def test_without_a_code_the_status_decides(status: int, kind: Kind) -> None:
+def test_without_a_code_the_status_decides(status: int, kind: ErrorKind) -> None:
     for content in ("<html>", "[]", '{"error": "x"}', '{"error": {"code": "1"}}'):
         error = error_of(httpx.Response(status, text=content))
         assert (error.kind, error.code) == (kind, f"http_{status}")
@@ -81,7 +93,7 @@ def test_without_a_code_the_status_decides(status: int, kind: Kind) -> None:
 def test_unknown_errors_keep_their_own_words() -> None:
     assert refusal(code=9999, error_user_msg="Do this.").message == "Facebook refused: Do this."
     assert len(refusal(code=9999, message="x" * 5000).message) == LONGEST_TEXT
-    assert refusal(code=9999, is_transient=True).kind is Kind.TRANSIENT
+    assert refusal(code=9999, is_transient=True).kind is ErrorKind.TRANSIENT
 
 
 def test_waits_as_long_as_facebook_asks() -> None:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from platforms.base import Absent, Identity, PublishContext, Published, Refused, Unknown
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.googlebusiness import PLATFORM, platform
 from platforms.googlebusiness.line import MOST_PAGES, call
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
@@ -103,7 +103,7 @@ async def test_one_of_several_locations_must_be_named(
         assert (rig.stored.account_id, rig.stored.user_id) == ("9", who.user_id)
         return
     error = await refused(PLATFORM.whoami(rig.connection()))
-    assert (error.kind, error.code) == (Kind.AUTH, code)
+    assert (error.kind, error.code) == (ErrorKind.AUTH, code)
     if code == "several_locations":
         assert "locations/5 (Cafe), locations/6 (Bar)" in error.message
 
@@ -172,7 +172,7 @@ async def test_what_is_not_known_of_the_place_is_asked_once(connect: Connect) ->
 async def test_another_location_of_the_account_can_be_named(google: Rig) -> None:
     await publish(google, google.context("Hi", settings={"locationId": f"locations/{google.account.user_id}"}))
     error = await refused(PLATFORM.publish(google.connection(), google.context("Hi", settings={"locationId": "7"})))
-    assert (error.kind, error.code) == (Kind.REJECTED, "no_location")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "no_location")
     assert "locationId" in error.message
 
 
@@ -181,7 +181,7 @@ async def test_another_location_of_the_account_can_be_named(google: Rig) -> None
 async def test_what_landed_without_an_answer_is_found(google: Rig, fault: str, settings: dict[str, Any]) -> None:
     await publish(google, google.context("Something else"))
     context = google.context("  Open\n late ", [google.sandbox.media("a.jpg")], settings=settings)
-    assert (await lost(google, context, fault)).kind is Kind.UNCONFIRMED
+    assert (await lost(google, context, fault)).kind is ErrorKind.UNCONFIRMED
     found = await PLATFORM.confirm(google.connection(), context)
     [post, _] = await google.posts()
     assert isinstance(found, Published)
@@ -191,7 +191,7 @@ async def test_what_landed_without_an_answer_is_found(google: Rig, fault: str, s
 
 async def test_an_answer_that_comes_too_late_is_confirmed(google: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-    assert (await lost_by_delay(google)).kind is Kind.UNCONFIRMED
+    assert (await lost_by_delay(google)).kind is ErrorKind.UNCONFIRMED
     context = google.context("Hi", started_at=datetime.now(UTC))
     assert isinstance(await PLATFORM.confirm(google.connection(), context), Published)
     assert len(await google.posts()) == 1
@@ -206,7 +206,7 @@ async def test_what_never_landed_is_absent(google: Rig) -> None:
     await publish(google, google.context("Hi", settings={"event": EVENT}))
     await publish(google, google.context("Hello"))
     context = google.context("Hi")
-    assert (await lost(google, context, "drop")).kind is Kind.UNCONFIRMED
+    assert (await lost(google, context, "drop")).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(google.connection(), context) == Absent()
     assert await PLATFORM.confirm(google.connection(), google.context("Hi")) == Absent()
     other = google.context("Hi", settings={"event": {**EVENT, "title": "Another"}}, started_at=datetime.now(UTC))
@@ -250,13 +250,13 @@ async def test_a_long_list_is_searched_page_by_page_and_not_without_end(google: 
 async def test_what_cannot_be_read_is_no_empty_list(google: Rig, body: Any) -> None:
     context = google.context("Hi", started_at=datetime.now(UTC))
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=body)
-    assert (await refused(PLATFORM.confirm(google.connection(), context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.confirm(google.connection(), context))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize("body", ["<html>", {}, [], {"state": "LIVE"}])
 async def test_a_success_by_status_alone_is_unconfirmed(google: Rig, body: Any) -> None:
     await google.sandbox.fault("googlebusiness", "reject", "publish", status=200, body=body)
-    assert (await refused(PLATFORM.publish(google.connection(), google.context("Hi")))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(google.connection(), google.context("Hi")))).kind is ErrorKind.UNCONFIRMED
 
 
 NAME = "accounts/1/locations/2/localPosts/3"
@@ -281,7 +281,7 @@ async def test_what_google_checks_for_long_is_not_public_yet(google: Rig) -> Non
     for _ in range(len(platform.LOOKS) + 1):
         await says(google, "confirm", "PROCESSING")
     error = await refused(PLATFORM.publish(google.connection(), context))
-    assert (error.kind, error.code) == (Kind.UNCONFIRMED, "processing")
+    assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "processing")
     resumed = google.context("Hi", started_at=context.started_at, handles=google.saved[-1])
     assert await PLATFORM.confirm(google.connection(), resumed) == Unknown()
     await says(google, "confirm", "LIVE", searchUrl="https://g.example/3")
@@ -310,16 +310,16 @@ async def test_a_post_that_google_rejects_is_refused_whenever_it_says_so(google:
     await says(google, "publish", "PROCESSING")
     await says(google, "confirm", "REJECTED")
     error = await refused(PLATFORM.publish(google.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "rejected")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "rejected")
     await says(google, "confirm", "REJECTED")
     finding = await PLATFORM.confirm(google.connection(), context)
     assert isinstance(finding, Refused)
-    assert (finding.error.kind, "nobody" in finding.error.message) == (Kind.REJECTED, True)
+    assert (finding.error.kind, "nobody" in finding.error.message) == (ErrorKind.REJECTED, True)
 
 
 async def test_a_post_that_was_lost_and_then_rejected_is_refused(google: Rig) -> None:
     context = google.context("Call +1 555 0100")
-    assert (await lost(google, context, "accept_then_drop")).kind is Kind.UNCONFIRMED
+    assert (await lost(google, context, "accept_then_drop")).kind is ErrorKind.UNCONFIRMED
     assert isinstance(await PLATFORM.confirm(google.connection(), context), Refused)
 
 
@@ -337,38 +337,39 @@ async def test_a_connection_that_was_revoked_must_be_made_again(google: Rig, con
         {"accessToken": "old", "refreshToken": "revoked", "accountId": "1", "locationId": "2"}
     )
     error = await refused(PLATFORM.publish(google.connection(), google.context("Hi")))
-    assert (error.kind, error.code) == (Kind.AUTH, "invalid_grant")
+    assert (error.kind, error.code) == (ErrorKind.AUTH, "invalid_grant")
     without = await connect("googlebusiness")
     await without.sandbox.fault("googlebusiness", "token_expired", "auth")
-    assert (await refused(PLATFORM.whoami(without.connection()))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.whoami(without.connection()))).kind is ErrorKind.AUTH
 
 
 async def test_a_photo_that_google_cannot_fetch_is_tried_twice(google: Rig) -> None:
     media = google.sandbox.media("a.jpg").model_copy(update={"url": "http://127.0.0.1:9/a.jpg"})
     context = google.context("Hi", [media])
-    assert (await refused(PLATFORM.publish(google.connection(), context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(google.connection(), context))).kind is ErrorKind.TRANSIENT
     assert google.saved == [{"photoFailures": 1}]
     error = await refused(PLATFORM.publish(google.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "photo_fetch_failed")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "photo_fetch_failed")
     assert await google.posts() == []
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"), [("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT), ("reject", Kind.REJECTED)]
+    ("fault", "kind"),
+    [("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT), ("reject", ErrorKind.REJECTED)],
 )
-async def test_failures_beside_the_publishing_request_are_told_apart(google: Rig, fault: str, kind: Kind) -> None:
+async def test_failures_beside_the_publishing_request_are_told_apart(google: Rig, fault: str, kind: ErrorKind) -> None:
     await google.sandbox.fault("googlebusiness", fault, "confirm")
     context = google.context("Hi", started_at=datetime.now(UTC))
     error = await refused(PLATFORM.confirm(google.connection(), context))
     assert error.kind is kind
-    if kind is Kind.RATE_LIMITED:
+    if kind is ErrorKind.RATE_LIMITED:
         assert error.retry_after == timedelta(seconds=60)
 
 
 async def test_an_unreachable_platform_has_done_nothing(google: Rig) -> None:
     connection = google.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, google.context("Hi")))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, google.context("Hi")))).kind is ErrorKind.TRANSIENT
 
 
 def test_names_may_be_written_whole_or_as_numbers() -> None:
@@ -400,14 +401,14 @@ async def test_what_the_operators_project_may_not_do_refuses_no_account(
 ) -> None:
     await google.sandbox.switch_on("googlebusiness", condition, google.account.account_id)
     error = await refused(PLATFORM.publish(google.connection(), google.context("Hi")))
-    assert (error.kind, error.code) == (Kind.OPERATOR, code)
+    assert (error.kind, error.code) == (ErrorKind.OPERATOR, code)
     assert said in error.message
 
 
 async def test_a_profile_in_a_bad_state_is_told_of_in_words(google: Rig) -> None:
     await google.sandbox.switch_on("googlebusiness", "account_restricted", google.account.account_id)
     error = await refused(PLATFORM.publish(google.connection(), google.context("Hi")))
-    assert (error.kind, error.code) == (Kind.REJECTED, "operation_unsupported_under_account_condition")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "operation_unsupported_under_account_condition")
 
 
 @pytest.mark.parametrize("state", ["SCHEDULED", "LOCAL_POST_STATE_UNSPECIFIED", None])

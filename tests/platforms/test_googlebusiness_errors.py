@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.googlebusiness.errors import error_of
 
 
@@ -22,26 +22,26 @@ def fault(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("code", "status", "kind"),
     [
-        (401, "UNAUTHENTICATED", Kind.AUTH),
-        (401, None, Kind.AUTH),
-        (403, "PERMISSION_DENIED", Kind.AUTH),
-        (404, "NOT_FOUND", Kind.AUTH),
-        (404, None, Kind.AUTH),
-        (429, "RESOURCE_EXHAUSTED", Kind.RATE_LIMITED),
-        (429, None, Kind.RATE_LIMITED),
-        (500, "INTERNAL", Kind.TRANSIENT),
-        (503, "UNAVAILABLE", Kind.TRANSIENT),
-        (504, "DEADLINE_EXCEEDED", Kind.TRANSIENT),
-        (502, None, Kind.TRANSIENT),
-        (400, "INVALID_ARGUMENT", Kind.REJECTED),
-        (400, "FAILED_PRECONDITION", Kind.REJECTED),
+        (401, "UNAUTHENTICATED", ErrorKind.AUTH),
+        (401, None, ErrorKind.AUTH),
+        (403, "PERMISSION_DENIED", ErrorKind.AUTH),
+        (404, "NOT_FOUND", ErrorKind.AUTH),
+        (404, None, ErrorKind.AUTH),
+        (429, "RESOURCE_EXHAUSTED", ErrorKind.RATE_LIMITED),
+        (429, None, ErrorKind.RATE_LIMITED),
+        (500, "INTERNAL", ErrorKind.TRANSIENT),
+        (503, "UNAVAILABLE", ErrorKind.TRANSIENT),
+        (504, "DEADLINE_EXCEEDED", ErrorKind.TRANSIENT),
+        (502, None, ErrorKind.TRANSIENT),
+        (400, "INVALID_ARGUMENT", ErrorKind.REJECTED),
+        (400, "FAILED_PRECONDITION", ErrorKind.REJECTED),
     ],
 )
-def test_statuses_have_a_kind_and_a_sentence(code: int, status: str | None, kind: Kind) -> None:
+def test_statuses_have_a_kind_and_a_sentence(code: int, status: str | None, kind: ErrorKind) -> None:
     error = refusal(code, status)
     assert (error.kind, error.status) == (kind, code)
-    assert error.retry_after == (timedelta(seconds=60) if kind is Kind.RATE_LIMITED else None)
-    assert ("its own words" in error.message) is (kind is Kind.REJECTED)
+    assert error.retry_after == (timedelta(seconds=60) if kind is ErrorKind.RATE_LIMITED else None)
+    assert ("its own words" in error.message) is (kind is ErrorKind.REJECTED)
 
 
 def test_details_say_which_field_is_at_fault() -> None:
@@ -54,12 +54,12 @@ def test_details_say_which_field_is_at_fault() -> None:
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [
-        ("PHOTO_FETCH_FAILED", Kind.TRANSIENT),
-        ("PHOTO_UPLOAD_FAILED", Kind.TRANSIENT),
-        ("LOCATION_DISABLED_FOR_LOCAL_POST_API", Kind.REJECTED),
+        ("PHOTO_FETCH_FAILED", ErrorKind.TRANSIENT),
+        ("PHOTO_UPLOAD_FAILED", ErrorKind.TRANSIENT),
+        ("LOCATION_DISABLED_FOR_LOCAL_POST_API", ErrorKind.REJECTED),
     ],
 )
-def test_reasons_go_before_statuses(reason: str, kind: Kind) -> None:
+def test_reasons_go_before_statuses(reason: str, kind: ErrorKind) -> None:
     for details in (fault(code=reason, message="x"), {"@type": "google.rpc.ErrorInfo", "reason": reason}):
         error = refusal(400, "INVALID_ARGUMENT", details)
         assert (error.kind, error.code) == (kind, reason.lower())
@@ -69,20 +69,20 @@ def test_reasons_go_before_statuses(reason: str, kind: Kind) -> None:
     "content", [b"<html>", b"", b"[]", b'{"error": 5}', b'{"error": {"details": [1, {"errorDetails": [2]}]}}']
 )
 def test_what_has_another_shape_goes_by_its_status(content: bytes) -> None:
-    assert error_of(httpx.Response(502, content=content)).kind is Kind.TRANSIENT
-    assert error_of(httpx.Response(403, content=content)).kind is Kind.AUTH
-    assert error_of(httpx.Response(400, content=content)).kind is Kind.REJECTED
+    assert error_of(httpx.Response(502, content=content)).kind is ErrorKind.TRANSIENT
+    assert error_of(httpx.Response(403, content=content)).kind is ErrorKind.AUTH
+    assert error_of(httpx.Response(400, content=content)).kind is ErrorKind.REJECTED
 
 
 @pytest.mark.parametrize(
     ("details", "kind", "code"),
     [
-        (fault(code=1000, message="Fetching image failed."), Kind.TRANSIENT, "photo_fetch_failed"),
-        (fault(code=2, message="Fetching image failed."), Kind.TRANSIENT, "photo_fetch_failed"),
-        (fault(code=1301, message="x"), Kind.REJECTED, "operation_unsupported_under_account_condition"),
-        (fault(code=5, message="x"), Kind.REJECTED, "invalid_argument"),
+        (fault(code=1000, message="Fetching image failed."), ErrorKind.TRANSIENT, "photo_fetch_failed"),
+        (fault(code=2, message="Fetching image failed."), ErrorKind.TRANSIENT, "photo_fetch_failed"),
+        (fault(code=1301, message="x"), ErrorKind.REJECTED, "operation_unsupported_under_account_condition"),
+        (fault(code=5, message="x"), ErrorKind.REJECTED, "invalid_argument"),
     ],
 )
-def test_faults_are_known_by_their_numbers_and_words(details: dict[str, object], kind: Kind, code: str) -> None:
+def test_faults_are_known_by_their_numbers_and_words(details: dict[str, object], kind: ErrorKind, code: str) -> None:
     error = refusal(400, "INVALID_ARGUMENT", details)
     assert (error.kind, error.code) == (kind, code)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from platforms.base import Absent, Editable, PublishContext, Published, Refused, ReportsQuota, Unknown
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import LONGEST_WAIT
 from platforms.registry import platforms
 from tests.platforms.rig import Rig
@@ -207,6 +207,6 @@ async def test_an_answer_that_cannot_be_read_is_unconfirmed_once_something_may_b
     context = rig.context("Sunset")
     async with httpx.AsyncClient(transport=Constant(201, b'{"data": [1]}', {})) as client:
         error = await attempt(rig.platform.publish(rig.connection(client), context))
-        assert error.kind is Kind.UNCONFIRMED
+        assert error.kind is ErrorKind.UNCONFIRMED
         error = await attempt(rig.platform.whoami(rig.connection(client)))
-        assert error.kind is Kind.TRANSIENT
+        assert error.kind is ErrorKind.TRANSIENT

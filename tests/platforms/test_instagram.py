@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from platforms.base import Published, Unknown
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.instagram import PLATFORM
 from platforms.meta import containers
 from sandbox.server import running_sandbox
@@ -75,7 +75,7 @@ async def test_a_given_user_id_stands_over_the_platforms_answer(connect: Callabl
 
 async def test_an_answer_without_an_identity_is_asked_again(rig: Rig) -> None:
     await rig.sandbox.fault("instagram", "reject", "auth", status=200, body="<html>Hello</html>")
-    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is ErrorKind.TRANSIENT
 
 
 async def test_the_token_is_in_no_address(rig: Rig) -> None:
@@ -155,7 +155,7 @@ async def test_a_failed_item_leaves_the_others_built(rig: Rig) -> None:
     media = [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.png"), rig.sandbox.media("c.jpg")]
     context = rig.context("Hi", media)
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "36001/2207005")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "36001/2207005")
     assert sorted(context.handles["containers"]) == ["post/0", "post/2"]
     assert await rig.posts() == []
 
@@ -164,23 +164,23 @@ async def test_an_item_that_fails_in_processing_is_dropped_alone(rig: Rig) -> No
     image_as_video = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     context = rig.context("Hi", [rig.sandbox.media("a.jpg"), image_as_video])
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "2207026")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "2207026")
     assert list(rig.saved[-1]["containers"]) == ["post/0"]
 
 
 async def test_of_several_failures_the_one_that_waiting_cannot_cure_is_told(slow: Rig) -> None:
     context = slow.context("Hi", [slow.sandbox.media("a.mp4"), slow.sandbox.media("b.png")])
-    assert (await refused(PLATFORM.prepare(slow.connection(), context))).kind is Kind.REJECTED
+    assert (await refused(PLATFORM.prepare(slow.connection(), context))).kind is ErrorKind.REJECTED
     assert list(context.handles["containers"]) == ["post/0"]
 
 
 async def test_a_video_is_waited_for_step_by_step(slow: Rig, clock: Clock) -> None:
     context = slow.context("Hi", [slow.sandbox.media("a.mp4")])
     error = await refused(PLATFORM.prepare(slow.connection(), context))
-    assert error.kind is Kind.NOT_READY
+    assert error.kind is ErrorKind.NOT_READY
     assert error.retry_after is not None
     assert timedelta(seconds=1) <= error.retry_after <= timedelta(minutes=1)
-    assert (await refused(PLATFORM.publish(slow.connection(), context))).kind is Kind.NOT_READY
+    assert (await refused(PLATFORM.publish(slow.connection(), context))).kind is ErrorKind.NOT_READY
     assert await PLATFORM.confirm(slow.connection(), context) == Unknown()
     clock.ahead += 60
     assert (await publish(slow, context)).url
@@ -199,12 +199,12 @@ async def test_a_state_that_is_new_to_us_is_waited_out(rig: Rig, monkeypatch: py
     context = rig.context("Hi", [rig.sandbox.media("a.jpg")])
     await PLATFORM.prepare(rig.connection(), context)
     await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"status_code": "REVIEWING"})
-    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.NOT_READY
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.NOT_READY
 
 
 async def test_a_carousel_is_built_once_its_items_are_processed(slow: Rig, clock: Clock) -> None:
     context = slow.context("Hi", [slow.sandbox.media("a.mp4"), slow.sandbox.media("b.jpg")])
-    assert (await refused(PLATFORM.prepare(slow.connection(), context))).kind is Kind.NOT_READY
+    assert (await refused(PLATFORM.prepare(slow.connection(), context))).kind is ErrorKind.NOT_READY
     assert sorted(context.handles["containers"]) == ["post/0", "post/1"]
     clock.ahead += 60
     assert (await publish(slow, context)).url
@@ -225,7 +225,7 @@ async def test_a_container_that_expired_is_built_anew(slow: Rig, clock: Clock) -
     await refused(PLATFORM.prepare(slow.connection(), context))
     clock.ahead += 25 * 3600
     error = await refused(PLATFORM.prepare(slow.connection(), context))
-    assert (error.kind, error.code, context.handles["containers"]) == (Kind.TRANSIENT, "expired", {})
+    assert (error.kind, error.code, context.handles["containers"]) == (ErrorKind.TRANSIENT, "expired", {})
 
 
 async def test_a_container_stuck_in_processing_is_built_anew(slow: Rig) -> None:
@@ -233,13 +233,13 @@ async def test_a_container_stuck_in_processing_is_built_anew(slow: Rig) -> None:
     await refused(PLATFORM.prepare(slow.connection(), context))
     context.handles["containers"]["post"]["madeAt"] = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
     error = await refused(PLATFORM.prepare(slow.connection(), context))
-    assert (error.kind, error.code, context.handles["containers"]) == (Kind.TRANSIENT, "stuck", {})
+    assert (error.kind, error.code, context.handles["containers"]) == (ErrorKind.TRANSIENT, "stuck", {})
 
 
 async def test_a_video_that_fails_in_processing_is_told_to_the_author(rig: Rig) -> None:
     image_as_video = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", [image_as_video])))
-    assert (error.kind, error.code) == (Kind.REJECTED, "2207026")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "2207026")
     assert rig.saved[-1]["containers"] == {}
 
 
@@ -247,7 +247,7 @@ async def test_media_that_cannot_be_fetched_are_tried_a_few_times_and_then_refus
     hidden = rig.sandbox.media("a.jpg").model_copy(update={"url": "http://127.0.0.1:1/a.jpg"})
     context = rig.context("Hi", [hidden])
     errors = [await refused(PLATFORM.prepare(rig.connection(), context)) for _ in range(3)]
-    assert [error.kind for error in errors] == [Kind.TRANSIENT, Kind.TRANSIENT, Kind.REJECTED]
+    assert [error.kind for error in errors] == [ErrorKind.TRANSIENT, ErrorKind.TRANSIENT, ErrorKind.REJECTED]
     assert errors[0].retry_after == timedelta(seconds=5)
     assert "Check that it is public" in errors[2].message
 
@@ -279,7 +279,7 @@ async def test_a_comment_is_refused_with_a_warning_or_added_later(rig: Rig) -> N
     published = await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("instagram", "rate_limited", "edit")
     error = await refused(PLATFORM.complete(rig.connection(), context, published))
-    assert error.kind is Kind.RATE_LIMITED
+    assert error.kind is ErrorKind.RATE_LIMITED
     assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
     assert await comments(rig, published.platform_post_id) == ["first"]
     body = {"error": {"code": 100, "message": "Comments are off"}}

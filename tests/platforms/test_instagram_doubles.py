@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from platforms.base import Absent, Published, Unknown, Unlisted
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.instagram import PLATFORM
 from tests.platforms.rig import Rig
 from tests.platforms.test_instagram import refused
@@ -43,7 +43,7 @@ async def test_what_landed_without_an_answer_is_found(
 ) -> None:
     context = await prepared(rig, names, settings)
     await rig.sandbox.fault("instagram", fault, "publish")
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     found = await PLATFORM.confirm(rig.connection(), context)
     [post] = await rig.posts()
     assert isinstance(found, Published)
@@ -55,7 +55,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     context = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("instagram", "accept_then_delay", "publish", seconds=1)
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     assert len(await rig.posts()) == 1
@@ -67,7 +67,7 @@ async def test_what_never_landed_is_sent_again_from_the_same_container(
 ) -> None:
     context = await prepared(rig, names, settings)
     await rig.sandbox.fault("instagram", "drop", "publish")
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     before = context.handles["containers"]["post"]["id"]
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     await PLATFORM.prepare(rig.connection(), context)
@@ -80,7 +80,7 @@ async def test_a_container_that_was_published_publishes_nothing_more(rig: Rig) -
     context = await prepared(rig, ["a.jpg"], {})
     first = await PLATFORM.publish(rig.connection(), context)
     await PLATFORM.prepare(rig.connection(), context)
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == first.platform_post_id
@@ -91,34 +91,34 @@ async def test_a_repeat_refused_in_unknown_words_is_confirmed(rig: Rig) -> None:
     context = await prepared(rig, ["a.jpg"], {})
     await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=graph_error(100, None))
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
 
 
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (400, (-1, 2207001), Kind.UNCONFIRMED),
-        (400, (2, None), Kind.UNCONFIRMED),
-        (500, (1, None), Kind.UNCONFIRMED),
-        (503, (190, None), Kind.UNCONFIRMED),
-        (400, (24, 2207008), Kind.UNCONFIRMED),
-        (400, (24, 2207006), Kind.UNCONFIRMED),
-        (502, "<html>Bad Gateway</html>", Kind.UNCONFIRMED),
-        (200, {"success": True}, Kind.UNCONFIRMED),
-        (200, "<html>Hello</html>", Kind.UNCONFIRMED),
-        (302, "", Kind.UNCONFIRMED),
-        (400, (9007, 2207027), Kind.NOT_READY),
-        (400, (4, None), Kind.RATE_LIMITED),
-        (400, (9, 2207042), Kind.CAPPED),
-        (400, (4, 2207051), Kind.UNCONFIRMED),
-        (400, (25, 2207050), Kind.AUTH),
-        (400, (190, 463), Kind.AUTH),
-        (400, (100, None), Kind.REJECTED),
-        (403, "<html>Forbidden</html>", Kind.REJECTED),
+        (400, (-1, 2207001), ErrorKind.UNCONFIRMED),
+        (400, (2, None), ErrorKind.UNCONFIRMED),
+        (500, (1, None), ErrorKind.UNCONFIRMED),
+        (503, (190, None), ErrorKind.UNCONFIRMED),
+        (400, (24, 2207008), ErrorKind.UNCONFIRMED),
+        (400, (24, 2207006), ErrorKind.UNCONFIRMED),
+        (502, "<html>Bad Gateway</html>", ErrorKind.UNCONFIRMED),
+        (200, {"success": True}, ErrorKind.UNCONFIRMED),
+        (200, "<html>Hello</html>", ErrorKind.UNCONFIRMED),
+        (302, "", ErrorKind.UNCONFIRMED),
+        (400, (9007, 2207027), ErrorKind.NOT_READY),
+        (400, (4, None), ErrorKind.RATE_LIMITED),
+        (400, (9, 2207042), ErrorKind.CAPPED),
+        (400, (4, 2207051), ErrorKind.UNCONFIRMED),
+        (400, (25, 2207050), ErrorKind.AUTH),
+        (400, (190, 463), ErrorKind.AUTH),
+        (400, (100, None), ErrorKind.REJECTED),
+        (403, "<html>Forbidden</html>", ErrorKind.REJECTED),
     ],
 )
 async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
-    rig: Rig, status: int, body: Any, kind: Kind
+    rig: Rig, status: int, body: Any, kind: ErrorKind
 ) -> None:
     context = await prepared(rig, ["a.jpg"], {})
     body = graph_error(*body) if isinstance(body, tuple) else body
@@ -130,15 +130,16 @@ async def test_a_platform_that_cannot_be_reached_has_done_nothing(rig: Rig) -> N
     context = await prepared(rig, ["a.jpg"], {})
     connection = rig.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, context))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"), [("token_expired", Kind.AUTH), ("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT)]
+    ("fault", "kind"),
+    [("token_expired", ErrorKind.AUTH), ("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)],
 )
 @pytest.mark.parametrize("operation", ["prepare", "confirm"])
 async def test_failures_beside_the_publishing_request_are_told_apart(
-    rig: Rig, fault: str, kind: Kind, operation: str
+    rig: Rig, fault: str, kind: ErrorKind, operation: str
 ) -> None:
     context = await prepared(rig, ["a.jpg"], {})
     await PLATFORM.publish(rig.connection(), context)
@@ -150,7 +151,7 @@ async def test_failures_beside_the_publishing_request_are_told_apart(
     )
     error = await refused(step)
     assert error.kind is kind
-    if kind is Kind.RATE_LIMITED:
+    if kind is ErrorKind.RATE_LIMITED:
         assert error.retry_after is not None
         assert error.retry_after.total_seconds() == 180
 
@@ -212,7 +213,7 @@ async def test_a_container_that_cannot_be_read_is_published_all_the_same(
     await rig.sandbox.switch_on("instagram", "reads_refused", rig.account.account_id)
     context = rig.context("Read by nobody", [rig.sandbox.media("a.jpg")])
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert error.kind is Kind.NOT_READY
+    assert error.kind is ErrorKind.NOT_READY
     made = context.handles["containers"]
     monkeypatch.setattr("platforms.meta.containers.UNREADABLE_FOR", timedelta(0))
     await PLATFORM.prepare(rig.connection(), context)
@@ -227,7 +228,7 @@ async def test_a_container_that_cannot_be_read_is_published_all_the_same(
 async def test_a_post_that_is_refused_although_it_is_public_is_found(rig: Rig) -> None:
     context = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.switch_on("instagram", "publishes_and_refuses", rig.account.account_id)
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
 
 
@@ -235,10 +236,10 @@ async def test_a_block_that_lasts_is_believed_after_a_minute(rig: Rig, monkeypat
     context = await prepared(rig, ["a.jpg"], {})
     blocked = graph_error(4, 2207051)
     await rig.sandbox.fault("instagram", "reject", "publish", status=400, body=blocked, times=2)
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
-    assert (await send(rig, context)).kind is Kind.REJECTED
+    assert (await send(rig, context)).kind is ErrorKind.REJECTED
 
 
 async def test_a_status_that_says_error_without_a_code_is_one(rig: Rig) -> None:
@@ -247,13 +248,13 @@ async def test_a_status_that_says_error_without_a_code_is_one(rig: Rig) -> None:
     await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"id": "17"})
     await rig.sandbox.fault("instagram", "reject", "confirm", status=200, body=body)
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "2207052")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "2207052")
 
 
 async def test_an_app_that_meta_has_blocked_is_the_operators_to_mend(rig: Rig) -> None:
     await rig.sandbox.switch_on("instagram", "app_refused", rig.account.account_id)
     error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", [rig.sandbox.media("a.jpg")])))
-    assert error.kind is Kind.OPERATOR
+    assert error.kind is ErrorKind.OPERATOR
 
 
 @pytest.mark.parametrize("settings", [{"shareToFeed": False}, {"trialParams": {"graduationStrategy": "MANUAL"}}])
@@ -263,7 +264,7 @@ async def test_a_reel_that_is_public_and_never_listed_is_published_without_an_ad
     context = await prepared(rig, ["a.mp4"], settings)
     await rig.sandbox.switch_on("instagram", "reels_unlisted", rig.account.account_id)
     await rig.sandbox.fault("instagram", "accept_then_drop", "publish")
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     context.started_at = datetime.now(UTC) - timedelta(minutes=9)
     assert await PLATFORM.confirm(rig.connection(), context) == Unknown(), "lists may lag behind"
     context.started_at -= timedelta(minutes=2)
@@ -276,7 +277,7 @@ async def test_a_video_that_cannot_be_processed_is_the_posts_fault(rig: Rig) -> 
     await rig.sandbox.switch_on("instagram", "videos_unprocessable", rig.account.account_id)
     for _ in ("status_code says ERROR", "status_code is empty"):
         error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", [rig.sandbox.media("a.mp4")])))
-        assert (error.kind, error.code) == (Kind.REJECTED, "2207085")
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "2207085")
         await rig.sandbox.switch_on("instagram", "state_unnamed", rig.account.account_id)
 
 
@@ -285,5 +286,5 @@ async def test_a_limit_of_instagrams_own_is_waited_out(rig: Rig) -> None:
     context = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("instagram", "rate_limited", "publish", seconds=420)
     error = await send(rig, context)
-    assert (error.kind, error.status, error.code) == (Kind.RATE_LIMITED, 400, "80002")
+    assert (error.kind, error.status, error.code) == (ErrorKind.RATE_LIMITED, 400, "80002")
     assert error.retry_after == timedelta(minutes=7)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.instagram import PLATFORM
-from platforms.instagram.rules import Form, form_of
+from platforms.instagram.rules import InstagramPostType, post_type_of
 from platforms.instagram.settings import InstagramCredentials, InstagramSettings
 
 IMAGE = Media(type=MediaType.IMAGE, url="https://cdn.example.com/1.jpg")
@@ -145,16 +145,16 @@ def test_settings_of_a_wrong_shape_are_refused(settings: dict[str, object]) -> N
 
 
 @pytest.mark.parametrize(
-    ("post", "form"),
+    ("post", "post_type"),
     [
-        (draft("", IMAGE), Form.IMAGE),
-        (draft("", VIDEO), Form.REEL),
-        (draft("", VIDEO, IMAGE), Form.CAROUSEL),
-        (draft("", VIDEO, contentType="story"), Form.STORY),
+        (draft("", IMAGE), InstagramPostType.IMAGE),
+        (draft("", VIDEO), InstagramPostType.REEL),
+        (draft("", VIDEO, IMAGE), InstagramPostType.CAROUSEL),
+        (draft("", VIDEO, contentType="story"), InstagramPostType.STORY),
     ],
 )
-def test_media_and_content_type_decide_the_form(post: Draft[InstagramSettings], form: Form) -> None:
-    assert form_of(post) is form
+def test_media_and_content_type_decide_the_form(post: Draft[InstagramSettings], post_type: InstagramPostType) -> None:
+    assert post_type_of(post) is post_type
 
 
 def test_a_user_name_may_be_written_with_its_at_sign() -> None:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.codes import known_codes
-from platforms.errors import DUPLICATE, Kind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.linkedin import PLATFORM, lookup, media, platform
 from platforms.linkedin.errors import FORBIDDEN_MEDIUM, NO_MEMBERS, NO_PAGES
 from platforms.linkedin.platform import FORBIDDEN_TRIES
@@ -68,12 +68,12 @@ async def test_a_page_is_an_account_of_its_own_where_the_member_runs_it(li: Rig,
     identity = await PLATFORM.whoami(li.connection())
     assert (identity.user_id, identity.username) == (li.account.user_id, f"{li.account.username}'s page")
     stranger = await connect("linkedin", credentials={"organizationUrn": PAGE})
-    assert (await refused(PLATFORM.whoami(stranger.connection()))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.whoami(stranger.connection()))).kind is ErrorKind.AUTH
 
 
 async def test_an_answer_without_an_identity_is_asked_again(li: Rig) -> None:
     await li.sandbox.fault("linkedin", "reject", "auth", status=200, body="<html>Hello</html>")
-    assert (await refused(PLATFORM.whoami(li.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.whoami(li.connection()))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ class TestFirstComment:
         await PLATFORM.publish(li.connection(), context)
         [post] = await li.posts()
         done = lookup.published(post["platformPostId"])
-        assert (await refused(PLATFORM.complete(li.connection(), context, done))).kind is Kind.RATE_LIMITED
+        assert (await refused(PLATFORM.complete(li.connection(), context, done))).kind is ErrorKind.RATE_LIMITED
         await li.sandbox.fault("linkedin", "reject", "edit", status=403, body={"status": 403, "code": "ACCESS_DENIED"})
         warned = await PLATFORM.complete(li.connection(), context, done)
         assert warned.warning is not None
@@ -229,7 +229,7 @@ class TestLostAnswers:
         await li.sandbox.fault("linkedin", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
             patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-            assert (await refused(PLATFORM.publish(li.connection(), context))).kind is Kind.UNCONFIRMED
+            assert (await refused(PLATFORM.publish(li.connection(), context))).kind is ErrorKind.UNCONFIRMED
         # As after a crash: nothing is known but what was saved.
         context.handles = li.saved[-1]
         found = await PLATFORM.confirm(li.connection(), context)
@@ -246,7 +246,7 @@ class TestLostAnswers:
         settings = page if as_page else {}
         context = li.context("Lost on the way", settings=settings)
         await li.sandbox.fault("linkedin", "drop", "publish")
-        assert (await refused(PLATFORM.publish(li.connection(), context))).kind is Kind.UNCONFIRMED
+        assert (await refused(PLATFORM.publish(li.connection(), context))).kind is ErrorKind.UNCONFIRMED
         assert await PLATFORM.confirm(li.connection(), context) == Absent()
         result = await PLATFORM.publish(li.connection(), context)
         assert [post["platformPostId"] for post in await li.posts()] == [result.platform_post_id]
@@ -257,12 +257,12 @@ class TestLostAnswers:
 
     async def test_a_conflict_is_looked_into(self, li: Rig) -> None:
         await li.sandbox.fault("linkedin", "reject", "publish", status=409, body={"status": 409, "code": "CONFLICT"})
-        assert (await refused(PLATFORM.publish(li.connection(), li.context("Hi")))).kind is Kind.UNCONFIRMED
+        assert (await refused(PLATFORM.publish(li.connection(), li.context("Hi")))).kind is ErrorKind.UNCONFIRMED
 
     async def test_a_post_that_repeats_an_older_one_is_refused(self, li: Rig) -> None:
         first = await publish(li, li.context("The same"))
         error = await refused(publish(li, li.context("The same")))
-        assert (error.kind, error.code) == (Kind.REJECTED, DUPLICATE)
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, DUPLICATE)
         assert first.platform_post_id in error.message
         assert platform.SENT_AT not in li.saved[-1]
 
@@ -271,7 +271,7 @@ class TestLostAnswers:
         ago(context, 9)
         before = await li.operations()
         assert await PLATFORM.confirm(li.connection(), context) == Unknown(final=True)
-        assert (await refused(PLATFORM.publish(li.connection(), context))).kind is Kind.UNCONFIRMED
+        assert (await refused(PLATFORM.publish(li.connection(), context))).kind is ErrorKind.UNCONFIRMED
         assert await li.operations() == before
 
     async def test_a_page_can_be_read_at_any_time(self, li: Rig, page: dict[str, Any]) -> None:
@@ -331,7 +331,7 @@ class TestWhatLinkedInReallyAnswers:
         context = li.context("A ghost", settings=page)
         await publish(li, context)
         error = await refused(PLATFORM.publish(li.connection(), context))
-        assert (error.kind, error.code) == (Kind.UNCONFIRMED, "repeats_a_ghost")
+        assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "repeats_a_ghost")
 
     @pytest.mark.parametrize(
         "text",
@@ -348,7 +348,7 @@ class TestWhatLinkedInReallyAnswers:
     async def test_a_members_cap_of_the_day_says_how_to_lift_it(self, li: Rig) -> None:
         await li.sandbox.switch_on("linkedin", "unverified_member", li.account.account_id)
         error = await refused(publish(li, li.context("One too many")))
-        assert (error.kind, error.status) == (Kind.CAPPED, 429)
+        assert (error.kind, error.status) == (ErrorKind.CAPPED, 429)
         assert "Verify" in error.message
 
     async def test_media_that_are_forbidden_for_a_moment_refuse_no_account(self, li: Rig) -> None:
@@ -356,7 +356,7 @@ class TestWhatLinkedInReallyAnswers:
         await PLATFORM.prepare(li.connection(), context)
         await li.sandbox.switch_on("linkedin", "media_forbidden", li.account.account_id)
         error = await refused(PLATFORM.publish(li.connection(), context))
-        assert (error.kind, error.code, error.retry_after) == (Kind.NOT_READY, FORBIDDEN_MEDIUM, None)
+        assert (error.kind, error.code, error.retry_after) == (ErrorKind.NOT_READY, FORBIDDEN_MEDIUM, None)
         await li.sandbox.clear_conditions("linkedin")
         assert (await PLATFORM.publish(li.connection(), context)).platform_post_id
 
@@ -365,7 +365,7 @@ class TestWhatLinkedInReallyAnswers:
         await PLATFORM.prepare(li.connection(), context)
         await li.sandbox.switch_on("linkedin", "media_forbidden", li.account.account_id)
         kinds = [(await refused(PLATFORM.publish(li.connection(), context))).kind for _ in range(FORBIDDEN_TRIES)]
-        assert kinds == [Kind.NOT_READY] * (FORBIDDEN_TRIES - 1) + [Kind.REJECTED]
+        assert kinds == [ErrorKind.NOT_READY] * (FORBIDDEN_TRIES - 1) + [ErrorKind.REJECTED]
         assert li.saved[-1]["media"] == {}
 
     async def test_media_that_are_said_to_have_failed_while_they_are_processed_are_kept(self, li: Rig) -> None:
@@ -374,7 +374,7 @@ class TestWhatLinkedInReallyAnswers:
         uploaded = context.handles["media"]["0"]["urn"]
         await li.sandbox.switch_on("linkedin", "still_processing", li.account.account_id)
         error = await refused(PLATFORM.publish(li.connection(), context))
-        assert (error.kind, error.status) == (Kind.NOT_READY, 400)
+        assert (error.kind, error.status) == (ErrorKind.NOT_READY, 400)
         await li.sandbox.clear_conditions("linkedin")
         assert context.handles["media"]["0"]["urn"] == uploaded
         assert (await PLATFORM.publish(li.connection(), context)).platform_post_id
@@ -384,7 +384,7 @@ class TestWhatLinkedInReallyAnswers:
         await li.sandbox.switch_on("linkedin", "no_page_product", li.account.account_id)
         by_page, by_member = li.context("By a page", settings=page), li.context("By a member")
         error = await refused(publish(li, by_page))
-        assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, NO_PAGES)
+        assert (error.kind, error.status, error.code) == (ErrorKind.OPERATOR, 403, NO_PAGES)
         applies = [PLATFORM.refusal_applies(NO_PAGES, li.stored, each.draft) for each in (by_page, by_member)]
         assert applies == [True, False]
         as_page = li.stored.model_copy(update={"organization_urn": PAGE})
@@ -400,7 +400,7 @@ class TestWhatLinkedInReallyAnswers:
         video = li.context("A video", [li.sandbox.media("a.mp4")], settings=settings)
         error = await refused(publish(li, video))
         who = "pages" if as_page else "members"
-        assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, f"no_product_videos_for_{who}")
+        assert (error.kind, error.status, error.code) == (ErrorKind.OPERATOR, 403, f"no_product_videos_for_{who}")
         image = li.context("An image", [li.sandbox.media("a.jpg")], settings=settings)
         of_others = li.context("A video", video.draft.media, settings={} if as_page else page)
         applies = [PLATFORM.refusal_applies(error.code, li.stored, each.draft) for each in (video, image, of_others)]
@@ -411,7 +411,7 @@ class TestWhatLinkedInReallyAnswers:
     async def test_an_app_without_the_product_is_the_operators_to_mend(self, li: Rig) -> None:
         await li.sandbox.switch_on("linkedin", "app_refused", li.account.account_id)
         error = await refused(publish(li, li.context("Not granted")))
-        assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, NO_MEMBERS)
+        assert (error.kind, error.status, error.code) == (ErrorKind.OPERATOR, 403, NO_MEMBERS)
         assert not PLATFORM.refusal_applies(
             NO_MEMBERS, li.stored, li.context("", settings={"organizationUrn": PAGE}).draft
         )
@@ -450,13 +450,13 @@ class TestOrganisation:
             assert (await publish(member, context)).url
             return
         error = await refused(publish(member, context))
-        assert (error.kind, error.status) == (Kind.REJECTED, 403)
+        assert (error.kind, error.status) == (ErrorKind.REJECTED, 403)
         assert settings["organizationUrn"] in error.message
         assert await member.posts() == []
 
     async def test_the_accounts_own_page_that_is_lost_is_the_accounts(self, member: Rig) -> None:
         member.stored = member.stored.model_copy(update={"organization_urn": "urn:li:organization:203"})
-        assert (await refused(publish(member, member.context("Role lost")))).kind is Kind.AUTH
+        assert (await refused(publish(member, member.context("Role lost")))).kind is ErrorKind.AUTH
 
 
 class TestTokens:
@@ -481,7 +481,7 @@ class TestTokens:
             await sandbox.control("DELETE", f"tokens?{where}")
         await sandbox.fault("linkedin", "token_expired", "publish")
         error = await refused(publish(li, li.context("Who am I")))
-        assert (error.kind, error.code) == (Kind.AUTH, "invalid_grant" if credentials else "EXPIRED_ACCESS_TOKEN")
+        assert (error.kind, error.code) == (ErrorKind.AUTH, "invalid_grant" if credentials else "EXPIRED_ACCESS_TOKEN")
         assert "li-revoked" not in f"{error!r}{error.__cause__!r}{li.connection()!r}"
 
     async def test_a_renewal_without_a_token_sends_nothing(self, connect: Connect, sandbox: Sandbox) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.errors import DUPLICATE, LONGEST_TEXT, Kind
+from platforms.errors import DUPLICATE, LONGEST_TEXT, ErrorKind
 from platforms.linkedin import PLATFORM
 from platforms.linkedin.errors import duplicate_of
 
@@ -26,32 +26,32 @@ def worded(status: int, code: str | None = None, message: str = "Because.") -> h
 @pytest.mark.parametrize(
     ("response", "kind", "code"),
     [
-        (worded(500, "INTERNAL_SERVER_ERROR"), Kind.TRANSIENT, "INTERNAL_SERVER_ERROR"),
-        (worded(503, "UNDER_MAINTENANCE"), Kind.TRANSIENT, "UNDER_MAINTENANCE"),
-        (answer(504, "<html>"), Kind.TRANSIENT, "http_504"),
-        (worded(409, "CONFLICT"), Kind.TRANSIENT, "CONFLICT"),
-        (worded(400, message="Unable to obtain activity"), Kind.TRANSIENT, "http_400"),
-        (worded(429, "TOO_MANY_REQUESTS"), Kind.RATE_LIMITED, "TOO_MANY_REQUESTS"),
-        (worded(400, "MEDIA_ASSET_WAITING_UPLOAD"), Kind.NOT_READY, "MEDIA_ASSET_WAITING_UPLOAD"),
-        (worded(400, "EXPIRED_UPLOAD_URL"), Kind.TRANSIENT, "EXPIRED_UPLOAD_URL"),
-        (worded(400, "MEDIA_ASSET_PROCESSING_FAILED"), Kind.REJECTED, "MEDIA_ASSET_PROCESSING_FAILED"),
-        (worded(400, "FIELD_LENGTH_TOO_LONG"), Kind.REJECTED, "FIELD_LENGTH_TOO_LONG"),
-        (worded(400, "INVALID_VALUE_FOR_FIELD"), Kind.REJECTED, "INVALID_VALUE_FOR_FIELD"),
-        (worded(400, "MISSING_FIELD"), Kind.REJECTED, "MISSING_FIELD"),
-        (worded(400, "INVALID_URN_TYPE"), Kind.REJECTED, "INVALID_URN_TYPE"),
-        (answer(413, "<html>"), Kind.REJECTED, "http_413"),
-        (answer(415, ""), Kind.REJECTED, "http_415"),
-        (worded(426, "NONEXISTENT_VERSION"), Kind.OPERATOR, "NONEXISTENT_VERSION"),
-        (worded(400, "VERSION_MISSING"), Kind.OPERATOR, "VERSION_MISSING"),
-        (worded(401, "EXPIRED_ACCESS_TOKEN"), Kind.AUTH, "EXPIRED_ACCESS_TOKEN"),
-        (answer(401, ""), Kind.AUTH, "http_401"),
-        (worded(403, "ACCESS_DENIED"), Kind.AUTH, "ACCESS_DENIED"),
-        (worded(422, "UNPROCESSABLE_ENTITY", f"Content is a duplicate of {URN}"), Kind.REJECTED, DUPLICATE),
-        (worded(422, "UNPROCESSABLE_ENTITY"), Kind.REJECTED, "UNPROCESSABLE_ENTITY"),
-        (answer(400, [1]), Kind.REJECTED, "http_400"),
+        (worded(500, "INTERNAL_SERVER_ERROR"), ErrorKind.TRANSIENT, "INTERNAL_SERVER_ERROR"),
+        (worded(503, "UNDER_MAINTENANCE"), ErrorKind.TRANSIENT, "UNDER_MAINTENANCE"),
+        (answer(504, "<html>"), ErrorKind.TRANSIENT, "http_504"),
+        (worded(409, "CONFLICT"), ErrorKind.TRANSIENT, "CONFLICT"),
+        (worded(400, message="Unable to obtain activity"), ErrorKind.TRANSIENT, "http_400"),
+        (worded(429, "TOO_MANY_REQUESTS"), ErrorKind.RATE_LIMITED, "TOO_MANY_REQUESTS"),
+        (worded(400, "MEDIA_ASSET_WAITING_UPLOAD"), ErrorKind.NOT_READY, "MEDIA_ASSET_WAITING_UPLOAD"),
+        (worded(400, "EXPIRED_UPLOAD_URL"), ErrorKind.TRANSIENT, "EXPIRED_UPLOAD_URL"),
+        (worded(400, "MEDIA_ASSET_PROCESSING_FAILED"), ErrorKind.REJECTED, "MEDIA_ASSET_PROCESSING_FAILED"),
+        (worded(400, "FIELD_LENGTH_TOO_LONG"), ErrorKind.REJECTED, "FIELD_LENGTH_TOO_LONG"),
+        (worded(400, "INVALID_VALUE_FOR_FIELD"), ErrorKind.REJECTED, "INVALID_VALUE_FOR_FIELD"),
+        (worded(400, "MISSING_FIELD"), ErrorKind.REJECTED, "MISSING_FIELD"),
+        (worded(400, "INVALID_URN_TYPE"), ErrorKind.REJECTED, "INVALID_URN_TYPE"),
+        (answer(413, "<html>"), ErrorKind.REJECTED, "http_413"),
+        (answer(415, ""), ErrorKind.REJECTED, "http_415"),
+        (worded(426, "NONEXISTENT_VERSION"), ErrorKind.OPERATOR, "NONEXISTENT_VERSION"),
+        (worded(400, "VERSION_MISSING"), ErrorKind.OPERATOR, "VERSION_MISSING"),
+        (worded(401, "EXPIRED_ACCESS_TOKEN"), ErrorKind.AUTH, "EXPIRED_ACCESS_TOKEN"),
+        (answer(401, ""), ErrorKind.AUTH, "http_401"),
+        (worded(403, "ACCESS_DENIED"), ErrorKind.AUTH, "ACCESS_DENIED"),
+        (worded(422, "UNPROCESSABLE_ENTITY", f"Content is a duplicate of {URN}"), ErrorKind.REJECTED, DUPLICATE),
+        (worded(422, "UNPROCESSABLE_ENTITY"), ErrorKind.REJECTED, "UNPROCESSABLE_ENTITY"),
+        (answer(400, [1]), ErrorKind.REJECTED, "http_400"),
     ],
 )
-def test_what_a_refusal_means(response: httpx.Response, kind: Kind, code: str) -> None:
+def test_what_a_refusal_means(response: httpx.Response, kind: ErrorKind, code: str) -> None:
     error = PLATFORM.error_of(response)
     assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
     assert error.message.endswith((".", "version.", "one."))
@@ -71,7 +71,7 @@ def test_own_words_are_kept_short_and_the_request_id_is_told() -> None:
 def test_how_long_to_wait() -> None:
     assert PLATFORM.error_of(worded(429, message="Slow down")).retry_after is None
     day = PLATFORM.error_of(worded(429, message="Resource level throttle limit for calls to this resource is reached."))
-    assert day.kind is Kind.CAPPED
+    assert day.kind is ErrorKind.CAPPED
     assert day.retry_after is not None
     resumes = datetime.now(UTC) + day.retry_after
     assert (resumes - timedelta(minutes=1)).strftime("%H:%M") in {"00:00", "23:59"}
@@ -84,23 +84,23 @@ def test_how_long_to_wait() -> None:
         (
             400,
             {"message": "x", "errorDetails": {"inputErrors": [{"code": "MEDIA_ASSET_WAITING_UPLOAD"}]}},
-            Kind.NOT_READY,
+            ErrorKind.NOT_READY,
             "MEDIA_ASSET_WAITING_UPLOAD",
         ),
-        (400, {"message": "The asset is still being processed"}, Kind.NOT_READY, "MEDIA_ASSET_WAITING_UPLOAD"),
+        (400, {"message": "The asset is still being processed"}, ErrorKind.NOT_READY, "MEDIA_ASSET_WAITING_UPLOAD"),
         (
             422,
             {
                 "message": f"Content is a duplicate of {URN}",
                 "errorDetails": {"inputErrors": [{"code": "DUPLICATE_POST"}]},
             },
-            Kind.REJECTED,
+            ErrorKind.REJECTED,
             DUPLICATE,
         ),
-        (400, {"message": "x", "errorDetails": {"inputErrors": ["?"]}}, Kind.REJECTED, "http_400"),
-        (400, {"message": "x", "errorDetails": []}, Kind.REJECTED, "http_400"),
+        (400, {"message": "x", "errorDetails": {"inputErrors": ["?"]}}, ErrorKind.REJECTED, "http_400"),
+        (400, {"message": "x", "errorDetails": []}, ErrorKind.REJECTED, "http_400"),
     ],
 )
-def test_the_code_may_stand_below_the_inputs(status: int, body: dict[str, object], kind: Kind, code: str) -> None:
+def test_the_code_may_stand_below_the_inputs(status: int, body: dict[str, object], kind: ErrorKind, code: str) -> None:
     error = PLATFORM.error_of(answer(status, body))
     assert (error.kind, error.code) == (kind, code)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from domain.post import Media, MediaType
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.linkedin import PLATFORM, media
 from sandbox.server import running_sandbox
@@ -71,7 +71,7 @@ async def test_a_broken_upload_goes_on_from_the_part_that_is_missing(li: Rig, sa
             raise httpx.WriteError("the line broke", request=request)
 
     async with httpx.AsyncClient(event_hooks={"request": [break_at_the_second]}) as client:
-        assert (await refused(PLATFORM.prepare(li.connection(client), context))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.prepare(li.connection(client), context))).kind is ErrorKind.TRANSIENT
     saved = li.saved[-1]["media"]["0"]
     assert (saved["stage"], len(saved["etags"]), len(saved["parts"])) == ("sending", 1, 3)
     before = len(await puts(sandbox))
@@ -108,7 +108,7 @@ async def test_an_upload_that_linkedin_lets_expire_is_forgotten(li: Rig, sandbox
 
     async with httpx.AsyncClient(event_hooks={"request": [expire]}) as client:
         error = await refused(PLATFORM.prepare(li.connection(client), context))
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "EXPIRED_UPLOAD_URL")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "EXPIRED_UPLOAD_URL")
     assert li.saved[-1] == {"media": {}}
 
 
@@ -137,7 +137,7 @@ async def test_members_images_get_their_time(li: Rig, sandbox: Sandbox, monkeypa
     monkeypatch.setattr(media, "GRACE", timedelta(seconds=60))
     context = li.context("", [sandbox.media("a.jpg")])
     error = await refused(PLATFORM.prepare(li.connection(), context))
-    assert error.kind is Kind.NOT_READY
+    assert error.kind is ErrorKind.NOT_READY
     assert error.retry_after is not None
     assert timedelta(seconds=30) < error.retry_after <= timedelta(seconds=60)
     context.handles["media"]["0"]["uploadedAt"] -= 61
@@ -153,7 +153,7 @@ async def test_processing_is_waited_for(name: str, settings: dict[str, Any]) -> 
         li = await open_account(sandbox, "linkedin")
         context = li.context("Slow", [sandbox.media(name)], settings=settings)
         error = await refused(PLATFORM.prepare(li.connection(), context))
-        assert (error.kind, error.code) == (Kind.NOT_READY, "processing")
+        assert (error.kind, error.code) == (ErrorKind.NOT_READY, "processing")
         assert error.retry_after is not None
         now[0] += 10
         await PLATFORM.prepare(li.connection(), replace(context, handles=li.saved[-1]))
@@ -174,7 +174,7 @@ async def test_what_may_not_be_looked_at_gets_its_time(
 
     async with httpx.AsyncClient(event_hooks={"request": [forbid]}) as client:
         context = li.context("", [sandbox.media(name)], settings=settings)
-        assert (await refused(PLATFORM.prepare(li.connection(client), context))).kind is Kind.NOT_READY
+        assert (await refused(PLATFORM.prepare(li.connection(client), context))).kind is ErrorKind.NOT_READY
         context.handles["media"]["0"]["uploadedAt"] -= 61
         await PLATFORM.prepare(li.connection(client), context)
     assert li.saved[-1]["media"]["0"]["stage"] == "ready"
@@ -185,7 +185,7 @@ async def test_a_state_that_cannot_be_read_is_read_again(li: Rig, sandbox: Sandb
     await PLATFORM.prepare(li.connection(), context)
     context.handles["media"]["0"]["stage"] = "processing"
     await sandbox.fault("linkedin", "reject", "prepare", status=503)
-    assert (await refused(PLATFORM.prepare(li.connection(), context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.prepare(li.connection(), context))).kind is ErrorKind.TRANSIENT
 
 
 async def test_media_not_ready_at_linkedin_hold_the_post_back(li: Rig, sandbox: Sandbox) -> None:
@@ -194,7 +194,7 @@ async def test_media_not_ready_at_linkedin_hold_the_post_back(li: Rig, sandbox: 
     body = {"status": 400, "code": "MEDIA_ASSET_WAITING_UPLOAD", "message": "Not yet"}
     await sandbox.fault("linkedin", "reject", "publish", status=400, body=body)
     error = await refused(PLATFORM.publish(li.connection(), context))
-    assert (error.kind, error.retry_after) == (Kind.NOT_READY, timedelta(seconds=5))
+    assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, timedelta(seconds=5))
     await PLATFORM.publish(li.connection(), context)
     assert len(await li.posts()) == 1
 
@@ -208,7 +208,7 @@ async def test_what_linkedin_cannot_process_is_refused_and_forgotten(
     item = Media(type=kind, url="https://cdn.example.com/a")
     context = replace(li.context("", [item], settings=settings), media=Given(b"nothing of the kind" * 5000))
     error = await refused(PLATFORM.prepare(li.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "MEDIA_ASSET_PROCESSING_FAILED")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "MEDIA_ASSET_PROCESSING_FAILED")
     assert li.saved[-1] == {"media": {}}
 
 
@@ -217,14 +217,14 @@ async def test_a_members_image_that_cannot_be_processed_is_found_out_by_the_post
     context = replace(li.context("", [item]), media=Given(b"no image"))
     await PLATFORM.prepare(li.connection(), context)
     error = await refused(PLATFORM.publish(li.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "MEDIA_ASSET_PROCESSING_FAILED")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "MEDIA_ASSET_PROCESSING_FAILED")
     assert li.saved[-1] == {"media": {}}
 
 
 async def test_an_upload_that_cannot_be_begun_is_begun_again(li: Rig, sandbox: Sandbox) -> None:
     await sandbox.fault("linkedin", "reject", "prepare", status=200, body={})
     error = await refused(PLATFORM.prepare(li.connection(), li.context("", [sandbox.media("a.jpg")])))
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "unreadable_answer")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "unreadable_answer")
 
 
 @pytest.mark.parametrize("condition", [None, "parts_need_token"])

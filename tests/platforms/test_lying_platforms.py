@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.tiktok import status as tiktok_status
 from tests.platforms.rig import Rig
 
@@ -91,7 +91,7 @@ async def test_the_token_goes_to_no_foreign_address(connect: Connect, name: str,
         assert token.encode() not in request.content
     if name in WITH_TOKEN:
         assert error is not None
-        assert (error.kind, error.code) == (Kind.REJECTED, "address_refused")
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "address_refused")
         assert not liar.caught
     else:
         # It was asked for, without a token; whether it may be connected to is for the guarded transport to say.
@@ -103,7 +103,7 @@ async def test_the_token_goes_to_no_foreign_address(connect: Connect, name: str,
 async def test_what_is_not_https_is_not_called(connect: Connect, name: str, named: str) -> None:
     _, liar, error = await upload(connect, name, named)
     assert error is not None
-    assert (error.kind, error.code) == (Kind.REJECTED, "address_refused")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "address_refused")
     assert not liar.caught
 
 

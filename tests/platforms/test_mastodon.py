@@ -14,7 +14,7 @@ import pytest
 
 from domain.post import Media
 from platforms.base import Published
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.mastodon import PLATFORM, limits, media
 from platforms.mastodon.settings import MastodonCredentials
@@ -79,7 +79,7 @@ async def test_a_token_that_the_server_does_not_know_is_the_owners_to_renew(rig:
     # 422 is snac's answer.
     transport = httpx.MockTransport(lambda _: httpx.Response(status_code))
     error = await refused(PLATFORM.whoami(rig.connection(httpx.AsyncClient(transport=transport))))
-    assert (error.kind, error.code) == (Kind.AUTH, f"http_{status_code}")
+    assert (error.kind, error.code) == (ErrorKind.AUTH, f"http_{status_code}")
 
 
 async def test_an_account_of_its_own_server_is_named_with_it(rig: Rig) -> None:
@@ -211,10 +211,10 @@ async def test_a_video_is_waited_for_step_by_step(slow: tuple[Rig, list[float]])
     rig, ahead = slow
     context = rig.context("Hi", [rig.sandbox.media("a.mp4")])
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.retry_after) == (Kind.NOT_READY, media.NEXT_LOOK)
+    assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, media.NEXT_LOOK)
     assert [exchange.status for exchange in rig.exchanges] == [200, 202, 206]
     early = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (early.kind, early.code) == (Kind.NOT_READY, "media_not_ready")
+    assert (early.kind, early.code) == (ErrorKind.NOT_READY, "media_not_ready")
     ahead[0] += 60
     resumed = rig.context("Hi", context.draft.media, handles=rig.saved[-1])
     await publish(rig, resumed)
@@ -230,7 +230,7 @@ async def test_an_upload_that_the_server_could_not_process_is_refused_and_forgot
     await refused(PLATFORM.prepare(rig.connection(), context))
     body = {"error": "Error processing thumbnail for uploaded media"}
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=422, body=body)
-    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.REJECTED
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.REJECTED
     assert rig.saved[-1]["media"] == {}
 
 
@@ -240,7 +240,7 @@ async def test_an_upload_that_is_gone_is_made_anew(slow: tuple[Rig, list[float]]
     context = rig.context("Hi", [rig.sandbox.media("a.mp4")])
     await refused(PLATFORM.prepare(rig.connection(), context))
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=404, body=body)
-    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.TRANSIENT
     await refused(PLATFORM.prepare(rig.connection(), context))
     ahead[0] += 60
     await publish(rig, context)
@@ -252,7 +252,7 @@ async def test_media_that_the_server_dropped_before_the_post_are_uploaded_anew(r
     await PLATFORM.prepare(rig.connection(), context)
     context.handles["media"]["0"]["id"] = "1"
     error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "media_gone")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "media_gone")
     await publish(rig, context)
     assert len(rig.source.opened) == 2
     assert len(await rig.posts()) == 1
@@ -304,7 +304,7 @@ async def test_what_the_server_would_refuse_is_not_sent(
 ) -> None:
     context = replace(rig.context("Hi", [rig.sandbox.media(name)]), media=Given(rig, content_type, size))
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, code)
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
     assert [exchange.method for exchange in rig.exchanges] == ["GET"]
 
 
@@ -341,7 +341,7 @@ async def test_limits_are_read_from_servers_of_every_kind(rig: Rig) -> None:
     assert await limits.limits_of(rig.connection()) == limits.DEFAULTS
     limits._known.clear()
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=502)
-    assert (await refused(limits.limits_of(rig.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(limits.limits_of(rig.connection()))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize("value", [10**10, 10**400, -1, 0, True, "500", None, [], 1.5])

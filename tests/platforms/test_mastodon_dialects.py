@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from platforms.base import Absent, PublishContext, Published, Unknown
-from platforms.errors import Kind
+from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM, limits
 from sandbox.platforms.mastodon.dialects import DIALECTS
 from tests.platforms.rig import Rig, losing_answers
@@ -40,7 +40,7 @@ async def left_out(rig: Rig, kind: str) -> dict[str, Any]:
 
 async def lost(rig: Rig, context: PublishContext[Any], *, before: bool = False) -> None:
     async with losing_answers("POST", STATUSES, before=before) as client:
-        assert (await refused(PLATFORM.publish(rig.connection(client), context))).kind is Kind.UNCONFIRMED
+        assert (await refused(PLATFORM.publish(rig.connection(client), context))).kind is ErrorKind.UNCONFIRMED
 
 
 async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
@@ -122,7 +122,7 @@ async def test_repeat_that_is_answered_500_is_found(connect: Connect) -> None:
     context = await attempt(rig, "Answered by nobody")
     await lost(rig, context)
     again = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (again.kind, again.status) == (Kind.UNCONFIRMED, 500)
+    assert (again.kind, again.status) == (ErrorKind.UNCONFIRMED, 500)
     assert isinstance(await confirm(rig, context), Published)
     assert len(await rig.posts()) == 1
 
@@ -131,7 +131,7 @@ async def test_repeat_that_is_answered_500_is_found(connect: Connect) -> None:
 async def test_refused_request_does_not_use_up_the_post(connect: Connect, dialect: str) -> None:
     rig = await account_of(connect, dialect)
     context = await attempt(rig, "Too long" + "!" * 500)
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.REJECTED
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.REJECTED
     shorter = replace(context, draft=replace(context.draft, text="Short enough"))
     assert isinstance(await PLATFORM.publish(rig.connection(), shorter), Published)
 
@@ -139,14 +139,14 @@ async def test_refused_request_does_not_use_up_the_post(connect: Connect, dialec
 async def test_refusal_of_a_post_does_not_refuse_the_account(connect: Connect) -> None:
     rig = await account_of(connect, "pixelfed")
     error = await refused(PLATFORM.publish(rig.connection(), await attempt(rig, " ")))
-    assert (error.kind, error.status) == (Kind.REJECTED, 403)
+    assert (error.kind, error.status) == (ErrorKind.REJECTED, 403)
     assert "Empty statuses are not allowed" in error.message
 
 
 async def test_text_whose_links_count_in_full_is_refused_for_good(connect: Connect) -> None:
     rig = await account_of(connect, "gotosocial")
     error = await refused(PLATFORM.publish(rig.connection(), await attempt(rig, f"https://a.example/{'x' * 600}")))
-    assert (error.kind, error.status) == (Kind.REJECTED, 400)
+    assert (error.kind, error.status) == (ErrorKind.REJECTED, 400)
 
 
 @pytest.mark.parametrize(("dialect", "language"), [("akkoma", "pt"), ("pleroma", "pt"), ("gotosocial", "pt-BR")])
@@ -184,11 +184,11 @@ async def test_unfinished_media_are_waited_for_whatever_the_language(
     context = await attempt(rig, "Look", ["a.jpg"])
     words = {"error": "Dateien, die noch nicht verarbeitet wurden, können nicht angehängt werden."}
     await rig.sandbox.fault("mastodon", "reject", "publish", status=422, body=words)
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.REJECTED
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.REJECTED
     await rig.sandbox.fault("mastodon", "reject", "publish", status=422, body=words)
     await rig.sandbox.fault("mastodon", "reject", "prepare", status=206, body={"id": "1", "url": None})
     error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.NOT_READY, "media_not_ready")
+    assert (error.kind, error.code) == (ErrorKind.NOT_READY, "media_not_ready")
     await PLATFORM.prepare(rig.connection(), context)
     assert isinstance(await PLATFORM.publish(rig.connection(), context), Published)
 

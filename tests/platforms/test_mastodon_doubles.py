@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from platforms.base import Absent, PublishContext, Published, Unknown
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.mastodon import PLATFORM, listing, lookup
 from tests.platforms.rig import Rig
 from tests.platforms.test_mastodon import Connect, publish, refused, status
@@ -67,7 +67,7 @@ async def test_what_landed_without_an_answer_is_found(
 ) -> None:
     context = await prepared(rig, text, names, settings)
     await rig.sandbox.fault("mastodon", fault, "publish")
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     found = await confirm(rig, context)
     [post] = await rig.posts()
     assert isinstance(found, Published)
@@ -79,7 +79,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     context = await prepared(rig)
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await rig.sandbox.fault("mastodon", "accept_then_delay", "publish", seconds=1)
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     assert isinstance(await confirm(rig, context), Published)
     assert len(await rig.posts()) == 1
 
@@ -90,7 +90,7 @@ async def test_what_never_landed_is_sent_again(
 ) -> None:
     context = await prepared(rig, text, names, settings)
     await rig.sandbox.fault("mastodon", "drop", "publish")
-    assert (await send(rig, context, keyless)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context, keyless)).kind is ErrorKind.UNCONFIRMED
     assert await confirm(rig, context) == Absent()
     await publish(rig, replace(context, handles=rig.saved[-1]), keyless)
     assert len(await rig.posts()) == 1
@@ -303,27 +303,27 @@ async def test_a_look_that_fails_says_nothing(rig: Rig, status_code: int, body: 
 @pytest.mark.parametrize(
     ("status_code", "body", "kind"),
     [
-        (500, {"error": "x"}, Kind.UNCONFIRMED),
-        (502, "<html>Bad Gateway</html>", Kind.UNCONFIRMED),
-        (503, {"error": "x"}, Kind.UNCONFIRMED),
-        (200, {}, Kind.UNCONFIRMED),
-        (200, [], Kind.UNCONFIRMED),
-        (200, "<html>Hello</html>", Kind.UNCONFIRMED),
-        (422, {"error": "Validation failed: Text character limit of 500 exceeded"}, Kind.REJECTED),
+        (500, {"error": "x"}, ErrorKind.UNCONFIRMED),
+        (502, "<html>Bad Gateway</html>", ErrorKind.UNCONFIRMED),
+        (503, {"error": "x"}, ErrorKind.UNCONFIRMED),
+        (200, {}, ErrorKind.UNCONFIRMED),
+        (200, [], ErrorKind.UNCONFIRMED),
+        (200, "<html>Hello</html>", ErrorKind.UNCONFIRMED),
+        (422, {"error": "Validation failed: Text character limit of 500 exceeded"}, ErrorKind.REJECTED),
         (
             422,
             {"error": "Cannot attach files that have not finished processing. Try again in a moment!"},
-            Kind.NOT_READY,
+            ErrorKind.NOT_READY,
         ),
-        (429, {"error": "Too many requests"}, Kind.RATE_LIMITED),
-        (401, {"error": "The access token is invalid"}, Kind.AUTH),
-        (403, {"error": "Your login is currently disabled"}, Kind.AUTH),
-        (403, "<html>Forbidden</html>", Kind.TRANSIENT),
-        (301, "", Kind.REJECTED),
+        (429, {"error": "Too many requests"}, ErrorKind.RATE_LIMITED),
+        (401, {"error": "The access token is invalid"}, ErrorKind.AUTH),
+        (403, {"error": "Your login is currently disabled"}, ErrorKind.AUTH),
+        (403, "<html>Forbidden</html>", ErrorKind.TRANSIENT),
+        (301, "", ErrorKind.REJECTED),
     ],
 )
 async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
-    rig: Rig, status_code: int, body: Any, kind: Kind
+    rig: Rig, status_code: int, body: Any, kind: ErrorKind
 ) -> None:
     context = await prepared(rig)
     await rig.sandbox.fault("mastodon", "reject", "publish", status=status_code, body=body)
@@ -333,18 +333,19 @@ async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
 async def test_a_server_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
     connection = rig.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, await prepared(rig)))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, await prepared(rig)))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"), [("token_expired", Kind.AUTH), ("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT)]
+    ("fault", "kind"),
+    [("token_expired", ErrorKind.AUTH), ("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)],
 )
-async def test_failures_while_uploading_are_told_apart(rig: Rig, fault: str, kind: Kind) -> None:
+async def test_failures_while_uploading_are_told_apart(rig: Rig, fault: str, kind: ErrorKind) -> None:
     await prepared(rig, "", ["a.jpg"])
     await rig.sandbox.fault("mastodon", fault, "prepare", seconds=180)
     error = await refused(prepared(rig, "", ["b.jpg"]))
     assert error.kind is kind
-    if kind is Kind.RATE_LIMITED:
+    if kind is ErrorKind.RATE_LIMITED:
         assert error.retry_after is not None
         assert 175 < error.retry_after.total_seconds() <= 181
 
@@ -372,7 +373,7 @@ async def test_a_text_that_its_source_tells_apart_is_another(rig: Rig) -> None:
 async def test_a_post_that_was_boosted_is_found(rig: Rig) -> None:
     context = await prepared(rig, "Boosted by a friend")
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     await rig.sandbox.switch_on("mastodon", "boosted", rig.account.account_id)
     assert isinstance(await confirm(rig, context), Published)
 
@@ -381,7 +382,7 @@ async def test_a_refused_key_is_not_used_again(rig: Rig) -> None:
     await rig.sandbox.switch_on("mastodon", "known_key_400", rig.account.account_id)
     context = await prepared(rig, "Too fast")
     await rig.sandbox.fault("mastodon", "rate_limited", "publish", seconds=1)
-    assert (await send(rig, context)).kind is Kind.RATE_LIMITED
+    assert (await send(rig, context)).kind is ErrorKind.RATE_LIMITED
     await PLATFORM.publish(rig.connection(), context)
     assert len(await rig.posts()) == 1
 
@@ -390,9 +391,9 @@ async def test_a_known_key_is_no_proof_and_is_confirmed(rig: Rig) -> None:
     await rig.sandbox.switch_on("mastodon", "known_key_400", rig.account.account_id)
     context = await prepared(rig, "Answered by nobody")
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     again = await send(rig, context)
-    assert (again.kind, again.status) == (Kind.UNCONFIRMED, 400)
+    assert (again.kind, again.status) == (ErrorKind.UNCONFIRMED, 400)
     assert isinstance(await confirm(rig, context), Published)
     assert len(await rig.posts()) == 1
 
@@ -402,7 +403,7 @@ async def test_errors_are_asked_for_in_json_and_in_english(rig: Rig, condition: 
     await rig.sandbox.switch_on("mastodon", condition, rig.account.account_id)
     context = await prepared(rig, "x" * 501)
     error = await send(rig, context)
-    assert (error.kind, error.status) == (Kind.REJECTED, 422)
+    assert (error.kind, error.status) == (ErrorKind.REJECTED, 422)
     assert "character limit" in error.message
 
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from platforms.base import Absent, Published
-from platforms.errors import Kind
+from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import shown_text
@@ -34,7 +34,7 @@ async def test_one_that_landed_without_an_answer_is_found(rig: Rig, setting: str
     first = (await publish(rig, rig.context("first"))).platform_post_id
     context = await prepared(rig, "Well?", settings={setting: first})
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     found = await confirm(rig, context)
     assert isinstance(found, Published)
     assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
@@ -45,7 +45,7 @@ async def test_an_answer_with_the_same_words_to_somebody_else_is_another_post(ri
     for settings in ({}, {"inReplyToId": first}):
         context = await prepared(rig, "Yes", settings=settings)
         await rig.sandbox.fault("mastodon", "drop", "publish")
-        assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+        assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
         await publish(rig, rig.context("Yes", settings={"inReplyToId": second}))
         assert await confirm(rig, context) == Absent()
 
@@ -53,7 +53,7 @@ async def test_an_answer_with_the_same_words_to_somebody_else_is_another_post(ri
 @pytest.mark.parametrize(("setting", "deed"), [("inReplyToId", "reply to"), ("quotedStatusId", "quote")])
 async def test_a_post_that_is_not_there_is_said(rig: Rig, setting: str, deed: str) -> None:
     error = await refused(publish(rig, rig.context("Hi", settings={setting: "12"})))
-    assert (error.kind, error.status) == (Kind.REJECTED, 404)
+    assert (error.kind, error.status) == (ErrorKind.REJECTED, 404)
     assert error.message == f"Mastodon refused: The post you are trying to {deed} does not appear to exist."
     assert await rig.posts() == []
 

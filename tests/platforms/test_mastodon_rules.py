@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.errors import LONGEST_TEXT, Kind, PlatformError
+from platforms.errors import LONGEST_TEXT, ErrorKind, PlatformError
 from platforms.mastodon import PLATFORM
 from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY, error_of
 from platforms.mastodon.settings import MastodonSettings
@@ -145,22 +145,22 @@ def refusal(said: Any, status: int, headers: dict[str, str] | None = None) -> Pl
         (
             "Cannot attach files that have not finished processing. Try again in a moment!",
             422,
-            Kind.NOT_READY,
+            ErrorKind.NOT_READY,
             MEDIA_NOT_READY,
         ),
-        ("Media 1, 2 not found or already attached to another post", 422, Kind.TRANSIENT, MEDIA_GONE),
-        ("Media could not be found", 404, Kind.TRANSIENT, MEDIA_GONE),
-        ("This method requires an authenticated user", 422, Kind.AUTH, "app_token"),
-        ("Validation failed: Text can't be blank", 422, Kind.REJECTED, "http_422"),
-        ("Record not found", 404, Kind.REJECTED, "http_404"),
-        ("The access token was revoked", 401, Kind.AUTH, "http_401"),
-        ("This action is outside the authorized scopes", 403, Kind.AUTH, "http_403"),
-        ("Payload too large", 413, Kind.REJECTED, "http_413"),
-        ("Too many requests", 429, Kind.RATE_LIMITED, "http_429"),
-        ("There was a temporary problem", 503, Kind.TRANSIENT, "http_503"),
+        ("Media 1, 2 not found or already attached to another post", 422, ErrorKind.TRANSIENT, MEDIA_GONE),
+        ("Media could not be found", 404, ErrorKind.TRANSIENT, MEDIA_GONE),
+        ("This method requires an authenticated user", 422, ErrorKind.AUTH, "app_token"),
+        ("Validation failed: Text can't be blank", 422, ErrorKind.REJECTED, "http_422"),
+        ("Record not found", 404, ErrorKind.REJECTED, "http_404"),
+        ("The access token was revoked", 401, ErrorKind.AUTH, "http_401"),
+        ("This action is outside the authorized scopes", 403, ErrorKind.AUTH, "http_403"),
+        ("Payload too large", 413, ErrorKind.REJECTED, "http_413"),
+        ("Too many requests", 429, ErrorKind.RATE_LIMITED, "http_429"),
+        ("There was a temporary problem", 503, ErrorKind.TRANSIENT, "http_503"),
     ],
 )
-def test_refusals_are_told_apart_by_words_and_status(said: str, status: int, kind: Kind, code: str) -> None:
+def test_refusals_are_told_apart_by_words_and_status(said: str, status: int, kind: ErrorKind, code: str) -> None:
     error = refusal(said, status)
     assert (error.kind, error.code, error.status) == (kind, code, status)
 
@@ -174,11 +174,19 @@ def test_a_refusal_that_says_why_is_told_in_its_words_cut_to_a_sane_length() -> 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(302, Kind.REJECTED), (401, Kind.AUTH), (403, Kind.TRANSIENT), (404, Kind.REJECTED), (429, Kind.RATE_LIMITED),
-     (500, Kind.TRANSIENT), (502, Kind.TRANSIENT), (521, Kind.TRANSIENT)],
-)  # fmt: skip
+    [
+        (302, ErrorKind.REJECTED),
+        (401, ErrorKind.AUTH),
+        (403, ErrorKind.TRANSIENT),
+        (404, ErrorKind.REJECTED),
+        (429, ErrorKind.RATE_LIMITED),
+        (500, ErrorKind.TRANSIENT),
+        (502, ErrorKind.TRANSIENT),
+        (521, ErrorKind.TRANSIENT),
+    ],
+)
 @pytest.mark.parametrize("body", ["<html><h1>Bad Gateway</h1></html>", "", "[]", '{"error": null}'])
-def test_answers_in_another_shape_are_judged_by_status(status: int, kind: Kind, body: str) -> None:
+def test_answers_in_another_shape_are_judged_by_status(status: int, kind: ErrorKind, body: str) -> None:
     headers = {"location": "https://elsewhere.example/"} if status == 302 else {}
     error = error_of(httpx.Response(status, text=body, headers=headers))
     assert (error.kind, error.code) == (kind, f"http_{status}")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from platforms.base import Absent, PublishContext, Published
-from platforms.errors import Kind
+from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM
 from tests.platforms import snac
 from tests.platforms.rig import Rig, Sandbox, losing_answers
@@ -67,7 +67,7 @@ async def prepared(rig: Rig, text: str, names: list[str] | None = None, **settin
 async def lost(rig: Rig, context: PublishContext[Any], *, before: bool = False) -> PublishContext[Any]:
     """Send a post whose answer is lost; return what another worker knows of it."""
     async with losing_answers("POST", STATUSES, before=before) as client:
-        assert (await refused(PLATFORM.publish(rig.connection(client), context))).kind is Kind.UNCONFIRMED
+        assert (await refused(PLATFORM.publish(rig.connection(client), context))).kind is ErrorKind.UNCONFIRMED
     return replace(context, handles=rig.saved[-1])
 
 
@@ -184,5 +184,5 @@ async def test_poll_that_the_server_leaves_out_is_told(server: Snac, rig: Rig) -
 
 async def test_token_that_is_unknown_is_refused_as_the_account(rig: Rig) -> None:
     rig.stored = PLATFORM.credentials.model_validate({"instance": rig.address, "accessToken": "wrong"})
-    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.AUTH
-    assert (await refused(PLATFORM.publish(rig.connection(), rig.context("Hello")))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is ErrorKind.AUTH
+    assert (await refused(PLATFORM.publish(rig.connection(), rig.context("Hello")))).kind is ErrorKind.AUTH

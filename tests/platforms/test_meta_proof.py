@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from platforms.base import Draft, Published
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook import videos
 from platforms.meta.credentials import MetaCredentials, proof_of
 from platforms.registry import platforms
@@ -73,7 +73,7 @@ async def test_a_missing_or_wrong_proof_is_the_operators_to_mend(
     await rig.sandbox.switch_on(platform, "app_secret_required", rig.account.account_id)
     with pytest.raises(PlatformError) as caught:
         await rig.platform.whoami(rig.connection())
-    assert (caught.value.kind, caught.value.code) == (Kind.OPERATOR, "app_secret")
+    assert (caught.value.kind, caught.value.code) == (ErrorKind.OPERATOR, "app_secret")
     assert words in caught.value.message
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from platforms import oauth
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
 from platforms.pinterest import PLATFORM
 from tests.platforms.rig import Rig, Through
@@ -39,7 +39,7 @@ async def test_a_refresh_token_stays_where_no_other_comes(rig: Rig) -> None:
     async with httpx.AsyncClient(event_hooks={"request": [refuse]}) as client:
         with pytest.raises(PlatformError) as caught:
             await PLATFORM.whoami(rig.connection(client))
-    assert caught.value.kind is Kind.AUTH
+    assert caught.value.kind is ErrorKind.AUTH
     assert rig.stored.access_token.get_secret_value() == "another"
     assert rig.stored.refresh_token.get_secret_value() == "oauth-once"
 

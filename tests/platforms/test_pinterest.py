@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from domain.post import Media, MediaType
 from platforms.base import Absent, PublishContext, Published, Unknown
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.pinterest import PLATFORM
 from platforms.pinterest.line import call
@@ -69,7 +69,7 @@ async def test_says_whose_token_it_is(pi: Rig) -> None:
     identity = await PLATFORM.whoami(pi.connection())
     assert (identity.user_id, identity.username) == (pi.account.user_id, pi.account.username)
     await pi.sandbox.fault("pinterest", "reject", "auth", status=200, body="<html>Hello</html>")
-    assert (await refused(PLATFORM.whoami(pi.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.whoami(pi.connection()))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize("names", [["a.jpg"], ["a.png"], ["a.gif"], ["a.jpg", "b.png"], [f"{n}.jpg" for n in range(5)]])
@@ -120,7 +120,7 @@ class TestVideos:
             pi = await open_account(Sandbox(url, client), "pinterest")
             context = pin(pi, "a.mp4")
             error = await refused(PLATFORM.prepare(pi.connection(), context))
-            assert (error.kind, error.code) == (Kind.NOT_READY, "media_processing")
+            assert (error.kind, error.code) == (ErrorKind.NOT_READY, "media_processing")
             assert error.retry_after == timedelta(seconds=5)
             now[0] += 6
             await PLATFORM.prepare(pi.connection(), replace(context, handles=pi.saved[-1]))
@@ -135,7 +135,7 @@ class TestVideos:
                 raise httpx.WriteError("the line broke", request=request)
 
         async with httpx.AsyncClient(event_hooks={"request": [break_off]}) as client:
-            assert (await refused(PLATFORM.prepare(pi.connection(client), context))).kind is Kind.TRANSIENT
+            assert (await refused(PLATFORM.prepare(pi.connection(client), context))).kind is ErrorKind.TRANSIENT
         assert pi.saved == []
         await publish(pi, context)
         assert len(await pi.posts()) == 1
@@ -148,7 +148,7 @@ class TestVideos:
         context = pin(pi, "a.mp4")
         async with httpx.AsyncClient(event_hooks={"request": [refuse]}) as client:
             error = await refused(PLATFORM.prepare(pi.connection(client), context))
-        assert (error.kind, error.code) == (Kind.TRANSIENT, "upload_expired")
+        assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "upload_expired")
 
     async def test_no_credential_of_the_storage_is_kept(self, pi: Rig) -> None:
         await PLATFORM.prepare(pi.connection(), pin(pi, "a.mp4"))
@@ -157,14 +157,14 @@ class TestVideos:
     async def test_a_video_that_cannot_be_processed_is_refused_and_forgotten(self, pi: Rig) -> None:
         context = replace(pin(pi, "a.mp4"), media=Given(b"no video"))
         error = await refused(PLATFORM.prepare(pi.connection(), context))
-        assert (error.kind, error.code) == (Kind.REJECTED, "media_failed")
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_failed")
         assert pi.saved[-1] == {}
 
     async def test_a_video_that_pinterest_has_lost_is_uploaded_anew(self, pi: Rig) -> None:
         context = pin(pi, "a.mp4")
         await PLATFORM.prepare(pi.connection(), context)
         context.handles["video"]["id"] = "1"
-        assert (await refused(PLATFORM.publish(pi.connection(), context))).kind is Kind.REJECTED
+        assert (await refused(PLATFORM.publish(pi.connection(), context))).kind is ErrorKind.REJECTED
         assert pi.saved[-1] == {}
         await publish(pi, context)
         assert len(await pi.posts()) == 1
@@ -178,7 +178,7 @@ class TestVideos:
     async def test_an_answer_that_registers_nothing_is_asked_again(self, pi: Rig) -> None:
         await pi.sandbox.fault("pinterest", "reject", "prepare", status=201, body={"media_id": "1"})
         error = await refused(PLATFORM.prepare(pi.connection(), pin(pi, "a.mp4")))
-        assert (error.kind, error.code) == (Kind.TRANSIENT, "unreadable_answer")
+        assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "unreadable_answer")
 
 
 class TestLostAnswers:
@@ -195,7 +195,7 @@ class TestLostAnswers:
         await pi.sandbox.fault("pinterest", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
             patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-            assert (await refused(PLATFORM.publish(pi.connection(), context))).kind is Kind.UNCONFIRMED
+            assert (await refused(PLATFORM.publish(pi.connection(), context))).kind is ErrorKind.UNCONFIRMED
         found = await PLATFORM.confirm(pi.connection(), context)
         assert found == published((await pi.posts())[0]["platformPostId"])
         assert len(await pi.posts()) == 2
@@ -204,7 +204,7 @@ class TestLostAnswers:
     async def test_what_never_landed_is_sent_again(self, pi: Rig, fault: dict[str, Any]) -> None:
         context = pin(pi, "a.jpg")
         await pi.sandbox.fault("pinterest", operation="publish", **fault)
-        assert (await refused(publish(pi, context))).kind is Kind.UNCONFIRMED
+        assert (await refused(publish(pi, context))).kind is ErrorKind.UNCONFIRMED
         assert await PLATFORM.confirm(pi.connection(), context) == Absent()
         await publish(pi, context)
         assert len(await pi.posts()) == 1
@@ -212,7 +212,7 @@ class TestLostAnswers:
     async def test_an_answer_without_an_id_is_unconfirmed(self, pi: Rig) -> None:
         await pi.sandbox.fault("pinterest", "reject", "publish", status=201, body="<html>")
         error = await refused(publish(pi, pin(pi, "a.jpg")))
-        assert (error.kind, error.code) == (Kind.UNCONFIRMED, "no_id")
+        assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "no_id")
 
     async def test_other_words_other_boards_and_older_pins_are_not_ours(self, pi: Rig) -> None:
         await publish(pi, pin(pi, "a.jpg", title="One"))
@@ -245,7 +245,7 @@ class TestLostAnswers:
             assert await PLATFORM.confirm(pi.connection(), context) == Absent()
             now[0] += 200
             assert await PLATFORM.confirm(pi.connection(), context) == result
-        assert PLATFORM.believes_absence_after > timedelta(seconds=200), "it would be sent twice"
+        assert PLATFORM.read_lag > timedelta(seconds=200), "it would be sent twice"
 
     async def test_a_busy_board_is_searched_page_by_page(self, pi: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("platforms.pinterest.lookup.PAGE", 2)
@@ -269,25 +269,25 @@ class TestLostAnswers:
     async def test_an_unreadable_board_is_no_proof_of_absence(self, pi: Rig, body: object) -> None:
         await pi.sandbox.fault("pinterest", "reject", "confirm", status=200, body=body)
         context = replace(pin(pi, "a.jpg"), started_at=datetime.now(UTC))
-        assert (await refused(PLATFORM.confirm(pi.connection(), context))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.confirm(pi.connection(), context))).kind is ErrorKind.TRANSIENT
 
 
 class TestRefusals:
     async def test_a_board_that_is_not_there(self, pi: Rig) -> None:
         error = await refused(publish(pi, pin(pi, "a.jpg", boardId="0")))
-        assert (error.kind, error.status) == (Kind.REJECTED, 404)
+        assert (error.kind, error.status) == (ErrorKind.REJECTED, 404)
         assert "board" in error.message
 
     async def test_a_board_that_the_account_may_not_pin_to_is_the_posts_fault(self, pi: Rig) -> None:
         await pi.sandbox.switch_on("pinterest", "board_forbidden", pi.account.account_id)
         error = await refused(publish(pi, pin(pi, "a.jpg")))
-        assert (error.kind, error.status, error.code) == (Kind.REJECTED, 403, "29")
+        assert (error.kind, error.status, error.code) == (ErrorKind.REJECTED, 403, "29")
         assert "boardId" in error.message
 
     async def test_an_app_with_trial_access_is_the_operators_to_mend(self, pi: Rig) -> None:
         await pi.sandbox.switch_on("pinterest", "app_refused", pi.account.account_id)
         error = await refused(publish(pi, pin(pi, "a.jpg")))
-        assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 403, "29")
+        assert (error.kind, error.status, error.code) == (ErrorKind.OPERATOR, 403, "29")
         assert "standard access" in error.message
         assert (await PLATFORM.whoami(pi.connection())).username == pi.account.username
 
@@ -296,14 +296,14 @@ class TestRefusals:
         before = len(await pi.operations())
         for step in (publish(pi, pin(pi, "a.jpg")), PLATFORM.whoami(pi.connection())):
             error = await refused(step)
-            assert (error.kind, error.status, error.code) == (Kind.OPERATOR, 401, "3")
+            assert (error.kind, error.status, error.code) == (ErrorKind.OPERATOR, 401, "3")
         assert (await pi.operations())[before:] == ["publish", "auth"], "no token is renewed for it"
 
     async def test_media_that_cannot_be_fetched_are_tried_three_times(self, pi: Rig) -> None:
         item = Media(type=MediaType.IMAGE, url="http://127.0.0.1:9/a.jpg")
         context = pi.context("Gone", [item], settings=BOARD)
         errors = [await refused(publish(pi, context)) for _ in range(3)]
-        assert [error.kind for error in errors] == [Kind.TRANSIENT, Kind.TRANSIENT, Kind.REJECTED]
+        assert [error.kind for error in errors] == [ErrorKind.TRANSIENT, ErrorKind.TRANSIENT, ErrorKind.REJECTED]
         assert errors[0].retry_after == timedelta(seconds=30)
         assert "could not fetch" in errors[2].message
         assert await pi.posts() == []
@@ -315,7 +315,7 @@ class TestRefusals:
         await pi.sandbox.fault("pinterest", "rate_limited", "publish", seconds=30)
         error = await refused(publish(pi, pin(pi, "a.jpg")))
         await pi.sandbox.clear_conditions("pinterest")
-        assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=30))
+        assert (error.kind, error.retry_after) == (ErrorKind.RATE_LIMITED, timedelta(seconds=30))
 
 
 class TestTokens:
@@ -335,7 +335,7 @@ class TestTokens:
         await pi.sandbox.switch_on("pinterest", "scopes_missing", pi.account.account_id)
         before = len(await pi.operations())
         error = await refused(publish(pi, pin(pi, "a.jpg")))
-        assert (error.kind, error.status, error.code) == (Kind.AUTH, 401, "3")
+        assert (error.kind, error.status, error.code) == (ErrorKind.AUTH, 401, "3")
         assert "permissions" in error.message
         assert (await pi.operations())[before:] == ["publish"]
 
@@ -348,5 +348,5 @@ class TestTokens:
         if credentials:
             pi.stored = pi.stored.model_copy(update={"refresh_token": SecretStr("pi-never-given-out")})
         error = await refused(publish(pi, pin(pi, "a.jpg")))
-        assert error.kind is Kind.AUTH
+        assert error.kind is ErrorKind.AUTH
         assert "pi-never" not in f"{error!r}{error.__cause__!r}{pi.connection()!r}"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.errors import Kind
+from platforms.errors import ErrorKind
 from platforms.pinterest import PLATFORM
 from platforms.pinterest.errors import UNFETCHED
 from platforms.pinterest.settings import PinterestCredentials, PinterestSettings
@@ -125,31 +125,31 @@ def said(status: int, code: int, message: str = "Because.") -> httpx.Response:
 @pytest.mark.parametrize(
     ("response", "kind", "code"),
     [
-        (said(400, 1, "Invalid title"), Kind.REJECTED, "1"),
-        (said(400, 1, "'x' does not match '^\\d+$' at board_id"), Kind.REJECTED, "1"),
-        (said(400, 235, "Unable to reach the URL. Please check"), Kind.TRANSIENT, UNFETCHED),
-        (said(401, 2, "Authentication failed."), Kind.AUTH, "2"),
-        (said(401, 3), Kind.AUTH, "3"),
-        (said(403, 7, "You are not authorized to access that resource"), Kind.AUTH, "7"),
-        (said(403, 29, "You are not permitted to access that resource."), Kind.REJECTED, "29"),
+        (said(400, 1, "Invalid title"), ErrorKind.REJECTED, "1"),
+        (said(400, 1, "'x' does not match '^\\d+$' at board_id"), ErrorKind.REJECTED, "1"),
+        (said(400, 235, "Unable to reach the URL. Please check"), ErrorKind.TRANSIENT, UNFETCHED),
+        (said(401, 2, "Authentication failed."), ErrorKind.AUTH, "2"),
+        (said(401, 3), ErrorKind.AUTH, "3"),
+        (said(403, 7, "You are not authorized to access that resource"), ErrorKind.AUTH, "7"),
+        (said(403, 29, "You are not permitted to access that resource."), ErrorKind.REJECTED, "29"),
         (
             said(403, 29, "Apps with Trial access may not create Pins in production … use API Sandbox …"),
-            Kind.OPERATOR,
+            ErrorKind.OPERATOR,
             "29",
         ),
-        (said(401, 3, "Your token does not have sufficient permissions."), Kind.AUTH, "3"),
-        (said(401, 3, "consumer type is not supported"), Kind.OPERATOR, "3"),
-        (said(403, 29, "You are not permitted to access that board"), Kind.REJECTED, "29"),
-        (said(403, 235, "Blocked as spam"), Kind.REJECTED, "235"),
-        (said(404, 40, "Board not found."), Kind.REJECTED, "40"),
-        (said(429, 8), Kind.RATE_LIMITED, "8"),
-        (said(500, 0), Kind.TRANSIENT, "0"),
-        (answer(502, "<html>"), Kind.TRANSIENT, "http_502"),
-        (answer(408, ""), Kind.TRANSIENT, "http_408"),
-        (answer(400, [1]), Kind.REJECTED, "http_400"),
+        (said(401, 3, "Your token does not have sufficient permissions."), ErrorKind.AUTH, "3"),
+        (said(401, 3, "consumer type is not supported"), ErrorKind.OPERATOR, "3"),
+        (said(403, 29, "You are not permitted to access that board"), ErrorKind.REJECTED, "29"),
+        (said(403, 235, "Blocked as spam"), ErrorKind.REJECTED, "235"),
+        (said(404, 40, "Board not found."), ErrorKind.REJECTED, "40"),
+        (said(429, 8), ErrorKind.RATE_LIMITED, "8"),
+        (said(500, 0), ErrorKind.TRANSIENT, "0"),
+        (answer(502, "<html>"), ErrorKind.TRANSIENT, "http_502"),
+        (answer(408, ""), ErrorKind.TRANSIENT, "http_408"),
+        (answer(400, [1]), ErrorKind.REJECTED, "http_400"),
     ],
 )
-def test_what_a_refusal_means(response: httpx.Response, kind: Kind, code: str) -> None:
+def test_what_a_refusal_means(response: httpx.Response, kind: ErrorKind, code: str) -> None:
     error = PLATFORM.error_of(response)
     assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
     assert error.message

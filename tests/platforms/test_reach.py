@@ -5,7 +5,7 @@ from functools import partial
 import httpx
 import pytest
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.guard import GuardedTransport
 from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials
 from platforms.reach import FORBIDDEN, Reach, Servers, to_named_servers
@@ -46,7 +46,7 @@ async def test_a_hostile_instance_is_never_called(instance: str) -> None:
         async with httpx.AsyncClient(transport=to_named_servers([], transport)) as client:
             with pytest.raises(PlatformError) as caught:
                 await client.get(f"{url}/api/v1/accounts/verify_credentials", headers={"Authorization": "secret"})
-        assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, FORBIDDEN)
+        assert (caught.value.kind, caught.value.code) == (ErrorKind.REJECTED, FORBIDDEN)
         assert "secret" not in caught.value.message
         assert internet.connected == []
         assert server.requests == []

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from domain.post import Media
 from platforms.base import Absent, PublishContext, Published, Unknown
-from platforms.errors import DUPLICATE, Kind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.reddit import PLATFORM
 from platforms.reddit.platform import LISTED_WITHIN, TAKEN_AT
@@ -79,7 +79,7 @@ async def test_says_whose_token_it_is(rd: Rig) -> None:
     identity = await PLATFORM.whoami(rd.connection())
     assert (identity.user_id, identity.username) == (rd.account.user_id, rd.account.username)
     await rd.sandbox.fault("reddit", "reject", "auth", status=200, body="<html>Hello</html>")
-    assert (await refused(PLATFORM.whoami(rd.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.whoami(rd.connection()))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ async def test_a_link_is_refused_where_the_subreddit_has_it(rd: Rig) -> None:
     [shown] = await listed(rd)
     assert (shown["name"], shown["url"], shown["is_self"]) == (result.platform_post_id, link["url"], False)
     error = await refused(publish(rd, post(rd, "", **link)))
-    assert (error.kind, error.code) == (Kind.REJECTED, DUPLICATE)
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, DUPLICATE)
     await publish(rd, post(rd, "", **{**link, "subreddit": "elsewhere"}))
     assert len(await rd.posts()) == 2
 
@@ -185,12 +185,12 @@ class TestImages:
     @pytest.mark.parametrize(
         ("status", "kind", "code"),
         [
-            (403, Kind.TRANSIENT, "upload_expired"),
-            (400, Kind.REJECTED, "media_refused"),
-            (500, Kind.TRANSIENT, "http_500"),
+            (403, ErrorKind.TRANSIENT, "upload_expired"),
+            (400, ErrorKind.REJECTED, "media_refused"),
+            (500, ErrorKind.TRANSIENT, "http_500"),
         ],
     )
-    async def test_what_the_storage_refuses(self, rd: Rig, status: int, kind: Kind, code: str) -> None:
+    async def test_what_the_storage_refuses(self, rd: Rig, status: int, kind: ErrorKind, code: str) -> None:
         async def refuse(request: httpx.Request) -> None:
             if "/storage/" in request.url.path:
                 await rd.sandbox.fault("reddit", "reject", "prepare", status=status, body="<Error/>")
@@ -203,7 +203,7 @@ class TestImages:
     async def test_a_lease_that_cannot_be_read_is_asked_again(self, rd: Rig) -> None:
         await rd.sandbox.fault("reddit", "reject", "prepare", status=200, body={"args": {}})
         error = await refused(PLATFORM.prepare(rd.connection(), post(rd, "", "a.jpg", title="T")))
-        assert (error.kind, error.code) == (Kind.TRANSIENT, "unreadable_answer")
+        assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "unreadable_answer")
 
     async def test_other_kinds_of_files_are_not_sent(self, rd: Rig) -> None:
         before = await rd.operations()
@@ -214,7 +214,7 @@ class TestImages:
     async def test_an_image_that_reddit_drops_is_never_sent_again(self, rd: Rig) -> None:
         context = replace(post(rd, "", "a.jpg", title="Dropped"), media=Given(b"no image", "image/jpeg"))
         error = await refused(publish(rd, context))
-        assert (error.kind, error.code) == (Kind.UNCONFIRMED, "no_id")
+        assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "no_id")
         context.handles = rd.saved[-1]
         assert await PLATFORM.confirm(rd.connection(), context) == Unknown()
         context.handles[TAKEN_AT] = (datetime.now(UTC) - timedelta(minutes=11)).isoformat()
@@ -228,7 +228,7 @@ class TestImages:
         ):
             rd = await open_account(Sandbox(url, client), "reddit")
             context = post(rd, "", "a.jpg", title="Slow")
-            assert (await refused(publish(rd, context))).kind is Kind.UNCONFIRMED
+            assert (await refused(publish(rd, context))).kind is ErrorKind.UNCONFIRMED
             assert await PLATFORM.confirm(rd.connection(), context) == Unknown()
             now[0] += 5
             found = await PLATFORM.confirm(rd.connection(), context)
@@ -238,7 +238,7 @@ class TestImages:
     async def test_a_look_that_fails_leaves_the_image_to_be_confirmed(self, rd: Rig) -> None:
         await rd.sandbox.fault("reddit", "reject", "confirm", status=503)
         context = post(rd, "", "a.jpg", title="Looked for")
-        assert (await refused(publish(rd, context))).kind is Kind.UNCONFIRMED
+        assert (await refused(publish(rd, context))).kind is ErrorKind.UNCONFIRMED
         assert isinstance(await PLATFORM.confirm(rd.connection(), context), Published)
 
 
@@ -265,7 +265,7 @@ class TestLostAnswers:
         await rd.sandbox.fault("reddit", fault, "publish", seconds=0.5)
         with monkeypatch.context() as patch:
             patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-            assert (await refused(PLATFORM.publish(rd.connection(), context))).kind is Kind.UNCONFIRMED
+            assert (await refused(PLATFORM.publish(rd.connection(), context))).kind is ErrorKind.UNCONFIRMED
         found = await PLATFORM.confirm(rd.connection(), context)
         assert isinstance(found, Published)
         assert found.platform_post_id == (await rd.posts())[0]["platformPostId"]
@@ -275,7 +275,7 @@ class TestLostAnswers:
     async def test_what_never_landed_is_sent_again(self, rd: Rig, fault: dict[str, Any]) -> None:
         context = post(rd, "Lost on the way")
         await rd.sandbox.fault("reddit", operation="publish", **fault)
-        assert (await refused(publish(rd, context))).kind is Kind.UNCONFIRMED
+        assert (await refused(publish(rd, context))).kind is ErrorKind.UNCONFIRMED
         assert await PLATFORM.confirm(rd.connection(), context) == Absent()
         await publish(rd, context)
         assert len(await rd.posts()) == 1
@@ -283,7 +283,7 @@ class TestLostAnswers:
     @pytest.mark.parametrize("body", ["<html>", {}, {"json": {"errors": [], "data": {}}}])
     async def test_an_answer_without_an_id_is_unconfirmed(self, rd: Rig, body: object) -> None:
         await rd.sandbox.fault("reddit", "reject", "publish", status=200, body=body)
-        assert (await refused(publish(rd, post(rd, "Hi")))).kind is Kind.UNCONFIRMED
+        assert (await refused(publish(rd, post(rd, "Hi")))).kind is ErrorKind.UNCONFIRMED
 
     async def test_a_link_known_after_an_unconfirmed_send_is_looked_for_once(self, rd: Rig, connect: Connect) -> None:
         link = {"title": "Taken", "url": f"https://example.com/taken/{rd.account.account_id}"}
@@ -294,7 +294,7 @@ class TestLostAnswers:
         assert await PLATFORM.confirm(rd.connection(), context) == Absent()
         context.handles = rd.saved[-1]
         error = await refused(publish(rd, context))
-        assert (error.kind, error.code) == (Kind.REJECTED, "link_taken")
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "link_taken")
 
     async def test_an_image_whose_answer_was_lost_is_awaited_rather_than_sent_again(self, rd: Rig) -> None:
         await rd.sandbox.switch_on("reddit", "images_listed_late", rd.account.account_id)
@@ -302,7 +302,7 @@ class TestLostAnswers:
         await PLATFORM.prepare(rd.connection(), context)
         context.started_at = datetime.now(UTC)
         await rd.sandbox.fault("reddit", "accept_then_drop", "publish")
-        assert (await refused(PLATFORM.publish(rd.connection(), context))).kind is Kind.UNCONFIRMED
+        assert (await refused(PLATFORM.publish(rd.connection(), context))).kind is ErrorKind.UNCONFIRMED
         assert await PLATFORM.confirm(rd.connection(), context) == Unknown()
         late = replace(context, started_at=datetime.now(UTC) - LISTED_WITHIN - timedelta(seconds=1))
         assert await PLATFORM.confirm(rd.connection(), late) == Absent()
@@ -322,7 +322,7 @@ class TestLostAnswers:
         context = post(rd, "Public")
         await publish(rd, context)
         await rd.sandbox.switch_on("reddit", "network_security", rd.account.account_id)
-        assert (await refused(PLATFORM.confirm(rd.connection(), context))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.confirm(rd.connection(), context))).kind is ErrorKind.TRANSIENT
 
     async def test_other_posts_are_not_ours(self, rd: Rig) -> None:
         await publish(rd, post(rd, "Body", title="Alike"))
@@ -368,14 +368,14 @@ class TestRefusals:
     ) -> None:
         context = post(rd, "Text", *names, title="T", **{**settings, "subreddit": subreddit})
         error = await refused(publish(rd, context))
-        assert (error.kind, error.code) == (Kind.REJECTED, code)
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
         assert error.message.endswith(".")
         assert await rd.posts() == []
 
     async def test_a_rate_limit_says_when_to_come_back(self, rd: Rig) -> None:
         await rd.sandbox.fault("reddit", "rate_limited", "publish", seconds=30)
         error = await refused(publish(rd, post(rd, "Hi")))
-        assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=30))
+        assert (error.kind, error.retry_after) == (ErrorKind.RATE_LIMITED, timedelta(seconds=30))
 
     async def test_the_throttle_for_posts_says_when_to_come_back(self) -> None:
         async with running_sandbox(realistic=True) as url, httpx.AsyncClient(timeout=60) as client:
@@ -383,7 +383,7 @@ class TestRefusals:
             for number in range(5):
                 await publish(rd, post(rd, f"Number {number}"))
             error = await refused(publish(rd, post(rd, "One more")))
-            assert (error.kind, error.code) == (Kind.RATE_LIMITED, "RATELIMIT")
+            assert (error.kind, error.code) == (ErrorKind.RATE_LIMITED, "RATELIMIT")
             assert error.retry_after is not None
             assert timedelta(minutes=9) < error.retry_after <= timedelta(minutes=10)
             assert len(await rd.posts()) == 5
@@ -409,7 +409,7 @@ class TestTokens:
         if credentials:
             rd.stored = rd.stored.model_copy(update={"refresh_token": SecretStr("rd-never-given-out")})
         error = await refused(publish(rd, post(rd, "Who am I")))
-        assert (error.kind, error.code) == (Kind.AUTH, "invalid_grant" if credentials else "http_401")
+        assert (error.kind, error.code) == (ErrorKind.AUTH, "invalid_grant" if credentials else "http_401")
         assert "rd-never" not in f"{error!r}{error.__cause__!r}{rd.connection()!r}"
 
     @pytest.mark.parametrize("given", [None, "ios:org.example.app:v2 (by /u/somebody)"])

@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.errors import DUPLICATE, Kind
+from platforms.errors import DUPLICATE, ErrorKind
 from platforms.reddit import PLATFORM
 from platforms.reddit.errors import error_within
-from platforms.reddit.rules import Form, form_of
+from platforms.reddit.rules import RedditPostType, post_type_of
 from platforms.reddit.settings import RedditCredentials, RedditSettings
 from platforms.registry import platforms
 from platforms.rules import Violation
@@ -75,19 +75,21 @@ def test_how_many_media_of_which_kind(items: tuple[Media, ...], fits: bool) -> N
 
 
 @pytest.mark.parametrize(
-    ("items", "settings", "form", "path"),
+    ("items", "settings", "post_type", "path"),
     [
-        ((), {}, Form.SELF, None),
-        ((), {"url": URL}, Form.LINK, None),
-        ((), {"url": URL, "forceSelf": True}, Form.SELF, None),
-        (media(MediaType.IMAGE), {}, Form.IMAGE, None),
-        (media(MediaType.IMAGE, 2), {}, Form.GALLERY, None),
-        (media(MediaType.IMAGE), {"url": URL}, Form.IMAGE, "url"),
-        (media(MediaType.IMAGE), {"forceSelf": True}, Form.IMAGE, "forceSelf"),
+        ((), {}, RedditPostType.SELF, None),
+        ((), {"url": URL}, RedditPostType.LINK, None),
+        ((), {"url": URL, "forceSelf": True}, RedditPostType.SELF, None),
+        (media(MediaType.IMAGE), {}, RedditPostType.IMAGE, None),
+        (media(MediaType.IMAGE, 2), {}, RedditPostType.GALLERY, None),
+        (media(MediaType.IMAGE), {"url": URL}, RedditPostType.IMAGE, "url"),
+        (media(MediaType.IMAGE), {"forceSelf": True}, RedditPostType.IMAGE, "forceSelf"),
     ],
 )
-def test_what_a_draft_becomes(items: tuple[Media, ...], settings: dict[str, Any], form: Form, path: str | None) -> None:
-    assert form_of(draft(items=items, **settings)) is form
+def test_what_a_draft_becomes(
+    items: tuple[Media, ...], settings: dict[str, Any], post_type: RedditPostType, path: str | None
+) -> None:
+    assert post_type_of(draft(items=items, **settings)) is post_type
     assert [violation.path for violation in check(items=items, **settings)] == ([(path,)] if path else [])
 
 
@@ -138,36 +140,36 @@ def answer(status: int, body: Any, **headers: str) -> httpx.Response:
 @pytest.mark.parametrize(
     ("response", "kind", "code"),
     [
-        (answer(401, {"message": "Unauthorized", "error": 401}), Kind.AUTH, "http_401"),
+        (answer(401, {"message": "Unauthorized", "error": 401}), ErrorKind.AUTH, "http_401"),
         (
             answer(403, {"message": "Forbidden"}, **{"www-authenticate": 'Bearer error="insufficient_scope"'}),
-            Kind.AUTH,
+            ErrorKind.AUTH,
             "http_403",
         ),
-        (answer(403, {"message": "Forbidden", "error": 403}), Kind.REJECTED, "http_403"),
-        (answer(403, "<html>blocked by network security</html>"), Kind.TRANSIENT, "http_403"),
+        (answer(403, {"message": "Forbidden", "error": 403}), ErrorKind.REJECTED, "http_403"),
+        (answer(403, "<html>blocked by network security</html>"), ErrorKind.TRANSIENT, "http_403"),
         (
             answer(400, {"reason": "BAD_JSON", "explanation": "that is not right.", "fields": ["kind"]}),
-            Kind.REJECTED,
+            ErrorKind.REJECTED,
             "BAD_JSON",
         ),
         (
             answer(400, {"json": {"errors": [["RATELIMIT", "try again in 5 milliseconds.", "ratelimit"]]}}),
-            Kind.RATE_LIMITED,
+            ErrorKind.RATE_LIMITED,
             "RATELIMIT",
         ),
-        (answer(400, {"json": {"errors": [["ALREADY_SUB", "that link", "url"]]}}), Kind.REJECTED, DUPLICATE),
-        (answer(403, {"message": "Forbidden", "error": 403, "reason": "private"}), Kind.REJECTED, "private"),
-        (answer(404, {"message": "Not Found", "error": 404}), Kind.REJECTED, "http_404"),
-        (answer(429, ""), Kind.RATE_LIMITED, "http_429"),
-        (answer(408, ""), Kind.TRANSIENT, "http_408"),
-        (answer(500, {}), Kind.TRANSIENT, "http_500"),
-        (answer(502, "<html>"), Kind.TRANSIENT, "http_502"),
-        (answer(503, [1]), Kind.TRANSIENT, "http_503"),
-        (answer(400, ""), Kind.REJECTED, "http_400"),
+        (answer(400, {"json": {"errors": [["ALREADY_SUB", "that link", "url"]]}}), ErrorKind.REJECTED, DUPLICATE),
+        (answer(403, {"message": "Forbidden", "error": 403, "reason": "private"}), ErrorKind.REJECTED, "private"),
+        (answer(404, {"message": "Not Found", "error": 404}), ErrorKind.REJECTED, "http_404"),
+        (answer(429, ""), ErrorKind.RATE_LIMITED, "http_429"),
+        (answer(408, ""), ErrorKind.TRANSIENT, "http_408"),
+        (answer(500, {}), ErrorKind.TRANSIENT, "http_500"),
+        (answer(502, "<html>"), ErrorKind.TRANSIENT, "http_502"),
+        (answer(503, [1]), ErrorKind.TRANSIENT, "http_503"),
+        (answer(400, ""), ErrorKind.REJECTED, "http_400"),
     ],
 )
-def test_what_a_status_means(response: httpx.Response, kind: Kind, code: str) -> None:
+def test_what_a_status_means(response: httpx.Response, kind: ErrorKind, code: str) -> None:
     error = PLATFORM.error_of(response)
     assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
     assert error.message.endswith(".") or "Not Found" in error.message
@@ -175,10 +177,10 @@ def test_what_a_status_means(response: httpx.Response, kind: Kind, code: str) ->
 
 @pytest.mark.parametrize(
     ("code", "kind"),
-    [(code, Kind.RATE_LIMITED) for code in ("RATELIMIT", "SUBREDDIT_RATELIMIT", "QUOTA_FILLED")]
-    + [("USER_REQUIRED", Kind.AUTH)]
+    [(code, ErrorKind.RATE_LIMITED) for code in ("RATELIMIT", "SUBREDDIT_RATELIMIT", "QUOTA_FILLED")]
+    + [("USER_REQUIRED", ErrorKind.AUTH)]
     + [
-        (code, Kind.REJECTED)
+        (code, ErrorKind.REJECTED)
         for code in (
             "BANNED_FROM_SUBREDDIT", "IN_TIMEOUT", "SUBREDDIT_NO_ACCESS", "SUBREDDIT_NOEXIST", "SUBREDDIT_NOTALLOWED",
             "SUBREDDIT_REQUIRED", "BAD_SR_NAME", "NO_SELFS", "NO_LINKS", "NO_TEXT", "TOO_LONG", "BAD_URL", "NO_URL",
@@ -187,7 +189,7 @@ def test_what_a_status_means(response: httpx.Response, kind: Kind, code: str) ->
         )
     ],
 )  # fmt: skip
-def test_what_an_error_in_an_answer_means(code: str, kind: Kind) -> None:
+def test_what_an_error_in_an_answer_means(code: str, kind: ErrorKind) -> None:
     body = {"json": {"errors": [[code, "its own words", "sr"]]}}
     error = error_within(body, answer(200, body))
     assert error is not None
@@ -199,7 +201,7 @@ def test_a_known_link_is_a_duplicate() -> None:
     body = {"json": {"errors": [["ALREADY_SUB", "that link has already been submitted", "url"]]}}
     error = error_within(body, answer(200, body))
     assert error is not None
-    assert (error.kind, error.code) == (Kind.REJECTED, DUPLICATE)
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, DUPLICATE)
 
 
 @pytest.mark.parametrize("body", [{}, {"json": {}}, {"json": {"errors": []}}, {"json": [1]}])

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from platforms.base import Handles, PublishContext
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from tests.platforms.rig import Large, Rig
 
 MEGABYTE = 1024 * 1024
@@ -54,7 +54,7 @@ class Upload:
             try:
                 await self.rig.platform.prepare(self.rig.connection(client), context)
             except PlatformError as error:
-                if error.kind is not Kind.NOT_READY and not lost:
+                if error.kind is not ErrorKind.NOT_READY and not lost:
                     raise
         return sent
 

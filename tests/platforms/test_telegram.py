@@ -15,7 +15,7 @@ from pydantic import SecretStr, ValidationError
 
 from domain.post import Media, MediaType
 from platforms.base import Absent, Draft, Published, Unknown
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.telegram import PLATFORM
 from platforms.telegram.fields import call_of
@@ -78,7 +78,7 @@ async def test_whoami_refuses_a_bot_without_rights(bot: Rig, chat: str, member: 
         assert (await PLATFORM.whoami(bot.connection())).username == "News"
     else:
         error = await refused(PLATFORM.whoami(bot.connection()))
-        assert (error.kind, error.code) == (Kind.AUTH, "rights")
+        assert (error.kind, error.code) == (ErrorKind.AUTH, "rights")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ async def test_html_is_read_and_its_faults_are_told(bot: Rig) -> None:
     await PLATFORM.publish(bot.connection(), bot.context("<b>Hi</b> &amp; bye", settings={"parseMode": "HTML"}))
     assert (await bot.posts())[0]["text"] == "Hi & bye"
     error = await refused(PLATFORM.publish(bot.connection(), bot.context("<b>Hi", settings={"parseMode": "HTML"})))
-    assert error.kind is Kind.REJECTED
+    assert error.kind is ErrorKind.REJECTED
     assert "Can't find end tag" in error.message
 
 
@@ -156,7 +156,7 @@ async def test_html_is_read_and_its_faults_are_told(bot: Rig) -> None:
 async def test_what_landed_without_an_answer_can_never_be_told(bot: Rig, fault: str, names: list[str]) -> None:
     context = bot.context("Hi", [bot.sandbox.media(name) for name in names])
     await bot.sandbox.fault("telegram", fault, "publish")
-    assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is ErrorKind.UNCONFIRMED
     before = len(await requests_of(bot))
     assert await PLATFORM.confirm(bot.connection(), context) == Unknown(final=True)
     assert len(await requests_of(bot)) == before
@@ -167,7 +167,7 @@ async def test_an_answer_that_comes_too_late_is_unconfirmed(bot: Rig, monkeypatc
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await bot.sandbox.fault("telegram", "accept_then_delay", "publish", seconds=1)
     context = bot.context("Hi")
-    assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(bot.connection(), context) == Unknown(final=True)
     assert len(await bot.posts()) == 1
 
@@ -204,7 +204,7 @@ async def test_a_definite_refusal_leaves_no_doubt_behind(bot: Rig) -> None:
     context = bot.context("Hi", [bot.sandbox.media("a.jpg")])
     await bot.sandbox.fault("telegram", "rate_limited", "publish", seconds=17)
     error = await refused(PLATFORM.publish(bot.connection(), context))
-    assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=17))
+    assert (error.kind, error.retry_after) == (ErrorKind.RATE_LIMITED, timedelta(seconds=17))
     assert [row.get("sending", False) for row in bot.saved] == [True, False]
     assert await PLATFORM.confirm(bot.connection(), context) == Absent(never_sent=True)
 
@@ -214,7 +214,7 @@ async def test_an_unreachable_platform_has_done_nothing(bot: Rig, names: list[st
     connection = bot.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
     context = bot.context("Hi", [bot.sandbox.media(name) for name in names])
-    assert (await refused(PLATFORM.publish(connection, context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, context))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize("names", [[], ["a.jpg", "b.jpg"]])
@@ -233,25 +233,25 @@ async def test_a_chat_that_moved_is_followed_and_remembered(bot: Rig, names: lis
     assert bot.stored.user_id == str(moved)
     await PLATFORM.publish(bot.connection(), bot.context("again"))
     await bot.sandbox.fault("telegram", "reject", "publish", times=2, status=400, body=body)
-    assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is ErrorKind.AUTH
 
 
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        ("<html>hello</html>", Kind.UNCONFIRMED),
-        ({"ok": True}, Kind.UNCONFIRMED),
-        ({"ok": True, "result": True}, Kind.UNCONFIRMED),
-        ({"ok": True, "result": []}, Kind.UNCONFIRMED),
-        ({"ok": False, "error_code": 500, "description": "Internal Server Error"}, Kind.UNCONFIRMED),
-        ({"ok": False, "error_code": 403, "description": "Forbidden: bot was kicked"}, Kind.AUTH),
+        ("<html>hello</html>", ErrorKind.UNCONFIRMED),
+        ({"ok": True}, ErrorKind.UNCONFIRMED),
+        ({"ok": True, "result": True}, ErrorKind.UNCONFIRMED),
+        ({"ok": True, "result": []}, ErrorKind.UNCONFIRMED),
+        ({"ok": False, "error_code": 500, "description": "Internal Server Error"}, ErrorKind.UNCONFIRMED),
+        ({"ok": False, "error_code": 403, "description": "Forbidden: bot was kicked"}, ErrorKind.AUTH),
     ],
 )
-async def test_a_success_by_status_alone_is_none(bot: Rig, body: Any, kind: Kind) -> None:
+async def test_a_success_by_status_alone_is_none(bot: Rig, body: Any, kind: ErrorKind) -> None:
     await bot.sandbox.fault("telegram", "reject", "publish", status=200, body=body)
     assert (await refused(PLATFORM.publish(bot.connection(), bot.context("Hi")))).kind is kind
     await bot.sandbox.fault("telegram", "reject", "auth", status=200, body=body)
-    assert (await refused(PLATFORM.whoami(bot.connection()))).kind in {kind, Kind.TRANSIENT}
+    assert (await refused(PLATFORM.whoami(bot.connection()))).kind in {kind, ErrorKind.TRANSIENT}
 
 
 async def test_the_token_is_in_no_log_and_no_error(bot: Rig, sandbox: Sandbox) -> None:
@@ -290,7 +290,7 @@ def test_credentials_go_by_two_names_and_a_chat_must_be_one() -> None:
 
 async def test_a_token_cannot_lead_elsewhere(bot: Rig) -> None:
     bot.stored = bot.stored.model_copy(update={"access_token": SecretStr("x/../../twitter/2/users/me?")})
-    assert (await refused(PLATFORM.whoami(bot.connection()))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.whoami(bot.connection()))).kind is ErrorKind.AUTH
     assert (await requests_of(bot))[0]["platform"] == "telegram"
 
 
@@ -316,7 +316,7 @@ async def test_an_album_that_is_public_in_part_is_left_to_a_person(bot: Rig) -> 
     await bot.sandbox.switch_on("telegram", "album_stops", bot.account.account_id)
     context = bot.context("Half of it", [bot.sandbox.media(name) for name in ("a.jpg", "b.jpg")])
     error = await refused(PLATFORM.publish(bot.connection(), context))
-    assert error.kind is Kind.UNCONFIRMED
+    assert error.kind is ErrorKind.UNCONFIRMED
     assert "part of the album" in error.message
     assert await PLATFORM.confirm(bot.connection(), context) == Unknown(final=True)
     assert len(await bot.posts()) == 1
@@ -326,7 +326,7 @@ async def test_an_album_that_is_refused_for_a_flood_is_sent_later(bot: Rig) -> N
     await bot.sandbox.switch_on("telegram", "album_floods", bot.account.account_id)
     context = bot.context("Later", [bot.sandbox.media(name) for name in ("a.jpg", "b.jpg")])
     error = await refused(PLATFORM.publish(bot.connection(), context))
-    assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=60))
+    assert (error.kind, error.retry_after) == (ErrorKind.RATE_LIMITED, timedelta(seconds=60))
     await bot.sandbox.clear_conditions("telegram")
     await PLATFORM.publish(bot.connection(), context)
     assert len(await bot.posts()) == 1

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from platforms.base import Published, Unknown
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.meta import containers
 from platforms.threads import PLATFORM
 from sandbox.server import running_sandbox
@@ -61,7 +61,7 @@ async def test_says_whose_token_it_is(rig: Rig) -> None:
     identity = await PLATFORM.whoami(rig.connection())
     assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
     await rig.sandbox.fault("threads", "reject", "auth", status=200, body="<html>Hello</html>")
-    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is ErrorKind.TRANSIENT
 
 
 async def test_a_text_takes_four_requests(rig: Rig) -> None:
@@ -131,7 +131,7 @@ async def test_a_video_is_waited_for_step_by_step(slow: tuple[Rig, list[float]])
     rig, ahead = slow
     context = rig.context("Hi", [rig.sandbox.media("a.mp4")])
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert error.kind is Kind.NOT_READY
+    assert error.kind is ErrorKind.NOT_READY
     assert error.retry_after is not None
     assert timedelta(seconds=1) <= error.retry_after <= timedelta(minutes=1)
     assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
@@ -143,7 +143,7 @@ async def test_a_video_is_waited_for_step_by_step(slow: tuple[Rig, list[float]])
 async def test_a_carousel_is_built_once_its_items_are_processed(slow: tuple[Rig, list[float]]) -> None:
     rig, ahead = slow
     context = rig.context("Hi", [rig.sandbox.media("a.mp4"), rig.sandbox.media("b.jpg")])
-    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.NOT_READY
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.NOT_READY
     assert sorted(context.handles["containers"]) == ["post/0", "post/1"]
     ahead[0] += 60
     assert (await publish(rig, context)).url
@@ -165,7 +165,7 @@ async def test_a_container_that_expired_is_built_anew(slow: tuple[Rig, list[floa
     await PLATFORM.prepare(rig.connection(), context)
     ahead[0] += 25 * 3600
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.code, context.handles["containers"]) == (Kind.TRANSIENT, "expired", {})
+    assert (error.kind, error.code, context.handles["containers"]) == (ErrorKind.TRANSIENT, "expired", {})
     assert (await publish(rig, context)).url
 
 
@@ -175,7 +175,7 @@ async def test_a_container_stuck_in_processing_is_built_anew(slow: tuple[Rig, li
     await refused(PLATFORM.prepare(rig.connection(), context))
     context.handles["containers"]["post"]["madeAt"] = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.code, context.handles["containers"]) == (Kind.TRANSIENT, "stuck", {})
+    assert (error.kind, error.code, context.handles["containers"]) == (ErrorKind.TRANSIENT, "stuck", {})
 
 
 async def test_a_state_that_is_new_to_us_is_waited_out(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,13 +183,13 @@ async def test_a_state_that_is_new_to_us_is_waited_out(rig: Rig, monkeypatch: py
     context = rig.context("Hi")
     await PLATFORM.prepare(rig.connection(), context)
     await rig.sandbox.fault("threads", "reject", "prepare", status=200, body={"status": "REVIEWING"})
-    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.NOT_READY
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.NOT_READY
 
 
 async def test_a_video_that_is_none_is_told_to_the_author(rig: Rig) -> None:
     image_as_video = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", [image_as_video])))
-    assert (error.kind, error.code) == (Kind.REJECTED, "FAILED_PROCESSING_VIDEO")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "FAILED_PROCESSING_VIDEO")
     assert rig.saved[-1]["containers"] == {}
 
 
@@ -198,7 +198,7 @@ async def test_media_that_cannot_be_fetched_are_tried_a_few_times_and_then_refus
     hidden = rig.sandbox.media(name).model_copy(update={"url": f"http://127.0.0.1:1/{name}"})
     context = rig.context("Hi", [hidden])
     errors = [await refused(PLATFORM.prepare(rig.connection(), context)) for _ in range(3)]
-    assert [error.kind for error in errors] == [Kind.TRANSIENT, Kind.TRANSIENT, Kind.REJECTED]
+    assert [error.kind for error in errors] == [ErrorKind.TRANSIENT, ErrorKind.TRANSIENT, ErrorKind.REJECTED]
     assert errors[0].retry_after == timedelta(seconds=5)
     assert "Check that it is public" in errors[2].message
 
@@ -209,7 +209,7 @@ async def test_a_post_that_is_not_known_yet_where_it_is_published_is_tried_again
     body = {"error": {"message": "The requested resource does not exist", "code": 24, "error_subcode": 4279009}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
     error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.NOT_READY, "24/4279009")
+    assert (error.kind, error.code) == (ErrorKind.NOT_READY, "24/4279009")
     assert error.retry_after == timedelta(seconds=3)
     await publish(rig, context)
     assert len(await rig.posts()) == 1
@@ -222,13 +222,13 @@ async def test_a_refusal_because_the_days_posts_are_used_up_is_waited_out(slow: 
     body = {"error": {"message": "Application request limit reached", "code": 100}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
     error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "100")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "100")
     for number in range(250):
         other = rig.context(f"{number}")
         await PLATFORM.prepare(rig.connection(), other)
         await PLATFORM.publish(rig.connection(), other)
     error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.CAPPED, "quota")
+    assert (error.kind, error.code) == (ErrorKind.CAPPED, "quota")
     assert error.retry_after is not None
     assert error.retry_after >= timedelta(hours=1)
 
@@ -255,7 +255,7 @@ async def test_the_days_replies_are_counted_apart(rig: Rig, in_thread: bool) -> 
         assert told_of in ((await step).warning or "")
     else:
         error = await refused(step)
-        assert (error.kind, error.code, error.message) == (Kind.CAPPED, "quota", told_of)
+        assert (error.kind, error.code, error.message) == (ErrorKind.CAPPED, "quota", told_of)
 
 
 def items(rig: Rig) -> list[dict[str, Any]]:
@@ -286,7 +286,7 @@ async def test_a_thread_that_breaks_goes_on_without_a_double(rig: Rig, fault: st
     published = await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("threads", fault, "publish")
     error = await refused(PLATFORM.complete(rig.connection(), context, published))
-    assert error.kind in {Kind.NOT_READY, Kind.RATE_LIMITED}
+    assert error.kind in {ErrorKind.NOT_READY, ErrorKind.RATE_LIMITED}
     resumed = rig.context("first", settings=settings, handles=rig.saved[-1])
     done = await PLATFORM.complete(rig.connection(), resumed, published)
     assert [post["text"] for post in await rig.posts()] == ["third", "second", "first"]
@@ -303,7 +303,7 @@ async def test_a_post_of_a_thread_that_cannot_be_found_yet_is_not_sent_again(rig
     await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"status": "PUBLISHED"})
     await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"data": []})
     error = await refused(PLATFORM.complete(rig.connection(), context, published))
-    assert (error.kind, error.code) == (Kind.NOT_READY, "unconfirmed_reply")
+    assert (error.kind, error.code) == (ErrorKind.NOT_READY, "unconfirmed_reply")
     await PLATFORM.complete(rig.connection(), context, published)
     assert len(await rig.posts()) == 2
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from platforms.base import Absent, Published, Unknown
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.threads import PLATFORM
 from tests.platforms.rig import Rig
 from tests.platforms.test_threads import Connect, refused
@@ -35,7 +35,7 @@ async def send(rig: Rig, context: Any) -> PlatformError:
 async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str], fault: str) -> None:
     context = await prepared(rig, names)
     await rig.sandbox.fault("threads", fault, "publish")
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     found = await PLATFORM.confirm(rig.connection(), rig.context(context.draft.text, handles=rig.saved[-1]))
     [post] = await rig.posts()
     assert isinstance(found, Published)
@@ -48,7 +48,7 @@ async def test_an_answer_that_landed_without_an_answer_is_found_among_the_replie
     context = rig.context("second", settings={"replyToId": first.platform_post_id})
     await PLATFORM.prepare(rig.connection(), context)
     await rig.sandbox.fault("threads", "accept_then_drop", "publish")
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     second = (await rig.posts())[0]
@@ -58,7 +58,7 @@ async def test_an_answer_that_landed_without_an_answer_is_found_among_the_replie
 async def test_an_answer_to_nothing_is_refused_before_anything_is_public(rig: Rig) -> None:
     context = rig.context("second", settings={"replyToId": "18000000000000001"})
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert error.kind is Kind.REJECTED
+    assert error.kind is ErrorKind.REJECTED
     assert error.message == "Threads does not have the post that replyToId names. Check that it is still there."
     assert await rig.posts() == []
 
@@ -67,7 +67,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     context = await prepared(rig, [])
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await rig.sandbox.fault("threads", "accept_then_delay", "publish", seconds=1)
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
     assert len(await rig.posts()) == 1
 
@@ -76,7 +76,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
 async def test_what_never_landed_is_sent_again_from_the_same_container(rig: Rig, names: list[str]) -> None:
     context = await prepared(rig, names)
     await rig.sandbox.fault("threads", "drop", "publish")
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     before = context.handles["containers"]["post"]["id"]
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     await PLATFORM.prepare(rig.connection(), context)
@@ -89,7 +89,7 @@ async def test_a_container_that_was_published_publishes_nothing_more(rig: Rig) -
     context = await prepared(rig, [])
     first = await PLATFORM.publish(rig.connection(), context)
     await PLATFORM.prepare(rig.connection(), context)
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == first.platform_post_id
@@ -103,25 +103,25 @@ def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (400, graph_error(1), Kind.UNCONFIRMED),
-        (400, graph_error(2), Kind.UNCONFIRMED),
-        (500, graph_error(1), Kind.UNCONFIRMED),
-        (503, graph_error(190), Kind.UNCONFIRMED),
-        (502, "<html>Bad Gateway</html>", Kind.UNCONFIRMED),
-        (200, {"success": True}, Kind.UNCONFIRMED),
-        (200, "<html>Hello</html>", Kind.UNCONFIRMED),
-        (302, "", Kind.UNCONFIRMED),
-        (400, graph_error(24, 4279009), Kind.NOT_READY),
-        (400, graph_error(4), Kind.RATE_LIMITED),
-        (400, graph_error(100, 2207051), Kind.UNCONFIRMED),
-        (400, graph_error(100, 4279013), Kind.AUTH),
-        (400, graph_error(190, 463), Kind.AUTH),
-        (400, graph_error(100), Kind.REJECTED),
-        (403, "<html>Forbidden</html>", Kind.REJECTED),
+        (400, graph_error(1), ErrorKind.UNCONFIRMED),
+        (400, graph_error(2), ErrorKind.UNCONFIRMED),
+        (500, graph_error(1), ErrorKind.UNCONFIRMED),
+        (503, graph_error(190), ErrorKind.UNCONFIRMED),
+        (502, "<html>Bad Gateway</html>", ErrorKind.UNCONFIRMED),
+        (200, {"success": True}, ErrorKind.UNCONFIRMED),
+        (200, "<html>Hello</html>", ErrorKind.UNCONFIRMED),
+        (302, "", ErrorKind.UNCONFIRMED),
+        (400, graph_error(24, 4279009), ErrorKind.NOT_READY),
+        (400, graph_error(4), ErrorKind.RATE_LIMITED),
+        (400, graph_error(100, 2207051), ErrorKind.UNCONFIRMED),
+        (400, graph_error(100, 4279013), ErrorKind.AUTH),
+        (400, graph_error(190, 463), ErrorKind.AUTH),
+        (400, graph_error(100), ErrorKind.REJECTED),
+        (403, "<html>Forbidden</html>", ErrorKind.REJECTED),
     ],
 )
 async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
-    rig: Rig, status: int, body: Any, kind: Kind
+    rig: Rig, status: int, body: Any, kind: ErrorKind
 ) -> None:
     context = await prepared(rig, [])
     await rig.sandbox.fault("threads", "reject", "publish", status=status, body=body)
@@ -132,15 +132,16 @@ async def test_a_platform_that_cannot_be_reached_has_done_nothing(rig: Rig) -> N
     context = await prepared(rig, [])
     connection = rig.connection()
     connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(connection, context))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"), [("token_expired", Kind.AUTH), ("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT)]
+    ("fault", "kind"),
+    [("token_expired", ErrorKind.AUTH), ("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)],
 )
 @pytest.mark.parametrize("operation", ["prepare", "confirm"])
 async def test_failures_beside_the_publishing_request_are_told_apart(
-    rig: Rig, fault: str, kind: Kind, operation: str
+    rig: Rig, fault: str, kind: ErrorKind, operation: str
 ) -> None:
     context = await prepared(rig, [])
     await PLATFORM.publish(rig.connection(), context)
@@ -211,11 +212,11 @@ async def test_a_carousel_waits_for_its_items_to_be_seen(rig: Rig, monkeypatch: 
     await rig.sandbox.switch_on("threads", "children_unseen", rig.account.account_id)
     context = rig.context("Two", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.retry_after) == (Kind.NOT_READY, timedelta(seconds=7))
+    assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, timedelta(seconds=7))
     children = dict(context.handles["containers"])
     assert len(children) == 2
     monkeypatch.setattr("platforms.meta.containers.UNSEEN_FOR", timedelta(0))
-    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.NOT_READY
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.NOT_READY
     assert context.handles["containers"] == {}, "items that stay unseen are built again"
     await rig.sandbox.clear_conditions("threads")
     await PLATFORM.prepare(rig.connection(), context)
@@ -226,7 +227,7 @@ async def test_a_carousel_waits_for_its_items_to_be_seen(rig: Rig, monkeypatch: 
 async def test_a_reply_that_the_app_may_not_make_refuses_no_account(rig: Rig) -> None:
     await rig.sandbox.switch_on("threads", "own_posts_only", rig.account.account_id)
     error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Re", settings={"replyToId": "17841400"})))
-    assert (error.kind, error.code) == (Kind.REJECTED, "10/4279067")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "10/4279067")
     assert "replyToId" in error.message
 
 
@@ -234,10 +235,10 @@ async def test_a_quote_that_the_app_may_not_make_refuses_no_app(rig: Rig) -> Non
     body = {"error": {"message": "insufficient app access level", "code": 10, "error_subcode": 4279067}}
     await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=body)
     error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Look", settings={"quotePostId": "17841400"})))
-    assert (error.kind, error.code) == (Kind.REJECTED, "10/4279067")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "10/4279067")
     await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=body)
     error = await refused(PLATFORM.prepare(rig.connection(), rig.context("A text")))
-    assert (error.kind, error.code) == (Kind.OPERATOR, "10/4279067")
+    assert (error.kind, error.code) == (ErrorKind.OPERATOR, "10/4279067")
 
 
 async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_account(rig: Rig) -> None:
@@ -248,14 +249,14 @@ async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_ac
     body = {"error": {"message": said, "type": "OAuthException", "code": 10, "error_subcode": 4279067}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
     error = await send(rig, context)
-    assert (error.kind, error.code) == (Kind.REJECTED, "10/4279067")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "10/4279067")
 
 
 async def test_a_link_that_threads_does_not_take_is_not_tried_for_a_day(rig: Rig) -> None:
     await rig.sandbox.switch_on("threads", "links_refused", rig.account.account_id)
     context = rig.context("Read", settings={"linkAttachment": "https://example.com/redirects"})
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "-1/4279047")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "-1/4279047")
 
 
 NO_SUCH_FIELD = {"error": {"message": "(#100) Tried accessing nonexisting field (status)", "code": 100}}
@@ -268,7 +269,7 @@ async def test_a_state_that_cannot_be_read_hides_no_refusal(rig: Rig, monkeypatc
         await rig.sandbox.fault("threads", "reject", "publish", status=400, body=graph_error(100))
         await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
         error = await send(rig, context)
-        assert (error.kind, error.code, "its own words" in error.message) == (Kind.UNCONFIRMED, "100", True)
+        assert (error.kind, error.code, "its own words" in error.message) == (ErrorKind.UNCONFIRMED, "100", True)
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
     assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
     monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
@@ -276,14 +277,14 @@ async def test_a_state_that_cannot_be_read_hides_no_refusal(rig: Rig, monkeypatc
     assert await PLATFORM.confirm(rig.connection(), context) == Absent(), "the same container makes no double"
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=graph_error(100))
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
-    assert (await send(rig, context)).kind is Kind.REJECTED
+    assert (await send(rig, context)).kind is ErrorKind.REJECTED
 
 
 async def test_a_refused_post_that_reads_as_published_is_found(rig: Rig) -> None:
     context = await prepared(rig, [])
     await rig.sandbox.switch_on("threads", "publishes_and_refuses", rig.account.account_id)
     await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD, times=2)
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
 
 
@@ -294,10 +295,10 @@ async def test_an_error_of_metas_own_is_doubted_for_a_minute(
     context = await prepared(rig, [])
     body = {"error": {"message": "no", "code": code, "error_subcode": 4279047, "is_transient": False}}
     await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body, times=2)
-    assert (await send(rig, context)).kind is Kind.UNCONFIRMED
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
-    assert (await send(rig, context)).kind is Kind.REJECTED
+    assert (await send(rig, context)).kind is ErrorKind.REJECTED
 
 
 @pytest.mark.parametrize("settings", [{}, {"replyToId": "18000000000000001"}])
@@ -307,18 +308,20 @@ async def test_a_token_that_ends_as_if_nothing_existed_is_told(
     context = await prepared(rig, [])
     await rig.sandbox.switch_on("threads", "token_ended_as_24", rig.account.account_id)
     for step in (PLATFORM.whoami(rig.connection()), PLATFORM.confirm(rig.connection(), context)):
-        assert (await refused(step)).kind is Kind.AUTH
-    assert (await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", settings=settings)))).kind is Kind.AUTH
+        assert (await refused(step)).kind is ErrorKind.AUTH
+    assert (
+        await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", settings=settings)))
+    ).kind is ErrorKind.AUTH
     monkeypatch.setattr("platforms.meta.containers.UNREADABLE_FOR", timedelta(0))
     assert (await send(rig, context)).code == "expired"
-    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.AUTH
 
 
 async def test_a_quoted_post_that_is_not_there_is_named(rig: Rig) -> None:
     await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=graph_error(24, 4279009))
     context = rig.context("Look", settings={"quotePostId": "18000000000000001"})
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, "quotePostId" in error.message) == (Kind.REJECTED, True)
+    assert (error.kind, "quotePostId" in error.message) == (ErrorKind.REJECTED, True)
 
 
 async def test_a_reply_to_anothers_post_is_refused_as_the_posts_fault(connect: Connect, rig: Rig) -> None:
@@ -326,4 +329,4 @@ async def test_a_reply_to_anothers_post_is_refused_as_the_posts_fault(connect: C
     theirs = await PLATFORM.publish(other.connection(), await prepared(other, [], "theirs"))
     context = rig.context("Re", settings={"replyToId": theirs.platform_post_id})
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "10/4279067")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "10/4279067")

@@ -7,7 +7,7 @@ import pytest
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.errors import LONGEST_TEXT, Kind, PlatformError
+from platforms.errors import LONGEST_TEXT, ErrorKind, PlatformError
 from platforms.threads import PLATFORM
 from platforms.threads.errors import error_of, is_gone, processing_error
 from platforms.threads.rules import length
@@ -105,23 +105,23 @@ def refusal(status: int = 400, **error: Any) -> PlatformError:
 @pytest.mark.parametrize(
     ("code", "subcode", "kind"),
     [
-        (1, None, Kind.TRANSIENT),
-        (2, None, Kind.TRANSIENT),
-        (24, 4279009, Kind.NOT_READY),
-        (4, None, Kind.RATE_LIMITED),
-        (17, None, Kind.RATE_LIMITED),
-        (32, None, Kind.RATE_LIMITED),
-        (613, None, Kind.RATE_LIMITED),
-        (10, 4279067, Kind.OPERATOR),
-        (100, 4279004, Kind.NOT_READY),
-        (-1, 4279047, Kind.REJECTED),
-        (190, 463, Kind.AUTH),
-        (100, 2207051, Kind.REJECTED),
-        (100, 2207052, Kind.TRANSIENT),
-        (100, 4279013, Kind.AUTH),
+        (1, None, ErrorKind.TRANSIENT),
+        (2, None, ErrorKind.TRANSIENT),
+        (24, 4279009, ErrorKind.NOT_READY),
+        (4, None, ErrorKind.RATE_LIMITED),
+        (17, None, ErrorKind.RATE_LIMITED),
+        (32, None, ErrorKind.RATE_LIMITED),
+        (613, None, ErrorKind.RATE_LIMITED),
+        (10, 4279067, ErrorKind.OPERATOR),
+        (100, 4279004, ErrorKind.NOT_READY),
+        (-1, 4279047, ErrorKind.REJECTED),
+        (190, 463, ErrorKind.AUTH),
+        (100, 2207051, ErrorKind.REJECTED),
+        (100, 2207052, ErrorKind.TRANSIENT),
+        (100, 4279013, ErrorKind.AUTH),
     ],
 )
-def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: int, subcode: int | None, kind: Kind) -> None:
+def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: int, subcode: int | None, kind: ErrorKind) -> None:
     error = refusal(code=code, error_subcode=subcode)
     assert (error.kind, error.status, error.request_id) == (kind, 400, "A6Ltrace")
     named = {4279004: "unknown_children"}
@@ -132,46 +132,50 @@ def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: int, subcode: int 
 
 def test_a_lost_permission_is_told_by_its_words() -> None:
     said = "Application does not have permission for this action"
-    assert refusal(code=10, message=said).kind is Kind.AUTH
-    assert refusal(code=10).kind is Kind.REJECTED
+    assert refusal(code=10, message=said).kind is ErrorKind.AUTH
+    assert refusal(code=10).kind is ErrorKind.REJECTED
 
 
 def test_a_code_that_is_a_name_is_known_by_it() -> None:
     error = refusal(code="THREADS_API__LINK_LIMIT_EXCEEDED", message="its own words")
-    assert (error.kind, error.code) == (Kind.REJECTED, "THREADS_API__LINK_LIMIT_EXCEEDED")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "THREADS_API__LINK_LIMIT_EXCEEDED")
     assert error.message == "This post has more links than Threads takes."
     assert refusal(code="SOMETHING_ELSE").code == "http_400"
 
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
-    [({"is_transient": False}, Kind.REJECTED), ({"is_transient": True}, Kind.TRANSIENT), ({}, Kind.TRANSIENT)],
+    [
+        ({"is_transient": False}, ErrorKind.REJECTED),
+        ({"is_transient": True}, ErrorKind.TRANSIENT),
+        ({}, ErrorKind.TRANSIENT),
+    ],
 )
-def test_an_error_of_threads_own_passes_unless_it_says_otherwise(answer: dict[str, Any], kind: Kind) -> None:
+def test_an_error_of_threads_own_passes_unless_it_says_otherwise(answer: dict[str, Any], kind: ErrorKind) -> None:
     assert refusal(code=-1, **answer).kind is kind
 
 
 def test_an_unknown_refusal_is_told_in_threads_own_words_cut_to_a_sane_length() -> None:
     error = refusal(code=100, error_user_msg="Param text must be at most 500 characters long. " * 50)
-    assert error.kind is Kind.REJECTED
+    assert error.kind is ErrorKind.REJECTED
     assert error.message.startswith("Threads refused: Param text must be at most 500 characters long.")
     assert len(error.message) == LONGEST_TEXT
-    assert refusal(code=77, is_transient=True).kind is Kind.TRANSIENT
+    assert refusal(code=77, is_transient=True).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (401, Kind.AUTH),
-        (403, Kind.REJECTED),
-        (408, Kind.TRANSIENT),
-        (429, Kind.RATE_LIMITED),
-        (500, Kind.TRANSIENT),
-        (502, Kind.TRANSIENT),
+        (401, ErrorKind.AUTH),
+        (403, ErrorKind.REJECTED),
+        (408, ErrorKind.TRANSIENT),
+        (429, ErrorKind.RATE_LIMITED),
+        (500, ErrorKind.TRANSIENT),
+        (502, ErrorKind.TRANSIENT),
     ],
 )
 @pytest.mark.parametrize("body", ["<html><h1>Bad Gateway</h1></html>", "", "[]", '{"error": "x"}', '{"error": null}'])
-def test_answers_that_are_not_graph_errors_are_judged_by_status(status: int, kind: Kind, body: str) -> None:
+def test_answers_that_are_not_graph_errors_are_judged_by_status(status: int, kind: ErrorKind, body: str) -> None:
     error = error_of(httpx.Response(status, text=body))
     assert (error.kind, error.code) == (kind, f"http_{status}")
     assert "<" not in error.message
@@ -180,21 +184,21 @@ def test_answers_that_are_not_graph_errors_are_judged_by_status(status: int, kin
 @pytest.mark.parametrize(
     ("said", "kind"),
     [
-        ("FAILED_DOWNLOADING_VIDEO", Kind.TRANSIENT),
-        ("FAILED_PROCESSING_VIDEO", Kind.REJECTED),
-        ("FAILED_PROCESSING_AUDIO", Kind.REJECTED),
-        ("INVALID_ASPEC_RATIO", Kind.REJECTED),
-        ("INVALID_ASPECT_RATIO", Kind.REJECTED),
-        ("INVALID_BIT_RATE", Kind.REJECTED),
-        ("INVALID_DURATION", Kind.REJECTED),
-        ("INVALID_FRAME_RATE", Kind.REJECTED),
-        ("INVALID_AUDIO_CHANNELS", Kind.REJECTED),
-        ("INVALID_AUDIO_CHANNEL_LAYOUT", Kind.REJECTED),
-        ("UNKNOWN", Kind.TRANSIENT),
-        ("", Kind.TRANSIENT),
+        ("FAILED_DOWNLOADING_VIDEO", ErrorKind.TRANSIENT),
+        ("FAILED_PROCESSING_VIDEO", ErrorKind.REJECTED),
+        ("FAILED_PROCESSING_AUDIO", ErrorKind.REJECTED),
+        ("INVALID_ASPEC_RATIO", ErrorKind.REJECTED),
+        ("INVALID_ASPECT_RATIO", ErrorKind.REJECTED),
+        ("INVALID_BIT_RATE", ErrorKind.REJECTED),
+        ("INVALID_DURATION", ErrorKind.REJECTED),
+        ("INVALID_FRAME_RATE", ErrorKind.REJECTED),
+        ("INVALID_AUDIO_CHANNELS", ErrorKind.REJECTED),
+        ("INVALID_AUDIO_CHANNEL_LAYOUT", ErrorKind.REJECTED),
+        ("UNKNOWN", ErrorKind.TRANSIENT),
+        ("", ErrorKind.TRANSIENT),
     ],
 )
-def test_a_failed_container_tells_why(said: str, kind: Kind) -> None:
+def test_a_failed_container_tells_why(said: str, kind: ErrorKind) -> None:
     error = processing_error(said)
     assert (error.kind, error.code) == (kind, said or "unexplained")
 

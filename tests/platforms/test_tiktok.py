@@ -13,7 +13,7 @@ import pytest
 
 from domain.post import Media
 from platforms.base import PublishContext, Published, Unknown
-from platforms.errors import NO_PUBLIC_URL, Kind, PlatformError
+from platforms.errors import NO_PUBLIC_URL, ErrorKind, PlatformError
 from platforms.files import MediaFile, MediaSource
 from platforms.tiktok import PLATFORM, media, status
 from platforms.tiktok.errors import ADDRESS_UNVERIFIED, NOT_AUDITED
@@ -71,7 +71,7 @@ async def test_says_whose_token_it_is(rig: Rig) -> None:
 async def test_an_answer_without_an_identity_is_asked_again(rig: Rig) -> None:
     for body in ({"data": {}, "error": {"code": "ok"}}, "<html>Hello</html>"):
         await rig.sandbox.fault("tiktok", "reject", "auth", status=200, body=body)
-        assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.whoami(rig.connection()))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize("names", FORMS)
@@ -125,7 +125,7 @@ async def test_a_large_video_goes_up_in_chunks_and_goes_on_where_it_stopped(rig:
     beats: list[str] = []
     context.heartbeat = beats.append
     async with httpx.AsyncClient(event_hooks={"request": [Stop(at=4)]}) as client:
-        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is ErrorKind.TRANSIENT
     assert rig.saved[-1]["upload"]["sent"] == 1
     again = resumed(rig, context)
     again.heartbeat = beats.append
@@ -144,7 +144,7 @@ async def test_a_large_video_goes_up_in_chunks_and_goes_on_where_it_stopped(rig:
 async def test_the_settings_are_held_against_what_the_creator_may_do(rig: Rig) -> None:
     context = sending_of(rig, ["a.mp4"], privacyLevel="FOLLOWER_OF_CREATOR")
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "privacy_level_option_mismatch")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "privacy_level_option_mismatch")
     assert "PUBLIC_TO_EVERYONE" in error.message
 
 
@@ -175,14 +175,14 @@ async def test_what_the_creator_forbids_stays_forbidden(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        ("spam_risk_too_many_posts", Kind.CAPPED),
-        ("reached_active_user_cap", Kind.CAPPED),
-        ("spam_risk_user_banned_from_posting", Kind.AUTH),
-        ("internal_error", Kind.TRANSIENT),
-        ("something_new", Kind.REJECTED),
+        ("spam_risk_too_many_posts", ErrorKind.CAPPED),
+        ("reached_active_user_cap", ErrorKind.CAPPED),
+        ("spam_risk_user_banned_from_posting", ErrorKind.AUTH),
+        ("internal_error", ErrorKind.TRANSIENT),
+        ("something_new", ErrorKind.REJECTED),
     ],
 )
-async def test_an_error_beside_status_200_is_an_error(rig: Rig, code: str, kind: Kind) -> None:
+async def test_an_error_beside_status_200_is_an_error(rig: Rig, code: str, kind: ErrorKind) -> None:
     body = {"data": {}, "error": {"code": code, "message": "its own words", "log_id": "L1"}}
     await rig.sandbox.fault("tiktok", "reject", "prepare", status=200, body=body)
     error = await refused(PLATFORM.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))
@@ -192,7 +192,7 @@ async def test_an_error_beside_status_200_is_an_error(rig: Rig, code: str, kind:
 async def test_what_tiktok_cannot_read_fails(rig: Rig) -> None:
     context = await prepared(rig, ["a.png"])
     error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "file_format_check_failed")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "file_format_check_failed")
     assert "publishId" not in rig.saved[-1]
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     context = rig.context("Hi", [media], settings=SETTINGS)
@@ -207,16 +207,18 @@ async def test_what_could_not_be_fetched_is_fetched_once_more(rig: Rig) -> None:
     for _ in range(2):
         await PLATFORM.prepare(rig.connection(), context)
         kinds.append((await refused(PLATFORM.publish(rig.connection(), context))).kind)
-    assert kinds == [Kind.TRANSIENT, Kind.REJECTED]
+    assert kinds == [ErrorKind.TRANSIENT, ErrorKind.REJECTED]
 
 
 async def test_an_upload_that_expired_begins_anew(rig: Rig) -> None:
     context = await prepared(rig, ["a.mp4"])
     first = context.handles["upload"]["publishId"]
     await rig.sandbox.fault("tiktok", "reject", "publish", status=403, body="expired", times=2)
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED, "it may have arrived"
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED, (
+        "it may have arrived"
+    )
     context.started_at = datetime.now(UTC) - status.COUNT_LAGS - timedelta(seconds=1)
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.TRANSIENT
     await PLATFORM.prepare(rig.connection(), context)
     assert context.handles["upload"]["publishId"] != first
     context.handles["upload"]["expiresAt"] = 0
@@ -253,7 +255,7 @@ async def test_what_cannot_be_renewed_must_be_reconnected(
     if "clientKey" in credentials:
         rig.stored = rig.stored.model_copy(update={"refresh_token": rig.stored.access_token})
     await rig.sandbox.fault("tiktok", "token_expired", "prepare")
-    assert (await refused(PLATFORM.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))).kind is ErrorKind.AUTH
 
 
 async def test_a_post_that_waits_for_its_id_is_published_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,13 +266,13 @@ async def test_a_post_that_waits_for_its_id_is_published_before(monkeypatch: pyt
         rig = await open_account(Sandbox(url, client), "tiktok")
         context = await prepared(rig, ["a.mp4"])
         error = await refused(PLATFORM.publish(rig.connection(), context))
-        assert (error.kind, error.code) == (Kind.UNCONFIRMED, "processing")
+        assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "processing")
         assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
         clock[0] += 6
         early = await PLATFORM.publish(rig.connection(), context)
         assert early.platform_post_id == context.handles["upload"]["publishId"]
         waiting = await refused(PLATFORM.complete(rig.connection(), context, early))
-        assert (waiting.kind, waiting.retry_after) == (Kind.NOT_READY, timedelta(minutes=2))
+        assert (waiting.kind, waiting.retry_after) == (ErrorKind.NOT_READY, timedelta(minutes=2))
         clock[0] += 20
         [post] = await rig.posts()
         done = await PLATFORM.complete(rig.connection(), context, early)
@@ -278,16 +280,17 @@ async def test_a_post_that_waits_for_its_id_is_published_before(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"), [("token_expired", Kind.AUTH), ("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT)]
+    ("fault", "kind"),
+    [("token_expired", ErrorKind.AUTH), ("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)],
 )
 async def test_failures_before_the_publishing_request_are_told_apart(
-    connect: Callable[..., Awaitable[Rig]], fault: str, kind: Kind
+    connect: Callable[..., Awaitable[Rig]], fault: str, kind: ErrorKind
 ) -> None:
     rig = await connect("tiktok")
     await rig.sandbox.fault("tiktok", fault, "prepare")
     error = await refused(PLATFORM.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))
     assert error.kind is kind
-    assert kind is not Kind.RATE_LIMITED or (error.retry_after and error.retry_after > timedelta(minutes=1))
+    assert kind is not ErrorKind.RATE_LIMITED or (error.retry_after and error.retry_after > timedelta(minutes=1))
 
 
 class Stop:
@@ -308,9 +311,9 @@ async def test_an_account_without_the_permission_for_its_name_can_be_connected(r
     assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
 
 
-@pytest.mark.parametrize(("seconds", "kind"), [(0.4, None), (1.0, Kind.REJECTED)])
+@pytest.mark.parametrize(("seconds", "kind"), [(0.4, None), (1.0, ErrorKind.REJECTED)])
 async def test_a_video_beyond_the_creators_own_limit_is_not_uploaded(
-    rig: Rig, seconds: float, kind: Kind | None
+    rig: Rig, seconds: float, kind: ErrorKind | None
 ) -> None:
     await rig.sandbox.switch_on("tiktok", "short_videos", rig.account.account_id)
     context = sending_of(rig, ["a.mp4"])
@@ -343,7 +346,7 @@ async def test_what_the_operator_has_not_done_at_tiktok_fails_no_post(rig: Rig, 
     async def published() -> Published:
         return await PLATFORM.publish(rig.connection(), await prepared(rig, ["a.jpg"]))
 
-    assert (await refused(published())).kind is Kind.OPERATOR
+    assert (await refused(published())).kind is ErrorKind.OPERATOR
 
 
 @pytest.mark.parametrize(
@@ -374,7 +377,7 @@ async def test_an_app_that_is_not_audited_posts_for_the_creator_alone(
         await published()
         return
     error = await refused(published())
-    assert (error.kind, error.code) == (Kind.OPERATOR, NOT_AUDITED)
+    assert (error.kind, error.code) == (ErrorKind.OPERATOR, NOT_AUDITED)
     assert "set to private" in error.message
 
 
@@ -415,7 +418,7 @@ async def test_a_photo_whose_shorter_side_is_too_long_fails_after_tiktok_took_it
             await PLATFORM.publish(rig.connection(), context)
             return
         error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code, error.status) == (Kind.REJECTED, code, None)
+    assert (error.kind, error.code, error.status) == (ErrorKind.REJECTED, code, None)
     [rule, _] = PLATFORM.rules.files
     assert (rule.max_shorter, rule.max_longer) == (1080, 1920), "so pictures are scaled before TikTok gets them"
 

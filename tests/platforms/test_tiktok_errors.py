@@ -5,7 +5,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from platforms.errors import LONGEST_TEXT, Kind, PlatformError
+from platforms.errors import LONGEST_TEXT, ErrorKind, PlatformError
 from platforms.tiktok.errors import error_of, failed
 
 
@@ -17,35 +17,35 @@ def refusal(code: str, status: int = 400, message: str = "its own words") -> Pla
 @pytest.mark.parametrize(
     ("kind", "codes"),
     [
-        (Kind.RATE_LIMITED, ["rate_limit_exceeded"]),
-        (Kind.CAPPED, ["spam_risk_too_many_posts", "reached_active_user_cap"]),
-        (Kind.CAPPED, ["spam_risk_too_many_pending_share"]),
-        (Kind.TRANSIENT, ["internal_error"]),
-        (Kind.AUTH, ["access_token_invalid", "scope_not_authorized", "scope_permission_missed"]),
-        (Kind.AUTH, ["spam_risk_user_banned_from_posting"]),
-        (Kind.REJECTED, ["invalid_params", "privacy_level_option_mismatch", "app_version_check_failed"]),
-        (Kind.OPERATOR, ["unaudited_client_can_only_post_to_private_accounts", "url_ownership_unverified"]),
+        (ErrorKind.RATE_LIMITED, ["rate_limit_exceeded"]),
+        (ErrorKind.CAPPED, ["spam_risk_too_many_posts", "reached_active_user_cap"]),
+        (ErrorKind.CAPPED, ["spam_risk_too_many_pending_share"]),
+        (ErrorKind.TRANSIENT, ["internal_error"]),
+        (ErrorKind.AUTH, ["access_token_invalid", "scope_not_authorized", "scope_permission_missed"]),
+        (ErrorKind.AUTH, ["spam_risk_user_banned_from_posting"]),
+        (ErrorKind.REJECTED, ["invalid_params", "privacy_level_option_mismatch", "app_version_check_failed"]),
+        (ErrorKind.OPERATOR, ["unaudited_client_can_only_post_to_private_accounts", "url_ownership_unverified"]),
     ],
 )
-def test_codes(kind: Kind, codes: list[str]) -> None:
+def test_codes(kind: ErrorKind, codes: list[str]) -> None:
     for code in codes:
         for status in (200, 400, 403):
             error = refusal(code, status)
             assert (error.code, error.kind, error.request_id) == (code, kind, "L1")
-            assert (error.retry_after is not None) is (kind in {Kind.RATE_LIMITED, Kind.CAPPED})
+            assert (error.retry_after is not None) is (kind in {ErrorKind.RATE_LIMITED, ErrorKind.CAPPED})
 
 
 @pytest.mark.parametrize(
     ("kind", "reasons"),
     [
-        (Kind.TRANSIENT, ["internal"]),
-        (Kind.AUTH, ["auth_removed"]),
-        (Kind.REJECTED, ["file_format_check_failed", "duration_check_failed", "frame_rate_check_failed"]),
-        (Kind.REJECTED, ["picture_size_check_failed", "spam_risk_text", "spam_risk", "publish_cancelled"]),
-        (Kind.REJECTED, ["video_pull_failed", "photo_pull_failed", "something_new", ""]),
+        (ErrorKind.TRANSIENT, ["internal"]),
+        (ErrorKind.AUTH, ["auth_removed"]),
+        (ErrorKind.REJECTED, ["file_format_check_failed", "duration_check_failed", "frame_rate_check_failed"]),
+        (ErrorKind.REJECTED, ["picture_size_check_failed", "spam_risk_text", "spam_risk", "publish_cancelled"]),
+        (ErrorKind.REJECTED, ["video_pull_failed", "photo_pull_failed", "something_new", ""]),
     ],
 )
-def test_reasons(kind: Kind, reasons: list[str]) -> None:
+def test_reasons(kind: ErrorKind, reasons: list[str]) -> None:
     for reason in reasons:
         error = failed(reason)
         assert (error.kind, error.code) == (kind, reason or "unexplained")
@@ -61,14 +61,15 @@ def test_waits() -> None:
 def test_oauth_speaks_its_own_shape() -> None:
     body = {"error": "invalid_grant", "error_description": "Refresh token is invalid.", "log_id": "L2"}
     error = error_of(httpx.Response(200, json=body))
-    assert (error.kind, error.code, error.request_id) == (Kind.AUTH, "invalid_grant", "L2")
-    assert error_of(httpx.Response(200, json={"error": "server_error"})).kind is Kind.TRANSIENT
+    assert (error.kind, error.code, error.request_id) == (ErrorKind.AUTH, "invalid_grant", "L2")
+    assert error_of(httpx.Response(200, json={"error": "server_error"})).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(401, Kind.AUTH), (404, Kind.REJECTED), (429, Kind.RATE_LIMITED), (502, Kind.TRANSIENT)]
+    ("status", "kind"),
+    [(401, ErrorKind.AUTH), (404, ErrorKind.REJECTED), (429, ErrorKind.RATE_LIMITED), (502, ErrorKind.TRANSIENT)],
 )
-def test_without_a_code_the_status_decides(status: int, kind: Kind) -> None:
+def test_without_a_code_the_status_decides(status: int, kind: ErrorKind) -> None:
     for content in ("<html>", "[]", '{"error": 5}', '{"error": {}}'):
         assert error_of(httpx.Response(status, text=content)).kind is kind
 
@@ -76,4 +77,4 @@ def test_without_a_code_the_status_decides(status: int, kind: Kind) -> None:
 def test_unknown_errors_keep_their_own_words() -> None:
     assert refusal("something_new").message == "TikTok refused: its own words"
     assert len(refusal("something_new", message="x" * 5000).message) == LONGEST_TEXT
-    assert refusal("something_new", 500).kind is Kind.TRANSIENT
+    assert refusal("something_new", 500).kind is ErrorKind.TRANSIENT

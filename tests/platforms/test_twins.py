@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from platforms.base import PublishContext, Published
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook import videos
 from platforms.linkedin import media
 from platforms.registry import platforms
@@ -105,7 +105,7 @@ async def lost(rig: Rig, kin: Kin) -> PublishContext[Any]:
     await rig.sandbox.fault(kin.platform, "accept_then_drop", "publish")
     with pytest.raises(PlatformError) as caught:
         await rig.platform.publish(rig.connection(), context)
-    assert caught.value.kind is Kind.UNCONFIRMED
+    assert caught.value.kind is ErrorKind.UNCONFIRMED
     kin.forget(context.handles)
     return context
 

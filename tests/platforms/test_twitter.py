@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from platforms.base import Absent, Identity, PublishContext, Published, Unknown
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.twitter import PLATFORM
 from platforms.twitter.lookup import published
 from platforms.twitter.posts import post_body
@@ -129,7 +129,7 @@ async def test_a_post_that_may_not_be_answered_refuses_no_account(x: Rig, name: 
     own = await publish(x, x.context("our own"))
     await x.sandbox.switch_on("twitter", "not_mentioned", x.account.account_id)
     error = await refused(publish(x, x.context("not summoned", settings={name: "1445880548472328192"})))
-    assert (error.kind, error.status) == (Kind.REJECTED, 403)
+    assert (error.kind, error.status) == (ErrorKind.REJECTED, 403)
     assert "mention" in error.message
     await publish(x, x.context("summoned", settings={name: own.platform_post_id}))
 
@@ -140,7 +140,7 @@ async def test_anothers_post_must_mention_the_account(connect: Connect, x: Rig, 
     silent = await publish(other, other.context("to nobody"))
     summons = await publish(other, other.context(f"what does @{x.account.username} say?"))
     error = await refused(publish(x, x.context("unasked", settings={name: silent.platform_post_id})))
-    assert (error.kind, error.code) == (Kind.REJECTED, "not_authorized_for_resource")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "not_authorized_for_resource")
     await publish(x, x.context("asked", settings={name: summons.platform_post_id}))
 
 
@@ -166,7 +166,7 @@ async def test_what_x_refuses_the_app_is_the_operators_to_mend(
     ]
     for call in calls:
         error = await refused(call)
-        assert (error.kind, error.status) == (Kind.OPERATOR, status)
+        assert (error.kind, error.status) == (ErrorKind.OPERATOR, status)
         assert words in error.message
     await sandbox.clear_conditions("twitter")
     await publish(x, with_picture)
@@ -178,13 +178,13 @@ async def test_posts_without_the_fields_that_were_asked_for_prove_nothing(x: Rig
     await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
     context = x.context("with a picture", [sandbox.media("there.jpg")], started_at=datetime.now(UTC))
     error = await refused(PLATFORM.confirm(x.connection(), context))
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "fields_missing")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "fields_missing")
 
 
 async def test_a_video_that_x_finds_too_long_at_last_is_the_posts_fault(x: Rig, sandbox: Sandbox) -> None:
     await x.sandbox.switch_on("twitter", "short_videos", x.account.account_id)
     error = await refused(publish(x, x.context("long", [sandbox.media("long.mp4")])))
-    assert error.kind is Kind.REJECTED
+    assert error.kind is ErrorKind.REJECTED
     assert "longer than 2 minutes" in error.message
 
 
@@ -192,7 +192,7 @@ async def test_a_post_with_a_picture_is_not_edited(connect: Connect) -> None:
     x = await connect("twitter", premium=True)
     known = await publish(x, x.context("with a picture", [x.sandbox.media("edited.jpg")]))
     error = await refused(PLATFORM.edit(x.connection(), known, "without?"))
-    assert (error.kind, error.code) == (Kind.REJECTED, "edit_not_supported")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "edit_not_supported")
 
 
 async def test_media_alone_are_sent_without_an_empty_text(x: Rig, sandbox: Sandbox) -> None:
@@ -202,7 +202,7 @@ async def test_media_alone_are_sent_without_an_empty_text(x: Rig, sandbox: Sandb
 async def test_a_second_post_of_the_same_text_is_refused(x: Rig) -> None:
     await publish(x, x.context("the same"))
     error = await refused(publish(x, x.context("the same")))
-    assert (error.kind, error.code, error.status) == (Kind.REJECTED, "duplicate_content", 403)
+    assert (error.kind, error.code, error.status) == (ErrorKind.REJECTED, "duplicate_content", 403)
     assert len(await x.posts()) == 1
 
 
@@ -211,7 +211,7 @@ async def test_unusable_uploads_are_forgotten_so_that_the_next_try_uploads_anew(
     await PLATFORM.prepare(x.connection(), context)
     context.handles["media"]["0"]["id"] = "1"
     error = await refused(PLATFORM.publish(x.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "invalid_request")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "invalid_request")
     assert "media" not in x.saved[-1]
     await publish(x, context)
     assert len(await x.posts()) == 1
@@ -220,18 +220,18 @@ async def test_unusable_uploads_are_forgotten_so_that_the_next_try_uploads_anew(
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
-        ({"fault": "reject", "status": 503}, Kind.UNCONFIRMED),
-        ({"fault": "reject", "status": 502, "body": "<html>bad gateway</html>"}, Kind.UNCONFIRMED),
-        ({"fault": "drop"}, Kind.UNCONFIRMED),
-        ({"fault": "reject", "status": 201, "body": "<html>ok</html>"}, Kind.UNCONFIRMED),
-        ({"fault": "reject", "status": 201, "body": {"data": {}}}, Kind.UNCONFIRMED),
-        ({"fault": "reject", "status": 200, "body": {"errors": [INTERNAL]}}, Kind.UNCONFIRMED),
-        ({"fault": "reject", "status": 200, "body": {"errors": [INVALID]}}, Kind.REJECTED),
-        ({"fault": "reject", "status": 403, "body": INVALID}, Kind.REJECTED),
+        ({"fault": "reject", "status": 503}, ErrorKind.UNCONFIRMED),
+        ({"fault": "reject", "status": 502, "body": "<html>bad gateway</html>"}, ErrorKind.UNCONFIRMED),
+        ({"fault": "drop"}, ErrorKind.UNCONFIRMED),
+        ({"fault": "reject", "status": 201, "body": "<html>ok</html>"}, ErrorKind.UNCONFIRMED),
+        ({"fault": "reject", "status": 201, "body": {"data": {}}}, ErrorKind.UNCONFIRMED),
+        ({"fault": "reject", "status": 200, "body": {"errors": [INTERNAL]}}, ErrorKind.UNCONFIRMED),
+        ({"fault": "reject", "status": 200, "body": {"errors": [INVALID]}}, ErrorKind.REJECTED),
+        ({"fault": "reject", "status": 403, "body": INVALID}, ErrorKind.REJECTED),
     ],
 )
 async def test_nothing_arrived_whatever_the_answer_says(
-    x: Rig, sandbox: Sandbox, fault: dict[str, Any], kind: Kind
+    x: Rig, sandbox: Sandbox, fault: dict[str, Any], kind: ErrorKind
 ) -> None:
     await sandbox.fault("twitter", operation="publish", **fault)
     context = x.context("lost on the way")
@@ -263,7 +263,7 @@ async def test_what_arrived_is_found_once(
     with monkeypatch.context() as patch:
         patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
         error = await refused(PLATFORM.publish(x.connection(), context))
-    assert error.kind is Kind.UNCONFIRMED
+    assert error.kind is ErrorKind.UNCONFIRMED
     found = await PLATFORM.confirm(x.connection(), context)
     assert found == published((await x.posts())[0]["platformPostId"])
     assert len(await x.posts()) == 2
@@ -319,13 +319,13 @@ async def test_what_was_never_sent_is_absent_without_asking(x: Rig) -> None:
 async def test_an_unreadable_timeline_is_no_proof_of_absence(x: Rig, sandbox: Sandbox, body: object) -> None:
     await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
     error = await refused(PLATFORM.confirm(x.connection(), x.context("there?", started_at=datetime.now(UTC))))
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "unreadable_answer")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "unreadable_answer")
 
 
 async def test_a_rate_limit_says_when_to_come_back(x: Rig, sandbox: Sandbox) -> None:
     await sandbox.fault("twitter", "rate_limited", "publish", seconds=30)
     error = await refused(publish(x, x.context("too many")))
-    assert error.kind is Kind.RATE_LIMITED
+    assert error.kind is ErrorKind.RATE_LIMITED
     assert error.retry_after is not None
     assert timedelta(seconds=28) < error.retry_after <= timedelta(seconds=31)
     assert await x.posts() == []
@@ -368,7 +368,7 @@ class TestTokens:
             (await sandbox.client.post(f"{sandbox.url}/twitter/2/oauth2/token", data=form)).raise_for_status()
         await sandbox.fault("twitter", "token_expired", "publish", times=2)
         error = await refused(publish(x, x.context("who am I")))
-        assert error.kind is Kind.AUTH
+        assert error.kind is ErrorKind.AUTH
         assert error.code == ("invalid_request" if credentials else "unauthorized")
         assert "used-up" not in f"{error!r}{error.__cause__!r}{x.connection()!r}"
 
@@ -392,9 +392,11 @@ class TestTokens:
         basic = "Basic " + b64encode(b"app:s").decode() if secret else None
         assert renewal.headers.get("authorization") == basic
 
-    @pytest.mark.parametrize(("status", "kind"), [(503, Kind.TRANSIENT), (200, Kind.TRANSIENT), (402, Kind.OPERATOR)])
+    @pytest.mark.parametrize(
+        ("status", "kind"), [(503, ErrorKind.TRANSIENT), (200, ErrorKind.TRANSIENT), (402, ErrorKind.OPERATOR)]
+    )
     async def test_a_renewal_that_fails_sends_nothing(
-        self, connect: Connect, sandbox: Sandbox, status: int, kind: Kind
+        self, connect: Connect, sandbox: Sandbox, status: int, kind: ErrorKind
     ) -> None:
         x = await connect("twitter", credentials={"refreshToken": f"fails-{status}", "clientId": "app"})
         x.stored = with_old_token(x)
@@ -407,7 +409,7 @@ class TestTokens:
         await sandbox.fault("twitter", "token_expired", "publish", times=3)
         before = len(await x.operations())
         error = await refused(publish(x, x.context("still not")))
-        assert (error.kind, error.code) == (Kind.AUTH, "unauthorized")
+        assert (error.kind, error.code) == (ErrorKind.AUTH, "unauthorized")
         assert (await x.operations())[before:] == ["publish", "auth", "publish"]
 
 
@@ -436,7 +438,7 @@ class TestEdits:
         for number in range(1, 6):
             known = await PLATFORM.edit(premium.connection(), known, f"version {number}")
         error = await refused(PLATFORM.edit(premium.connection(), known, "version 6"))
-        assert (error.kind, error.code) == (Kind.REJECTED, "edit_limit_reached")
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "edit_limit_reached")
 
     @pytest.mark.parametrize(
         ("controls", "code"),
@@ -454,7 +456,7 @@ class TestEdits:
         body = {"data": data}
         await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
         error = await refused(PLATFORM.edit(premium.connection(), known, "not final"))
-        assert (error.kind, error.code) == (Kind.REJECTED, code)
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
         assert len(await premium.posts()) == 1
 
     @pytest.mark.parametrize(
@@ -467,7 +469,7 @@ class TestEdits:
         known = await publish(premium, premium.context("befor"))
         await sandbox.fault("twitter", "reject", "confirm", **answer)
         error = await refused(PLATFORM.edit(premium.connection(), known, "before"))
-        assert (error.kind, error.code) == (Kind.TRANSIENT, code)
+        assert (error.kind, error.code) == (ErrorKind.TRANSIENT, code)
         await PLATFORM.edit(premium.connection(), known, "before")
         assert (await premium.posts())[0]["text"] == "before"
 
@@ -475,7 +477,7 @@ class TestEdits:
         first = await publish(premium, premium.context("quoted"))
         known = await publish(premium, premium.context("quotes", settings={"quoteTweetId": first.platform_post_id}))
         error = await refused(PLATFORM.edit(premium.connection(), known, "no more"))
-        assert (error.kind, error.code) == (Kind.REJECTED, "edit_not_supported")
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "edit_not_supported")
 
     async def test_an_empty_string_among_the_versions_is_no_version(self, premium: Rig, sandbox: Sandbox) -> None:
         known = await publish(premium, premium.context("versio"))
@@ -486,16 +488,16 @@ class TestEdits:
 
     async def test_a_post_that_is_gone_cannot_be_edited(self, premium: Rig) -> None:
         error = await refused(PLATFORM.edit(premium.connection(), published("1"), "anything"))
-        assert (error.kind, error.code) == (Kind.REJECTED, "resource_not_found")
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "resource_not_found")
 
     async def test_an_unconfirmed_edit_is_confirmed(self, premium: Rig, sandbox: Sandbox) -> None:
         known = await publish(premium, premium.context("draft & https://example.com"))
         text = "final & https://example.com"
         await sandbox.fault("twitter", "drop", "edit")
-        assert (await refused(PLATFORM.edit(premium.connection(), known, text))).kind is Kind.UNCONFIRMED
+        assert (await refused(PLATFORM.edit(premium.connection(), known, text))).kind is ErrorKind.UNCONFIRMED
         assert await PLATFORM.confirm_edit(premium.connection(), known, text) == Absent()
         await sandbox.fault("twitter", "accept_then_500", "edit")
-        assert (await refused(PLATFORM.edit(premium.connection(), known, text))).kind is Kind.UNCONFIRMED
+        assert (await refused(PLATFORM.edit(premium.connection(), known, text))).kind is ErrorKind.UNCONFIRMED
         found = await PLATFORM.confirm_edit(premium.connection(), known, text)
         assert isinstance(found, Published)
         assert found.platform_post_id == (await premium.posts())[0]["platformPostId"]

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from platforms.errors import Kind
+from platforms.errors import ErrorKind
 from platforms.twitter import PLATFORM
 
 PROBLEMS = "https://api.x.com/2/problems/"
@@ -26,12 +26,12 @@ def problem(name: str, detail: str = "Because.", status: int | None = None, **mo
 @pytest.mark.parametrize(
     ("response", "kind", "code"),
     [
-        (answer(400, problem("invalid-request")), Kind.REJECTED, "invalid_request"),
-        (answer(403, problem("client-forbidden")), Kind.OPERATOR, "client_forbidden"),
-        (answer(403, problem("not-authorized-for-resource")), Kind.REJECTED, "not_authorized_for_resource"),
+        (answer(400, problem("invalid-request")), ErrorKind.REJECTED, "invalid_request"),
+        (answer(403, problem("client-forbidden")), ErrorKind.OPERATOR, "client_forbidden"),
+        (answer(403, problem("not-authorized-for-resource")), ErrorKind.REJECTED, "not_authorized_for_resource"),
         (
             answer(403, problem("not-authorized-for-resource", "You lack the scope tweet.write.")),
-            Kind.AUTH,
+            ErrorKind.AUTH,
             "not_authorized_for_resource",
         ),
         (
@@ -42,42 +42,42 @@ def problem(name: str, detail: str = "Because.", status: int | None = None, **mo
                     "You can only reply to or quote posts where you are mentioned or are the author.",
                 ),
             ),
-            Kind.REJECTED,
+            ErrorKind.REJECTED,
             "not_authorized_for_resource",
         ),
         (
             answer(
                 403, {"title": "Forbidden", "detail": "This user is not allowed to post a video longer than 2 minutes."}
             ),
-            Kind.REJECTED,
+            ErrorKind.REJECTED,
             "forbidden",
         ),
         (
             answer(403, {"title": "Forbidden", "detail": "Posts are limited to a maximum of one cashtag."}),
-            Kind.REJECTED,
+            ErrorKind.REJECTED,
             "forbidden",
         ),
-        (answer(403, problem("unsupported-authentication")), Kind.AUTH, "unsupported_authentication"),
+        (answer(403, problem("unsupported-authentication")), ErrorKind.AUTH, "unsupported_authentication"),
         (
             answer(403, {"title": "Unsupported Authentication", "detail": "No."}),
-            Kind.AUTH,
+            ErrorKind.AUTH,
             "unsupported_authentication",
         ),
-        (answer(403, {"title": "Forbidden", "detail": "Unsupported Authentication."}), Kind.AUTH, "forbidden"),
-        (answer(403, problem("user-suspended")), Kind.AUTH, "user_suspended"),
-        (answer(403, {"type": "about:blank", "title": "Forbidden", "detail": "No."}), Kind.REJECTED, "forbidden"),
+        (answer(403, {"title": "Forbidden", "detail": "Unsupported Authentication."}), ErrorKind.AUTH, "forbidden"),
+        (answer(403, problem("user-suspended")), ErrorKind.AUTH, "user_suspended"),
+        (answer(403, {"type": "about:blank", "title": "Forbidden", "detail": "No."}), ErrorKind.REJECTED, "forbidden"),
         (
             answer(
                 403, {"title": "Forbidden", "detail": "You are not allowed to create a Tweet with duplicate content."}
             ),
-            Kind.REJECTED,
+            ErrorKind.REJECTED,
             "duplicate_content",
         ),
-        (answer(404, problem("resource-not-found")), Kind.REJECTED, "resource_not_found"),
-        (answer(401, {"title": "Unauthorized", "detail": "Unauthorized"}), Kind.AUTH, "unauthorized"),
-        (answer(401, ""), Kind.AUTH, "http_401"),
-        (answer(429, problem("usage-capped")), Kind.OPERATOR, "usage_capped"),
-        (answer(403, problem("usage-capped")), Kind.OPERATOR, "usage_capped"),
+        (answer(404, problem("resource-not-found")), ErrorKind.REJECTED, "resource_not_found"),
+        (answer(401, {"title": "Unauthorized", "detail": "Unauthorized"}), ErrorKind.AUTH, "unauthorized"),
+        (answer(401, ""), ErrorKind.AUTH, "http_401"),
+        (answer(429, problem("usage-capped")), ErrorKind.OPERATOR, "usage_capped"),
+        (answer(403, problem("usage-capped")), ErrorKind.OPERATOR, "usage_capped"),
         (
             answer(
                 402,
@@ -87,25 +87,29 @@ def problem(name: str, detail: str = "Because.", status: int | None = None, **mo
                     "type": "https://api.x.com/2/problems/credits-depleted",
                 },
             ),
-            Kind.OPERATOR,
+            ErrorKind.OPERATOR,
             "credits_depleted",
         ),
-        (answer(402, {"title": "CreditsDepleted"}), Kind.OPERATOR, "creditsdepleted"),
-        (answer(402, problem("credits", title="CreditsDepleted")), Kind.OPERATOR, "credits"),
-        (answer(403, problem("something-new", title="SpendCapReached")), Kind.OPERATOR, "something_new"),
-        (answer(402, ""), Kind.OPERATOR, "http_402"),
-        (answer(403, {"title": "SpendCapReached"}), Kind.OPERATOR, "spendcapreached"),
-        (answer(403, problem("spend-cap-reached")), Kind.OPERATOR, "spend_cap_reached"),
-        (answer(403, problem("oauth1-permissions")), Kind.OPERATOR, "oauth1_permissions"),
-        (answer(429, {"code": 88, "message": "Rate limit exceeded."}), Kind.RATE_LIMITED, "88"),
-        (answer(400, {"code": 187, "message": "Status is a duplicate content."}), Kind.REJECTED, "duplicate_content"),
-        (answer(500, problem("internal-error")), Kind.TRANSIENT, "internal_error"),
-        (answer(502, "<html>Bad Gateway</html>"), Kind.TRANSIENT, "http_502"),
-        (answer(503, [1]), Kind.TRANSIENT, "http_503"),
-        (answer(418, {}), Kind.REJECTED, "http_418"),
+        (answer(402, {"title": "CreditsDepleted"}), ErrorKind.OPERATOR, "creditsdepleted"),
+        (answer(402, problem("credits", title="CreditsDepleted")), ErrorKind.OPERATOR, "credits"),
+        (answer(403, problem("something-new", title="SpendCapReached")), ErrorKind.OPERATOR, "something_new"),
+        (answer(402, ""), ErrorKind.OPERATOR, "http_402"),
+        (answer(403, {"title": "SpendCapReached"}), ErrorKind.OPERATOR, "spendcapreached"),
+        (answer(403, problem("spend-cap-reached")), ErrorKind.OPERATOR, "spend_cap_reached"),
+        (answer(403, problem("oauth1-permissions")), ErrorKind.OPERATOR, "oauth1_permissions"),
+        (answer(429, {"code": 88, "message": "Rate limit exceeded."}), ErrorKind.RATE_LIMITED, "88"),
+        (
+            answer(400, {"code": 187, "message": "Status is a duplicate content."}),
+            ErrorKind.REJECTED,
+            "duplicate_content",
+        ),
+        (answer(500, problem("internal-error")), ErrorKind.TRANSIENT, "internal_error"),
+        (answer(502, "<html>Bad Gateway</html>"), ErrorKind.TRANSIENT, "http_502"),
+        (answer(503, [1]), ErrorKind.TRANSIENT, "http_503"),
+        (answer(418, {}), ErrorKind.REJECTED, "http_418"),
     ],
 )
-def test_the_meaning_of(response: httpx.Response, kind: Kind, code: str) -> None:
+def test_the_meaning_of(response: httpx.Response, kind: ErrorKind, code: str) -> None:
     error = PLATFORM.error_of(response)
     assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
     assert error.message.endswith((".", "Because.", "No."))
@@ -142,9 +146,9 @@ def test_a_limit_of_24_hours_is_a_cap_until_its_own_reset(who: str) -> None:
         f"x-{who}-limit-24hour-reset": str(reset),
     }
     error = PLATFORM.error_of(answer(429, problem("rate-limit-exceeded"), **headers))
-    assert error.kind is Kind.CAPPED
+    assert error.kind is ErrorKind.CAPPED
     assert error.retry_after is not None
     assert timedelta(seconds=7100) < error.retry_after <= timedelta(seconds=7200)
     headers[f"x-{who}-limit-24hour-remaining"] = "3"
     error = PLATFORM.error_of(answer(429, problem("rate-limit-exceeded"), **headers))
-    assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=1))
+    assert (error.kind, error.retry_after) == (ErrorKind.RATE_LIMITED, timedelta(seconds=1))

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from domain.post import Media, MediaType
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.twitter import PLATFORM
 from platforms.twitter.media import PIECE_BYTES, media_ids, media_keys
@@ -75,7 +75,7 @@ async def test_a_broken_upload_goes_on_from_the_piece_that_is_missing(x: Rig, sa
     failing = httpx.AsyncClient(event_hooks={"request": [refuse_piece(1)]})
     async with failing:
         error = await refused(PLATFORM.prepare(x.connection(failing), context))
-    assert error.kind is Kind.TRANSIENT
+    assert error.kind is ErrorKind.TRANSIENT
     saved = x.saved[-1]["media"]["0"]
     assert (saved["stage"], saved["pieces"], saved["size"]) == ("sending", 1, len(source.content))
 
@@ -119,7 +119,7 @@ async def test_what_is_ready_is_neither_fetched_nor_sent_again(x: Rig, sandbox: 
 async def test_one_image_that_fails_does_not_lose_the_others(x: Rig, sandbox: Sandbox) -> None:
     context = x.context("", [sandbox.media(f"some{index}.jpg") for index in range(3)])
     await sandbox.fault("twitter", "reject", "prepare", status=503)
-    assert (await refused(PLATFORM.prepare(x.connection(), context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.prepare(x.connection(), context))).kind is ErrorKind.TRANSIENT
     ready = [name for name, upload in x.saved[-1]["media"].items() if upload.get("stage") == "ready"]
     assert len(ready) == 2
     before = len(await paths(sandbox))
@@ -152,7 +152,7 @@ async def test_an_upload_x_has_lost_is_made_anew_and_only_then_at_fault(x: Rig, 
     lost = {"url": VIDEO.url, "stage": "processing", "id": "1", "key": "7_1", "expiresAt": int(time.time()) + 9_000}
     context = replace(x.context("", [VIDEO], handles={"media": {"0": lost}}), media=Given(await a_large_video(sandbox)))
     error = await refused(PLATFORM.prepare(x.connection(), context))
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "invalid_request")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "invalid_request")
     assert x.saved[-1] == {"media": {}}
     await PLATFORM.prepare(x.connection(), context)
     assert context.handles["media"]["0"]["stage"] == "ready"
@@ -184,7 +184,7 @@ async def test_a_video_is_waited_for_as_x_asks() -> None:
         context = x.context("", [sandbox.media("slow.mp4", "moving")])
         for code in ("media_pending", "media_in_progress"):
             error = await refused(PLATFORM.prepare(x.connection(), context))
-            assert (error.kind, error.code) == (Kind.NOT_READY, code)
+            assert (error.kind, error.code) == (ErrorKind.NOT_READY, code)
             assert error.retry_after == timedelta(seconds=1)
             context = replace(context, handles=x.saved[-1])
             now[0] += 1
@@ -197,7 +197,7 @@ async def test_a_video_is_waited_for_as_x_asks() -> None:
 async def test_a_video_that_x_cannot_process_is_refused_and_forgotten(x: Rig) -> None:
     context = replace(x.context("", [VIDEO]), media=Given(b"no video at all"))
     error = await refused(PLATFORM.prepare(x.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, "media_processing_failed")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_processing_failed")
     assert x.saved[-1] == {"media": {}}
 
 
@@ -216,7 +216,7 @@ async def test_what_x_would_refuse_is_not_sent(x: Rig, kind: MediaType, source: 
     before = await x.operations()
     context = replace(x.context("", [Media(type=kind, url="https://cdn.example.com/a")]), media=source)
     error = await refused(PLATFORM.prepare(x.connection(), context))
-    assert (error.kind, error.code) == (Kind.REJECTED, code)
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
     assert await x.operations() == before
 
 
@@ -225,7 +225,7 @@ async def test_a_video_goes_up_in_smaller_pieces_if_x_wants_them(x: Rig, sandbox
     source = Given(await a_large_video(sandbox))
     context = replace(x.context("", [VIDEO]), media=source)
     error = await refused(PLATFORM.prepare(x.connection(), context))
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "smaller_pieces")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "smaller_pieces")
     await PLATFORM.prepare(x.connection(), context)
     await sandbox.clear_conditions("twitter")
     assert context.handles["media"]["0"]["stage"] == "ready"

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from platforms.base import Absent, PublishContext, Published
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.twitter import PLATFORM
 from tests.platforms.rig import Rig, Sandbox
 
@@ -27,7 +27,7 @@ async def x(connect: Connect) -> Rig:
 @pytest.fixture
 def quick_belief(monkeypatch: pytest.MonkeyPatch) -> None:
     """Believe at once that what X does not show is not there: the sandbox's reads do not lag."""
-    monkeypatch.setattr(type(PLATFORM), "believes_absence_after", timedelta(0))
+    monkeypatch.setattr(type(PLATFORM), "read_lag", timedelta(0))
 
 
 def a_thread_with_media(sandbox: Sandbox) -> dict[str, Any]:
@@ -158,7 +158,7 @@ async def test_each_post_is_public_once_though_an_answer_is_lost(
         context.draft = x.context("first", settings={"threadItems": items}).draft
     await sandbox.fault("twitter", fault, "publish")
     error = await refused(PLATFORM.complete(x.connection(), context, published))
-    assert error.kind is Kind.NOT_READY
+    assert error.kind is ErrorKind.NOT_READY
     assert error.retry_after is not None
     done = await PLATFORM.complete(x.connection(), resumed(x, context), published)
     assert done.warning is None
@@ -173,7 +173,7 @@ async def test_a_post_that_x_does_not_show_yet_is_not_sent_again(x: Rig, sandbox
     await sandbox.fault("twitter", "reject", "confirm", status=200, body={"meta": {"result_count": 0}})
     before = len(await x.operations())
     error = await refused(PLATFORM.complete(x.connection(), resumed(x, context), published))
-    assert (error.kind, error.code) == (Kind.NOT_READY, "unconfirmed_reply")
+    assert (error.kind, error.code) == (ErrorKind.NOT_READY, "unconfirmed_reply")
     assert (await x.operations())[before:] == ["confirm"]
     await PLATFORM.complete(x.connection(), resumed(x, context), published)
     assert await is_whole(x, published, ["first", "second", "third"])
@@ -197,7 +197,7 @@ async def test_a_post_that_lands_after_it_was_believed_absent_is_not_doubled(
     await refused(PLATFORM.complete(x.connection(), context, published))
     await sandbox.fault("twitter", "reject", "confirm", status=200, body={"meta": {"result_count": 0}})
     error = await refused(PLATFORM.complete(x.connection(), resumed(x, context), published))
-    assert (error.kind, error.code) == (Kind.NOT_READY, "duplicate_content")
+    assert (error.kind, error.code) == (ErrorKind.NOT_READY, "duplicate_content")
     await PLATFORM.complete(x.connection(), resumed(x, context), published)
     assert await is_whole(x, published, ["first", "second", "third"])
 
@@ -208,7 +208,9 @@ async def test_a_double_that_cannot_be_found_ends_the_thread(x: Rig, sandbox: Sa
     await sandbox.fault("twitter", "drop", "publish")
     await refused(PLATFORM.complete(x.connection(), context, published))
     await sandbox.fault("twitter", "reject", "publish", status=403, body=DUPLICATE, times=2)
-    assert (await refused(PLATFORM.complete(x.connection(), resumed(x, context), published))).kind is Kind.NOT_READY
+    assert (
+        await refused(PLATFORM.complete(x.connection(), resumed(x, context), published))
+    ).kind is ErrorKind.NOT_READY
     done = await PLATFORM.complete(x.connection(), resumed(x, context), published)
     assert done.warning is not None
     assert done.warning.startswith("The thread ends before its post 2. X refuses a post that repeats one")
@@ -220,7 +222,7 @@ async def test_what_x_surely_did_not_take_is_sent_again_without_a_look(x: Rig, s
     published = await first_of(x, context)
     await sandbox.fault("twitter", "rate_limited", "publish", seconds=30)
     error = await refused(PLATFORM.complete(x.connection(), context, published))
-    assert (error.kind, error.retry_after is not None) == (Kind.RATE_LIMITED, True)
+    assert (error.kind, error.retry_after is not None) == (ErrorKind.RATE_LIMITED, True)
     await sandbox.control("DELETE", "faults")
     before = len(await x.operations())
     await PLATFORM.complete(x.connection(), resumed(x, context), published)
@@ -238,7 +240,7 @@ async def test_a_limit_on_the_second_try_does_not_forget_the_first(
     noted = x.saved[-1]["thread"]["0"]
     await sandbox.fault("twitter", "rate_limited", "publish", seconds=30)
     error = await refused(PLATFORM.complete(x.connection(), resumed(x, context), published))
-    assert (error.kind, x.saved[-1]["thread"]["0"]) == (Kind.RATE_LIMITED, noted)
+    assert (error.kind, x.saved[-1]["thread"]["0"]) == (ErrorKind.RATE_LIMITED, noted)
 
 
 async def test_a_post_that_is_refused_ends_the_thread_with_a_warning(x: Rig, sandbox: Sandbox) -> None:
@@ -255,7 +257,7 @@ async def test_a_post_that_is_refused_ends_the_thread_with_a_warning(x: Rig, san
 async def test_media_that_x_refuses_are_told_of_before_anything_is_public(x: Rig, sandbox: Sandbox) -> None:
     item = {"content": "second", "mediaItems": [{"type": "video", "url": sandbox.media("no-video.jpg").url}]}
     error = await refused(PLATFORM.prepare(x.connection(), x.context("first", settings={"threadItems": [item]})))
-    assert (error.kind, error.code) == (Kind.REJECTED, "media_type")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_type")
 
 
 async def test_media_are_uploaded_once_and_anew_where_they_expired(x: Rig, sandbox: Sandbox) -> None:

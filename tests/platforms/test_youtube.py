@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from platforms.base import Absent, PublishContext, Published
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.youtube import PLATFORM, media
 from tests.platforms.rig import Large, Rig
 
@@ -80,9 +80,9 @@ async def test_says_which_channel_it_is(rig: Rig) -> None:
 async def test_an_account_without_a_channel_must_be_reconnected(rig: Rig) -> None:
     empty = {"kind": "youtube#channelListResponse", "pageInfo": {"totalResults": 0}}
     await rig.sandbox.fault("youtube", "reject", "auth", status=200, body=empty)
-    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is ErrorKind.AUTH
     await rig.sandbox.fault("youtube", "reject", "auth", status=200, body="<html>")
-    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is ErrorKind.TRANSIENT
 
 
 async def test_a_video_becomes_what_the_settings_say(rig: Rig) -> None:
@@ -130,7 +130,7 @@ async def test_a_video_of_one_piece_is_begun_before_it_is_published(rig: Rig) ->
 async def test_an_upload_goes_on_where_it_stopped(rig: Rig) -> None:
     context = sending_of(rig, size=PIECE * 4)
     async with httpx.AsyncClient(event_hooks={"request": [Stop(at=4)]}) as client:
-        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is Kind.TRANSIENT
+        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is ErrorKind.TRANSIENT
     again = resumed(rig, context)
     before = len(rig.exchanges)
     await PLATFORM.prepare(rig.connection(), again)
@@ -144,7 +144,7 @@ async def test_a_piece_that_youtube_did_not_keep_is_sent_again(rig: Rig) -> None
     context = await prepared(rig, size=PIECE * 3)
     await rig.sandbox.fault("youtube", "reject", "publish", status=308, body="")
     error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "upload_offset")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "upload_offset")
     await publish(rig, context)
     assert len(await rig.posts()) == 1
 
@@ -154,7 +154,7 @@ async def test_a_piece_that_youtube_did_not_keep_is_sent_again(rig: Rig) -> None
 async def test_what_landed_without_an_answer_is_found(rig: Rig, size: int, fault: str) -> None:
     context = await prepared(rig, size=size)
     await rig.sandbox.fault("youtube", fault, "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
     found = await PLATFORM.confirm(rig.connection(), resumed(rig, context))
     [post] = await rig.posts()
     assert isinstance(found, Published)
@@ -165,7 +165,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
     context = await prepared(rig)
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
     await rig.sandbox.fault("youtube", "accept_then_delay", "publish", seconds=2)
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
     assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
     assert len(await rig.posts()) == 1
 
@@ -174,7 +174,7 @@ async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monke
 async def test_a_session_that_has_its_video_is_sent_nothing_more(rig: Rig, step: str) -> None:
     context = await prepared(rig)
     await rig.sandbox.fault("youtube", "accept_then_drop", "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
     again = resumed(rig, context)
     before = len(rig.exchanges)
     if step == "prepare":
@@ -187,7 +187,7 @@ async def test_a_session_that_has_its_video_is_sent_nothing_more(rig: Rig, step:
 async def test_what_never_landed_is_sent_again(rig: Rig) -> None:
     context = await prepared(rig, size=PIECE * 2)
     await rig.sandbox.fault("youtube", "drop", "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
     again = resumed(rig, context)
     assert await PLATFORM.confirm(rig.connection(), again) == Absent()
     await PLATFORM.prepare(rig.connection(), again)
@@ -200,7 +200,7 @@ async def test_a_session_that_is_gone_is_looked_for_among_the_uploads(rig: Rig) 
     await rig.sandbox.fault("youtube", "accept_then_drop", "publish")
     await refused(PLATFORM.publish(rig.connection(), context))
     lose_session(context)
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.UNCONFIRMED
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
     found = await PLATFORM.confirm(rig.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
@@ -211,7 +211,7 @@ async def test_a_session_that_is_gone_is_looked_for_among_the_uploads(rig: Rig) 
 async def test_a_session_that_is_gone_before_the_last_piece_begins_anew(rig: Rig) -> None:
     context = await prepared(rig)
     lose_session(context)
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is Kind.TRANSIENT
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.TRANSIENT
     await PLATFORM.prepare(rig.connection(), context)
     lose_session(context)
     await PLATFORM.prepare(rig.connection(), context)
@@ -223,7 +223,7 @@ async def test_without_a_session_nothing_was_uploaded(rig: Rig) -> None:
     context = sending_of(rig)
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
     error = await refused(PLATFORM.publish(rig.connection(), context))
-    assert (error.kind, error.code) == (Kind.TRANSIENT, "no_session")
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "no_session")
 
 
 async def test_a_video_that_changed_is_uploaded_anew(rig: Rig) -> None:
@@ -238,7 +238,7 @@ async def test_a_video_that_changed_is_uploaded_anew(rig: Rig) -> None:
 async def test_what_is_no_video_is_not_uploaded(rig: Rig) -> None:
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", [media])))
-    assert (error.kind, error.code) == (Kind.REJECTED, "media_type")
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_type")
 
 
 @pytest.mark.parametrize("operation", ["prepare", "publish"])
@@ -265,13 +265,14 @@ async def test_what_cannot_be_renewed_must_be_reconnected(
     if credentials:
         rig.stored = rig.stored.model_copy(update={"refresh_token": rig.stored.access_token})
     await rig.sandbox.fault("youtube", "token_expired", "prepare")
-    assert (await refused(PLATFORM.prepare(rig.connection(), sending_of(rig)))).kind is Kind.AUTH
+    assert (await refused(PLATFORM.prepare(rig.connection(), sending_of(rig)))).kind is ErrorKind.AUTH
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"), [("rate_limited", Kind.RATE_LIMITED), ("drop", Kind.TRANSIENT), ("reject", Kind.REJECTED)]
+    ("fault", "kind"),
+    [("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT), ("reject", ErrorKind.REJECTED)],
 )
-async def test_failures_before_the_last_piece_are_told_apart(rig: Rig, fault: str, kind: Kind) -> None:
+async def test_failures_before_the_last_piece_are_told_apart(rig: Rig, fault: str, kind: ErrorKind) -> None:
     await rig.sandbox.fault("youtube", fault, "prepare")
     error = await refused(PLATFORM.prepare(rig.connection(), sending_of(rig)))
     assert error.kind is kind
@@ -280,21 +281,21 @@ async def test_failures_before_the_last_piece_are_told_apart(rig: Rig, fault: st
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (200, {"kind": "youtube#video"}, Kind.UNCONFIRMED),
-        (200, "<html>Hello</html>", Kind.UNCONFIRMED),
-        (503, "<html>Unavailable</html>", Kind.UNCONFIRMED),
-        (400, {"error": {"errors": [{"reason": "uploadLimitExceeded"}]}}, Kind.CAPPED),
-        (403, {"error": {"errors": [{"reason": "channelSuspended"}]}}, Kind.AUTH),
-        (400, {"error": {"errors": [{"reason": "invalidTitle"}]}}, Kind.REJECTED),
+        (200, {"kind": "youtube#video"}, ErrorKind.UNCONFIRMED),
+        (200, "<html>Hello</html>", ErrorKind.UNCONFIRMED),
+        (503, "<html>Unavailable</html>", ErrorKind.UNCONFIRMED),
+        (400, {"error": {"errors": [{"reason": "uploadLimitExceeded"}]}}, ErrorKind.CAPPED),
+        (403, {"error": {"errors": [{"reason": "channelSuspended"}]}}, ErrorKind.AUTH),
+        (400, {"error": {"errors": [{"reason": "invalidTitle"}]}}, ErrorKind.REJECTED),
     ],
 )
 async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
-    rig: Rig, status: int, body: Any, kind: Kind
+    rig: Rig, status: int, body: Any, kind: ErrorKind
 ) -> None:
     context = await prepared(rig)
     await rig.sandbox.fault("youtube", "reject", "publish", status=status, body=body)
     assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is kind
-    assert ("session" in context.handles) is (kind is not Kind.REJECTED)
+    assert ("session" in context.handles) is (kind is not ErrorKind.REJECTED)
 
 
 class Stop:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from platforms.errors import LONGEST_TEXT, Kind, PlatformError
+from platforms.errors import LONGEST_TEXT, ErrorKind, PlatformError
 from platforms.youtube.errors import UPLOAD_LIMIT_WAIT, error_of, until_quota_resets
 from tests.platforms.rig import Rig
 from tests.platforms.test_youtube import prepared, refused, rig
@@ -21,31 +21,31 @@ def refusal(status: int, reason: str, message: str = "its own words", **headers:
 @pytest.mark.parametrize(
     ("status", "reason", "kind"),
     [
-        (500, "internalError", Kind.TRANSIENT),
-        (503, "backendError", Kind.TRANSIENT),
-        (403, "rateLimitExceeded", Kind.RATE_LIMITED),
-        (403, "userRateLimitExceeded", Kind.RATE_LIMITED),
-        (403, "quotaExceeded", Kind.CAPPED),
-        (400, "uploadLimitExceeded", Kind.CAPPED),
-        (400, "invalidTitle", Kind.REJECTED),
-        (400, "invalidDescription", Kind.REJECTED),
-        (400, "invalidTags", Kind.REJECTED),
-        (400, "invalidCategoryId", Kind.REJECTED),
-        (400, "invalidPublishAt", Kind.REJECTED),
-        (403, "forbiddenPrivacySetting", Kind.REJECTED),
-        (403, "forbiddenLicenseSetting", Kind.REJECTED),
-        (400, "imageFormatUnsupported", Kind.REJECTED),
-        (401, "youtubeSignupRequired", Kind.AUTH),
-        (403, "channelClosed", Kind.AUTH),
-        (403, "channelSuspended", Kind.AUTH),
-        (403, "authenticatedUserAccountSuspended", Kind.AUTH),
-        (401, "authorizationRequired", Kind.AUTH),
-        (401, "somethingNew", Kind.AUTH),
-        (403, "insufficientPermissions", Kind.AUTH),
-        (403, "somethingNew", Kind.REJECTED),
+        (500, "internalError", ErrorKind.TRANSIENT),
+        (503, "backendError", ErrorKind.TRANSIENT),
+        (403, "rateLimitExceeded", ErrorKind.RATE_LIMITED),
+        (403, "userRateLimitExceeded", ErrorKind.RATE_LIMITED),
+        (403, "quotaExceeded", ErrorKind.CAPPED),
+        (400, "uploadLimitExceeded", ErrorKind.CAPPED),
+        (400, "invalidTitle", ErrorKind.REJECTED),
+        (400, "invalidDescription", ErrorKind.REJECTED),
+        (400, "invalidTags", ErrorKind.REJECTED),
+        (400, "invalidCategoryId", ErrorKind.REJECTED),
+        (400, "invalidPublishAt", ErrorKind.REJECTED),
+        (403, "forbiddenPrivacySetting", ErrorKind.REJECTED),
+        (403, "forbiddenLicenseSetting", ErrorKind.REJECTED),
+        (400, "imageFormatUnsupported", ErrorKind.REJECTED),
+        (401, "youtubeSignupRequired", ErrorKind.AUTH),
+        (403, "channelClosed", ErrorKind.AUTH),
+        (403, "channelSuspended", ErrorKind.AUTH),
+        (403, "authenticatedUserAccountSuspended", ErrorKind.AUTH),
+        (401, "authorizationRequired", ErrorKind.AUTH),
+        (401, "somethingNew", ErrorKind.AUTH),
+        (403, "insufficientPermissions", ErrorKind.AUTH),
+        (403, "somethingNew", ErrorKind.REJECTED),
     ],
 )
-def test_reasons(status: int, reason: str, kind: Kind) -> None:
+def test_reasons(status: int, reason: str, kind: ErrorKind) -> None:
     error = refusal(status, reason)
     assert (error.kind, error.code) == (kind, reason)
     assert error.message
@@ -77,14 +77,20 @@ def test_the_quota_begins_anew_at_midnight_in_california(now: datetime, wait: ti
 def test_oauth_speaks_its_own_shape() -> None:
     body = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
     error = error_of(httpx.Response(400, json=body))
-    assert (error.kind, error.code) == (Kind.AUTH, "invalid_grant")
+    assert (error.kind, error.code) == (ErrorKind.AUTH, "invalid_grant")
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, Kind.AUTH), (404, Kind.REJECTED), (408, Kind.TRANSIENT), (429, Kind.RATE_LIMITED), (502, Kind.TRANSIENT)],
+    [
+        (401, ErrorKind.AUTH),
+        (404, ErrorKind.REJECTED),
+        (408, ErrorKind.TRANSIENT),
+        (429, ErrorKind.RATE_LIMITED),
+        (502, ErrorKind.TRANSIENT),
+    ],
 )
-def test_without_a_reason_the_status_decides(status: int, kind: Kind) -> None:
+def test_without_a_reason_the_status_decides(status: int, kind: ErrorKind) -> None:
     for content in ("<html>", "[]", '{"error": 5}', '{"error": {"errors": []}}', '{"error": {"errors": [1]}}'):
         error = error_of(httpx.Response(status, text=content))
         assert (error.kind, error.code) == (kind, f"http_{status}")
@@ -100,7 +106,7 @@ PER_DAY = "Quota exceeded for quota metric 'Video Uploads' and limit 'Video Uplo
 
 def test_the_uploads_of_a_day_are_a_cap_although_google_calls_them_a_rate() -> None:
     error = refusal(429, "rateLimitExceeded", PER_DAY)
-    assert error.kind is Kind.CAPPED
+    assert error.kind is ErrorKind.CAPPED
     assert error.retry_after is not None
     assert timedelta(0) < error.retry_after <= timedelta(hours=25)
     info = {
@@ -109,9 +115,9 @@ def test_the_uploads_of_a_day_are_a_cap_although_google_calls_them_a_rate() -> N
         "metadata": {"quota_limit": "VideoUploadsPerDayPerProject", "quota_limit_value": "100"},
     }
     body = {"error": {"code": 429, "message": "Quota exceeded.", "status": "RESOURCE_EXHAUSTED", "details": [info]}}
-    assert error_of(httpx.Response(429, json=body)).kind is Kind.CAPPED
+    assert error_of(httpx.Response(429, json=body)).kind is ErrorKind.CAPPED
     info["metadata"] = {"quota_limit": "defaultPerMinutePerUser", "quota_limit_value": "100"}
-    assert error_of(httpx.Response(429, json=body)).kind is Kind.RATE_LIMITED
+    assert error_of(httpx.Response(429, json=body)).kind is ErrorKind.RATE_LIMITED
 
 
 async def test_what_the_operators_project_may_not_do_is_the_operators(rig: Rig) -> None:
@@ -119,7 +125,7 @@ async def test_what_the_operators_project_may_not_do_is_the_operators(rig: Rig) 
         await rig.sandbox.switch_on("youtube", condition, rig.account.account_id)
         error = await refused(prepared(rig))
         await rig.sandbox.clear_conditions("youtube")
-        assert (error.kind, error.code) == (Kind.OPERATOR, code)
+        assert (error.kind, error.code) == (ErrorKind.OPERATOR, code)
         assert error.message.endswith(("console.", "access."))
 
 
@@ -127,13 +133,13 @@ async def test_the_sandbox_words_a_used_up_day_as_google_does(rig: Rig) -> None:
     await rig.sandbox.switch_on("youtube", "day_used_up", rig.account.account_id)
     error = await refused(prepared(rig))
     await rig.sandbox.clear_conditions("youtube")
-    assert (error.kind, error.status) == (Kind.CAPPED, 429)
+    assert (error.kind, error.status) == (ErrorKind.CAPPED, 429)
 
 
 @pytest.mark.parametrize("error", ["invalid_client", "unauthorized_client"])
 def test_a_wrong_client_secret_refuses_no_account(error: str) -> None:
-    assert error_of(httpx.Response(401, json={"error": error})).kind is Kind.OPERATOR
+    assert error_of(httpx.Response(401, json={"error": error})).kind is ErrorKind.OPERATOR
 
 
 def test_the_old_shape_of_an_api_that_is_not_enabled() -> None:
-    assert refusal(403, "accessNotConfigured").kind is Kind.OPERATOR
+    assert refusal(403, "accessNotConfigured").kind is ErrorKind.OPERATOR

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from platforms.base import PublishContext, Published
-from platforms.errors import Kind
+from platforms.errors import ErrorKind
 from platforms.youtube import PLATFORM
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
@@ -35,7 +35,7 @@ async def test_a_thumbnail_is_set_once_the_video_is_processed(rig: Rig) -> None:
     await rig.sandbox.switch_on("youtube", "slow_processing", rig.account.account_id)
     context = await prepared(rig, thumbnail=f"{rig.sandbox.url}/_/media/cover.jpg", firstComment="first")
     published = await PLATFORM.publish(rig.connection(), context)
-    assert (await refused(PLATFORM.complete(rig.connection(), context, published))).kind is Kind.NOT_READY
+    assert (await refused(PLATFORM.complete(rig.connection(), context, published))).kind is ErrorKind.NOT_READY
     assert await comments(rig, published) == ["first"]
     await rig.sandbox.clear_conditions("youtube")
     assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
@@ -71,7 +71,7 @@ async def test_what_surely_was_not_done_is_done_later(rig: Rig) -> None:
     published = await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("youtube", "rate_limited", "edit", seconds=30)
     error = await refused(PLATFORM.complete(rig.connection(), context, published))
-    assert (error.kind, error.retry_after) == (Kind.RATE_LIMITED, timedelta(seconds=30))
+    assert (error.kind, error.retry_after) == (ErrorKind.RATE_LIMITED, timedelta(seconds=30))
     assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
     assert await comments(rig, published) == ["first"]
 
@@ -84,7 +84,7 @@ async def test_what_cannot_be_done_becomes_a_warning(rig: Rig) -> None:
     context = await prepared(rig, **settings)
     published = await PLATFORM.publish(rig.connection(), context)
     refusal = {"error": {"code": 400, "errors": [{"reason": "imageFormatUnsupported", "message": "x"}]}}
-    assert (await refused(_with_processing(rig, context, published))).kind is Kind.NOT_READY
+    assert (await refused(_with_processing(rig, context, published))).kind is ErrorKind.NOT_READY
     await rig.sandbox.fault("youtube", "reject", "edit", status=400, body=refusal)
     warning = (await PLATFORM.complete(rig.connection(), context, published)).warning or ""
     assert "thumbnail was not added: YouTube takes thumbnails as JPEG or PNG" in warning
@@ -125,6 +125,6 @@ async def test_a_video_is_watched_until_it_is_processed() -> None:
         context = await prepared(rig)
         published = await PLATFORM.publish(rig.connection(), context)
         error = await refused(PLATFORM.complete(rig.connection(), context, published))
-        assert (error.kind, error.retry_after) == (Kind.NOT_READY, timedelta(minutes=1))
+        assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, timedelta(minutes=1))
         clock[0] += 11
         assert await PLATFORM.complete(rig.connection(), context, published) == published

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 import pytest
 import structlog
 
-from store.roles import Part
+from store.roles import Component
 from tests.stack import Stack, url_as
 
 
 @contextmanager
 def configured(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """Configure an api by its environment, which has no encryption keys; put the logging back afterwards."""
-    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", url_as(stack.database_url, Part.API).replace("+asyncpg", ""))
+    monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", url_as(stack.database_url, Component.API).replace("+asyncpg", ""))
     monkeypatch.delenv("SOCIALSYNCER_ENCRYPTION_KEYS", raising=False)
     monkeypatch.setenv("TEMPORAL_ADDRESS", stack.client.service_client.config.target_host)
     root, before = logging.getLogger(), structlog.get_config()

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from store.roles import Part
+from store.roles import Component
 from tests.cli.parts import contents, until
 from tests.stack import Stack, url_as
 from worker import WIND_UP_S
@@ -57,7 +57,7 @@ async def worker_process(
     ours = stack.settings
     environment = {
         **os.environ,
-        "SOCIALSYNCER_DATABASE_URL": url_as(stack.database_url, Part.WORKER),
+        "SOCIALSYNCER_DATABASE_URL": url_as(stack.database_url, Component.WORKER),
         "SOCIALSYNCER_ENCRYPTION_KEYS": ours.encryption_keys[0].get_secret_value(),
         "SOCIALSYNCER_SANDBOX_URL": stack.sandbox_url,
         "SOCIALSYNCER_PRIVATE_MEDIA_HOSTS": ",".join(ours.private_media_hosts),

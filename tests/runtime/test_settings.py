@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from runtime.settings import MigrateSettings, Settings, SettingsError, VaultSettings, read_settings
-from store.roles import Part
+from store.roles import Component
 from store.secret_values import SECRETS
 from store.vault import new_key
 
@@ -71,9 +71,9 @@ class TestRoles:
             worker_role="w",
             worker_role_password=SecretStr(""),
         ).roles
-        assert [(role.part, role.name, role.password) for role in roles] == [
-            (Part.API, "a", "long-enough"),
-            (Part.WORKER, "w", None),
+        assert [(role.component, role.name, role.password) for role in roles] == [
+            (Component.API, "a", "long-enough"),
+            (Component.WORKER, "w", None),
         ]
 
     def test_roles_are_optional(self) -> None:

@@ -5,7 +5,7 @@ import errno
 from temporalio.api.failure.v1 import Failure
 from temporalio.exceptions import ApplicationError
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from runtime.temporal import DATA_CONVERTER
 
 
@@ -33,7 +33,7 @@ def test_messages_of_foreign_exceptions_stay_out_of_histories() -> None:
 
 
 def test_our_messages_stay_and_platform_messages_do_not() -> None:
-    cause = PlatformError(Kind.REJECTED, "X refused: your text", code="bad")
+    cause = PlatformError(ErrorKind.REJECTED, "X refused: your text", code="bad")
     failure = failure_of(raised(ApplicationError("X: rejected (bad)", type="rejected"), cause))
     assert failure.message == "X: rejected (bad)"
     assert not failure.HasField("cause"), "with the way to it, Temporal shows of a failure that it is too long"
@@ -69,7 +69,7 @@ def test_a_failure_is_small_enough_for_temporal_to_show_it() -> None:
 
 
 def test_an_error_that_is_its_own_cause_has_an_end() -> None:
-    own = PlatformError(Kind.REJECTED, "no", code="bad")
+    own = PlatformError(ErrorKind.REJECTED, "no", code="bad")
     own.__cause__ = own
     assert failure_of(raised(ApplicationError("X: rejected (bad)"), own)).message == "X: rejected (bad)"
     other = ValueError("hidden")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from platforms.errors import Kind
+from platforms.errors import ErrorKind
 from platforms.registry import platforms
 from tests.sandbox.conftest import Sandbox
 
@@ -207,4 +207,4 @@ async def test_a_refusal_without_a_status_is_final_on_every_platform(sandbox: Sa
     await sandbox.fault(platform, "reject")
     answer = await sandbox.control.get(f"/{platform}/")
     assert answer.status_code == 400
-    assert platforms()[platform].error_of(answer).kind is Kind.REJECTED
+    assert platforms()[platform].error_of(answer).kind is ErrorKind.REJECTED

@@ -8,7 +8,7 @@ import pytest
 
 from domain.ids import new_id
 from media.public_files import PublicFiles
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from store.database import Database
 from store.media_files import TooManyFiles, delete_expired_files, keep_file
 from store.workspaces import create_workspace
@@ -60,5 +60,5 @@ async def test_a_full_workspace_delays_the_step(database: Database, monkeypatch:
     monkeypatch.setattr("store.media_files.MOST_FILES", 0)
     with pytest.raises(PlatformError) as refused:
         await PublicFiles(database, "https://api.example.com").put(await workspace(database), File())  # type: ignore[arg-type]
-    assert (refused.value.kind, refused.value.code) == (Kind.TRANSIENT, "too_many_media")
+    assert (refused.value.kind, refused.value.code) == (ErrorKind.TRANSIENT, "too_many_media")
     assert refused.value.retry_after

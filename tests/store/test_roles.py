@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from store.database import Database
 from store.migrate import upgrade
 from store.models import Base
-from store.roles import RIGHTS, Part, Role, RoleError, scram_verifier
+from store.roles import RIGHTS, Component, Role, RoleError, scram_verifier
 from tests.stack import ROLES, Stack, new_database, url_as
 
 ANYBODY_IS_DENIED = [
@@ -47,7 +47,7 @@ ANYBODY_IS_DENIED = [
     "DELETE FROM revisions",
 ]
 DENIED = {
-    Part.API: [
+    Component.API: [
         "INSERT INTO accounts SELECT * FROM accounts",
         "UPDATE pending_connections SET sealed = NULL",
         "UPDATE pending_connections SET outcome = NULL",
@@ -69,7 +69,7 @@ DENIED = {
         "DELETE FROM late_posts",
         "DELETE FROM media_files",
     ],
-    Part.WORKER: [
+    Component.WORKER: [
         *ANYBODY_IS_DENIED,
         "SELECT * FROM api_keys",
         "SELECT * FROM workspaces",
@@ -78,29 +78,29 @@ DENIED = {
     ],
 }
 REFUSALS = ("permission denied", "must be owner", "must be superuser", "only roles with")
-CASES = [(part, statement) for part, statements in DENIED.items() for statement in statements]
+CASES = [(component, statement) for component, statements in DENIED.items() for statement in statements]
 
 
-def database_of(stack: Stack, part: Part) -> Database:
-    return {Part.API: stack.api_database, Part.WORKER: stack.worker_database}[part]
+def database_of(stack: Stack, component: Component) -> Database:
+    return {Component.API: stack.api_database, Component.WORKER: stack.worker_database}[component]
 
 
-@pytest.mark.parametrize(("part", "statement"), CASES)
-async def test_each_role_is_denied_unneeded_rights(stack: Stack, part: Part, statement: str) -> None:
+@pytest.mark.parametrize(("component", "statement"), CASES)
+async def test_each_role_is_denied_unneeded_rights(stack: Stack, component: Component, statement: str) -> None:
     with pytest.raises(ProgrammingError) as denied:
         # Without a transaction, which some statements refuse before they look at rights.
-        async with database_of(stack, part).reading() as session:
+        async with database_of(stack, component).reading() as session:
             await session.execute(text(statement))
     assert any(refusal in str(denied.value).lower() for refusal in REFUSALS), denied.value
 
 
-@pytest.mark.parametrize("part", Part)
-async def test_the_parts_of_these_tests_log_in_under_their_roles(stack: Stack, part: Part) -> None:
-    async with database_of(stack, part).transaction() as session:
+@pytest.mark.parametrize("component", Component)
+async def test_the_parts_of_these_tests_log_in_under_their_roles(stack: Stack, component: Component) -> None:
+    async with database_of(stack, component).transaction() as session:
         name, power = (
             await session.execute(text("SELECT current_user, usesuper FROM pg_user WHERE usename = current_user"))
         ).one()
-    assert (name, power) == (f"socialsyncer_{part}", False)
+    assert (name, power) == (f"socialsyncer_{component}", False)
 
 
 def test_every_table_has_rights_for_each_role() -> None:
@@ -131,12 +131,12 @@ async def asked(url: str, statement: str, role: Role | None = None) -> object:
         await engine.dispose()
 
 
-def new_role(part: Part = Part.API, password: str | None = "correct-horse") -> Role:
-    return Role(part, f"role_{secrets.token_hex(4)}", password)
+def new_role(component: Component = Component.API, password: str | None = "correct-horse") -> Role:
+    return Role(component, f"role_{secrets.token_hex(4)}", password)
 
 
 async def test_an_owner_who_is_no_superuser_sets_the_roles_up(owned: str) -> None:
-    roles = [new_role(Part.API), new_role(Part.WORKER)]
+    roles = [new_role(Component.API), new_role(Component.WORKER)]
     await upgrade(owned, roles)
     await upgrade(owned, roles)
     assert await asked(owned, "SELECT count(*) FROM posts", roles[0]) == 0
@@ -164,7 +164,7 @@ async def test_the_server_is_given_a_verifier_and_no_password(owned: str, postgr
     first = str(await asked(f"{postgres_url}/postgres", kept))
     salt = base64.b64decode(first.split("$")[1].split(":")[1])
     assert first == scram_verifier("a-password-of-mine", salt)
-    await upgrade(owned, [Role(role.part, role.name, "another-password")])
+    await upgrade(owned, [Role(role.component, role.name, "another-password")])
     assert await asked(f"{postgres_url}/postgres", kept) != first
 
 
@@ -224,7 +224,7 @@ async def test_a_member_of_a_powerful_role_is_refused(owned: str, postgres_url: 
 
 async def test_the_owner_is_no_role_of_a_part(owned: str) -> None:
     with pytest.raises(RoleError, match="the tables' owner"):
-        await upgrade(owned, [Role(Part.WORKER, str(make_url(owned).username))])
+        await upgrade(owned, [Role(Component.WORKER, str(make_url(owned).username))])
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ async def test_the_owner_is_no_role_of_a_part(owned: str) -> None:
 )
 def test_invalid_names_and_passwords_are_refused_without_repeating_them(name: str, password: str | None) -> None:
     with pytest.raises(ValueError, match="the api's role") as refused:
-        Role(Part.API, name, password)
+        Role(Component.API, name, password)
     assert password is None or password not in str(refused.value)
 
 
@@ -243,4 +243,4 @@ def test_a_role_does_not_show_its_password() -> None:
 async def test_every_database_of_these_tests_has_the_roles(postgres_url: str) -> None:
     url = await new_database(postgres_url)
     for role in ROLES:
-        assert await asked(url_as(url, role.part), "SELECT count(*) FROM posts") == 0
+        assert await asked(url_as(url, role.component), "SELECT count(*) FROM posts") == 0

@@ -15,7 +15,7 @@ from api.dependencies import Dependencies
 from domain.post import HoldReason, PostStatus, TargetStatus
 from domain.rate_limits import RateLimit
 from domain.schedule import rfc3339
-from platforms.errors import Kind
+from platforms.errors import ErrorKind
 from platforms.registry import platforms
 from platforms.tiktok import errors
 from runtime import worker
@@ -143,7 +143,7 @@ async def test_what_the_platform_says_of_a_cap_holds_for_all_posts_of_the_accoun
     rate_limited: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limiting, "LONGEST_LIMIT", timedelta(seconds=1))
-    monkeypatch.setitem(errors._WAITS, Kind.CAPPED, timedelta(seconds=4))
+    monkeypatch.setitem(errors._WAITS, ErrorKind.CAPPED, timedelta(seconds=4))
     account = await rate_limited.connect("tiktok")
     full = {"data": {}, "error": {"code": "spam_risk_too_many_posts", "message": "", "log_id": "1"}}
     await rate_limited.fault("tiktok", "reject", "publish", status=403, body=full, times=1, accountId=account.id)

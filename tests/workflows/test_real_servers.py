@@ -78,7 +78,7 @@ def assert_published(posts: Sequence[Post], texts: dict[str, str]) -> None:
 
 @pytest.mark.skipif(snac.PROGRAM is None, reason="snac is not installed: Debian package snac2")
 async def test_snac_gets_every_post_once(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Mastodon, "believes_absence_after", BELIEVED_AFTER)
+    monkeypatch.setattr(Mastodon, "read_lag", BELIEVED_AFTER)
     async with AsyncExitStack() as up:
         server = await up.enter_async_context(snac.running_snac())
         proxy = await up.enter_async_context(losing(server.url, "POST", "/api/v1/statuses"))

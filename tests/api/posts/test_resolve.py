@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.content import EditedText
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
 from platforms.registry import platforms
@@ -195,7 +195,9 @@ def test_no_id_of_any_platform_changes_the_address_that_is_asked(platform: str) 
 
 async def test_impossible_addresses_are_not_requested(stack: Stack) -> None:
     async with Transport() as transport:
-        wire = Wire(transport, stack.sandbox_url, "Test", lambda _: PlatformError(Kind.TRANSIENT, "No.", code="no"))
+        wire = Wire(
+            transport, stack.sandbox_url, "Test", lambda _: PlatformError(ErrorKind.TRANSIENT, "No.", code="no")
+        )
         with pytest.raises(PlatformError) as raised:
             await wire.send("GET", "/2/tweets/1\x00", public=True)
-    assert (raised.value.kind, raised.value.code) == (Kind.REJECTED, "invalid_address")
+    assert (raised.value.kind, raised.value.code) == (ErrorKind.REJECTED, "invalid_address")

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from activities.options import STEP_TIMEOUT
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http import timeouts
 from platforms.http.answers import MOST_BYTES, parse
 from platforms.http.transport import Transport
@@ -43,7 +43,7 @@ async def wire_to(answer: Answer) -> AsyncIterator[Wire]:
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with server, Transport() as transport:
-        yield Wire(transport, url, "Test", lambda _: PlatformError(Kind.REJECTED, "No.", code="no"))
+        yield Wire(transport, url, "Test", lambda _: PlatformError(ErrorKind.REJECTED, "No.", code="no"))
 
 
 def whole(body: bytes, *headers: bytes) -> Answer:
@@ -100,7 +100,7 @@ async def test_an_answer_is_read_up_to_a_bound(answer: Answer, public: bool) -> 
         finally:
             tracemalloc.stop()
     assert (caught.value.kind, caught.value.code) == (
-        Kind.UNCONFIRMED if public else Kind.TRANSIENT,
+        ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT,
         "answer_too_large",
     )
     assert most < 8 * MOST_BYTES
@@ -118,7 +118,10 @@ async def test_an_answer_must_end_in_time(answer: Answer, public: bool, monkeypa
     async with asyncio.timeout(5), wire_to(answer) as line:
         with pytest.raises(PlatformError) as caught:
             await line.send("POST", "/", public=public)
-    assert (caught.value.kind, caught.value.code) == (Kind.UNCONFIRMED if public else Kind.TRANSIENT, "timed_out")
+    assert (caught.value.kind, caught.value.code) == (
+        ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT,
+        "timed_out",
+    )
 
 
 async def test_a_request_may_take_longer_than_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +156,7 @@ async def test_a_platform_may_take_the_longer_to_answer_the_more_it_is_sent(
             return
         with pytest.raises(PlatformError) as caught:
             await line.send("POST", "/", public=True)
-    assert (caught.value.kind, caught.value.code) == (Kind.UNCONFIRMED, "timed_out")
+    assert (caught.value.kind, caught.value.code) == (ErrorKind.UNCONFIRMED, "timed_out")
 
 
 @pytest.mark.parametrize(("size", "most"), [(0, 60), (1_000_000, 80), (12_000_000, 300), (4 * 2**30, 300)])
@@ -167,7 +170,7 @@ async def test_a_broken_encoding_is_unconfirmed_for_what_may_be_public() -> None
     async with wire_to(whole(b"no gzip", b"Content-Encoding: gzip")) as line:
         with pytest.raises(PlatformError) as caught:
             await line.send("POST", "/", public=True)
-    assert caught.value.kind is Kind.UNCONFIRMED
+    assert caught.value.kind is ErrorKind.UNCONFIRMED
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from platforms.files import MediaFile
-from platforms.http.body import PIECE_BYTES, Body
+from platforms.http.body import PIECE_BYTES, FileBody
 from tests.platforms.http.test_multipart import file_of
 
 
 async def test_a_body_is_read_anew_each_time_and_tells_how_far_it_is() -> None:
     told: list[int] = []
-    body = Body(file_of(PIECE_BYTES + 1), told.append)
+    body = FileBody(file_of(PIECE_BYTES + 1), told.append)
     for _ in range(2):
         assert [len(piece) async for piece in body] == [PIECE_BYTES, 1]
     assert told == [PIECE_BYTES, PIECE_BYTES + 1] * 2

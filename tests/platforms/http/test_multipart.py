@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
-from platforms.http.multipart import Form, Part, post_form
+from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
 from sandbox.wire import Request
@@ -37,7 +37,7 @@ async def server(serve: Serve) -> AsyncIterator[Wire]:
     port = listening.sockets[0].getsockname()[1]
     async with listening, Transport() as transport:
         yield Wire(
-            transport, f"http://127.0.0.1:{port}", "Net", lambda _: PlatformError(Kind.REJECTED, "no", code="no")
+            transport, f"http://127.0.0.1:{port}", "Net", lambda _: PlatformError(ErrorKind.REJECTED, "no", code="no")
         )
 
 
@@ -58,7 +58,9 @@ async def test_a_form_arrives_whole_and_as_long_as_announced(size: int) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
         await writer.drain()
 
-    form = Form({"caption": "Grüße ✓"}, [Part("video", "Übersicht.mp4", file_of(size)), Part("b", "b.jpg", file_of(3))])
+    form = MultipartForm(
+        {"caption": "Grüße ✓"}, [FilePart("video", "Übersicht.mp4", file_of(size)), FilePart("b", "b.jpg", file_of(3))]
+    )
     async with server(serve) as wire:
         answer = await post_form(wire, "/send", form, public=True)
     assert answer.text == "ok"
@@ -71,11 +73,11 @@ async def test_a_form_that_broke_off_had_no_effect() -> None:
         await head_of(reader)
         writer.transport.abort()
 
-    form = Form({}, [Part("video", "a.mp4", file_of(200_000_000))])
+    form = MultipartForm({}, [FilePart("video", "a.mp4", file_of(200_000_000))])
     async with server(serve) as wire:
         with pytest.raises(PlatformError) as caught:
             await post_form(wire, "/send", form, public=True)
-    assert caught.value.kind is Kind.TRANSIENT
+    assert caught.value.kind is ErrorKind.TRANSIENT
     assert not form.handed_over
 
 
@@ -85,11 +87,11 @@ async def test_a_whole_form_without_an_answer_is_unconfirmed() -> None:
         await reader.readexactly(int(headers["content-length"]))
         writer.transport.abort()
 
-    form = Form({}, [Part("video", "a.mp4", file_of(1000))])
+    form = MultipartForm({}, [FilePart("video", "a.mp4", file_of(1000))])
     async with server(serve) as wire:
         with pytest.raises(PlatformError) as caught:
             await post_form(wire, "/send", form, public=True)
-    assert caught.value.kind is Kind.UNCONFIRMED
+    assert caught.value.kind is ErrorKind.UNCONFIRMED
 
 
 @pytest.mark.parametrize("ours", [True, False])
@@ -112,9 +114,9 @@ async def test_the_end_of_a_form_waits_until_it_is_known_that_the_post_is_still_
     async def fence() -> None:
         asked.append(form.handed_over)
         if form.handed_over and not ours:
-            raise PlatformError(Kind.TRANSIENT, "Another worker has taken over this post.", code="overtaken")
+            raise PlatformError(ErrorKind.TRANSIENT, "Another worker has taken over this post.", code="overtaken")
 
-    form = Form({"caption": "x"}, [Part("video", "a.mp4", file_of(1_000_003))])
+    form = MultipartForm({"caption": "x"}, [FilePart("video", "a.mp4", file_of(1_000_003))])
     async with server(serve) as wire:
         wire.fence = fence
         if ours:
@@ -122,6 +124,6 @@ async def test_the_end_of_a_form_waits_until_it_is_known_that_the_post_is_still_
         else:
             with pytest.raises(PlatformError) as caught:
                 await post_form(wire, "/send", form, public=True)
-            assert (caught.value.kind, caught.value.code) == (Kind.TRANSIENT, "overtaken")
+            assert (caught.value.kind, caught.value.code) == (ErrorKind.TRANSIENT, "overtaken")
         assert await whole is ours
     assert asked == [False, True]

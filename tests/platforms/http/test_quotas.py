@@ -8,7 +8,7 @@ import pytest
 
 from domain.rate_limits import Quota
 from platforms.base import ReportsQuota
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.meta.quota import quota_of
 from platforms.registry import platforms
 from tests.platforms.rig import Rig
@@ -68,4 +68,4 @@ async def test_accounts_are_asked_for_their_own_number(
 def test_unreadable_quota_is_rejected(answer: object) -> None:
     with pytest.raises(PlatformError) as caught:
         quota_of(answer, "Threads")
-    assert caught.value.kind is Kind.TRANSIENT
+    assert caught.value.kind is ErrorKind.TRANSIENT

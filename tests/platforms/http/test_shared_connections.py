@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http import shared_connections
 from platforms.http.shared_connections import SharedConnections
 
@@ -48,7 +48,7 @@ async def test_who_waits_too_long_gives_its_slot_back(monkeypatch: pytest.Monkey
     assert len(refused) == 16
     for error in refused:
         assert isinstance(error, PlatformError)
-        assert (error.kind, error.code) == (Kind.TRANSIENT, "servers_busy")
+        assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "servers_busy")
     other = asyncio.create_task(ask(connections, "b"))
     await asyncio.sleep(0.01)
     assert server.asked == 5

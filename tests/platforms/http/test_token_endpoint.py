@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from platforms.base import AccountFacts, Connection
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
 from platforms.registry import platforms
 from platforms.renewal import Lifetimes, Renewed, Renews, lifetimes_of
@@ -33,27 +33,31 @@ DEAD: dict[str, list[tuple[int, Any]]] = {
 }
 
 PAGE = "<html><body>Bad gateway</body></html>"
-NOT_THE_ACCOUNTS: list[tuple[int, Any, Kind | None]] = [
-    (401, {"error": "invalid_client"}, Kind.OPERATOR),
-    (400, {"error": "invalid_client"}, Kind.OPERATOR),
-    (401, {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}, Kind.OPERATOR),
-    (400, {"error": "invalid_scope"}, Kind.OPERATOR),
-    (401, PAGE, Kind.OPERATOR),
-    (401, "", Kind.OPERATOR),
-    (400, {"error": "temporarily_unavailable"}, Kind.TRANSIENT),
-    (400, {"error": "server_error"}, Kind.TRANSIENT),
-    (400, {"error": "unheard_of"}, Kind.TRANSIENT),
+NOT_THE_ACCOUNTS: list[tuple[int, Any, ErrorKind | None]] = [
+    (401, {"error": "invalid_client"}, ErrorKind.OPERATOR),
+    (400, {"error": "invalid_client"}, ErrorKind.OPERATOR),
+    (
+        401,
+        {"error": "unauthorized_client", "error_description": "Missing valid authorization header"},
+        ErrorKind.OPERATOR,
+    ),
+    (400, {"error": "invalid_scope"}, ErrorKind.OPERATOR),
+    (401, PAGE, ErrorKind.OPERATOR),
+    (401, "", ErrorKind.OPERATOR),
+    (400, {"error": "temporarily_unavailable"}, ErrorKind.TRANSIENT),
+    (400, {"error": "server_error"}, ErrorKind.TRANSIENT),
+    (400, {"error": "unheard_of"}, ErrorKind.TRANSIENT),
     (403, PAGE, None),
     (404, PAGE, None),
     (429, {"error": "slow_down"}, None),
     (429, PAGE, None),
-    (500, PAGE, Kind.TRANSIENT),
-    (502, PAGE, Kind.TRANSIENT),
-    (503, {"error": "temporarily_unavailable"}, Kind.TRANSIENT),
-    (200, PAGE, Kind.TRANSIENT),
-    (200, {}, Kind.TRANSIENT),
-    (200, {"access_token": ""}, Kind.TRANSIENT),
-    (200, {"access_token": ["a"]}, Kind.TRANSIENT),
+    (500, PAGE, ErrorKind.TRANSIENT),
+    (502, PAGE, ErrorKind.TRANSIENT),
+    (503, {"error": "temporarily_unavailable"}, ErrorKind.TRANSIENT),
+    (200, PAGE, ErrorKind.TRANSIENT),
+    (200, {}, ErrorKind.TRANSIENT),
+    (200, {"access_token": ""}, ErrorKind.TRANSIENT),
+    (200, {"access_token": ["a"]}, ErrorKind.TRANSIENT),
 ]
 """Status, body and what it means; None if any kind will do but `auth`."""
 
@@ -100,15 +104,17 @@ async def test_new_tokens_come_with_what_the_platform_tells_of_them(platform: st
 async def test_a_refused_token_is_the_accounts(platform: str, status: int, body: Any) -> None:
     with pytest.raises(PlatformError) as raised:
         await renewal(platform, status, body)
-    assert raised.value.kind is Kind.AUTH
+    assert raised.value.kind is ErrorKind.AUTH
 
 
 @pytest.mark.parametrize("platform", BY_REFRESH_TOKEN + BY_ITSELF)
 @pytest.mark.parametrize(("status", "body", "kind"), NOT_THE_ACCOUNTS)
-async def test_nothing_else_disconnects_an_account(platform: str, status: int, body: Any, kind: Kind | None) -> None:
+async def test_nothing_else_disconnects_an_account(
+    platform: str, status: int, body: Any, kind: ErrorKind | None
+) -> None:
     with pytest.raises(PlatformError) as raised:
         await renewal(platform, status, body)
-    assert raised.value.kind not in {Kind.AUTH, Kind.REJECTED}
+    assert raised.value.kind not in {ErrorKind.AUTH, ErrorKind.REJECTED}
     assert kind in {None, raised.value.kind}
 
 
@@ -116,7 +122,7 @@ async def test_x_calls_a_request_that_the_app_got_wrong_by_the_name_of_a_dead_to
     wrong = {"error": "invalid_request", "error_description": "Missing required parameter [grant_type]."}
     with pytest.raises(PlatformError) as raised:
         await renewal("twitter", 400, wrong)
-    assert raised.value.kind is Kind.TRANSIENT
+    assert raised.value.kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize("platform", BY_ITSELF)

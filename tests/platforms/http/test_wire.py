@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, segment
 
 
@@ -15,7 +15,7 @@ def wire(status: int) -> Wire:
     transport = httpx.MockTransport(lambda _: httpx.Response(status, json={"status": status}))
 
     def error_of(response: httpx.Response) -> PlatformError:
-        return PlatformError(Kind.REJECTED, "No.", code=str(response.status_code))
+        return PlatformError(ErrorKind.REJECTED, "No.", code=str(response.status_code))
 
     return Wire(transport, "https://network.example", "Network", error_of)
 
@@ -48,7 +48,7 @@ async def test_silence_has_a_code_for_clients_and_is_unconfirmed_once_something_
     with pytest.raises(PlatformError) as caught:
         await silent.send("POST", "/", public=True)
     assert caught.value.code == code
-    assert (caught.value.kind is Kind.UNCONFIRMED) is unconfirmed
+    assert (caught.value.kind is ErrorKind.UNCONFIRMED) is unconfirmed
 
 
 async def test_what_a_platform_sets_for_one_account_is_not_sent_with_the_requests_of_another() -> None:
@@ -113,7 +113,7 @@ async def test_an_address_of_an_answer_is_https_and_gets_the_token_only_within_t
             await noting(sent).send("PUT", address, headers=headers)
         assert bool(sent) is allowed
         if caught:
-            assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "address_refused")
+            assert (caught.value.kind, caught.value.code) == (ErrorKind.REJECTED, "address_refused")
             assert "secret" not in caught.value.message
 
 
@@ -122,7 +122,7 @@ async def test_an_address_that_cannot_be_read_is_refused(address: str) -> None:
     sent: list[httpx.Request] = []
     with pytest.raises(PlatformError) as refused:
         await noting(sent).send("PUT", address, public=True)
-    assert (refused.value.kind, sent) == (Kind.REJECTED, [])
+    assert (refused.value.kind, sent) == (ErrorKind.REJECTED, [])
 
 
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:4000/network", "http://sandbox.lan:4000"])
@@ -143,7 +143,7 @@ async def test_what_is_no_address_is_not_tried_again(address: str) -> None:
     sent: list[httpx.Request] = []
     with pytest.raises(PlatformError) as caught:
         await noting(sent).send("GET", address, public=True)
-    assert (caught.value.kind, caught.value.code) == (Kind.REJECTED, "invalid_address")
+    assert (caught.value.kind, caught.value.code) == (ErrorKind.REJECTED, "invalid_address")
     assert not sent
 
 

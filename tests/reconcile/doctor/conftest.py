@@ -14,7 +14,7 @@ from temporalio.client import WorkflowHandle
 from domain.errors import Unavailable
 from domain.post import PostStatus
 from reconcile.doctor.doctor import Doctor
-from reconcile.doctor.findings import Finding, Kind, Report
+from reconcile.doctor.findings import Finding, FindingKind, Report
 from store.delivery import record_delivered
 from store.models import Post, Target, Workspace
 from tests.stack import Stack
@@ -65,7 +65,7 @@ async def look(stack: Stack, *, platforms: bool = True) -> Report:
     return await Doctor(stack.database, Runs(stack.client), stack.workspace_id, sandbox_url).look()
 
 
-async def only(stack: Stack, kind: Kind, *, platforms: bool = True) -> Finding:
+async def only(stack: Stack, kind: FindingKind, *, platforms: bool = True) -> Finding:
     """Return the one thing that disagrees, which is of this kind, once Temporal lists what it has done."""
     report = await look(stack, platforms=platforms)
     for _ in range(10):

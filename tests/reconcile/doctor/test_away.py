@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.post import PostStatus, TargetStatus
-from reconcile.doctor.findings import Exit, Heals, Kind
+from reconcile.doctor.findings import Exit, FindingKind, Heals
 from runtime import worker
 from store.models import Attempt
 from store.sending import begin_send
@@ -56,9 +56,9 @@ async def test_a_post_without_worker_is_reported_and_published_later(own: Stack)
     assert time.monotonic() - began < 5
     told = {(each.kind, each.heals, each.subject.platform) for each in report.findings}
     assert told == {
-        (Kind.LATE, Heals.ITSELF, "twitter"),
-        (Kind.NO_WORKER, Heals.PERSON, "posts"),
-        (Kind.NO_WORKER, Heals.PERSON, "publish-twitter"),
+        (FindingKind.LATE, Heals.ITSELF, "twitter"),
+        (FindingKind.NO_WORKER, Heals.PERSON, "posts"),
+        (FindingKind.NO_WORKER, Heals.PERSON, "publish-twitter"),
     }
     assert report.exit is Exit.NEEDS_A_PERSON
     async with at_work(own):
@@ -84,7 +84,7 @@ async def test_a_send_that_its_worker_left_behind_is_confirmed_by_the_next(own: 
         (await session.get_one(Attempt, attempt.id)).started_at = datetime.now(UTC) - timedelta(seconds=20)
     report = await look(own)
     # A worker that was there a minute ago is still believed in.
-    assert {each.kind for each in report.findings} - {Kind.NO_WORKER} == {Kind.SENDING}
+    assert {each.kind for each in report.findings} - {FindingKind.NO_WORKER} == {FindingKind.SENDING}
     async with at_work(own):
         (target,) = (await own.settled(post.id)).targets
         assert (target.status, target.platform_post_id) == (TargetStatus.PUBLISHED, public)
@@ -107,6 +107,6 @@ async def test_an_unanswered_query_is_reported_and_not_awaited(own: Stack, monke
     began = time.monotonic()
     report = await look(own)
     assert time.monotonic() - began < 20
-    assert {each.kind for each in report.findings} == {Kind.STATE_UNKNOWN, Kind.UNKNOWN_PUBLIC}
+    assert {each.kind for each in report.findings} == {FindingKind.STATE_UNKNOWN, FindingKind.UNKNOWN_PUBLIC}
     assert report.away == ["No worker answered for 5 workflows that had to be asked where the post stands."]
     assert report.exit is Exit.COULD_NOT_LOOK

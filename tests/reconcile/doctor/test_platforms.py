@@ -9,7 +9,7 @@ from sqlalchemy import update
 from benchmarks.proof.platforms import PLATFORMS, VIDEO, api_name_of
 from cli.stack.ports import free_port
 from domain.post import PostStatus, TargetStatus
-from reconcile.doctor.findings import Exit, Heals, Kind
+from reconcile.doctor.findings import Exit, FindingKind, Heals
 from store.models import Account, Attempt, Post
 from tests.reconcile.doctor.conftest import (
     TOKEN,
@@ -54,7 +54,9 @@ async def test_public_posts_are_recognised_by_text_on_every_platform(own: Stack)
         await write_target(own, post, status=TargetStatus.FAILED, platform_post_id=None)
         await write(own, post, status=PostStatus.FAILED)
     report = await look(own)
-    found = {str(each.subject.platform): each.what for each in report.findings if each.kind is Kind.UNKNOWN_PUBLIC}
+    found = {
+        str(each.subject.platform): each.what for each in report.findings if each.kind is FindingKind.UNKNOWN_PUBLIC
+    }
     assert sorted(found) == sorted({api_name_of(name) for name in posts})
     for name, post in posts.items():
         assert f"shows it as {post.targets[0].platform_post_id}." in found[api_name_of(name)]
@@ -66,7 +68,7 @@ async def test_a_duplicate_ends_with_the_deletion_of_one_copy(own: Stack, mastod
     await published(own, "doctor: twice", "mastodon")
     assert await agrees(own)
     double = await toot(own, "POST", status="doctor: twice")
-    found = await only(own, Kind.DOUBLE)
+    found = await only(own, FindingKind.DOUBLE)
     assert (found.heals, found.subject.account_id) == (Heals.PERSON, mastodon.id)
     assert double in found.what
     await toot(own, "DELETE", f"/{double}")
@@ -102,13 +104,13 @@ async def test_a_publication_unknown_to_the_platform_needs_a_person(own: Stack, 
     first = await published(own, "doctor: never had", "mastodon")
     await until_agrees(own)
     await write_target(own, first, platform_post_id="17")
-    assert (await only(own, Kind.OTHER_ID)).heals is Heals.ITSELF
+    assert (await only(own, FindingKind.OTHER_ID)).heals is Heals.ITSELF
     await write(own, first, content="doctor: something else")
-    assert (await only(own, Kind.NOT_PUBLIC)).heals is Heals.PERSON
+    assert (await only(own, FindingKind.NOT_PUBLIC)).heals is Heals.PERSON
     second = await published(own, "doctor: had", "mastodon")
     await write_target(own, first, platform_post_id=second.targets[0].platform_post_id)
     report = await look(own)
-    assert [each.kind for each in report.findings] == [Kind.NOT_PUBLIC, Kind.NOT_PUBLIC]
+    assert [each.kind for each in report.findings] == [FindingKind.NOT_PUBLIC, FindingKind.NOT_PUBLIC]
 
 
 async def test_an_unconfirmed_post_that_is_public_is_resolved_by_a_person(own: Stack) -> None:
@@ -117,7 +119,7 @@ async def test_an_unconfirmed_post_that_is_public_is_resolved_by_a_person(own: S
     post = await published(own, "doctor: unconfirmed", "telegram")
     (target,) = post.targets
     assert (target.status, target.confirming) == (TargetStatus.UNCONFIRMED, False)
-    found = await only(own, Kind.UNKNOWN_PUBLIC)
+    found = await only(own, FindingKind.UNKNOWN_PUBLIC)
     (public,) = await own.public("doctor: unconfirmed")
     assert "/resolve" in found.how
     assert public["platformPostId"] in found.how
@@ -129,7 +131,7 @@ async def test_an_impending_resend_is_reported(own: Stack, mastodon: Account) ->
     post = await published(own, "doctor: once more", "mastodon")
     await write_target(own, post, status=TargetStatus.HELD, platform_post_id=None)
     await write(own, post, status=PostStatus.FAILED)
-    found = await only(own, Kind.UNKNOWN_PUBLIC)
+    found = await only(own, FindingKind.UNKNOWN_PUBLIC)
     assert "Cancel its workflow" in found.how
 
 
@@ -142,11 +144,11 @@ async def test_edits_are_followed_and_older_versions_reported(own: Stack) -> Non
             await asyncio.sleep(0.05)
     await until_agrees(own)
     await write_target(own, post, content="doctor: a third version")
-    assert (await only(own, Kind.OTHER_TEXT)).heals is Heals.PERSON
+    assert (await only(own, FindingKind.OTHER_TEXT)).heals is Heals.PERSON
     (before,) = post.targets
     await own.client.get_workflow_handle(post.workflow_id).terminate()
     await write_target(own, post, content=None, platform_post_id=before.platform_post_id, edit_history=[])
-    assert (await only(own, Kind.OLD_VERSION)).heals is Heals.PERSON
+    assert (await only(own, FindingKind.OLD_VERSION)).heals is Heals.PERSON
 
 
 async def test_the_posts_of_a_thread_are_no_doubles(own: Stack) -> None:
@@ -161,7 +163,7 @@ async def test_the_rest_is_reported_without_the_sandbox(own: Stack) -> None:
     await note_started(own, post)
     own.sandbox_url = f"http://127.0.0.1:{free_port()}"
     report = await look(own)
-    assert [each.kind for each in report.findings] == [Kind.LOST]
+    assert [each.kind for each in report.findings] == [FindingKind.LOST]
     assert report.exit is Exit.COULD_NOT_LOOK
     assert report.away == [
         f"There is no sandbox at {own.sandbox_url} (ConnectError). So rows could not be held against networks."

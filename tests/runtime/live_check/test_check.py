@@ -39,7 +39,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in (("PATIENCE", 20), ("LOOK_FOR", 2), ("GONE_WITHIN", 0.5)):
         monkeypatch.setattr(f"runtime.live_check.trial.{name}", timedelta(seconds=seconds))
     for platform in platforms().values():
-        monkeypatch.setattr(type(platform), "believes_absence_after", timedelta(seconds=1))
+        monkeypatch.setattr(type(platform), "read_lag", timedelta(seconds=1))
 
 
 async def checked(

@@ -12,14 +12,14 @@ _CLOCKS_APART = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class MatchingPost:
     """Be a post on the account that says what was sent, made since shortly before it was first sent."""
 
     post: Published
     made_at: datetime
 
 
-def earliest(context: PublishContext[Any], found: Iterable[Alike]) -> Published | None:
+def earliest_unclaimed(context: PublishContext[Any], found: Iterable[MatchingPost]) -> Published | None:
     """Return the earliest of what was found that is not known to be another of ours; confirming always ends here.
 
     A later one may be what another target has sent since, whose own confirming begins too late to see ours: taken for

@@ -4,23 +4,23 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from platforms.base import Connection, PublishContext
-from platforms.errors import PASSING, Kind, PlatformError
+from platforms.errors import PASSING, ErrorKind, PlatformError
 
 FIRST_COMMENT = "first comment"
 
-_AFTERWARDS = "afterwards"
+_FOLLOW_UPS = "followUps"
 """Where the handles tell by its name how each step went: sending, done, or what was said against it."""
 _SENDING, _DONE = "sending", ""
 
 
-async def once(
+async def run_once(
     line: Connection[Any], context: PublishContext[Any], name: str, step: Callable[[], Awaitable[object]]
 ) -> str | None:
     """Run a step that was not run yet; return a warning where its effect is not surely there.
 
     Raises PlatformError of a kind that passes, where surely nothing happened: the step may be run again.
     """
-    known: dict[str, str] = context.handles.setdefault(_AFTERWARDS, {})
+    known: dict[str, str] = context.handles.setdefault(_FOLLOW_UPS, {})
 
     async def note(how: str) -> None:
         known[name] = how
@@ -35,7 +35,7 @@ async def once(
                 del known[name]
                 await context.save(context.handles)
                 raise
-            await note(_SENDING if error.kind is Kind.UNCONFIRMED else error.message)
+            await note(_SENDING if error.kind is ErrorKind.UNCONFIRMED else error.message)
         else:
             await note(_DONE)
     match known[name]:

@@ -5,27 +5,27 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from platforms.base import Absent, PublishContext, Unknown
-from platforms.errors import Kind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 
 SENDING = "sending"
 """Set in the handles once the files are here and the request goes out: before that, surely nothing was published."""
 
 
 @asynccontextmanager
-async def going_out(context: PublishContext[Any]) -> AsyncIterator[None]:
+async def mark_sending(context: PublishContext[Any]) -> AsyncIterator[None]:
     """Note that what follows is sent, and take the note back where it surely had no effect."""
     context.handles[SENDING] = True
     await context.save(context.handles)
     try:
         yield
     except PlatformError as error:
-        if error.kind is not Kind.UNCONFIRMED:
+        if error.kind is not ErrorKind.UNCONFIRMED:
             del context.handles[SENDING]
             await context.save(context.handles)
         raise
 
 
-async def what_is_known(context: PublishContext[Any]) -> Absent | Unknown:
+async def confirm_from_marker(context: PublishContext[Any]) -> Absent | Unknown:
     """Say of an attempt whose media were fetched as part of it whether it can be public at all."""
     if not context.draft.media or context.handles.get(SENDING):
         return Unknown(final=True)

@@ -6,15 +6,15 @@ from typing import Annotated, Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from platforms.forms import Digits, Form, Language, WebAddress
 from platforms.registry import platforms
+from platforms.text_patterns import Digits, Language, TextPattern, WebAddress
 
 
 class Formed(BaseModel, strict=True):
     page: WebAddress | None = None
     number: Digits | None = None
     language: Language | None = None
-    code: Annotated[str, Form(r"^x+$", "must be some x")] = "x"
+    code: Annotated[str, TextPattern(r"^x+$", "must be some x")] = "x"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_the_form_is_kept_and_told_to_programs() -> None:
 
 @pytest.mark.parametrize("platform", sorted(platforms()))
 def test_no_setting_has_a_pattern_that_nobody_puts_into_words(platform: str) -> None:
-    wordless = [name for name, rule in _rules_of(platforms()[platform].settings) if not isinstance(rule, Form)]
+    wordless = [name for name, rule in _rules_of(platforms()[platform].settings) if not isinstance(rule, TextPattern)]
     assert wordless == []
 
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from platforms.alike import Alike, earliest, is_too_long
 from platforms.base import Published
+from platforms.matching import MatchingPost, earliest_unclaimed, is_too_long
 from tests.platforms.rig import Rig
 
 NOW = datetime.now(UTC)
-NEWEST_FIRST = [Alike(Published(name, None), NOW - timedelta(minutes=age)) for name, age in (("c", 1), ("b", 2))]
+NEWEST_FIRST = [MatchingPost(Published(name, None), NOW - timedelta(minutes=age)) for name, age in (("c", 1), ("b", 2))]
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ async def test_the_earliest_that_is_free_is_taken(
 ) -> None:
     context = (await connect("twitter")).context("words")
     context.taken = frozenset(taken)
-    chosen = earliest(context, NEWEST_FIRST)
+    chosen = earliest_unclaimed(context, NEWEST_FIRST)
     assert (chosen and chosen.platform_post_id) == found
 
 
@@ -29,7 +29,7 @@ async def test_what_was_made_once_its_request_had_ended_is_another(connect: Call
     context = (await connect("twitter")).context("words")
     for minutes, found in ((0, "b"), (2.5, "b"), (3.5, None)):
         context.ended_at = NOW - timedelta(minutes=minutes)
-        chosen = earliest(context, NEWEST_FIRST)
+        chosen = earliest_unclaimed(context, NEWEST_FIRST)
         assert (chosen and chosen.platform_post_id) == found
 
 

@@ -8,7 +8,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 
-class Form:
+class TextPattern:
     """Annotate a text with the pattern that it must match whole; `words` go on after its name: "must be …"."""
 
     def __init__(self, pattern: str, words: str) -> None:
@@ -28,10 +28,12 @@ class Form:
         return text
 
 
-WebAddress = Annotated[str, StringConstraints(max_length=2048), Form(r"^https?://\S+$", "must be an http or https URL")]
-Digits = Annotated[str, Form(r"^[0-9]+$", "must be an id of digits alone")]
+WebAddress = Annotated[
+    str, StringConstraints(max_length=2048), TextPattern(r"^https?://\S+$", "must be an http or https URL")
+]
+Digits = Annotated[str, TextPattern(r"^[0-9]+$", "must be an id of digits alone")]
 Language = Annotated[
     str,
     StringConstraints(max_length=35),
-    Form(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", "must be the code of a language such as en or pt-BR"),
+    TextPattern(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$", "must be the code of a language such as en or pt-BR"),
 ]
