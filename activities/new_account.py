@@ -1,4 +1,4 @@
-"""The line of an account that is being connected: nothing of it is stored yet."""
+"""The connection of an account that is being connected: nothing of it is stored yet."""
 
 from collections.abc import Callable
 from typing import Any

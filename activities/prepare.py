@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 async def make_ready(step: StepContext) -> Attempt | None:
-    """Prepare a target. Return the line for its attempt log, None if nothing had to be asked of the network.
+    """Prepare a target. Return its row for the attempt log, None if nothing had to be asked of the network.
 
     Raises PlatformError, MediaBusy.
     """

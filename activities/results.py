@@ -28,7 +28,7 @@ def attempt_result(
     error: PlatformError | None = None,
     again_in: timedelta | None = None,
 ) -> AttemptResult:
-    """Return the line for the attempt log: what the last exchange came to, and what was decided upon it."""
+    """Return the row for the attempt log: what the last exchange came to, and what was decided upon it."""
     last = step.last[-1] if step and step.last else None
     return AttemptResult(
         state,

@@ -1,4 +1,4 @@
-"""Put together what a step needs to talk to a network: the account's line, the draft, the media."""
+"""Put together what a step needs to talk to a network: the account's connection, the draft, the media."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ from store.vault import Vault
 
 @dataclass(slots=True)
 class StepContext:
-    """What one step works with: its network, its line and what is sent; `last` ends with the newest exchange."""
+    """What one step works with: its network, its connection and what is sent; `last` ends with the newest exchange."""
 
     platform: Platform[Any, Any]
     connection: Connection[Any]
@@ -212,7 +212,7 @@ class StepContextFactory:
         return self._servers.reach(platform, self._credentials(platform, account)).url
 
     def connect(self, account: Account) -> Connection[Any]:
-        """Return an account's line to its network, outside of any post. Raises VaultError, PlatformError."""
+        """Return an account's connection to its network, outside of any post. Raises VaultError, PlatformError."""
         return self._connect(platforms()[account.platform], account, [])
 
     async def whoami(self, account: Account) -> Identity:
@@ -241,7 +241,7 @@ class StepContextFactory:
         )
 
     def new_account(self, platform: Platform[Any, Any], credentials: Any, workspace_id: str) -> NewAccount:
-        """Return the line of an account that is being connected."""
+        """Return the connection of an account that is being connected."""
         vouched = self._servers.reach(platform, credentials).vouched
         wire = self.wire_for(platform, credentials, workspace_id)
         return NewAccount(platform, wire, credentials, self.registered_apps, vouched=vouched)
@@ -288,8 +288,10 @@ class StepContextFactory:
 
         async def change(stored: dict[str, Any], guard: Guard) -> Changed:
             own = platform.credentials.model_validate(stored)
-            line = self._line(platform, account, with_app_secret(self.registered_apps, platform, own), guard=guard)
-            renewed: Renewed[Any] = await platform.renew(line)  # type: ignore[attr-defined]
+            connection = self._connection(
+                platform, account, with_app_secret(self.registered_apps, platform, own), guard=guard
+            )
+            renewed: Renewed[Any] = await platform.renew(connection)  # type: ignore[attr-defined]
             told, now = renewed.lifetimes or Lifetimes(), datetime.now(UTC)
             tokens = at_renewal(platform, renewed.credentials, told, account.refresh_expires_at, now)
             return Changed(plain(with_stored_secret(renewed.credentials, own)), tokens)
@@ -319,9 +321,9 @@ class StepContextFactory:
         return self._credentials(platform, account)
 
     def _connect(self, platform: Platform[Any, Any], account: Account, last: list[Exchange]) -> Connection[Any]:
-        return self._line(platform, account, self._credentials(platform, account), last.append)
+        return self._connection(platform, account, self._credentials(platform, account), last.append)
 
-    def _line(
+    def _connection(
         self,
         platform: Platform[Any, Any],
         account: Account,
@@ -330,7 +332,7 @@ class StepContextFactory:
         *,
         guard: Guard | None = None,
     ) -> Connection[Any]:
-        """Return an account's line. One with a `guard` is for renewing: it sends no byte before it was asked."""
+        """Return an account's connection. One with a `guard` is for renewing: it sends no byte before it was asked."""
         server = self._servers.reach(platform, credentials)
         rules = rules_of(platform) if platform_can_renew(platform, credentials) else None
         return Connection(

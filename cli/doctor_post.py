@@ -18,7 +18,7 @@ from reconcile.doctor.findings import Exit, Heals
 from reconcile.doctor.one_post import PostReport, examine
 from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
-from store.history import HistoryLine, Moment, Source
+from store.history import HistoryEntry, Moment, Source
 from workflows.client.runs import Runs
 
 
@@ -88,5 +88,5 @@ def to_text(report: PostReport) -> Iterator[str]:
         yield f"  {'' if advice.heals is Heals.ITSELF else '! '}{advice.text}"
 
 
-def _lines(report: PostReport) -> list[HistoryLine]:
-    return [HistoryLine(Moment(event.at, Source.ATTEMPTS, at), event) for at, event in enumerate(report.attempts)]
+def _lines(report: PostReport) -> list[HistoryEntry]:
+    return [HistoryEntry(Moment(event.at, Source.ATTEMPTS, at), event) for at, event in enumerate(report.attempts)]

@@ -19,7 +19,7 @@ from domain.schedule import rfc3339
 from runtime.settings import Settings
 from store.audit import newest_event
 from store.database import OF_COMMANDS, Database
-from store.history import HistoryLine, Moment, Source, read_history
+from store.history import HistoryEntry, Moment, Source, read_history
 from store.models import AuditEvent
 from store.posts import find_workflow
 from workflows.client.runs import Runs
@@ -33,7 +33,7 @@ _PAGE = 1000
 class History:
     """The lines of a post, oldest first; `missing` says what could not be read, if something could not."""
 
-    lines: Sequence[HistoryLine]
+    lines: Sequence[HistoryEntry]
     missing: str | None = None
 
 
@@ -75,8 +75,8 @@ async def say_what_is_missing(database: Database, post_id: str) -> str:
     return f"{post_id} was deleted at {rfc3339(event.at)}. `socialsyncer history {post_id}` says by whom."
 
 
-async def _lines(database: Database, workspace_id: str, post_id: str) -> list[HistoryLine]:
-    found = list[HistoryLine]()
+async def _lines(database: Database, workspace_id: str, post_id: str) -> list[HistoryEntry]:
+    found = list[HistoryEntry]()
     while True:
         async with database.transaction() as session:
             page = await read_history(session, workspace_id, post_id, _PAGE, found[-1].moment if found else None)
@@ -86,8 +86,8 @@ async def _lines(database: Database, workspace_id: str, post_id: str) -> list[Hi
 
 
 def merged(
-    lines: Sequence[HistoryLine], requests: Sequence[Request], workspace_id: str, post_id: str
-) -> list[HistoryLine]:
+    lines: Sequence[HistoryEntry], requests: Sequence[Request], workspace_id: str, post_id: str
+) -> list[HistoryEntry]:
     """Return lines with what people asked of Temporal directly, unless a line says already who it was."""
     known = [line.event for line in lines if line.event.actor_type == ActorType.OPERATOR]
     beside = [request for request in requests if not _is_told(request, known)]
@@ -106,7 +106,7 @@ def _is_told(request: Request, known: list[AuditEvent]) -> bool:
     return False
 
 
-def _line(request: Request, number: int, workspace_id: str, post_id: str) -> HistoryLine:
+def _line(request: Request, number: int, workspace_id: str, post_id: str) -> HistoryEntry:
     said = {"signal": request.signal, "reason": request.reason, "runId": request.run_id}
     event = AuditEvent(
         at=request.at,
@@ -119,7 +119,7 @@ def _line(request: Request, number: int, workspace_id: str, post_id: str) -> His
         account_id=None,
         details={name: value for name, value in said.items() if value},
     )
-    return HistoryLine(Moment(request.at, Source.TEMPORAL, number), event)
+    return HistoryEntry(Moment(request.at, Source.TEMPORAL, number), event)
 
 
 def to_text(found: History) -> list[str]:

@@ -10,9 +10,9 @@ from domain.content import PostContent
 from domain.schedule import rfc3339
 
 MOST_CHANGES = 50
-"""Changed fields that one line of the trail names. A post of many targets can have more."""
+"""Changed fields that one entry of the trail names. A post of many targets can have more."""
 LONGEST_VALUE = 200
-"""Characters of a value that a line keeps."""
+"""Characters of a value that an entry keeps."""
 
 
 class ActorType(StrEnum):

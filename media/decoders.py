@@ -81,14 +81,14 @@ class Decoders:
         The process is killed as well if the caller is cancelled. Raises ServerUnavailable.
         """
         self.start()
-        line, self._spare = self._spare, None
+        connection, self._spare = self._spare, None
         try:
-            line = line or self._process()
-            socket.send_fds(line, [job.to_message()], list(files))
+            connection = connection or self._process()
+            socket.send_fds(connection, [job.to_message()], list(files))
             # Made while this one works.
             self._spare = self._process()
             async with asyncio.timeout(within):
-                return self._ending(await _read_line(line))
+                return self._ending(await _read_line(connection))
         except TimeoutError:
             return _TOO_LATE
         except ValueError:
@@ -96,8 +96,8 @@ class Decoders:
         except OSError as error:
             raise ServerUnavailable from error
         finally:
-            if line is not None:
-                line.close()
+            if connection is not None:
+                connection.close()
 
     def _process(self) -> socket.socket:
         if self._server is None:
@@ -165,10 +165,10 @@ class _Server:
             self._process.wait()
 
 
-async def _read_line(line: socket.socket) -> bytes:
+async def _read_line(connection: socket.socket) -> bytes:
     """Return the first line, empty if the other end is closed before. Raises ValueError if it is too long."""
     loop, received = asyncio.get_running_loop(), b""
-    while b"\n" not in received and (data := await loop.sock_recv(line, MAX_MESSAGE)):
+    while b"\n" not in received and (data := await loop.sock_recv(connection, MAX_MESSAGE)):
         received += data
         if len(received) > MAX_MESSAGE:
             raise ValueError

@@ -171,7 +171,7 @@ Save = Callable[[Handles], Awaitable[None]]
 
 @dataclass(slots=True)
 class Connection(Generic[C]):
-    """Be one account's line to its network for the length of one step."""
+    """One account's connection to its network for the length of one step."""
 
     wire: Wire
     account: AccountFacts

@@ -86,7 +86,7 @@ class Candidate(Generic[C]):
     """What `Platform.whoami` says of it, if that was asked already."""
 
 
-Line = Callable[[Any], Connection[Any]]
+Connect = Callable[[Any], Connection[Any]]
 """Open a connection to the network with credentials that belong to no account yet."""
 
 
@@ -194,13 +194,15 @@ class Connector(ABC, Generic[C]):
             told,
         )
 
-    async def candidates(self, line: Line, app: App, grant: Grant, options: Mapping[str, str]) -> list[Candidate[C]]:
+    async def candidates(
+        self, connect: Connect, app: App, grant: Grant, options: Mapping[str, str]
+    ) -> list[Candidate[C]]:
         """Return what the authorization lets this service publish to. Raises PlatformError.
 
         By default that is the one account that gave it.
         """
         credentials = self.credentials(app, grant)
-        identity: Identity = await self.platform.whoami(line(credentials))
+        identity: Identity = await self.platform.whoami(connect(credentials))
         name = identity.username
         return [Candidate(identity.user_id, name, "profile", credentials, name, identity=identity)]
 

@@ -14,7 +14,7 @@ _SENDING, _DONE = "sending", ""
 
 
 async def run_once(
-    line: Connection[Any], context: PublishContext[Any], name: str, step: Callable[[], Awaitable[object]]
+    connection: Connection[Any], context: PublishContext[Any], name: str, step: Callable[[], Awaitable[object]]
 ) -> str | None:
     """Run a step that was not run yet; return a warning where its effect is not surely there.
 
@@ -42,6 +42,6 @@ async def run_once(
         case "":
             return None
         case "sending":
-            return f"It is not known whether {line.wire.label} took the {name}. Look at the post."
+            return f"It is not known whether {connection.wire.label} took the {name}. Look at the post."
         case said:
             return f"The {name} was not added: {said}"

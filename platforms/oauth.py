@@ -41,7 +41,7 @@ def has_ended(error: PlatformError) -> bool:
 
 
 async def renewing(
-    line: Connection[O],
+    connection: Connection[O],
     send: Callable[[O], Awaitable[T]],
     *,
     ended: Callable[[PlatformError], bool] = has_ended,
@@ -50,24 +50,24 @@ async def renewing(
 
     If a token that has not ended cannot be renewed now, it is used. Raises PlatformError.
     """
-    if line.credentials.refresh_token is not None and line.is_due():
+    if connection.credentials.refresh_token is not None and connection.is_due():
         try:
-            line.credentials = await line.refresh()
+            connection.credentials = await connection.refresh()
         except PlatformError as error:
-            log.info("token.used_till_its_end", platform=line.wire.label, code=error.code)
-    used = line.credentials
+            log.info("token.used_till_its_end", platform=connection.wire.label, code=error.code)
+    used = connection.credentials
     try:
         return await send(used)
     except PlatformError as error:
         if used.refresh_token is None or not ended(error):
             raise
-    if line.credentials is used:  # else a request beside this one has renewed them
-        line.credentials = await line.refresh()
-    return await send(line.credentials)
+    if connection.credentials is used:  # else a request beside this one has renewed them
+        connection.credentials = await connection.refresh()
+    return await send(connection.credentials)
 
 
 async def send(
-    line: Connection[O],
+    connection: Connection[O],
     method: str,
     path: str,
     *,
@@ -78,13 +78,13 @@ async def send(
     """Send as `Wire.send` does, with the headers that the credentials make. Raises PlatformError."""
 
     async def sent(credentials: O) -> httpx.Response:
-        return await line.wire.send(method, path, headers=headers(credentials), **options)
+        return await connection.wire.send(method, path, headers=headers(credentials), **options)
 
-    return await renewing(line, sent, ended=ended)
+    return await renewing(connection, sent, ended=ended)
 
 
 async def renewed(
-    line: Connection[O],
+    connection: Connection[O],
     url: str,
     *,
     basic: bool,
@@ -97,7 +97,7 @@ async def renewed(
     `basic` says that the app names itself by HTTP Basic rather than in the form, in which its id stands as
     `app_named`. Raises PlatformError as `token_endpoint.refusal_of` says.
     """
-    current = line.credentials
+    current = connection.credentials
     client_id = current.client_id or ""
     secret = current.client_secret.get_secret_value() if current.client_secret else ""
     refresh_token = current.refresh_token.get_secret_value() if current.refresh_token else ""
@@ -105,7 +105,7 @@ async def renewed(
     if not basic:
         fields |= {name: value for name, value in ((app_named, client_id), ("client_secret", secret)) if value}
     own = {"Authorization": f"Basic {b64encode(f'{client_id}:{secret}'.encode()).decode()}"} if basic else {}
-    answer = await ask(line.wire, "POST", url, is_dead=is_dead, data=fields, headers={**(headers or {}), **own})
+    answer = await ask(connection.wire, "POST", url, is_dead=is_dead, data=fields, headers={**(headers or {}), **own})
     update = {"access_token": SecretStr(answer["access_token"])}
     if isinstance(refresh := answer.get("refresh_token"), str) and refresh:
         update["refresh_token"] = SecretStr(refresh)

@@ -47,7 +47,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryLine:
+class HistoryEntry:
     """A line with its place. `actor_name` is that of an API key, if it has one."""
 
     moment: Moment
@@ -57,7 +57,7 @@ class HistoryLine:
 
 async def read_history(
     session: AsyncSession, workspace_id: str, post_id: str, limit: int, after: Moment | None = None
-) -> list[HistoryLine] | None:
+) -> list[HistoryEntry] | None:
     """Return up to `limit` lines of a post, oldest first, that come after a place.
 
     All are as they are at one instant, so it must be the first that its transaction reads. None if the workspace has no
@@ -76,7 +76,7 @@ async def read_history(
         found += await _of_attempts(session, post, limit, after)
     found = sorted((each for each in found if after is None or each[0] > after), key=lambda each: each[0])[:limit]
     names = await _names(session, {event.actor_id for _, event in found if event.actor_type == ActorType.API_KEY})
-    return [HistoryLine(moment, event, names.get(event.actor_id or "")) for moment, event in found]
+    return [HistoryEntry(moment, event, names.get(event.actor_id or "")) for moment, event in found]
 
 
 async def keep_history(session: AsyncSession, post: Post) -> None:

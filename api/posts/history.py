@@ -16,7 +16,7 @@ from domain.errors import NotFound
 from domain.ids import is_post_id
 from domain.schedule import rfc3339
 from platforms.codes import known_codes
-from store.history import HistoryLine, read_history
+from store.history import HistoryEntry, read_history
 from store.history import Moment as Place
 
 
@@ -115,9 +115,9 @@ async def history(deps: Dependencies, workspace_id: str, post_id: str, after: Pl
     )
 
 
-def events_view(lines: Sequence[HistoryLine], *, identities: bool = False) -> list[EventView]:
+def events_view(entries: Sequence[HistoryEntry], *, identities: bool = False) -> list[EventView]:
     """Return lines as clients read them; with `identities` as operators do, who see each other's names."""
-    return [_event(line, identities=identities) for line in lines]
+    return [_event(entry, identities=identities) for entry in entries]
 
 
 _PLAIN: dict[str, Literal["version", "http_status", "platform_post_id", "next_attempt_at"]] = {
@@ -128,8 +128,8 @@ _PLAIN: dict[str, Literal["version", "http_status", "platform_post_id", "next_at
 }
 
 
-def _event(line: HistoryLine, *, identities: bool) -> EventView:
-    event, details = line.event, line.event.details
+def _event(entry: HistoryEntry, *, identities: bool) -> EventView:
+    event, details = entry.event, entry.event.details
     given: dict[str, Any] = {name: details[key] for key, name in _PLAIN.items() if key in details}
     if event.platform:
         given |= {"platform": event.platform, "account_id": event.account_id}
@@ -141,8 +141,8 @@ def _event(line: HistoryLine, *, identities: bool) -> EventView:
     return EventView.model_construct(
         at=rfc3339(event.at),
         action=Action(event.action),
-        actor=_actor(line, identities=identities),
-        summary=sentence_of(line, identities=identities),
+        actor=_actor(entry, identities=identities),
+        summary=sentence_of(entry, identities=identities),
         **given,
     )
 
@@ -152,11 +152,11 @@ def _change(change: dict[str, Any]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in change.items()}
 
 
-def _actor(line: HistoryLine, *, identities: bool) -> ActorView:
-    kind = ActorType(line.event.actor_type)
+def _actor(entry: HistoryEntry, *, identities: bool) -> ActorView:
+    kind = ActorType(entry.event.actor_type)
     given: dict[str, Any] = {}
-    if line.event.actor_id and (identities or kind is ActorType.API_KEY):
-        given["id"] = line.event.actor_id
-    if line.actor_name:
-        given["name"] = line.actor_name
+    if entry.event.actor_id and (identities or kind is ActorType.API_KEY):
+        given["id"] = entry.event.actor_id
+    if entry.actor_name:
+        given["name"] = entry.actor_name
     return ActorView.model_construct(type=kind, **given)

@@ -8,20 +8,20 @@ from domain.audit import Action, ActorType
 from domain.post import TargetStatus
 from platforms.codes import known_codes
 from platforms.registry import platforms
-from store.history import HistoryLine
+from store.history import HistoryEntry
 from store.models import AuditEvent
 
 
-def sentence_of(line: HistoryLine, *, identities: bool) -> str:
-    """Return a line as a sentence or two. `identities`: with the names of operators, which customers do not see."""
-    return _SENTENCES[Action(line.event.action)](line.event, _who(line, identities=identities), identities)
+def sentence_of(entry: HistoryEntry, *, identities: bool) -> str:
+    """Return an entry as a sentence or two. `identities`: with the names of operators, which customers do not see."""
+    return _SENTENCES[Action(entry.event.action)](entry.event, _who(entry, identities=identities), identities)
 
 
-def _who(line: HistoryLine, *, identities: bool) -> str:
-    event = line.event
+def _who(entry: HistoryEntry, *, identities: bool) -> str:
+    event = entry.event
     match ActorType(event.actor_type):
         case ActorType.API_KEY:
-            return f'API key "{line.actor_name}"' if line.actor_name else f"API key {event.actor_id}"
+            return f'API key "{entry.actor_name}"' if entry.actor_name else f"API key {event.actor_id}"
         case ActorType.OPERATOR:
             return f"Operator {event.actor_id}" if identities and event.actor_id else "An operator"
         case _:

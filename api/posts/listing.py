@@ -168,7 +168,7 @@ def _read_history_cursor(text: str) -> Moment:
 
 
 def read_history_query(request: Request[Any, Any, Any]) -> tuple[Moment | None, int]:
-    """Return after which line a page of a history begins, and how many it may hold. Raises InvalidRequest."""
+    """Return after which entry a page of a history begins, and how many it may hold. Raises InvalidRequest."""
     query, beside = parse_query(request, ("limit", "cursor"))
     problems: list[Problem] = []
     limit = _take(query, problems, "limit", _limit)

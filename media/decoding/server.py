@@ -62,9 +62,9 @@ class _Server:
         while served:
             events = dict(self.waiting.poll())
             # Sockets first: once one is closed, its number may be another's.
-            for process, line in self.processes.items():
-                if line.fileno() in events:
-                    self.waiting.unregister(line)
+            for process, connection in self.processes.items():
+                if connection.fileno() in events:
+                    self.waiting.unregister(connection)
                     os.kill(process, signal.SIGKILL)
             if ended in events:
                 os.read(ended, 4096)
@@ -76,18 +76,18 @@ class _Server:
         """Make a process for the socket that comes in; return false if the worker is gone."""
         message, numbers, _, _ = socket.recv_fds(self.control, 1, 1)
         for number in numbers:
-            line, server = socket.socket(fileno=number), os.getpid()
+            connection, server = socket.socket(fileno=number), os.getpid()
             try:
                 process = os.fork()
             except OSError:
                 # The worker sees the socket close without a word about an end.
-                line.close()
+                connection.close()
                 continue
             if process == 0:
-                _become_process(line, server)
-            self.processes[process] = line
+                _become_process(connection, server)
+            self.processes[process] = connection
             # No event is asked for: only that the other end was closed is of interest, which always is one.
-            self.waiting.register(line, 0)
+            self.waiting.register(connection, 0)
         return bool(message)
 
     def _report_ends(self) -> None:
@@ -95,22 +95,22 @@ class _Server:
             process, status, used = os.wait4(-1, os.WNOHANG)
             if not process:
                 return
-            with self.processes.pop(process) as line, contextlib.suppress(OSError):
+            with self.processes.pop(process) as connection, contextlib.suppress(OSError):
                 with contextlib.suppress(KeyError):
-                    self.waiting.unregister(line)
+                    self.waiting.unregister(connection)
                 number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
                 report = {"signal": number, "cpu_seconds": used.ru_utime + used.ru_stime}
-                line.send(json.dumps(report).encode() + b"\n", socket.MSG_DONTWAIT)
+                connection.send(json.dumps(report).encode() + b"\n", socket.MSG_DONTWAIT)
 
 
-def _become_process(line: socket.socket, server: int) -> NoReturn:
+def _become_process(connection: socket.socket, server: int) -> NoReturn:
     status = 1
     try:
         end_with_parent(server)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # The sockets of the worker and of other processes are none of its business.
-        number = os.dup2(line.fileno(), 3)
+        number = os.dup2(connection.fileno(), 3)
         os.closerange(number + 1, os.sysconf("SC_OPEN_MAX"))
         _work(number)
         status = 0
@@ -120,8 +120,8 @@ def _become_process(line: socket.socket, server: int) -> NoReturn:
 
 def _work(number: int) -> None:
     """Do the one job that comes over the socket of that file number."""
-    line = socket.socket(fileno=number)
-    message, numbers, _, _ = socket.recv_fds(line, MAX_MESSAGE, 2)
+    connection = socket.socket(fileno=number)
+    message, numbers, _, _ = socket.recv_fds(connection, MAX_MESSAGE, 2)
     if not message:
         return
     job = Job.from_message(message)

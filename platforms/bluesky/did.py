@@ -22,23 +22,23 @@ _WEB = re.compile(r"did:web:([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?:%3[Aa]([0-9]{1,5}))?
 _SERVICE = "#atproto_pds"
 
 
-async def check_server(line: Connection[BlueskyCredentials], did: str) -> None:
+async def check_server(connection: Connection[BlueskyCredentials], did: str) -> None:
     """Raise PlatformError unless the account's own document names the server at which it is reached.
 
     A server that is Bluesky's own or that the operator has set is believed.
     """
-    if line.vouched:
+    if connection.vouched:
         return
-    endpoint = server_in(await document_of(line, did), did)
-    if endpoint is None or origin(endpoint) != origin(line.credentials.service):
+    endpoint = server_in(await document_of(connection, did), did)
+    if endpoint is None or origin(endpoint) != origin(connection.credentials.service):
         where = f" That is at {origin(endpoint)}; connect it there." if endpoint else ""
         message = f"This server says that it holds the account {did}, but the account's own record does not.{where}"
         raise PlatformError(ErrorKind.REJECTED, message, code="not_its_server")
 
 
-async def document_of(line: Connection[BlueskyCredentials], did: str) -> dict[str, Any]:
+async def document_of(connection: Connection[BlueskyCredentials], did: str) -> dict[str, Any]:
     """Return the account's document. Raises PlatformError."""
-    return json_of(await line.wire.send("GET", _address(line, did)))
+    return json_of(await connection.wire.send("GET", _address(connection, did)))
 
 
 def server_in(document: dict[str, Any], did: str) -> str | None:
@@ -51,13 +51,13 @@ def server_in(document: dict[str, Any], did: str) -> str | None:
     return None
 
 
-def _address(line: Connection[BlueskyCredentials], did: str) -> str:
-    if _PLC.fullmatch(did) or line.wire.base_url != line.credentials.service:
+def _address(connection: Connection[BlueskyCredentials], did: str) -> str:
+    if _PLC.fullmatch(did) or connection.wire.base_url != connection.credentials.service:
         # What plays the server plays every host.
-        return f"{line.wire.host(PLC)}/{quote(did, safe=':')}"
+        return f"{connection.wire.host(PLC)}/{quote(did, safe=':')}"
     if not (web := _WEB.fullmatch(did)):
         raise PlatformError(ErrorKind.REJECTED, "This server names the account in an unknown way.", code="unknown_did")
     host = web[1] + (f":{web[2]}" if web[2] else "")
     # A server that the operator lets speak plain http is asked for its own account's document so, too.
-    own = urlsplit(line.credentials.service)
+    own = urlsplit(connection.credentials.service)
     return f"{own.scheme if own.netloc == host else 'https'}://{host}/.well-known/did.json"

@@ -1,16 +1,16 @@
 """The live check of Bluesky."""
 
 from platforms.base import PublishContext, Published
-from platforms.bluesky.line import Line, call, open_session
+from platforms.bluesky.connection import BlueskyConnection, call, open_session
 from platforms.bluesky.references import COLLECTION
 from platforms.bluesky.settings import BlueskySettings
 from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
 
 
-async def _remove(line: Line, _: PublishContext[BlueskySettings], published: Published) -> None:
-    repo, rkey = await open_session(line), published.platform_post_id.rpartition("/")[2]
+async def _remove(connection: BlueskyConnection, _: PublishContext[BlueskySettings], published: Published) -> None:
+    repo, rkey = await open_session(connection), published.platform_post_id.rpartition("/")[2]
     await call(
-        line, "POST", "com.atproto.repo.deleteRecord", json={"repo": repo, "collection": COLLECTION, "rkey": rkey}
+        connection, "POST", "com.atproto.repo.deleteRecord", json={"repo": repo, "collection": COLLECTION, "rkey": rkey}
     )
 
 

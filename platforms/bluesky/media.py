@@ -11,7 +11,7 @@ from typing import Any
 from domain.post import Media, MediaType
 from platforms.base import PublishContext
 from platforms.bluesky import errors, video
-from platforms.bluesky.line import Line, call
+from platforms.bluesky.connection import BlueskyConnection, call
 from platforms.bluesky.rules import MOST_IN_A_ROW, RULES
 from platforms.bluesky.settings import BlueskySettings
 from platforms.errors import ErrorKind, PlatformError
@@ -46,8 +46,8 @@ Handle = dict[str, Any]
 class Blobs:
     """Upload the media of one post and of the thread behind it."""
 
-    def __init__(self, line: Line, context: PublishContext[BlueskySettings]) -> None:
-        self._line = line
+    def __init__(self, connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> None:
+        self._connection = connection
         self._sending = context
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})
 
@@ -107,7 +107,7 @@ class Blobs:
                     body = self._body(file)
                     headers = {"Content-Type": file.content_type, **body.headers}
                     answer = await call(
-                        self._line,
+                        self._connection,
                         "POST",
                         "com.atproto.repo.uploadBlob",
                         headers=headers,
@@ -118,18 +118,18 @@ class Blobs:
             await self._finish_job(name, known)
 
     def _uses_service(self) -> bool:
-        return video.is_hosted(self._line) and self._sending.handles.get(LOST, 0) <= MOST_LOST
+        return video.is_hosted(self._connection) and self._sending.handles.get(LOST, 0) <= MOST_LOST
 
     async def _start_job(self, name: str, known: Handle, file: MediaFile) -> None:
-        await video.check_limits(self._line, file.size)
-        status = await video.upload(self._line, self._body(file), file.content_type)
+        await video.check_limits(self._connection, file.size)
+        status = await video.upload(self._connection, self._body(file), file.content_type)
         known["job"] = status["jobId"]
         await self._judge(name, known, status)
 
     async def _finish_job(self, name: str, known: Handle) -> None:
         for pause in LOOKS:
             await asyncio.sleep(pause)
-            status = await video.job(self._line, known["job"])
+            status = await video.job(self._connection, known["job"])
             self._sending.heartbeat(f"processing {status.get('progress', 0)}%")
             if await self._judge(name, known, status):
                 return

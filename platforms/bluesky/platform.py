@@ -19,9 +19,9 @@ from platforms.base import (
     Published,
 )
 from platforms.bluesky import errors, rules
+from platforms.bluesky.connection import BlueskyConnection, ask, call, did_of, open_session, renew
 from platforms.bluesky.did import PLC, check_server
 from platforms.bluesky.embeds import CARD, POST, card_picture, embed_of
-from platforms.bluesky.line import Line, ask, call, did_of, open_session, renew
 from platforms.bluesky.media import Blobs
 from platforms.bluesky.references import COLLECTION, INDEX, Reference, find_references, read_record, reference
 from platforms.bluesky.settings import HOSTED, BlueskyCredentials, BlueskySettings
@@ -84,11 +84,11 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         """Read off Bluesky's headers how many more posts the account may make until when."""
         return errors.quota_in(response)
 
-    async def renew(self, connection: Line) -> Renewed[BlueskyCredentials]:
+    async def renew(self, connection: BlueskyConnection) -> Renewed[BlueskyCredentials]:
         """Trade the account's tokens for new ones."""
         return await renew(connection)
 
-    async def whoami(self, connection: Line) -> Identity:
+    async def whoami(self, connection: BlueskyConnection) -> Identity:
         """Log in, ask whose session that is, and hold the answer against the account's own document."""
         session = await call(connection, "GET", "com.atproto.server.getSession")
         if not session.get("did"):
@@ -98,7 +98,7 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         await check_server(connection, str(session["did"]))
         return Identity(str(session["did"]), str(session.get("handle") or session["did"]))
 
-    async def prepare(self, connection: Line, context: PublishContext[BlueskySettings]) -> None:
+    async def prepare(self, connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> None:
         """Look up whom and what the post refers to, and upload its media. Repeatable: goes on from the handles."""
         await _look_up(connection, context, context.draft.text)
         await find_references(connection, context)
@@ -110,7 +110,7 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         """Choose the record's key."""
         await _key(context, POST)
 
-    async def publish(self, connection: Line, context: PublishContext[BlueskySettings]) -> Published:
+    async def publish(self, connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> Published:
         """Write the record under its key. The same key with the same record changes nothing."""
         did = await open_session(connection)
         key, embed = await _key(context, POST), embed_of(Blobs(connection, context), context)
@@ -125,7 +125,7 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
             key["cid"] = str(answer["cid"])
         return _published(str(answer["uri"]))
 
-    async def confirm(self, connection: Line, context: PublishContext[BlueskySettings]) -> Finding:
+    async def confirm(self, connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> Finding:
         """Read the record by its key, which is written down before anything is sent."""
         key = context.handles.get("records", {}).get(POST)
         if key is None:
@@ -138,7 +138,7 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
             raise
 
     async def complete(
-        self, connection: Line, context: PublishContext[BlueskySettings], published: Published
+        self, connection: BlueskyConnection, context: PublishContext[BlueskySettings], published: Published
     ) -> Published:
         """Write the thread that follows, each post a reply to the one before. Repeatable as publishing is."""
         items = context.draft.settings.thread_items
@@ -156,31 +156,37 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         return published
 
 
-async def _first(line: Line, context: PublishContext[BlueskySettings], did: str, published: Published) -> Reference:
+async def _first(
+    connection: BlueskyConnection, context: PublishContext[BlueskySettings], did: str, published: Published
+) -> Reference:
     """Return the post that the thread follows."""
     if cid := context.handles.get("records", {}).get(POST, {}).get("cid"):
         return {"uri": published.platform_post_id, "cid": cid}
-    return reference(await read_record(line, did, published.platform_post_id.rpartition("/")[2]))
+    return reference(await read_record(connection, did, published.platform_post_id.rpartition("/")[2]))
 
 
 async def _follow(
-    line: Line, context: PublishContext[BlueskySettings], number: int, item: ThreadItem, reply: dict[str, Any]
+    connection: BlueskyConnection,
+    context: PublishContext[BlueskySettings],
+    number: int,
+    item: ThreadItem,
+    reply: dict[str, Any],
 ) -> dict[str, str]:
     """Write one post of the thread unless its name is known already; returns its name and hash."""
     name = str(number)
     key = await _key(context, name)
     if "uri" not in key:
-        await _look_up(line, context, item.content)
-        blobs = Blobs(line, context)
+        await _look_up(connection, context, item.content)
+        blobs = Blobs(connection, context)
         await blobs.bring(name, item.media)
         record = _record(context, item.content, key, blobs.embed(name, item.media), reply)
         # A lost answer is no reason to look: the same record under the same key changes nothing.
-        key |= reference(await _put(line, context, did_of(line), key["rkey"], record))
+        key |= reference(await _put(connection, context, did_of(connection), key["rkey"], record))
         await context.save(context.handles)
     return reference(key)
 
 
-async def _look_up(line: Line, context: PublishContext[BlueskySettings], text: str) -> None:
+async def _look_up(connection: BlueskyConnection, context: PublishContext[BlueskySettings], text: str) -> None:
     """Ask whom the handles in a text mean; nobody, where the server does not know or cannot tell for long."""
     dids: dict[str, str] = context.handles.setdefault("mentions", {})
     failures: dict[str, int] = context.handles.setdefault("mentionFailures", {})
@@ -188,7 +194,7 @@ async def _look_up(line: Line, context: PublishContext[BlueskySettings], text: s
         if handle in dids:
             continue
         try:
-            answer = await ask(line, "com.atproto.identity.resolveHandle", handle=handle)
+            answer = await ask(connection, "com.atproto.identity.resolveHandle", handle=handle)
             dids[handle] = str(answer.get("did") or "")
         except PlatformError as error:
             failures[handle] = failures.get(handle, 0) + 1
@@ -244,7 +250,7 @@ def _record(
 
 
 async def _put(
-    line: Line,
+    connection: BlueskyConnection,
     context: PublishContext[BlueskySettings],
     did: str,
     rkey: str,
@@ -254,10 +260,10 @@ async def _put(
 ) -> dict[str, Any]:
     body = {"repo": did, "collection": COLLECTION, "rkey": rkey, "record": record}
     try:
-        return await call(line, "POST", "com.atproto.repo.putRecord", public=public, json=body)
+        return await call(connection, "POST", "com.atproto.repo.putRecord", public=public, json=body)
     except PlatformError as error:
         if error.code == errors.BLOB_GONE:
-            await Blobs(line, context).forget()
+            await Blobs(connection, context).forget()
         raise
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from platforms.base import PublishContext
 from platforms.bluesky import errors
-from platforms.bluesky.line import Line, ask, call
+from platforms.bluesky.connection import BlueskyConnection, ask, call
 from platforms.bluesky.settings import POST_NAME, BlueskySettings
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
@@ -18,25 +18,25 @@ Reference = dict[str, str]
 """A record's name (uri) and hash (cid)."""
 
 
-async def find_references(line: Line, context: PublishContext[BlueskySettings]) -> None:
+async def find_references(connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> None:
     """Keep in the handles what the post quotes and answers. Raises PlatformError, `rejected` where it is not there."""
     settings = context.draft.settings
     known: dict[str, Any] = context.handles.setdefault("references", {})
     if settings.quote_post_id and "quote" not in known:
-        known["quote"] = reference(await _find(line, settings.quote_post_id, "quotePostId"))
+        known["quote"] = reference(await _find(connection, settings.quote_post_id, "quotePostId"))
         await context.save(context.handles)
     if settings.reply_to_post_id and "reply" not in known:
-        parent = await _find(line, settings.reply_to_post_id, "replyToPostId")
+        parent = await _find(connection, settings.reply_to_post_id, "replyToPostId")
         known["reply"] = {"root": _root_of(parent), "parent": reference(parent)}
         await context.save(context.handles)
 
 
-async def read_record(line: Line, repo: str, rkey: str) -> dict[str, Any]:
+async def read_record(connection: BlueskyConnection, repo: str, rkey: str) -> dict[str, Any]:
     """Return a post's record of the account's own with its name and hash. Raises PlatformError, also if unreadable.
 
     It is read without a session, so that a post can be looked up whose account must be reconnected.
     """
-    return _readable(await ask(line, "com.atproto.repo.getRecord", repo=repo, collection=COLLECTION, rkey=rkey))
+    return _readable(await ask(connection, "com.atproto.repo.getRecord", repo=repo, collection=COLLECTION, rkey=rkey))
 
 
 def _readable(record: dict[str, Any]) -> dict[str, Any]:
@@ -52,19 +52,19 @@ def reference(record: dict[str, Any]) -> Reference:
     return {"uri": str(record["uri"]), "cid": str(record["cid"])}
 
 
-async def _find(line: Line, name: str, setting: str) -> dict[str, Any]:
+async def _find(connection: BlueskyConnection, name: str, setting: str) -> dict[str, Any]:
     """Return a post's record, whoever wrote it, from the account's server or from Bluesky's public index."""
     [(repo, rkey)] = re.findall(POST_NAME, name)
     try:
         # In the account's session: Bluesky's own address knows the servers of its accounts only by that.
         params = {"repo": repo, "collection": COLLECTION, "rkey": rkey}
-        return _readable(await call(line, "GET", "com.atproto.repo.getRecord", params=params))
+        return _readable(await call(connection, "GET", "com.atproto.repo.getRecord", params=params))
     except PlatformError as error:
         # A server that holds few accounts need not ask Bluesky of others, and may fail to.
         if error.kind is not ErrorKind.REJECTED and error.code not in errors.UPSTREAM:
             raise
     try:
-        return await _indexed(line, repo, rkey)
+        return await _indexed(connection, repo, rkey)
     except PlatformError as error:
         if error.kind is not ErrorKind.REJECTED:
             raise
@@ -72,16 +72,16 @@ async def _find(line: Line, name: str, setting: str) -> dict[str, Any]:
         raise PlatformError(ErrorKind.REJECTED, sentence, code=error.code, status=error.status) from error
 
 
-async def _indexed(line: Line, repo: str, rkey: str) -> dict[str, Any]:
+async def _indexed(connection: BlueskyConnection, repo: str, rkey: str) -> dict[str, Any]:
     """Return a post as the index has it; source: lexicon app.bsky.feed.getPosts. Raises PlatformError."""
-    index = f"{line.wire.host(INDEX)}/xrpc"
+    index = f"{connection.wire.host(INDEX)}/xrpc"
     if not repo.startswith("did:"):
-        answer = await line.wire.send(
+        answer = await connection.wire.send(
             "GET", f"{index}/com.atproto.identity.resolveHandle", params={"handle": repo.removeprefix("@")}
         )
         repo = str(json_of(answer).get("did") or "")
     uri = f"at://{repo}/{COLLECTION}/{rkey}"
-    answer = await line.wire.send("GET", f"{index}/app.bsky.feed.getPosts", params={"uris": uri})
+    answer = await connection.wire.send("GET", f"{index}/app.bsky.feed.getPosts", params={"uris": uri})
     posts = json_of(answer).get("posts")
     if not isinstance(posts, list):
         raise errors.unreadable()

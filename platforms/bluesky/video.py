@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from platforms.bluesky import errors
+from platforms.bluesky.connection import BlueskyConnection, call, open_session
 from platforms.bluesky.did import document_of, server_in
-from platforms.bluesky.line import Line, call, open_session
 from platforms.errors import PlatformError
 from platforms.http.body import FileBody
 from platforms.http.wire import json_of
@@ -22,13 +22,13 @@ TOKEN_LIFE = timedelta(minutes=30)
 _HOSTED = (".bsky.social", ".bsky.network")
 
 
-def is_hosted(line: Line) -> bool:
+def is_hosted(connection: BlueskyConnection) -> bool:
     """Tell whether Bluesky itself hosts the account."""
-    host = urlsplit(line.credentials.service).hostname or ""
+    host = urlsplit(connection.credentials.service).hostname or ""
     return f".{host}".endswith(_HOSTED)
 
 
-async def check_limits(line: Line, size: int) -> None:
+async def check_limits(connection: BlueskyConnection, size: int) -> None:
     """Raise PlatformError if the account may not give a video of `size` bytes now.
 
     A service that does not answer is given the video: it says the same then. Source: lexicon
@@ -36,9 +36,9 @@ async def check_limits(line: Line, size: int) -> None:
     """
     service = urlsplit(VIDEO_SERVICE).netloc
     try:
-        token = await _token(line, f"did:web:{service}", "app.bsky.video.getUploadLimits")
+        token = await _token(connection, f"did:web:{service}", "app.bsky.video.getUploadLimits")
         headers = {"Authorization": f"Bearer {token}"}
-        answer = await line.wire.send("GET", _address(line, "getUploadLimits"), headers=headers)
+        answer = await connection.wire.send("GET", _address(connection, "getUploadLimits"), headers=headers)
     except PlatformError:
         return
     limits = json_of(answer)
@@ -48,13 +48,13 @@ async def check_limits(line: Line, size: int) -> None:
         raise errors.video_day_used_up()
 
 
-async def upload(line: Line, body: FileBody, content_type: str) -> Mapping[str, Any]:
+async def upload(connection: BlueskyConnection, body: FileBody, content_type: str) -> Mapping[str, Any]:
     """Give the service a video; return the state of the job that works on it. Raises PlatformError."""
-    did = await open_session(line)
-    token = await _token(line, f"did:web:{await _host(line, did)}", "com.atproto.repo.uploadBlob")
-    answer = await line.wire.send(
+    did = await open_session(connection)
+    token = await _token(connection, f"did:web:{await _host(connection, did)}", "com.atproto.repo.uploadBlob")
+    answer = await connection.wire.send(
         "POST",
-        _address(line, "uploadVideo"),
+        _address(connection, "uploadVideo"),
         params={"did": did, "name": f"{secrets.token_hex(12)}.mp4"},
         headers={"Authorization": f"Bearer {token}", "Content-Type": content_type, **body.headers},
         content=body,
@@ -69,31 +69,31 @@ async def upload(line: Line, body: FileBody, content_type: str) -> Mapping[str, 
     raise errors.unreadable()
 
 
-async def job(line: Line, job_id: str) -> Mapping[str, Any]:
+async def job(connection: BlueskyConnection, job_id: str) -> Mapping[str, Any]:
     """Return the state of a job. Raises PlatformError."""
-    return _job_in(await line.wire.send("GET", _address(line, "getJobStatus"), params={"jobId": job_id}))
+    return _job_in(await connection.wire.send("GET", _address(connection, "getJobStatus"), params={"jobId": job_id}))
 
 
-async def _token(line: Line, audience: str, method: str) -> str:
+async def _token(connection: BlueskyConnection, audience: str, method: str) -> str:
     allowed = {"aud": audience, "lxm": method, "exp": str(int((datetime.now(UTC) + TOKEN_LIFE).timestamp()))}
-    found = await call(line, "GET", "com.atproto.server.getServiceAuth", params=allowed)
+    found = await call(connection, "GET", "com.atproto.server.getServiceAuth", params=allowed)
     return str(found.get("token"))
 
 
-async def _host(line: Line, did: str) -> str:
+async def _host(connection: BlueskyConnection, did: str) -> str:
     """Return the host that holds the account, which the service puts the video on: a session need not name it."""
-    if line.credentials.pds:
-        return line.credentials.pds
+    if connection.credentials.pds:
+        return connection.credentials.pds
     try:
-        endpoint = server_in(await document_of(line, did), did)
+        endpoint = server_in(await document_of(connection, did), did)
     except PlatformError:
         endpoint = None
-    return urlsplit(endpoint or line.credentials.service).netloc
+    return urlsplit(endpoint or connection.credentials.service).netloc
 
 
-def _address(line: Line, method: str) -> str:
+def _address(connection: BlueskyConnection, method: str) -> str:
     # Whoever sends this network's requests somewhere else sends these along.
-    service = VIDEO_SERVICE if line.wire.base_url == line.credentials.service else line.wire.base_url
+    service = VIDEO_SERVICE if connection.wire.base_url == connection.credentials.service else connection.wire.base_url
     return f"{service}/xrpc/app.bsky.video.{method}"
 
 

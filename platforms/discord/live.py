@@ -1,22 +1,24 @@
 """The live check of Discord."""
 
 from platforms.base import PublishContext, Published
-from platforms.discord.line import Line, channel_path, headers_of, home
+from platforms.discord.connection import DiscordConnection, channel_path, headers_of, home
 from platforms.discord.platform import CHANNEL
 from platforms.discord.settings import DiscordSettings
 from platforms.http.wire import segment
 from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
 
 
-async def _remove(line: Line, context: PublishContext[DiscordSettings], published: Published) -> None:
+async def _remove(
+    connection: DiscordConnection, context: PublishContext[DiscordSettings], published: Published
+) -> None:
     # A webhook deletes its own messages below its own address; a bot does below the channel's.
-    where = home(line) if line.credentials.webhook else channel_path(context.handles[CHANNEL])
+    where = home(connection) if connection.credentials.webhook else channel_path(context.handles[CHANNEL])
     path = f"{where}/messages/{segment(published.platform_post_id)}"
-    await line.wire.send("DELETE", path, headers=headers_of(line))
+    await connection.wire.send("DELETE", path, headers=headers_of(connection))
 
 
-def _is_bot(line: Line) -> bool:
-    return line.credentials.webhook is None
+def _is_bot(connection: DiscordConnection) -> bool:
+    return connection.credentials.webhook is None
 
 
 def _keeps_nonce_to_itself(seen: Seen) -> bool | None:

@@ -21,8 +21,8 @@ from platforms.base import (
     Unknown,
 )
 from platforms.discord import errors, rules
+from platforms.discord.connection import DiscordConnection, channel_path, get, headers_of, home, messages, with_id
 from platforms.discord.fields import body_of, of_bot, of_webhook, parts_of
-from platforms.discord.line import Line, channel_path, get, headers_of, home, messages, with_id
 from platforms.discord.settings import DiscordCredentials, DiscordSettings
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.multipart import MultipartForm, post_form
@@ -84,7 +84,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
         """Read off Discord's headers how many more posts the account may make until when."""
         return errors.quota_in(response)
 
-    async def whoami(self, connection: Line) -> Identity:
+    async def whoami(self, connection: DiscordConnection) -> Identity:
         """Ask which channel or webhook this is; an account is a channel, not a bot, which may speak in many."""
         found = await get(connection, home(connection))
         name = str(found.get("name") or "")
@@ -95,7 +95,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
             raise PlatformError(ErrorKind.REJECTED, message, code="channel_type")
         return Identity(found["id"], name)
 
-    async def publish(self, connection: Line, context: PublishContext[DiscordSettings]) -> Published:
+    async def publish(self, connection: DiscordConnection, context: PublishContext[DiscordSettings]) -> Published:
         """Make the message by one request, with its files."""
         await _check_channel(connection, context.draft.settings)
         draft, blind = context.draft, connection.credentials.webhook is not None
@@ -121,7 +121,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
         context.handles[CHANNEL] = made.get("channel_id")
         return Published(made["id"], url=None)
 
-    async def confirm(self, connection: Line, context: PublishContext[DiscordSettings]) -> Finding:
+    async def confirm(self, connection: DiscordConnection, context: PublishContext[DiscordSettings]) -> Finding:
         """Look for a bot's message in its channel; of a webhook's nobody can tell."""
         if connection.credentials.webhook:
             return await confirm_from_marker(context)
@@ -130,7 +130,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
         return await _find(connection, context)
 
     async def complete(
-        self, connection: Line, context: PublishContext[DiscordSettings], published: Published
+        self, connection: DiscordConnection, context: PublishContext[DiscordSettings], published: Published
     ) -> Published:
         """Find out in which server the message is, which its address needs."""
         if published.url:
@@ -149,33 +149,33 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
         return Published(published.platform_post_id, address, warning=published.warning)
 
 
-def _channel(line: Line, settings: DiscordSettings) -> str | None:
+def _channel(connection: DiscordConnection, settings: DiscordSettings) -> str | None:
     """Return where the message goes; a webhook alone knows its channel."""
-    own = None if line.credentials.webhook else line.credentials.user_id
+    own = None if connection.credentials.webhook else connection.credentials.user_id
     return settings.thread_id or settings.channel_id or own
 
 
-async def _check_channel(line: Line, settings: DiscordSettings) -> None:
+async def _check_channel(connection: DiscordConnection, settings: DiscordSettings) -> None:
     """Refuse a channel of another server than the account's own, unless it is allowed. Raises PlatformError.
 
     A bot reaches the channels of every server that it is in; a webhook's threads are its own channel's.
     """
-    channel = _channel(line, settings)
-    if line.credentials.webhook or channel is None or channel == line.credentials.user_id:
+    channel = _channel(connection, settings)
+    if connection.credentials.webhook or channel is None or channel == connection.credentials.user_id:
         return
     name = "threadId" if settings.thread_id else "channelId"
-    if is_allowed(line.account.allowed, name, channel):
+    if is_allowed(connection.account.allowed, name, channel):
         return
-    own = await get(line, home(line))
+    own = await get(connection, home(connection))
     try:
-        wanted = await get(line, channel_path(channel))
+        wanted = await get(connection, channel_path(channel))
     except PlatformError as error:
         if error.kind is not ErrorKind.AUTH or error.status == httpx.codes.UNAUTHORIZED:
             raise
         # It is the post that names this channel: the account is not at fault.
         raise error.as_rejected() from error
     if wanted.get("guild_id") is None or wanted["guild_id"] != own.get("guild_id"):
-        raise PlatformError(ErrorKind.REJECTED, not_allowed(line.account.account_id, name, channel), code=CODE)
+        raise PlatformError(ErrorKind.REJECTED, not_allowed(connection.account.account_id, name, channel), code=CODE)
 
 
 async def _meant(context: PublishContext[DiscordSettings], error: PlatformError) -> PlatformError:
@@ -192,23 +192,23 @@ async def _meant(context: PublishContext[DiscordSettings], error: PlatformError)
     return error
 
 
-def _where(line: Line, settings: DiscordSettings) -> tuple[str, dict[str, str]]:
+def _where(connection: DiscordConnection, settings: DiscordSettings) -> tuple[str, dict[str, str]]:
     """Return path and query of the request; a webhook answers with what it made only where it is told to wait."""
-    if line.credentials.webhook is None:
-        return f"{channel_path(_channel(line, settings))}/messages", {}
-    return home(line), {"wait": "true"} | ({"thread_id": settings.thread_id} if settings.thread_id else {})
+    if connection.credentials.webhook is None:
+        return f"{channel_path(_channel(connection, settings))}/messages", {}
+    return home(connection), {"wait": "true"} | ({"thread_id": settings.thread_id} if settings.thread_id else {})
 
 
-async def _find(line: Line, context: PublishContext[DiscordSettings]) -> Finding:
+async def _find(connection: DiscordConnection, context: PublishContext[DiscordSettings]) -> Finding:
     """Look for the message among the bot's own since shortly before the attempt."""
     if context.started_at is None:
         return Absent()
-    bot = await get(line, "/users/@me")
-    channel = str(_channel(line, context.draft.settings))
+    bot = await get(connection, "/users/@me")
+    channel = str(_channel(connection, context.draft.settings))
     newest = since = _snowflake(context.started_at - CLOCKS_APART)
     alike, seen = list[MatchingPost](), list[dict[str, Any]]()
     for _ in range(MOST_PAGES):
-        page = await messages(line, channel, str(newest), PAGE)
+        page = await messages(connection, channel, str(newest), PAGE)
         ours = (str(message["id"]) for message in page if _is_ours(message, bot, context))
         alike += [MatchingPost(Published(each, url=None), _moment(int(each))) for each in ours]
         if len(page) < PAGE:
@@ -222,17 +222,17 @@ async def _find(line: Line, context: PublishContext[DiscordSettings]) -> Finding
     context.handles[CHANNEL] = channel
     if found := earliest_unclaimed(context, alike):
         return found
-    hidden = not seen and await _has_newer(line, channel, since)
+    hidden = not seen and await _has_newer(connection, channel, since)
     doubtful = any(_may_be_ours(message, bot, context) for message in seen)
     return Unknown() if hidden or doubtful else Absent()
 
 
-async def _has_newer(line: Line, channel: str, since: int) -> bool:
+async def _has_newer(connection: DiscordConnection, channel: str, since: int) -> bool:
     """Tell whether a channel has a newer message than `since`, although its list is empty.
 
     A bot that may not read a channel's history is answered 200 and an empty list; source: Get Channel Messages.
     """
-    last = str((await get(line, channel_path(channel))).get("last_message_id") or "0")
+    last = str((await get(connection, channel_path(channel))).get("last_message_id") or "0")
     return last.isdecimal() and len(last) <= LONGEST_ID and int(last) > since
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from platforms.connect import Candidate, Grant, Line
-from platforms.facebook.line import API, GRAPH
+from platforms.connect import Candidate, Connect, Grant
+from platforms.facebook.connection import API, GRAPH
 from platforms.facebook.settings import FacebookCredentials
 from platforms.http.wire import Wire, json_of
 from platforms.meta.connect import MetaConnector
@@ -59,10 +59,10 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
         return Grant(grant.access_token, None, frozenset(granted), Lifetimes(scopes=tuple(granted)))
 
     async def candidates(
-        self, line: Line, app: App, grant: Grant, options: Mapping[str, str]
+        self, connect: Connect, app: App, grant: Grant, options: Mapping[str, str]
     ) -> list[Candidate[FacebookCredentials]]:
         """Return the person's Pages; on some the person may read only."""
-        connection = line(self.credentials(app, grant))
+        connection = connect(self.credentials(app, grant))
         pages: list[dict[str, Any]] = []
         query = {"fields": _FIELDS, "limit": "100"}
         for _ in range(_MOST_PAGES_OF_LIST):

@@ -1,7 +1,7 @@
 """The live check of Facebook."""
 
 from platforms.base import PublishContext, Published
-from platforms.facebook.line import GRAPH, Line
+from platforms.facebook.connection import GRAPH, FacebookConnection
 from platforms.facebook.settings import FacebookSettings
 from platforms.http.wire import segment
 from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
@@ -9,8 +9,8 @@ from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_o
 _UPLOAD_HOSTS = ("graph-video.facebook.com",)
 
 
-async def _remove(line: Line, _: PublishContext[FacebookSettings], published: Published) -> None:
-    await GRAPH.delete(line, f"/{segment(published.platform_post_id)}")
+async def _remove(connection: FacebookConnection, _: PublishContext[FacebookSettings], published: Published) -> None:
+    await GRAPH.delete(connection, f"/{segment(published.platform_post_id)}")
 
 
 def _went_to_its_own_host(seen: Seen) -> bool | None:

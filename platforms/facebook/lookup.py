@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
-from platforms.facebook.line import GRAPH, Line
+from platforms.facebook.connection import GRAPH, FacebookConnection
 from platforms.facebook.media import photo_ids
 from platforms.facebook.settings import FacebookSettings
 from platforms.http.untrusted import moment
@@ -24,7 +24,7 @@ def url_of(post_id: str) -> str:
     return f"https://www.facebook.com/{post_id}"
 
 
-async def find_post(connection: Line, context: PublishContext[FacebookSettings]) -> Finding:
+async def find_post(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Finding:
     """Look for the post among the Page's newest. Raises PlatformError where it cannot be looked for."""
     if context.started_at is None:
         return Absent()
@@ -37,7 +37,9 @@ async def find_post(connection: Line, context: PublishContext[FacebookSettings])
     return ours or (Unknown() if len(recent) >= PAGE else Absent())
 
 
-async def find_video(connection: Line, context: PublishContext[FacebookSettings], video_id: str) -> Published | None:
+async def find_video(
+    connection: FacebookConnection, context: PublishContext[FacebookSettings], video_id: str
+) -> Published | None:
     """Look for the post that shows a video among the Page's newest, in case the video itself cannot be read."""
     path = f"/{segment(connection.account.user_id)}/published_posts"
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
@@ -68,7 +70,9 @@ def _listed(holder: dict[str, Any], edge: str) -> list[dict[str, Any]]:
     return (holder.get(edge) or {}).get("data") or []
 
 
-async def find_story(connection: Line, context: PublishContext[FacebookSettings], media_id: str) -> Finding:
+async def find_story(
+    connection: FacebookConnection, context: PublishContext[FacebookSettings], media_id: str
+) -> Finding:
     """Look for a story among those of the day; one that may be ours under another id forbids to send it again."""
     if context.started_at is None:
         return Absent()

@@ -7,8 +7,8 @@ from typing import Any
 from domain.post import Media, MediaType
 from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
+from platforms.facebook.connection import BASE_URL, DOMAIN, GRAPH, VIDEO_URL, FacebookConnection
 from platforms.facebook.errors import WrongOffsetError, is_gone
-from platforms.facebook.line import BASE_URL, DOMAIN, GRAPH, VIDEO_URL, Line
 from platforms.facebook.rules import FacebookPostType, post_type_of
 from platforms.facebook.settings import FacebookSettings
 from platforms.files import MediaFile
@@ -42,8 +42,8 @@ def photo_ids(handles: dict[str, Any]) -> list[str]:
 class Uploads:
     """Upload the media of one post; all that Facebook gives us is kept in the handles at once."""
 
-    def __init__(self, connection: Line, context: PublishContext[FacebookSettings]) -> None:
-        self._line = connection
+    def __init__(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> None:
+        self._connection = connection
         self._sending = context
         self._saving = asyncio.Lock()
         self._page = f"/{segment(connection.account.user_id)}"
@@ -99,7 +99,9 @@ class Uploads:
                 )
             name = f"photo.{_EXTENSION[file.content_type]}"
             part = multipart.FilePart("source", name, file)
-            return text_of(self._line, await GRAPH.post_file(self._line, f"{self._page}/photos", fields, part), "id")
+            return text_of(
+                self._connection, await GRAPH.post_file(self._connection, f"{self._page}/photos", fields, part), "id"
+            )
 
     async def _video(self, post_type: FacebookPostType) -> None:
         video: dict[str, Any] = self._sending.handles.get("video", {})
@@ -122,14 +124,14 @@ class Uploads:
 
     async def _start(self, post_type: FacebookPostType, size: int) -> dict[str, Any]:
         fields = {"upload_phase": "start"} | ({"file_size": str(size)} if post_type is FacebookPostType.VIDEO else {})
-        answer = await GRAPH.post(self._line, f"{self._page}/{EDGE[post_type]}", fields)
-        video: dict[str, Any] = {"id": text_of(self._line, answer, "video_id"), "size": size, "offset": 0}
+        answer = await GRAPH.post(self._connection, f"{self._page}/{EDGE[post_type]}", fields)
+        video: dict[str, Any] = {"id": text_of(self._connection, answer, "video_id"), "size": size, "offset": 0}
         if post_type is FacebookPostType.VIDEO:
-            video["session"] = text_of(self._line, answer, "upload_session_id")
+            video["session"] = text_of(self._connection, answer, "upload_session_id")
             video["end"] = int(answer.get("end_offset", size))
             video["domain"] = answer.get("upload_domain")
         else:
-            video["url"] = text_of(self._line, answer, "upload_url")
+            video["url"] = text_of(self._connection, answer, "upload_url")
         self._sending.handles["video"] = video
         await self.save()
         return video
@@ -154,7 +156,7 @@ class Uploads:
                 if not ahead:
                     raise
                 continue
-            wanted = int(text_of(self._line, answer, "start_offset"))
+            wanted = int(text_of(self._connection, answer, "start_offset"))
             in_step = wanted == video["offset"] + part.size
             video |= {"offset": wanted, "end": int(answer.get("end_offset", video["size"]))}
             await self.save()
@@ -170,7 +172,7 @@ class Uploads:
         """Send a piece to the first of these hosts that takes it; the pieces that follow go there, too."""
         host, *others = hosts
         try:
-            answer = await GRAPH.post_file(self._line, f"{self._page}/videos", fields, chunk, host=host)
+            answer = await GRAPH.post_file(self._connection, f"{self._page}/videos", fields, chunk, host=host)
         except WrongOffsetError:
             raise
         except PlatformError as error:
@@ -188,14 +190,14 @@ class Uploads:
         """
         if known := video.pop("host", None):
             return [known]
-        wire, named = self._line.wire, str(video.get("domain") or "")
+        wire, named = self._connection.wire, str(video.get("domain") or "")
         told = [f"https://{named}"] if HOST.fullmatch(named) and is_within(named, (DOMAIN,)) else []
         return list(dict.fromkeys([*told, second_host(wire, BASE_URL, VIDEO_URL), wire.base_url]))
 
     async def _stream(self, video: dict[str, Any], file: MediaFile) -> None:
         """Send what Facebook does not have yet of a reel or story in one request."""
         try:
-            status = await GRAPH.get(self._line, f"/{segment(video['id'])}", fields="status")
+            status = await GRAPH.get(self._connection, f"/{segment(video['id'])}", fields="status")
         except PlatformError as error:
             if not is_gone(error) or video["offset"]:
                 raise
@@ -212,12 +214,12 @@ class Uploads:
 
         body = FileBody(file.part(start, file.size), told)
         headers = {
-            "Authorization": f"OAuth {self._line.credentials.access_token.get_secret_value()}",
+            "Authorization": f"OAuth {self._connection.credentials.access_token.get_secret_value()}",
             "offset": str(start),
             "file_size": str(file.size),
             **body.headers,
         }
-        await self._line.wire.send("POST", video["url"], headers=headers, content=body)
+        await self._connection.wire.send("POST", video["url"], headers=headers, content=body)
 
     def _tell(self, video: dict[str, Any]) -> None:
         self._sending.heartbeat(f"{video['offset'] * 100 // max(video['size'], 1)}%")

@@ -8,8 +8,8 @@ import httpx
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.facebook import errors, lookup, rules, videos
+from platforms.facebook.connection import API, BASE_URL, DOMAIN, GRAPH, FacebookConnection
 from platforms.facebook.fields import feed_fields, finish_fields
-from platforms.facebook.line import API, BASE_URL, DOMAIN, GRAPH, Line
 from platforms.facebook.media import EDGE, Uploads, photo_ids
 from platforms.facebook.rules import FacebookPostType, post_type_of
 from platforms.facebook.settings import FacebookCredentials, FacebookSettings
@@ -60,7 +60,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         """Map a refusal of the Graph API."""
         return errors.error_of(response)
 
-    async def whoami(self, connection: Line) -> Identity:
+    async def whoami(self, connection: FacebookConnection) -> Identity:
         """Ask which Page the token speaks for; a person has no `category`, and cannot be published to."""
         try:
             me = await GRAPH.get(connection, "/me", fields="id,name,username,category")
@@ -71,7 +71,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
             raise
         return Identity(text_of(connection, me, "id"), str(me.get("username") or text_of(connection, me, "name")))
 
-    async def prepare(self, connection: Line, context: PublishContext[FacebookSettings]) -> None:
+    async def prepare(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> None:
         """Upload photos unpublished, and videos up to the request that publishes them."""
         uploads = Uploads(connection, context)
         failed = context.handles.get("video", {}).get("failed")
@@ -80,7 +80,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
             raise errors.processing_failed(failed)
         await uploads.run()
 
-    async def publish(self, connection: Line, context: PublishContext[FacebookSettings]) -> Published:
+    async def publish(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:
         """Make the post public; of a video wait until Facebook has processed it."""
         try:
             return await self._publish(connection, context)
@@ -90,7 +90,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
                 await Uploads(connection, context).forget()
             raise
 
-    async def _publish(self, connection: Line, context: PublishContext[FacebookSettings]) -> Published:
+    async def _publish(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:
         page, draft, post_type = f"/{segment(connection.account.user_id)}", context.draft, post_type_of(context.draft)
         if post_type in EDGE:
             return await _finish(connection, context, post_type)
@@ -103,7 +103,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         post = await GRAPH.post_public(connection, f"{page}/feed", fields, read="id,permalink_url")
         return Published(text_of(connection, post, "id", otherwise=ErrorKind.UNCONFIRMED), post.get("permalink_url"))
 
-    async def confirm(self, connection: Line, context: PublishContext[FacebookSettings]) -> Finding:
+    async def confirm(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Finding:
         """Ask the video itself, else look among the Page's posts or stories. Drafts show nowhere, and hurt nobody."""
         post_type = post_type_of(context.draft)
         media = context.handles.get("video", {}).get("id") if post_type.is_video else None
@@ -117,7 +117,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         return Absent() if context.draft.settings.draft else await lookup.find_post(connection, context)
 
     async def complete(
-        self, connection: Line, context: PublishContext[FacebookSettings], published: Published
+        self, connection: FacebookConnection, context: PublishContext[FacebookSettings], published: Published
     ) -> Published:
         """Add the first comment and fetch the permalink. Repeatable."""
         post_id, url = published.platform_post_id, published.url
@@ -132,7 +132,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
 
 
 async def _finish(
-    connection: Line, context: PublishContext[FacebookSettings], post_type: FacebookPostType
+    connection: FacebookConnection, context: PublishContext[FacebookSettings], post_type: FacebookPostType
 ) -> Published:
     video: dict[str, Any] = context.handles.get("video", {})
     if not video.get("done"):

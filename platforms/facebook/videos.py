@@ -10,7 +10,7 @@ from typing import Any
 from platforms.base import Absent, Finding, PublishContext, Published, Refused, Unknown
 from platforms.errors import PlatformError
 from platforms.facebook import errors, lookup
-from platforms.facebook.line import GRAPH, Line
+from platforms.facebook.connection import GRAPH, FacebookConnection
 from platforms.facebook.settings import FacebookSettings
 from platforms.http.wire import segment
 
@@ -48,7 +48,7 @@ class Video:
     post_id: str | None = None
 
 
-async def look(connection: Line, video_id: str) -> Video:
+async def look(connection: FacebookConnection, video_id: str) -> Video:
     """Read where a video stands."""
     try:
         answer = await GRAPH.get(connection, f"/{segment(video_id)}", fields="status,published,permalink_url,post_id")
@@ -66,7 +66,7 @@ async def look(connection: Line, video_id: str) -> Video:
     return Video(state, url, _said(phases), answer.get("post_id"))
 
 
-async def watch(connection: Line, context: PublishContext[FacebookSettings]) -> Published:
+async def watch(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:
     """Wait until the video that was published is public.
 
     Raises PlatformError: `rejected` where Facebook could not process it, `unconfirmed` where it takes long.
@@ -89,7 +89,7 @@ async def watch(connection: Line, context: PublishContext[FacebookSettings]) -> 
     raise errors.still_processing()
 
 
-async def find(connection: Line, context: PublishContext[FacebookSettings]) -> Finding:
+async def find(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Finding:
     """Tell from the video itself whether it became public; one that failed is noted for the next attempt."""
     handle = context.handles["video"]
     video = await look(connection, handle["id"])
@@ -112,7 +112,7 @@ async def find(connection: Line, context: PublishContext[FacebookSettings]) -> F
     return Unknown() if handle.get("accepted") else Absent()
 
 
-def published(connection: Line, context: PublishContext[FacebookSettings], video: Video) -> Published:
+def published(connection: FacebookConnection, context: PublishContext[FacebookSettings], video: Video) -> Published:
     """Name the post that shows a video, as comments and figures want it; the video itself if no post is told."""
     handle = context.handles["video"]
     told = str(video.post_id or handle.get("post") or "")

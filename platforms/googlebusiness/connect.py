@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from platforms.connect import Candidate, Grant, Line
+from platforms.connect import Candidate, Connect, Grant
 from platforms.google_connect import GoogleConnector
-from platforms.googlebusiness.line import places
+from platforms.googlebusiness.connection import places
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
 from platforms.registered_apps import App
 
@@ -16,10 +16,10 @@ class GoogleBusinessConnector(GoogleConnector[GoogleBusinessCredentials]):
     scopes = ("https://www.googleapis.com/auth/business.manage",)
 
     async def candidates(
-        self, line: Line, app: App, grant: Grant, options: Mapping[str, str]
+        self, connect: Connect, app: App, grant: Grant, options: Mapping[str, str]
     ) -> list[Candidate[GoogleBusinessCredentials]]:
         """Return all locations."""
-        found = await places(line(self.credentials(app, grant)))
+        found = await places(connect(self.credentials(app, grant)))
         return [
             Candidate(
                 location, title, "location", self.credentials(app, grant, account_id=account, user_id=location), title

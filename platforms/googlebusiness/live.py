@@ -3,13 +3,15 @@
 from urllib.parse import quote
 
 from platforms.base import PublishContext, Published
-from platforms.googlebusiness.line import Line, call
+from platforms.googlebusiness.connection import GoogleBusinessConnection, call
 from platforms.googlebusiness.settings import GoogleBusinessSettings
 from platforms.live import Belief, LiveCheck, Sample, Seen, values_of
 
 
-async def _remove(line: Line, _: PublishContext[GoogleBusinessSettings], published: Published) -> None:
-    await call(line, "DELETE", f"/v4/{quote(published.platform_post_id)}")
+async def _remove(
+    connection: GoogleBusinessConnection, _: PublishContext[GoogleBusinessSettings], published: Published
+) -> None:
+    await call(connection, "DELETE", f"/v4/{quote(published.platform_post_id)}")
 
 
 def _states(seen: Seen) -> bool | None:

@@ -27,13 +27,12 @@ from platforms.base import (
 )
 from platforms.errors import ErrorKind, PlatformError
 from platforms.googlebusiness import errors, rules
-from platforms.googlebusiness.fields import post_body
-from platforms.googlebusiness.line import (
+from platforms.googlebusiness.connection import (
     ACCOUNTS,
     BASE_URL,
     LOCATIONS,
     SIGN_IN,
-    Line,
+    GoogleBusinessConnection,
     call,
     keep,
     parent,
@@ -41,6 +40,7 @@ from platforms.googlebusiness.line import (
     place,
     renew,
 )
+from platforms.googlebusiness.fields import post_body
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
 from platforms.googlebusiness.tokens import TOKENS
 from platforms.http.untrusted import moment
@@ -94,17 +94,19 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         """Say no: Google fetches the photo from its URL when the post is made."""
         return False
 
-    async def renew(self, connection: Line) -> Renewed[GoogleBusinessCredentials]:
+    async def renew(self, connection: GoogleBusinessConnection) -> Renewed[GoogleBusinessCredentials]:
         """Trade the account's tokens for new ones."""
         return await renew(connection)
 
-    async def whoami(self, connection: Line) -> Identity:
+    async def whoami(self, connection: GoogleBusinessConnection) -> Identity:
         """Ask which location this is; it belongs to an account, whose number is kept with the credentials."""
         account, location, title = await place(connection)
         await keep(connection, account, location)
         return Identity(location, title)
 
-    async def publish(self, connection: Line, context: PublishContext[GoogleBusinessSettings]) -> Published:
+    async def publish(
+        self, connection: GoogleBusinessConnection, context: PublishContext[GoogleBusinessSettings]
+    ) -> Published:
         """Make the post and wait for Google's verdict. Raises `unconfirmed` where that takes long."""
         name = await _parent(connection, context)
         body = post_body(context.draft, connection.credentials.language_code)
@@ -139,7 +141,9 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
                 raise refusal
         raise PlatformError(ErrorKind.UNCONFIRMED, "Google is still checking the post.", code="processing")
 
-    async def confirm(self, connection: Line, context: PublishContext[GoogleBusinessSettings]) -> Finding:
+    async def confirm(
+        self, connection: GoogleBusinessConnection, context: PublishContext[GoogleBusinessSettings]
+    ) -> Finding:
         """Ask for Google's verdict; a post whose name was lost is looked for among the location's own."""
         if context.started_at is None:
             return Absent()
@@ -161,7 +165,10 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         return _verdict(next(post for post in alike if post["name"] == ours.platform_post_id)) if ours else Absent()
 
     async def complete(
-        self, connection: Line, context: PublishContext[GoogleBusinessSettings], published: Published
+        self,
+        connection: GoogleBusinessConnection,
+        context: PublishContext[GoogleBusinessSettings],
+        published: Published,
     ) -> Published:
         """Read the post's address, which Google may tell a little later than that it shows the post."""
         if published.url:
@@ -170,19 +177,19 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         return shown if isinstance(shown, Published) else published
 
 
-async def _parent(line: Line, context: PublishContext[GoogleBusinessSettings]) -> str:
+async def _parent(connection: GoogleBusinessConnection, context: PublishContext[GoogleBusinessSettings]) -> str:
     """Return the name below which the post is made, which the handles keep if the post names another location."""
     location = context.draft.settings.location_id
-    if location in {None, line.credentials.user_id}:
-        return await parent(line)
+    if location in {None, connection.credentials.user_id}:
+        return await parent(connection)
     if PARENT not in context.handles:
-        context.handles[PARENT] = await parent_of(line, str(location))
+        context.handles[PARENT] = await parent_of(connection, str(location))
         await context.save(context.handles)
     return str(context.handles[PARENT])
 
 
-async def _look(line: Line, name: str) -> Published | Unknown | Refused:
-    return _verdict({**await call(line, "GET", f"/v4/{quote(name)}"), "name": name})
+async def _look(connection: GoogleBusinessConnection, name: str) -> Published | Unknown | Refused:
+    return _verdict({**await call(connection, "GET", f"/v4/{quote(name)}"), "name": name})
 
 
 def _verdict(post: dict[str, Any]) -> Published | Unknown | Refused:

@@ -23,7 +23,7 @@ _TURN = 32
 """Pieces of a body after which everything else in this process gets its turn."""
 _FREE_PIECES = 4096
 _SMALLEST_PIECE = 256
-"""Bytes that a piece must have on average once there are more than the free ones; a slow line brings some 1,400."""
+"""Bytes that a piece must have on average beyond the free ones; a slow connection brings some 1,400."""
 
 
 @dataclass(slots=True)

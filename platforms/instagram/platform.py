@@ -21,7 +21,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.instagram import errors, fields, rules
-from platforms.instagram.line import API, CONTAINERS, GRAPH, Line, renew
+from platforms.instagram.connection import API, CONTAINERS, GRAPH, InstagramConnection, renew
 from platforms.instagram.rules import InstagramPostType, post_type_of
 from platforms.instagram.settings import InstagramCredentials, InstagramSettings
 from platforms.instagram.tokens import TOKENS
@@ -73,11 +73,11 @@ class Instagram(
         """Map a refusal of the Graph API."""
         return errors.error_of(response)
 
-    async def renew(self, connection: Line) -> Renewed[InstagramCredentials]:
+    async def renew(self, connection: InstagramConnection) -> Renewed[InstagramCredentials]:
         """Trade the account's tokens for new ones."""
         return await renew(connection)
 
-    async def whoami(self, connection: Line) -> Identity:
+    async def whoami(self, connection: InstagramConnection) -> Identity:
         """Ask whose token this is; `user_id` is the professional account, `id` its name for one app only."""
         me = await GRAPH.get(connection, "/me", fields="id,user_id,username")
         user_id = connection.credentials.user_id or me.get("user_id")
@@ -85,24 +85,24 @@ class Instagram(
             raise PlatformError(ErrorKind.TRANSIENT, "Instagram did not say whose token this is.", code="no_identity")
         return Identity(user_id=str(user_id), username=str(me["username"]))
 
-    async def quota(self, connection: Line) -> Quota:
+    async def quota(self, connection: InstagramConnection) -> Quota:
         """Ask how many posts of the last 24 hours the account has left; when its window frees slots is not reported."""
         path = f"/{segment(connection.account.user_id)}/content_publishing_limit"
         answer = await GRAPH.get(connection, path, fields="config,quota_usage")
         return quota_of(answer.get("data"), "Instagram")
 
-    async def prepare(self, connection: Line, context: PublishContext[InstagramSettings]) -> None:
+    async def prepare(self, connection: InstagramConnection, context: PublishContext[InstagramSettings]) -> None:
         """Build the post's containers and wait a few seconds until Instagram has processed them."""
         draft = context.draft
         await Containers(CONTAINERS, connection, context).bring(
             POST, fields.of_items(draft), lambda items: fields.of_post(draft, items)
         )
 
-    async def publish(self, connection: Line, context: PublishContext[InstagramSettings]) -> Published:
+    async def publish(self, connection: InstagramConnection, context: PublishContext[InstagramSettings]) -> Published:
         """Publish the container."""
         return Published(await Containers(CONTAINERS, connection, context).publish(POST), url=None)
 
-    async def confirm(self, connection: Line, context: PublishContext[InstagramSettings]) -> Finding:
+    async def confirm(self, connection: InstagramConnection, context: PublishContext[InstagramSettings]) -> Finding:
         """Read from the container whether it was published, then find the post among the account's newest."""
         return await Containers(CONTAINERS, connection, context).look(
             POST, lambda since: _find(connection, context, since)
@@ -110,7 +110,7 @@ class Instagram(
 
     async def complete(
         self,
-        connection: Line,
+        connection: InstagramConnection,
         context: PublishContext[InstagramSettings],
         published: Published,
     ) -> Published:
@@ -123,7 +123,9 @@ class Instagram(
         return Published(post_id, url, warning=warning)
 
 
-async def _find(connection: Line, context: PublishContext[InstagramSettings], since: datetime) -> Published | None:
+async def _find(
+    connection: InstagramConnection, context: PublishContext[InstagramSettings], since: datetime
+) -> Published | None:
     """Find the post by its caption; a story shows none."""
     story = post_type_of(context.draft) is InstagramPostType.STORY
     edge = f"/{segment(connection.account.user_id)}/{'stories' if story else 'media'}"

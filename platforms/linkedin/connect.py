@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from platforms.connect import Candidate, Connector, Grant, Line
+from platforms.connect import Candidate, Connect, Connector, Grant
 from platforms.http.wire import json_of
-from platforms.linkedin.line import call
+from platforms.linkedin.connection import call
 from platforms.linkedin.settings import LinkedInCredentials
 from platforms.registered_apps import App
 
@@ -36,15 +36,15 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
         return _OF_MEMBERS if options.get("as", "member") == "member" else _OF_MEMBERS + _OF_PAGES
 
     async def candidates(
-        self, line: Line, app: App, grant: Grant, options: Mapping[str, str]
+        self, connect: Connect, app: App, grant: Grant, options: Mapping[str, str]
     ) -> list[Candidate[LinkedInCredentials]]:
         """Return the member, the pages, or both."""
         chosen = options.get("as", "member")
-        found = await super().candidates(line, app, grant, options) if chosen != "pages" else []
-        return found + (await self._pages(line, app, grant) if chosen != "member" else [])
+        found = await super().candidates(connect, app, grant, options) if chosen != "pages" else []
+        return found + (await self._pages(connect, app, grant) if chosen != "member" else [])
 
-    async def _pages(self, line: Line, app: App, grant: Grant) -> list[Candidate[LinkedInCredentials]]:
-        connection = line(self.credentials(app, grant))
+    async def _pages(self, connect: Connect, app: App, grant: Grant) -> list[Candidate[LinkedInCredentials]]:
+        connection = connect(self.credentials(app, grant))
         roles: list[dict[str, Any]] = []
         for page in range(_MOST_PAGES):
             query = {"q": "roleAssignee", "state": "APPROVED", "start": str(page * _A_PAGE), "count": str(_A_PAGE)}
@@ -56,7 +56,7 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
         found = []
         for urn in sorted(urn for urn, role in named.items() if role in _ROLES and urn.startswith("urn:li:")):
             credentials = self.credentials(app, grant, organization_urn=urn)
-            identity = await self.platform.whoami(line(credentials))
+            identity = await self.platform.whoami(connect(credentials))
             name = identity.username
             found.append(Candidate(urn, name, "organization", credentials, name, identity=identity))
         return found

@@ -2,19 +2,19 @@
 
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
-from platforms.linkedin.line import Line, call
+from platforms.linkedin.connection import LinkedInConnection, call
 from platforms.linkedin.settings import LinkedInSettings
 from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
 
 _SPECIAL = " · (a) [b] {c} <d> @e _f_ *g* ~h~ #test"
 
 
-async def _remove(line: Line, _: PublishContext[LinkedInSettings], published: Published) -> None:
-    await call(line, "DELETE", f"/rest/posts/{segment(published.platform_post_id)}")
+async def _remove(connection: LinkedInConnection, _: PublishContext[LinkedInSettings], published: Published) -> None:
+    await call(connection, "DELETE", f"/rest/posts/{segment(published.platform_post_id)}")
 
 
-def _is_page(line: Line) -> bool:
-    return line.credentials.organization_urn is not None
+def _is_page(connection: LinkedInConnection) -> bool:
+    return connection.credentials.organization_urn is not None
 
 
 def _keeps_escapes(seen: Seen) -> bool | None:

@@ -9,7 +9,7 @@ from platforms.base import PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import json_of
-from platforms.linkedin.line import Line, call
+from platforms.linkedin.connection import LinkedInConnection, call
 from platforms.linkedin.little import little
 from platforms.linkedin.settings import LinkedInSettings
 from platforms.matching import MatchingPost, earliest_unclaimed
@@ -27,10 +27,12 @@ def published(urn: str) -> Published:
     return Published(urn, f"https://www.linkedin.com/feed/update/{quote(urn, safe=':')}/")
 
 
-async def find(line: Line, context: PublishContext[LinkedInSettings], author: str) -> Published | None:
+async def find(
+    connection: LinkedInConnection, context: PublishContext[LinkedInSettings], author: str
+) -> Published | None:
     """Return the page's post that says what was sent, since it was first sent. Raises PlatformError."""
     query: dict[str, str | int] = {"q": "author", "author": author, "count": PAGE, "sortBy": "CREATED"}
-    posts = json_of(await call(line, "GET", "/rest/posts", params=query)).get("elements")
+    posts = json_of(await call(connection, "GET", "/rest/posts", params=query)).get("elements")
     if not isinstance(posts, list):
         raise PlatformError(ErrorKind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
     since = datetime.fromisoformat(context.handles["sentAt"]) - CLOCKS_APART

@@ -14,8 +14,8 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import FileBody
 from platforms.http.wire import json_of, segment
+from platforms.linkedin.connection import LinkedInConnection, call
 from platforms.linkedin.errors import MEDIA_WAIT
-from platforms.linkedin.line import Line, call
 from platforms.linkedin.settings import LinkedInSettings
 from platforms.oauth import bearer
 
@@ -48,8 +48,8 @@ class Stage(StrEnum):
 class Uploads:
     """Upload the media of one post; what LinkedIn is given belongs to the author of the post."""
 
-    def __init__(self, line: Line, context: PublishContext[LinkedInSettings], author: str) -> None:
-        self._line = line
+    def __init__(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings], author: str) -> None:
+        self._connection = connection
         self._sending = context
         self._author = author
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})
@@ -94,7 +94,7 @@ class Uploads:
     async def _whole(self, handle: Handle, item: Media, file: MediaFile) -> None:
         value = await self._begin(item)
         handle["urn"] = value["image" if _EDGE[item.type] == "images" else "document"]
-        await self._put(value["uploadUrl"], file, bearer(self._line.credentials))
+        await self._put(value["uploadUrl"], file, bearer(self._connection.credentials))
 
     async def _parts(self, handle: Handle, item: Media, file: MediaFile) -> None:
         if handle.get("size") != file.size or handle["expiresAt"] < time.time():
@@ -119,12 +119,12 @@ class Uploads:
             await self._save()
             self._sending.heartbeat(f"{len(etags) * 100 // len(handle['parts'])}%")
         done = {"video": handle["urn"], "uploadToken": handle["token"], "uploadedPartIds": etags}
-        await call(self._line, "POST", "/rest/videos?action=finalizeUpload", json={"finalizeUploadRequest": done})
+        await call(self._connection, "POST", "/rest/videos?action=finalizeUpload", json={"finalizeUploadRequest": done})
 
     async def _begin(self, item: Media, **more: object) -> dict[str, Any]:
         body = {"initializeUploadRequest": {"owner": self._author, **more}}
         path = f"/rest/{_EDGE[item.type]}?action=initializeUpload"
-        value = json_of(await call(self._line, "POST", path, json=body)).get("value")
+        value = json_of(await call(self._connection, "POST", path, json=body)).get("value")
         if not isinstance(value, dict) or not value:
             raise PlatformError(ErrorKind.TRANSIENT, "LinkedIn began no upload.", code="unreadable_answer")
         return value
@@ -139,13 +139,13 @@ class Uploads:
         except PlatformError as error:
             if error.status != httpx.codes.UNAUTHORIZED:
                 raise
-            answer = await self._put(url, part, bearer(self._line.credentials))
+            answer = await self._put(url, part, bearer(self._connection.credentials))
         return str(answer.headers.get("etag", "")).strip('"')
 
     async def _put(self, url: str, file: MediaFile, headers: Mapping[str, str]) -> httpx.Response:
         body = FileBody(file)
         headers = {**headers, "Content-Type": "application/octet-stream", **body.headers}
-        return await self._line.wire.send("PUT", url, content=body, headers=headers)
+        return await self._connection.wire.send("PUT", url, content=body, headers=headers)
 
     async def _look(self, name: str, item: Media) -> None:
         """Read whether LinkedIn has processed an item."""
@@ -166,7 +166,9 @@ class Uploads:
         """Return an item's state, why it failed, and when to ask again; where that may not be read, time must do."""
         if ":person:" not in self._author or item.type is MediaType.VIDEO:
             try:
-                answer = json_of(await call(self._line, "GET", f"/rest/{_EDGE[item.type]}/{segment(handle['urn'])}"))
+                answer = json_of(
+                    await call(self._connection, "GET", f"/rest/{_EDGE[item.type]}/{segment(handle['urn'])}")
+                )
                 return str(answer.get("status")), str(answer.get("processingFailureReason") or ""), MEDIA_WAIT
             except PlatformError as error:
                 if error.status != httpx.codes.FORBIDDEN:

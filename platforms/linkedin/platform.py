@@ -12,8 +12,8 @@ from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.follow_up import FIRST_COMMENT, run_once
 from platforms.http.wire import json_of, segment
 from platforms.linkedin import errors, lookup, rules
+from platforms.linkedin.connection import API, BASE_URL, LinkedInConnection, call, renew
 from platforms.linkedin.fields import post_body
-from platforms.linkedin.line import API, BASE_URL, Line, call, renew
 from platforms.linkedin.lookup import published
 from platforms.linkedin.media import Uploads, kinds_of
 from platforms.linkedin.settings import LinkedInCredentials, LinkedInSettings
@@ -75,11 +75,11 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         is_page = bool(draft.settings.organization_urn or credentials.organization_urn)
         return errors.lacks(code, is_page=is_page, media=kinds_of(draft))
 
-    async def renew(self, connection: Line) -> Renewed[LinkedInCredentials]:
+    async def renew(self, connection: LinkedInConnection) -> Renewed[LinkedInCredentials]:
         """Trade the account's tokens for new ones."""
         return await renew(connection)
 
-    async def whoami(self, connection: Line) -> Identity:
+    async def whoami(self, connection: LinkedInConnection) -> Identity:
         """Ask whose token this is, and whether that member runs the company page that the account is to be."""
         page = connection.credentials.organization_urn
         if page is None:
@@ -94,14 +94,14 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         number = page.rpartition(":")[2]
         return Identity(number, await _name_of(connection, number))
 
-    async def prepare(self, connection: Line, context: PublishContext[LinkedInSettings]) -> None:
+    async def prepare(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> None:
         """Upload the media. Repeatable: goes on from the handles."""
         try:
             await Uploads(connection, context, author_of(connection, context)).run()
         except PlatformError as error:
             raise await _of_author(error, connection, context) from error
 
-    async def publish(self, connection: Line, context: PublishContext[LinkedInSettings]) -> Published:
+    async def publish(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> Published:
         """Make the post, or learn from the refusal of a repeat what the first request made."""
         author, handles = author_of(connection, context), context.handles
         uploads = Uploads(connection, context, author)
@@ -135,7 +135,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
             )
         return published(urn)
 
-    async def confirm(self, connection: Line, context: PublishContext[LinkedInSettings]) -> Finding:
+    async def confirm(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> Finding:
         """Look among a page's posts. A member's cannot be read: what the repeat is answered will tell, while it may."""
         if SENT_AT not in context.handles:
             return Absent()
@@ -154,7 +154,9 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
                 return found or Absent()
         return Unknown(final=True) if _too_late(context) else Absent()
 
-    async def complete(self, connection: Line, context: PublishContext[LinkedInSettings], done: Published) -> Published:
+    async def complete(
+        self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings], done: Published
+    ) -> Published:
         """Add the first comment."""
         text, urn = context.draft.settings.first_comment, done.platform_post_id
         if not text:
@@ -164,10 +166,10 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         return replace(done, warning=" ".join(filter(None, dict.fromkeys([done.warning, warning]))) or None)
 
 
-async def _name_of(line: Line, number: str) -> str:
+async def _name_of(connection: LinkedInConnection, number: str) -> str:
     """Return a page's name, its number if LinkedIn tells the name to administrators only: posting takes no name."""
     try:
-        page = json_of(await call(line, "GET", f"/rest/organizations/{segment(number)}"))
+        page = json_of(await call(connection, "GET", f"/rest/organizations/{segment(number)}"))
     except PlatformError as error:
         if error.status not in {httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND}:
             raise
@@ -176,7 +178,7 @@ async def _name_of(line: Line, number: str) -> str:
     return str(page.get("localizedName") or number)
 
 
-async def _comment(line: Line, urn: str, body: dict[str, Any]) -> None:
+async def _comment(connection: LinkedInConnection, urn: str, body: dict[str, Any]) -> None:
     """Write a comment. Raises PlatformError.
 
     Without the product Community Management the versioned API refuses it, and /v2 takes it with the permission to post:
@@ -184,23 +186,23 @@ async def _comment(line: Line, urn: str, body: dict[str, Any]) -> None:
     """
     path = f"/socialActions/{segment(urn)}/comments"
     try:
-        await call(line, "POST", f"/rest{path}", public=True, json=body)
+        await call(connection, "POST", f"/rest{path}", public=True, json=body)
     except PlatformError as refusal:
         if refusal.code != errors.NO_COMMENTS:
             raise
         try:
-            await call(line, "POST", f"/v2{path}", public=True, json=body)
+            await call(connection, "POST", f"/v2{path}", public=True, json=body)
         except PlatformError as error:
             if error.kind is ErrorKind.UNCONFIRMED or error.kind in PASSING:
                 raise
             raise refusal from error
 
 
-async def _may_post(line: Line, page: str) -> bool:
+async def _may_post(connection: LinkedInConnection, page: str) -> bool:
     """Tell whether the member has a role with which LinkedIn takes posts for a page."""
     query: dict[str, str | int] = {"q": "roleAssignee", "state": "APPROVED", "count": ROLES, "start": 0}
     for start in range(0, ROLES * MOST_PAGES, ROLES):
-        roles = json_of(await call(line, "GET", "/rest/organizationAcls", params={**query, "start": start}))
+        roles = json_of(await call(connection, "GET", "/rest/organizationAcls", params={**query, "start": start}))
         found = roles.get("elements") or []
         if any(
             page in {role.get("organization"), role.get("organizationTarget")} and role.get("role") in POSTING_ROLES
@@ -225,7 +227,7 @@ async def _judged_media(
     return error
 
 
-async def _seen(line: Line, urn: str, author: str, error: PlatformError) -> Published:
+async def _seen(connection: LinkedInConnection, urn: str, author: str, error: PlatformError) -> Published:
     """Return the post that a refused repeat names, once it was seen.
 
     For a day or two after a deletion LinkedIn names posts that do not exist (ComposioHQ/composio#2710). A member's post
@@ -235,7 +237,7 @@ async def _seen(line: Line, urn: str, author: str, error: PlatformError) -> Publ
         warning = "LinkedIn says that it has this post already; whether it is public could not be checked."
         return replace(published(urn), warning=warning)
     try:
-        await call(line, "GET", f"/rest/posts/{segment(urn)}")
+        await call(connection, "GET", f"/rest/posts/{segment(urn)}")
     except PlatformError as unread:
         if unread.status == httpx.codes.NOT_FOUND:
             message = "LinkedIn refuses the post as a repeat of one that it does not have."
@@ -246,22 +248,24 @@ async def _seen(line: Line, urn: str, author: str, error: PlatformError) -> Publ
     return published(urn)
 
 
-def author_of(line: Line, context: PublishContext[LinkedInSettings]) -> str:
+def author_of(connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> str:
     """Return who publishes: the page that the post or the account names, else the member."""
-    page = context.draft.settings.organization_urn or line.credentials.organization_urn
-    return page or f"urn:li:person:{line.account.user_id}"
+    page = context.draft.settings.organization_urn or connection.credentials.organization_urn
+    return page or f"urn:li:person:{connection.account.user_id}"
 
 
-async def _of_author(error: PlatformError, line: Line, context: PublishContext[LinkedInSettings]) -> PlatformError:
+async def _of_author(
+    error: PlatformError, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]
+) -> PlatformError:
     """Return what a refusal means for who was to publish.
 
     That the app lacks a product may be said of a member without a role on the page as well, so the roles are read then.
     """
-    page = context.draft.settings.organization_urn or line.credentials.organization_urn
-    named = page if page != line.credentials.organization_urn else None
+    page = context.draft.settings.organization_urn or connection.credentials.organization_urn
+    named = page if page != connection.credentials.organization_urn else None
     if page and error.kind is ErrorKind.OPERATOR and error.status == httpx.codes.FORBIDDEN:
         with suppress(PlatformError):
-            if not await _may_post(line, page):
+            if not await _may_post(connection, page):
                 message = f"This LinkedIn member may not post for {page}."
                 error = PlatformError(ErrorKind.AUTH, message, code="no_role", status=error.status)
     return errors.of_author(error, is_page=bool(page), named=named)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
-from platforms.connect import Candidate, Connector, Grant, Line
+from platforms.connect import Candidate, Connect, Connector, Grant
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of
 from platforms.mastodon.settings import MastodonCredentials
@@ -58,11 +58,11 @@ class MastodonConnector(Connector[MastodonCredentials]):
         return self.target(more["options"]).model_copy(update={"access_token": grant.access_token})
 
     async def candidates(
-        self, line: Line, app: App, grant: Grant, options: Mapping[str, str]
+        self, connect: Connect, app: App, grant: Grant, options: Mapping[str, str]
     ) -> list[Candidate[MastodonCredentials]]:
         """Return the one account."""
         credentials = self.credentials(app, grant, options=options)
-        identity = await self.platform.whoami(line(credentials))
+        identity = await self.platform.whoami(connect(credentials))
         name = identity.username
         return [Candidate(identity.user_id, name, "profile", credentials, name, identity=identity)]
 

@@ -10,7 +10,7 @@ from typing import Any
 from domain.post import MediaType
 from platforms.errors import PlatformError
 from platforms.http.untrusted import count
-from platforms.mastodon.line import Line, is_missing, read
+from platforms.mastodon.connection import MastodonConnection, is_missing, read
 
 LIFE = 86_400
 """Seconds for which a server's limits are believed."""
@@ -124,12 +124,12 @@ def kept(numbers: Mapping[str, int]) -> Limits:
     return Limits(**known)
 
 
-async def limits_of(line: Line) -> Limits:
+async def limits_of(connection: MastodonConnection) -> Limits:
     """Return the limits of the account's server, not older than a day. Raises PlatformError."""
-    address, now = line.wire.base_url, time.monotonic()
+    address, now = connection.wire.base_url, time.monotonic()
     since, limits = _known.get(address, (now - LIFE, DEFAULTS))
     if now - since >= LIFE:
-        limits = _limits(await _instance(line))
+        limits = _limits(await _instance(connection))
         _known[address] = (now, limits)
         _known.move_to_end(address)
         while len(_known) > MOST_SERVERS:
@@ -137,10 +137,10 @@ async def limits_of(line: Line) -> Limits:
     return limits
 
 
-async def _instance(line: Line) -> dict[str, Any]:
+async def _instance(connection: MastodonConnection) -> dict[str, Any]:
     for path in ("/api/v2/instance", "/api/v1/instance"):
         try:
-            return await read(line, path)
+            return await read(connection, path)
         except PlatformError as error:
             if not is_missing(error):
                 raise

@@ -5,7 +5,7 @@ from typing import Any
 
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import segment
-from platforms.mastodon.line import Line, id_of, read, read_list
+from platforms.mastodon.connection import MastodonConnection, id_of, read, read_list
 from platforms.mastodon.settings import MastodonSettings
 
 PAGE, MOST_PAGES = 20, 10
@@ -15,16 +15,16 @@ HIDDEN = frozenset({"private", "direct"})
 Status = dict[str, Any]
 
 
-def of_account(line: Line) -> str:
+def of_account(connection: MastodonConnection) -> str:
     """Return the path of the account's own list. snac leaves private statuses out of it, Pixelfed replies."""
-    return f"/api/v1/accounts/{segment(_author(line))}/statuses"
+    return f"/api/v1/accounts/{segment(_author(connection))}/statuses"
 
 
-async def pages(line: Line, path: str, **params: str) -> AsyncIterator[list[Status]]:
+async def pages(connection: MastodonConnection, path: str, **params: str) -> AsyncIterator[list[Status]]:
     """Read a list page by page, newest first; an empty page is its end. Raises PlatformError."""
     params = {"limit": str(PAGE), **params}
     for _ in range(MOST_PAGES):
-        page = await read_list(line, path, **params)
+        page = await read_list(connection, path, **params)
         if not page or id_of(page[-1]) == params.get("max_id"):
             # Some servers heed no parameter, and answer the same page for ever.
             yield []
@@ -33,17 +33,17 @@ async def pages(line: Line, path: str, **params: str) -> AsyncIterator[list[Stat
         params["max_id"] = id_of(page[-1])
 
 
-async def newest(line: Line) -> list[Status]:
+async def newest(connection: MastodonConnection) -> list[Status]:
     """Read the newest statuses of the account, whenever they were made. Raises PlatformError."""
-    return await read_list(line, of_account(line), limit="40")
+    return await read_list(connection, of_account(connection), limit="40")
 
 
-async def thread(line: Line, settings: MastodonSettings) -> list[Status]:
+async def thread(connection: MastodonConnection, settings: MastodonSettings) -> list[Status]:
     """Read what answers the post that this one answers, in no order; nothing if there is none. Raises PlatformError."""
     if not settings.in_reply_to_id:
         return []
     try:
-        found = await read(line, f"/api/v1/statuses/{segment(settings.in_reply_to_id)}/context")
+        found = await read(connection, f"/api/v1/statuses/{segment(settings.in_reply_to_id)}/context")
     except PlatformError as error:
         if error.kind not in {ErrorKind.REJECTED, ErrorKind.AUTH}:
             raise
@@ -52,9 +52,9 @@ async def thread(line: Line, settings: MastodonSettings) -> list[Status]:
     return [each for each in answers if isinstance(each, dict)] if isinstance(answers, list) else []
 
 
-def home(line: Line) -> AsyncIterator[list[Status]]:
+def home(connection: MastodonConnection) -> AsyncIterator[list[Status]]:
     """Read the home timeline, which may have own statuses that the account's list lacks. Raises PlatformError."""
-    return pages(line, "/api/v1/timelines/home")
+    return pages(connection, "/api/v1/timelines/home")
 
 
 def may_be_left_out(settings: MastodonSettings) -> bool:
@@ -68,11 +68,11 @@ def is_of_kind(status: Status, settings: MastodonSettings) -> bool:
     return hidden and (not settings.in_reply_to_id or bool(status.get("in_reply_to_id")))
 
 
-def is_own(line: Line, status: Status) -> bool:
+def is_own(connection: MastodonConnection, status: Status) -> bool:
     """Tell whether the account wrote a status."""
     author = status.get("account")
-    return isinstance(author, dict) and str(author.get("id")) == _author(line)
+    return isinstance(author, dict) and str(author.get("id")) == _author(connection)
 
 
-def _author(line: Line) -> str:
-    return line.account.user_id.partition("@")[0]
+def _author(connection: MastodonConnection) -> str:
+    return connection.account.user_id.partition("@")[0]

@@ -3,12 +3,12 @@
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.live import LiveCheck, Sample
-from platforms.mastodon.line import Line, send
+from platforms.mastodon.connection import MastodonConnection, send
 from platforms.mastodon.settings import MastodonSettings
 
 
-async def _remove(line: Line, _: PublishContext[MastodonSettings], published: Published) -> None:
-    await send(line, "DELETE", f"/api/v1/statuses/{segment(published.platform_post_id)}")
+async def _remove(connection: MastodonConnection, _: PublishContext[MastodonSettings], published: Published) -> None:
+    await send(connection, "DELETE", f"/api/v1/statuses/{segment(published.platform_post_id)}")
 
 
 LIVE = LiveCheck(

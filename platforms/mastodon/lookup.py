@@ -11,8 +11,8 @@ from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import PlatformError
 from platforms.http.untrusted import moment
 from platforms.mastodon import listing
+from platforms.mastodon.connection import MastodonConnection, id_of, read, read_list
 from platforms.mastodon.limits import DEFAULTS, Limits, limits_of
-from platforms.mastodon.line import Line, id_of, read, read_list
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import comparable, readings, resemble, shown_text, words
@@ -35,12 +35,12 @@ class Likeness(Enum):
     OTHER = auto()
 
 
-async def note_newest(line: Line, context: PublishContext[MastodonSettings]) -> None:
+async def note_newest(connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
     """Note once, before the first send, which statuses cannot be ours: one with the same words may be among them."""
     if AFTER in context.handles:
         return
     try:
-        newest = await read_list(line, listing.of_account(line), limit="1", exclude_reblogs="true")
+        newest = await read_list(connection, listing.of_account(connection), limit="1", exclude_reblogs="true")
         context.handles[AFTER] = id_of(newest[0]) if newest else ""
     except PlatformError:
         # Then the time of the attempt must tell; a token may be allowed to write only.
@@ -48,13 +48,13 @@ async def note_newest(line: Line, context: PublishContext[MastodonSettings]) -> 
     await context.save(context.handles)
 
 
-async def find(line: Line, context: PublishContext[MastodonSettings]) -> Finding:
+async def find(connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> Finding:
     """Look for the post among the statuses that are newer than its first send."""
     if context.started_at is None or AFTER not in context.handles:
         return Absent()
-    search = _Search(line, context)
+    search = _Search(connection, context)
     since = {"since_id": context.handles[AFTER]} if context.handles[AFTER] else {}
-    async for page in listing.pages(line, listing.of_account(line), exclude_reblogs="true", **since):
+    async for page in listing.pages(connection, listing.of_account(connection), exclude_reblogs="true", **since):
         # A page may be short because a server takes out of it what the account may not see: one that holds nothing new
         # is the last.
         if not await search.take(page):
@@ -63,20 +63,20 @@ async def find(line: Line, context: PublishContext[MastodonSettings]) -> Finding
         return search.found() or Unknown()
     if search.found() or not listing.may_be_left_out(context.draft.settings):
         return search.verdict()
-    server = await _server(line)
-    return search.verdict() if server.lists_all else await _elsewhere(line, context, search, server)
+    server = await _server(connection)
+    return search.verdict() if server.lists_all else await _elsewhere(connection, context, search, server)
 
 
-async def _server(line: Line) -> Limits:
+async def _server(connection: MastodonConnection) -> Limits:
     """Return what is known of the server; nothing, where it does not say what it is."""
     try:
-        return await limits_of(line)
+        return await limits_of(connection)
     except PlatformError:
         return DEFAULTS
 
 
 async def _elsewhere(
-    line: Line, context: PublishContext[MastodonSettings], search: "_Search", server: Limits
+    connection: MastodonConnection, context: PublishContext[MastodonSettings], search: "_Search", server: Limits
 ) -> Finding:
     """Look for a reply or a private post in its thread and in the home timeline: some servers show it only there.
 
@@ -85,10 +85,10 @@ async def _elsewhere(
     """
     settings = context.draft.settings
     shows_kind = server.shows_all_at_home or any(
-        listing.is_of_kind(each, settings) for each in await listing.newest(line)
+        listing.is_of_kind(each, settings) for each in await listing.newest(connection)
     )
-    await search.take_own(await listing.thread(line, settings))
-    async for page in listing.home(line):
+    await search.take_own(await listing.thread(connection, settings))
+    async for page in listing.home(connection):
         own = await search.take_own(page)
         shows_kind |= any(listing.is_of_kind(each, settings) for each in own)
         if not page or _is_before(page[-1], context):
@@ -102,8 +102,8 @@ async def _elsewhere(
 class _Search:
     """The search for one post in an account's list of statuses."""
 
-    def __init__(self, line: Line, context: PublishContext[MastodonSettings]) -> None:
-        self._line = line
+    def __init__(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
+        self._connection = connection
         self._sending = context
         self._seen: set[str] = set()
         self._ours: list[MatchingPost] = []
@@ -123,7 +123,7 @@ class _Search:
 
     async def take_own(self, statuses: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Judge those of a list in any order that are the account's own and new enough; return all of its own."""
-        own = [status for status in statuses if listing.is_own(self._line, status)]
+        own = [status for status in statuses if listing.is_own(self._connection, status)]
         for status in own:
             if id_of(status) not in self._seen and not _is_before(status, self._sending):
                 self._seen.add(id_of(status))
@@ -137,10 +137,10 @@ class _Search:
         shown: dict[str, Any] = boosted if isinstance(boosted, dict) else status
         likeness = _likeness(shown, self._sending, raw_text_of(shown))
         if likeness in self._likely and raw_text_of(shown) is None:
-            likeness = _likeness(shown, self._sending, await read_raw_text(self._line, shown))
+            likeness = _likeness(shown, self._sending, await read_raw_text(self._connection, shown))
         if likeness is Likeness.OURS:
             made = _created(shown) or self._sending.started_at or datetime.now(UTC)
-            self._ours.append(MatchingPost(published(self._line, self._sending, shown), made))
+            self._ours.append(MatchingPost(published(self._connection, self._sending, shown), made))
         elif likeness in self._likely and id_of(shown) not in self._sending.taken:
             self._likely[likeness].append(shown)
 
@@ -153,20 +153,24 @@ class _Search:
         if found := self.found():
             return found
         if len(same := self._likely[Likeness.SAYS_THE_SAME]) == 1:
-            return published(self._line, self._sending, same[0])
+            return published(self._connection, self._sending, same[0])
         if any(self._likely.values()):
             return Unknown()
         return Absent()
 
 
 def published(
-    line: Line, context: PublishContext[MastodonSettings], status: dict[str, Any], *, public: bool = False
+    connection: MastodonConnection,
+    context: PublishContext[MastodonSettings],
+    status: dict[str, Any],
+    *,
+    public: bool = False,
 ) -> Published:
     """Name a status; a private one may have no address of its own. It may lack what its server does not know."""
     status_id = id_of(status, public=public)
     url = status.get("url") or status.get("uri")
-    acct = line.account.username.partition("@")[0]
-    address = str(url) if url else f"{line.wire.base_url}/@{acct}/{status_id}"
+    acct = connection.account.username.partition("@")[0]
+    address = str(url) if url else f"{connection.wire.base_url}/@{acct}/{status_id}"
     return Published(status_id, address, warning=" ".join(_missing(context.draft.settings, status)) or None)
 
 
@@ -202,10 +206,10 @@ def raw_text_of(status: dict[str, Any]) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-async def read_raw_text(line: Line, status: dict[str, Any]) -> str | None:
+async def read_raw_text(connection: MastodonConnection, status: dict[str, Any]) -> str | None:
     """Ask a server for the text as it was sent; None if it does not tell."""
     try:
-        found = (await read(line, f"/api/v1/statuses/{quote(id_of(status), safe='')}/source")).get("text")
+        found = (await read(connection, f"/api/v1/statuses/{quote(id_of(status), safe='')}/source")).get("text")
     except PlatformError:
         return None
     return found if isinstance(found, str) and found else None

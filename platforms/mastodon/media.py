@@ -15,9 +15,9 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.http.wire import segment
+from platforms.mastodon.connection import ENGLISH, MastodonConnection, authorization, entity, id_of, is_missing, send
 from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY
 from platforms.mastodon.limits import Limits, limits_of
-from platforms.mastodon.line import ENGLISH, Line, authorization, entity, id_of, is_missing, send
 from platforms.mastodon.settings import MastodonSettings
 
 LIFE = timedelta(hours=20)
@@ -39,14 +39,14 @@ def media_ids(handles: dict[str, Any]) -> list[str]:
 class Uploads:
     """Upload the media of one post."""
 
-    def __init__(self, line: Line, context: PublishContext[MastodonSettings]) -> None:
-        self._line = line
+    def __init__(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
+        self._connection = connection
         self._sending = context
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})
 
     async def run(self) -> None:
         """Bring every item to where a post may use it. Raises PlatformError: `not_ready` while one is processed."""
-        limits = await limits_of(self._line)
+        limits = await limits_of(self._connection)
         items = self._sending.draft.media
         for name in [name for name in self._known if int(name) >= len(items)]:
             del self._known[name]
@@ -67,7 +67,7 @@ class Uploads:
             return refusal
         for known in self._known.values():
             try:
-                answer = await send(self._line, "GET", f"/api/v1/media/{segment(known['id'])}")
+                answer = await send(self._connection, "GET", f"/api/v1/media/{segment(known['id'])}")
             except PlatformError:
                 continue
             if answer.status_code == httpx.codes.PARTIAL_CONTENT:
@@ -102,8 +102,8 @@ class Uploads:
     async def _post(self, form: Callable[[], MultipartForm]) -> httpx.Response:
         for path in ("/api/v2/media", "/api/v1/media"):
             try:
-                headers = {"Accept": "application/json", **authorization(self._line)}
-                return await post_form(self._line.wire, path, form(), headers=headers, params=ENGLISH)
+                headers = {"Accept": "application/json", **authorization(self._connection)}
+                return await post_form(self._connection.wire, path, form(), headers=headers, params=ENGLISH)
             except PlatformError as error:
                 if path == "/api/v1/media" or not is_missing(error):
                     raise
@@ -121,7 +121,7 @@ class Uploads:
 
     async def _look(self, name: str, known: Handle) -> None:
         try:
-            answer = await send(self._line, "GET", f"/api/v1/media/{segment(known['id'])}")
+            answer = await send(self._connection, "GET", f"/api/v1/media/{segment(known['id'])}")
         except PlatformError as error:
             if error.kind is not ErrorKind.REJECTED and error.code != MEDIA_GONE:
                 raise

@@ -11,9 +11,9 @@ from domain.rate_limits import Quota
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.mastodon import errors, lookup, rules
+from platforms.mastodon.connection import ENGLISH, MastodonConnection, entity, id_of, read, send
 from platforms.mastodon.fields import depends_on_server, status_body
 from platforms.mastodon.limits import DEFAULTS, limits_of
-from platforms.mastodon.line import ENGLISH, Line, entity, id_of, read, send
 from platforms.mastodon.media import Uploads, media_ids
 from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials, MastodonSettings
 from platforms.rules import FileRule, Violation
@@ -61,7 +61,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
         """Read off Mastodon's headers how many more posts the account may make until when."""
         return errors.quota_in(response)
 
-    async def whoami(self, connection: Line) -> Identity:
+    async def whoami(self, connection: MastodonConnection) -> Identity:
         """Ask whose token this is, and what the server allows.
 
         Ids and names are unique on one server only, so both carry its host, unless all accounts are reached at one
@@ -80,11 +80,11 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
             user_id, username = f"{user_id}@{host}", f"{username}@{host}"
         return Identity(user_id, username, limits=(await limits_of(connection)).numbers())
 
-    async def prepare(self, connection: Line, context: PublishContext[MastodonSettings]) -> None:
+    async def prepare(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
         """Upload the media and describe them. Repeatable: goes on from the handles."""
         await Uploads(connection, context).run()
 
-    async def publish(self, connection: Line, context: PublishContext[MastodonSettings]) -> Published:
+    async def publish(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> Published:
         """Make the status. A server that knows the key's header answers a repeat within an hour with the first one.
 
         Mastodon 4.6.0 to 4.6.5 answers a repeat with status 500 (mastodon/mastodon#40399); that is unconfirmed.
@@ -118,6 +118,6 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
             raise await Uploads(connection, context).explain(error) from error
         return lookup.published(connection, context, entity(answer, public=True), public=True)
 
-    async def confirm(self, connection: Line, context: PublishContext[MastodonSettings]) -> Finding:
+    async def confirm(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> Finding:
         """Look for the post among the account's newest statuses; not every server honours the key."""
         return await lookup.find(connection, context)

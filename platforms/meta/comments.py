@@ -9,10 +9,10 @@ from platforms.meta.graph import Graph
 
 
 async def add_first_comment(
-    graph: Graph, line: Connection[Any], context: PublishContext[Any], post_id: str, text: str | None
+    graph: Graph, connection: Connection[Any], context: PublishContext[Any], post_id: str, text: str | None
 ) -> str | None:
     """Add a comment, if one is wanted, once; returns and raises as `follow_up.run_once` does."""
     if not text:
         return None
     path, fields = f"/{segment(post_id)}/comments", {"message": text}
-    return await run_once(line, context, FIRST_COMMENT, lambda: graph.post_public(line, path, fields))
+    return await run_once(connection, context, FIRST_COMMENT, lambda: graph.post_public(connection, path, fields))

@@ -97,7 +97,7 @@ class Containers:
 
     def __init__(self, dialect: Dialect, connection: Connection[Any], context: PublishContext[Any]) -> None:
         self._dialect = dialect
-        self._line = connection
+        self._connection = connection
         self._sending = context
         self._known: dict[str, dict[str, str]] = context.handles.setdefault("containers", {})
         self._saving = asyncio.Lock()
@@ -118,12 +118,12 @@ class Containers:
         """Publish a container and return the post's id. Each is published only once: a repeat makes no double."""
         if name not in self._known:
             raise self._error(ErrorKind.TRANSIENT, "must be given the post again.", "no_container")
-        line, fields = self._line, {"creation_id": self._known[name]["id"]}
+        connection, fields = self._connection, {"creation_id": self._known[name]["id"]}
         try:
-            answer = await self._dialect.graph.post_public(line, self._path(self._dialect.publishing), fields)
+            answer = await self._dialect.graph.post_public(connection, self._path(self._dialect.publishing), fields)
         except PlatformError as error:
             raise await self._refused(name, error) from error
-        return text_of(line, answer, "id", otherwise=ErrorKind.UNCONFIRMED)
+        return text_of(connection, answer, "id", otherwise=ErrorKind.UNCONFIRMED)
 
     async def _refused(self, name: str, error: PlatformError) -> PlatformError:
         """Return what a refusal to publish means.
@@ -212,7 +212,7 @@ class Containers:
     async def _build(self, name: str, fields: Fields) -> None:
         """Build a container and remember it at once, so that a crash does not build it twice."""
         try:
-            answer = await self._dialect.graph.post(self._line, self._path(self._dialect.edge), fields)
+            answer = await self._dialect.graph.post(self._connection, self._path(self._dialect.edge), fields)
         except PlatformError as error:
             # Media that cannot be taken in are told of at once or by the container, as the network likes.
             if self._dialect.needs_new(error):
@@ -220,7 +220,7 @@ class Containers:
             if error.code == UNKNOWN_CHILDREN:
                 await self._forget_unseen_children(name)
             raise
-        self._known[name] = {"id": text_of(self._line, answer, "id"), "madeAt": datetime.now(UTC).isoformat()}
+        self._known[name] = {"id": text_of(self._connection, answer, "id"), "madeAt": datetime.now(UTC).isoformat()}
         await self._save()
 
     async def _forget_unseen_children(self, name: str) -> None:
@@ -257,7 +257,7 @@ class Containers:
         dialect = self._dialect
         try:
             answer = await dialect.graph.get(
-                self._line, f"/{segment(self._known[name]['id'])}", fields=f"{dialect.state},{dialect.said}"
+                self._connection, f"/{segment(self._known[name]['id'])}", fields=f"{dialect.state},{dialect.said}"
             )
         except PlatformError as error:
             if dialect.is_gone(error):
@@ -284,13 +284,13 @@ class Containers:
         return error
 
     def _path(self, edge: str) -> str:
-        return edge.format(user=segment(self._line.account.user_id))
+        return edge.format(user=segment(self._connection.account.user_id))
 
     def _age(self, name: str) -> timedelta:
         return datetime.now(UTC) - datetime.fromisoformat(self._known[name]["madeAt"])
 
     def _error(self, kind: ErrorKind, said: str, code: str) -> PlatformError:
-        return PlatformError(kind, f"{self._line.wire.label} {said}", code=code)
+        return PlatformError(kind, f"{self._connection.wire.label} {said}", code=code)
 
     async def _save(self) -> None:
         async with self._saving:

@@ -11,7 +11,6 @@ from platforms.http.multipart import FilePart, MultipartForm
 from platforms.http.wire import json_of
 from platforms.meta.credentials import proof_of
 
-Line = Connection[Any]
 Fields = dict[str, str]
 Answer = dict[str, Any]
 
@@ -22,58 +21,68 @@ class Graph:
 
     version: str
 
-    async def get(self, line: Line, path: str, **params: str) -> Answer:
+    async def get(self, connection: Connection[Any], path: str, **params: str) -> Answer:
         """Read a node or an edge."""
-        return json_of(await self._send(line, "GET", path, params=params | proof_of(line.credentials)))
+        return json_of(await self._send(connection, "GET", path, params=params | proof_of(connection.credentials)))
 
-    async def get_list(self, line: Line, path: str, **params: str) -> list[Answer]:
+    async def get_list(self, connection: Connection[Any], path: str, **params: str) -> list[Answer]:
         """Read an edge. Raises PlatformError where it is none: that must not pass for an empty one."""
-        found = (await self.get(line, path, **params)).get("data")
+        found = (await self.get(connection, path, **params)).get("data")
         if isinstance(found, list) and all(isinstance(each, dict) for each in found):
             return found
-        raise _unreadable(line, ErrorKind.TRANSIENT)
+        raise _unreadable(connection, ErrorKind.TRANSIENT)
 
-    async def post(self, line: Line, path: str, fields: Fields) -> Answer:
+    async def post(self, connection: Connection[Any], path: str, fields: Fields) -> Answer:
         """Make something that nobody sees yet."""
-        return json_of(await self._send(line, "POST", path, data=fields | proof_of(line.credentials)))
+        return json_of(await self._send(connection, "POST", path, data=fields | proof_of(connection.credentials)))
 
-    async def post_file(self, line: Line, path: str, fields: Fields, part: FilePart, *, host: str = "") -> Answer:
+    async def post_file(
+        self, connection: Connection[Any], path: str, fields: Fields, part: FilePart, *, host: str = ""
+    ) -> Answer:
         """Upload a file that nobody sees yet; `host` is the base URL of another host than the usual one."""
-        form = MultipartForm(fields | proof_of(line.credentials), [part])
-        return json_of(await self._send(line, "POST", path, host=host, headers=form.headers, content=form))
+        form = MultipartForm(fields | proof_of(connection.credentials), [part])
+        return json_of(await self._send(connection, "POST", path, host=host, headers=form.headers, content=form))
 
-    async def delete(self, line: Line, path: str) -> Answer:
+    async def delete(self, connection: Connection[Any], path: str) -> Answer:
         """Delete a node."""
-        return json_of(await self._send(line, "DELETE", path))
+        return json_of(await self._send(connection, "DELETE", path))
 
-    async def post_public(self, line: Line, path: str, fields: Fields, *, read: str | None = None) -> Answer:
+    async def post_public(
+        self, connection: Connection[Any], path: str, fields: Fields, *, read: str | None = None
+    ) -> Answer:
         """Make something public; `read` names what the answer shall hold of it.
 
         Raises `unconfirmed` wherever it may be public: the Graph API reports failures of its own with status 400,
         too, and may have published by then.
         """
         params = {"fields": read} if read else None
-        data = fields | proof_of(line.credentials)
+        data = fields | proof_of(connection.credentials)
         try:
-            return json_of(await self._send(line, "POST", path, data=data, params=params, public=True))
+            return json_of(await self._send(connection, "POST", path, data=data, params=params, public=True))
         except PlatformError as error:
             if error.status is not None and (error.status >= 500 or error.kind is ErrorKind.TRANSIENT):
                 raise error.as_unconfirmed() from error
             raise
 
-    async def _send(self, line: Line, method: str, path: str, *, host: str = "", **options: Any) -> httpx.Response:
+    async def _send(
+        self, connection: Connection[Any], method: str, path: str, *, host: str = "", **options: Any
+    ) -> httpx.Response:
         # A token in the query, which the Graph API takes too, would end up in every log on the way.
-        token = {"Authorization": f"Bearer {line.credentials.access_token.get_secret_value()}"}
+        token = {"Authorization": f"Bearer {connection.credentials.access_token.get_secret_value()}"}
         headers = {**options.pop("headers", {}), **token}
-        return await line.wire.send(method, f"{host}/{self.version}{path}", headers=headers, **options)
+        return await connection.wire.send(method, f"{host}/{self.version}{path}", headers=headers, **options)
 
 
-def text_of(line: Line, answer: Answer, name: str, *, otherwise: ErrorKind = ErrorKind.TRANSIENT) -> str:
+def text_of(
+    connection: Connection[Any], answer: Answer, name: str, *, otherwise: ErrorKind = ErrorKind.TRANSIENT
+) -> str:
     """Return a value that an answer must have. Raises PlatformError of kind `otherwise` where it is missing."""
     if value := answer.get(name):
         return str(value)
-    raise _unreadable(line, otherwise)
+    raise _unreadable(connection, otherwise)
 
 
-def _unreadable(line: Line, kind: ErrorKind) -> PlatformError:
-    return PlatformError(kind, f"{line.wire.label} answered in a way that cannot be read.", code="unreadable_answer")
+def _unreadable(connection: Connection[Any], kind: ErrorKind) -> PlatformError:
+    return PlatformError(
+        kind, f"{connection.wire.label} answered in a way that cannot be read.", code="unreadable_answer"
+    )

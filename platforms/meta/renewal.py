@@ -19,16 +19,16 @@ _DEAD = 190
 """The Graph API's code for a token that has ended or was revoked."""
 
 
-async def renew_long_lived(line: Connection[M], grant_type: str) -> Renewed[M]:
+async def renew_long_lived(connection: Connection[M], grant_type: str) -> Renewed[M]:
     """Trade a token that is at least 24 hours old and has not ended for one that lives for 60 more days.
 
     The token goes into a header, as with all other calls, so that no log on the way holds it. The reference shows it
     in the query: it is sent so if the header is refused. Raises PlatformError.
     """
-    token, params = line.credentials.access_token.get_secret_value(), {"grant_type": grant_type}
+    token, params = connection.credentials.access_token.get_secret_value(), {"grant_type": grant_type}
     try:
         answer = await ask(
-            line.wire,
+            connection.wire,
             "GET",
             _PATH,
             is_dead=_is_dead,
@@ -38,8 +38,8 @@ async def renew_long_lived(line: Connection[M], grant_type: str) -> Renewed[M]:
     except PlatformError as error:
         if error.status != httpx.codes.BAD_REQUEST or error.kind is not ErrorKind.TRANSIENT:
             raise
-        answer = await ask(line.wire, "GET", _PATH, is_dead=_is_dead, params={**params, "access_token": token})
-    renewed = line.credentials.model_copy(update={"access_token": SecretStr(answer["access_token"])})
+        answer = await ask(connection.wire, "GET", _PATH, is_dead=_is_dead, params={**params, "access_token": token})
+    renewed = connection.credentials.model_copy(update={"access_token": SecretStr(answer["access_token"])})
     return Renewed(renewed, lifetimes_of(answer))
 
 

@@ -3,14 +3,14 @@
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.live import LiveCheck, Sample
-from platforms.pinterest.line import Line, call
+from platforms.pinterest.connection import PinterestConnection, call
 from platforms.pinterest.settings import PinterestSettings
 
 _BOARD = ("boardId",)
 
 
-async def _remove(line: Line, _: PublishContext[PinterestSettings], published: Published) -> None:
-    await call(line, "DELETE", f"/v5/pins/{segment(published.platform_post_id)}")
+async def _remove(connection: PinterestConnection, _: PublishContext[PinterestSettings], published: Published) -> None:
+    await call(connection, "DELETE", f"/v5/pins/{segment(published.platform_post_id)}")
 
 
 LIVE = LiveCheck(

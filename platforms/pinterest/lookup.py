@@ -9,7 +9,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.matching import MatchingPost, earliest_unclaimed
-from platforms.pinterest.line import Line, call
+from platforms.pinterest.connection import PinterestConnection, call
 from platforms.pinterest.settings import PinterestSettings
 
 CLOCKS_APART = timedelta(seconds=60)
@@ -23,7 +23,7 @@ def published(pin_id: str) -> Published:
     return Published(pin_id, f"https://www.pinterest.com/pin/{pin_id}/")
 
 
-async def find(line: Line, context: PublishContext[PinterestSettings]) -> Finding:
+async def find(connection: PinterestConnection, context: PublishContext[PinterestSettings]) -> Finding:
     """Look on the board for a pin that says the same, made since shortly before the attempt. Raises PlatformError."""
     if context.started_at is None:
         return Absent()
@@ -31,7 +31,9 @@ async def find(line: Line, context: PublishContext[PinterestSettings]) -> Findin
     query: dict[str, str | int] = {"page_size": PAGE}
     alike: list[MatchingPost] = []
     for _ in range(MOST_PAGES):
-        page = await call(line, "GET", f"/v5/boards/{segment(context.draft.settings.board_id)}/pins", params=query)
+        page = await call(
+            connection, "GET", f"/v5/boards/{segment(context.draft.settings.board_id)}/pins", params=query
+        )
         pins = page.get("items")
         if not isinstance(pins, list):
             raise PlatformError(

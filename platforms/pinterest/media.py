@@ -9,7 +9,7 @@ from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.http.wire import segment
-from platforms.pinterest.line import Line, call
+from platforms.pinterest.connection import PinterestConnection, call
 from platforms.pinterest.settings import PinterestSettings
 
 LOOK_AFTER = timedelta(seconds=5)
@@ -18,8 +18,8 @@ LOOK_AFTER = timedelta(seconds=5)
 class Video:
     """Upload the one video of a pin."""
 
-    def __init__(self, line: Line, context: PublishContext[PinterestSettings]) -> None:
-        self._line = line
+    def __init__(self, connection: PinterestConnection, context: PublishContext[PinterestSettings]) -> None:
+        self._connection = connection
         self._sending = context
 
     @property
@@ -43,7 +43,7 @@ class Video:
         await self._sending.save(self._sending.handles)
 
     async def _upload(self) -> str:
-        registered = await call(self._line, "POST", "/v5/media", json={"media_type": "video"})
+        registered = await call(self._connection, "POST", "/v5/media", json={"media_type": "video"})
         media_id, url, fields = (registered.get(name) for name in ("media_id", "upload_url", "upload_parameters"))
         if not (isinstance(media_id, str) and isinstance(url, str) and isinstance(fields, dict)):
             raise PlatformError(ErrorKind.TRANSIENT, "Pinterest registered no upload.", code="unreadable_answer")
@@ -53,7 +53,7 @@ class Video:
             )
             self._sending.heartbeat("uploading")
             try:
-                await post_form(self._line.wire, url, form)
+                await post_form(self._connection.wire, url, form)
             except PlatformError as error:
                 if error.status != httpx.codes.FORBIDDEN:
                     raise
@@ -64,7 +64,7 @@ class Video:
         return media_id
 
     async def _look(self) -> None:
-        state = (await call(self._line, "GET", f"/v5/media/{segment(self.media_id)}")).get("status")
+        state = (await call(self._connection, "GET", f"/v5/media/{segment(self.media_id)}")).get("status")
         if state == "failed":
             await self.drop()
             message = "Pinterest could not process the video. Export it again as MP4 (H.264)."

@@ -8,8 +8,8 @@ from domain.post import MediaType
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.pinterest import errors, lookup, rules
+from platforms.pinterest.connection import PinterestConnection, call, renew
 from platforms.pinterest.fields import pin_body
-from platforms.pinterest.line import Line, call, renew
 from platforms.pinterest.media import Video
 from platforms.pinterest.settings import PinterestCredentials, PinterestSettings
 from platforms.pinterest.tokens import TOKENS
@@ -56,23 +56,23 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
         """Tell whether there is a video to upload."""
         return _has_video(draft)
 
-    async def renew(self, connection: Line) -> Renewed[PinterestCredentials]:
+    async def renew(self, connection: PinterestConnection) -> Renewed[PinterestCredentials]:
         """Trade the account's tokens for new ones."""
         return await renew(connection)
 
-    async def whoami(self, connection: Line) -> Identity:
+    async def whoami(self, connection: PinterestConnection) -> Identity:
         """Ask whose token this is."""
         user = await call(connection, "GET", "/v5/user_account")
         if not user.get("username"):
             raise PlatformError(ErrorKind.TRANSIENT, "Pinterest did not say whose token this is.", code="no_identity")
         return Identity(str(user.get("id") or user["username"]), str(user["username"]))
 
-    async def prepare(self, connection: Line, context: PublishContext[PinterestSettings]) -> None:
+    async def prepare(self, connection: PinterestConnection, context: PublishContext[PinterestSettings]) -> None:
         """Upload the video. Repeatable: goes on from the handles."""
         if _has_video(context.draft):
             await Video(connection, context).run()
 
-    async def publish(self, connection: Line, context: PublishContext[PinterestSettings]) -> Published:
+    async def publish(self, connection: PinterestConnection, context: PublishContext[PinterestSettings]) -> Published:
         """Make the pin."""
         video = Video(connection, context)
         body = pin_body(context.draft, video.media_id if _has_video(context.draft) else None)
@@ -88,7 +88,7 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
             raise PlatformError(ErrorKind.UNCONFIRMED, "Pinterest did not name the pin.", code="no_id")
         return lookup.published(str(pin["id"]))
 
-    async def confirm(self, connection: Line, context: PublishContext[PinterestSettings]) -> Finding:
+    async def confirm(self, connection: PinterestConnection, context: PublishContext[PinterestSettings]) -> Finding:
         """Look for the pin on its board."""
         return await lookup.find(connection, context)
 

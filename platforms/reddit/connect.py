@@ -3,7 +3,7 @@
 from typing import Any
 
 from platforms.connect import Connector, Grant
-from platforms.reddit.line import APP, VERSION
+from platforms.reddit.connection import APP, VERSION
 from platforms.reddit.settings import RedditCredentials
 from platforms.registered_apps import App
 

@@ -2,14 +2,14 @@
 
 from platforms.base import PublishContext, Published
 from platforms.live import LiveCheck, Sample
-from platforms.reddit.line import Line, call
+from platforms.reddit.connection import RedditConnection, call
 from platforms.reddit.settings import RedditSettings
 
 _PROFILE = {"subreddit": "u_{username}"}
 
 
-async def _remove(line: Line, _: PublishContext[RedditSettings], published: Published) -> None:
-    await call(line, "POST", "/api/del", data={"id": published.platform_post_id})
+async def _remove(connection: RedditConnection, _: PublishContext[RedditSettings], published: Published) -> None:
+    await call(connection, "POST", "/api/del", data={"id": published.platform_post_id})
 
 
 LIVE = LiveCheck(

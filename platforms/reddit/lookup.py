@@ -10,7 +10,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.matching import MatchingPost, earliest_unclaimed
-from platforms.reddit.line import Line, call
+from platforms.reddit.connection import RedditConnection, call
 from platforms.reddit.rules import RedditPostType, post_type_of, words_of
 from platforms.reddit.settings import RedditSettings
 
@@ -26,7 +26,7 @@ def published(fullname: str, url: str) -> Published:
     return Published(fullname, url)
 
 
-async def find(line: Line, context: PublishContext[RedditSettings]) -> Published | None:
+async def find(connection: RedditConnection, context: PublishContext[RedditSettings]) -> Published | None:
     """Return the author's post of the same title in the same subreddit, made since shortly before the attempt.
 
     Raises PlatformError.
@@ -34,7 +34,7 @@ async def find(line: Line, context: PublishContext[RedditSettings]) -> Published
     if context.started_at is None:
         return None
     query: dict[str, str | int] = {"sort": "new", "limit": PAGE, "raw_json": 1}
-    listing = await call(line, "GET", f"/user/{segment(line.account.username)}/submitted", params=query)
+    listing = await call(connection, "GET", f"/user/{segment(connection.account.username)}/submitted", params=query)
     data = listing.get("data")
     children = data.get("children") if isinstance(data, dict) else None
     if not isinstance(children, list):

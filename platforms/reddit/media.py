@@ -7,7 +7,7 @@ from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.multipart import FilePart, MultipartForm, post_form
-from platforms.reddit.line import Line, call, user_agent
+from platforms.reddit.connection import RedditConnection, call, user_agent
 from platforms.reddit.settings import RedditSettings
 
 _ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif"}
@@ -16,7 +16,7 @@ Handle = dict[str, Any]
 """One item's upload as it is kept: source (its URL), url (the storage's address) and assetId."""
 
 
-async def upload(line: Line, context: PublishContext[RedditSettings]) -> None:
+async def upload(connection: RedditConnection, context: PublishContext[RedditSettings]) -> None:
     """Bring every item to Reddit's storage, each once. Raises PlatformError."""
     known: dict[str, Handle] = context.handles.setdefault("media", {})
     items = {str(index): item for index, item in enumerate(context.draft.media)}
@@ -24,7 +24,7 @@ async def upload(line: Line, context: PublishContext[RedditSettings]) -> None:
         del known[name]
     for name, item in items.items():
         if known.get(name, {}).get("source") != item.url:
-            known[name] = await _place(line, context, item)
+            known[name] = await _place(connection, context, item)
             await context.save(context.handles)
             context.heartbeat(f"{(int(name) + 1) * 100 // len(items)}%")
 
@@ -35,14 +35,14 @@ def uploads(context: PublishContext[RedditSettings]) -> list[Handle]:
     return [known[name] for name in sorted(known, key=int)]
 
 
-async def _place(line: Line, context: PublishContext[RedditSettings], item: Media) -> Handle:
+async def _place(connection: RedditConnection, context: PublishContext[RedditSettings], item: Media) -> Handle:
     async with context.media.open(item) as file:
         ending = _ENDINGS.get(file.content_type)
         if ending is None:
             message = f"Reddit takes no {file.content_type}; it takes JPEG, PNG and GIF."
             raise PlatformError(ErrorKind.REJECTED, message, code="media_type")
         lease = await call(
-            line,
+            connection,
             "POST",
             "/api/media/asset.json",
             params={"raw_json": 1},
@@ -56,14 +56,16 @@ async def _place(line: Line, context: PublishContext[RedditSettings], item: Medi
             raise PlatformError(ErrorKind.TRANSIENT, "Reddit leased no storage.", code="unreadable_answer") from error
         # Reddit leaves the scheme out.
         address = f"https:{action}" if action.startswith("//") else action
-        await _store(line, address, fields, file, f"image.{ending}")
+        await _store(connection, address, fields, file, f"image.{ending}")
     return {"source": item.url, "url": f"{address}/{key}", "assetId": asset_id}
 
 
-async def _store(line: Line, address: str, fields: dict[str, str], file: MediaFile, name: str) -> None:
+async def _store(
+    connection: RedditConnection, address: str, fields: dict[str, str], file: MediaFile, name: str
+) -> None:
     form = MultipartForm(fields, [FilePart("file", name, file)])
     try:
-        await post_form(line.wire, address, form, headers={"User-Agent": user_agent(line)})
+        await post_form(connection.wire, address, form, headers={"User-Agent": user_agent(connection)})
     except PlatformError as error:
         # The storage words its errors in XML of its own: what is no fault of the server is the file's, or the lease's.
         if error.status == 403:

@@ -20,8 +20,8 @@ from platforms.base import (
 )
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.reddit import errors, lookup, rules
+from platforms.reddit.connection import BASE_URL, RedditConnection, call, renew
 from platforms.reddit.fields import gallery_body, submit_fields
-from platforms.reddit.line import BASE_URL, Line, call, renew
 from platforms.reddit.media import upload
 from platforms.reddit.rules import RedditPostType, post_type_of
 from platforms.reddit.settings import RedditCredentials, RedditSettings
@@ -67,22 +67,22 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
         """Read off Reddit's headers how many more posts the account may make until when."""
         return errors.quota_in(response)
 
-    async def renew(self, connection: Line) -> Renewed[RedditCredentials]:
+    async def renew(self, connection: RedditConnection) -> Renewed[RedditCredentials]:
         """Trade the account's tokens for new ones."""
         return await renew(connection)
 
-    async def whoami(self, connection: Line) -> Identity:
+    async def whoami(self, connection: RedditConnection) -> Identity:
         """Ask whose token this is."""
         user = await call(connection, "GET", "/api/v1/me", params={"raw_json": 1})
         if not user.get("id") or not user.get("name"):
             raise PlatformError(ErrorKind.TRANSIENT, "Reddit did not say whose token this is.", code="no_identity")
         return Identity(str(user["id"]), str(user["name"]))
 
-    async def prepare(self, connection: Line, context: PublishContext[RedditSettings]) -> None:
+    async def prepare(self, connection: RedditConnection, context: PublishContext[RedditSettings]) -> None:
         """Upload the images. Repeatable: goes on from the handles."""
         await upload(connection, context)
 
-    async def publish(self, connection: Line, context: PublishContext[RedditSettings]) -> Published:
+    async def publish(self, connection: RedditConnection, context: PublishContext[RedditSettings]) -> Published:
         """Submit the post. Of an image Reddit tells no id: it is found now or by `confirm`."""
         try:
             answer = await _submit(connection, context)
@@ -99,7 +99,7 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
                 return found
         raise PlatformError(ErrorKind.UNCONFIRMED, "Reddit took the post and has not shown it yet.", code="no_id")
 
-    async def confirm(self, connection: Line, context: PublishContext[RedditSettings]) -> Finding:
+    async def confirm(self, connection: RedditConnection, context: PublishContext[RedditSettings]) -> Finding:
         """Look among the author's posts; one that Reddit took is not absent, however long it takes to appear."""
         if found := await lookup.find(connection, context):
             return found
@@ -117,17 +117,17 @@ def _not_listed(context: PublishContext[RedditSettings]) -> Finding:
     return Absent()
 
 
-async def _submit(line: Line, context: PublishContext[RedditSettings]) -> dict[str, Any]:
+async def _submit(connection: RedditConnection, context: PublishContext[RedditSettings]) -> dict[str, Any]:
     if post_type_of(context.draft) is RedditPostType.GALLERY:
-        return await call(line, "POST", "/api/submit_gallery_post.json", public=True, json=gallery_body(context))
+        return await call(connection, "POST", "/api/submit_gallery_post.json", public=True, json=gallery_body(context))
     fields = submit_fields(context)
-    return await call(line, "POST", "/api/submit", public=True, params={"raw_json": 1}, data=fields)
+    return await call(connection, "POST", "/api/submit", public=True, params={"raw_json": 1}, data=fields)
 
 
-async def _found(line: Line, context: PublishContext[RedditSettings]) -> Published | None:
+async def _found(connection: RedditConnection, context: PublishContext[RedditSettings]) -> Published | None:
     """Look once; that the look-up fails does not make the post less public."""
     try:
-        return await lookup.find(line, context)
+        return await lookup.find(connection, context)
     except PlatformError:
         return None
 

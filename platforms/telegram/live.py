@@ -2,12 +2,12 @@
 
 from platforms.base import PublishContext, Published
 from platforms.live import LiveCheck, Sample
-from platforms.telegram.line import Line, remove
+from platforms.telegram.connection import TelegramConnection, remove
 from platforms.telegram.settings import TelegramSettings
 
 
-async def _remove(line: Line, _: PublishContext[TelegramSettings], published: Published) -> None:
-    await remove(line, int(published.platform_post_id))
+async def _remove(connection: TelegramConnection, _: PublishContext[TelegramSettings], published: Published) -> None:
+    await remove(connection, int(published.platform_post_id))
 
 
 LIVE = LiveCheck(

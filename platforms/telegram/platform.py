@@ -9,9 +9,9 @@ from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, P
 from platforms.errors import ErrorKind, PlatformError
 from platforms.rules import Violation
 from platforms.telegram import errors, rules
+from platforms.telegram.connection import TelegramConnection, ask, send
 from platforms.telegram.errors import ChatMovedError
 from platforms.telegram.fields import Call, call_of
-from platforms.telegram.line import Line, ask, send
 from platforms.telegram.settings import TelegramCredentials, TelegramSettings
 from platforms.write_only import confirm_from_marker, mark_sending
 
@@ -41,7 +41,7 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
         """Say no: files go with the message itself, for a bot has no place to put them before."""
         return False
 
-    async def whoami(self, connection: Line) -> Identity:
+    async def whoami(self, connection: TelegramConnection) -> Identity:
         """Ask which chat this is, and whether the bot may publish in it."""
         bot = await ask(connection, "getMe")
         chat = await ask(connection, "getChat", chat_id=connection.credentials.user_id)
@@ -54,7 +54,7 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
             )
         return Identity(str(chat["id"]), str(chat.get("username") or chat.get("title") or chat.get("first_name") or ""))
 
-    async def publish(self, connection: Line, context: PublishContext[TelegramSettings]) -> Published:
+    async def publish(self, connection: TelegramConnection, context: PublishContext[TelegramSettings]) -> Published:
         """Send the message or album with its files; a group that has moved is followed, once."""
         async with AsyncExitStack() as opened:
             files = [await opened.enter_async_context(context.media.open(item)) for item in context.draft.media]
@@ -62,24 +62,24 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
                 await opened.enter_async_context(mark_sending(context))
             return await _followed(connection, call_of(context.draft, _chat(connection), files))
 
-    async def confirm(self, connection: Line, context: PublishContext[TelegramSettings]) -> Finding:
+    async def confirm(self, connection: TelegramConnection, context: PublishContext[TelegramSettings]) -> Finding:
         """Say that nobody can tell; unless our own note says that the request never went out."""
         return await confirm_from_marker(context)
 
 
-async def _followed(line: Line, call: Call) -> Published:
+async def _followed(connection: TelegramConnection, call: Call) -> Published:
     try:
-        return _published(await send(line, call.method, call.fields, call.parts))
+        return _published(await send(connection, call.method, call.fields, call.parts))
     except ChatMovedError as moved:
         chat = str(moved.chat_id)
-        line.credentials = await line.keep(lambda now: now.model_copy(update={"user_id": chat}))
-        return _published(await send(line, call.method, call.fields | {"chat_id": moved.chat_id}, call.parts))
+        connection.credentials = await connection.keep(lambda now: now.model_copy(update={"user_id": chat}))
+        return _published(await send(connection, call.method, call.fields | {"chat_id": moved.chat_id}, call.parts))
 
 
-def _chat(line: Line) -> str:
+def _chat(connection: TelegramConnection) -> str:
     """Return the chat by its number where it is known: a channel's name may change."""
-    named = line.credentials.user_id
-    return line.account.user_id if named.startswith("@") else named
+    named = connection.credentials.user_id
+    return connection.account.user_id if named.startswith("@") else named
 
 
 def _published(messages: list[dict[str, Any]]) -> Published:

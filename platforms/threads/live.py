@@ -3,12 +3,12 @@
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.live import Belief, LiveCheck, Sample, Seen
-from platforms.threads.line import GRAPH, Line
+from platforms.threads.connection import GRAPH, ThreadsConnection
 from platforms.threads.settings import ThreadsSettings
 
 
-async def _remove(line: Line, _: PublishContext[ThreadsSettings], published: Published) -> None:
-    await GRAPH.delete(line, f"/{segment(published.platform_post_id)}")
+async def _remove(connection: ThreadsConnection, _: PublishContext[ThreadsSettings], published: Published) -> None:
+    await GRAPH.delete(connection, f"/{segment(published.platform_post_id)}")
 
 
 def _is_refused_as_forbidden(seen: Seen) -> bool | None:

@@ -33,8 +33,8 @@ from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.thread import ended_early
 from platforms.threads import errors, rules
+from platforms.threads.connection import API, CONTAINERS, GRAPH, ThreadsConnection, renew
 from platforms.threads.fields import of_items, of_post, of_root
-from platforms.threads.line import API, CONTAINERS, GRAPH, Line, renew
 from platforms.threads.settings import ThreadsCredentials, ThreadsSettings
 from platforms.threads.tokens import TOKENS
 
@@ -88,22 +88,22 @@ class Threads(
         """Tell that a container must be built for every post: a text published in one step leaves nothing to ask."""
         return True
 
-    async def renew(self, connection: Line) -> Renewed[ThreadsCredentials]:
+    async def renew(self, connection: ThreadsConnection) -> Renewed[ThreadsCredentials]:
         """Trade the account's tokens for new ones."""
         return await renew(connection)
 
-    async def whoami(self, connection: Line) -> Identity:
+    async def whoami(self, connection: ThreadsConnection) -> Identity:
         """Ask whose token this is."""
         me = await _of_me(GRAPH.get(connection, "/me", fields="id,username"))
         if not me.get("id") or not me.get("username"):
             raise PlatformError(ErrorKind.TRANSIENT, "Threads did not say whose token this is.", code="no_identity")
         return Identity(user_id=str(me["id"]), username=str(me["username"]))
 
-    async def quota(self, connection: Line) -> Quota:
+    async def quota(self, connection: ThreadsConnection) -> Quota:
         """Ask how many posts of the last 24 hours the account has left; when its window frees slots is not reported."""
         return quota_of(await _quotas(connection), "Threads")
 
-    async def prepare(self, connection: Line, context: PublishContext[ThreadsSettings]) -> None:
+    async def prepare(self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings]) -> None:
         """Build the post's containers and wait a few seconds until Threads has processed them."""
         draft = context.draft
         built = of_post(draft.text, draft.media, of_root(draft.settings))
@@ -119,7 +119,7 @@ class Threads(
                         raise errors.nothing_there(to_camel(name)) from error
             raise
 
-    async def publish(self, connection: Line, context: PublishContext[ThreadsSettings]) -> Published:
+    async def publish(self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings]) -> Published:
         """Publish the container."""
         replies = context.draft.settings.reply_to_id is not None
         containers = Containers(CONTAINERS, connection, context)
@@ -130,13 +130,13 @@ class Threads(
                 raise errors.may_not_answer(error) from error
             raise
 
-    async def confirm(self, connection: Line, context: PublishContext[ThreadsSettings]) -> Finding:
+    async def confirm(self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings]) -> Finding:
         """Read from the container whether it was published, then find the post among the account's newest."""
         edge = "/me/replies" if context.draft.settings.reply_to_id else "/me/threads"
         return await _look(connection, context, POST, context.draft.text, edge)
 
     async def complete(
-        self, connection: Line, context: PublishContext[ThreadsSettings], published: Published
+        self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings], published: Published
     ) -> Published:
         """Fetch the permalink, and publish the thread that follows, each post a reply to the one before.
 
@@ -154,7 +154,7 @@ class Threads(
         return published
 
 
-async def _is_missing(connection: Line, post_id: str | None) -> bool:
+async def _is_missing(connection: ThreadsConnection, post_id: str | None) -> bool:
     if post_id is None:
         return False
     try:
@@ -174,7 +174,7 @@ async def _of_me(read: Awaitable[A]) -> A:
         raise
 
 
-async def _publish(connection: Line, containers: Containers, name: str, *, replies: bool) -> str:
+async def _publish(connection: ThreadsConnection, containers: Containers, name: str, *, replies: bool) -> str:
     """Publish a container, and tell of a refusal whether the account's posts or replies of the day are used up."""
     try:
         return await containers.publish(name)
@@ -184,7 +184,7 @@ async def _publish(connection: Line, containers: Containers, name: str, *, repli
         raise
 
 
-async def _quota_is_used(connection: Line, of: str) -> bool:
+async def _quota_is_used(connection: ThreadsConnection, of: str) -> bool:
     """Tell whether a limit of the day is used up: a refusal for that has no code of its own."""
     try:
         return quota_of(await _quotas(connection, of), "Threads", of).remaining <= 0
@@ -192,19 +192,21 @@ async def _quota_is_used(connection: Line, of: str) -> bool:
         return False
 
 
-async def _quotas(connection: Line, of: str = "") -> list[dict[str, Any]]:
+async def _quotas(connection: ThreadsConnection, of: str = "") -> list[dict[str, Any]]:
     fields = f"{of}quota_usage,{of}config"
     return await _of_me(GRAPH.get_list(connection, "/me/threads_publishing_limit", fields=fields))
 
 
-async def _look(connection: Line, context: PublishContext[ThreadsSettings], name: str, text: str, edge: str) -> Finding:
+async def _look(
+    connection: ThreadsConnection, context: PublishContext[ThreadsSettings], name: str, text: str, edge: str
+) -> Finding:
     return await Containers(CONTAINERS, connection, context).look(
         name, lambda since: _find(connection, context, edge, text, since)
     )
 
 
 async def _find(
-    connection: Line, context: PublishContext[ThreadsSettings], edge: str, text: str, since: datetime
+    connection: ThreadsConnection, context: PublishContext[ThreadsSettings], edge: str, text: str, since: datetime
 ) -> Published | None:
     """Find a post by its text."""
     start = since - CLOCKS_APART
@@ -229,7 +231,9 @@ def _timestamp(post: dict[str, Any]) -> datetime:
     return moment(post["timestamp"])
 
 
-async def _follow(connection: Line, context: PublishContext[ThreadsSettings], number: int, parent: str) -> str:
+async def _follow(
+    connection: ThreadsConnection, context: PublishContext[ThreadsSettings], number: int, parent: str
+) -> str:
     """Publish one post of the thread unless it is public already; returns its id."""
     item, name = context.draft.settings.thread_items[number], str(number)
     thread: dict[str, dict[str, str]] = context.handles.setdefault("thread", {})

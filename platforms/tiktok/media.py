@@ -7,8 +7,8 @@ from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import FileBody
+from platforms.tiktok.connection import TikTokConnection, call
 from platforms.tiktok.fields import video_body
-from platforms.tiktok.line import Line, call
 from platforms.tiktok.rules import RULES
 from platforms.tiktok.settings import TikTokSettings
 from platforms.tiktok.status import Verdict
@@ -26,8 +26,8 @@ _GONE = {403, 404, 410}
 class Upload:
     """Be the upload of one video, kept in the handles with its publish_id, by which TikTok knows it for good."""
 
-    def __init__(self, connection: Line, context: PublishContext[TikTokSettings]) -> None:
-        self._line = connection
+    def __init__(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> None:
+        self._connection = connection
         self._sending = context
 
     @property
@@ -88,7 +88,7 @@ class Upload:
         source = {"source": "FILE_UPLOAD", "video_size": file.size, "chunk_size": chunk, "total_chunk_count": count}
         inbox = "inbox/" if self._sending.draft.settings.draft else ""
         body = video_body(self._sending.draft, creator, source)
-        data = await call(self._line, f"/v2/post/publish/{inbox}video/init/", body)
+        data = await call(self._connection, f"/v2/post/publish/{inbox}video/init/", body)
         if not data.get("publish_id") or not data.get("upload_url"):
             raise PlatformError(ErrorKind.TRANSIENT, "TikTok began no upload.", code="unreadable_answer")
         self._sending.handles["upload"] = {
@@ -120,12 +120,12 @@ class Upload:
             **body.headers,
         }
         try:
-            await self._line.wire.send("PUT", upload["url"], public=public, headers=headers, content=body)
+            await self._connection.wire.send("PUT", upload["url"], public=public, headers=headers, content=body)
         except PlatformError as error:
             if error.status == 416 and not public and await self._has(start + piece.size):
                 # The chunk has arrived before, and the answer to it was lost.
                 return
-            if error.status in _GONE and public and not Verdict(self._line, self._sending).has_settled():
+            if error.status in _GONE and public and not Verdict(self._connection, self._sending).has_settled():
                 # The last chunk may have arrived before: TikTok's status tells, and must not be believed too soon.
                 raise error.as_unconfirmed() from error
             if error.status in _GONE or (error.status == 416 and not public):
@@ -135,7 +135,7 @@ class Upload:
             raise
 
     async def _has(self, size: int) -> bool:
-        uploaded = (await Verdict(self._line, self._sending).status()).uploaded
+        uploaded = (await Verdict(self._connection, self._sending).status()).uploaded
         return uploaded is not None and uploaded >= size
 
     async def _save(self) -> None:

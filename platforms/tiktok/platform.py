@@ -12,8 +12,8 @@ from platforms.errors import NO_PUBLIC_URL, ErrorKind, PlatformError
 from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.tiktok import errors, rules
+from platforms.tiktok.connection import TikTokConnection, call, read, renew
 from platforms.tiktok.fields import photo_body
-from platforms.tiktok.line import Line, call, read, renew
 from platforms.tiktok.media import LONGEST, Upload
 from platforms.tiktok.rules import is_video
 from platforms.tiktok.settings import ONLY_SELF, PUBLIC, TikTokCredentials, TikTokSettings
@@ -67,11 +67,11 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
         """Return how often an upload may begin: photos are fetched by TikTok."""
         return self.rules.prepare_rate_limits if is_video(draft) else ()
 
-    async def renew(self, connection: Line) -> Renewed[TikTokCredentials]:
+    async def renew(self, connection: TikTokConnection) -> Renewed[TikTokCredentials]:
         """Trade the account's tokens for new ones."""
         return await renew(connection)
 
-    async def whoami(self, connection: Line) -> Identity:
+    async def whoami(self, connection: TikTokConnection) -> Identity:
         """Ask TikTok whose token this is; the user name needs a permission of its own."""
         try:
             answer = await read(connection, "/v2/user/info/", fields="open_id,display_name,username")
@@ -85,7 +85,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
             raise PlatformError(ErrorKind.TRANSIENT, "TikTok did not say whose token this is.", code="no_identity")
         return Identity(str(user["open_id"]), str(user.get("username") or user.get("display_name") or ""))
 
-    async def prepare(self, connection: Line, context: PublishContext[TikTokSettings]) -> None:
+    async def prepare(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> None:
         """Hold the settings against what the creator may do now, and upload a video up to its last chunk."""
         if (failed := context.handles.get("failed")) is not None:
             raise await Verdict(connection, context).fail(failed)
@@ -93,7 +93,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
         if is_video(context.draft):
             await Upload(connection, context).prepare(creator)
 
-    async def publish(self, connection: Line, context: PublishContext[TikTokSettings]) -> Published:
+    async def publish(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> Published:
         """Send what makes TikTok publish, and wait for its verdict. Raises `unconfirmed` where that takes long."""
         verdict, upload = Verdict(connection, context), Upload(connection, context)
         if is_video(context.draft):
@@ -108,12 +108,12 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
             await context.save(context.handles)
         return await verdict.watch()
 
-    async def confirm(self, connection: Line, context: PublishContext[TikTokSettings]) -> Finding:
+    async def confirm(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> Finding:
         """Ask for the post by its publish_id; photos whose publish_id was lost are looked for."""
         return await Verdict(connection, context).find()
 
     async def complete(
-        self, connection: Line, context: PublishContext[TikTokSettings], published: Published
+        self, connection: TikTokConnection, context: PublishContext[TikTokSettings], published: Published
     ) -> Published:
         """Ask for the public id that follows after moderation, sometimes hours later."""
         settings, verdict = context.draft.settings, Verdict(connection, context)
@@ -128,7 +128,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
         return verdict.published(status)
 
 
-async def _creator(connection: Line, context: PublishContext[TikTokSettings]) -> dict[str, Any]:
+async def _creator(connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> dict[str, Any]:
     """Ask what the creator may do; TikTok's rules want that before every post."""
     creator = await call(connection, "/v2/post/publish/creator_info/query/")
     options, wanted = creator.get("privacy_level_options"), context.draft.settings.privacy_level

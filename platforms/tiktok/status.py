@@ -10,8 +10,8 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.tiktok import errors
+from platforms.tiktok.connection import TikTokConnection, call
 from platforms.tiktok.fields import caption_of
-from platforms.tiktok.line import Line, call
 from platforms.tiktok.rules import is_video
 from platforms.tiktok.settings import PUBLIC, TikTokSettings
 
@@ -50,8 +50,8 @@ class Status:
 class Verdict:
     """Ask TikTok for one post."""
 
-    def __init__(self, connection: Line, context: PublishContext[TikTokSettings]) -> None:
-        self._line = connection
+    def __init__(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> None:
+        self._connection = connection
         self._sending = context
         self._handles = context.handles
 
@@ -63,7 +63,7 @@ class Verdict:
 
     async def status(self) -> Status:
         """Ask what became of the post."""
-        data = await call(self._line, "/v2/post/publish/status/fetch/", {"publish_id": self.publish_id})
+        data = await call(self._connection, "/v2/post/publish/status/fetch/", {"publish_id": self.publish_id})
         # The first is TikTok's own spelling.
         ids = data.get("publicaly_available_post_id") or data.get("publicly_available_post_id") or []
         uploaded = data.get("uploaded_bytes")
@@ -128,7 +128,7 @@ class Verdict:
 
     def published(self, status: Status) -> Published:
         """Name the post: by its own id once that is known, before by its publish_id."""
-        user = self._handles.get("creator", {}).get("creator_username") or self._line.account.username
+        user = self._handles.get("creator", {}).get("creator_username") or self._connection.account.username
         if status.post_id is None:
             in_inbox = status.name == "SEND_TO_USER_INBOX"
             return Published(str(self.publish_id), None if in_inbox else f"https://www.tiktok.com/@{user}")
@@ -146,7 +146,7 @@ class Verdict:
         if since is None:
             return Absent()
         try:
-            data = await call(self._line, f"/v2/video/list/?fields={_LISTED}", {"max_count": NEWEST})
+            data = await call(self._connection, f"/v2/video/list/?fields={_LISTED}", {"max_count": NEWEST})
         except PlatformError as error:
             if error.code != "scope_not_authorized":
                 raise

@@ -7,13 +7,13 @@ from platforms.base import Absent, Finding, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.twitter.line import Line, call, data_of
+from platforms.twitter.connection import TwitterConnection, call, data_of
 from platforms.twitter.lookup import FIELDS, PAGE, posts_of, published, require_fields, same_text
 
 
-async def edit(line: Line, known: Published, text: str) -> Published:
+async def edit(connection: TwitterConnection, known: Published, text: str) -> Published:
     """Replace the text by one request, after asking X whether it still allows it."""
-    post = await _read(line, known.platform_post_id)
+    post = await _read(connection, known.platform_post_id)
     references = post.get("referenced_tweets") or post.get("referenced_posts") or []
     if post.get("attachments") or any(each.get("type") == "quoted" for each in references):
         # Nothing says that pictures, a poll or a quote survive an edit, which is a whole new post.
@@ -21,11 +21,11 @@ async def edit(line: Line, known: Published, text: str) -> Published:
         raise PlatformError(ErrorKind.REJECTED, message, code="edit_not_supported")
     until = _check_controls(post.get("edit_controls") or {}) or known.editable_until
     body = {"text": text, "edit_options": {"previous_post_id": _newest(post)}}
-    answer = await call(line, "POST", "/2/tweets", public=True, json=body)
+    answer = await call(connection, "POST", "/2/tweets", public=True, json=body)
     return published(data_of(answer, public=True)["id"], until)
 
 
-async def confirm(line: Line, known: Published, text: str) -> Finding:
+async def confirm(connection: TwitterConnection, known: Published, text: str) -> Finding:
     """Look whether a version newer than the known one says the new text.
 
     The timeline shows a post in its newest version; that an old version, read by its id, names the newer ones is not
@@ -33,24 +33,24 @@ async def confirm(line: Line, known: Published, text: str) -> Finding:
     """
     known_id = known.platform_post_id
     body = await call(
-        line,
+        connection,
         "GET",
-        f"/2/users/{segment(line.account.user_id)}/tweets",
+        f"/2/users/{segment(connection.account.user_id)}/tweets",
         params={"since_id": known_id, "max_results": PAGE, "exclude": "retweets", "tweet.fields": FIELDS},
     )
     posts = posts_of(body)
     newer = next((post for post in posts if known_id in _versions(post)), None)
     if newer is None:
-        post = await _read(line, known_id)
+        post = await _read(connection, known_id)
         newest = _newest(post)
         if newest == known_id:
             return Absent() if not body["meta"].get("next_token") else Unknown()
-        newer = await _read(line, newest) if post["id"] != newest else post
+        newer = await _read(connection, newest) if post["id"] != newest else post
     return published(newer["id"], _moment(newer.get("edit_controls") or {})) if same_text(newer, text) else Unknown()
 
 
-async def _read(line: Line, post_id: str) -> dict[str, Any]:
-    post = data_of(await call(line, "GET", f"/2/tweets/{segment(post_id)}", params={"tweet.fields": FIELDS}))
+async def _read(connection: TwitterConnection, post_id: str) -> dict[str, Any]:
+    post = data_of(await call(connection, "GET", f"/2/tweets/{segment(post_id)}", params={"tweet.fields": FIELDS}))
     require_fields(post)
     return post
 

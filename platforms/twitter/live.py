@@ -3,12 +3,12 @@
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at
-from platforms.twitter.line import Line, call
+from platforms.twitter.connection import TwitterConnection, call
 from platforms.twitter.settings import TwitterSettings
 
 
-async def _remove(line: Line, _: PublishContext[TwitterSettings], published: Published) -> None:
-    await call(line, "DELETE", f"/2/tweets/{segment(published.platform_post_id)}")
+async def _remove(connection: TwitterConnection, _: PublishContext[TwitterSettings], published: Published) -> None:
+    await call(connection, "DELETE", f"/2/tweets/{segment(published.platform_post_id)}")
 
 
 def _takes_alt_text(seen: Seen) -> bool | None:

@@ -11,7 +11,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.matching import MatchingPost, earliest_unclaimed
-from platforms.twitter.line import Line, call
+from platforms.twitter.connection import TwitterConnection, call
 from platforms.twitter.links import link_spans
 from platforms.twitter.media import media_keys
 from platforms.twitter.settings import TwitterSettings
@@ -34,7 +34,9 @@ def published(post_id: str, editable_until: datetime | None = None) -> Published
     return Published(post_id, f"https://x.com/i/status/{post_id}", editable_until)
 
 
-async def find(line: Line, context: PublishContext[TwitterSettings], since_id: str | None = None) -> Finding:
+async def find(
+    connection: TwitterConnection, context: PublishContext[TwitterSettings], since_id: str | None = None
+) -> Finding:
     """Look for the post among those newer than `since_id`, else those made since shortly before the attempt."""
     if context.started_at is None:
         return Absent()
@@ -48,7 +50,7 @@ async def find(line: Line, context: PublishContext[TwitterSettings], since_id: s
     found: list[MatchingPost] = []
     doubtful = False
     for _ in range(MOST_PAGES):
-        body = await call(line, "GET", f"/2/users/{segment(line.account.user_id)}/tweets", params=query)
+        body = await call(connection, "GET", f"/2/users/{segment(connection.account.user_id)}/tweets", params=query)
         for post in posts_of(body):
             match _match(post, context):
                 case True:

@@ -15,7 +15,7 @@ from platforms.files import MediaFile
 from platforms.http.multipart import FilePart, MultipartForm
 from platforms.http.untrusted import wait
 from platforms.http.wire import segment
-from platforms.twitter.line import Line, call, data_of
+from platforms.twitter.connection import TwitterConnection, call, data_of
 from platforms.twitter.rules import MEGABYTE, file_rules
 from platforms.twitter.settings import TwitterSettings
 
@@ -57,8 +57,8 @@ def media_keys(handles: dict[str, Any]) -> set[str]:
 class Uploads:
     """Upload the media of one post."""
 
-    def __init__(self, line: Line, context: PublishContext[TwitterSettings]) -> None:
-        self._line = line
+    def __init__(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
+        self._connection = connection
         self._sending = context
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})
         self._saving = asyncio.Lock()
@@ -99,27 +99,27 @@ class Uploads:
     async def _go_on(self, upload: Handle, item: Media) -> None:
         if upload.get("stage") in {None, Stage.SENDING}:
             async with self._sending.media.open(item) as file:
-                _check(item, file, premium=self._line.account.premium)
+                _check(item, file, premium=self._connection.account.premium)
                 await (self._whole(upload, file) if item.type is MediaType.IMAGE else self._pieces(upload, item, file))
         if upload["stage"] == Stage.PROCESSING:
             query = {"command": "STATUS", "media_id": upload["id"]}
-            await self._take(upload, await call(self._line, "GET", "/2/media/upload", params=query))
+            await self._take(upload, await call(self._connection, "GET", "/2/media/upload", params=query))
         if upload["stage"] == Stage.TAKEN:
             # X documents alt text for images and GIFs only, and a call that it may refuse costs money.
             if item.alt_text and item.type is not MediaType.VIDEO:
                 described = {"id": upload["id"], "metadata": {"alt_text": {"text": item.alt_text}}}
-                await call(self._line, "POST", "/2/media/metadata", json=described)
+                await call(self._connection, "POST", "/2/media/metadata", json=described)
             upload["stage"] = Stage.READY
             await self._save()
 
     async def _whole(self, upload: Handle, file: MediaFile) -> None:
         form = MultipartForm({"media_category": "tweet_image"}, [FilePart("media", "image", file)])
-        await self._take(upload, await call(self._line, "POST", "/2/media/upload", form=form))
+        await self._take(upload, await call(self._connection, "POST", "/2/media/upload", form=form))
 
     async def _pieces(self, upload: Handle, item: Media, file: MediaFile) -> None:
         if upload.get("size") != file.size:
             begin = {"media_type": file.content_type, "total_bytes": file.size, "media_category": self._category(item)}
-            self._note(upload, await call(self._line, "POST", "/2/media/upload/initialize", json=begin))
+            self._note(upload, await call(self._connection, "POST", "/2/media/upload/initialize", json=begin))
             upload |= {"stage": Stage.SENDING, "size": file.size, "pieces": 0}
             await self._save()
         size = upload.get("pieceBytes", PIECE_BYTES)
@@ -130,12 +130,14 @@ class Uploads:
             upload["pieces"] = index + 1
             await self._save()
             self._sending.heartbeat(f"{min(upload['pieces'] * size, file.size):,} of {file.size:,} bytes")
-        await self._take(upload, await call(self._line, "POST", f"/2/media/upload/{segment(upload['id'])}/finalize"))
+        await self._take(
+            upload, await call(self._connection, "POST", f"/2/media/upload/{segment(upload['id'])}/finalize")
+        )
 
     async def _append(self, upload: Handle, index: int, piece: MediaFile) -> None:
         form = MultipartForm({"segment_index": str(index)}, [FilePart("media", "piece", piece)])
         try:
-            await call(self._line, "POST", f"/2/media/upload/{segment(upload['id'])}/append", form=form)
+            await call(self._connection, "POST", f"/2/media/upload/{segment(upload['id'])}/append", form=form)
         except PlatformError as error:
             if error.status != httpx.codes.REQUEST_ENTITY_TOO_LARGE or "pieceBytes" in upload:
                 raise

@@ -22,7 +22,7 @@ from platforms.renewal import Renewed, Renews
 from platforms.rules import FileRule, Violation
 from platforms.thread import ended_early
 from platforms.twitter import edits, errors, lookup, posts, rules, thread
-from platforms.twitter.line import Line, call, data_of, renew
+from platforms.twitter.connection import TwitterConnection, call, data_of, renew
 from platforms.twitter.media import Uploads
 from platforms.twitter.settings import TwitterCredentials, TwitterSettings
 from platforms.twitter.tokens import TOKENS
@@ -76,31 +76,31 @@ class Twitter(
         """Read off X's headers how many more posts the account may make until when."""
         return errors.quota_in(response)
 
-    async def renew(self, connection: Line) -> Renewed[TwitterCredentials]:
+    async def renew(self, connection: TwitterConnection) -> Renewed[TwitterCredentials]:
         """Trade the account's tokens for new ones."""
         return await renew(connection)
 
-    async def whoami(self, connection: Line) -> Identity:
+    async def whoami(self, connection: TwitterConnection) -> Identity:
         """Ask X whose token this is, and whether the account pays for X Premium."""
         query = {"user.fields": "username,verified_type,subscription_type"}
         user = data_of(await call(connection, "GET", "/2/users/me", params=query))
         return Identity(user["id"], str(user.get("username", "")), _is_premium(user))
 
-    async def prepare(self, connection: Line, context: PublishContext[TwitterSettings]) -> None:
+    async def prepare(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
         """Upload the media, those of the thread too, and describe them. Repeatable: goes on from the handles."""
         await Uploads(connection, context).run()
         await thread.upload(connection, context)
 
-    async def publish(self, connection: Line, context: PublishContext[TwitterSettings]) -> Published:
+    async def publish(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> Published:
         """Make the post. `editable_until` stays open: it would cost another read, and is an hour as long as unknown."""
         return lookup.published(await posts.send(connection, context))
 
-    async def confirm(self, connection: Line, context: PublishContext[TwitterSettings]) -> Finding:
+    async def confirm(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> Finding:
         """Look for the post on the account's timeline."""
         return await lookup.find(connection, context)
 
     async def complete(
-        self, connection: Line, context: PublishContext[TwitterSettings], published: Published
+        self, connection: TwitterConnection, context: PublishContext[TwitterSettings], published: Published
     ) -> Published:
         """Make the thread that follows, each post a reply to the one before."""
         parent = published.platform_post_id
@@ -111,11 +111,11 @@ class Twitter(
                 return ended_early(published, number, error)
         return published
 
-    async def edit(self, connection: Line, published: Published, text: str) -> Published:
+    async def edit(self, connection: TwitterConnection, published: Published, text: str) -> Published:
         """Replace the text; the new version has a new id."""
         return await edits.edit(connection, published, text)
 
-    async def confirm_edit(self, connection: Line, published: Published, text: str) -> Finding:
+    async def confirm_edit(self, connection: TwitterConnection, published: Published, text: str) -> Finding:
         """Look among the versions of the post for the new text."""
         return await edits.confirm(connection, published, text)
 

@@ -4,16 +4,16 @@ from typing import Any
 
 from platforms.base import Draft, PublishContext
 from platforms.errors import ErrorKind, PlatformError
-from platforms.twitter.line import Line, call, data_of
+from platforms.twitter.connection import TwitterConnection, call, data_of
 from platforms.twitter.media import media_ids
 from platforms.twitter.settings import TwitterSettings
 
 
-async def send(line: Line, context: PublishContext[TwitterSettings]) -> str:
+async def send(connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> str:
     """Make the post and return its id. Raises PlatformError: `unconfirmed` wherever it may have been made."""
     body = post_body(context.draft, media_ids(context.handles) if context.draft.media else [])
     try:
-        answer = await call(line, "POST", "/2/tweets", public=True, json=body)
+        answer = await call(connection, "POST", "/2/tweets", public=True, json=body)
     except PlatformError as error:
         if error.kind is ErrorKind.REJECTED and "media" in error.message.lower():
             # X does not take these uploads: the next try must upload again.

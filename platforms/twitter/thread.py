@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from platforms.base import Absent, Draft, Handles, PublishContext, Published
 from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.twitter import lookup, posts
-from platforms.twitter.line import Line
+from platforms.twitter.connection import TwitterConnection
 from platforms.twitter.media import Uploads
 from platforms.twitter.settings import TwitterSettings
 
@@ -14,15 +14,19 @@ NEXT_LOOK = timedelta(seconds=5)
 """Between looks for a post whose answer was lost; our choice."""
 
 
-async def upload(line: Line, context: PublishContext[TwitterSettings]) -> None:
+async def upload(connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
     """Upload what the posts of the thread show, so that a file X refuses is told of before anything is public."""
     for number, item in enumerate(context.draft.settings.thread_items):
         if item.media:
-            await Uploads(line, _as_post(context, number)).run()
+            await Uploads(connection, _as_post(context, number)).run()
 
 
 async def follow(
-    line: Line, context: PublishContext[TwitterSettings], number: int, parent: str, absent_after: timedelta
+    connection: TwitterConnection,
+    context: PublishContext[TwitterSettings],
+    number: int,
+    parent: str,
+    absent_after: timedelta,
 ) -> str:
     """Make one post of the thread unless it is public already; returns its id.
 
@@ -37,17 +41,17 @@ async def follow(
         return str(note["id"])
     sent_before = note.get("sentAt")
     if sent_before is not None:
-        finding = await lookup.find(line, post, since_id=parent)
+        finding = await lookup.find(connection, post, since_id=parent)
         if isinstance(finding, Published):
             return await _keep(post, finding.platform_post_id)
         if not isinstance(finding, Absent) or datetime.now(UTC) - datetime.fromisoformat(sent_before) < absent_after:
             raise _unconfirmed("unconfirmed_reply")
     if post.draft.media:
-        await Uploads(line, post).run()
+        await Uploads(connection, post).run()
     note |= {"parent": parent, "sentAt": datetime.now(UTC).isoformat()}
     await post.save(note)
     try:
-        return await _keep(post, await posts.send(line, post))
+        return await _keep(post, await posts.send(connection, post))
     except PlatformError as error:
         if error.kind is ErrorKind.UNCONFIRMED:
             raise _unconfirmed(error.code) from error

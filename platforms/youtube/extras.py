@@ -9,8 +9,8 @@ from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.follow_up import FIRST_COMMENT, run_once
 from platforms.http.body import FileBody
+from platforms.youtube.connection import YouTubeConnection, read, send
 from platforms.youtube.fields import comment_thread, playlist_item
-from platforms.youtube.line import Line, read, send
 from platforms.youtube.settings import YouTubeSettings
 
 NEXT_LOOK = timedelta(minutes=1)
@@ -38,8 +38,8 @@ _REASONS = {
 class Extras:
     """Do what can be done only once the video is up."""
 
-    def __init__(self, connection: Line, context: PublishContext[YouTubeSettings], video_id: str) -> None:
-        self._line = connection
+    def __init__(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings], video_id: str) -> None:
+        self._connection = connection
         self._sending = context
         self._video_id = video_id
 
@@ -58,13 +58,13 @@ class Extras:
         return " ".join(filter(None, warnings)) or None
 
     async def _once(self, wanted: str | None, name: str, step: Callable[[], Awaitable[None]]) -> str | None:
-        return await run_once(self._line, self._sending, name, step) if wanted else None
+        return await run_once(self._connection, self._sending, name, step) if wanted else None
 
     async def _thumbnail(self) -> None:
         media = Media(type=MediaType.IMAGE, url=self._sending.draft.settings.thumbnail or "")
         async with self._sending.media.open(media) as file:
             await send(
-                self._line,
+                self._connection,
                 "POST",
                 "/upload/youtube/v3/thumbnails/set",
                 params={"videoId": self._video_id, "uploadType": "media"},
@@ -79,15 +79,15 @@ class Extras:
 
     async def _comment(self) -> None:
         text = self._sending.draft.settings.first_comment or ""
-        await self._insert("commentThreads", comment_thread(self._line.account.user_id, self._video_id, text))
+        await self._insert("commentThreads", comment_thread(self._connection.account.user_id, self._video_id, text))
 
     async def _insert(self, resource: str, body: dict[str, Any]) -> None:
         path = f"/youtube/v3/{resource}"
-        await send(self._line, "POST", path, params={"part": "snippet"}, json=body, public=True)
+        await send(self._connection, "POST", path, params={"part": "snippet"}, json=body, public=True)
 
     async def _verdict(self) -> str | None:
         """Ask what became of the video, whose id exists before. Raises `not_ready` while YouTube works on it."""
-        videos = await read(self._line, "videos", part="status", id=self._video_id)
+        videos = await read(self._connection, "videos", part="status", id=self._video_id)
         if not videos:
             return "YouTube does not find the video any more: it was deleted or removed."
         status: dict[str, Any] = videos[0].get("status") or {}

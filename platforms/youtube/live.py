@@ -2,14 +2,14 @@
 
 from platforms.base import PublishContext, Published
 from platforms.live import FILE, Belief, LiveCheck, Sample, Seen, answers_at
-from platforms.youtube.line import Line, send
+from platforms.youtube.connection import YouTubeConnection, send
 from platforms.youtube.settings import YouTubeSettings
 
 _PRIVATE = {"visibility": "private"}
 
 
-async def _remove(line: Line, _: PublishContext[YouTubeSettings], published: Published) -> None:
-    await send(line, "DELETE", "/youtube/v3/videos", params={"id": published.platform_post_id})
+async def _remove(connection: YouTubeConnection, _: PublishContext[YouTubeSettings], published: Published) -> None:
+    await send(connection, "DELETE", "/youtube/v3/videos", params={"id": published.platform_post_id})
 
 
 def _takes_thumbnail(seen: Seen) -> bool | None:

@@ -11,8 +11,8 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import FileBody
 from platforms.http.wire import json_of
+from platforms.youtube.connection import YouTubeConnection, send
 from platforms.youtube.fields import PARTS, video_body
-from platforms.youtube.line import Line, send
 from platforms.youtube.settings import YouTubeSettings
 
 PIECE_BYTES = 8 * 1024 * 1024
@@ -28,8 +28,8 @@ class SessionGoneError(Exception):
 class Upload:
     """Be the upload of one video."""
 
-    def __init__(self, connection: Line, context: PublishContext[YouTubeSettings]) -> None:
-        self._line = connection
+    def __init__(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> None:
+        self._connection = connection
         self._sending = context
         self._handles = context.handles
 
@@ -111,7 +111,7 @@ class Upload:
                 ErrorKind.REJECTED, f"YouTube takes no {file.content_type}, only videos.", code="media_type"
             )
         answer = await send(
-            self._line,
+            self._connection,
             "POST",
             "/upload/youtube/v3/videos",
             params={"uploadType": "resumable", "part": PARTS},
@@ -139,7 +139,7 @@ class Upload:
         """Return how many bytes YouTube has; all of them mean that there is a video."""
         try:
             answer = await send(
-                self._line,
+                self._connection,
                 "PUT",
                 self._known["url"],
                 headers=headers,

@@ -21,8 +21,8 @@ from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.youtube import errors, rules
+from platforms.youtube.connection import BASE_URL, YouTubeConnection, read, renew
 from platforms.youtube.extras import Extras
-from platforms.youtube.line import BASE_URL, Line, read, renew
 from platforms.youtube.media import SessionGoneError, Upload
 from platforms.youtube.rules import title_of
 from platforms.youtube.settings import YouTubeCredentials, YouTubeSettings
@@ -62,11 +62,11 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
         """Map YouTube's refusal to what it means."""
         return errors.error_of(response)
 
-    async def renew(self, connection: Line) -> Renewed[YouTubeCredentials]:
+    async def renew(self, connection: YouTubeConnection) -> Renewed[YouTubeCredentials]:
         """Trade the account's tokens for new ones."""
         return await renew(connection)
 
-    async def whoami(self, connection: Line) -> Identity:
+    async def whoami(self, connection: YouTubeConnection) -> Identity:
         """Ask which channel the token speaks for; not every Google account has one."""
         channels = await read(connection, "channels", part="id,snippet", mine="true")
         if not channels:
@@ -76,7 +76,7 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
         snippet = channels[0].get("snippet") or {}
         return Identity(str(channels[0]["id"]), str(snippet.get("customUrl") or snippet.get("title") or ""))
 
-    async def prepare(self, connection: Line, context: PublishContext[YouTubeSettings]) -> None:
+    async def prepare(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> None:
         """Upload all but the last piece of the video, going on where an earlier try stopped."""
         try:
             await Upload(connection, context).prepare()
@@ -84,7 +84,7 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
             await Upload(connection, context).forget()
             raise _once_more() from gone
 
-    async def publish(self, connection: Line, context: PublishContext[YouTubeSettings]) -> Published:
+    async def publish(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> Published:
         """Send the last piece, unless the session already has its video."""
         upload = Upload(connection, context)
         if upload.video_id is None:
@@ -97,7 +97,7 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
                 raise _once_more() from gone
         return _published(str(upload.video_id))
 
-    async def confirm(self, connection: Line, context: PublishContext[YouTubeSettings]) -> Finding:
+    async def confirm(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> Finding:
         """Ask the session; where it is gone look among the channel's uploads."""
         upload = Upload(connection, context)
         if upload.video_id is None and upload.session is not None:
@@ -108,7 +108,7 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
         return _published(upload.video_id) if upload.video_id else Absent()
 
     async def complete(
-        self, connection: Line, context: PublishContext[YouTubeSettings], published: Published
+        self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings], published: Published
     ) -> Published:
         """Set the thumbnail, fill the playlist, add the first comment, and see whether YouTube shows the video."""
         warning = await Extras(connection, context, published.platform_post_id).run()
@@ -124,7 +124,7 @@ def _once_more() -> PlatformError:
     return PlatformError(ErrorKind.TRANSIENT, "YouTube must be given the video again.", code="session_gone")
 
 
-async def _find(connection: Line, context: PublishContext[YouTubeSettings]) -> Finding:
+async def _find(connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> Finding:
     if context.started_at is None:
         return Absent()
     [channel, *_] = await read(connection, "channels", part="contentDetails", mine="true") or [{}]

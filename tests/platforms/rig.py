@@ -1,4 +1,4 @@
-"""Hold what network tests work with: the control side of the sandbox, and any account's line and drafts."""
+"""Hold what network tests work with: the control side of the sandbox, and any account's connection and drafts."""
 
 import asyncio
 import itertools
@@ -123,14 +123,14 @@ class Rig:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def connection(self, client: httpx.AsyncClient | None = None) -> Connection[Any]:
-        """Return a line as an activity builds it: with the credentials of now, renewed under a lock, once."""
+        """Return a connection as an activity builds it: with the credentials of now, renewed under a lock, once."""
         used = self.stored
 
         async def refresh() -> Any:
             async with self.lock:
                 if self.stored is used:
-                    line = self.connection(client)
-                    self.stored = (await cast("Renews[Any]", self.platform).renew(line)).credentials
+                    connection = self.connection(client)
+                    self.stored = (await cast("Renews[Any]", self.platform).renew(connection)).credentials
                 return self.stored
 
         async def keep(change: Callable[[Any], Any]) -> Any:

@@ -49,15 +49,15 @@ async def identify(server: Server) -> str:
     stored = BlueskyCredentials(service=server.url, user_id="ann.example", access_token=SecretStr("app password"))
 
     async def refresh() -> BlueskyCredentials:
-        return (await PLATFORM.renew(line)).credentials
+        return (await PLATFORM.renew(connection)).credentials
 
     async def keep(change: Callable[[BlueskyCredentials], BlueskyCredentials]) -> BlueskyCredentials:
-        return change(line.credentials)
+        return change(connection.credentials)
 
     async with to_named_servers([f"127.0.0.1:{server.port}"]) as transport:
         wire = Wire(transport, server.url, PLATFORM.label, PLATFORM.error_of, elsewhere={PLC: server.url})
-        line = Connection(wire, AccountFacts("", "", ""), stored, refresh, keep, vouched=False)
-        return (await PLATFORM.whoami(line)).user_id
+        connection = Connection(wire, AccountFacts("", "", ""), stored, refresh, keep, vouched=False)
+        return (await PLATFORM.whoami(connection)).user_id
 
 
 async def refusal(server: Server) -> PlatformError:
@@ -174,14 +174,14 @@ async def test_the_sandbox_plays_the_directory(rig: Rig, *, holds: bool) -> None
     }
     await rig.sandbox.control("POST", "accounts", {"accounts": [known]})
     rig.stored = rig.stored.model_copy(update={"service": "https://pds.example"})
-    line = rig.connection()
-    line.vouched = False
-    line.wire.elsewhere = {PLC: f"{rig.sandbox.url}/bluesky"}
+    connection = rig.connection()
+    connection.vouched = False
+    connection.wire.elsewhere = {PLC: f"{rig.sandbox.url}/bluesky"}
     if holds:
-        assert (await PLATFORM.whoami(line)).user_id == f"did:plc:{rig.account.user_id}"
+        assert (await PLATFORM.whoami(connection)).user_id == f"did:plc:{rig.account.user_id}"
     else:
         with pytest.raises(PlatformError) as raised:
-            await PLATFORM.whoami(line)
+            await PLATFORM.whoami(connection)
         assert raised.value.code == "not_its_server"
 
 

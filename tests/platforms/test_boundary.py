@@ -8,7 +8,7 @@ from platforms.base import Identity, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
 from platforms.registry import platforms
-from platforms.twitter.line import Line
+from platforms.twitter.connection import TwitterConnection
 from platforms.twitter.platform import Twitter
 from platforms.twitter.settings import TwitterSettings
 from tests.platforms.rig import Rig, Sandbox, open_account
@@ -26,11 +26,11 @@ def always(body: object) -> httpx.AsyncClient:
 class Careless(Twitter):
     """A network whose module believes every answer."""
 
-    async def publish(self, connection: Line, context: PublishContext[TwitterSettings]) -> Published:
+    async def publish(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> Published:
         answer = await connection.wire.send("POST", "/2/tweets", public=True)
         return Published(json_of(answer)["data"]["id"], None)
 
-    async def prepare(self, connection: Line, context: PublishContext[TwitterSettings]) -> None:
+    async def prepare(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
         json_of(await connection.wire.send("POST", "/2/media"))["data"]["id"].strip()
 
 
@@ -80,7 +80,7 @@ def test_an_address_of_a_post_is_kept() -> None:
 
 async def test_an_error_that_is_raised_from_itself_is_not_its_own_cause(rig: Rig) -> None:
     class Explaining(Twitter):
-        async def publish(self, connection: Line, context: PublishContext[TwitterSettings]) -> Published:
+        async def publish(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> Published:
             try:
                 await connection.wire.send("GET", "/2/users/me")
             except PlatformError as error:

@@ -332,11 +332,11 @@ async def uploaded(rig: Rig) -> list[str]:
     """Publish a video as on the real hosts; return those that were sent its bytes."""
     hosts = Hosts(rig.sandbox.url)
     async with httpx.AsyncClient(transport=hosts) as client:
-        line = rig.connection(client)
-        line.wire.base_url = PLATFORM.base_url
+        connection = rig.connection(client)
+        connection.wire.base_url = PLATFORM.base_url
         context = sending_of(rig, ["a.mp4"], {}, f"at {len(rig.exchanges)}")
-        await PLATFORM.prepare(line, context)
-        await PLATFORM.publish(line, context)
+        await PLATFORM.prepare(connection, context)
+        await PLATFORM.publish(connection, context)
     bytes_to = [host for host, _, content in hosts.asked if b"video_file_chunk" in content]
     assert {host for host, _, content in hosts.asked if b"video_file_chunk" not in content} == {"graph.facebook.com"}
     return bytes_to
@@ -370,9 +370,9 @@ async def test_a_host_that_is_not_facebooks_own_is_sent_nothing(rig: Rig, named:
     await rig.sandbox.fault("facebook", "reject", "prepare", status=200, body=begun)
     hosts = Hosts(rig.sandbox.url)
     async with httpx.AsyncClient(transport=hosts) as client:
-        line = rig.connection(client)
-        line.wire.base_url = PLATFORM.base_url
-        assert (await refused(PLATFORM.prepare(line, sending_of(rig, ["a.mp4"], {})))).kind is ErrorKind.REJECTED
+        connection = rig.connection(client)
+        connection.wire.base_url = PLATFORM.base_url
+        assert (await refused(PLATFORM.prepare(connection, sending_of(rig, ["a.mp4"], {})))).kind is ErrorKind.REJECTED
     assert {host for host, _, _ in hosts.asked} == {"graph.facebook.com", "graph-video.facebook.com"}
 
 

@@ -60,15 +60,15 @@ async def sent(rig: Rig, names: list[str], settings: dict[str, Any]) -> list[tup
         )
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        line = rig.connection(client)
+        connection = rig.connection(client)
         media = [rig.sandbox.media(name, "what it shows") for name in names]
         context = rig.context("Hi", media, settings=settings, started_at=datetime.now(UTC))
         if media:
-            await PLATFORM.prepare(line, context)
-        published = await PLATFORM.publish(line, context)
-        await PLATFORM.complete(line, context, published)
+            await PLATFORM.prepare(connection, context)
+        published = await PLATFORM.publish(connection, context)
+        await PLATFORM.complete(connection, context, published)
         if not settings.get("draft"):
-            assert isinstance(await PLATFORM.confirm(line, context), Published)
+            assert isinstance(await PLATFORM.confirm(connection, context), Published)
     return noted
 
 

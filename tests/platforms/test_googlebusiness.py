@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from platforms.base import Absent, Identity, PublishContext, Published, Refused, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.googlebusiness import PLATFORM, platform
-from platforms.googlebusiness.line import MOST_PAGES, call
+from platforms.googlebusiness.connection import MOST_PAGES, call
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
 from tests.platforms.rig import Rig
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from platforms.googlebusiness import PLATFORM
-from platforms.googlebusiness.line import ACCOUNTS, LOCATIONS
+from platforms.googlebusiness.connection import ACCOUNTS, LOCATIONS
 from tests.platforms.rig import Rig
 from tests.platforms.test_googlebusiness import BUTTON, EVENT, OFFER
 

@@ -150,20 +150,20 @@ async def attempt(step: Awaitable[Any]) -> Any:
 
 
 async def all_steps(rig: Rig, client: httpx.AsyncClient, context: PublishContext[Any]) -> None:
-    platform, line = rig.platform, rig.connection
-    await attempt(platform.whoami(line(client)))
+    platform, connection = rig.platform, rig.connection
+    await attempt(platform.whoami(connection(client)))
     if isinstance(platform, ReportsQuota):
-        await attempt(platform.quota(line(client)))
-    prepared = [await attempt(platform.prepare(line(client), context)) for _ in range(2)]
-    published = prepared[-1] or await attempt(platform.publish(line(client), context))
-    finding = await attempt(platform.confirm(line(client), context))
+        await attempt(platform.quota(connection(client)))
+    prepared = [await attempt(platform.prepare(connection(client), context)) for _ in range(2)]
+    published = prepared[-1] or await attempt(platform.publish(connection(client), context))
+    finding = await attempt(platform.confirm(connection(client), context))
     assert isinstance(finding, Published | Absent | Unknown | Refused | PlatformError)
     if not isinstance(published, Published):
         published = Published("1234567890", None)
-    await attempt(platform.complete(line(client), context, published))
+    await attempt(platform.complete(connection(client), context, published))
     if isinstance(platform, Editable):
-        await attempt(platform.edit(line(client), published, "edited"))
-        await attempt(platform.confirm_edit(line(client), published, "edited"))
+        await attempt(platform.edit(connection(client), published, "edited"))
+        await attempt(platform.confirm_edit(connection(client), published, "edited"))
 
 
 def sendings(rig: Rig) -> Iterator[PublishContext[Any]]:

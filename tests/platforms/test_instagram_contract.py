@@ -78,13 +78,13 @@ async def test_every_request_of_a_post_uses_names_that_its_edge_knows(connect: C
         sent.append((request.method, edge, set(parse_qs(request.content.decode())) | set(request.url.params)))
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        line = rig.connection(client)
+        connection = rig.connection(client)
         settings = {"firstComment": "first"}
         context = rig.context("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.mp4")], settings=settings)
-        await PLATFORM.prepare(line, context)
-        published = await PLATFORM.publish(line, context)
-        await PLATFORM.complete(line, context, published)
-        assert isinstance(await PLATFORM.confirm(line, context), Published)
+        await PLATFORM.prepare(connection, context)
+        published = await PLATFORM.publish(connection, context)
+        await PLATFORM.complete(connection, context, published)
+        assert isinstance(await PLATFORM.confirm(connection, context), Published)
 
     posts = [(edge, names) for method, edge, names in sent if method == "POST"]
     assert [edge for edge, _ in posts] == ["media", "media", "media", "media_publish", "comments"]

@@ -81,12 +81,12 @@ async def test_every_request_uses_names_that_linkedin_knows(
     if "article" in settings:
         settings = {"article": {**ARTICLE, "thumbnail": ARTICLE["thumbnail"].format(li.sandbox.url)}}
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        line = li.connection(client)
+        connection = li.connection(client)
         context = li.context("A (text) #here", [li.sandbox.media(name, "shown") for name in names], settings=settings)
         if PLATFORM.prepares(context.draft):
-            await PLATFORM.prepare(line, context)
-        await PLATFORM.complete(line, context, await PLATFORM.publish(line, context))
-        await PLATFORM.confirm(line, context)
+            await PLATFORM.prepare(connection, context)
+        await PLATFORM.complete(connection, context, await PLATFORM.publish(connection, context))
+        await PLATFORM.confirm(connection, context)
 
     for request in sent:
         if "/rest/" in request.url.path:

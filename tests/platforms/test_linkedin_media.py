@@ -68,7 +68,7 @@ async def test_a_broken_upload_goes_on_from_the_part_that_is_missing(li: Rig, sa
 
     async def break_at_the_second(request: httpx.Request) -> None:
         if request.method == "PUT" and request.url.path.endswith("/1"):
-            raise httpx.WriteError("the line broke", request=request)
+            raise httpx.WriteError("the connection broke", request=request)
 
     async with httpx.AsyncClient(event_hooks={"request": [break_at_the_second]}) as client:
         assert (await refused(PLATFORM.prepare(li.connection(client), context))).kind is ErrorKind.TRANSIENT

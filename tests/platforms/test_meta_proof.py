@@ -35,15 +35,15 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def publish(rig: Rig, client: httpx.AsyncClient | None, names: list[str], settings: dict[str, Any]) -> None:
-    platform, line = rig.platform, rig.connection(client)
+    platform, connection = rig.platform, rig.connection(client)
     media = [rig.sandbox.media(name) for name in names]
     context = rig.context("Hello", media, settings=settings, started_at=datetime.now(UTC))
-    await platform.whoami(line)
+    await platform.whoami(connection)
     if platform.prepares(context.draft):
-        await platform.prepare(line, context)
-    published = await platform.complete(line, context, await platform.publish(line, context))
+        await platform.prepare(connection, context)
+    published = await platform.complete(connection, context, await platform.publish(connection, context))
     assert published.warning is None
-    assert isinstance(await platform.confirm(line, context), Published)
+    assert isinstance(await platform.confirm(connection, context), Published)
 
 
 @pytest.mark.parametrize(("platform", "names", "settings"), POSTS)

@@ -22,13 +22,13 @@ async def rig(connect: Callable[..., Awaitable[Rig]]) -> Rig:
 
 
 async def test_requests_beside_each_other_renew_once(rig: Rig) -> None:
-    line = rig.connection()
+    connection = rig.connection()
     before = len(await rig.operations())
-    answers = await asyncio.gather(*(PLATFORM.whoami(line) for _ in range(3)))
+    answers = await asyncio.gather(*(PLATFORM.whoami(connection) for _ in range(3)))
     assert {answer.user_id for answer in answers} == {rig.account.user_id}
     # Three refused, one renewal, three again.
     assert len(await rig.operations()) == before + 7
-    assert line.credentials is rig.stored
+    assert connection.credentials is rig.stored
 
 
 async def test_a_refresh_token_stays_where_no_other_comes(rig: Rig) -> None:

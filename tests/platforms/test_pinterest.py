@@ -16,7 +16,7 @@ from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.pinterest import PLATFORM
-from platforms.pinterest.line import call
+from platforms.pinterest.connection import call
 from platforms.pinterest.lookup import published
 from sandbox.server import running_sandbox
 from tests.platforms.rig import Rig, Sandbox, open_account
@@ -132,7 +132,7 @@ class TestVideos:
 
         async def break_off(request: httpx.Request) -> None:
             if "/storage/" in request.url.path:
-                raise httpx.WriteError("the line broke", request=request)
+                raise httpx.WriteError("the connection broke", request=request)
 
         async with httpx.AsyncClient(event_hooks={"request": [break_off]}) as client:
             assert (await refused(PLATFORM.prepare(pi.connection(client), context))).kind is ErrorKind.TRANSIENT

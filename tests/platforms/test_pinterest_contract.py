@@ -101,14 +101,14 @@ async def test_every_request_is_one_that_pinterest_knows(
             sent.append(request)
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        line = pi.connection(client)
+        connection = pi.connection(client)
         items = [pi.sandbox.media(name, "shown") for name in names]
         context = pi.context("Text", items, settings={"boardId": "123", **settings})
-        await PLATFORM.whoami(line)
-        await PLATFORM.prepare(line, context)
-        await PLATFORM.publish(line, context)
+        await PLATFORM.whoami(connection)
+        await PLATFORM.prepare(connection, context)
+        await PLATFORM.publish(connection, context)
         context.started_at = datetime.now(UTC)
-        await PLATFORM.confirm(line, context)
+        await PLATFORM.confirm(connection, context)
 
     for request in sent:
         path, method = template(request.url.path), request.method.lower()

@@ -114,9 +114,9 @@ async def test_every_call_is_described(
 
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         context = rig.context("Hi", [rig.sandbox.media(name) for name in names], settings=settings)
-        line = rig.connection(client)
-        await PLATFORM.whoami(line)
-        await PLATFORM.publish(line, context)
+        connection = rig.connection(client)
+        await PLATFORM.whoami(connection)
+        await PLATFORM.publish(connection, context)
     assert [method_of(request) for request in sent] == ["getMe", "getChat", "getChatMember", method]
     for request in sent:
         check(fields_of(request), document()["methods"][method_of(request)].get("fields", []), method_of(request))

@@ -342,10 +342,10 @@ class TestTokens:
         x = await connect("twitter", credentials={"refreshToken": "once-1", "clientId": "app", "clientSecret": "s"})
         old = x.stored = with_old_token(x)
         before = len(await x.operations())
-        line = x.connection()
-        await PLATFORM.prepare(line, x.context("four", [sandbox.media(f"t{index}.jpg") for index in range(4)]))
+        connection = x.connection()
+        await PLATFORM.prepare(connection, x.context("four", [sandbox.media(f"t{index}.jpg") for index in range(4)]))
         assert (await x.operations())[before:].count("auth") == 1
-        assert line.credentials is x.stored
+        assert connection.credentials is x.stored
         assert x.stored.access_token != old.access_token
         assert x.stored.refresh_token.get_secret_value() != "once-1"
         assert (x.stored.client_id, x.stored.client_secret) == (old.client_id, old.client_secret)

@@ -15,7 +15,7 @@ import pytest
 
 from domain.post import Media
 from platforms.twitter import PLATFORM
-from platforms.twitter.line import call
+from platforms.twitter.connection import call
 from platforms.twitter.lookup import FIELDS
 from tests.platforms.rig import Rig, Sandbox
 
@@ -81,13 +81,13 @@ async def send(
     async def publish_and_edit(text: str, *media: Media, **settings: Any) -> list[httpx.Request]:
         x = await connect("twitter", premium=True)
         async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-            line, context = x.connection(client), x.context(text, media, settings=settings)
+            connection, context = x.connection(client), x.context(text, media, settings=settings)
             if PLATFORM.prepares(context.draft):
-                await PLATFORM.prepare(line, context)
-            published = await PLATFORM.publish(line, context)
-            await PLATFORM.complete(line, context, published)
+                await PLATFORM.prepare(connection, context)
+            published = await PLATFORM.publish(connection, context)
+            await PLATFORM.complete(connection, context, published)
             if not settings and not media:
-                await PLATFORM.edit(line, published, f"{text}!")
+                await PLATFORM.edit(connection, published, f"{text}!")
         return requests
 
     return publish_and_edit

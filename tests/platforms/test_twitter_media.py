@@ -92,7 +92,7 @@ def refuse_piece(number: int) -> Callable[[httpx.Request], Awaitable[None]]:
         if request.url.path.endswith("/append"):
             body = await request.aread()
             if f'name="segment_index"\r\n\r\n{number}\r\n'.encode() in body:
-                raise httpx.WriteError("the line broke", request=request)
+                raise httpx.WriteError("the connection broke", request=request)
 
     return hook
 

@@ -11,7 +11,7 @@ import pytest
 
 from platforms.base import Published
 from platforms.youtube import PLATFORM
-from platforms.youtube.line import BASE_URL
+from platforms.youtube.connection import BASE_URL
 from tests.platforms.rig import Rig
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "google" / "youtube.v3.json"
@@ -79,16 +79,16 @@ async def test_every_request_is_described(connect: Callable[..., Awaitable[Rig]]
 
     settings = {**EVERYTHING, "thumbnail": f"{rig.sandbox.url}/_/media/cover.jpg"}
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        line = rig.connection(client)
-        await PLATFORM.whoami(line)
+        connection = rig.connection(client)
+        await PLATFORM.whoami(connection)
         media = [rig.sandbox.media("a.mp4")]
         context = rig.context("Hi", media, settings=settings, started_at=datetime.now(UTC))
-        await PLATFORM.prepare(line, context)
-        published = await PLATFORM.publish(line, context)
-        await PLATFORM.complete(line, context, published)
+        await PLATFORM.prepare(connection, context)
+        published = await PLATFORM.publish(connection, context)
+        await PLATFORM.complete(connection, context, published)
         context.handles.pop("video")
         context.handles["session"]["url"] = context.handles["session"]["url"].replace("upload_id=", "upload_id=gone")
-        assert isinstance(await PLATFORM.confirm(line, context), Published)
+        assert isinstance(await PLATFORM.confirm(connection, context), Published)
 
     seen = set()
     for request in sent:

@@ -25,7 +25,7 @@ Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def wire_to(answer: Answer) -> AsyncIterator[Wire]:
-    """Serve every request with an answer; yields a line to the server."""
+    """Serve every request with an answer; yields a wire to the server."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -80,8 +80,8 @@ async def drips_its_head(writer: asyncio.StreamWriter) -> None:
 
 @pytest.mark.parametrize("encoding", [b"gzip", b"X-GZIP"])
 async def test_a_packed_answer_is_read(encoding: bytes) -> None:
-    async with wire_to(whole(gzip.compress(b'{"id": "1"}'), b"Content-Encoding: " + encoding)) as line:
-        assert json_of(await line.send("GET", "/")) == {"id": "1"}
+    async with wire_to(whole(gzip.compress(b'{"id": "1"}'), b"Content-Encoding: " + encoding)) as wire:
+        assert json_of(await wire.send("GET", "/")) == {"id": "1"}
 
 
 @pytest.mark.parametrize("public", [True, False])
@@ -91,11 +91,11 @@ async def test_a_packed_answer_is_read(encoding: bytes) -> None:
     ids=["packed", "long", "endless"],
 )
 async def test_an_answer_is_read_up_to_a_bound(answer: Answer, public: bool) -> None:
-    async with wire_to(answer) as line:
+    async with wire_to(answer) as wire:
         tracemalloc.start()
         try:
             with pytest.raises(PlatformError) as caught:
-                await line.send("POST", "/", public=public)
+                await wire.send("POST", "/", public=public)
             _, most = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -107,17 +107,17 @@ async def test_an_answer_is_read_up_to_a_bound(answer: Answer, public: bool) -> 
 
 
 async def test_the_largest_answer_is_read() -> None:
-    async with wire_to(whole(bytes(MOST_BYTES))) as line:
-        assert len((await line.send("GET", "/")).content) == MOST_BYTES
+    async with wire_to(whole(bytes(MOST_BYTES))) as wire:
+        assert len((await wire.send("GET", "/")).content) == MOST_BYTES
 
 
 @pytest.mark.parametrize("public", [True, False])
 @pytest.mark.parametrize("answer", [drips, drips_its_head])
 async def test_an_answer_must_end_in_time(answer: Answer, public: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeouts, "_ANSWER_S", 0.3)
-    async with asyncio.timeout(5), wire_to(answer) as line:
+    async with asyncio.timeout(5), wire_to(answer) as wire:
         with pytest.raises(PlatformError) as caught:
-            await line.send("POST", "/", public=public)
+            await wire.send("POST", "/", public=public)
     assert (caught.value.kind, caught.value.code) == (
         ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT,
         "timed_out",
@@ -132,8 +132,8 @@ async def test_a_request_may_take_longer_than_its_answer(monkeypatch: pytest.Mon
             await asyncio.sleep(0.06)
             yield b"x"
 
-    async with wire_to(whole(b"{}")) as line:
-        await line.send("POST", "/", content=body(), headers={"Content-Length": "10"})
+    async with wire_to(whole(b"{}")) as wire:
+        await wire.send("POST", "/", content=body(), headers={"Content-Length": "10"})
 
 
 def slow(seconds: float) -> Answer:
@@ -150,12 +150,12 @@ async def test_a_platform_may_take_the_longer_to_answer_the_more_it_is_sent(
 ) -> None:
     monkeypatch.setattr(timeouts, "_QUIET_S", 0.1)
     monkeypatch.setattr(timeouts, "_ANSWER_S", 0.1)
-    async with wire_to(slow(0.5)) as line:
+    async with wire_to(slow(0.5)) as wire:
         if size:
-            assert (await line.send("POST", "/", public=True, content=bytes(size))).status_code == httpx.codes.OK
+            assert (await wire.send("POST", "/", public=True, content=bytes(size))).status_code == httpx.codes.OK
             return
         with pytest.raises(PlatformError) as caught:
-            await line.send("POST", "/", public=True)
+            await wire.send("POST", "/", public=True)
     assert (caught.value.kind, caught.value.code) == (ErrorKind.UNCONFIRMED, "timed_out")
 
 
@@ -167,9 +167,9 @@ def test_no_answer_is_waited_for_longer_than_it_may_be_worked_at(size: int, most
 
 
 async def test_a_broken_encoding_is_unconfirmed_for_what_may_be_public() -> None:
-    async with wire_to(whole(b"no gzip", b"Content-Encoding: gzip")) as line:
+    async with wire_to(whole(b"no gzip", b"Content-Encoding: gzip")) as wire:
         with pytest.raises(PlatformError) as caught:
-            await line.send("POST", "/", public=True)
+            await wire.send("POST", "/", public=True)
     assert caught.value.kind is ErrorKind.UNCONFIRMED
 
 

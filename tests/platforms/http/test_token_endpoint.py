@@ -79,8 +79,8 @@ async def renewal(name: str, status: int, body: Any, asked: list[httpx.Request] 
         given["refreshToken"] = "used once"
     transport, domains = httpx.MockTransport(answer), platform.own_domains
     wire = Wire(transport, platform.base_url, platform.label, platform.error_of, domains=domains)
-    line = Connection(wire, AccountFacts("", "", ""), platform.credentials.model_validate(given), never, never)
-    return await cast("Renews[Any]", platform).renew(line)
+    connection = Connection(wire, AccountFacts("", "", ""), platform.credentials.model_validate(given), never, never)
+    return await cast("Renews[Any]", platform).renew(connection)
 
 
 @pytest.mark.parametrize("platform", BY_REFRESH_TOKEN + BY_ITSELF)

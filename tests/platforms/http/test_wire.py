@@ -60,8 +60,8 @@ async def test_what_a_platform_sets_for_one_account_is_not_sent_with_the_request
 
     transport = httpx.MockTransport(answer)
     for token in ("one", "another"):
-        line = Wire(transport, "https://n.example", "Network", _never)
-        await line.send("GET", "/", headers={"Authorization": token})
+        wire = Wire(transport, "https://n.example", "Network", _never)
+        await wire.send("GET", "/", headers={"Authorization": token})
     assert [headers.get("Cookie") for headers in sent] == [None, None]
 
 
@@ -128,11 +128,11 @@ async def test_an_address_that_cannot_be_read_is_refused(address: str) -> None:
 @pytest.mark.parametrize("base_url", ["http://127.0.0.1:4000/network", "http://sandbox.lan:4000"])
 async def test_a_sandbox_may_name_its_own_addresses_without_tls(base_url: str) -> None:
     sent: list[httpx.Request] = []
-    line, host = noting(sent, base_url=base_url), base_url.split("/")[2]
-    await line.send("PUT", f"http://{host}/network/upload", headers={"Authorization": "Bearer secret"})
+    wire, host = noting(sent, base_url=base_url), base_url.split("/")[2]
+    await wire.send("PUT", f"http://{host}/network/upload", headers={"Authorization": "Bearer secret"})
     assert [request.url.host for request in sent] == [host.split(":")[0]]
     with pytest.raises(PlatformError):
-        await line.send("PUT", "http://127.0.0.1:4001/upload")
+        await wire.send("PUT", "http://127.0.0.1:4001/upload")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""An account's line to Reddit: each request says what app it comes from, an expired token is renewed once."""
+"""An account's connection to Reddit: each request says what app it comes from, an expired token is renewed once."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,30 +15,34 @@ BASE_URL = "https://oauth.reddit.com"
 SIGN_IN = "https://www.reddit.com"
 APP, VERSION = "socialsyncer", "0.1"
 
-Line = Connection[RedditCredentials]
+RedditConnection = Connection[RedditCredentials]
 
 
-async def call(line: Line, method: str, path: str, *, public: bool = False, **options: Any) -> dict[str, Any]:
+async def call(
+    connection: RedditConnection, method: str, path: str, *, public: bool = False, **options: Any
+) -> dict[str, Any]:
     """Return Reddit's answer. `public` marks the request that makes a post.
 
     Raises PlatformError, also for errors in an answer of status 200.
     """
-    agent = user_agent(line)
+    agent = user_agent(connection)
 
     def headers(credentials: RedditCredentials) -> dict[str, str]:
         return {"Authorization": f"bearer {credentials.access_token.get_secret_value()}", "User-Agent": agent}
 
-    response = await oauth.send(line, method, path, headers=headers, public=public, **options)
+    response = await oauth.send(connection, method, path, headers=headers, public=public, **options)
     body = json_of(response)
     if error := error_within(body, response):
         raise error.as_unconfirmed() if public and error.kind is ErrorKind.TRANSIENT else error
     return body
 
 
-async def renew(line: Line) -> Renewed[RedditCredentials]:
+async def renew(connection: RedditConnection) -> Renewed[RedditCredentials]:
     """Trade the refresh token for another access token. Raises PlatformError."""
-    url = oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/api/v1/access_token"
-    return await oauth.renewed(line, url, basic=True, headers={"User-Agent": user_agent(line)}, is_dead=_is_dead)
+    url = oauth.second_host(connection.wire, BASE_URL, SIGN_IN) + "/api/v1/access_token"
+    return await oauth.renewed(
+        connection, url, basic=True, headers={"User-Agent": user_agent(connection)}, is_dead=_is_dead
+    )
 
 
 def _is_dead(answer: Mapping[str, Any]) -> bool:
@@ -46,7 +50,9 @@ def _is_dead(answer: Mapping[str, Any]) -> bool:
     return answer.get("error") in {"invalid_grant", "invalid_request"}
 
 
-def user_agent(line: Line) -> str:
+def user_agent(connection: RedditConnection) -> str:
     """Return what Reddit demands to be told of the app: names that libraries send by default are turned away."""
-    given = line.credentials.user_agent
-    return given or f"web:{line.credentials.client_id or APP}:{VERSION} (by /u/{line.account.username or APP})"
+    given = connection.credentials.user_agent
+    return (
+        given or f"web:{connection.credentials.client_id or APP}:{VERSION} (by /u/{connection.account.username or APP})"
+    )

@@ -1,4 +1,4 @@
-"""An account's line to X: each request carries its token, an expired one is renewed once, errors are told apart."""
+"""An account's connection to X: each request carries its token, and an expired one is renewed once."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,12 +15,14 @@ from platforms.renewal import Renewed
 from platforms.twitter.errors import problem_error
 from platforms.twitter.settings import TwitterCredentials
 
-Line = Connection[TwitterCredentials]
+TwitterConnection = Connection[TwitterCredentials]
 
 
-async def call(line: Line, method: str, path: str, *, public: bool = False, **options: Any) -> dict[str, Any]:
+async def call(
+    connection: TwitterConnection, method: str, path: str, *, public: bool = False, **options: Any
+) -> dict[str, Any]:
     """Return X's answer, whole. `public` marks the request that makes or changes a post. Raises PlatformError."""
-    response = await _send(line, method, path, public=public, **options)
+    response = await _send(connection, method, path, public=public, **options)
     body = json_of(response)
     problems = body.get("errors")
     if not body.get("data") and isinstance(problems, list) and problems and isinstance(problems[0], dict):
@@ -39,18 +41,18 @@ def data_of(body: dict[str, Any], *, public: bool = False) -> dict[str, Any]:
 
 
 async def _send(
-    line: Line, method: str, path: str, *, form: MultipartForm | None = None, **options: Any
+    connection: TwitterConnection, method: str, path: str, *, form: MultipartForm | None = None, **options: Any
 ) -> httpx.Response:
     more = form.headers if form else {}
     if form:
         options["content"] = form
-    return await oauth.send(line, method, path, headers=lambda used: more | oauth.bearer(used), **options)
+    return await oauth.send(connection, method, path, headers=lambda used: more | oauth.bearer(used), **options)
 
 
-async def renew(line: Line) -> Renewed[TwitterCredentials]:
+async def renew(connection: TwitterConnection) -> Renewed[TwitterCredentials]:
     """Trade the refresh token, which X accepts once; only an app with a secret names itself by HTTP Basic."""
-    basic = line.credentials.client_secret is not None
-    return await oauth.renewed(line, "/2/oauth2/token", basic=basic, is_dead=_is_dead)
+    basic = connection.credentials.client_secret is not None
+    return await oauth.renewed(connection, "/2/oauth2/token", basic=basic, is_dead=_is_dead)
 
 
 def _is_dead(answer: Mapping[str, Any]) -> bool:

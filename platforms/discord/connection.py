@@ -1,4 +1,4 @@
-"""An account's line to Discord: a bot's token in the header, or a webhook whose address holds its token."""
+"""An account's connection to Discord: a bot's token in the header, or a webhook whose address holds its token."""
 
 from typing import Any
 
@@ -13,20 +13,22 @@ from platforms.http.wire import json_of, segment
 USER_AGENT = "DiscordBot (https://socialsyncer.example, 0.1.0)"
 """Discord's reference page wants this form, and blocks others."""
 
-Line = Connection[DiscordCredentials]
+DiscordConnection = Connection[DiscordCredentials]
 
 
-def headers_of(line: Line) -> dict[str, str]:
+def headers_of(connection: DiscordConnection) -> dict[str, str]:
     """Return the headers of every request; a webhook carries its token in the path instead."""
     agent = {"User-Agent": USER_AGENT}
-    return agent if line.credentials.webhook else agent | {"Authorization": f"Bot {_token(line)}"}
+    return agent if connection.credentials.webhook else agent | {"Authorization": f"Bot {_token(connection)}"}
 
 
-def home(line: Line) -> str:
+def home(connection: DiscordConnection) -> str:
     """Return the path of what the account is: its webhook or its channel."""
-    webhook = line.credentials.webhook
+    webhook = connection.credentials.webhook
     return (
-        f"/webhooks/{segment(webhook)}/{segment(_token(line))}" if webhook else channel_path(line.credentials.user_id)
+        f"/webhooks/{segment(webhook)}/{segment(_token(connection))}"
+        if webhook
+        else channel_path(connection.credentials.user_id)
     )
 
 
@@ -35,16 +37,18 @@ def channel_path(channel: object) -> str:
     return f"/channels/{segment(channel)}"
 
 
-async def get(line: Line, path: str, **params: str) -> dict[str, Any]:
+async def get(connection: DiscordConnection, path: str, **params: str) -> dict[str, Any]:
     """Read one object. Raises PlatformError where it has no id."""
-    answer = await line.wire.send("GET", path, headers=headers_of(line), params=params)
+    answer = await connection.wire.send("GET", path, headers=headers_of(connection), params=params)
     return with_id(answer, ErrorKind.TRANSIENT)
 
 
-async def messages(line: Line, channel: str, after: str, limit: int) -> list[dict[str, Any]]:
+async def messages(connection: DiscordConnection, channel: str, after: str, limit: int) -> list[dict[str, Any]]:
     """Read the messages of a channel that follow an id, newest first. Raises PlatformError where the answer is none."""
     query = {"after": after, "limit": str(limit)}
-    answer = await line.wire.send("GET", f"{channel_path(channel)}/messages", headers=headers_of(line), params=query)
+    answer = await connection.wire.send(
+        "GET", f"{channel_path(channel)}/messages", headers=headers_of(connection), params=query
+    )
     found = parse(answer)
     if isinstance(found, list) and all(isinstance(each, dict) and str(each.get("id")).isdecimal() for each in found):
         return found
@@ -59,8 +63,8 @@ def with_id(answer: httpx.Response, otherwise: ErrorKind) -> dict[str, Any]:
     raise _unreadable(otherwise)
 
 
-def _token(line: Line) -> str:
-    return line.credentials.access_token.get_secret_value()
+def _token(connection: DiscordConnection) -> str:
+    return connection.credentials.access_token.get_secret_value()
 
 
 def _unreadable(kind: ErrorKind) -> PlatformError:

@@ -1,4 +1,4 @@
-"""An account's line to Pinterest: an expired token is renewed once, which uses up its refresh token."""
+"""An account's connection to Pinterest: an expired token is renewed once, which uses up its refresh token."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,19 +11,21 @@ from platforms.pinterest.errors import has_ended
 from platforms.pinterest.settings import PinterestCredentials
 from platforms.renewal import Renewed
 
-Line = Connection[PinterestCredentials]
+PinterestConnection = Connection[PinterestCredentials]
 
 _DEAD = 283
 
 
-async def call(line: Line, method: str, path: str, *, public: bool = False, **options: Any) -> dict[str, Any]:
+async def call(
+    connection: PinterestConnection, method: str, path: str, *, public: bool = False, **options: Any
+) -> dict[str, Any]:
     """Return Pinterest's answer. `public` marks the request that makes a pin. Raises PlatformError."""
-    return json_of(await oauth.send(line, method, path, ended=has_ended, public=public, **options))
+    return json_of(await oauth.send(connection, method, path, ended=has_ended, public=public, **options))
 
 
-async def renew(line: Line) -> Renewed[PinterestCredentials]:
+async def renew(connection: PinterestConnection) -> Renewed[PinterestCredentials]:
     """Trade the refresh token for new ones. Raises PlatformError."""
-    return await oauth.renewed(line, "/v5/oauth/token", basic=True, is_dead=_is_dead)
+    return await oauth.renewed(connection, "/v5/oauth/token", basic=True, is_dead=_is_dead)
 
 
 def _is_dead(answer: Mapping[str, Any]) -> bool:

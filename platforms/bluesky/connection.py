@@ -1,4 +1,4 @@
-"""An account's line to its server: a session that is opened seldom, renewed when it ends, and kept for all workers."""
+"""An account's connection to its server: a session that is renewed when it ends and kept for all workers."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,49 +15,49 @@ from platforms.renewal import Lifetimes, Renewed
 
 log = structlog.get_logger(__name__)
 
-Line = Connection[BlueskyCredentials]
+BlueskyConnection = Connection[BlueskyCredentials]
 
 _ENDED = frozenset({"ExpiredToken", "InvalidToken", "AuthMissing", "AuthenticationRequired", "http_401"})
 
 
-async def call(line: Line, method: str, name: str, **options: Any) -> dict[str, Any]:
+async def call(connection: BlueskyConnection, method: str, name: str, **options: Any) -> dict[str, Any]:
     """Call a procedure or query as the account, in a session that is renewed once where it has ended."""
-    await open_session(line)
-    if line.is_due():
+    await open_session(connection)
+    if connection.is_due():
         try:
-            line.credentials = await line.refresh()
+            connection.credentials = await connection.refresh()
         except PlatformError as error:
-            log.info("token.used_till_its_end", platform=line.wire.label, code=error.code)
-    used = line.credentials
+            log.info("token.used_till_its_end", platform=connection.wire.label, code=error.code)
+    used = connection.credentials
     try:
-        return await _send(line, method, name, _token(used), **options)
+        return await _send(connection, method, name, _token(used), **options)
     except PlatformError as error:
         if error.code not in _ENDED:
             raise
-    if line.credentials is used:
-        line.credentials = await line.refresh()
-    return await _send(line, method, name, _token(line.credentials), **options)
+    if connection.credentials is used:
+        connection.credentials = await connection.refresh()
+    return await _send(connection, method, name, _token(connection.credentials), **options)
 
 
-async def ask(line: Line, name: str, **params: str) -> dict[str, Any]:
+async def ask(connection: BlueskyConnection, name: str, **params: str) -> dict[str, Any]:
     """Call a query that everybody may ask."""
-    return json_of(await line.wire.send("GET", f"/xrpc/{name}", params=params))
+    return json_of(await connection.wire.send("GET", f"/xrpc/{name}", params=params))
 
 
-async def open_session(line: Line) -> str:
+async def open_session(connection: BlueskyConnection) -> str:
     """Return whose session it is, by DID; logs in where there was none yet."""
-    if line.credentials.access_jwt is None or line.credentials.did is None:
-        line.credentials = await line.refresh()
-    return did_of(line)
+    if connection.credentials.access_jwt is None or connection.credentials.did is None:
+        connection.credentials = await connection.refresh()
+    return did_of(connection)
 
 
-def did_of(line: Line) -> str:
+def did_of(connection: BlueskyConnection) -> str:
     """Return the account's DID as it is known without asking."""
-    return line.credentials.did or line.account.user_id
+    return connection.credentials.did or connection.account.user_id
 
 
 async def _send(
-    line: Line,
+    connection: BlueskyConnection,
     method: str,
     name: str,
     token: str,
@@ -66,27 +66,27 @@ async def _send(
     **options: Any,
 ) -> dict[str, Any]:
     headers = {**(headers or {}), "Authorization": f"Bearer {token}"}
-    return json_of(await line.wire.send(method, f"/xrpc/{name}", headers=headers, **options))
+    return json_of(await connection.wire.send(method, f"/xrpc/{name}", headers=headers, **options))
 
 
 def _token(credentials: BlueskyCredentials) -> str:
     return credentials.access_jwt.get_secret_value() if credentials.access_jwt else ""
 
 
-async def renew(line: Line) -> Renewed[BlueskyCredentials]:
+async def renew(connection: BlueskyConnection) -> Renewed[BlueskyCredentials]:
     """Trade the refresh token for a new session; log in if it is no longer accepted. Raises PlatformError."""
-    current = line.credentials
+    current = connection.credentials
     if current.refresh_jwt is not None:
         headers = {"Authorization": f"Bearer {current.refresh_jwt.get_secret_value()}"}
         try:
-            answer = await line.wire.send("POST", "/xrpc/com.atproto.server.refreshSession", headers=headers)
+            answer = await connection.wire.send("POST", "/xrpc/com.atproto.server.refreshSession", headers=headers)
         except PlatformError as error:
             if error.kind is not ErrorKind.AUTH:
                 raise
         else:
             return Renewed(_with_session(current, answer), Lifetimes())
     login = {"identifier": current.user_id, "password": current.access_token.get_secret_value()}
-    answer = await line.wire.send("POST", "/xrpc/com.atproto.server.createSession", json=login)
+    answer = await connection.wire.send("POST", "/xrpc/com.atproto.server.createSession", json=login)
     return Renewed(_with_session(current, answer), Lifetimes())
 
 

@@ -1,4 +1,4 @@
-"""An account's line to Threads, and its words for containers."""
+"""An account's connection to Threads, and its words for containers."""
 
 from platforms.base import ApiVersion, Connection
 from platforms.meta.containers import Dialect
@@ -21,9 +21,9 @@ CONTAINERS = Dialect(
     failed=errors.processing_error,
 )
 
-Line = Connection[ThreadsCredentials]
+ThreadsConnection = Connection[ThreadsCredentials]
 
 
-async def renew(line: Line) -> Renewed[ThreadsCredentials]:
+async def renew(connection: ThreadsConnection) -> Renewed[ThreadsCredentials]:
     """Trade the token for one that lives for 60 more days. Raises PlatformError."""
-    return await renew_long_lived(line, "th_refresh_token")
+    return await renew_long_lived(connection, "th_refresh_token")

@@ -1,4 +1,4 @@
-"""A channel's line to YouTube: each request carries its token, an expired one is renewed once."""
+"""A channel's connection to YouTube: each request carries its token, an expired one is renewed once."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,11 +16,11 @@ BASE_URL = "https://youtube.googleapis.com"
 SIGN_IN = "https://oauth2.googleapis.com"
 """A host of its own; a base URL that stands in for YouTube's serves `/token` too."""
 
-Line = Connection[YouTubeCredentials]
+YouTubeConnection = Connection[YouTubeCredentials]
 
 
 async def send(
-    line: Line, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
+    connection: YouTubeConnection, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
 ) -> httpx.Response:
     """Return YouTube's answer. Raises PlatformError."""
     more = headers or {}
@@ -28,17 +28,19 @@ async def send(
     def all_headers(used: YouTubeCredentials) -> dict[str, str]:
         return {**more, **oauth.bearer(used)}
 
-    return await oauth.send(line, method, path, headers=all_headers, ended=_has_ended, **options)
+    return await oauth.send(connection, method, path, headers=all_headers, ended=_has_ended, **options)
 
 
-async def renew(line: Line) -> Renewed[YouTubeCredentials]:
+async def renew(connection: YouTubeConnection) -> Renewed[YouTubeCredentials]:
     """Trade the refresh token for another access token. Raises PlatformError."""
-    return await oauth.renewed(line, oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/token", basic=False)
+    return await oauth.renewed(
+        connection, oauth.second_host(connection.wire, BASE_URL, SIGN_IN) + "/token", basic=False
+    )
 
 
-async def read(line: Line, resource: str, **params: str) -> list[dict[str, Any]]:
+async def read(connection: YouTubeConnection, resource: str, **params: str) -> list[dict[str, Any]]:
     """Return the items of a list. Raises PlatformError where it is none: that must not pass for an empty one."""
-    answer = json_of(await send(line, "GET", f"/youtube/v3/{resource}", params=params))
+    answer = json_of(await send(connection, "GET", f"/youtube/v3/{resource}", params=params))
     items = answer.get("items", [] if str(answer.get("kind", "")).endswith("ListResponse") else None)
     if isinstance(items, list):
         return items

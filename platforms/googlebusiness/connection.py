@@ -1,4 +1,4 @@
-"""An account's line to Google: posts, accounts and locations each have a host of their own, and so has the token."""
+"""An account's connection to Google: posts, accounts, locations and tokens each have a host of their own."""
 
 from typing import Any
 
@@ -20,15 +20,21 @@ SIGN_IN = "https://oauth2.googleapis.com"
 MOST_PAGES = 20
 """Of accounts and of locations, each; whoever manages more names the location."""
 
-Line = Connection[GoogleBusinessCredentials]
+GoogleBusinessConnection = Connection[GoogleBusinessCredentials]
 
 
 async def call(
-    line: Line, method: str, path: str, *, host: str = BASE_URL, public: bool = False, **options: Any
+    connection: GoogleBusinessConnection,
+    method: str,
+    path: str,
+    *,
+    host: str = BASE_URL,
+    public: bool = False,
+    **options: Any,
 ) -> dict[str, Any]:
     """Return Google's answer. `public` marks the request that makes the post. Raises PlatformError."""
-    url = oauth.second_host(line.wire, BASE_URL, host) + path
-    answer = await oauth.send(line, method, url, public=public, **options)
+    url = oauth.second_host(connection.wire, BASE_URL, host) + path
+    answer = await oauth.send(connection, method, url, public=public, **options)
     body = parse(answer)
     if isinstance(body, dict):
         return body
@@ -37,20 +43,22 @@ async def call(
     raise PlatformError(kind, "Google answered in a way that cannot be read.", code="unreadable_answer")
 
 
-async def renew(line: Line) -> Renewed[GoogleBusinessCredentials]:
+async def renew(connection: GoogleBusinessConnection) -> Renewed[GoogleBusinessCredentials]:
     """Trade the refresh token for another access token. Raises PlatformError."""
-    return await oauth.renewed(line, oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/token", basic=False)
+    return await oauth.renewed(
+        connection, oauth.second_host(connection.wire, BASE_URL, SIGN_IN) + "/token", basic=False
+    )
 
 
-async def place(line: Line, wanted: str | None = None) -> tuple[str, str, str]:
+async def place(connection: GoogleBusinessConnection, wanted: str | None = None) -> tuple[str, str, str]:
     """Return the account's number, the location's number and its title as Google has them.
 
-    `wanted` is the number of a location, by default the line's own. Raises PlatformError: `auth` if the location is not
-    among those that the user manages, or several are and none is named.
+    `wanted` is the number of a location, by default the connection's own. Raises PlatformError: `auth` if the location
+    is not among those that the user manages, or several are and none is named.
     """
-    wanted = wanted or line.credentials.user_id
-    anywhere = wanted != line.credentials.user_id
-    every = await places(line, None if anywhere else line.credentials.account_id)
+    wanted = wanted or connection.credentials.user_id
+    anywhere = wanted != connection.credentials.user_id
+    every = await places(connection, None if anywhere else connection.credentials.account_id)
     found = {each[1]: each for each in every if wanted in {None, each[1]}}
     if wanted is None and len(found) > 1:
         several = ", ".join(f"locations/{number} ({title})" for _, number, title in list(found.values())[:10])
@@ -62,13 +70,13 @@ async def place(line: Line, wanted: str | None = None) -> tuple[str, str, str]:
     return next(iter(found.values()))
 
 
-async def places(line: Line, only_account: str | None = None) -> list[tuple[str, str, str]]:
+async def places(connection: GoogleBusinessConnection, only_account: str | None = None) -> list[tuple[str, str, str]]:
     """Return account, location and title of all locations that the user manages. Raises PlatformError."""
     found: dict[str, tuple[str, str, str]] = {}
-    for account in sorted(await _all(line, ACCOUNTS, "/v1/accounts", "accounts"), key=_rank):
+    for account in sorted(await _all(connection, ACCOUNTS, "/v1/accounts", "accounts"), key=_rank):
         number = str(account.get("name")).rpartition("/")[2]
         if only_account in {None, number}:
-            for location in await _locations(line, number):
+            for location in await _locations(connection, number):
                 its_number = str(location.get("name")).rpartition("/")[2]
                 found.setdefault(its_number, (number, its_number, str(location.get("title") or "")))
     return list(found.values())
@@ -79,32 +87,32 @@ def _rank(account: dict[str, Any]) -> int:
     return {"PERSONAL": 0, "LOCATION_GROUP": 1}.get(str(account.get("type")), 2)
 
 
-async def _locations(line: Line, account: str) -> list[dict[str, Any]]:
+async def _locations(connection: GoogleBusinessConnection, account: str) -> list[dict[str, Any]]:
     """Return the locations of an account; none of one that may not be listed, which must not end the search."""
     query = {"readMask": "name,title", "pageSize": "100"}
     try:
-        return await _all(line, LOCATIONS, f"/v1/accounts/{segment(account)}/locations", "locations", **query)
+        return await _all(connection, LOCATIONS, f"/v1/accounts/{segment(account)}/locations", "locations", **query)
     except PlatformError as error:
         if error.status not in {httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND} or error.kind is ErrorKind.OPERATOR:
             raise
         return []
 
 
-async def parent(line: Line) -> str:
+async def parent(connection: GoogleBusinessConnection) -> str:
     """Return the name below which posts are made; what of it was not known is asked for once and kept."""
-    if line.credentials.account_id is None or line.credentials.user_id is None:
-        account, own, _ = await place(line)
-        await keep(line, account, own)
-    return f"accounts/{line.credentials.account_id}/locations/{line.credentials.user_id}"
+    if connection.credentials.account_id is None or connection.credentials.user_id is None:
+        account, own, _ = await place(connection)
+        await keep(connection, account, own)
+    return f"accounts/{connection.credentials.account_id}/locations/{connection.credentials.user_id}"
 
 
-async def parent_of(line: Line, location: str) -> str:
-    """Return the name below which posts of another location are made: it may be of another group than the line's own.
+async def parent_of(connection: GoogleBusinessConnection, location: str) -> str:
+    """Return the name below which posts of another location are made; it may be of another group.
 
     Raises PlatformError: `rejected` if the user does not manage it, because the account itself is not at fault.
     """
     try:
-        account, number, _ = await place(line, location)
+        account, number, _ = await place(connection, location)
     except PlatformError as error:
         if error.code != "no_location":
             raise
@@ -113,16 +121,18 @@ async def parent_of(line: Line, location: str) -> str:
     return f"accounts/{account}/locations/{number}"
 
 
-async def keep(line: Line, account: str, location: str) -> None:
+async def keep(connection: GoogleBusinessConnection, account: str, location: str) -> None:
     """Keep with the credentials which location of which account they are for."""
     placed = {"account_id": account, "user_id": location}
-    line.credentials = await line.keep(lambda current: current.model_copy(update=placed))
+    connection.credentials = await connection.keep(lambda current: current.model_copy(update=placed))
 
 
-async def _all(line: Line, host: str, path: str, name: str, **query: str) -> list[dict[str, Any]]:
+async def _all(
+    connection: GoogleBusinessConnection, host: str, path: str, name: str, **query: str
+) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for _ in range(MOST_PAGES):
-        body = await call(line, "GET", path, host=host, params=query)
+        body = await call(connection, "GET", path, host=host, params=query)
         found += [each for each in body.get(name) or [] if isinstance(each, dict)]
         if not body.get("nextPageToken"):
             break

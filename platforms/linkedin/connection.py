@@ -1,4 +1,4 @@
-"""An account's line to LinkedIn: each request names the version it speaks, an expired token is renewed once."""
+"""An account's connection to LinkedIn: each request names the version it speaks, an expired token is renewed once."""
 
 from datetime import date
 from typing import Any
@@ -15,18 +15,20 @@ API = ApiVersion("202609", date(2027, 9, 1), "LinkedIn serves a version for at l
 BASE_URL = "https://api.linkedin.com"
 SIGN_IN = "https://www.linkedin.com"
 
-Line = Connection[LinkedInCredentials]
+LinkedInConnection = Connection[LinkedInCredentials]
 
 
-async def call(line: Line, method: str, path: str, *, public: bool = False, **options: Any) -> httpx.Response:
+async def call(
+    connection: LinkedInConnection, method: str, path: str, *, public: bool = False, **options: Any
+) -> httpx.Response:
     """Return LinkedIn's answer. `public` marks the request that makes something public. Raises PlatformError."""
-    return await oauth.send(line, method, path, headers=_headers, public=public, **options)
+    return await oauth.send(connection, method, path, headers=_headers, public=public, **options)
 
 
-async def renew(line: Line) -> Renewed[LinkedInCredentials]:
+async def renew(connection: LinkedInConnection) -> Renewed[LinkedInCredentials]:
     """Trade the refresh token, which only approved partners get. Raises PlatformError."""
-    url = oauth.second_host(line.wire, BASE_URL, SIGN_IN) + "/oauth/v2/accessToken"
-    return await oauth.renewed(line, url, basic=False)
+    url = oauth.second_host(connection.wire, BASE_URL, SIGN_IN) + "/oauth/v2/accessToken"
+    return await oauth.renewed(connection, url, basic=False)
 
 
 def _headers(credentials: LinkedInCredentials) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A bot's line to Telegram: its token stands in the path of every request, so no address may ever be told."""
+"""A bot's connection to Telegram: its token stands in the path of every request, so no address may ever be told."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,24 +14,26 @@ from platforms.http.wire import json_of
 from platforms.telegram.errors import refusal
 from platforms.telegram.settings import TelegramCredentials
 
-Line = Connection[TelegramCredentials]
+TelegramConnection = Connection[TelegramCredentials]
 
 
-async def ask(line: Line, method: str, **fields: Any) -> dict[str, Any]:
+async def ask(connection: TelegramConnection, method: str, **fields: Any) -> dict[str, Any]:
     """Call a method that changes nothing; returns its result."""
-    result = _result(await line.wire.send("POST", _path(line, method), json=fields), ErrorKind.TRANSIENT)
+    result = _result(await connection.wire.send("POST", _path(connection, method), json=fields), ErrorKind.TRANSIENT)
     if isinstance(result, dict):
         return result
     raise _unreadable(ErrorKind.TRANSIENT)
 
 
-async def send(line: Line, method: str, fields: Mapping[str, Any], parts: Sequence[FilePart]) -> list[dict[str, Any]]:
+async def send(
+    connection: TelegramConnection, method: str, fields: Mapping[str, Any], parts: Sequence[FilePart]
+) -> list[dict[str, Any]]:
     """Call the one method that publishes; returns the messages that it made."""
     if parts:
         form = MultipartForm({name: _encoded(value) for name, value in fields.items()}, parts)
-        answer = await post_form(line.wire, _path(line, method), form, public=True)
+        answer = await post_form(connection.wire, _path(connection, method), form, public=True)
     else:
-        answer = await line.wire.send("POST", _path(line, method), json=dict(fields), public=True)
+        answer = await connection.wire.send("POST", _path(connection, method), json=dict(fields), public=True)
     result = _result(answer, ErrorKind.UNCONFIRMED)
     messages = result if isinstance(result, list) else [result]
     if messages and all(isinstance(message, dict) and message.get("message_id") for message in messages):
@@ -39,15 +41,15 @@ async def send(line: Line, method: str, fields: Mapping[str, Any], parts: Sequen
     raise _unreadable(ErrorKind.UNCONFIRMED)
 
 
-async def remove(line: Line, message: int) -> None:
+async def remove(connection: TelegramConnection, message: int) -> None:
     """Delete a message of the account's chat."""
-    await line.wire.send(
-        "POST", _path(line, "deleteMessage"), json={"chat_id": line.account.user_id, "message_id": message}
+    await connection.wire.send(
+        "POST", _path(connection, "deleteMessage"), json={"chat_id": connection.account.user_id, "message_id": message}
     )
 
 
-def _path(line: Line, method: str) -> str:
-    return f"/bot{quote(line.credentials.access_token.get_secret_value(), safe=':')}/{method}"
+def _path(connection: TelegramConnection, method: str) -> str:
+    return f"/bot{quote(connection.credentials.access_token.get_secret_value(), safe=':')}/{method}"
 
 
 def _result(answer: httpx.Response, otherwise: ErrorKind) -> Any:

@@ -1,4 +1,4 @@
-"""A Page's line to Facebook."""
+"""A Page's connection to Facebook."""
 
 from datetime import date
 
@@ -14,4 +14,4 @@ VIDEO_URL = "https://graph-video.facebook.com"
 developers.facebook.com/docs/graph-api/video-uploads."""
 DOMAIN = "facebook.com"
 
-Line = Connection[FacebookCredentials]
+FacebookConnection = Connection[FacebookCredentials]

@@ -1,4 +1,4 @@
-"""An account's line to its server: each request carries its token, and answers are what the API promises."""
+"""An account's connection to its server: each request carries its token, and answers are what the API promises."""
 
 from typing import Any
 
@@ -10,34 +10,40 @@ from platforms.http.answers import parse
 from platforms.mastodon.errors import unreadable
 from platforms.mastodon.settings import MastodonCredentials
 
-Line = Connection[MastodonCredentials]
+MastodonConnection = Connection[MastodonCredentials]
 
 
 ENGLISH = {"lang": "en"}
 """Mastodon words its errors in the account's language unless it is asked for another; others ignore the parameter."""
 
 
-def authorization(line: Line) -> dict[str, str]:
+def authorization(connection: MastodonConnection) -> dict[str, str]:
     """Return the header that carries the token."""
-    return {"Authorization": f"Bearer {line.credentials.access_token.get_secret_value()}"}
+    return {"Authorization": f"Bearer {connection.credentials.access_token.get_secret_value()}"}
 
 
 async def send(
-    line: Line, method: str, path: str, *, public: bool = False, headers: dict[str, str] | None = None, **options: Any
+    connection: MastodonConnection,
+    method: str,
+    path: str,
+    *,
+    public: bool = False,
+    headers: dict[str, str] | None = None,
+    **options: Any,
 ) -> httpx.Response:
     """Return the server's answer as it is. Raises PlatformError."""
-    headers = {"Accept": "application/json", **(headers or {}), **authorization(line)}
-    return await line.wire.send(method, path, public=public, headers=headers, **options)
+    headers = {"Accept": "application/json", **(headers or {}), **authorization(connection)}
+    return await connection.wire.send(method, path, public=public, headers=headers, **options)
 
 
-async def read(line: Line, path: str, **params: str) -> dict[str, Any]:
+async def read(connection: MastodonConnection, path: str, **params: str) -> dict[str, Any]:
     """Read one thing."""
-    return entity(await send(line, "GET", path, params=params))
+    return entity(await send(connection, "GET", path, params=params))
 
 
-async def read_list(line: Line, path: str, **params: str) -> list[dict[str, Any]]:
+async def read_list(connection: MastodonConnection, path: str, **params: str) -> list[dict[str, Any]]:
     """Read a list. Raises PlatformError where it is none: that must not pass for an empty one."""
-    found = parse(await send(line, "GET", path, params=params))
+    found = parse(await send(connection, "GET", path, params=params))
     if isinstance(found, list) and all(isinstance(each, dict) for each in found):
         return found
     raise unreadable()

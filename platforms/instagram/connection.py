@@ -1,4 +1,4 @@
-"""An account's line to Instagram, and its words for containers."""
+"""An account's connection to Instagram, and its words for containers."""
 
 from datetime import date
 
@@ -23,9 +23,9 @@ CONTAINERS = Dialect(
     failed=errors.processing_error,
 )
 
-Line = Connection[InstagramCredentials]
+InstagramConnection = Connection[InstagramCredentials]
 
 
-async def renew(line: Line) -> Renewed[InstagramCredentials]:
+async def renew(connection: InstagramConnection) -> Renewed[InstagramCredentials]:
     """Trade the token for one that lives for 60 more days. Raises PlatformError."""
-    return await renew_long_lived(line, "ig_refresh_token")
+    return await renew_long_lived(connection, "ig_refresh_token")

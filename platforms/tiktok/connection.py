@@ -1,4 +1,4 @@
-"""An account's line to TikTok: each request carries its token, an expired one is renewed once, 200 may be an error."""
+"""An account's connection to TikTok: requests carry its token, which is renewed once; 200 may be an error."""
 
 from typing import Any
 
@@ -10,31 +10,39 @@ from platforms.renewal import Renewed
 from platforms.tiktok.errors import error_of
 from platforms.tiktok.settings import TikTokCredentials
 
-Line = Connection[TikTokCredentials]
+TikTokConnection = Connection[TikTokCredentials]
 
 
-async def call(line: Line, path: str, body: dict[str, Any] | None = None, *, public: bool = False) -> dict[str, Any]:
+async def call(
+    connection: TikTokConnection, path: str, body: dict[str, Any] | None = None, *, public: bool = False
+) -> dict[str, Any]:
     """Return the data of TikTok's answer to a POST. `public` marks the request that may make a post public."""
-    return await _renewing(line, "POST", path, public=public, json=body or {})
+    return await _renewing(connection, "POST", path, public=public, json=body or {})
 
 
-async def read(line: Line, path: str, **params: str) -> dict[str, Any]:
+async def read(connection: TikTokConnection, path: str, **params: str) -> dict[str, Any]:
     """Return the data of TikTok's answer to a GET."""
-    return await _renewing(line, "GET", path, params=params)
+    return await _renewing(connection, "GET", path, params=params)
 
 
-async def _renewing(line: Line, method: str, path: str, **options: Any) -> dict[str, Any]:
+async def _renewing(connection: TikTokConnection, method: str, path: str, **options: Any) -> dict[str, Any]:
     return await oauth.renewing(
-        line,
-        lambda used: _send(line, used, method, path, **options),
+        connection,
+        lambda used: _send(connection, used, method, path, **options),
         ended=lambda error: error.code == "access_token_invalid",
     )
 
 
 async def _send(
-    line: Line, used: TikTokCredentials, method: str, path: str, *, public: bool = False, **options: Any
+    connection: TikTokConnection,
+    used: TikTokCredentials,
+    method: str,
+    path: str,
+    *,
+    public: bool = False,
+    **options: Any,
 ) -> dict[str, Any]:
-    response = await line.wire.send(method, path, public=public, headers=oauth.bearer(used), **options)
+    response = await connection.wire.send(method, path, public=public, headers=oauth.bearer(used), **options)
     body = json_of(response)
     data, error = body.get("data"), body.get("error")
     if isinstance(error, dict) and error.get("code") not in {None, "ok"}:
@@ -46,6 +54,6 @@ async def _send(
     return data
 
 
-async def renew(line: Line) -> Renewed[TikTokCredentials]:
+async def renew(connection: TikTokConnection) -> Renewed[TikTokCredentials]:
     """Trade the refresh token, which may be another one afterwards, for new tokens."""
-    return await oauth.renewed(line, "/v2/oauth/token/", basic=False, app_named="client_key")
+    return await oauth.renewed(connection, "/v2/oauth/token/", basic=False, app_named="client_key")
