@@ -21,7 +21,7 @@ _SPREAD = 0.2
 
 def count_tries(tries_before: int = 0) -> int:
     """Return how often in a row the step has been tried, this try included; `tries_before`: by earlier steps."""
-    # A try that only waited for its workspace's other media has failed at nothing.
+    # A try that only waited, for its slot or for its workspace's other media, has failed at nothing.
     return tries_before + activity.info().attempt - times_given_back()
 
 
@@ -60,6 +60,7 @@ def refused(platform: Platform[Any, Any], error: PlatformError, outcome: Outcome
 
 def wait_for_slot(platform: Platform[Any, Any], wait: timedelta) -> ApplicationError:
     """Return the error that makes Temporal run a step again once its target may send."""
+    note_given_back()
     return ApplicationError(
         f"{platform.label}: its account's rate limit allows the next request in {wait.total_seconds():.0f} s",
         type="rate_limited",

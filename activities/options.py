@@ -29,6 +29,7 @@ DECLINED = "declined"
 CONTINUES = "continues_as_activity"
 """The type of the error by which it says that a local activity is not over and continues as an activity."""
 
+LONGEST_WAIT_AFTER_A_DEATH = timedelta(minutes=1)
 FIRST_CONFIRM_WAITS = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 15, 30, 60, 120, 300, 600, 1800))
 """How long to wait before each of the first attempts to confirm a send."""
 
@@ -70,12 +71,16 @@ def queue_of(platform: str) -> str:
 
 
 def retry_policy(name: str) -> RetryPolicy:
-    """Return how a network's steps are tried again where neither the network nor the step names a time.
+    """Return how Temporal tries a step again by itself: after its worker died, a time-out, or a mistake of ours.
 
+    An error that a platform causes names its own wait. Temporal doubles its wait for every earlier attempt, those that
+    only waited for a slot or for other media included, so the longest is a minute.
     No maximum of attempts: a worker that is shut down uses one up, so a small maximum loses posts on deploys.
     """
     platform = platforms()[name]
-    return RetryPolicy(initial_interval=platform.first_retry, maximum_interval=platform.longest_retry)
+    return RetryPolicy(
+        initial_interval=platform.first_retry, maximum_interval=min(platform.longest_retry, LONGEST_WAIT_AFTER_A_DEATH)
+    )
 
 
 def edit_window(name: str) -> timedelta:
