@@ -2,7 +2,7 @@
 
 from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, SelectBody, SelectedView
 from api.openapi import connect_examples as examples
-from api.openapi.operations import ALWAYS, WITH_BODY, Json, Operation
+from api.openapi.operation import ALWAYS, WITH_BODY, Json, Operation
 from platforms.connect import connectors
 from platforms.registry import platforms
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from api.openapi.components import name_of, ref, schemas
 from api.openapi.connect_operations import CONNECT_OPERATIONS
-from api.openapi.examples import ERRORS
-from api.openapi.operations import OPERATIONS, Json, Operation
+from api.openapi.error_examples import ERRORS
+from api.openapi.operation import Json, Operation
+from api.openapi.operations import OPERATIONS
 from api.posts.views import ErrorView
 
 _REQUEST_ID = {

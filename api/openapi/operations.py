@@ -1,172 +1,18 @@
 """Every operation of this API as its document describes it; `api.openapi.document` writes it down."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
-
 from pydantic import BaseModel
 
 from api.bulk.bodies import MOST_POSTS, CreateManyBody, SelectManyBody, UpdateManyBody
-from api.http.headers import DEFAULT_WAIT_S, LONGEST_WAIT_S
-from api.openapi import examples
+from api.openapi import bulk_examples, examples
+from api.openapi.error_examples import ERRORS
+from api.openapi.operation import ALWAYS, WITH_BODY, Json, Operation
+from api.openapi.parameters import KEY, KEY_OF_MANY, LIST, POST_ID, PREFER, page, required
 from api.platforms import PlatformsView, view_of_platform
 from api.posts.history import HistoryView
-from api.posts.listing import DEFAULT_LIMIT, MAX_LIMIT, TARGET_STATUSES
 from api.posts.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.views import AttemptsView, DeletedView, ManyView, PageView, PostView, VerdictView
-from domain.post import PostStatus
 from platforms.registry import platforms
-from store.list_queries import Order
 
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """Describe one operation. `errors` names entries of `examples.ERRORS`."""
-
-    method: str
-    path: str
-    id: str
-    summary: str
-    description: str
-    answer: type[BaseModel]
-    answers: dict[str, Json]
-    errors: Sequence[str]
-    status: int = 200
-    body: type[BaseModel] | None = None
-    bodies: dict[str, Json] = field(default_factory=dict)
-    body_required: bool = True
-    parameters: Sequence[Json] = ()
-    answer_headers: Sequence[str] = ()
-    tag: str = "Posts"
-    other_status: int | None = None
-    """A second status of success, and examples of its answers."""
-    other_answers: dict[str, Json] = field(default_factory=dict)
-
-
-_POST_ID = {
-    "name": "postId",
-    "in": "path",
-    "required": True,
-    "description": "The post's id. One that cannot exist is not found.",
-    "schema": {"type": "string"},
-    "example": examples.POST["id"],
-}
-_KEY = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "description": (
-        "Makes a repeat safe: the same key with the same method, path and body returns the original answer, byte for "
-        "byte, for 24 hours."
-    ),
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-    "example": "7b0f6a9e-3f6a-4c6e-9d53-0a8f5a9f2d11",
-}
-_WHOLE_KEY = {
-    **_KEY,
-    "description": (
-        "Makes a repeat of the whole request safe for 24 hours. If it has not done everything, because its process "
-        "ended, there was no time or a limit was reached, a repeat does what is left and answers as before what was "
-        "done."
-    ),
-}
-_PREFER = {
-    "name": "Prefer",
-    "in": "header",
-    "description": (
-        f"`wait=N`: how many seconds to wait for the outcome, 0 to {LONGEST_WAIT_S}, {DEFAULT_WAIT_S} by default (RFC "
-        "7240). Past it the answer is the post as it stands, and publishing goes on."
-    ),
-    "schema": {"type": "string"},
-    "example": "wait=10",
-}
-
-
-def _required(parameter: Json) -> Json:
-    return {**parameter, "required": True}
-
-
-def _query(name: str, description: str, schema: Json, example: Any) -> Json:
-    return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
-
-
-def _moment(name: str, description: str, example: str) -> Json:
-    said = "An ISO 8601 date, for its whole day, or date and time; without an offset it is `timezone`'s."
-    return _query(name, f"{description} {said}", {"type": "string"}, example)
-
-
-_LIST = (
-    {
-        **_query(
-            "status",
-            "Only posts in one of these statuses, or with a target that is `held` or `unconfirmed` if these are named. "
-            "Several are separated by commas.",
-            {"type": "array", "items": {"type": "string", "enum": [*PostStatus, *TARGET_STATUSES]}},
-            ["failed", "partial", "held"],
-        ),
-        "style": "form",
-        "explode": False,
-    },
-    _query("platform", "Only posts with a target there.", {"type": "string", "enum": list(platforms())}, "instagram"),
-    _query(
-        "externalId", "Only the post with this id of yours.", {"type": "string", "minLength": 1}, "campaign-7/row-12"
-    ),
-    _query("accountId", "Only posts with this account.", {"type": "string", "minLength": 1}, "ig_123"),
-    {
-        **_query(
-            "tag",
-            "Only posts with this tag; given several times, only posts with all of them.",
-            {"type": "array", "items": {"type": "string", "minLength": 1}},
-            ["marketing"],
-        ),
-        "style": "form",
-        "explode": True,
-    },
-    _moment("scheduledFrom", "Only posts scheduled for then or later.", "2026-12-03"),
-    _moment("scheduledTo", "Only posts scheduled for then or earlier.", "2026-12-03"),
-    _moment("fromDate", "Only posts created then or later: not when they go out.", "2026-01-01"),
-    _moment("toDate", "Only posts created then or earlier.", "2026-01-31T23:59:59Z"),
-    _moment(
-        "updatedSince",
-        "Only posts that changed then or later. Ask with the time of your last question, less a minute: a change is "
-        "dated from before it can be read.",
-        "2026-01-15T10:00:00Z",
-    ),
-    _query(
-        "timezone",
-        "The IANA time zone of dates and of times without an offset.",
-        {"type": "string", "default": "UTC"},
-        "Europe/Berlin",
-    ),
-    _query(
-        "sort",
-        "`createdAt` is newest first; `scheduledFor` soonest first, without posts that have no time; `updatedAt` the "
-        "longest unchanged first. By default the list is sorted by what it is narrowed by: `scheduledFor` with "
-        "`scheduledFrom` or `scheduledTo`, `updatedAt` with `updatedSince`, else `createdAt`.",
-        {"type": "string", "enum": list(Order)},
-        "scheduledFor",
-    ),
-    _query(
-        "limit",
-        "The most posts to return.",
-        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
-        20,
-    ),
-    _query("cursor", "From the previous answer to the same question.", {"type": "string"}, examples.PAGE["cursor"]),
-)
-
-
-def _page(what: str, cursor: str) -> tuple[Json, Json]:
-    most = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT}
-    return (
-        _query("limit", f"The most {what} to return.", most, 20),
-        _query("cursor", "From the previous answer.", {"type": "string"}, cursor),
-    )
-
-
-ALWAYS = ("missingKey", "wrongKey", "rateLimited", "internal", "unavailable")
-WITH_BODY = ("invalidJson", "unknownField", "tooLarge", "notJson")
 _SHAPE = ("missingField", "wrongValue", "duplicateTarget", *WITH_BODY)
 _KEYED = ("keyReused", "deletedSince")
 _RULES = ("platformRule", "accountNotFound", "unknownSetting")
@@ -195,7 +41,7 @@ def _many_changed(
         (*WITH_BODY, "keyMissing", "wrongValue", "keyReused", *ALWAYS),
         body=body,
         bodies=bodies,
-        parameters=(_required(_WHOLE_KEY), _PREFER),
+        parameters=(required(KEY_OF_MANY), PREFER),
         answer_headers=("Idempotent-Replayed", "Preference-Applied"),
     )
 
@@ -216,7 +62,7 @@ OPERATIONS = (
         status=201,
         body=PostBody,
         bodies=examples.CREATE,
-        parameters=(_KEY, _PREFER),
+        parameters=(KEY, PREFER),
         answer_headers=("Idempotent-Replayed", "Preference-Applied"),
     ),
     Operation(
@@ -229,7 +75,7 @@ OPERATIONS = (
         PageView,
         {"page": examples.PAGE, "last": {"posts": [examples.POST], "cursor": None, "hasMore": False}},
         ("unknownQuery", "wrongQuery", *ALWAYS),
-        parameters=_LIST,
+        parameters=LIST,
     ),
     Operation(
         "post",
@@ -242,7 +88,7 @@ OPERATIONS = (
         VerdictView,
         {
             "valid": {"valid": True, "errors": [], "warnings": []},
-            "invalid": {"valid": False, "errors": examples.ERRORS["platformRule"][1]["errors"], "warnings": []},
+            "invalid": {"valid": False, "errors": ERRORS["platformRule"][1]["errors"], "warnings": []},
         },
         (*WITH_BODY, *ALWAYS),
         body=ValidateBody,
@@ -257,7 +103,7 @@ OPERATIONS = (
         PostView,
         {"published": examples.POST, "partial": examples.PARTIAL},
         ("unknownQuery", "notFound", *ALWAYS),
-        parameters=(_POST_ID,),
+        parameters=(POST_ID,),
     ),
     Operation(
         "patch",
@@ -278,7 +124,7 @@ OPERATIONS = (
         (*_SHAPE, *_RULES, "notFound", "publishingHasBegun", *_KEYED, *ALWAYS),
         body=PatchBody,
         bodies=examples.PATCH,
-        parameters=(_POST_ID, _KEY, _PREFER),
+        parameters=(POST_ID, KEY, PREFER),
         answer_headers=("Idempotent-Replayed", "Preference-Applied"),
     ),
     Operation(
@@ -291,7 +137,7 @@ OPERATIONS = (
         DeletedView,
         {"deleted": examples.DELETED},
         ("unknownField", "invalidJson", "notFound", "isPublishing", "tooLarge", "notJson", *_KEYED, *ALWAYS),
-        parameters=(_POST_ID, _KEY),
+        parameters=(POST_ID, KEY),
         answer_headers=("Idempotent-Replayed",),
     ),
     Operation(
@@ -317,7 +163,7 @@ OPERATIONS = (
         ),
         body=EditBody,
         bodies=examples.EDIT,
-        parameters=(_POST_ID, _KEY, _PREFER),
+        parameters=(POST_ID, KEY, PREFER),
         answer_headers=("Idempotent-Replayed", "Preference-Applied"),
     ),
     Operation(
@@ -334,7 +180,7 @@ OPERATIONS = (
         body=RetryBody,
         bodies=examples.RETRY,
         body_required=False,
-        parameters=(_POST_ID, _KEY, _PREFER),
+        parameters=(POST_ID, KEY, PREFER),
         answer_headers=("Idempotent-Replayed", "Preference-Applied"),
     ),
     Operation(
@@ -347,11 +193,11 @@ OPERATIONS = (
         "request, or one with its mistakes mended, can be sent again and creates only what is missing. The answer "
         "waits once for the outcome of all that are published now. Each post counts as a request of the API key.",
         ManyView,
-        {"created": examples.CREATED_MANY},
+        {"created": bulk_examples.CREATED_MANY},
         (*WITH_BODY, "keyRequired", "wrongValue", "keyReused", *ALWAYS),
         body=CreateManyBody,
-        bodies=examples.CREATE_MANY,
-        parameters=(_WHOLE_KEY, _PREFER),
+        bodies=bulk_examples.CREATE_MANY,
+        parameters=(KEY_OF_MANY, PREFER),
         answer_headers=("Idempotent-Replayed", "Preference-Applied"),
     ),
     _many_changed(
@@ -359,25 +205,25 @@ OPERATIONS = (
         "Change many posts, or correct what failed of them",
         "Each as `PATCH /v1/posts/{postId}` changes it: either `posts`, each with its own fields, or the same `change` "
         "for all that match a `filter`.",
-        {"moved": examples.MOVED_MANY},
+        {"moved": bulk_examples.MOVED_MANY},
         UpdateManyBody,
-        examples.UPDATE_MANY,
+        bulk_examples.UPDATE_MANY,
     ),
     _many_changed(
         "delete",
         "Delete many posts",
         "Each as `DELETE /v1/posts/{postId}` deletes it.",
-        {"deleted": examples.DELETED_MANY},
+        {"deleted": bulk_examples.DELETED_MANY},
         SelectManyBody,
-        examples.SELECT_MANY,
+        bulk_examples.SELECT_MANY,
     ),
     _many_changed(
         "retry",
         "Retry many posts",
         "Each as `POST /v1/posts/{postId}/retry` retries all that failed of it.",
-        {"retried": examples.RETRIED_MANY},
+        {"retried": bulk_examples.RETRIED_MANY},
         SelectManyBody,
-        examples.SELECT_MANY,
+        bulk_examples.SELECT_MANY,
     ),
     Operation(
         "get",
@@ -405,7 +251,7 @@ OPERATIONS = (
         AttemptsView,
         {"attempts": examples.ATTEMPTS},
         ("unknownQuery", "wrongQuery", "notFound", *ALWAYS),
-        parameters=(_POST_ID, *_page("attempts", examples.ATTEMPTS_CURSOR)),
+        parameters=(POST_ID, *page("attempts", examples.ATTEMPTS_CURSOR)),
     ),
     Operation(
         "get",
@@ -418,7 +264,7 @@ OPERATIONS = (
         HistoryView,
         {"history": examples.HISTORY},
         ("unknownQuery", "wrongQuery", "notFound", *ALWAYS),
-        parameters=(_POST_ID, *_page("events", examples.HISTORY_CURSOR)),
+        parameters=(POST_ID, *page("events", examples.HISTORY_CURSOR)),
     ),
     Operation(
         "post",
@@ -442,7 +288,7 @@ OPERATIONS = (
         ),
         body=ResolveBody,
         bodies=examples.RESOLVE,
-        parameters=(_POST_ID, _KEY),
+        parameters=(POST_ID, KEY),
         answer_headers=("Idempotent-Replayed",),
     ),
 )

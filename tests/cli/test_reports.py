@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.main import _WAITS_FOR, main
+from cli.commands.options import WAITS_FOR
+from cli.main import main
 from domain.waits import WaitsFor
 from store.accounts import remove_account
 from store.models import Workspace
@@ -72,7 +73,7 @@ async def test_an_unknown_workspace_is_named() -> None:
 
 
 def test_the_command_offers_every_reason() -> None:
-    assert set(_WAITS_FOR) == set(WaitsFor)
+    assert set(WAITS_FOR) == set(WaitsFor)
 
 
 async def test_accounts_of_all_workspaces_are_listed_with_their_state(stack: Stack) -> None:

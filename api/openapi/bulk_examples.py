@@ -1,0 +1,55 @@
+"""Examples of requests for many posts, and of their answers."""
+
+from typing import Any
+
+from api.openapi.error_examples import ERRORS
+
+_ID = "post_019bc10f27c07a7d4e9a54c1d9e3f0a1"
+
+CREATE_MANY: dict[str, dict[str, Any]] = {
+    "campaign": {
+        "posts": [
+            {
+                "content": f"Winter, day {day}",
+                "platforms": [{"platform": "twitter", "accountId": "tw_456"}],
+                "scheduledFor": f"2026-12-0{day}T09:00",
+                "timezone": "Europe/Berlin",
+                "tags": ["winter-2026"],
+                "externalId": f"winter-2026/row-{day}",
+            }
+            for day in (1, 2)
+        ]
+    }
+}
+
+UPDATE_MANY: dict[str, dict[str, Any]] = {
+    "moveByTag": {"filter": {"tag": ["winter-2026"], "status": ["scheduled"]}, "change": {"shiftBy": "P1D"}},
+    "eachItsOwn": {"posts": [{"id": _ID, "content": "A text that the network takes"}]},
+}
+
+SELECT_MANY: dict[str, dict[str, Any]] = {
+    "byTag": {"filter": {"tag": ["winter-2026"], "status": ["failed", "partial"]}},
+    "byId": {"ids": [_ID]},
+}
+
+
+def _many(*results: dict[str, Any]) -> dict[str, Any]:
+    failed = sum("error" in result for result in results)
+    return {
+        "total": len(results),
+        "succeeded": len(results) - failed,
+        "failed": failed,
+        "results": [{"position": position, **result} for position, result in enumerate(results)],
+        "cursor": None,
+        "hasMore": False,
+    }
+
+
+_SET = {"httpStatus": 200, "id": _ID, "status": "scheduled", "scheduledFor": "2026-12-02T08:00:00Z"}
+CREATED_MANY = _many(
+    {**_SET, "httpStatus": 201, "externalId": "winter-2026/row-1"},
+    {"httpStatus": 422, "id": None, "externalId": "winter-2026/row-2", "error": ERRORS["accountNotFound"][1]},
+)
+MOVED_MANY = _many(_SET)
+DELETED_MANY = _many({"httpStatus": 200, "id": _ID})
+RETRIED_MANY = _many({"httpStatus": 200, "id": _ID, "status": "published", "scheduledFor": None})

@@ -1,0 +1,212 @@
+"""Examples of every error that the API can answer with."""
+
+from typing import Any
+
+from api.errors import error_type
+from api.openapi.examples import CREATE
+
+
+def error(status: int, sentence: str, code: str, param: str | None = None) -> dict[str, Any]:
+    """Return an error's body as it is answered; the examples' targets are those of CREATE."""
+    kind = error_type(status, idempotency=code.startswith("idempotency"))
+    body: dict[str, Any] = {"error": sentence, "type": kind, "code": code}
+    if param:
+        body["param"] = param
+    problem = {"error": sentence, "code": code, "param": param}
+    if param and (param == "mediaItems" or param.startswith("platforms.")):
+        problem |= CREATE["publishNow"]["platforms"][int(param.split(".")[1]) if "." in param else 0]
+    return {**body, "errors": [problem]}
+
+
+ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
+    name: (status, error(status, sentence, code, param))
+    for name, status, sentence, code, param in (
+        ("invalidJson", 400, "The body is not valid JSON (line 1, column 2)", "invalid_json", None),
+        ("missingField", 400, "content is required when no media is attached", "missing_required_field", "content"),
+        (
+            "keyRequired",
+            400,
+            "posts.0.externalId or idempotencyKey is required: without one, a repeat would create it again",
+            "missing_required_field",
+            "posts.0.externalId",
+        ),
+        (
+            "keyMissing",
+            400,
+            "Idempotency-Key is required: if the answer is lost, the same request with it is safe",
+            "missing_required_field",
+            "Idempotency-Key",
+        ),
+        ("wrongValue", 400, "publishNow must be true or false", "invalid_field_value", "publishNow"),
+        (
+            "unknownField",
+            400,
+            "platforms.0.acountId is not a known field; did you mean accountId?",
+            "unknown_parameter",
+            "platforms.0.acountId",
+        ),
+        (
+            "duplicateTarget",
+            400,
+            "platforms.1.accountId is in this post already",
+            "duplicate_target",
+            "platforms.1.accountId",
+        ),
+        ("unknownQuery", 400, "lmit is not a known query parameter; did you mean limit?", "unknown_parameter", "lmit"),
+        ("wrongQuery", 400, "limit must be a whole number from 1 to 100", "invalid_field_value", "limit"),
+        ("missingKey", 401, "Missing API key: send it as Authorization: Bearer sk_…", "invalid_credentials", None),
+        ("wrongKey", 401, "Invalid API key", "invalid_credentials", None),
+        ("notFound", 404, "There is no such post", "not_found", None),
+        (
+            "publishingHasBegun",
+            409,
+            "Publishing has begun; only drafts, scheduled and held posts, and what failed or waits can be changed",
+            "conflict",
+            None,
+        ),
+        ("isPublishing", 409, "The post is just being published; delete it afterwards", "conflict", None),
+        ("deletedSince", 409, "The post of this Idempotency-Key is deleted", "conflict", None),
+        (
+            "externalIdTaken",
+            409,
+            "post_019bc10f27c07a7d has this externalId and was made by another body; change it, or use another id",
+            "external_id_taken",
+            "externalId",
+        ),
+        ("nothingToRetry", 409, "No platform has failed, so there is nothing to retry", "nothing_to_retry", None),
+        (
+            "nothingToResolve",
+            409,
+            "This target is not unconfirmed, nor settled by a person in the last 7 days: there is nothing to resolve",
+            "conflict",
+            None,
+        ),
+        ("targetNotFound", 422, "The post has no target on this account", "account_not_found", "accountId"),
+        ("tooLarge", 413, "The body is larger than 1 MiB", "payload_too_large", None),
+        (
+            "notJson",
+            415,
+            "The body must be JSON, sent with Content-Type: application/json",
+            "unsupported_media_type",
+            None,
+        ),
+        ("platformRule", 422, "Instagram requires media for all posts", "invalid_field_value", "mediaItems"),
+        (
+            "accountNotFound",
+            422,
+            "X account tw_456 is not connected",
+            "account_not_found",
+            "platforms.0.accountId",
+        ),
+        (
+            "unknownSetting",
+            422,
+            "platforms.0.platformSpecificData.replySetings is not a known field; did you mean replySettings?",
+            "unknown_parameter",
+            "platforms.0.platformSpecificData.replySetings",
+        ),
+        (
+            "keyReused",
+            422,
+            "This Idempotency-Key was used with another request or body; use a new key for each request",
+            "idempotency_key_reused",
+            "Idempotency-Key",
+        ),
+        ("notEditable", 422, "Only published tweets can be edited, and this post has none", "edit_not_supported", None),
+        ("noPremium", 422, "Editing needs an account with X Premium", "premium_required", None),
+        ("windowClosed", 422, "A tweet can be edited within 1 hour of being published", "edit_window_closed", None),
+        ("limitReached", 422, "A tweet can be edited at most 5 times", "edit_limit_reached", None),
+        ("textOnly", 422, "An edit changes the text only; media cannot be changed", "text_only", None),
+        (
+            "wrongPlatform",
+            400,
+            "platform must be one of the networks bluesky, discord; did you mean twitter?",
+            "invalid_field_value",
+            "platform",
+        ),
+        (
+            "wrongRedirect",
+            400,
+            "redirect_url must begin with https://; http is for localhost only",
+            "invalid_field_value",
+            "redirect_url",
+        ),
+        ("missingCode", 400, "code is required", "missing_required_field", "code"),
+        ("missingIds", 400, "ids is required", "missing_required_field", "ids"),
+        (
+            "wrongIds",
+            400,
+            "ids.0 is not among the options of this selection, or cannot be selected",
+            "invalid_field_value",
+            "ids.0",
+        ),
+        ("reconnectNotFound", 422, "There is no X account tw_456 to reconnect", "account_not_found", "accountId"),
+        (
+            "notConfigured",
+            422,
+            "This service has no app at X. Its operator must set SOCIALSYNCER_APPS.",
+            "platform_not_configured",
+            None,
+        ),
+        (
+            "appRefused",
+            422,
+            "X does not accept this service's client id and secret. Its operator must check them.",
+            "app_refused",
+            None,
+        ),
+        (
+            "connectionExpired",
+            422,
+            "This connection is unknown, was used, or is older than 10 minutes. Start again.",
+            "connection_expired",
+            "state",
+        ),
+        (
+            "selectionExpired",
+            422,
+            "This selection is unknown, was used, or is older than 30 minutes. Start again.",
+            "connection_expired",
+            "selectionId",
+        ),
+        (
+            "codeRejected",
+            422,
+            "X does not accept this code: it accepts one for 30 seconds, once. Start again.",
+            "code_rejected",
+            None,
+        ),
+        (
+            "permissionMissing",
+            422,
+            "These permissions were declined, and X accounts cannot publish without them: tweet.write. Connect again.",
+            "permission_missing",
+            None,
+        ),
+        (
+            "noAccounts",
+            422,
+            "There is nothing to connect: this Google account has no YouTube channel.",
+            "no_accounts",
+            None,
+        ),
+        (
+            "differentAccount",
+            422,
+            "X answered for another account than tw_456. Nothing was changed. Sign in there as that account.",
+            "different_account",
+            None,
+        ),
+        (
+            "credentialsRejected",
+            422,
+            "Telegram does not accept these credentials. Check them and try again.",
+            "credentials_rejected",
+            "credentials",
+        ),
+        ("rateLimited", 429, "Too many requests with this API key; please slow down", "rate_limited", None),
+        ("internal", 500, "Something went wrong on our side", "internal_error", None),
+        ("unavailable", 503, "The service is not available right now; please try again", "unavailable", None),
+    )
+}
+"""By name: the status and body of each error, for the operations that can answer with it."""

@@ -1,0 +1,138 @@
+"""Parameters of operations."""
+
+from typing import Any
+
+from api.http.headers import DEFAULT_WAIT_S, LONGEST_WAIT_S
+from api.openapi import examples
+from api.openapi.operation import Json
+from api.posts.listing import DEFAULT_LIMIT, MAX_LIMIT, TARGET_STATUSES
+from domain.post import PostStatus
+from platforms.registry import platforms
+from store.list_queries import Order
+
+POST_ID = {
+    "name": "postId",
+    "in": "path",
+    "required": True,
+    "description": "The post's id. One that cannot exist is not found.",
+    "schema": {"type": "string"},
+    "example": examples.POST["id"],
+}
+
+
+KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": (
+        "Makes a repeat safe: the same key with the same method, path and body returns the original answer, byte for "
+        "byte, for 24 hours."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    "example": "7b0f6a9e-3f6a-4c6e-9d53-0a8f5a9f2d11",
+}
+
+
+KEY_OF_MANY = {
+    **KEY,
+    "description": (
+        "Makes a repeat of the whole request safe for 24 hours. If it has not done everything, because its process "
+        "ended, there was no time or a limit was reached, a repeat does what is left and answers as before what was "
+        "done."
+    ),
+}
+
+
+PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": (
+        f"`wait=N`: how many seconds to wait for the outcome, 0 to {LONGEST_WAIT_S}, {DEFAULT_WAIT_S} by default (RFC "
+        "7240). Past it the answer is the post as it stands, and publishing goes on."
+    ),
+    "schema": {"type": "string"},
+    "example": "wait=10",
+}
+
+
+def required(parameter: Json) -> Json:
+    """Return a parameter that must be given."""
+    return {**parameter, "required": True}
+
+
+def _query(name: str, description: str, schema: Json, example: Any) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
+
+
+def _moment(name: str, description: str, example: str) -> Json:
+    said = "An ISO 8601 date, for its whole day, or date and time; without an offset it is `timezone`'s."
+    return _query(name, f"{description} {said}", {"type": "string"}, example)
+
+
+LIST = (
+    {
+        **_query(
+            "status",
+            "Only posts in one of these statuses, or with a target that is `held` or `unconfirmed` if these are named. "
+            "Several are separated by commas.",
+            {"type": "array", "items": {"type": "string", "enum": [*PostStatus, *TARGET_STATUSES]}},
+            ["failed", "partial", "held"],
+        ),
+        "style": "form",
+        "explode": False,
+    },
+    _query("platform", "Only posts with a target there.", {"type": "string", "enum": list(platforms())}, "instagram"),
+    _query(
+        "externalId", "Only the post with this id of yours.", {"type": "string", "minLength": 1}, "campaign-7/row-12"
+    ),
+    _query("accountId", "Only posts with this account.", {"type": "string", "minLength": 1}, "ig_123"),
+    {
+        **_query(
+            "tag",
+            "Only posts with this tag; given several times, only posts with all of them.",
+            {"type": "array", "items": {"type": "string", "minLength": 1}},
+            ["marketing"],
+        ),
+        "style": "form",
+        "explode": True,
+    },
+    _moment("scheduledFrom", "Only posts scheduled for then or later.", "2026-12-03"),
+    _moment("scheduledTo", "Only posts scheduled for then or earlier.", "2026-12-03"),
+    _moment("fromDate", "Only posts created then or later: not when they go out.", "2026-01-01"),
+    _moment("toDate", "Only posts created then or earlier.", "2026-01-31T23:59:59Z"),
+    _moment(
+        "updatedSince",
+        "Only posts that changed then or later. Ask with the time of your last question, less a minute: a change is "
+        "dated from before it can be read.",
+        "2026-01-15T10:00:00Z",
+    ),
+    _query(
+        "timezone",
+        "The IANA time zone of dates and of times without an offset.",
+        {"type": "string", "default": "UTC"},
+        "Europe/Berlin",
+    ),
+    _query(
+        "sort",
+        "`createdAt` is newest first; `scheduledFor` soonest first, without posts that have no time; `updatedAt` the "
+        "longest unchanged first. By default the list is sorted by what it is narrowed by: `scheduledFor` with "
+        "`scheduledFrom` or `scheduledTo`, `updatedAt` with `updatedSince`, else `createdAt`.",
+        {"type": "string", "enum": list(Order)},
+        "scheduledFor",
+    ),
+    _query(
+        "limit",
+        "The most posts to return.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        20,
+    ),
+    _query("cursor", "From the previous answer to the same question.", {"type": "string"}, examples.PAGE["cursor"]),
+)
+
+
+def page(what: str, cursor: str) -> tuple[Json, Json]:
+    """Return the parameters that page through entries."""
+    most = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT}
+    return (
+        _query("limit", f"The most {what} to return.", most, 20),
+        _query("cursor", "From the previous answer.", {"type": "string"}, cursor),
+    )

@@ -1,0 +1,117 @@
+"""Commands about accounts."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from cli.commands.options import (
+    ask,
+    data_dir_option,
+    workspace_option,
+)
+from cli.errors import UserError
+from cli.terminal import say
+
+
+@click.group()
+def accounts() -> None:
+    """Connect, list and remove the accounts that posts are published to."""
+
+
+@accounts.command("add")
+@click.argument("platform")
+@click.option("--allow", multiple=True, metavar="NAME=VALUE", help="As the command `accounts allow` does.")
+@workspace_option
+@data_dir_option
+def accounts_add(platform: str, allow: tuple[str, ...], workspace: str | None, data_dir: Path | None) -> None:
+    """Connect an account of PLATFORM, its credentials being one JSON object on stdin, e.g. {"accessToken": "…"}.
+
+    With --data-dir the stack's sandbox is told of the account first, so any token does; "username" and "premium" may
+    describe it.
+    """
+    from cli.accounts import add
+
+    if sys.stdin.isatty():
+        say("Type the credentials as one JSON object, then Ctrl-D:", error=True)
+    adding = add(platform, workspace, sys.stdin.read(), data_dir, allow)
+    say(json.dumps(asyncio.run(adding), ensure_ascii=False))
+
+
+@accounts.command("allow")
+@click.argument("account_id")
+@click.argument("places", nargs=-1, required=True, metavar="NAME=VALUE...")
+@workspace_option
+@data_dir_option
+def accounts_allow(account_id: str, places: tuple[str, ...], workspace: str | None, data_dir: Path | None) -> None:
+    """Let an account publish to places beside its own that posts name in their settings.
+
+    NAME is channelId or threadId for Discord, locationId for Google Business Profile, organizationUrn for LinkedIn. The
+    VALUE * allows all that the account's credentials reach.
+    """
+    from cli.accounts import allow
+
+    say(json.dumps(asyncio.run(allow(account_id, places, workspace, data_dir)), ensure_ascii=False))
+
+
+@accounts.command("forbid")
+@click.argument("account_id")
+@click.argument("places", nargs=-1, required=True, metavar="NAME=VALUE...")
+@workspace_option
+@data_dir_option
+def accounts_forbid(account_id: str, places: tuple[str, ...], workspace: str | None, data_dir: Path | None) -> None:
+    """Take back what `accounts allow` has allowed. Posts that name such a place fail when they are due."""
+    from cli.accounts import forbid
+
+    say(json.dumps(asyncio.run(forbid(account_id, places, workspace, data_dir)), ensure_ascii=False))
+
+
+@accounts.command("list")
+@workspace_option
+@click.option("--all", "everywhere", is_flag=True, help="The accounts of every workspace, and whether they work.")
+@click.option("--refused", is_flag=True, help="Only accounts that must be reconnected.")
+@data_dir_option
+def accounts_list(workspace: str | None, data_dir: Path | None, *, everywhere: bool, refused: bool) -> None:
+    """Print the workspace's accounts, a JSON object each.
+
+    With --all: of every workspace, each with its state and since when, why its network refuses it if it does, and how
+    many targets are held for it.
+    """
+    from cli.accounts import describe_accounts, describe_all_accounts
+
+    if everywhere and workspace is not None:
+        raise UserError("Give either --workspace or --all, not both.")
+
+    async def run() -> None:
+        if everywhere:
+            async for account in describe_all_accounts(data_dir, refused=refused):
+                say(json.dumps(account, ensure_ascii=False))
+            return
+        for account in await describe_accounts(workspace, data_dir):
+            if not refused or "refusedSince" in account:
+                say(json.dumps(account, ensure_ascii=False))
+
+    asyncio.run(run())
+
+
+@accounts.command("remove")
+@click.argument("account_id")
+@click.option("--yes", is_flag=True, help="Do not ask, even if posts still wait for the account.")
+@workspace_option
+@data_dir_option
+def accounts_remove(account_id: str, yes: bool, workspace: str | None, data_dir: Path | None) -> None:
+    """Forget an account and its credentials. Names the posts that wait for it, and asks."""
+    from cli.accounts import describe_waiting_posts, remove
+
+    if posts := asyncio.run(describe_waiting_posts(account_id, workspace, data_dir)):
+        say(posts, error=True)
+        ask(
+            "Remove the account all the same?",
+            yes=yes,
+            otherwise="The account is still connected.",
+            what="remove it all the same",
+        )
+    asyncio.run(remove(account_id, workspace, data_dir))
+    say(f"{account_id} is no longer connected.")

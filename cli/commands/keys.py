@@ -1,0 +1,89 @@
+"""Commands about API keys and secrets."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from cli.commands.options import (
+    data_dir_option,
+    workspace_option,
+)
+from cli.terminal import say
+
+
+@click.group()
+def keys() -> None:
+    """Make, list and revoke API keys; make encryption keys and bring credentials under a new one."""
+
+
+@keys.command("create")
+@workspace_option
+@click.option("--name", default="", help="What the key is for.")
+@click.option(
+    "--expires-in-days", type=click.IntRange(1, 3650), default=None, help="Until then; default: until revoked."
+)
+@data_dir_option
+def keys_create(workspace: str | None, name: str, expires_in_days: int | None, data_dir: Path | None) -> None:
+    """Create an API key and print it, once; a workspace that does not exist is made."""
+    from cli.keys import create
+
+    made = asyncio.run(create(workspace, name, expires_in_days, data_dir))
+    say(made.key)
+    say(f"This is the only time that the key is shown. Its id is {made.id}.", error=True)
+
+
+@keys.command("list")
+@click.option("--workspace", default=None, help="Name or id of the workspace; default: all.")
+@data_dir_option
+def keys_list(workspace: str | None, data_dir: Path | None) -> None:
+    """Print the API keys, a JSON object each: id, first characters, name, workspace and times; never the key."""
+    from cli.keys import describe_keys
+
+    for key in asyncio.run(describe_keys(workspace, data_dir)):
+        say(json.dumps(key, ensure_ascii=False))
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+@data_dir_option
+def keys_revoke(key_id: str, data_dir: Path | None) -> None:
+    """Make an API key worthless, by its id from `keys list`. Every API process refuses it within 2 seconds."""
+    from cli.keys import revoke
+
+    asyncio.run(revoke(key_id, data_dir))
+    say(f"{key_id} is revoked.")
+
+
+@keys.command("secret")
+def keys_secret() -> None:
+    """Print a new encryption key for SOCIALSYNCER_ENCRYPTION_KEYS."""
+    from store.vault import new_key
+
+    say(new_key())
+
+
+@keys.command("env")
+def keys_env() -> None:
+    """Print new secrets for docker-compose.yml, as lines for the file .env: all passwords and an encryption key."""
+    from cli.keys import new_secrets
+
+    for name, value in new_secrets().items():
+        say(f"{name}={value}")
+
+
+@keys.command("reseal")
+@data_dir_option
+def keys_reseal(data_dir: Path | None) -> None:
+    """Seal all accounts' credentials under the first of SOCIALSYNCER_ENCRYPTION_KEYS; may be repeated and cut short.
+
+    Every worker must have that key before. Exit code 0: no credentials need an older key; 1: some still do.
+    """
+    from cli.keys import reseal
+
+    said, done = asyncio.run(reseal(data_dir))
+    for sentence in said:
+        say(sentence)
+    sys.exit(0 if done else 1)

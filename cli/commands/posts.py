@@ -1,0 +1,222 @@
+"""Commands about posts: what is wrong with them, what they wait for, what was done to them."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+
+from cli.commands.options import (
+    WAITS_FOR,
+    as_json_option,
+    ask,
+    data_dir_option,
+    explaining_missing_packages,
+    print_rows,
+    workspace_option,
+)
+from cli.errors import UserError
+from cli.terminal import say
+
+
+@click.command()
+@click.argument("post_id", metavar="[POST]", required=False)
+@data_dir_option
+@click.option("--workspace", default=None, help="Look at one workspace's posts only, by its name or id.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
+@click.option("--all", "everything", is_flag=True, help="Print every finding, not only the first five of each kind.")
+def doctor(
+    post_id: str | None, data_dir: Path | None, workspace: str | None, *, as_json: bool, everything: bool
+) -> None:
+    """Hold rows, workflows and the sandbox against each other; say what disagrees and how it heals.
+
+    With a POST, say everything that can be told about it: its row, its workflow, its last attempts, what it waits for
+    and what to do now. Changes nothing. Exit code 0: all agree; 1: what disagrees heals by itself; 2: some of it needs
+    a person; 3: a part could not be looked at.
+    """
+    from cli.doctor import doctor as look
+    from cli.doctor_post import doctor_post
+
+    looking = doctor_post(data_dir, post_id, as_json=as_json) if post_id else None
+    text, code = asyncio.run(looking or look(data_dir, workspace, as_json=as_json, everything=everything))
+    say(text)
+    sys.exit(code)
+
+
+@click.command()
+@click.option("--for", "reason", type=click.Choice(WAITS_FOR), default=None, help="Only what waits for this.")
+@click.option("--platform", default=None, help="Only targets on this network.")
+@click.option("--workspace", default=None, help="Only one workspace's, by its name or id.")
+@click.option(
+    "--most", type=click.IntRange(1, 100_000), default=100, show_default=True, help="List no more than these."
+)
+@as_json_option
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with empty columns that `resolve --from` reads.")
+@data_dir_option
+def waiting(
+    reason: str | None,
+    platform: str | None,
+    workspace: str | None,
+    most: int,
+    data_dir: Path | None,
+    *,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """List the targets that are due and wait for an account, a network, a lost answer, a person or the operator."""
+    from cli.reports import as_decisions
+    from cli.reports import waiting as find
+    from domain.waits import WaitsFor
+
+    rows = asyncio.run(find(data_dir, workspace, platform, WaitsFor(reason) if reason else None, most))
+    if as_csv:
+        say(as_decisions(rows))
+    else:
+        print_rows(rows, as_json=as_json)
+
+
+@click.command()
+@click.argument("post_id", required=False)
+@click.argument("platform", required=False)
+@click.argument("outcome", type=click.Choice(["published", "not-published"]), required=False)
+@click.argument("platform_post_id", required=False)
+@click.option("--account", "account_id", default=None, help="Id of the account, if the post has several on PLATFORM.")
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    help="Settle the targets in this CSV file: postId, platform, outcome, accountId, platformPostId.",
+)
+@click.option("--retry", is_flag=True, help="Publish again at once what is not published.")
+@click.option("--dry-run", is_flag=True, help="Say what would be changed, and change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@data_dir_option
+def resolve(
+    post_id: str | None,
+    platform: str | None,
+    outcome: str | None,
+    platform_post_id: str | None,
+    account_id: str | None,
+    file: Path | None,
+    data_dir: Path | None,
+    *,
+    retry: bool,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Say what a person saw of a target whose answer was lost: published (as PLATFORM_POST_ID), or not-published.
+
+    `waiting --for person` lists these targets; with --csv it prints a file for --from: fill in the column outcome.
+    A file may be given again: what is settled so already is left alone.
+    """
+    from cli.decisions import Decision, Decisions, read_decisions
+    from cli.resolving import preview, resolver
+
+    if file is not None:
+        if post_id is not None:
+            raise UserError("Give either a post or --from, not both.")
+        wanted = read_decisions(file)
+    elif post_id and platform and outcome:
+        decision = Decision(0, post_id, platform, outcome == "published", account_id, platform_post_id)
+        wanted = Decisions([decision], 0)
+    else:
+        raise UserError("Name the post, its network and published or not-published; or give --from FILE.")
+
+    async def run() -> None:
+        async with resolver(data_dir) as acting:
+            judged = await acting.judge(wanted.made)
+            for sentence in preview(judged, wanted.open):
+                say(sentence)
+            if dry_run:
+                return
+            if file is not None:
+                ask("Settle them?", yes=yes, otherwise="Nothing was changed.", what="settle them")
+            async for sentence in acting.settle(judged, retry=retry):
+                say(sentence)
+
+    asyncio.run(run())
+
+
+@click.command()
+@click.option("--since", default="7d", show_default=True, help="What was due since then: 30m, 12h, 7d, 2w.")
+@click.option("--workspace", default=None, help="Only one workspace's, by its name or id.")
+@as_json_option
+@data_dir_option
+def report(since: str, workspace: str | None, data_dir: Path | None, *, as_json: bool) -> None:
+    """Count what became of the targets that were due, by network, status and error code."""
+    from cli.reports import report as count
+
+    print_rows(asyncio.run(count(data_dir, workspace, since)), as_json=as_json)
+
+
+@click.command()
+@click.argument("post_id", metavar="POST")
+@as_json_option
+@data_dir_option
+def history(post_id: str, data_dir: Path | None, *, as_json: bool) -> None:
+    """Tell who did what to a post and what became of it, oldest first; also of a post that is deleted."""
+    from cli.history import history as read
+    from cli.history import to_json, to_text
+
+    found = asyncio.run(read(data_dir, post_id))
+    for line in to_json(found) if as_json else to_text(found):
+        say(line)
+    if found.missing:
+        say(found.missing, error=True)
+
+
+@click.command("views")
+@click.option(
+    "--ui", "ui_url", default=None, envvar="TEMPORAL_UI_URL", show_envvar=True, help="Address of Temporal's Web UI."
+)
+@click.option("--workspace", default=None, help="Only one workspace's posts, by its name or id.")
+@click.option("--campaign", "tag", default=None, metavar="TAG", help="Only posts with this tag.")
+@data_dir_option
+def list_views(ui_url: str | None, workspace: str | None, tag: str | None, data_dir: Path | None) -> None:
+    """Print links to lists in Temporal's Web UI: what is late, what waits and for whom, what failed, what is due."""
+    from cli.list_views import links
+
+    for line in asyncio.run(links(data_dir, ui_url, workspace, tag)):
+        say(line)
+
+
+@click.command("live-check")
+@click.argument("platform")
+@click.option("--account", "account_id", required=True, help="Its id, as `accounts list` shows it.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting, such as boardId for Pinterest."
+)
+@click.option("--only", multiple=True, metavar="SAMPLE", help="Publish this sample only; may be repeated.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    default=None,
+    help="Write a report as JSON; - prints it.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@workspace_option
+@data_dir_option
+def live_check(
+    platform: str,
+    account_id: str,
+    settings: tuple[str, ...],
+    only: tuple[str, ...],
+    out: Path | None,
+    workspace: str | None,
+    data_dir: Path | None,
+    *,
+    yes: bool,
+) -> None:
+    """Publish marked posts of each kind on a real account of PLATFORM, look at them, and delete them again.
+
+    Says what was not as this software believes. Exit code 0: all was as believed; 1: some was not.
+    """
+    with explaining_missing_packages():
+        from cli.live_check import parse_settings, run_check, write_report
+
+    given = parse_settings(settings)
+    checking = run_check(platform, account_id, workspace, data_dir, given=given, only=only, asks=not yes)
+    report = asyncio.run(checking)
+    write_report(report, out)
+    sys.exit(1 if report.otherwise else 0)

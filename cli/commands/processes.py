@@ -1,0 +1,103 @@
+"""Commands that run the service or a part of it, and prepare what it runs on."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.commands.options import (
+    FOLDER,
+    PORT,
+    data_dir_option,
+    explaining_missing_packages,
+    port_option,
+)
+from cli.errors import UserError
+from cli.terminal import say
+
+
+@click.command()
+@click.option("--data-dir", type=FOLDER, default=Path(".socialsyncer"), show_default=True, help="Keep all data here.")
+@port_option("--api-port", 8000, "the API")
+@port_option("--temporal-port", 7233, "Temporal")
+@port_option("--ui-port", 8233, "Temporal's Web UI")
+@port_option("--sandbox-port", 8025, "the sandbox of networks")
+@click.option("--sandbox-url", default=None, help="Use a sandbox that runs elsewhere.")
+@click.option(
+    "--realistic",
+    is_flag=True,
+    help="With the networks' own limits and processing times, and the rate limits to match.",
+)
+@click.option("--no-example", is_flag=True, help="Publish no example post at the first start.")
+def dev(**chosen: Any) -> None:
+    """Run everything here: PostgreSQL, Temporal, the sandbox of networks, the worker and the API."""
+    with explaining_missing_packages():
+        from cli.dev import Options, run_dev
+
+    run_dev(Options(example=not chosen.pop("no_example"), **chosen))
+
+
+@click.command()
+@click.option("--host", default=None, help="Address to listen on; default SOCIALSYNCER_API_HOST.")
+@click.option("--port", type=PORT, default=None, help="Port to listen on; default SOCIALSYNCER_API_PORT.")
+def api(host: str | None, port: int | None) -> None:
+    """Serve the API."""
+    from cli.serve_api import serve_api
+
+    serve_api(host, port)
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, envvar="SOCIALSYNCER_SANDBOX_HOST", show_envvar=True)
+@click.option(
+    "--port", type=PORT, default=8025, show_default=True, envvar="SOCIALSYNCER_SANDBOX_PORT", show_envvar=True
+)
+@click.option("--data-dir", type=FOLDER, default=Path(".socialsyncer/sandbox"), show_default=True)
+@click.option("--realistic", is_flag=True, help="With the networks' own rate limits and processing times.")
+@click.option("--strict", is_flag=True, help="Refuse parameters that the networks do not know and would ignore.")
+@click.option(
+    "--names",
+    default="",
+    envvar="SOCIALSYNCER_SANDBOX_NAMES",
+    show_envvar=True,
+    help="Other host names, comma-separated, by which it is reached beside 127.0.0.1, localhost and --host.",
+)
+def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, strict: bool, names: str) -> None:
+    """Serve the sandbox of networks, where nothing becomes really public."""
+    with explaining_missing_packages():
+        from cli.serve_sandbox import serve_sandbox
+
+    serve_sandbox(host, port, data_dir, realistic=realistic, strict=strict, names=names)
+
+
+@click.command()
+@data_dir_option
+def migrate(data_dir: Path | None) -> None:
+    """Bring the database's schema and roles and Temporal's search attributes up to date."""
+    from cli.migrating import migrate as run
+
+    for sentence in asyncio.run(run(data_dir)):
+        say(sentence)
+
+
+@click.command()
+@data_dir_option
+@click.option("--from", "since", required=True, help="The moment of which the copy is, such as 2026-02-01T14:00:00Z.")
+@click.option("--database", is_flag=True, help="The service's own database was put back.")
+@click.option("--temporal", is_flag=True, help="Temporal's database was put back.")
+def restored(data_dir: Path | None, since: str, *, database: bool, temporal: bool) -> None:
+    """Say that databases were restored from a backup: what may be public already is confirmed before it is sent.
+
+    Run it before workers start on the restored database. The API refuses writes meanwhile.
+    """
+    from cli.restored import handle_restore, parse_moment
+
+    if not (database or temporal):
+        raise UserError("Which was restored? Give --database, --temporal or both.")
+
+    async def run() -> None:
+        async for sentence in handle_restore(parse_moment(since), data_dir, database=database, temporal=temporal):
+            say(sentence)
+
+    asyncio.run(run())
