@@ -59,7 +59,7 @@ async def run(names: list[str] | None) -> None:
             group = worker.worker_group(
                 client, factory, names or platforms(), timedelta(seconds=settings.worker_grace_s)
             )
-            # Whoever watches its health sees it alive until it has finished.
+            # Health checks see it alive until it has finished.
             readiness = Readiness(database, Queues(client), settings.late_after)
             watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
             beside = worker.running_workers(client, factory, group, watch, settings.audit_kept)

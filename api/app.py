@@ -42,7 +42,7 @@ def create_connecting_app(
         async with connected() as deps:
             app.state.deps, app.state.api_keys = deps, Keys(deps.database)
             yield
-            # Nobody waits for what is still being started, but the next process should not have to do it.
+            # No client waits for these deliveries any more, but the next process should not have to repeat them.
             await deps.delivery.close()
             await deps.readiness.close()
 

@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class Keys:
-    """Remember for a moment whom a key belongs to; the key itself is not kept."""
+    """A short-lived cache of API keys' owners. The keys themselves are not kept."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

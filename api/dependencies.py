@@ -1,4 +1,4 @@
-"""What the api works with; put together by whoever starts the process, or a test."""
+"""The dependencies of the API, made by the process or test that starts it."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from workflows.client.post_workflows import PostWorkflows
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """Hold the process's connections. They belong to its event loop."""
+    """The process's connections. They belong to its event loop."""
 
     database: Database
     workflows: PostWorkflows

@@ -30,7 +30,7 @@ _LONGEST = 300
 
 
 class Unauthorized(PostsError):
-    """There is no valid API key in the request."""
+    """An error: the request has no valid API key."""
 
 
 class UnsupportedMediaType(PostsError):
@@ -90,7 +90,7 @@ def _text(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What an error is answered with. `retry_after`: the seconds after which asking again may help."""
+    """The response to an error. `retry_after`: seconds after which a repeat may succeed."""
 
     status: int
     problems: Sequence[Problem]
@@ -99,7 +99,7 @@ class Refusal:
 
 
 def refusal_of(error: Exception) -> Refusal:
-    """Return what an error is answered with: 503 if the database is away, 500 if it is none of ours.
+    """Return what an error is answered with: 503 if the database is unavailable, 500 if the error is unexpected.
 
     Of the latter, what happened goes into the log only.
     """

@@ -7,7 +7,7 @@ from reconcile.readiness import Parts, ready
 
 
 class Health(Controller):
-    """Serve monitors; no key is needed."""
+    """Endpoints for monitors; no API key is needed."""
 
     @get("/healthz")
     async def lives(self) -> dict[str, str]:

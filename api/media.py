@@ -1,4 +1,4 @@
-"""Serve converted media to the networks that fetch it; they have no key, and nobody guesses a token."""
+"""Serve converted media to the platforms that fetch it. They have no API key; tokens cannot be guessed."""
 
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ _MISSING = Problem("There is no such file", "not_found")
 
 
 class Media(Controller):
-    """Serve files by their tokens."""
+    """Endpoints that serve files by their tokens."""
 
     @get("/media/{name:str}")
     async def media_file(self, name: FromPath[str], deps: Deps) -> Response[bytes]:

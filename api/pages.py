@@ -14,7 +14,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inl
 
 
 class Pages(Controller):
-    """Serve the API's document, and a page that shows it."""
+    """Endpoints of the API's document and of a page that shows it."""
 
     @get("/", sync_to_thread=False)
     def root(self) -> Redirect:

@@ -20,7 +20,7 @@ from store.app_setups import platforms_with_app
 
 
 class TextRuleView(View):
-    """How long a text may be."""
+    """The limits of a text's length."""
 
     limit: int = Field(description="The most units of a text.", examples=[280])
     premium_limit: int | None = Field(description="The most for paying accounts, where it differs.", examples=[25000])
@@ -32,7 +32,7 @@ class TextRuleView(View):
 
 
 class MediaRuleView(View):
-    """How many media a post takes."""
+    """The number of media that a post may have."""
 
     required: bool = Field(description="Whether every post needs media.", examples=[True])
     max_items: int = Field(description="The most media items in a post.", examples=[10])
@@ -44,7 +44,7 @@ class MediaRuleView(View):
 
 
 class FileRuleView(View):
-    """What one type of media file must be; what is null is not limited."""
+    """The limits of one type of media file; null means no limit."""
 
     type: MediaType = Field(description="The type of media item.", examples=["image"])
     content_types: list[str] = Field(
@@ -75,7 +75,7 @@ class FileRuleView(View):
 
 
 class ConnectRuleView(View):
-    """How an account of a network is connected."""
+    """The way to connect an account of a platform."""
 
     method: Literal["oauth", "credentials"] = Field(
         description="`oauth`: by an authorization at the network; credentials are taken, too.", examples=["oauth"]
@@ -119,7 +119,7 @@ class PlatformsView(View):
 
 
 class Platforms(Controller):
-    """Serve the rules; they are the same for everybody."""
+    """Endpoints of the rules, which are the same for all callers."""
 
     path = "/v1/platforms"
     dependencies = {"workspace_id": Provide(authenticate)}  # noqa: RUF012

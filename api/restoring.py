@@ -18,7 +18,7 @@ _RESTORING = Problem(
 
 
 class Restoring:
-    """Whether writes are refused, known to every request without asking the database each time."""
+    """A cached flag: writes are refused while a restore is handled."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

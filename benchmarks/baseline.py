@@ -30,7 +30,7 @@ async def nothing(number: int) -> int:
 
 @workflow.defn
 class BareSleep:
-    """Sleep for an hour, as a scheduled post does."""
+    """A workflow that sleeps for an hour, as a scheduled post does."""
 
     @workflow.run
     async def run(self) -> None:
@@ -40,7 +40,7 @@ class BareSleep:
 
 @workflow.defn
 class BarePublish:
-    """Run two activities at once and tell who waits, as a post to two networks does."""
+    """A workflow that runs two activities concurrently, as a post to two platforms does."""
 
     def __init__(self) -> None:
         self._results: list[int] | None = None
@@ -62,7 +62,7 @@ class BarePublish:
 
 @workflow.defn
 class BareDue:
-    """Sleep until a time and run two activities at once, as a scheduled post to two networks does."""
+    """A workflow that sleeps until a time and runs two activities concurrently, as a scheduled post does."""
 
     @workflow.run
     async def run(self, due: str) -> None:

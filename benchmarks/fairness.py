@@ -1,7 +1,7 @@
 """Measure what one workspace's crowd costs another's single post: `uv run python -m benchmarks.fairness`.
 
 A thousand posts of one workspace and one of another are due in the same second, the single one created last. Printed is
-when each became public, by the clock of the network's twin.
+when each became public, by the clock of the fake platform.
 """
 
 import argparse

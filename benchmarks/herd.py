@@ -2,7 +2,7 @@
 
 Each post goes to two networks. Bare is a workflow that sleeps and runs two empty activities, on the same Temporal, by a
 worker in a process of its own that is as the SDK makes it by default. Rounds of both alternate. Printed is how late the
-targets became public, by the clock of the networks' twins, and the processor time of each process for one post.
+targets became public, by the clock of the fake platforms, and the processor time of each process for one post.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 The bare handler runs one SELECT on the same database and answers with the same JSON, which it has ready. Rounds of both
 alternate. What is compared is the processor's time of the two servers for a request, because one process serves as many
-requests a second as fit into one; a rate would be that of whoever sends them.
+requests a second as fit into one; a rate would be that of the clients.
 """
 
 import argparse

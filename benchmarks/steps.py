@@ -28,7 +28,7 @@ _LOCAL = "core_local_activity"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an event costs Temporal: transactions of its database, writes of its list of workflows, billed actions.
+    """The cost of an event for Temporal: database transactions, writes of the visibility store, billed actions.
 
     Events that are written together with another one cost no transaction of their own.
     """
@@ -41,13 +41,13 @@ class Cost:
 
 COSTS = {
     "WORKFLOW_EXECUTION_STARTED": Cost("the post's run and what it can be searched by", 1, 1, 1),
-    "WORKFLOW_TASK_SCHEDULED": Cost("something has happened: a worker shall run the workflow's code"),
+    "WORKFLOW_TASK_SCHEDULED": Cost("something has happened: a worker must run the workflow's code"),
     "WORKFLOW_TASK_STARTED": Cost("a worker has taken that task", 1),
     "WORKFLOW_TASK_COMPLETED": Cost("what the workflow wants next", 1),
     "TIMER_STARTED": Cost("sleep until the post is due, or until it cannot be edited or retried any more", 0, 0, 1),
     "TIMER_FIRED": Cost("that time has come", 1),
     "MARKER_RECORDED": Cost("a target was published within the task that the workflow had"),
-    "ACTIVITY_TASK_SCHEDULED": Cost("a step that a worker of its queue shall take", 0, 0, 1),
+    "ACTIVITY_TASK_SCHEDULED": Cost("a step for a worker of its queue", 0, 0, 1),
     "ACTIVITY_TASK_STARTED": Cost("a worker has taken that step", 1),
     "ACTIVITY_TASK_COMPLETED": Cost("what the step came to", 1),
     "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES": Cost("where the post stands, for searches in the Web UI", 0, 1, 1),
@@ -58,7 +58,7 @@ COSTS = {
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """What all events of a history cost."""
+    """The cost of all events of a history."""
 
     events: int
     tasks: int

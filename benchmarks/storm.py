@@ -83,7 +83,7 @@ def problems(post: Stormed, public: Sequence[dict[str, Any]]) -> Iterator[str]:
             yield "became public after its deletion was answered"
         return
     if post.last is None:
-        yield "is gone, and no client was told that it is deleted"
+        yield "is gone, and no client got the answer that it is deleted"
         return
     if not post.rests:
         yield f"does not come to rest: {post.last['status']}"
@@ -172,7 +172,7 @@ class Storm:
     async def _ask(
         self, post: Stormed, method: str, path: str, wanted: dict[str, Any] | None = None, key: str | None = None
     ) -> httpx.Response | None:
-        """Send a request; with a key again and again until there is a definite answer. None: nobody knows."""
+        """Send a request; with a key again and again until there is a definite answer. None: unknown."""
         headers = {"Prefer": "wait=0", **({"Idempotency-Key": key} if key else {})}
         deadline = time.monotonic() + _REST_WITHIN
         while time.monotonic() < deadline:

@@ -2,7 +2,7 @@
 
 A development stack is started for it and taken down again. Rounds of both kinds alternate, so that a machine whose
 speed drifts treats both alike. The bare worker and the bare client are processes of their own, as the SDK makes them by
-default; ours go without its compression. The processor's time of each process is told for one call: the sandbox, which
+default; ours go without its compression. The processor's time of each process is shown for one call: the sandbox, which
 plays the networks, takes its share of the same cores.
 """
 

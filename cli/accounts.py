@@ -32,7 +32,7 @@ from store.reports import account_states
 
 @dataclass(frozen=True, slots=True)
 class SandboxDetails:
-    """Hold what may be said of a sandbox account beside its credentials."""
+    """Optional details of a sandbox account beside its credentials."""
 
     username: str | None
     premium: bool

@@ -64,7 +64,7 @@ class Verified:
     identity: Identity
     credentials: BaseModel
     lifetimes: Lifetimes | None = None
-    """What the network told of the tokens if they were renewed."""
+    """The platform's answer about the tokens if they were renewed."""
 
 
 async def connect_account(

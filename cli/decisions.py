@@ -19,7 +19,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a person says of one target. `line`: where it stands in the file; 0 if it was given on the command line."""
+    """A person's decision about one target. `line`: its line in the file; 0 if it was given on the command line."""
 
     line: int
     post_id: str

@@ -34,7 +34,7 @@ _STOP_ORDER = ("api", "worker", "sandbox", "temporal-ui", "temporal", "postgres"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Hold what was chosen on the command line."""
+    """The options of the command line."""
 
     data_dir: Path
     api_port: int
@@ -70,7 +70,7 @@ async def _run(options: Options, folder: Folder, lock: Lock) -> None:
     stop = asyncio.Event()
     stack = Stack(options, folder)
     _on_signals(stop, stack)
-    # Whoever was started by `uv run` and loses it has lost the person at the terminal, too.
+    # A command started by `uv run` that loses it has lost the person at the terminal, too.
     orphaned = asyncio.create_task(_stop_with_launcher(stop))
     rising = asyncio.create_task(stack.up())
     stopping = asyncio.create_task(stop.wait())
@@ -116,7 +116,7 @@ async def _stop_with_launcher(stop: asyncio.Event) -> None:
 
 
 class Stack:
-    """Be everything that `socialsyncer dev` runs."""
+    """All parts that `socialsyncer dev` runs."""
 
     def __init__(self, options: Options, folder: Folder) -> None:
         self._options = options
@@ -205,7 +205,7 @@ class Stack:
         }
         api, worker = self._own.api(shared | for_api), self._own.worker(shared | for_worker)
         await run_together(self._keep(api), self._keep(worker), seeding)
-        # The worker has it from the environment; whoever adds an account later may sit at another terminal.
+        # The worker reads it from the environment; accounts may be added later from another terminal.
         state.private_account_hosts = os.environ.get("SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS", "")
         state.write(self._folder.state_file)
         await show_waiting("all of it together", self._own.ready())

@@ -1,4 +1,4 @@
-"""Say everything that can be told about one post, and what to do now."""
+"""Report all that is known about one post, and what to do now."""
 
 import json
 from collections.abc import Iterator

@@ -39,7 +39,7 @@ async def describe_keys(workspace: str | None, data_dir: Path | None) -> list[di
 
 
 async def revoke(key_id: str, data_dir: Path | None) -> None:
-    """Make a key worthless. Raises UserError if there is none of this id, repeating nothing that might be a key."""
+    """Revoke a key. Raises UserError if no key has this id; the error repeats nothing that might be a key."""
     async with _transaction(environment_of(data_dir, Settings)) as session:
         if not await revoke_key(session, key_id):
             raise UserError(

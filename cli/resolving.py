@@ -37,7 +37,7 @@ _CONCURRENCY = 8
 
 
 class Effect(Enum):
-    """What a decision does to its target."""
+    """The effect of a decision on its target."""
 
     SETTLES = "settles"
     SAME = "same"
@@ -100,7 +100,7 @@ class Resolver:
         yield f"{_counted(done, 'target')} settled."
         if undelivered := await self._deliver(plans):
             yield (
-                f"{_counted(undelivered, 'workflow')} could not be told, because Temporal does not answer: the Web UI "
+                f"{_counted(undelivered, 'workflow')} could not be notified: Temporal does not answer: the Web UI "
                 "still shows what was. The posts are settled all the same."
             )
 
@@ -117,7 +117,7 @@ class Resolver:
             return plan
 
     async def _deliver(self, plans: Sequence[Plan]) -> int:
-        """Tell the posts' workflows; return how many could not be told."""
+        """Tell the posts' workflows; return how many could not be notified."""
         if not plans:
             return 0
         try:

@@ -61,7 +61,7 @@ async def handle_restore(
         if restore.database:
             yield f"{waiting} targets are confirmed before they are sent; `doctor` shows how many are left."
         if restore.temporal:
-            yield "Workflows of posts that are due within the hour are told again what is wanted, later ones in time."
+            yield "Workflows of posts that are due within the hour are notified again now, later ones in time."
         yield "The API takes writes again."
     finally:
         await rows.close()

@@ -16,7 +16,7 @@ _TIMEOUT = 10.0
 
 
 class SandboxAccount(BaseModel):
-    """Describe an account as the sandbox is told of it."""
+    """An account as it is registered with the sandbox."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True)
 

@@ -21,7 +21,7 @@ _DRAIN = 65
 
 
 def serve_api(host: str | None, port: int | None) -> None:
-    """Serve the Posts API until told to end. Raises UserError."""
+    """Serve the Posts API until stopped. Raises UserError."""
     settings = settings_of(Settings)
     configure(settings.log_level, settings.log_format)
     port = port or settings.api_port

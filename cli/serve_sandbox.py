@@ -12,7 +12,7 @@ from sandbox.server import run
 def serve_sandbox(
     host: str, port: int, data_dir: Path, *, realistic: bool, strict: bool = False, names: str = ""
 ) -> None:
-    """Serve the sandbox until told to end. Raises UserError."""
+    """Serve the sandbox until stopped. Raises UserError."""
     configure("info", "json")
     require_free([PortRequest("--port", port)])
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -94,7 +94,7 @@ class WaitingSteps:
 
 
 class Admission:
-    """What all media of one process share, and who waits for it."""
+    """The limits that all media of one process share, and the steps that wait for them."""
 
     def __init__(self, limits: MediaLimits = MediaLimits(), *, most_steps: int = MOST_STEPS) -> None:
         self.fetches = Shares(MOST_FETCHES, each=limits.fetches)

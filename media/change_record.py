@@ -18,7 +18,7 @@ class NoChangeRecord:
 
 
 class ChangeRecord:
-    """Note the changes of one target's media, each file's under its URL; written at once, and only what is new."""
+    """A record of the changes to one target's media, by the files' URLs. New changes are written immediately."""
 
     def __init__(self, database: Database, target_id: str, stored: list[dict[str, Any]]) -> None:
         self._database = database

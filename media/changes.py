@@ -9,7 +9,7 @@ from media.decoding.facts import Conversion, MediaFacts
 
 @dataclass(frozen=True, slots=True)
 class MediaChange:
-    """Name one change; `detail` is a short phrase for the person whose file it is."""
+    """One change of a file; `detail` is a short phrase for its owner."""
 
     what: Literal["metadata_removed", "converted", "scaled", "compressed"]
     detail: str

@@ -32,7 +32,7 @@ class ServerUnavailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ProcessEnd:
-    """What a process answered, None if it ended without; then the signal that ended it, 0 if none did, and its work."""
+    """The end of a process: its answer or None, the signal that ended it or 0, and its CPU time."""
 
     answer: dict[str, Any] | None
     signal: int = 0

@@ -28,7 +28,7 @@ _EXPECTED = {
 
 
 class Download:
-    """Write one answer's body to a spool. Its methods block and raise PlatformError, and Exhausted as the spool does.
+    """The download of one response body to a spool. Its methods block and raise PlatformError and Exhausted.
 
     `most_bytes` returns up to which size the file is wanted; it may return more later, while the body still comes.
     """

@@ -57,7 +57,7 @@ class MinimumSpeed:
 
 
 class MediaFetcher:
-    """Fetch media over guarded sockets; one per process, it is a platforms.files.MediaSource.
+    """A platforms.files.MediaSource that fetches media over guarded sockets; one per process.
 
     `private_hosts` (`host:port`) may have private addresses. With `samples_url`, the sandbox's base URL, media at
     example.com, .net and .org is answered by the sandbox. Proxy variables of the environment are ignored.

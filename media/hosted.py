@@ -40,7 +40,7 @@ def files_of(platform: Platform[Any, Any], draft: Draft[Any]) -> list[Media]:
 
 
 async def host_files(platform: Platform[Any, Any], media: list[Media], source: StepMedia) -> dict[str, str]:
-    """Return for each URL the address that the network shall be given. Raises PlatformError."""
+    """Return for each URL the address that the platform is given. Raises PlatformError."""
 
     async def address(item: Media) -> str:
         if item.type in platform.pulls_media:
@@ -68,7 +68,7 @@ async def _of_each(media: list[Media], work: Callable[[Media], Awaitable[T]]) ->
 
 
 def with_hosted_urls(platform: Platform[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> Draft[Any]:
-    """Return the draft with the addresses that its network shall be given, also of covers and of a thread's posts."""
+    """Return the draft with the addresses that its platform is given, also of covers and of a thread's posts."""
     if all(url == address for url, address in known.items()):
         return draft
     moved: dict[str, Any] = {

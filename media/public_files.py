@@ -19,7 +19,7 @@ LIFETIME = timedelta(days=2)
 
 
 class PublicFiles:
-    """Keep files in the database; the api serves them under `public_url`."""
+    """Files in the database that the API serves under `public_url`."""
 
     def __init__(self, database: Database, public_url: str) -> None:
         self._database = database

@@ -79,7 +79,7 @@ def cannot_shrink(limit: int) -> PlatformError:
 
 
 class Refusals:
-    """Make the errors about one media item."""
+    """The errors about one media item."""
 
     def __init__(self, media: Media, host: str) -> None:
         self.host = host

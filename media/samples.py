@@ -8,7 +8,7 @@ import httpx
 from domain.post import MediaType
 
 EXAMPLE_HOSTS = ("example.com", "example.net", "example.org")
-"""Names that RFC 2606 reserves for documents; nobody ever has media there."""
+"""Names that RFC 2606 reserves for documents; they never serve media."""
 
 _SERVED = {".jpg", ".png", ".gif", ".mp4", ".pdf"}
 _USUAL = {MediaType.IMAGE: ".jpg", MediaType.GIF: ".gif", MediaType.VIDEO: ".mp4", MediaType.DOCUMENT: ".pdf"}
@@ -16,7 +16,7 @@ _FOLDER = "/_/media/"
 
 
 class Samples:
-    """Answer example addresses from the sandbox under `base_url`, which then may be a private address."""
+    """The sandbox's samples in place of example addresses; `base_url` may be a private address."""
 
     def __init__(self, base_url: str) -> None:
         self._base = httpx.URL(base_url.rstrip("/"))
@@ -40,6 +40,6 @@ class Samples:
         return httpx.URL(f"{self._base}".rstrip("/") + _FOLDER + quote(file, safe=""))
 
     def hides(self, url: httpx.URL) -> bool:
-        """Tell whether a URL points at the sandbox but at none of its samples."""
+        """Tell whether a URL points at the sandbox but not at a sample."""
         same = (url.scheme, url.host, url.port) == (self._base.scheme, self._base.host, self._base.port)
         return same and not url.path.startswith(_FOLDER)

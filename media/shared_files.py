@@ -41,7 +41,7 @@ class _Shared:
 
 
 class SharedFiles:
-    """Hold the files of posts that are being published, each for one post only; one per worker.
+    """The files of posts that are being published. A file belongs to one post; one instance per worker.
 
     All targets of a post get the same file, so no caller may change it. Files that are not in use take at most
     `most_bytes`, by default a quarter of the disk space, which is as much as the largest file may have; beyond it the
@@ -64,7 +64,7 @@ class SharedFiles:
         self._most_files = most_files
         self._files: dict[_Key, _Shared] = {}
         self._unused: dict[_Key, _Shared] = {}
-        """Those of them that nobody uses; the one that is so for the longest time stands first."""
+        """The unused ones; the one that is unused for the longest time comes first."""
         self._unused_bytes = 0
 
     @property

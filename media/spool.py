@@ -29,7 +29,7 @@ async def off_the_loop(size: int, work: Callable[P, T], *args: P.args, **kwargs:
 
 
 class Spool:
-    """Be a temporary file (in TMPDIR) that vanishes with the process, however that ends.
+    """A temporary file (in TMPDIR) that disappears with the process, however that ends.
 
     Made when it is first needed: room for a changed file mostly is not. Its methods block; they may be called from
     several threads, and from several processes that share the file: no position is kept in it. What is written counts

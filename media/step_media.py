@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class MediaTools:
-    """Hold what all steps of a worker share; without `public_files` nothing that networks fetch can be converted."""
+    """The media tools of a worker's steps. Without `public_files`, files that platforms fetch cannot be converted."""
 
     files: SharedFiles
     decoder_pool: DecoderPool
@@ -53,7 +53,7 @@ Fitted = tuple[StoredFile, MediaFacts | None, tuple[MediaChange, ...]]
 
 
 class StepMedia:
-    """Be the platforms.files.MediaSource of one step."""
+    """The platforms.files.MediaSource of one step."""
 
     def __init__(
         self,

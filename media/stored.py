@@ -8,7 +8,7 @@ from platforms.files import MediaFile
 
 @dataclass(frozen=True, slots=True)
 class StoredFile(MediaFile):
-    """Be a media file on our disk, open to inspection and change beside what networks see of it."""
+    """A media file on our disk that can be examined and changed."""
 
     spool: Spool
 

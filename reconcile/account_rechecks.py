@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 _EVERY_S = 2.0
 _TOLD_AGAIN_AFTER = timedelta(minutes=10)
-"""When a workflow is told once more that it may go on, should nothing have come of it."""
+"""When a workflow is notified again that it may go on, if it has not."""
 _BATCH = 200
 _CONCURRENCY = 5
 """Accounts that one server is asked about at a time."""

@@ -11,7 +11,7 @@ from platforms.versions import announced_ends
 
 
 class Gauges:
-    """Hold the metrics of what waits. Each process that looks tells the same."""
+    """The metrics of waiting posts. Every process that measures them reports the same values."""
 
     def __init__(self, meter: MetricMeter = MetricMeter.noop) -> None:
         self.off = meter is MetricMeter.noop

@@ -27,7 +27,7 @@ _BATCH = 500
 
 
 class LatePostWatch:
-    """Find late posts and tell of them."""
+    """A watch that reports late posts."""
 
     def __init__(
         self,

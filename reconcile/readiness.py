@@ -30,7 +30,7 @@ _FRESH_QUEUES_S = 5.0
 
 
 class Readiness:
-    """Look at the parts, each on its own and at most once at a time; what was seen just now is not looked at again."""
+    """Probes of the parts, each on its own and at most once at a time. A fresh result is used again."""
 
     def __init__(self, database: Database, queues: Queues, late_after: timedelta = LATE_AFTER) -> None:
         self._database = database
@@ -78,7 +78,7 @@ class Readiness:
 
     async def _posts_queue(self) -> Parts:
         state = await self._queues.posts()
-        # Whoever asks for anything needs a worker there: it is missed before there is work.
+        # Every post needs a worker of this queue: it is reported missing even without work.
         return {"temporal": True, "worker": state.polled, **({} if state.polled else {POSTS_QUEUE: False})}
 
     async def _platform_queues(self) -> Parts:
@@ -95,7 +95,7 @@ def ready(parts: Parts) -> bool:
 
 
 class _Probe:
-    """Look at one part: what was seen stays good for a moment, and while it cannot be seen it is away."""
+    """The probe of one part. Its result stays valid for a moment; without one in time the part is unavailable."""
 
     def __init__(self, probe: Callable[[], Awaitable[Parts]], away: Parts, fresh_s: float) -> None:
         self._probe = probe
@@ -119,7 +119,7 @@ class _Probe:
 
     @property
     def remaining_s(self) -> float:
-        """Return for how many seconds more it is waited for: whoever comes later waits no longer."""
+        """Return the seconds for which callers still wait; later callers wait no longer than earlier ones."""
         if self.task is None or self.task.done():
             return 0.0
         return max(0.0, self._began_at + _TIMEOUT_S - asyncio.get_running_loop().time())

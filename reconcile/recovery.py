@@ -45,14 +45,14 @@ _LOCK = "recovery"
 
 
 class Recovery:
-    """Find open posts without a running workflow and start it from their rows."""
+    """The recovery of open posts without a running workflow: it starts them again from their rows."""
 
     def __init__(self, database: Database, workflows: PostWorkflows, runs: Runs) -> None:
         self._database = database
         self._workflows = workflows
         self._runs = runs
         self._told: set[str] = set()
-        """Posts that need a person and of which the log has told."""
+        """Posts that need a person and that were logged."""
 
     async def run(self) -> None:
         """Compare posts that are due or soon will be every minute, and those due within an hour every ten."""

@@ -1,4 +1,4 @@
-"""What `domain.ownership.classify_run` is told of a post's row and of the latest run of its workflow."""
+"""What `domain.ownership.classify_run` needs to know of a post's row and of the latest run of its workflow."""
 
 from temporalio.client import WorkflowExecutionStatus
 

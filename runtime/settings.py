@@ -124,7 +124,7 @@ class Settings(BaseSettings):
         default=30,
         ge=0,
         le=3600,
-        description="how long a worker that is told to stop finishes sends and uploads before it hands them over",
+        description="how long a worker that is stopped finishes sends and uploads before it hands them over",
     )
     redirect_urls: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default_factory=list,

@@ -67,7 +67,7 @@ _WORKFLOW_TASKS = 30
 _STEPS_WITHOUT_MEDIA = 40
 """Steps of one network that run at a time even if media hold all that they may: texts do not wait for media."""
 _ROWS = 20
-"""Changes and retries whose rows are written at a time; networks that do not answer take none of this room."""
+"""Changes and retries whose rows are written at a time. Platforms that do not answer do not use these slots."""
 
 
 def servers(settings: Settings) -> Servers:
@@ -126,7 +126,7 @@ def _media_tools(settings: Settings, database: Database, outgoing: Outgoing) -> 
 
 @dataclass(frozen=True, slots=True)
 class WorkerGroup:
-    """Hold the workers of one process: that of the posts' own queue, and those of the networks it serves."""
+    """The workers of one process: that of the posts' own queue, and those of the platforms it serves."""
 
     posts: Worker
     platforms: Sequence[Worker] = ()

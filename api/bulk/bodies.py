@@ -52,7 +52,7 @@ _Status = Annotated[
 
 
 class FilterBody(RequestModel):
-    """Which posts are meant: those that `GET /v1/posts` lists for the same parameters. At least one is needed."""
+    """A selection of posts: those that `GET /v1/posts` lists for the same parameters. At least one is required."""
 
     model_config = ConfigDict(title="PostFilter")
 

@@ -19,7 +19,7 @@ Workspace = NamedDependency[str]
 
 
 class BulkPosts(Controller):
-    """Serve requests that concern many posts of the caller's workspace."""
+    """Endpoints for requests that concern many posts of the caller's workspace."""
 
     path = "/v1/posts/bulk"
     dependencies = {"workspace_id": Provide(authenticate)}  # noqa: RUF012

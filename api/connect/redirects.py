@@ -15,7 +15,7 @@ def redirect_problem(url: str, allowed: Collection[str]) -> Problem | None:
     if sentence := _fault(url):
         return Problem(f"redirect_url {sentence}", "invalid_field_value", "redirect_url")
     if allowed and url not in allowed:
-        sentence = "redirect_url is not one that this service allows; whoever runs it sets SOCIALSYNCER_REDIRECT_URLS"
+        sentence = "redirect_url is not one that this service allows; its operator sets SOCIALSYNCER_REDIRECT_URLS"
         return Problem(sentence, "invalid_field_value", "redirect_url")
     return None
 

@@ -13,7 +13,7 @@ Secret = Annotated[str, Field(min_length=1, max_length=LONGEST_CODE)]
 
 
 class ConnectBody(RequestModel):
-    """What the network has sent back, or the credentials of a network without an authorization."""
+    """The platform's response to an authorization, or credentials if the platform has no authorization."""
 
     model_config = ConfigDict(title="ConnectAccount")
 
@@ -47,7 +47,7 @@ class ConnectBody(RequestModel):
 
 
 class SelectBody(RequestModel):
-    """What a person has chosen."""
+    """The options that a person has chosen."""
 
     model_config = ConfigDict(title="SelectAccounts")
 
@@ -69,7 +69,7 @@ class CredentialFieldView(View):
 
 
 class ConnectionView(View):
-    """How to connect an account of a network."""
+    """The way to connect an account of a platform."""
 
     model_config = ConfigDict(title="Connection")
 
@@ -100,7 +100,7 @@ class OptionView(View):
 
 
 class SelectionView(View):
-    """What one authorization gives, if that is more than one account."""
+    """The accounts of one authorization, if there are several."""
 
     model_config = ConfigDict(title="AccountSelection")
 

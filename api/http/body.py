@@ -20,7 +20,7 @@ _MAX_DEPTH = 32
 _MAX_DIGITS = 19
 """A 64-bit integer's; nothing in this API counts further, and PostgreSQL's own limits are out of reach."""
 MAX_PROBLEMS = 100
-"""More are not listed: nobody reads them, and a hostile body could ask for millions."""
+"""More are not listed: a hostile body could cause millions."""
 
 JsonObject = dict[str, Any]
 

@@ -12,7 +12,7 @@ _SPARE = 100
 
 
 class Admission(Enum):
-    """What a new connection gets."""
+    """The treatment of a new connection."""
 
     SERVED = auto()
     REFUSED = auto()

@@ -19,7 +19,7 @@ log = structlog.get_logger("api.access")
 
 
 class ApiApp(Litestar):
-    """Answer every request with its id, those that no route takes included; middleware would not see these."""
+    """The ASGI app around Litestar. It adds the request id to every response, also to those of unknown routes."""
 
     host_names = HostNames()
 

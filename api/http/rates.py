@@ -15,7 +15,7 @@ _TOO_FAST = Problem("Too many requests with this API key; please slow down", "ra
 
 
 class Rates:
-    """Let each key take `burst` at once and `rate` a second from then on; any number if `rate` is 0."""
+    """A token bucket for each key: `burst` requests at a time and `rate` a second for long; no limit if `rate` is 0."""
 
     def __init__(
         self,

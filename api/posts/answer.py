@@ -14,7 +14,7 @@ from store.shown_posts import ShownPost
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hold a status and a body's bytes. `waited` says that the client's preferred wait was heeded."""
+    """A status and the bytes of a body. `waited`: the client's preferred wait was applied."""
 
     status: int
     body: bytes

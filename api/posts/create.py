@@ -45,7 +45,7 @@ class _CreatedPost:
     post: Post
     plan: Plan | None
     answer: Answer | None
-    """None of a post that is published now: it waits for the outcome."""
+    """None for a post that is published now: it waits for the outcome."""
 
 
 _JUST_DELETED = Problem("The post with this externalId is just being deleted; please try again", "unavailable")

@@ -1,4 +1,4 @@
-"""Delete a post: its row, under its lock; then its workflow is told."""
+"""Delete a post: first its row, under its lock; then the change is delivered to its workflow."""
 
 from functools import partial
 

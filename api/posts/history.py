@@ -52,7 +52,7 @@ class FieldChangeView(View):
 
 
 class EventView(View):
-    """What somebody did to a post, or what became of it."""
+    """An action on a post, or a result of publishing it."""
 
     model_config = ConfigDict(title="HistoryEvent")
 

@@ -27,7 +27,7 @@ from store.models import Post
 
 
 def read_patch(post: Post, payload: JsonObject, now: datetime) -> ParsedPost:
-    """Return what the post shall become. Raises InvalidRequest with everything that is wrong."""
+    """Return the changed post. Raises InvalidRequest with everything that is wrong."""
     patch, merged, problems, at_fault = _read(post, payload)
     timed = bool(patch.publish_now) or patch.scheduled_for is not None
     draft = bool(patch.is_draft) or (post.status == PostStatus.DRAFT and not timed and patch.is_draft is not False)

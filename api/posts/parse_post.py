@@ -22,7 +22,7 @@ B = TypeVar("B", bound=PostBody)
 
 @dataclass(frozen=True, slots=True)
 class ParsedPost:
-    """Hold a post as its client wants it. `status` is draft, scheduled, or publishing where it is due now."""
+    """A post as its client wants it. `status` is draft, scheduled, or publishing if it is due now."""
 
     content: PostContent
     status: PostStatus
@@ -41,11 +41,11 @@ def read_create(payload: JsonObject, now: datetime) -> ParsedPost:
     schedule: ScheduledTime | None = None
     if body.scheduled_for is not None:
         schedule, found = read_time(body.scheduled_for, body.timezone or "UTC", now)
-        # Without its zone nobody knows when a wall time is; what is no time at all is said all the same.
+        # Without a zone a wall time cannot be resolved; text that is no time is reported all the same.
         if "timezone" not in at_fault or schedule is None or schedule.wall is None:
             problems += found
     draft = body.is_draft or not (body.publish_now or body.scheduled_for is not None)
-    # With the field that says so at fault, nobody knows whether it was meant as a draft.
+    # If the field that decides it is invalid, the post may have been meant as a draft.
     undecided = bool(at_fault & {"publishNow", "scheduledFor", "isDraft"})
     problems += missing_fields(body, at_fault, draft=draft or undecided)
     if problems:

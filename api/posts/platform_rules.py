@@ -121,7 +121,7 @@ def _target_problems(
         where = f"platforms.{position}.accountId"
         said = f"{platform.label} account {target.account_id} is not connected"
         yield Problem(said, "account_not_found", where, target.platform, target.account_id)
-        # Only what no account of this network could publish is said beside it: nobody knows what this one may do.
+        # Only what no account of this platform could publish is reported beside it: its own limits are unknown.
         facts = AccountFacts(target.account_id, "", "", premium=True)
     else:
         facts = facts_of(account)
@@ -144,7 +144,7 @@ def _strictly(platform: Platform[Any, Any], settings: dict[str, Any]) -> BaseMod
 
 
 class _FieldPath:
-    """Know where in the request a part of one target was written."""
+    """The paths in the request of one target's fields."""
 
     def __init__(self, position: int, target: TargetContent) -> None:
         self._position = position

@@ -46,7 +46,7 @@ async def _settle(change: PostChange, body: ResolveBody) -> None:
 
 
 async def settle_target(session: AsyncSession, post: Post, body: ResolveBody, actor: Actor) -> Plan:
-    """Settle a locked post's target as a person says; return what its workflow must be told.
+    """Settle a locked post's target as a person decided; return the plan to deliver to its workflow.
 
     Raises InvalidRequest, Unprocessable, Conflict.
     """

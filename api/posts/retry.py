@@ -1,4 +1,4 @@
-"""Publish again to targets that failed: their rows, under the lock of the post's; then its workflow is told."""
+"""Publish again to targets that failed: first their rows, under the post's lock; then deliver the plan."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 

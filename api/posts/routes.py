@@ -42,7 +42,7 @@ def _patience(deps: Dependencies, workspace_id: str, wait: int | None) -> Abstra
 
 
 class Posts(Controller):
-    """Serve the posts of the caller's workspace."""
+    """Endpoints for the posts of the caller's workspace."""
 
     path = "/v1/posts"
     dependencies = {"workspace_id": Provide(authenticate)}  # noqa: RUF012

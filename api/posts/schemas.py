@@ -85,7 +85,7 @@ Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME), AfterValidat
 
 
 class RequestModel(BaseModel):
-    """Take camelCase names only, nothing unknown, and no value of another type than documented."""
+    """A model of a request body: camelCase names, no unknown fields, no values of other types than documented."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -234,7 +234,7 @@ class NamedTarget(RequestModel):
 
 
 class RetryBody(RequestModel):
-    """Which of the failed targets to try again."""
+    """The failed targets to try again."""
 
     model_config = ConfigDict(title="RetryPost")
 
@@ -244,7 +244,7 @@ class RetryBody(RequestModel):
 
 
 class ResolveBody(RequestModel):
-    """What a person found out about an unconfirmed target."""
+    """A person's decision about an unconfirmed target."""
 
     model_config = ConfigDict(title="ResolveTarget")
 

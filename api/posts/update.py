@@ -1,4 +1,4 @@
-"""Change a post that is not out, or correct what failed of one: its row, under its lock; then its workflow is told."""
+"""Change an unpublished post, or correct failed targets: first the rows, under their lock; then deliver the plan."""
 
 from functools import partial
 
@@ -62,7 +62,7 @@ async def _change(change: PostChange, payload: JsonObject, deadline: Deadline) -
             raise Conflict(_BEGUN)
         deps.quotas.write(post.workspace_id, post.answer_bytes)
         plan = None if post.due_at is None else plan_for(post, accounts)
-    # The row has the last word from here on; its workflow is told, and told again if need be.
+    # The row is decisive from here on. It is delivered to its workflow, again if needed.
     if plan is None:
         if before is not PostStatus.DRAFT:
             await deps.delivery.deliver_rest(post.workflow_id, post.id, post.version)

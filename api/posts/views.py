@@ -44,7 +44,7 @@ def _title(model: type[Any]) -> str:
 
 
 class View(BaseModel):
-    """Write camelCase names; values come from our own rows and are not validated again."""
+    """A model of a response: camelCase names. Values come from our own rows and are not validated again."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -81,7 +81,7 @@ class VersionView(View):
 
 
 class ChangeView(View):
-    """What was changed about a media file before its network got it."""
+    """A change of a media file before it was sent to its platform."""
 
     model_config = ConfigDict(title="MediaChange")
 
@@ -109,7 +109,7 @@ class ProblemView(View):
 
 
 class TargetView(View):
-    """Where a post stands on one account."""
+    """The state of a post on one account."""
 
     model_config = ConfigDict(title="PostTarget")
 
@@ -192,7 +192,7 @@ class TargetView(View):
         description="The network's own code, or `http_` and the status of its answer, if it gave one.",
         examples=["190"],
     )
-    error_category: ErrorCategory | None = Field(description="Whose move it is.", examples=["rejected"])
+    error_category: ErrorCategory | None = Field(description="The party that must act.", examples=["rejected"])
     retryable: bool = Field(description="Whether a retry can help without any change.", examples=[False])
     hint: str = Field(
         description="How to go on, if it is failed, held or left unconfirmed.",
@@ -292,7 +292,7 @@ class DeletedView(View):
 
 
 class VerdictView(View):
-    """What creating a post from this body would say."""
+    """The result of validating a body: what creating a post from it would report."""
 
     model_config = ConfigDict(title="ValidationResult")
 
@@ -318,7 +318,7 @@ class ErrorView(View):
 
 
 class ItemView(View):
-    """What became of one post of a request that concerns many."""
+    """The result for one post of a request that concerns many."""
 
     model_config = ConfigDict(title="BulkItem")
 
@@ -338,7 +338,7 @@ class ItemView(View):
 
 
 class ManyView(View):
-    """What became of each post of a request that concerns many."""
+    """The results for each post of a request that concerns many."""
 
     model_config = ConfigDict(title="BulkResult")
 

@@ -37,7 +37,7 @@ class Deadline:
 
 
 class Checks:
-    """How many validations look at files at a time. It is counted in each API process for itself."""
+    """The validations that fetch files now. Each API process counts its own."""
 
     def __init__(self, most: int = MOST_CHECKS, most_of_one: int = MOST_CHECKS_OF_ONE) -> None:
         self._most, self._most_of_one = most, most_of_one
@@ -58,7 +58,7 @@ class Checks:
 
 
 class WaitingRequests:
-    """Which workspaces' requests wait. One too many is answered with the post as it stands, as if it would not wait."""
+    """The waiting requests of each workspace. One beyond the limit is answered with the post as it is."""
 
     def __init__(self, most: int = MOST_WAITING) -> None:
         self._most = most

@@ -15,7 +15,7 @@ TOGETHER = 4
 
 @dataclass(slots=True)
 class Tally:
-    """What one kind of abuse was answered."""
+    """The responses to one kind of abuse."""
 
     statuses: Counter[str] = field(default_factory=Counter)
 

@@ -29,7 +29,7 @@ def accounts() -> None:
 def accounts_add(platform: str, allow: tuple[str, ...], workspace: str | None, data_dir: Path | None) -> None:
     """Connect an account of PLATFORM, its credentials being one JSON object on stdin, e.g. {"accessToken": "…"}.
 
-    With --data-dir the stack's sandbox is told of the account first, so any token does; "username" and "premium" may
+    With --data-dir the account is registered with the stack's sandbox, so any token does; "username" and "premium" may
     describe it.
     """
     from cli.accounts import add

@@ -30,7 +30,7 @@ def doctor(
 ) -> None:
     """Hold rows, workflows and the sandbox against each other; say what disagrees and how it heals.
 
-    With a POST, say everything that can be told about it: its row, its workflow, its last attempts, what it waits for
+    With a POST, report all that is known about it: its row, its workflow, its last attempts, what it waits for
     and what to do now. Changes nothing. Exit code 0: all agree; 1: what disagrees heals by itself; 2: some of it needs
     a person; 3: a part could not be looked at.
     """

@@ -17,7 +17,7 @@ from workflows.search_attributes import REGISTRY
 
 
 class Bootstrap:
-    """Do what needs a running database and Temporal; every step is harmless where it was done before."""
+    """The setup that needs a running database and Temporal. Every step may be repeated."""
 
     def __init__(self, database_url: str, roles: dict[str, str], encryption_key: str, sandbox_url: str) -> None:
         # What the libraries used here would log is said on the terminal in our own words.

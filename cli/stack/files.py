@@ -41,7 +41,7 @@ class _File(BaseModel):
 
 
 class State(_File):
-    """Remember what a stack must find again at its next start."""
+    """The values that a stack needs again at its next start."""
 
     private_account_hosts: str = ""
     postgres_port: int | None = None
@@ -67,7 +67,7 @@ class State(_File):
 
 
 class DevAccount(_File):
-    """Name one connected account."""
+    """One connected account."""
 
     platform: str
     account_id: str
@@ -75,7 +75,7 @@ class DevAccount(_File):
 
 
 class DevFile(_File):
-    """Say where everything of a running stack is: DIR/dev.json."""
+    """The addresses of a running stack's parts: DIR/dev.json."""
 
     api_url: str
     api_key: str
@@ -88,7 +88,7 @@ class DevFile(_File):
 
 
 class Folder:
-    """Be a stack's data directory."""
+    """A stack's data directory."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().resolve()
@@ -146,13 +146,13 @@ class Folder:
 
 
 class Lock:
-    """Be held by the one stack that may use the folder."""
+    """The lock of a data directory, held by the one stack that uses it."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
 
     def note(self, *, stopping: bool) -> None:
-        """Tell whoever waits who we are, and whether waiting makes sense."""
+        """Write for waiting commands which process holds the lock, and whether waiting makes sense."""
         self._file.seek(0)
         self._file.truncate()
         json.dump({"pid": os.getpid(), "stopping": stopping}, self._file)

@@ -19,7 +19,7 @@ _GRACE = 3.0
 
 
 class Record(BaseModel):
-    """Know a process again: a pid alone may long belong to somebody else."""
+    """The identity of a process. Its pid alone may belong to another process by now."""
 
     pid: int
     started: float
@@ -43,7 +43,7 @@ _RECORDS = TypeAdapter(dict[str, Record])
 
 
 class ProcessLedger:
-    """Keep the records of running children in a file."""
+    """The records of running children, kept in a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -51,7 +51,7 @@ def temporal_part(temporal: Temporal) -> Part:
 
 @dataclass(frozen=True, slots=True)
 class OwnParts:
-    """Describe the parts that are our own code."""
+    """The parts of a stack that are our own code."""
 
     http: httpx.AsyncClient
     data_dir: Path
@@ -113,7 +113,7 @@ class OwnParts:
         own = {"SOCIALSYNCER_WORKER_HEALTH_HOST": HOST, "SOCIALSYNCER_WORKER_HEALTH_PORT": str(self.worker_health_port)}
 
         async def start() -> Command:
-            # Whoever asks is answered first: on a full machine the work that was accepted can wait a moment.
+            # Requests are answered first: on a full machine, accepted work can wait a moment.
             return Command([*_PYTHON, "worker"], env={**env, **own}, unset=("TEMPORAL_",), nice=_WORKER_NICE)
 
         async def check() -> None:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from cli.errors import UserError
 
 HOST = "127.0.0.1"
-"""Everything listens here only: a development stack is nobody else's business."""
+"""Everything listens here only: a development stack is not for other machines."""
 _QUIET_PORTS = range(20_000, 32_000)
 """Linux gives outgoing connections ports from 32768 on, macOS from 49152 on."""
 
 
 @dataclass(frozen=True, slots=True)
 class PortRequest:
-    """Name a port that was asked for, and the option that asks for another."""
+    """A requested port, and the option that sets it."""
 
     option: str
     port: int
@@ -40,7 +40,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on right now.
+    """Return a port that is free now.
 
     It lies below the range from which systems give ports to outgoing connections: between this answer and the server
     that is to listen there, one of those would take a port from that range.

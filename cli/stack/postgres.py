@@ -21,7 +21,7 @@ from cli.stack.process import Command, User, output_of
 
 _VERSION = "18"
 _OWNER = "socialsyncer"
-"""The role that owns the database, and the database. The superuser has no password, so nobody can log in as it."""
+"""The role that owns the database, and the database. The superuser has no password and cannot log in."""
 FAST_SHUTDOWN = signal.SIGINT
 """Ends every session and leaves nothing to recover (PostgreSQL, "Shutting Down the Server")."""
 _ORPHAN_GRACE = 10.0
@@ -77,7 +77,7 @@ async def end_orphans(data: Path) -> None:
 
 
 class Postgres:
-    """Be the stack's PostgreSQL in `data`; `port` is kept where it is free."""
+    """The stack's PostgreSQL in `data`. It keeps `port` if that is free."""
 
     def __init__(self, data: Path, password: str, port: int | None) -> None:
         self._programs = programs()

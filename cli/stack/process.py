@@ -18,7 +18,7 @@ _LAUNCH = Path(__file__).with_name("launch.py")
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Name the system user that a program runs as, where that is not our own."""
+    """The system user of a program, if it is another than ours."""
 
     uid: int
     gid: int
@@ -26,7 +26,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Say how a program is run. `death_signal` reaches it when this process dies (Linux).
+    """The command line of a program. It receives `death_signal` when this process dies (Linux).
 
     It gets our environment without the variables that begin with one of `unset`, and with `env`.
     """
@@ -55,7 +55,7 @@ class Command:
 
 @dataclass(slots=True)
 class Child:
-    """Be a running program. It leads its own process group: a Ctrl-C in the terminal reaches us alone."""
+    """A running program. It leads its own process group: a Ctrl-C in the terminal reaches only this process."""
 
     argv: list[str]
     process: Process

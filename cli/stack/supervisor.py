@@ -32,7 +32,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Describe one part: `start` gives the command (and clears the way for it), `check` raises while it is not well."""
+    """One part of a stack: `start` prepares and returns its command, `check` raises while it is not ready."""
 
     name: str
     label: str
@@ -43,7 +43,7 @@ class Part:
 
 
 class PartSupervisor:
-    """Keep one part up until it is told to stop."""
+    """The supervisor of one part: it restarts the part until `stop` is called."""
 
     def __init__(self, part: Part, log: Path, ledger: ProcessLedger, report: Report) -> None:
         self.part = part

@@ -43,7 +43,7 @@ def program() -> Path:
 
 
 class Temporal:
-    """Be the stack's Temporal server, its database in one file."""
+    """The stack's Temporal server, its database in one file."""
 
     def __init__(self, database: Path, port: int, ui_port: int, search_attributes: Mapping[str, str]) -> None:
         self._program = program()
@@ -76,7 +76,7 @@ class Temporal:
         """Return how to run the server.
 
         A server that was killed while it made its tables takes the file for whole ever after. So the file counts
-        only once a server on it has answered; nobody can have used it before.
+        only once a server on it has answered; nothing can have used it before.
         """
         if not self._complete.exists():
             for file in self._database.parent.glob(f"{self._database.name}*"):

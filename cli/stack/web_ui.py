@@ -92,7 +92,7 @@ async def _answer(send: Any, status: int, text: bytes) -> None:
 
 
 def main() -> None:
-    """Serve until the process is told to end."""
+    """Serve until the process is stopped."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)

@@ -1,6 +1,6 @@
 """What a decoding process gives up before it reads a stranger's file, so that a file which takes it over gains nothing.
 
-The server of the processes gives up what none of them needs; each process then the rest, for its one job.
+The server gives up what no process needs; each process then gives up the rest, for its one job.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _LINUX = sys.platform == "linux"
 
 @dataclass(frozen=True, slots=True)
 class JobLimits:
-    """What one job may use: bytes of address space, bytes of the file it writes, seconds of the processor."""
+    """The limits of one job: bytes of address space, bytes of the file it writes, seconds of CPU time."""
 
     memory: int
     file_size: int

@@ -11,7 +11,7 @@ MAX_PIXELS = 120_000_000
 
 @dataclass(frozen=True, slots=True)
 class MediaFacts:
-    """What a file was found to be. Width and height are in pixels as a viewer sees them, turned upright."""
+    """The measured properties of a file. Width and height are in pixels as displayed, turned upright."""
 
     content_type: str
     size: int
@@ -47,7 +47,7 @@ class MediaFacts:
 
 @dataclass(frozen=True, slots=True)
 class ImageDemand:
-    """What a network takes: types (JPEG among them), bytes, and sides in pixels of the picture as it is seen."""
+    """The images that a platform accepts: types (JPEG among them), bytes, and sides in pixels as displayed."""
 
     content_types: tuple[str, ...] = ("image/jpeg",)
     max_bytes: int | None = None
@@ -84,7 +84,7 @@ class ImageDemand:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What became of a picture: its size now and the JPEG quality it got."""
+    """The result of a conversion: the new size and JPEG quality."""
 
     width: int
     height: int
@@ -98,13 +98,13 @@ class Conversion:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What a file is, and in words which metadata were removed from its copy; of none there is no copy."""
+    """The properties of a file and the names of the metadata that were removed; without any there is no copy."""
 
     facts: MediaFacts
     removed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise ValueError for words that none of our own readers has."""
+        """Raise ValueError for words that no reader of ours uses."""
         if len(self.removed) > _MAX_WORD or any(
             len(word) > _MAX_WORD or not word.isprintable() for word in self.removed
         ):

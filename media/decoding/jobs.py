@@ -19,7 +19,7 @@ def kind_of(content_type: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is asked of a file: to be made a JPEG that meets the demand, or else to be examined.
+    """The work on one file: a conversion to a JPEG that meets the demand, or an examination.
 
     Its process is also given the file, and the empty file that it may write to if it strips or converts.
     """

@@ -109,7 +109,7 @@ def _become_process(connection: socket.socket, server: int) -> NoReturn:
         end_with_parent(server)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        # The sockets of the worker and of other processes are none of its business.
+        # It must not have the sockets of the worker and of other processes.
         number = os.dup2(connection.fileno(), 3)
         os.closerange(number + 1, os.sysconf("SC_OPEN_MAX"))
         _work(number)

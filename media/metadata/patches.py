@@ -37,7 +37,7 @@ class Patch:
 
 
 def merge(patches: Iterable[Patch], size: int) -> list[Patch]:
-    """Return patches of a file of `size` bytes in its order, none of which overlap or reach beyond the end.
+    """Return patches of a file of `size` bytes in its order, without overlaps and not beyond the end.
 
     If two overlap, the one that begins first keeps its range. The other keeps only what lies behind, without its new
     bytes: these belong to a beginning that is gone. Empty ranges change nothing and are left out. So the ranges never
@@ -60,7 +60,7 @@ def merge(patches: Iterable[Patch], size: int) -> list[Patch]:
 def apply(spool: Spool, patches: Iterable[Patch]) -> None:
     """Carry out patches, merged: either all of them fill or keep their length, or content moves towards the start.
 
-    One file suffices, and none of it need be in memory.
+    One file suffices, and it need not be in memory.
     """
     read = write = 0
     for patch in merge(patches, spool.size):

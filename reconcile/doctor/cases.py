@@ -17,7 +17,7 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Name a post and its workflow; the post's id is None where no row has this workflow."""
+    """A post and its workflow; the post's id is None if no row has this workflow."""
 
     workflow_id: str
     post_id: str | None
@@ -25,7 +25,7 @@ class Case:
 
 @dataclass(slots=True)
 class Counted:
-    """Count what was compared."""
+    """The numbers of what was compared."""
 
     posts: int = 0
     workflows: int = 0

@@ -28,12 +28,12 @@ AGAIN_AFTER_S = 3.0
 """How long what seems to disagree is left alone before it is looked at again: by then what was in flight has landed."""
 _CONCURRENCY = 16
 _SILENT = {FindingKind.STUCK, FindingKind.STATE_UNKNOWN}
-"""What a workflow is told of for that can say nothing itself."""
+"""The findings that are reported although the workflow cannot be queried."""
 _CONCURRENT_QUERIES = 4
 
 
 class Doctor:
-    """Look at all posts, or at those of a workspace. Reads only."""
+    """A check of all posts, or of those of a workspace. It only reads."""
 
     def __init__(
         self, database: Database, runs: Runs, workspace_id: str | None = None, sandbox_url: str | None = None
@@ -45,7 +45,7 @@ class Doctor:
         self._queries = RunQueries(runs, _CONCURRENT_QUERIES)
 
     async def look(self) -> Report:
-        """Return what disagrees. A part that is away is told in the report."""
+        """Return what disagrees. Unavailable parts are named in the report."""
         report = Report()
         async with _noting_what_is_away(report):
             await self._look_at_workflows(report)

@@ -18,7 +18,7 @@ SILENT_AFTER = HEARTBEAT_TIMEOUT + timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Hold one post's rows beside its latest run; `view` is what that run says of itself, where it was asked."""
+    """One post's rows and its latest run; `view` is the run's answer to a query, if it was queried."""
 
     now: datetime
     workflow_id: str

@@ -10,16 +10,16 @@ _GRACE = timedelta(minutes=2)
 
 
 class FindingKind(StrEnum):
-    """What it is that disagrees."""
+    """The kind of a disagreement."""
 
     NO_WORKER = "no_worker"
-    """There is work, and nobody asks for it."""
+    """There is work, and no worker polls its queue."""
     NOT_STARTED = "not_started"
-    """A row was saved, and nobody has noted that its workflow runs."""
+    """A row was saved, and the start of its workflow is not recorded."""
     LOST = "workflow_lost"
     """A row is not at rest, and no run of its workflow goes on."""
     STATE_UNKNOWN = "workflow_state_unknown"
-    """As before; whether its last run knows more than the row can only be told by a worker."""
+    """As before; only a worker can find out whether its last run knows more than the row."""
     CANCELLED = "workflow_cancelled"
     ENDED = "workflow_ended"
     """A row is not at rest, and its last run came to its end knowing how the post ended."""
@@ -38,7 +38,7 @@ class FindingKind(StrEnum):
     DUE = "due_differs"
     LATE = "late"
     SENDING = "left_sending"
-    """A send was begun, and whoever sent it is no longer there."""
+    """A send was begun, and its worker is gone."""
     APP = "app_refused"
     """A network refuses the operator's app, and posts are held until that is mended."""
     API_VERSION = "api_version_ends"
@@ -64,14 +64,14 @@ CAUSES = frozenset({FindingKind.NO_WORKER, FindingKind.APP, FindingKind.RESTORE,
 
 
 class Heals(StrEnum):
-    """Whose move it is."""
+    """The party that must act."""
 
     ITSELF = "itself"
     PERSON = "person"
 
 
 class Exit(IntEnum):
-    """How the command ends."""
+    """The exit codes of the command."""
 
     AGREES = 0
     HEALS = 1
@@ -81,7 +81,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Name what a finding is about."""
+    """The subject of a finding."""
 
     post_id: str | None = None
     workspace_id: str | None = None
@@ -93,7 +93,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Be one disagreement: `what` it is and `how` it heals, a sentence or two each; `by` when, where that is known."""
+    """One disagreement: `what` it is and `how` it heals, a sentence or two each; `by` when, if that is known."""
 
     kind: FindingKind
     heals: Heals
@@ -117,7 +117,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """Be what one look came to. `away` says in a sentence each what could not be looked at, and why."""
+    """The result of one check. `away` has a sentence for each part that could not be read, and why."""
 
     findings: list[Finding] = field(default_factory=list)
     away: list[str] = field(default_factory=list)

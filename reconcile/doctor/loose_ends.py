@@ -1,4 +1,4 @@
-"""Find loose ends: changes that were never made, keys whose post is not there, queues that nobody serves."""
+"""Find loose ends: changes that were never made, keys without a post, queues without a worker."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
@@ -26,14 +26,14 @@ from store.restores import count_to_confirm_first, open_restore
 from workflows.client.runs import Runs
 
 _HANDED_OVER_WITHIN = timedelta(seconds=30)
-"""A saved change is made or refused long before, or its client was told to ask again."""
+"""A saved change is made or refused long before, or its client was asked to repeat it."""
 _REMEMBERED = timedelta(days=1)
-"""How long an edit that was given up is still told of."""
+"""How long an edit that was given up is still reported."""
 _MOST_KEYS = 200
 
 
 class LooseEnds:
-    """Look for what belongs to no single post's run."""
+    """A search for problems that belong to no single post's run."""
 
     def __init__(self, database: Database, runs: Runs, workspace_id: str | None) -> None:
         self._database = database
@@ -119,7 +119,7 @@ class LooseEnds:
         named = workflow_id(key.workspace_id, key.post_id, key.key, key.generation)
         run = await self._runs.latest(named)
         if run and (run.running or run.status is WorkflowExecutionStatus.COMPLETED):
-            # Deleted by its own workflow, as a client asked; or it runs still, which is told elsewhere.
+            # Deleted by its own workflow, as a client asked; or it still runs, which is reported elsewhere.
             return None
         what = "An Idempotency-Key holds for a post that is not there, and no workflow has deleted it."
         how = "By itself: requests with this key are answered 409 until it expires; use another key before."

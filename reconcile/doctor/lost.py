@@ -45,7 +45,7 @@ def _of_the_workflow(facts: Facts, post: Post) -> Finding:
         how = "By itself: a worker's recovery has it confirmed on its networks before anything is sent."
         return facts.finding(FindingKind.ENDED, Heals.ITSELF, what, how, by=_recovered_by(facts.now, post, run))
     if state is RunState.UNKNOWN:
-        what = f"The row says {status}, but {ended}; whether it knew more than the row could not be told."
+        what = f"The row says {status}, but {ended}; whether it knew more than the row could not be found out."
         if facts.served:
             # Its recovery has asked in vain, too.
             how = f"No worker can tell what it knew. Look at its accounts. {_ROWS_BY_HAND}"
@@ -89,7 +89,7 @@ def _recovered_by(now: datetime, post: Post, run: Run | None) -> datetime | None
 
 
 def _left(facts: Facts, attempt: OpenAttempt) -> Iterator[Finding]:
-    """Tell of a send without an answer whose post is at rest and that nobody works on."""
+    """Report a send without an answer whose post is at rest and that no worker works on."""
     target = next((each for each in facts.post.targets if each.id == attempt.target_id), None) if facts.post else None
     if target is None or (target.status == TargetStatus.PUBLISHED and attempt.step == AttemptStep.PUBLISH):
         # What it came to is known all the same: only the attempt log does not say how.

@@ -14,12 +14,12 @@ _ITEMS = ("threadItems", "thread_items")
 
 
 class UnknownPosts:
-    """Hold the public posts that no row knows, to be given to targets that they may be."""
+    """The public posts that no row knows, to be matched with targets."""
 
     def __init__(self, seen: PublicPosts, expected_posts: Sequence[ExpectedPost]) -> None:
         self._found: defaultdict[AccountKey, list[Public]] = defaultdict(list)
         known = {(_account_key(each), one) for each in expected_posts for one in each.ids}
-        # A version that replaced another is told of where that one is.
+        # A version that replaced another is reported with that one.
         known |= {(post.account_key, post.superseded_by) for post in seen.posts if post.superseded_by}
         theirs = {(_account_key(each), _plain(text)) for each in expected_posts for text in _thread(each)}
         for post in sorted(seen.posts, key=lambda each: each.made_at):
@@ -28,7 +28,7 @@ class UnknownPosts:
                 self._found[post.account_key].append(post)
 
     def take(self, expected: ExpectedPost, most: int | None = None) -> list[Public]:
-        """Return posts, oldest first, that a target's sends may have made, and give them to nobody else."""
+        """Return posts, oldest first, that a target's sends may have made. Each is returned once."""
         begin, end = expected.sends.first, expected.sends.last
         if begin is None or end is None:
             return []

@@ -1,4 +1,4 @@
-"""Everything that can be told about one post: its row, its workflow, its attempts, and what to do now. Reads only."""
+"""Reports on one post: its row, its workflow, its attempts, and what to do now. Reads only."""
 
 import asyncio
 import shlex
@@ -28,12 +28,12 @@ from store.waiting import stuck_targets, waits_of
 from workflows.client.runs import Run, Runs
 
 ATTEMPTS = 5
-"""Steps towards networks that are told, the newest. `socialsyncer history` tells all."""
+"""Steps towards networks that are shown, the newest. `socialsyncer history` shows all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What to do now, in a sentence, and whose move it is."""
+    """The next action in a sentence, and the party that must act."""
 
     heals: Heals
     text: str
@@ -41,7 +41,7 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class TargetReport:
-    """Where one target stands."""
+    """The state of one target."""
 
     platform: str
     account_id: str
@@ -53,7 +53,7 @@ class TargetReport:
 
 @dataclass(slots=True)
 class PostReport:
-    """What is known of one post, in sentences. `away` says what could not be looked at."""
+    """All that is known of one post, in sentences. `away` has a sentence for each part that could not be read."""
 
     post_id: str
     workspace_id: str

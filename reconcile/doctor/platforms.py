@@ -24,7 +24,7 @@ class Platforms:
         # An account that the sandbox does not know is on a server of its own.
         self._expected_posts = [each for each in expected_posts if _account_key(each) in seen.accounts]
         self._seen = seen
-        # Workspaces may share an account, so whoever is told of one must know of all.
+        # Workspaces may share an account, so all of its posts must be known to judge one.
         self._told = [each for each in self._expected_posts if workspace_id in {None, each.target.workspace_id}]
         self._public = {(post.account_key, post.id): post for post in seen.posts}
         self._unknown_posts = UnknownPosts(seen, self._expected_posts)
@@ -123,7 +123,7 @@ def _other_id(expected: ExpectedPost, public: Public) -> Finding:
     target = expected.target
     what = f"The row says published as {target.platform_post_id}, and {_named(expected)} shows it as {public.id}."
     by = target.published_at + COMPLETE_WITHIN if target.published_at else None
-    how = "By itself where the network tells its public id late: it is asked for until it is told."
+    how = "By itself if the platform reports the public id late: the worker asks until it is known."
     return Finding(FindingKind.OTHER_ID, Heals.ITSELF, _subject(expected), what, how, by)
 
 

@@ -10,7 +10,7 @@ _HOPELESS = 3
 
 
 class RunQueries:
-    """Ask, a few at once, and stop asking where nobody answers: every silence costs seconds."""
+    """Queries of workflows, a few at a time. They stop once no worker answers, because every timeout costs seconds."""
 
     def __init__(self, runs: Runs, concurrency: int) -> None:
         self._runs = runs
@@ -20,7 +20,7 @@ class RunQueries:
         """Workflows that could not be asked."""
 
     async def says(self, run: Run) -> StatusView | None:
-        """Return where a run says that its post stands, None where nobody could tell."""
+        """Return where a run says that its post stands, None if no worker answered."""
         async with self._slots:
             view = None if self._in_a_row >= _HOPELESS else await self._runs.says(run)
             self._in_a_row = 0 if view else self._in_a_row + 1

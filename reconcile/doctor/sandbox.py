@@ -19,7 +19,7 @@ class SandboxAway(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Public:
-    """Be one post that is or was public. `text` is content: for comparing, never for printing."""
+    """One post that is or was public. `text` is content: for comparing, never for printing."""
 
     account_key: AccountKey
     id: str
@@ -31,7 +31,7 @@ class Public:
 
 @dataclass(frozen=True, slots=True)
 class PublicPosts:
-    """Hold everything that a sandbox shows."""
+    """All accounts and posts of a sandbox."""
 
     accounts: frozenset[AccountKey]
     posts: tuple[Public, ...]

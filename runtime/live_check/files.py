@@ -8,7 +8,7 @@ from domain.post import Media, MediaType
 from platforms.files import MediaFile
 
 _ADDRESS = "https://example.com/live-check/"
-"""Below it stand files that are sent as bytes. Nobody is asked there: the name is reserved; the sandbox knows it."""
+"""Below it stand files that are sent as bytes. No request goes there: the name is reserved; the sandbox knows it."""
 _KINDS = {"video": MediaType.VIDEO, "gif": MediaType.GIF, "pdf": MediaType.DOCUMENT}
 
 

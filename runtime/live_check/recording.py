@@ -14,7 +14,7 @@ _MOST_BYTES = 256 * 1024
 
 
 class Recording(httpx.AsyncBaseTransport):
-    """A transport whose exchanges are told to `note` once they are over."""
+    """A transport that calls `note` after each exchange."""
 
     def __init__(
         self, inner: httpx.AsyncBaseTransport, step: Callable[[], str], note: Callable[[Answered], None]

@@ -1,4 +1,4 @@
-"""What may be told of requests and answers: names, types and numbers of the protocol, nothing that may be secret."""
+"""The parts of requests and answers that may be shown: names, types and numbers of the protocol, no secrets."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _VERSION = re.compile(r"v\d{1,3}(\.\d{1,3})?|\d")
 _FIELD = re.compile(r"[A-Za-z$@][A-Za-z0-9_.$@:-]{0,59}")
 _CODE = re.compile(r"[A-Za-z][A-Za-z_.-]{0,59}|-?\d{1,9}")
 _CODES = frozenset({"code", "subcode", "error_subcode", "error", "reason", "status", "state", "type", "is_transient"})
-"""Fields whose values are told where they are words or numbers of the protocol: they say what an answer means."""
+"""Fields whose values are shown if they are words or numbers of the protocol: they say what an answer means."""
 _NUMBERS = re.compile(r"[0-9.,;:= /a-zA-Z_-]{1,80}")
 _TOLD_HEADERS = re.compile(
     r"content-type|retry-after|(x-)?rate-?limit.*|x-user-limit-.*|x-app-limit-.*|x-ratelimit.*|deprecation|sunset"

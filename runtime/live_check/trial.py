@@ -38,7 +38,7 @@ _LONGEST_WAIT_S = 30.0
 
 @dataclass(slots=True)
 class Step:
-    """How one step went. `code` is the network's own for the last refusal."""
+    """The result of one step. `code` is the platform's own for the last refusal."""
 
     name: str
     outcome: str
@@ -52,7 +52,7 @@ class Step:
 
 @dataclass(slots=True)
 class Trial(Seen):
-    """What one sample's check has shown."""
+    """The results of one sample's check."""
 
     steps: list[Step] = field(default_factory=list)
     skipped: str | None = None
@@ -81,7 +81,7 @@ class Trial(Seen):
 
 
 class Runner:
-    """Runs the samples of one account. `at` is told the step that begins, `say` what a person should read at once."""
+    """Runs the samples of one account. `at` is called with each step, `say` with text for the terminal."""
 
     def __init__(
         self,
@@ -287,6 +287,6 @@ def _outcome(found: object) -> str:
         case Absent():
             return "absent"
         case Unknown(final=final):
-            return "cannot be told" if final else "not told yet"
+            return "cannot be known" if final else "not known yet"
         case _:
             return "done"

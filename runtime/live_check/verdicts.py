@@ -11,7 +11,7 @@ from runtime.live_check.trial import Trial
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether something is as believed; `holds` is None if the check has not shown it."""
+    """A belief and whether it holds; `holds` is None if the check has not shown it."""
 
     sample: str
     belief: str
