@@ -25,11 +25,11 @@ LOOK_FOR_S = 15.0
 """How long the files of one target are looked at in all; our choice."""
 _CONCURRENCY = 3
 
-Finding = dict[str, Any]
+MediaFinding = dict[str, Any]
 
 
 class Checking:
-    """Look at files for validations."""
+    """The activity that checks the files of validations."""
 
     def __init__(self, factory: StepContextFactory) -> None:
         self._factory = factory
@@ -74,10 +74,10 @@ def _facts(account: Account | None, account_id: str) -> AccountFacts:
     return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits, account.allowed)
 
 
-async def _look_at_each(source: StepMedia, files: list[Media]) -> list[Finding]:
+async def _look_at_each(source: StepMedia, files: list[Media]) -> list[MediaFinding]:
     gate, deadline = asyncio.Semaphore(_CONCURRENCY), asyncio.get_running_loop().time() + LOOK_FOR_S
 
-    async def look_at(item: Media) -> Finding | None:
+    async def look_at(item: Media) -> MediaFinding | None:
         try:
             async with asyncio.timeout_at(deadline), gate, source.open(item):
                 return None
@@ -90,7 +90,7 @@ async def _look_at_each(source: StepMedia, files: list[Media]) -> list[Finding]:
     return [each for each in found if each]
 
 
-async def _match(source: StepMedia, images: list[Media]) -> list[Finding]:
+async def _match(source: StepMedia, images: list[Media]) -> list[MediaFinding]:
     try:
         async with asyncio.timeout(LOOK_FOR_S):
             source.match_sides([await source.measure(each) for each in images])
@@ -101,5 +101,5 @@ async def _match(source: StepMedia, images: list[Media]) -> list[Finding]:
     return []
 
 
-def _finding(error: PlatformError, url: str) -> Finding:
+def _finding(error: PlatformError, url: str) -> MediaFinding:
     return {"url": url, "error": error.message, "refused": error.kind is ErrorKind.REJECTED}

@@ -7,14 +7,14 @@ from pydantic import BaseModel
 
 
 class PostCommand(BaseModel):
-    """Name the post to work on, and the request that asked for it, so that one id finds all logs."""
+    """The post to work on, and the request that asked for it, so that one id finds all logs."""
 
     post_id: str
     request_id: str | None = None
 
 
 class TargetCommand(PostCommand):
-    """Name the target to work on, and the version of the post that its workflow knows."""
+    """The target to work on, and the version of the post that its workflow knows."""
 
     version: int
 
@@ -25,19 +25,19 @@ class TargetCommand(PostCommand):
 
 
 class ConfirmCommand(TargetCommand):
-    """Name the unconfirmed target to confirm, and how soon after this the next attempt is."""
+    """The unconfirmed target to confirm, and how soon after this the next attempt is."""
 
     again_in: timedelta | None = None
 
 
 class EditCommand(TargetCommand):
-    """Name the published target to edit, and the saved revision that holds its new text."""
+    """The published target to edit, and the saved revision that holds its new text."""
 
     revision_id: str
 
 
 class CheckMediaCommand(BaseModel):
-    """Name the saved validation whose files are looked at, and which of its targets is meant."""
+    """The saved validation whose files are checked, and which of its targets is meant."""
 
     check_id: str
     position: int
@@ -46,7 +46,7 @@ class CheckMediaCommand(BaseModel):
 
 
 class ConnectCommand(BaseModel):
-    """Name an account that is being connected, and what is to be done for it."""
+    """An account that is being connected, and the step to take for it."""
 
     connection_id: str
     platform: str
@@ -55,6 +55,6 @@ class ConnectCommand(BaseModel):
 
 
 class GiveUp(TargetCommand):
-    """Name a target whose time is over, and why."""
+    """A target whose time is over, and the reason."""
 
     code: str

@@ -39,7 +39,7 @@ async def completed(step: StepContext, published: Published) -> tuple[Published,
 
 
 class Completing:
-    """Do what was left to do when a target became public."""
+    """The activity that does what follows a publication."""
 
     def __init__(self, factory: StepContextFactory) -> None:
         self._factory = factory

@@ -59,7 +59,7 @@ def _is_believed_by_now(sent: Attempt, step: StepContext, unconfirmed_sends: int
 
 
 class Confirming:
-    """Find out what became of targets that are unconfirmed."""
+    """The activity that confirms unconfirmed targets."""
 
     def __init__(self, factory: StepContextFactory) -> None:
         self._factory = factory
@@ -144,7 +144,7 @@ class Confirming:
             case Unknown(final=True):
                 return done(decisions.PERSON_MUST_DECIDE), transitions.resting()
             case _:
-                return done("cannot be told yet; confirming again", None, again), _again(command)
+                return done("not known yet; confirming again", None, again), _again(command)
 
     async def _write_finding(
         self,

@@ -36,7 +36,7 @@ from store.vault import VaultError
 
 log = structlog.get_logger(__name__)
 
-Outcome = dict[str, Any]
+ConnectOutcome = dict[str, Any]
 _VERIFIER_BYTES = 32
 _STEP_S = 21.0
 """How long a step may take: it has ended before its workflow has, so no repeat of the request meets it."""
@@ -49,11 +49,11 @@ class _Refused(Exception):
 
     def __init__(self, code: str, message: str, *, param: str | None = None, final: bool = True) -> None:
         super().__init__(code)
-        self.outcome: Outcome = {"error": {"code": code, "message": message, "param": param}, "final": final}
+        self.outcome: ConnectOutcome = {"error": {"code": code, "message": message, "param": param}, "final": final}
 
 
 class Connecting:
-    """Do the worker's part of connecting accounts."""
+    """The worker's part of connecting accounts."""
 
     def __init__(self, factory: StepContextFactory) -> None:
         self._factory = factory

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class Editing:
-    """Run edits on the networks that have them."""
+    """The activity that edits published posts on networks that allow it."""
 
     def __init__(self, factory: StepContextFactory) -> None:
         self._factory = factory

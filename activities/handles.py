@@ -16,7 +16,7 @@ _FINGERPRINT = "contentFingerprint"
 """Marks which content the handles were made for: what has been amended since is uploaded again."""
 
 _ADDRESSES = "checkedMedia"
-"""By URL, where the network shall fetch media that it fetches itself."""
+"""By URL, the address from which the network fetches media that it fetches itself."""
 
 _OUR_OWN = frozenset({_FINGERPRINT, _ADDRESSES, VERSION})
 _AT_LEAST_EVERY_S = 1.0

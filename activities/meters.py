@@ -1,4 +1,4 @@
-"""Count what becomes of targets, for whoever is on call."""
+"""Count what becomes of targets, for the person on call."""
 
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ RENEWAL_OUTCOMES = ("renewed", "refused", "failed", "operator")
 
 
 class Meters:
-    """Hold the metrics of the steps towards networks. Every series is there from the start, so that it can rise."""
+    """The metrics of the steps towards networks. Every series is there from the start, so that it can rise."""
 
     def __init__(self, meter: MetricMeter = MetricMeter.noop) -> None:
         self._lateness = meter.create_histogram_float(

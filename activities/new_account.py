@@ -19,7 +19,7 @@ class NewAccount:
         self.credentials = credentials
         """As they are to be stored: without the secret of the operator's app."""
         self.lifetimes: Lifetimes | None = None
-        """What the network told of the tokens if they were renewed meanwhile."""
+        """What the network reported of the tokens if they were renewed meanwhile."""
         self._platform = platform
         self._apps = apps
         self.connection: Connection[Any] = Connection(

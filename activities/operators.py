@@ -34,8 +34,8 @@ _OF_A_BATCH = re.compile(r"[0-9]+@[^@]*@[^@]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What a person asked of a run."""
+class OperatorRequest:
+    """A request of a person to a run."""
 
     action: Action
     at: datetime
@@ -45,7 +45,7 @@ class Request:
     reason: str | None = None
 
 
-def requests_among(run_id: str, events: Iterable[HistoryEvent]) -> Iterator[Request]:
+def requests_among(run_id: str, events: Iterable[HistoryEvent]) -> Iterator[OperatorRequest]:
     """Yield what people asked for by these events of a run, in their order."""
     for event in events:
         found = _request(event, run_id)
@@ -53,22 +53,22 @@ def requests_among(run_id: str, events: Iterable[HistoryEvent]) -> Iterator[Requ
             yield found
 
 
-def _request(event: HistoryEvent, run_id: str) -> Request | None:
+def _request(event: HistoryEvent, run_id: str) -> OperatorRequest | None:
     at = event.event_time.ToDatetime(UTC)
     match event.event_type:
         case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
             cancelled = event.workflow_execution_cancel_requested_event_attributes
-            return Request(Action.CANCELLED, at, cancelled.identity, run_id, reason=_short(cancelled.cause))
+            return OperatorRequest(Action.CANCELLED, at, cancelled.identity, run_id, reason=_short(cancelled.cause))
         case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
             ended = event.workflow_execution_terminated_event_attributes
-            return Request(Action.TERMINATED, at, ended.identity, run_id, reason=_short(ended.reason))
+            return OperatorRequest(Action.TERMINATED, at, ended.identity, run_id, reason=_short(ended.reason))
         case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
             signal = event.workflow_execution_signaled_event_attributes
-            return Request(Action.SIGNALLED, at, signal.identity, run_id, signal=signal.signal_name[:_LONGEST])
+            return OperatorRequest(Action.SIGNALLED, at, signal.identity, run_id, signal=signal.signal_name[:_LONGEST])
         case EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
             failed = event.workflow_task_failed_event_attributes
             if failed.cause == WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW:
-                return Request(Action.RESET, at, failed.identity, run_id, reason=_short(failed.failure.message))
+                return OperatorRequest(Action.RESET, at, failed.identity, run_id, reason=_short(failed.failure.message))
     return None
 
 
@@ -94,7 +94,7 @@ async def newest_first(client: Client, workflow_id: str, run_id: str, most: int 
         request.next_page_token = found.next_page_token
 
 
-async def named(client: Client, request: Request) -> Request:
+async def named(client: Client, request: OperatorRequest) -> OperatorRequest:
     """Return a request with the person and the reason of the batch that it came by, if it came by one. Raises RPCError.
 
     Temporal notes its own process as the sender of what a batch asks of a workflow.
@@ -125,7 +125,7 @@ async def who_signalled(name: str) -> tuple[Actor, dict[str, str]]:
     return await _who(lambda request: request.signal == name)
 
 
-async def _who(is_meant: Callable[[Request], bool]) -> tuple[Actor, dict[str, str]]:
+async def _who(is_meant: Callable[[OperatorRequest], bool]) -> tuple[Actor, dict[str, str]]:
     info = activity.info()
     run_id = info.workflow_run_id or ""
     try:

@@ -13,10 +13,10 @@ from domain import transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
 from domain.audit import WORKER, Action, AuditEntry
 from domain.outcome import STALE, Outcome
-from domain.ownership import Send, judge_send
+from domain.ownership import SendDecision, judge_send
 from domain.plan import Plan, Unscheduled
 from domain.post import RESULTS, ErrorCategory, TargetStatus
-from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, Write
+from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, WriteResult
 from store.database import Database
 from store.models import Target
 from store.plans import plan_with_accounts, read_plan
@@ -35,7 +35,7 @@ WINDOW_PASSED = "publish_window_passed"
 
 
 class Posts:
-    """Read and change a post's rows for its workflow."""
+    """The activities that read and change a post's rows for its workflow."""
 
     def __init__(self, database: Database, meters: Meters | None = None) -> None:
         self._database = database
@@ -81,22 +81,22 @@ class Posts:
 
         One that is public stays so; of what was to follow, its row says that it is missing.
         """
-        settled = Settled(Write.GONE, STALE)
+        settled = Settled(WriteResult.GONE, STALE)
         for _ in range(_READINGS):
             loaded = await open_target(self._database, command.target_id)
             if loaded is None:
                 return STALE
             if (
                 command.code == WINDOW_PASSED
-                and judge_send(loaded.row, command.version, datetime.now(UTC)) is not Send.GO
+                and judge_send(loaded.row, command.version, datetime.now(UTC)) is not SendDecision.GO
             ):
                 # It has been given another time, of which the run does not know yet.
                 return STALE
             settled = await self._give_up(command, loaded)
-            if settled.write is Write.MADE:
+            if settled.write is WriteResult.MADE:
                 self._meters.record_outcome(command.platform, settled.outcome)
                 break
-            if settled.write is Write.STANDS and loaded.target.status in RESULTS:
+            if settled.write is WriteResult.WRONG_STATUS and loaded.target.status in RESULTS:
                 break
         return settled.outcome
 
@@ -119,7 +119,7 @@ class Posts:
             return await settle_as(before, transition, entry=_given_up(command, Action.FAILED))
         if command.code == "incomplete" and not loaded.target.warning:
             return await settle_as(before, transitions.incomplete(_INCOMPLETE))
-        return Settled(Write.STANDS, loaded.outcome)
+        return Settled(WriteResult.WRONG_STATUS, loaded.outcome)
 
 
 def _given_up(command: GiveUp, action: Action) -> AuditEntry:

@@ -25,9 +25,9 @@ from domain import decisions, transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
 from domain.audit import WORKER, Action, AuditEntry
 from domain.outcome import STALE, Outcome
-from domain.ownership import Send, judge_send, wait_until_due
+from domain.ownership import SendDecision, judge_send, wait_until_due
 from domain.post import RESULTS, TargetStatus
-from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, Write
+from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, WriteResult
 from media.admission import MediaBusy
 from platforms.base import Published
 from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
@@ -53,7 +53,7 @@ BY_REQUEST = "by request"
 
 
 class _Ended(Exception):
-    """The end of a step before it sends, because of what the rows say: its result, as the workflow is told it."""
+    """The end of a step before it sends, because of what the rows say: its result, as the workflow gets it."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.status)
@@ -75,7 +75,7 @@ async def _finished(sending: Coroutine[Any, Any, Published]) -> Published:
 
 
 class Publishing:
-    """Publish targets: open, acquire a rate limit slot, prepare, begin, send, settle."""
+    """The activity that publishes targets: open, acquire a rate limit slot, prepare, begin, send, settle."""
 
     def __init__(self, factory: StepContextFactory) -> None:
         self._factory = factory
@@ -118,7 +118,7 @@ class Publishing:
         if (
             loaded is None
             or not loaded.is_free
-            or judge_send(loaded.row, command.version, datetime.now(UTC)) is not Send.GO
+            or judge_send(loaded.row, command.version, datetime.now(UTC)) is not SendDecision.GO
         ):
             raise _Ended(await self._where_it_stands(command, loaded))
         if loaded.target.begun_at is None and loaded.target.due_at:
@@ -139,9 +139,9 @@ class Publishing:
     async def _begin(self, command: TargetCommand, step: StepContext, prepared: Attempt | None) -> Attempt:
         """Take a target for its one send. Raises _Ended if it may not be sent any more, PlatformError."""
         begun = await begin_send(self._database, command.target_id, command.version, prepared, *step.keeper.hand_over())
-        if begun is Write.OVERTAKEN:
+        if begun is WriteResult.OVERTAKEN:
             raise step.keeper.overtaken()
-        if isinstance(begun, Write):
+        if isinstance(begun, WriteResult):
             raise _Ended(await self._where_it_stands(command))
         return begun
 
@@ -150,13 +150,13 @@ class Publishing:
         loaded = loaded or await open_target(self._database.answers, command.target_id)
         now = datetime.now(UTC)
         match judge_send(loaded.row if loaded else None, command.version, now):
-            case Send.EARLY if loaded:
+            case SendDecision.EARLY if loaded:
                 early = wait_until_due(loaded.row, now)
                 log.info("target.early", platform=command.platform, seconds=early.total_seconds())
                 return loaded.outcome.model_copy(update={"early": early})
-            case Send.GO if loaded and loaded.target.status in RESULTS:
+            case SendDecision.GO if loaded and loaded.target.status in RESULTS:
                 return loaded.outcome
-            case Send.GO if loaded and loaded.sent and not loaded.is_free:
+            case SendDecision.GO if loaded and loaded.sent and not loaded.is_free:
                 # The run that wrote this attempt may have died after the request, or may still wait for the answer.
                 code = loaded.sent.code or WORKER_LOST
                 lost = AttemptResult(AttemptState.UNCONFIRMED, loaded.sent.decision or _LOST, code=code)
@@ -221,7 +221,7 @@ class Publishing:
         """Write what the step came to; return where the target stands then."""
         answers = self._database.answers
         settled = await persist(lambda: settle(answers, command.target_id, basis, transition, result, entry))
-        if settled.write is Write.MADE:
+        if settled.write is WriteResult.MADE:
             self._meters.record_outcome(command.platform, settled.outcome)
         elif isinstance(basis, BeforeSend):
             # The post has changed, or another run of this step has sent it: then only what that came to counts.

@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangedCredentials:
     """New credentials as JSON, and what is known of their tokens; None if these are the same."""
 
     credentials: dict[str, Any] = field(repr=False)
@@ -52,7 +52,7 @@ class Changed:
 
 Guard = Callable[[], Awaitable[None]]
 """Awaited before the first byte of each request for tokens; raises PlatformError if it is too late to send it."""
-Change = Callable[[dict[str, Any], Guard], Awaitable[Changed]]
+CredentialsChange = Callable[[dict[str, Any], Guard], Awaitable[ChangedCredentials]]
 """Make new credentials of these, mostly by asking the network."""
 
 CALL_S = 25
@@ -80,7 +80,7 @@ class _Renewal:
     server: str
     used: bytes
     stored: dict[str, Any] = field(repr=False)
-    change: Change
+    change: CredentialsChange
     rules: TokenRules | None
     anyway: bool
 
@@ -105,7 +105,7 @@ class Renewals:
     async def renewed(
         self,
         account: Account,
-        change: Change,
+        change: CredentialsChange,
         rules: TokenRules | None = None,
         *,
         server: str = "",
@@ -360,7 +360,7 @@ async def _demand_in_time(asked: Stopwatch) -> None:
         raise PlatformError(ErrorKind.TRANSIENT, "The renewal was held up.", code="held_up")
 
 
-async def _within(seconds: int, work: Awaitable[Changed]) -> Changed:
+async def _within(seconds: int, work: Awaitable[ChangedCredentials]) -> ChangedCredentials:
     """Wait for a result for some seconds, one after the other. Raises TimeoutError.
 
     A process that was frozen finds its answer and the end of a longer time together, and would take the time for over.

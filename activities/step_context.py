@@ -17,7 +17,7 @@ from activities.fence import Stopwatch
 from activities.handles import HandleKeeper
 from activities.meters import Meters
 from activities.new_account import NewAccount
-from activities.renewal import CALL_S, Change, Changed, Guard, Renewals
+from activities.renewal import CALL_S, ChangedCredentials, CredentialsChange, Guard, Renewals
 from activities.token_times import at_renewal, is_due, platform_can_renew, rules_of
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
@@ -40,7 +40,7 @@ from store.vault import Vault
 
 @dataclass(slots=True)
 class StepContext:
-    """What one step works with: its network, its connection and what is sent; `last` ends with the newest exchange."""
+    """A step at work: its network, its connection and what is sent; `last` ends with the newest exchange."""
 
     platform: Platform[Any, Any]
     connection: Connection[Any]
@@ -66,7 +66,7 @@ class StepContext:
         return self.platform.refusal_applies(code, self.connection.credentials, self.context.draft)
 
     async def check_media(self) -> None:
-        """Fetch what is not uploaded while preparing, before the network is told of it. Raises PlatformError."""
+        """Fetch what is not uploaded while preparing, before the network hears of it. Raises PlatformError."""
         if media := unchecked(self.platform, self.context.draft, self.keeper.addresses):
             self.keeper.addresses |= await host_files(self.platform, media, self.media)
             self.context.draft = with_hosted_urls(self.platform, self.context.draft, self.keeper.addresses)
@@ -106,7 +106,7 @@ def _fingerprint(draft: Draft[Any]) -> str:
 
 
 RENEWAL_S = CALL_S + 2.0
-"""How long a renewal that runs when a worker is told to stop may take until it is written down."""
+"""How long a renewal that runs when a worker stops may take until it is written down."""
 _LAST_RENEWALS_S = 3.0
 """With the time in which an answer in hand is written down, what `worker.WIND_UP_S` leaves once all workers ended."""
 
@@ -266,12 +266,12 @@ class StepContextFactory:
         return account.credentials != before
 
     def stop_renewing(self) -> None:
-        """Begin no further renewals: this worker is told to stop."""
+        """Begin no further renewals: this worker stops."""
         self._stopping = Stopwatch()
         self._renewals.stop()
 
     def renewing_for_s(self) -> float:
-        """Return how many more seconds the renewals may need that ran when this worker was told to stop."""
+        """Return how many more seconds the renewals may need that ran when this worker began to stop."""
         passed = self._stopping.passed.total_seconds() if self._stopping else RENEWAL_S
         return max(RENEWAL_S - passed, 0) if self._renewals.are_running else 0
 
@@ -286,7 +286,7 @@ class StepContextFactory:
     async def _renew(self, platform: Platform[Any, Any], account: Account, *, anyway: bool = False) -> Any:
         """Return renewed credentials for requests."""
 
-        async def change(stored: dict[str, Any], guard: Guard) -> Changed:
+        async def change(stored: dict[str, Any], guard: Guard) -> ChangedCredentials:
             own = platform.credentials.model_validate(stored)
             connection = self._connection(
                 platform, account, with_app_secret(self.registered_apps, platform, own), guard=guard
@@ -294,13 +294,13 @@ class StepContextFactory:
             renewed: Renewed[Any] = await platform.renew(connection)  # type: ignore[attr-defined]
             told, now = renewed.lifetimes or Lifetimes(), datetime.now(UTC)
             tokens = at_renewal(platform, renewed.credentials, told, account.refresh_expires_at, now)
-            return Changed(plain(with_stored_secret(renewed.credentials, own)), tokens)
+            return ChangedCredentials(plain(with_stored_secret(renewed.credentials, own)), tokens)
 
         return await self._changed(platform, account, change, rules_of(platform), anyway=anyway)
 
     async def _keep(self, platform: Platform[Any, Any], account: Account, edit: Callable[[Any], Any]) -> Any:
-        async def change(stored: dict[str, Any], _: Guard) -> Changed:
-            return Changed(plain(edit(platform.credentials.model_validate(stored))), None)
+        async def change(stored: dict[str, Any], _: Guard) -> ChangedCredentials:
+            return ChangedCredentials(plain(edit(platform.credentials.model_validate(stored))), None)
 
         return await self._changed(platform, account, change, None)
 
@@ -308,7 +308,7 @@ class StepContextFactory:
         self,
         platform: Platform[Any, Any],
         account: Account,
-        change: Change,
+        change: CredentialsChange,
         rules: TokenRules | None,
         *,
         anyway: bool = False,

@@ -1,4 +1,4 @@
-"""When an account's tokens are to be renewed, by its network's rules and by what the network told."""
+"""When an account's tokens are to be renewed, by its network's rules and by what the network reported."""
 
 import random
 from datetime import datetime, timedelta
@@ -21,13 +21,13 @@ def rules_of(platform: Platform[Any, Any]) -> TokenRules | None:
     return platform.tokens if isinstance(platform, Renews) else None
 
 
-def at_connecting(platform: Platform[Any, Any], credentials: Any, told: Lifetimes | None, now: datetime) -> Tokens:
+def at_connecting(platform: Platform[Any, Any], credentials: Any, reported: Lifetimes | None, now: datetime) -> Tokens:
     """Return what is known of an account's tokens when it is connected with them.
 
-    `told` is what the network has just said of them; without it their age is not known.
+    `reported` is what the network has just said of them; without it their age is not known.
     """
-    if told is not None:
-        return at_renewal(platform, credentials, told, None, now)
+    if reported is not None:
+        return at_renewal(platform, credentials, reported, None, now)
     rules = rules_of(platform)
     if rules is None or not platform_can_renew(platform, credentials):
         return Tokens(None, None, None, None)
@@ -36,7 +36,7 @@ def at_connecting(platform: Platform[Any, Any], credentials: Any, told: Lifetime
 
 
 def at_renewal(
-    platform: Platform[Any, Any], credentials: Any, told: Lifetimes, before: datetime | None, now: datetime
+    platform: Platform[Any, Any], credentials: Any, reported: Lifetimes, before: datetime | None, now: datetime
 ) -> Tokens:
     """Return what is known of tokens that an answer has just brought; what it leaves out is taken from the rules.
 
@@ -44,17 +44,17 @@ def at_renewal(
     """
     rules = rules_of(platform)
     if rules is None:
-        return Tokens(told.expires_at, told.expires_at, _list(told.scopes), None)
-    expires_at = told.expires_at or now + rules.life
+        return Tokens(reported.expires_at, reported.expires_at, _list(reported.scopes), None)
+    expires_at = reported.expires_at or now + rules.life
     if not platform_can_renew(platform, credentials) or rules.renews_itself:
         ends: datetime | None = expires_at
     else:
         assumed = now + rules.refresh_life if rules.refresh_life else None
-        ends = told.refresh_expires_at or assumed or before
+        ends = reported.refresh_expires_at or assumed or before
     renews = rules.renew_after if platform_can_renew(platform, credentials) else None
     if renews and rules.renews_itself:
         renews = min(renews, (expires_at - now) / 2)
-    return Tokens(expires_at, ends, _list(told.scopes), now + _spread(renews) if renews else None)
+    return Tokens(expires_at, ends, _list(reported.scopes), now + _spread(renews) if renews else None)
 
 
 def platform_can_renew(platform: Platform[Any, Any], credentials: Any) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.service import RPCError
 
-from activities.operators import Request
+from activities.operators import OperatorRequest
 from api.posts.history import events_view
 from api.posts.views import write
 from cli.environment import environment_of
@@ -86,7 +86,7 @@ async def _lines(database: Database, workspace_id: str, post_id: str) -> list[Hi
 
 
 def merged(
-    lines: Sequence[HistoryEntry], requests: Sequence[Request], workspace_id: str, post_id: str
+    lines: Sequence[HistoryEntry], requests: Sequence[OperatorRequest], workspace_id: str, post_id: str
 ) -> list[HistoryEntry]:
     """Return lines with what people asked of Temporal directly, unless a line says already who it was."""
     known = [line.event for line in lines if line.event.actor_type == ActorType.OPERATOR]
@@ -95,7 +95,7 @@ def merged(
     return sorted(found, key=lambda line: line.moment)
 
 
-def _is_told(request: Request, known: list[AuditEvent]) -> bool:
+def _is_told(request: OperatorRequest, known: list[AuditEvent]) -> bool:
     """Tell whether a line says what a request led to, and use that line up."""
     led_to = {Action.CANCELLED: Action.CANCELLED, Action.SIGNALLED: Action.RETRIED}.get(request.action)
     for event in known:
@@ -106,7 +106,7 @@ def _is_told(request: Request, known: list[AuditEvent]) -> bool:
     return False
 
 
-def _line(request: Request, number: int, workspace_id: str, post_id: str) -> HistoryEntry:
+def _line(request: OperatorRequest, number: int, workspace_id: str, post_id: str) -> HistoryEntry:
     said = {"signal": request.signal, "reason": request.reason, "runId": request.run_id}
     event = AuditEvent(
         at=request.at,

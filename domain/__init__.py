@@ -1,1 +1,1 @@
-"""Posts, targets, schedules and errors: pure rules that know nobody."""
+"""Posts, targets, schedules and errors: pure rules that know no other package."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class AttemptStep(StrEnum):
-    """What was asked of a network, or done in its place."""
+    """A kind of step: a request to a network, or what replaces one."""
 
     PREPARE = "prepare"
     PUBLISH = "publish"
@@ -20,7 +20,7 @@ class AttemptStep(StrEnum):
 
 
 class AttemptState(StrEnum):
-    """What a step came to."""
+    """The state of an attempt."""
 
     SENDING = "sending"
     """Written before the request. Left behind by a worker that died, it counts as unconfirmed: nothing else is sent."""
@@ -36,7 +36,7 @@ class AttemptState(StrEnum):
 
 
 class RevisionState(StrEnum):
-    """Where an edit of a published post stands."""
+    """The state of an edit of a published post."""
 
     WAITING = "waiting"
     APPLIED = "applied"
@@ -53,7 +53,7 @@ ROWS_LOST = "rows_lost"
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """What a step's last request came to, and what was decided upon it, for the attempt log."""
+    """The result of a step's last request, and the decision on it, for the attempt log."""
 
     state: AttemptState
     decision: str

@@ -16,7 +16,7 @@ LONGEST_VALUE = 200
 
 
 class ActorType(StrEnum):
-    """What kind of actor it was."""
+    """A kind of actor."""
 
     API_KEY = "api_key"
     """A client of the API; the id is the key's, which opens nothing."""
@@ -50,7 +50,7 @@ def operator(identity: str | None) -> Actor:
 
 
 class Action(StrEnum):
-    """What was done, or what became of it."""
+    """An event of the audit trail: an action, or its result."""
 
     CREATED = "created"
     CHANGED = "changed"
@@ -93,7 +93,7 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FieldChange:
     """A field that has another value now. Of content only the name is kept: `before` and `after` are None."""
 
     field: str
@@ -116,7 +116,7 @@ class AuditEntry:
 
     action: Action
     actor: Actor
-    changes: tuple[Change, ...] = ()
+    changes: tuple[FieldChange, ...] = ()
     targets: tuple[tuple[str, str], ...] = ()
     """Platform and account of those that were meant; empty if all were."""
     details: tuple[tuple[str, Any], ...] = ()
@@ -150,29 +150,29 @@ _OF_TARGETS = {
 }
 
 
-def changes_between(before: PostContent, after: PostContent) -> tuple[Change, ...]:
+def changes_between(before: PostContent, after: PostContent) -> tuple[FieldChange, ...]:
     """Return the fields in which two versions of a post differ, in the order of the API's documentation."""
     return tuple(_changes(before, after))
 
 
-def _changes(before: PostContent, after: PostContent) -> Iterator[Change]:
+def _changes(before: PostContent, after: PostContent) -> Iterator[FieldChange]:
     for name, shown in _WITH_VALUES.items():
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
-            yield Change(shown, _value(old), _value(new))
+            yield FieldChange(shown, _value(old), _value(new))
     for name, shown in _NAMES_ONLY.items():
         if getattr(before, name) != getattr(after, name):
-            yield Change(shown)
+            yield FieldChange(shown)
     old_targets = {(each.platform, each.account_id): each for each in before.targets}
     new_targets = {(each.platform, each.account_id): each for each in after.targets}
     for platform, account in sorted(old_targets.keys() - new_targets.keys()):
-        yield Change("platforms", before=_value(f"{platform}/{account}"))
+        yield FieldChange("platforms", before=_value(f"{platform}/{account}"))
     for platform, account in sorted(new_targets.keys() - old_targets.keys()):
-        yield Change("platforms", after=_value(f"{platform}/{account}"))
+        yield FieldChange("platforms", after=_value(f"{platform}/{account}"))
     for key, target in new_targets.items():
         for name, shown in _OF_TARGETS.items():
             if key in old_targets and getattr(old_targets[key], name) != getattr(target, name):
-                yield Change(shown, platform=key[0], account_id=key[1])
+                yield FieldChange(shown, platform=key[0], account_id=key[1])
 
 
 def _value(value: object) -> str | None:

@@ -10,7 +10,7 @@ from domain.post import PUBLISH_WITHIN_S, Media, media_in_effect, text_in_effect
 
 
 class TargetContent(BaseModel):
-    """What one account shall get."""
+    """The content for one account."""
 
     platform: str
     account_id: str
@@ -20,7 +20,7 @@ class TargetContent(BaseModel):
 
 
 class PostContent(BaseModel):
-    """What a post says, where it goes and when."""
+    """The content of a post, its targets and its time."""
 
     content: str | None = None
     media_items: list[Media] = []

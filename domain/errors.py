@@ -56,7 +56,7 @@ class IdempotencyKeyReused(PostsError):
 
 
 class NotFound(PostsError):
-    """There is no such thing in this workspace."""
+    """The id names nothing in this workspace."""
 
 
 class Conflict(PostsError):

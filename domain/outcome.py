@@ -8,7 +8,7 @@ from domain.post import ErrorCategory, HoldReason, TargetStatus
 
 
 class Outcome(BaseModel):
-    """Say where a target stands after a step. No content, no network's text: those stay in the row."""
+    """The state of a target after a step. Content and networks' texts stay in the row."""
 
     status: TargetStatus
     confirming: bool = False

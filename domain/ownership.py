@@ -28,7 +28,7 @@ CLOCKS_DIFFER = 2 * CLOCK_ERROR
 
 @dataclass(frozen=True, slots=True)
 class PostVersion:
-    """What is wanted of a post, as its row says it or as a run knows it."""
+    """A version of a post, as its row says it or as a run knows it."""
 
     post_id: str
     version: int
@@ -38,7 +38,7 @@ class PostVersion:
 
 
 class Offer(StrEnum):
-    """What a run does with a version that it is given."""
+    """The decision of a run on a version that it is given."""
 
     NEWER = "newer"
     """It takes it up."""
@@ -65,15 +65,15 @@ def sleep_for(due_at: datetime, now: datetime, *, immediate: bool) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class RowState:
-    """What a post's row says, read under its lock."""
+    """The state in a post's row, read under its lock."""
 
     status: PostStatus
     version: int
     due_at: datetime | None
 
 
-class Send(StrEnum):
-    """What a step may do that wants to make a target public."""
+class SendDecision(StrEnum):
+    """The decision whether a step may make a target public."""
 
     GO = "go"
     GONE = "gone"
@@ -84,17 +84,17 @@ class Send(StrEnum):
     """The post is not due yet by this clock. The run waits."""
 
 
-def judge_send(row: RowState | None, version: int, now: datetime) -> Send:
+def judge_send(row: RowState | None, version: int, now: datetime) -> SendDecision:
     """Decide whether a step of a run that knows `version` may send.
 
     Read before anything is prepared, and once more under the lock of the post's row, in the transaction that writes the
     attempt. `row` is None if the post is deleted.
     """
     if row is None or row.status is PostStatus.DRAFT or row.due_at is None:
-        return Send.GONE
+        return SendDecision.GONE
     if row.version != version:
-        return Send.SUPERSEDED
-    return Send.EARLY if wait_until_due(row, now) else Send.GO
+        return SendDecision.SUPERSEDED
+    return SendDecision.EARLY if wait_until_due(row, now) else SendDecision.GO
 
 
 def wait_until_due(row: RowState, now: datetime) -> timedelta:
@@ -127,7 +127,7 @@ def last_moment(started_at: datetime, finished_at: datetime | None, *, worker_lo
 
 @dataclass(frozen=True, slots=True)
 class TargetRow:
-    """What the rows say of one target, read under the lock of its post's row."""
+    """The state of one target in its rows, read under the lock of its post's row."""
 
     status: TargetStatus
     confirming: bool = False
@@ -205,8 +205,8 @@ def write_off(target: TargetRow) -> TargetState:
 # -- starting and recovering -----------------------------------------------------------------------------------------
 
 
-class Found(StrEnum):
-    """What the first start of a post has found under its workflow id."""
+class FoundRun(StrEnum):
+    """The run that the first start of a post has found under its workflow id."""
 
     OURS = "ours"
     """A run of this very post: an earlier try has started it. It is offered the row's version."""
@@ -214,13 +214,13 @@ class Found(StrEnum):
     """A run of another post, whose rows are lost. This post takes the next workflow id."""
 
 
-def judge_found(post_id: str, found_post_id: str | None) -> Found:
+def judge_found(post_id: str, found_post_id: str | None) -> FoundRun:
     """Decide whose run it is that a start has found, open or closed."""
-    return Found.OURS if found_post_id == post_id else Found.ANOTHERS
+    return FoundRun.OURS if found_post_id == post_id else FoundRun.ANOTHERS
 
 
 class RunStatus(StrEnum):
-    """How the latest run under a workflow id stands."""
+    """The status of the latest run under a workflow id."""
 
     RUNNING = "running"
     CANCELED = "canceled"
@@ -230,7 +230,7 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KnownToRun:
-    """What a run knows of its post. `targets` are statuses by target id."""
+    """The knowledge that a run has of its post. `targets` are statuses by target id."""
 
     post_version: PostVersion
     targets: Mapping[str, TargetStatus]

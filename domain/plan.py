@@ -12,7 +12,7 @@ from domain.waits import MOST_PRESSING, WaitsFor, waits_for
 
 
 class Unscheduled(BaseModel):
-    """Say that nothing is wanted of a post: it is a draft."""
+    """The answer that a post is a draft: nothing is to be published."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -21,7 +21,7 @@ class Unscheduled(BaseModel):
 
 
 class TargetPlan(BaseModel):
-    """Name one target and where it stands. `prepares`: something must be uploaded or built before it is published."""
+    """One target and its state. `prepares`: something must be uploaded or built before it is published."""
 
     target_id: str
     platform: str
@@ -57,7 +57,7 @@ class TargetPlan(BaseModel):
     open_until: datetime | None = None
     """Until when a retry or an edit may still come, once nothing more happens to it by itself."""
 
-    def take(self, outcome: Outcome) -> None:
+    def apply(self, outcome: Outcome) -> None:
         """Move to where a step has brought the target."""
         self.status = outcome.status
         self.confirming = outcome.confirming
@@ -112,7 +112,7 @@ class TargetPlan(BaseModel):
 
 
 class Plan(BaseModel):
-    """Name one post, its targets and its time: all that a workflow knows, so that it can go on in a new run.
+    """One post, its targets and its time: all that a workflow knows, so that it can continue as new.
 
     Fields are only ever added, with defaults: histories live for years.
     """
@@ -175,7 +175,7 @@ class Plan(BaseModel):
         """Return a target by its id, None if the post no longer has it."""
         return next((each for each in self.targets if each.target_id == target_id), None)
 
-    def put(self, target: TargetPlan) -> None:
+    def replace(self, target: TargetPlan) -> None:
         """Take another state of a target for the one that is known."""
         self.targets = [target if each.target_id == target.target_id else each for each in self.targets]
 

@@ -15,7 +15,7 @@ LATE_AFTER = timedelta(seconds=60)
 
 
 class PostStatus(StrEnum):
-    """Where a post as a whole stands."""
+    """The status of a post as a whole."""
 
     DRAFT = "draft"
     SCHEDULED = "scheduled"
@@ -36,7 +36,7 @@ class PostStatus(StrEnum):
 
 
 class TargetStatus(StrEnum):
-    """Where a post stands on one account of one network."""
+    """The status of a post on one account of one network."""
 
     PENDING = "pending"
     PUBLISHING = "publishing"
@@ -87,7 +87,7 @@ class HoldReason(StrEnum):
 
 
 class ErrorCategory(StrEnum):
-    """Whose move it is after a failure."""
+    """A category of failures by who must act on them."""
 
     AUTH = "auth"
     REJECTED = "rejected"
@@ -98,7 +98,7 @@ class ErrorCategory(StrEnum):
 
 
 class MediaType(StrEnum):
-    """What a media item is, as the client says."""
+    """The type of a media item, as the client says."""
 
     IMAGE = "image"
     VIDEO = "video"
@@ -118,7 +118,7 @@ class Media(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
-    """What the status of a post depends on; `confirming`: the worker still tries to confirm an unconfirmed target."""
+    """A target's status; `confirming`: the worker still tries to confirm an unconfirmed target."""
 
     status: TargetStatus
     confirming: bool = False

@@ -25,7 +25,7 @@ def horizon(now: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledTime:
-    """Hold the instant a post is due and, where the client gave no offset, the wall time it comes from."""
+    """The instant at which a post is due and, if the client gave no offset, the wall time it comes from."""
 
     instant: datetime
     wall: str | None
@@ -74,7 +74,7 @@ _SHIFT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How far a time is moved: `days` on the calendar of its zone, then `exact`."""
+    """A shift of a time: `days` on the calendar of its zone, then `exact`."""
 
     days: int
     exact: timedelta

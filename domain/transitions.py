@@ -12,8 +12,8 @@ from enum import StrEnum
 from domain.post import UNSENT, ErrorCategory, HoldReason, TargetStatus
 
 
-class Write(StrEnum):
-    """What came of a write to a target's rows: it was made, or what stood in the way."""
+class WriteResult(StrEnum):
+    """The result of a write to a target's rows: it was made, or what prevented it."""
 
     MADE = "made"
     GONE = "gone"
@@ -22,7 +22,7 @@ class Write(StrEnum):
     """The post's row is of another version."""
     EARLY = "early"
     """The post is not due yet."""
-    STANDS = "stands"
+    WRONG_STATUS = "wrong_status"
     """The target has a status from which this is not done."""
     SENDING = "sending"
     """A send is open: another run of the step has begun it, and may be lost."""

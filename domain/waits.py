@@ -10,7 +10,7 @@ MEDIA_BUSY = "media_busy"
 
 
 class WaitsFor(StrEnum):
-    """What must happen before a due target goes on."""
+    """An event that must happen before a due target goes on."""
 
     ACCOUNT = "account"
     """Its owner must reconnect the account."""

@@ -39,10 +39,10 @@ def zone_named(name: str) -> zoneinfo.ZoneInfo:
 
 @dataclass(frozen=True, slots=True)
 class ZoneData:
-    """Tell one state of the database from another: by what its editors call it, and by what is in it."""
+    """The identity of a state of the database: its editors' name for it, and a digest of what is in it."""
 
     version: str
-    """Such as 2026b; the letters count up, so that texts compare as the states follow. Empty where it is not told."""
+    """Such as 2026b; the letters count up, so that texts compare as the states follow. Empty if it is not known."""
     digest: str
 
     def is_older_than(self, other_version: str) -> bool:

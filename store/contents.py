@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.attempts import AttemptResult, AttemptState, AttemptStep
-from domain.audit import Action, Actor, AuditEntry, Change, changes_between
+from domain.audit import Action, Actor, AuditEntry, FieldChange, changes_between
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import Media, PostStatus, TargetStatus
@@ -129,7 +129,7 @@ def rewrite(
     """Give a locked post other content and another time; a target that stays the same account keeps its id."""
     changes = changes_between(content_of(post), content)
     if post.status != status:
-        changes += (Change("status", post.status, status.value),)
+        changes += (FieldChange("status", post.status, status.value),)
     raise_version(post, AuditEntry(Action.CHANGED, actor, changes))
     same_time = post.due_at == due_at
     for name, value in _content_columns(content).items():

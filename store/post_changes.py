@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from domain.attempts import ROWS_LOST, WORKER_LOST, AttemptResult, AttemptState, AttemptStep
-from domain.audit import Action, Actor, AuditEntry, Change
+from domain.audit import Action, Actor, AuditEntry, FieldChange
 from domain.codes import CANCELLED
 from domain.ownership import TargetRow, last_moment, may_delete, may_resolve, may_retry, write_off
 from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus
@@ -131,7 +131,7 @@ async def resolve(
         AuditEntry(
             Action.RESOLVED,
             actor,
-            (Change("status", before, target.status),),
+            (FieldChange("status", before, target.status),),
             ((target.platform, target.account_id),),
             (("platformPostId", platform_post_id),) if platform_post_id else (),
         ),

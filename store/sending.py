@@ -14,7 +14,7 @@ from domain.attempts import AttemptResult, AttemptStep
 from domain.audit import AuditEntry
 from domain.outcome import STALE, Outcome
 from domain.ownership import TOLERANCE
-from domain.transitions import AnswerTo, Basis, BeforeSend, ConfirmationOf, TargetTransition, Write
+from domain.transitions import AnswerTo, Basis, BeforeSend, ConfirmationOf, TargetTransition, WriteResult
 from store.database import Pool
 from store.models import Account, Attempt, Post, Target
 from store.publishing import LOADED_TARGET, LoadedTarget, read_outcome
@@ -47,7 +47,7 @@ _STILL_SENDING = "SELECT id FROM attempts WHERE id = $1 AND state = 'sending'"
 class Settled:
     """What came of settling a target, and where it stands now."""
 
-    write: Write
+    write: WriteResult
     outcome: Outcome
 
 
@@ -84,7 +84,7 @@ async def begin_send(
     prepared: Attempt | None,
     version: int,
     handles: dict[str, Any] | None,
-) -> Attempt | Write:
+) -> Attempt | WriteResult:
     """Take a target for its one send and write `sending`, committed on return; or return what stands in the way.
 
     The post must be of the version `wished`, and due. `handles` replace those of the row if its are still those of
@@ -96,7 +96,7 @@ async def begin_send(
         *(_BEGIN, target_id, now, wished, now + TOLERANCE, version), *(_json(each) for each in (handles, attempt))
     )
     if row is None or row["attempt_id"] is None:
-        return Write(row["write"]) if row else Write.GONE
+        return WriteResult(row["write"]) if row else WriteResult.GONE
     return Attempt(id=row["attempt_id"], target_id=target_id, started_at=now)
 
 
@@ -143,8 +143,8 @@ async def settle(
         *(_json(kept), _json(_audited(entry))),
     )
     if row is None:
-        return Settled(Write.GONE, STALE)
-    return Settled(Write(row["write"]), read_outcome(row))
+        return Settled(WriteResult.GONE, STALE)
+    return Settled(WriteResult(row["write"]), read_outcome(row))
 
 
 _RESULT = ("state", "decision", "http_status", "code", "request_id", "next_attempt_at")

@@ -18,7 +18,7 @@ WITHIN = timedelta(seconds=25)
 
 
 class ConnectPlan(BaseModel):
-    """Name a connection and the step to take. No secret is in it."""
+    """A connection and the step to take. No secret is in it."""
 
     connection_id: str
     workspace_id: str
@@ -29,7 +29,7 @@ class ConnectPlan(BaseModel):
 
 @workflow.defn
 class ConnectWorkflow:
-    """Take one step. What came of it is in the connection's row; nothing there means that it was not done in time."""
+    """A workflow that takes one step. Its result is in the connection's row; none means that it took too long."""
 
     @workflow.run
     async def run(self, plan: ConnectPlan) -> None:

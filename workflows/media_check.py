@@ -18,7 +18,7 @@ WITHIN = timedelta(seconds=25)
 
 
 class MediaCheckPlan(BaseModel):
-    """Name a saved validation and the networks of its targets that have files, by their positions."""
+    """A saved validation and the networks of its targets that have files, by their positions."""
 
     check_id: str
     workspace_id: str
@@ -28,7 +28,7 @@ class MediaCheckPlan(BaseModel):
 
 @workflow.defn
 class MediaCheckWorkflow:
-    """Look at the files of each target once. What could not be looked at is left out of the findings."""
+    """A workflow that checks the files of each target once. Files that it could not check are not in the findings."""
 
     @workflow.run
     async def run(self, plan: MediaCheckPlan) -> None:

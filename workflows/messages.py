@@ -16,7 +16,7 @@ MEMO_POST = "post"
 
 
 class Unschedule(BaseModel):
-    """Say that from a version on nothing is wanted of a post: it is a draft, or deleted."""
+    """The message that from a version on nothing is to be published: the post is a draft, or deleted."""
 
     post_id: str
     version: int
@@ -24,7 +24,7 @@ class Unschedule(BaseModel):
 
 
 class EditRequest(BaseModel):
-    """Name a saved edit of a published post, and the targets whose rows were published when it was saved."""
+    """A saved edit of a published post, and the targets whose rows were published when it was saved."""
 
     revision_id: str
     request_id: str | None = None
@@ -33,7 +33,7 @@ class EditRequest(BaseModel):
 
 
 class TargetStatusView(BaseModel):
-    """Show where one target stands."""
+    """The state of one target, for queries."""
 
     target_id: str
     platform: str
@@ -45,7 +45,7 @@ class TargetStatusView(BaseModel):
 
 
 class StatusView(BaseModel):
-    """Show where a post stands, and what its workflow waits for."""
+    """The state of a post, and what its workflow waits for, for queries."""
 
     post_id: str
     version: int

@@ -28,7 +28,7 @@ _SHORTEST = timedelta(seconds=1)
 
 @workflow.defn
 class PostWorkflow:
-    """Publish one post at its time, and stay open for as long as something can still happen to it.
+    """A workflow that publishes one post at its time, and stays open while something can still happen to it.
 
     What is wanted is decided by the post's row alone. This run knows one version of it, its plan, and takes up newer
     ones; every step that sends compares the version with the row's.
@@ -89,7 +89,7 @@ class PostWorkflow:
         plan = await steps.read_plan(self._plan)
         self._behind = False
         if self._plan.version != known:
-            # What was read is older than what was told meanwhile.
+            # The plan that was read is older than one that came meanwhile.
             return
         if isinstance(plan, Plan) and plan.version >= self._plan.version:
             self._take_up(plan)
@@ -276,9 +276,9 @@ class PostWorkflow:
             newer = self._newer.pop(target.target_id, None)
             if self._has_to_begin_again(outcome):
                 return
-            target.take(outcome)
+            target.apply(outcome)
             if target.incomplete and not self._cancelled:
-                target.take(await steps.complete(self._plan, target))
+                target.apply(await steps.complete(self._plan, target))
             self._keep_open_for(target)
             again = newer is not None and self._begin_again_if_wanted(target, newer)
             self._show(self._occupation())
@@ -301,7 +301,7 @@ class PostWorkflow:
         """Follow a plan for a target that came before it was known here that it failed or is held."""
         reopened = target.settled and target.status is not TargetStatus.PUBLISHED and not newer.settled
         if again := reopened or target.starts_over(newer):
-            self._plan.put(newer)
+            self._plan.replace(newer)
             self._changes += 1
         return again
 
@@ -433,7 +433,7 @@ class PostWorkflow:
                     return
                 try:
                     if edited := await steps.edit(self._plan, target, request):
-                        target.take(edited)
+                        target.apply(edited)
                 except ActivityError:
                     workflow.logger.warning("edit given up", extra={"revision_id": request.revision_id})
             self._show(self._visibility.waiting_for)

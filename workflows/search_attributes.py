@@ -15,7 +15,7 @@ from domain.post import PostStatus
 
 
 class Ending(StrEnum):
-    """What `PostStatus` is of a run that has ended because nothing is to be published any more."""
+    """A value of `PostStatus` for a run that has ended because nothing is to be published any more."""
 
     CANCELLED = "cancelled"
     """An operator cancelled the run before all was published."""

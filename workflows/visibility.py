@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 class Visibility:
-    """What operators see of a post: its status and what its workflow waits for."""
+    """The view that operators have of a post: its status and what its workflow waits for."""
 
     def __init__(self, plan: Plan, status: PostStatus) -> None:
         self.waiting_for = ""

@@ -35,7 +35,7 @@ BEGIN
   END;
   IF _write IS NULL THEN
     _write := CASE
-      WHEN _target.status NOT IN ('pending', 'publishing', 'held') THEN 'stands'
+      WHEN _target.status NOT IN ('pending', 'publishing', 'held') THEN 'wrong_status'
       WHEN EXISTS (SELECT FROM attempts WHERE target_id = _target_id AND step = 'publish' AND state = 'sending')
         THEN 'sending'
       WHEN _target.handles_version <> _handles_version THEN 'overtaken'

@@ -61,7 +61,7 @@ BEGIN
       END IF;
   END CASE;
   IF _write IS NULL AND _status <> ALL (_expects) THEN
-    _write := 'stands';
+    _write := 'wrong_status';
   END IF;
 
   IF _write IS NULL THEN
@@ -79,7 +79,7 @@ BEGIN
     WHERE id = _target_id;
   END IF;
 
-  IF _basis = 'answer' AND coalesce(_write, 'stands') = 'stands' THEN
+  IF _basis = 'answer' AND coalesce(_write, 'wrong_status') = 'wrong_status' THEN
     UPDATE attempts
     -- One whose rows were lost keeps the time by which it had ended.
     SET state = entry.state, finished_at = coalesce(attempts.finished_at, _now), http_status = entry.http_status,

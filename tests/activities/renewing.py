@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from activities.renewal import Changed, Guard, Renewals
+from activities.renewal import ChangedCredentials, Guard, Renewals
 from platforms.errors import PlatformError
 from store.accounts import open_credentials
 from store.models import Account
@@ -28,14 +28,14 @@ class Platform:
         self.refusal: PlatformError | None = None
         self.tokens = TOLD
 
-    async def renew(self, stored: dict[str, Any], guard: Guard) -> Changed:
+    async def renew(self, stored: dict[str, Any], guard: Guard) -> ChangedCredentials:
         await guard()
         self.asked += 1
         self.is_asked.set()
         await self.may_answer.wait()
         if self.refusal:
             raise self.refusal
-        return Changed(stored | {"access_token": f"renewed {self.asked}"}, self.tokens)
+        return ChangedCredentials(stored | {"access_token": f"renewed {self.asked}"}, self.tokens)
 
 
 def key_of(account: Account) -> Key:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from domain.ownership import (
-    Found,
+    FoundRun,
     KnownToRun,
     Offer,
     PostVersion,
@@ -19,7 +19,7 @@ from domain.ownership import (
     RunFacts,
     RunState,
     RunStatus,
-    Send,
+    SendDecision,
     TargetRow,
     classify_run,
     judge_found,
@@ -48,10 +48,10 @@ _STATUS = {
     Target.RESTING: TargetStatus.UNCONFIRMED,
 }
 _WHY = {
-    Send.GO: Answer.NONE,
-    Send.GONE: Answer.GONE,
-    Send.SUPERSEDED: Answer.SUPERSEDED,
-    Send.EARLY: Answer.NOT_YET,
+    SendDecision.GO: Answer.NONE,
+    SendDecision.GONE: Answer.GONE,
+    SendDecision.SUPERSEDED: Answer.SUPERSEDED,
+    SendDecision.EARLY: Answer.NOT_YET,
 }
 
 
@@ -161,7 +161,7 @@ class OwnedModel(Model):
         """Let a workflow take up a version: by its first start, or by an update with start."""
         run = world.run
         name, met = MAIL[message.kind], run.life != Life.NONE
-        if met and (message.fresh or run.life == Life.RUNNING) and _found(message.post, run.post) is Found.ANOTHERS:
+        if met and (message.fresh or run.life == Life.RUNNING) and _found(message.post, run.post) is FoundRun.ANOTHERS:
             moved = _moved(world) if world.row.post == message.post else world
             return f"{name} finds another post's run", moved, None
         if run.life != Life.RUNNING:
@@ -324,7 +324,7 @@ def _offer(known_post: int, known: int, offered_post: int, offered: int) -> Offe
 
 
 @cache
-def _found(post_id: int, found: int) -> Found:
+def _found(post_id: int, found: int) -> FoundRun:
     return judge_found(str(post_id), str(found))
 
 

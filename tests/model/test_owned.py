@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.ownership import Found
+from domain.ownership import FoundRun
 from tests.model import owned
 from tests.model.owned import OwnedModel
 from tests.model.post import AFTER_CORRECTION, EARLY, NOT_WAITED, TWICE, start_of
@@ -69,7 +69,7 @@ def test_each_rule_is_needed(model: OwnedModel, start: World, broken: str) -> No
 
 
 def test_another_posts_run_must_not_be_taken_for_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(owned, "_found", lambda _, __: Found.OURS)
+    monkeypatch.setattr(owned, "_found", lambda _, __: FoundRun.OURS)
     assert TWICE in search(OwnedModel(), NEAR["a key used again after a lost commit"]).broken
 
 

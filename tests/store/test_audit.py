@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import ProgrammingError
 
-from domain.audit import LONGEST_VALUE, MOST_CHANGES, WORKER, Action, AuditEntry, Change, changes_between, operator
+from domain.audit import LONGEST_VALUE, MOST_CHANGES, WORKER, Action, AuditEntry, FieldChange, changes_between, operator
 from domain.content import PostContent, TargetContent
 from reconcile.expiry import expire
 from store.audit import add_entry, add_unless_recorded, is_recorded
@@ -126,5 +126,5 @@ def test_a_line_is_bounded() -> None:
     assert len(kept["changes"]) == len(kept["targets"]) == MOST_CHANGES
     assert kept["moreChanges"] == 100 - MOST_CHANGES
     long = changes_between(PostContent(timezone="x" * 1000), PostContent(timezone="UTC"))
-    assert long == (Change("timezone", "x" * LONGEST_VALUE, "UTC"),)
+    assert long == (FieldChange("timezone", "x" * LONGEST_VALUE, "UTC"),)
     assert operator("x" * 1000).id == "x" * LONGEST_VALUE

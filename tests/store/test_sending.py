@@ -18,9 +18,9 @@ from domain.attempts import WORKER_LOST, AttemptResult, AttemptState, AttemptSte
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.outcome import STALE, Outcome
-from domain.ownership import TOLERANCE, RowState, Send, judge_send
+from domain.ownership import TOLERANCE, RowState, SendDecision, judge_send
 from domain.post import ErrorCategory, PostStatus, TargetState, TargetStatus, post_status
-from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, TargetTransition, Write
+from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, TargetTransition, WriteResult
 from store.accounts import save_account
 from store.contents import new_post
 from store.creating import create_post
@@ -220,7 +220,7 @@ class TestBegin:
         post = await save(database, workspace, status=PostStatus.SCHEDULED)
         await put(database, post.targets[0], status=status)
         begun = await begin_send(database, post.targets[0].id, 1, None, 0, None)
-        assert isinstance(begun, Attempt) if status.is_unsent else begun is Write.STANDS
+        assert isinstance(begun, Attempt) if status.is_unsent else begun is WriteResult.WRONG_STATUS
         assert len(await attempts(database, post.targets[0])) == (1 if status.is_unsent else 0)
         is_scheduled = (await read(database, post)).status == PostStatus.SCHEDULED
         assert is_scheduled is not status.is_unsent
@@ -232,18 +232,18 @@ class TestBegin:
         target = (await save(database, workspace)).targets[0]
         await begin(database, target)
         await put(database, target, status=status)
-        assert await begin_send(database, target.id, 1, None, 0, None) is Write.SENDING
+        assert await begin_send(database, target.id, 1, None, 0, None) is WriteResult.SENDING
 
     async def test_does_not_overwrite_what_another_run_saved(self, database: Database, workspace: str) -> None:
         target = (await save(database, workspace)).targets[0]
         assert await save_handles(database, target.id, {"container": "1"}, 0)
         assert not await save_handles(database, target.id, {"container": "3"}, 0)
         handles = {"container": "2", "version": 1}
-        assert await begin_send(database, target.id, 1, None, 0, handles) is Write.OVERTAKEN
+        assert await begin_send(database, target.id, 1, None, 0, handles) is WriteResult.OVERTAKEN
         assert await attempts(database, target) == []
 
     async def test_a_post_that_is_gone_is_not_sent(self, database: Database) -> None:
-        assert await begin_send(database, "tgt_none", 1, None, 0, None) is Write.GONE
+        assert await begin_send(database, "tgt_none", 1, None, 0, None) is WriteResult.GONE
 
     @pytest.mark.parametrize("status", [TargetStatus.PENDING, TargetStatus.PUBLISHING])
     async def test_only_one_of_many_takes_a_target(
@@ -254,7 +254,7 @@ class TestBegin:
             await put(database, target, status=status)
             begun = await asyncio.gather(*(begin_send(database, target.id, 1, None, 0, None) for _ in range(4)))
             assert sum(isinstance(attempt, Attempt) for attempt in begun) == 1
-            assert begun.count(Write.SENDING) == 3
+            assert begun.count(WriteResult.SENDING) == 3
             assert len(await attempts(database, target)) == 1
 
     @pytest.mark.parametrize("change", ["failed", "sent"])
@@ -272,7 +272,7 @@ class TestBegin:
                 sent = Attempt(target_id=target.id, started_at=datetime.now(UTC))
                 sent.step, sent.state = AttemptStep.PUBLISH, AttemptState.SENDING
                 session.add(sent)
-        assert await beginning is (Write.STANDS if change == "failed" else Write.SENDING)
+        assert await beginning is (WriteResult.WRONG_STATUS if change == "failed" else WriteResult.SENDING)
 
 
 @pytest.mark.parametrize("status", PostStatus)
@@ -286,7 +286,7 @@ async def test_the_database_judges_a_send_as_the_domain_does(
     row = await database.row("SELECT judge_send_v1($1, $2, 1, $3, $4)", status, due_at, version, now + TOLERANCE)
     assert row is not None
     assert row[0] == judge_send(RowState(status, 1, due_at), version, now)
-    assert Write(row[0]) if row[0] != Send.GO else True
+    assert WriteResult(row[0]) if row[0] != SendDecision.GO else True
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ class TestSettle:
         found = await read(database, post)
         row = found.targets[0]
         assert settled == Settled(
-            Write.MADE,
+            WriteResult.MADE,
             Outcome(
                 status=TargetStatus.PUBLISHED,
                 platform_post_id="7",
@@ -348,7 +348,7 @@ class TestSettle:
         settled = await land(database, post.targets[0], attempt)
         (row,) = (await read(database, post)).targets
         is_first = status is TargetStatus.PUBLISHED
-        assert settled.write is (Write.STANDS if is_first else Write.MADE)
+        assert settled.write is (WriteResult.WRONG_STATUS if is_first else WriteResult.MADE)
         assert (row.status, row.platform_post_id) == ("published", "first" if is_first else "id on the network")
         assert (await attempts(database, post.targets[0]))[0].state == AttemptState.DONE
 
@@ -359,10 +359,12 @@ class TestSettle:
         attempt = await begin(database, post.targets[0])
         unconfirmed = transitions.unconfirmed(WORKER_LOST, "Lost.")
         lost = AttemptResult(AttemptState.UNCONFIRMED, "lost", code=WORKER_LOST)
-        assert (await settle(database, post.targets[0].id, AnswerTo(attempt.id), unconfirmed, lost)).write is Write.MADE
+        assert (
+            await settle(database, post.targets[0].id, AnswerTo(attempt.id), unconfirmed, lost)
+        ).write is WriteResult.MADE
         refused = await refuse(database, post.targets[0], attempt)
         assert (refused.write, refused.outcome.status, refused.outcome.confirming) == (
-            Write.OVERTAKEN,
+            WriteResult.OVERTAKEN,
             TargetStatus.UNCONFIRMED,
             True,
         )
@@ -372,14 +374,14 @@ class TestSettle:
     @pytest.mark.parametrize(
         ("version", "due", "write"),
         [
-            (1, timedelta(0), Write.MADE),
-            (None, timedelta(0), Write.MADE),
-            (2, timedelta(0), Write.SUPERSEDED),
-            (1, timedelta(minutes=1), Write.EARLY),
+            (1, timedelta(0), WriteResult.MADE),
+            (None, timedelta(0), WriteResult.MADE),
+            (2, timedelta(0), WriteResult.SUPERSEDED),
+            (1, timedelta(minutes=1), WriteResult.EARLY),
         ],
     )
     async def test_a_step_that_sent_nothing_counts_for_the_post_that_it_knew(
-        self, database: Database, workspace: str, version: int | None, due: timedelta, write: Write
+        self, database: Database, workspace: str, version: int | None, due: timedelta, write: WriteResult
     ) -> None:
         post = await save(database, workspace, status=PostStatus.SCHEDULED)
         target = post.targets[0]
@@ -390,9 +392,9 @@ class TestSettle:
         settled = await settle(database, target.id, BeforeSend(version), change, REFUSED)
         assert settled.write is write
         lines = [(each.step, each.state, each.code) for each in await attempts(database, target)]
-        assert lines == ([("prepare", "refused", "no")] if write is Write.MADE else [])
+        assert lines == ([("prepare", "refused", "no")] if write is WriteResult.MADE else [])
         begun_at = (await read(database, post)).targets[0].begun_at
-        assert (begun_at is not None) is (write is Write.MADE)
+        assert (begun_at is not None) is (write is WriteResult.MADE)
 
     async def test_a_step_that_sent_nothing_does_not_count_beside_a_send(
         self, database: Database, workspace: str
@@ -400,7 +402,7 @@ class TestSettle:
         target = (await save(database, workspace)).targets[0]
         await begin(database, target)
         waiting = transitions.waiting(datetime.now(UTC))
-        assert (await settle(database, target.id, BeforeSend(1), waiting)).write is Write.SENDING
+        assert (await settle(database, target.id, BeforeSend(1), waiting)).write is WriteResult.SENDING
 
     async def test_a_warning_ahead_of_its_time_leaves_a_post_scheduled(
         self, database: Database, workspace: str
@@ -409,7 +411,7 @@ class TestSettle:
         warned = transitions.warned("Too large.")
         settled = await settle(database, post.targets[0].id, BeforeSend(1, due=False), warned, REFUSED)
         found = await read(database, post)
-        assert (settled.write, found.status) == (Write.MADE, PostStatus.SCHEDULED)
+        assert (settled.write, found.status) == (WriteResult.MADE, PostStatus.SCHEDULED)
         assert (found.targets[0].warning, found.targets[0].begun_at) == ("Too large.", None)
 
     @pytest.mark.parametrize("again", [False, True])
@@ -428,14 +430,14 @@ class TestSettle:
         began = datetime.now(UTC) - timedelta(seconds=2)
         change = transitions.pending(datetime.now(UTC))
         settled = await settle(database, target.id, ConfirmationOf(sent.id, began), change, NOTE)
-        assert settled.write is (Write.OVERTAKEN if again else Write.MADE)
+        assert settled.write is (WriteResult.OVERTAKEN if again else WriteResult.MADE)
         assert settled.outcome.status is (TargetStatus.UNCONFIRMED if again else TargetStatus.PENDING)
         line = (await attempts(database, target))[-1]
         assert (line.step, line.state, line.started_at) == ("confirm", "done", began)
-        assert (await settle(database, target.id, ConfirmationOf(sent.id, began), None)).write is not Write.MADE
+        assert (await settle(database, target.id, ConfirmationOf(sent.id, began), None)).write is not WriteResult.MADE
 
     async def test_a_deleted_target_is_not_settled(self, database: Database) -> None:
-        assert await settle(database, "tgt_none", AnswerTo(1), public(), NOTE) == Settled(Write.GONE, STALE)
+        assert await settle(database, "tgt_none", AnswerTo(1), public(), NOTE) == Settled(WriteResult.GONE, STALE)
 
     async def test_the_first_publication_stays_the_posts_time(self, database: Database, workspace: str) -> None:
         post = await save(database, workspace)

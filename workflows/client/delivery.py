@@ -1,4 +1,4 @@
-"""Tell a post's workflow what its row wants: the one way, whoever has changed it and however often it is told."""
+"""Deliver the plan in a post's row to its workflow: one way for all callers, which may be repeated."""
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError

@@ -13,7 +13,7 @@ AWAY = (RPCError, RuntimeError, TimeoutError)
 
 
 def unavailable() -> Unavailable:
-    """Return what a caller is told while Temporal or every worker is away."""
+    """Return the error for a caller while Temporal or every worker is away."""
     return Unavailable(Problem("Publishing is not reachable at the moment; ask again shortly", "unavailable"))
 
 

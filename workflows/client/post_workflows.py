@@ -21,7 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.options import POSTS_QUEUE, SCHEDULED, URGENT
 from domain.errors import PostsError, Problem, Unavailable, Unprocessable
-from domain.ownership import Found, judge_found
+from domain.ownership import FoundRun, judge_found
 from domain.plan import Plan
 from domain.post import PostStatus, TargetStatus
 from workflows.client.failures import AWAY, answering, unavailable, unknown
@@ -37,7 +37,7 @@ from workflows.search_attributes import attributes_of
 log = structlog.get_logger(__name__)
 
 _TIMEOUT = timedelta(seconds=10)
-"""How long a caller waits for Temporal or a worker before it is told to ask again."""
+"""How long a caller waits for Temporal or a worker before it gets an error that says to ask again."""
 _CATCHING_UP_S = (0.05, 0.15, 0.4, 0.8)
 _BETWEEN_RUNS_S = (0.02, 0.1, 0.3)
 _MOMENT_S = 0.1
@@ -53,14 +53,14 @@ class AnotherPost(Exception):
 
 
 class PostWorkflows:
-    """Tell posts' workflows what is wanted of them."""
+    """The workflows of posts, as the API and the worker reach them."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self.queues = Queues(client)
 
     async def start(self, plan: Plan) -> None:
-        """Start the first run of a post. One that an earlier try has started is told what is wanted.
+        """Start the first run of a post. A run that an earlier try has started gets the plan.
 
         Raises AnotherPost, Unavailable.
         """
@@ -162,7 +162,7 @@ class PostWorkflows:
         async with answering(_TIMEOUT.total_seconds()):
             found = await self._client.get_workflow_handle(plan.workflow_id).describe(rpc_timeout=_TIMEOUT)
             memo = await found.memo()
-        if judge_found(plan.post_id, memo.get(MEMO_POST)) is Found.ANOTHERS:
+        if judge_found(plan.post_id, memo.get(MEMO_POST)) is FoundRun.ANOTHERS:
             raise AnotherPost(found.start_time)
 
     async def _update(self, update: Any, argument: Any, plan: Plan) -> None:
@@ -201,7 +201,7 @@ class PostWorkflows:
                 update, argument, id=update_id, start_workflow_operation=operation, rpc_timeout=_TIMEOUT
             )
         except BaseException:
-            # A start that failed leaves its future behind; nobody else would ever look at it.
+            # A start that failed leaves its future behind, and nothing else would read it.
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(operation.workflow_handle(), _MOMENT_S)
             raise

@@ -15,14 +15,14 @@ from workflows.client.failures import answering
 
 _TIMEOUT_S = 10.0
 _POLLED_WITHIN = timedelta(seconds=70)
-"""A worker asks for work at least once a minute; older than this, nobody is there."""
+"""A worker asks for work at least once a minute; after this time no worker is there."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """Say whether some worker asks for a queue's work, and how much lies there. Temporal counts again every 5 s.
+    """The state of a task queue: whether a worker polls it, and its backlog. Temporal counts again every 5 s.
 
-    A worker that has just died is still believed in for a minute.
+    A worker that has just died counts for another minute.
     """
 
     polled: bool
@@ -30,7 +30,7 @@ class QueueState:
 
 
 class Queues:
-    """Ask Temporal about the queues. Every method raises Unavailable where it does not answer."""
+    """The task queues as Temporal describes them. Every method raises Unavailable if Temporal does not answer."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

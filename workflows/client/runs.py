@@ -15,7 +15,7 @@ from temporalio.client import (
 )
 from temporalio.common import SearchAttributeKey
 
-from activities.operators import Request, named, newest_first, requests_among
+from activities.operators import OperatorRequest, named, newest_first, requests_among
 from domain.audit import Action
 from workflows.client.failures import AWAY, answering, unknown
 from workflows.client.queues import Queues
@@ -30,7 +30,7 @@ _PAGE = 1000
 _IDS = 100
 """How many workflow ids one query of the visibility store names."""
 _RUNS = 10
-"""Runs under one id of which it is told what people asked of them."""
+"""Runs under one id whose operators' requests are listed."""
 _LONGEST_FAILURE = 300
 _EVENTS = 1000
 """Events of each of them that are read, the newest."""
@@ -42,7 +42,7 @@ _PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 
 @dataclass(frozen=True, slots=True)
 class PendingStep:
-    """Be an activity that its workflow waits for."""
+    """An activity that its workflow waits for."""
 
     activity: str
     attempt: int
@@ -57,7 +57,7 @@ class PendingStep:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Be the latest run under a workflow's id. `post_status` and `due_at` are what it can be searched by."""
+    """The latest run under a workflow's id. `post_status` and `due_at` are what it can be searched by."""
 
     workflow_id: str
     run_id: str
@@ -78,7 +78,7 @@ class Run:
 
 
 class Runs:
-    """Read what Temporal knows. Every method raises Unavailable where Temporal does not answer."""
+    """The runs of workflows as Temporal knows them. Every method raises Unavailable if it does not answer."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -143,13 +143,13 @@ class Runs:
         except (*AWAY, WorkflowQueryFailedError, WorkflowQueryRejectedError, ValueError):
             return None
 
-    async def requests(self, workflow_id: str) -> list[Request]:
+    async def requests(self, workflow_id: str) -> list[OperatorRequest]:
         """Return what people asked of the latest runs under an id, oldest first.
 
         Histories end with Temporal's retention, and only the newest events of long ones are read.
         """
         async with answering(_TIMEOUT_S):
-            found = list[Request]()
+            found = list[OperatorRequest]()
             for run_id in await self._run_ids(workflow_id):
                 events = newest_first(self._client, workflow_id, run_id, _EVENTS)
                 asked = requests_among(run_id, [event async for event in events])
@@ -163,7 +163,7 @@ class Runs:
         query = f"WorkflowId = {_quoted(workflow_id)}"
         return [run.run_id async for run in self._client.list_workflows(query, limit=_RUNS)]
 
-    async def terminated_by(self, run: Run) -> Request | None:
+    async def terminated_by(self, run: Run) -> OperatorRequest | None:
         """Return who ended a run by force; None if it ended otherwise."""
         if run.status is not WorkflowExecutionStatus.TERMINATED:
             return None
