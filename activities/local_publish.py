@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.commands import TargetCommand
 from activities.heartbeat import heartbeating
 from activities.options import CONTINUES, DECLINED, queue_of
-from activities.publish import BY_REQUEST, Publishing
+from activities.publish import STOPS, Publishing
 from domain.outcome import Outcome
 from domain.waits import MEDIA_BUSY
 
@@ -113,7 +113,11 @@ class LocalPublish:
 
     async def _cut_short(self, command: TargetCommand, step: asyncio.Task[Outcome]) -> Outcome:
         details = activity.cancellation_details()
-        step.cancel(BY_REQUEST if details and details.cancel_requested else None)
+        if details and not (details.cancel_requested or details.worker_shutdown):
+            # Temporal counts this try as lost. The next one continues with the step rather than find it half done.
+            self._keep(command, step)
+            raise asyncio.CancelledError
+        step.cancel(*([] if details and details.cancel_requested else [STOPS]))
         try:
             return await step
         except asyncio.CancelledError:
@@ -127,7 +131,7 @@ class LocalPublish:
         if under_way := set[asyncio.Task[Outcome]]().union(*self._under_way.values()):
             _, late = await asyncio.wait(under_way, timeout=grace.total_seconds())
             for step in late:
-                step.cancel()
+                step.cancel(STOPS)
 
 
 def _key(command: TargetCommand) -> _Key:

@@ -48,8 +48,8 @@ _HELD_UNTIL = {
 }
 
 
-BY_REQUEST = "by request"
-"""With this word a step is cancelled because an operator cancels its workflow: a send may then end first."""
+STOPS = "the worker stops"
+"""With this word a step is cancelled because its worker stops: a send cannot end first."""
 
 
 class _Ended(Exception):
@@ -61,13 +61,17 @@ class _Ended(Exception):
 
 
 async def _finished(sending: Coroutine[Any, Any, Published]) -> Published:
-    """Return what a send came to, even if an operator cancels the workflow meanwhile: then the rows can be honest."""
+    """Return what a send came to, even if its step is cancelled meanwhile, unless the worker stops.
+
+    An operator's cancel, and Temporal that counts the step as lost, change nothing about a request that is out. Its
+    answer makes the rows true; without it a target whose platform cannot be read would need a person.
+    """
     task = asyncio.create_task(sending)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError as cancelled:
         details = activity.cancellation_details()
-        if BY_REQUEST not in cancelled.args and (details is None or not details.cancel_requested):
+        if STOPS in cancelled.args or (details and details.worker_shutdown):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             raise

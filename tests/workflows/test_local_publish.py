@@ -1,12 +1,13 @@
 """A target is published within its workflow's task if that takes a moment; if not, or without room, by a step."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from temporalio.activity import ActivityCancellationDetails
 from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
@@ -17,6 +18,7 @@ from activities.commands import TargetCommand
 from activities.local_publish import LocalPublish
 from activities.options import DECLINED, POSTS_QUEUE, queue_of
 from activities.publish import Publishing
+from domain.outcome import Outcome
 from domain.post import PostStatus, TargetStatus
 from runtime import worker
 from store.models import Attempt, Post
@@ -193,3 +195,56 @@ async def test_a_send_that_an_operator_cancels_is_waited_for(stack: Stack, monke
     await comes_to(handle, "Cancelled")
     (target,) = (await stack.read(post.id)).targets
     assert (target.status, target.error_code) == (TargetStatus.PUBLISHED, None)
+
+
+class TestAStepThatTemporalCountsAsLost:
+    """Temporal was away for longer than a heartbeat's time-out, and the request was out all the while."""
+
+    @pytest.fixture
+    async def publishing(self, stack: Stack) -> AsyncIterator[Publishing]:
+        async with worker.factory(stack.settings, stack.worker_database) as factory:
+            yield Publishing(factory)
+
+    async def sent(self, stack: Stack, text: str) -> tuple[Post, TargetCommand]:
+        """Save a post whose platform accepts it, and answers two seconds late."""
+        account = stack.accounts["twitter"]
+        await stack.fault("twitter", "accept_then_delay", "publish", seconds=2, accountId=account.id)
+        post = await stack.save(text, [account])
+        return post, TargetCommand(
+            post_id=post.id, version=post.version, target_id=post.targets[0].id, platform="twitter"
+        )
+
+    async def begin(
+        self, stack: Stack, post: Post, step: Callable[[TargetCommand], Awaitable[Outcome]], command: TargetCommand
+    ) -> tuple[ActivityEnvironment, asyncio.Task[Outcome]]:
+        environment = ActivityEnvironment()
+        running = asyncio.ensure_future(environment.run(step, command))
+        async with asyncio.timeout(20):
+            while await attempts(stack, post) != [("publish", "sending")]:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        return environment, running
+
+    async def test_its_answer_is_awaited_and_kept(self, stack: Stack, publishing: Publishing) -> None:
+        post, command = await self.sent(stack, "temporal was away")
+        environment, running = await self.begin(stack, post, publishing.publish, command)
+        environment.cancel(ActivityCancellationDetails(timed_out=True))
+        assert (await running).status == TargetStatus.PUBLISHED
+        assert await attempts(stack, post) == [("publish", "done")]
+
+    async def test_the_next_try_joins_it(self, stack: Stack, publishing: Publishing) -> None:
+        post, command = await self.sent(stack, "temporal was away, and asks again")
+        step = LocalPublish(publishing, ["twitter"])
+        environment, running = await self.begin(stack, post, step.publish, command)
+        environment.cancel(ActivityCancellationDetails(timed_out=True))
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert (await ActivityEnvironment().run(step.publish, command)).status == TargetStatus.PUBLISHED
+        assert await attempts(stack, post) == [("publish", "done")]
+
+    async def test_a_worker_that_stops_leaves_it_to_another(self, stack: Stack, publishing: Publishing) -> None:
+        post, command = await self.sent(stack, "the worker stops")
+        environment, running = await self.begin(stack, post, publishing.publish, command)
+        environment.cancel(ActivityCancellationDetails(worker_shutdown=True))
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert await attempts(stack, post) == [("publish", "sending")]
