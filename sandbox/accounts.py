@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from sandbox.journal import Journal, Shelf
+from sandbox.journal import Collection, Journal
 
 TOKENS_KEPT = 50
 """Access tokens of one account that stay valid side by side; the oldest goes first."""
@@ -64,11 +64,11 @@ class Accounts:
 
     def __init__(self, journal: Journal, now: Callable[[], float] = time.time) -> None:
         self._now = now
-        self._shelf = Shelf(journal, "account", Account)
+        self._collection = Collection(journal, "account", Account)
         self._by_access_token: dict[tuple[str, str], Account] = {}
         self._by_refresh_token: dict[tuple[str, str], Account] = {}
         self._by_user: dict[tuple[str, str], Account] = {}
-        for account in self._shelf:
+        for account in self._collection:
             self._index(account)
 
     def upsert(self, new: NewAccount) -> Account:
@@ -77,7 +77,7 @@ class Accounts:
         Tokens are added to those already known: a stack that starts again repeats the tokens it was born with, and
         must not lock out the renewed ones that it works with by now. A used-up refresh token stays used up.
         """
-        account = self._shelf.get(f"{new.platform}/{new.account_id}")
+        account = self._collection.get(f"{new.platform}/{new.account_id}")
         if account is None:
             account = Account(new.platform, new.account_id, new.user_id, new.username)
         account.user_id, account.username, account.premium = new.user_id, new.username, new.premium
@@ -106,7 +106,7 @@ class Accounts:
 
     def get(self, platform: str, account_id: str) -> Account | None:
         """Return the account that the API knows by this id."""
-        return self._shelf.get(f"{platform}/{account_id}")
+        return self._collection.get(f"{platform}/{account_id}")
 
     def has_ended(self, platform: str, token: str) -> bool:
         """Tell whether an access token is one whose time is over."""
@@ -196,11 +196,11 @@ class Accounts:
         account.refresh_tokens = [token for token in account.refresh_tokens if token not in tokens]
 
     def __iter__(self) -> Iterator[Account]:
-        return iter(self._shelf)
+        return iter(self._collection)
 
     def _keep(self, account: Account) -> Account:
         self._index(account)
-        return self._shelf.put(f"{account.platform}/{account.account_id}", account)
+        return self._collection.put(f"{account.platform}/{account.account_id}", account)
 
     def _index(self, account: Account) -> None:
         self._by_access_token.update({(account.platform, token): account for token in account.access_tokens})

@@ -9,10 +9,10 @@ from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
 from sandbox.control import Control
+from sandbox.fake_platform import discover
 from sandbox.faults import FaultBoard
 from sandbox.gateway import Gateway
 from sandbox.requestlog import RequestLog
-from sandbox.twin import discover
 from sandbox.world import World
 
 
@@ -36,9 +36,9 @@ def create_sandbox(
     """
     world = World(data_dir, realistic=realistic, clock=clock or time.time)
     faults, log = FaultBoard(), RequestLog()
-    twins = [twin(world) for twin in discover()]
-    control = Control(world, faults, log, twins)
-    mounts = [_mount(Gateway(twin, faults, log, public_url, strict=strict), twin.platform) for twin in twins]
+    fakes = [fake(world) for fake in discover()]
+    control = Control(world, faults, log, fakes)
+    mounts = [_mount(Gateway(fake, faults, log, public_url, strict=strict), fake.platform) for fake in fakes]
     return Litestar(
         route_handlers=[*mounts, *control.handlers()],
         openapi_config=None,

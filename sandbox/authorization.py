@@ -16,7 +16,7 @@ import msgspec
 
 from sandbox.accounts import Account, Accounts, NewAccount
 from sandbox.browsers import LOOPBACK
-from sandbox.journal import Journal, Shelf
+from sandbox.journal import Collection, Journal
 from sandbox.wire import Answer, RefusedError, Request
 
 PLAY_APP, PLAY_SECRET = "sandbox-app", "sandbox-app-secret"
@@ -87,7 +87,7 @@ class Authorizations:
     """The apps of all networks, and the codes that are out."""
 
     def __init__(self, journal: Journal) -> None:
-        self._apps = Shelf(journal, "app", App)
+        self._apps = Collection(journal, "app", App)
         self._codes: dict[str, Code] = {}
 
     def register(self, app: App) -> App:

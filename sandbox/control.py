@@ -16,10 +16,10 @@ from sandbox import media
 from sandbox.accounts import Account, NewAccount
 from sandbox.authorization import App
 from sandbox.conditions import APP_REFUSED, CLIENT_UNKNOWN, Condition
+from sandbox.fake_platform import FakePlatform
 from sandbox.faults import Fault, FaultBoard
 from sandbox.feed import Feed
 from sandbox.requestlog import RequestLog
-from sandbox.twin import Twin
 from sandbox.world import World
 
 AnyRequest = Request[Any, Any, Any]
@@ -35,12 +35,12 @@ class _AccountList(msgspec.Struct, forbid_unknown_fields=True):
 class Control:
     """Answer everything below /_/, and the page."""
 
-    def __init__(self, world: World, faults: FaultBoard, log: RequestLog, twins: Iterable[Twin]) -> None:
+    def __init__(self, world: World, faults: FaultBoard, log: RequestLog, fakes: Iterable[FakePlatform]) -> None:
         self._world = world
         self._faults = faults
         self._log = log
-        self._twins = {twin.platform: twin for twin in twins}
-        self._feed = Feed(world, self._twins)
+        self._fakes = {fake.platform: fake for fake in fakes}
+        self._feed = Feed(world, self._fakes)
 
     def handlers(self) -> list[HTTPRouteHandler]:
         """Return the route handlers."""
@@ -72,7 +72,7 @@ class Control:
 
     def health(self) -> Response[bytes]:
         """Say that the sandbox lives and which networks it has."""
-        return _json({"status": "ok", "platforms": list(self._twins), "realistic": self._world.realistic})
+        return _json({"status": "ok", "platforms": list(self._fakes), "realistic": self._world.realistic})
 
     def posts(self, request: AnyRequest) -> Response[bytes]:
         """List everything that ever became public, newest first."""
@@ -123,7 +123,7 @@ class Control:
             fault = msgspec.json.decode(await request.body(), type=Fault)
         except (msgspec.DecodeError, RecursionError) as error:
             return _bad(str(error))
-        if fault.platform not in self._twins:
+        if fault.platform not in self._fakes:
             return _bad(f"Unknown platform {fault.platform!r} - at `$.platform`")
         answer = _json(fault, 201)
         self._faults.program(fault)
@@ -136,7 +136,7 @@ class Control:
 
     def conditions(self) -> Response[bytes]:
         """List the conditions that are switched on, and those that each network knows."""
-        known = {name: {**_common(twin), **twin.conditions} for name, twin in self._twins.items()}
+        known = {name: {**_common(fake), **fake.conditions} for name, fake in self._fakes.items()}
         return _json({"conditions": self._world.conditions.all(), "known": known})
 
     async def switch_on(self, request: AnyRequest) -> Response[bytes]:
@@ -145,11 +145,11 @@ class Control:
             condition = msgspec.json.decode(await request.body(), type=Condition)
         except (msgspec.DecodeError, RecursionError) as error:
             return _bad(str(error))
-        twin = self._twins.get(condition.platform)
-        if twin is None:
+        fake = self._fakes.get(condition.platform)
+        if fake is None:
             return _bad(f"Unknown platform {condition.platform!r} - at `$.platform`")
-        if condition.condition not in {*_common(twin), *twin.conditions}:
-            return _bad(f"Unknown condition {condition.condition!r} of {twin.platform} - at `$.condition`")
+        if condition.condition not in {*_common(fake), *fake.conditions}:
+            return _bad(f"Unknown condition {condition.condition!r} of {fake.platform} - at `$.condition`")
         self._world.conditions.switch_on(condition)
         return _json(condition, 201)
 
@@ -169,7 +169,7 @@ class Control:
         except (msgspec.DecodeError, RecursionError) as error:
             return _bad(str(error))
         for account in wanted.accounts:
-            if account.platform not in self._twins:
+            if account.platform not in self._fakes:
                 return _bad(f"Unknown platform {account.platform!r} - at `$.accounts[...].platform`")
         for account in wanted.accounts:
             self._world.accounts.upsert(account)
@@ -181,7 +181,7 @@ class Control:
             app = msgspec.json.decode(await request.body(), type=App)
         except (msgspec.DecodeError, RecursionError) as error:
             return _bad(str(error))
-        if app.platform not in self._twins:
+        if app.platform not in self._fakes:
             return _bad(f"Unknown platform {app.platform!r} - at `$.platform`")
         self._world.authorizations.register(app)
         return _json({"platform": app.platform, "clientId": app.client_id, "redirectUris": app.redirect_uris}, 201)
@@ -256,9 +256,9 @@ def _bad(reason: str) -> Response[bytes]:
     return _json({"error": reason}, 400)
 
 
-def _common(twin: Twin) -> dict[str, str]:
+def _common(fake: FakePlatform) -> dict[str, str]:
     """Return the conditions that a network has beside its own."""
     common = {APP_REFUSED: "The network refuses the operator's app."}
-    if twin.renewal_path is not None:
+    if fake.renewal_path is not None:
         common[CLIENT_UNKNOWN] = "The token endpoint does not know the app's id and secret."
     return common

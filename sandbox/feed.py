@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from itertools import islice
 
+from sandbox.fake_platform import FakePlatform
 from sandbox.posts import Post
-from sandbox.twin import Twin
 from sandbox.world import World
 
 PAGE_SIZE = 60
@@ -13,9 +13,9 @@ PAGE_SIZE = 60
 class Feed:
     """Write posts as cards."""
 
-    def __init__(self, world: World, twins: Mapping[str, Twin]) -> None:
+    def __init__(self, world: World, fakes: Mapping[str, FakePlatform]) -> None:
         self._world = world
-        self._twins = twins
+        self._fakes = fakes
 
     def read(self, version: str | None, count: str | None, platform: str | None) -> dict[str, object]:
         """Return the newest `count` cards, or only the version where the reader has them already."""
@@ -35,8 +35,8 @@ class Feed:
     def _platforms(self) -> list[dict[str, object]]:
         count = self._world.posts.per_platform
         return [
-            {"name": twin.platform, "label": twin.label, "colour": twin.colour, "posts": count[twin.platform]}
-            for twin in self._twins.values()
+            {"name": fake.platform, "label": fake.label, "colour": fake.colour, "posts": count[fake.platform]}
+            for fake in self._fakes.values()
         ]
 
     def _card(self, post: Post) -> dict[str, object]:

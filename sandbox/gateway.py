@@ -7,9 +7,9 @@ import logging
 from litestar.types import Receive, Scope, Send
 
 from sandbox.conditions import APP_REFUSED, CLIENT_UNKNOWN
+from sandbox.fake_platform import FakePlatform, Route
 from sandbox.faults import REFUSED, Fault, FaultBoard
 from sandbox.requestlog import Entry, RequestLog
-from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 
 DROP = "sandbox.drop"
@@ -22,13 +22,13 @@ class Gateway:
     """Be the ASGI application of one network, under its own path prefix."""
 
     def __init__(
-        self, twin: Twin, faults: FaultBoard, log: RequestLog, public_url: str | None, *, strict: bool = False
+        self, fake: FakePlatform, faults: FaultBoard, log: RequestLog, public_url: str | None, *, strict: bool = False
     ) -> None:
-        self._twin = twin
+        self._fake = fake
         self._faults = faults
         self._log = log
         self._strict = strict
-        self._prefix = f"/{twin.platform}"
+        self._prefix = f"/{fake.platform}"
         self._base_url = f"{public_url.rstrip('/')}{self._prefix}" if public_url else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,20 +36,20 @@ class Gateway:
         request = await self._read(scope, receive)
         if request is None:
             return
-        twin = self._twin
-        found = twin.find(request)
-        operation = twin.operation(found, request)
-        path = twin.logged_path(request.path)
-        account_id = twin.account_id(request)
-        entry = self._log.add(Entry(twin.world.now(), twin.platform, operation, request.method, path, account_id))
-        fault = self._faults.take(twin.platform, operation, account_id)
-        app_refused = twin.world.conditions.holds(twin.platform, APP_REFUSED, account_id)
-        if app_refused and twin.refuses_app(operation, request):
-            answer: Answer | None = twin.app_refused()
-        elif request.path == twin.renewal_path and twin.world.conditions.holds(twin.platform, CLIENT_UNKNOWN):
-            answer = twin.client_unknown()
-        elif fault is None and twin.world.accounts.has_ended(twin.platform, _token(twin, request)):
-            answer = twin.token_expired()
+        fake = self._fake
+        found = fake.find(request)
+        operation = fake.operation(found, request)
+        path = fake.logged_path(request.path)
+        account_id = fake.account_id(request)
+        entry = self._log.add(Entry(fake.world.now(), fake.platform, operation, request.method, path, account_id))
+        fault = self._faults.take(fake.platform, operation, account_id)
+        app_refused = fake.world.conditions.holds(fake.platform, APP_REFUSED, account_id)
+        if app_refused and fake.refuses_app(operation, request):
+            answer: Answer | None = fake.app_refused()
+        elif request.path == fake.renewal_path and fake.world.conditions.holds(fake.platform, CLIENT_UNKNOWN):
+            answer = fake.client_unknown()
+        elif fault is None and fake.world.accounts.has_ended(fake.platform, _token(fake, request)):
+            answer = fake.token_expired()
         else:
             answer = await (
                 self._serve(found, request) if fault is None else self._fail(fault, found, request, receive)
@@ -99,9 +99,9 @@ class Gateway:
             case "drop":
                 return None
             case "rate_limited":
-                return self._twin.rate_limited(fault.wait)
+                return self._fake.rate_limited(fault.wait)
             case "token_expired":
-                return self._twin.token_expired()
+                return self._fake.token_expired()
             case "accept_late":
                 # The server lets this go on when the sender closes its connection.
                 await asyncio.sleep(fault.wait)
@@ -118,31 +118,31 @@ class Gateway:
     def _programmed(self, fault: Fault, default: int) -> Answer:
         status = fault.status or default
         if fault.body is None:
-            return self._twin.failure(status)
+            return self._fake.failure(status)
         return Answer.text(fault.body, status) if isinstance(fault.body, str) else Answer.json(fault.body, status)
 
     async def _serve(self, found: Route | None, request: Request) -> Answer:
         if found is None:
-            return self._twin.failure(404)
+            return self._fake.failure(404)
         try:
-            answer = await self._twin.serve(found, request)
+            answer = await self._fake.serve(found, request)
             return self._judged(request, answer) if self._strict and answer.status < 400 else answer
         except RefusedError as refused:
             return refused.answer
         except Exception:
-            _logger.exception("The %s twin failed at %s %s", self._twin.platform, request.method, found.path)
-            return self._twin.failure(500)
+            _logger.exception("The fake %s failed at %s %s", self._fake.platform, request.method, found.path)
+            return self._fake.failure(500)
 
     def _judged(self, request: Request, answer: Answer) -> Answer:
         """Refuse a request that has said more than the network knows. It was carried out all the same."""
-        if unknown := sorted(request.unknown() - self._twin.without_effect):
-            return self._twin.failure(400, f"Unknown to {self._twin.label}: {', '.join(unknown)} (--strict).")
+        if unknown := sorted(request.unknown() - self._fake.without_effect):
+            return self._fake.failure(400, f"Unknown to {self._fake.label}: {', '.join(unknown)} (--strict).")
         return answer
 
 
-def _token(twin: Twin, request: Request) -> str:
+def _token(fake: FakePlatform, request: Request) -> str:
     try:
-        return twin.token(request)
+        return fake.token(request)
     except (MalformedBodyError, RefusedError):
         return ""
 

@@ -3,8 +3,8 @@
 from abc import ABC
 
 from sandbox.authorization import Consent, Problem
+from sandbox.fake_platform import FakePlatform
 from sandbox.strict import Noted
-from sandbox.twin import Twin
 from sandbox.wire import Answer
 
 TOKEN_SECONDS = 3599
@@ -18,7 +18,7 @@ def consent(*scopes: str) -> Consent:
     )
 
 
-class GoogleConsent(Twin, ABC):
+class GoogleConsent(FakePlatform, ABC):
     """Serve the page of consent, and trade codes."""
 
     def redeem(self, form: Noted) -> Answer:

@@ -11,7 +11,7 @@ import msgspec
 
 from sandbox.accounts import Account
 from sandbox.authorization import PLAY_SECRET
-from sandbox.twin import Route, Twin
+from sandbox.fake_platform import FakePlatform, Route
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 
 _VERSION = re.compile(r"^/v\d+\.\d+(?=/)")
@@ -23,7 +23,7 @@ APP_SECRET = PLAY_SECRET
 """The secret of the app that all tokens of Meta's networks here were given to."""
 
 
-class GraphTwin(Twin, ABC):
+class FakeGraph(FakePlatform, ABC):
     """Hold what the routes of all of Meta's networks share."""
 
     limit: ClassVar[tuple[str, int, int]] = ("(#4) Application request limit reached", 4, 429)

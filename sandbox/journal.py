@@ -1,4 +1,4 @@
-"""An append-only file of what must survive a restart, and shelves of things that are kept in it."""
+"""An append-only file of what must survive a restart, and collections of things that are kept in it."""
 
 import os
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ FILE_NAME = "sandbox-journal.jsonl"
 
 
 class Journal:
-    """Append `[shelf, key, value]` lines; of several lines with the same shelf and key the last counts.
+    """Append `[collection, key, value]` lines; of several lines with the same collection and key the last counts.
 
     Every line is handed to the operating system before `append` returns, so killing the process loses nothing that
     was answered. Without a directory nothing is kept.
@@ -31,14 +31,14 @@ class Journal:
         # What a hard kill tore off would otherwise stick to the next line and spoil it too.
         os.ftruncate(self._file, whole)
 
-    def append(self, shelf: str, key: str, item: msgspec.Struct) -> None:
+    def append(self, collection: str, key: str, item: msgspec.Struct) -> None:
         """Write one line."""
         if self._file is not None:
-            os.write(self._file, msgspec.json.encode((shelf, key, item)) + b"\n")
+            os.write(self._file, msgspec.json.encode((collection, key, item)) + b"\n")
 
-    def loaded(self, shelf: str) -> dict[str, msgspec.Raw]:
-        """Hand over what the file held of a shelf, in the order of first appearance."""
-        return self._loaded.pop(shelf, {})
+    def loaded(self, collection: str) -> dict[str, msgspec.Raw]:
+        """Hand over what the file held of a collection, in the order of first appearance."""
+        return self._loaded.pop(collection, {})
 
     def close(self) -> None:
         """Close the file."""
@@ -53,14 +53,14 @@ class Journal:
         decode = msgspec.json.Decoder(tuple[str, str, msgspec.Raw]).decode
         for line in content[:whole].splitlines():
             try:
-                shelf, key, item = decode(line)
+                collection, key, item = decode(line)
             except msgspec.DecodeError:
                 continue
-            self._loaded.setdefault(shelf, {})[key] = item
+            self._loaded.setdefault(collection, {})[key] = item
         return whole
 
 
-class Shelf(Generic[T]):
+class Collection(Generic[T]):
     """Keep things of one kind by key, in memory and in the journal."""
 
     def __init__(self, journal: Journal, name: str, kind: type[T]) -> None:

@@ -4,14 +4,14 @@ from abc import ABC
 from typing import ClassVar
 
 from sandbox.authorization import PLAY_APP, PLAY_SECRET, Problem
-from sandbox.graph import GraphTwin, parameters, refused
-from sandbox.twin import route
+from sandbox.fake_platform import route
+from sandbox.graph import FakeGraph, parameters, refused
 from sandbox.wire import Answer, Request
 
 LONG_SECONDS = 5_184_000
 
 
-class LongLivedTokens(GraphTwin, ABC):
+class LongLivedTokens(FakeGraph, ABC):
     """Serve the page of consent, codes and the trade for long-lived tokens."""
 
     exchange_grant: ClassVar[str]

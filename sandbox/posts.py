@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from sandbox.accounts import Account
-from sandbox.journal import Journal, Shelf
+from sandbox.journal import Collection, Journal
 
 
 class Shown(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -58,12 +58,12 @@ class Posts:
     """Keep the posts, in the order in which they became public."""
 
     def __init__(self, journal: Journal) -> None:
-        self._shelf = Shelf(journal, "post", Post)
+        self._collection = Collection(journal, "post", Post)
         self._by_account: defaultdict[tuple[str, str], list[Post]] = defaultdict(list)
         self.version = 0
         """Grows with every change, so that a reader can ask whether there is anything new."""
         self.per_platform: Counter[str] = Counter()
-        for post in self._shelf:
+        for post in self._collection:
             self._index(post)
 
     def add(self, post: Post) -> Post:
@@ -74,11 +74,11 @@ class Posts:
     def changed(self, post: Post) -> Post:
         """Keep a post that was changed."""
         self.version += 1
-        return self._shelf.put(f"{post.platform}:{post.platform_post_id}", post)
+        return self._collection.put(f"{post.platform}:{post.platform_post_id}", post)
 
     def get(self, platform: str, platform_post_id: str) -> Post | None:
         """Return a post by its network's id, deleted or not."""
-        return self._shelf.get(f"{platform}:{platform_post_id}")
+        return self._collection.get(f"{platform}:{platform_post_id}")
 
     def of(self, account: Account) -> Iterator[Post]:
         """Yield an account's posts, newest first, deleted ones too."""
@@ -86,10 +86,10 @@ class Posts:
 
     def newest_first(self) -> Iterator[Post]:
         """Yield every post, newest first, deleted ones too."""
-        return reversed(self._shelf)
+        return reversed(self._collection)
 
     def __len__(self) -> int:
-        return len(self._shelf)
+        return len(self._collection)
 
     def _index(self, post: Post) -> None:
         self._by_account[post.platform, post.account_id].append(post)

@@ -1,4 +1,4 @@
-"""What twins read and write: a request as it came in, and an answer as it goes out."""
+"""What fake platforms read and write: a request as it came in, and an answer as it goes out."""
 
 import re
 from collections.abc import Mapping

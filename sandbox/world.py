@@ -10,7 +10,7 @@ import msgspec
 from sandbox.accounts import Accounts
 from sandbox.authorization import Authorizations
 from sandbox.conditions import Conditions
-from sandbox.journal import Journal, Shelf
+from sandbox.journal import Collection, Journal
 from sandbox.limits import Windows
 from sandbox.posts import Posts
 from sandbox.uploads import Uploads
@@ -38,6 +38,6 @@ class World:
         self.conditions = Conditions()
         self.windows = Windows(clock, on=realistic)
 
-    def shelf(self, platform: str, name: str, kind: type[T]) -> Shelf[T]:
+    def collection(self, platform: str, name: str, kind: type[T]) -> Collection[T]:
         """Give a network a place for things of one kind that must survive a restart."""
-        return Shelf(self.journal, f"{platform}.{name}", kind)
+        return Collection(self.journal, f"{platform}.{name}", kind)

@@ -13,10 +13,10 @@ from benchmarks.proof.cells import CLOCKS, FROZEN_PART, FROZEN_SENDING, FROZEN_W
 from benchmarks.proof.copies import Copies
 from benchmarks.proof.faults import HOLD, answered_after, point
 from benchmarks.proof.freezes import another_worker, frozen
+from benchmarks.proof.observation import Observation, crash_hit
 from benchmarks.proof.platforms import api_name_of
 from benchmarks.proof.posts import Post
 from benchmarks.proof.product import Product
-from benchmarks.proof.sight import Sight, struck
 
 _POLL = 0.3
 _MARGIN = 2.0
@@ -64,8 +64,8 @@ _VERSIONS = {Mode.CHANGED: 2, Mode.DRAFTED: 3, Mode.RETRY: 2}
 Say = Callable[[str], None]
 
 
-class Strike:
-    """Be one crash over posts that are in flight together."""
+class CrashInjection:
+    """A crash over posts that are in flight together."""
 
     def __init__(self, product: Product, crash: Crash, posts: Sequence[Post], say: Say) -> None:
         self._product = product
@@ -202,8 +202,8 @@ class Strike:
         waiting = waiting or {post.mark: post.unanswered for post in self._posts}
         await self._read_log()
         for post in self._posts:
-            sight = self._sight(post, state.get(post.key), struck_at, unanswered=waiting[post.mark])
-            post.struck = struck(post.cell, sight)
+            observation = self._observe(post, state.get(post.key), struck_at, unanswered=waiting[post.mark])
+            post.struck = crash_hit(post.cell, observation)
             post.killed.set()
 
     async def _kill(self) -> dict[str, int | None]:
@@ -222,8 +222,8 @@ class Strike:
         await self._note(state, killed_at, waiting)
         return had
 
-    def _sight(self, post: Post, row: Any, killed_at: float, *, unanswered: bool) -> Sight:
-        seen = Sight(
+    def _observe(self, post: Post, row: Any, killed_at: float, *, unanswered: bool) -> Observation:
+        seen = Observation(
             killed_at=killed_at,
             arrived_at=self._arrived.get(post.mark),
             barred_since=self._barred_since,
@@ -301,8 +301,8 @@ class Strike:
         """Count the posts of which all is written that is written before Temporal, which stands still, hears of it."""
         state, there = await self._state(), 0
         for post in self._posts:
-            sight = self._sight(post, state.get(post.key), 0.0, unanswered=post.unanswered)
-            there += struck(post.cell, sight)
+            observation = self._observe(post, state.get(post.key), 0.0, unanswered=post.unanswered)
+            there += crash_hit(post.cell, observation)
         return there
 
     async def _nobody_heard(self) -> int:
@@ -325,7 +325,7 @@ class Strike:
 
 
 def told_by(row: Any, mode: Mode) -> dict[str, bool]:
-    """Return what a post's row tells of its way, as fields of a Sight."""
+    """Return what a post's row tells of its way, as fields of an Observation."""
     sending = row["sent"] == "sending"
     if mode is Mode.EDIT:
         return {"row": row["revised"], "started": sending, "sending": sending}

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.proof.accounts import Accounts
 from benchmarks.proof.cells import FROZEN_WORKER, FROZEN_WRITING, RESTORED, Cell, Crash, Fault, Mode
-from benchmarks.proof.crashes import Strike
+from benchmarks.proof.crashes import CrashInjection
 from benchmarks.proof.faults import needs_its_owner, programs
 from benchmarks.proof.platforms import PLATFORMS, api_name_of
 from benchmarks.proof.posts import Client, Post, facts, now
@@ -96,11 +96,11 @@ class Proof:
         for post in posts:
             for program in programs(post.cell, post.account_id):
                 await self._product.control("POST", "faults", program)
-        strike = Strike(self._product, crash, posts, self._say)
-        watching = asyncio.create_task(strike.watch())
+        injection = CrashInjection(self._product, crash, posts, self._say)
+        watching = asyncio.create_task(injection.watch())
         try:
-            async with strike.around_the_start():
-                asking = asyncio.create_task(self._ask(posts, strike))
+            async with injection.around_the_start():
+                asking = asyncio.create_task(self._ask(posts, injection))
                 await asyncio.sleep(0)
             await asking
             await asyncio.gather(*(self._client.repeat(post) for post in posts))
@@ -113,7 +113,7 @@ class Proof:
         self._open += posts
         return [(post.cell, post.tries + 1) for post in posts if not post.struck and post.tries < _TRIES]
 
-    async def _ask(self, posts: Sequence[Post], strike: Strike) -> None:
+    async def _ask(self, posts: Sequence[Post], injection: CrashInjection) -> None:
         """Set everything in motion: what is scheduled first, due when the rest is asked for."""
         scheduled = [post for post in posts if post.cell.mode is Mode.SCHEDULED]
         due = now() + lead(posts[0].cell.crash) + timedelta(seconds=len(scheduled) / _CREATES_A_SECOND)
@@ -121,10 +121,10 @@ class Proof:
         waits = scheduled and posts[0].cell.crash is not Crash.ROW
         if posts[0].cell.crash in RESTORED:
             await asyncio.gather(*creating)
-            await strike.copy()
+            await injection.copy()
         if waits:
             await asyncio.sleep((due - _BARRED_AHEAD - now()).total_seconds())
-        await strike.bar()
+        await injection.bar()
         if waits:
             await asyncio.sleep((due - now()).total_seconds())
         asking = [self._client.ask(post) for post in posts if post.cell.mode is not Mode.SCHEDULED]

@@ -1,1 +1,1 @@
-"""The networks of the sandbox, one module or package each; whatever twin lies here is served."""
+"""The networks of the sandbox, one module or package each; each fake platform in this package is served."""

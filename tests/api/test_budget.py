@@ -14,7 +14,7 @@ from tests.api.conftest import Client
 from tests.api.test_hot_path import name_of
 from tests.stack import Stack
 from tests.statements import Statement, delivered
-from tests.workflows.lives import comes_to
+from tests.workflows.scenarios import comes_to
 
 _PREFIX = "EVENT_TYPE_"
 _TASKS = "WORKFLOW_TASK_"

@@ -8,7 +8,7 @@ from temporalio.api.enums.v1 import EventType
 from tests.api.conftest import Client
 from tests.stack import Stack
 from tests.statements import Statement, delivered
-from tests.workflows.lives import comes_to
+from tests.workflows.scenarios import comes_to
 
 ACTIONS = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED,

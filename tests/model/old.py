@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from tests.model.post import MAIL, SENDS, TO_DRAFT, Model, close, done, ordered, plan_of, post, put, schedule, spend
 from tests.model.search import Move
-from tests.model.state import Answer, Life, Mail, Message, Row, Run, Stage, Step, StepKind, Target, World
+from tests.model.state import Answer, Mail, Message, Row, Run, Stage, Step, StepKind, Target, TemporalStatus, World
 
 _PUBLIC = frozenset({Target.PUBLISHED, Target.UNCONFIRMED, Target.RESTING})
 _APPLIED = -1
@@ -33,7 +33,7 @@ class OldModel(Model):
 
     def record(self, world: World, row: Row) -> World:
         run = world.run
-        behind = run.behind or run.life > Life.RUNNING
+        behind = run.behind or run.temporal_status > TemporalStatus.RUNNING
         return world._replace(row=row._replace(version=row.version + 1), run=run._replace(behind=behind))
 
     # -- the workflow ------------------------------------------------------------------------------------------------
@@ -46,7 +46,7 @@ class OldModel(Model):
         if not (run.begun or run.ended) and run.due <= world.now:
             yield "the workflow wakes: it is due", schedule(world, run._replace(begun=True)), None
         if run.ended or (run.begun and run.target >= Target.PUBLISHED and not awaited):
-            yield "the workflow completes", close(world, Life.COMPLETED), None
+            yield "the workflow completes", close(world, TemporalStatus.COMPLETED), None
 
     def hear(self, world: World, step: Step) -> World:
         run = world.run
@@ -73,7 +73,7 @@ class OldModel(Model):
             else:
                 rests = Target.RESTING if row.target == Target.UNCONFIRMED else Target.FAILED
                 world = self.record(world, row._replace(target=rests))
-        return close(world, Life.CANCELED)._replace(told=world.told._replace(canceled=True))
+        return close(world, TemporalStatus.CANCELED)._replace(told=world.told._replace(canceled=True))
 
     # -- activities --------------------------------------------------------------------------------------------------
 
@@ -125,7 +125,7 @@ class OldModel(Model):
                 world = world._replace(row=row._replace(taken=1))
             yield "the row notes that its workflow was started", world, None
             return
-        met = world.run.life == Life.RUNNING
+        met = world.run.temporal_status == TemporalStatus.RUNNING
         if not met:
             world = _start(world, message)
         label = f"{MAIL[message.kind]} {'meets the run' if met else 'starts a run'}"
@@ -162,7 +162,7 @@ class OldModel(Model):
             return
         if not row.taken:
             yield "the sweep starts it", post(world, start), None
-        elif run.life != Life.RUNNING and _is_lost(row, run):
+        elif run.temporal_status != TemporalStatus.RUNNING and _is_lost(row, run):
             yield "recovery starts it", post(world, start), None
 
     # -- clients -----------------------------------------------------------------------------------------------------
@@ -214,15 +214,15 @@ def _applied(step: Step) -> Step:
 
 def _start(world: World, message: Message) -> World:
     begun = message.target != Target.PENDING
-    run = Run(Life.RUNNING, message.post, message.version, message.due, message.target, begun)
+    run = Run(TemporalStatus.RUNNING, message.post, message.version, message.due, message.target, begun)
     return schedule(world, run)
 
 
 def _is_lost(row: Row, run: Run) -> bool:
     """Judge as recovery did, by whether the row changed after the run was closed, and how that ended."""
-    if run.life == Life.NONE or run.behind:
+    if run.temporal_status == TemporalStatus.NONE or run.behind:
         return True
-    if run.life != Life.TERMINATED:
+    if run.temporal_status != TemporalStatus.TERMINATED:
         return False
     knows_more = (run.target == Target.PUBLISHED and row.target != Target.PUBLISHED) or (
         run.target == Target.UNCONFIRMED and row.target in {Target.PENDING, Target.PUBLISHING}

@@ -35,7 +35,7 @@ from domain.ownership import (
 from domain.post import PostStatus, TargetStatus
 from tests.model.post import MAIL, SENDS, TO_DRAFT, Model, close, plan_of, post, put, schedule, spend
 from tests.model.search import Move
-from tests.model.state import Answer, Life, Mail, Message, Row, Run, Stage, Step, StepKind, Target, World
+from tests.model.state import Answer, Mail, Message, Row, Run, Stage, Step, StepKind, Target, TemporalStatus, World
 
 _BUDGET_OF = {TO_DRAFT: "to_draft", 1: "to_1", 2: "to_2"}
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -85,7 +85,7 @@ class OwnedModel(Model):
                 yield "the canceled workflow has waited for what is out", put(world, step), None
             return
         if run.ended or (run.begun and run.target >= Target.PUBLISHED and not awaited and not run.behind):
-            yield "the workflow completes", close(world, Life.COMPLETED), None
+            yield "the workflow completes", close(world, TemporalStatus.COMPLETED), None
         elif run.behind:
             if not awaited:
                 step = Step(StepKind.READ, Stage.QUEUED, post=run.post)
@@ -99,7 +99,7 @@ class OwnedModel(Model):
             # A retry that came in between is a newer wish.
             told = world.told._replace(canceled=world.row.version == step.version)
             known = world._replace(run=run._replace(version=max(run.version, step.version)), told=told)
-            return close(known, Life.CANCELED)
+            return close(known, TemporalStatus.CANCELED)
         if step.kind == StepKind.READ:
             run = run._replace(behind=False)
             if step.answer == Answer.GONE or step.version < run.version:
@@ -151,7 +151,7 @@ class OwnedModel(Model):
                 yield "the row notes that it is taken up", world, None
             case Mail.REST:
                 newer = run.post == message.post and message.version > run.version
-                if run.life == Life.RUNNING and newer:
+                if run.temporal_status == TemporalStatus.RUNNING and newer:
                     world = world._replace(run=run._replace(version=message.version, ended=True))
                 yield "the word to rest arrives", world, None
             case _:
@@ -160,11 +160,15 @@ class OwnedModel(Model):
     def _told(self, world: World, message: Message) -> Move:
         """Let a workflow take up a version: by its first start, or by an update with start."""
         run = world.run
-        name, met = MAIL[message.kind], run.life != Life.NONE
-        if met and (message.fresh or run.life == Life.RUNNING) and _found(message.post, run.post) is FoundRun.ANOTHERS:
+        name, met = MAIL[message.kind], run.temporal_status != TemporalStatus.NONE
+        if (
+            met
+            and (message.fresh or run.temporal_status == TemporalStatus.RUNNING)
+            and _found(message.post, run.post) is FoundRun.ANOTHERS
+        ):
             moved = _moved(world) if world.row.post == message.post else world
             return f"{name} finds another post's run", moved, None
-        if run.life != Life.RUNNING:
+        if run.temporal_status != TemporalStatus.RUNNING:
             return f"{name} starts a run", _noted(_start(world, message), message), None
         if run.canceling:
             return f"{name} is refused: the run was canceled", world, None
@@ -179,7 +183,7 @@ class OwnedModel(Model):
             return
         if row.taken < row.version:
             yield "the sweep tells again", post(world, tell), None
-        elif run.life == Life.RUNNING:
+        elif run.temporal_status == TemporalStatus.RUNNING:
             news = _offer(run.post, run.version, row.post, row.version) is not Offer.KNOWN
             if news and _may_be_behind(row.begun, row.due, run.begun, run.due):
                 yield "recovery tells again", post(world, tell), None
@@ -266,7 +270,7 @@ def _take_up(world: World, version: int, due: int, target: int) -> World:
 
 def _start(world: World, message: Message) -> World:
     begun = message.target != Target.PENDING
-    run = Run(Life.RUNNING, message.post, message.version, message.due, message.target, begun)
+    run = Run(TemporalStatus.RUNNING, message.post, message.version, message.due, message.target, begun)
     return schedule(world, run)
 
 
@@ -277,7 +281,7 @@ def _noted(world: World, message: Message) -> World:
 def _moved(world: World) -> World:
     """Give the post the next workflow id, and look before anything is sent: what the other post did is lost."""
     row = _confirm_first(world.row)
-    moved = close(world, Life.NONE)._replace(run=Run(), row=row)
+    moved = close(world, TemporalStatus.NONE)._replace(run=Run(), row=row)
     return post(moved, plan_of(Mail.TAKE_UP, row))
 
 
@@ -348,14 +352,16 @@ def _may_be_behind(row_begun: bool, row_due: int, run_begun: bool, run_due: int)
 
 
 def _run_state(row: Row, run: Run) -> RunState:
-    return _judged(row.post, row.version, row.target, run.life, run.post, run.version, run.target)
+    return _judged(row.post, row.version, row.target, run.temporal_status, run.post, run.version, run.target)
 
 
 @cache
-def _judged(post_id: int, version: int, target: int, life: int, known_post: int, known: int, seen: int) -> RunState:
+def _judged(
+    post_id: int, version: int, target: int, temporal_status: int, known_post: int, known: int, seen: int
+) -> RunState:
     facts = None
-    if life != Life.NONE:
-        state = RunStatus.CANCELED if life == Life.CANCELED else RunStatus.CLOSED
+    if temporal_status != TemporalStatus.NONE:
+        state = RunStatus.CANCELED if temporal_status == TemporalStatus.CANCELED else RunStatus.CLOSED
         knows = KnownToRun(PostVersion(str(known_post), known), {"target": _STATUS[seen]})
         facts = RunFacts(state, _BEGAN, knows)
     return classify_run(RowFacts(PostVersion(str(post_id), version), _BEGAN, {"target": _STATUS[target]}), facts)

@@ -14,7 +14,6 @@ from tests.model.state import (
     Answer,
     Budget,
     Copy,
-    Life,
     Mail,
     Message,
     Platform,
@@ -24,6 +23,7 @@ from tests.model.state import (
     Step,
     StepKind,
     Target,
+    TemporalStatus,
     Told,
     World,
 )
@@ -121,7 +121,7 @@ class Model(ABC):
     def moves(self, world: World) -> Iterator[Move]:
         """Yield everything that can happen next."""
         yield from self._time(world)
-        if world.run.life == Life.RUNNING:
+        if world.run.temporal_status == TemporalStatus.RUNNING:
             yield from self.wake(world)
         yield from self._steps(world)
         yield from self._mail(world)
@@ -253,12 +253,12 @@ class Model(ABC):
 
     def _faults(self, world: World) -> Iterator[Move]:
         left, run = world.left, world.run
-        if run.life == Life.RUNNING:
+        if run.temporal_status == TemporalStatus.RUNNING:
             if left.cancel and not run.canceling:
                 canceled = self.cancel(world._replace(left=spend(left, "cancel")))
                 yield "!an operator cancels the workflow", canceled, None
             if left.terminate:
-                ended = close(world._replace(left=spend(left, "terminate")), Life.TERMINATED)
+                ended = close(world._replace(left=spend(left, "terminate")), TemporalStatus.TERMINATED)
                 yield "!an operator terminates the workflow", ended, None
         if left.crash or left.freeze:
             yield from self._lost_workers(world)
@@ -377,7 +377,7 @@ def start_of(*, due: int = 1, target: int = Target.PENDING, exists: bool = True,
     """Return a first state: a scheduled post whose workflow sleeps, or (`exists=False`) nothing at all."""
     begun = target != Target.PENDING
     row = Row(post=1, version=1, taken=1, begun=begun, due=due, target=target) if exists else Row()
-    run = Run(Life.RUNNING, 1, 1, due, target, begun) if exists else Run()
+    run = Run(TemporalStatus.RUNNING, 1, 1, due, target, begun) if exists else Run()
     return World(due if begun else 0, row, run, (), (), Platform(), Told(), Budget(**budget))
 
 
@@ -427,11 +427,11 @@ def schedule(world: World, run: Run) -> World:
     return put(world, Step(kind, Stage.QUEUED, post=run.post, version=run.version))
 
 
-def close(world: World, life: int) -> World:
+def close(world: World, temporal_status: int) -> World:
     """End the run. What is out goes on, and nobody awaits its answer."""
     steps = [step._replace(late=True) for step in world.steps if step.stage != Stage.DONE and not step.late]
     late = [step for step in world.steps if step.late]
-    return world._replace(run=world.run._replace(life=life), steps=ordered([*late, *steps]))
+    return world._replace(run=world.run._replace(temporal_status=temporal_status), steps=ordered([*late, *steps]))
 
 
 def spend(left: Budget, name: str) -> Budget:

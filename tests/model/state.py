@@ -22,7 +22,7 @@ class Target:
     """Unconfirmed, and only a person can decide."""
 
 
-class Life:
+class TemporalStatus:
     """What Temporal says of the latest run."""
 
     NONE = 0
@@ -99,7 +99,7 @@ class Row(NamedTuple):
 class Run(NamedTuple):
     """The latest run under the workflow id, with its plan."""
 
-    life: int = Life.NONE
+    temporal_status: int = TemporalStatus.NONE
     post: int = 0
     version: int = 0
     due: int = 0

@@ -22,7 +22,7 @@ from domain.post import PostStatus, TargetStatus
 from store.models import Attempt, Post, Target
 from tests.runtime.processes import WorkerProcess, worker_process
 from tests.stack import Stack, running_stack, temporal_server
-from tests.workflows.lives import comes_to
+from tests.workflows.scenarios import comes_to
 
 GRACE_S = 4.0
 WIND_UP_S = 14.0

@@ -1,7 +1,7 @@
-"""Record what posts' workflows do, for the replay test: `uv run python -m tests.workflows.record [LIFE …]`.
+"""Record what posts' workflows do, for the replay test: `uv run python -m tests.workflows.record [SCENARIO …]`.
 
-Without names it records every life that has no history yet. Only a shape of the workflow that was never released may be
-recorded again over an old one: histories of released shapes stay for as long as a post of that time may be asleep.
+Without names it records every scenario that has no history yet. Only a shape of the workflow that was never released
+may be recorded again over an old one: histories of released shapes stay for as long as a post of that time may sleep.
 """
 
 import asyncio
@@ -15,8 +15,8 @@ from temporalio.client import WorkflowHistory
 from runtime import worker
 from tests.postgres import postgres_server
 from tests.stack import Stack, running_stack, temporal_server
-from tests.workflows import rarer_lives  # noqa: F401 its lives are told to LIVES
-from tests.workflows.lives import LIVES, RATE_LIMITED, TEMPORALS, Handle
+from tests.workflows import rare_scenarios  # noqa: F401 it registers its scenarios
+from tests.workflows.scenarios import RATE_LIMITED, SCENARIOS, TEMPORALS, Handle
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 _OF_A_MACHINE = {"identity", "stackTrace"}
@@ -42,7 +42,7 @@ async def runs_of(stack: Stack, handle: Handle) -> list[WorkflowHistory]:
 
 
 async def record(stack: Stack, name: str) -> None:
-    handle = await LIVES[name](stack)
+    handle = await SCENARIOS[name](stack)
     for later in HISTORIES.glob(f"{name}.run_*.json"):
         later.unlink()
     for number, history in enumerate(await runs_of(stack, handle), 1):
@@ -65,7 +65,7 @@ async def record_on(url: str, temporal: dict[str, Any], names: list[str]) -> Non
 
 async def main(names: list[str]) -> None:
     HISTORIES.mkdir(exist_ok=True)
-    wanted = names or [name for name in LIVES if not (HISTORIES / f"{name}.json").exists()]
+    wanted = names or [name for name in SCENARIOS if not (HISTORIES / f"{name}.json").exists()]
     kinds = [{}, *(kind for index, kind in enumerate(TEMPORALS.values()) if kind not in [*TEMPORALS.values()][:index])]
     with postgres_server() as url:
         for kind in kinds:
@@ -74,6 +74,6 @@ async def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if unknown := set(sys.argv[1:]) - set(LIVES):
-        sys.exit(f"There is no life {', '.join(sorted(unknown))}; there are {', '.join(LIVES)}.")
+    if unknown := set(sys.argv[1:]) - set(SCENARIOS):
+        sys.exit(f"There is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}.")
     asyncio.run(main(sys.argv[1:]))

@@ -12,7 +12,7 @@ from domain.post import PostStatus
 from store.models import Post
 from tests.stack import Stack
 from tests.workflows.changed import PATCH, Gated, Ungated
-from tests.workflows.lives import comes_to
+from tests.workflows.scenarios import comes_to
 from tests.workflows.workers import UNCACHED, posts_worker
 from workflows.post import PostWorkflow
 

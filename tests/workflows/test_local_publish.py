@@ -23,8 +23,8 @@ from domain.post import PostStatus, TargetStatus
 from runtime import worker
 from store.models import Attempt, Post
 from tests.stack import Stack, running_stack, temporal_server
-from tests.workflows.lives import PICTURE, comes_to
-from tests.workflows.rarer_lives import begun
+from tests.workflows.rare_scenarios import begun
+from tests.workflows.scenarios import PICTURE, comes_to
 from workflows.post import PostWorkflow
 
 TWITTER = queue_of("twitter")

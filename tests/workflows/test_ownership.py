@@ -22,7 +22,7 @@ from store.delivery import record_delivered
 from store.models import Attempt, Post, Target
 from store.post_changes import lock_post
 from tests.stack import Stack
-from tests.workflows.lives import Handle, comes_to
+from tests.workflows.scenarios import Handle, comes_to
 from tests.workflows.test_deployed import NONDETERMINISM
 from tests.workflows.workers import UNCACHED, leave
 from workflows import steps

@@ -24,7 +24,7 @@ from store.models import Account, Post
 from tests.api.conftest import client_of
 from tests.serving import started
 from tests.stack import Stack, running_stack, temporal_server
-from tests.workflows.lives import comes_to
+from tests.workflows.scenarios import comes_to
 
 SETTINGS = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "PUBLIC_TO_EVERYONE"}
 PICTURE = ["https://example.com/slot.jpg"]

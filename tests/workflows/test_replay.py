@@ -18,8 +18,8 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from platforms.registry import platforms
 from tests.workflows.changed import Gated, Ungated
-from tests.workflows.lives import LIVES, WORDS
 from tests.workflows.record import HISTORIES
+from tests.workflows.scenarios import SCENARIOS, WORDS
 from workflows.post import PostWorkflow
 
 # Each replay ends threads, and coverage of greenlets leaves work behind for each of them. In the midst of that work
@@ -68,7 +68,7 @@ def read(name: str) -> str:
 
 
 async def replay(name: str, runner: WorkflowRunner, workflow: type = PostWorkflow) -> None:
-    """Replay a life's history. Fails with what to do."""
+    """Replay a scenario's history. Fails with what to do."""
     # Loading every network takes longer than a workflow may take for one task.
     platforms()
     history = WorkflowHistory.from_json(name, read(name))
@@ -80,11 +80,11 @@ async def replay(name: str, runner: WorkflowRunner, workflow: type = PostWorkflo
 
 @pytest.mark.parametrize("runner", RUNNERS)
 @pytest.mark.parametrize("name", RECORDED)
-async def test_what_was_done_is_done_again(name: str, runner: str) -> None:
+async def test_recorded_histories_replay(name: str, runner: str) -> None:
     await replay(name, RUNNERS[runner]())
 
 
-def test_every_way_is_in_some_history(tmp_path: Path) -> None:
+def test_histories_cover_every_line_of_the_workflow(tmp_path: Path) -> None:
     """A step that no history has can be changed without a word from this file, and break posts that are asleep."""
     (tmp_path / "rc").write_text(COVERAGE.format(folder=tmp_path))
 
@@ -96,11 +96,13 @@ def test_every_way_is_in_some_history(tmp_path: Path) -> None:
     replayed = coverage("run", "-m", __name__)
     assert replayed.returncode == 0, replayed.stderr
     report = coverage("report")
-    assert report.returncode == 0, f"{report.stdout}\nNo life in lives.py or rarer_lives.py goes there: tell one."
+    assert report.returncode == 0, (
+        f"{report.stdout}\nNo scenario in scenarios.py or rare_scenarios.py goes there: add one."
+    )
 
 
-def test_every_life_is_recorded() -> None:
-    assert set(LIVES) <= set(RECORDED), "record them: uv run python -m tests.workflows.record"
+def test_every_scenario_is_recorded() -> None:
+    assert set(SCENARIOS) <= set(RECORDED), "record them: uv run python -m tests.workflows.record"
 
 
 @pytest.mark.parametrize("name", RECORDED)

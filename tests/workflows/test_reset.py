@@ -10,8 +10,8 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from domain.post import PostStatus, TargetStatus
 from tests.stack import Stack
-from tests.workflows.lives import LIVES, comes_to
 from tests.workflows.resets import reset
+from tests.workflows.scenarios import SCENARIOS, comes_to
 from workflows.messages import StatusView
 from workflows.post import PostWorkflow
 
@@ -21,7 +21,7 @@ WITHOUT_REQUESTS = ("--reapply-exclude", "All")
 
 @pytest.fixture
 async def stack(stack: Stack) -> AsyncIterator[Stack]:
-    """Publish by accounts of this file's own: networks refuse the words of a life that is told elsewhere, too."""
+    """Publish by accounts of this file's own: networks refuse the words of a scenario that runs elsewhere, too."""
     others = dict(stack.accounts)
     for name, account in others.items():
         stack.accounts[name] = await stack.connect(account.platform, premium=account.premium)
@@ -37,7 +37,7 @@ async def says(handle: WorkflowHandle[Any, Any], expected: StatusView) -> None:
 
 
 @pytest.mark.parametrize(
-    ("life", "how"),
+    ("scenario", "how"),
     [
         ("published_now", ()),
         ("scheduled", WITHOUT_REQUESTS),
@@ -50,8 +50,8 @@ async def says(handle: WorkflowHandle[Any, Any], expected: StatusView) -> None:
         ("edited", ()),
     ],
 )
-async def test_nothing_is_sent_again(stack: Stack, life: str, how: tuple[str, ...]) -> None:
-    handle = await LIVES[life](stack)
+async def test_nothing_is_sent_again(stack: Stack, scenario: str, how: tuple[str, ...]) -> None:
+    handle = await SCENARIOS[scenario](stack)
     before = await handle.query(PostWorkflow.status)
     public = await stack.control("GET", "posts")
     run = (await handle.describe()).run_id
@@ -81,7 +81,7 @@ async def test_a_send_that_is_out_when_the_workflow_is_reset_is_confirmed_and_no
 
 
 async def test_a_deleted_post_does_not_come_back(stack: Stack) -> None:
-    handle = await LIVES["deleted_once_published"](stack)
+    handle = await SCENARIOS["deleted_once_published"](stack)
     public = await stack.control("GET", "posts")
     await reset(stack, handle, *WITHOUT_REQUESTS)
     await handle.result()

@@ -3,25 +3,36 @@
 import pytest
 
 from tests.stack import Stack
-from tests.workflows import lives
+from tests.workflows import scenarios
 from tests.workflows.workers import SANDBOXED, UNCACHED, posts_worker
 
 
 @pytest.mark.parametrize(
-    "life", [lives.published_now, lives.partial_and_retried_by_signal, lives.amended], ids=lambda life: life.__name__
+    "scenario",
+    [scenarios.published_now, scenarios.partial_and_retried_by_signal, scenarios.amended],
+    ids=lambda scenario: scenario.__name__,
 )
-async def test_it_lives_in_temporals_sandbox(stack: Stack, monkeypatch: pytest.MonkeyPatch, life: lives.Life) -> None:
+async def test_workflow_runs_in_temporals_sandbox(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, scenario: scenarios.Scenario
+) -> None:
     async with posts_worker(stack, monkeypatch, "posts-sandboxed", **SANDBOXED):
-        handle = await life(stack)
+        handle = await scenario(stack)
         assert (await handle.query("status"))["status"] == "published"
 
 
 @pytest.mark.parametrize(
-    "life",
-    [lives.scheduled_with_media_soon, lives.unclear_and_found, lives.failed_and_retried_by_update, lives.edited],
-    ids=lambda life: life.__name__,
+    "scenario",
+    [
+        scenarios.scheduled_with_media_soon,
+        scenarios.unclear_and_found,
+        scenarios.failed_and_retried_by_update,
+        scenarios.edited,
+    ],
+    ids=lambda scenario: scenario.__name__,
 )
-async def test_it_lives_without_a_cache(stack: Stack, monkeypatch: pytest.MonkeyPatch, life: lives.Life) -> None:
+async def test_workflow_runs_without_a_cache(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, scenario: scenarios.Scenario
+) -> None:
     async with posts_worker(stack, monkeypatch, "posts-uncached", **UNCACHED):
-        handle = await life(stack)
+        handle = await scenario(stack)
         assert (await handle.query("status"))["status"] == "published"

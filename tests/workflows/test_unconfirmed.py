@@ -104,11 +104,11 @@ async def test_what_may_be_public_is_not_deleted_by_a_run_that_has_just_started(
         ("threads", "accept_then_drop", 2),
     ],
 )
-async def test_twins_sent_at_once_are_two_posts_whatever_answers_are_lost(
+async def test_equal_posts_are_both_published_whatever_answers_are_lost(
     stack: Stack, platform: str, fault: str, times: int, quick_confirms: None
 ) -> None:
     """Nothing but the account's other posts tells which of two equal ones a network shows."""
-    text, account = f"twins {platform} {fault} {times}", await stack.connect(platform)
+    text, account = f"equal posts {platform} {fault} {times}", await stack.connect(platform)
     await stack.fault(platform, fault, "publish", times=times)
     settings = {"subreddit": "test"} if platform == "reddit" else None
     posts = [await stack.save(text, [account], settings=settings) for _ in range(2)]
@@ -122,10 +122,10 @@ async def test_twins_sent_at_once_are_two_posts_whatever_answers_are_lost(
 
 
 @pytest.mark.parametrize("platform", ["twitter", "linkedin"])
-async def test_where_repeats_are_refused_a_lost_twin_does_not_pass_for_the_other(
+async def test_refused_repeat_is_not_confirmed_by_the_equal_post(
     stack: Stack, platform: str, quick_confirms: None
 ) -> None:
-    text, account = f"refused twins on {platform}", await stack.connect(platform)
+    text, account = f"refused repeats on {platform}", await stack.connect(platform)
     first = await stack.publish(text, [account])
     await stack.fault(platform, "drop", "publish")
     second = await stack.publish(text, [account])

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from sandbox.accounts import Account
-from sandbox.journal import Shelf
+from sandbox.fake_platform import FakePlatform, Route
+from sandbox.journal import Collection
 from sandbox.limits import Window
-from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
@@ -100,7 +100,7 @@ def cid(content: bytes, codec: int) -> str:
 RAW, DAG_CBOR = 0x55, 0x71
 
 
-class ATTwin(Twin, ABC):
+class FakeAT(FakePlatform, ABC):
     """Hold what all routes of the server share."""
 
     conditions = {  # noqa: RUF012
@@ -116,8 +116,8 @@ class ATTwin(Twin, ABC):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.sessions: Shelf[Session] = world.shelf("bluesky", "session", Session)
-        self.blobs: Shelf[Blob] = world.shelf("bluesky", "blob", Blob)
+        self.sessions: Collection[Session] = world.collection("bluesky", "session", Session)
+        self.blobs: Collection[Blob] = world.collection("bluesky", "blob", Blob)
         self.services: dict[str, tuple[str, str]] = {}
         """Tokens for other services: whom they are for and what they allow."""
         self._by_refresh = {session.refresh: session for session in self.sessions}

@@ -7,13 +7,14 @@ import msgspec
 
 from sandbox import media as samples
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.formats import probe
 from sandbox.operations import Operation
 from sandbox.platforms.bluesky.base import (
     DAG_CBOR,
     RAW,
-    ATTwin,
     Blob,
+    FakeAT,
     body_of,
     cid,
     did_of,
@@ -24,18 +25,17 @@ from sandbox.platforms.bluesky.base import (
 )
 from sandbox.platforms.bluesky.lexicon import COLLECTION, TID, check_post, media_of, named_blobs, quoted_by
 from sandbox.posts import Post, Shown
-from sandbox.twin import route
 from sandbox.wire import Answer, MalformedBodyError, Request
 
 BLOB_BYTES = 50_000_000
 BLOBS_PER_DAY = 1000
 
 
-def _write(twin: "RecordRoutes", request: Request) -> Operation:
+def _write(fake: "RecordRoutes", request: Request) -> Operation:
     """Tell a new record, or the same one again, from one that changes what is public."""
     try:
         body = request.json()
-        known = twin.find_record(body["repo"], body["rkey"])
+        known = fake.find_record(body["repo"], body["rkey"])
         return "edit" if known is not None and known.detail["cid"] != record_cid(body["record"]) else "publish"
     except (MalformedBodyError, KeyError, TypeError):
         return "publish"
@@ -46,7 +46,7 @@ def record_cid(record: object) -> str:
     return cid(msgspec.json.encode(record, order="deterministic"), DAG_CBOR)
 
 
-class RecordRoutes(ATTwin):
+class RecordRoutes(FakeAT):
     """Serve com.atproto.repo."""
 
     @route("POST", "/xrpc/com.atproto.repo.uploadBlob", "prepare")

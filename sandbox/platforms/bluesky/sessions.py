@@ -3,8 +3,9 @@
 from typing import Any
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.platforms.bluesky.base import (
-    ATTwin,
+    FakeAT,
     Session,
     body_of,
     did_of,
@@ -15,14 +16,13 @@ from sandbox.platforms.bluesky.base import (
     text_of,
     xrpc_error,
 )
-from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 
 LOGINS = ((30, 300), (300, 86_400))
 """New sessions that one account may open in so many seconds."""
 
 
-class SessionRoutes(ATTwin):
+class SessionRoutes(FakeAT):
     """Serve com.atproto.server and com.atproto.identity."""
 
     @route("POST", "/xrpc/com.atproto.server.createSession", "auth")

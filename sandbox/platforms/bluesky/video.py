@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.formats import probe
 from sandbox.platforms.bluesky.base import Blob, did_of, refused, server_of, xrpc_error
 from sandbox.platforms.bluesky.records import RecordRoutes
-from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -45,7 +45,7 @@ class VideoRoutes(RecordRoutes):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.jobs = world.shelf("bluesky", "job", Job)
+        self.jobs = world.collection("bluesky", "job", Job)
 
     @route("POST", "/xrpc/app.bsky.video.uploadVideo", "prepare")
     async def upload_video(self, request: Request) -> Answer:

@@ -8,9 +8,9 @@ from http.client import responses
 from typing import Any
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import FakePlatform, Route
 from sandbox.ids import Snowflakes
 from sandbox.posts import Post, iso_milliseconds
-from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -43,7 +43,7 @@ def invalid(field: str, code: str, message: str) -> RefusedError:
     return RefusedError(error(400, 50035, "Invalid Form Body", errors=faults))
 
 
-class GuildTwin(Twin, ABC):
+class FakeGuild(FakePlatform, ABC):
     """Hold what all of Discord's routes share. An account is a channel of one guild, or a webhook in it."""
 
     conditions = {  # noqa: RUF012

@@ -6,10 +6,10 @@ import msgspec
 
 from sandbox import media as samples
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.formats import probe
-from sandbox.platforms.discord.base import GUILD, GuildTwin, bot, channel_of, invalid, refused
+from sandbox.platforms.discord.base import GUILD, FakeGuild, bot, channel_of, invalid, refused
 from sandbox.posts import Post, Shown
-from sandbox.twin import route
 from sandbox.wire import Answer, MalformedBodyError, Request
 from sandbox.world import World
 
@@ -25,7 +25,7 @@ _BOTS = _SHARED | {"nonce", "enforce_nonce", "message_reference", "sticker_ids",
 _WEBHOOKS = _SHARED | {"username", "avatar_url", "thread_name", "applied_tags"}
 
 
-class MessageRoutes(GuildTwin):
+class MessageRoutes(FakeGuild):
     """Serve POST for messages."""
 
     def __init__(self, world: World) -> None:

@@ -3,13 +3,13 @@
 from itertools import islice
 
 from sandbox.accounts import Account
-from sandbox.platforms.discord.base import GUILD, GuildTwin, bot, channel_of, guild_of, invalid
+from sandbox.fake_platform import route
+from sandbox.platforms.discord.base import GUILD, FakeGuild, bot, channel_of, guild_of, invalid
 from sandbox.posts import Post
-from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
 
-class ReadRoutes(GuildTwin):
+class ReadRoutes(FakeGuild):
     """Serve every GET."""
 
     @route("GET", "/users/@me", "confirm")

@@ -8,9 +8,9 @@ import msgspec
 from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.formats import probe
-from sandbox.graph import GraphTwin, missing_object
+from sandbox.graph import FakeGraph, missing_object
 from sandbox.ids import Scrambled
-from sandbox.journal import Shelf
+from sandbox.journal import Collection
 from sandbox.posts import Post, Shown
 from sandbox.wire import Request
 from sandbox.world import World
@@ -58,11 +58,11 @@ class Comment(msgspec.Struct, rename="camel"):
     created_at: float
 
 
-class PageTwin(GraphTwin, ABC):
+class FakePage(FakeGraph, ABC):
     """Hold what all of Facebook's routes share."""
 
     conditions = {  # noqa: RUF012
-        **GraphTwin.conditions,
+        **FakeGraph.conditions,
         "videos_stay_drafts": "Videos that are published stay drafts, as upright ones have.",
         "videos_elsewhere": "Bytes of videos are refused unless they come to graph-video.facebook.com.",
         "videos_at_the_usual_host": "Bytes of videos are refused at graph-video.facebook.com.",
@@ -75,9 +75,9 @@ class PageTwin(GraphTwin, ABC):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Scrambled(world.now, EPOCH_MILLISECONDS, FIRST_ID, ID_RANGE)
-        self.photos: Shelf[Photo] = world.shelf("facebook", "photo", Photo)
-        self.videos: Shelf[Video] = world.shelf("facebook", "video", Video)
-        self.comments: Shelf[Comment] = world.shelf("facebook", "comment", Comment)
+        self.photos: Collection[Photo] = world.collection("facebook", "photo", Photo)
+        self.videos: Collection[Video] = world.collection("facebook", "video", Video)
+        self.comments: Collection[Comment] = world.collection("facebook", "comment", Comment)
         self.received: dict[str, bytearray] = {}
         """What has come of videos that are not complete yet; a restart forgets it, as an expired session does."""
         self.attempted: set[str] = set()

@@ -4,9 +4,9 @@ import secrets
 
 from sandbox.accounts import Account, NewAccount
 from sandbox.authorization import Consent, Problem
+from sandbox.fake_platform import route
 from sandbox.graph import graph_error, parameters
-from sandbox.platforms.facebook.base import PageTwin
-from sandbox.twin import route
+from sandbox.platforms.facebook.base import FakePage
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -22,7 +22,7 @@ _SCOPES = frozenset(
 )
 
 
-class ConsentRoutes(PageTwin):
+class ConsentRoutes(FakePage):
     """Serve the dialog, tokens of persons, their permissions and their Pages."""
 
     # How long a code lives is documented nowhere.

@@ -5,12 +5,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.fetching import FetchError, fetch
 from sandbox.graph import flag, invalid, json_parameter, parameters, refused
 from sandbox.operations import Operation
-from sandbox.platforms.facebook.base import Comment, PageTwin, Photo
+from sandbox.platforms.facebook.base import Comment, FakePage, Photo
 from sandbox.posts import Shown
-from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
 MESSAGE_LENGTH = 63_206
@@ -34,11 +34,11 @@ CONTENT_TYPES = {
 _ATTACHED = re.compile(r"attached_media\[\d+\]")
 
 
-def _photo_operation(_twin: object, request: Request) -> Operation:
+def _photo_operation(_fake: object, request: Request) -> Operation:
     return "prepare" if str(parameters(request).get("published", "true")).lower() in ("false", "0") else "publish"
 
 
-class PostRoutes(PageTwin):
+class PostRoutes(FakePage):
     """Serve what becomes a post of text, a link or photos."""
 
     @route("POST", "/{id}/feed", "publish")

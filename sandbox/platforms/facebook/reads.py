@@ -4,21 +4,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.graph import invalid, missing_object, parameters, selected
 from sandbox.operations import Operation
 from sandbox.platforms.facebook.base import Video
 from sandbox.platforms.facebook.consent import ConsentRoutes
 from sandbox.posts import Post
-from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
 STORY_SECONDS = 86_400
 
 
-def _node(twin: "ReadRoutes", request: Request) -> Operation:
+def _node(fake: "ReadRoutes", request: Request) -> Operation:
     """Reading a video prepares until somebody tries to publish it; reading anything else confirms."""
-    video = twin.videos.get(request.params["id"])
-    return "prepare" if video is not None and video.id not in twin.attempted and not video.finished_at else "confirm"
+    video = fake.videos.get(request.params["id"])
+    return "prepare" if video is not None and video.id not in fake.attempted and not video.finished_at else "confirm"
 
 
 class ReadRoutes(ConsentRoutes):

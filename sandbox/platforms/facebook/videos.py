@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 
 from sandbox import media as samples
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.fetching import FetchError, fetch
 from sandbox.formats import probe
 from sandbox.graph import graph_error, invalid, missing_object, parameters, refused
 from sandbox.operations import Operation
-from sandbox.platforms.facebook.base import PageTwin, Video
+from sandbox.platforms.facebook.base import FakePage, Video
 from sandbox.posts import Shown
-from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -28,7 +28,7 @@ TITLE_LENGTH = 255
 """Unverified."""
 
 
-def _operation(twin: "VideoRoutes", request: Request) -> Operation:
+def _operation(fake: "VideoRoutes", request: Request) -> Operation:
     with suppress(RefusedError):
         values = parameters(request)
         phase = str(values.get("upload_phase", "")).lower()
@@ -36,11 +36,11 @@ def _operation(twin: "VideoRoutes", request: Request) -> Operation:
             return "prepare"
         # Noted before anything can go wrong: whoever reads the video after this wants to know whether it landed.
         session = str(values.get("upload_session_id", ""))
-        twin.attempted.add(twin.sessions.get(session) or str(values.get("video_id", "")))
+        fake.attempted.add(fake.sessions.get(session) or str(values.get("video_id", "")))
     return "publish"
 
 
-class VideoRoutes(PageTwin):
+class VideoRoutes(FakePage):
     """Serve the three edges where videos begin and end, and the host that takes their bytes."""
 
     def __init__(self, world: World) -> None:

@@ -4,7 +4,7 @@ from abc import ABC
 from typing import Any
 
 from sandbox.accounts import Account
-from sandbox.twin import Route, Twin
+from sandbox.fake_platform import FakePlatform, Route
 from sandbox.wire import Answer, RefusedError, Request
 
 SERVICE = "mybusiness.googleapis.com"
@@ -60,7 +60,7 @@ def _operator(status: int, reason: str, metadata: dict[str, str]) -> Answer:
     return Answer.json({"error": body}, status)
 
 
-class GoogleTwin(Twin, ABC):
+class FakeGoogle(FakePlatform, ABC):
     """Hold what all of Google's routes share. An account of the sandbox is one location of a user."""
 
     refuses_app_for = frozenset({"publish", "confirm"})

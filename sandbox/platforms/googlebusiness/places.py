@@ -1,14 +1,14 @@
 """Which accounts and locations a user manages, and the token endpoint."""
 
+from sandbox.fake_platform import route
 from sandbox.google import GoogleConsent, consent
-from sandbox.platforms.googlebusiness.base import OTHER_GROUP, OTHER_LOCATION, GoogleTwin, account_number, google_error
-from sandbox.twin import route
+from sandbox.platforms.googlebusiness.base import OTHER_GROUP, OTHER_LOCATION, FakeGoogle, account_number, google_error
 from sandbox.wire import Answer, RefusedError, Request
 
 TOKEN_SECONDS = 3599
 
 
-class PlaceRoutes(GoogleTwin, GoogleConsent):
+class PlaceRoutes(FakeGoogle, GoogleConsent):
     """Serve the account management and business information APIs, as far as connecting needs them."""
 
     consent = consent("business.manage")

@@ -7,18 +7,18 @@ from urllib.parse import urlsplit
 
 from sandbox import media as samples
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.fetching import FetchError, fetch
 from sandbox.ids import Scrambled
 from sandbox.platforms.googlebusiness.base import (
     OTHER_GROUP,
     OTHER_LOCATION,
-    GoogleTwin,
+    FakeGoogle,
     account_number,
     google_error,
     invalid,
 )
 from sandbox.posts import Post, Shown
-from sandbox.twin import route
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
@@ -45,7 +45,7 @@ _FIELDS = {
 _PAGE = re.compile(r"\d+")
 
 
-class PostRoutes(GoogleTwin):
+class PostRoutes(FakeGoogle):
     """Serve accounts.locations.localPosts of the My Business API v4."""
 
     def __init__(self, world: World) -> None:

@@ -6,7 +6,7 @@ import msgspec
 
 from sandbox.authorization import Consent
 from sandbox.ids import Scrambled
-from sandbox.journal import Shelf
+from sandbox.journal import Collection
 from sandbox.meta_consent import LongLivedTokens
 from sandbox.posts import Shown
 from sandbox.wire import Answer
@@ -57,7 +57,7 @@ class Comment(msgspec.Struct, rename="camel"):
     created_at: float
 
 
-class InstagramTwin(LongLivedTokens, ABC):
+class FakeInstagram(LongLivedTokens, ABC):
     """Hold what all of Instagram's routes share."""
 
     consent = Consent(
@@ -83,8 +83,8 @@ class InstagramTwin(LongLivedTokens, ABC):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Scrambled(world.now, EPOCH_MILLISECONDS, FIRST_ID, ID_RANGE)
-        self.containers: Shelf[Container] = world.shelf("instagram", "container", Container)
-        self.comments: Shelf[Comment] = world.shelf("instagram", "comment", Comment)
+        self.containers: Collection[Container] = world.collection("instagram", "container", Container)
+        self.comments: Collection[Comment] = world.collection("instagram", "comment", Comment)
         self.attempted: set[str] = set()
         """Containers that somebody asked to publish; reading one of them is to confirm, no longer to prepare."""
 

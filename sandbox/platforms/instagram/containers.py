@@ -5,11 +5,11 @@ from urllib.parse import urlsplit
 
 from sandbox import media as samples
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.fetching import Fetched, FetchError, fetch
 from sandbox.graph import flag, invalid, json_parameter, list_parameter, parameters, refused
-from sandbox.platforms.instagram.base import Container, InstagramTwin
+from sandbox.platforms.instagram.base import Container, FakeInstagram
 from sandbox.posts import Shown
-from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
 CAPTION_LENGTH = 2200
@@ -36,7 +36,7 @@ class _Item(NamedTuple):
     is_video: bool
 
 
-class ContainerRoutes(InstagramTwin):
+class ContainerRoutes(FakeInstagram):
     """Serve POST /{ig-id}/media."""
 
     @route("POST", "/{id}/media", "prepare")

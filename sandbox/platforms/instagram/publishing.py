@@ -3,12 +3,12 @@
 from contextlib import suppress
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.graph import flag, invalid, missing_object, parameters, refused
 from sandbox.ids import in_base64
 from sandbox.operations import Operation
-from sandbox.platforms.instagram.base import Comment, Container, InstagramTwin
+from sandbox.platforms.instagram.base import Comment, Container, FakeInstagram
 from sandbox.posts import Post
-from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 
 POSTS_PER_DAY = 100
@@ -17,14 +17,14 @@ SHORTCODE_EPOCH_MILLISECONDS = 1_314_220_021_721
 COMMENT_LENGTH = 2200
 
 
-def _publish(twin: "PublishRoutes", request: Request) -> Operation:
+def _publish(fake: "PublishRoutes", request: Request) -> Operation:
     # Noted before anything can go wrong: whoever reads the container after this wants to know whether it landed.
     with suppress(RefusedError):
-        twin.attempted.add(str(parameters(request).get("creation_id", "")))
+        fake.attempted.add(str(parameters(request).get("creation_id", "")))
     return "publish"
 
 
-class PublishRoutes(InstagramTwin):
+class PublishRoutes(FakeInstagram):
     """Serve media_publish, comments and the comment switch."""
 
     @route("POST", "/{id}/media_publish", _publish)

@@ -6,12 +6,12 @@ from itertools import dropwhile, islice
 from typing import Any
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.graph import missing_object, parameters, refused, selected
 from sandbox.operations import Operation
-from sandbox.platforms.instagram.base import Container, InstagramTwin
+from sandbox.platforms.instagram.base import Container, FakeInstagram
 from sandbox.platforms.instagram.publishing import POSTS_PER_DAY
 from sandbox.posts import Post
-from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
 STORY_SECONDS = 86_400
@@ -20,15 +20,15 @@ TOKEN_SECONDS = 5_184_000
 _TYPES = {"story": "STORY", "reel": "REELS"}
 
 
-def _node(twin: "ReadRoutes", request: Request) -> Operation:
+def _node(fake: "ReadRoutes", request: Request) -> Operation:
     """Reading a container prepares until somebody tries to publish it; reading anything else confirms."""
-    container = twin.containers.get(request.params["id"])
+    container = fake.containers.get(request.params["id"])
     if container is None:
         return "confirm"
-    return "confirm" if container.media_id is not None or container.id in twin.attempted else "prepare"
+    return "confirm" if container.media_id is not None or container.id in fake.attempted else "prepare"
 
 
-class ReadRoutes(InstagramTwin):
+class ReadRoutes(FakeInstagram):
     """Serve every GET."""
 
     @route("GET", "/me", "auth")

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import FakePlatform, Route
 from sandbox.ids import Snowflakes
-from sandbox.journal import Shelf
+from sandbox.journal import Collection
 from sandbox.posts import Shown
-from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -78,7 +78,7 @@ def read(request: Request, kind: type[M]) -> M:
         raise refused(400, "INVALID_VALUE_FOR_FIELD", f"Unpermitted or malformed fields: {problem}") from problem
 
 
-class LinkedInTwin(Twin, ABC):
+class FakeLinkedIn(FakePlatform, ABC):
     """Hold what all of LinkedIn's routes share."""
 
     refuses_app_for = frozenset({"publish"})
@@ -108,7 +108,7 @@ class LinkedInTwin(Twin, ABC):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Snowflakes(world.now, 0)
-        self.media: Shelf[Medium] = world.shelf("linkedin", "media", Medium)
+        self.media: Collection[Medium] = world.collection("linkedin", "media", Medium)
 
     def failure(self, status: int, message: str | None = None) -> Answer:
         """Word a failure by its status alone."""

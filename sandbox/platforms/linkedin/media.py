@@ -5,9 +5,9 @@ import secrets
 import msgspec
 
 from sandbox import media as samples
+from sandbox.fake_platform import route
 from sandbox.formats import probe
-from sandbox.platforms.linkedin.base import LinkedInTwin, Medium, error, read, refused
-from sandbox.twin import route
+from sandbox.platforms.linkedin.base import FakeLinkedIn, Medium, error, read, refused
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -49,7 +49,7 @@ class FinishBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     finalize_upload_request: Finish
 
 
-class MediaRoutes(LinkedInTwin):
+class MediaRoutes(FakeLinkedIn):
     """Serve /rest/images, /rest/documents, /rest/videos and the addresses that take the bytes."""
 
     def __init__(self, world: World) -> None:

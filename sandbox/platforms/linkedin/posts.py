@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 
+from sandbox.fake_platform import route
 from sandbox.platforms.linkedin.base import Medium, error, lacks, read, refused
 from sandbox.platforms.linkedin.bodies import Content, NewComment, NewPost
 from sandbox.platforms.linkedin.media import MediaRoutes
 from sandbox.platforms.linkedin.text import shown
 from sandbox.posts import Post, Shown
-from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 

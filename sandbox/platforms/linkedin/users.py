@@ -1,9 +1,9 @@
 """LinkedIn's "who am I", its pages and its token endpoint."""
 
 from sandbox.authorization import Consent, Problem
-from sandbox.platforms.linkedin.base import LinkedInTwin, lacks
+from sandbox.fake_platform import route
+from sandbox.platforms.linkedin.base import FakeLinkedIn, lacks
 from sandbox.strict import Noted
-from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 
 TOKEN_SECONDS = 5_184_000
@@ -13,7 +13,7 @@ SCOPES = frozenset(
 )
 
 
-class UserRoutes(LinkedInTwin):
+class UserRoutes(FakeLinkedIn):
     """Serve userinfo, roles, pages, the page of consent and tokens."""
 
     # LinkedIn knows no PKCE in this flow, and nobody can untick a single scope.

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import FakePlatform, Route
 from sandbox.ids import Snowflakes
 from sandbox.limits import Window
 from sandbox.platforms.mastodon.dialects import CONDITIONS, DIALECTS
 from sandbox.posts import Shown, iso_milliseconds
-from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
@@ -48,7 +48,7 @@ class Medium(msgspec.Struct, rename="camel"):
         return Shown(kinds.get(self.kind, "image"), self.src, self.description)
 
 
-class MastodonTwin(Twin, ABC):
+class FakeMastodon(FakePlatform, ABC):
     """Hold what all routes share."""
 
     conditions = CONDITIONS
@@ -57,12 +57,12 @@ class MastodonTwin(Twin, ABC):
         super().__init__(world)
         # Milliseconds since 1970 and 16 bits; the sandbox has 22, which only makes the numbers larger.
         self.ids = Snowflakes(world.now, 1_288_834_974_657)
-        self.media = world.shelf("mastodon", "media", Medium)
+        self.media = world.collection("mastodon", "media", Medium)
 
     def holds(self, condition: str, account: Account | None = None) -> bool:
         """Tell whether a condition holds, by itself or because the server speaks a dialect that has it."""
         dialects = (name for name, dialect in DIALECTS.items() if condition in dialect.quirks)
-        return any(super(MastodonTwin, self).holds(name, account) for name in (condition, *dialects))
+        return any(super(FakeMastodon, self).holds(name, account) for name in (condition, *dialects))
 
     def version(self, account: Account | None) -> str:
         """Return what the server calls itself."""

@@ -3,14 +3,14 @@
 import secrets
 
 from sandbox.authorization import App, Consent, Problem
-from sandbox.platforms.mastodon.base import MastodonTwin, unprocessable, values_of
-from sandbox.twin import route
+from sandbox.fake_platform import route
+from sandbox.platforms.mastodon.base import FakeMastodon, unprocessable, values_of
 from sandbox.wire import Answer, Request
 
 _SCOPES = frozenset(("read", "write", "read:accounts", "read:statuses", "write:statuses", "write:media", "profile"))
 
 
-class ConsentRoutes(MastodonTwin):
+class ConsentRoutes(FakeMastodon):
     """Serve apps, the page of consent and tokens, which have no end and no refresh token."""
 
     consent = Consent("/oauth/authorize", _SCOPES, code_seconds=600, takes=("force_login", "lang"))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from sandbox.accounts import Account
-from sandbox.platforms.mastodon.base import MastodonTwin
+from sandbox.platforms.mastodon.base import FakeMastodon
 from sandbox.wire import Answer, RefusedError, Request
 
 KEY_SECONDS = 3600
@@ -24,36 +24,36 @@ class Key(msgspec.Struct, rename="camel"):
 class Keys:
     """The keys of all accounts."""
 
-    def __init__(self, twin: MastodonTwin) -> None:
-        self._twin = twin
-        self._kept = twin.world.shelf("mastodon", "key", Key)
+    def __init__(self, fake: FakeMastodon) -> None:
+        self._fake = fake
+        self._kept = fake.world.collection("mastodon", "key", Key)
 
     def publish(self, account: Account, request: Request, make: Callable[[], str]) -> str:
         """Return the id of the status that the request makes, or that its key has made already. Raises RefusedError."""
         given = request.header("idempotency-key")
-        if not given or self._twin.holds("keys_ignored", account):
+        if not given or self._fake.holds("keys_ignored", account):
             return make()
-        name, now = f"{account.account_id}/{given}", self._twin.world.now()
+        name, now = f"{account.account_id}/{given}", self._fake.world.now()
         known = self._kept.get(name)
         if known is not None and now - known.used_at < KEY_SECONDS:
             return self._repeated(account, known)
-        if self._twin.holds("known_key_400", account):
+        if self._fake.holds("known_key_400", account):
             # Kept before anything is looked at, so that a refused request uses it up as well.
             self._kept.put(name, Key("", now))
         try:
             made = make()
         except RefusedError as error:
-            if self._twin.holds("keys_of_refusals", account):
+            if self._fake.holds("keys_of_refusals", account):
                 self._kept.put(name, Key("", now, error.answer.status, error.answer.body.decode()))
             raise
         self._kept.put(name, Key(made, now))
         return made
 
     def _repeated(self, account: Account, known: Key) -> str:
-        if self._twin.holds("known_key_400", account):
-            raise RefusedError(self._twin.failure(400, "Duplicate idempotency key."))
-        if self._twin.holds("known_key_500", account):
-            raise RefusedError(self._twin.failure(500))
+        if self._fake.holds("known_key_400", account):
+            raise RefusedError(self._fake.failure(400, "Duplicate idempotency key."))
+        if self._fake.holds("known_key_500", account):
+            raise RefusedError(self._fake.failure(500))
         if known.refused:
             raise RefusedError(Answer(known.refused, known.said.encode(), [(b"content-type", b"application/json")]))
         return known.status_id

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.platforms.mastodon.base import (
     ATTACHMENTS,
     CHARACTERS,
@@ -14,14 +15,13 @@ from sandbox.platforms.mastodon.base import (
     POLL,
     TYPES,
     VIDEO_BYTES,
-    MastodonTwin,
+    FakeMastodon,
     Medium,
     server_of,
     time_of,
 )
 from sandbox.platforms.mastodon.markup import rendered
 from sandbox.posts import Post
-from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 
 LARGEST_PAGE = 40
@@ -51,7 +51,7 @@ def _count(request: Request) -> int:
     return min(int(limit), LARGEST_PAGE) if limit.isdecimal() and int(limit) else 20
 
 
-class ReadRoutes(MastodonTwin):
+class ReadRoutes(FakeMastodon):
     """Serve what changes nothing."""
 
     @route("GET", "/api/v2/instance", "prepare")
@@ -150,15 +150,15 @@ def visible(post: Post, reader: Account | None) -> bool:
     return own or post.detail["visibility"] in ("public", "unlisted")
 
 
-def described_status(twin: MastodonTwin, post: Post, account: Account) -> dict[str, Any]:
+def described_status(fake: FakeMastodon, post: Post, account: Account) -> dict[str, Any]:
     """Return a status as the API gives it back."""
-    media = [medium for each in post.detail["media_ids"] if (medium := twin.media.get(each)) is not None]
+    media = [medium for each in post.detail["media_ids"] if (medium := fake.media.get(each)) is not None]
     options = post.detail["poll"]
     private = post.detail["visibility"] in ("private", "direct")
-    content = _inline_quote(twin, post) + rendered(post.text)
+    content = _inline_quote(fake, post) + rendered(post.text)
     akkoma = {"akkoma": {"source": {"content": post.text.strip(), "mediaType": "text/plain"}}}
     return {
-        **(akkoma if twin.holds("akkoma_source", account) else {}),
+        **(akkoma if fake.holds("akkoma_source", account) else {}),
         "id": post.platform_post_id,
         "created_at": time_of(post.created_at),
         "visibility": post.detail["visibility"],
@@ -168,14 +168,14 @@ def described_status(twin: MastodonTwin, post: Post, account: Account) -> dict[s
         "uri": f"{server_of()}/users/{account.username}/statuses/{post.platform_post_id}",
         "url": None if private else post.url,
         "in_reply_to_id": post.detail.get("in_reply_to_id"),
-        "quote": _quote(twin, post),
-        "content": _without_links(content) if twin.holds("loses_words", account) else content,
-        "text": post.text if twin.holds("raw_text", account) else None,
+        "quote": _quote(fake, post),
+        "content": _without_links(content) if fake.holds("loses_words", account) else content,
+        "text": post.text if fake.holds("raw_text", account) else None,
         "account": {"id": account.user_id, "username": account.username, "acct": account.username},
         "application": {"name": "Sandbox", "website": None},
-        "media_attachments": [described_medium(medium, twin.world.now()) for medium in media],
+        "media_attachments": [described_medium(medium, fake.world.now()) for medium in media],
         "poll": {"options": [{"title": option, "votes_count": 0} for option in options]} if options else None,
-        "edited_at": time_of(twin.world.now()) if post.edits else None,
+        "edited_at": time_of(fake.world.now()) if post.edits else None,
     }
 
 
@@ -184,19 +184,19 @@ def _without_links(content: str) -> str:
     return re.sub(r"<a [^>]*>.*?</a>|:\w+:|---", "", content)
 
 
-def _quoted(twin: MastodonTwin, post: Post) -> Post | None:
+def _quoted(fake: FakeMastodon, post: Post) -> Post | None:
     quoted = post.detail.get("quoted_status_id")
-    return twin.world.posts.get(twin.platform, quoted) if quoted else None
+    return fake.world.posts.get(fake.platform, quoted) if quoted else None
 
 
-def _quote(twin: MastodonTwin, post: Post) -> dict[str, Any] | None:
-    quoted = _quoted(twin, post)
+def _quote(fake: FakeMastodon, post: Post) -> dict[str, Any] | None:
+    quoted = _quoted(fake, post)
     return {"state": "accepted", "quoted_status": {"id": quoted.platform_post_id}} if quoted else None
 
 
-def _inline_quote(twin: MastodonTwin, post: Post) -> str:
+def _inline_quote(fake: FakeMastodon, post: Post) -> str:
     """Return what servers without quotes shall show; not where the text has the link already."""
-    quoted = _quoted(twin, post)
+    quoted = _quoted(fake, post)
     if quoted is None or str(quoted.url) in post.text:
         return ""
     return rendered(f"RE: {quoted.url}").replace("<p>", '<p class="quote-inline">', 1)

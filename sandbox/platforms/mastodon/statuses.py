@@ -4,6 +4,7 @@ from typing import Any
 
 from sandbox import media as samples
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.formats import probe
 from sandbox.platforms.mastodon.base import (
     ATTACHMENTS,
@@ -17,7 +18,7 @@ from sandbox.platforms.mastodon.base import (
     UPLOAD_SECONDS,
     UPLOADS,
     VIDEO_BYTES,
-    MastodonTwin,
+    FakeMastodon,
     Medium,
     flag,
     server_of,
@@ -28,7 +29,6 @@ from sandbox.platforms.mastodon.keys import Keys
 from sandbox.platforms.mastodon.markup import graphemes, length
 from sandbox.platforms.mastodon.reads import described_medium, described_status, visible
 from sandbox.posts import Post
-from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -39,7 +39,7 @@ PROCESSING_SECONDS = 6.0
 VISIBILITIES = ("public", "unlisted", "private", "direct")
 
 
-class StatusRoutes(MastodonTwin):
+class StatusRoutes(FakeMastodon):
     """Serve uploads and everything that writes a status."""
 
     def __init__(self, world: World) -> None:

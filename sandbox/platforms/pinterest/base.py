@@ -6,9 +6,9 @@ from typing import TypeVar
 
 import msgspec
 
+from sandbox.fake_platform import FakePlatform, Route
 from sandbox.ids import Snowflakes
-from sandbox.journal import Shelf
-from sandbox.twin import Route, Twin
+from sandbox.journal import Collection
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -60,7 +60,7 @@ def read(request: Request, kind: type[M]) -> M:
         raise refused(400, INVALID, f"Invalid request: {problem}") from problem
 
 
-class PinterestTwin(Twin, ABC):
+class FakePinterest(FakePlatform, ABC):
     """Hold what all of Pinterest's routes share."""
 
     refuses_app_for = frozenset({"publish"})
@@ -77,7 +77,7 @@ class PinterestTwin(Twin, ABC):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Snowflakes(world.now, EPOCH_MILLISECONDS)
-        self.videos: Shelf[Video] = world.shelf("pinterest", "video", Video)
+        self.videos: Collection[Video] = world.collection("pinterest", "video", Video)
 
     def app_refused(self) -> Answer:
         """Word that an app with trial access may not make pins; reads and uploads go on."""

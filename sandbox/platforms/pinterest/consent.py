@@ -1,7 +1,7 @@
 """Pinterest's page of consent, and what it trades codes for."""
 
 from sandbox.authorization import Consent, Problem, basic_client
-from sandbox.platforms.pinterest.base import INVALID, PinterestTwin, error
+from sandbox.platforms.pinterest.base import INVALID, FakePinterest, error
 from sandbox.strict import Noted
 from sandbox.wire import Answer, Request
 
@@ -9,7 +9,7 @@ _TOKEN_SECONDS, _REFRESH_SECONDS = 2_592_000, 5_184_000
 _SCOPES = frozenset(("boards:read", "boards:write", "pins:read", "pins:write", "user_accounts:read"))
 
 
-class ConsentRoutes(PinterestTwin):
+class ConsentRoutes(FakePinterest):
     """Serve the page of consent; the token endpoint calls `redeem`."""
 
     # PKCE and the life of a code are documented nowhere.

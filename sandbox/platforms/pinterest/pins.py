@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from sandbox import media as samples
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.fetching import Fetched, FetchError, fetch
 from sandbox.formats import probe
 from sandbox.platforms.pinterest.base import (
@@ -22,7 +23,6 @@ from sandbox.platforms.pinterest.base import (
 from sandbox.platforms.pinterest.bodies import ImageData, ImageUrl, ImageUrls, NewPin, VideoId
 from sandbox.platforms.pinterest.videos import VideoRoutes
 from sandbox.posts import Post, Shown
-from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
 LAG_SECONDS = 180

@@ -3,9 +3,9 @@
 import base64
 import binascii
 
+from sandbox.fake_platform import route
 from sandbox.platforms.pinterest.base import INVALID, error
 from sandbox.platforms.pinterest.consent import ConsentRoutes
-from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
 TOKEN_SECONDS, REFRESH_SECONDS = 2_592_000, 5_184_000

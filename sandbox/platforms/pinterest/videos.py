@@ -5,9 +5,9 @@ import secrets
 import msgspec
 
 from sandbox import media as samples
+from sandbox.fake_platform import route
 from sandbox.formats import probe
-from sandbox.platforms.pinterest.base import INVALID, PinterestTwin, Video, error, read, refused
-from sandbox.twin import route
+from sandbox.platforms.pinterest.base import INVALID, FakePinterest, Video, error, read, refused
 from sandbox.wire import Answer, MalformedBodyError, Request
 
 PROCESSING_SECONDS = 5
@@ -20,7 +20,7 @@ class NewMedia(msgspec.Struct, forbid_unknown_fields=True):
     media_type: str
 
 
-class VideoRoutes(PinterestTwin):
+class VideoRoutes(FakePinterest):
     """Serve /v5/media and the storage."""
 
     @route("POST", "/v5/media", "prepare")

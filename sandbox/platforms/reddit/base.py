@@ -5,9 +5,9 @@ from abc import ABC
 
 import msgspec
 
-from sandbox.journal import Shelf
+from sandbox.fake_platform import FakePlatform, Route
+from sandbox.journal import Collection
 from sandbox.posts import Shown
-from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -47,12 +47,12 @@ def refused(code: str, message: str, field: str, *, ratelimit: float | None = No
     return RefusedError(Answer.json({"json": body}))
 
 
-class RedditTwin(Twin, ABC):
+class FakeReddit(FakePlatform, ABC):
     """Hold what all of Reddit's routes share."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.assets: Shelf[Asset] = world.shelf("reddit", "asset", Asset)
+        self.assets: Collection[Asset] = world.collection("reddit", "asset", Asset)
         self._last = 0
 
     def next_id(self) -> str:

@@ -1,14 +1,14 @@
 """Reddit's page of consent, and what it trades codes for."""
 
 from sandbox.authorization import Consent, Problem, basic_client
-from sandbox.platforms.reddit.base import RedditTwin
+from sandbox.platforms.reddit.base import FakeReddit
 from sandbox.strict import Noted
 from sandbox.wire import Answer, Request
 
 _SCOPES = frozenset(("identity", "submit", "read", "flair", "history", "edit"))
 
 
-class ConsentRoutes(RedditTwin):
+class ConsentRoutes(FakeReddit):
     """Serve the page of consent; the token endpoint calls `redeem`."""
 
     # The state is required, and only duration=permanent brings a refresh token. Source: r2/controllers/oauth2.py.

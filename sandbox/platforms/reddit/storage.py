@@ -3,9 +3,9 @@
 import secrets
 
 from sandbox import media as samples
+from sandbox.fake_platform import route
 from sandbox.formats import probe
-from sandbox.platforms.reddit.base import Asset, RedditTwin
-from sandbox.twin import route
+from sandbox.platforms.reddit.base import Asset, FakeReddit
 from sandbox.wire import Answer, MalformedBodyError, Request
 
 LARGEST = 20 << 20
@@ -15,7 +15,7 @@ _ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code></Error>'
 _DONE = '<?xml version="1.0" encoding="UTF-8"?><PostResponse><Location>{}</Location></PostResponse>'
 
 
-class StorageRoutes(RedditTwin):
+class StorageRoutes(FakeReddit):
     """Serve leases and the storage."""
 
     @route("POST", "/api/media/asset.json", "prepare")

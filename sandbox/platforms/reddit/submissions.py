@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.platforms.reddit.base import LAG_SECONDS, Asset, refused
 from sandbox.platforms.reddit.storage import StorageRoutes
 from sandbox.posts import Post, Shown
-from sandbox.twin import route
 from sandbox.wire import Answer, MalformedBodyError, Request
 from sandbox.world import World
 

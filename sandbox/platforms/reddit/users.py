@@ -3,8 +3,8 @@
 import base64
 import binascii
 
+from sandbox.fake_platform import route
 from sandbox.platforms.reddit.consent import ConsentRoutes
-from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
 TOKEN_SECONDS = 86_400

@@ -7,7 +7,7 @@ from http.client import responses
 from typing import Any
 
 from sandbox.accounts import Account
-from sandbox.twin import Twin
+from sandbox.fake_platform import FakePlatform
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 
 _TOKEN = re.compile(r"^/bot[^/]*")
@@ -29,7 +29,7 @@ def done(result: object) -> Answer:
     return Answer.json({"ok": True, "result": result})
 
 
-class BotTwin(Twin, ABC):
+class FakeBot(FakePlatform, ABC):
     """Hold what all of Telegram's methods share. An account's chat is a channel that its bot administers."""
 
     def failure(self, status: int, message: str | None = None) -> Answer:

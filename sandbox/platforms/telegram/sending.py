@@ -7,12 +7,12 @@ import msgspec
 
 from sandbox import media as samples
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.fetching import FetchError, fetch
 from sandbox.formats import Format, probe
-from sandbox.platforms.telegram.base import BotTwin, bad, done, parameters
+from sandbox.platforms.telegram.base import FakeBot, bad, done, parameters
 from sandbox.platforms.telegram.markup import shown, units
 from sandbox.posts import Post, Shown
-from sandbox.twin import route
 from sandbox.wire import Answer, Field, RefusedError, Request
 from sandbox.world import World
 
@@ -38,7 +38,7 @@ _KINDS: dict[str, Literal["image", "gif", "video", "document"]] = {
 }
 
 
-class SendRoutes(BotTwin):
+class SendRoutes(FakeBot):
     """Serve every send method. Of what is published only the answer tells: there is no method that lists messages."""
 
     conditions = {  # noqa: RUF012

@@ -1,8 +1,8 @@
 """Who the bot is, which chat it speaks in and what it may do there."""
 
 from sandbox.accounts import Account
-from sandbox.platforms.telegram.base import BotTwin, done, parameters
-from sandbox.twin import route
+from sandbox.fake_platform import route
+from sandbox.platforms.telegram.base import FakeBot, done, parameters
 from sandbox.wire import Answer, Request
 
 
@@ -12,7 +12,7 @@ def bot(account: Account) -> dict[str, object]:
     return {"id": number, "is_bot": True, "first_name": account.username, "username": f"{account.username}_bot"}
 
 
-class ChatRoutes(BotTwin):
+class ChatRoutes(FakeBot):
     """Serve getMe, getChat and getChatMember, by GET and POST like every method."""
 
     @route("GET", "/bot{token}/getMe", "auth")

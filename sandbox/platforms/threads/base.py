@@ -7,7 +7,7 @@ import msgspec
 from sandbox.authorization import Consent
 from sandbox.graph import graph_error
 from sandbox.ids import Scrambled
-from sandbox.journal import Shelf
+from sandbox.journal import Collection
 from sandbox.meta_consent import LongLivedTokens
 from sandbox.posts import Shown
 from sandbox.wire import RefusedError
@@ -48,7 +48,7 @@ class Container(msgspec.Struct, rename="camel"):
         return "FINISHED" if now >= self.ready_at else "IN_PROGRESS"
 
 
-class ThreadsTwin(LongLivedTokens, ABC):
+class FakeThreads(LongLivedTokens, ABC):
     """Hold what all routes share."""
 
     consent = Consent(
@@ -64,7 +64,7 @@ class ThreadsTwin(LongLivedTokens, ABC):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Scrambled(world.now, EPOCH_MILLISECONDS, FIRST_ID, ID_RANGE)
-        self.containers: Shelf[Container] = world.shelf("threads", "container", Container)
+        self.containers: Collection[Container] = world.collection("threads", "container", Container)
         self.attempted: set[str] = set()
         """Containers that somebody asked to publish; reading one of them is to confirm, no longer to prepare."""
 

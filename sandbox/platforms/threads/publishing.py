@@ -8,6 +8,7 @@ import regex
 
 from sandbox import media as samples
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.fetching import Fetched, FetchError, fetch
 from sandbox.graph import flag, invalid, json_parameter, list_parameter, parameters, refused
 from sandbox.ids import in_base64
@@ -16,11 +17,10 @@ from sandbox.platforms.threads.base import (
     POSTS_PER_DAY,
     REPLIES_PER_DAY,
     Container,
-    ThreadsTwin,
+    FakeThreads,
     not_there,
 )
 from sandbox.posts import Post, Shown
-from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 
 CHARACTERS, LINKS, ALT_TEXT_LENGTH = 500, 5, 1000
@@ -35,14 +35,14 @@ _EMOJI = regex.compile(r"\p{Emoji_Presentation}|\p{Extended_Pictographic}|\p{Reg
 _LINK = regex.compile(r"https?://\S+")
 
 
-def _publish(twin: "PublishRoutes", request: Request) -> Operation:
+def _publish(fake: "PublishRoutes", request: Request) -> Operation:
     # Noted before anything can go wrong: whoever reads the container after this wants to know whether it landed.
     with suppress(RefusedError):
-        twin.attempted.add(str(parameters(request).get("creation_id", "")))
+        fake.attempted.add(str(parameters(request).get("creation_id", "")))
     return "publish"
 
 
-class PublishRoutes(ThreadsTwin):
+class PublishRoutes(FakeThreads):
     """Serve what makes containers and posts."""
 
     @route("POST", "/{id}/threads", "prepare")

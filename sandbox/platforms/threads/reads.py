@@ -6,26 +6,26 @@ from itertools import islice
 from typing import Any
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.graph import invalid, missing_object, parameters, refused, selected
 from sandbox.operations import Operation
-from sandbox.platforms.threads.base import POSTS_PER_DAY, REPLIES_PER_DAY, Container, ThreadsTwin, not_there
+from sandbox.platforms.threads.base import POSTS_PER_DAY, REPLIES_PER_DAY, Container, FakeThreads, not_there
 from sandbox.posts import Post
-from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
 TOKEN_SECONDS = 5_184_000
 DAY = 86_400
 
 
-def _node(twin: "ReadRoutes", request: Request) -> Operation:
+def _node(fake: "ReadRoutes", request: Request) -> Operation:
     """Reading a container prepares until somebody tries to publish it; reading anything else confirms."""
-    container = twin.containers.get(request.params["id"])
+    container = fake.containers.get(request.params["id"])
     if container is None:
         return "confirm"
-    return "confirm" if container.post_id is not None or container.id in twin.attempted else "prepare"
+    return "confirm" if container.post_id is not None or container.id in fake.attempted else "prepare"
 
 
-class ReadRoutes(ThreadsTwin):
+class ReadRoutes(FakeThreads):
     """Serve every GET."""
 
     @route("GET", "/me", "auth")

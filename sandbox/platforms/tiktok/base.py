@@ -8,12 +8,12 @@ import msgspec
 
 from sandbox import media as samples
 from sandbox.accounts import Account
+from sandbox.fake_platform import FakePlatform, Route
 from sandbox.formats import probe
 from sandbox.ids import Snowflakes
-from sandbox.journal import Shelf
+from sandbox.journal import Collection
 from sandbox.operations import Operation
 from sandbox.posts import Post, Shown
-from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
@@ -76,7 +76,7 @@ def _log_id() -> str:
     return secrets.token_hex(16).upper()
 
 
-class TikTokTwin(Twin, ABC):
+class FakeTikTok(FakePlatform, ABC):
     """Hold what all of TikTok's routes share."""
 
     renewal_path = "/v2/oauth/token/"
@@ -114,7 +114,7 @@ class TikTokTwin(Twin, ABC):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Snowflakes(world.now, EPOCH_MILLISECONDS)
-        self.publications: Shelf[Publication] = world.shelf("tiktok", "publication", Publication)
+        self.publications: Collection[Publication] = world.collection("tiktok", "publication", Publication)
         self.received: dict[str, bytearray] = {}
         self.attempted: set[str] = set()
         """Posts that somebody tried to make public; asking for one of them is to confirm, no longer to prepare."""

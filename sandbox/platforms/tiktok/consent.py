@@ -1,14 +1,14 @@
 """TikTok's page of consent, and what it trades codes for."""
 
 from sandbox.authorization import Consent, Problem
-from sandbox.platforms.tiktok.base import TikTokTwin
+from sandbox.platforms.tiktok.base import FakeTikTok
 from sandbox.strict import Noted
 from sandbox.wire import Answer
 
 _SCOPES = frozenset(("user.info.basic", "user.info.profile", "video.publish", "video.upload", "video.list"))
 
 
-class ConsentRoutes(TikTokTwin):
+class ConsentRoutes(FakeTikTok):
     """Serve the page of consent; the token endpoint calls `redeem`."""
 
     # Web apps send no challenge, and people may untick single permissions. The life of a code is documented nowhere.

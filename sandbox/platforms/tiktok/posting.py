@@ -6,11 +6,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.fetching import FetchError, fetch
 from sandbox.operations import Operation
-from sandbox.platforms.tiktok.base import PRIVACY_OPTIONS, Publication, TikTokTwin, envelope, json_body, refused
+from sandbox.platforms.tiktok.base import PRIVACY_OPTIONS, FakeTikTok, Publication, envelope, json_body, refused
 from sandbox.posts import Shown
-from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -48,18 +48,18 @@ _PHOTO_INFO = {
 }
 
 
-def _chunk_operation(twin: "PostingRoutes", request: Request) -> Operation:
+def _chunk_operation(fake: "PostingRoutes", request: Request) -> Operation:
     """The last chunk is what publishes."""
     with suppress(RefusedError):
         _, end, total = _range(request)
         if end + 1 == total:
-            publication = twin.by_upload.get(request.query.get("upload_id", ""))
-            twin.attempted.add(publication.id if publication else "")
+            publication = fake.by_upload.get(request.query.get("upload_id", ""))
+            fake.attempted.add(publication.id if publication else "")
             return "publish"
     return "prepare"
 
 
-class PostingRoutes(TikTokTwin):
+class PostingRoutes(FakeTikTok):
     """Serve /v2/post/publish and the upload host."""
 
     def __init__(self, world: World) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sandbox.fake_platform import route
 from sandbox.operations import Operation
 from sandbox.platforms.tiktok.base import (
     MODERATION_SECONDS,
@@ -14,7 +15,6 @@ from sandbox.platforms.tiktok.base import (
     refused,
 )
 from sandbox.platforms.tiktok.consent import ConsentRoutes
-from sandbox.twin import route
 from sandbox.wire import Answer, MalformedBodyError, Request
 
 TOKEN_SECONDS, REFRESH_SECONDS = 7_200, 15_552_000
@@ -22,12 +22,12 @@ _USER_FIELDS = {"open_id", "union_id", "avatar_url", "display_name", "username"}
 _VIDEO_FIELDS = {"id", "title", "video_description", "create_time", "share_url", "duration", "cover_image_url"}
 
 
-def _status_operation(twin: "ReadRoutes", request: Request) -> Operation:
+def _status_operation(fake: "ReadRoutes", request: Request) -> Operation:
     try:
         publish_id = request.json().get("publish_id", "")
     except (MalformedBodyError, AttributeError):
         return "confirm"
-    return "confirm" if publish_id in twin.attempted else "prepare"
+    return "confirm" if publish_id in fake.attempted else "prepare"
 
 
 class ReadRoutes(ConsentRoutes):

@@ -5,8 +5,8 @@ from abc import ABC
 from http.client import responses
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import FakePlatform, Route
 from sandbox.ids import Snowflakes
-from sandbox.twin import Route, Twin
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -55,7 +55,7 @@ def forbidden(detail: str) -> RefusedError:
     return RefusedError(problem(403, "Forbidden", detail))
 
 
-class XTwin(Twin, ABC):
+class FakeX(FakePlatform, ABC):
     """Hold what all of X's routes share."""
 
     refuses_app_for = frozenset({"prepare", "publish", "confirm", "edit", "delete", "auth"})

@@ -7,11 +7,11 @@ import msgspec
 
 from sandbox import media as samples
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.formats import probe
-from sandbox.platforms.twitter.base import XTwin, invalid
+from sandbox.platforms.twitter.base import FakeX, invalid
 from sandbox.platforms.twitter.bodies import read_json
 from sandbox.posts import Shown
-from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -64,12 +64,12 @@ class Medium(msgspec.Struct, rename="camel"):
         return Shown("gif" if kind == "gif" else "video" if kind == "video" else "image", self.src, self.alt)
 
 
-class MediaRoutes(XTwin):
+class MediaRoutes(FakeX):
     """Serve /2/media."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.media = world.shelf("twitter", "media", Medium)
+        self.media = world.collection("twitter", "media", Medium)
         self._segments: dict[str, dict[int, bytes]] = {}
 
     @route("POST", "/2/media/upload", "prepare")

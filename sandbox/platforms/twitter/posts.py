@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.operations import Operation
 from sandbox.platforms.twitter.base import PROBLEMS, forbidden, invalid, problem
 from sandbox.platforms.twitter.bodies import CreatePost, read_post
@@ -12,7 +13,6 @@ from sandbox.platforms.twitter.media import MediaRoutes, Medium
 from sandbox.platforms.twitter.reads import rendered
 from sandbox.platforms.twitter.text import FREE_LENGTH, PREMIUM_LENGTH, is_long, weight
 from sandbox.posts import Post
-from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -31,7 +31,7 @@ def _words(post: Post) -> Words:
     return post.account_id, post.text, tuple(post.detail.get("media_keys", ()))
 
 
-def _publish_or_edit(_twin: object, request: Request) -> Operation:
+def _publish_or_edit(_fake: object, request: Request) -> Operation:
     return "edit" if b'"edit_options"' in request.body else "publish"
 
 

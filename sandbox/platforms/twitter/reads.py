@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sandbox.accounts import Account
-from sandbox.platforms.twitter.base import PROBLEMS, XTwin, invalid
+from sandbox.fake_platform import route
+from sandbox.platforms.twitter.base import PROBLEMS, FakeX, invalid
 from sandbox.platforms.twitter.editing import edit_controls
 from sandbox.platforms.twitter.text import FREE_LENGTH, Link, is_long, read_back
 from sandbox.posts import Post
-from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
 DIALECTS = {
@@ -25,7 +25,7 @@ class Wanted(NamedTuple):
     dialect: dict[str, str]
 
 
-class ReadRoutes(XTwin):
+class ReadRoutes(FakeX):
     """Serve GET /2/tweets and GET /2/users/:id/tweets."""
 
     @route("GET", "/2/tweets/{id}", "confirm")

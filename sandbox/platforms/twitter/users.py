@@ -1,16 +1,16 @@
 """X's "who am I" and its token endpoint."""
 
 from sandbox.authorization import Consent, Problem, basic_client
-from sandbox.platforms.twitter.base import XTwin
+from sandbox.fake_platform import route
+from sandbox.platforms.twitter.base import FakeX
 from sandbox.strict import Noted
-from sandbox.twin import route
 from sandbox.wire import Answer, Request
 
 TOKEN_SECONDS = 7200
 SCOPE = "tweet.read tweet.write users.read media.write offline.access"
 
 
-class UserRoutes(XTwin):
+class UserRoutes(FakeX):
     """Serve GET /2/users/me, the page of consent and POST /2/oauth2/token."""
 
     consent = Consent(

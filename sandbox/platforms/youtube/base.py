@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
+from sandbox.fake_platform import FakePlatform, Route
 from sandbox.ids import Snowflakes
-from sandbox.journal import Shelf
-from sandbox.twin import Route, Twin
+from sandbox.journal import Collection
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
@@ -92,7 +92,7 @@ def json_body(request: Request) -> dict[str, Any]:
     return body
 
 
-class YouTubeTwin(Twin, ABC):
+class FakeYouTube(FakePlatform, ABC):
     """Hold what all of YouTube's routes share."""
 
     refuses_app_for = frozenset({"prepare", "publish", "confirm", "edit", "auth"})
@@ -106,8 +106,8 @@ class YouTubeTwin(Twin, ABC):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Snowflakes(world.now, 0)
-        self.uploads: Shelf[Upload] = world.shelf("youtube", "upload", Upload)
-        self.attached: Shelf[Attached] = world.shelf("youtube", "attached", Attached)
+        self.uploads: Collection[Upload] = world.collection("youtube", "upload", Upload)
+        self.attached: Collection[Attached] = world.collection("youtube", "attached", Attached)
         self.by_video = {upload.video_id: upload for upload in self.uploads if upload.video_id}
         self.received: dict[str, bytearray] = {}
         self.attempted: set[str] = set()

@@ -4,21 +4,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.google import GoogleConsent, consent
 from sandbox.operations import Operation
-from sandbox.platforms.youtube.base import Attached, Upload, YouTubeTwin, json_body, refused
-from sandbox.twin import route
+from sandbox.platforms.youtube.base import Attached, FakeYouTube, Upload, json_body, refused
 from sandbox.wire import Answer, Request
 
 TOKEN_SECONDS = 3_600
 
 
-def _channels_operation(_twin: object, request: Request) -> Operation:
+def _channels_operation(_fake: object, request: Request) -> Operation:
     """Asking for the list of uploads is part of looking something up; else it asks who this is."""
     return "confirm" if request.query.get("part") == "contentDetails" else "auth"
 
 
-class ResourceRoutes(YouTubeTwin, GoogleConsent):
+class ResourceRoutes(FakeYouTube, GoogleConsent):
     """Serve /youtube/v3 and /token."""
 
     consent = consent("youtube.upload", "youtube.readonly", "youtube.force-ssl")

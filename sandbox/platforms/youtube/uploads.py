@@ -6,12 +6,12 @@ from typing import Any
 
 from sandbox import media as samples
 from sandbox.accounts import Account
+from sandbox.fake_platform import route
 from sandbox.formats import probe
 from sandbox.ids import in_base64
 from sandbox.operations import Operation
-from sandbox.platforms.youtube.base import Upload, YouTubeTwin, exhausted, json_body, refused
+from sandbox.platforms.youtube.base import FakeYouTube, Upload, exhausted, json_body, refused
 from sandbox.posts import Post, Shown
-from sandbox.twin import route
 from sandbox.wire import Answer, RefusedError, Request
 
 PIECE_UNIT = 256 * 1024
@@ -31,19 +31,19 @@ STATUS: dict[str, type] = {
 }
 
 
-def _put_operation(twin: "UploadRoutes", request: Request) -> Operation:
+def _put_operation(fake: "UploadRoutes", request: Request) -> Operation:
     upload_id = request.query.get("upload_id", "")
     with suppress(RefusedError):
         span, total = _range(request)
         if span is None:
-            return "confirm" if upload_id in twin.attempted else "prepare"
+            return "confirm" if upload_id in fake.attempted else "prepare"
         if span[1] + 1 == total:
-            twin.attempted.add(upload_id)
+            fake.attempted.add(upload_id)
             return "publish"
     return "prepare"
 
 
-class UploadRoutes(YouTubeTwin):
+class UploadRoutes(FakeYouTube):
     """Serve /upload/youtube/v3."""
 
     @route("POST", "/upload/youtube/v3/videos", "prepare")

@@ -1,4 +1,4 @@
-"""Discord's twin: its words, its headers, the nonce, and what a webhook says to whom."""
+"""The fake Discord: its words, its headers, the nonce, and what a webhook says to whom."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

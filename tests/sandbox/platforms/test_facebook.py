@@ -1,4 +1,4 @@
-"""What the Facebook twin does that no request of ours needs, and what it remembers."""
+"""What the fake Facebook does that no request of ours needs, and what it remembers."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Google's twin: its words, what it takes, and what becomes of a post that it looks at."""
+"""The fake Google: its words, what it takes, and what becomes of a post that it looks at."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

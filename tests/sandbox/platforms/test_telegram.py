@@ -1,4 +1,4 @@
-"""Telegram's twin: its words, its limits, what it fetches by itself, and what it forgets."""
+"""The fake Telegram: its words, its limits, what it fetches by itself, and what it forgets."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What the TikTok twin refuses, counts and remembers beyond what our own requests show."""
+"""What the fake TikTok refuses, counts and remembers beyond what our own requests show."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

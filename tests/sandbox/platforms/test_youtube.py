@@ -1,4 +1,4 @@
-"""What the YouTube twin refuses and remembers beyond what our own requests show."""
+"""What the fake YouTube refuses and remembers beyond what our own requests show."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

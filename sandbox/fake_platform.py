@@ -18,7 +18,7 @@ from sandbox.world import World
 
 Handler = Callable[[Request], Awaitable[Answer]]
 Classify = Callable[[Any, Request], Operation]
-"""Tell from twin and request what the request is for, where the route alone does not say."""
+"""Return what a request is for, if the route alone does not say it."""
 
 H = TypeVar("H", bound=Callable[..., Awaitable[Answer]])
 
@@ -43,7 +43,7 @@ def route(method: str, path: str, operation: Operation | Classify) -> Callable[[
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Be one route of a twin, bound to it."""
+    """A route of a fake platform, bound to it."""
 
     method: str
     path: str
@@ -52,8 +52,8 @@ class Route:
     operation: Operation | Classify
 
 
-class Twin(ABC):
-    """Behave like one network.
+class FakePlatform(ABC):
+    """A server that behaves like one network.
 
     A subclass names its `platform`, which is also its path prefix, and what the page shows of it; it has handlers
     marked with `route`, and says in its network's own words that a token is unknown, a limit is reached or that it
@@ -196,12 +196,12 @@ class Twin(ABC):
         return self.consents.decide(request, self.world.now())
 
 
-def discover() -> list[type[Twin]]:
-    """Return the twins of all modules in `sandbox.platforms`, by platform."""
-    found: dict[str, type[Twin]] = {}
+def discover() -> list[type[FakePlatform]]:
+    """Return the fake platforms of all modules in `sandbox.platforms`, by platform."""
+    found: dict[str, type[FakePlatform]] = {}
     for info in pkgutil.iter_modules(platforms.__path__):
         module = importlib.import_module(f"{platforms.__name__}.{info.name}")
         for member in vars(module).values():
-            if isinstance(member, type) and issubclass(member, Twin) and "platform" in vars(member):
+            if isinstance(member, type) and issubclass(member, FakePlatform) and "platform" in vars(member):
                 found[member.platform] = member
     return [found[platform] for platform in sorted(found)]

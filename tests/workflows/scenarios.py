@@ -1,4 +1,4 @@
-"""The ways in which a post can live, each driven until its workflow waits for nothing of ours any more.
+"""Scenarios of posts, each driven until its workflow waits for nothing that a test could do.
 
 What their workflows did is recorded in tests/histories by `python -m tests.workflows.record`.
 """
@@ -17,28 +17,28 @@ from store.rate_limits import record_quota
 from tests.stack import Stack
 
 Handle = WorkflowHandle[Any, Any]
-Life = Callable[[Stack], Awaitable[Handle]]
+Scenario = Callable[[Stack], Awaitable[Handle]]
 
-LIVES: dict[str, Life] = {}
+SCENARIOS: dict[str, Scenario] = {}
 RATE_LIMITED = {"waited_for_its_rate_limit"}
 """These need a worker that limits accounts' rates."""
 TEMPORALS: dict[str, dict[str, Any]] = {}
-"""What kind of `temporal_server` a life needs that needs another than the usual."""
+"""The options of `temporal_server` that a scenario needs, if it needs any."""
 WORDS = "the words of"
 """Every text of these posts begins so: found in a history, content has leaked into it."""
-PICTURE = ["https://example.com/life.jpg"]
+PICTURE = ["https://example.com/scenario.jpg"]
 REFUSAL = {"status": 400, "body": {"error": {"message": "no", "code": 36003, "error_subcode": 2207009}}}
 
 
-def life(record_quota: Life) -> Life:
-    LIVES[record_quota.__name__] = record_quota
-    return record_quota
+def scenario(run: Scenario) -> Scenario:
+    SCENARIOS[run.__name__] = run
+    return run
 
 
-def life_on(**temporal: Any) -> Callable[[Life], Life]:
-    def keep(record_quota: Life) -> Life:
-        TEMPORALS[record_quota.__name__] = temporal
-        return life(record_quota)
+def scenario_on(**temporal: Any) -> Callable[[Scenario], Scenario]:
+    def keep(run: Scenario) -> Scenario:
+        TEMPORALS[run.__name__] = temporal
+        return scenario(run)
 
     return keep
 
@@ -51,7 +51,7 @@ async def comes_to(handle: Handle, waiting_for: str, seconds: float = 90) -> Han
     return handle
 
 
-@life
+@scenario
 async def published_now(stack: Stack) -> Handle:
     accounts = [stack.accounts["instagram"], stack.accounts["twitter"]]
     post = await stack.save(f"{WORDS} now", accounts, media=PICTURE, tags=["campaign"])
@@ -62,13 +62,13 @@ async def published_now(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def scheduled(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} later", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
     return await comes_to(await stack.start(post), "Open for edits")
 
 
-@life
+@scenario
 async def scheduled_with_media_far_ahead(stack: Stack) -> Handle:
     """Takes as long as media are prepared ahead."""
     words, soon = f"{WORDS} a distant picture", PREPARE_AHEAD + timedelta(seconds=10)
@@ -80,14 +80,14 @@ async def scheduled_with_media_far_ahead(stack: Stack) -> Handle:
     return await comes_to(await stack.start(post), "Open for edits", due_in.total_seconds() + 60)
 
 
-@life
+@scenario
 async def scheduled_with_media_soon(stack: Stack) -> Handle:
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
     post = await stack.save(f"{WORDS} a picture", accounts, due_in=timedelta(seconds=3), media=PICTURE)
     return await comes_to(await stack.start(post), "Open for edits")
 
 
-@life
+@scenario
 async def partial_and_retried_by_signal(stack: Stack) -> Handle:
     await stack.fault("instagram", "reject", "publish", **REFUSAL)
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
@@ -99,7 +99,7 @@ async def partial_and_retried_by_signal(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def failed_and_retried_by_update(stack: Stack) -> Handle:
     await stack.fault("instagram", "reject", "publish", **REFUSAL)
     post = await stack.save(f"{WORDS} an update", [stack.accounts["instagram"]], media=PICTURE)
@@ -108,21 +108,21 @@ async def failed_and_retried_by_update(stack: Stack) -> Handle:
     return await comes_to(handle, "Done")
 
 
-@life
+@scenario
 async def published_with_its_permalink_read_late(stack: Stack) -> Handle:
     await stack.fault("instagram", "rate_limited", "confirm", seconds=1)
     post = await stack.save(f"{WORDS} no address", [stack.accounts["instagram"]], media=PICTURE)
     return await comes_to(await stack.start(post), "Done")
 
 
-@life
+@scenario
 async def unclear_and_found(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     post = await stack.save(f"{WORDS} a lost answer", [stack.accounts["plain"]])
     return await comes_to(await stack.start(post), "Open for edits")
 
 
-@life
+@scenario
 async def unclear_and_sent_again(stack: Stack) -> Handle:
     """Takes as long as the network's silence must hold before it is believed."""
     await stack.fault("twitter", "drop", "publish")
@@ -130,7 +130,7 @@ async def unclear_and_sent_again(stack: Stack) -> Handle:
     return await comes_to(await stack.start(post), "Open for edits")
 
 
-@life
+@scenario
 async def amended(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} an hour", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await comes_to(await stack.start(post), "Sleeping")
@@ -139,7 +139,7 @@ async def amended(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def amended_once_prepared(stack: Stack) -> Handle:
     accounts = [stack.accounts["instagram"]]
     post = await stack.save(f"{WORDS} a first draft", accounts, due_in=timedelta(seconds=60), media=PICTURE)
@@ -149,7 +149,7 @@ async def amended_once_prepared(stack: Stack) -> Handle:
     return await comes_to(handle, "Done")
 
 
-@life
+@scenario
 async def unscheduled(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a doubt", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await comes_to(await stack.start(post), "Sleeping")
@@ -157,7 +157,7 @@ async def unscheduled(stack: Stack) -> Handle:
     return await comes_to(handle, "Taken off the schedule")
 
 
-@life
+@scenario
 async def deleted(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} nobody", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await comes_to(await stack.start(post), "Sleeping")
@@ -165,7 +165,7 @@ async def deleted(stack: Stack) -> Handle:
     return await comes_to(handle, "Deleted")
 
 
-@life
+@scenario
 async def deleted_once_published(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} the past", [stack.accounts["plain"]])
     handle = await comes_to(await stack.start(post), "Open for edits")
@@ -173,7 +173,7 @@ async def deleted_once_published(stack: Stack) -> Handle:
     return await comes_to(handle, "Deleted")
 
 
-@life
+@scenario
 async def edited(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a slip", [stack.accounts["twitter"]])
     handle = await comes_to(await stack.start(post), "Open for edits")
@@ -186,7 +186,7 @@ async def edited(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def cancelled(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} an operator", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await comes_to(await stack.start(post), "Sleeping")
@@ -194,7 +194,7 @@ async def cancelled(stack: Stack) -> Handle:
     return await comes_to(handle, "Cancelled")
 
 
-@life
+@scenario
 async def unclear_and_resolved(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)
@@ -208,7 +208,7 @@ async def unclear_and_resolved(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def held_and_released(stack: Stack) -> Handle:
     account = await stack.connect("instagram")
     await stack.fault("instagram", "token_expired", "publish")
@@ -220,7 +220,7 @@ async def held_and_released(stack: Stack) -> Handle:
     return await comes_to(handle, "Done")
 
 
-@life
+@scenario
 async def held_until_stale(stack: Stack) -> Handle:
     account = await stack.connect("instagram")
     await stack.fault("instagram", "token_expired", "publish")
@@ -231,7 +231,7 @@ async def held_until_stale(stack: Stack) -> Handle:
     return await comes_to(await stack.start(await stack.read(post.id)), "Open for a retry")
 
 
-@life
+@scenario
 async def waited_for_its_rate_limit(stack: Stack) -> Handle:
     account, now = await stack.connect("twitter"), datetime.now(UTC)
     async with stack.database.transaction() as session:

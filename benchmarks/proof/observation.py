@@ -7,8 +7,8 @@ from benchmarks.proof.faults import HOLD, answered_after
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """Hold what was seen of a post around the kill. Times are seconds since 1970; sandbox and proof share a clock."""
+class Observation:
+    """What was seen of a post around the kill. Times are seconds since 1970; sandbox and proof share a clock."""
 
     killed_at: float = 0.0
     """After the signal was sent: nothing of the part happens later, or not before it is thawed."""
@@ -32,44 +32,44 @@ class Sight:
     """Its worker has held its request on the connection, right before the first byte."""
 
 
-def struck(cell: Cell, sight: Sight) -> bool:
+def crash_hit(cell: Cell, observation: Observation) -> bool:
     """Tell whether the crash hit the post where it was to hit."""
     if cell.crash is Crash.NONE or cell.crash in CLOCKS:
         return True
     if cell.crash in FROZEN_WORKER:
         at_first_byte = cell.crash in FROZEN_SENDING
-        return sight.sending and _unsent(sight) and (sight.held or not at_first_byte)
+        return observation.sending and _unsent(observation) and (observation.held or not at_first_byte)
     if cell.crash in RESTORED and cell.crash is not Crash.FAILOVER:
-        return sight.arrived_at is not None and not sight.sending
-    return _struck_by_kill(cell, sight)
+        return observation.arrived_at is not None and not observation.sending
+    return _struck_by_kill(cell, observation)
 
 
-def _struck_by_kill(cell: Cell, sight: Sight) -> bool:
-    out = sight.arrived_at is not None and sight.killed_at < sight.arrived_at + HOLD
+def _struck_by_kill(cell: Cell, observation: Observation) -> bool:
+    out = observation.arrived_at is not None and observation.killed_at < observation.arrived_at + HOLD
     match cell.crash:
         case Crash.BEFORE:
-            return sight.taken and sight.arrived_at is None
+            return observation.taken and observation.arrived_at is None
         case Crash.UNRECORDED:
-            return _unrecorded(cell, sight)
+            return _unrecorded(cell, observation)
         case Crash.ROW:
-            return sight.row and not sight.started
+            return observation.row and not observation.started
         case Crash.ANSWER if cell.mode is Mode.SCHEDULED:
-            return sight.started and sight.unanswered
+            return observation.started and observation.unanswered
         case Crash.ANSWER:
-            return out and sight.unanswered
+            return out and observation.unanswered
         case Crash.EVERYTHING:
-            return sight.asked and (sight.arrived_at is None or out)
+            return observation.asked and (observation.arrived_at is None or out)
         case _:
             return out
 
 
-def _unsent(sight: Sight) -> bool:
-    return sight.arrived_at is None or sight.killed_at < sight.arrived_at
+def _unsent(observation: Observation) -> bool:
+    return observation.arrived_at is None or observation.killed_at < observation.arrived_at
 
 
-def _unrecorded(cell: Cell, sight: Sight) -> bool:
+def _unrecorded(cell: Cell, observation: Observation) -> bool:
     """Tell whether the answer came while nothing could be recorded, and the worker was killed then."""
-    if sight.arrived_at is None or sight.barred_since is None:
+    if observation.arrived_at is None or observation.barred_since is None:
         return False
-    answered_at = sight.arrived_at + answered_after(cell)
-    return sight.sending and sight.barred_since < answered_at < sight.killed_at
+    answered_at = observation.arrived_at + answered_after(cell)
+    return observation.sending and observation.barred_since < answered_at < observation.killed_at

@@ -20,8 +20,8 @@ Connect = Callable[..., Awaitable[Rig]]
 
 
 @dataclass(frozen=True)
-class Kin:
-    """Be a kind of post that is sent twice."""
+class RepeatedPost:
+    """A kind of post that is sent twice."""
 
     platform: str
     media: tuple[str, ...] = ()
@@ -41,32 +41,32 @@ def _session_gone(handles: dict[str, Any]) -> None:
 
 
 _TIKTOK = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "PUBLIC_TO_EVERYONE"}
-_GOOGLE = {"refreshToken": "1//twins", "clientId": "id", "clientSecret": "s"}
+_GOOGLE = {"refreshToken": "1//equal", "clientId": "id", "clientSecret": "s"}
 
 KINDS = [
-    Kin("twitter", refuses_repeats=True),
-    Kin("twitter", ("a.jpg",)),
-    Kin("instagram", ("a.jpg",)),
-    Kin("instagram", ("a.jpg", "b.jpg")),
-    Kin("instagram", ("a.jpg",), {"contentType": "story"}),
-    Kin("facebook", refuses_repeats=True),
-    Kin("facebook", ("a.jpg",)),
-    Kin("facebook", ("a.mp4",)),
-    Kin("facebook", ("a.jpg",), {"contentType": "story"}),
-    Kin("threads"),
-    Kin("threads", ("a.jpg", "b.jpg")),
-    Kin("bluesky"),
-    Kin("mastodon"),
-    Kin("mastodon", ("a.jpg",)),
-    Kin("linkedin", settings={"organizationUrn": "urn:li:organization:77"}, refuses_repeats=True),
-    Kin("youtube", ("a.mp4",), credentials=_GOOGLE, forget=_session_gone),
-    Kin("pinterest", ("a.jpg",), {"boardId": "549755885175"}),
-    Kin("tiktok", ("a.jpg",), _TIKTOK, {"refreshToken": "r", "clientKey": "k", "clientSecret": "s"}),
-    Kin("reddit", settings={"subreddit": "test"}),
-    Kin("reddit", ("a.jpg",), {"subreddit": "test"}),
-    Kin("googlebusiness", credentials=_GOOGLE),
-    Kin("discord", credentials={"channelId": "1"}),
-    Kin("telegram", credentials={"chatId": "@somewhere"}, blind=True),
+    RepeatedPost("twitter", refuses_repeats=True),
+    RepeatedPost("twitter", ("a.jpg",)),
+    RepeatedPost("instagram", ("a.jpg",)),
+    RepeatedPost("instagram", ("a.jpg", "b.jpg")),
+    RepeatedPost("instagram", ("a.jpg",), {"contentType": "story"}),
+    RepeatedPost("facebook", refuses_repeats=True),
+    RepeatedPost("facebook", ("a.jpg",)),
+    RepeatedPost("facebook", ("a.mp4",)),
+    RepeatedPost("facebook", ("a.jpg",), {"contentType": "story"}),
+    RepeatedPost("threads"),
+    RepeatedPost("threads", ("a.jpg", "b.jpg")),
+    RepeatedPost("bluesky"),
+    RepeatedPost("mastodon"),
+    RepeatedPost("mastodon", ("a.jpg",)),
+    RepeatedPost("linkedin", settings={"organizationUrn": "urn:li:organization:77"}, refuses_repeats=True),
+    RepeatedPost("youtube", ("a.mp4",), credentials=_GOOGLE, forget=_session_gone),
+    RepeatedPost("pinterest", ("a.jpg",), {"boardId": "549755885175"}),
+    RepeatedPost("tiktok", ("a.jpg",), _TIKTOK, {"refreshToken": "r", "clientKey": "k", "clientSecret": "s"}),
+    RepeatedPost("reddit", settings={"subreddit": "test"}),
+    RepeatedPost("reddit", ("a.jpg",), {"subreddit": "test"}),
+    RepeatedPost("googlebusiness", credentials=_GOOGLE),
+    RepeatedPost("discord", credentials={"channelId": "1"}),
+    RepeatedPost("telegram", credentials={"chatId": "@somewhere"}, blind=True),
 ]
 
 
@@ -78,44 +78,44 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_platform_is_left_out() -> None:
-    assert {kin.platform for kin in KINDS} == set(platforms())
+    assert {repeated.platform for repeated in KINDS} == set(platforms())
 
 
-async def opened(connect: Connect, kin: Kin) -> Rig:
-    if kin.platform == "bluesky":
+async def opened(connect: Connect, repeated: RepeatedPost) -> Rig:
+    if repeated.platform == "bluesky":
         return await open_bluesky((await connect("twitter")).sandbox)
-    rig = await connect(kin.platform, credentials=kin.credentials)
+    rig = await connect(repeated.platform, credentials=repeated.credentials)
     if "user_id" in type(rig.stored).model_fields:
         rig.stored = rig.stored.model_copy(update={"user_id": rig.account.user_id})
-    if kin.platform == "googlebusiness":
+    if repeated.platform == "googlebusiness":
         await rig.platform.whoami(rig.connection())
     return rig
 
 
-async def lost(rig: Rig, kin: Kin) -> PublishContext[Any]:
+async def lost(rig: Rig, repeated: RepeatedPost) -> PublishContext[Any]:
     """Send a post whose answer does not come."""
-    items = [rig.sandbox.media(name) for name in kin.media]
-    context = rig.context("The very same words", items, settings=kin.settings)
-    if kin.platform == "bluesky":
+    items = [rig.sandbox.media(name) for name in repeated.media]
+    context = rig.context("The very same words", items, settings=repeated.settings)
+    if repeated.platform == "bluesky":
         context = sized(rig, context)
     assert rig.platform.check(context.draft, rig.account) == []
     if rig.platform.prepares(context.draft):
         await rig.platform.prepare(rig.connection(), context)
     context.started_at = datetime.now(UTC)
-    await rig.sandbox.fault(kin.platform, "accept_then_drop", "publish")
+    await rig.sandbox.fault(repeated.platform, "accept_then_drop", "publish")
     with pytest.raises(PlatformError) as caught:
         await rig.platform.publish(rig.connection(), context)
     assert caught.value.kind is ErrorKind.UNCONFIRMED
-    kin.forget(context.handles)
+    repeated.forget(context.handles)
     return context
 
 
-@pytest.mark.parametrize("kin", KINDS, ids=str)
-async def test_no_look_up_finds_what_is_known_to_be_another(connect: Connect, kin: Kin) -> None:
-    rig = await opened(connect, kin)
-    sendings = [await lost(rig, kin) for _ in range(2)]
+@pytest.mark.parametrize("repeated", KINDS, ids=str)
+async def test_confirm_never_returns_the_post_of_another_target(connect: Connect, repeated: RepeatedPost) -> None:
+    rig = await opened(connect, repeated)
+    sendings = [await lost(rig, repeated) for _ in range(2)]
     public = {post["platformPostId"] for post in await rig.posts()}
-    assert len(public) == (1 if kin.refuses_repeats else 2)
+    assert len(public) == (1 if repeated.refuses_repeats else 2)
     assert all(rig.platform.rules.post_id.matches(each) for each in public), "what a person sees, a person may name"
     found: list[str] = []
     for context in sendings:
@@ -123,4 +123,4 @@ async def test_no_look_up_finds_what_is_known_to_be_another(connect: Connect, ki
         finding = await rig.platform.confirm(rig.connection(), context)
         found += [finding.platform_post_id] if isinstance(finding, Published) else []
     assert len(found) == len(set(found))
-    assert set(found) == (set() if kin.blind else public)
+    assert set(found) == (set() if repeated.blind else public)

@@ -1,4 +1,4 @@
-"""Lives that few posts live: what fails late, what an operator does, what is lost, what grows long."""
+"""Scenarios of few posts: what fails late, what an operator does, what is lost, what grows long."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ from domain.plan import Plan, Unscheduled
 from store.models import Post, Target
 from store.plans import read_plan
 from tests.stack import Stack
-from tests.workflows.lives import PICTURE, REFUSAL, WORDS, Handle, comes_to, life, life_on
+from tests.workflows.scenarios import PICTURE, REFUSAL, WORDS, Handle, comes_to, scenario, scenario_on
 from workflows.messages import EditRequest
 
 SHORT = 25
@@ -77,7 +77,7 @@ async def goes_on(handle: Handle, wake: Callable[[], Awaitable[object]]) -> None
 # -- what fails late -------------------------------------------------------------------------------------------------
 
 
-@life
+@scenario
 async def refused_until_stale(stack: Stack) -> Handle:
     await stack.fault("twitter", "rate_limited", "publish", seconds=1, times=50)
     post = await stack.save(f"{WORDS} a busy line", [stack.accounts["plain"]])
@@ -86,7 +86,7 @@ async def refused_until_stale(stack: Stack) -> Handle:
     return await comes_to(await stack.start(await stack.read(post.id)), "Open for a retry")
 
 
-@life_on(hurries=True)
+@scenario_on(hurries=True)
 async def unclear_for_a_day(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)
@@ -96,7 +96,7 @@ async def unclear_for_a_day(stack: Stack) -> Handle:
     return handle
 
 
-@life
+@scenario
 async def unclear_and_a_look_ended_by_hand(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, hold=60)
@@ -106,7 +106,7 @@ async def unclear_and_a_look_ended_by_hand(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def published_and_what_follows_ended_by_hand(stack: Stack) -> Handle:
     await stack.fault("instagram", "rate_limited", "confirm", seconds=1)
     await stack.fault("instagram", "rate_limited", "confirm", hold=60)
@@ -116,7 +116,7 @@ async def published_and_what_follows_ended_by_hand(stack: Stack) -> Handle:
     return await comes_to(handle, "Done")
 
 
-@life
+@scenario
 async def edited_in_vain(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a slip that stays", [stack.accounts["twitter"]])
     handle = await comes_to(await stack.start(post), "Open for edits")
@@ -131,7 +131,7 @@ async def edited_in_vain(stack: Stack) -> Handle:
 # -- what an operator does -------------------------------------------------------------------------------------------
 
 
-@life
+@scenario
 async def cancelled_while_publishing(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_delay", "publish", seconds=60)
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
@@ -143,7 +143,7 @@ async def cancelled_while_publishing(stack: Stack) -> Handle:
     return await comes_to(handle, "Cancelled")
 
 
-@life
+@scenario
 async def cancelled_before_it_is_tried_again(stack: Stack) -> Handle:
     await stack.fault("twitter", "rate_limited", "publish", seconds=8)
     post = await stack.save(f"{WORDS} a second thought", [stack.accounts["plain"]])
@@ -153,7 +153,7 @@ async def cancelled_before_it_is_tried_again(stack: Stack) -> Handle:
     return await comes_to(handle, "Cancelled")
 
 
-@life
+@scenario
 async def cancelled_while_completing(stack: Stack) -> Handle:
     await stack.fault("instagram", "rate_limited", "confirm", seconds=1)
     await stack.fault("instagram", "rate_limited", "confirm", hold=60)
@@ -164,7 +164,7 @@ async def cancelled_while_completing(stack: Stack) -> Handle:
     return await comes_to(handle, "Cancelled")
 
 
-@life
+@scenario
 async def edited_by_signal_twice(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a typo", [stack.accounts["twitter"]])
     handle = await comes_to(await stack.start(post), "Open for edits")
@@ -180,7 +180,7 @@ async def edited_by_signal_twice(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def retried_while_looked_up(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503)
@@ -192,7 +192,7 @@ async def retried_while_looked_up(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def resolved_while_publishing(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, hold=60)
@@ -206,7 +206,7 @@ async def resolved_while_publishing(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for a retry")
 
 
-@life
+@scenario
 async def released_in_vain_and_deleted(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a shut door", [await stack.revoked("twitter")])
     handle = await comes_to(await stack.start(post), "Held")
@@ -216,7 +216,7 @@ async def released_in_vain_and_deleted(stack: Stack) -> Handle:
     return await comes_to(handle, "Deleted")
 
 
-@life
+@scenario
 async def changed_while_held(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} another door", [await stack.revoked("twitter")])
     handle = await comes_to(await stack.start(post), "Held")
@@ -228,7 +228,7 @@ async def changed_while_held(stack: Stack) -> Handle:
     return await comes_to(handle, "Deleted")
 
 
-@life
+@scenario
 async def changed_before_its_hold_is_known(stack: Stack) -> Handle:
     """Its row says that it is held, and is changed, before the workflow hears the result of the step."""
     settled, slept = Publishing._close, asyncio.Event()
@@ -252,7 +252,7 @@ async def changed_before_its_hold_is_known(stack: Stack) -> Handle:
     return await comes_to(handle, "Deleted")
 
 
-@life
+@scenario
 async def amended_while_prepared(stack: Stack) -> Handle:
     """One target keeps its picture, the other loses it while both are prepared."""
     await stack.fault("instagram", "rate_limited", "prepare", hold=60)
@@ -274,7 +274,7 @@ async def amended_while_prepared(stack: Stack) -> Handle:
 # -- what is lost, and begun again from the row ----------------------------------------------------------------------
 
 
-@life
+@scenario
 async def retried_in_a_fresh_run(stack: Stack) -> Handle:
     await stack.fault("twitter", "reject", "publish", status=403)
     post = await stack.save(f"{WORDS} another day", [stack.accounts["plain"]])
@@ -284,7 +284,7 @@ async def retried_in_a_fresh_run(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def recovered_while_unclear(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503)
@@ -296,7 +296,7 @@ async def recovered_while_unclear(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def resolved_in_a_fresh_run(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)
@@ -312,7 +312,7 @@ async def resolved_in_a_fresh_run(stack: Stack) -> Handle:
     return await comes_to(handle, "Done")
 
 
-@life
+@scenario
 async def deleted_behind_its_back(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a ghost", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
     handle = await stack.start(post)
@@ -322,7 +322,7 @@ async def deleted_behind_its_back(stack: Stack) -> Handle:
     return handle
 
 
-@life
+@scenario
 async def older_than_its_run(stack: Stack) -> Handle:
     """Its row is put back from a backup."""
     post = await stack.save(f"{WORDS} an older world", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
@@ -332,7 +332,7 @@ async def older_than_its_run(stack: Stack) -> Handle:
     return await comes_to(handle, "Ended")
 
 
-@life
+@scenario
 async def changed_behind_its_back(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a stranger", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
     handle = await stack.start(post)
@@ -340,7 +340,7 @@ async def changed_behind_its_back(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def told_while_its_row_is_read(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} two messengers", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
     handle, gate, has_read = await stack.start(post), asyncio.Event(), asyncio.Event()
@@ -359,7 +359,7 @@ async def told_while_its_row_is_read(stack: Stack) -> Handle:
         return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def early_by_the_clock_of_the_worker(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} two clocks", [stack.accounts["plain"]], due_in=timedelta(seconds=6))
     plan = await stack.plan(post)
@@ -367,7 +367,7 @@ async def early_by_the_clock_of_the_worker(stack: Stack) -> Handle:
     return await comes_to(stack.client.get_workflow_handle(post.workflow_id), "Open for edits")
 
 
-@life
+@scenario
 async def told_of_an_older_wish(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} old news", [stack.accounts["plain"]], due_in=timedelta(seconds=4))
     handle = await stack.start(post)
@@ -377,7 +377,7 @@ async def told_of_an_older_wish(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def retried_beside_a_held_target(stack: Stack) -> Handle:
     await stack.fault("instagram", "reject", "publish", **REFUSAL)
     held = await stack.revoked("twitter")
@@ -392,7 +392,7 @@ async def retried_beside_a_held_target(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def reopened_before_its_failure_is_known(stack: Stack) -> Handle:
     await stack.fault("twitter", "reject", "publish", status=403, hold=8)
     post = await stack.save(f"{WORDS} an early bird", [stack.accounts["plain"]])
@@ -406,7 +406,7 @@ async def reopened_before_its_failure_is_known(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for a retry")
 
 
-@life
+@scenario
 async def cancelled_once_deleted(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} nobody at all", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await comes_to(await stack.start(post), "Sleeping")
@@ -416,7 +416,7 @@ async def cancelled_once_deleted(stack: Stack) -> Handle:
     return await comes_to(handle, "Deleted")
 
 
-@life
+@scenario
 async def cancelled_once_a_draft(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} nothing yet", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await comes_to(await stack.start(post), "Sleeping")
@@ -425,7 +425,7 @@ async def cancelled_once_a_draft(stack: Stack) -> Handle:
     return await comes_to(handle, "Taken off the schedule")
 
 
-@life
+@scenario
 async def refused_for_a_while_and_tried_at_once(stack: Stack) -> Handle:
     await stack.fault("twitter", "rate_limited", "publish", seconds=60)
     post = await stack.save(f"{WORDS} a busy hour", [stack.accounts["plain"]])
@@ -434,7 +434,7 @@ async def refused_for_a_while_and_tried_at_once(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life
+@scenario
 async def cancelled_while_looked_up(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, hold=60)
@@ -445,7 +445,7 @@ async def cancelled_while_looked_up(stack: Stack) -> Handle:
     return await comes_to(handle, "Cancelled")
 
 
-@life
+@scenario
 async def cancelled_while_a_look_ends(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, hold=2)
@@ -456,7 +456,7 @@ async def cancelled_while_a_look_ends(stack: Stack) -> Handle:
     return await comes_to(handle, "Cancelled")
 
 
-@life
+@scenario
 async def edited_and_deleted_while_looked_up(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)
@@ -471,7 +471,7 @@ async def edited_and_deleted_while_looked_up(stack: Stack) -> Handle:
 # -- what grows long -------------------------------------------------------------------------------------------------
 
 
-@life_on(longest_history=SHORT)
+@scenario_on(longest_history=SHORT)
 async def moved_often(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} no day", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await stack.start(post)
@@ -484,7 +484,7 @@ async def moved_often(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life_on(longest_history=SHORT)
+@scenario_on(longest_history=SHORT)
 async def woken_often_once_prepared(stack: Stack) -> Handle:
     accounts = [stack.accounts["instagram"]]
     post = await stack.save(f"{WORDS} a poke", accounts, due_in=timedelta(seconds=8), media=PICTURE)
@@ -498,7 +498,7 @@ async def woken_often_once_prepared(stack: Stack) -> Handle:
     return await comes_to(handle, "Done")
 
 
-@life_on(longest_history=SHORT)
+@scenario_on(longest_history=SHORT)
 async def held_for_long(stack: Stack) -> Handle:
     account = await stack.revoked("twitter")
     post = await stack.save(f"{WORDS} a long queue", [account])
@@ -513,7 +513,7 @@ async def held_for_long(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life_on(longest_history=SHORT)
+@scenario_on(longest_history=SHORT)
 async def looked_for_long(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=3)
@@ -523,7 +523,7 @@ async def looked_for_long(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-@life_on(longest_history=SHORT)
+@scenario_on(longest_history=SHORT)
 async def retried_often(stack: Stack) -> Handle:
     await stack.fault("instagram", "reject", "publish", times=2, **REFUSAL)
     post = await stack.save(f"{WORDS} a stubborn client", [stack.accounts["instagram"]], media=PICTURE)
@@ -534,8 +534,8 @@ async def retried_often(stack: Stack) -> Handle:
     return await comes_to(handle, "Done")
 
 
-@life
-async def left_to_its_network(stack: Stack) -> Handle:
+@scenario
+async def declined_then_queued(stack: Stack) -> Handle:
     room, local_publish.SLOTS = local_publish.SLOTS, 0
     try:
         post = await stack.save(f"{WORDS} a crowd", [stack.accounts["plain"]])
@@ -544,7 +544,7 @@ async def left_to_its_network(stack: Stack) -> Handle:
         local_publish.SLOTS = room
 
 
-@life
+@scenario
 async def left_once_refused_for_now(stack: Stack) -> Handle:
     """The worker has no room any more when the step is to be run again."""
     await stack.fault("twitter", "rate_limited", "publish", seconds=2)

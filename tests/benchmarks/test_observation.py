@@ -23,11 +23,11 @@ from benchmarks.proof.cells import (
 )
 from benchmarks.proof.crashes import told_by
 from benchmarks.proof.faults import GIVEN_UP_AFTER, HOLD, LATE, point, programs
+from benchmarks.proof.observation import Observation, crash_hit
 from benchmarks.proof.platforms import PLATFORMS
 from benchmarks.proof.rounds import batch_of, shares
-from benchmarks.proof.sight import Sight, struck
 
-OUT = Sight(killed_at=100 + HOLD / 2, arrived_at=100, asked=True, unanswered=True, row=True)
+OUT = Observation(killed_at=100 + HOLD / 2, arrived_at=100, asked=True, unanswered=True, row=True)
 """A request is out and its answer is not."""
 
 
@@ -35,8 +35,8 @@ def cell(crash: Crash, mode: Mode = Mode.NOW, fault: Fault = Fault.NONE) -> Cell
     return Cell("twitter", mode, fault, crash)
 
 
-def hit(crash: Crash, seen: Sight, mode: Mode = Mode.NOW, fault: Fault = Fault.NONE, **more: Any) -> bool:
-    return struck(cell(crash, mode, fault), replace(seen, **more))
+def hit(crash: Crash, seen: Observation, mode: Mode = Mode.NOW, fault: Fault = Fault.NONE, **more: Any) -> bool:
+    return crash_hit(cell(crash, mode, fault), replace(seen, **more))
 
 
 @pytest.mark.parametrize("crash", [Crash.SENDING, Crash.UPLOADING, Crash.TEMPORAL, Crash.POSTGRES, Crash.EVERYTHING])
