@@ -34,7 +34,7 @@ WINDOW_PASSED = "publish_window_passed"
 """Why a target is given up that could not go out in the time it was given for that."""
 
 
-class Posts:
+class PostActivities:
     """The activities that read and change a post's rows for its workflow."""
 
     def __init__(self, database: Database, meters: Meters | None = None) -> None:

@@ -16,8 +16,8 @@ from store.restores import (
     begin_restore,
     confirm_the_next_first,
     count_to_confirm_first,
+    deliver_again,
     finish_restore,
-    tell_again,
 )
 
 HEARD_AFTER_S = 5.0
@@ -55,7 +55,7 @@ async def handle_restore(
                 more = await confirm_the_next_first(session, restore.id, current_operator(), now, _BATCH, searchable)
         async with rows.transaction() as session:
             if restore.temporal:
-                await tell_again(session, now)
+                await deliver_again(session, now)
             await finish_restore(session, restore.id, datetime.now(UTC))
             waiting = await count_to_confirm_first(session)
         if restore.database:

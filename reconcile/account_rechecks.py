@@ -21,7 +21,7 @@ from workflows.client.post_workflows import PostWorkflows
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 2.0
-_TOLD_AGAIN_AFTER = timedelta(minutes=10)
+_RELEASED_AGAIN_AFTER = timedelta(minutes=10)
 """When a workflow is notified again that it may go on, if it has not."""
 _BATCH = 200
 _CONCURRENCY = 5
@@ -114,7 +114,7 @@ async def release_posts(factory: StepContextFactory, workflows: PostWorkflows) -
     """Tell the workflows of held posts whose accounts work again; return how many there were."""
     now = datetime.now(UTC)
     async with factory.database.transaction() as session:
-        posts = await released_posts(session, now, told_before=now - _TOLD_AGAIN_AFTER, limit=_BATCH)
+        posts = await released_posts(session, now, released_before=now - _RELEASED_AGAIN_AFTER, limit=_BATCH)
         plans = [await plan_with_accounts(session, post) for post in posts]
     for plan in plans:
         await workflows.release(plan)

@@ -16,7 +16,15 @@ from reconcile.readiness import UNDELIVERED_AFTER, Readiness
 from store.account_ends import ends_of_accounts
 from store.app_refusals import refused_apps
 from store.database import Database
-from store.waiting import Late, NoLonger, count_late, count_undelivered, end_late, note_late, stuck_targets
+from store.waiting import (
+    LatePostEnded,
+    LatePostFound,
+    count_late,
+    count_undelivered,
+    end_late,
+    note_late,
+    stuck_targets,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +82,7 @@ class LatePostWatch:
             self._gauges.accounts(ends.expiring, ends.overdue)
             self._gauges.refused_apps([(app.platform, app.app_id, app.code) for app in await refused_apps(session)])
 
-    async def _find(self) -> list[Late]:
+    async def _find(self) -> list[LatePostFound]:
         now = datetime.now(UTC)
         async with self._database.transaction() as session:
             found = await note_late(session, now - self._late_after, now, _BATCH)
@@ -91,7 +99,7 @@ class LatePostWatch:
             )
         return found
 
-    async def _end(self) -> list[NoLonger]:
+    async def _end(self) -> list[LatePostEnded]:
         async with self._database.transaction() as session:
             over = await end_late(session, datetime.now(UTC), _BATCH)
         for post in over:

@@ -20,7 +20,7 @@ from activities.edit import Editing
 from activities.local_publish import LocalPublish
 from activities.meters import Meters
 from activities.options import POSTS_QUEUE, queue_of
-from activities.posts import Posts
+from activities.posts import PostActivities
 from activities.prepare import Preparing
 from activities.publish import Publishing
 from activities.step_context import StepContextFactory
@@ -154,7 +154,7 @@ def worker_group(
     client: Client, factory: StepContextFactory, platforms: Iterable[str], grace: timedelta = _SHORT_GRACE
 ) -> WorkerGroup:
     """Return the workers of one process that serves these networks."""
-    publishing, posts, served = Publishing(factory), Posts(factory.database, factory.meters), list(platforms)
+    publishing, posts, served = Publishing(factory), PostActivities(factory.database, factory.meters), list(platforms)
     local_publish = LocalPublish(publishing, served)
     towards_platforms: list[Callable[..., Any]] = [
         Preparing(factory).prepare,

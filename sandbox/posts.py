@@ -54,7 +54,7 @@ class Post(msgspec.Struct, rename="camel"):
         }
 
 
-class Posts:
+class PublicPosts:
     """Keep the posts, in the order in which they became public."""
 
     def __init__(self, journal: Journal) -> None:

@@ -12,7 +12,7 @@ from sandbox.authorization import Authorizations
 from sandbox.conditions import Conditions
 from sandbox.journal import Collection, Journal
 from sandbox.limits import Windows
-from sandbox.posts import Posts
+from sandbox.posts import PublicPosts
 from sandbox.uploads import Uploads
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -33,7 +33,7 @@ class World:
         self.now = clock
         self.accounts = Accounts(self.journal, clock)
         self.authorizations = Authorizations(self.journal)
-        self.posts = Posts(self.journal)
+        self.posts = PublicPosts(self.journal)
         self.uploads = Uploads()
         self.conditions = Conditions()
         self.windows = Windows(clock, on=realistic)

@@ -121,7 +121,7 @@ async def remove_account(session: AsyncSession, workspace_id: str, account_id: s
 
 
 async def posts_waiting_for(session: AsyncSession, workspace_id: str, account_id: str, most: int) -> list[str]:
-    """Return the ids of up to `most` posts that shall still be published to an account, the soonest due first."""
+    """Return the ids of up to `most` posts that are still to be published to an account, the soonest due first."""
     query = (
         select(Post.id)
         .join(Target, Target.post_id == Post.id)
@@ -178,7 +178,7 @@ async def refuse_account(session: AsyncSession, account: Account, used: bytes, m
 
 
 async def accounts_to_ask(session: AsyncSession) -> list[Account]:
-    """Return the refused accounts that their networks shall be asked about now, for this worker alone."""
+    """Return the refused accounts that this worker alone is to check with their networks now."""
     now = datetime.now(UTC)
     age = func.least(func.greatest(now - Account.refused_at, _FIRST_QUESTION), _LONGEST_SILENCE)
     due = update(Account).where(Account.refused_at.is_not(None), Account.recheck_at <= now)

@@ -1,4 +1,4 @@
-"""Which networks the operator has an app at: told by the workers, which alone know the apps, and read by the api."""
+"""The networks at which the operator has an app: written by the workers, which alone know the apps, read by the API."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime

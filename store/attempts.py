@@ -1,4 +1,4 @@
-"""Read the attempt log: every step towards a network, for whoever must explain a post."""
+"""Read the attempt log: every step towards a network, for a person who must explain a post."""
 
 from collections.abc import Sequence
 

@@ -44,7 +44,7 @@ def _ping_after_idling(engine: AsyncEngine) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long one process may take of the database, in seconds; None is without end.
+    """The limits of one process's use of the database, in seconds; None is without end.
 
     `statement` is enforced by PostgreSQL, and a little later by the driver, should PostgreSQL not answer at all. `lock`
     is how long a statement waits for a lock, `connection` how long the code waits for a connection of the pool.

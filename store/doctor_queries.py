@@ -81,7 +81,7 @@ async def open_attempts_of(session: AsyncSession, post_id: str) -> list[OpenAtte
 async def waiting_revisions(session: AsyncSession, before: datetime, workspace_id: str | None) -> list[WaitingRevision]:
     """Return the newest edit of each post, if it was saved before a moment and waits still.
 
-    An older one that waits is no loss: its client was told to ask again, and has.
+    An older one that waits is no loss: its client was asked to try again, and has.
     """
     later = aliased(Revision)
     newer = select(later.id).where(later.post_id == Revision.post_id, later.id > Revision.id)

@@ -24,7 +24,7 @@ _RESULTS = "results"
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Hold an edit as one run of its activity works on it."""
+    """An edit as one run of its activity works on it."""
 
     loaded: LoadedTarget
     revision_id: str
@@ -48,7 +48,7 @@ async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) ->
     if target_id in revision.body.get(_RESULTS, {}) or target_id not in revision.body["target_ids"]:
         return None
     if loaded.target.status != TargetStatus.PUBLISHED or loaded.target.platform_post_id is None:
-        # A person has said something else of it since the edit was asked for: whoever waits must know.
+        # A person has resolved it otherwise since the edit was requested: waiting requests must know.
         await _close_revision(session, revision_id, target_id, _NOT_EDITABLE, "edit_not_supported")
         await announce(session, loaded.post.id)
         return None
@@ -173,5 +173,5 @@ async def _close_revision(
         revision.error, revision.error_code = error, code
     if set(results) >= set(revision.body["target_ids"]):
         revision.state = RevisionState.REFUSED if revision.error_code else RevisionState.APPLIED
-        # The text stands in the target from now on; nobody reads it here again.
+        # The target has the text from now on; it is not read here again.
         revision.body = {name: value for name, value in revision.body.items() if name != "content"}

@@ -28,7 +28,7 @@ _IN_THE_TRAIL = (AttemptStep.RESOLVE, AttemptStep.CORRECT)
 
 
 class Source(IntEnum):
-    """Where a line comes from; of the same moment they are read in this order."""
+    """The source of an entry; entries of the same moment are read in this order."""
 
     ROW = 0
     TRAIL = 1
@@ -122,12 +122,12 @@ async def _of_rows(session: AsyncSession, post: Post) -> list[tuple[Moment, Audi
     found = [(Moment(post.created_at, Source.ROW, 0), created)]
     late = list(await session.scalars(select(LatePost).where(LatePost.post_id == post.id).order_by(LatePost.found_at)))
     for number, each in enumerate(late):
-        details = {"dueAt": rfc3339(each.due_at)} | ({"overAt": rfc3339(each.over_at)} if each.over_at else {})
+        details = {"dueAt": rfc3339(each.due_at)} | ({"endedAt": rfc3339(each.ended_at)} if each.ended_at else {})
         event = _event(post, None, each.found_at, Action.LATE, details)
         found.append((Moment(each.found_at, Source.LATENESS, number), event))
     for target in post.targets:
         if moment := _begun_late(target):
-            details = {"dueAt": rfc3339(target.due_at), "overAt": rfc3339(moment)} if target.due_at else {}
+            details = {"dueAt": rfc3339(target.due_at), "endedAt": rfc3339(moment)} if target.due_at else {}
             event = _event(post, target, moment, Action.LATE, details)
             found.append((Moment(moment, Source.LATENESS, len(late) + target.position), event))
     return found

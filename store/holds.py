@@ -13,10 +13,10 @@ from store.audit import add_unless_recorded
 from store.models import Account, Post, Target
 
 
-async def released_posts(session: AsyncSession, now: datetime, *, told_before: datetime, limit: int) -> list[Post]:
-    """Return posts with targets that need not be held any more, with all their targets, and note that they are told.
+async def released_posts(session: AsyncSession, now: datetime, *, released_before: datetime, limit: int) -> list[Post]:
+    """Return posts with targets that need not be held any more, with all their targets, and mark them as released.
 
-    One whose workflow was told since `told_before` is left out, so each worker that looks finds others.
+    Posts that were released after `released_before` are left out, so each worker finds others.
     """
     works = and_(
         Account.workspace_id == Target.workspace_id,
@@ -31,15 +31,17 @@ async def released_posts(session: AsyncSession, now: datetime, *, told_before: d
         select(Target.id)
         .where(
             Target.status == TargetStatus.HELD,
-            or_(Target.released_at.is_(None), Target.released_at < told_before),
+            or_(Target.released_at.is_(None), Target.released_at < released_before),
             select(Account.id).where(works).exists(),
         )
         .order_by(Target.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    told = update(Target).where(Target.id.in_(held.scalar_subquery())).values(released_at=now).returning(Target.post_id)
-    ids = set(await session.scalars(told, execution_options={"synchronize_session": False}))
+    release = (
+        update(Target).where(Target.id.in_(held.scalar_subquery())).values(released_at=now).returning(Target.post_id)
+    )
+    ids = set(await session.scalars(release, execution_options={"synchronize_session": False}))
     query = select(Post).where(Post.id.in_(ids)).order_by(Post.due_at, Post.id).options(selectinload(Post.targets))
     posts = list(await session.scalars(query))
     for post in posts:

@@ -37,7 +37,7 @@ _IDS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class KeyedRequest:
-    """Name one use of a key: whose, which, and the digest of the body it came with."""
+    """One use of a key: its workspace, the key, and the digest of the body it came with."""
 
     workspace_id: str
     key: str

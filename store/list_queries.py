@@ -7,7 +7,7 @@ what is asked for are counted first, up to `MAX_SCANNED` entries each:
 - If one has fewer than `WINDOW`, all posts of the list are among them: they are looked at, whatever the order.
 - Else, if an index has its entries in the list's order, its first `WINDOW` entries are looked at. A page that they fill
   is the first page.
-- If none of them fills the page, and one has fewer than `MAX_SCANNED`, all of its entries are looked at.
+- If no such index fills the page, and one has fewer than `MAX_SCANNED`, all of its entries are looked at.
 - Else the index of the list's order is read until the page is full. That is so if very many posts fit each part of the
   question, and few of the first ones fit all of it.
 """
@@ -47,7 +47,7 @@ MAX_SCANNED = 20_000
 
 
 class Order(StrEnum):
-    """What a list is sorted by. Posts without a `scheduledFor` are not in the list that is sorted by it."""
+    """The order of a list. Posts without a `scheduledFor` are not in the list that is sorted by it."""
 
     CREATED = "createdAt"
     """Newest first."""
@@ -74,7 +74,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What narrows a list. Times are inclusive; `after` is where the last page ended.
+    """The conditions of a list. Times are inclusive; `after` is where the last page ended.
 
     A post is in the list if it has one of the statuses, or a target with one of the target statuses. It must have all
     of the tags.

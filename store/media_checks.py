@@ -42,7 +42,7 @@ async def note_findings(session: AsyncSession, check_id: str, position: int, fin
 
 
 async def delete_old_checks(session: AsyncSession, now: datetime, most: int) -> int:
-    """Delete up to `most` checks that nobody waits for any more; returns how many there were."""
+    """Delete up to `most` checks that no request waits for any more; return how many there were."""
     due = select(MediaCheck.id).where(MediaCheck.expires_at <= now).order_by(MediaCheck.expires_at).limit(most)
     ids = list(await session.scalars(due))
     await session.execute(delete(MediaCheck).where(MediaCheck.id.in_(ids)))

@@ -90,7 +90,7 @@ class Outcomes:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("outcomes.unreachable", reason=type(error).__name__)
                 await asyncio.sleep(_LOOK_EVERY_S)
-                # Nobody hears anything: each looks for itself.
+                # No notification arrives: each request reads the rows itself.
                 self._wake(self._waiting)
                 continue
             try:

@@ -162,7 +162,7 @@ def closed(note: AttemptResult) -> dict[str, Any]:
 async def add_details(
     session: AsyncSession, target_id: str, known_as: str, platform_post_id: str, url: str | None, warning: str | None
 ) -> Outcome:
-    """Keep what could be told only once the target was public: its id, too, unless an edit has changed it meanwhile."""
+    """Save what is known only once the target is public: its id, too, unless an edit has changed it meanwhile."""
     its_post = select(Target.post_id).where(Target.id == target_id).scalar_subquery()
     await session.execute(update(Post).where(Post.id == its_post).values(updated_at=datetime.now(UTC)))
     target = await session.get(Target, target_id, with_for_update=True, populate_existing=True)
@@ -192,14 +192,14 @@ def forget_error(target: Target) -> None:
 
 
 def wait_from(target: Target, due_at: datetime | None) -> None:
-    """Let a target wait for a worker to take it up, who shall do so at the time given; None for a draft's."""
+    """Let a target wait for a worker until the given time; None for a draft's."""
     target.due_at, target.begun_at = due_at, None
 
 
 def raise_version(post: Post, entry: AuditEntry | None, by: int = 1) -> None:
-    """Note in a locked post that something else is wanted of it: its workflow must be told, again if need be.
+    """Raise a locked post's version, which is delivered to its workflow.
 
-    `entry` says in the audit trail who wants it: no change goes without; None if the trail has it from an earlier try.
+    `entry` says in the audit trail who made the change; None if the trail has it from an earlier try.
     """
     post.version += by
     post.next_delivery_at, post.delivery_attempts = None, 0

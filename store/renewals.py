@@ -38,7 +38,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a renewal brought beside the credentials: columns of the row, as there."""
+    """The results of a renewal beside the credentials, by the columns of the row."""
 
     expires_at: datetime | None
     refresh_expires_at: datetime | None

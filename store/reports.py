@@ -43,7 +43,7 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """Whether an account works, since when, and how many targets are held for it."""
+    """The state of an account: whether it works, since when, and how many targets are held for it."""
 
     workspace: str
     """Its name."""

@@ -19,7 +19,7 @@ START: Position = ("", "")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What became of some accounts; `position` is where the next batch begins, None if there is none."""
+    """The result for some accounts; `position` is where the next batch begins, None if there is none."""
 
     resealed: int
     position: Position | None

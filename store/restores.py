@@ -13,7 +13,7 @@ from domain.post import OPEN
 from store.models import Attempt, Post, Restore
 from store.post_changes import confirm_first, lock_post
 
-_TELL_AGAIN = text("""
+_DELIVER_AGAIN = text("""
 UPDATE posts SET delivered_version = least(delivered_version, version - 1),
                  next_delivery_at = NULL, delivery_attempts = 0
 WHERE status IN ('scheduled', 'publishing') AND due_at < :due_before
@@ -71,9 +71,9 @@ async def confirm_the_next_first(
     return len(ids) == limit
 
 
-async def tell_again(session: AsyncSession, now: datetime) -> None:
-    """Have the workflows of posts that are due soon told again what is wanted: they may be of an older day."""
-    await session.execute(_TELL_AGAIN, {"due_before": now + SOON})
+async def deliver_again(session: AsyncSession, now: datetime) -> None:
+    """Have posts that are due soon delivered again: their workflows may be older than the database."""
+    await session.execute(_DELIVER_AGAIN, {"due_before": now + SOON})
 
 
 async def finish_restore(session: AsyncSession, restore_id: int, now: datetime) -> None:

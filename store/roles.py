@@ -91,7 +91,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "restores": {Component.API: _READ, Component.WORKER: _READ},
     "zone_checks": {Component.API: _NOTE, Component.WORKER: _NOTE},
 }
-"""What each part may do with each table, as GRANT takes it. A new table gets its line here, or nobody can use it.
+"""What each part may do with each table, as GRANT takes it. A new table gets its entry here, or no process can use it.
 
 Rows that go with a deleted post need no right of their own: foreign keys act for the owner.
 """

@@ -29,7 +29,7 @@ def columns(model: type[Base]) -> list[str]:
 
 
 class Reader:
-    """Read the models off a row, one after the other in the order of the query."""
+    """A reader of the models of a row, one after the other in the order of the query."""
 
     def __init__(self, row: Mapping[str, Any]) -> None:
         self._values: Iterator[Any] = iter(row.values())

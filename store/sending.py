@@ -45,7 +45,7 @@ _STILL_SENDING = "SELECT id FROM attempts WHERE id = $1 AND state = 'sending'"
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What came of settling a target, and where it stands now."""
+    """The result of settling a target, and its state now."""
 
     write: WriteResult
     outcome: Outcome
@@ -101,7 +101,7 @@ async def begin_send(
 
 
 async def is_still_sending(database: Pool, attempt_id: int) -> bool:
-    """Tell whether an attempt is still open: nobody has taken it for lost, written it off, or answered it."""
+    """Return whether an attempt is still open: not taken for lost, written off or answered."""
     return await database.row(_STILL_SENDING, attempt_id) is not None
 
 

@@ -10,7 +10,7 @@ JsonList = list[dict[str, Any]]
 
 
 class ShownTarget(NamedTuple):
-    """What an answer says of one target, by the columns of `targets`; None for a list or an object that is empty."""
+    """A target as a response shows it, by the columns of `targets`; None for an empty list or object."""
 
     platform: str
     account_id: str
@@ -35,7 +35,7 @@ class ShownTarget(NamedTuple):
 
 
 class ShownPost(NamedTuple):
-    """What an answer says of a post, by the columns of `posts`; None for a list or an object that is empty."""
+    """A post as a response shows it, by the columns of `posts`; None for an empty list or object."""
 
     id: str
     workflow_id: str

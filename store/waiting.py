@@ -39,40 +39,40 @@ ORDER BY late.due_at, posts.id
 """)
 
 _END = text("""
-UPDATE late_posts SET over_at = :now
+UPDATE late_posts SET ended_at = :now
 FROM (
   SELECT posts.id, posts.workspace_id, posts.workflow_id, posts.status, late.due_at,
          max(targets.begun_at) FILTER (WHERE targets.begun_at >= late.due_at) AS begun_at
   FROM late_posts AS late
   JOIN posts ON posts.id = late.post_id
   JOIN targets ON targets.post_id = posts.id
-  WHERE late.over_at IS NULL
+  WHERE late.ended_at IS NULL
   GROUP BY posts.id, late.due_at
   HAVING NOT bool_or(targets.status = 'pending' AND targets.begun_at IS NULL
                      AND coalesce(targets.due_at = late.due_at, false))
   LIMIT :most
 ) AS over
-WHERE late_posts.post_id = over.id AND late_posts.due_at = over.due_at AND late_posts.over_at IS NULL
+WHERE late_posts.post_id = over.id AND late_posts.due_at = over.due_at AND late_posts.ended_at IS NULL
 RETURNING over.id, over.workspace_id, over.workflow_id, over.due_at, over.begun_at, over.status
 """)
 
 
-OVER_KEPT = timedelta(days=90)
+ENDED_KEPT = timedelta(days=90)
 """How long it stays known that a post was late."""
 
 
 async def delete_old_lateness(session: AsyncSession, now: datetime, most: int) -> int:
     """Delete up to `most` notes of posts that were late long ago; returns how many there were."""
     key = tuple_(LatePost.post_id, LatePost.due_at)
-    due = select(LatePost.post_id, LatePost.due_at).where(LatePost.over_at <= now - OVER_KEPT).limit(most)
+    due = select(LatePost.post_id, LatePost.due_at).where(LatePost.ended_at <= now - ENDED_KEPT).limit(most)
     old = [tuple(row) for row in await session.execute(due)]
     await session.execute(delete(LatePost).where(key.in_(old)))
     return len(old)
 
 
 @dataclass(frozen=True, slots=True)
-class Late:
-    """Be a post that was found late, and what of it waits."""
+class LatePostFound:
+    """A post that was found late, and the platforms that it waits for."""
 
     post_id: str
     workspace_id: str
@@ -82,28 +82,28 @@ class Late:
 
 
 @dataclass(frozen=True, slots=True)
-class NoLonger:
-    """Be a post that is late no longer: its last target has begun, was given up, or has been given another time."""
+class LatePostEnded:
+    """A post that is late no longer: its last target has begun, was given up, or has another due time."""
 
     post_id: str
     workspace_id: str
     workflow_id: str
     due_at: datetime
     begun_at: datetime | None
-    """None where nothing of it has begun."""
+    """None if nothing of it has begun."""
     status: str
 
 
-async def note_late(session: AsyncSession, due_before: datetime, now: datetime, most: int) -> list[Late]:
-    """Note posts of which a target was due before a time and waits, and return them: each once, whoever asks."""
+async def note_late(session: AsyncSession, due_before: datetime, now: datetime, most: int) -> list[LatePostFound]:
+    """Note posts of which a target was due before a time and waits, and return them: each once, over all processes."""
     found = await session.execute(_NOTE, {"due_before": due_before, "now": now, "most": most})
-    return [Late(*row) for row in found]
+    return [LatePostFound(*row) for row in found]
 
 
-async def end_late(session: AsyncSession, now: datetime, most: int) -> list[NoLonger]:
-    """Note which posts are late no longer, and return them: each once, whoever asks."""
+async def end_late(session: AsyncSession, now: datetime, most: int) -> list[LatePostEnded]:
+    """Note which posts are late no longer, and return them: each once, over all processes."""
     over = await session.execute(_END, {"now": now, "most": most})
-    return [NoLonger(*row) for row in over]
+    return [LatePostEnded(*row) for row in over]
 
 
 async def count_late(session: AsyncSession, due_before: datetime) -> int:

@@ -17,7 +17,7 @@ _BATCH = 500
 
 
 class WallTime(NamedTuple):
-    """Say when a post is due, and what its client gave for that."""
+    """A post's due time, and the wall time that its client gave for it."""
 
     post_id: str
     workspace_id: str

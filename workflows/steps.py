@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.complete import Completing
     from activities.confirm import Confirming
     from activities.edit import Editing
-    from activities.posts import WINDOW_PASSED, Posts
+    from activities.posts import WINDOW_PASSED, PostActivities
     from activities.prepare import Preparing
     from activities.publish import Publishing
     from domain.outcome import Outcome
@@ -241,7 +241,7 @@ async def edit(plan: Plan, target: TargetPlan, request: EditRequest) -> Outcome 
 async def give_up(plan: Plan, target: TargetPlan, code: str) -> Outcome:
     """Settle a target that was tried long enough."""
     return await workflow.execute_local_activity_method(
-        Posts.give_up,
+        PostActivities.give_up,
         GiveUp(**_command(plan, target).model_dump(), code=code),
         start_to_close_timeout=options.DATABASE_TIMEOUT,
         retry_policy=options.DATABASE_RETRY,
@@ -251,20 +251,20 @@ async def give_up(plan: Plan, target: TargetPlan, code: str) -> Outcome:
 
 async def read_plan(plan: Plan) -> Plan | Unscheduled | None:
     """Return what the post's row says that is wanted; None if the post is deleted."""
-    return await _of_the_post(plan, Posts.read_plan, "something else is wanted: read the row")
+    return await _of_the_post(plan, PostActivities.read_plan, "something else is wanted: read the row")
 
 
 async def reopen(plan: Plan) -> Plan | None:
     """Let what failed wait again; return what is wanted then, None if the post is a draft, or deleted."""
-    return await _of_the_post(plan, Posts.reopen, "reopen what failed")
+    return await _of_the_post(plan, PostActivities.reopen, "reopen what failed")
 
 
 async def write_off(plan: Plan) -> Plan | Unscheduled | None:
     """Leave the rows of the cancelled post at rest; return what they say, None if it is deleted."""
-    return await _of_the_post(plan, Posts.write_off, "write off what was cancelled")
+    return await _of_the_post(plan, PostActivities.write_off, "write off what was cancelled")
 
 
-async def _of_the_post(plan: Plan, step: Callable[[Posts, PostCommand], Awaitable[T]], summary: str) -> T:
+async def _of_the_post(plan: Plan, step: Callable[[PostActivities, PostCommand], Awaitable[T]], summary: str) -> T:
     return await workflow.execute_activity_method(
         step,
         PostCommand(post_id=plan.post_id, request_id=plan.request_id),

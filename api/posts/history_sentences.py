@@ -101,7 +101,7 @@ def _ended(event: AuditEvent, identities: bool) -> str:
 
 
 def _late(event: AuditEvent, _who: str, _: bool) -> str:
-    due, over = event.details.get("dueAt"), event.details.get("overAt")
+    due, over = event.details.get("dueAt"), event.details.get("endedAt")
     where = f" on {_place(event)}" if event.platform else ""
     if due and over:
         waited = (datetime.fromisoformat(over) - datetime.fromisoformat(due)).total_seconds()

@@ -39,7 +39,7 @@ class ApiKey(Base):
 
 
 class _AccountColumns:
-    """What is known of a connected account, its credentials apart."""
+    """The columns of a connected account except its credentials."""
 
     workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
     id: Mapped[str] = mapped_column(Id, primary_key=True)
@@ -55,7 +55,7 @@ class _AccountColumns:
     """Places beside its own that it may publish to: lists of values by the names of the settings."""
     connected_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     checked_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
-    """When the network last told us who this is, premium included."""
+    """When the network last reported who this is, premium included."""
     refused_at: Mapped[datetime | None]
     """Since when its network refuses the credentials: its posts are held. Null while the account works."""
     refusal: Mapped[str | None]

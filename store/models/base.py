@@ -12,7 +12,7 @@ Id = String(collation="C")
 
 
 class Base(DeclarativeBase):
-    """Map Python types to PostgreSQL's."""
+    """The base of all tables, which maps Python types to PostgreSQL's."""
 
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         str: Text,

@@ -28,7 +28,7 @@ class Restore(Base):
 
 
 class ZoneCheck(Base):
-    """When posts' wall times were last held against the database of time zones, and which one that was. One row."""
+    """The last check of posts' wall times against a database of time zones. One row."""
 
     __tablename__ = "zone_checks"
 

@@ -10,7 +10,7 @@ from store.models.base import Base, Id
 
 
 class MediaFile(Base):
-    """A file that was made for a network which fetches files itself; whoever knows its token may read it."""
+    """A file that was made for a network which fetches files itself; every client with its token may read it."""
 
     __tablename__ = "media_files"
 

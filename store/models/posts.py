@@ -42,7 +42,7 @@ class Post(Base):
     tiktok_settings: Mapped[dict[str, Any]]
     facebook_settings: Mapped[dict[str, Any]]
     due_at: Mapped[datetime | None]
-    """When publishing shall begin; null for a draft."""
+    """When publishing begins; null for a draft."""
     answer_bytes: Mapped[int]
     """How many bytes of JSON an answer with it may have (domain.size): so a page ends before it is too large."""
     publish_within: Mapped[int] = mapped_column(server_default=text("86400"))
@@ -126,7 +126,7 @@ class Target(Base):
     """platformSpecificData as sent; the root settings are merged under it when it is used."""
     status: Mapped[str]
     due_at: Mapped[datetime | None]
-    """When its publishing shall begin: the post's due time, or when it was retried or found not to be public."""
+    """When its publishing begins: the post's due time, or when it was retried or found not to be public."""
     begun_at: Mapped[datetime | None]
     """When a worker took up its publishing; null while it waits for one."""
     confirming: Mapped[bool] = mapped_column(server_default=text("false"))
@@ -191,10 +191,10 @@ class LatePost(Base):
     post_id: Mapped[str] = mapped_column(Id, ForeignKey("posts.id", ondelete="CASCADE"), primary_key=True)
     due_at: Mapped[datetime] = mapped_column(primary_key=True)
     found_at: Mapped[datetime]
-    over_at: Mapped[datetime | None]
-    """When it was seen that none of its targets waits any more."""
+    ended_at: Mapped[datetime | None]
+    """When it was found that no target of it waits any more."""
 
     __table_args__ = (
-        Index("late_posts_now", "post_id", postgresql_where=text("over_at IS NULL")),
-        Index("late_posts_over", "over_at", postgresql_where=text("over_at IS NOT NULL")),
+        Index("late_posts_open", "post_id", postgresql_where=text("ended_at IS NULL")),
+        Index("late_posts_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
     )

@@ -3,7 +3,7 @@
 from temporalio.testing import ActivityEnvironment
 
 from activities.commands import GiveUp
-from activities.posts import Posts
+from activities.posts import PostActivities
 from domain.post import TargetStatus
 from tests.stack import Stack
 
@@ -12,7 +12,7 @@ async def test_what_could_not_follow_a_publication_is_told(stack: Stack) -> None
     post = await stack.publish("nothing follows", [stack.accounts["plain"]])
     (target,) = post.targets
     command = GiveUp(post_id=post.id, version=1, target_id=target.id, platform=target.platform, code="incomplete")
-    outcome = await ActivityEnvironment().run(Posts(stack.worker_database).give_up, command)
+    outcome = await ActivityEnvironment().run(PostActivities(stack.worker_database).give_up, command)
     (target,) = (await stack.read(post.id)).targets
     assert (outcome.status, target.status) == (TargetStatus.PUBLISHED, TargetStatus.PUBLISHED)
     assert "could not be added" in (target.warning or "")

@@ -13,7 +13,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.commands import GiveUp, TargetCommand
 from activities.complete import Completing
-from activities.posts import Posts
+from activities.posts import PostActivities
 from activities.publish import Publishing
 from activities.step_context import StepContextFactory
 from domain.post import PostStatus, TargetStatus
@@ -158,9 +158,9 @@ async def test_giving_up_never_calls_an_open_send_failed(stack: Stack, factory: 
     post = await stack.save("given up", [stack.accounts["twitter"]])
     await leave_behind(stack, post)
     given_up = GiveUp(**command(post).model_dump(), code="publish_window_passed")
-    outcome = await ActivityEnvironment().run(Posts(stack.worker_database).give_up, given_up)
+    outcome = await ActivityEnvironment().run(PostActivities(stack.worker_database).give_up, given_up)
     assert outcome.status is TargetStatus.UNCONFIRMED
-    rested = await ActivityEnvironment().run(Posts(stack.worker_database).give_up, given_up)
+    rested = await ActivityEnvironment().run(PostActivities(stack.worker_database).give_up, given_up)
     assert not rested.confirming
     assert (await stack.read(post.id)).status == PostStatus.PARTIAL
 

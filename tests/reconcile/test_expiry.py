@@ -15,7 +15,7 @@ from store.idempotency import LIFETIME, KeyedRequest, claim
 from store.locks import try_lock
 from store.media_files import keep_file
 from store.models import IdempotencyKey, LatePost, MediaFile
-from store.waiting import OVER_KEPT
+from store.waiting import ENDED_KEPT
 from store.workspaces import create_workspace
 from tests.stack import Stack, new_database
 
@@ -63,11 +63,11 @@ async def test_only_one_process_deletes(database: Database) -> None:
 
 
 async def test_a_worker_may_delete_what_it_finds(stack: Stack) -> None:
-    long_ago = datetime.now(UTC) - OVER_KEPT - timedelta(days=1)
+    long_ago = datetime.now(UTC) - ENDED_KEPT - timedelta(days=1)
     post = await stack.save("late long ago", [stack.accounts["twitter"]], due_in=timedelta(hours=1))
     async with stack.database.transaction() as session:
-        session.add(LatePost(post_id=post.id, due_at=long_ago, found_at=long_ago, over_at=long_ago))
-        session.add(LatePost(post_id=post.id, due_at=datetime.now(UTC), found_at=long_ago, over_at=datetime.now(UTC)))
+        session.add(LatePost(post_id=post.id, due_at=long_ago, found_at=long_ago, ended_at=long_ago))
+        session.add(LatePost(post_id=post.id, due_at=datetime.now(UTC), found_at=long_ago, ended_at=datetime.now(UTC)))
         await keep_file(session, post.workspace_id, "image/jpeg", b"dead", long_ago)
         request = KeyedRequest(post.workspace_id, new_id("key"), b"1" * 32)
         await claim(session, request, "post_1", long_ago, (201, b"content"))

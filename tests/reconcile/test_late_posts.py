@@ -107,7 +107,7 @@ async def test_a_post_whose_worker_is_away_is_seen_and_goes_out_when_one_comes(
     async with alone.database.reading() as session:
         noted = (await session.scalars(select(LatePost).where(LatePost.post_id == post.id))).one()
     assert noted.due_at == post.due_at
-    assert noted.over_at is not None
+    assert noted.ended_at is not None
 
 
 async def test_an_unpolled_queue_with_work_is_named(alone: Stack, lines: list[EventDict]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete, select, update
 from temporalio.worker import Worker
 
-from activities.posts import Posts
+from activities.posts import PostActivities
 from api.app import create_app
 from api.dependencies import Dependencies
 from domain.errors import Problem, Unavailable
@@ -276,7 +276,7 @@ class TestEveryWorker:
     async def test_looks_when_it_starts(self, stack: Stack) -> None:
         # On a queue of its own: those of posts are the session's worker's.
         group = worker.WorkerGroup(
-            Worker(stack.client, task_queue="zones", activities=[Posts(stack.worker_database).read_plan])
+            Worker(stack.client, task_queue="zones", activities=[PostActivities(stack.worker_database).read_plan])
         )
         async with (
             worker.factory(stack.settings, stack.worker_database) as factory,

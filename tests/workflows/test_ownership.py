@@ -13,7 +13,7 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.worker import Worker
 
 from activities.commands import PostCommand
-from activities.posts import Posts
+from activities.posts import PostActivities
 from domain.ids import workflow_id
 from domain.plan import Plan, Unscheduled
 from domain.post import PostStatus, TargetStatus
@@ -60,7 +60,7 @@ async def workflows_away(
 ) -> AsyncIterator[Callable[[], Worker]]:
     """Have posts run on a queue that no worker of workflows polls until the returned one is begun."""
     monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", queue)
-    posts = Posts(stack.worker_database)
+    posts = PostActivities(stack.worker_database)
 
     def workflows() -> Worker:
         activities = [posts.read_plan, posts.reopen, posts.write_off, posts.give_up, leave]
@@ -184,7 +184,7 @@ async def test_a_wish_that_comes_while_the_row_is_read_is_not_taken_back_by_what
 ) -> None:
     gate, has_read = asyncio.Event(), asyncio.Event()
 
-    class Slow(Posts):
+    class Slow(PostActivities):
         @activity.defn(name="read_plan")
         async def read_plan(self, command: PostCommand) -> Plan | Unscheduled | None:
             found = await super().read_plan(command)
@@ -313,7 +313,7 @@ async def test_a_retry_that_is_late_is_waited_for_before_the_rest_is_written_off
     """If it came after the write-off, the row would want a post that its operator was told is cancelled."""
     gate = asyncio.Event()
 
-    class Slow(Posts):
+    class Slow(PostActivities):
         @activity.defn(name="reopen")
         async def reopen(self, command: PostCommand) -> Plan | None:
             await gate.wait()

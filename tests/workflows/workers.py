@@ -13,7 +13,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.commands import TargetCommand
 from activities.local_publish import LocalPublish
 from activities.options import DECLINED
-from activities.posts import Posts
+from activities.posts import PostActivities
 from activities.publish import Publishing
 from domain.outcome import Outcome
 from platforms.registry import platforms
@@ -42,7 +42,7 @@ async def posts_worker(
 ) -> AsyncIterator[None]:
     """Have posts' workflows run on a queue of their own, by this code and a worker of this kind."""
     monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", queue)
-    posts = Posts(stack.worker_database)
+    posts = PostActivities(stack.worker_database)
     async with worker.factory(stack.settings, stack.worker_database) as factory:
         local_publish = LocalPublish(Publishing(factory), platforms())
         activities: list[Callable[..., Any]] = [

@@ -378,15 +378,15 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.Column("post_id", sa.String(collation="C"), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("over_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["post_id"], ["posts.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("post_id", "due_at"),
     )
     op.create_index(
-        "late_posts_now", "late_posts", ["post_id"], unique=False, postgresql_where=sa.text("over_at IS NULL")
+        "late_posts_open", "late_posts", ["post_id"], unique=False, postgresql_where=sa.text("ended_at IS NULL")
     )
     op.create_index(
-        "late_posts_over", "late_posts", ["over_at"], unique=False, postgresql_where=sa.text("over_at IS NOT NULL")
+        "late_posts_ended", "late_posts", ["ended_at"], unique=False, postgresql_where=sa.text("ended_at IS NOT NULL")
     )
     op.create_table(
         "attempts",
@@ -530,8 +530,8 @@ def downgrade() -> None:
     op.drop_table("audit_events")
     op.drop_index("attempts_of_target", table_name="attempts")
     op.drop_table("attempts")
-    op.drop_index("late_posts_over", table_name="late_posts", postgresql_where=sa.text("over_at IS NOT NULL"))
-    op.drop_index("late_posts_now", table_name="late_posts", postgresql_where=sa.text("over_at IS NULL"))
+    op.drop_index("late_posts_ended", table_name="late_posts", postgresql_where=sa.text("ended_at IS NOT NULL"))
+    op.drop_index("late_posts_open", table_name="late_posts", postgresql_where=sa.text("ended_at IS NULL"))
     op.drop_table("late_posts")
     op.drop_index(
         "targets_stuck",

@@ -253,7 +253,7 @@ async def test_a_post_that_goes_on_once_its_account_works_says_so(stack: Stack, 
         await session.execute(update(Account).where(Account.id == account.id).values(refused_at=None))
     async with stack.worker_database.transaction() as session:
         now = datetime.now(UTC)
-        released = await released_posts(session, now, told_before=now - timedelta(minutes=10), limit=200)
+        released = await released_posts(session, now, released_before=now - timedelta(minutes=10), limit=200)
     assert post["id"] in {each.id for each in released}
     found = [each["action"] for each in await events(api, post["id"])]
     assert found[:3] == ["created", "held", "released"]
