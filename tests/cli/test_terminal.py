@@ -23,17 +23,17 @@ def test_an_error_that_repeats_a_platforms_words_is_harmless(monkeypatch: pytest
     def fail(*_: object) -> None:
         raise UserError(f"The network says: {HOSTILE}")
 
-    monkeypatch.setattr("cli.accounts.listed", fail)
+    monkeypatch.setattr("cli.accounts.describe_accounts", fail)
     result = CliRunner().invoke(main, ["accounts", "list", "--workspace", "w"])
     assert result.exit_code == 1
     assert result.stderr == f"Error: The network says: {SHOWN}\n"
 
 
 def test_accounts_names_are_printed_as_json_that_a_terminal_does_not_obey(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def listed(*_: object) -> list[dict[str, str]]:
+    async def accounts(*_: object) -> list[dict[str, str]]:
         return [{"username": "ä\x9b2J\u202e"}]
 
-    monkeypatch.setattr("cli.accounts.listed", listed)
+    monkeypatch.setattr("cli.accounts.describe_accounts", accounts)
     result = CliRunner().invoke(main, ["accounts", "list", "--workspace", "w"])
     assert result.stdout == '{"username": "ä\\u009b2J\\u202e"}\n'
 

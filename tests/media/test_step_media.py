@@ -270,7 +270,7 @@ class TestWhatOneWorkspaceMayHold:
 
     @pytest.fixture
     async def tools(self, server: HostileServer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MediaTools]:
-        monkeypatch.setattr("media.shared_files._WAIT_S", 0.1)
+        monkeypatch.setattr("media.shared_files._TIMEOUT_S", 0.1)
         admission = Admission(MediaLimits(fetches=2, disk_bytes=8 * 2**20), most_steps=4)
         fetcher = MediaFetcher(private_hosts=[f"127.0.0.1:{server.port}"])
         tools = MediaTools(SharedFiles(fetcher, admission), DecoderPool(), admission=admission)

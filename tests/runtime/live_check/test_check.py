@@ -36,7 +36,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("facebook.videos", "googlebusiness.platform", "tiktok.status"):
         monkeypatch.setattr(f"platforms.{module}.LOOKS", (0, 0.1, 0.1, 0.1))
     monkeypatch.setattr("runtime.live_check.trial.LOOKS", (0.2,) * 100)
-    for name, seconds in (("PATIENCE", 20), ("LOOK_FOR", 2), ("GONE_WITHIN", 0.5)):
+    for name, seconds in (("RETRY_FOR", 20), ("LOOK_FOR", 2), ("GONE_WITHIN", 0.5)):
         monkeypatch.setattr(f"runtime.live_check.trial.{name}", timedelta(seconds=seconds))
     for platform in platforms().values():
         monkeypatch.setattr(type(platform), "read_lag", timedelta(seconds=1))
