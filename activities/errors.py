@@ -42,7 +42,7 @@ def time_left() -> timedelta:
     return info.scheduled_time + info.schedule_to_close_timeout - datetime.now(UTC)
 
 
-def sooner(wait: timedelta) -> timedelta:
+def shortened(wait: timedelta) -> timedelta:
     """Return a wait that leaves time for another try before the step's time is over."""
     return max(min(wait, time_left() / 2), timedelta(0))
 

@@ -37,7 +37,7 @@ class LocalPublish:
         self._publishing = publishing
         self._under_way: dict[str, set[asyncio.Task[Outcome]]] = {platform: set() for platform in platforms}
         self._steps: dict[_Key, asyncio.Task[Outcome]] = {}
-        self._stops = False
+        self._stopping = False
 
     @property
     def slots(self) -> int:
@@ -75,7 +75,7 @@ class LocalPublish:
             # The workflow's task has failed. The next one goes on with this step rather than find it half done.
             self._keep(command, step)
             raise
-        if self._stops and step.cancelled():
+        if self._stopping and step.cancelled():
             raise _declined(command)
         error = step.exception() if step.done() else None
         if isinstance(error, ApplicationError) and error.type == MEDIA_BUSY:
@@ -88,7 +88,7 @@ class LocalPublish:
     def _begin(self, command: TargetCommand) -> asyncio.Task[Outcome]:
         """Begin a step. Raises ApplicationError(DECLINED)."""
         steps = self._under_way.get(command.platform)
-        if self._stops or steps is None or len(steps) >= SLOTS:
+        if self._stopping or steps is None or len(steps) >= SLOTS:
             raise _declined(command)
         step = asyncio.create_task(self._publishing.publish(command))
         steps.add(step)
@@ -121,13 +121,13 @@ class LocalPublish:
         try:
             return await step
         except asyncio.CancelledError:
-            if self._stops:
+            if self._stopping:
                 raise _declined(command) from None
             raise
 
     async def stop(self, grace: timedelta) -> None:
         """Take nothing new, and cut short what is not over after the grace: another worker goes on with it."""
-        self._stops = True
+        self._stopping = True
         if under_way := set[asyncio.Task[Outcome]]().union(*self._under_way.values()):
             _, late = await asyncio.wait(under_way, timeout=grace.total_seconds())
             for step in late:

@@ -7,7 +7,7 @@ from temporalio import activity
 
 from activities import results
 from activities.commands import TargetCommand
-from activities.errors import give_slot_back, sooner, time_left, try_again, wait_for_slot
+from activities.errors import give_slot_back, shortened, time_left, try_again, wait_for_slot
 from activities.heartbeat import heartbeating
 from activities.persist import persist
 from activities.rate_limiting import RateLimited, RateLimiter
@@ -72,7 +72,7 @@ class Preparing:
                 if limited.wait < time_left():
                     raise wait_for_slot(platforms()[command.platform], limited.wait) from limited
             except MediaBusy as busy:
-                raise give_slot_back(platforms()[command.platform], busy, sooner(busy.wait)) from busy
+                raise give_slot_back(platforms()[command.platform], busy, shortened(busy.wait)) from busy
             except PlatformError as error:
                 await self._not_prepared(command, step, error)
             return loaded.outcome

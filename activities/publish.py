@@ -12,7 +12,7 @@ from activities import results
 from activities.commands import TargetCommand
 from activities.complete import completed
 from activities.delay import after_delay
-from activities.errors import HELD, count_tries, give_slot_back, refused, sooner, time_left, try_again
+from activities.errors import HELD, count_tries, give_slot_back, refused, shortened, time_left, try_again
 from activities.fence import Fence, Stopwatch
 from activities.heartbeat import heartbeating
 from activities.options import LONGEST_WAIT_IN_STEP, confirm_waits
@@ -124,7 +124,7 @@ class Publishing:
             or not loaded.is_free
             or judge_send(loaded.row, command.version, datetime.now(UTC)) is not SendDecision.GO
         ):
-            raise _Ended(await self._where_it_stands(command, loaded))
+            raise _Ended(await self._current_outcome(command, loaded))
         if loaded.target.begun_at is None and loaded.target.due_at:
             self._meters.record_start(command.platform, datetime.now(UTC) - loaded.target.due_at)
         if loaded.account and loaded.account.refused_at:
@@ -146,10 +146,10 @@ class Publishing:
         if begun is WriteResult.OVERTAKEN:
             raise step.keeper.overtaken()
         if isinstance(begun, WriteResult):
-            raise _Ended(await self._where_it_stands(command))
+            raise _Ended(await self._current_outcome(command))
         return begun
 
-    async def _where_it_stands(self, command: TargetCommand, loaded: LoadedTarget | None = None) -> Outcome:
+    async def _current_outcome(self, command: TargetCommand, loaded: LoadedTarget | None = None) -> Outcome:
         """Return where a target stands that may not be sent; a send that was left behind becomes unconfirmed."""
         loaded = loaded or await open_target(self._database.answers, command.target_id)
         now = datetime.now(UTC)
@@ -229,7 +229,7 @@ class Publishing:
             self._meters.record_outcome(command.platform, settled.outcome)
         elif isinstance(basis, BeforeSend):
             # The post has changed, or another run of this step has sent it: then only what that came to counts.
-            return await self._where_it_stands(command)
+            return await self._current_outcome(command)
         return settled.outcome
 
     async def _close(
@@ -272,7 +272,7 @@ class Publishing:
 
     async def _wait_for_media(self, command: TargetCommand, busy: MediaBusy) -> Outcome:
         """Raise for Temporal to run the step again after other media of the workspace; no attempt is noted."""
-        delay = sooner(busy.wait)
+        delay = shortened(busy.wait)
         outcome = await self._settle(command, BeforeSend(command.version), results.tried_again(delay, busy))
         if outcome.stale or outcome.early or outcome.status in RESULTS:
             return outcome

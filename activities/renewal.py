@@ -82,7 +82,7 @@ class _Renewal:
     stored: dict[str, Any] = field(repr=False)
     change: CredentialsChange
     rules: TokenRules | None
-    anyway: bool
+    force: bool
 
     @property
     def label(self) -> str:
@@ -109,17 +109,17 @@ class Renewals:
         rules: TokenRules | None = None,
         *,
         server: str = "",
-        anyway: bool = False,
+        force: bool = False,
     ) -> bytes | None:
         """Return sealed credentials newer than the account's, None if the account is no longer connected.
 
-        They may be the result of another step or process; `account` then says what its row says of tokens. `anyway`
+        They may be the result of another step or process; `account` then says what its row says of tokens. `force`
         renews even shortly after a failure. Raises PlatformError: as the network refuses, or `transient` if it takes
         long.
         """
         key = account.workspace_id, account.id
         stored = open_credentials(self._vault, account)
-        renewal = _Renewal(key, account.platform, server, account.credentials, stored, change, rules, anyway)
+        renewal = _Renewal(key, account.platform, server, account.credentials, stored, change, rules, force)
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 newest = await self._newest(renewal)
@@ -146,7 +146,7 @@ class Renewals:
                     renewal.stored,
                     renewal.change,
                     renewal.rules,
-                    renewal.anyway,
+                    renewal.force,
                 )
             # A renewal that began before the account was reconnected has replaced nothing.
             elif newest is None or newest.credentials != used:
@@ -347,7 +347,7 @@ def _unsure_since(lease: Lease, renewal: _Renewal, *, asked_platform: bool) -> d
 
 def _demand_pause_is_over(lease: Lease, renewal: _Renewal) -> None:
     account, now = lease.account, datetime.now(UTC)
-    if renewal.rules is None or renewal.anyway or not account.renewal_failures or account.renew_at is None:
+    if renewal.rules is None or renewal.force or not account.renewal_failures or account.renew_at is None:
         return
     if account.renew_at > now:
         message = f"{renewal.label} could not renew the account's access just now; it is asked again later."

@@ -262,7 +262,7 @@ class StepContextFactory:
         """
         platform, before = platforms()[account.platform], account.credentials
         if platform_can_renew(platform, self._credentials(platform, account)):
-            await self._renew(platform, account, anyway=True)
+            await self._renew(platform, account, force=True)
         return account.credentials != before
 
     def stop_renewing(self) -> None:
@@ -283,7 +283,7 @@ class StepContextFactory:
         stored = platform.credentials.model_validate(open_credentials(self._vault, account))
         return with_app_secret(self.registered_apps, platform, stored)
 
-    async def _renew(self, platform: Platform[Any, Any], account: Account, *, anyway: bool = False) -> Any:
+    async def _renew(self, platform: Platform[Any, Any], account: Account, *, force: bool = False) -> Any:
         """Return renewed credentials for requests."""
 
         async def change(stored: dict[str, Any], guard: Guard) -> ChangedCredentials:
@@ -296,7 +296,7 @@ class StepContextFactory:
             tokens = at_renewal(platform, renewed.credentials, told, account.refresh_expires_at, now)
             return ChangedCredentials(plain(with_stored_secret(renewed.credentials, own)), tokens)
 
-        return await self._changed(platform, account, change, rules_of(platform), anyway=anyway)
+        return await self._changed(platform, account, change, rules_of(platform), force=force)
 
     async def _keep(self, platform: Platform[Any, Any], account: Account, edit: Callable[[Any], Any]) -> Any:
         async def change(stored: dict[str, Any], _: Guard) -> ChangedCredentials:
@@ -311,10 +311,10 @@ class StepContextFactory:
         change: CredentialsChange,
         rules: TokenRules | None,
         *,
-        anyway: bool = False,
+        force: bool = False,
     ) -> Any:
         server = self.server_of(account)
-        newest = await self._renewals.renewed(account, change, rules, server=server, anyway=anyway)
+        newest = await self._renewals.renewed(account, change, rules, server=server, force=force)
         if newest is None:
             raise not_connected(platform)
         account.credentials = newest

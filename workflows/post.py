@@ -55,7 +55,7 @@ class PostWorkflow:
         self._delivering: dict[str, asyncio.Task[None]] = {}
         self._local = set[str]()
         """Targets that are being published within the workflow's task."""
-        self._newer: dict[str, TargetPlan | None] = {}
+        self._newer_targets: dict[str, TargetPlan | None] = {}
         """What was wanted of a target while its step was out."""
         self._edits: list[asyncio.Task[None]] = []
         self._editing = asyncio.Lock()
@@ -64,8 +64,8 @@ class PostWorkflow:
     async def run(self, plan: Plan) -> StatusView:
         """Sleep until the post is due, publish it to every target, and wait for retries and edits."""
         try:
-            while not await self._is_at_its_end():
-                await self._read_the_row_if_behind()
+            while not await self._has_ended():
+                await self._read_plan_if_behind()
                 await self._sleep_until_due()
                 self._publish_to_every_target()
                 await self._stay_while_something_can_happen()
@@ -76,13 +76,13 @@ class PostWorkflow:
 
     # -- the life of the post ----------------------------------------------------------------------------------------
 
-    async def _is_at_its_end(self) -> bool:
+    async def _has_ended(self) -> bool:
         """Tell whether the run ends. No message is lost by that: each is handled before, and may want something new."""
         if self._over or self._done:
             await workflow.wait_condition(workflow.all_handlers_finished)
         return self._over or self._done
 
-    async def _read_the_row_if_behind(self) -> None:
+    async def _read_plan_if_behind(self) -> None:
         if not self._behind:
             return
         known = self._plan.version
@@ -103,10 +103,10 @@ class PostWorkflow:
 
     async def _sleep_until_due(self) -> None:
         while not self._begun and not self._over:
-            left = self._left()
+            left = self._time_left()
             if left <= _NOTHING:
                 return
-            self._go_on_in_a_new_run_if_grown()
+            self._continue_as_new_if_suggested()
             ahead = left - options.prepare_ahead(self._plan.post_id) if self._has_to_prepare() else _NOTHING
             if self._has_to_prepare() and ahead <= _NOTHING:
                 self._prepare_ahead()
@@ -117,7 +117,7 @@ class PostWorkflow:
                 f"prepare the media for {due}" if ahead > _NOTHING else f"publish at {due}",
             )
 
-    def _left(self) -> timedelta:
+    def _time_left(self) -> timedelta:
         """Return how long the post must still sleep."""
         now = workflow.now()
         left = sleep_for(self._plan.due_at, now, immediate=self._plan.immediate)
@@ -128,11 +128,11 @@ class PostWorkflow:
         seen = self._changes
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._over or self._changes != seen or self._grown() or self._broke(),
+                lambda: self._over or self._changes != seen or self._should_continue_as_new() or self._has_mistake(),
                 timeout=duration,
                 timeout_summary=summary,
             )
-        self._fail_if_something_broke()
+        self._raise_mistake()
 
     def _publish_to_every_target(self) -> None:
         if self._over:
@@ -151,11 +151,13 @@ class PostWorkflow:
         # The targets' coroutines begin, so that it is known which of them are published within this task.
         await asyncio.sleep(0)
         while not woken():
-            self._go_on_in_a_new_run_if_grown()
-            self._fail_if_something_broke()
-            if self._occupied():
-                self._show(self._occupation())
-                await workflow.wait_condition(lambda: woken() or not self._occupied() or self._grown() or self._broke())
+            self._continue_as_new_if_suggested()
+            self._raise_mistake()
+            if self._is_busy():
+                self._show(self._current_work())
+                await workflow.wait_condition(
+                    lambda: woken() or not self._is_busy() or self._should_continue_as_new() or self._has_mistake()
+                )
                 continue
             left = self._stays_open_until() - workflow.now()
             if left <= _NOTHING:
@@ -167,12 +169,12 @@ class PostWorkflow:
             self._show(f"Open for {purpose} until {until}.")
             with contextlib.suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: woken() or self._occupied() or self._grown(),
+                    lambda: woken() or self._is_busy() or self._should_continue_as_new(),
                     timeout=left,
                     timeout_summary=f"open for {purpose} until {until}",
                 )
 
-    def _broke(self) -> bool:
+    def _has_mistake(self) -> bool:
         return self._mistake() is not None
 
     def _mistake(self) -> BaseException | None:
@@ -182,7 +184,7 @@ class PostWorkflow:
                 return mistake
         return None
 
-    def _fail_if_something_broke(self) -> None:
+    def _raise_mistake(self) -> None:
         """Let a mistake of ours fail the workflow's task, which Temporal repeats until code without it is deployed.
 
         In a coroutine of its own it would only end that, and the workflow with the post unpublished.
@@ -190,9 +192,9 @@ class PostWorkflow:
         if mistake := self._mistake():
             raise mistake
 
-    def _go_on_in_a_new_run_if_grown(self) -> None:
+    def _continue_as_new_if_suggested(self) -> None:
         """Continue as new before the history meets Temporal's limits; the plan holds all that this run knows."""
-        if self._grown():
+        if self._should_continue_as_new():
             self._show(self._visibility.waiting_for)
             # What wakes in this same moment must not begin a step that nothing would hear of.
             self._over = True
@@ -232,7 +234,7 @@ class PostWorkflow:
             wanted = newer.target(target.target_id)
             if not target.waits:
                 busy.add(target.target_id)
-                self._newer[target.target_id] = wanted
+                self._newer_targets[target.target_id] = wanted
             elif target.starts_over(wanted):
                 self._delivering.pop(target.target_id).cancel()
             elif wanted and not wanted.settled:
@@ -262,7 +264,7 @@ class PostWorkflow:
         if prepared := self._preparing.pop(target.target_id, None):
             await prepared
         deadline = target.publish_by or self._plan.due_at + self._plan.publish_within
-        while not target.settled and not self._stops():
+        while not target.settled and not self._must_not_begin():
             if target.status is TargetStatus.HELD:
                 await self._wait_while_held(target, deadline)
                 continue
@@ -273,7 +275,7 @@ class PostWorkflow:
                 outcome = await steps.confirm(self._plan, target)
             else:
                 outcome = await self._publish(target, deadline)
-            newer = self._newer.pop(target.target_id, None)
+            newer = self._newer_targets.pop(target.target_id, None)
             if self._has_to_begin_again(outcome):
                 return
             target.apply(outcome)
@@ -281,7 +283,7 @@ class PostWorkflow:
                 target.apply(await steps.complete(self._plan, target))
             self._keep_open_for(target)
             again = newer is not None and self._begin_again_if_wanted(target, newer)
-            self._show(self._occupation())
+            self._show(self._current_work())
             if again:
                 return
 
@@ -293,7 +295,7 @@ class PostWorkflow:
             outcome = await steps.publish_locally(self._plan, target, deadline)
             self._local.discard(target.target_id)
         if outcome is None:
-            self._show(self._occupation())
+            self._show(self._current_work())
             outcome = await steps.publish(self._plan, target, deadline)
         return outcome
 
@@ -320,7 +322,7 @@ class PostWorkflow:
         until = min(target.resumes_at or deadline, deadline)
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._stops() or target.released,
+                lambda: self._must_not_begin() or target.released,
                 timeout=max(until - workflow.now(), _SHORTEST),
                 timeout_summary=f"{details.name_of(target)} held until {details.short(until)}",
             )
@@ -333,7 +335,7 @@ class PostWorkflow:
         why = "is refused for now, and tried again at" if target.error_code else "waits for its rate limit until"
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: self._stops() or target.released,
+                lambda: self._must_not_begin() or target.released,
                 timeout=max(at - workflow.now(), _SHORTEST),
                 timeout_summary=f"{details.name_of(target)} {why} {details.short(at)}",
             )
@@ -386,8 +388,10 @@ class PostWorkflow:
         """Publish again to what failed, for operators with many posts at once; what is published is left alone."""
         self._release_what_waits()
         # A row says failed a moment before its workflow knows.
-        await workflow.wait_condition(lambda: self._stops() or bool(self._plan.failed) or not self._stepping())
-        if not self._stops() and self._plan.failed:
+        await workflow.wait_condition(
+            lambda: self._must_not_begin() or bool(self._plan.failed) or not self._runs_steps()
+        )
+        if not self._must_not_begin() and self._plan.failed:
             reopened = await steps.reopen(self._plan)
             if reopened and judge_offer(self._plan.post_version, reopened.post_version) is Offer.NEWER:
                 self._take_up(reopened)
@@ -409,13 +413,13 @@ class PostWorkflow:
 
     @edit.validator
     def _may_edit(self, request: EditRequest) -> None:
-        if self._stops() or not self._to_edit(request):
+        if self._must_not_begin() or not self._to_edit(request):
             raise ApplicationError("No published target takes this edit", type=NOT_EDITABLE)
 
     @workflow.signal(name="edit", description="As the update of that name; ignored where it does not apply")
     async def edit_signal(self, request: EditRequest) -> None:
         """Edit published targets, for operators."""
-        if not self._stops() and self._to_edit(request):
+        if not self._must_not_begin() and self._to_edit(request):
             self._begin_edit(request)
 
     def _begin_edit(self, request: EditRequest) -> None:
@@ -427,9 +431,9 @@ class PostWorkflow:
         async with self._editing:
             for target_id in [target.target_id for target in self._to_edit(request)]:
                 # Its row said that it is published; the step's result may still be on its way to us.
-                await workflow.wait_condition(partial(self._has_landed, target_id))
+                await workflow.wait_condition(partial(self._is_published, target_id))
                 target = self._plan.target(target_id)
-                if self._stops() or target is None:
+                if self._must_not_begin() or target is None:
                     return
                 try:
                     if edited := await steps.edit(self._plan, target, request):
@@ -440,30 +444,30 @@ class PostWorkflow:
 
     # -- what is so --------------------------------------------------------------------------------------------------
 
-    def _grown(self) -> bool:
+    def _should_continue_as_new(self) -> bool:
         """Tell whether the history is long enough to go on in a new run, and nothing would be lost by that."""
-        busy = self._stepping() or self._editing_now() or any(not task.done() for task in self._preparing.values())
+        busy = self._runs_steps() or self._is_editing() or any(not task.done() for task in self._preparing.values())
         return workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished() and not busy
 
-    def _publishing(self) -> bool:
+    def _is_publishing(self) -> bool:
         return bool(self._in_delivery())
 
-    def _stepping(self) -> bool:
+    def _runs_steps(self) -> bool:
         """Tell whether a step towards a network is out."""
         return any(not target.waits for target in self._in_delivery())
 
-    def _sending(self) -> bool:
+    def _is_sending(self) -> bool:
         return any(not target.is_idle for target in self._in_delivery())
 
     def _in_delivery(self) -> list[TargetPlan]:
         under_way = {target_id for target_id, task in self._delivering.items() if not task.done()}
         return [target for target in self._plan.targets if target.target_id in under_way]
 
-    def _editing_now(self) -> bool:
+    def _is_editing(self) -> bool:
         return any(not task.done() for task in self._edits)
 
-    def _occupation(self) -> str:
-        if self._sending():
+    def _current_work(self) -> str:
+        if self._is_sending():
             under_way = [target for target in self._in_delivery() if not target.is_idle]
             lost = all(target.status is TargetStatus.UNCONFIRMED for target in under_way)
             return "Waiting for confirmation: an answer was lost." if lost else "Publishing."
@@ -474,10 +478,10 @@ class PostWorkflow:
             return "Waiting for its account's rate limit."
         if any(target.status is TargetStatus.HELD for target in self._plan.targets):
             return "Held until its account can publish."
-        return "Working on a request." if self._occupied() else self._visibility.waiting_for
+        return "Working on a request." if self._is_busy() else self._visibility.waiting_for
 
-    def _occupied(self) -> bool:
-        return self._publishing() or self._editing_now() or not workflow.all_handlers_finished()
+    def _is_busy(self) -> bool:
+        return self._is_publishing() or self._is_editing() or not workflow.all_handlers_finished()
 
     def _to_edit(self, request: EditRequest) -> list[TargetPlan]:
         """Return the targets that are named; if none are, those that can be edited."""
@@ -489,13 +493,13 @@ class PostWorkflow:
             if target.status is TargetStatus.PUBLISHED and options.edit_window(target.platform)
         ]
 
-    def _has_landed(self, target_id: str) -> bool:
+    def _is_published(self, target_id: str) -> bool:
         """Tell whether a target is public as far as is known here, or no step is out that could tell so."""
         target = self._plan.target(target_id)
         public = target is None or target.status is TargetStatus.PUBLISHED
-        return public or self._stops() or target not in self._in_delivery()
+        return public or self._must_not_begin() or target not in self._in_delivery()
 
-    def _stops(self) -> bool:
+    def _must_not_begin(self) -> bool:
         """Tell whether no step may begin: nothing is wanted, the row must be read first, or an operator cancelled."""
         return self._over or self._behind or self._cancelled
 

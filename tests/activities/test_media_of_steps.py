@@ -110,7 +110,7 @@ async def test_without_a_public_address_the_post_fails_and_says_what_to_give(sta
     assert "mediaChanges" not in render_post(post)["platforms"][0]
 
 
-async def test_what_instagram_could_not_show_is_refused_before_it_is_told(
+async def test_what_instagram_could_not_show_is_refused_before_it_is_reported(
     stack: Stack, factory: StepContextFactory
 ) -> None:
     media = [f"{stack.sandbox_url}/_/health"]
@@ -290,7 +290,7 @@ async def test_images_of_one_pin_get_the_same_sides(
     assert len(await stack.public(words)) == 1
 
 
-async def test_images_of_other_shapes_are_refused_before_pinterest_is_told(
+async def test_images_of_other_shapes_are_refused_before_pinterest_is_reported(
     stack: Stack, carousels: StepContextFactory, public_url: str
 ) -> None:
     post = await pin_of(stack, public_url, "unlike", (600, 900), (800, 800))

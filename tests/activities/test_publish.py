@@ -199,7 +199,7 @@ def at_its_end(left: timedelta) -> ActivityEnvironment:
     return environment
 
 
-async def test_what_follows_and_is_given_up_is_told(stack: Stack, factory: StepContextFactory) -> None:
+async def test_what_follows_and_is_given_up_is_reported(stack: Stack, factory: StepContextFactory) -> None:
     await stack.fault("instagram", "reject", "confirm", status=503, times=3)
     picture = ("https://example.com/given-up.jpg",)
     post = await stack.save("given up", [stack.accounts["instagram"]], media=picture)

@@ -204,7 +204,7 @@ async def test_a_reconnection_is_not_undone(
     assert (await row(stack, account)).credentials != reconnected.credentials
 
 
-async def test_an_account_that_is_removed_meanwhile_is_told_of(
+async def test_an_account_that_is_removed_meanwhile_is_reported(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     platform.may_answer.clear()

@@ -168,7 +168,7 @@ async def test_what_is_lost_between_answer_and_row_is_seen_and_costs_nothing_ear
     assert (kept.renewal_error, kept.renewal_started_at, kept.renew_at) == ("lost_in_renewal", None, None)
 
 
-async def test_a_worker_that_is_told_to_stop_waits_for_the_answer(stack: Stack, account: Account) -> None:
+async def test_a_worker_that_stops_waits_for_the_answer(stack: Stack, account: Account) -> None:
     await stack.fault("twitter", "accept_then_delay", "auth", seconds=5)
     database = Database(stack.database_url, pool_size=2, max_overflow=0)
     async with worker.factory(stack.settings, database) as factory:

@@ -30,13 +30,13 @@ async def write(stack: Stack, account: Account, assignments: str) -> Account:
     return await row(stack, account)
 
 
-async def failure(process: Process, account: Account, platform: Platform, *, anyway: bool = False) -> PlatformError:
+async def failure(process: Process, account: Account, platform: Platform, *, force: bool = False) -> PlatformError:
     with pytest.raises(PlatformError) as raised:
-        await process().renewed(account, platform.renew, TOKENS, anyway=anyway)
+        await process().renewed(account, platform.renew, TOKENS, force=force)
     return raised.value
 
 
-async def test_what_the_platform_told_is_kept_beside_the_credentials(
+async def test_what_the_platform_reported_is_kept_beside_the_credentials(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     await write(stack, account, "renewal_failures = 3, renewal_error = 'http_500', renew_at = now() - interval '1 s'")
@@ -87,7 +87,7 @@ async def test_an_outage_is_counted_and_given_time(
     assert (again.kind, again.code, platform.asked) == (ErrorKind.TRANSIENT, "pause", 1)
     assert again.retry_after is not None
     platform.refusal = None
-    await process().renewed(account, platform.renew, TOKENS, anyway=True)
+    await process().renewed(account, platform.renew, TOKENS, force=True)
     assert (await row(stack, account)).renewal_failures == 0
 
 
@@ -120,10 +120,10 @@ async def test_a_lost_answer_is_remembered_until_the_platform_has_its_say(
     lost = (await row(stack, account)).renewal_started_at
     assert lost is not None
     platform.refusal = AWAY
-    await failure(process, account, platform, anyway=True)
+    await failure(process, account, platform, force=True)
     assert (await row(stack, account)).renewal_started_at == lost
     platform.refusal = REFUSED
-    error = await failure(process, account, platform, anyway=True)
+    error = await failure(process, account, platform, force=True)
     assert (error.kind, error.code) == (ErrorKind.AUTH, "lost_in_renewal")
     kept = await row(stack, account)
     assert (kept.renewal_error, kept.renew_at, kept.renewal_started_at) == ("lost_in_renewal", None, None)

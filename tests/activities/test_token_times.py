@@ -99,7 +99,7 @@ def test_refresh_tokens_that_die_unused_are_kept_alive() -> None:
     ), "Reddit's have no end"
 
 
-def test_an_end_that_is_told_wins_over_the_rules() -> None:
+def test_an_end_that_is_reported_wins_over_the_rules() -> None:
     x = credentials("twitter", refreshToken="r")
     told = Lifetimes(NOW + HOUR, NOW + 7 * DAY)
     tokens = at_renewal(platforms()["twitter"], x, told, None, NOW)

@@ -73,7 +73,7 @@ def test_a_share_that_may_not_grow_stays_as_it_was() -> None:
     assert shares.free == 90
 
 
-def test_who_has_its_share_is_told_how_much_to_give_back() -> None:
+def test_exhausted_says_how_much_to_give_back() -> None:
     shares = Shares(100)
     first, second = shares.take("a", 30), shares.take("a", 20)
     with pytest.raises(Exhausted) as caught:
@@ -84,7 +84,7 @@ def test_who_has_its_share_is_told_how_much_to_give_back() -> None:
     assert shares.take("a", 40).amount == 40
 
 
-def test_it_is_told_about_how_often_something_becomes_free() -> None:
+def test_exhausted_says_how_often_something_becomes_free() -> None:
     clock = Clock()
     shares = Shares(60, each=10, clock=clock)
     taken(shares, "a")

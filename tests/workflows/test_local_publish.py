@@ -97,7 +97,7 @@ async def test_a_platform_that_does_not_answer_takes_no_more_than_its_room(
     assert await ways(stack, hanging) == [WITHIN, POSTS_QUEUE]
 
 
-async def test_what_takes_longer_than_a_moment_goes_on_as_a_step_and_is_sent_once(
+async def test_a_slow_local_activity_continues_as_an_activity_and_sends_once(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 0.1)
