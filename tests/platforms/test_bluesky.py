@@ -127,7 +127,7 @@ async def test_a_session_serves_many_posts(rig: Rig) -> None:
     assert (await logins(rig))[before:] == ["createSession"]
 
 
-async def test_a_session_that_ended_is_renewed_and_not_opened_anew(rig: Rig) -> None:
+async def test_a_session_that_ended_is_renewed_and_not_opened_again(rig: Rig) -> None:
     await publish(rig, rig.context("one"))
     before = len(await logins(rig))
     await rig.sandbox.fault("bluesky", "token_expired", "publish")

@@ -84,7 +84,7 @@ async def test_the_server_that_the_document_names_is_believed() -> None:
         assert await identify(server) == VICTIM
 
 
-async def test_an_account_that_the_directory_does_not_know_is_nobodys() -> None:
+async def test_an_account_unknown_to_the_directory_is_refused() -> None:
     async with Server().running() as server:
         assert isinstance(server, Server)
         server.claims(VICTIM)

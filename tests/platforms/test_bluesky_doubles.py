@@ -43,7 +43,7 @@ async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str]
     assert found.url
 
 
-async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_post_made_after_the_timeout_is_confirmed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     context = await prepared(rig, [])
     await PLATFORM.whoami(rig.connection())
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
@@ -97,7 +97,7 @@ async def test_a_server_may_say_in_either_way_that_it_has_no_record(rig: Rig, bo
         (200, {}),
     ],
 )
-async def test_a_look_that_fails_says_nothing(rig: Rig, status: int, body: Any) -> None:
+async def test_a_failed_confirmation_raises(rig: Rig, status: int, body: Any) -> None:
     context = await prepared(rig, [])
     await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("bluesky", "reject", "confirm", status=status, body=body)
@@ -143,7 +143,9 @@ async def test_a_login_that_fails_has_published_nothing(rig: Rig) -> None:
 
 @pytest.mark.parametrize(("fault", "kind"), [("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)])
 @pytest.mark.parametrize("names", [["a.jpg"], ["a.mp4"]])
-async def test_failures_while_uploading_are_told_apart(rig: Rig, fault: str, kind: ErrorKind, names: list[str]) -> None:
+async def test_failures_while_uploading_are_distinguished(
+    rig: Rig, fault: str, kind: ErrorKind, names: list[str]
+) -> None:
     context = rig.context("Hi", [rig.sandbox.media(name) for name in names])
     # The limits of videos are asked for first; whether they are told decides nothing.
     await rig.sandbox.fault("bluesky", fault, "prepare", seconds=180, times=2 if names == ["a.mp4"] else 1)

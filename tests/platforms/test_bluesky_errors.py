@@ -50,7 +50,7 @@ def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: str, status: int, 
     assert error.message.endswith(".")
 
 
-def test_an_unknown_refusal_is_told_in_the_servers_own_words_cut_to_a_sane_length() -> None:
+def test_an_unknown_refusal_is_reported_in_the_servers_own_words_cut_to_a_sane_length() -> None:
     error = refusal("InvalidRecord", "Record/text must not be longer than 300 graphemes " * 50)
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "InvalidRecord")
     assert error.message.startswith("Bluesky refused: Record/text must not be longer")

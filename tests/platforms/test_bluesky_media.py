@@ -61,7 +61,7 @@ async def test_media_that_were_replaced_are_uploaded(rig: Rig) -> None:
     assert len(rig.source.opened) == 2
 
 
-async def test_blobs_that_the_server_dropped_are_uploaded_anew(rig: Rig) -> None:
+async def test_blobs_that_the_server_dropped_are_uploaded_again(rig: Rig) -> None:
     context = rig.context("Hi", [rig.sandbox.media("a.jpg")])
     await PLATFORM.prepare(rig.connection(), context)
     context.handles["media"]["post.0"]["blob"]["ref"]["$link"] = "bafkrei" + "a" * 52
@@ -142,7 +142,7 @@ async def test_a_video_that_is_none_is_refused(rig: Rig) -> None:
     assert "job" not in rig.saved[-1]["media"]["post.0"]
 
 
-async def test_a_video_that_bluesky_failed_at_is_given_anew_a_few_times(rig: Rig) -> None:
+async def test_a_video_that_bluesky_failed_at_is_given_again_a_few_times(rig: Rig) -> None:
     context = rig.context("Hi", [rig.sandbox.media("a.mp4")])
     await PLATFORM.whoami(rig.connection())
     failed = {"jobStatus": {"jobId": "1", "state": "JOB_STATE_FAILED", "failureCode": "pds_upload_failure"}}
@@ -217,7 +217,7 @@ async def test_a_video_beyond_the_days_limits_waits_for_another_day(rig: Rig, li
     assert (error.kind, error.retry_after) == (ErrorKind.CAPPED, DAILY_VIDEO_WAIT)
 
 
-async def test_limits_that_nobody_tells_hold_up_no_video(rig: Rig) -> None:
+async def test_unknown_limits_do_not_stop_a_video(rig: Rig) -> None:
     await rig.sandbox.switch_on("bluesky", "video_limits_unknown", rig.account.account_id)
     await publish(rig, rig.context("Moving", [rig.sandbox.media("a.mp4")]))
     assert len(await rig.posts()) == 1

@@ -28,7 +28,7 @@ def broken(
 
 @pytest.mark.parametrize("media", ["", "i", "v", "g", "ivg", "i" * 10])
 @pytest.mark.parametrize("account", [BOT, HOOK, NOBODY])
-def test_what_fits(media: str, account: AccountFacts) -> None:
+def test_valid_drafts_are_accepted(media: str, account: AccountFacts) -> None:
     assert broken("Hi", media, account=account) == []
 
 
@@ -70,14 +70,14 @@ def test_embeds_are_added_up() -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("username", "Ada"), ("avatarUrl", "https://cdn.example.com/a.png"), ("threadName", "News")]
 )
-def test_what_only_webhooks_do(name: str, value: str) -> None:
+def test_settings_of_webhooks_are_refused_to_bots(name: str, value: str) -> None:
     setting: dict[str, Any] = {name: value}
     said = f"Discord takes {name} only from webhooks; this account is a bot"
     assert broken("Hi", account=BOT, **setting) == [("platformSpecificData", said)]
     assert broken("Hi", account=HOOK, **setting) == broken("Hi", account=NOBODY, **setting) == []
 
 
-def test_what_only_bots_do() -> None:
+def test_settings_of_bots_are_refused_to_webhooks() -> None:
     assert broken("Hi", account=BOT, channelId="5") == []
     assert [part for part, _ in broken("Hi", account=HOOK, channelId="5")] == ["platformSpecificData"]
 

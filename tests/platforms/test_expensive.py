@@ -26,7 +26,7 @@ def test_a_text_is_read_once_within_a_request() -> None:
     assert len(seen) == 4
 
 
-def test_only_what_is_new_counts() -> None:
+def test_repeated_texts_are_counted_once() -> None:
     with one_request(most=5):
         size("abc")
         size("abc")

@@ -82,7 +82,7 @@ async def test_a_text_is_one_request(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(("names", "settings"), FORMS)
-async def test_publishes_every_form(rig: Rig, names: list[str], settings: dict[str, Any]) -> None:
+async def test_publishes_every_type_of_post(rig: Rig, names: list[str], settings: dict[str, Any]) -> None:
     published = await publish(rig, names, settings)
     [post] = await rig.posts()
     story = settings.get("contentType") == "story"
@@ -210,7 +210,7 @@ async def test_what_never_landed_is_sent_again(rig: Rig, names: list[str], setti
     assert len(rig.source.opened) == opened
 
 
-async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_post_made_after_the_timeout_is_confirmed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
     context = await prepared(rig, [], {})
     await rig.sandbox.fault("facebook", "accept_then_delay", "publish", seconds=2)
@@ -297,7 +297,7 @@ async def test_an_upload_that_ended_without_an_answer_is_not_repeated(rig: Rig) 
     assert [exchange.method for exchange in rig.exchanges[before:]] == ["GET"]
 
 
-async def test_an_upload_that_facebook_forgot_begins_anew(rig: Rig) -> None:
+async def test_an_upload_that_facebook_forgot_begins_again(rig: Rig) -> None:
     context = sending_of(rig, ["a.mp4"], {})
     async with rig.source.open(context.draft.media[0]) as file:
         context.handles["video"] = {"id": "1", "session": "2", "size": file.size, "offset": 0, "end": file.size}
@@ -463,7 +463,7 @@ async def test_what_is_no_video_fails_in_processing(rig: Rig) -> None:
     assert await rig.posts() == []
 
 
-async def test_a_failure_that_was_looked_up_is_told_by_the_next_attempt(rig: Rig) -> None:
+async def test_a_failure_that_was_looked_up_is_reported_by_the_next_attempt(rig: Rig) -> None:
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     context = rig.context("Hi", [media], started_at=datetime.now(UTC))
     await PLATFORM.prepare(rig.connection(), context)
@@ -493,7 +493,7 @@ async def test_a_video_that_processes_long_is_looked_up_later(monkeypatch: pytes
     ("fault", "kind"),
     [("token_expired", ErrorKind.AUTH), ("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)],
 )
-async def test_failures_before_the_publishing_request_are_told_apart(rig: Rig, fault: str, kind: ErrorKind) -> None:
+async def test_failures_before_the_publishing_request_are_distinguished(rig: Rig, fault: str, kind: ErrorKind) -> None:
     await rig.sandbox.fault("facebook", fault, "prepare", seconds=180)
     error = await refused(PLATFORM.prepare(rig.connection(), sending_of(rig, ["a.jpg"], {})))
     assert error.kind is kind

@@ -38,7 +38,7 @@ def broken(text: str = "Hi", kinds: str = "", alt_text: str | None = None, **set
         ("", {"pageId": "1755", "draft": True}),
     ],
 )
-def test_takes_what_goes_together(kinds: str, settings: dict[str, Any]) -> None:
+def test_valid_drafts_are_accepted(kinds: str, settings: dict[str, Any]) -> None:
     assert broken("x" * TEXT, kinds, "a" * ALT_TEXT, **settings) == []
 
 
@@ -61,7 +61,7 @@ def test_takes_what_goes_together(kinds: str, settings: dict[str, Any]) -> None:
         ("", {"pageId": "99"}, "pageId"),
     ],
 )
-def test_refuses_what_does_not(kinds: str, settings: dict[str, Any], where: str) -> None:
+def test_invalid_drafts_are_refused(kinds: str, settings: dict[str, Any], where: str) -> None:
     assert [found for _, found in broken("Hi", kinds, **settings)] == [where]
 
 

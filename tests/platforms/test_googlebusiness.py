@@ -357,7 +357,9 @@ async def test_a_photo_that_google_cannot_fetch_is_tried_twice(google: Rig) -> N
     ("fault", "kind"),
     [("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT), ("reject", ErrorKind.REJECTED)],
 )
-async def test_failures_beside_the_publishing_request_are_told_apart(google: Rig, fault: str, kind: ErrorKind) -> None:
+async def test_failures_beside_the_publishing_request_are_distinguished(
+    google: Rig, fault: str, kind: ErrorKind
+) -> None:
     await google.sandbox.fault("googlebusiness", fault, "confirm")
     context = google.context("Hi", started_at=datetime.now(UTC))
     error = await refused(PLATFORM.confirm(google.connection(), context))
@@ -405,7 +407,7 @@ async def test_what_the_operators_project_may_not_do_refuses_no_account(
     assert said in error.message
 
 
-async def test_a_profile_in_a_bad_state_is_told_of_in_words(google: Rig) -> None:
+async def test_a_profile_in_a_bad_state_is_described(google: Rig) -> None:
     await google.sandbox.switch_on("googlebusiness", "account_restricted", google.account.account_id)
     error = await refused(PLATFORM.publish(google.connection(), google.context("Hi")))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "operation_unsupported_under_account_condition")

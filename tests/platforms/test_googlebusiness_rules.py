@@ -35,7 +35,7 @@ def broken(text: str, media: str = "", **settings: Any) -> list[tuple[str, str]]
         {"languageCode": "zh-Hant", "locationId": "locations/5"},
     ],
 )
-def test_what_fits(media: str, settings: dict[str, Any]) -> None:
+def test_valid_drafts_are_accepted(media: str, settings: dict[str, Any]) -> None:
     assert broken("Hi", media, **settings) == []
 
 

@@ -124,7 +124,7 @@ async def test_an_image_takes_four_requests(rig: Rig) -> None:
         (["a.mp4"], {"contentType": "story", "userTags": [{"username": "nasa"}]}, "stories"),
     ],
 )
-async def test_publishes_every_form(rig: Rig, names: list[str], settings: dict[str, Any], kind: str) -> None:
+async def test_publishes_every_type_of_post(rig: Rig, names: list[str], settings: dict[str, Any], kind: str) -> None:
     context = rig.context("Hi", [rig.sandbox.media(name, "what it shows") for name in names], settings=settings)
     assert PLATFORM.check(context.draft, rig.account) == []
     published = await publish(rig, context)
@@ -168,7 +168,7 @@ async def test_an_item_that_fails_in_processing_is_dropped_alone(rig: Rig) -> No
     assert list(rig.saved[-1]["containers"]) == ["post/0"]
 
 
-async def test_of_several_failures_the_one_that_waiting_cannot_cure_is_told(slow: Rig) -> None:
+async def test_of_several_failures_the_one_that_waiting_cannot_cure_is_reported(slow: Rig) -> None:
     context = slow.context("Hi", [slow.sandbox.media("a.mp4"), slow.sandbox.media("b.png")])
     assert (await refused(PLATFORM.prepare(slow.connection(), context))).kind is ErrorKind.REJECTED
     assert list(context.handles["containers"]) == ["post/0"]
@@ -211,7 +211,7 @@ async def test_a_carousel_is_built_once_its_items_are_processed(slow: Rig, clock
     assert len(slow.saved) == 3
 
 
-async def test_containers_too_old_to_be_published_are_built_anew(rig: Rig) -> None:
+async def test_containers_too_old_to_be_published_are_built_again(rig: Rig) -> None:
     context = rig.context("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
     await PLATFORM.prepare(rig.connection(), context)
     old = {name: known["id"] for name, known in context.handles["containers"].items()}
@@ -220,7 +220,7 @@ async def test_containers_too_old_to_be_published_are_built_anew(rig: Rig) -> No
     assert not set(old.values()) & {known["id"] for known in context.handles["containers"].values()}
 
 
-async def test_a_container_that_expired_is_built_anew(slow: Rig, clock: Clock) -> None:
+async def test_a_container_that_expired_is_built_again(slow: Rig, clock: Clock) -> None:
     context = slow.context("Hi", [slow.sandbox.media("a.mp4")])
     await refused(PLATFORM.prepare(slow.connection(), context))
     clock.ahead += 25 * 3600
@@ -228,7 +228,7 @@ async def test_a_container_that_expired_is_built_anew(slow: Rig, clock: Clock) -
     assert (error.kind, error.code, context.handles["containers"]) == (ErrorKind.TRANSIENT, "expired", {})
 
 
-async def test_a_container_stuck_in_processing_is_built_anew(slow: Rig) -> None:
+async def test_a_container_stuck_in_processing_is_built_again(slow: Rig) -> None:
     context = slow.context("Hi", [slow.sandbox.media("a.mp4")])
     await refused(PLATFORM.prepare(slow.connection(), context))
     context.handles["containers"]["post"]["madeAt"] = (datetime.now(UTC) - timedelta(hours=2)).isoformat()
@@ -236,7 +236,7 @@ async def test_a_container_stuck_in_processing_is_built_anew(slow: Rig) -> None:
     assert (error.kind, error.code, context.handles["containers"]) == (ErrorKind.TRANSIENT, "stuck", {})
 
 
-async def test_a_video_that_fails_in_processing_is_told_to_the_author(rig: Rig) -> None:
+async def test_a_video_that_fails_in_processing_is_reported_to_the_author(rig: Rig) -> None:
     image_as_video = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", [image_as_video])))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "2207026")

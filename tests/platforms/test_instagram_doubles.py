@@ -51,7 +51,7 @@ async def test_what_landed_without_an_answer_is_found(
     assert found.url
 
 
-async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_post_made_after_the_timeout_is_confirmed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     context = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("instagram", "accept_then_delay", "publish", seconds=1)
@@ -138,7 +138,7 @@ async def test_a_platform_that_cannot_be_reached_has_done_nothing(rig: Rig) -> N
     [("token_expired", ErrorKind.AUTH), ("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)],
 )
 @pytest.mark.parametrize("operation", ["prepare", "confirm"])
-async def test_failures_beside_the_publishing_request_are_told_apart(
+async def test_failures_beside_the_publishing_request_are_distinguished(
     rig: Rig, fault: str, kind: ErrorKind, operation: str
 ) -> None:
     context = await prepared(rig, ["a.jpg"], {})
@@ -157,7 +157,7 @@ async def test_failures_beside_the_publishing_request_are_told_apart(
 
 
 @pytest.mark.parametrize("status_code", ["ERROR", "EXPIRED"])
-async def test_a_container_that_failed_is_built_anew(rig: Rig, status_code: str) -> None:
+async def test_a_container_that_failed_is_built_again(rig: Rig, status_code: str) -> None:
     context = await prepared(rig, ["a.jpg", "b.jpg"], {})
     await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"status_code": status_code})
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()

@@ -67,7 +67,7 @@ def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: int, subcode: int 
     assert (error.status, error.request_id) == (400, "A6Ltrace")
 
 
-def test_a_lost_permission_is_told_by_its_words() -> None:
+def test_a_lost_permission_is_reported_by_its_words() -> None:
     said = "(#10) Application does not have permission for this action"
     assert refusal(code=10, message=said).kind is ErrorKind.AUTH
     assert refusal(code=10).kind is ErrorKind.REJECTED
@@ -86,7 +86,7 @@ def test_an_unknown_code_follows_what_meta_says_of_it() -> None:
     assert refusal(code=77, is_transient=False).kind is ErrorKind.REJECTED
 
 
-def test_an_unknown_refusal_is_told_in_instagrams_own_words_cut_to_a_sane_length() -> None:
+def test_an_unknown_refusal_is_reported_in_instagrams_own_words_cut_to_a_sane_length() -> None:
     error = refusal(code=100, error_user_msg="param collaborators is not allowed " * 100)
     assert error.kind is ErrorKind.REJECTED
     assert error.message.startswith("Instagram refused: param collaborators is not allowed")

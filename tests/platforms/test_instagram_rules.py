@@ -42,7 +42,7 @@ def broken(post: Draft[InstagramSettings]) -> list[tuple[str, tuple[str | int, .
         draft("with", IMAGE, IMAGE, collaborators=["a", "b", "c"], firstComment="first", locationId="7640348500"),
     ],
 )
-def test_takes_what_instagram_takes(post: Draft[InstagramSettings]) -> None:
+def test_valid_drafts_are_accepted(post: Draft[InstagramSettings]) -> None:
     assert broken(post) == []
 
 
@@ -93,7 +93,7 @@ def test_takes_what_instagram_takes(post: Draft[InstagramSettings]) -> None:
         ),
     ],
 )
-def test_refuses_what_instagram_refuses(
+def test_invalid_drafts_are_refused(
     post: Draft[InstagramSettings], part: str, path: tuple[str | int, ...], error: str
 ) -> None:
     assert broken(post) == [(part, path, error)]

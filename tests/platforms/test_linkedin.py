@@ -152,7 +152,7 @@ class TestFirstComment:
         assert await comments(li, result.platform_post_id) == ["And more"]
 
     @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500", "drop"])
-    async def test_one_whose_answer_was_lost_is_told_of_and_not_repeated(
+    async def test_a_comment_whose_response_was_lost_is_a_warning_and_not_repeated(
         self, li: Rig, page: dict[str, Any], fault: str
     ) -> None:
         context = li.context("Post", settings={"firstComment": "And more", **page})
@@ -213,7 +213,7 @@ class TestLostAnswers:
     @pytest.mark.parametrize("as_page", [False, True])
     @pytest.mark.parametrize("names", [[], ["a.jpg", "b.jpg"], ["report.pdf"]])
     @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500", "accept_then_delay"])
-    async def test_what_landed_is_found(
+    async def test_a_published_post_is_confirmed(
         self,
         li: Rig,
         page: dict[str, Any],
@@ -318,7 +318,7 @@ class TestLostAnswers:
 
 class TestWhatLinkedInReallyAnswers:
     @pytest.mark.parametrize("condition", ["content_administrator", "many_roles"])
-    async def test_whoever_may_post_for_a_page_may_connect_it(self, li: Rig, condition: str) -> None:
+    async def test_every_role_that_may_post_can_connect_the_page(self, li: Rig, condition: str) -> None:
         await li.sandbox.switch_on("linkedin", condition, li.account.account_id)
         own = f"urn:li:organization:{li.account.user_id}"
         li.stored = li.stored.model_copy(update={"organization_urn": own})

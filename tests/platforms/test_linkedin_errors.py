@@ -51,7 +51,7 @@ def worded(status: int, code: str | None = None, message: str = "Because.") -> h
         (answer(400, [1]), ErrorKind.REJECTED, "http_400"),
     ],
 )
-def test_what_a_refusal_means(response: httpx.Response, kind: ErrorKind, code: str) -> None:
+def test_refusals_have_a_kind_and_a_code(response: httpx.Response, kind: ErrorKind, code: str) -> None:
     error = PLATFORM.error_of(response)
     assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
     assert error.message.endswith((".", "version.", "one."))
@@ -62,7 +62,7 @@ def test_a_duplicate_names_the_post_that_is_there() -> None:
     assert duplicate_of(PLATFORM.error_of(worded(422, None, f"See {URN}"))) is None
 
 
-def test_own_words_are_kept_short_and_the_request_id_is_told() -> None:
+def test_own_words_are_kept_short_and_the_request_id_is_reported() -> None:
     error = PLATFORM.error_of(worded(400, "INVALID_VALUE_FOR_FIELD", "x" * 5000))
     assert len(error.message) == LONGEST_TEXT
     assert error.request_id == "AAX"

@@ -81,7 +81,7 @@ async def test_a_broken_upload_goes_on_from_the_part_that_is_missing(li: Rig, sa
     assert beats == ["33%", "66%", "100%"]
 
 
-async def test_another_file_or_an_expired_upload_begins_anew(li: Rig, sandbox: Sandbox) -> None:
+async def test_another_file_or_an_expired_upload_begins_again(li: Rig, sandbox: Sandbox) -> None:
     video = await a_large_video(sandbox)
     context = replace(li.context("", [VIDEO]), media=Given(video))
     await sandbox.fault("linkedin", "reject", "prepare", status=503)
@@ -124,7 +124,7 @@ async def test_what_is_ready_is_not_uploaded_again_and_replaced_media_are(li: Ri
     assert list(changed.handles["media"]) == ["0"]
 
 
-async def test_what_belongs_to_one_author_is_uploaded_anew_for_another(li: Rig, sandbox: Sandbox) -> None:
+async def test_what_belongs_to_one_author_is_uploaded_again_for_another(li: Rig, sandbox: Sandbox) -> None:
     context = li.context("", [sandbox.media("a.jpg")])
     await PLATFORM.prepare(li.connection(), context)
     as_page = li.context("", [sandbox.media("a.jpg")], settings=PAGE, handles=li.saved[-1])

@@ -30,7 +30,7 @@ def check(text: str = "text", items: tuple[Media, ...] = (), **settings: Any) ->
     return PLATFORM.check(Draft(text, items, LinkedInSettings.model_validate(settings)), ACCOUNT)
 
 
-def test_it_is_registered() -> None:
+def test_the_registry_lists_the_platform() -> None:
     assert platforms()["linkedin"] is PLATFORM
 
 
@@ -90,7 +90,9 @@ def test_how_many_media_of_which_kind(items: tuple[Media, ...], fits: bool) -> N
         ({"organizationUrn": PAGE, "visibility": "CONNECTIONS"}, (), "visibility"),
     ],
 )
-def test_which_settings_go_together(settings: dict[str, Any], items: tuple[Media, ...], path: str | None) -> None:
+def test_settings_that_exclude_each_other_are_refused(
+    settings: dict[str, Any], items: tuple[Media, ...], path: str | None
+) -> None:
     assert [violation.path for violation in check(items=items, **settings)] == ([(path,)] if path else [])
 
 
@@ -121,7 +123,7 @@ def test_a_post_says_or_shows_something() -> None:
         {"unknown": 1},
     ],
 )
-def test_settings_that_mean_nothing(settings: dict[str, Any]) -> None:
+def test_settings_without_effect_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         LinkedInSettings.model_validate(settings)
 

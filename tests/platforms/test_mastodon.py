@@ -235,7 +235,7 @@ async def test_an_upload_that_the_server_could_not_process_is_refused_and_forgot
 
 
 @pytest.mark.parametrize("body", [{"error": "Record not found"}, {"error": "Media could not be found"}])
-async def test_an_upload_that_is_gone_is_made_anew(slow: tuple[Rig, list[float]], body: Any) -> None:
+async def test_an_upload_that_is_gone_is_made_again(slow: tuple[Rig, list[float]], body: Any) -> None:
     rig, ahead = slow
     context = rig.context("Hi", [rig.sandbox.media("a.mp4")])
     await refused(PLATFORM.prepare(rig.connection(), context))
@@ -247,7 +247,7 @@ async def test_an_upload_that_is_gone_is_made_anew(slow: tuple[Rig, list[float]]
     assert len(rig.source.opened) == 2
 
 
-async def test_media_that_the_server_dropped_before_the_post_are_uploaded_anew(rig: Rig) -> None:
+async def test_media_that_the_server_dropped_before_the_post_are_uploaded_again(rig: Rig) -> None:
     context = rig.context("Hi", [rig.sandbox.media("a.jpg")])
     await PLATFORM.prepare(rig.connection(), context)
     context.handles["media"]["0"]["id"] = "1"

@@ -75,7 +75,7 @@ async def test_what_landed_without_an_answer_is_found(
     assert found.url
 
 
-async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_post_made_after_the_timeout_is_confirmed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     context = await prepared(rig)
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await rig.sandbox.fault("mastodon", "accept_then_delay", "publish", seconds=1)
@@ -137,7 +137,7 @@ async def test_which_statuses_were_there_is_noted_once_before_the_first_send(
     assert isinstance(await confirm(rig, context), Published)
 
 
-async def test_where_nothing_could_be_noted_the_time_tells(rig: Rig, keyless: httpx.AsyncClient) -> None:
+async def test_without_a_marker_the_time_decides(rig: Rig, keyless: httpx.AsyncClient) -> None:
     old = await publish(rig, await prepared(rig), keyless)
     await rig.sandbox.fault("mastodon", "reject", "confirm", status=403, body={"error": "outside the scopes"})
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
@@ -240,7 +240,7 @@ async def test_one_that_only_may_be_ours_is_so_where_there_is_no_other(rig: Rig)
 
 
 @pytest.mark.parametrize("html", ["this now", "We see this now: now is what https", "<p>We&nbsp;see</p><p>now</p>"])
-async def test_one_that_resembles_ours_is_neither_ours_nor_a_reason_to_send_again(rig: Rig, html: str) -> None:
+async def test_a_similar_post_neither_confirms_nor_rules_out_ours(rig: Rig, html: str) -> None:
     context = await prepared(rig, "We see this now:")
     other = {"content": "and something else"}
     assert await found_among(rig, context, other, {"content": html}) == Unknown()
@@ -254,12 +254,12 @@ async def test_a_server_that_makes_media_of_a_text_is_not_sent_it_again(rig: Rig
 
 
 @pytest.mark.parametrize("html", ["We see that now:", "We", "We see these, and those, and all of them, and now", "🌊"])
-async def test_one_that_says_other_words_is_not_ours(rig: Rig, html: str) -> None:
+async def test_a_post_with_another_text_is_not_ours(rig: Rig, html: str) -> None:
     assert await found_among(rig, await prepared(rig, "We see this now:"), {"content": html}) == Absent()
     assert await found_among(rig, await prepared(rig, "🦀"), {"content": html}) == Absent()
 
 
-async def test_what_the_server_left_out_is_told(rig: Rig) -> None:
+async def test_what_the_server_left_out_is_reported(rig: Rig) -> None:
     context = await prepared(rig, "Well?", settings={"poll": {"options": ["Yes", "No"]}, "visibility": "private"})
     found = await found_among(rig, context, {"content": "Well?", "visibility": "public", "poll": None})
     assert isinstance(found, Published)
@@ -293,7 +293,7 @@ async def test_media_tell_by_their_ids_where_the_server_keeps_them(rig: Rig) -> 
     ("status_code", "body"),
     [(200, {"error": "x"}), (200, "<html>"), (200, ["x"]), (502, "<html>"), (401, {"error": "x"})],
 )
-async def test_a_look_that_fails_says_nothing(rig: Rig, status_code: int, body: Any) -> None:
+async def test_a_failed_confirmation_raises(rig: Rig, status_code: int, body: Any) -> None:
     context = await prepared(rig)
     await PLATFORM.publish(rig.connection(), context)
     await rig.sandbox.fault("mastodon", "reject", "confirm", status=status_code, body=body)
@@ -340,7 +340,7 @@ async def test_a_server_that_cannot_be_reached_has_done_nothing(rig: Rig) -> Non
     ("fault", "kind"),
     [("token_expired", ErrorKind.AUTH), ("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)],
 )
-async def test_failures_while_uploading_are_told_apart(rig: Rig, fault: str, kind: ErrorKind) -> None:
+async def test_failures_while_uploading_are_distinguished(rig: Rig, fault: str, kind: ErrorKind) -> None:
     await prepared(rig, "", ["a.jpg"])
     await rig.sandbox.fault("mastodon", fault, "prepare", seconds=180)
     error = await refused(prepared(rig, "", ["b.jpg"]))
@@ -361,7 +361,7 @@ async def test_a_deleted_status_is_no_longer_found(rig: Rig) -> None:
     assert await confirm(rig, context) == Absent()
 
 
-async def test_a_text_that_its_source_tells_apart_is_another(rig: Rig) -> None:
+async def test_a_longer_source_text_is_another_post(rig: Rig) -> None:
     for condition in ("raw_text", "loses_words"):
         await rig.sandbox.switch_on("mastodon", condition, rig.account.account_id)
     context = await prepared(rig, "see https://example.com/a.png")

@@ -30,7 +30,7 @@ async def test_a_post_answers_and_quotes_others(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("setting", ["inReplyToId", "quotedStatusId"])
-async def test_one_that_landed_without_an_answer_is_found(rig: Rig, setting: str) -> None:
+async def test_a_post_whose_response_was_lost_is_confirmed(rig: Rig, setting: str) -> None:
     first = (await publish(rig, rig.context("first"))).platform_post_id
     context = await prepared(rig, "Well?", settings={setting: first})
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
@@ -40,7 +40,7 @@ async def test_one_that_landed_without_an_answer_is_found(rig: Rig, setting: str
     assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
 
 
-async def test_an_answer_with_the_same_words_to_somebody_else_is_another_post(rig: Rig) -> None:
+async def test_the_same_reply_to_another_post_is_another_post(rig: Rig) -> None:
     first, second = [(await publish(rig, rig.context(text))).platform_post_id for text in ("first", "second")]
     for settings in ({}, {"inReplyToId": first}):
         context = await prepared(rig, "Yes", settings=settings)
@@ -58,7 +58,7 @@ async def test_a_post_that_is_not_there_is_said(rig: Rig, setting: str, deed: st
     assert await rig.posts() == []
 
 
-async def test_a_server_that_knows_neither_is_told_of(rig: Rig) -> None:
+async def test_a_server_that_knows_neither_is_reported(rig: Rig) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/instance"):
             return httpx.Response(404)

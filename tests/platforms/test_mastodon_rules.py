@@ -160,12 +160,12 @@ def refusal(said: Any, status: int, headers: dict[str, str] | None = None) -> Pl
         ("There was a temporary problem", 503, ErrorKind.TRANSIENT, "http_503"),
     ],
 )
-def test_refusals_are_told_apart_by_words_and_status(said: str, status: int, kind: ErrorKind, code: str) -> None:
+def test_refusals_are_distinguished_by_words_and_status(said: str, status: int, kind: ErrorKind, code: str) -> None:
     error = refusal(said, status)
     assert (error.kind, error.code, error.status) == (kind, code, status)
 
 
-def test_a_refusal_that_says_why_is_told_in_its_words_cut_to_a_sane_length() -> None:
+def test_a_refusal_that_says_why_is_reported_in_its_words_cut_to_a_sane_length() -> None:
     assert refusal("Validation failed: Text can't be blank", 422).message.endswith("Text can't be blank")
     assert len(refusal("x" * 2000, 422).message) == LONGEST_TEXT
     detailed = {"error": "invalid_grant", "error_description": "The grant is invalid."}

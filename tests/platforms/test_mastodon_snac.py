@@ -94,7 +94,7 @@ async def test_text_whose_answer_was_lost_is_found(server: Snac, rig: Rig, text:
     assert len(await server.own(rig)) == (1 if is_first else 2)
 
 
-async def test_all_texts_of_one_account_are_told_apart(server: Snac, rig: Rig) -> None:
+async def test_all_texts_of_one_account_are_distinguished(server: Snac, rig: Rig) -> None:
     attempts = [await lost(rig, await prepared(rig, text)) for text in TEXTS]
     found = [await assert_found(server, rig, context) for context in attempts]
     assert len({each.platform_post_id for each in found}) == len(TEXTS) == len(await server.own(rig))
@@ -173,7 +173,7 @@ async def test_media_are_shown_and_found(server: Snac, rig: Rig, names: list[str
     assert len(ours) == len(names)
 
 
-async def test_poll_that_the_server_leaves_out_is_told(server: Snac, rig: Rig) -> None:
+async def test_poll_that_the_server_leaves_out_is_reported(server: Snac, rig: Rig) -> None:
     context = await lost(rig, await prepared(rig, "Well?", poll={"options": ["Yes", "No"]}))
     found = await confirm(rig, context)
     [status] = await server.own(rig)

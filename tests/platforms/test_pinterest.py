@@ -127,7 +127,7 @@ class TestVideos:
             assert len(pi.source.opened) == 1
             assert pi.saved[-1]["video"]["ready"] is True
 
-    async def test_what_the_storage_did_not_get_whole_is_registered_anew(self, pi: Rig) -> None:
+    async def test_what_the_storage_did_not_get_whole_is_registered_again(self, pi: Rig) -> None:
         context = pin(pi, "a.mp4")
 
         async def break_off(request: httpx.Request) -> None:
@@ -140,7 +140,7 @@ class TestVideos:
         await publish(pi, context)
         assert len(await pi.posts()) == 1
 
-    async def test_a_storage_that_refuses_late_is_asked_anew(self, pi: Rig) -> None:
+    async def test_a_storage_that_refuses_late_is_asked_again(self, pi: Rig) -> None:
         async def refuse(request: httpx.Request) -> None:
             if "/storage/" in request.url.path:
                 await pi.sandbox.fault("pinterest", "reject", "prepare", status=403, body="<Error/>")
@@ -160,7 +160,7 @@ class TestVideos:
         assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_failed")
         assert pi.saved[-1] == {}
 
-    async def test_a_video_that_pinterest_has_lost_is_uploaded_anew(self, pi: Rig) -> None:
+    async def test_a_video_that_pinterest_has_lost_is_uploaded_again(self, pi: Rig) -> None:
         context = pin(pi, "a.mp4")
         await PLATFORM.prepare(pi.connection(), context)
         context.handles["video"]["id"] = "1"
@@ -169,7 +169,7 @@ class TestVideos:
         await publish(pi, context)
         assert len(await pi.posts()) == 1
 
-    async def test_another_video_is_uploaded_anew(self, pi: Rig) -> None:
+    async def test_another_video_is_uploaded_again(self, pi: Rig) -> None:
         await PLATFORM.prepare(pi.connection(), pin(pi, "a.mp4"))
         first = pi.saved[-1]["video"]["id"]
         await PLATFORM.prepare(pi.connection(), replace(pin(pi, "b.mp4"), handles=pi.saved[-1]))
@@ -184,7 +184,7 @@ class TestVideos:
 class TestLostAnswers:
     @pytest.mark.parametrize("names", [["a.jpg"], ["a.jpg", "b.jpg"], ["a.mp4"]])
     @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500", "accept_then_delay"])
-    async def test_what_landed_is_found(
+    async def test_a_published_post_is_confirmed(
         self, pi: Rig, monkeypatch: pytest.MonkeyPatch, names: list[str], fault: str
     ) -> None:
         await publish(pi, pin(pi, "other.jpg", text="another"))

@@ -28,7 +28,7 @@ def check(text: str = "text", items: tuple[Media, ...] = media(MediaType.IMAGE),
     return PLATFORM.check(Draft(text, items, PinterestSettings.model_validate({**BOARD, **settings})), ACCOUNT)
 
 
-def test_it_is_registered() -> None:
+def test_the_registry_lists_the_platform() -> None:
     assert platforms()["pinterest"] is PLATFORM
 
 
@@ -149,7 +149,7 @@ def said(status: int, code: int, message: str = "Because.") -> httpx.Response:
         (answer(400, [1]), ErrorKind.REJECTED, "http_400"),
     ],
 )
-def test_what_a_refusal_means(response: httpx.Response, kind: ErrorKind, code: str) -> None:
+def test_refusals_have_a_kind_and_a_code(response: httpx.Response, kind: ErrorKind, code: str) -> None:
     error = PLATFORM.error_of(response)
     assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
     assert error.message

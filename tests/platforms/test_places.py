@@ -32,7 +32,7 @@ def test_a_place_that_is_not_allowed_is_refused(platform: str, name: str, writte
         assert broken(platform, {name: written}, AccountFacts("xy_111", "111", "one", allowed=others)) != []
 
 
-def test_what_nobody_knows_the_account_of_is_not_refused_for_its_place() -> None:
+def test_a_draft_without_an_account_breaks_no_rule_of_places() -> None:
     assert broken("googlebusiness", {"locationId": "222"}, AccountFacts("gb_1", "", "")) == []
 
 

@@ -190,7 +190,7 @@ class TestImages:
             (500, ErrorKind.TRANSIENT, "http_500"),
         ],
     )
-    async def test_what_the_storage_refuses(self, rd: Rig, status: int, kind: ErrorKind, code: str) -> None:
+    async def test_refusals_of_the_storage(self, rd: Rig, status: int, kind: ErrorKind, code: str) -> None:
         async def refuse(request: httpx.Request) -> None:
             if "/storage/" in request.url.path:
                 await rd.sandbox.fault("reddit", "reject", "prepare", status=status, body="<Error/>")
@@ -253,7 +253,7 @@ class TestLostAnswers:
         ],
     )
     @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500", "accept_then_delay"])
-    async def test_what_landed_is_found(
+    async def test_a_published_post_is_confirmed(
         self, rd: Rig, monkeypatch: pytest.MonkeyPatch, names: list[str], settings: dict[str, str], fault: str
     ) -> None:
         await publish(rd, post(rd, "another", title="Other"))

@@ -34,7 +34,7 @@ def check(text: str = "text", items: tuple[Media, ...] = (), **settings: Any) ->
     return PLATFORM.check(draft(text, items, **settings), ACCOUNT)
 
 
-def test_it_is_registered() -> None:
+def test_the_registry_lists_the_platform() -> None:
     assert platforms()["reddit"] is PLATFORM
 
 
@@ -86,7 +86,7 @@ def test_how_many_media_of_which_kind(items: tuple[Media, ...], fits: bool) -> N
         (media(MediaType.IMAGE), {"forceSelf": True}, RedditPostType.IMAGE, "forceSelf"),
     ],
 )
-def test_what_a_draft_becomes(
+def test_media_and_settings_decide_the_post_type(
     items: tuple[Media, ...], settings: dict[str, Any], post_type: RedditPostType, path: str | None
 ) -> None:
     assert post_type_of(draft(items=items, **settings)) is post_type
@@ -117,7 +117,7 @@ def test_a_profile_takes_posts_as_a_subreddit_does(given: str) -> None:
         {**TEST, "flair": "News"},
     ],
 )
-def test_settings_that_mean_nothing(settings: dict[str, Any]) -> None:
+def test_settings_without_effect_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         RedditSettings.model_validate(settings)
 
@@ -169,7 +169,7 @@ def answer(status: int, body: Any, **headers: str) -> httpx.Response:
         (answer(400, ""), ErrorKind.REJECTED, "http_400"),
     ],
 )
-def test_what_a_status_means(response: httpx.Response, kind: ErrorKind, code: str) -> None:
+def test_statuses_have_a_kind_and_a_code(response: httpx.Response, kind: ErrorKind, code: str) -> None:
     error = PLATFORM.error_of(response)
     assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
     assert error.message.endswith(".") or "Not Found" in error.message

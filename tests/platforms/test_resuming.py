@@ -78,7 +78,7 @@ async def test_a_piece_whose_answer_was_lost_is_the_only_one_that_is_sent_again(
     assert upload.begun == begun == 1
 
 
-async def test_pieces_that_a_dead_worker_did_not_note_begin_nothing_anew(upload: Upload) -> None:
+async def test_pieces_that_a_dead_worker_did_not_note_begin_nothing_again(upload: Upload) -> None:
     whole = await replace(upload, context=replace(upload.context, handles={})).run()
     upload.rig.saved.clear()
     await upload.run(lost=2)

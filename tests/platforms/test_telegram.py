@@ -130,7 +130,7 @@ async def test_the_address_depends_on_the_chat(bot: Rig, chat: dict[str, Any], u
     assert await PLATFORM.publish(bot.connection(), bot.context("Hi")) == Published("42", url)
 
 
-def test_the_sides_of_videos_are_told() -> None:
+def test_the_sides_of_videos_are_reported() -> None:
     file = MediaFile("video/mp4", 1, lambda _: iter(()), width=1280, height=720)  # type: ignore[arg-type]
     video = Media.model_validate({"type": "video", "url": "https://example.com/a.mp4"})
     single = call_of(Draft("Hi", (video,), PLATFORM.settings()), "-5", [file])
@@ -143,7 +143,7 @@ def test_the_sides_of_videos_are_told() -> None:
     ]
 
 
-async def test_html_is_read_and_its_faults_are_told(bot: Rig) -> None:
+async def test_html_is_read_and_its_faults_are_reported(bot: Rig) -> None:
     await PLATFORM.publish(bot.connection(), bot.context("<b>Hi</b> &amp; bye", settings={"parseMode": "HTML"}))
     assert (await bot.posts())[0]["text"] == "Hi & bye"
     error = await refused(PLATFORM.publish(bot.connection(), bot.context("<b>Hi", settings={"parseMode": "HTML"})))

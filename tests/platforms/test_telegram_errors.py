@@ -50,7 +50,7 @@ def test_refusals_have_a_kind_and_a_sentence(status: int, description: str, kind
     assert error.message.endswith((".", "0", "new"))
 
 
-def test_own_words_are_kept_where_ours_say_less() -> None:
+def test_the_platforms_words_are_kept_if_ours_say_less() -> None:
     assert refusal(400, "Bad Request: brand new").message == "Telegram refused: brand new"
     assert "Unsupported start tag" in refusal(400, "Bad Request: can't parse entities: Unsupported start tag").message
 
@@ -61,7 +61,7 @@ def test_the_wait_is_in_the_body() -> None:
     assert refusal(400, "Bad Request", retry_after=17).retry_after is None
 
 
-def test_a_chat_that_moved_tells_where() -> None:
+def test_a_moved_chat_names_its_new_id() -> None:
     error = refusal(400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=-100123)
     assert isinstance(error, ChatMovedError)
     assert (error.kind, error.chat_id) == (ErrorKind.AUTH, -100123)

@@ -24,7 +24,7 @@ def broken(text: str, media: str = "", **settings: Any) -> list[tuple[str, str]]
 
 
 @pytest.mark.parametrize("media", ["", "i", "v", "g", "d", "iv", "i" * 10, "v" * 10, "d" * 10])
-def test_what_fits(media: str) -> None:
+def test_valid_drafts_are_accepted(media: str) -> None:
     assert broken("Hi", media) == []
 
 

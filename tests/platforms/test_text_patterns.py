@@ -44,7 +44,7 @@ def test_the_form_is_kept_and_told_to_programs() -> None:
 
 
 @pytest.mark.parametrize("platform", sorted(platforms()))
-def test_no_setting_has_a_pattern_that_nobody_puts_into_words(platform: str) -> None:
+def test_every_pattern_of_a_setting_has_words(platform: str) -> None:
     wordless = [name for name, rule in _rules_of(platforms()[platform].settings) if not isinstance(rule, TextPattern)]
     assert wordless == []
 

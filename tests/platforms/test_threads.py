@@ -105,7 +105,7 @@ async def test_the_token_is_in_no_address(rig: Rig) -> None:
         ([f"{number}.jpg" for number in range(20)], {}, "CAROUSEL_ALBUM"),
     ],
 )
-async def test_publishes_every_form(rig: Rig, names: list[str], settings: dict[str, Any], kind: str) -> None:
+async def test_publishes_every_type_of_post(rig: Rig, names: list[str], settings: dict[str, Any], kind: str) -> None:
     context = rig.context("Hi", [rig.sandbox.media(name, "what it shows") for name in names], settings=settings)
     assert PLATFORM.check(context.draft, rig.account) == []
     assert PLATFORM.prepares(context.draft)
@@ -150,7 +150,7 @@ async def test_a_carousel_is_built_once_its_items_are_processed(slow: tuple[Rig,
     assert len(rig.saved) == 3
 
 
-async def test_containers_too_old_to_be_published_are_built_anew(rig: Rig) -> None:
+async def test_containers_too_old_to_be_published_are_built_again(rig: Rig) -> None:
     context = rig.context("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
     await PLATFORM.prepare(rig.connection(), context)
     old = {known["id"] for known in context.handles["containers"].values()}
@@ -159,7 +159,7 @@ async def test_containers_too_old_to_be_published_are_built_anew(rig: Rig) -> No
     assert not old & {known["id"] for known in context.handles["containers"].values()}
 
 
-async def test_a_container_that_expired_is_built_anew(slow: tuple[Rig, list[float]]) -> None:
+async def test_a_container_that_expired_is_built_again(slow: tuple[Rig, list[float]]) -> None:
     rig, ahead = slow
     context = rig.context("Hi")
     await PLATFORM.prepare(rig.connection(), context)
@@ -169,7 +169,7 @@ async def test_a_container_that_expired_is_built_anew(slow: tuple[Rig, list[floa
     assert (await publish(rig, context)).url
 
 
-async def test_a_container_stuck_in_processing_is_built_anew(slow: tuple[Rig, list[float]]) -> None:
+async def test_a_container_stuck_in_processing_is_built_again(slow: tuple[Rig, list[float]]) -> None:
     rig, _ = slow
     context = rig.context("Hi", [rig.sandbox.media("a.mp4")])
     await refused(PLATFORM.prepare(rig.connection(), context))
@@ -186,7 +186,7 @@ async def test_a_state_that_is_new_to_us_is_waited_out(rig: Rig, monkeypatch: py
     assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.NOT_READY
 
 
-async def test_a_video_that_is_none_is_told_to_the_author(rig: Rig) -> None:
+async def test_a_video_that_is_none_is_reported_to_the_author(rig: Rig) -> None:
     image_as_video = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", [image_as_video])))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "FAILED_PROCESSING_VIDEO")

@@ -43,7 +43,7 @@ async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str]
     assert found.url
 
 
-async def test_an_answer_that_landed_without_an_answer_is_found_among_the_replies(rig: Rig) -> None:
+async def test_a_reply_whose_response_was_lost_is_confirmed_among_the_replies(rig: Rig) -> None:
     first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
     context = rig.context("second", settings={"replyToId": first.platform_post_id})
     await PLATFORM.prepare(rig.connection(), context)
@@ -63,7 +63,7 @@ async def test_an_answer_to_nothing_is_refused_before_anything_is_public(rig: Ri
     assert await rig.posts() == []
 
 
-async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_post_made_after_the_timeout_is_confirmed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     context = await prepared(rig, [])
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
     await rig.sandbox.fault("threads", "accept_then_delay", "publish", seconds=1)
@@ -140,7 +140,7 @@ async def test_a_platform_that_cannot_be_reached_has_done_nothing(rig: Rig) -> N
     [("token_expired", ErrorKind.AUTH), ("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)],
 )
 @pytest.mark.parametrize("operation", ["prepare", "confirm"])
-async def test_failures_beside_the_publishing_request_are_told_apart(
+async def test_failures_beside_the_publishing_request_are_distinguished(
     rig: Rig, fault: str, kind: ErrorKind, operation: str
 ) -> None:
     context = await prepared(rig, [])
@@ -155,7 +155,7 @@ async def test_failures_beside_the_publishing_request_are_told_apart(
 
 
 @pytest.mark.parametrize("status", ["ERROR", "EXPIRED"])
-async def test_a_container_that_failed_is_built_anew(rig: Rig, status: str) -> None:
+async def test_a_container_that_failed_is_built_again(rig: Rig, status: str) -> None:
     context = await prepared(rig, ["a.jpg", "b.jpg"])
     await rig.sandbox.fault("threads", "reject", "prepare", status=200, body={"status": status})
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
@@ -302,7 +302,7 @@ async def test_an_error_of_metas_own_is_doubted_for_a_minute(
 
 
 @pytest.mark.parametrize("settings", [{}, {"replyToId": "18000000000000001"}])
-async def test_a_token_that_ends_as_if_nothing_existed_is_told(
+async def test_an_expired_token_reported_as_code_24_is_an_account_refusal(
     rig: Rig, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = await prepared(rig, [])

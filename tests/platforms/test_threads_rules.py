@@ -130,7 +130,7 @@ def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: int, subcode: int 
     assert error.message.endswith(".")
 
 
-def test_a_lost_permission_is_told_by_its_words() -> None:
+def test_a_lost_permission_is_reported_by_its_words() -> None:
     said = "Application does not have permission for this action"
     assert refusal(code=10, message=said).kind is ErrorKind.AUTH
     assert refusal(code=10).kind is ErrorKind.REJECTED
@@ -155,7 +155,7 @@ def test_an_error_of_threads_own_passes_unless_it_says_otherwise(answer: dict[st
     assert refusal(code=-1, **answer).kind is kind
 
 
-def test_an_unknown_refusal_is_told_in_threads_own_words_cut_to_a_sane_length() -> None:
+def test_an_unknown_refusal_is_reported_in_threads_own_words_cut_to_a_sane_length() -> None:
     error = refusal(code=100, error_user_msg="Param text must be at most 500 characters long. " * 50)
     assert error.kind is ErrorKind.REJECTED
     assert error.message.startswith("Threads refused: Param text must be at most 500 characters long.")

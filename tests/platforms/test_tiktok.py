@@ -75,7 +75,7 @@ async def test_an_answer_without_an_identity_is_asked_again(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("names", FORMS)
-async def test_publishes_every_form(rig: Rig, names: list[str]) -> None:
+async def test_publishes_every_type_of_post(rig: Rig, names: list[str]) -> None:
     published = await publish(rig, await prepared(rig, names))
     [post] = await rig.posts()
     kind = "video" if names == ["a.mp4"] else "photo"
@@ -210,7 +210,7 @@ async def test_what_could_not_be_fetched_is_fetched_once_more(rig: Rig) -> None:
     assert kinds == [ErrorKind.TRANSIENT, ErrorKind.REJECTED]
 
 
-async def test_an_upload_that_expired_begins_anew(rig: Rig) -> None:
+async def test_an_upload_that_expired_begins_again(rig: Rig) -> None:
     context = await prepared(rig, ["a.mp4"])
     first = context.handles["upload"]["publishId"]
     await rig.sandbox.fault("tiktok", "reject", "publish", status=403, body="expired", times=2)
@@ -229,7 +229,7 @@ async def test_an_upload_that_expired_begins_anew(rig: Rig) -> None:
     assert len(await rig.posts()) == 1
 
 
-async def test_a_video_that_changed_is_uploaded_anew(rig: Rig) -> None:
+async def test_a_video_that_changed_is_uploaded_again(rig: Rig) -> None:
     context = await prepared(rig, ["a.mp4"])
     context.media = Large(rig.source, 6_000_000)
     assert (await refused(PLATFORM.publish(rig.connection(), context))).code == "changed"
@@ -283,7 +283,7 @@ async def test_a_post_that_waits_for_its_id_is_published_before(monkeypatch: pyt
     ("fault", "kind"),
     [("token_expired", ErrorKind.AUTH), ("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)],
 )
-async def test_failures_before_the_publishing_request_are_told_apart(
+async def test_failures_before_the_publishing_request_are_distinguished(
     connect: Callable[..., Awaitable[Rig]], fault: str, kind: ErrorKind
 ) -> None:
     rig = await connect("tiktok")

@@ -55,7 +55,7 @@ async def test_a_chunk_that_came_is_never_sent_again(rig: Rig) -> None:
     assert len(await rig.posts()) == 1
 
 
-async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_post_made_after_the_timeout_is_confirmed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     context = await prepared(rig, ["a.jpg"])
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
     await rig.sandbox.fault("tiktok", "accept_then_delay", "publish", seconds=2)
@@ -97,7 +97,7 @@ async def test_without_an_upload_nothing_was_published(rig: Rig) -> None:
     assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "no_upload")
 
 
-async def test_a_failure_that_was_looked_up_is_told_by_the_next_attempt(rig: Rig) -> None:
+async def test_a_failure_that_was_looked_up_is_reported_by_the_next_attempt(rig: Rig) -> None:
     context = await prepared(rig, ["a.mp4"])
     body = {"data": {"status": "FAILED", "fail_reason": "frame_rate_check_failed"}, "error": {"code": "ok"}}
     await rig.sandbox.fault("tiktok", "accept_then_drop", "publish")

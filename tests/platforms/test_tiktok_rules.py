@@ -40,7 +40,7 @@ def broken(text: str, kinds: str, **settings: Any) -> list[tuple[str, str, str]]
         ("", "v", {"privacyLevel": "SELF_ONLY", "commercialContentType": "brand_organic"}),
     ],
 )
-def test_takes_what_goes_together(text: str, kinds: str, settings: dict[str, Any]) -> None:
+def test_valid_drafts_are_accepted(text: str, kinds: str, settings: dict[str, Any]) -> None:
     assert broken(text, kinds, **settings) == []
 
 
@@ -69,7 +69,7 @@ def test_takes_what_goes_together(text: str, kinds: str, settings: dict[str, Any
         ("Hi", "v", {"privacyLevel": "SELF_ONLY", "brandPartnerPromote": True}, "privacyLevel"),
     ],
 )
-def test_refuses_what_does_not(text: str, kinds: str, settings: dict[str, Any], where: str) -> None:
+def test_invalid_drafts_are_refused(text: str, kinds: str, settings: dict[str, Any], where: str) -> None:
     assert [(found, code) for _, found, code in broken(text, kinds, **settings)] == [(where, "invalid_field_value")]
 
 
@@ -137,7 +137,7 @@ def test_a_video_allows_nothing_that_was_not_allowed() -> None:
     }
 
 
-def test_photos_are_told_without_what_is_for_videos() -> None:
+def test_photos_are_reported_without_what_is_for_videos() -> None:
     body = photo_body(draft_of("Title #tag", "ii", {**SETTINGS, "description": "long"}), {})
     assert body["post_info"] == {
         "title": "Title",

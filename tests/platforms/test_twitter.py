@@ -206,7 +206,7 @@ async def test_a_second_post_of_the_same_text_is_refused(x: Rig) -> None:
     assert len(await x.posts()) == 1
 
 
-async def test_unusable_uploads_are_forgotten_so_that_the_next_try_uploads_anew(x: Rig, sandbox: Sandbox) -> None:
+async def test_unusable_uploads_are_forgotten_so_that_the_next_try_uploads_again(x: Rig, sandbox: Sandbox) -> None:
     context = x.context("stale", [sandbox.media("stale.jpg")])
     await PLATFORM.prepare(x.connection(), context)
     context.handles["media"]["0"]["id"] = "1"
@@ -463,7 +463,7 @@ class TestEdits:
         ("answer", "code"),
         [({"status": 503}, "service_unavailable"), ({"status": 200, "body": {"data": {"id": "1"}}}, "fields_missing")],
     )
-    async def test_nothing_is_edited_unread(
+    async def test_a_post_is_read_before_it_is_edited(
         self, premium: Rig, sandbox: Sandbox, answer: dict[str, Any], code: str
     ) -> None:
         known = await publish(premium, premium.context("befor"))

@@ -115,7 +115,7 @@ def test_the_meaning_of(response: httpx.Response, kind: ErrorKind, code: str) ->
     assert error.message.endswith((".", "Because.", "No."))
 
 
-def test_the_precise_complaint_is_told() -> None:
+def test_the_precise_complaint_is_reported() -> None:
     body = problem("invalid-request", "One or more parameters.", errors=[{"message": "Your media IDs are invalid."}])
     assert PLATFORM.error_of(answer(400, body)).message == "X refused: Your media IDs are invalid."
 

@@ -97,7 +97,7 @@ def refuse_piece(number: int) -> Callable[[httpx.Request], Awaitable[None]]:
     return hook
 
 
-async def test_another_file_behind_the_same_url_starts_anew(x: Rig, sandbox: Sandbox) -> None:
+async def test_another_file_behind_the_same_url_starts_again(x: Rig, sandbox: Sandbox) -> None:
     context = replace(x.context("", [VIDEO]), media=Given(await a_large_video(sandbox)))
     await sandbox.fault("twitter", "reject", "prepare", times=1, status=503)
     await refused(PLATFORM.prepare(x.connection(), context))
@@ -128,7 +128,7 @@ async def test_one_image_that_fails_does_not_lose_the_others(x: Rig, sandbox: Sa
     assert len(set(media_ids(context.handles))) == 3
 
 
-async def test_an_upload_that_is_about_to_expire_is_made_anew(x: Rig, sandbox: Sandbox) -> None:
+async def test_an_upload_that_is_about_to_expire_is_made_again(x: Rig, sandbox: Sandbox) -> None:
     context = x.context("", [sandbox.media("old.jpg")])
     await PLATFORM.prepare(x.connection(), context)
     [old] = media_ids(context.handles)
@@ -148,7 +148,7 @@ async def test_media_that_were_replaced_are_uploaded_and_removed_ones_forgotten(
     assert not set(media_ids(changed.handles)) & set(old)
 
 
-async def test_an_upload_x_has_lost_is_made_anew_and_only_then_at_fault(x: Rig, sandbox: Sandbox) -> None:
+async def test_an_upload_x_has_lost_is_made_again_and_only_then_at_fault(x: Rig, sandbox: Sandbox) -> None:
     lost = {"url": VIDEO.url, "stage": "processing", "id": "1", "key": "7_1", "expiresAt": int(time.time()) + 9_000}
     context = replace(x.context("", [VIDEO], handles={"media": {"0": lost}}), media=Given(await a_large_video(sandbox)))
     error = await refused(PLATFORM.prepare(x.connection(), context))

@@ -27,7 +27,7 @@ def check(
     return PLATFORM.check(Draft(text, items, TwitterSettings.model_validate(settings)), account)
 
 
-def test_it_is_registered() -> None:
+def test_the_registry_lists_the_platform() -> None:
     assert platforms()["twitter"] is PLATFORM
 
 

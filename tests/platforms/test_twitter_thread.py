@@ -202,7 +202,7 @@ async def test_a_post_that_lands_after_it_was_believed_absent_is_not_doubled(
     assert await is_whole(x, published, ["first", "second", "third"])
 
 
-async def test_a_double_that_cannot_be_found_ends_the_thread(x: Rig, sandbox: Sandbox, quick_belief: None) -> None:
+async def test_an_unfound_duplicate_ends_the_thread(x: Rig, sandbox: Sandbox, quick_belief: None) -> None:
     context = x.context("first", settings=TWO)
     published = await first_of(x, context)
     await sandbox.fault("twitter", "drop", "publish")
@@ -254,13 +254,13 @@ async def test_a_post_that_is_refused_ends_the_thread_with_a_warning(x: Rig, san
     assert await texts(x) == ["first", "second"]
 
 
-async def test_media_that_x_refuses_are_told_of_before_anything_is_public(x: Rig, sandbox: Sandbox) -> None:
+async def test_media_that_x_refuses_are_reported_before_anything_is_public(x: Rig, sandbox: Sandbox) -> None:
     item = {"content": "second", "mediaItems": [{"type": "video", "url": sandbox.media("no-video.jpg").url}]}
     error = await refused(PLATFORM.prepare(x.connection(), x.context("first", settings={"threadItems": [item]})))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_type")
 
 
-async def test_media_are_uploaded_once_and_anew_where_they_expired(x: Rig, sandbox: Sandbox) -> None:
+async def test_media_are_uploaded_once_and_again_where_they_expired(x: Rig, sandbox: Sandbox) -> None:
     context = x.context("first", settings=a_thread_with_media(sandbox))
     published = await first_of(x, context)
     opened = len(x.source.opened)

@@ -15,7 +15,7 @@ SIGNS = (
 
 
 @given(st.text(alphabet=SIGNS, max_size=30) | st.text(max_size=30))
-def test_is_what_the_libraries_say(text: str) -> None:
+def test_counts_as_the_official_libraries_do(text: str) -> None:
     assert nfc(text) == unicodedata.normalize("NFC", text)
     assert nfkc(text) == unicodedata.normalize("NFKC", text)
     assert graphemes(text) == len(regex.findall(r"\X", text))

@@ -161,7 +161,7 @@ async def test_what_landed_without_an_answer_is_found(rig: Rig, size: int, fault
     assert found.platform_post_id == post["platformPostId"]
 
 
-async def test_what_landed_while_nobody_waited_any_more_is_found(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_post_made_after_the_timeout_is_confirmed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     context = await prepared(rig)
     monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
     await rig.sandbox.fault("youtube", "accept_then_delay", "publish", seconds=2)
@@ -208,7 +208,7 @@ async def test_a_session_that_is_gone_is_looked_for_among_the_uploads(rig: Rig) 
     assert await PLATFORM.confirm(rig.connection(), context) == Absent()
 
 
-async def test_a_session_that_is_gone_before_the_last_piece_begins_anew(rig: Rig) -> None:
+async def test_a_session_that_is_gone_before_the_last_piece_begins_again(rig: Rig) -> None:
     context = await prepared(rig)
     lose_session(context)
     assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.TRANSIENT
@@ -226,7 +226,7 @@ async def test_without_a_session_nothing_was_uploaded(rig: Rig) -> None:
     assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "no_session")
 
 
-async def test_a_video_that_changed_is_uploaded_anew(rig: Rig) -> None:
+async def test_a_video_that_changed_is_uploaded_again(rig: Rig) -> None:
     context = await prepared(rig)
     context.media = Large(rig.source, PIECE)
     assert (await refused(PLATFORM.publish(rig.connection(), context))).code == "changed"
@@ -272,7 +272,7 @@ async def test_what_cannot_be_renewed_must_be_reconnected(
     ("fault", "kind"),
     [("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT), ("reject", ErrorKind.REJECTED)],
 )
-async def test_failures_before_the_last_piece_are_told_apart(rig: Rig, fault: str, kind: ErrorKind) -> None:
+async def test_failures_before_the_last_piece_are_distinguished(rig: Rig, fault: str, kind: ErrorKind) -> None:
     await rig.sandbox.fault("youtube", fault, "prepare")
     error = await refused(PLATFORM.prepare(rig.connection(), sending_of(rig)))
     assert error.kind is kind

@@ -70,7 +70,7 @@ def test_waits_as_long_as_it_takes() -> None:
         (datetime(2026, 11, 1, 7, 0, tzinfo=UTC), timedelta(hours=25)),
     ],
 )
-def test_the_quota_begins_anew_at_midnight_in_california(now: datetime, wait: timedelta) -> None:
+def test_the_quota_begins_again_at_midnight_in_california(now: datetime, wait: timedelta) -> None:
     assert until_quota_resets(now) == wait
 
 

@@ -43,7 +43,7 @@ async def test_a_thumbnail_is_set_once_the_video_is_processed(rig: Rig) -> None:
     assert video["snippet"]["thumbnails"]["default"]["url"] == "/_/media/cover.jpg"
 
 
-async def test_a_video_that_is_gone_is_told(rig: Rig) -> None:
+async def test_a_video_that_is_gone_is_reported(rig: Rig) -> None:
     context = await prepared(rig)
     published = await PLATFORM.publish(rig.connection(), context)
     body = {"kind": "youtube#videoListResponse", "items": []}
@@ -110,7 +110,7 @@ async def _with_processing(rig: Rig, context: PublishContext[Any], published: Pu
         ({"uploadStatus": "processed", "privacyStatus": "private"}, "private instead of public"),
     ],
 )
-async def test_a_video_that_youtube_does_not_show_is_told(rig: Rig, status: dict[str, str], said: str) -> None:
+async def test_a_video_that_youtube_does_not_show_is_reported(rig: Rig, status: dict[str, str], said: str) -> None:
     context = await prepared(rig)
     published = await PLATFORM.publish(rig.connection(), context)
     body = {"kind": "youtube#videoListResponse", "items": [{"status": status}]}

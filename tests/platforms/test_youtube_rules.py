@@ -36,7 +36,7 @@ def broken(text: str, kinds: str = "v", **settings: Any) -> list[tuple[str, str]
         ("Hi", {"visibility": "private", "categoryId": "1", "madeForKids": True}),
     ],
 )
-def test_takes_what_fits(text: str, settings: dict[str, Any]) -> None:
+def test_valid_drafts_are_accepted(text: str, settings: dict[str, Any]) -> None:
     assert broken(text, **settings) == []
 
 
@@ -57,7 +57,7 @@ def test_takes_what_fits(text: str, settings: dict[str, Any]) -> None:
         ("Hi", "v", {"tags": ["x x" + "x" * 496]}, "tags"),
     ],
 )
-def test_refuses_what_does_not(text: str, kinds: str, settings: dict[str, Any], where: str) -> None:
+def test_invalid_drafts_are_refused(text: str, kinds: str, settings: dict[str, Any], where: str) -> None:
     assert {found for _, found in broken(text, kinds, **settings)} == {where}
 
 
@@ -95,7 +95,7 @@ def test_tags_count_as_youtube_counts_them() -> None:
     assert tags_length(["one", "two three"]) == 3 + 1 + 11
 
 
-def test_a_video_is_told_only_what_was_said() -> None:
+def test_a_video_gets_only_the_given_fields() -> None:
     assert video_body(draft_of("Waves")) == {
         "snippet": {"title": "Waves", "description": "Waves", "categoryId": "22"},
         "status": {"privacyStatus": "public", "selfDeclaredMadeForKids": False},

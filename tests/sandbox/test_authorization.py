@@ -69,7 +69,7 @@ async def test_a_code_is_traded_for_tokens_that_speak_for_the_person(platform: P
 @pytest.mark.parametrize(
     "redirect_uri", ["https://app.example/back", BACK + "/", "https://app.example/back?from=X", "https://evil.example/"]
 )
-async def test_nobody_is_sent_to_an_address_that_is_not_registered(platform: Platform, redirect_uri: str) -> None:
+async def test_an_unregistered_redirect_is_refused(platform: Platform, redirect_uri: str) -> None:
     answer = await platform.ask(redirect_uri=redirect_uri, sandbox_as="jane")
     assert answer.status_code == 400
     assert "location" not in answer.headers
@@ -114,7 +114,7 @@ async def test_a_wrong_secret_is_the_apps_fault_and_uses_nothing_up(platform: Pl
     assert (await platform.trade(code)).status_code == 200
 
 
-async def test_a_page_asks_a_person_who_may_be_somebody_new(platform: Platform) -> None:
+async def test_a_person_can_consent_as_a_new_account(platform: Platform) -> None:
     page = await platform.ask()
     assert page.status_code == 200
     assert "tweet.write" in page.text

@@ -83,7 +83,7 @@ async def test_accept_late_publishes_although_its_sender_has_stopped_waiting(san
     assert (await sandbox.x.post("/2/tweets", json={"text": "accepted late"})).status_code == 403
 
 
-async def test_accept_late_answers_a_sender_that_waits(sandbox: Sandbox) -> None:
+async def test_accept_late_answers_a_waiting_client(sandbox: Sandbox) -> None:
     await sandbox.fault("twitter", "accept_late", operation="publish", seconds=0.2)
     assert (await sandbox.x.post("/2/tweets", json={"text": "waited for"})).status_code == 201
     assert await published(sandbox, "waited for") == 1
@@ -132,7 +132,7 @@ async def test_an_expired_token_meets_the_send_unless_it_is_said_otherwise(sandb
     assert (await sandbox.x.post("/2/tweets", json={"text": "expired"})).status_code == 201
 
 
-async def test_a_fault_strikes_its_operation_only_and_as_often_as_told(sandbox: Sandbox) -> None:
+async def test_a_fault_strikes_its_operation_only_and_as_often_as_programmed(sandbox: Sandbox) -> None:
     await sandbox.fault("twitter", "reject", operation="publish", times=2)
     assert (await sandbox.x.get("/2/users/me")).status_code == 200
     statuses = [(await sandbox.x.post("/2/tweets", json={"text": "third time"})).status_code for _ in range(3)]

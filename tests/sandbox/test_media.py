@@ -81,6 +81,6 @@ def test_reserved_addresses_stand_for_samples(url: str, expected: tuple[str, str
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff", b"<html>", b"GIF8", b"\x89PNG", b"\x00" * 40])
-def test_probing_survives_rubbish(content: bytes) -> None:
+def test_probing_survives_invalid_files(content: bytes) -> None:
     found = probe(content)
     assert found is None or (found.width, found.height) == (0, 0)

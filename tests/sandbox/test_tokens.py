@@ -74,7 +74,9 @@ async def grants(sandbox: Sandbox, platform: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("platform", WHO)
-async def test_a_renewed_token_ends_after_the_time_that_was_told(timed: Sandbox, clock: Clock, platform: str) -> None:
+async def test_a_renewed_token_ends_after_the_time_that_was_reported(
+    timed: Sandbox, clock: Clock, platform: str
+) -> None:
     await connect(timed, platform)
     given = "given" if platform in LONG_LIVED else "given to renew"
     answer = (await renew(timed, platform, given)).json()
@@ -114,7 +116,7 @@ async def test_a_new_consent_outlives_the_end_of_an_older_one(sandbox: Sandbox) 
 
 
 @pytest.mark.parametrize(("platform", "days"), [("tiktok", 180), ("pinterest", 60)])
-async def test_a_refresh_token_that_nobody_uses_ends(timed: Sandbox, clock: Clock, platform: str, days: int) -> None:
+async def test_an_unused_refresh_token_expires(timed: Sandbox, clock: Clock, platform: str, days: int) -> None:
     await connect(timed, platform)
     first = (await renew(timed, platform, "given to renew")).json()
     clock.now += 86_400 * (days - 1)

@@ -68,7 +68,7 @@ def test_public_addresses_are_public(address: str) -> None:
         "not an address",
     ],
 )
-def test_everything_else_is_not(address: str) -> None:
+def test_other_addresses_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
@@ -94,5 +94,5 @@ def test_usual_spellings_are_plain(host: str) -> None:
         ".",
     ],
 )
-def test_odd_spellings_are_not(host: str) -> None:
+def test_odd_spellings_of_addresses_are_refused(host: str) -> None:
     assert not is_plain_host(host)

@@ -9,7 +9,7 @@ from platforms.http.body import PIECE_BYTES, FileBody
 from tests.platforms.http.test_multipart import file_of
 
 
-async def test_a_body_is_read_anew_each_time_and_tells_how_far_it_is() -> None:
+async def test_a_body_can_be_read_again_and_reports_its_progress() -> None:
     told: list[int] = []
     body = FileBody(file_of(PIECE_BYTES + 1), told.append)
     for _ in range(2):

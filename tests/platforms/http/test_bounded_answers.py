@@ -47,7 +47,7 @@ async def test_bodies_in_tiny_pieces_are_not(size: int) -> None:
     assert stream.taken < 20_000
 
 
-async def test_others_get_their_turn_while_pieces_are_read() -> None:
+async def test_other_coroutines_run_while_pieces_are_read() -> None:
     turns = 0
 
     async def others() -> None:

@@ -18,7 +18,7 @@ async def test_only_the_public_ones_of_mixed_addresses_are_connected_to(internet
     assert internet.connected == [PUBLIC_V6, PUBLIC]
 
 
-async def test_the_last_failure_is_told_when_no_address_answers(internet: Internet) -> None:
+async def test_the_last_failure_is_reported_when_no_address_answers(internet: Internet) -> None:
     internet.knows("down.test", [PUBLIC_V6, PUBLIC])
     internet.unreachable = {PUBLIC_V6, PUBLIC}
     backend = GuardedBackend(AllowedHosts([]), names=internet, network=internet)

@@ -38,7 +38,7 @@ async def ask(connections: SharedConnections, workspace: str, path: str = "/") -
     return await response.aread()
 
 
-async def test_who_waits_too_long_gives_its_slot_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_waiter_that_times_out_frees_its_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_connections, "_TIMEOUT_S", 0.1)
     server = Server()
     connections = SharedConnections(server, 8)

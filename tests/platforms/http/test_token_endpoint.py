@@ -84,7 +84,7 @@ async def renewal(name: str, status: int, body: Any, asked: list[httpx.Request] 
 
 
 @pytest.mark.parametrize("platform", BY_REFRESH_TOKEN + BY_ITSELF)
-async def test_new_tokens_come_with_what_the_platform_tells_of_them(platform: str) -> None:
+async def test_renewed_tokens_have_the_reported_lifetimes(platform: str) -> None:
     renewed = await renewal(platform, 200, RENEWED | {"scope": "read, write read"})
     assert renewed.credentials.access_token.get_secret_value() == "new"
     assert renewed.lifetimes is not None
@@ -153,7 +153,7 @@ async def test_no_secret_is_in_an_error(platform: str) -> None:
         {"expires_in": "9" * 400},
     ],
 )
-def test_numbers_that_are_none_tell_nothing(told: dict[str, Any]) -> None:
+def test_invalid_numbers_are_ignored(told: dict[str, Any]) -> None:
     assert lifetimes_of(told) == Lifetimes()
 
 

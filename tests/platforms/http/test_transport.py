@@ -209,7 +209,7 @@ def test_a_lost_answer_has_its_own_error(run: Run, serve: Serve, error: type[Exc
         run(scenario(port))
 
 
-def test_who_takes_no_more_is_not_written_to_for_ever(run: Run) -> None:
+def test_a_write_times_out(run: Run) -> None:
     async def scenario(port: int) -> None:
         async with httpx.AsyncClient(transport=Transport(), timeout=0.3) as client:
             with pytest.raises(httpx.WriteTimeout):
@@ -225,7 +225,7 @@ def test_who_takes_no_more_is_not_written_to_for_ever(run: Run) -> None:
         over.set()
 
 
-def test_a_server_is_held_back_while_nobody_reads(run: Run) -> None:
+def test_reading_slowly_slows_the_server_down(run: Run) -> None:
     size = 32 * 2**20
     sent = [0]
 
@@ -249,7 +249,7 @@ def test_a_server_is_held_back_while_nobody_reads(run: Run) -> None:
         assert run(scenario(port)) == size
 
 
-def test_nobody_there_is_told_apart(run: Run) -> None:
+def test_a_refused_connection_and_an_unknown_host_are_connect_errors(run: Run) -> None:
     async def scenario(port: int) -> None:
         async with httpx.AsyncClient(transport=Transport()) as client:
             with pytest.raises(httpx.ConnectError):
@@ -325,7 +325,7 @@ class TestTls:
             run(scenario(port))
 
     @pytest.mark.parametrize("serve", [lambda _connection, _number: None, resets])
-    def test_who_speaks_none_is_not_reached(self, run: Run, serve: Serve) -> None:
+    def test_a_server_without_tls_is_unreachable(self, run: Run, serve: Serve) -> None:
         async def scenario(port: int) -> None:
             async with httpx.AsyncClient(transport=Transport()) as client:
                 with pytest.raises(httpx.ConnectError):
@@ -334,7 +334,7 @@ class TestTls:
         with serving(serve) as (port, _):
             run(scenario(port))
 
-    def test_who_never_shakes_hands_is_not_waited_for(self, run: Run) -> None:
+    def test_a_tls_handshake_times_out(self, run: Run) -> None:
         async def scenario(port: int) -> None:
             async with httpx.AsyncClient(transport=Transport(), timeout=0.2) as client:
                 with pytest.raises(httpx.ConnectTimeout):

@@ -232,7 +232,7 @@ async def test_blobs_are_named_by_their_bytes_and_must_be_there(server: Server) 
     assert error(await server.put("3kabcdefghi2z", embed=video)) == (400, "InvalidMimeType")
 
 
-async def test_an_image_that_is_too_large_is_told_when_the_record_names_it(server: Server) -> None:
+async def test_an_image_that_is_too_large_is_reported_when_the_record_names_it(server: Server) -> None:
     content = media.sample("large", "jpg") + bytes(2_000_000)
     answer = await server.client.post(
         "/com.atproto.repo.uploadBlob", content=content, headers={"content-type": "image/jpeg"}

@@ -108,7 +108,7 @@ async def test_a_channel_is_listed_newest_first_from_an_id_on() -> None:
         assert (await client.get(path, params={"after": "x"})).status_code == 400
 
 
-async def test_a_webhook_tells_what_it_made_only_to_who_waits(shared: httpx.AsyncClient) -> None:
+async def test_a_webhook_returns_the_message_only_with_wait(shared: httpx.AsyncClient) -> None:
     path = f"/discord/webhooks/{HOOK}/hook"
     silent = await shared.post(path, json={"content": "quiet"})
     assert (silent.status_code, silent.content) == (204, b"")

@@ -61,7 +61,7 @@ async def test_places(shared: httpx.AsyncClient) -> None:
         (f"{PARENT}/localPosts?pageSize=101", 400),
     ],
 )
-async def test_what_is_not_there(shared: httpx.AsyncClient, path: str, status: int) -> None:
+async def test_unknown_objects_are_not_found(shared: httpx.AsyncClient, path: str, status: int) -> None:
     answer = await shared.get(path)
     assert answer.status_code == answer.json()["error"]["code"] == status
 

@@ -128,7 +128,7 @@ async def test_carousels_need_two_to_ten_children_of_their_own(shared: Sandbox) 
         ({"video_url": VIDEO}, (100, 2207023)),
     ],
 )
-async def test_what_instagram_refuses(
+async def test_invalid_requests_are_refused(
     shared: Sandbox, parameters: dict[str, str], expected: tuple[int, int | None]
 ) -> None:
     assert await refusal(shared, **parameters) == expected

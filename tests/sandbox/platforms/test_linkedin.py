@@ -77,7 +77,9 @@ def test_an_unescaped_sign_cuts_a_text_off(commentary: str, text: str) -> None:
         ({"authorization": "Bearer nobody"}, 401, "INVALID_ACCESS_TOKEN"),
     ],
 )
-async def test_what_every_request_needs(li: httpx.AsyncClient, headers: dict[str, str], status: int, code: str) -> None:
+async def test_every_request_needs_version_and_token(
+    li: httpx.AsyncClient, headers: dict[str, str], status: int, code: str
+) -> None:
     answer = await li.post("/rest/posts", json=body("refused"), headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.headers["x-li-uuid"]
@@ -101,7 +103,9 @@ async def test_what_every_request_needs(li: httpx.AsyncClient, headers: dict[str
         ({"content": {"poll": {"question": "?", "options": [{"text": "Tea"}]}}}, 400, "INVALID_VALUE_FOR_FIELD"),
     ],
 )
-async def test_what_is_refused(li: httpx.AsyncClient, sent: dict[str, Any], status: int, code: str) -> None:
+async def test_invalid_requests_are_refused(
+    li: httpx.AsyncClient, sent: dict[str, Any], status: int, code: str
+) -> None:
     answer = await li.post("/rest/posts", json={**body("refused"), **sent})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 

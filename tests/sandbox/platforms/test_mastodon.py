@@ -130,7 +130,7 @@ async def test_a_video_takes_its_time(timed: Server, clock: Clock) -> None:
     assert "not found or already attached" in error(await timed.post(media_ids=[medium["id"]]))[1]
 
 
-async def test_an_upload_that_nobody_uses_is_gone_after_a_day(timed: Server, clock: Clock) -> None:
+async def test_an_unused_upload_expires_after_a_day(timed: Server, clock: Clock) -> None:
     medium = (await timed.upload()).json()
     clock.now += 86_402
     assert error(await timed.client.get(f"/v1/media/{medium['id']}")) == (404, "Record not found")
@@ -173,7 +173,7 @@ async def test_what_is_no_media_is_refused(server: Server) -> None:
         ({"poll": "yes"}, "2 to 4"),
     ],
 )
-async def test_what_is_refused(server: Server, body: dict[str, Any], words: str) -> None:
+async def test_invalid_requests_are_refused(server: Server, body: dict[str, Any], words: str) -> None:
     status, said = error(await server.post(**body))
     assert (status, words in said) == (422, True), said
     assert await server.posts() == []
@@ -220,7 +220,7 @@ async def test_statuses_are_edited_and_deleted(server: Server) -> None:
     assert operations == ["publish", "edit", "delete", "delete", "confirm", "edit", "confirm"]
 
 
-async def test_limits_are_told_by_a_time(timed: Server, clock: Clock) -> None:
+async def test_limits_are_reported_by_a_time(timed: Server, clock: Clock) -> None:
     for _ in range(30):
         assert (await timed.upload()).status_code == 200
     over = await timed.upload()

@@ -58,7 +58,9 @@ async def pin(pi: httpx.AsyncClient, **more: Any) -> str:
         ({"media_source": {"source_type": "video_id", "media_id": "1"}}, 400, "media_id"),
     ],
 )
-async def test_what_is_refused(pi: httpx.AsyncClient, sent: dict[str, Any], status: int, said: str) -> None:
+async def test_invalid_requests_are_refused(
+    pi: httpx.AsyncClient, sent: dict[str, Any], status: int, said: str
+) -> None:
     answer = await pi.post("/v5/pins", json={"board_id": "1", "media_source": IMAGE, **sent})
     assert answer.status_code == status
     assert said in answer.json()["message"]

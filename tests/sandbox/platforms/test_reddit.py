@@ -94,7 +94,7 @@ async def lease(rd: httpx.AsyncClient, content: bytes, **more: str) -> tuple[str
     return f"{leased['args']['action']}/{fields['key']}", leased["asset"]["asset_id"], answer.status_code
 
 
-async def test_images_take_a_detour(rd: httpx.AsyncClient) -> None:
+async def test_images_are_uploaded_to_the_storage_first(rd: httpx.AsyncClient) -> None:
     url, _, status = await lease(rd, media.sample("a", "png"))
     assert status == 201
     before = await names(rd)
@@ -106,7 +106,7 @@ async def test_images_take_a_detour(rd: httpx.AsyncClient) -> None:
     assert len(await names(rd)) == len(before) + 1
 
 
-async def test_what_the_storage_refuses(rd: httpx.AsyncClient) -> None:
+async def test_refusals_of_the_storage(rd: httpx.AsyncClient) -> None:
     assert (await lease(rd, b"", key="another"))[2] == 403
     assert (await lease(rd, bytes((20 << 20) + 1)))[2] == 400
     leased = (await rd.post("/api/media/asset.json", data={"filepath": "a.png", "mimetype": "image/png"})).json()

@@ -107,7 +107,9 @@ async def test_media_are_fetched_from_addresses(shared: httpx.AsyncClient) -> No
         ("sendVideo", "video", b"\x89PNG\r\n\x1a\n" + bytes(20), 400),
     ],
 )
-async def test_files_are_judged(shared: httpx.AsyncClient, method: str, name: str, content: bytes, status: int) -> None:
+async def test_files_are_checked(
+    shared: httpx.AsyncClient, method: str, name: str, content: bytes, status: int
+) -> None:
     answer = await shared.post(f"/telegram/bot1:t/{method}", data={"chat_id": str(CHAT)}, files={name: content})
     assert answer.status_code == status, answer.text
 

@@ -151,7 +151,7 @@ async def test_images_videos_and_carousels(server: Server) -> None:
         ({"media_type": "CAROUSEL", "children": "1,2"}, (400, 100, 4279004)),
     ],
 )
-async def test_what_threads_refuses(
+async def test_invalid_requests_are_refused(
     server: Server, parameters: dict[str, str], expected: tuple[int, int | str, int | None]
 ) -> None:
     assert error(await server.client.post("/me/threads", data=parameters)) == expected
@@ -249,7 +249,7 @@ async def test_tokens_are_renewed(server: Server) -> None:
     assert (await server.client.get("/refresh_access_token", params={"grant_type": "x"})).status_code == 400
 
 
-async def test_strangers_see_nothing(server: Server) -> None:
+async def test_other_accounts_see_nothing(server: Server) -> None:
     for path in ("17841400000000001/threads", "17841400000000001/replies"):
         assert error(await server.client.get(f"/{path}")) == (400, 100, 33)
 

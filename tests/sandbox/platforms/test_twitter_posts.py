@@ -175,7 +175,7 @@ async def test_edits_end_after_an_hour_and_after_five(timed: Sandbox, clock: Clo
     assert answer.status_code == 403
 
 
-async def test_who_may_not_edit(shared: Sandbox) -> None:
+async def test_accounts_that_may_not_edit_are_refused(shared: Sandbox) -> None:
     async def edit(client: httpx.AsyncClient, post: str) -> int:
         body = {"text": f"edited {post}", "edit_options": {"previous_post_id": post}}
         return (await client.post("/2/tweets", json=body)).status_code
