@@ -87,7 +87,7 @@ async def refused_until_stale(stack: Stack) -> Handle:
 
 
 @scenario_on(hurries=True)
-async def unclear_for_a_day(stack: Stack) -> Handle:
+async def unconfirmed_for_a_day(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)
     post = await stack.save(f"{WORDS} a riddle", [stack.accounts["plain"]])
@@ -97,7 +97,7 @@ async def unclear_for_a_day(stack: Stack) -> Handle:
 
 
 @scenario
-async def unclear_and_a_look_ended_by_hand(stack: Stack) -> Handle:
+async def unconfirmed_and_a_confirm_ended_by_hand(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, hold=60)
     post = await stack.save(f"{WORDS} a long look", [stack.accounts["plain"]])
@@ -181,7 +181,7 @@ async def edited_by_signal_twice(stack: Stack) -> Handle:
 
 
 @scenario
-async def retried_while_looked_up(stack: Stack) -> Handle:
+async def retried_while_confirming(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503)
     post = await stack.save(f"{WORDS} impatience", [stack.accounts["plain"]])
@@ -285,7 +285,7 @@ async def retried_in_a_fresh_run(stack: Stack) -> Handle:
 
 
 @scenario
-async def recovered_while_unclear(stack: Stack) -> Handle:
+async def recovered_while_unconfirmed(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503)
     post = await stack.save(f"{WORDS} a lost thread", [stack.accounts["plain"]])
@@ -341,7 +341,7 @@ async def changed_behind_its_back(stack: Stack) -> Handle:
 
 
 @scenario
-async def told_while_its_row_is_read(stack: Stack) -> Handle:
+async def updated_while_its_row_is_read(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} two messengers", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
     handle, gate, has_read = await stack.start(post), asyncio.Event(), asyncio.Event()
 
@@ -368,7 +368,7 @@ async def early_by_the_clock_of_the_worker(stack: Stack) -> Handle:
 
 
 @scenario
-async def told_of_an_older_wish(stack: Stack) -> Handle:
+async def given_an_older_plan(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} old news", [stack.accounts["plain"]], due_in=timedelta(seconds=4))
     handle = await stack.start(post)
     changed = await stack.change(post, due=datetime.now(UTC) + timedelta(seconds=3))
@@ -435,7 +435,7 @@ async def refused_for_a_while_and_tried_at_once(stack: Stack) -> Handle:
 
 
 @scenario
-async def cancelled_while_looked_up(stack: Stack) -> Handle:
+async def cancelled_while_confirming(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, hold=60)
     post = await stack.save(f"{WORDS} a long search", [stack.accounts["plain"]])
@@ -446,7 +446,7 @@ async def cancelled_while_looked_up(stack: Stack) -> Handle:
 
 
 @scenario
-async def cancelled_while_a_look_ends(stack: Stack) -> Handle:
+async def cancelled_while_a_confirm_ends(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, hold=2)
     post = await stack.save(f"{WORDS} a short search", [stack.accounts["plain"]])
@@ -457,7 +457,7 @@ async def cancelled_while_a_look_ends(stack: Stack) -> Handle:
 
 
 @scenario
-async def edited_and_deleted_while_looked_up(stack: Stack) -> Handle:
+async def edited_and_deleted_while_confirming(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)
     post = await stack.save(f"{WORDS} a lost page", [stack.accounts["plain"]])
@@ -514,7 +514,7 @@ async def held_for_long(stack: Stack) -> Handle:
 
 
 @scenario_on(longest_history=SHORT)
-async def looked_for_long(stack: Stack) -> Handle:
+async def unconfirmed_for_long(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=3)
     post = await stack.save(f"{WORDS} a needle", [stack.accounts["plain"]])

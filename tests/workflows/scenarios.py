@@ -116,14 +116,14 @@ async def published_with_its_permalink_read_late(stack: Stack) -> Handle:
 
 
 @scenario
-async def unclear_and_found(stack: Stack) -> Handle:
+async def unconfirmed_and_found(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     post = await stack.save(f"{WORDS} a lost answer", [stack.accounts["plain"]])
     return await comes_to(await stack.start(post), "Open for edits")
 
 
 @scenario
-async def unclear_and_sent_again(stack: Stack) -> Handle:
+async def unconfirmed_and_sent_again(stack: Stack) -> Handle:
     """Takes as long as the network's silence must hold before it is believed."""
     await stack.fault("twitter", "drop", "publish")
     post = await stack.save(f"{WORDS} a lost request", [stack.accounts["plain"]])
@@ -195,7 +195,7 @@ async def cancelled(stack: Stack) -> Handle:
 
 
 @scenario
-async def unclear_and_resolved(stack: Stack) -> Handle:
+async def unconfirmed_and_resolved(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)
     post = await stack.save(f"{WORDS} a witness", [stack.accounts["plain"]])

@@ -24,7 +24,7 @@ async def test_workflow_runs_in_temporals_sandbox(
     "scenario",
     [
         scenarios.scheduled_with_media_soon,
-        scenarios.unclear_and_found,
+        scenarios.unconfirmed_and_found,
         scenarios.failed_and_retried_by_update,
         scenarios.edited,
     ],
