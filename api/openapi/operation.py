@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Describe one operation. `errors` names entries of `error_examples.ERRORS`."""
+    """One operation of the API. `errors` names entries of `error_examples.ERRORS`."""
 
     method: str
     path: str

@@ -174,7 +174,7 @@ async def test_a_worker_that_stops_waits_for_the_answer(stack: Stack, account: A
     async with worker.factory(stack.settings, database) as factory:
         step = asyncio.create_task(factory.renew(account))
         async with asyncio.timeout(30):
-            while (await row(stack, account)).renewal_started_at is None:  # noqa: ASYNC110 nobody tells
+            while (await row(stack, account)).renewal_started_at is None:  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.05)
         step.cancel()
         factory.stop_renewing()

@@ -22,7 +22,7 @@ async def app(running: Stack) -> AsyncIterator[Litestar]:
 
 
 class Client(httpx.AsyncClient):
-    """Speak to the app in-process as one workspace."""
+    """An in-process client of one workspace."""
 
     workspace_id: str = ""
 
@@ -61,6 +61,6 @@ async def stranger(app: Litestar, stack: Stack) -> AsyncIterator[Client]:
 
 @pytest.fixture
 def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Statement]]:
-    """Note every statement, whoever runs it."""
+    """Record every statement of every part."""
     with noting_statements(monkeypatch) as noted:
         yield noted

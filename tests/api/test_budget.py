@@ -1,6 +1,6 @@
 """What a post to two networks may cost: counted, so that nothing is added to its way unnoticed.
 
-docs/benchmarks.md names the same figures. Whoever adds a step changes both on purpose. Counted is what does not depend
+docs/benchmarks.md names the same figures. A change that adds a step must change both. Counted is what does not depend
 on how busy the machine is: of two steps that end together, the workflow hears in one task or in two.
 """
 

@@ -1,4 +1,4 @@
-"""What the worst bodies of 1 MiB cost the API's only event loop: none of them keeps others waiting."""
+"""The cost of the worst bodies of 1 MiB for the API's event loop: no body keeps other requests waiting."""
 
 import json
 from collections.abc import Iterator

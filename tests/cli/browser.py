@@ -1,4 +1,4 @@
-"""Headless Chromium, told what to do over its DevTools protocol."""
+"""Headless Chromium, controlled over its DevTools protocol."""
 
 import asyncio
 import base64

@@ -36,7 +36,7 @@ async def socialsyncer(*arguments: object, stdin: str = "") -> tuple[int, str, s
 
 @dataclass
 class DevStack:
-    """Be a stack in `folder`, seen from outside."""
+    """A stack in `folder`, seen from outside."""
 
     folder: Path
     ports: dict[str, int] = field(

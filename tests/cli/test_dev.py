@@ -73,7 +73,7 @@ async def test_each_part_has_the_secrets_that_it_needs_and_no_others(stacks: tup
     state = json.loads((one.data / "state.json").read_text())
     key = (one.data / "encryption.key").read_text().strip()
     owner, api, worker = (state[name] for name in ("postgresPassword", "apiRolePassword", "workerRolePassword"))
-    # The worker, which needs the key, lets nobody but a privileged user read its environment.
+    # The worker, which needs the key, lets only privileged users read its environment.
     has = {name: str(psutil.Process(pid).environ()) for name, pid in one.pids.items() if name != "worker"}
     assert {name for name, text in has.items() if api in text} == {"api"}
     assert not any(secret in text for text in has.values() for secret in (owner, worker, key))

@@ -92,7 +92,7 @@ async def test_a_killed_server_is_up_again_with_its_data(folder: Path) -> None:
 
 @pytest.fixture
 def zombie() -> Iterator[subprocess.Popen[bytes]]:
-    """Return a process that has ended, but whose end nobody has read."""
+    """Return a process that has ended, but whose exit status is not read."""
     with subprocess.Popen([sys.executable, "-I", "-S", "-c", "pass"]) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         yield process

@@ -182,7 +182,7 @@ async def test_the_api_refuses_writes_until_it_is_dealt_with_and_doctor_says_so(
         async with stack.database.transaction() as session:
             await finish_restore(session, open_one.id, datetime.now(UTC))
         async with asyncio.timeout(5):
-            while (await client.send_post({"content": "taken"})).status_code != 201:  # noqa: ASYNC110 nobody tells
+            while (await client.send_post({"content": "taken"})).status_code != 201:  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.05)
 
 

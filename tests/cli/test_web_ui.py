@@ -33,7 +33,7 @@ async def served(asgi: Any) -> AsyncIterator[str]:
 
 
 class Ui:
-    """What stands for the Web UI; it notes what it is asked."""
+    """A fake Web UI that records its requests."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []

@@ -85,7 +85,7 @@ async def metadata(dev: DevStack, page: Page, post_id: str, *words: str) -> str:
     await page.open(list_of_it)
     find = f"[...document.querySelectorAll('a')].map(a => a.href).find(h => h.includes('/{post_id}/'))"
     async with asyncio.timeout(60):
-        while not (link := await page.evaluate(find)):  # noqa: ASYNC110 nobody tells
+        while not (link := await page.evaluate(find)):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.2)
     await page.open(f"{link.rpartition('/')[0]}/user-metadata")
     return await page.shows(post_id, *words)

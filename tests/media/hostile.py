@@ -133,7 +133,7 @@ TLS_HANDSHAKE = b"\x16"
 
 @dataclass
 class HostileServer:
-    """Answer by path, over http, and note the requests."""
+    """A server that answers by path and records its requests."""
 
     routes: dict[str, Answer] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)

@@ -9,7 +9,7 @@ from media.fair_slots import FairSlots, TooManyWaiting
 
 
 class Jobs:
-    """Jobs that hold a slot until they are told to end; `began` notes the order."""
+    """Jobs that hold a slot until they are ended; `began` notes the order."""
 
     def __init__(self, slots: FairSlots) -> None:
         self._slots = slots

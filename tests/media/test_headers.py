@@ -79,7 +79,7 @@ def test_truncated_headers_are_damaged_or_left_to_the_decoder(length: int) -> No
 
 
 class Counting(Spool):
-    """Count what is read of a file."""
+    """A spool that counts what is read of it."""
 
     read = 0
 

@@ -50,7 +50,7 @@ async def opened(files: SharedFiles, media: Media, post: str = "post") -> AsyncI
 
 async def asked(server: HostileServer) -> None:
     async with asyncio.timeout(10):
-        while not server.requests:  # noqa: ASYNC110 - nobody tells
+        while not server.requests:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.01)
 
 
@@ -100,7 +100,7 @@ async def test_a_kept_file_goes_when_its_time_is_over(make: Make, server: Hostil
     files, media = make(kept=0.05), picture(server)
     await read(files, media)
     async with asyncio.timeout(10):
-        while open_files() > before:  # noqa: ASYNC110 - nobody tells
+        while open_files() > before:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.02)
     await read(files, media)
     assert len(server.requests) == 2
@@ -183,7 +183,7 @@ async def test_a_fetch_without_waiters_ends(make: Make, server: HostileServer) -
     await asyncio.gather(alone, return_exceptions=True)
     may_end.set()
     async with asyncio.timeout(10):
-        while open_files() > before:  # noqa: ASYNC110 - nobody tells
+        while open_files() > before:  # noqa: ASYNC110 - there is no event
             await asyncio.sleep(0.02)
 
 

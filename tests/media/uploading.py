@@ -30,7 +30,7 @@ def memory(name: str) -> int:
 
 
 class Unwritten(ChangeRecord):
-    """Note nothing: there is no database here."""
+    """A record that writes nothing: there is no database here."""
 
     def __init__(self) -> None:
         """Hold nothing."""

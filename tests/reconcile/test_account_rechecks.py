@@ -58,7 +58,7 @@ async def test_a_platform_that_hangs_delays_no_other(stack: Stack, hangs: list[s
         return (await stack.read(post.id)).targets[0].status
 
     async with asyncio.timeout(15):
-        while len(hangs) < len(hung) or await status() != TargetStatus.PUBLISHED:  # noqa: ASYNC110 rows tell nobody
+        while len(hangs) < len(hung) or await status() != TargetStatus.PUBLISHED:  # noqa: ASYNC110 rows send no event
             await asyncio.sleep(0.05)
     assert set(hangs) == {account.id for account in hung}
     assert not await is_refused(stack, works)
@@ -89,7 +89,7 @@ async def test_an_account_that_cannot_be_decrypted_delays_no_other(stack: Stack)
     for account in (broken, works):
         await refuse(stack, account)
     async with asyncio.timeout(15):
-        while await is_refused(stack, works):  # noqa: ASYNC110 rows tell nobody
+        while await is_refused(stack, works):  # noqa: ASYNC110 rows send no event
             await asyncio.sleep(0.05)
     async with stack.database.transaction() as session:
         # The session's worker asks no more.

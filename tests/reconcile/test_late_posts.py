@@ -1,4 +1,4 @@
-"""Nothing waits unseen: what is late is found, told once, shown, and over when it has begun."""
+"""Late posts are found, reported once, shown, and no longer late when they have begun."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -158,7 +158,7 @@ async def test_preparing_is_publishing(stack: Stack) -> None:
     post = await stack.save("slow to prepare", [stack.accounts["instagram"]], media=[_image(stack)])
     await stack.start(post)
     async with asyncio.timeout(3):
-        while (target := (await stack.read(post.id)).targets[0]).begun_at is None:  # noqa: ASYNC110 nobody tells
+        while (target := (await stack.read(post.id)).targets[0]).begun_at is None:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.1)
     assert target.status == TargetStatus.PENDING
     await stack.settled(post.id)

@@ -1,4 +1,4 @@
-"""Ready or not: told in time whatever hangs, and cheap to ask."""
+"""Readiness is answered in time whatever hangs, and is cheap to ask for."""
 
 import asyncio
 import time

@@ -62,7 +62,7 @@ async def test_a_terminated_workflow_is_started_again_and_publishes_once(stack: 
     await handle.terminate(reason="by mistake")
     async with asyncio.timeout(20):
         # The store that lists workflows hears of it a moment later.
-        while await Runs(stack.client).running_among([post.workflow_id]):  # noqa: ASYNC110 nobody tells
+        while await Runs(stack.client).running_among([post.workflow_id]):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     assert await recovery.round(ALWAYS, datetime.now(UTC) + timedelta(hours=1)) == 1
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
@@ -130,7 +130,7 @@ async def test_a_row_older_than_a_terminated_run_that_has_published_is_never_sen
     post = await stack.publish("older copy of a tweet", [stack.accounts["plain"]])
     handle = stack.client.get_workflow_handle(post.workflow_id)
     async with asyncio.timeout(20):
-        while (await handle.query("status"))["status"] != PostStatus.PUBLISHED:  # noqa: ASYNC110 nobody tells
+        while (await handle.query("status"))["status"] != PostStatus.PUBLISHED:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     await handle.terminate()
     await rewind(stack, post)
@@ -146,7 +146,7 @@ async def test_a_cancelled_post_stays_cancelled(stack: Stack, recovery: Recovery
     await handle.cancel()
     assert (await stack.settled(post.id)).status == PostStatus.FAILED
     async with asyncio.timeout(20):
-        while (await handle.describe()).status is not WorkflowExecutionStatus.CANCELED:  # noqa: ASYNC110 nobody tells
+        while (await handle.describe()).status is not WorkflowExecutionStatus.CANCELED:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     await rewind(stack, post)
     assert await recovery.round(ALWAYS, datetime.now(UTC) + timedelta(hours=1)) == 0
@@ -179,11 +179,11 @@ async def test_a_post_that_is_due_soon_is_looked_after_every_minute(
     running = asyncio.create_task(recovery.run())
     try:
         async with asyncio.timeout(20):
-            while len(rounds) < 3:  # noqa: ASYNC110 nobody tells
+            while len(rounds) < 3:  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.05)
             post, handle = await asleep(stack, "terminated a minute ahead", timedelta(seconds=60))
             await handle.terminate()
-            while (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:  # noqa: ASYNC110 nobody tells
+            while (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING:  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.1)
     finally:
         running.cancel()

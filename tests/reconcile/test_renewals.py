@@ -1,4 +1,4 @@
-"""Tokens are renewed in time although nothing uses them, and whoever watches is told of what ends."""
+"""Tokens are renewed in time although nothing uses them, and connections that end are reported."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -102,7 +102,7 @@ async def test_a_refused_account_is_held_once_its_token_has_ended(
     await stack.control("DELETE", f"tokens?platform=twitter&accountId={account.id}")
     kept = await renewed(stack, factory, account, f", expires_at = {ended}")
     async with asyncio.timeout(30):
-        while refused and (await row(stack, account)).refused_at is None:  # noqa: ASYNC110 nobody tells
+        while refused and (await row(stack, account)).refused_at is None:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     assert ((await row(stack, account)).refused_at is not None) is refused
     assert (kept.renew_at, kept.renewal_error) == (None, "invalid_request")
@@ -135,7 +135,7 @@ async def test_two_workers_renew_each_account_once(stack: Stack, factory: StepCo
         await asyncio.gather(renew_due(factory), renew_due(second))
     await database.close()
     async with asyncio.timeout(30):
-        while None in [(await row(stack, each)).renewed_at for each in accounts]:  # noqa: ASYNC110 nobody tells
+        while None in [(await row(stack, each)).renewed_at for each in accounts]:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     for account in accounts:
         assert (await row(stack, account)).renewal_failures == 0
@@ -148,7 +148,7 @@ async def test_no_renewal_is_made_where_they_are_switched_off(stack: Stack) -> N
 
 
 class Told(Gauges):
-    """Gauges that keep what they were told of accounts."""
+    """Gauges that keep what was reported of accounts."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -207,7 +207,7 @@ class TestLeavesAlone:
         with altered_zones(tmp_path, {"Mars/Olympus": "Asia/Tokyo"}):
             post = await create(api, stack, "zone gone", scheduledFor="2027-02-01T09:00", timezone="Mars/Olympus")
         assert await follow_zones(stack.worker_database, stack.workflows) == 0
-        # Nobody can tell what its wall time is there.
+        # Its wall time cannot be known there.
         assert await read(api, post) == post | {"scheduledForLocal": None}
         path = f"/v1/posts/{post['id']}"
         assert (await api.patch(path, json={"content": "still"})).json()["scheduledFor"] == post["scheduledFor"]
@@ -318,7 +318,7 @@ async def a_check(stack: Stack) -> ZoneCheck:
         if found := await checks(stack):
             return found[0]
         await asyncio.sleep(0.05)
-    raise AssertionError("nobody has checked the zones")
+    raise AssertionError("the zones were not checked")
 
 
 async def test_an_api_starts_without_the_database() -> None:

@@ -1,4 +1,4 @@
-"""Workers as processes of their own, which are told to stop as a deploy does it."""
+"""Workers as separate processes, which are stopped as a deploy does it."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ _STARTS_WITHIN = 60
 
 @dataclass
 class WorkerProcess:
-    """Be a `python worker.py`."""
+    """A running `python worker.py`."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -52,7 +52,7 @@ async def worker_process(
     wind_up_s: float = WIND_UP_S,
     settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[WorkerProcess]:
-    """Run a worker until it is told to stop, or the end of the block."""
+    """Run a worker until it is stopped, or the end of the block."""
     log = folder / f"worker-{secrets.token_hex(4)}.log"
     ours = stack.settings
     environment = {

@@ -1,4 +1,4 @@
-"""The true log: what every library and Python itself write goes through the masks, whoever raises it and wherever."""
+"""The true log: all lines of libraries and of Python itself are masked."""
 
 import asyncio
 import contextlib

@@ -22,7 +22,7 @@ ALERTS = Path(__file__).parents[2] / "deploy/prometheus/alerts.yml"
 
 
 class Metrics:
-    """Be what a process serves: the value of every series by its name and labels."""
+    """The metrics of a process: the value of every series by name and labels."""
 
     def __init__(self, text: str) -> None:
         found = re.findall(r"^(\w+)(?:\{(.*)\})? (\S+)$", text, re.MULTILINE)
@@ -89,7 +89,7 @@ async def test_worker_metrics_count_outcomes(alone: Stack, tmp_path: Path) -> No
         await alone.start(await alone.save("no credits", [account]))
         metrics = await once(port, "socialsyncer_app_refused", platform="twitter", app="")
         asked = set(re.findall(r"\b(?:socialsyncer|temporal)_\w+", "\n".join(expressions())))
-        # Told of from the first failure on.
+        # Reported from the first failure on.
         unseen = {"temporal_workflow_task_execution_failed_total", "temporal_activity_execution_failed_total"}
         assert asked - unseen <= metrics.names
 

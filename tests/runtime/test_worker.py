@@ -1,4 +1,4 @@
-"""A deploy while everything is in flight: one real worker is told to stop, the next one takes over.
+"""A deploy while everything is in flight: one real worker is stopped, the next one takes over.
 
 Both run on a Temporal of their own: no other worker takes what is meant for them.
 """
@@ -39,7 +39,7 @@ Handle = WorkflowHandle[Any, Any]
 async def asked(stack: Stack, platform: str, operation: str, times: int) -> None:
     """Wait until a network has been asked so often."""
     async with asyncio.timeout(30):
-        while await requests(stack, platform, operation) < times:  # noqa: ASYNC110 nobody tells
+        while await requests(stack, platform, operation) < times:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
 
 
@@ -76,7 +76,7 @@ async def own(postgres_url: str) -> AsyncIterator[Stack]:
 
 @dataclass
 class Deploy:
-    """Hold the posts that are in flight, and what was seen between the two workers and after the second."""
+    """The posts in flight, and what was seen between the two workers and after the second."""
 
     stack: Stack
     posts: dict[str, Post] = field(default_factory=dict)

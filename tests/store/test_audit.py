@@ -1,4 +1,4 @@
-"""Lines of the audit trail: written once, kept for a while, and changed by nobody."""
+"""Lines of the audit trail: written once, kept for a while, and never changed."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Whoever waits hears of a change; one query a second stands in for lost notifications of all of them."""
+"""Waiters hear of changes; one query a second replaces lost notifications for all of them."""
 
 import asyncio
 from collections.abc import AsyncIterator

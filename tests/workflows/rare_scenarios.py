@@ -27,7 +27,7 @@ SHORT = 25
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(60):
-        while not await true():  # noqa: ASYNC110 nobody tells
+        while not await true():  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.1)
 
 

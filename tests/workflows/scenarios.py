@@ -46,7 +46,7 @@ def scenario_on(**temporal: Any) -> Callable[[Scenario], Scenario]:
 async def comes_to(handle: Handle, waiting_for: str, seconds: float = 90) -> Handle:
     """Wait until the workflow says that it waits for this."""
     async with asyncio.timeout(seconds):
-        while not (await handle.query("status"))["waiting_for"].startswith(waiting_for):  # noqa: ASYNC110 nobody tells
+        while not (await handle.query("status"))["waiting_for"].startswith(waiting_for):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.1)
     return handle
 
@@ -181,7 +181,7 @@ async def edited(stack: Stack) -> Handle:
     revision_id = await stack.new_text(published, f"{WORDS} no slip")
     await stack.workflows.edit(await stack.plan(published), revision_id, [target.id for target in published.targets])
     async with asyncio.timeout(30):
-        while not (await stack.read(post.id)).targets[0].edit_history:  # noqa: ASYNC110 nobody tells
+        while not (await stack.read(post.id)).targets[0].edit_history:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.1)
     return await comes_to(handle, "Open for edits")
 
@@ -201,7 +201,7 @@ async def unconfirmed_and_resolved(stack: Stack) -> Handle:
     post = await stack.save(f"{WORDS} a witness", [stack.accounts["plain"]])
     handle = await stack.start(post)
     async with asyncio.timeout(30):
-        while (await handle.query("status"))["targets"][0]["status"] != "unconfirmed":  # noqa: ASYNC110 nobody tells
+        while (await handle.query("status"))["targets"][0]["status"] != "unconfirmed":  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.1)
     seen = await stack.read(post.id)
     await stack.resolve(seen, "1234567890", published=True)

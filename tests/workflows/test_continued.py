@@ -66,7 +66,7 @@ async def steps_of(stack: Stack, post: Post) -> Counter[str]:
 
 async def until(true: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
-        while not await true():  # noqa: ASYNC110 nobody tells
+        while not await true():  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
 
 
@@ -83,7 +83,7 @@ async def continued(stack: Stack, post: Post, times: int = 1) -> bool:
 
 async def comes_to(handle: WorkflowHandle[Any, Any], waiting_for: str) -> StatusView:
     async with asyncio.timeout(20):
-        while not (view := await handle.query(PostWorkflow.status)).waiting_for.startswith(waiting_for):  # noqa: ASYNC110 nobody tells
+        while not (view := await handle.query(PostWorkflow.status)).waiting_for.startswith(waiting_for):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     return view
 
@@ -297,7 +297,7 @@ async def test_a_run_that_was_continued_may_be_reset_once_the_post_is_public(sta
     assert first.status is WorkflowExecutionStatus.CONTINUED_AS_NEW
     await reset(stack, handle, "--run-id", first.run_id)
     async with asyncio.timeout(20):
-        while (await handle.query(PostWorkflow.status)).status != PostStatus.PUBLISHED:  # noqa: ASYNC110 nobody tells
+        while (await handle.query(PostWorkflow.status)).status != PostStatus.PUBLISHED:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     assert (await stack.read(post.id)).status == PostStatus.PUBLISHED
     assert len(await stack.public("continued, then reset")) == 1

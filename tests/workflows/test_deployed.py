@@ -63,7 +63,7 @@ async def test_a_change_that_does_not_fit_lets_posts_wait_until_code_that_fits_i
     async with posts_worker(stack, monkeypatch, "posts-mistaken", Ungated, **UNCACHED):
         handle = stack.client.get_workflow_handle(post.workflow_id)
         async with asyncio.timeout(30):
-            while NONDETERMINISM not in await failures_of(handle):  # noqa: ASYNC110 nobody tells
+            while NONDETERMINISM not in await failures_of(handle):  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.1)
         assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
         assert (await stack.read(post.id)).status == PostStatus.SCHEDULED

@@ -16,7 +16,7 @@ from tests.stack import Stack
 
 async def comes_to_be(stack: Stack, post_id: str, status: TargetStatus, seconds: float = 20) -> Post:
     async with asyncio.timeout(seconds):
-        while (post := await stack.read(post_id)).targets[0].status != status:  # noqa: ASYNC110 nobody tells
+        while (post := await stack.read(post_id)).targets[0].status != status:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     return post
 
@@ -79,7 +79,7 @@ async def test_an_account_that_works_again_releases_its_posts_by_itself(stack: S
         return (await row(stack, account)).refusals == 0
 
     async with asyncio.timeout(5):
-        while not await trusted():  # noqa: ASYNC110 nobody tells
+        while not await trusted():  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
 
 
@@ -118,7 +118,7 @@ async def test_what_is_held_reads_so_once_the_other_targets_are_out(
     await comes_to_be(stack, post.id, TargetStatus.HELD)
     assert (await handle.query("status"))["waiting_for"] == "Publishing."
     async with asyncio.timeout(10):
-        while (status := await handle.query("status"))["waiting_for"] == "Publishing.":  # noqa: ASYNC110 nobody tells
+        while (status := await handle.query("status"))["waiting_for"] == "Publishing.":  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     assert status["waiting_for"].startswith("Held")
     assert {target["status"] for target in status["targets"]} == {"held", "published"}
@@ -138,7 +138,7 @@ async def test_an_operator_releases_by_signal_and_it_is_held_again(stack: Stack)
             return len(await list_attempts(session, post.id))
 
     async with asyncio.timeout(10):
-        while await tried() < 2:  # noqa: ASYNC110 nobody tells
+        while await tried() < 2:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     assert (await stack.read(post.id)).targets[0].status == TargetStatus.HELD
     await stack.delete(post)

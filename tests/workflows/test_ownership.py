@@ -36,7 +36,7 @@ SOON = timedelta(seconds=2)
 
 async def until(true: Callable[[], Any], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
-        while not await true():  # noqa: ASYNC110 nobody tells
+        while not await true():  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
 
 

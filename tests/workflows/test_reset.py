@@ -32,7 +32,7 @@ async def stack(stack: Stack) -> AsyncIterator[Stack]:
 async def says(handle: WorkflowHandle[Any, Any], expected: StatusView) -> None:
     """Wait until the workflow says of every target what it said before."""
     async with asyncio.timeout(30):
-        while (await handle.query(PostWorkflow.status)).targets != expected.targets:  # noqa: ASYNC110 nobody tells
+        while (await handle.query(PostWorkflow.status)).targets != expected.targets:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.1)
 
 

@@ -23,7 +23,7 @@ async def attribute(handle: WorkflowHandle[PostWorkflow, object]) -> str | None:
 
 async def becomes(handle: WorkflowHandle[PostWorkflow, object], value: str | None) -> None:
     async with asyncio.timeout(10):
-        while await attribute(handle) != value:  # noqa: ASYNC110 nobody tells
+        while await attribute(handle) != value:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
 
 
@@ -60,7 +60,7 @@ async def status_of(handle: WorkflowHandle[PostWorkflow, object]) -> str | None:
 
 async def ends_as(handle: WorkflowHandle[PostWorkflow, object], status: str) -> None:
     async with asyncio.timeout(20):
-        while (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:  # noqa: ASYNC110 nobody tells
+        while (await handle.describe()).status is WorkflowExecutionStatus.RUNNING:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     assert await status_of(handle) == status
 
@@ -94,7 +94,7 @@ async def test_the_waits_between_tries_grow_over_several_steps(stack: Stack, mon
     handle, waits = await stack.start(post), list[float]()
     for count in range(1, 4):
         async with asyncio.timeout(20):
-            while len(refusals := await refusals_of(stack, post)) < count:  # noqa: ASYNC110 nobody tells
+            while len(refusals := await refusals_of(stack, post)) < count:  # noqa: ASYNC110 there is no event
                 await asyncio.sleep(0.05)
         assert refusals[-1].next_attempt_at
         assert refusals[-1].finished_at

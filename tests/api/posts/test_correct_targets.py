@@ -356,7 +356,7 @@ class TestInterleavings:
         await self.outcome(stack, post["id"], old, new, 200)
 
     async def test_a_step_begun_before_the_correction_sends_nothing(self, api: Client, stack: Stack) -> None:
-        """Its run was told of the retry before, and not of the correction and the retry after it."""
+        """Its run knows of the first retry, but not of the correction and the retry after it."""
         old, new = words("before"), words("after")
         post = await refused(api, stack, old)
         async with stack.database.transaction() as session:

@@ -19,7 +19,7 @@ from tests.stack import CLIENT, Stack
 
 
 async def unconfirmed(stack: Stack, api: httpx.AsyncClient, text: str) -> dict[str, Any]:
-    """Publish to a network that nobody can read back, and lose its answer."""
+    """Publish to a platform whose posts cannot be read back, and lose its answer."""
     account = stack.accounts.get("telegram") or await stack.connect("telegram")
     stack.accounts["telegram"] = account
     await stack.fault("telegram", "accept_then_drop", "publish")

@@ -1,4 +1,4 @@
-"""Many clients change one post at once, around its due time: each is told the truth."""
+"""Many clients change one post concurrently, around its due time: each answer stays true."""
 
 import asyncio
 import random

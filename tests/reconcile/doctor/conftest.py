@@ -84,7 +84,7 @@ async def agrees(stack: Stack) -> bool:
 async def until_agrees(stack: Stack) -> None:
     """Wait until everything agrees: workflows hear of things a moment after their rows."""
     async with asyncio.timeout(20):
-        while not await agrees(stack):  # noqa: ASYNC110 nobody tells
+        while not await agrees(stack):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.2)
 
 

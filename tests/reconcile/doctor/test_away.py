@@ -1,4 +1,4 @@
-"""With no worker there: what waits for one is told without waiting, and heals as told once one runs."""
+"""Without a worker: waiting posts are reported without a wait, and heal as reported once a worker runs."""
 
 import time
 from collections.abc import AsyncIterator

@@ -36,7 +36,7 @@ HALF_AN_HOUR = timedelta(minutes=30)
 async def closed(stack: Stack, post: Post, status: WorkflowExecutionStatus) -> None:
     handle = stack.client.get_workflow_handle(post.workflow_id)
     async with asyncio.timeout(20):
-        while (await handle.describe()).status is not status:  # noqa: ASYNC110 nobody tells
+        while (await handle.describe()).status is not status:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
 
 
@@ -245,7 +245,7 @@ async def test_failing_workflow_tasks_need_a_person(own: Stack, monkeypatch: pyt
         search_attributes=attributes_of(await own.plan(post), PostStatus.SCHEDULED),
     )
     async with asyncio.timeout(60):
-        while not (stuck := [each for each in (await look(own)).findings if each.kind is FindingKind.STUCK]):  # noqa: ASYNC110 nobody tells
+        while not (stuck := [each for each in (await look(own)).findings if each.kind is FindingKind.STUCK]):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.5)
     assert [(each.subject.post_id, each.heals) for each in stuck] == [(post.id, Heals.PERSON)]
 

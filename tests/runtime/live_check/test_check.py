@@ -1,4 +1,4 @@
-"""A live check of every network against the sandbox: published, found, deleted, and told of without a secret."""
+"""A live check of every network against the sandbox: published, found, deleted, and reported without a secret."""
 
 import asyncio
 import json

@@ -70,7 +70,7 @@ async def test_each_list_finds_what_it_names_and_nothing_else(stack: Stack) -> N
         assert set(lists) == {*names, "late"}
         async with asyncio.timeout(40):
             for name, expected in names.items():
-                while await found(lists[name]) != expected:  # noqa: ASYNC110 nobody tells
+                while await found(lists[name]) != expected:  # noqa: ASYNC110 there is no event
                     await asyncio.sleep(0.2)
         # Of a time at which the posts due now are late, and those of three hours from now, too.
         later = {view.name: view for view in views(now + timedelta(hours=4), own.workspace_id)}
