@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from platforms.base import Platform
+from platforms.bots import bot_of
 from platforms.registered_apps import RegisteredApps
 
 C = TypeVar("C", bound=BaseModel)
@@ -16,6 +17,9 @@ def with_app_secret(apps: RegisteredApps, platform: Platform[Any, Any], credenti
     They are for requests only: what is stored of them goes through `with_stored_secret`.
     """
     client_id = getattr(credentials, "client_id", None)
+    if client_id is not None and platform.shares_bot:
+        token = bot_of(apps.by_client(platform, client_id))
+        return credentials if token is None else credentials.model_copy(update={"access_token": token})
     if client_id is None or getattr(credentials, "client_secret", None) is not None:
         return credentials
     app = apps.by_client(platform, client_id)

@@ -6,6 +6,7 @@ connection's row; nothing of it goes through Temporal but ids.
 
 import asyncio
 import base64
+import contextlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,42 +15,37 @@ from typing import Any
 
 import structlog
 from pydantic import BaseModel, SecretStr, ValidationError
+from sqlalchemy import select
 from temporalio import activity
 
 from activities.commands import ConnectCommand
+from activities.connect_candidates import declined_of, number_of, options_of, stored_of
+from activities.connect_refusals import Refused, away, declined, different, refusal_of
 from activities.persist import persist
+from activities.posted_codes import place_of_code
 from activities.step_context import StepContextFactory, plain
 from activities.token_times import at_connecting
 from platforms.base import Identity, Platform
-from platforms.connect import CODE_REJECTED, Candidate, Connector, Grant, challenge_of, connectors
+from platforms.connect import CODE_REJECTED, Candidate, Connect, Connector, Grant, challenge_of, connectors
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
 from platforms.reach import FORBIDDEN
 from platforms.registered_apps import App
 from platforms.registry import platforms
 from platforms.renewal import Lifetimes
-from store.accounts import find_account, save_account
+from store.accounts import find_account, open_credentials, save_account
 from store.connecting import begin_trade, find_connection, note
 from store.handover import HandoverError, new_pair, open_handover
-from store.models import PendingConnection
+from store.models import Account, PendingConnection
 from store.vault import VaultError
 
 log = structlog.get_logger(__name__)
 
-ConnectOutcome = dict[str, Any]
 _VERIFIER_BYTES = 32
 _STEP_S = 21.0
 """How long a step may take: it has ended before its workflow has, so no repeat of the request meets it."""
 _MOST_OPTIONS = 1_000
 """Pages, channels or locations that a person is offered."""
-
-
-class _Refused(Exception):
-    """The end of a connection, or what stops it for now if it is not `final`."""
-
-    def __init__(self, code: str, message: str, *, param: str | None = None, final: bool = True) -> None:
-        super().__init__(code)
-        self.outcome: ConnectOutcome = {"error": {"code": code, "message": message, "param": param}, "final": final}
 
 
 class Connecting:
@@ -74,14 +70,14 @@ class Connecting:
         try:
             async with asyncio.timeout(_STEP_S):
                 return await take(row)
-        except _Refused as error:
+        except Refused as error:
             refused = error
         except PlatformError as error:
-            refused = _refusal(platforms()[row.platform], error)
+            refused = refusal_of(platforms()[row.platform], error)
         except TimeoutError:
-            refused = _away(platforms()[row.platform])
+            refused = away(platforms()[row.platform])
         except (VaultError, HandoverError):
-            refused = _Refused("connection_expired", "This connection can no longer be read. Start again.")
+            refused = Refused("connection_expired", "This connection can no longer be read. Start again.")
         found = refused.outcome
         log.info("connect.refused", platform=row.platform, code=found["error"]["code"], final=found["final"])
         return await self._write(row, **{column: found})
@@ -93,7 +89,12 @@ class Connecting:
         private, public = new_pair()
         kept: dict[str, Any] = {"private_key": base64.b64encode(private).decode()}
         address = None
-        if row.redirect_url is not None:
+        if _is_by_code(row):
+            connector, app = connectors()[row.platform], self._app(platform, row)
+            wire = self._factory.wire_for(platform, _target(connector, row), row.workspace_id, connector.error_of)
+            kept |= {"client_id": app.client_id}
+            address = await connector.invite(wire, self._line_of(platform, row), app)
+        elif row.redirect_url is not None:
             connector, app = connectors()[row.platform], self._app(platform, row)
             wire = self._factory.wire_for(platform, _target(connector, row), row.workspace_id, connector.error_of)
             app = await self._register(connector, wire, app, row)
@@ -106,53 +107,66 @@ class Connecting:
 
     async def _finish(self, row: PendingConnection) -> None:
         if row.outcome is not None and row.outcome.get("final", True):
-            return
+            return None
         kept = self._factory.vault.open(row.sealed or b"", _context(row))
+        if _is_by_code(row):
+            return await self._finish_by_code(row, kept)
         given = open_handover(base64.b64decode(kept["private_key"]), row.handover or b"", row.id)
         if row.redirect_url is None:
-            await self._connect_with(row, given["credentials"])
-            return
+            return await self._connect_with(row, given["credentials"])
         platform, connector = platforms()[row.platform], connectors()[row.platform]
+        if "error" in given:
+            raise declined(platform, str(given["error"]))
         app = self._app_of(platform, row, kept)
         if "grant" in kept:
             grant = Grant.load(kept["grant"])
         else:
             grant = await self._trade(row, connector, app, given["code"], kept)
-        missing = connector.missing(app, grant, row.options)
-        if needed := [each for each in missing if each not in connector.secondary]:
-            names = ", ".join(needed)
-            raise _Refused(
-                "permission_missing",
-                f"These permissions were declined, and {platform.label} accounts cannot publish without them: {names}. "
-                "Connect again and leave them ticked.",
-            )
+        return await self._use(row, connector, app, grant, kept)
+
+    async def _use(
+        self, row: PendingConnection, connector: Connector[Any], app: App, grant: Grant, kept: dict[str, Any]
+    ) -> None:
+        """Connect what an authorization gives, or let a person choose of it."""
+        platform = connector.platform
+        missing = declined_of(connector, app, grant, row.options)
         found = await self._candidates(row, connector, app, grant)
-        chosen = [each for each in found if platform.account_id(_number(each)) == row.account_id]
+        line, stored = self._line_of(platform, row), await self._stored(platform, row)
+        if stored is not None:
+            found = [await connector.standing_in(line, each, stored) for each in found]
+        chosen = [each for each in found if platform.account_id(number_of(each)) == row.account_id]
         usable = chosen or [each for each in found if each.reason is None]
         if row.account_id is not None and not chosen and len(found) > 1:
-            raise _different(platform, row)
+            raise different(platform, row)
         permissions = sorted(grant.scopes) if grant.scopes is not None else list(connector.wanted(app, row.options))
         if len(usable) == 1:
-            await self._keep(row, usable, "outcome", permissions, missing, grant.lifetimes)
-            return
-        kept |= {
-            "grant": grant.dump(),
-            "permissions": permissions,
-            "missing": missing,
-            "candidates": {each.id: {**_dumped(each), "credentials": plain(each.credentials)} for each in found},
-        }
-        options = [
-            {
-                "id": each.id,
-                "name": each.name,
-                "username": each.username,
-                "type": each.kind,
-                "account_id": platform.account_id(_number(each)),
-                "reason": each.reason,
-            }
-            for each in found
-        ]
-        await self._write(row, sealed=self._seal(row, kept), outcome={"selection": options})
+            try:
+                await self._keep(row, usable, "outcome", permissions, missing, grant.lifetimes)
+            except Refused:
+                await _take_back(connector, line, usable[0].credentials)
+                raise
+            if stored is not None and not await self._is_shared(row):
+                await _take_back(connector, line, stored)
+            return None
+        kept |= {"grant": grant.dump(), "permissions": permissions, "missing": missing, "candidates": stored_of(found)}
+        outcome = {"selection": options_of(platform, found)}
+        return await self._write(row, sealed=self._seal(row, kept), outcome=outcome)
+
+    async def _finish_by_code(self, row: PendingConnection, kept: Mapping[str, Any]) -> None:
+        """Connect the place in which the code was posted, if the bot may publish there."""
+        platform, connector = platforms()[row.platform], connectors()[row.platform]
+        app, line = self._app_of(platform, row, kept), self._line_of(platform, row)
+        place = await place_of_code(self._database, row, connector, line, app)
+        try:
+            identity = await platform.whoami(line(connector.at_place(app, place)))
+        except PlatformError as error:
+            if error.kind not in {ErrorKind.AUTH, ErrorKind.REJECTED}:
+                raise
+            # The person mends that and need not post the code again.
+            raise Refused("no_accounts", error.message, final=False) from error
+        credentials = connector.at_place(app, identity.user_id)
+        candidate = Candidate(identity.user_id, identity.username, "channel", credentials, identity=identity)
+        await self._keep(row, [candidate], "outcome", [], [], None)
 
     async def _trade(
         self, row: PendingConnection, connector: Connector[Any], app: App, code: str, kept: dict[str, Any]
@@ -161,7 +175,7 @@ class Connecting:
         platform = platforms()[row.platform]
         async with self._database.transaction() as session:
             if not await begin_trade(session, row.id, datetime.now(UTC)):
-                raise _Refused(
+                raise Refused(
                     "connection_expired",
                     f"An answer of {platform.label} was lost, and its code works once. Start again.",
                 )
@@ -170,15 +184,15 @@ class Connecting:
             grant = await connector.exchange(wire, app, code, row.redirect_url or "", kept["verifier"])
         except PlatformError as error:
             if error.code == CODE_REJECTED:
-                raise _Refused(
+                raise Refused(
                     "code_rejected",
                     f"{platform.label} does not accept this code: it accepts one for {connector.code_lives}, once. "
                     "Start again.",
                 ) from error
             if error.kind is ErrorKind.OPERATOR:
-                raise _Refused("app_refused", error.message) from error
+                raise Refused("app_refused", error.message) from error
             message = f"{platform.label} did not answer, and the code may be used up. Start again."
-            raise _Refused("unavailable", message) from error
+            raise Refused("unavailable", message) from error
         kept["grant"] = grant.dump()
         await self._write(row, sealed=self._seal(row, kept))
         return grant
@@ -188,22 +202,40 @@ class Connecting:
     ) -> list[Candidate[Any]]:
         platform = platforms()[row.platform]
         try:
-            found = await connector.candidates(
-                lambda credentials: self._factory.new_account(platform, credentials, row.workspace_id).connection,
-                app,
-                grant,
-                row.options,
-            )
+            found = await connector.candidates(self._line_of(platform, row), app, grant, row.options)
         except PlatformError as error:
             if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
-                raise _Refused("no_accounts", f"There is nothing to connect: {error.message}") from error
+                raise Refused("no_accounts", f"There is nothing to connect: {error.message}") from error
             raise
         if not any(each.reason is None for each in found):
             why = next(
                 (each.reason for each in found if each.reason), f"{platform.label} lists nothing that can publish."
             )
-            raise _Refused("no_accounts", f"There is nothing to connect: {why}")
+            raise Refused("no_accounts", f"There is nothing to connect: {why}")
         return found[:_MOST_OPTIONS]
+
+    def _line_of(self, platform: Platform[Any, Any], row: PendingConnection) -> Connect:
+        return lambda credentials: self._factory.new_account(platform, credentials, row.workspace_id).connection
+
+    async def _stored(self, platform: Platform[Any, Any], row: PendingConnection) -> Any:
+        """Return the credentials of the account that is to be reconnected; None if there are none to be read."""
+        if row.account_id is None:
+            return None
+        async with self._database.reading() as session:
+            account = await find_account(session, row.workspace_id, row.account_id)
+        try:
+            return account and platform.credentials.model_validate(open_credentials(self._factory.vault, account))
+        except VaultError:
+            return None
+
+    async def _is_shared(self, row: PendingConnection) -> bool:
+        """Tell whether another workspace has the same account of the network."""
+        async with self._database.reading() as session:
+            others = Account.workspace_id != row.workspace_id
+            return (
+                await session.scalar(select(Account.id).where(Account.id == row.account_id, others).limit(1))
+                is not None
+            )
 
     async def _select(self, row: PendingConnection) -> None:
         if row.selected is not None and row.selected.get("final", True):
@@ -214,7 +246,7 @@ class Connecting:
         for each in row.wanted or []:
             if each not in stored or stored[each]["reason"] is not None:
                 message = "One of these ids is not among the options of this selection, or cannot be selected."
-                raise _Refused("invalid_field_value", message, param="ids")
+                raise Refused("invalid_field_value", message, param="ids")
             about, credentials = stored[each], platform.credentials.model_construct(**stored[each]["credentials"])
             credentials = platform.credentials.model_validate(plain(credentials))
             identity = Identity(**about["identity"]) if about["identity"] else None
@@ -232,16 +264,19 @@ class Connecting:
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
             message = f"{platform.label} does not take these credentials: {where or 'a field'} is missing or wrong."
-            raise _Refused("invalid_field_value", message, param="credentials") from None
+            raise Refused("invalid_field_value", message, param="credentials") from None
+        if any(getattr(credentials, name) is not None for name in platform.not_given):
+            message = f"{platform.label} does not take these credentials: this service alone writes some of them."
+            raise Refused("invalid_field_value", message, param="credentials")
         new_account = self._factory.new_account(platform, credentials, row.workspace_id)
         try:
             identity = await new_account.whoami()
         except PlatformError as error:
             if error.kind is ErrorKind.AUTH and "no longer accepts this" in error.message:
                 message = f"{platform.label} does not accept these credentials. Check them and try again."
-                raise _Refused("credentials_rejected", message, param="credentials") from error
+                raise Refused("credentials_rejected", message, param="credentials") from error
             if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
-                raise _Refused("credentials_rejected", error.message, param="credentials") from error
+                raise Refused("credentials_rejected", error.message, param="credentials") from error
             raise
         candidate = Candidate(
             identity.user_id, identity.username, "profile", new_account.credentials, identity=identity
@@ -264,7 +299,7 @@ class Connecting:
             new_account = self._factory.new_account(platform, each.credentials, row.workspace_id)
             verified.append((each.identity or await new_account.whoami(), new_account.credentials))
         if row.account_id and [platform.account_id(each.user_id) for each, _ in verified] != [row.account_id]:
-            raise _different(platform, row)
+            raise different(platform, row)
         now = datetime.now(UTC)
         told = {"permissions": list(permissions), "missing": list(missing)}
 
@@ -299,14 +334,14 @@ class Connecting:
         log.info("connect.connected", platform=row.platform, accounts=[each.user_id for each, _ in verified])
 
     async def _register(self, connector: Connector[Any], wire: Wire, app: App, row: PendingConnection) -> App:
-        """Return the app to use. Raises _Refused, PlatformError."""
+        """Return the app to use. Raises Refused, PlatformError."""
         try:
             return await connector.register(wire, row.redirect_url or "", app)
         except PlatformError as error:
             if error.code == FORBIDDEN or not connector.platform.registers_itself:
                 raise
             message = f"{wire.base_url} does not answer as a server of {connector.platform.label} does. Check its name."
-            raise _Refused("invalid_field_value", message, param="instance") from error
+            raise Refused("invalid_field_value", message, param="instance") from error
 
     def _app_of(self, platform: Platform[Any, Any], row: PendingConnection, kept: Mapping[str, Any]) -> App:
         """Return the app with which a connection was begun."""
@@ -320,7 +355,7 @@ class Connecting:
             return App("")
         if app is None:
             message = f"This service has no app at {platform.label}. Its operator must set SOCIALSYNCER_APPS."
-            raise _Refused("platform_not_configured", message)
+            raise Refused("platform_not_configured", message)
         return app
 
     def _seal(self, row: PendingConnection, kept: dict[str, Any]) -> bytes:
@@ -334,59 +369,25 @@ class Connecting:
         await persist(write)
 
 
+async def _take_back(connector: Connector[Any], line: Connect, credentials: Any) -> None:
+    """Remove at the network what nothing uses any more; if that fails it does no harm."""
+    with contextlib.suppress(PlatformError):
+        await connector.take_back(line, credentials)
+
+
 def _target(connector: Connector[Any], row: PendingConnection) -> BaseModel:
-    """Return credentials that name the server to ask. Raises _Refused."""
+    """Return credentials that name the server to ask. Raises Refused."""
     try:
         return connector.target(row.options)
     except ValueError:
         message = "instance must be the address of a server, such as https://mastodon.social"
-        raise _Refused("invalid_field_value", message, param="instance") from None
+        raise Refused("invalid_field_value", message, param="instance") from None
+
+
+def _is_by_code(row: PendingConnection) -> bool:
+    """Tell whether a person posts the state, instead of coming back from a network with it."""
+    return row.state_hash is not None and row.redirect_url is None
 
 
 def _context(row: PendingConnection) -> str:
     return f"connection/{row.workspace_id}/{row.id}"
-
-
-def _number(candidate: Candidate[Any]) -> str:
-    """Return the user id that the account will have: the last part of a URN."""
-    return candidate.identity.user_id if candidate.identity else candidate.id
-
-
-def _dumped(candidate: Candidate[Any]) -> dict[str, Any]:
-    identity = candidate.identity
-    return {
-        "name": candidate.name,
-        "kind": candidate.kind,
-        "username": candidate.username,
-        "reason": candidate.reason,
-        "identity": identity
-        and {
-            "user_id": identity.user_id,
-            "username": identity.username,
-            "premium": identity.premium,
-            "limits": dict(identity.limits),
-        },
-    }
-
-
-def _different(platform: Platform[Any, Any], row: PendingConnection) -> _Refused:
-    message = (
-        f"{platform.label} answered for another account than {row.account_id}. Nothing was changed. Sign in there as "
-        "that account, and connect again."
-    )
-    return _Refused("different_account", message)
-
-
-def _refusal(platform: Platform[Any, Any], error: PlatformError) -> _Refused:
-    if error.kind is ErrorKind.OPERATOR:
-        return _Refused("app_refused", error.message)
-    if error.kind is ErrorKind.REJECTED and error.code == FORBIDDEN:
-        return _Refused("server_forbidden", error.message, param="instance")
-    if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
-        return _Refused("no_accounts", error.message)
-    return _away(platform)
-
-
-def _away(platform: Platform[Any, Any]) -> _Refused:
-    message = f"{platform.label} does not answer right now. Send the same request again."
-    return _Refused("unavailable", message, final=False)

@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 
 from api.auth import Keys
 from api.bulk.routes import BulkPosts
+from api.connect.hosted import HostedConnect
 from api.connect.routes import Connect
 from api.dependencies import Dependencies
 from api.errors import on_framework_error, on_posts_error, on_unexpected_error
@@ -47,7 +48,7 @@ def create_connecting_app(
             await deps.readiness.close()
 
     app = ApiApp(
-        route_handlers=[Posts, BulkPosts, Connect, Platforms, Media, Health, Pages],
+        route_handlers=[Posts, BulkPosts, Connect, HostedConnect, Platforms, Media, Health, Pages],
         dependencies={"deps": Provide(_dependencies, sync_to_thread=False)},
         exception_handlers={
             PostsError: on_posts_error,

@@ -35,6 +35,8 @@ class Dependencies:
     checks: Checks
     redirect_urls: frozenset[str]
     """Where networks may send people back to who connect an account; anywhere if it is empty."""
+    public_url: str | None
+    """Where people and networks reach this API, without a slash at the end."""
 
     @classmethod
     def of(
@@ -46,6 +48,7 @@ class Dependencies:
         rates: Rates | None = None,
         limits: WorkspaceLimits | None = None,
         redirect_urls: Collection[str] = (),
+        public_url: str | None = None,
     ) -> "Dependencies":
         """Return the dependencies that stand on these three."""
         delivery = Delivery(database, workflows)
@@ -61,6 +64,7 @@ class Dependencies:
             WaitingRequests(),
             Checks(),
             frozenset(redirect_urls),
+            public_url.rstrip("/") if public_url else None,
         )
 
 

@@ -77,8 +77,12 @@ class FileRuleView(View):
 class ConnectRuleView(View):
     """The way to connect an account of a platform."""
 
-    method: Literal["oauth", "credentials"] = Field(
-        description="`oauth`: by an authorization at the network; credentials are taken, too.", examples=["oauth"]
+    method: Literal["oauth", "code", "credentials"] = Field(
+        description=(
+            "`oauth`: by an authorization at the network. `code`: by a code that a person posts where this service's "
+            "bot is. Credentials are taken, too."
+        ),
+        examples=["oauth"],
     )
     configured: bool = Field(
         description="Whether it works here: by an authorization, whether this service has an app there.",
@@ -169,10 +173,10 @@ def _file_view(rule: FileRule) -> FileRuleView:
 
 def _connect_view(platform: str, *, with_app: bool) -> ConnectRuleView:
     connector = connectors().get(platform)
-    if connector is None:
+    if connector is None or not (with_app or connector.needs_app):
         return ConnectRuleView(method="credentials", configured=True, options={})
     options = {name: list(values) for name, values in connector.options.items()}
-    return ConnectRuleView(method="oauth", configured=with_app, options=options)
+    return ConnectRuleView(method="code" if connector.by_code else "oauth", configured=with_app, options=options)
 
 
 @lru_cache(maxsize=16)

@@ -9,6 +9,8 @@ ProblemCode = Literal[
     "account_refused",
     "address_too_long",
     "app_refused",
+    "authorization_declined",
+    "authorization_pending",
     "code_rejected",
     "conflict",
     "connection_expired",

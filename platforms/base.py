@@ -252,6 +252,13 @@ class Platform(ABC, Generic[S, C]):
     """What an app of the operator's may say beside its client id and secret, by the names of the environment."""
     registers_itself: ClassVar[bool] = False
     """Whether the app is registered at each server by this service, so that the operator needs no client id."""
+    shares_bot: ClassVar[bool] = False
+    """Whether accounts may use the operator's bot: its token (an app's `botToken`) is filled in for each request."""
+    bot_names_app: ClassVar[bool] = False
+    """Whether an app is nothing but its bot, so that the operator gives its token alone."""
+    not_given: ClassVar[frozenset[str]] = frozenset()
+    """Fields of the credentials that this service alone writes. A client that could name the operator's app would use
+    its bot wherever the bot is."""
     settings: type[S]
     credentials: type[C]
 

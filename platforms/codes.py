@@ -12,6 +12,7 @@ from domain.post import ErrorCategory, HoldReason
 _OURS: dict[TargetCode, tuple[str, ...]] = {
     "app_refused": (
         "app_secret",
+        "no_bot",
         "no_comments",
         "no_product",
         "no_product_documents",
@@ -31,8 +32,10 @@ _OURS: dict[TargetCode, tuple[str, ...]] = {
         "chat_moved",
         "connection_expired",
         "lost_in_renewal",
+        "no_guild",
         "no_location",
         "no_role",
+        "no_webhook",
         "not_active",
         "not_its_server",
         "rights",

@@ -20,6 +20,7 @@ import httpx
 from pydantic import BaseModel, SecretStr
 
 from platforms.base import C, Connection, Identity, Platform
+from platforms.codes_posted import CodePost, Inbox
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of
 from platforms.registered_apps import App
@@ -117,6 +118,10 @@ class Connector(ABC, Generic[C]):
 
     needed: ClassVar[Sequence[str]] = ()
     """The options that a client must give."""
+    needs_app: ClassVar[bool] = True
+    """Whether people connect accounts by this alone. If not, a service without an app asks them for credentials."""
+    by_code: ClassVar[bool] = False
+    """Whether a person posts a code where the account is to publish, instead of consenting on a page."""
 
     @property
     def platform(self) -> Platform[Any, Any]:
@@ -215,6 +220,35 @@ class Connector(ABC, Generic[C]):
             **{name: value for name, value in fields.items() if name in known}
         )
         return credentials
+
+    async def invite(self, wire: Wire, connect: Connect, app: App) -> str:
+        """Return where a person lets the operator's bot in, before the code is posted there. Raises PlatformError."""
+        raise NotImplementedError
+
+    async def inbox(self, connect: Connect, app: App) -> Inbox:
+        """Return the codes that were posted. Raises PlatformError."""
+        raise NotImplementedError
+
+    async def may_connect(self, connect: Connect, app: App, post: CodePost) -> bool:
+        """Tell whether who posted a code may decide for that place. Raises PlatformError."""
+        raise NotImplementedError
+
+    def at_place(self, app: App, place: str) -> C:
+        """Return the credentials of a place that the operator's bot is in."""
+        raise NotImplementedError
+
+    async def tidy(self, connect: Connect, app: App, post: CodePost) -> None:
+        """Remove the post with the code. Raises PlatformError."""
+
+    async def standing_in(self, connect: Connect, candidate: Candidate[C], stored: C) -> Candidate[C]:
+        """Return a candidate as the account that has the `stored` credentials if it may stand in for that; else itself.
+
+        Asked if an account is reconnected.
+        """
+        return candidate
+
+    async def take_back(self, connect: Connect, credentials: C) -> None:
+        """Remove at the network what these credentials opened and nothing uses any more. Raises PlatformError."""
 
     def missing(self, app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
         """Return the permissions that were asked for and not granted."""

@@ -106,6 +106,10 @@ def _entries(name: str, given: Any) -> list[_Entry]:
             raise ValueError(f"{name}: {where or 'an app'} is not what it must be") from None
         if unknown := sorted({*(entry.model_extra or {})} - options):
             raise ValueError(f"{name}: unknown field {unknown[0][:40]!r}")
+        if not entry.client_id and all(platform.bot_names_app for platform in served):
+            # A bot's token begins with its number.
+            token = str((entry.model_extra or {}).get("botToken") or "")
+            entry.client_id = token.partition(":")[0] if ":" in token else ""
         if not entry.client_id and not all(platform.registers_itself for platform in served):
             raise ValueError(f"{name}: clientId is missing")
         found.append(entry)

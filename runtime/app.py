@@ -40,7 +40,14 @@ def create_app_from_env() -> Litestar:
         rates = Rates(settings.api_rate, settings.api_burst)
         limits = WorkspaceLimits(settings.open_posts, settings.kept_posts, settings.kept_mb)
         deps = Dependencies.of(
-            database, PostWorkflows(client), outcomes, settings.late_after, rates, limits, settings.redirect_urls
+            database,
+            PostWorkflows(client),
+            outcomes,
+            settings.late_after,
+            rates,
+            limits,
+            settings.redirect_urls,
+            settings.public_url,
         )
         # The worker may be the part that is away.
         watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.ids import new_id
@@ -31,6 +31,8 @@ async def add_connection(
     now: datetime,
     state: str | None = None,
     redirect_url: str | None = None,
+    hosted: str | None = None,
+    return_url: str | None = None,
     account_id: str | None = None,
     options: Mapping[str, str] | None = None,
 ) -> str:
@@ -41,6 +43,8 @@ async def add_connection(
         platform=platform,
         state_hash=digest(state) if state else None,
         redirect_url=redirect_url,
+        hosted=hosted,
+        return_url=return_url,
         account_id=account_id,
         options=dict(options or {}),
         created_at=now,
@@ -67,13 +71,46 @@ async def find_connection(session: AsyncSession, connection_id: str) -> PendingC
 async def find_by_state(
     session: AsyncSession, workspace_id: str, platform: str, state: str
 ) -> PendingConnection | None:
-    """Return the workspace's connection of a state."""
+    """Return the workspace's connection of a state, if its client takes the network's answer."""
     query = select(PendingConnection).where(
         PendingConnection.state_hash == digest(state),
         PendingConnection.workspace_id == workspace_id,
         PendingConnection.platform == platform,
+        PendingConnection.hosted.is_(None),
     )
     return await session.scalar(query)
+
+
+async def find_hosted(session: AsyncSession, state: str) -> PendingConnection | None:
+    """Return the connection of a state, of whatever workspace, if this service takes the network's answer."""
+    query = select(PendingConnection).where(
+        PendingConnection.state_hash == digest(state), PendingConnection.hosted.is_not(None)
+    )
+    return await session.scalar(query)
+
+
+async def awaited_codes(session: AsyncSession, platform: str, codes: Sequence[str], now: datetime) -> dict[str, str]:
+    """Return which of these codes connections wait for, each with the connection's id."""
+    by_digest = {digest(code): code for code in codes}
+    query = select(PendingConnection.state_hash, PendingConnection.id).where(
+        PendingConnection.state_hash.in_(by_digest),
+        PendingConnection.platform == platform,
+        PendingConnection.redirect_url.is_(None),
+        PendingConnection.posted_in.is_(None),
+        PendingConnection.expires_at > now,
+    )
+    return {by_digest[state_hash]: found for state_hash, found in await session.execute(query) if state_hash}
+
+
+async def bind_browser(session: AsyncSession, connection_id: str, cookie: str, now: datetime) -> bool:
+    """Let only the browser with this cookie go on; False if another one began, or the state was used or has expired."""
+    own = update(PendingConnection).where(
+        PendingConnection.id == connection_id,
+        PendingConnection.consumed_at.is_(None),
+        PendingConnection.expires_at > now,
+        or_(PendingConnection.browser_hash.is_(None), PendingConnection.browser_hash == digest(cookie)),
+    )
+    return await session.scalar(own.values(browser_hash=digest(cookie)).returning(PendingConnection.id)) is not None
 
 
 async def find_open(
@@ -84,6 +121,7 @@ async def find_open(
         PendingConnection.workspace_id == workspace_id,
         PendingConnection.platform == platform,
         PendingConnection.redirect_url == redirect_url,
+        PendingConnection.hosted.is_(None),
         PendingConnection.authorize_url.is_not(None),
         PendingConnection.consumed_at.is_(None),
         PendingConnection.expires_at > now,

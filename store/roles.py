@@ -85,7 +85,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "app_setups": {Component.API: _READ, Component.WORKER: _NOTE},
     "pending_connections": {
         # What the worker has sealed is of no use to the api.
-        Component.API: f"{_ADD}, UPDATE (handover, handover_hash, consumed_at, expires_at, wanted)",
+        Component.API: f"{_ADD}, UPDATE (browser_hash, handover, handover_hash, consumed_at, expires_at, wanted)",
         Component.WORKER: "SELECT, UPDATE, DELETE",
     },
     "restores": {Component.API: _READ, Component.WORKER: _READ},

@@ -32,6 +32,8 @@ from platforms.registry import platforms
 from runtime.settings import VaultSettings
 from runtime.temporal import DATA_CONVERTER
 from sandbox.authorization import PLAY_APP, PLAY_SECRET
+from sandbox.platforms.discord.base import SHARED_BOT as DISCORD_BOT
+from sandbox.platforms.telegram.base import SHARED_BOT as TELEGRAM_BOT
 from sandbox.server import running_sandbox
 from store.accounts import find_accounts, save_account
 from store.api_keys import create_key
@@ -59,6 +61,8 @@ SANDBOX_APPS = (
 )
 SANDBOX_APP = {"clientId": PLAY_APP, "clientSecret": PLAY_SECRET}
 """An app that each network of the sandbox knows."""
+SANDBOX_BOTS = {"discord": SANDBOX_APP | {"botToken": DISCORD_BOT}, "telegram": {"botToken": TELEGRAM_BOT}}
+"""Bots that it knows, which accounts share."""
 ROLES = (
     Role(Component.API, "socialsyncer_api", secrets.token_urlsafe()),
     Role(Component.WORKER, "socialsyncer_worker", secrets.token_urlsafe()),
@@ -408,7 +412,7 @@ async def running_stack(server_url: str, environment: WorkflowEnvironment) -> As
             sandbox_url=sandbox_url,
             private_media_hosts=[sandbox_url.removeprefix("http://")],
             platform_rate_limits=False,
-            apps=SecretStr(json.dumps(dict.fromkeys(SANDBOX_APPS, SANDBOX_APP))),
+            apps=SecretStr(json.dumps(dict.fromkeys(SANDBOX_APPS, SANDBOX_APP) | SANDBOX_BOTS)),
         )
         client = environment.client
         stack = Stack(

@@ -1,61 +1,61 @@
-"""Connect accounts over the API: begin, take what the network sent back, choose. A worker does what needs secrets."""
+"""Connect accounts over the API: begin, take what the network sent back, choose. A worker does what needs secrets.
 
+Either the client takes what the network sends back, or this service does (`hosted`, see `api.connect.hosted`).
+"""
+
+import base64
+import hashlib
 import secrets
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
-from structlog.contextvars import get_contextvars
 
 from api.auth import authenticate
 from api.connect.redirects import redirect_problem
 from api.connect.schemas import ConnectBody, ConnectionView, SelectBody, SelectedView
-from api.connect.views import connected_view, credential_fields, refusal_of, selection_view
+from api.connect.steps import EXPIRED, NOT_DONE, choose_of, go_on, require_success, step, take
+from api.connect.views import connected_view, credential_fields, progress_view, selection_view
 from api.dependencies import Dependencies, Deps
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, read
-from api.http.query import parse_query
+from api.http.query import parse_query, read_query
 from api.http.request import read_request
 from api.http.suggest import did_you_mean
 from api.posts.views import View, write
-from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable, Unprocessable
+from domain.errors import InvalidRequest, NotFound, Problem, TooManyRequests, Unavailable, Unprocessable
 from domain.schedule import rfc3339
-from platforms.connect import connectors
+from platforms.connect import Connector, connectors
 from platforms.registry import platforms
 from store.accounts import find_accounts
+from store.app_setups import platforms_with_app
 from store.connecting import (
     STATE_LIVES,
     add_connection,
     begun_since,
-    choose,
-    consume,
     digest,
     find_by_state,
     find_connection,
     find_open,
 )
-from store.handover import seal_for
 from store.models import PendingConnection
-from workflows.connect import ConnectPlan
 
 MOST_AN_HOUR = 60
 """Connections that a workspace may begin in an hour; our choice."""
-_STATE_BYTES = 32
-_KEPT = timedelta(minutes=10)
-"""How long a repeat of the request that connected an account is answered as the first."""
+CALLBACK, START = "/v1/connect/callback", "/v1/connect/start"
+"""Where networks send people back if this service takes the answer, and where people begin then."""
+_STATE_BYTES, _CODE_BYTES = 32, 16
 _NO_STORE = {"Cache-Control": "no-store"}
-_EXPIRED = Problem(
-    "This connection is unknown, was used, or is older than 10 minutes. Start again.", "connection_expired", "state"
+_UNKNOWN = Problem("This workspace has no such connection; it is forgotten a day after it has ended", "not_found")
+_NOT_PUBLIC = Problem(
+    "This service has no public address, so it cannot take a network's answer. Its operator must set "
+    "SOCIALSYNCER_PUBLIC_URL.",
+    "platform_not_configured",
+    "hosted",
 )
-_SELECTION_EXPIRED = Problem(
-    "This selection is unknown, was used, or is older than 30 minutes. Start again.",
-    "connection_expired",
-    "selectionId",
-)
-_NOT_DONE = Problem("No worker has answered in time. Send the same request again.", "unavailable")
-
 Workspace = NamedDependency[str]
 HttpRequest = Request[Any, Any, Any]
 
@@ -73,6 +73,25 @@ class Connect(Controller):
         """Say how to connect an account, and begin it."""
         await deps.restoring.require_over()
         return _respond(await begin(deps, workspace_id, _known(platform), request))
+
+    @get("/{platform:str}/{connection_id:str}")
+    async def progress(
+        self,
+        request: HttpRequest,
+        platform: FromPath[str],
+        connection_id: FromPath[str],
+        workspace_id: Workspace,
+        deps: Deps,
+    ) -> Response[bytes]:
+        """Say how a connection stands."""
+        read_query(request)
+        async with deps.database.reading() as session:
+            row = await find_connection(session, connection_id) if connection_id.isprintable() else None
+            if row is None or (row.workspace_id, row.platform) != (workspace_id, _known(platform)):
+                raise NotFound(_UNKNOWN)
+            options = [each["account_id"] for each in (row.outcome or {}).get("selection", [])]
+            known = await find_accounts(session, workspace_id, options)
+        return _respond(progress_view(row, known, datetime.now(UTC)))
 
     @post("/{platform:str}")
     async def connect(
@@ -108,27 +127,33 @@ class Connect(Controller):
 
 async def begin(deps: Dependencies, workspace_id: str, platform: str, request: HttpRequest) -> View:
     """Begin a connection. Raises InvalidRequest, Unprocessable, TooManyRequests, Unavailable."""
-    connector = connectors().get(platform)
+    connector = await _connector(deps, workspace_id, platform)
     options = connector.options if connector else {}
-    found, problems = parse_query(request, ["redirect_url", "accountId", *options])
-    redirect_url, account_id = found.get("redirect_url"), found.get("accountId")
+    found, problems = parse_query(request, ["redirect_url", "accountId", "hosted", "choose", *options])
+    redirect_url, account_id, hosted = found.get("redirect_url"), found.get("accountId"), found.get("hosted") == "true"
     if redirect_url is not None and (problem := redirect_problem(redirect_url, deps.redirect_urls)):
         problems.append(problem)
-    if connector and redirect_url is None and not any(each.param == "redirect_url" for each in problems):
-        problems.append(Problem("redirect_url is required", "missing_required_field", "redirect_url"))
-    for name in connector.needed if connector else ():
-        if name not in found and name not in {each.param for each in problems}:
+    problems += _wrong_options(options, found)
+    faulty = {each.param for each in problems}
+    # This service has an address of its own to which the network sends people back.
+    needed = [*(() if hosted or connector.by_code else ("redirect_url",)), *connector.needed] if connector else []
+    for name in needed:
+        if name not in found and name not in faulty:
             problems.append(Problem(f"{name} is required", "missing_required_field", name))
-    for name, values in options.items():
-        if values and name in found and found[name] not in values:
-            problems.append(Problem(f"{name} must be one of {', '.join(values)}", "invalid_field_value", name))
     if problems:
         raise InvalidRequest(problems)
     fields = credential_fields(platforms()[platform])
     if connector is None:
-        return ConnectionView(method="credentials", auth_url=None, state=None, expires_at=None, fields=fields)
+        return ConnectionView(
+            method="credentials", auth_url=None, state=None, connection_id=None, expires_at=None, fields=fields
+        )
+    hosted, by_code = hosted and not connector.by_code, connector.by_code
+    if hosted and deps.public_url is None:
+        raise Unprocessable(_NOT_PUBLIC)
     chosen = {name: found[name] for name in options if name in found}
-    state, now = secrets.token_urlsafe(_STATE_BYTES), datetime.now(UTC)
+    ticket, now = secrets.token_urlsafe(_STATE_BYTES), datetime.now(UTC)
+    # A code is posted by a person: nothing that an app takes for markup may be in it.
+    state = state_of(ticket) if hosted else secrets.token_hex(_CODE_BYTES) if by_code else ticket
     await _require_account(deps, workspace_id, platform, account_id)
     await _take_one(deps, workspace_id, now)
     async with deps.database.transaction() as session:
@@ -138,26 +163,57 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
             platform=platform,
             now=now,
             state=state,
-            redirect_url=redirect_url,
+            redirect_url=f"{deps.public_url}{CALLBACK}" if hosted else None if by_code else redirect_url,
+            hosted=found.get("choose", "page") if hosted else None,
+            return_url=redirect_url if hosted else None,
             account_id=account_id,
             options=chosen,
         )
-    row = await _step(deps, workspace_id, platform, connection_id, "begin")
-    _require_success(row.outcome)
+    row = await step(deps, workspace_id, platform, connection_id, "begin")
+    require_success(row.outcome)
     if row.authorize_url is None:
-        raise Unavailable(_NOT_DONE)
+        raise Unavailable(NOT_DONE)
+    asked = row.authorize_url if by_code else f"{row.authorize_url}&state={state}"
     return ConnectionView(
-        method="oauth",
-        auth_url=f"{row.authorize_url}&state={state}",
-        state=state,
+        method="code" if by_code else "oauth",
+        auth_url=f"{deps.public_url}{START}/{ticket}" if hosted else asked,
+        state=None if hosted else state,
+        connection_id=row.id,
         expires_at=rfc3339(now + STATE_LIVES),
         fields=fields,
     )
 
 
+async def _connector(deps: Dependencies, workspace_id: str, platform: str) -> Connector[Any] | None:
+    """Return how a network lets people connect accounts; None if they give credentials."""
+    connector = connectors().get(platform)
+    if connector is None or connector.needs_app:
+        return connector
+    async with deps.database.reading() as session:
+        return connector if platform in await platforms_with_app(session, workspace_id) else None
+
+
+def state_of(ticket: str) -> str:
+    """Return the state that a network is given for a ticket: who sees it there cannot open the ticket's page."""
+    return base64.urlsafe_b64encode(hashlib.sha256(f"state {ticket}".encode()).digest()).rstrip(b"=").decode()
+
+
+def _wrong_options(options: Mapping[str, Sequence[str]], found: Mapping[str, str]) -> list[Problem]:
+    """Return what is wrong with the parameters that have a few values only."""
+    problems = []
+    for name, values in {"hosted": ("true", "false"), "choose": ("page", "caller"), **options}.items():
+        if values and name in found and found[name] not in values:
+            problems.append(Problem(f"{name} must be one of {', '.join(values)}", "invalid_field_value", name))
+    if "choose" in found and found.get("hosted") != "true":
+        problems.append(Problem("choose goes together with hosted=true", "invalid_field_value", "choose"))
+    return problems
+
+
 async def connect(deps: Dependencies, workspace_id: str, platform: str, payload: JsonObject) -> PendingConnection:
     """Connect an account; returns the row with what came of it. Raises as `begin` does."""
     body = _read_connect(payload)
+    if body.code is None and body.credentials is None:
+        return await go_on(deps, await _find_by_code(deps, workspace_id, platform, body.state or ""))
     if body.credentials is not None:
         row = await _begin_with_credentials(deps, workspace_id, platform, body.account_id)
         handed: dict[str, Any] = {"credentials": body.credentials}
@@ -167,49 +223,13 @@ async def connect(deps: Dependencies, workspace_id: str, platform: str, payload:
         row = await _find(deps, workspace_id, platform, body)
         handed = {"code": body.code}
         fingerprint = digest(body.code or "")
-    if row.public_key is None:
-        raise Unavailable(_NOT_DONE)
-    now = datetime.now(UTC)
-    async with deps.database.transaction() as session:
-        sealed = seal_for(row.public_key, handed, row.id)
-        first = await consume(session, row.id, handover=sealed, handover_hash=fingerprint, now=now)
-    if not first:
-        async with deps.database.reading() as session:
-            row = await find_connection(session, row.id) or row
-        again = row.consumed_at is not None and now - row.consumed_at < _KEPT
-        if not again or row.handover_hash != fingerprint:
-            raise Unprocessable(_EXPIRED)
-    if row.outcome is None or not row.outcome.get("final", True):
-        row = await _step(deps, workspace_id, platform, row.id, "finish")
-    _require_success(row.outcome)
-    return row
+    return await take(deps, row, handed, fingerprint)
 
 
 async def select(deps: Dependencies, workspace_id: str, platform: str, payload: JsonObject) -> PendingConnection:
     """Connect what was chosen; returns the row with what came of it. Raises as `begin` does."""
     body = _read_select(payload)
-    wanted, now = sorted(set(body.ids)), datetime.now(UTC)
-    async with deps.database.transaction() as session:
-        row = await find_connection(session, body.selection_id)
-        if (
-            row is None
-            or (row.workspace_id, row.platform) != (workspace_id, platform)
-            or "selection" not in (row.outcome or {})
-        ):
-            raise Unprocessable(_SELECTION_EXPIRED)
-        options = {each["id"]: each["reason"] for each in (row.outcome or {})["selection"]}
-        for position, each in enumerate(body.ids):
-            if options.get(each, "unknown") is not None:
-                sentence = f"ids.{position} is not among the options of this selection, or cannot be selected"
-                raise InvalidRequest(Problem(sentence, "invalid_field_value", f"ids.{position}"))
-        if not await choose(session, row.id, wanted, now):
-            again = row.expires_at > now and row.wanted == wanted
-            if not again:
-                raise Unprocessable(_SELECTION_EXPIRED)
-    if row.selected is None or not row.selected.get("final", True):
-        row = await _step(deps, workspace_id, platform, row.id, "select")
-    _require_success(row.selected)
-    return row
+    return await choose_of(deps, workspace_id, platform, body.selection_id, body.ids)
 
 
 async def _begin_with_credentials(
@@ -222,7 +242,17 @@ async def _begin_with_credentials(
         connection_id = await add_connection(
             session, workspace_id=workspace_id, platform=platform, now=now, account_id=account_id
         )
-    return await _step(deps, workspace_id, platform, connection_id, "begin")
+    return await step(deps, workspace_id, platform, connection_id, "begin")
+
+
+async def _find_by_code(deps: Dependencies, workspace_id: str, platform: str, code: str) -> PendingConnection:
+    """Return the connection whose code a person was to post."""
+    async with deps.database.reading() as session:
+        row = await find_by_state(session, workspace_id, platform, code)
+    done = row is not None and (row.outcome or {"final": False}).get("final", True)
+    if row is None or row.redirect_url is not None or (row.expires_at <= datetime.now(UTC) and not done):
+        raise Unprocessable(EXPIRED)
+    return row
 
 
 async def _find(deps: Dependencies, workspace_id: str, platform: str, body: ConnectBody) -> PendingConnection:
@@ -232,7 +262,7 @@ async def _find(deps: Dependencies, workspace_id: str, platform: str, body: Conn
         if body.state is not None:
             row = await find_by_state(session, workspace_id, platform, body.state)
             if row is None:
-                raise Unprocessable(_EXPIRED)
+                raise Unprocessable(EXPIRED)
             if row.redirect_url != redirect_url:
                 sentence = "redirect_url must be the one with which the connection was begun"
                 raise InvalidRequest(Problem(sentence, "invalid_field_value", "redirect_url"))
@@ -242,37 +272,8 @@ async def _find(deps: Dependencies, workspace_id: str, platform: str, body: Conn
         sentence = "state is required: several connections are open for this redirect_url"
         raise InvalidRequest(Problem(sentence, "missing_required_field", "state"))
     if not found:
-        raise Unprocessable(_EXPIRED)
+        raise Unprocessable(EXPIRED)
     return found[0]
-
-
-async def _step(
-    deps: Dependencies,
-    workspace_id: str,
-    platform: str,
-    connection_id: str,
-    step: Literal["begin", "finish", "select"],
-) -> PendingConnection:
-    """Have a worker take a step, and return the row as it is then."""
-    plan = ConnectPlan(
-        connection_id=connection_id,
-        workspace_id=workspace_id,
-        platform=platform,
-        step=step,
-        request_id=get_contextvars().get("request_id"),
-    )
-    await deps.workflows.connect(plan)
-    async with deps.database.reading() as session:
-        row = await find_connection(session, connection_id)
-    if row is None:
-        raise Unavailable(_NOT_DONE)
-    return row
-
-
-def _require_success(outcome: dict[str, Any] | None) -> None:
-    """Raise what an outcome refuses; of a step of `begin` there need not be one."""
-    if outcome is not None and "error" in outcome:
-        raise refusal_of(outcome)
 
 
 async def _require_account(deps: Dependencies, workspace_id: str, platform: str, account_id: str | None) -> None:
@@ -309,7 +310,7 @@ def _read_connect(payload: JsonObject) -> ConnectBody:
     if "credentials" in given:
         for name in sorted(given & {"code", "redirect_url", "state"}):
             problems.append(Problem(f"{name} does not go together with credentials", "invalid_field_value", name))
-    else:
+    elif given != {"state"}:  # a code that a person was to post is all there is of it
         for name in sorted({"code", "redirect_url"} - given - {each.param for each in problems}):
             problems.append(Problem(f"{name} is required", "missing_required_field", name))
         if "accountId" in given:

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from api.posts.schemas import Name, RequestModel
 from api.posts.views import Moment, PlatformName, View
+from domain.codes import ProblemCode
 
 LONGEST_CODE = 4096
 
@@ -73,14 +74,25 @@ class ConnectionView(View):
 
     model_config = ConfigDict(title="Connection")
 
-    method: Literal["oauth", "credentials"] = Field(
-        description="`oauth`: send the person to `authUrl`. `credentials`: ask for `fields`.", examples=["oauth"]
+    method: Literal["oauth", "code", "credentials"] = Field(
+        description=(
+            "`oauth`: send the person to `authUrl`. `code`: the person adds the bot at `authUrl` and posts `state` "
+            "there; send `state` alone until it is found. `credentials`: ask for `fields`."
+        ),
+        examples=["oauth"],
     )
     auth_url: str | None = Field(
         description="Where the person consents; null without an authorization.",
         examples=["https://x.com/i/oauth2/authorize?client_id=abc&state=mF_9B5f4"],
     )
-    state: str | None = Field(description="Send it back with the code. It works once.", examples=["mF_9B5f4"])
+    state: str | None = Field(
+        description="Send it back with the code. It works once. Null with `hosted`: this service sends it.",
+        examples=["mF_9B5f4"],
+    )
+    connection_id: str | None = Field(
+        description="`GET /v1/connect/{platform}/{connectionId}` says how it stands.",
+        examples=["sel_019bc10f"],
+    )
     expires_at: Moment | None = Field(description="Until when the state works: 10 minutes.")
     fields: list[CredentialFieldView] = Field(description="What `credentials` may hold.")
 
@@ -127,6 +139,33 @@ class ConnectedView(View):
         description="When the connection ends if it is not renewed; null if it is renewed, or has no known end."
     )
     selection: SelectionView | None = Field(None, description="Which accounts there are, if there are several.")
+
+
+class RefusalView(View):
+    """Why a connection did not come about."""
+
+    model_config = ConfigDict(title="ConnectionRefusal")
+
+    error: str = Field(description="What happened and what to do, for a person.", examples=["Start again."])
+    code: ProblemCode = Field(description="The same for a program.", examples=["authorization_declined"])
+
+
+class ProgressView(View):
+    """The state of a connection that was begun."""
+
+    model_config = ConfigDict(title="ConnectionProgress")
+
+    platform: PlatformName = Field(description="The network.")
+    connection_id: str = Field(description="The connection.", examples=["sel_019bc10f"])
+    status: Literal["pending", "selection", "connected", "failed"] = Field(
+        description="`pending`: the person has not come back, or a worker is still at it. `selection`: the person has "
+        "to choose. `failed`: nothing was connected.",
+        examples=["connected"],
+    )
+    expires_at: Moment = Field(description="Until when a person may consent, or choose.")
+    accounts: list[ConnectedView] = Field(description="What was connected.")
+    selection: SelectionView | None = Field(description="What there is to choose from, until it was chosen.")
+    refusal: RefusalView | None = Field(description="Why it failed, or why it does not go on for now.")
 
 
 class SelectedView(View):

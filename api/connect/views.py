@@ -2,17 +2,27 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, cast, get_origin
+from typing import Any, Literal, cast, get_origin
 
 from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from api.connect.schemas import ConnectedView, CredentialFieldView, OptionView, SelectionView
+from api.connect.schemas import (
+    ConnectedView,
+    CredentialFieldView,
+    OptionView,
+    ProgressView,
+    RefusalView,
+    SelectionView,
+)
 from domain.codes import PROBLEM_CODES, ProblemCode
 from domain.errors import InvalidRequest, PostsError, Problem, Unavailable, Unprocessable
 from domain.schedule import rfc3339
 from platforms.base import Platform
 from store.models import ConnectedAccount, PendingConnection
+
+EXPIRED = {"code": "connection_expired", "message": "It was not finished in time. Start again."}
+"""Why a connection failed that was not finished."""
 
 
 def connected_view(platform: str, account: Mapping[str, Any]) -> ConnectedView:
@@ -33,6 +43,21 @@ def selection_view(
     row: PendingConnection, outcome: Mapping[str, Any], known: Mapping[str, ConnectedAccount]
 ) -> ConnectedView:
     """Return a selection that has to be made."""
+    return ConnectedView(
+        platform=row.platform,
+        account_id=None,
+        username=None,
+        connected_at=None,
+        permissions=[],
+        missing_permissions=[],
+        expires_at=None,
+        selection=_options_view(row, outcome, known),
+    )
+
+
+def _options_view(
+    row: PendingConnection, outcome: Mapping[str, Any], known: Mapping[str, ConnectedAccount]
+) -> SelectionView:
     options = [
         OptionView(
             id=each["id"],
@@ -45,26 +70,45 @@ def selection_view(
         )
         for each in outcome["selection"]
     ]
-    return ConnectedView(
+    return SelectionView(id=row.id, expires_at=rfc3339(row.expires_at), options=options)
+
+
+def progress_view(row: PendingConnection, known: Mapping[str, ConnectedAccount], now: datetime) -> ProgressView:
+    """Return how a connection stands."""
+    outcome, selected = row.outcome or {}, row.selected or {}
+    accounts = selected.get("accounts") or outcome.get("accounts") or []
+    error = selected.get("error") or outcome.get("error")
+    chooses = "selection" in outcome and not accounts and not selected.get("error")
+    status: Literal["pending", "selection", "connected", "failed"] = "selection" if chooses else "pending"
+    if accounts:
+        status = "connected"
+    elif error and (selected or outcome).get("final", True):
+        status = "failed"
+    elif row.expires_at <= now:
+        status, chooses, error = "failed", False, EXPIRED
+    return ProgressView(
         platform=row.platform,
-        account_id=None,
-        username=None,
-        connected_at=None,
-        permissions=[],
-        missing_permissions=[],
-        expires_at=None,
-        selection=SelectionView(id=row.id, expires_at=rfc3339(row.expires_at), options=options),
+        connection_id=row.id,
+        status=status,
+        expires_at=rfc3339(row.expires_at),
+        accounts=[connected_view(row.platform, each) for each in accounts],
+        selection=_options_view(row, outcome, known) if chooses else None,
+        refusal=RefusalView(error=error["message"], code=_code_of(error)) if error and not accounts else None,
     )
 
 
 def refusal_of(outcome: Mapping[str, Any]) -> PostsError:
     """Return the error of an outcome that refuses."""
     error = outcome["error"]
-    code = error["code"] if error["code"] in PROBLEM_CODES else "unavailable"
-    problem = Problem(error["message"], cast("ProblemCode", code), error["param"])
+    code = _code_of(error)
+    problem = Problem(error["message"], code, error["param"])
     if code == "unavailable":
         return Unavailable(problem)
     return InvalidRequest(problem) if code == "invalid_field_value" else Unprocessable(problem)
+
+
+def _code_of(error: Mapping[str, Any]) -> ProblemCode:
+    return cast("ProblemCode", error["code"]) if error["code"] in PROBLEM_CODES else "unavailable"
 
 
 def credential_fields(platform: Platform[Any, Any]) -> list[CredentialFieldView]:
@@ -78,6 +122,7 @@ def credential_fields(platform: Platform[Any, Any]) -> list[CredentialFieldView]
             description=field.description,
         )
         for name, field in model.model_fields.items()
+        if name not in platform.not_given
     ]
 
 

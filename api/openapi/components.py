@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api.bulk.bodies import CreateManyBody, PatchItemBody, PostItemBody, SelectManyBody, UpdateManyBody
-from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, SelectBody, SelectedView
+from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, ProgressView, SelectBody, SelectedView
 from api.platforms import PlatformsView
 from api.posts.history import HistoryView
 from api.posts.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
@@ -41,6 +41,7 @@ _VIEWS = (
     ManyView,
     ConnectionView,
     ConnectedView,
+    ProgressView,
     SelectedView,
 )
 _NULL = {"type": "null"}

@@ -1,6 +1,6 @@
 """The operations that connect accounts, as the API's document describes them."""
 
-from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, SelectBody, SelectedView
+from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, ProgressView, SelectBody, SelectedView
 from api.openapi import connect_examples as examples
 from api.openapi.operation import ALWAYS, WITH_BODY, Json, Operation
 from platforms.connect import connectors
@@ -16,6 +16,7 @@ _PLATFORM: Json = {
 }
 _REFUSED = (
     "connectionExpired",
+    "authorizationPending",
     "codeRejected",
     "permissionMissing",
     "noAccounts",
@@ -26,7 +27,11 @@ _REFUSED = (
 )
 
 
-_MEANT = {"as": "what to connect", "instance": "the server that has the account; needed"}
+_MEANT = {
+    "as": "what to connect",
+    "kind": "a webhook in one channel, or this service's bot",
+    "instance": "the server that has the account; needed",
+}
 
 
 def _options() -> list[Json]:
@@ -57,9 +62,17 @@ CONNECT_OPERATIONS = (
         "Begin to connect an account",
         "Send the person to `authUrl`; the network sends them back to `redirect_url` with `code` and `state`, or with "
         "`error`. `redirect_url` must be registered at the network for this service's app. A network without an "
-        "authorization answers with the `fields` of its credentials. At most 60 an hour.",
+        "authorization answers with the `fields` of its credentials. At most 60 an hour. With `hosted=true` this "
+        "service takes what the network sends back, and `authUrl` is a page of its own; in the end it sends the person "
+        "to `redirect_url` with `connectionId`, `platform` and either `accountId`, once for each account, or `error` "
+        "and `message`.",
         ConnectionView,
-        {"oauth": examples.BEGUN, "credentials": examples.WITHOUT_OAUTH},
+        {
+            "oauth": examples.BEGUN,
+            "hosted": examples.HOSTED,
+            "code": examples.BY_CODE,
+            "credentials": examples.WITHOUT_OAUTH,
+        },
         ("wrongPlatform", "wrongRedirect", "unknownQuery", "reconnectNotFound", "notConfigured", *ALWAYS),
         parameters=(
             _PLATFORM,
@@ -67,7 +80,8 @@ CONNECT_OPERATIONS = (
                 "name": "redirect_url",
                 "in": "query",
                 "description": "Where the network sends the person back: https, or http on localhost. Needed by "
-                "networks with an authorization.",
+                "networks with an authorization. With `hosted`: where this service sends the person in the end; if it "
+                "is left out, a page says what came of it.",
                 "schema": {"type": "string", "format": "uri", "maxLength": 512},
                 "example": "https://app.example.com/connected",
             },
@@ -78,7 +92,46 @@ CONNECT_OPERATIONS = (
                 "schema": {"type": "string", "minLength": 1},
                 "example": "tw_456",
             },
+            {
+                "name": "hosted",
+                "in": "query",
+                "description": "Whether this service takes what the network sends back. It needs a public address; the "
+                "address to register at the network is that with `/v1/connect/callback`.",
+                "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
+                "example": "true",
+            },
+            {
+                "name": "choose",
+                "in": "query",
+                "description": "With `hosted`, if there are several accounts: whether a `page` of this service asks "
+                "which to connect, or the `caller` does, by `POST /v1/connect/{platform}/select`. The person is then "
+                "sent back with `selectionId`.",
+                "schema": {"type": "string", "enum": ["page", "caller"], "default": "page"},
+                "example": "caller",
+            },
             *_options(),
+        ),
+        tag="Connect",
+    ),
+    Operation(
+        "get",
+        "/v1/connect/{platform}/{connectionId}",
+        "getConnection",
+        "See how a connection stands",
+        "For callers who wait while a person is at the network, with `hosted` above all. Ask every second or two.",
+        ProgressView,
+        examples.PROGRESS,
+        ("wrongPlatform", "unknownQuery", "connectionNotFound", *ALWAYS),
+        parameters=(
+            _PLATFORM,
+            {
+                "name": "connectionId",
+                "in": "path",
+                "required": True,
+                "description": "The `connectionId` of the connection that was begun.",
+                "schema": {"type": "string"},
+                "example": "sel_019bc10f27c07a7d4e9a54c1d9e3f0a1",
+            },
         ),
         tag="Connect",
     ),

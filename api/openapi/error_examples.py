@@ -57,6 +57,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         ("missingKey", 401, "Missing API key: send it as Authorization: Bearer sk_…", "invalid_credentials", None),
         ("wrongKey", 401, "Invalid API key", "invalid_credentials", None),
         ("notFound", 404, "There is no such post", "not_found", None),
+        ("connectionNotFound", 404, "This workspace has no such connection", "not_found", None),
         (
             "publishingHasBegun",
             409,
@@ -168,6 +169,13 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
             "This selection is unknown, was used, or is older than 30 minutes. Start again.",
             "connection_expired",
             "selectionId",
+        ),
+        (
+            "authorizationPending",
+            422,
+            "The code was not posted yet. Add the bot to your channel or group on Telegram, and post the code there.",
+            "authorization_pending",
+            None,
         ),
         (
             "codeRejected",

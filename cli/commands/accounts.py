@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -38,6 +39,37 @@ def accounts_add(platform: str, allow: tuple[str, ...], workspace: str | None, d
         say("Type the credentials as one JSON object, then Ctrl-D:", error=True)
     adding = add(platform, workspace, sys.stdin.read(), data_dir, allow)
     say(json.dumps(asyncio.run(adding), ensure_ascii=False))
+
+
+@accounts.command("connect")
+@click.argument("platform")
+@click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option, such as instance for Mastodon.")
+@click.option("--account", "account_id", default=None, help="Reconnect this account, and no other.")
+@click.option("--choose", multiple=True, metavar="ID", help="Choose this of several accounts, by its id or name.")
+@click.option("--no-browser", is_flag=True, help="Open no browser, print the address only.")
+@click.option("--api", "url", default=None, envvar="SOCIALSYNCER_API_URL", show_envvar=True, help="Address of the API.")
+@data_dir_option
+def accounts_connect(
+    platform: str,
+    options: tuple[str, ...],
+    account_id: str | None,
+    choose: tuple[str, ...],
+    url: str | None,
+    data_dir: Path | None,
+    *,
+    no_browser: bool,
+) -> None:
+    """Connect an account of PLATFORM as people do: by their consent in a browser, a code, or credentials.
+
+    It works over the API, whose key is read from SOCIALSYNCER_API_KEY, or with --data-dir over that of a stack. Prints
+    the connected accounts, a JSON object each.
+    """
+    from cli.connect import Wish, api_of, connect, options_of
+
+    api = api_of(data_dir, url, os.environ.get("SOCIALSYNCER_API_KEY"))
+    wish = Wish(platform, options_of(options), account_id, choose, opens_browser=not no_browser)
+    for account in connect(api, wish):
+        say(json.dumps(account, ensure_ascii=False))
 
 
 @accounts.command("allow")

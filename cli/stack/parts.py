@@ -167,7 +167,9 @@ def environment(
 def sandbox_apps() -> str:
     """Return SOCIALSYNCER_APPS with the app that each network of the sandbox knows."""
     app = {"clientId": "sandbox-app", "clientSecret": "sandbox-app-secret"}
-    return json.dumps(dict.fromkeys(_WITH_APPS, app))
+    discord, telegram = app | {"botToken": "sandbox-bot-token"}, {"botToken": "1000000001:sandbox-bot-token"}
+    bots = {"discord": discord, "telegram": telegram}
+    return json.dumps(dict.fromkeys(_WITH_APPS, app) | bots)
 
 
 def _without_proxy() -> dict[str, str]:

@@ -61,6 +61,7 @@ def overview(running: DevFile, folder: Folder) -> str:
     rows = {
         "API": f"{running.api_url}/v1",
         "API docs": f"{running.api_url}/docs",
+        "Connect": f"{running.api_url}/connect  (try how people connect accounts; it asks for the API key)",
         "API key": running.api_key,
         "Temporal Web UI": running.temporal_ui_url,
         "Sandbox": f"{running.sandbox_url}  (what was published)",

@@ -67,6 +67,9 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
     rules = rules.RULES
     settings = DiscordSettings
     credentials = DiscordCredentials
+    not_given = frozenset({"client_id", "replaced_by", "in_channel"})
+    app_options = frozenset({"botToken"})
+    shares_bot = True
 
     def check(self, draft: Draft[DiscordSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of Discord that the draft breaks."""
@@ -89,6 +92,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
         found = await get(connection, home(connection))
         name = str(found.get("name") or "")
         if connection.credentials.webhook:
+            await _note_channel(connection, str(found.get("channel_id") or ""))
             return Identity(connection.credentials.user_id, name)
         if kind := _NO_MESSAGES.get(int(found.get("type") or 0)):
             message = f"This channel is {kind}, where bots cannot publish messages. Connect another, or a webhook."
@@ -147,6 +151,12 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
             f"https://discord.com/channels/{place.get('guild_id') or '@me'}/{channel}/{published.platform_post_id}"
         )
         return Published(published.platform_post_id, address, warning=published.warning)
+
+
+async def _note_channel(connection: DiscordConnection, channel: str) -> None:
+    """Keep in which channel a webhook is: a reconnection makes another one, which must be in the same."""
+    if channel and channel != connection.credentials.in_channel:
+        connection.credentials = await connection.keep(lambda now: now.model_copy(update={"in_channel": channel}))
 
 
 def _channel(connection: DiscordConnection, settings: DiscordSettings) -> str | None:

@@ -140,6 +140,9 @@ class DiscordCredentials(WireModel):
     user_id: str = Field(
         validation_alias=AliasChoices("channelId", "userId"), pattern=rf"^({WEBHOOK})?[1-9][0-9]{{0,19}}$"
     )
+    client_id: str | None = Field(None, description="The app whose bot is used.")
+    replaced_by: str | None = Field(None, description="The webhook in use, if it is no longer the account's first.")
+    in_channel: str | None = Field(None, description="The channel of a webhook.")
 
     @model_validator(mode="before")
     @classmethod
@@ -156,4 +159,6 @@ class DiscordCredentials(WireModel):
     @property
     def webhook(self) -> str | None:
         """Return a webhook's number; None for a bot."""
-        return self.user_id.removeprefix(WEBHOOK) if self.user_id.startswith(WEBHOOK) else None
+        if not self.user_id.startswith(WEBHOOK):
+            return None
+        return self.replaced_by or self.user_id.removeprefix(WEBHOOK)

@@ -25,6 +25,14 @@ async def ask(connection: TelegramConnection, method: str, **fields: Any) -> dic
     raise _unreadable(ErrorKind.TRANSIENT)
 
 
+async def ask_list(connection: TelegramConnection, method: str, **fields: Any) -> list[dict[str, Any]]:
+    """Call a method that answers with a list and changes nothing that others see; returns it."""
+    result = _result(await connection.wire.send("POST", _path(connection, method), json=fields), ErrorKind.TRANSIENT)
+    if isinstance(result, list):
+        return [each for each in result if isinstance(each, dict)]
+    raise _unreadable(ErrorKind.TRANSIENT)
+
+
 async def send(
     connection: TelegramConnection, method: str, fields: Mapping[str, Any], parts: Sequence[FilePart]
 ) -> list[dict[str, Any]]:
@@ -41,10 +49,11 @@ async def send(
     raise _unreadable(ErrorKind.UNCONFIRMED)
 
 
-async def remove(connection: TelegramConnection, message: int) -> None:
-    """Delete a message of the account's chat."""
+async def remove(connection: TelegramConnection, message: int, chat: str | None = None) -> None:
+    """Delete a message of a chat, by default the account's."""
+    chat_id = chat or connection.account.user_id
     await connection.wire.send(
-        "POST", _path(connection, "deleteMessage"), json={"chat_id": connection.account.user_id, "message_id": message}
+        "POST", _path(connection, "deleteMessage"), json={"chat_id": chat_id, "message_id": message}
     )
 
 

@@ -28,6 +28,10 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
     rules = rules.RULES
     settings = TelegramSettings
     credentials = TelegramCredentials
+    not_given = frozenset({"client_id"})
+    app_options = frozenset({"botToken"})
+    shares_bot = True
+    bot_names_app = True
 
     def check(self, draft: Draft[TelegramSettings], account: AccountFacts) -> list[Violation]:
         """Return every rule of Telegram that the draft breaks."""

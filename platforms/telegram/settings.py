@@ -41,3 +41,4 @@ class TelegramCredentials(WireModel):
 
     access_token: SecretStr = Field(validation_alias=AliasChoices("botToken", "accessToken"))
     user_id: str = Field(validation_alias=AliasChoices("chatId", "userId"), pattern=r"^(-?\d{1,20}|@[A-Za-z]\w{3,31})$")
+    client_id: str | None = Field(None, description="The app whose bot is used.")

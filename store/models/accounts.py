@@ -153,10 +153,19 @@ class PendingConnection(Base):
     state_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
     """SHA-256 of the state, which is nowhere else; null if the account is connected by credentials."""
     redirect_url: Mapped[str | None]
+    """Where the network sends the person back; null if no network does."""
+    hosted: Mapped[str | None]
+    """Who asks for a selection if this service takes the network's answer itself: `page` or `caller`; else null."""
+    return_url: Mapped[str | None]
+    """Where this service sends the person in the end, if it takes the network's answer itself."""
+    browser_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """SHA-256 of the cookie of the one browser that may go on, if this service takes the network's answer itself."""
     account_id: Mapped[str | None]
     """The account that is to be reconnected; another one is refused."""
     options: Mapped[dict[str, Any]]
     """What the client has chosen (platforms.connect.Connector.options)."""
+    posted_in: Mapped[str | None]
+    """The place in which somebody who may decide for it has posted the state, if the network works so."""
     public_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     """With which the api seals what only the worker may read (store.handover)."""
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)

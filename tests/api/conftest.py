@@ -13,11 +13,15 @@ from tests.serving import started
 from tests.stack import Stack
 from tests.statements import Statement, noting_statements
 
+PUBLIC_URL = "http://localhost:8000"
+"""As the networks of the sandbox know the api; each of them sends people back to any port of this machine."""
+
 
 @pytest.fixture(scope="session")
 async def app(running: Stack) -> AsyncIterator[Litestar]:
     """Serve the session's stack."""
-    async with started(create_app(Dependencies.of(running.api_database, running.workflows, running.outcomes))) as app:
+    deps = Dependencies.of(running.api_database, running.workflows, running.outcomes, public_url=PUBLIC_URL)
+    async with started(create_app(deps)) as app:
         yield app
 
 

@@ -67,7 +67,8 @@ async def test_connection_method_and_availability_are_listed(api: Client, stack:
     assert found["twitter"] == {"method": "oauth", "configured": True, "options": {}}
     assert found["linkedin"]["options"] == {"as": ["member", "pages", "both"]}
     assert found["mastodon"] == {"method": "oauth", "configured": True, "options": {"instance": []}}
-    assert found["telegram"] == {"method": "credentials", "configured": True, "options": {}}
+    assert found["telegram"] == {"method": "code", "configured": True, "options": {}}
+    assert found["discord"]["options"] == {"kind": ["webhook", "bot"]}
     now = datetime.now(UTC)
     async with stack.database.transaction() as session:
         before = (await session.scalars(select(AppSetup))).one()

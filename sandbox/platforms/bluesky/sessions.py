@@ -1,8 +1,10 @@
 """Sessions, who somebody is, whom a handle means, and the directory that says which server holds an account."""
 
+import hashlib
+import secrets
 from typing import Any
 
-from sandbox.accounts import Account
+from sandbox.accounts import Account, NewAccount
 from sandbox.fake_platform import route
 from sandbox.platforms.bluesky.base import (
     FakeAT,
@@ -18,6 +20,8 @@ from sandbox.platforms.bluesky.base import (
 )
 from sandbox.wire import Answer, RefusedError, Request
 
+PLAY_PASSWORD = "sandbox-app-password"  # noqa: S105 everybody may know it
+"""An app password that every handle has."""
 LOGINS = ((30, 300), (300, 86_400))
 """New sessions that one account may open in so many seconds."""
 
@@ -31,6 +35,8 @@ class SessionRoutes(FakeAT):
         body = body_of(request)
         identifier, password = text_of(body, "identifier").lower(), text_of(body, "password")
         account = self.world.accounts.by_token(self.platform, password)
+        if password == PLAY_PASSWORD and identifier:
+            account = self._newcomer(identifier)
         if account is None or identifier not in (did_of(account), handle_of(account), account.user_id.lower()):
             raise RefusedError(xrpc_error(401, "AuthenticationRequired", "Invalid identifier or password"))
         for limit, seconds in LOGINS:
@@ -38,6 +44,14 @@ class SessionRoutes(FakeAT):
                 self.world.windows.take((self.platform, account.account_id, "login", str(seconds)), limit, seconds)
             )
         return Answer.json(self._described(account, self.open_session(account)))
+
+    def _newcomer(self, handle: str) -> Account:
+        """Return the account with a handle; a new handle is a new account."""
+        own = (account for account in self.world.accounts if account.platform == self.platform)
+        known = next((account for account in own if handle in (did_of(account), handle_of(account))), None)
+        number = hashlib.sha256(handle.encode()).hexdigest()[:24]
+        fresh = NewAccount(self.platform, f"new_{number}", number, handle, secrets.token_urlsafe(24))
+        return known or self.world.accounts.upsert(fresh)
 
     @route("POST", "/xrpc/com.atproto.server.refreshSession", "auth")
     async def refresh_session(self, request: Request) -> Answer:

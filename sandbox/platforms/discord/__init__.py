@@ -2,11 +2,12 @@
 
 from typing import ClassVar
 
+from sandbox.platforms.discord.consent import ConsentRoutes
 from sandbox.platforms.discord.messages import MessageRoutes
 from sandbox.platforms.discord.reads import ReadRoutes
 
 
-class Discord(MessageRoutes, ReadRoutes):
+class Discord(MessageRoutes, ReadRoutes, ConsentRoutes):
     """Be Discord, in place of https://discord.com/api/v10."""
 
     platform: ClassVar[str] = "discord"

@@ -7,6 +7,8 @@ from contextlib import suppress
 from http.client import responses
 from typing import Any
 
+import msgspec
+
 from sandbox.accounts import Account
 from sandbox.fake_platform import FakePlatform, Route
 from sandbox.ids import Snowflakes
@@ -19,6 +21,10 @@ REQUESTS, SECONDS = 5, 5
 """Per account and route, unverified: Discord tells its limits in headers only and changes them as it likes."""
 GUILD, OTHER_GUILD = "41771983423143937", "81384788765712384"
 """The server of all accounts, and another in which the bots are, too: its channels' numbers begin with 999."""
+
+SHARED_BOT = "sandbox-bot-token"
+"""The token of the bot of the app that everybody knows: it is in the servers to which people have added it."""
+SHARED_BOT_ID = "100000000000000001"
 
 _VERSION = re.compile(r"^/(?:api/)?v\d+(?=/)")
 _WEBHOOK = re.compile(r"(/webhooks/\d+/)[^/]+")
@@ -43,6 +49,14 @@ def invalid(field: str, code: str, message: str) -> RefusedError:
     return RefusedError(error(400, 50035, "Invalid Form Body", errors=faults))
 
 
+class Place(msgspec.Struct):
+    """A channel with its server, or a webhook with its channel: what was made by an authorization."""
+
+    number: str
+    within: str
+    name: str = ""
+
+
 class FakeGuild(FakePlatform, ABC):
     """Hold what all of Discord's routes share. An account is a channel of one guild, or a webhook in it."""
 
@@ -55,6 +69,8 @@ class FakeGuild(FakePlatform, ABC):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.ids = Snowflakes(world.now, EPOCH_MILLISECONDS)
+        self.hooks = world.collection(self.platform, "hook", Place)
+        self.channels = world.collection(self.platform, "channel", Place)
 
     def failure(self, status: int, message: str | None = None) -> Answer:
         """Word a failure by its status alone."""
@@ -87,6 +103,32 @@ class FakeGuild(FakePlatform, ABC):
         scheme, _, token = request.header("authorization").partition(" ")
         return token.strip() if scheme == "Bot" else ""
 
+    def account(self, request: Request) -> Account:
+        """Return whose bot it is; the bot that accounts share speaks for the channel that is named."""
+        if self.token(request) != SHARED_BOT:
+            return super().account(request)
+        channel = request.params.get("id", "")
+        found = self.world.accounts.by_user(self.platform, channel) if self.channels.get(channel) else None
+        if found is None:
+            raise refused(404, 10003, "Unknown Channel")
+        return found
+
+    def bot(self, request: Request) -> dict[str, Any]:
+        """Describe the bot of a request."""
+        if self.token(request) != SHARED_BOT:
+            return bot(self.account(request))
+        return {"id": SHARED_BOT_ID, "username": "sandbox", "discriminator": "0001", "avatar": None, "bot": True}
+
+    def channel_of(self, webhook: str) -> str:
+        """Return the channel of a webhook; of one that was not made by an authorization it follows from its number."""
+        made = self.hooks.get(webhook)
+        return made.within if made else str(int(webhook) + 1)
+
+    def guild_of(self, channel: str) -> str:
+        """Return the server that a channel or thread belongs to."""
+        made = self.channels.get(channel)
+        return made.within if made else OTHER_GUILD if channel.startswith("999") else GUILD
+
     def channel(self, request: Request) -> tuple[Account, str]:
         """Return whose bot it is and in which channel; every number that could be one passes for a thread."""
         account, channel = self.account(request), request.params["id"]
@@ -114,6 +156,8 @@ class FakeGuild(FakePlatform, ABC):
 
     async def serve(self, found: Route, request: Request) -> Answer:
         """Count the request and say so in the answer's headers."""
+        if "/oauth2/" in request.path:
+            return await found.handler(request)
         key = (self.platform, request.method, self.inner_path(request.path))
         window = self.world.windows.take(key, REQUESTS, SECONDS)
         left = window.resets_at - self.world.now()
@@ -170,18 +214,8 @@ def bot(account: Account) -> dict[str, Any]:
     return {"id": number, "username": account.username, "discriminator": "0001", "avatar": None, "bot": True}
 
 
-def channel_of(webhook: str) -> str:
-    """Return the channel of a webhook, made from its number."""
-    return str(int(webhook) + 1)
-
-
 def _poll(poll: dict[str, Any] | None) -> dict[str, Any]:
     if poll is None:
         return {}
     answers = [{"answer_id": number, "poll_media": {"text": text}} for number, text in enumerate(poll["options"], 1)]
     return {"poll": {"question": {"text": poll["question"]}, "answers": answers, "layout_type": 1}}
-
-
-def guild_of(channel: str) -> str:
-    """Return the server that a channel or thread belongs to."""
-    return OTHER_GUILD if channel.startswith("999") else GUILD

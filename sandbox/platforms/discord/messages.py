@@ -8,7 +8,7 @@ from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.formats import probe
-from sandbox.platforms.discord.base import GUILD, FakeGuild, bot, channel_of, invalid, refused
+from sandbox.platforms.discord.base import GUILD, FakeGuild, invalid, refused
 from sandbox.posts import Post, Shown
 from sandbox.wire import Answer, MalformedBodyError, Request
 from sandbox.world import World
@@ -48,7 +48,7 @@ class MessageRoutes(FakeGuild):
             raise refused(404, 10008, "Unknown Message")
         if known is not None and self.world.now() - known.created_at < NONCE_SECONDS:
             return Answer.json({**self.described(known), "nonce": nonce})
-        post = self._publish(account, channel, body, files, bot(account))
+        post = self._publish(account, channel, body, files, self.bot(request))
         if nonce:
             self._by_nonce[channel, nonce] = post
         return Answer.json({**self.described(post), **({"nonce": nonce} if nonce else {})})
@@ -63,7 +63,7 @@ class MessageRoutes(FakeGuild):
         if any(word in str(body.get("username") or "").lower() for word in ("discord", "clyde")):
             raise invalid("username", "USERNAME_INVALID_CONTAINS", "Username cannot contain that.")
         thread = request.query.get("thread_id")
-        channel = thread or (self.ids.next() if body.get("thread_name") else channel_of(number))
+        channel = thread or (self.ids.next() if body.get("thread_name") else self.channel_of(number))
         author = {"id": number, "username": body.get("username") or account.username, "avatar": None, "bot": True}
         post = self._publish(account, channel, body, files, author, webhook=number)
         return Answer.json(self.described(post)) if request.query.get("wait") == "true" else Answer(204)

@@ -4,7 +4,7 @@ from itertools import islice
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.platforms.discord.base import GUILD, FakeGuild, bot, channel_of, guild_of, invalid
+from sandbox.platforms.discord.base import GUILD, FakeGuild, invalid
 from sandbox.posts import Post
 from sandbox.wire import Answer, Request
 
@@ -15,14 +15,14 @@ class ReadRoutes(FakeGuild):
     @route("GET", "/users/@me", "confirm")
     async def me(self, request: Request) -> Answer:
         """Say whose token it is."""
-        return Answer.json(bot(self.account(request)))
+        return Answer.json(self.bot(request))
 
     @route("GET", "/channels/{id}", "auth")
     async def one_channel(self, request: Request) -> Answer:
         """Describe a channel."""
         account, channel = self.channel(request)
         last = next((post.platform_post_id for post in self._newest(account, channel)), None)
-        shown = {"id": channel, "type": 0, "guild_id": guild_of(channel), "name": account.username}
+        shown = {"id": channel, "type": 0, "guild_id": self.guild_of(channel), "name": account.username}
         return Answer.json({**shown, "last_message_id": last})
 
     @route("GET", "/channels/{id}/messages", "confirm")
@@ -48,7 +48,7 @@ class ReadRoutes(FakeGuild):
     async def one_webhook(self, request: Request) -> Answer:
         """Describe a webhook to whoever knows its token."""
         account = self.webhook(request)
-        number, channel = request.params["id"], channel_of(request.params["id"])
+        number, channel = request.params["id"], self.channel_of(request.params["id"])
         return Answer.json(
             {
                 "id": number,

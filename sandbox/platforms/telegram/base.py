@@ -10,6 +10,9 @@ from sandbox.accounts import Account
 from sandbox.fake_platform import FakePlatform
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 
+SHARED_BOT, SHARED_BOT_NAME = "1000000001:sandbox-bot-token", "sandbox_bot"
+"""The token of the bot of the app that everybody knows."""
+
 _TOKEN = re.compile(r"^/bot[^/]*")
 
 

@@ -2,7 +2,8 @@
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.platforms.telegram.base import FakeBot, done, parameters
+from sandbox.platforms.telegram.base import SHARED_BOT, SHARED_BOT_NAME, bad, done, parameters
+from sandbox.platforms.telegram.updates import UpdateRoutes
 from sandbox.wire import Answer, Request
 
 
@@ -12,13 +13,16 @@ def bot(account: Account) -> dict[str, object]:
     return {"id": number, "is_bot": True, "first_name": account.username, "username": f"{account.username}_bot"}
 
 
-class ChatRoutes(FakeBot):
+class ChatRoutes(UpdateRoutes):
     """Serve getMe, getChat and getChatMember, by GET and POST like every method."""
 
     @route("GET", "/bot{token}/getMe", "auth")
     @route("POST", "/bot{token}/getMe", "auth")
     async def me(self, request: Request) -> Answer:
         """Say whose token it is."""
+        if self.token(request) == SHARED_BOT:
+            number = int(SHARED_BOT.partition(":")[0])
+            return done({"id": number, "is_bot": True, "first_name": "Sandbox", "username": SHARED_BOT_NAME})
         return done(bot(self.account(request)))
 
     @route("GET", "/bot{token}/getChat", "auth")
@@ -33,7 +37,12 @@ class ChatRoutes(FakeBot):
     @route("POST", "/bot{token}/getChatMember", "auth")
     async def member(self, request: Request) -> Answer:
         """Say what the bot may do in the chat."""
-        account = self.account(request)
-        self.own_chat(account, parameters(request).get("chat_id"))
+        account, given = self.account(request), parameters(request)
+        self.own_chat(account, given.get("chat_id"))
+        if self.token(request) == SHARED_BOT:
+            member = self.rights(account, given.get("user_id"))
+            if member is None:
+                raise bad("member not found")
+            return done({**member, "user": {"id": given.get("user_id")}})
         rights = {"can_post_messages": True, "can_edit_messages": True, "can_delete_messages": True}
         return done({"status": "administrator", "user": bot(account), "can_be_edited": False, **rights})

@@ -420,8 +420,12 @@ class TestRefusals:
 
 class TestCredentials:
     async def test_a_platform_without_an_authorization_says_what_it_needs(self, stranger: Client) -> None:
-        begun = (await stranger.get("/v1/connect/telegram")).json()
+        begun = (await stranger.get("/v1/connect/bluesky")).json()
         assert (begun["method"], begun["authUrl"], begun["state"]) == ("credentials", None, None)
+        assert {each["name"]: each["secret"] for each in begun["fields"]}["password"]
+
+    async def test_what_only_this_service_writes_is_not_asked_for(self, stranger: Client) -> None:
+        begun = (await stranger.get("/v1/connect/telegram")).json()
         assert [(each["name"], each["secret"], each["required"]) for each in begun["fields"]] == [
             ("botToken", True, True),
             ("chatId", False, True),

@@ -1,0 +1,65 @@
+"""What an authorization gives: the permissions, and the pages, channels or locations, as rows keep them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from activities.connect_refusals import Refused
+from activities.step_context import plain
+from platforms.base import Platform
+from platforms.connect import Candidate, Connector, Grant
+from platforms.registered_apps import App
+
+
+def declined_of(connector: Connector[Any], app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
+    """Return the permissions that were declined and are not needed. Raises Refused for those that are."""
+    missing = connector.missing(app, grant, options)
+    if needed := [each for each in missing if each not in connector.secondary]:
+        label = connector.platform.label
+        message = (
+            f"These permissions were declined, and {label} accounts cannot publish without them: {', '.join(needed)}. "
+            "Connect again and leave them ticked."
+        )
+        raise Refused("permission_missing", message)
+    return missing
+
+
+def number_of(candidate: Candidate[Any]) -> str:
+    """Return the user id that the account will have: the last part of a URN."""
+    return candidate.identity.user_id if candidate.identity else candidate.id
+
+
+def options_of(platform: Platform[Any, Any], found: Sequence[Candidate[Any]]) -> list[dict[str, Any]]:
+    """Return what a person may choose from; no secret is in it."""
+    return [
+        {
+            "id": each.id,
+            "name": each.name,
+            "username": each.username,
+            "type": each.kind,
+            "account_id": platform.account_id(number_of(each)),
+            "reason": each.reason,
+        }
+        for each in found
+    ]
+
+
+def stored_of(found: Sequence[Candidate[Any]]) -> dict[str, dict[str, Any]]:
+    """Return the same by their ids with their credentials in clear; only the vault may be given this."""
+    return {each.id: {**_dumped(each), "credentials": plain(each.credentials)} for each in found}
+
+
+def _dumped(candidate: Candidate[Any]) -> dict[str, Any]:
+    identity = candidate.identity
+    return {
+        "name": candidate.name,
+        "kind": candidate.kind,
+        "username": candidate.username,
+        "reason": candidate.reason,
+        "identity": identity
+        and {
+            "user_id": identity.user_id,
+            "username": identity.username,
+            "premium": identity.premium,
+            "limits": dict(identity.limits),
+        },
+    }

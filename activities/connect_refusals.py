@@ -1,0 +1,63 @@
+"""What is said of connections that come to nothing, or not yet."""
+
+import re
+from typing import Any
+
+from platforms.base import Platform
+from platforms.errors import ErrorKind, PlatformError
+from platforms.reach import FORBIDDEN
+from store.models import PendingConnection
+
+Outcome = dict[str, Any]
+DENIALS = frozenset({"access_denied", "user_cancelled_authorize", "user_cancelled_login"})
+"""The errors with which networks send somebody back who has declined; the last two are LinkedIn's."""
+_OAUTH_ERROR = re.compile(r"[a-z_]{1,64}")
+
+
+class Refused(Exception):
+    """The end of a connection, or what stops it for now if it is not `final`."""
+
+    def __init__(self, code: str, message: str, *, param: str | None = None, final: bool = True) -> None:
+        super().__init__(code)
+        self.outcome: Outcome = {"error": {"code": code, "message": message, "param": param}, "final": final}
+
+
+def declined(platform: Platform[Any, Any], error: str) -> Refused:
+    """Return the refusal of a person, or of a network that did not even ask."""
+    if error in DENIALS:
+        message = f"The authorization was declined at {platform.label}. Nothing was connected."
+        return Refused("authorization_declined", message)
+    if error in {"server_error", "temporarily_unavailable"}:
+        return Refused("unavailable", f"{platform.label} does not answer right now. Start again.")
+    named = error if _OAUTH_ERROR.fullmatch(error) else "an unknown error"
+    message = (
+        f"{platform.label} did not ask for consent, because it does not accept this service's app: {named}. The "
+        "operator must check the app's settings there."
+    )
+    return Refused("app_refused", message)
+
+
+def different(platform: Platform[Any, Any], row: PendingConnection) -> Refused:
+    """Return the refusal of an account that is not the one to be reconnected."""
+    message = (
+        f"{platform.label} answered for another account than {row.account_id}. Nothing was changed. Sign in there as "
+        "that account, and connect again."
+    )
+    return Refused("different_account", message)
+
+
+def refusal_of(platform: Platform[Any, Any], error: PlatformError) -> Refused:
+    """Return what a network's refusal means to the person who connects."""
+    if error.kind is ErrorKind.OPERATOR:
+        return Refused("app_refused", error.message)
+    if error.kind is ErrorKind.REJECTED and error.code == FORBIDDEN:
+        return Refused("server_forbidden", error.message, param="instance")
+    if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
+        return Refused("no_accounts", error.message)
+    return away(platform)
+
+
+def away(platform: Platform[Any, Any]) -> Refused:
+    """Return what is said if a network does not answer: the same request may go on."""
+    message = f"{platform.label} does not answer right now. Send the same request again."
+    return Refused("unavailable", message, final=False)

@@ -1,0 +1,56 @@
+"""Connect accounts by codes that people post where the operator's bot is."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from activities.connect_refusals import Refused
+from platforms.connect import Connect, Connector
+from platforms.errors import PlatformError
+from platforms.registered_apps import App
+from store.connecting import awaited_codes, find_connection, note
+from store.database import Database
+from store.models import PendingConnection
+
+_LOOKS, _PAUSE_S = 4, 2.0
+"""How often a step looks for a code, and the seconds between: a client need not ask all the time."""
+
+
+async def place_of_code(
+    database: Database, row: PendingConnection, connector: Connector[Any], line: Connect, app: App
+) -> str:
+    """Return where the code of a connection was posted. Raises Refused, PlatformError.
+
+    The codes of other connections come with it and are noted in their rows: a bot's inbox can be read once.
+    """
+    for look in range(_LOOKS):
+        if look:
+            await asyncio.sleep(_PAUSE_S)
+        async with database.reading() as session:
+            newest = await find_connection(session, row.id)
+        if newest is not None and newest.posted_in is not None:
+            return newest.posted_in
+        await _read_inbox(database, connector, line, app)
+    label = connector.platform.label
+    message = f"The code was not posted yet. Add the bot to your channel or group on {label}, and post the code there."
+    raise Refused("authorization_pending", message, final=False)
+
+
+async def _read_inbox(database: Database, connector: Connector[Any], line: Connect, app: App) -> None:
+    inbox, now = await connector.inbox(line, app), datetime.now(UTC)
+    async with database.reading() as session:
+        awaited = await awaited_codes(session, connector.name, [each.code for each in inbox.posts], now)
+    for post in inbox.posts:
+        if post.code in awaited and await connector.may_connect(line, app, post):
+            async with database.transaction() as session:
+                await note(session, awaited[post.code], posted_in=post.place)
+            await _harmless(connector.tidy, line, app, post)
+    await inbox.forget()
+
+
+async def _harmless(work: Callable[..., Awaitable[None]], *given: Any) -> None:
+    """Do what may fail: the post with the code works once, so it does no harm if it stays."""
+    with contextlib.suppress(PlatformError):
+        await work(*given)

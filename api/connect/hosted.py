@@ -1,0 +1,239 @@
+"""Connect accounts for callers without a page of their own: this service takes what the network sends back.
+
+A person opens the address that the caller was given, goes to the network and comes back to `/v1/connect/callback`. Only
+the browser that began may go on: it holds a cookie. Without that, an attacker could send a victim straight to a
+network's page and have the victim's consent counted for the attacker's workspace. What came of the connection is in its
+row; a page shows it or sends it on to the caller's address.
+"""
+
+import re
+import secrets
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from litestar import Controller, Request, Response, get, post
+from litestar.datastructures import Cookie
+from litestar.params import FromPath
+
+from api.connect import hosted_pages as pages
+from api.connect.routes import CALLBACK, START, state_of
+from api.connect.schemas import LONGEST_CODE
+from api.connect.steps import choose_of, go_on, take
+from api.dependencies import Dependencies, Deps
+from domain.errors import PostsError
+from platforms.registry import platforms
+from store.connecting import bind_browser, digest, find_connection, find_hosted
+from store.models import PendingConnection
+from store.workspaces import name_of_workspace
+
+_RESULT = "/v1/connect/result"
+_TICKET = re.compile(r"[A-Za-z0-9_-]{43}")
+_CONNECTION = re.compile(r"sel_[0-9a-f]{32}")
+_COOKIE_LIVES_S = 45 * 60
+"""As long as a person may consent and then choose, and some more."""
+_MOST_FIELDS, _MOST_CHOSEN = 1_100, 20
+_GONE = "This address was used, or is older than 10 minutes. Begin again where you came from."
+_OTHER_BROWSER = (
+    "This browser has not begun this connection, or began it too long ago. Begin again where you came from, and let "
+    "cookies be."
+)
+_FOREIGN = "This form was not sent from a page of this service. Begin again where you came from."
+
+HttpRequest = Request[Any, Any, Any]
+
+
+class HostedConnect(Controller):
+    """The pages between a caller and a network."""
+
+    @get(f"{START}/{{ticket:str}}")
+    async def invite(self, ticket: FromPath[str], deps: Deps) -> Response[bytes]:
+        """Say who asks for what. It changes nothing, so it does no harm if a program looks at the address first."""
+        row = await _row_of_ticket(deps, ticket)
+        if row is None:
+            return _trouble(_GONE, 410)
+        async with deps.database.reading() as session:
+            workspace = await name_of_workspace(session, row.workspace_id)
+        return pages.invitation(row, _label(row), workspace or "This service")
+
+    @post(f"{START}/{{ticket:str}}", status_code=200)
+    async def start(self, request: HttpRequest, ticket: FromPath[str], deps: Deps) -> Response[bytes]:
+        """Let this browser alone go on, and send it to the network."""
+        if not _is_own(request, deps):
+            return _trouble(_FOREIGN, 403)
+        if problem := await _problem_of(deps.restoring.require_over()):
+            return _trouble(problem, 503)
+        row = await _row_of_ticket(deps, ticket)
+        if row is None:
+            return _trouble(_GONE, 410)
+        cookie = request.cookies.get(_cookie_name(deps, row.id)) or secrets.token_urlsafe(32)
+        async with deps.database.transaction() as session:
+            bound = await bind_browser(session, row.id, cookie, datetime.now(UTC))
+        if not bound:
+            return _trouble(_OTHER_BROWSER, 409)
+        address = f"{row.authorize_url}&state={state_of(ticket)}"
+        answer = pages.page(f"On to {_label(row)}", "", go_to=address)
+        answer.cookies.append(_cookie(deps, row.id, cookie))
+        return answer
+
+    @get(CALLBACK)
+    async def callback(self, request: HttpRequest, deps: Deps) -> Response[bytes]:
+        """Take what the network sends back, use the state up, and go on to a page without the code in its address."""
+        given = _parsed(request.scope["query_string"])
+        state, code, error = given.get("state", ""), given.get("code", ""), given.get("error", "")
+        row = await _row_of_state(deps, state)
+        if row is None:
+            return _trouble(_GONE, 410)
+        if not _is_bound(request, deps, row):
+            return _trouble(_OTHER_BROWSER, 403)
+        if len(code) > LONGEST_CODE or not (code or error):
+            return _trouble(f"{_label(row)} has sent nothing that this service understands.", 400)
+        if problem := await _problem_of(deps.restoring.require_over()):
+            return _trouble(problem, 503)
+        handed = {"code": code, "iss": given.get("iss", "")} if code else {"error": error[:64]}
+        fingerprint = digest(code or f"error {error[:64]}")
+        if problem := await _problem_of(take(deps, row, handed, fingerprint)):
+            async with deps.database.reading() as session:
+                row = await find_connection(session, row.id) or row
+            if row.handover_hash != fingerprint:
+                return _trouble(problem, 410)
+        return _see(f"{deps.public_url}{_RESULT}/{row.id}")
+
+    @get(f"{_RESULT}/{{connection_id:str}}")
+    async def result(self, request: HttpRequest, connection_id: FromPath[str], deps: Deps) -> Response[bytes]:
+        """Show what came of it, and let the person choose if there are several accounts."""
+        row = await _bound_row(request, deps, connection_id)
+        return _trouble(_OTHER_BROWSER, 403) if row is None else _shown(row)
+
+    @post(f"{_RESULT}/{{connection_id:str}}", status_code=200)
+    async def choose(self, request: HttpRequest, connection_id: FromPath[str], deps: Deps) -> Response[bytes]:
+        """Connect what the person has chosen, or go on with what was not done in time."""
+        if not _is_own(request, deps):
+            return _trouble(_FOREIGN, 403)
+        row = await _bound_row(request, deps, connection_id)
+        if row is None:
+            return _trouble(_OTHER_BROWSER, 403)
+        if problem := await _problem_of(deps.restoring.require_over()):
+            return _trouble(problem, 503)
+        if "selection" not in (row.outcome or {}):
+            await _problem_of(go_on(deps, row))
+        else:
+            ids = row.wanted or await _ids_in(request)
+            if not 0 < len(ids) <= _MOST_CHOSEN:
+                sentence = f"Choose at least one, and at most {_MOST_CHOSEN} at a time."
+                return pages.selection(_label(row), (row.outcome or {})["selection"], sentence)
+            await _problem_of(choose_of(deps, row.workspace_id, row.platform, row.id, ids))
+        return _see(f"{deps.public_url}{_RESULT}/{row.id}")
+
+
+def _shown(row: PendingConnection) -> Response[bytes]:
+    """Return the page of a connection as its row has it."""
+    outcome, label = row.outcome, _label(row)
+    error = pages.error_of(row)
+    if outcome is None or (error and not (row.selected or outcome).get("final", True)):
+        return pages.waiting(label, error["message"] if error else None)
+    if "selection" in outcome and row.selected is None:
+        if row.wanted is not None:
+            return pages.waiting(label, None)
+        if row.expires_at <= datetime.now(UTC):
+            return _trouble(_GONE, 410)
+        if row.hosted == "page":
+            return pages.selection(label, outcome["selection"])
+    return pages.finished(row, label)
+
+
+async def _row_of_ticket(deps: Dependencies, ticket: str) -> PendingConnection | None:
+    """Return the connection that a ticket may still begin."""
+    row = await _row_of_state(deps, state_of(ticket)) if _TICKET.fullmatch(ticket) else None
+    if row is None or row.authorize_url is None or row.consumed_at or row.expires_at <= datetime.now(UTC):
+        return None
+    return row
+
+
+async def _row_of_state(deps: Dependencies, state: str) -> PendingConnection | None:
+    if not _TICKET.fullmatch(state):
+        return None
+    async with deps.database.reading() as session:
+        return await find_hosted(session, state)
+
+
+async def _bound_row(request: HttpRequest, deps: Dependencies, connection_id: str) -> PendingConnection | None:
+    """Return a connection if this browser has begun it."""
+    if not _CONNECTION.fullmatch(connection_id) or _cookie_name(deps, connection_id) not in request.cookies:
+        return None
+    async with deps.database.reading() as session:
+        row = await find_connection(session, connection_id)
+    return row if row is not None and row.consumed_at and _is_bound(request, deps, row) else None
+
+
+def _is_bound(request: HttpRequest, deps: Dependencies, row: PendingConnection) -> bool:
+    cookie = request.cookies.get(_cookie_name(deps, row.id), "")
+    return row.browser_hash is not None and secrets.compare_digest(row.browser_hash, digest(cookie))
+
+
+def _is_own(request: HttpRequest, deps: Dependencies) -> bool:
+    """Tell whether a form was sent from a page of this service: browsers say where a form comes from."""
+    origin = request.headers.get("origin")
+    if origin is None:
+        return request.headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
+    own = urlsplit(deps.public_url or "")
+    return origin == f"{own.scheme}://{own.netloc}".lower()
+
+
+def _cookie_name(deps: Dependencies, connection_id: str) -> str:
+    """Return the name of a connection's cookie; browsers let no other host set one that begins with __Host-."""
+    return f"{'__Host-' if _is_secure(deps) else ''}connect-{connection_id[-12:]}"
+
+
+def _cookie(deps: Dependencies, connection_id: str, value: str) -> Cookie:
+    return Cookie(
+        key=_cookie_name(deps, connection_id),
+        value=value,
+        path="/",
+        max_age=_COOKIE_LIVES_S,
+        httponly=True,
+        secure=_is_secure(deps),
+        samesite="lax",
+    )
+
+
+def _is_secure(deps: Dependencies) -> bool:
+    return (deps.public_url or "").startswith("https:")
+
+
+async def _ids_in(request: HttpRequest) -> list[str]:
+    return [value for name, value in _pairs(await request.body()) if name == "ids"]
+
+
+def _parsed(query: bytes) -> dict[str, str]:
+    """Return the parameters of a query; of a repeated one the first counts."""
+    return dict(reversed(_pairs(query)))
+
+
+def _pairs(raw: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(raw.decode("latin-1"), errors="replace", max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return []
+
+
+async def _problem_of(work: Awaitable[object]) -> str | None:
+    """Return what went wrong, as a sentence for a person. What came of the work stands in the connection's row."""
+    try:
+        await work
+    except PostsError as error:
+        return error.first.error
+    return None
+
+
+def _label(row: PendingConnection) -> str:
+    return platforms()[row.platform].label
+
+
+def _trouble(sentence: str, status: int) -> Response[bytes]:
+    return pages.page("Not connected", pages.said(sentence), status=status)
+
+
+def _see(url: str) -> Response[bytes]:
+    return Response(b"", status_code=303, headers={**pages.HEADERS, "Location": url}, media_type="text/plain")

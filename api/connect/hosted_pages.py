@@ -1,0 +1,136 @@
+"""The pages that a person sees while this service takes a network's answer: HTML without scripts, all text escaped."""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from litestar import Response
+
+from store.models import PendingConnection
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --line: #dfe4ea; --page: #f5f7f9; --card: #fff;
+  --accent: #1f6feb; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e3e8ee; --soft: #9aa6b4; --line: #2c3540; --page: #12171d;
+  --card: #1a2129; --accent: #6aa5ff; } }
+body { margin: 0; font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); }
+main { max-width: 30rem; margin: 8vh auto; padding: 1.5rem 2rem 2rem; background: var(--card);
+  border: 1px solid var(--line); border-radius: 12px; }
+h1 { font-size: 1.3rem; margin: 0 0 1rem; } .soft { color: var(--soft); font-size: .9rem; }
+ul { list-style: none; margin: 1rem 0; padding: 0; max-height: 50vh; overflow: auto; }
+li { padding: .5rem 0; border-top: 1px solid var(--line); }
+button { font: inherit; font-weight: 600; padding: .55rem 1.2rem; border: 0; border-radius: 8px; color: #fff;
+  background: #1f6feb; cursor: pointer; }
+a { color: var(--accent); }
+"""
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+HEADERS = {
+    # Nothing is loaded and nothing runs. Forms go to this service only. After a form a page sends the browser elsewhere
+    # by <meta> and not by a redirect, because Chromium applies form-action to redirects, too.
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self'; frame-ancestors 'none'; "
+        "base-uri 'none'"
+    ),
+    "X-Frame-Options": "DENY",
+    # Other sites learn nothing. With no-referrer a browser would send forms with `Origin: null`.
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def page(title: str, body: str, *, status: int = 200, go_to: str | None = None) -> Response[bytes]:
+    """Return a page; `go_to` is where the browser is sent from it. `body` is HTML, all else is text."""
+    onwards = f'<meta http-equiv="refresh" content="0;url={escape(go_to)}">' if go_to else ""
+    link = f'<p><a href="{escape(go_to)}" rel="noreferrer">Go on to {escape(host_of(go_to))}</a></p>' if go_to else ""
+    text = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">{onwards}<style>{_STYLE}</style></head>'
+        f"<body><main><h1>{escape(title)}</h1>{body}{link}</main></body></html>"
+    )
+    return Response(text.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=HEADERS)
+
+
+def host_of(url: str) -> str:
+    """Return the host of an address, for people."""
+    return urlsplit(url).netloc
+
+
+def said(text: str) -> str:
+    """Return a sentence as HTML."""
+    return f"<p>{escape(text)}</p>"
+
+
+def invitation(row: PendingConnection, label: str, workspace: str) -> Response[bytes]:
+    """Say who asks for what before a person goes to the network."""
+    back = f"Afterwards you return to {host_of(row.return_url)}." if row.return_url else ""
+    again = f" The account {row.account_id} is reconnected; any other is refused." if row.account_id else ""
+    body = (
+        f"<p><b>{escape(workspace)}</b> asks to publish to your {escape(label)} account for you. {escape(label)} asks "
+        f"for your consent on the next page, and you can take it back there at any time.{escape(again)}</p>"
+        f'<form method="post"><button>Continue to {escape(label)}</button></form>'
+        f'<p class="soft">{escape(back)} If you do not know {escape(workspace)}, close this page.</p>'
+    )
+    return page(f"Connect {label}", body)
+
+
+def selection(label: str, options: Sequence[Mapping[str, Any]], problem: str | None = None) -> Response[bytes]:
+    """Ask which of several pages, channels or locations are to be connected."""
+    rows = "".join(_option(each) for each in options)
+    body = (
+        f"{said(problem) if problem else ''}<p>Your consent covers several. Choose which to connect:</p>"
+        f'<form method="post"><ul>{rows}</ul><button>Connect</button></form>'
+    )
+    return page(f"Choose on {label}", body, status=400 if problem else 200)
+
+
+def _option(option: Mapping[str, Any]) -> str:
+    name, reason = escape(option["name"]), option["reason"]
+    about = escape(reason or option["type"])
+    box = f'<input type="checkbox" name="ids" value="{escape(option["id"])}"{" disabled" if reason else ""}>'
+    return f'<li><label>{box} {name} <span class="soft">{about}</span></label></li>'
+
+
+def waiting(label: str, problem: str | None) -> Response[bytes]:
+    """Say that it is not done yet, and let the person try again."""
+    sentence = problem or f"The connection to {label} is not finished yet."
+    return page(f"Connect {label}", f'{said(sentence)}<form method="post"><button>Try again</button></form>')
+
+
+def finished(row: PendingConnection, label: str) -> Response[bytes]:
+    """Say what came of it, and send the person back to the caller."""
+    error, names, back = error_of(row), [each["username"] for each in accounts_of(row)], returned(row)
+    if error:
+        return page("Not connected", said(error["message"]), go_to=back)
+    if not names:
+        return page(f"{label} has consented", said("Go on where you began, and choose there."), go_to=back)
+    end = "" if back else " You can close this page."
+    return page("Connected", said(f"{label}: {', '.join(names)}.{end}"), go_to=back)
+
+
+def returned(row: PendingConnection) -> str | None:
+    """Return where the person is sent back to, with what came of the connection; None if there is no such address."""
+    if row.return_url is None:
+        return None
+    error, accounts = error_of(row), accounts_of(row)
+    parameters = [("connectionId", row.id), ("platform", row.platform)]
+    if error:
+        parameters += [("error", error["code"]), ("message", error["message"])]
+    elif accounts:
+        parameters += [("accountId", each["account_id"]) for each in accounts]
+    else:
+        parameters.append(("selectionId", row.id))
+    return f"{row.return_url}{'&' if '?' in row.return_url else '?'}{urlencode(parameters)}"
+
+
+def accounts_of(row: PendingConnection) -> list[Mapping[str, Any]]:
+    """Return the accounts that were connected."""
+    return (row.selected or {}).get("accounts") or (row.outcome or {}).get("accounts") or []
+
+
+def error_of(row: PendingConnection) -> Mapping[str, Any] | None:
+    """Return why it has come to nothing, or does not go on for now."""
+    return (row.selected or {}).get("error") or (row.outcome or {}).get("error")

@@ -1,0 +1,115 @@
+"""Steps of connecting accounts that a worker takes: finish with what a network sent back, and choose."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from structlog.contextvars import get_contextvars
+
+from api.connect.views import refusal_of
+from api.dependencies import Dependencies
+from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
+from store.connecting import choose, consume, find_connection
+from store.handover import seal_for
+from store.models import PendingConnection
+from workflows.connect import ConnectPlan
+
+_KEPT = timedelta(minutes=10)
+"""How long a repeat of the request that connected an account is answered as the first."""
+EXPIRED = Problem(
+    "This connection is unknown, was used, or is older than 10 minutes. Start again.", "connection_expired", "state"
+)
+_SELECTION_EXPIRED = Problem(
+    "This selection is unknown, was used, or is older than 30 minutes. Start again.",
+    "connection_expired",
+    "selectionId",
+)
+NOT_DONE = Problem("No worker has answered in time. Send the same request again.", "unavailable")
+
+
+async def take(
+    deps: Dependencies, row: PendingConnection, handed: Mapping[str, Any], fingerprint: bytes
+) -> PendingConnection:
+    """Use a connection up with what came for it, and have a worker finish it; a repeat goes on. Raises as `begin`."""
+    if row.public_key is None:
+        raise Unavailable(NOT_DONE)
+    now = datetime.now(UTC)
+    async with deps.database.transaction() as session:
+        sealed = seal_for(row.public_key, handed, row.id)
+        first = await consume(session, row.id, handover=sealed, handover_hash=fingerprint, now=now)
+    if not first:
+        async with deps.database.reading() as session:
+            row = await find_connection(session, row.id) or row
+        again = row.consumed_at is not None and now - row.consumed_at < _KEPT
+        if not again or row.handover_hash != fingerprint:
+            raise Unprocessable(EXPIRED)
+    return await go_on(deps, row)
+
+
+async def go_on(deps: Dependencies, row: PendingConnection) -> PendingConnection:
+    """Have a worker finish a connection for which something came, unless it has. Raises as `begin`."""
+    if row.outcome is None or not row.outcome.get("final", True):
+        row = await step(deps, row.workspace_id, row.platform, row.id, "finish")
+    if row.outcome is None:
+        raise Unavailable(NOT_DONE)
+    require_success(row.outcome)
+    return row
+
+
+async def choose_of(
+    deps: Dependencies, workspace_id: str, platform: str, selection_id: str, ids: Sequence[str]
+) -> PendingConnection:
+    """Connect some of a selection; returns the row with what came of it. Raises as `begin` does."""
+    wanted, now = sorted(set(ids)), datetime.now(UTC)
+    async with deps.database.transaction() as session:
+        row = await find_connection(session, selection_id)
+        if (
+            row is None
+            or (row.workspace_id, row.platform) != (workspace_id, platform)
+            or "selection" not in (row.outcome or {})
+        ):
+            raise Unprocessable(_SELECTION_EXPIRED)
+        options = {each["id"]: each["reason"] for each in (row.outcome or {})["selection"]}
+        for position, each in enumerate(ids):
+            if options.get(each, "unknown") is not None:
+                sentence = f"ids.{position} is not among the options of this selection, or cannot be selected"
+                raise InvalidRequest(Problem(sentence, "invalid_field_value", f"ids.{position}"))
+        if not await choose(session, row.id, wanted, now):
+            again = row.expires_at > now and row.wanted == wanted
+            if not again:
+                raise Unprocessable(_SELECTION_EXPIRED)
+    if row.selected is None or not row.selected.get("final", True):
+        row = await step(deps, workspace_id, platform, row.id, "select")
+    if row.selected is None:
+        raise Unavailable(NOT_DONE)
+    require_success(row.selected)
+    return row
+
+
+async def step(
+    deps: Dependencies,
+    workspace_id: str,
+    platform: str,
+    connection_id: str,
+    step: Literal["begin", "finish", "select"],
+) -> PendingConnection:
+    """Have a worker take a step, and return the row as it is then."""
+    plan = ConnectPlan(
+        connection_id=connection_id,
+        workspace_id=workspace_id,
+        platform=platform,
+        step=step,
+        request_id=get_contextvars().get("request_id"),
+    )
+    await deps.workflows.connect(plan)
+    async with deps.database.reading() as session:
+        row = await find_connection(session, connection_id)
+    if row is None:
+        raise Unavailable(NOT_DONE)
+    return row
+
+
+def require_success(outcome: dict[str, Any] | None) -> None:
+    """Raise what an outcome refuses; of a step of `begin` there need not be one."""
+    if outcome is not None and "error" in outcome:
+        raise refusal_of(outcome)

@@ -1,0 +1,197 @@
+"""Connect an account from a terminal, over the API of this machine's stack or of a deployed service."""
+
+import sys
+import time
+import webbrowser
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import click
+import httpx
+
+from cli.errors import UserError
+from cli.stack.files import Folder
+from cli.terminal import say
+
+_POLL_S = 1.0
+_TIMEOUT_S = 40.0
+"""A step of connecting takes up to 25 seconds."""
+_LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The address of an API, and a key of the workspace."""
+
+    url: str
+    key: str = field(repr=False)
+
+
+def api_of(data_dir: Path | None, url: str | None, key: str | None) -> Api:
+    """Return the API to speak to: that of the stack in `data_dir` if one is given. Raises UserError."""
+    if data_dir is not None:
+        running = Folder(data_dir).running()
+        return Api(running.api_url, running.api_key)
+    if not url or not key:
+        raise UserError("Set SOCIALSYNCER_API_URL and SOCIALSYNCER_API_KEY, or name a development stack by --data-dir.")
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOCAL):
+        raise UserError("SOCIALSYNCER_API_URL must begin with https://: the API key would be sent in clear.")
+    return Api(url.rstrip("/"), key)
+
+
+def options_of(pairs: Sequence[str]) -> dict[str, str]:
+    """Return the options of a network, given as NAME=VALUE. Raises UserError."""
+    found = {}
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator or not name or not value:
+            raise UserError(f"--set takes NAME=VALUE, such as instance=https://mastodon.social, not {pair!r}.")
+        found[name] = value
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What to connect. `chosen` names some of several accounts; if it is empty, a person is asked."""
+
+    platform: str
+    options: Mapping[str, str]
+    account_id: str | None = None
+    chosen: Sequence[str] = ()
+    opens_browser: bool = True
+
+
+def connect(api: Api, wish: Wish) -> list[dict[str, Any]]:
+    """Have a person connect accounts; returns them as the API answers. Raises UserError."""
+    with httpx.Client(
+        base_url=api.url, headers={"Authorization": f"Bearer {api.key}"}, timeout=_TIMEOUT_S, trust_env=False
+    ) as client:
+        speaking = _Speaking(client, f"/v1/connect/{quote(wish.platform, safe='')}")
+        query = {"hosted": "true", "choose": "caller", **wish.options}
+        begun = speaking.ask("GET", params=query | ({"accountId": wish.account_id} if wish.account_id else {}))
+        if begun["method"] == "credentials":
+            return [_by_credentials(speaking, begun["fields"], wish)]
+        if begun["method"] == "code":
+            return [_by_code(speaking, begun)]
+        say("Open this address in a browser, and consent there:", error=True)
+        say(begun["authUrl"], error=True)
+        if wish.opens_browser:
+            webbrowser.open(begun["authUrl"])
+        found = _awaited(speaking, begun)
+        if found["status"] == "selection":
+            ids = _chosen(found["selection"]["options"], wish.chosen)
+            body = {"selectionId": found["selection"]["id"], "ids": ids}
+            found = speaking.ask("POST", "/select", json=body)
+        accounts: list[dict[str, Any]] = found["accounts"]
+        return accounts
+
+
+@dataclass(frozen=True, slots=True)
+class _Speaking:
+    """The API's routes for one network."""
+
+    client: httpx.Client
+    path: str
+
+    def ask(self, method: str, below: str = "", **options: Any) -> dict[str, Any]:
+        """Return an answer. Raises UserError with what the API refuses, _NotNowError if it may answer later."""
+        try:
+            response = self.client.request(method, self.path + below, **options)
+            answer: dict[str, Any] = response.json()
+        except httpx.TransportError as error:
+            raise _NotNowError(f"The API does not answer ({type(error).__name__}).") from error
+        except ValueError as error:
+            raise UserError("The API's answer cannot be read. Is SOCIALSYNCER_API_URL that of the API?") from error
+        if response.is_success:
+            return answer
+        said = str(answer.get("error", f"status {response.status_code}"))
+        passes = response.status_code in {429, 503} or answer.get("code") == "authorization_pending"
+        raise (_NotNowError if passes else UserError)(f"{said.rstrip('.')}.")
+
+
+class _NotNowError(UserError):
+    """The API could not answer now, or not yet."""
+
+
+def _tries(until: datetime) -> Iterator[None]:
+    """Yield now and then until a moment; raises UserError then."""
+    while datetime.now(UTC) < until:
+        yield
+        time.sleep(_POLL_S)
+    raise UserError("The connection was not finished in time. Begin again.")
+
+
+def _awaited(speaking: _Speaking, begun: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a connection stands once the person has come back. Raises UserError."""
+    for _ in _tries(datetime.fromisoformat(begun["expiresAt"])):
+        try:
+            found = speaking.ask("GET", f"/{begun['connectionId']}")
+        except _NotNowError:
+            continue
+        if found["status"] == "failed":
+            raise UserError(found["refusal"]["error"])
+        if found["status"] != "pending":
+            return found
+    raise AssertionError
+
+
+def _by_code(speaking: _Speaking, begun: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the account of the chat in which a person has posted the code. Raises UserError."""
+    say("Add the bot as an administrator of your channel or group:", error=True)
+    say(begun["authUrl"], error=True)
+    say("Then post this line there:", error=True)
+    say(begun["state"], error=True)
+    for _ in _tries(datetime.fromisoformat(begun["expiresAt"])):
+        try:
+            return speaking.ask("POST", json={"state": begun["state"]})
+        except _NotNowError:
+            continue
+    raise AssertionError
+
+
+def _by_credentials(speaking: _Speaking, fields: Sequence[Mapping[str, Any]], wish: Wish) -> dict[str, Any]:
+    """Ask for the credentials of a network without an authorization. Raises UserError."""
+    if not sys.stdin.isatty():
+        raise UserError(f"{wish.platform} takes credentials: pass them on stdin to `socialsyncer accounts add`.")
+    given = {}
+    for each in fields:
+        if each["description"]:
+            say(each["description"], error=True)
+        value = click.prompt(
+            each["name"],
+            default=None if each["required"] else "",
+            hide_input=each["secret"],
+            show_default=False,
+            err=True,
+        )
+        if value:
+            given[each["name"]] = value
+    body = {"credentials": given} | ({"accountId": wish.account_id} if wish.account_id else {})
+    return speaking.ask("POST", json=body)
+
+
+def _chosen(options: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[str]:
+    """Return the ids of the options that were named, or are chosen in the terminal. Raises UserError."""
+    usable = [each for each in options if each["selectable"]]
+    for each in options:
+        mark = f"{usable.index(each) + 1:>3}" if each["selectable"] else "  -"
+        state = each["reason"] or ("already connected" if each["connected"] else each["type"])
+        say(f"{mark}  {each['name']}  ({state})", error=True)
+    if wanted:
+        found = [each["id"] for each in usable if {each["id"], each["name"]} & set(wanted)]
+        if len(found) < len(set(wanted)):
+            raise UserError("--choose names what is not among these accounts, or cannot be selected.")
+        return found
+    if not sys.stdin.isatty():
+        raise UserError("One consent gives several accounts. Begin again with --choose, once for each id or name.")
+    while True:
+        answer = click.prompt("Which? Numbers, separated by commas", err=True)
+        numbers = [part.strip() for part in str(answer).split(",")]
+        if all(each.isdecimal() and 1 <= int(each) <= len(usable) for each in numbers):
+            return [usable[int(each) - 1]["id"] for each in numbers]
+        say(f"Give numbers from 1 to {len(usable)}.", error=True)

@@ -1,0 +1,26 @@
+"""The operator's bots: accounts of a network with bots may share one, whose token is not stored with them."""
+
+from pydantic import SecretStr
+
+from platforms.errors import ErrorKind, PlatformError
+from platforms.registered_apps import App
+
+OF_APP = "-"
+"""What the credentials of an account hold instead of a token if it uses the operator's bot."""
+BOT_TOKEN = "botToken"  # noqa: S105 - the name of an option
+"""The option of SOCIALSYNCER_APPS that holds the token."""
+
+
+def bot_of(app: App | None) -> SecretStr | None:
+    """Return the token of an app's bot, None if it has none."""
+    token = app.options.get(BOT_TOKEN) if app else None
+    return SecretStr(token) if isinstance(token, str) and token else None
+
+
+def token_of(app: App, label: str) -> SecretStr:
+    """Return the token of an app's bot. Raises PlatformError if it has none."""
+    token = bot_of(app)
+    if token is None:
+        message = f"This service has no bot at {label}. Its operator must set {BOT_TOKEN} in SOCIALSYNCER_APPS."
+        raise PlatformError(ErrorKind.OPERATOR, message, code="no_bot")
+    return token

@@ -1,0 +1,114 @@
+"""Discord's page of consent: it makes a webhook in a channel, or adds the app's bot to a server."""
+
+import hashlib
+import secrets
+
+from sandbox.accounts import Account, NewAccount
+from sandbox.authorization import Consent, Problem, basic_client
+from sandbox.fake_platform import route
+from sandbox.platforms.discord.base import SHARED_BOT, SHARED_BOT_ID, FakeGuild, Place, refused
+from sandbox.wire import Answer, Request
+
+_SECONDS = 604_800
+_SCOPES = frozenset(("webhook.incoming", "bot", "identify"))
+_TEXT, _NEWS, _FORUM = 0, 5, 15
+_SEND, _ALL = 1 << 11, str((1 << 10) | (1 << 11) | (1 << 14) | (1 << 15) | (1 << 16))
+
+
+class ConsentRoutes(FakeGuild):
+    """Codes, webhooks as their owners see them, and what a bot sees of its servers.
+
+    The name that a person gives on the page is that of the channel, or of the server for a bot.
+    """
+
+    # How long a code lives is documented nowhere.
+    consent = Consent("/oauth2/authorize", _SCOPES, code_seconds=600, pkce="none", takes=("permissions",))
+
+    @route("POST", "/api/oauth2/token", "auth")
+    async def redeem(self, request: Request) -> Answer:
+        """Trade a code; the answer has the new webhook, or the server."""
+        form = request.form()
+        if form.get("grant_type") != "authorization_code":
+            return Answer.json({"error": "unsupported_grant_type"}, 400)
+        try:
+            account, scopes = self.consents.redeem(form, basic_client(request), self.world.now())
+        except Problem as problem:
+            body = {"error": problem.code, "error_description": problem.description}
+            return Answer.json(body, 401 if problem.code == "invalid_client" else 400)
+        answer: dict[str, object] = {
+            "token_type": "Bearer",
+            "access_token": secrets.token_urlsafe(24),
+            "scope": " ".join(scopes),
+            "expires_in": _SECONDS,
+            "refresh_token": secrets.token_urlsafe(24),
+        }
+        if "webhook.incoming" in scopes:
+            answer["webhook"] = self._new_webhook(account)
+        if "bot" in scopes:
+            answer["guild"] = {"id": self._guild(account), "name": account.username}
+        return Answer.json(answer)
+
+    @route("DELETE", "/webhooks/{id}/{token}", "delete")
+    async def remove_webhook(self, request: Request) -> Answer:
+        """Delete a webhook; its token is all that it takes."""
+        self.world.accounts.revoke(self.webhook(request))
+        return Answer(204)
+
+    @route("GET", "/guilds/{guild}/channels", "auth")
+    async def list_channels(self, request: Request) -> Answer:
+        """List a server's channels."""
+        found = []
+        for channel, kind in zip(self._own(request), (_TEXT, _NEWS, _TEXT, _FORUM), strict=True):
+            closed = [{"id": channel.within, "type": 0, "allow": "0", "deny": str(_SEND)}]
+            overwrites = closed if channel.name == "staff" else []
+            shown = {"id": channel.number, "type": kind, "guild_id": channel.within, "name": channel.name}
+            found.append({**shown, "permission_overwrites": overwrites})
+        return Answer.json(found)
+
+    @route("GET", "/guilds/{guild}/roles", "auth")
+    async def list_roles(self, request: Request) -> Answer:
+        """List a server's roles: everybody's has the server's number."""
+        guild = self._own(request)[0].within
+        return Answer.json([{"id": guild, "name": "@everyone", "permissions": _ALL}])
+
+    @route("GET", "/guilds/{guild}/members/{user}", "auth")
+    async def member(self, request: Request) -> Answer:
+        """Describe the bot as a member."""
+        self._own(request)
+        if request.params["user"] != SHARED_BOT_ID:
+            raise refused(404, 10007, "Unknown Member")
+        return Answer.json({"user": {"id": SHARED_BOT_ID, "bot": True}, "roles": []})
+
+    def _own(self, request: Request) -> list[Place]:
+        """Return the channels of a server to which the shared bot was added."""
+        if self.token(request) != SHARED_BOT:
+            raise refused(403, 50001, "Missing Access")
+        found = [each for each in self.channels if each.within == request.params["guild"]]
+        if not found:
+            raise refused(404, 10004, "Unknown Guild")
+        return found
+
+    def _new_webhook(self, account: Account) -> dict[str, object]:
+        """Make a webhook in the channel that the person has named."""
+        number, token, channel = self.ids.next(), secrets.token_urlsafe(48), _number(f"channel {account.username}")
+        self.hooks.put(number, Place(number, channel))
+        user_id = f"webhook-{number}"
+        self.world.accounts.upsert(NewAccount(self.platform, f"dc_{user_id}", user_id, account.username, token))
+        shown = {"id": number, "token": token, "type": 1, "channel_id": channel, "name": account.username}
+        return {**shown, "guild_id": self.guild_of(channel), "avatar": None, "application_id": SHARED_BOT_ID}
+
+    def _guild(self, account: Account) -> str:
+        """Add the bot to the server that the person has named."""
+        guild = _number(f"guild {account.username}")
+        for name in ("general", "news", "staff", "forum"):
+            number = _number(f"{name} {account.username}")
+            if self.channels.get(number) is None:
+                self.channels.put(number, Place(number, guild, name))
+                fresh = NewAccount(self.platform, f"dc_{number}", number, name, secrets.token_urlsafe(24))
+                self.world.accounts.upsert(fresh)
+        return guild
+
+
+def _number(seed: str) -> str:
+    """Return a snowflake, always the same for the same seed."""
+    return str(10**17 + int.from_bytes(hashlib.sha256(seed.encode()).digest()[:7]) % (8 * 10**17))

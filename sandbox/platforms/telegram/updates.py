@@ -1,0 +1,126 @@
+"""What the bot of the app that everybody knows hears: posts of people in the chats to which they have added it."""
+
+import hashlib
+import html
+import secrets
+from typing import Any
+
+import msgspec
+
+from sandbox.accounts import Account, NewAccount
+from sandbox.fake_platform import route
+from sandbox.platforms.telegram.base import SHARED_BOT, SHARED_BOT_NAME, FakeBot, bad, done, parameters
+from sandbox.wire import Answer, RefusedError, Request
+from sandbox.world import World
+
+ADMIN, MEMBER = 7001, 7002
+"""People in every chat: one who administers it and one who does not."""
+_FIRST_MESSAGE = 900_001
+
+
+class Chat(msgspec.Struct):
+    """A chat to which the shared bot was added, and whether it may post there."""
+
+    user_id: str
+    kind: str
+    may_post: bool
+
+
+class UpdateRoutes(FakeBot):
+    """The method getUpdates, and a page that plays a person's Telegram."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.chats = world.collection(self.platform, "chat", Chat)
+        self._updates: list[dict[str, Any]] = []
+        self._heard = 0
+
+    @route("POST", "/bot{token}/getUpdates", "auth")
+    async def updates(self, request: Request) -> Answer:
+        """Answer with what was posted; an `offset` forgets all before it."""
+        given = parameters(request)
+        given.get("timeout")
+        if self.token(request) != SHARED_BOT:
+            raise RefusedError(self.unauthorized())
+        offset, allowed = int(given.get("offset") or 0), given.get("allowed_updates") or ["message", "channel_post"]
+        if offset:
+            self._updates = [each for each in self._updates if each["update_id"] >= offset]
+        wanted = [each for each in self._updates if set(allowed) & set(each)]
+        return done(wanted[: int(given.get("limit") or 100)])
+
+    @route("GET", f"/{SHARED_BOT_NAME}", "auth")
+    async def page(self, request: Request) -> Answer:
+        """Show a page on which a person adds the bot to a chat and posts there."""
+        for name in ("startchannel", "admin"):
+            request.query.get(name)
+        return Answer.text(_page())
+
+    @route("POST", f"/{SHARED_BOT_NAME}", "auth")
+    async def post(self, request: Request) -> Answer:
+        """Add the bot to a chat, and post a text there as its owner, or as who `author` is."""
+        for name in ("startchannel", "admin"):
+            request.query.get(name)
+        form = request.form()
+        name, kind = str(form.get("chat") or "newcomer").lstrip("@"), str(form.get("kind") or "channel")
+        author = int(str(form.get("author") or ADMIN))
+        chat = self._chat(name)
+        self.chats.put(chat.user_id, Chat(chat.user_id, kind, form.get("rights") == "yes"))
+        self._heard += 1
+        message = {
+            "message_id": _FIRST_MESSAGE + self._heard,
+            "chat": self.chat(chat),
+            "text": str(form.get("text", "")),
+        }
+        if kind == "channel":
+            update = {"channel_post": message | {"sender_chat": self.chat(chat)}}
+        else:
+            update = {"message": message | {"from": {"id": author, "is_bot": False, "first_name": "Ada"}}}
+        self._updates.append({"update_id": self._heard, **update})
+        return Answer.text(_page(f"Posted in {name}."))
+
+    def chat(self, account: Account) -> dict[str, object]:
+        """Describe the account's chat."""
+        known = self.chats.get(account.user_id)
+        return super().chat(account) | ({"type": known.kind} if known else {})
+
+    def rights(self, account: Account, user: object) -> dict[str, object] | None:
+        """Return what somebody may do in a chat of the shared bot; None in other chats."""
+        known = self.chats.get(account.user_id)
+        if known is None or str(user) not in {str(ADMIN), str(MEMBER), SHARED_BOT.partition(":")[0]}:
+            return None
+        if str(user) == str(MEMBER):
+            return {"status": "member"}
+        if str(user) == str(ADMIN):
+            return {"status": "creator"}
+        if known.kind == "channel":
+            return {"status": "administrator", "can_post_messages": known.may_post, "can_delete_messages": True}
+        return {"status": "member" if known.may_post else "left"}
+
+    def _chat(self, name: str) -> Account:
+        known = (each for each in self.world.accounts if (each.platform, each.username) == (self.platform, name))
+        number = str(10**9 + int.from_bytes(hashlib.sha256(name.encode()).digest()[:6]) % (8 * 10**9))
+        fresh = NewAccount(self.platform, f"tg_{number}", number, name[:32], secrets.token_urlsafe(24))
+        return next(known, None) or self.world.accounts.upsert(fresh)
+
+    def account(self, request: Request) -> Account:
+        """Return whose bot it is; the bot that accounts share speaks in the chat that is named."""
+        if self.token(request) != SHARED_BOT:
+            return super().account(request)
+        chat = str(parameters(request).get("chat_id") or "").removeprefix("-100").lstrip("@")
+        found = (each for each in self.world.accounts if each.platform == self.platform)
+        account = next((each for each in found if chat in {each.user_id, each.username}), None)
+        if account is None or self.chats.get(account.user_id) is None:
+            raise bad("chat not found")
+        return account
+
+
+def _page(said: str = "") -> str:
+    """Return the page of a person's Telegram; it posts to its own address."""
+    return f"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Sandbox of Telegram: a channel</title>
+<meta name="viewport" content="width=device-width"><meta name="referrer" content="same-origin">
+<body style="font: 16px system-ui; max-width: 32rem; margin: 3rem auto; padding: 0 1rem">
+<h1>Sandbox of Telegram</h1><p>{html.escape(said)}</p>
+<form method="post"><p><label>Channel <input name="chat" value="newcomer" required></label></p>
+<p><label><input type="checkbox" name="rights" value="yes" checked> The bot is an administrator</label></p>
+<p><label>Text <input name="text" size="40" required></label></p>
+<p><button>Post in the channel</button></p></form></body></html>"""

@@ -1,0 +1,308 @@
+"""Connecting with `hosted=true`: this service takes what the network sends back, in a person's browser."""
+
+import html
+import logging
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import httpx
+import pytest
+from litestar import Litestar
+from sqlalchemy import text, update
+
+from store.models import PendingConnection
+from tests.api.conftest import PUBLIC_URL, Client, client_of, problems
+from tests.api.connect.test_routes import credentials, row_of
+from tests.stack import Stack
+
+BACK = "https://app.example.com/connected?from=us"
+ONWARDS = re.compile(r'http-equiv="refresh" content="0;url=([^"]+)"')
+
+
+class Browser:
+    """A person's browser: it keeps cookies, sends forms from the page it is on, and goes where pages send it."""
+
+    def __init__(self, app: Litestar, stack: Stack) -> None:
+        self.own = client_of(app, None)
+        self.platform = stack.http
+        self.seen: list[str] = []
+
+    async def open(self, url: str) -> httpx.Response:
+        self.seen.append(url)
+        client = self.own if url.startswith(PUBLIC_URL) else self.platform
+        return await client.get(url, headers={"User-Agent": "Mozilla/5.0"}, follow_redirects=False)
+
+    async def send(self, url: str, origin: str = PUBLIC_URL, **form: Any) -> httpx.Response:
+        return await self.own.post(url, data=form, headers={"Origin": origin}, follow_redirects=False)
+
+    async def consent(self, begun: dict[str, Any], person: str = "jane", **more: str) -> str:
+        """Go from the address that the caller has given to the callback; returns the callback's address."""
+        assert (await self.open(begun["authUrl"])).status_code == 200
+        started = await self.send(begun["authUrl"])
+        assert started.status_code == 200, started.text
+        asked = onwards(started)
+        query = "&".join(f"{name}={value}" for name, value in {"sandbox_as": person, **more}.items())
+        response = await self.open(f"{asked}&{query}")
+        assert response.status_code == 302, response.text
+        return str(response.headers["location"])
+
+    async def come_back(self, callback: str) -> httpx.Response:
+        """Open the callback and go on to the page that it leads to."""
+        response = await self.open(callback)
+        assert response.status_code == 303, response.text
+        assert "code" not in response.headers["location"]
+        return await self.open(response.headers["location"])
+
+
+def onwards(response: httpx.Response) -> str:
+    """Return where a page sends the browser."""
+    found = ONWARDS.search(response.text)
+    assert found, response.text
+    return html.unescape(found[1])
+
+
+def returned(response: httpx.Response, back: str = BACK) -> dict[str, list[str]]:
+    """Return what the caller gets in the address to which a page sends the browser."""
+    url = onwards(response)
+    assert url.startswith(back), url
+    return parse_qs(urlsplit(url).query)
+
+
+@pytest.fixture
+async def browser(app: Litestar, stack: Stack) -> AsyncIterator[Browser]:
+    browser = Browser(app, stack)
+    yield browser
+    await browser.own.aclose()
+
+
+async def begin(api: Client, platform: str = "twitter", **query: str | None) -> dict[str, Any]:
+    given = {"hosted": "true", "redirect_url": BACK, **query}
+    response = await api.get(f"/v1/connect/{platform}", params={name: each for name, each in given.items() if each})
+    assert response.status_code == 200, response.text
+    begun: dict[str, Any] = response.json()
+    assert (begun["method"], begun["state"]) == ("oauth", None)
+    return begun
+
+
+async def progress(api: Client, begun: dict[str, Any], platform: str = "twitter") -> dict[str, Any]:
+    response = await api.get(f"/v1/connect/{platform}/{begun['connectionId']}")
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+async def test_a_person_is_sent_back_with_the_account(stranger: Client, stack: Stack, browser: Browser) -> None:
+    begun = await begin(stranger)
+    assert (await progress(stranger, begun))["status"] == "pending"
+    shown = await browser.come_back(await browser.consent(begun))
+    found = returned(shown)
+    account = found.pop("accountId")[0]
+    assert found == {"from": ["us"], "connectionId": [begun["connectionId"]], "platform": ["twitter"]}
+    stands = await progress(stranger, begun)
+    assert stands["status"] == "connected"
+    assert [each["accountId"] for each in stands["accounts"]] == [account]
+    assert (await credentials(stack, stranger.workspace_id, account))["client_id"] == "sandbox-app"
+
+
+async def test_without_an_address_a_page_says_what_came_of_it(stranger: Client, browser: Browser) -> None:
+    begun = await begin(stranger, redirect_url=None)
+    shown = await browser.come_back(await browser.consent(begun))
+    assert "jane" in shown.text
+    assert not ONWARDS.search(shown.text)
+
+
+async def test_the_first_page_names_who_asks_and_changes_nothing(stranger: Client, browser: Browser) -> None:
+    begun = await begin(stranger)
+    for _ in range(2):
+        page = await browser.open(begun["authUrl"])
+        assert "app.example.com" in page.text
+        assert "set-cookie" not in page.headers
+    assert (await browser.send(begun["authUrl"])).status_code == 200
+
+
+async def test_pages_may_load_run_and_be_framed_by_nothing(stranger: Client, browser: Browser) -> None:
+    begun = await begin(stranger)
+    page = await browser.open(begun["authUrl"])
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "script-src" not in policy
+    assert "<script" not in page.text
+    assert page.headers["cache-control"] == "no-store"
+    started = await browser.send(begun["authUrl"])
+    assert "httponly" in started.headers["set-cookie"].lower()
+    assert "samesite=lax" in started.headers["set-cookie"].lower()
+
+
+class TestSeveral:
+    async def test_the_page_asks_which(self, stranger: Client, stack: Stack, browser: Browser) -> None:
+        await stack.switch_on("facebook", "several_pages")
+        begun = await begin(stranger, "facebook")
+        shown = await browser.come_back(await browser.consent(begun, "baker"))
+        url = browser.seen[-1]
+        boxes = re.findall(r'name="ids" value="(\d+)"( disabled)?', shown.text)
+        assert [bool(disabled) for _, disabled in boxes] == [False, False, True]
+        assert (await progress(stranger, begun, "facebook"))["status"] == "selection"
+        assert "at least one" in (await browser.send(url)).text
+        # What cannot be chosen stays so, whatever a form says.
+        await browser.send(url, ids=[boxes[2][0]])
+        assert (await progress(stranger, begun, "facebook"))["status"] == "selection"
+        chosen = await browser.send(url, ids=[each for each, disabled in boxes if not disabled])
+        assert chosen.status_code == 303
+        found = returned(await browser.open(chosen.headers["location"]))
+        assert len(found["accountId"]) == 2
+        stands = await progress(stranger, begun, "facebook")
+        assert {each["username"] for each in stands["accounts"]} == {"baker", "baker 2"}
+        # The form is sent again: nothing is changed, and the answer is the same.
+        again = await browser.send(url, ids=[boxes[0][0]])
+        assert returned(await browser.open(again.headers["location"])) == found
+
+    async def test_the_caller_asks_which(self, stranger: Client, stack: Stack, browser: Browser) -> None:
+        await stack.switch_on("facebook", "several_pages")
+        begun = await begin(stranger, "facebook", choose="caller")
+        shown = await browser.come_back(await browser.consent(begun, "baker"))
+        assert returned(shown)["selectionId"] == [begun["connectionId"]]
+        selection = (await progress(stranger, begun, "facebook"))["selection"]
+        body = {"selectionId": selection["id"], "ids": [selection["options"][0]["id"]]}
+        response = await stranger.post("/v1/connect/facebook/select", json=body)
+        assert response.status_code == 201, response.text
+        stands = await progress(stranger, begun, "facebook")
+        assert (stands["status"], stands["selection"]) == ("connected", None)
+
+    async def test_names_of_strangers_are_text(self, stranger: Client, stack: Stack, browser: Browser) -> None:
+        await stack.switch_on("facebook", "several_pages")
+        begun = await begin(stranger, "facebook")
+        shown = await browser.come_back(await browser.consent(begun, "%3Cimg+src%3Dx%3E"))
+        assert "&lt;img src=x&gt;" in shown.text
+        assert "<img" not in shown.text
+
+
+class TestWhoMayGoOn:
+    async def test_another_browser_does_not(self, app: Litestar, stranger: Client, stack: Stack) -> None:
+        """Somebody who is sent straight to the network's page connects nothing to the sender's workspace."""
+        attacker, victim = Browser(app, stack), Browser(app, stack)
+        begun = await begin(stranger)
+        callback = await attacker.consent(begun, "victim")
+        response = await victim.open(callback)
+        assert response.status_code == 403
+        assert (await progress(stranger, begun))["status"] == "pending"
+        # Nor does one that comes later to the same address.
+        assert (await victim.send(begun["authUrl"])).status_code == 409
+        assert (await attacker.come_back(callback)).status_code == 200
+        assert (await victim.open(attacker.seen[-1])).status_code == 403
+        await attacker.own.aclose()
+        await victim.own.aclose()
+
+    async def test_a_form_of_another_site_does_not(self, stranger: Client, browser: Browser) -> None:
+        begun = await begin(stranger)
+        assert (await browser.send(begun["authUrl"], origin="https://evil.example")).status_code == 403
+        assert (await browser.send(begun["authUrl"], origin="null")).status_code == 403
+
+    async def test_a_state_works_once(self, stranger: Client, browser: Browser) -> None:
+        begun = await begin(stranger)
+        first = await browser.consent(begun)
+        second = await browser.consent(begun, "mallory")
+        found = returned(await browser.come_back(first))
+        # The page may be loaded again; another code is refused.
+        assert returned(await browser.come_back(first)) == found
+        assert (await browser.open(second)).status_code == 410
+        assert (await browser.open(begun["authUrl"])).status_code == 410
+
+    async def test_a_state_ends_after_ten_minutes(self, stranger: Client, stack: Stack, browser: Browser) -> None:
+        begun = await begin(stranger)
+        callback = await browser.consent(begun)
+        async with stack.database.transaction() as session:
+            own = update(PendingConnection).where(PendingConnection.id == begun["connectionId"])
+            await session.execute(own.values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+        assert (await browser.open(callback)).status_code == 410
+        stands = await progress(stranger, begun)
+        assert (stands["status"], stands["refusal"]["code"]) == ("failed", "connection_expired")
+
+    async def test_a_client_cannot_take_the_answer_instead(self, stranger: Client, browser: Browser) -> None:
+        callback = await browser.consent(await begin(stranger))
+        back = dict(parse_qsl(urlsplit(callback).query))
+        body = {"code": back["code"], "state": back["state"], "redirect_url": callback.partition("?")[0]}
+        response = await stranger.post("/v1/connect/twitter", json=body)
+        assert (response.status_code, response.json()["code"]) == (422, "connection_expired")
+
+    async def test_another_workspace_sees_nothing_of_it(self, stranger: Client, api: Client) -> None:
+        begun = await begin(stranger)
+        assert (await api.get(f"/v1/connect/twitter/{begun['connectionId']}")).status_code == 404
+        assert (await stranger.get(f"/v1/connect/tiktok/{begun['connectionId']}")).status_code == 404
+        assert (await stranger.get("/v1/connect/twitter/sel_x")).status_code == 404
+
+    @pytest.mark.parametrize("path", ["callback", "callback?state=x&code=y", "start/x", "result/x", "result/sel_%00"])
+    async def test_made_up_addresses_lead_nowhere(self, browser: Browser, path: str) -> None:
+        response = await browser.open(f"{PUBLIC_URL}/v1/connect/{path}")
+        assert response.status_code in {403, 404, 410}
+        assert "location" not in response.headers
+
+
+class TestRefusals:
+    async def test_who_declines_is_sent_back_with_a_sentence(self, stranger: Client, browser: Browser) -> None:
+        begun = await begin(stranger)
+        found = returned(await browser.come_back(await browser.consent(begun, sandbox_decline="all")))
+        assert found["error"] == ["authorization_declined"]
+        assert "declined at X" in found["message"][0]
+        assert (await progress(stranger, begun))["refusal"]["code"] == "authorization_declined"
+
+    async def test_what_the_platform_makes_up_is_not_repeated(self, stranger: Client, browser: Browser) -> None:
+        begun = await begin(stranger)
+        callback = await browser.consent(begun)
+        base, state = callback.partition("?")[0], parse_qs(urlsplit(callback).query)["state"][0]
+        shown = await browser.come_back(f"{base}?state={state}&error=%3Cscript%3E&error_description=secret")
+        found = returned(shown)
+        assert found["error"] == ["app_refused"]
+        assert "script" not in shown.text
+        assert "secret" not in shown.text
+
+    async def test_what_was_not_done_in_time_is_tried_again(
+        self, stranger: Client, stack: Stack, browser: Browser
+    ) -> None:
+        begun = await begin(stranger)
+        callback = await browser.consent(begun, "patient")
+        known = (await stack.control("GET", "accounts"))["accounts"]
+        person = next(each["accountId"] for each in known if each["username"] == "patient")
+        await stack.fault("twitter", "reject", "auth", status=503, accountId=person, times=1)
+        shown = await browser.come_back(callback)
+        assert "Try again" in shown.text
+        assert (await progress(stranger, begun))["status"] == "pending"
+        again = await browser.send(browser.seen[-1])
+        assert "accountId" in returned(await browser.open(again.headers["location"]))
+
+    async def test_an_address_to_return_to_is_held_against_the_rules(self, stranger: Client) -> None:
+        given = {"hosted": "true", "redirect_url": "//evil.example/"}
+        response = await stranger.get("/v1/connect/twitter", params=given)
+        assert response.status_code == 400
+        assert [each["param"] for each in problems(response)] == ["redirect_url"]
+
+    async def test_who_chooses_goes_together_with_hosted(self, stranger: Client) -> None:
+        given = {"choose": "caller", "redirect_url": BACK}
+        response = await stranger.get("/v1/connect/twitter", params=given)
+        assert [each["param"] for each in problems(response)] == ["choose"]
+
+
+async def test_no_secret_is_in_a_row_a_log_or_an_address_of_ours(
+    stranger: Client, stack: Stack, browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    begun = await begin(stranger)
+    callback = await browser.consent(begun, "reader")
+    shown = await browser.come_back(callback)
+    back = dict(parse_qsl(urlsplit(callback).query))
+    stored = await credentials(stack, stranger.workspace_id, returned(shown)["accountId"][0])
+    ticket, cookie = begun["authUrl"].rpartition("/")[2], next(iter(browser.own.cookies.values()))
+    hidden = [back["code"], stored["access_token"], stored["refresh_token"]]
+    own = [record.getMessage() for record in caplog.records if not record.name.startswith(("httpcore", "httpx"))]
+    async with stack.database.reading() as session:
+        rows = str((await session.execute(text("SELECT pending_connections::text FROM pending_connections"))).all())
+    for secret in [*hidden, back["state"], ticket, cookie]:
+        assert secret not in rows
+        assert secret not in "\n".join(own)
+    for secret in hidden:
+        assert secret not in shown.text
+        assert secret not in browser.seen[-1]
+    assert (await row_of(stack, stranger.workspace_id)).sealed is None
