@@ -46,7 +46,13 @@ concurrency = thread
 [report]
 fail_under = 100
 show_missing = true
-include = workflows/visibility.py, workflows/post.py, workflows/steps.py
+include =
+    workflows/deliveries.py
+    workflows/edits.py
+    workflows/post.py
+    workflows/post_run.py
+    workflows/steps.py
+    workflows/visibility.py
 exclude_also =
     # A replay asks no validator, and makes no mistake.
     @\w+\.validator$

@@ -1,0 +1,131 @@
+"""Publish to the targets of a post: one coroutine for each, so that a slow one holds up no other."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities import options
+    from domain.outcome import Outcome
+    from domain.plan import TargetPlan
+    from domain.post import TargetStatus
+    from workflows import details, steps
+    from workflows.post_run import PostRun
+
+_SHORTEST = timedelta(seconds=1)
+"""The least that is waited for a time which another machine has named: its clock may be behind."""
+
+
+class Deliveries:
+    """The deliveries of one run, each from the first try to the end of a target."""
+
+    def __init__(self, run: PostRun) -> None:
+        self._run = run
+
+    def begin(self, targets: Iterable[TargetPlan]) -> None:
+        """Begin to publish to targets, each in a coroutine of its own."""
+        for target in targets:
+            self._run.delivering[target.target_id] = asyncio.create_task(self._deliver_one(target))
+
+    async def _deliver_one(self, target: TargetPlan) -> None:
+        """Publish to one target; whatever happens to it, the others go on."""
+        if prepared := self._run.preparing.pop(target.target_id, None):
+            await prepared
+        deadline = target.publish_by or self._run.plan.due_at + self._run.plan.publish_within
+        while not target.settled and not self._run.must_not_begin():
+            if target.status is TargetStatus.HELD:
+                await self._wait_while_held(target, deadline)
+                continue
+            if target.waits_for_a_time:
+                await self._wait_for_its_time(target)
+                continue
+            if target.status is TargetStatus.UNCONFIRMED:
+                outcome = await steps.confirm(self._run.plan, target)
+            else:
+                outcome = await self._publish(target, deadline)
+            newer = self._run.newer_targets.pop(target.target_id, None)
+            if self._has_to_begin_again(outcome):
+                return
+            target.apply(outcome)
+            if target.incomplete and not self._run.cancelled:
+                target.apply(await steps.complete(self._run.plan, target))
+            self.keep_open_for(target)
+            again = newer is not None and self._begin_again_if_wanted(target, newer)
+            self._run.show(self._run.current_work())
+            if again:
+                return
+
+    async def _publish(self, target: TargetPlan, deadline: datetime) -> Outcome:
+        """Publish within this task of the workflow if that can be done soon, else by an activity."""
+        outcome, begun_ahead = None, target.prepared or not target.prepares
+        if (self._run.plan.immediate or begun_ahead) and deadline > workflow.now():
+            self._run.local.add(target.target_id)
+            outcome = await steps.publish_locally(self._run.plan, target, deadline)
+            self._run.local.discard(target.target_id)
+        if outcome is None:
+            self._run.show(self._run.current_work())
+            outcome = await steps.publish(self._run.plan, target, deadline)
+        return outcome
+
+    def _begin_again_if_wanted(self, target: TargetPlan, newer: TargetPlan) -> bool:
+        """Follow a plan for a target that came before it was known here that it failed or is held."""
+        reopened = target.settled and target.status is not TargetStatus.PUBLISHED and not newer.settled
+        if again := reopened or target.starts_over(newer):
+            self._run.plan.replace(newer)
+            self._run.changes += 1
+        return again
+
+    def _has_to_begin_again(self, outcome: Outcome) -> bool:
+        """Tell whether a step has done nothing because of what the row says; the post then begins with that."""
+        if outcome.stale:
+            self._run.behind = True
+        if outcome.early:
+            self._run.begun = False
+            self._run.not_before = workflow.now() + outcome.early
+            self._run.changes += 1
+        return outcome.stale or outcome.early is not None
+
+    async def _wait_while_held(self, target: TargetPlan, deadline: datetime) -> None:
+        """Wait until the target's account works again, its quota resets, or it is too late to publish."""
+        until = min(target.resumes_at or deadline, deadline)
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._run.must_not_begin() or target.released,
+                timeout=max(until - workflow.now(), _SHORTEST),
+                timeout_summary=f"{details.name_of(target)} held until {details.short(until)}",
+            )
+        target.released = False
+        target.status = TargetStatus.PENDING
+
+    async def _wait_for_its_time(self, target: TargetPlan) -> None:
+        """Wait for the target's slot or its next try, unless an operator wants it now; nothing is sent meanwhile."""
+        at = target.resumes_at or workflow.now()
+        why = "is refused for now, and tried again at" if target.error_code else "waits for its rate limit until"
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._run.must_not_begin() or target.released,
+                timeout=max(at - workflow.now(), _SHORTEST),
+                timeout_summary=f"{details.name_of(target)} {why} {details.short(at)}",
+            )
+        target.released, target.resumes_at = False, None
+
+    def keep_open_for(self, target: TargetPlan) -> None:
+        """Note until when a settled target can be edited or tried again."""
+        if target.status is TargetStatus.PUBLISHED:
+            target.open_until = target.editable_until or workflow.now() + options.edit_window(target.platform)
+        elif target.settled:
+            target.open_until = workflow.now() + options.RETRY_WINDOW
+
+    def has_to_prepare(self) -> bool:
+        """Tell whether a target needs media that are not uploaded yet."""
+        return any(target.prepares and not target.prepared for target in self._run.plan.targets)
+
+    def prepare_ahead(self) -> None:
+        """Begin to upload what targets need before they are due."""
+        for target in self._run.plan.targets:
+            if target.prepares and not target.prepared:
+                target.prepared = True
+                self._run.preparing[target.target_id] = asyncio.create_task(steps.prepare(self._run.plan, target))
