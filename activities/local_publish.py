@@ -28,7 +28,7 @@ _Key = tuple[str, int]
 
 
 class LocalPublish:
-    """The publish step of a worker of the posts' own queue: first within a workflow's task, then as a step of its own.
+    """The publish step of a worker of the posts' own queue: first as a local activity, then as an activity.
 
     A step that finds no free slot, or whose network this worker does not serve, is left to the network's own queue.
     """
@@ -48,8 +48,8 @@ class LocalPublish:
     async def publish(self, command: TargetCommand) -> Outcome:
         """Publish as `Publishing.publish` does, or leave it to the network's own queue.
 
-        Within a workflow's task it waits two seconds at most. Then CONTINUES is raised, also if it is to run again
-        later: asked for as a step of its own, it is this step's result that is returned or raised.
+        A local activity waits two seconds at most. It raises CONTINUES if the step takes longer or is to run again
+        later. The activity that the workflow starts then joins the step, and returns or raises its result.
         """
         if activity.info().is_local:
             return await self._within_task(command)
