@@ -50,7 +50,7 @@ class ConnectCommand(BaseModel):
 
     connection_id: str
     platform: str
-    step: Literal["begin", "finish", "select"]
+    step: Literal["begin", "push", "finish", "select"]
     request_id: str | None = None
 
 

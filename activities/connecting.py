@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import select
 from temporalio import activity
 
 from activities.commands import ConnectCommand
+from activities.connect_apps import app_for, app_of, find_server, register, wire_to
 from activities.connect_candidates import declined_of, number_of, options_of, stored_of
 from activities.connect_refusals import Refused, away, declined, different, refusal_of
 from activities.persist import persist
@@ -28,8 +29,6 @@ from activities.token_times import at_connecting
 from platforms.base import Identity, Platform
 from platforms.connect import CODE_REJECTED, Candidate, Connect, Connector, Grant, challenge_of, connectors
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.wire import Wire
-from platforms.reach import FORBIDDEN
 from platforms.registered_apps import App
 from platforms.registry import platforms
 from platforms.renewal import Lifetimes
@@ -64,6 +63,7 @@ class Connecting:
             return None
         take, column = {
             "begin": (self._begin, "outcome"),
+            "push": (self._push, "outcome"),
             "finish": (self._finish, "outcome"),
             "select": (self._select, "selected"),
         }[command.step]
@@ -90,20 +90,33 @@ class Connecting:
         kept: dict[str, Any] = {"private_key": base64.b64encode(private).decode()}
         address = None
         if _is_by_code(row):
-            connector, app = connectors()[row.platform], self._app(platform, row)
-            wire = self._factory.wire_for(platform, _target(connector, row), row.workspace_id, connector.error_of)
+            connector, app = connectors()[row.platform], app_for(self._factory, row)
+            wire = wire_to(self._factory, row, connector)
             kept |= {"client_id": app.client_id}
             address = await connector.invite(wire, self._line_of(platform, row), app)
         elif row.redirect_url is not None:
-            connector, app = connectors()[row.platform], self._app(platform, row)
-            wire = self._factory.wire_for(platform, _target(connector, row), row.workspace_id, connector.error_of)
-            app = await self._register(connector, wire, app, row)
-            kept |= {"verifier": secrets.token_urlsafe(_VERIFIER_BYTES), "client_id": app.client_id}
+            app, found = app_for(self._factory, row), await find_server(self._factory, row)
+            connector = connectors()[row.platform].of(found)
+            wire = wire_to(self._factory, row, connector)
+            app = await register(connector, wire, app, row)
+            kept |= {"verifier": secrets.token_urlsafe(_VERIFIER_BYTES), "client_id": app.client_id, "found": found}
             if platform.registers_itself:
-                kept["client_secret"] = app.secret
-            challenge = challenge_of(kept["verifier"])
-            address = connector.address(wire, app, row.redirect_url, challenge, row.options)
+                kept |= {"client_secret": app.secret, "app_options": dict(app.options)}
+            if not connector.pushes:
+                challenge = challenge_of(kept["verifier"])
+                address = connector.address(wire, app, row.redirect_url, challenge, row.options)
         await self._write(row, public_key=public, sealed=self._seal(row, kept), authorize_url=address)
+
+    async def _push(self, row: PendingConnection) -> None:
+        """Send the server what is asked for, with the state that the API has handed over."""
+        if row.authorize_url is not None:
+            return
+        kept = self._factory.vault.open(row.sealed or b"", _context(row))
+        given = open_handover(base64.b64decode(kept["private_key"]), row.handover or b"", row.id)
+        connector, app = connectors()[row.platform].of(kept["found"]), app_of(self._factory, row, kept)
+        wire, challenge = wire_to(self._factory, row, connector), challenge_of(kept["verifier"])
+        address = await connector.push(wire, app, row.redirect_url or "", challenge, given["state"])
+        await self._write(row, authorize_url=address, handover=None)
 
     async def _finish(self, row: PendingConnection) -> None:
         if row.outcome is not None and row.outcome.get("final", True):
@@ -114,12 +127,15 @@ class Connecting:
         given = open_handover(base64.b64decode(kept["private_key"]), row.handover or b"", row.id)
         if row.redirect_url is None:
             return await self._connect_with(row, given["credentials"])
-        platform, connector = platforms()[row.platform], connectors()[row.platform]
+        platform, connector = platforms()[row.platform], connectors()[row.platform].of(kept["found"])
         if "error" in given:
             raise declined(platform, str(given["error"]))
-        app = self._app_of(platform, row, kept)
+        app = app_of(self._factory, row, kept)
         if "grant" in kept:
             grant = Grant.load(kept["grant"])
+        elif not connector.is_from(given.get("iss") or None):
+            message = "This answer is not that of the server to which the person was sent. Start again, and send `iss`."
+            raise Refused("code_rejected", message)
         else:
             grant = await self._trade(row, connector, app, given["code"], kept)
         return await self._use(row, connector, app, grant, kept)
@@ -155,7 +171,7 @@ class Connecting:
     async def _finish_by_code(self, row: PendingConnection, kept: Mapping[str, Any]) -> None:
         """Connect the place in which the code was posted, if the bot may publish there."""
         platform, connector = platforms()[row.platform], connectors()[row.platform]
-        app, line = self._app_of(platform, row, kept), self._line_of(platform, row)
+        app, line = app_of(self._factory, row, kept), self._line_of(platform, row)
         place = await place_of_code(self._database, row, connector, line, app)
         try:
             identity = await platform.whoami(line(connector.at_place(app, place)))
@@ -179,7 +195,7 @@ class Connecting:
                     "connection_expired",
                     f"An answer of {platform.label} was lost, and its code works once. Start again.",
                 )
-        wire = self._factory.wire_for(platform, connector.target(row.options), row.workspace_id, connector.error_of)
+        wire = wire_to(self._factory, row, connector)
         try:
             grant = await connector.exchange(wire, app, code, row.redirect_url or "", kept["verifier"])
         except PlatformError as error:
@@ -333,31 +349,6 @@ class Connecting:
         await persist(write)
         log.info("connect.connected", platform=row.platform, accounts=[each.user_id for each, _ in verified])
 
-    async def _register(self, connector: Connector[Any], wire: Wire, app: App, row: PendingConnection) -> App:
-        """Return the app to use. Raises Refused, PlatformError."""
-        try:
-            return await connector.register(wire, row.redirect_url or "", app)
-        except PlatformError as error:
-            if error.code == FORBIDDEN or not connector.platform.registers_itself:
-                raise
-            message = f"{wire.base_url} does not answer as a server of {connector.platform.label} does. Check its name."
-            raise Refused("invalid_field_value", message, param="instance") from error
-
-    def _app_of(self, platform: Platform[Any, Any], row: PendingConnection, kept: Mapping[str, Any]) -> App:
-        """Return the app with which a connection was begun."""
-        if platform.registers_itself:
-            return App(kept["client_id"], SecretStr(kept["client_secret"]))
-        return self._factory.registered_apps.by_client(platform, kept["client_id"]) or self._app(platform, row)
-
-    def _app(self, platform: Platform[Any, Any], row: PendingConnection) -> App:
-        app = self._factory.registered_apps.of_workspace(platform, row.workspace_id)
-        if app is None and platform.registers_itself:
-            return App("")
-        if app is None:
-            message = f"This service has no app at {platform.label}. Its operator must set SOCIALSYNCER_APPS."
-            raise Refused("platform_not_configured", message)
-        return app
-
     def _seal(self, row: PendingConnection, kept: dict[str, Any]) -> bytes:
         return self._factory.vault.seal(kept, _context(row))
 
@@ -373,15 +364,6 @@ async def _take_back(connector: Connector[Any], line: Connect, credentials: Any)
     """Remove at the network what nothing uses any more; if that fails it does no harm."""
     with contextlib.suppress(PlatformError):
         await connector.take_back(line, credentials)
-
-
-def _target(connector: Connector[Any], row: PendingConnection) -> BaseModel:
-    """Return credentials that name the server to ask. Raises Refused."""
-    try:
-        return connector.target(row.options)
-    except ValueError:
-        message = "instance must be the address of a server, such as https://mastodon.social"
-        raise Refused("invalid_field_value", message, param="instance") from None
 
 
 def _is_by_code(row: PendingConnection) -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ from activities.handles import HandleKeeper
 from activities.meters import Meters
 from activities.new_account import NewAccount
 from activities.renewal import CALL_S, ChangedCredentials, CredentialsChange, Guard, Renewals
-from activities.token_times import at_renewal, is_due, platform_can_renew, rules_of
+from activities.token_times import at_renewal, is_due, platform_can_renew, rules_for
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
 from media.change_record import ChangeRecord, NoChangeRecord
@@ -131,9 +131,11 @@ class StepContextFactory:
         meters: Meters | None = None,
         registered_apps: RegisteredApps | None = None,
         renews: bool = True,
+        redirect_urls: Sequence[str] = (),
     ) -> None:
         self.database = database
         self.registered_apps = registered_apps or RegisteredApps()
+        self.redirect_urls = redirect_urls
         self.platform_rate_limits = platform_rate_limits
         self.meters = meters or Meters()
         self.apps = Apps(database)
@@ -296,7 +298,8 @@ class StepContextFactory:
             tokens = at_renewal(platform, renewed.credentials, told, account.refresh_expires_at, now)
             return ChangedCredentials(plain(with_stored_secret(renewed.credentials, own)), tokens)
 
-        return await self._changed(platform, account, change, rules_of(platform), force=force)
+        rules = rules_for(platform, self._credentials(platform, account))
+        return await self._changed(platform, account, change, rules, force=force)
 
     async def _keep(self, platform: Platform[Any, Any], account: Account, edit: Callable[[Any], Any]) -> Any:
         async def change(stored: dict[str, Any], _: Guard) -> ChangedCredentials:
@@ -334,7 +337,7 @@ class StepContextFactory:
     ) -> Connection[Any]:
         """Return an account's connection. One with a `guard` is for renewing: it sends no byte before it was asked."""
         server = self._servers.reach(platform, credentials)
-        rules = rules_of(platform) if platform_can_renew(platform, credentials) else None
+        rules = rules_for(platform, credentials) if platform_can_renew(platform, credentials) else None
         return Connection(
             wire=Wire(
                 transport=self._named_servers if server.named else self._platforms_at[platform.name],

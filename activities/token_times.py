@@ -21,6 +21,16 @@ def rules_of(platform: Platform[Any, Any]) -> TokenRules | None:
     return platform.tokens if isinstance(platform, Renews) else None
 
 
+def rules_for(platform: Platform[Any, Any], credentials: Any) -> TokenRules | None:
+    """Return the rules of the very tokens that credentials hold; networks may give out several kinds."""
+    return platform.rules_of(credentials) if isinstance(platform, Renews) else None
+
+
+def may_rotate(platform: Platform[Any, Any]) -> bool:
+    """Return whether a network gives out refresh tokens that work once."""
+    return isinstance(platform, Renews) and any(each.rotates for each in (platform.tokens, *platform.other_tokens))
+
+
 def at_connecting(platform: Platform[Any, Any], credentials: Any, reported: Lifetimes | None, now: datetime) -> Tokens:
     """Return what is known of an account's tokens when it is connected with them.
 
@@ -28,7 +38,7 @@ def at_connecting(platform: Platform[Any, Any], credentials: Any, reported: Life
     """
     if reported is not None:
         return at_renewal(platform, credentials, reported, None, now)
-    rules = rules_of(platform)
+    rules = rules_for(platform, credentials)
     if rules is None or not platform_can_renew(platform, credentials):
         return Tokens(None, None, None, None)
     after = rules.first_renewal or rules.renew_after
@@ -42,7 +52,7 @@ def at_renewal(
 
     `before` is the end of the refresh token so far, which stays if that token does.
     """
-    rules = rules_of(platform)
+    rules = rules_for(platform, credentials)
     if rules is None:
         return Tokens(reported.expires_at, reported.expires_at, _list(reported.scopes), None)
     expires_at = reported.expires_at or now + rules.life

@@ -8,6 +8,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
+from api.app_documents import AppDocuments
 from api.auth import Keys
 from api.bulk.routes import BulkPosts
 from api.connect.hosted import HostedConnect
@@ -48,7 +49,7 @@ def create_connecting_app(
             await deps.readiness.close()
 
     app = ApiApp(
-        route_handlers=[Posts, BulkPosts, Connect, HostedConnect, Platforms, Media, Health, Pages],
+        route_handlers=[Posts, BulkPosts, Connect, HostedConnect, AppDocuments, Platforms, Media, Health, Pages],
         dependencies={"deps": Provide(_dependencies, sync_to_thread=False)},
         exception_handlers={
             PostsError: on_posts_error,

@@ -77,10 +77,11 @@ class FileRuleView(View):
 class ConnectRuleView(View):
     """The way to connect an account of a platform."""
 
-    method: Literal["oauth", "code", "credentials"] = Field(
+    method: Literal["oauth", "code", "credentials", "both"] = Field(
         description=(
             "`oauth`: by an authorization at the network. `code`: by a code that a person posts where this service's "
-            "bot is. Credentials are taken, too."
+            "bot is. Credentials are taken, too. `both`: by credentials, and by an authorization if the connection is "
+            "begun with the `options`."
         ),
         examples=["oauth"],
     )
@@ -176,6 +177,8 @@ def _connect_view(platform: str, *, with_app: bool) -> ConnectRuleView:
     if connector is None or not (with_app or connector.needs_app):
         return ConnectRuleView(method="credentials", configured=True, options={})
     options = {name: list(values) for name, values in connector.options.items()}
+    if connector.asked_for_by is not None:
+        return ConnectRuleView(method="both", configured=True, options=options)
     return ConnectRuleView(method="code" if connector.by_code else "oauth", configured=with_app, options=options)
 
 

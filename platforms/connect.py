@@ -122,6 +122,12 @@ class Connector(ABC, Generic[C]):
     """Whether people connect accounts by this alone. If not, a service without an app asks them for credentials."""
     by_code: ClassVar[bool] = False
     """Whether a person posts a code where the account is to publish, instead of consenting on a page."""
+    asked_for_by: ClassVar[str | None] = None
+    """The option with which a client asks for an authorization; without it the account is connected by credentials."""
+    pushes: ClassVar[bool] = False
+    """Whether the server is sent what is asked for before the person is sent there (RFC 9126)."""
+    names_issuer: ClassVar[bool] = False
+    """Whether the server sends the person back with its name as `iss` (RFC 9207), which then must be checked."""
 
     @property
     def platform(self) -> Platform[Any, Any]:
@@ -144,6 +150,34 @@ class Connector(ABC, Generic[C]):
         """Return credentials that name the server to ask, and nothing else. Raises ValueError."""
         named: BaseModel = self.platform.credentials.model_construct()
         return named
+
+    async def find(self, open_wire: Callable[[Any], Wire], options: Mapping[str, str]) -> dict[str, str]:
+        """Return what must be known of the account's server before it is asked; it is kept sealed until the code comes.
+
+        `open_wire` opens a wire to the server that credentials name. Raises PlatformError, kind `rejected` if what a
+        person has named does not lead anywhere.
+        """
+        return {}
+
+    def of(self, found: Mapping[str, str]) -> "Connector[C]":
+        """Return the connector that knows what `find` has found."""
+        return self
+
+    def is_from(self, issuer: str | None) -> bool:
+        """Return whether an answer with this `iss` may be that of the server to which the person was sent."""
+        return True
+
+    def own_app(self, redirect_url: str) -> App | None:
+        """Return an app that needs no registration, None if there is none for this address."""
+        return None
+
+    def document(self, app: App, redirect_urls: Sequence[str]) -> dict[str, Any] | None:
+        """Return what the API publishes of an app of the operator's, None if nothing."""
+        return None
+
+    async def push(self, wire: Wire, app: App, redirect_uri: str, challenge: str, state: str) -> str:
+        """Tell the server what is asked for; return where the person consents. Raises PlatformError."""
+        raise NotImplementedError
 
     async def register(self, wire: Wire, redirect_uri: str, app: App) -> App:
         """Return the app to use; a network that registers itself makes one at the server. Raises PlatformError."""

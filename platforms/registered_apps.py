@@ -75,6 +75,10 @@ class RegisteredApps:
         """Return the app of a network with a client id: that which an account was connected by."""
         return next((_app(each) for each in self._of(platform) if each.client_id == client_id), None)
 
+    def all_of(self, platform: Platform[Any, Any]) -> list[App]:
+        """Return all apps of a network."""
+        return [_app(each) for each in self._of(platform)]
+
     def is_shared(self, platform: Platform[Any, Any]) -> bool:
         """Tell whether there is an app of a network for all workspaces."""
         return any(not each.workspaces for each in self._of(platform))

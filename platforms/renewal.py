@@ -76,6 +76,12 @@ class Renews(ABC, Generic[C]):
     """A network whose tokens can be renewed without their owner."""
 
     tokens: ClassVar[TokenRules]
+    other_tokens: ClassVar[tuple[TokenRules, ...]] = ()
+    """The rules of further kinds of tokens that the network gives out; `rules_of` tells which are whose."""
+
+    def rules_of(self, credentials: C) -> TokenRules:
+        """Return the rules of the tokens that credentials hold."""
+        return self.tokens
 
     def can_renew(self, credentials: C) -> bool:
         """Return whether the credentials hold what renews them: a refresh token, if the network needs one."""

@@ -1,11 +1,15 @@
 """Tell the api at which networks there is an app; only the workers know the apps."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from platforms.connect import connectors
 from platforms.registered_apps import RegisteredApps
 from platforms.registry import platforms
 from store.app_setups import announce_apps
@@ -16,17 +20,28 @@ log = structlog.get_logger(__name__)
 _EVERY_S = 60.0
 
 
-async def announce_apps_forever(database: Database, apps: RegisteredApps) -> None:
+async def announce_apps_forever(database: Database, apps: RegisteredApps, redirect_urls: Sequence[str] = ()) -> None:
     """Announce them every minute: of workers with other settings, the last one counts."""
     shared = {name for name, platform in platforms().items() if platform.registers_itself or apps.is_shared(platform)}
     own = {
         workspace: {name for name, platform in platforms().items() if apps.of_workspace(platform, workspace)}
         for workspace in apps.workspaces()
     }
+    documents = documents_of(apps, redirect_urls)
     while True:
         try:
             async with database.transaction() as session:
-                await announce_apps(session, shared, own, datetime.now(UTC))
+                await announce_apps(session, shared, own, datetime.now(UTC), documents)
         except (SQLAlchemyError, OSError) as error:
             log.warning("apps.not_announced", reason=type(error).__name__)
         await asyncio.sleep(_EVERY_S)
+
+
+def documents_of(apps: RegisteredApps, redirect_urls: Sequence[str]) -> dict[str, Any]:
+    """Return what the api publishes of the apps, by path. No secret is in it."""
+    found: dict[str, Any] = {}
+    for platform, connector in connectors().items():
+        for app in apps.all_of(platforms()[platform]):
+            if (document := connector.document(app, redirect_urls)) is not None:
+                found[urlsplit(app.client_id).path] = document
+    return found

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from activities.step_context import StepContextFactory
-from activities.token_times import rules_of
+from activities.token_times import may_rotate, rules_of
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts import refuse_account
@@ -42,8 +42,7 @@ async def renew_forever(factory: StepContextFactory) -> None:
 
 async def renew_due(factory: StepContextFactory) -> int:
     """Renew some of the accounts whose renewal is due; return how many were."""
-    rules = {name: rules_of(platform) for name, platform in platforms().items()}
-    rotating = [name for name, of_tokens in rules.items() if of_tokens is not None and of_tokens.rotates]
+    rotating = [name for name, platform in platforms().items() if may_rotate(platform)]
     async with factory.database.transaction() as session:
         due = await claim_due(session, rotating, _AGAIN_IN, _BATCH)
     room = asyncio.Semaphore(_CONCURRENCY)

@@ -100,6 +100,7 @@ async def factory(
             meters=Meters(meter),
             registered_apps=settings.registered_apps,
             renews=settings.renewals,
+            redirect_urls=settings.redirect_urls,
         )
         try:
             yield opened
@@ -221,7 +222,7 @@ async def running_workers(
             **({"renewals": lambda: renew_forever(factory)} if factory.renews else {}),
             "zones": lambda: follow_zones_forever(factory.database, posts),
             "expiry": lambda: expire_forever(factory.database, audit_kept),
-            "apps": lambda: announce_apps_forever(factory.database, factory.registered_apps),
+            "apps": lambda: announce_apps_forever(factory.database, factory.registered_apps, factory.redirect_urls),
             "watch": (watch or LatePostWatch(factory.database)).run,
         }
         try:

@@ -32,6 +32,8 @@ class App(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     redirect_uris: list[str] = []
     scopes: list[str] | None = None
     """What the network has approved it for; None for everything."""
+    jwk: dict[str, str] | None = None
+    """The public key by which it proves who it is, at networks that want such a proof instead of a secret."""
 
 
 class Code(msgspec.Struct, rename="camel"):

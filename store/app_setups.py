@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -11,12 +12,20 @@ from store.models import AppSetup
 
 
 async def announce_apps(
-    session: AsyncSession, platforms: Collection[str], of_workspaces: Mapping[str, Collection[str]], now: datetime
+    session: AsyncSession,
+    platforms: Collection[str],
+    of_workspaces: Mapping[str, Collection[str]],
+    now: datetime,
+    documents: Mapping[str, Any] | None = None,
 ) -> None:
-    """Say at which networks there is an app for all workspaces, and for single ones by their ids."""
+    """Say at which networks there is an app for all workspaces, and for single ones by their ids.
+
+    `documents` are what the api publishes of apps, by their paths.
+    """
     values = {
         "platforms": sorted(platforms),
         "of_workspaces": {workspace: sorted(names) for workspace, names in of_workspaces.items()},
+        "documents": dict(documents or {}),
         "announced_at": now,
     }
     statement = insert(AppSetup).values(only=True, **values)
@@ -27,3 +36,10 @@ async def platforms_with_app(session: AsyncSession, workspace_id: str) -> frozen
     """Return the networks at which a workspace can use an app; none before a worker has run."""
     found = await session.scalar(select(AppSetup))
     return frozenset((*found.platforms, *found.of_workspaces.get(workspace_id, ()))) if found else frozenset()
+
+
+async def app_document(session: AsyncSession, path: str) -> dict[str, Any] | None:
+    """Return what is published of an app at a path, None if nothing is."""
+    found = await session.scalar(select(AppSetup.documents))
+    document: dict[str, Any] | None = (found or {}).get(path)
+    return document

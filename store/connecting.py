@@ -129,6 +129,14 @@ async def find_open(
     return list(await session.scalars(query.limit(2)))
 
 
+async def hand_over(session: AsyncSession, connection_id: str, handover: bytes) -> None:
+    """Hand the worker something before there is a code."""
+    own = update(PendingConnection).where(
+        PendingConnection.id == connection_id, PendingConnection.consumed_at.is_(None)
+    )
+    await session.execute(own.values(handover=handover))
+
+
 async def consume(
     session: AsyncSession, connection_id: str, *, handover: bytes, handover_hash: bytes, now: datetime
 ) -> bool:

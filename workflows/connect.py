@@ -23,7 +23,7 @@ class ConnectPlan(BaseModel):
     connection_id: str
     workspace_id: str
     platform: str
-    step: Literal["begin", "finish", "select"]
+    step: Literal["begin", "push", "finish", "select"]
     request_id: str | None = None
 
 

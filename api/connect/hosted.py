@@ -20,7 +20,7 @@ from litestar.params import FromPath
 from api.connect import hosted_pages as pages
 from api.connect.routes import CALLBACK, START, state_of
 from api.connect.schemas import LONGEST_CODE
-from api.connect.steps import choose_of, go_on, take
+from api.connect.steps import address_of, choose_of, go_on, take
 from api.dependencies import Dependencies, Deps
 from domain.errors import PostsError
 from platforms.registry import platforms
@@ -72,7 +72,7 @@ class HostedConnect(Controller):
             bound = await bind_browser(session, row.id, cookie, datetime.now(UTC))
         if not bound:
             return _trouble(_OTHER_BROWSER, 409)
-        address = f"{row.authorize_url}&state={state_of(ticket)}"
+        address = address_of(row, state_of(ticket))
         answer = pages.page(f"On to {_label(row)}", "", go_to=address)
         answer.cookies.append(_cookie(deps, row.id, cookie))
         return answer

@@ -17,7 +17,7 @@ from litestar.params import FromPath
 from api.auth import authenticate
 from api.connect.redirects import redirect_problem
 from api.connect.schemas import ConnectBody, ConnectionView, SelectBody, SelectedView
-from api.connect.steps import EXPIRED, NOT_DONE, choose_of, go_on, require_success, step, take
+from api.connect.steps import EXPIRED, NOT_DONE, address_of, choose_of, go_on, push, require_success, step, take
 from api.connect.views import connected_view, credential_fields, progress_view, selection_view
 from api.dependencies import Dependencies, Deps
 from api.http.body import JsonObject
@@ -134,6 +134,8 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
     if redirect_url is not None and (problem := redirect_problem(redirect_url, deps.redirect_urls)):
         problems.append(problem)
     problems += _wrong_options(options, found)
+    if connector and connector.asked_for_by is not None and connector.asked_for_by not in found:
+        connector = None
     faulty = {each.param for each in problems}
     # This service has an address of its own to which the network sends people back.
     needed = [*(() if hosted or connector.by_code else ("redirect_url",)), *connector.needed] if connector else []
@@ -171,9 +173,10 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
         )
     row = await step(deps, workspace_id, platform, connection_id, "begin")
     require_success(row.outcome)
+    row = await push(deps, row, state)
     if row.authorize_url is None:
         raise Unavailable(NOT_DONE)
-    asked = row.authorize_url if by_code else f"{row.authorize_url}&state={state}"
+    asked = address_of(row, state)
     return ConnectionView(
         method="code" if by_code else "oauth",
         auth_url=f"{deps.public_url}{START}/{ticket}" if hosted else asked,
@@ -221,7 +224,11 @@ async def connect(deps: Dependencies, workspace_id: str, platform: str, payload:
         fingerprint = secrets.token_bytes()
     else:
         row = await _find(deps, workspace_id, platform, body)
-        handed = {"code": body.code}
+        connector = connectors().get(platform)
+        if connector and connector.names_issuer and body.iss is None:
+            sentence = "iss is required: the network sends it with the code"
+            raise InvalidRequest(Problem(sentence, "missing_required_field", "iss"))
+        handed = {"code": body.code, "iss": body.iss}
         fingerprint = digest(body.code or "")
     return await take(deps, row, handed, fingerprint)
 
@@ -305,10 +312,12 @@ def _known(platform: str) -> str:
 def _read_connect(payload: JsonObject) -> ConnectBody:
     body, problems = read(ConnectBody, payload)
     given = {
-        name for name in ("code", "redirect_url", "state", "credentials", "accountId") if payload.get(name) is not None
+        name
+        for name in ("code", "redirect_url", "state", "iss", "credentials", "accountId")
+        if payload.get(name) is not None
     }
     if "credentials" in given:
-        for name in sorted(given & {"code", "redirect_url", "state"}):
+        for name in sorted(given & {"code", "redirect_url", "state", "iss"}):
             problems.append(Problem(f"{name} does not go together with credentials", "invalid_field_value", name))
     elif given != {"state"}:  # a code that a person was to post is all there is of it
         for name in sorted({"code", "redirect_url"} - given - {each.param for each in problems}):

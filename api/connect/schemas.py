@@ -35,6 +35,11 @@ class ConnectBody(RequestModel):
         ),
         examples=["mF_9B5f4"],
     )
+    iss: Secret | None = Field(
+        None,
+        description="The `iss` with which the network sent the person back, if there was one; Bluesky demands it.",
+        examples=["https://bsky.social"],
+    )
     credentials: dict[str, Any] | None = Field(
         None,
         description="Instead of a code: what the answer of `GET` lists in `fields`. They are never shown again.",

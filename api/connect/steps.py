@@ -9,7 +9,8 @@ from structlog.contextvars import get_contextvars
 from api.connect.views import refusal_of
 from api.dependencies import Dependencies
 from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
-from store.connecting import choose, consume, find_connection
+from platforms.connect import connectors
+from store.connecting import choose, consume, find_connection, hand_over
 from store.handover import seal_for
 from store.models import PendingConnection
 from workflows.connect import ConnectPlan
@@ -91,7 +92,7 @@ async def step(
     workspace_id: str,
     platform: str,
     connection_id: str,
-    step: Literal["begin", "finish", "select"],
+    step: Literal["begin", "push", "finish", "select"],
 ) -> PendingConnection:
     """Have a worker take a step, and return the row as it is then."""
     plan = ConnectPlan(
@@ -107,6 +108,25 @@ async def step(
     if row is None:
         raise Unavailable(NOT_DONE)
     return row
+
+
+async def push(deps: Dependencies, row: PendingConnection, state: str) -> PendingConnection:
+    """Have a worker send the network what is asked for, if it wants that. The state is sealed for the worker."""
+    if not connectors()[row.platform].pushes or row.public_key is None:
+        return row
+    sealed = seal_for(row.public_key, {"state": state}, row.id)
+    async with deps.database.transaction() as session:
+        await hand_over(session, row.id, sealed)
+    row = await step(deps, row.workspace_id, row.platform, row.id, "push")
+    require_success(row.outcome)
+    return row
+
+
+def address_of(row: PendingConnection, state: str) -> str:
+    """Return where the person consents; a network that was sent the state before needs no other."""
+    connector = connectors()[row.platform]
+    address = row.authorize_url or ""
+    return address if connector.pushes or connector.by_code else f"{address}&state={state}"
 
 
 def require_success(outcome: dict[str, Any] | None) -> None:

@@ -29,9 +29,11 @@ _REFUSED = (
 
 _MEANT = {
     "as": "what to connect",
+    "identifier": "the handle or DID of the account whose owner is to authorize; without it ask for an app password",
     "kind": "a webhook in one channel, or this service's bot",
     "instance": "the server that has the account; needed",
 }
+_SUCH_AS = {"identifier": "alice.bsky.social", "instance": "https://mastodon.social"}
 
 
 def _options() -> list[Json]:
@@ -48,7 +50,7 @@ def _options() -> list[Json]:
             "in": "query",
             "description": f"Of {' and '.join(labels)} only: {_MEANT[name]}.",
             "schema": {"type": "string", **({"enum": choices} if choices else {"minLength": 1})},
-            "example": choices[0] if choices else "https://mastodon.social",
+            "example": choices[0] if choices else _SUCH_AS[name],
         }
         for name, (labels, choices) in known.items()
     ]

@@ -18,11 +18,12 @@ import asyncio
 import gc
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.proof import report
+from benchmarks.proof import renewals, report
 from benchmarks.proof.cells import Cell, chosen
 from benchmarks.proof.inside.folder import inside
 from benchmarks.proof.platforms import PLATFORMS
@@ -41,8 +42,26 @@ _DOCTOR_LOOKS, _BETWEEN_LOOKS = 8, 15.0
 """How often the doctor looks, and the seconds between, for what is just healing to have healed."""
 
 
-async def prove(cells: list[Cell], together: int, stacks: int) -> tuple[list[Post], list[str]]:
-    """Run the cells on fresh stacks side by side; returns their posts, and what the product's own doctor says at last.
+_Cases = Sequence[tuple[renewals.Point, renewals.Struck]]
+
+
+@dataclass(slots=True)
+class _Ended:
+    """The results of stacks: posts, renewals, and disagreements that the product's own doctor finds at last."""
+
+    posts: list[Post]
+    renewals: list[renewals.Renewal]
+    disagreements: list[str]
+
+    @property
+    def is_right(self) -> bool:
+        """Return whether everything ended as it must."""
+        posts = report.right(self.posts) or not self.posts
+        return posts and all(each.is_right for each in self.renewals) and not self.disagreements
+
+
+async def prove(cells: list[Cell], together: int, stacks: int, cases: _Cases = (), each: int = 3) -> _Ended:
+    """Run the cells on fresh stacks side by side, and the cases of renewals on the one with the least to do.
 
     Most of a crash is waiting: for answers that are held back, for servers, for absence to be believed.
     """
@@ -51,14 +70,24 @@ async def prove(cells: list[Cell], together: int, stacks: int) -> tuple[list[Pos
     def say_as(name: str) -> Callable[[str], None]:
         return lambda line: print(f"[{time.monotonic() - began:5.0f} s] {name}: {line}", flush=True)
 
-    shared = shares(cells, stacks)
+    shared = shares(cells, stacks) or [[]]
+    last = len(shared) - 1
     found = await asyncio.gather(
-        *(_prove_on_one(share, together, say_as(name)) for name, share in zip("ABCDEFGH", shared, strict=False))
+        *(
+            _prove_on_one(share, together, say_as(name), cases if number == last else (), each)
+            for number, (name, share) in enumerate(zip("ABCDEFGH", shared, strict=False))
+        )
     )
-    return [post for posts, _ in found for post in posts], [each for _, told in found for each in told]
+    return _Ended(
+        [post for ended in found for post in ended.posts],
+        [renewal for ended in found for renewal in ended.renewals],
+        [line for ended in found for line in ended.disagreements],
+    )
 
 
-async def _prove_on_one(cells: list[Cell], together: int, say: Callable[[str], None]) -> tuple[list[Post], list[str]]:
+async def _prove_on_one(
+    cells: list[Cell], together: int, say: Callable[[str], None], cases: _Cases, each: int
+) -> _Ended:
     with inside() as folder:
         async with stack(folder.environment) as dev:
             say("the stack is up")
@@ -66,11 +95,12 @@ async def _prove_on_one(cells: list[Cell], together: int, say: Callable[[str], N
             try:
                 proof = Proof(product, say)
                 await proof.run(cells, together)
+                renewed = await renewals.Renewals(product, say, each).run(cases)
                 say("the doctor looks")
                 looks = _DOCTOR_LOOKS if report.right(proof.posts) else 1
                 found = await _disagreements(dev, [*proof.posts, *proof.run_again], looks)
                 say("done")
-                return proof.posts, found
+                return _Ended(proof.posts, renewed, found)
             finally:
                 await product.close()
 
@@ -100,6 +130,7 @@ def main() -> None:
     parser.add_argument(
         "--short", action="store_true", help="every network, a few faults and crashes that are over soon"
     )
+    parser.add_argument("--renewals", action="store_true", help="the renewals of tokens alone")
     parser.add_argument("--only", default=_ALL, metavar="PLATFORM/MODE/FAULT/CRASH", help="each part may be *")
     parser.add_argument("--platforms", default="", help=f"comma-separated: {', '.join(PLATFORMS)}")
     parser.add_argument("--together", type=int, default=_TOGETHER, help="posts in flight together")
@@ -119,35 +150,50 @@ def main() -> None:
         cells = chosen(arguments.only, platforms=platforms, shortened=arguments.short)
     except ValueError as error:
         parser.error(str(error))
-    if not cells:
+    cases: _Cases = (renewals.SHORT if arguments.short else renewals.ALL) if arguments.only == _ALL else ()
+    if arguments.renewals:
+        cells = []
+    elif not cells:
         parser.error("no cell has this name, or it is left out: " + "; ".join(report.left_out()))
     began = time.monotonic()
     try:
-        posts, disagreements = asyncio.run(
-            prove(cells, arguments.together, arguments.stacks or (4 if arguments.short else 2))
-        )
+        stacks, each = (4, 1) if arguments.short else (2, 3)
+        ended = asyncio.run(prove(cells, arguments.together, arguments.stacks or stacks, cases, each))
     except (ProofError, TimeoutError) as error:
         raise SystemExit(f"The proof cannot go on: {error!r}") from error
-    took = time.monotonic() - began
+    took, posts, disagreements = time.monotonic() - began, ended.posts, ended.disagreements
     if arguments.json:
         arguments.json.write_text(json.dumps(report.rows(posts), indent=1))
     if arguments.markdown:
-        told = report.markdown(posts, disagreements, took, _chosen_by(arguments))
+        told = report.markdown(posts, disagreements, took, _chosen_by(arguments), ended.renewals)
         document = arguments.markdown.read_text() if arguments.markdown.exists() else ""
         arguments.markdown.write_text(report.put_into(document, told))
-    print(f"\n{report.ends(posts)}\n\n{report.table(posts)}\n")
-    print("\n".join([*report.failures(posts), *(f"doctor: {each}" for each in disagreements), *report.left_out()]))
-    print(f"{report.totals(posts, disagreements)}\n{took:.0f} s")
+    _print(ended, took)
     gc.collect()
-    raise SystemExit(0 if report.right(posts) and not disagreements else 1)
+    raise SystemExit(0 if ended.is_right else 1)
+
+
+def _print(ended: _Ended, took: float) -> None:
+    """Print tables, what failed, and the verdict as the last line but one."""
+    posts, disagreements = ended.posts, ended.disagreements
+    if posts:
+        print(f"\n{report.ends(posts)}\n\n{report.table(posts)}\n")
+    print("\n".join([*report.failures(posts), *(f"doctor: {each}" for each in disagreements), *report.left_out()]))
+    if ended.renewals:
+        print(f"\n{report.renewals_table(ended.renewals)}\n")
+        print("\n".join([*report.renewals_failures(ended.renewals), report.renewals_total(ended.renewals)]))
+    if posts:
+        print(report.totals(posts, disagreements))
+    print(f"{took:.0f} s")
 
 
 def _chosen_by(arguments: argparse.Namespace) -> str:
     """Return the options that chose the cells."""
     short = "--short" if arguments.short else ""
+    alone = "--renewals" if arguments.renewals else ""
     only = f"--only '{arguments.only}'" if arguments.only != _ALL else ""
     platforms = f"--platforms {arguments.platforms}" if arguments.platforms else ""
-    return " ".join(filter(None, (short, only, platforms)))
+    return " ".join(filter(None, (short, alone, only, platforms)))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from benchmarks.proof.cells import (
 )
 from benchmarks.proof.platforms import PLATFORMS
 from benchmarks.proof.posts import Post
+from benchmarks.proof.renewals import CANNOT_BE_KEPT, Point, Renewal, Struck
 from benchmarks.proof.verdict import VerdictKind
 
 BEGIN, END = "<!-- proof: what follows is written by the proof itself -->", "<!-- /proof -->"
@@ -193,7 +194,13 @@ def _attempt(told: dict[str, Any]) -> str:
     return ", ".join(str(told[name]) for name in names if told.get(name) is not None)
 
 
-def markdown(posts: Sequence[Post], disagreements: Sequence[str], took: float, arguments: str) -> str:
+def markdown(
+    posts: Sequence[Post],
+    disagreements: Sequence[str],
+    took: float,
+    arguments: str,
+    renewals: Sequence[Renewal] = (),
+) -> str:
     """Return the run for a document."""
     command = f"uv run python -m benchmarks.proof {arguments}".strip()
     day = f"{datetime.now(UTC):%Y-%m-%d}"
@@ -202,6 +209,7 @@ def markdown(posts: Sequence[Post], disagreements: Sequence[str], took: float, a
             f"`{command}`, {day}, {took / 60:.0f} minutes on {os.cpu_count()} cores:",
             ends(posts),
             table(posts),
+            *([renewals_table(renewals), f"{renewals_total(renewals)}."] if renewals else []),
             "\n".join(line if line.endswith(".") else f"{line}." for line in totals(posts, disagreements).splitlines()),
         ]
     )
@@ -212,6 +220,48 @@ def put_into(document: str, told: str) -> str:
     before, begin, rest = document.partition(BEGIN)
     _, end, after = rest.partition(END)
     return f"{before}{begin}\n\n{told}\n\n{end}{after}" if begin and end else f"{told}\n"
+
+
+def renewals_table(renewals: Sequence[Renewal]) -> str:
+    """Return accounts whose renewal ended right, by what happened to the worker and by where the renewal was."""
+    if not renewals:
+        return ""
+    points = [point for point in Point if any(each.point is point for each in renewals)]
+    lines = [["renewals", *points]]
+    for struck in Struck:
+        mine = [each for each in renewals if each.struck is struck]
+        if mine:
+            lines.append(
+                [struck, *(_renewals_entry([each for each in mine if each.point is point]) for point in points)]
+            )
+    return _written(lines)
+
+
+def _renewals_entry(renewals: Sequence[Renewal]) -> str:
+    if not renewals:
+        return "-"
+    right = sum(each.is_right for each in renewals)
+    named = " named" if (renewals[0].point, renewals[0].struck) in CANNOT_BE_KEPT else ""
+    return f"{right}{named}" + (f" {len(renewals) - right}L" if right < len(renewals) else "")
+
+
+def renewals_total(renewals: Sequence[Renewal]) -> str:
+    """Return how many connections were lost, in one sentence."""
+    lost = sum(not each.is_right for each in renewals)
+    named = sum(each.is_right and (each.point, each.struck) in CANNOT_BE_KEPT for each in renewals)
+    return (
+        f"{len(renewals)} renewals struck: connections lost {lost} (L); {named} that no process could keep are named "
+        "`lost_in_renewal`"
+    )
+
+
+def renewals_failures(renewals: Sequence[Renewal]) -> list[str]:
+    """Return what there is to know of each account whose renewal did not end right."""
+    return [
+        f"{each.platform} {each.account_id} {each.struck} at {each.point} ({', '.join(each.posts)}): {each.why}"
+        for each in renewals
+        if each.why
+    ]
 
 
 def left_out() -> list[str]:

@@ -8,6 +8,7 @@ import structlog
 from pydantic import SecretStr
 
 from platforms.base import Connection
+from platforms.bluesky.authorized import renew_authorization, send_bound
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
@@ -17,7 +18,9 @@ log = structlog.get_logger(__name__)
 
 BlueskyConnection = Connection[BlueskyCredentials]
 
-_ENDED = frozenset({"ExpiredToken", "InvalidToken", "AuthMissing", "AuthenticationRequired", "http_401"})
+_ENDED = frozenset(
+    {"ExpiredToken", "InvalidToken", "AuthMissing", "AuthenticationRequired", "http_401", "invalid_token"}
+)
 
 
 async def call(connection: BlueskyConnection, method: str, name: str, **options: Any) -> dict[str, Any]:
@@ -30,13 +33,13 @@ async def call(connection: BlueskyConnection, method: str, name: str, **options:
             log.info("token.used_till_its_end", platform=connection.wire.label, code=error.code)
     used = connection.credentials
     try:
-        return await _send(connection, method, name, _token(used), **options)
+        return await _send(connection, method, name, used, **options)
     except PlatformError as error:
         if error.code not in _ENDED:
             raise
     if connection.credentials is used:
         connection.credentials = await connection.refresh()
-    return await _send(connection, method, name, _token(connection.credentials), **options)
+    return await _send(connection, method, name, connection.credentials, **options)
 
 
 async def ask(connection: BlueskyConnection, name: str, **params: str) -> dict[str, Any]:
@@ -46,7 +49,8 @@ async def ask(connection: BlueskyConnection, name: str, **params: str) -> dict[s
 
 async def open_session(connection: BlueskyConnection) -> str:
     """Return whose session it is, by DID; logs in where there was none yet."""
-    if connection.credentials.access_jwt is None or connection.credentials.did is None:
+    has_session = connection.credentials.is_authorized or connection.credentials.access_jwt is not None
+    if not has_session or connection.credentials.did is None:
         connection.credentials = await connection.refresh()
     return did_of(connection)
 
@@ -60,22 +64,29 @@ async def _send(
     connection: BlueskyConnection,
     method: str,
     name: str,
-    token: str,
+    credentials: BlueskyCredentials,
     *,
     headers: dict[str, str] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
+    path = f"/xrpc/{name}"
+    if credentials.dpop_key is not None:
+        bound = {"key": credentials.dpop_key, "token": credentials.access_token}
+        url = f"{credentials.service}{path}"
+        return json_of(await send_bound(connection.wire, method, url, at=path, headers=headers, **bound, **options))
+    token = credentials.access_jwt.get_secret_value() if credentials.access_jwt else ""
     headers = {**(headers or {}), "Authorization": f"Bearer {token}"}
-    return json_of(await connection.wire.send(method, f"/xrpc/{name}", headers=headers, **options))
-
-
-def _token(credentials: BlueskyCredentials) -> str:
-    return credentials.access_jwt.get_secret_value() if credentials.access_jwt else ""
+    return json_of(await connection.wire.send(method, path, headers=headers, **options))
 
 
 async def renew(connection: BlueskyConnection) -> Renewed[BlueskyCredentials]:
-    """Trade the refresh token for a new session; log in if it is no longer accepted. Raises PlatformError."""
+    """Trade the refresh token for a new session; log in if it is no longer accepted. Raises PlatformError.
+
+    An authorization has no password to log in with.
+    """
     current = connection.credentials
+    if current.is_authorized:
+        return await renew_authorization(connection)
     if current.refresh_jwt is not None:
         headers = {"Authorization": f"Bearer {current.refresh_jwt.get_secret_value()}"}
         try:

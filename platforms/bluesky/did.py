@@ -10,11 +10,14 @@ from urllib.parse import quote, urlsplit
 from platforms.base import Connection
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
-from platforms.http.wire import json_of
+from platforms.http.wire import Wire, json_of
 from platforms.servers import origin
 
 PLC = "https://plc.directory"
 """Where the documents of `did:plc` are; source: web.plc.directory."""
+
+INDEX = "https://public.api.bsky.app"
+"""Where everybody may ask for what any account has published; source: docs.bsky.app, API hosts and auth."""
 
 _PLC = re.compile(r"did:plc:[a-z0-9]{1,64}")
 """The directory's own ids have 24 characters; whether one exists is the directory's to say."""
@@ -38,7 +41,12 @@ async def check_server(connection: Connection[BlueskyCredentials], did: str) -> 
 
 async def document_of(connection: Connection[BlueskyCredentials], did: str) -> dict[str, Any]:
     """Return the account's document. Raises PlatformError."""
-    return json_of(await connection.wire.send("GET", _address(connection, did)))
+    return await document_at(connection.wire, connection.credentials.service, did)
+
+
+async def document_at(wire: Wire, service: str, did: str) -> dict[str, Any]:
+    """Return the document of a DID, asked for over the wire to a server. Raises PlatformError."""
+    return json_of(await wire.send("GET", _address(wire, service, did)))
 
 
 def server_in(document: dict[str, Any], did: str) -> str | None:
@@ -51,13 +59,13 @@ def server_in(document: dict[str, Any], did: str) -> str | None:
     return None
 
 
-def _address(connection: Connection[BlueskyCredentials], did: str) -> str:
-    if _PLC.fullmatch(did) or connection.wire.base_url != connection.credentials.service:
+def _address(wire: Wire, service: str, did: str) -> str:
+    if _PLC.fullmatch(did) or wire.base_url != service:
         # What plays the server plays every host.
-        return f"{connection.wire.host(PLC)}/{quote(did, safe=':')}"
+        return f"{wire.host(PLC)}/{quote(did, safe=':')}"
     if not (web := _WEB.fullmatch(did)):
         raise PlatformError(ErrorKind.REJECTED, "This server names the account in an unknown way.", code="unknown_did")
     host = web[1] + (f":{web[2]}" if web[2] else "")
     # A server that the operator lets speak plain http is asked for its own account's document so, too.
-    own = urlsplit(connection.credentials.service)
+    own = urlsplit(service)
     return f"{own.scheme if own.netloc == host else 'https'}://{host}/.well-known/did.json"

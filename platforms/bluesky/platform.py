@@ -20,17 +20,17 @@ from platforms.base import (
 )
 from platforms.bluesky import errors, rules
 from platforms.bluesky.connection import BlueskyConnection, ask, call, did_of, open_session, renew
-from platforms.bluesky.did import PLC, check_server
+from platforms.bluesky.did import INDEX, PLC, check_server
 from platforms.bluesky.embeds import CARD, POST, card_picture, embed_of
 from platforms.bluesky.media import Blobs
-from platforms.bluesky.references import COLLECTION, INDEX, Reference, find_references, read_record, reference
+from platforms.bluesky.references import COLLECTION, Reference, find_references, read_record, reference
 from platforms.bluesky.settings import HOSTED, BlueskyCredentials, BlueskySettings
 from platforms.bluesky.text import facets, mentions
 from platforms.bluesky.tid import CLOCKS, tid
-from platforms.bluesky.tokens import TOKENS
+from platforms.bluesky.tokens import OF_AUTHORIZATIONS, OF_LOCAL_APPS, TOKENS
 from platforms.bluesky.video import VIDEO_SERVICE
 from platforms.errors import ErrorKind, PlatformError
-from platforms.renewal import Renewed, Renews
+from platforms.renewal import Renewed, Renews, TokenRules
 from platforms.rules import Violation
 from platforms.thread import ThreadItem, ended_early
 
@@ -56,7 +56,9 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
     rules = rules.RULES
     settings = BlueskySettings
     credentials = BlueskyCredentials
+    app_options = frozenset({"clientName", "website"})
     tokens = TOKENS
+    other_tokens = (OF_AUTHORIZATIONS, OF_LOCAL_APPS)
 
     def account_id(self, user_id: str) -> str:
         """Return our id of an account; of a DID what every did:plc has in common is left away."""
@@ -83,6 +85,16 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
     def quota_in(self, response: httpx.Response) -> Quota | None:
         """Read off Bluesky's headers how many more posts the account may make until when."""
         return errors.quota_in(response)
+
+    def rules_of(self, credentials: BlueskyCredentials) -> TokenRules:
+        """Return the rules of an app password's session, or of an authorization."""
+        if not credentials.is_authorized:
+            return TOKENS
+        return OF_AUTHORIZATIONS if (credentials.client_id or "").startswith("https:") else OF_LOCAL_APPS
+
+    def can_renew(self, credentials: BlueskyCredentials) -> bool:
+        """Return whether the credentials hold an app password, which opens new sessions, or a refresh token."""
+        return not credentials.is_authorized or credentials.refresh_token is not None
 
     async def renew(self, connection: BlueskyConnection) -> Renewed[BlueskyCredentials]:
         """Trade the account's tokens for new ones."""

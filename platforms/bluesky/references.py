@@ -6,13 +6,12 @@ from typing import Any
 from platforms.base import PublishContext
 from platforms.bluesky import errors
 from platforms.bluesky.connection import BlueskyConnection, ask, call
+from platforms.bluesky.did import INDEX
 from platforms.bluesky.settings import POST_NAME, BlueskySettings
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
 
 COLLECTION = "app.bsky.feed.post"
-INDEX = "https://public.api.bsky.app"
-"""Where everybody may ask for what any account has published; source: docs.bsky.app, API hosts and auth."""
 
 Reference = dict[str, str]
 """A record's name (uri) and hash (cid)."""

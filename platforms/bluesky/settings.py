@@ -75,7 +75,7 @@ class BlueskySettings(WireModel):
 
 
 class BlueskyCredentials(WireModel):
-    """Hold an account's app password and the session that was opened with it.
+    """Hold an account's app password and the session that was opened with it, or the tokens of an authorization.
 
     Given as `{"service": "https://…", "identifier": "…", "password": "…"}`; `accessToken` and `userId` are other names
     for password and identifier. A session is kept and renewed, because a server lets an account open only 30 in 5
@@ -95,7 +95,17 @@ class BlueskyCredentials(WireModel):
         description="An app password.",
         examples=["xxxx-xxxx-xxxx-xxxx"],
     )
+    client_id: str | None = Field(None, description="Kept by us: the app that its owner has authorized.")
+    client_secret: SecretStr | None = None
+    refresh_token: SecretStr | None = Field(None, description="Kept by us: what renews an authorization, once.")
+    dpop_key: SecretStr | None = Field(None, description="Kept by us: the key that an authorization is bound to.")
+    issuer: str | None = Field(None, description="Kept by us: the server that gave the authorization.")
     access_jwt: SecretStr | None = Field(None, description="Kept by us: what the requests of a session carry.")
     refresh_jwt: SecretStr | None = Field(None, description="Kept by us: what renews a session, once.")
     did: str | None = Field(None, description="Kept by us: the account's permanent name.")
     pds: str | None = Field(None, description="Kept by us: the host that really holds the account.")
+
+    @property
+    def is_authorized(self) -> bool:
+        """Return whether its owner has authorized an app, so that there is no app password."""
+        return self.dpop_key is not None

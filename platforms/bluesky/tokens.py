@@ -1,5 +1,6 @@
 """How Bluesky's tokens live."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from platforms.renewal import Reuse, TokenRules
@@ -14,3 +15,14 @@ TOKENS = TokenRules(
 )
 """Source: the reference server, packages/pds/src/account-manager. Other servers may differ; then the app password
 opens a new session."""
+
+OF_AUTHORIZATIONS = TokenRules(
+    life=timedelta(hours=1),
+    reuse=Reuse.ENDS_GRANT,
+    lead=timedelta(minutes=5),
+    refresh_life=timedelta(days=90),
+    renew_after=timedelta(days=30),
+)
+"""Source: the reference server, packages/oauth/oauth-provider/src/constants.ts."""
+OF_LOCAL_APPS = replace(OF_AUTHORIZATIONS, refresh_life=timedelta(days=14), renew_after=timedelta(days=5))
+"""Of an app without a key: its authorizations end two weeks after they were given, however often they are renewed."""

@@ -1,6 +1,6 @@
 """Connect an account on any Mastodon server: this service registers its app there, each time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,9 +10,15 @@ from platforms.connect import Candidate, Connect, Connector, Grant
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of
 from platforms.mastodon.settings import MastodonCredentials
+from platforms.reach import FORBIDDEN
 from platforms.registered_apps import App
+from platforms.servers import origin
 
 _NAME = "SocialSyncer"
+_METADATA = "/.well-known/oauth-authorization-server"
+_OLD_SCOPES = "read write"
+_OF_SCOPES = frozenset({400, 422})
+"""Statuses of a server that does not know a permission that the app asks for, or something else of it."""
 
 
 class MastodonConnector(Connector[MastodonCredentials]):
@@ -30,6 +36,40 @@ class MastodonConnector(Connector[MastodonCredentials]):
     options = {"instance": ()}  # noqa: RUF012
     needed = ("instance",)
 
+    def __init__(self, found: Mapping[str, str] | None = None) -> None:
+        self._found = found or {}
+
+    async def find(self, open_wire: Callable[[Any], Wire], options: Mapping[str, str]) -> dict[str, str]:
+        """Return what the server says of itself; servers before 4.3 and other software say nothing."""
+        wire = open_wire(self.target(options))
+        try:
+            told = json_of(await wire.send("GET", _METADATA))
+        except PlatformError as error:
+            if error.code == FORBIDDEN:
+                raise
+            # It may be no such server at all: registering the app tells.
+            return {}
+        found = {}
+        issuer, scopes = told.get("issuer"), told.get("scopes_supported")
+        # Behind an emulator or a proxy it is not known which server this is.
+        if isinstance(issuer, str) and origin(issuer) == origin(options["instance"]):
+            found["issuer"] = issuer[:300]
+            if told.get("authorization_response_iss_parameter_supported") is True:
+                found["names_issuer"] = "yes"
+        if isinstance(scopes, list) and scopes and not set(self.scopes) <= set(map(str, scopes)):
+            found["scopes"] = _OLD_SCOPES
+        return found
+
+    def of(self, found: Mapping[str, str]) -> "MastodonConnector":
+        """Return the connector to a server that has said this of itself."""
+        return MastodonConnector(found)
+
+    def is_from(self, issuer: str | None) -> bool:
+        """Return whether an answer may be that of the server: one that names another server is not."""
+        if issuer is None:
+            return "names_issuer" not in self._found
+        return issuer == self._found.get("issuer", issuer)
+
     def target(self, options: Mapping[str, str]) -> MastodonCredentials:
         """Return credentials that name the server. Raises ValueError."""
         try:
@@ -38,20 +78,37 @@ class MastodonConnector(Connector[MastodonCredentials]):
             raise ValueError("no server") from error
 
     async def register(self, wire: Wire, redirect_uri: str, app: App) -> App:
-        """Register an app for this address and these permissions."""
+        """Register an app for this address, with the permissions of old if the server does not know the finer ones."""
+        scopes = self._found.get("scopes") or " ".join(self.scopes)
         fields = {
             "client_name": str(app.options.get("clientName") or _NAME),
             "redirect_uris": redirect_uri,
-            "scopes": " ".join(self.scopes),
+            "scopes": scopes,
         }
         if website := app.options.get("website"):
             fields["website"] = str(website)
-        made = json_of(await wire.send("POST", "/api/v1/apps", data=fields))
+        response = await wire.send("POST", "/api/v1/apps", data=fields, accept=_OF_SCOPES)
+        if not response.is_success:
+            fields["scopes"] = scopes = _OLD_SCOPES
+            response = await wire.send("POST", "/api/v1/apps", data=fields)
+        made = json_of(response)
         client_id, secret = made.get("client_id"), made.get("client_secret")
         if not isinstance(client_id, str) or not client_id or not isinstance(secret, str):
             host = urlsplit(wire.base_url).netloc
             raise PlatformError(ErrorKind.TRANSIENT, f"{host} registered no app.", code="unreadable_answer")
-        return App(client_id, SecretStr(secret))
+        return App(client_id, SecretStr(secret), {"scopes": scopes})
+
+    def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
+        """Return the permissions that the app was registered for."""
+        return str(app.options.get("scopes") or " ".join(self.scopes)).split()
+
+    def missing(self, app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
+        """Return the permissions that were not granted; `write` holds all that begin so."""
+        granted = grant.scopes
+        if granted is None:
+            return []
+        wanted = self.wanted(app, options)
+        return [each for each in wanted if each not in granted and each.partition(":")[0] not in granted]
 
     def credentials(self, app: App, grant: Grant, **more: Any) -> MastodonCredentials:
         """Return the credentials for the server that `options` name; the token has no end and needs no app."""

@@ -138,6 +138,8 @@ class AppSetup(Base):
     """For all workspaces."""
     of_workspaces: Mapped[dict[str, Any]]
     """Further ones by the ids of the workspaces that they are for."""
+    documents: Mapped[dict[str, Any]]
+    """What the api publishes of apps, by path: networks that know an app by an address read it there."""
     announced_at: Mapped[datetime]
 
 

@@ -7,6 +7,15 @@ const path = require("node:path");
 const { createRequire } = require("node:module");
 
 const [modules, data, port, directoryPort, secret] = process.argv.slice(2);
+
+// Apps are known by addresses, which here lead to the directory.
+const { fetch } = globalThis;
+globalThis.fetch = (input, init) => {
+  const url = new URL(input.url ?? input);
+  if (url.hostname !== "posts.socialsyncer.app") return fetch(input, init);
+  return fetch(`http://127.0.0.1:${directoryPort}/apps${url.pathname}`);
+};
+
 const { PDS, envToCfg, envToSecrets, readEnv } = createRequire(path.join(modules, "x.js"))("@atproto/pds");
 
 // The server would listen on every interface.
@@ -16,6 +25,7 @@ net.Server.prototype.listen = function onLoopback(first, ...rest) {
 };
 
 const operations = new Map();
+const apps = new Map();
 
 function documentOf(did) {
   const last = operations.get(did);
@@ -39,10 +49,17 @@ function documentOf(did) {
 
 async function directory(request, response) {
   const did = decodeURIComponent(request.url.slice(1).split("/")[0]);
+  const isApp = did === "apps";
   if (request.method === "POST") {
     const pieces = [];
     for await (const piece of request) pieces.push(piece);
-    operations.set(did, JSON.parse(Buffer.concat(pieces).toString()));
+    const [known, name] = isApp ? [apps, request.url] : [operations, did];
+    known.set(name, JSON.parse(Buffer.concat(pieces).toString()));
+  }
+  if (isApp) {
+    response.writeHead(apps.has(request.url) ? 200 : 404, { "content-type": "application/json" });
+    response.end(JSON.stringify(apps.get(request.url) ?? {}));
+    return;
   }
   const known = operations.has(did);
   response.writeHead(known ? 200 : 404, { "content-type": "application/json" });

@@ -19,10 +19,9 @@ import httpx
 from cli.stack.ports import free_port
 from platforms.base import AccountFacts
 from platforms.bluesky import PLATFORM
-from platforms.bluesky.did import PLC
-from platforms.bluesky.references import INDEX
+from platforms.bluesky.did import INDEX, PLC
 from tests.platforms.programs import serving
-from tests.platforms.rig import MediaFromUrl, Rig, Sandbox
+from tests.platforms.rig import EACH_ITS_CONNECTION, MediaFromUrl, Rig, Sandbox
 
 STARTS_WITHIN_S = 90.0
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -62,6 +61,50 @@ class Pds:
         elsewhere = {PLC: self.directory, INDEX: self.directory}
         source = MediaFromUrl(sandbox.client)
         return Rig(PLATFORM, sandbox, account, credentials, source, self.url, self.client, elsewhere)
+
+    async def publish_app(self, path: str, document: dict[str, Any]) -> str:
+        """Let the server find the metadata of an app; returns the id of the app."""
+        (await self.client.post(f"{self.directory}/apps{path}", json=document)).raise_for_status()
+        return f"https://posts.socialsyncer.app{path}"
+
+    async def consent(self, address: str, username: str) -> httpx.URL:
+        """Allow what an app asks for, as a person does in a browser; returns where the person is sent back to."""
+        pages = f"{self.url}/@atproto/oauth-provider/~api"
+        cookies: dict[str, str] = {}
+        async with httpx.AsyncClient(limits=EACH_ITS_CONNECTION) as browser:
+
+            async def ask(method: str, url: str, headers: dict[str, str], body: Any = None) -> httpx.Response:
+                # The cookies are for https, which browsers do not demand of localhost.
+                browser.cookies.clear()
+                kept = "; ".join(f"{name}={value}" for name, value in cookies.items())
+                answer = await browser.request(method, url, headers=headers | {"cookie": kept}, json=body)
+                for each in answer.headers.get_list("set-cookie"):
+                    name, _, value = each.partition(";")[0].partition("=")
+                    cookies[name] = value
+                return answer
+
+            opens = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+            page = await ask("GET", address, opens | {"sec-fetch-site": "cross-site", "accept": "text/html"})
+            assert page.status_code == 200, page.text
+            headers = {
+                "origin": self.url,
+                "referer": address,
+                "sec-fetch-mode": "same-origin",
+                "sec-fetch-dest": "empty",
+                "sec-fetch-site": "same-origin",
+                "x-csrf-token": cookies["csrf-token"],
+            }
+            who = {"locale": "en", "username": username, "password": PASSWORD, "remember": False}
+            signed_in = await ask("POST", f"{pages}/sign-in", headers, who)
+            assert signed_in.is_success, signed_in.text
+            found = signed_in.json()
+            headers["authorization"] = f"Bearer {found['ephemeralToken']}"
+            allowed = await ask("POST", f"{pages}/consent", headers, {"sub": found["account"]["sub"]})
+            assert allowed.is_success, allowed.text
+            leaves = opens | {"sec-fetch-site": "same-origin", "referer": address}
+            back = await ask("GET", allowed.json()["url"], leaves)
+            assert back.is_redirect, back.text
+            return httpx.URL(back.headers["location"])
 
     async def call(self, procedure: str, /, *, token: str = "", **body: Any) -> dict[str, Any]:
         """Call one of the server's own procedures."""

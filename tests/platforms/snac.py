@@ -46,9 +46,7 @@ class Snac:
 
     async def open_account(self, sandbox: Sandbox) -> Rig:
         """Make an account; the sandbox holds the files of its posts."""
-        name = f"u{secrets.token_hex(4)}"
-        said = await asyncio.to_thread(_run, ["adduser", str(self.folder), name])
-        password = said.partition("User password is ")[2].split()[0]
+        name, password = await self.add_person()
         # A page for people, which answers with the token alone.
         answer = await self.client.post(f"{self.url}/oauth/x-snac-get-token", data={"login": name, "passwd": password})
         credentials = PLATFORM.credentials.model_validate({"instance": self.url, "accessToken": answer.text.strip()})
@@ -57,6 +55,12 @@ class Snac:
         identity = await PLATFORM.whoami(rig.connection())
         rig.account = AccountFacts(f"ma_{name}", identity.user_id, identity.username, limits=identity.limits)
         return rig
+
+    async def add_person(self) -> tuple[str, str]:
+        """Make an account; returns its name and its password."""
+        name = f"u{secrets.token_hex(4)}"
+        said = await asyncio.to_thread(_run, ["adduser", str(self.folder), name])
+        return name, said.partition("User password is ")[2].split()[0]
 
     async def ask(self, rig: Rig, method: str, path: str, **options: Any) -> Any:
         """Ask the server for something as the account."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from benchmarks.proof.inside.hooks import CLOCKS, HELD, HOLD, STOPPED
+from benchmarks.proof.inside.hooks import CLOCKS, HELD, HOLD, RENEWALS, RENEWING, STOPPED
 
 
 class Inside:
@@ -36,6 +36,21 @@ class Inside:
         """Return the ids of the workflows whose public request was held since the block began."""
         with suppress(FileNotFoundError):
             return set((self._folder / HELD).read_text().splitlines())
+        return set()
+
+    def hold_renewals(self, point: str) -> None:
+        """Let renewals wait at a point until they are released."""
+        (self._folder / RENEWING).write_text("")
+        (self._folder / RENEWALS).write_text(point)
+
+    def release_renewals(self) -> None:
+        """Let renewals go on."""
+        (self._folder / RENEWALS).unlink(missing_ok=True)
+
+    def renewing(self) -> set[str]:
+        """Return the ids of the accounts whose renewal was held."""
+        with suppress(FileNotFoundError):
+            return set((self._folder / RENEWING).read_text().splitlines())
         return set()
 
     @contextmanager

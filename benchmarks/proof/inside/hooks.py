@@ -7,12 +7,15 @@ import importlib.util
 import json
 import sys
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 STOPPED, CLOCKS, HOLD, HELD = "stopped", "clocks.json", "hold", "held"
 """Files by which the proof tells the parts what to do, and the list of the workflows that a worker holds."""
+RENEWALS, RENEWING = "renewals", "renewing"
+"""The file that names the point at which a worker holds renewals, and the list of the accounts that it holds there."""
 _PARTS = frozenset({"api", "worker"})
 _POLL = 0.02
 
@@ -56,15 +59,15 @@ def set_wrong(seconds: float) -> None:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """The finder that patches `platforms.http.wire` once it is imported."""
+    """The finder that patches modules once they are imported."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def find_spec(self, name: str, path: object, target: object = None) -> Any:
-        if name != "platforms.http.wire":
+        if name not in _PATCHES:
             return None
-        sys.meta_path.remove(self)
+        patch = _PATCHES.pop(name)
         spec = importlib.util.find_spec(name)
         assert spec is not None
         assert spec.loader is not None
@@ -72,10 +75,48 @@ class _Finder(importlib.abc.MetaPathFinder):
 
         def exec_module(module: Any) -> None:
             run(module)
-            hold_before_first_byte(module.Wire, self._folder)
+            patch(module, self._folder)
 
         spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
+
+
+def hold_renewals(module: Any, folder: Path) -> None:
+    """Let renewals wait at the point that the file RENEWALS names while it stands; `module` is `activities.renewal`."""
+    account: ContextVar[str] = ContextVar("account")
+    run = module.Renewals._run  # noqa: SLF001 each renewal is one task of it
+
+    async def running(self: Any, job: Any) -> Any:
+        account.set(job.key[1])
+        return await run(self, job)
+
+    def around(name: str, before: str = "", after: str = "") -> None:
+        function = getattr(module, name)
+
+        async def held(*given: Any, **more: Any) -> Any:
+            if before:
+                await _held_at(folder, before, account.get(""))
+            result = await function(*given, **more)
+            if after:
+                await _held_at(folder, after, account.get(""))
+            return result
+
+        setattr(module, name, held)
+
+    module.Renewals._run = running  # noqa: SLF001
+    around("_within", before="leased")
+    around("_demand_in_time", after="first byte")
+    around("persist", before="answered", after="stored")
+
+
+async def _held_at(folder: Path, point: str, account: str) -> None:
+    named = folder / RENEWALS
+    if not named.exists() or named.read_text() != point:
+        return
+    with (folder / RENEWING).open("a") as held:
+        held.write(f"{account}\n")
+    while named.exists():  # noqa: ASYNC110 the other process has files only
+        await asyncio.sleep(_POLL)
 
 
 def hold_before_first_byte(wire: Any, folder: Path) -> None:
@@ -111,3 +152,10 @@ async def _held(folder: Path) -> None:
         held.write(f"{activity.info().workflow_id}\n")
     while hold.exists():  # noqa: ASYNC110 the other process has files only
         await asyncio.sleep(_POLL)
+
+
+_PATCHES: dict[str, Callable[[Any, Path], None]] = {
+    "platforms.http.wire": lambda module, folder: hold_before_first_byte(module.Wire, folder),
+    "activities.renewal": hold_renewals,
+}
+"""What is done to which module of the product, once."""

@@ -2,11 +2,12 @@
 
 from typing import ClassVar
 
+from sandbox.platforms.bluesky.authorization import AuthorizationRoutes
 from sandbox.platforms.bluesky.sessions import SessionRoutes
 from sandbox.platforms.bluesky.video import VideoRoutes
 
 
-class Bluesky(SessionRoutes, VideoRoutes):
+class Bluesky(AuthorizationRoutes, SessionRoutes, VideoRoutes):
     """Be an AT Protocol server, in place of https://bsky.social, and https://video.bsky.app."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset({"collection", "repo"})

@@ -1,12 +1,15 @@
 """A Mastodon server's apps, which anybody may register, and its page of consent."""
 
 import secrets
+from urllib.parse import urlencode
 
 from sandbox.authorization import App, Consent, Problem
 from sandbox.fake_platform import route
 from sandbox.platforms.mastodon.base import FakeMastodon, unprocessable, values_of
 from sandbox.wire import Answer, Request
 
+ISSUER = "https://social.example"
+_OLD_SCOPES = frozenset(("read", "write", "follow"))
 _SCOPES = frozenset(("read", "write", "read:accounts", "read:statuses", "write:statuses", "write:media", "profile"))
 
 
@@ -23,12 +26,36 @@ class ConsentRoutes(FakeMastodon):
         addresses, name = given.get("redirect_uris", ""), given.get("client_name")
         known = addresses if isinstance(addresses, list) else str(addresses).split("\n")
         scopes = str(given.get("scopes", "read")).split()
-        if not name or not all(known) or set(scopes) - _SCOPES:
+        scopes_known = _OLD_SCOPES if self.holds("old_scopes") else _SCOPES
+        if not name or not all(known) or set(scopes) - scopes_known:
             raise unprocessable("Validation failed: Redirect URI must be an absolute URI.")
         app = App(self.platform, secrets.token_urlsafe(32), secrets.token_urlsafe(32), known, scopes)
         self.world.authorizations.register(app)
         keys = {"client_id": app.client_id, "client_secret": app.client_secret, "client_secret_expires_at": 0}
         return Answer.json({"id": "1", "name": name, "website": None, "redirect_uris": known, "scopes": scopes, **keys})
+
+    @route("GET", "/.well-known/oauth-authorization-server", "auth")
+    async def metadata(self, request: Request) -> Answer:
+        """Say how people authorize apps; servers before 4.3 do not."""
+        if not self.holds("names_issuer"):
+            return self.failure(404)
+        known = sorted(_OLD_SCOPES if self.holds("old_scopes") else _SCOPES)
+        told = {"issuer": ISSUER, "scopes_supported": known, "code_challenge_methods_supported": ["S256"]}
+        return Answer.json({**told, "authorization_response_iss_parameter_supported": True})
+
+    async def _ask_for_consent(self, request: Request) -> Answer:
+        return self._with_issuer(await super()._ask_for_consent(request))
+
+    async def _take_decision(self, request: Request) -> Answer:
+        return self._with_issuer(await super()._take_decision(request))
+
+    def _with_issuer(self, answer: Answer) -> Answer:
+        if self.holds("names_issuer"):
+            issuer = urlencode({"iss": ISSUER}).encode()
+            answer.headers = [
+                (name, value + b"&" + issuer if name == b"location" else value) for name, value in answer.headers
+            ]
+        return answer
 
     @route("POST", "/oauth/token", "auth")
     async def redeem(self, request: Request) -> Answer:

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -67,10 +68,16 @@ async def uvx(folder: Path, package: str, *command: str, beside: tuple[str, ...]
 
 async def npm_packages() -> Path:
     """Return a folder with the packages of NPM; skip the test if they cannot be had."""
+    return await installed_from_npm(NPM)
+
+
+async def installed_from_npm(packages: Mapping[str, str]) -> Path:
+    """Return a folder with packages of npm, by their versions; skip the test if they cannot be had."""
     npm, node = shutil.which("npm"), shutil.which("node")
+    names = ", ".join(packages)
     if npm is None or node is None:
-        pytest.skip("npm and Node.js are not installed, which bring the generators of clients in TypeScript")
-    wanted = json.dumps({"private": True, "type": "module", "dependencies": NPM}, indent=1)
+        pytest.skip(f"npm and Node.js are not installed, which bring {names}")
+    wanted = json.dumps({"private": True, "type": "module", "dependencies": dict(packages)}, indent=1)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "socialsyncer-tests"
     folder = cache / f"clients-{hashlib.sha256(wanted.encode()).hexdigest()[:16]}"
     if not (folder / "complete").exists():
@@ -84,7 +91,7 @@ async def npm_packages() -> Path:
             await run(made, npm, "install", *options, within_s=_INSTALL_WITHIN_S)
         except AssertionError as error:
             shutil.rmtree(made, ignore_errors=True)
-            pytest.skip(f"npm cannot install the generators of clients here: {str(error)[-300:]}")
+            pytest.skip(f"npm cannot install {names} here: {str(error)[-300:]}")
         (made / "complete").touch()
         try:
             made.rename(folder)

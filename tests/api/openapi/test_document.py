@@ -65,7 +65,7 @@ def test_describes_every_route_and_no_other(app: Litestar) -> None:
         if method != "OPTIONS"
     }
     # Media are for networks, not for clients; and what people see while they connect is no one's to call.
-    pages = {("get", path) for path in ("/", "/connect", "/docs", "/openapi.json", "/media/{name}")}
+    pages = {("get", path) for path in ("/", "/connect", "/docs", "/openapi.json", "/media/{name}", "/apps/{name}")}
     hosted = {path for _, path in served if path.startswith(("/v1/connect/callback", "/v1/connect/start"))}
     hosted |= {path for _, path in served if path.startswith("/v1/connect/result")}
     pages |= {(method, path) for method, path in served if path in hosted}

@@ -1,0 +1,219 @@
+"""Strike the worker at every point of a renewal, on networks whose refresh tokens work once.
+
+The sandbox counts how often a used refresh token came again; X ends all tokens of the consent then. A connection is
+lost if that happens while its tokens could still be used. One case is left that no sender can help: the network has
+made new tokens, and the process that they were for is killed before they are stored. There the old access token must
+stay in use until it ends, and the account must say `lost_in_renewal` afterwards.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from benchmarks.proof.accounts import Accounts
+from benchmarks.proof.freezes import another_worker, frozen
+from benchmarks.proof.platforms import body
+from benchmarks.proof.product import Product
+
+PLATFORMS = ("pinterest", "tiktok", "twitter")
+"""Networks whose refresh tokens work once."""
+_AT_POINT_S, _ENDS_WITHIN_S, _POLL = 60.0, 300.0, 0.3
+_ANSWER_HELD_S = 15.0
+"""How long the network holds back its answer so that the worker is struck while it waits."""
+_TRIES = 3
+_MARGIN_S = 2.0
+"""How long the other worker stays once the frozen one goes on."""
+
+_DUE = """
+UPDATE accounts SET connected_at = now() - interval '2 hours', renewed_at = NULL, renew_at = NULL,
+  expires_at = now() + interval '4 minutes' WHERE id = ANY($1)
+"""
+_ROWS = """
+SELECT id, renewal_started_at, renewing_until, renewal_error, renewed_at FROM accounts WHERE id = ANY($1)
+"""
+
+
+class Point(StrEnum):
+    """A point of a renewal."""
+
+    LEASED = "leased"
+    FIRST_BYTE = "first byte"
+    SENT = "sent"
+    ANSWERED = "answered"
+    STORED = "stored"
+
+
+class Struck(StrEnum):
+    """An interruption of the worker at that point."""
+
+    KILLED = "killed"
+    FROZEN_20 = "frozen 20 s"
+    FROZEN_120 = "frozen 120 s"
+
+
+FROZEN_S = {Struck.FROZEN_20: 20.0, Struck.FROZEN_120: 120.0}
+"""The longer time is longer than the lease in the account's row."""
+CANNOT_BE_KEPT = frozenset({(Point.SENT, Struck.KILLED), (Point.ANSWERED, Struck.KILLED)})
+"""Cases in which no process is left that knows the new tokens."""
+ALL = tuple((point, struck) for struck in Struck for point in Point)
+SHORT = ((Point.STORED, Struck.KILLED), (Point.FIRST_BYTE, Struck.FROZEN_20), (Point.ANSWERED, Struck.FROZEN_20))
+"""Those that are over soon."""
+_MAY_BE_UNSURE = frozenset({(Point.LEASED, Struck.KILLED), (Point.FIRST_BYTE, Struck.KILLED)})
+"""Where nothing was sent, which the next process cannot know."""
+
+
+@dataclass(slots=True)
+class Renewal:
+    """One account's renewal, and what became of it: `why` it is not right, empty if it is."""
+
+    platform: str
+    account_id: str
+    point: Point
+    struck: Struck
+    why: str = "not judged"
+    posts: list[str] = field(default_factory=list)
+    """The ids of its posts."""
+
+    @property
+    def is_right(self) -> bool:
+        """Return whether it ended as it must."""
+        return not self.why
+
+
+class Renewals:
+    """The cases that one stack runs, one after the other, with `each` accounts of each network."""
+
+    def __init__(self, product: Product, say: Callable[[str], None], each: int = 3) -> None:
+        self._product = product
+        self._each = each
+        self._accounts = Accounts(product)
+        self._say = say
+        self.ended: list[Renewal] = []
+
+    async def run(self, cases: Sequence[tuple[Point, Struck]]) -> list[Renewal]:
+        """Run the cases; returns what became of each account."""
+        for point, struck in cases:
+            for _ in range(_TRIES):
+                found = await self._case(point, struck)
+                if found is not None:
+                    self.ended += found
+                    break
+                self._say(f"renewals {struck} at {point}: not at the point; again")
+            else:
+                self.ended += [Renewal(name, "", point, struck, "never at its point") for name in PLATFORMS]
+        return self.ended
+
+    async def _case(self, point: Point, struck: Struck) -> list[Renewal] | None:
+        """Strike at a point; None if not all accounts were there."""
+        names = [name for name in PLATFORMS for _ in range(self._each)]
+        lent = await self._accounts.lend(names)
+        renewals = [Renewal(name, account, point, struck) for name, account in zip(names, lent, strict=True)]
+        await self._product.rows(_DUE, lent)
+        async with self._at_point(renewals) as release:
+            await asyncio.gather(*map(self._publish, renewals))
+            there = await self._until(lambda: self._all_there(renewals), _AT_POINT_S)
+            if struck is Struck.KILLED:
+                had = self._product.kill("worker")
+                release()
+                await self._product.back(had)
+            else:
+                await self._freeze(FROZEN_S[struck], release)
+        if not there:
+            return None
+        await asyncio.gather(*map(self._judge, renewals))
+        right = sum(each.is_right for each in renewals)
+        self._say(f"renewals {struck} at {point}: {right} of {len(renewals)} right")
+        return renewals
+
+    @asynccontextmanager
+    async def _at_point(self, renewals: Sequence[Renewal]) -> AsyncIterator[Callable[[], None]]:
+        """Keep renewals at their point for the length of the block, or until released."""
+        point = renewals[0].point
+        inside = self._product.inside
+        if point is Point.SENT:
+            for name in PLATFORMS:
+                fault = {"platform": name, "fault": "accept_then_delay", "operation": "auth", "times": self._each}
+                await self._product.control("POST", "faults", fault | {"seconds": _ANSWER_HELD_S})
+        else:
+            inside.hold_renewals(point)
+        try:
+            yield inside.release_renewals
+        finally:
+            inside.release_renewals()
+            await self._product.control("DELETE", "faults")
+
+    async def _freeze(self, seconds: float, release: Callable[[], None]) -> None:
+        began = time.monotonic()
+        async with AsyncExitStack() as going_on:
+            with frozen(self._product, "worker"):
+                release()
+                await going_on.enter_async_context(another_worker(self._product))
+                await asyncio.sleep(max(seconds - (time.monotonic() - began), 0))
+            await asyncio.sleep(_MARGIN_S)
+
+    async def _all_there(self, renewals: Sequence[Renewal]) -> bool:
+        if renewals[0].point is Point.SENT:
+            grants = await asyncio.gather(*map(self._grants, renewals))
+            return all(sum(each["renewals"] for each in found) == 1 for found in grants)
+        return {each.account_id for each in renewals} <= self._product.inside.renewing()
+
+    async def _judge(self, renewal: Renewal) -> None:
+        renewal.why = await self._fault(renewal)
+
+    async def _fault(self, renewal: Renewal) -> str:
+        """Return what is wrong with an account once its worker is back, nothing if it is as it must be."""
+        if not await self._until(lambda: self._is_published(renewal.posts[0]), _ENDS_WITHIN_S):
+            return "its post was not published"
+        if fault := _of_grants(await self._grants(renewal)):
+            return fault
+        (row,) = await self._product.rows(_ROWS, [renewal.account_id])
+        case, unsure = (renewal.point, renewal.struck), row["renewal_started_at"] is not None
+        if case not in _MAY_BE_UNSURE and unsure is not (case in CANNOT_BE_KEPT):
+            return f"its row says {'' if unsure else 'not '}that a renewal may have been lost"
+        # From now on only new tokens help.
+        mine = {"platform": renewal.platform, "accountId": renewal.account_id, "only": "access"}
+        await self._product.control("DELETE", "tokens", **mine)
+        await self._publish(renewal)
+        if case in CANNOT_BE_KEPT:
+            said = await self._until(lambda: self._is_named_lost(renewal), _ENDS_WITHIN_S)
+            return "" if said else "it does not say lost_in_renewal"
+        if not await self._until(lambda: self._is_published(renewal.posts[1]), _ENDS_WITHIN_S):
+            return "its tokens could not be renewed afterwards"
+        return _of_grants(await self._grants(renewal))
+
+    async def _publish(self, renewal: Renewal) -> None:
+        wanted = body(renewal.platform, renewal.account_id, f"Renewed: {secrets.token_hex(6)}") | {"publishNow": True}
+        answer = await self._product.api.post("/v1/posts", json=wanted, headers={"Prefer": "wait=0"})
+        answer.raise_for_status()
+        renewal.posts.append(answer.json()["id"])
+
+    async def _is_published(self, post_id: str) -> bool:
+        answer = await self._product.api.get(f"/v1/posts/{post_id}")
+        return bool(answer.is_success and answer.json()["status"] == "published")
+
+    async def _is_named_lost(self, renewal: Renewal) -> bool:
+        (row,) = await self._product.rows(_ROWS, [renewal.account_id])
+        return bool(row["renewal_error"] == "lost_in_renewal")
+
+    async def _grants(self, renewal: Renewal) -> list[dict[str, Any]]:
+        mine = {"platform": renewal.platform, "accountId": renewal.account_id}
+        return list((await self._product.control("GET", "tokens", **mine))["grants"])
+
+    async def _until(self, there: Callable[[], Any], within: float) -> bool:
+        deadline = time.monotonic() + within
+        while not await there():
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_POLL)
+        return True
+
+
+def _of_grants(grants: Sequence[dict[str, Any]]) -> str:
+    """Return what a network has seen that must not be: a refresh token that came again."""
+    replays = sum(grant["replays"] for grant in grants)
+    return f"a used refresh token was sent {replays} times more, which ends the connection" if replays else ""

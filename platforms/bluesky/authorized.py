@@ -1,0 +1,104 @@
+"""Requests of an account whose owner has authorized an app: bound to a key, with the nonce that the server wants."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from platforms.base import Connection
+from platforms.bluesky.identity import endpoint, metadata_of, place
+from platforms.bluesky.proofs import NONCES, assertion, proof
+from platforms.bluesky.settings import BlueskyCredentials
+from platforms.errors import ErrorKind, PlatformError
+from platforms.http.token_endpoint import UNREADABLE, refusal_of
+from platforms.http.wire import Wire, json_of
+from platforms.registered_apps import App
+from platforms.renewal import Renewed, lifetimes_of
+
+USE_NONCE = "use_dpop_nonce"
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_OF_NONCES = frozenset({400, 401})
+"""Statuses with which a server asks for a nonce; it has done nothing else then."""
+
+
+async def send_bound(
+    wire: Wire,
+    method: str,
+    url: str,
+    *,
+    key: SecretStr,
+    at: str | None = None,
+    token: SecretStr | None = None,
+    headers: Mapping[str, str] | None = None,
+    **options: Any,
+) -> httpx.Response:
+    """Send as `Wire.send` does, with a proof; once more if the server asks for another nonce. Raises PlatformError.
+
+    `at` is the path or address to ask if it is not `url` itself, which the proof names.
+    """
+    bearer = token.get_secret_value() if token else None
+    own = {**(headers or {}), **({"Authorization": f"DPoP {bearer}"} if bearer else {})}
+    for last in (False, True):
+        signed = proof(key.get_secret_value(), method, url, nonce=NONCES.of(url), token=bearer)
+        own["DPoP"] = signed
+        response = await wire.send(method, at or url, headers=own, accept=_OF_NONCES, **options)
+        NONCES.note(url, response.headers)
+        if response.is_success:
+            return response
+        if last or not _asks_for_nonce(response):
+            raise (options.get("error_of") or wire.error_of)(response)
+    raise AssertionError  # the second round has returned or raised
+
+
+async def ask_for_tokens(
+    wire: Wire, app: App, issuer: str, url: str, form: Mapping[str, str], key: SecretStr, service: str, **options: Any
+) -> dict[str, Any]:
+    """Return the answer of one of an authorization server's endpoints to an app. Raises PlatformError."""
+    fields = {**form, "client_id": app.client_id}
+    if app.secret:
+        fields |= {
+            "client_assertion_type": _ASSERTION,
+            "client_assertion": assertion(app.secret, app.client_id, issuer),
+        }
+    sent = await send_bound(wire, "POST", url, at=place(wire, service, url), key=key, data=fields, **options)
+    return json_of(sent)
+
+
+async def renew_authorization(connection: Connection[BlueskyCredentials]) -> Renewed[BlueskyCredentials]:
+    """Trade the refresh token, which works once, for new tokens. Raises PlatformError."""
+    current, wire = connection.credentials, connection.wire
+    key, refresh_token = current.dpop_key, current.refresh_token
+    if key is None or refresh_token is None:
+        message = "Nothing is left that renews this account's authorization. Reconnect the account."
+        raise PlatformError(ErrorKind.AUTH, message, code="no_refresh_token")
+    issuer = current.issuer or current.service
+    url = endpoint(await metadata_of(wire, current.service, issuer), "token")
+    app = App(current.client_id or "", current.client_secret)
+    form = {"grant_type": "refresh_token", "refresh_token": refresh_token.get_secret_value()}
+
+    def refusal(response: httpx.Response) -> PlatformError:
+        return refusal_of(wire, response)
+
+    answer = await ask_for_tokens(wire, app, issuer, url, form, key, current.service, error_of=refusal)
+    access, refresh = answer.get("access_token"), answer.get("refresh_token")
+    if not (isinstance(access, str) and access and is_bound(answer)):
+        raise PlatformError(ErrorKind.TRANSIENT, "The Bluesky server sent no tokens.", code=UNREADABLE)
+    if answer.get("sub") != current.did:
+        message = "The Bluesky server now says that this is another account. Connect the account again."
+        raise PlatformError(ErrorKind.AUTH, message, code="another_account")
+    update = {"access_token": SecretStr(access)}
+    if isinstance(refresh, str) and refresh:
+        update["refresh_token"] = SecretStr(refresh)
+    return Renewed(current.model_copy(update=update), lifetimes_of(answer))
+
+
+def is_bound(answer: Mapping[str, Any]) -> bool:
+    """Return whether an answer's tokens are bound to the key, as they must be."""
+    return str(answer.get("token_type", "")).lower() == "dpop"
+
+
+def _asks_for_nonce(response: httpx.Response) -> bool:
+    if json_of(response).get("error") == USE_NONCE:
+        return True
+    return USE_NONCE in response.headers.get("www-authenticate", "")

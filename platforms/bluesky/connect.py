@@ -1,0 +1,164 @@
+"""Connect an account on any server of the AT Protocol by an authorization, beside the app password.
+
+An app is named by the address of its metadata, which this service's API serves. On a machine of its own an app needs
+none: its name says all, and its authorizations end after two weeks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from urllib.parse import quote, urlencode, urlsplit
+
+from pydantic import SecretStr
+
+from platforms.bluesky.authorized import ask_for_tokens, is_bound
+from platforms.bluesky.did import INDEX
+from platforms.bluesky.identity import Home, OpenWire, at_server, find_home, place
+from platforms.bluesky.proofs import app_jwk, new_key
+from platforms.bluesky.settings import HOSTED, BlueskyCredentials
+from platforms.connect import Candidate, Connect, Connector, Grant
+from platforms.errors import ErrorKind, PlatformError
+from platforms.http.token_endpoint import UNREADABLE
+from platforms.http.wire import Wire
+from platforms.registered_apps import App
+
+_SCOPES = ("atproto", "transition:generic")
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+_OF_THE_APP = frozenset({"invalid_client_id", "invalid_client_metadata", "invalid_redirect_uri"})
+_NAME = "SocialSyncer"
+
+
+@dataclass(frozen=True)
+class BlueskyConnector(Connector[BlueskyCredentials]):
+    """The authorization of an account's own server. Source: atproto.com/specs/oauth."""
+
+    name: ClassVar[str] = "bluesky"
+    authorize: ClassVar[str] = f"{HOSTED}/oauth/authorize"
+    token: ClassVar[str] = f"{HOSTED}/oauth/token"
+    scopes: ClassVar[Sequence[str]] = _SCOPES
+    options: ClassVar[Mapping[str, Sequence[str]]] = {"identifier": ()}
+    asked_for_by: ClassVar[str | None] = "identifier"
+    pushes: ClassVar[bool] = True
+    names_issuer: ClassVar[bool] = True
+
+    home: Home | None = None
+    key: SecretStr = field(default=SecretStr(""), repr=False)
+    """What the authorization is bound to."""
+
+    async def find(self, open_wire: OpenWire, options: Mapping[str, str]) -> dict[str, str]:
+        """Return where the account is that the person names, and a key for it. Raises PlatformError."""
+        return {**(await find_home(open_wire, options["identifier"])).dump(), "key": new_key()}
+
+    def of(self, found: Mapping[str, str]) -> "BlueskyConnector":
+        """Return the connector to what `find` has found."""
+        named = {name: value for name, value in found.items() if name != "key"}
+        return BlueskyConnector(Home(**named), SecretStr(found["key"])) if named else self
+
+    def target(self, options: Mapping[str, str]) -> BlueskyCredentials:
+        """Return credentials that name the account's server."""
+        return at_server(self.home.service if self.home else INDEX)
+
+    def own_app(self, redirect_url: str) -> App | None:
+        """Return the app of this machine: it may send people back to this machine alone."""
+        parts = urlsplit(redirect_url)
+        if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
+            return None
+        named = urlencode({"redirect_uri": redirect_url, "scope": " ".join(self.scopes)}, quote_via=quote)
+        return App(f"http://localhost?{named}")
+
+    async def register(self, wire: Wire, redirect_uri: str, app: App) -> App:
+        """Return the app. Raises PlatformError if it has a name and no key: its authorizations would soon end."""
+        if app.client_id.startswith("https:") and not app.secret:
+            message = (
+                "This service's app for Bluesky has no clientSecret. Its operator must set it in SOCIALSYNCER_APPS."
+            )
+            raise PlatformError(ErrorKind.OPERATOR, message, code="app_refused")
+        return app
+
+    def document(self, app: App, redirect_urls: Sequence[str]) -> dict[str, Any] | None:
+        """Return the metadata of an app, which servers fetch at the address that is its id."""
+        if not app.client_id.startswith("https:") or not app.secret:
+            return None
+        named = {"client_uri": str(app.options["website"])} if app.options.get("website") else {}
+        return {
+            "client_id": app.client_id,
+            "client_name": str(app.options.get("clientName") or _NAME),
+            **named,
+            "application_type": "web",
+            "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"],
+            "scope": " ".join(self.scopes),
+            "redirect_uris": [url for url in redirect_urls if url.startswith("https:")],
+            "dpop_bound_access_tokens": True,
+            "token_endpoint_auth_method": "private_key_jwt",
+            "token_endpoint_auth_signing_alg": "ES256",
+            "jwks": {"keys": [app_jwk(app.secret)]},
+        }
+
+    async def push(self, wire: Wire, app: App, redirect_uri: str, challenge: str, state: str) -> str:
+        """Tell the server what is asked for; return where the person consents. Raises PlatformError."""
+        home = self._home
+        asked = {
+            "response_type": "code",
+            "redirect_uri": redirect_uri,
+            "scope": " ".join(self.scopes),
+            "state": state,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+            "login_hint": home.did,
+        }
+        answer = await ask_for_tokens(wire, app, home.issuer, home.push, asked, self.key, home.service)
+        request_uri = answer.get("request_uri")
+        if not isinstance(request_uri, str) or not 0 < len(request_uri) <= 500:
+            message = "The Bluesky server does not say where to authorize an app."
+            raise PlatformError(ErrorKind.TRANSIENT, message, code=UNREADABLE)
+        query = urlencode({"client_id": app.client_id, "request_uri": request_uri})
+        return f"{place(wire, home.service, home.authorize)}?{query}"
+
+    async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
+        """Trade a code. Raises PlatformError."""
+        home = self._home
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "code_verifier": verifier,
+        }
+        answer = await ask_for_tokens(wire, app, home.issuer, home.token, form, self.key, home.service)
+        grant = self.grant(wire, answer)
+        if not is_bound(answer):
+            raise PlatformError(ErrorKind.TRANSIENT, "The Bluesky server sent no bound tokens.", code=UNREADABLE)
+        return Grant(grant.access_token, grant.refresh_token, grant.scopes, grant.lifetimes, {"sub": answer.get("sub")})
+
+    async def candidates(
+        self, connect: Connect, app: App, grant: Grant, options: Mapping[str, str]
+    ) -> list[Candidate[BlueskyCredentials]]:
+        """Return the one account, if the server has given tokens for that one. Raises PlatformError."""
+        home = self._home
+        if grant.more.get("sub") != home.did:
+            message = "The server answered for another account than the one that was named. Sign in there as that one."
+            raise PlatformError(ErrorKind.REJECTED, message, code="another_account")
+        bound = {"service": home.service, "user_id": home.did, "did": home.did, "issuer": home.issuer}
+        credentials = self.credentials(app, grant, **bound, dpop_key=self.key)
+        identity = await self.platform.whoami(connect(credentials))
+        if identity.user_id != home.did:
+            raise PlatformError(ErrorKind.REJECTED, "The server names another account now.", code="another_account")
+        name = identity.username
+        return [Candidate(identity.user_id, name, "profile", credentials, name, identity=identity)]
+
+    def is_from(self, issuer: str | None) -> bool:
+        """Return whether the answer came from the server that the person was sent to."""
+        return issuer == self._home.issuer
+
+    def refuses_app(self, answer: Mapping[str, Any]) -> bool:
+        """Return whether a refusal says that the app's name or its metadata are wrong."""
+        return answer.get("error") in _OF_THE_APP or super().refuses_app(answer)
+
+    @property
+    def _home(self) -> Home:
+        if self.home is None:
+            raise PlatformError(ErrorKind.REJECTED, "It is not known where the account is.", code="no_server")
+        return self.home
+
+
+CONNECTOR = BlueskyConnector()

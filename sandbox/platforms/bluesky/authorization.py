@@ -1,0 +1,223 @@
+"""The authorization server of the AT Protocol: pushed requests, bound tokens, refresh tokens that work once."""
+
+import secrets
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+
+import msgspec
+
+from sandbox.accounts import Account
+from sandbox.authorization import PLAY_APP, App, Consent, Problem
+from sandbox.fake_platform import Route, route
+from sandbox.platforms.bluesky.base import FakeAT, did_of
+from sandbox.platforms.bluesky.proofs import Proofs, UseNonce, check_assertion
+from sandbox.strict import Noted
+from sandbox.wire import Answer, RefusedError, Request
+from sandbox.world import World
+
+ISSUER = "https://bsky.social"
+TOKEN_SECONDS, PUSHED_SECONDS = 3600, 300
+SCOPES = ("atproto", "transition:generic")
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_ASKED = (
+    *("response_type", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method", "login_hint"),
+)
+
+
+class Binding(msgspec.Struct, rename="camel"):
+    """The key that a token is bound to, by its name, and the app that it was given to."""
+
+    key: str
+    client_id: str
+    scope: str
+
+
+class AuthorizationRoutes(FakeAT):
+    """Routes to the metadata, pushed requests, the page of consent and tokens."""
+
+    consent = Consent(
+        "/oauth/authorize",
+        frozenset(SCOPES),
+        code_seconds=60,
+        pkce="required",
+        takes=("login_hint", "request_uri"),
+        state_required=True,
+    )
+    renewal_path = "/oauth/token"
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.proofs = Proofs()
+        self._pushed: dict[str, tuple[dict[str, str], float, str]] = {}
+        """Requests that were pushed, until when they hold, and the keys that made them, by their names."""
+        self._codes: dict[str, str] = {}
+        """The keys for which codes were given out."""
+        self._bound = world.collection("bluesky", "binding", Binding)
+
+    async def serve(self, found: Route, request: Request) -> Answer:
+        """Answer with the nonce for the next proof."""
+        answer = await super().serve(found, request)
+        return answer.with_headers({"DPoP-Nonce": self.proofs.nonce(self.world.now())})
+
+    def account(self, request: Request) -> Account:
+        """Return whose token it is; one of an authorization comes with a proof."""
+        scheme, _, token = request.header("authorization").partition(" ")
+        if scheme.lower() != "dpop":
+            return super().account(request)
+        bound = self._bound.get(token)
+        account = self.world.accounts.by_token(self.platform, token)
+        if bound is None or account is None or self.world.accounts.has_ended(self.platform, token):
+            raise RefusedError(_unauthorized("invalid_token", '"exp" claim timestamp check failed'))
+        try:
+            key = self.proofs.check(request, self.world.now(), token)
+        except UseNonce:
+            raise RefusedError(
+                _unauthorized("use_dpop_nonce", "Resource server requires nonce in DPoP proof")
+            ) from None
+        except Problem as problem:
+            raise RefusedError(_unauthorized(problem.code, str(problem))) from problem
+        if key != bound.key:
+            raise RefusedError(_unauthorized("invalid_dpop_proof", "The proof is not by the token's key."))
+        return account
+
+    @route("GET", "/.well-known/oauth-protected-resource", "auth")
+    async def resource(self, request: Request) -> Answer:
+        """Name the server that gives tokens for this one."""
+        return Answer.json({"resource": "https://sandbox.host.bsky.network", "authorization_servers": [ISSUER]})
+
+    @route("GET", "/.well-known/oauth-authorization-server", "auth")
+    async def metadata(self, request: Request) -> Answer:
+        """Say how tokens are given."""
+        return Answer.json(
+            {
+                "issuer": ISSUER,
+                "authorization_endpoint": f"{ISSUER}/oauth/authorize",
+                "token_endpoint": f"{ISSUER}/oauth/token",
+                "pushed_authorization_request_endpoint": f"{ISSUER}/oauth/par",
+                "require_pushed_authorization_requests": True,
+                "authorization_response_iss_parameter_supported": True,
+                "client_id_metadata_document_supported": True,
+                "code_challenge_methods_supported": ["S256"],
+                "dpop_signing_alg_values_supported": ["ES256"],
+                "scopes_supported": list(SCOPES),
+            }
+        )
+
+    @route("POST", "/oauth/par", "auth")
+    async def push(self, request: Request) -> Answer:
+        """Take what an app asks for."""
+        form = request.form()
+        try:
+            key = self.proofs.check(request, self.world.now())
+            app = self._app(form, request)
+        except UseNonce:
+            return _nonce()
+        except Problem as problem:
+            return _refused(problem)
+        asked = {name: str(form[name]) for name in _ASKED if name in form}
+        if asked.get("redirect_uri") not in app.redirect_uris and app.client_id != PLAY_APP:
+            return _refused(Problem("invalid_request", "Invalid redirect_uri parameter"))
+        name = f"urn:ietf:params:oauth:request_uri:req-{secrets.token_hex(16)}"
+        self._pushed[name] = ({**asked, "client_id": app.client_id}, self.world.now() + PUSHED_SECONDS, key)
+        return Answer.json({"request_uri": name, "expires_in": PUSHED_SECONDS}, 201)
+
+    @route("POST", "/oauth/token", "auth")
+    async def give_tokens(self, request: Request) -> Answer:
+        """Trade a code or a refresh token, each once."""
+        form = request.form()
+        try:
+            key = self.proofs.check(request, self.world.now())
+            app = self._app(form, request)
+            if form.get("grant_type") == "authorization_code":
+                return self._redeem(form, app, key)
+            if form.get("grant_type") == "refresh_token":
+                return self._rotate(form, app, key)
+        except UseNonce:
+            return _nonce()
+        except Problem as problem:
+            return _refused(problem)
+        return _refused(Problem("unsupported_grant_type", "Grant type is not supported"))
+
+    async def _ask_for_consent(self, request: Request) -> Answer:
+        return self._with_issuer(self.consents.ask(self._asked(request), self.world.now()), request)
+
+    async def _take_decision(self, request: Request) -> Answer:
+        return self._with_issuer(self.consents.decide(self._asked(request), self.world.now()), request)
+
+    def _asked(self, request: Request) -> Request:
+        """Return the request as if all that was pushed stood in its address. Raises RefusedError."""
+        request.overlook()
+        query = request.query
+        pushed, until, _ = self._pushed.get(query.get("request_uri", ""), ({}, 0.0, ""))
+        if until < self.world.now() or pushed.get("client_id") != query.get("client_id"):
+            raise RefusedError(Answer.text("<h1>This request is unknown or has expired.</h1>", 400))
+        played = {name: query[name] for name in ("sandbox_as", "sandbox_decline") if name in query}
+        text = urlencode(pushed | played).encode()
+        return Request(request.method, request.path, text, request.headers, request.body, request.base_url)
+
+    def _with_issuer(self, answer: Answer, request: Request) -> Answer:
+        """Name this server to whom the person is sent back to; the pushed request is used up then."""
+        name = request.query.get("request_uri", "")
+        for position, (header, value) in enumerate(answer.headers):
+            if header == b"location":
+                _, _, key = self._pushed.pop(name)
+                for code in parse_qs(urlsplit(value.decode()).query).get("code", []):
+                    self._codes[code] = key
+                answer.headers[position] = (header, value + b"&" + urlencode({"iss": ISSUER}).encode())
+        return answer
+
+    def _app(self, form: Noted, request: Request) -> App:
+        """Return the app that a request names, and that proves to be it if it has a key. Raises Problem."""
+        client_id = str(form.get("client_id", ""))
+        kind, assertion = form.get("client_assertion_type"), str(form.get("client_assertion", ""))
+        app = self.world.authorizations.app(self.platform, client_id)
+        if client_id.startswith("http://localhost?"):
+            named = parse_qsl(urlsplit(client_id).query)
+            app = App(self.platform, client_id, "", [value for name, value in named if name == "redirect_uri"])
+            return self.world.authorizations.register(app)
+        if app is None:
+            raise Problem("invalid_client_metadata", f"Failed to fetch client information of {client_id}")
+        if app.jwk is not None:
+            if kind != _ASSERTION:
+                raise Problem("invalid_client", "client_assertion is missing")
+            self.proofs.use(check_assertion(assertion, app.jwk, client_id, ISSUER, self.world.now()), request)
+        return app
+
+    def _redeem(self, form: Noted, app: App, key: str) -> Answer:
+        code = str(form.get("code", ""))
+        account, scopes = self.consents.redeem(form, (app.client_id, app.client_secret), self.world.now())
+        if self._codes.pop(code, "") != key:
+            raise Problem("invalid_grant", "The DPoP key is not that of the authorization request.")
+        access = self.world.accounts.issue(account, TOKEN_SECONDS)
+        return self._given(account, access, self.world.accounts.issue_refresh(account), app, key, " ".join(scopes))
+
+    def _rotate(self, form: Noted, app: App, key: str) -> Answer:
+        used = str(form.get("refresh_token", ""))
+        bound = self._bound.get(used)
+        if bound is None or (bound.key, bound.client_id) != (key, app.client_id):
+            raise Problem("invalid_grant", "Invalid refresh token")
+        found = self.world.accounts.rotate(self.platform, used, lives=TOKEN_SECONDS, replay_ends_grant=True)
+        if found is None:
+            raise Problem("invalid_grant", "Refresh token replayed")
+        account, access, refresh = found
+        return self._given(account, access, refresh, app, key, bound.scope)
+
+    def _given(self, account: Account, access: str, refresh: str, app: App, key: str, scope: str) -> Answer:
+        for token in (access, refresh):
+            self._bound.put(token, Binding(key, app.client_id, scope))
+        given: dict[str, Any] = {"access_token": access, "token_type": "DPoP", "refresh_token": refresh}
+        return Answer.json({**given, "scope": scope, "expires_in": TOKEN_SECONDS, "sub": did_of(account)})
+
+
+def _refused(problem: Problem) -> Answer:
+    status = 401 if problem.code == "invalid_client" else 400
+    return Answer.json({"error": problem.code, "error_description": problem.description}, status)
+
+
+def _nonce() -> Answer:
+    return _refused(Problem("use_dpop_nonce", "Authorization server requires nonce in DPoP proof"))
+
+
+def _unauthorized(code: str, message: str) -> Answer:
+    answer = Answer.json({"error": code, "message": message}, 401)
+    return answer.with_headers({"WWW-Authenticate": f'DPoP error="{code}", error_description="{message[:60]}"'})

@@ -1,0 +1,89 @@
+"""An authorization as the worker runs it, without database and API: against any server of a network."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+
+from platforms.base import AccountFacts, Connection
+from platforms.connect import Candidate, Connector, Grant, challenge_of
+from platforms.http.wire import Wire
+from platforms.registered_apps import App
+from tests.platforms.rig import Through
+
+BACK = "http://127.0.0.1:3000/connected"
+Consent = Callable[[str], Awaitable[httpx.URL]]
+"""Allow what is asked for at an address, as a person does; returns where the person is sent back to."""
+
+
+def query(url: str | httpx.URL) -> dict[str, str]:
+    """Return the parameters of an address."""
+    return dict(parse_qsl(urlsplit(str(url)).query))
+
+
+@dataclass
+class Authorization:
+    """One authorization. `address_of` says at which base URL the server that credentials name is reached."""
+
+    connector: Connector[Any]
+    client: httpx.AsyncClient
+    address_of: Callable[[Any], str]
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    redirect_uri: str = BACK
+    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    state: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    app: App = field(default_factory=lambda: App(""))
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def wire(self, credentials: Any) -> Wire:
+        """Open a wire."""
+        platform = self.connector.platform
+        return Wire(
+            Through(self.client),
+            self.address_of(credentials),
+            platform.label,
+            self.connector.error_of,
+            domains=platform.own_domains,
+            elsewhere=self.elsewhere,
+        )
+
+    def connection(self, credentials: Any) -> Connection[Any]:
+        """Open the line of an account that is being connected."""
+        wire = self.wire(credentials)
+        wire.error_of = self.connector.platform.error_of
+
+        async def none() -> Any:
+            raise AssertionError("nothing is renewed while an account is connected")
+
+        return Connection(wire, AccountFacts("", "", ""), credentials, none, lambda _: none(), vouched=False)
+
+    async def begin(self, app: App | None = None, **options: str) -> str:
+        """Find the server and register there; returns where the person consents."""
+        found = await self.connector.find(self.wire, options)
+        self.connector = self.connector.of(found)
+        app = app or self.connector.own_app(self.redirect_uri) or App("")
+        self.options, challenge = options, challenge_of(self.verifier)
+        self.app = await self.connector.register(self.to_server(), self.redirect_uri, app)
+        if self.connector.pushes:
+            return await self.connector.push(self.to_server(), self.app, self.redirect_uri, challenge, self.state)
+        address = self.connector.address(self.to_server(), self.app, self.redirect_uri, challenge, options)
+        return f"{address}&state={self.state}"
+
+    def to_server(self) -> Wire:
+        """Open a wire to the server that gives the authorization."""
+        return self.wire(self.connector.target(self.options))
+
+    async def trade(self, back: Mapping[str, str], **changed: Any) -> Grant:
+        """Trade the code with which the person came back. Raises PlatformError."""
+        assert back["state"] == self.state
+        assert self.connector.is_from(back.get("iss"))
+        given = {"code": back["code"], "redirect_uri": self.redirect_uri, "verifier": self.verifier} | changed
+        return await self.connector.exchange(self.to_server(), self.app, **given)
+
+    async def account(self, grant: Grant) -> Candidate[Any]:
+        """Return the one account that a grant gives."""
+        [candidate] = await self.connector.candidates(self.connection, self.app, grant, self.options)
+        return candidate
