@@ -5,6 +5,7 @@ may be recorded again over an old one: histories of released shapes stay for as 
 """
 
 import asyncio
+import gzip
 import json
 import sys
 from pathlib import Path
@@ -19,7 +20,23 @@ from tests.workflows import rare_scenarios  # noqa: F401 it registers its scenar
 from tests.workflows.scenarios import RATE_LIMITED, SCENARIOS, TEMPORALS, Handle
 
 HISTORIES = Path(__file__).parents[1] / "histories"
+SUFFIX = ".json.gz"
 _OF_A_MACHINE = {"identity", "stackTrace"}
+
+
+def path_of(name: str) -> Path:
+    """Return where a scenario's history is stored."""
+    return HISTORIES / f"{name}{SUFFIX}"
+
+
+def recorded() -> list[str]:
+    """Return the names of all histories, runs that continue another one among them."""
+    return sorted(path.name.removesuffix(SUFFIX) for path in HISTORIES.glob(f"*{SUFFIX}"))
+
+
+def read_history(name: str) -> str:
+    """Return a recorded history as JSON."""
+    return gzip.decompress(path_of(name).read_bytes()).decode()
 
 
 def depersonalised(value: Any) -> Any:
@@ -43,11 +60,12 @@ async def runs_of(stack: Stack, handle: Handle) -> list[WorkflowHistory]:
 
 async def record(stack: Stack, name: str) -> None:
     handle = await SCENARIOS[name](stack)
-    for later in HISTORIES.glob(f"{name}.run_*.json"):
+    for later in HISTORIES.glob(f"{name}.run_*{SUFFIX}"):
         later.unlink()
     for number, history in enumerate(await runs_of(stack, handle), 1):
-        path = HISTORIES / (f"{name}.json" if number == 1 else f"{name}.run_{number}.json")
-        path.write_text(json.dumps(depersonalised(history.to_json_dict()), indent=1, sort_keys=True) + "\n")
+        path = path_of(name if number == 1 else f"{name}.run_{number}")
+        written = json.dumps(depersonalised(history.to_json_dict()), sort_keys=True)
+        path.write_bytes(gzip.compress(written.encode(), mtime=0))
         print(f"{path.name}: {len(history.events)} events", flush=True)  # noqa: T201
     await stack.clear_faults()
 
@@ -65,7 +83,7 @@ async def record_on(url: str, temporal: dict[str, Any], names: list[str]) -> Non
 
 async def main(names: list[str]) -> None:
     HISTORIES.mkdir(exist_ok=True)
-    wanted = names or [name for name in SCENARIOS if not (HISTORIES / f"{name}.json").exists()]
+    wanted = names or [name for name in SCENARIOS if not path_of(name).exists()]
     kinds = [{}, *(kind for index, kind in enumerate(TEMPORALS.values()) if kind not in [*TEMPORALS.values()][:index])]
     with postgres_server() as url:
         for kind in kinds:

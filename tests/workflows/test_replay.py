@@ -18,7 +18,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from platforms.registry import platforms
 from tests.workflows.changed import Gated, Ungated
-from tests.workflows.record import HISTORIES
+from tests.workflows.record import HISTORIES, read_history, recorded
 from tests.workflows.scenarios import SCENARIOS, WORDS
 from workflows.post import PostWorkflow
 
@@ -28,7 +28,7 @@ from workflows.post import PostWorkflow
 pytestmark = pytest.mark.no_cover
 
 RUNBOOK = """
-PostWorkflow does not do any more what it did in tests/histories/{name}.json.
+PostWorkflow does not do any more what it did in tests/histories/{name}.json.gz.
 Posts that were scheduled before this change would stop with a nondeterminism error when they are due.
 - Put the new way behind `if workflow.patched("a-name"):` and keep the old one in the else branch. What counts is the
   order of timers, activities, their types and queues; PREPARE_AHEAD and confirm_waits() decide upon it, too.
@@ -64,20 +64,14 @@ partial_also =
 """
 ROOT = HISTORIES.parents[1]
 RUNNERS = {"unsandboxed": UnsandboxedWorkflowRunner, "sandboxed": SandboxedWorkflowRunner}
-
-
-RECORDED = sorted(path.stem for path in HISTORIES.glob("*.json"))
-
-
-def read(name: str) -> str:
-    return (HISTORIES / f"{name}.json").read_text()
+RECORDED = recorded()
 
 
 async def replay(name: str, runner: WorkflowRunner, workflow: type = PostWorkflow) -> None:
     """Replay a scenario's history. Fails with what to do."""
     # Loading every network takes longer than a workflow may take for one task.
     platforms()
-    history = WorkflowHistory.from_json(name, read(name))
+    history = WorkflowHistory.from_json(name, read_history(name))
     replayer = Replayer(workflows=[workflow], workflow_runner=runner, data_converter=pydantic_data_converter)
     result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
     if result.replay_failure:
@@ -115,7 +109,7 @@ def test_every_scenario_is_recorded() -> None:
 async def test_a_change_that_was_not_gated_is_found_and_says_what_to_do(name: str) -> None:
     with pytest.raises(pytest.fail.Exception, match=r"(?s)workflow\.patched.*Temporal says: .*ondeterminism") as found:
         await replay(name, UnsandboxedWorkflowRunner(), Ungated)
-    assert f"tests/histories/{name}.json" in str(found.value)
+    assert f"tests/histories/{name}.json.gz" in str(found.value)
     assert f"tests.workflows.record {name}" in str(found.value)
 
 
@@ -132,7 +126,7 @@ async def test_a_step_that_is_left_out_is_found(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_history_holds_ids_and_no_content(name: str) -> None:
-    for text in texts(json.loads(read(name))):
+    for text in texts(json.loads(read_history(name))):
         assert WORDS not in text
         assert "example.com" not in text
         assert "oken" not in text
