@@ -42,7 +42,7 @@ _DOCTOR_LOOKS, _BETWEEN_LOOKS = 8, 15.0
 """How often the doctor looks, and the seconds between, for what is just healing to have healed."""
 
 
-_Cases = Sequence[tuple[renewals.Point, renewals.Struck]]
+_Cases = Sequence[tuple[renewals.Point, renewals.Interruption]]
 
 
 @dataclass(slots=True)

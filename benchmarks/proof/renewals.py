@@ -48,7 +48,7 @@ class Point(StrEnum):
     STORED = "stored"
 
 
-class Struck(StrEnum):
+class Interruption(StrEnum):
     """An interruption of the worker at that point."""
 
     KILLED = "killed"
@@ -56,14 +56,18 @@ class Struck(StrEnum):
     FROZEN_120 = "frozen 120 s"
 
 
-FROZEN_S = {Struck.FROZEN_20: 20.0, Struck.FROZEN_120: 120.0}
+FROZEN_S = {Interruption.FROZEN_20: 20.0, Interruption.FROZEN_120: 120.0}
 """The longer time is longer than the lease in the account's row."""
-CANNOT_BE_KEPT = frozenset({(Point.SENT, Struck.KILLED), (Point.ANSWERED, Struck.KILLED)})
+CANNOT_BE_KEPT = frozenset({(Point.SENT, Interruption.KILLED), (Point.ANSWERED, Interruption.KILLED)})
 """Cases in which no process is left that knows the new tokens."""
-ALL = tuple((point, struck) for struck in Struck for point in Point)
-SHORT = ((Point.STORED, Struck.KILLED), (Point.FIRST_BYTE, Struck.FROZEN_20), (Point.ANSWERED, Struck.FROZEN_20))
+ALL = tuple((point, struck) for struck in Interruption for point in Point)
+SHORT = (
+    (Point.STORED, Interruption.KILLED),
+    (Point.FIRST_BYTE, Interruption.FROZEN_20),
+    (Point.ANSWERED, Interruption.FROZEN_20),
+)
 """Those that are over soon."""
-_MAY_BE_UNSURE = frozenset({(Point.LEASED, Struck.KILLED), (Point.FIRST_BYTE, Struck.KILLED)})
+_MAY_BE_UNSURE = frozenset({(Point.LEASED, Interruption.KILLED), (Point.FIRST_BYTE, Interruption.KILLED)})
 """Where nothing was sent, which the next process cannot know."""
 
 
@@ -74,7 +78,7 @@ class Renewal:
     platform: str
     account_id: str
     point: Point
-    struck: Struck
+    struck: Interruption
     why: str = "not judged"
     posts: list[str] = field(default_factory=list)
     """The ids of its posts."""
@@ -95,7 +99,7 @@ class Renewals:
         self._say = say
         self.ended: list[Renewal] = []
 
-    async def run(self, cases: Sequence[tuple[Point, Struck]]) -> list[Renewal]:
+    async def run(self, cases: Sequence[tuple[Point, Interruption]]) -> list[Renewal]:
         """Run the cases; returns what became of each account."""
         for point, struck in cases:
             for _ in range(_TRIES):
@@ -108,7 +112,7 @@ class Renewals:
                 self.ended += [Renewal(name, "", point, struck, "never at its point") for name in PLATFORMS]
         return self.ended
 
-    async def _case(self, point: Point, struck: Struck) -> list[Renewal] | None:
+    async def _case(self, point: Point, struck: Interruption) -> list[Renewal] | None:
         """Strike at a point; None if not all accounts were there."""
         names = [name for name in PLATFORMS for _ in range(self._each)]
         lent = await self._accounts.lend(names)
@@ -117,7 +121,7 @@ class Renewals:
         async with self._at_point(renewals) as release:
             await asyncio.gather(*map(self._publish, renewals))
             there = await self._until(lambda: self._all_there(renewals), _AT_POINT_S)
-            if struck is Struck.KILLED:
+            if struck is Interruption.KILLED:
                 had = self._product.kill("worker")
                 release()
                 await self._product.back(had)

@@ -19,7 +19,7 @@ from benchmarks.proof.cells import (
 )
 from benchmarks.proof.platforms import PLATFORMS
 from benchmarks.proof.posts import Post
-from benchmarks.proof.renewals import CANNOT_BE_KEPT, Point, Renewal, Struck
+from benchmarks.proof.renewals import CANNOT_BE_KEPT, Interruption, Point, Renewal
 from benchmarks.proof.verdict import VerdictKind
 
 BEGIN, END = "<!-- proof: what follows is written by the proof itself -->", "<!-- /proof -->"
@@ -228,7 +228,7 @@ def renewals_table(renewals: Sequence[Renewal]) -> str:
         return ""
     points = [point for point in Point if any(each.point is point for each in renewals)]
     lines = [["renewals", *points]]
-    for struck in Struck:
+    for struck in Interruption:
         mine = [each for each in renewals if each.struck is struck]
         if mine:
             lines.append(

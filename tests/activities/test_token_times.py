@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-from activities.token_times import at_connecting, at_renewal, is_due, pause_after, rules_of
+from activities.token_times import at_connecting, at_renewal, is_due, may_rotate, pause_after, rules_for, rules_of
 from platforms.registry import platforms
 from platforms.renewal import Lifetimes
 from store.models import Account
@@ -130,3 +131,38 @@ def test_pauses_grow_to_an_hour() -> None:
     assert all(pause <= 3960 for pause in pauses)
     assert pauses[-1] > 3000
     assert 700 < pauses[8] < 1000
+
+
+class TestBluesky:
+    """Tokens of two kinds: a session that an app password opens again, and an authorization."""
+
+    password = credentials("bluesky", identifier="ann.example")
+
+    def test_the_session_of_an_app_password_is_renewed_and_has_no_end_for_its_owner(self) -> None:
+        bluesky = platforms()["bluesky"]
+        for tokens in (
+            at_connecting(bluesky, self.password, Lifetimes(), NOW),
+            at_renewal(bluesky, self.password, Lifetimes(), None, NOW),
+        ):
+            assert tokens.expires_at == NOW + 2 * HOUR
+            assert tokens.refresh_expires_at == NOW + 90 * DAY
+            assert tokens.renew_at is not None
+
+    @pytest.mark.parametrize(("client_id", "lives"), [("https://app.example/a.json", 90), ("http://localhost?x", 14)])
+    def test_an_authorization_has_rules_of_its_own(self, client_id: str, lives: int) -> None:
+        bluesky = platforms()["bluesky"]
+        bound = {"dpop_key": SecretStr("k"), "refresh_token": SecretStr("r"), "client_id": client_id}
+        authorized = self.password.model_copy(update=bound)
+        tokens = at_connecting(bluesky, authorized, Lifetimes(NOW + HOUR), NOW)
+        assert tokens.refresh_expires_at == NOW + lives * DAY
+        assert tokens.renew_at is not None
+        assert tokens.renew_at < NOW + lives * DAY / 2
+        rules = rules_for(bluesky, authorized)
+        assert rules is not None
+        assert rules.rotates
+        assert may_rotate(bluesky)
+        # Without what renews it, it ends with its access token.
+        ended = at_connecting(
+            bluesky, authorized.model_copy(update={"refresh_token": None}), Lifetimes(NOW + HOUR), NOW
+        )
+        assert (ended.refresh_expires_at, ended.renew_at) == (NOW + HOUR, None)

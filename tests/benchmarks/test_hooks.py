@@ -4,13 +4,14 @@ import asyncio
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
 from benchmarks.proof.inside.folder import Inside
-from benchmarks.proof.inside.hooks import hold_before_first_byte
+from benchmarks.proof.inside.hooks import hold_before_first_byte, hold_renewals
 
 _ASK = """
 import sys, time
@@ -75,3 +76,31 @@ async def test_a_public_request_is_held_before_its_fence_whether_it_has_one_or_n
         assert wire.moments == ["connected", "first byte", "connected"]
     await sending
     assert wire.moments[3:] == [*(["fence"] if fenced else []), "first byte"]
+
+
+@pytest.mark.parametrize("point", ["leased", "first byte", "answered", "stored"])
+async def test_a_renewal_is_held_at_the_named_point_alone(tmp_path: Path, point: str) -> None:
+    moments: list[str] = []
+
+    async def note(moment: str) -> None:
+        moments.append(moment)
+
+    class Renewals:
+        async def _run(self, job: Any) -> None:
+            await module._within("asked")
+            await module._demand_in_time("in time")
+            await module.persist("written")
+
+    module = SimpleNamespace(Renewals=Renewals, _within=note, _demand_in_time=note, persist=note)
+    hold_renewals(module, tmp_path)
+    inside = Inside(tmp_path)
+    inside.hold_renewals(point)
+    renewing = asyncio.create_task(module.Renewals()._run(SimpleNamespace(key=("ws", "tw_1"))))
+    async with asyncio.timeout(20):
+        while inside.renewing() != {"tw_1"}:  # noqa: ASYNC110 the hook has files only
+            await asyncio.sleep(0.01)
+    done = {"leased": 0, "first byte": 2, "answered": 2, "stored": 3}
+    assert len(moments) == done[point]
+    inside.release_renewals()
+    await renewing
+    assert moments == ["asked", "in time", "written"]

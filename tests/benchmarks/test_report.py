@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from benchmarks.proof.cells import Cell, Crash, Fault, Mode
 from benchmarks.proof.posts import Post
+from benchmarks.proof.renewals import Interruption, Point, Renewal
 from benchmarks.proof.report import (
     BEGIN,
     END,
@@ -12,6 +13,9 @@ from benchmarks.proof.report import (
     is_rightly_found,
     markdown,
     put_into,
+    renewals_failures,
+    renewals_table,
+    renewals_total,
     right,
     table,
     totals,
@@ -73,6 +77,22 @@ def test_doctor_may_report_unknown_posts_and_restore_effects() -> None:
 
 def test_doctor_findings_fail_the_proof() -> None:
     assert "NOT proven" in totals(POSTS[:2], ["double: post_1"])
+
+
+def test_renewals_are_counted_by_point_and_what_cannot_be_kept_is_named() -> None:
+    renewals = [
+        Renewal("twitter", "tw_1", Point.SENT, Interruption.KILLED, ""),
+        Renewal("twitter", "tw_2", Point.STORED, Interruption.KILLED, ""),
+        Renewal("tiktok", "tt_1", Point.STORED, Interruption.KILLED, "a used token came again"),
+        Renewal("tiktok", "tt_2", Point.STORED, Interruption.FROZEN_20, ""),
+    ]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in renewals_table(renewals).splitlines()]
+    assert rows[0] == ["renewals", "sent", "stored"]
+    assert rows[2:] == [["killed", "1 named", "1 1L"], ["frozen 20 s", "-", "1"]]
+    assert "connections lost 1 (L); 1 that" in renewals_total(renewals)
+    assert [each for each in renewals_failures(renewals) if "tt_1 killed at stored" in each]
+    assert renewals_table([]) == ""
+    assert "connections lost 1" in markdown(POSTS[:2], [], 600, "", renewals)
 
 
 def test_the_tables_replace_what_stands_between_the_marks() -> None:
