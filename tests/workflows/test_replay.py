@@ -20,6 +20,7 @@ from platforms.registry import platforms
 from tests.workflows.changed import Gated, Ungated
 from tests.workflows.record import HISTORIES, read_history, recorded
 from tests.workflows.scenarios import SCENARIOS, WORDS
+from workflows.deliveries import Deliveries
 from workflows.post import PostWorkflow
 
 # Each replay ends threads, and coverage of greenlets leaves work behind for each of them. In the midst of that work
@@ -119,7 +120,7 @@ async def test_a_change_that_was_gated_breaks_no_post_that_sleeps() -> None:
 
 
 async def test_a_step_that_is_left_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PostWorkflow, "_has_to_prepare", lambda _: False)
+    monkeypatch.setattr(Deliveries, "has_to_prepare", lambda _: False)
     with pytest.raises(pytest.fail.Exception, match=r"workflow\.patched"):
         await replay("scheduled_with_media_soon", UnsandboxedWorkflowRunner())
 
