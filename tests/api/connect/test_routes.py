@@ -20,6 +20,7 @@ from store.models import Account, AppSetup, PendingConnection
 from store.vault import Vault
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
+from workflows.connect import ConnectPlan
 
 SERVER = "https://social.example"
 BACK = "http://localhost:3000/connected"
@@ -455,6 +456,19 @@ class TestRefusals:
         async with stack.database.reading() as session:
             owned = select(Account.id).where(Account.workspace_id == stranger.workspace_id)
             assert list(await session.scalars(owned)) == []
+
+    async def test_a_worker_that_is_away_is_no_error_of_ours(
+        self, stranger: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        back = await consent(stack, await begin(stranger))
+
+        async def not_in_time(plan: ConnectPlan) -> None:
+            assert plan.step == "finish"
+
+        with monkeypatch.context() as patched:
+            patched.setattr(stack.workflows, "connect", not_in_time)
+            await refused(await trade(stranger, "twitter", back), 503, "unavailable")
+        assert (await trade(stranger, "twitter", back)).status_code == 201
 
     async def test_a_server_is_named(self, stranger: Client) -> None:
         response = await stranger.get("/v1/connect/mastodon", params={"redirect_url": BACK})
