@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
 
 MASK = "***"
-SECRET_FIELD = re.compile(r"token|secret|passw|jwt|webhook", re.IGNORECASE)
+SECRET_FIELD = re.compile(r"token|secret|passw|jwt|webhook|dpop", re.IGNORECASE)
 """Names of the fields of credentials that are secret; the others are ids and addresses that operators look for."""
 
 _SHORTEST = 8

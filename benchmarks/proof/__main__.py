@@ -60,7 +60,9 @@ class _Ended:
         return posts and all(each.is_right for each in self.renewals) and not self.disagreements
 
 
-async def prove(cells: list[Cell], together: int, stacks: int, cases: _Cases = (), each: int = 3) -> _Ended:
+async def prove(
+    cells: list[Cell], together: int, stacks: int, cases: _Cases = (), networks: Sequence[str] = ()
+) -> _Ended:
     """Run the cells on fresh stacks side by side, and the cases of renewals on the one with the least to do.
 
     Most of a crash is waiting: for answers that are held back, for servers, for absence to be believed.
@@ -74,7 +76,7 @@ async def prove(cells: list[Cell], together: int, stacks: int, cases: _Cases = (
     last = len(shared) - 1
     found = await asyncio.gather(
         *(
-            _prove_on_one(share, together, say_as(name), cases if number == last else (), each)
+            _prove_on_one(share, together, say_as(name), cases if number == last else (), networks)
             for number, (name, share) in enumerate(zip("ABCDEFGH", shared, strict=False))
         )
     )
@@ -86,7 +88,7 @@ async def prove(cells: list[Cell], together: int, stacks: int, cases: _Cases = (
 
 
 async def _prove_on_one(
-    cells: list[Cell], together: int, say: Callable[[str], None], cases: _Cases, each: int
+    cells: list[Cell], together: int, say: Callable[[str], None], cases: _Cases, networks: Sequence[str]
 ) -> _Ended:
     with inside() as folder:
         async with stack(folder.environment) as dev:
@@ -95,7 +97,7 @@ async def _prove_on_one(
             try:
                 proof = Proof(product, say)
                 await proof.run(cells, together)
-                renewed = await renewals.Renewals(product, say, each).run(cases)
+                renewed = await renewals.Renewals(product, say, networks).run(cases)
                 say("the doctor looks")
                 looks = _DOCTOR_LOOKS if report.right(proof.posts) else 1
                 found = await _disagreements(dev, [*proof.posts, *proof.run_again], looks)
@@ -157,8 +159,8 @@ def main() -> None:
         parser.error("no cell has this name, or it is left out: " + "; ".join(report.left_out()))
     began = time.monotonic()
     try:
-        stacks, each = (4, 1) if arguments.short else (2, 3)
-        ended = asyncio.run(prove(cells, arguments.together, arguments.stacks or stacks, cases, each))
+        stacks, networks = (4, renewals.FEW_ACCOUNTS) if arguments.short else (2, renewals.ACCOUNTS)
+        ended = asyncio.run(prove(cells, arguments.together, arguments.stacks or stacks, cases, networks))
     except (ProofError, TimeoutError) as error:
         raise SystemExit(f"The proof cannot go on: {error!r}") from error
     took, posts, disagreements = time.monotonic() - began, ended.posts, ended.disagreements

@@ -20,8 +20,9 @@ from benchmarks.proof.freezes import another_worker, frozen
 from benchmarks.proof.platforms import body
 from benchmarks.proof.product import Product
 
-PLATFORMS = ("pinterest", "tiktok", "twitter")
-"""Networks whose refresh tokens work once."""
+ACCOUNTS = ("pinterest", "tiktok", "twitter") * 3
+"""The networks of the accounts of each case: refresh tokens of these work once."""
+FEW_ACCOUNTS = ("twitter", "twitter")
 _AT_POINT_S, _ENDS_WITHIN_S, _POLL = 60.0, 300.0, 0.3
 _ANSWER_HELD_S = 15.0
 """How long the network holds back its answer so that the worker is struck while it waits."""
@@ -90,11 +91,11 @@ class Renewal:
 
 
 class Renewals:
-    """The cases that one stack runs, one after the other, with `each` accounts of each network."""
+    """The cases that one stack runs, one after the other, with an account of each of `networks`."""
 
-    def __init__(self, product: Product, say: Callable[[str], None], each: int = 3) -> None:
+    def __init__(self, product: Product, say: Callable[[str], None], networks: Sequence[str]) -> None:
         self._product = product
-        self._each = each
+        self._networks = networks
         self._accounts = Accounts(product)
         self._say = say
         self.ended: list[Renewal] = []
@@ -109,12 +110,12 @@ class Renewals:
                     break
                 self._say(f"renewals {struck} at {point}: not at the point; again")
             else:
-                self.ended += [Renewal(name, "", point, struck, "never at its point") for name in PLATFORMS]
+                self.ended += [Renewal(name, "", point, struck, "never at its point") for name in self._networks]
         return self.ended
 
     async def _case(self, point: Point, struck: Interruption) -> list[Renewal] | None:
         """Strike at a point; None if not all accounts were there."""
-        names = [name for name in PLATFORMS for _ in range(self._each)]
+        names = self._networks
         lent = await self._accounts.lend(names)
         renewals = [Renewal(name, account, point, struck) for name, account in zip(names, lent, strict=True)]
         await self._product.rows(_DUE, lent)
@@ -140,8 +141,8 @@ class Renewals:
         point = renewals[0].point
         inside = self._product.inside
         if point is Point.SENT:
-            for name in PLATFORMS:
-                fault = {"platform": name, "fault": "accept_then_delay", "operation": "auth", "times": self._each}
+            for name in self._networks:
+                fault = {"platform": name, "fault": "accept_then_delay", "operation": "auth", "times": 1}
                 await self._product.control("POST", "faults", fault | {"seconds": _ANSWER_HELD_S})
         else:
             inside.hold_renewals(point)
