@@ -54,6 +54,19 @@ class ConnectCommand(BaseModel):
     request_id: str | None = None
 
 
+class AccountCommand(BaseModel):
+    """Name a connected account, and who wants something done with it."""
+
+    workspace_id: str
+    account_id: str
+    platform: str
+    revoke: bool = True
+    """When it is removed: whether its tokens are given back to the network."""
+    key_id: str | None = None
+    """The id of the API key, which opens nothing."""
+    request_id: str | None = None
+
+
 class GiveUp(TargetCommand):
     """A target whose time is over, and the reason."""
 

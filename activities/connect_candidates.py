@@ -1,11 +1,12 @@
 """What an authorization gives: the permissions, and the pages, channels or locations, as rows keep them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from activities.connect_refusals import Refused
 from activities.step_context import plain
-from platforms.base import Platform
+from platforms.base import Identity, Platform
 from platforms.connect import Candidate, Connector, Grant
 from platforms.registered_apps import App
 
@@ -26,6 +27,15 @@ def declined_of(connector: Connector[Any], app: App, grant: Grant, options: Mapp
 def number_of(candidate: Candidate[Any]) -> str:
     """Return the user id that the account will have: the last part of a URN."""
     return candidate.identity.user_id if candidate.identity else candidate.id
+
+
+def identified(found: Iterable[Candidate[Any]]) -> list[Candidate[Any]]:
+    """Return those that can be selected, each with its identity: the network has just named them."""
+    return [
+        replace(each, identity=each.identity or Identity(each.id, each.username or each.name))
+        for each in found
+        if each.reason is None
+    ]
 
 
 def options_of(platform: Platform[Any, Any], found: Sequence[Candidate[Any]]) -> list[dict[str, Any]]:

@@ -9,33 +9,34 @@ import base64
 import contextlib
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import select
 from temporalio import activity
 
 from activities.commands import ConnectCommand
 from activities.connect_apps import app_for, app_of, find_server, register, wire_to
-from activities.connect_candidates import declined_of, number_of, options_of, stored_of
+from activities.connect_candidates import declined_of, identified, number_of, options_of, stored_of
 from activities.connect_refusals import Refused, away, declined, different, refusal_of
+from activities.connected import save_verified
 from activities.persist import persist
 from activities.posted_codes import place_of_code
 from activities.step_context import StepContextFactory, plain
-from activities.token_times import at_connecting
+from domain.audit import WORKER, api_key
 from platforms.base import Identity, Platform
 from platforms.connect import CODE_REJECTED, Candidate, Connect, Connector, Grant, challenge_of, connectors
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registered_apps import App
 from platforms.registry import platforms
 from platforms.renewal import Lifetimes
-from store.accounts import find_account, open_credentials, save_account
+from store.account_removal import is_elsewhere
+from store.accounts import find_account, open_credentials
 from store.connecting import begin_trade, find_connection, note
+from store.grants import siblings_of
 from store.handover import HandoverError, new_pair, open_handover
-from store.models import Account, PendingConnection
+from store.models import PendingConnection
 from store.vault import VaultError
 
 log = structlog.get_logger(__name__)
@@ -43,6 +44,8 @@ log = structlog.get_logger(__name__)
 _VERIFIER_BYTES = 32
 _STEP_S = 21.0
 """How long a step may take: it has ended before its workflow has, so no repeat of the request meets it."""
+_MOST_SIBLINGS = 50
+"""Accounts that one reconnection gives new tokens beside its own."""
 _MOST_OPTIONS = 1_000
 """Pages, channels or locations that a person is offered."""
 
@@ -156,8 +159,9 @@ class Connecting:
             raise different(platform, row)
         permissions = sorted(grant.scopes) if grant.scopes is not None else list(connector.wanted(app, row.options))
         if len(usable) == 1:
+            siblings = await self._siblings(row, found) if chosen else []
             try:
-                await self._keep(row, usable, "outcome", permissions, missing, grant.lifetimes)
+                await self._keep(row, usable, "outcome", permissions, missing, grant.lifetimes, siblings)
             except Refused:
                 await _take_back(connector, line, usable[0].credentials)
                 raise
@@ -167,6 +171,14 @@ class Connecting:
         kept |= {"grant": grant.dump(), "permissions": permissions, "missing": missing, "candidates": stored_of(found)}
         outcome = {"selection": options_of(platform, found)}
         return await self._write(row, sealed=self._seal(row, kept), outcome=outcome)
+
+    async def _siblings(self, row: PendingConnection, found: Sequence[Candidate[Any]]) -> list[Candidate[Any]]:
+        """Return the candidates that were connected together with the account that is reconnected."""
+        async with self._database.transaction() as session:
+            account = await find_account(session, row.workspace_id, row.account_id or "")
+            known = {each.id for each in await siblings_of(session, account)} if account else set()
+        of = platforms()[row.platform].account_id
+        return identified(each for each in found if of(number_of(each)) in known)[:_MOST_SIBLINGS]
 
     async def _finish_by_code(self, row: PendingConnection, kept: Mapping[str, Any]) -> None:
         """Connect the place in which the code was posted, if the bot may publish there."""
@@ -247,11 +259,7 @@ class Connecting:
     async def _is_shared(self, row: PendingConnection) -> bool:
         """Tell whether another workspace has the same account of the network."""
         async with self._database.reading() as session:
-            others = Account.workspace_id != row.workspace_id
-            return (
-                await session.scalar(select(Account.id).where(Account.id == row.account_id, others).limit(1))
-                is not None
-            )
+            return await is_elsewhere(session, row.workspace_id, row.account_id or "")
 
     async def _select(self, row: PendingConnection) -> None:
         if row.selected is not None and row.selected.get("final", True):
@@ -307,40 +315,39 @@ class Connecting:
         permissions: Sequence[str],
         missing: Sequence[str],
         lifetimes: Lifetimes | None,
+        siblings: Sequence[Candidate[Any]] = (),
     ) -> None:
-        """Save the accounts and what came of the connection in one transaction."""
+        """Save the accounts and what came of the connection in one transaction; `siblings` get the new tokens, too."""
         platform = platforms()[row.platform]
         verified: list[tuple[Identity, Any]] = []
-        for each in chosen:
+        for each in (*chosen, *siblings):
             new_account = self._factory.new_account(platform, each.credentials, row.workspace_id)
             verified.append((each.identity or await new_account.whoami(), new_account.credentials))
-        if row.account_id and [platform.account_id(each.user_id) for each, _ in verified] != [row.account_id]:
+        own = verified[: len(chosen)]
+        if row.account_id and [platform.account_id(each.user_id) for each, _ in own] != [row.account_id]:
             raise different(platform, row)
-        now = datetime.now(UTC)
+        # Accounts of one consent have the same tokens, which are renewed for all of them together.
+        grant_subject = row.id if len(verified) > 1 else None
+        actor = api_key(row.begun_by) if row.begun_by else WORKER
         told = {"permissions": list(permissions), "missing": list(missing)}
 
         async def write() -> None:
             async with self._database.answers.transaction() as session:
                 accounts = []
                 for identity, credentials in verified:
-                    account_id = platform.account_id(identity.user_id)
-                    known = await find_account(session, row.workspace_id, account_id) is not None
-                    account = await save_account(
+                    account, created = await save_verified(
                         session,
                         self._factory.vault,
-                        workspace_id=row.workspace_id,
-                        account_id=account_id,
-                        platform=platform.name,
-                        user_id=identity.user_id,
-                        username=identity.username,
-                        premium=identity.premium,
-                        limits=identity.limits,
-                        app_id=platform.app_id(credentials),
-                        credentials=plain(credentials),
-                        tokens=asdict(at_connecting(platform, credentials, lifetimes, now)),
+                        row.workspace_id,
+                        platform,
+                        identity,
+                        credentials,
+                        lifetimes,
+                        actor,
+                        grant_subject,
                     )
                     ends = None if account.renew_at else account.refresh_expires_at
-                    about = {"account_id": account_id, "username": account.username, "created": not known, **told}
+                    about = {"account_id": account.id, "username": account.username, "created": created, **told}
                     about |= {"connected_at": account.connected_at.isoformat(), "expires_at": ends and ends.isoformat()}
                     accounts.append(about)
                 # The tokens are the accounts' now.

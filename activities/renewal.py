@@ -8,12 +8,13 @@ is disconnected.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from activities.fence import Stopwatch
 from activities.meters import Meters
@@ -25,12 +26,13 @@ from platforms.renewal import TokenRules
 from store.accounts import open_credentials, open_sealed, seal_credentials
 from store.database import Database
 from store.failures import is_database_unavailable
+from store.grants import keep_renewed_siblings
 from store.models import Account
 from store.renewal_locks import RenewalLocks
 from store.renewals import (
+    ChangedCredentials,
     Key,
     Lease,
-    Tokens,
     account_now,
     give_back_lease,
     keep_renewed,
@@ -40,14 +42,6 @@ from store.renewals import (
 from store.vault import KEY_ID, Vault
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedCredentials:
-    """New credentials as JSON, and what is known of their tokens; None if these are the same."""
-
-    credentials: dict[str, Any] = field(repr=False)
-    tokens: Tokens | None
 
 
 Guard = Callable[[], Awaitable[None]]
@@ -83,6 +77,13 @@ class _Renewal:
     change: CredentialsChange
     rules: TokenRules | None
     force: bool
+    grant: str | None = None
+    """The consent that the tokens came of, if other accounts may have the same tokens."""
+
+    @property
+    def lock(self) -> Key:
+        """Return the name of the lock: accounts of one consent are renewed one after the other."""
+        return (self.key[0], self.grant) if self.grant and self.rules is not None else self.key
 
     @property
     def label(self) -> str:
@@ -119,7 +120,8 @@ class Renewals:
         """
         key = account.workspace_id, account.id
         stored = open_credentials(self._vault, account)
-        renewal = _Renewal(key, account.platform, server, account.credentials, stored, change, rules, force)
+        grant = account.grant_subject
+        renewal = _Renewal(key, account.platform, server, account.credentials, stored, change, rules, force, grant)
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 newest = await self._newest(renewal)
@@ -138,16 +140,7 @@ class Renewals:
             newest = await asyncio.shield(running)
             if newest is not None and self._only_resealed(renewal.key, newest.credentials, used):
                 used = newest.credentials
-                renewal = _Renewal(
-                    renewal.key,
-                    renewal.platform,
-                    renewal.server,
-                    used,
-                    renewal.stored,
-                    renewal.change,
-                    renewal.rules,
-                    renewal.force,
-                )
+                renewal = replace(renewal, used=used)
             # A renewal that began before the account was reconnected has replaced nothing.
             elif newest is None or newest.credentials != used:
                 return newest
@@ -200,7 +193,7 @@ class Renewals:
         try:
             return await self._under(lease, renewal, asked)
         finally:
-            await self._unless_away(self._locks.release(renewal.key))
+            await self._unless_away(self._locks.release(renewal.lock))
 
     async def _under(self, lease: Lease, renewal: _Renewal, asked: Stopwatch) -> Account | None:
         try:
@@ -240,7 +233,23 @@ class Renewals:
         if changed.tokens is not None:
             self._meters.record_renewal(renewal.platform, "renewed")
             log.info("credentials.renewed", account_id=renewal.key[1], platform=renewal.platform)
+            if renewal.grant is not None and newest is not None and newest.credentials == sealed:
+                await self._share(renewal, changed)
         return newest
+
+    async def _share(self, renewal: _Renewal, changed: ChangedCredentials) -> None:
+        """Give the accounts that had the same tokens the new ones. If that fails, they are renewed by themselves."""
+
+        async def write() -> list[str]:
+            async with self._database.answers.transaction() as session:
+                return await keep_renewed_siblings(session, self._vault, renewal.key, renewal.stored, changed)
+
+        try:
+            given = await persist(write)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("credentials.not_shared", platform=renewal.platform, reason=type(error).__name__)
+        else:
+            log.info("credentials.shared", platform=renewal.platform, accounts=given)
 
     async def _failed(self, lease: Lease, renewal: _Renewal, error: PlatformError) -> Account | None:
         """Note a failure. Raises it, unless the account has other credentials by now."""
@@ -276,7 +285,7 @@ class Renewals:
         """Return the lease once it is granted or not needed, None if the account is gone. Raises PlatformError."""
         until = time.monotonic() + _TIMEOUT_S
         while True:
-            if await self._locks.take(renewal.key):
+            if await self._locks.take(renewal.lock):
                 lease = None
                 try:
                     asked.restart()
@@ -284,7 +293,7 @@ class Renewals:
                         lease = await lease_renewal(session, renewal.key, renewal.used)
                 finally:
                     if lease is None or not lease.granted:
-                        await self._unless_away(self._locks.release(renewal.key))
+                        await self._unless_away(self._locks.release(renewal.lock))
             else:
                 async with self._database.reading() as session:
                     account = await account_now(session, renewal.key)
@@ -308,7 +317,7 @@ class Renewals:
                 newest = await account_now(session, renewal.key)
         finally:
             if newest is None or newest.credentials != renewal.used:
-                await self._unless_away(self._locks.release(renewal.key))
+                await self._unless_away(self._locks.release(renewal.lock))
         if newest is None:
             return None
         if newest.credentials != renewal.used:

@@ -17,7 +17,7 @@ from activities.fence import Stopwatch
 from activities.handles import HandleKeeper
 from activities.meters import Meters
 from activities.new_account import NewAccount
-from activities.renewal import CALL_S, ChangedCredentials, CredentialsChange, Guard, Renewals
+from activities.renewal import CALL_S, CredentialsChange, Guard, Renewals
 from activities.token_times import at_renewal, is_due, platform_can_renew, rules_for
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
@@ -35,6 +35,7 @@ from store.accounts import open_credentials
 from store.database import Database
 from store.models import Account, MediaCheck, Post, Target
 from store.publishing import LoadedTarget
+from store.renewals import ChangedCredentials
 from store.vault import Vault
 
 
@@ -212,6 +213,10 @@ class StepContextFactory:
         """Return the base URL at which an account is reached. Raises VaultError."""
         platform = platforms()[account.platform]
         return self._servers.reach(platform, self._credentials(platform, account)).url
+
+    def credentials_of(self, account: Account) -> Any:
+        """Return an account's credentials for requests, the app's secret filled in. Raises VaultError."""
+        return self._credentials(platforms()[account.platform], account)
 
     def connect(self, account: Account) -> Connection[Any]:
         """Return an account's connection to its network, outside of any post. Raises VaultError, PlatformError."""

@@ -8,6 +8,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
+from api.accounts.routes import Accounts
 from api.app_documents import AppDocuments
 from api.auth import Keys
 from api.bulk.routes import BulkPosts
@@ -49,7 +50,18 @@ def create_connecting_app(
             await deps.readiness.close()
 
     app = ApiApp(
-        route_handlers=[Posts, BulkPosts, Connect, HostedConnect, AppDocuments, Platforms, Media, Health, Pages],
+        route_handlers=[
+            Posts,
+            BulkPosts,
+            Accounts,
+            Connect,
+            HostedConnect,
+            AppDocuments,
+            Platforms,
+            Media,
+            Health,
+            Pages,
+        ],
         dependencies={"deps": Provide(_dependencies, sync_to_thread=False)},
         exception_handlers={
             PostsError: on_posts_error,

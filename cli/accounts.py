@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,24 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.step_context import plain
+from api.accounts.account_history import event_view
+from api.accounts.schemas import AccountHealthView
+from api.accounts.views import health_view
 from cli.connecting import keep_account, parse_credentials, platform_named, verify
+from cli.current_operator import current_operator
 from cli.environment import Environment, S, environment_of
 from cli.errors import UserError
 from cli.keys import known_workspace, workspace_id_of
 from cli.places import parse_places
 from cli.sandbox import SandboxAccount, introduce, known_accounts, own_server, stable_user_id
+from domain.account_events import AccountAction
 from domain.schedule import rfc3339
 from platforms.base import Platform
 from platforms.registry import platforms
 from runtime.settings import Settings, VaultSettings
 from runtime.worker import servers
+from store.account_events import account_events, add_account_event, names_of_keys
+from store.account_pages import refusals_of_apps
 from store.accounts import change_places, find_account, list_accounts, posts_waiting_for, remove_account
 from store.database import OF_COMMANDS, Database
 from store.models import Account
@@ -96,7 +103,9 @@ async def add(
 async def describe_accounts(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
     """Return what may be shown of the workspace's accounts. Raises UserError."""
     async with _workspace(workspace, data_dir) as (session, workspace_id):
-        return [describe(account) for account in await list_accounts(session, workspace_id)]
+        found, now = await list_accounts(session, workspace_id), datetime.now(UTC)
+        refused_apps = await refusals_of_apps(session, found)
+        return [describe(account) | _health(health_view(account, refused_apps, now)) for account in found]
 
 
 async def describe_all_accounts(data_dir: Path | None, *, refused: bool = False) -> AsyncIterator[dict[str, Any]]:
@@ -130,14 +139,36 @@ async def describe_waiting_posts(account_id: str, workspace: str | None, data_di
     )
 
 
-_COUNTED, _NAMED = 10_000, 5
+_COUNTED, _NAMED, _LINES = 10_000, 5, 100
 
 
 async def remove(account_id: str, workspace: str | None, data_dir: Path | None) -> None:
     """Forget an account and its credentials. Raises UserError where there is none."""
     async with _workspace(workspace, data_dir) as (session, workspace_id):
-        if not await remove_account(session, workspace_id, account_id):
+        account = await find_account(session, workspace_id, account_id)
+        if account is None:
             raise UserError(f"The workspace has no account {account_id}.")
+        add_account_event(
+            session,
+            workspace_id=workspace_id,
+            platform=account.platform,
+            account_id=account_id,
+            action=AccountAction.REMOVED,
+            actor=current_operator(),
+            details={"username": account.username},
+        )
+        await remove_account(session, workspace_id, account_id)
+
+
+async def history(account_id: str, workspace: str | None, data_dir: Path | None) -> list[str]:
+    """Return who connected and removed an account, the newest first. Raises UserError if nothing is known of it."""
+    async with _workspace(workspace, data_dir) as (session, workspace_id):
+        events = await account_events(session, workspace_id, None, account_id, _LINES)
+        names = await names_of_keys(session, events)
+    if not events:
+        raise UserError(f"Nothing is known of an account {account_id} of this workspace.")
+    views = [event_view(event, names, identities=True) for event in events]
+    return [f"{view.at}  {view.summary}" for view in views]
 
 
 async def allow(account_id: str, pairs: Sequence[str], workspace: str | None, data_dir: Path | None) -> dict[str, Any]:
@@ -178,6 +209,11 @@ def describe(account: Account) -> dict[str, Any]:
     if account.refused_at is None:
         return about
     return about | {"refusedSince": rfc3339(account.refused_at), "refusal": account.refusal}
+
+
+def _health(view: AccountHealthView) -> dict[str, Any]:
+    about: dict[str, Any] = {"health": view.health.value}
+    return about | ({"recommendations": view.recommendations} if view.recommendations else {})
 
 
 @asynccontextmanager

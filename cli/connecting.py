@@ -1,17 +1,16 @@
 """Connect accounts: ask the network whose credentials these are, then keep them encrypted."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.app_secrets import with_app_secret, with_stored_secret
-from activities.step_context import plain
-from activities.token_times import at_connecting
+from activities.connected import save_verified
 from api.http.body_validation import as_problem, known_names
+from cli.current_operator import current_operator
 from cli.errors import UserError
 from platforms.base import AccountFacts, Connection, Identity, Platform
 from platforms.errors import ErrorKind, PlatformError
@@ -22,7 +21,6 @@ from platforms.registry import platforms
 from platforms.renewal import Lifetimes, Renewed
 from runtime.settings import VaultSettings
 from runtime.worker import servers
-from store.accounts import save_account
 from store.database import Database
 from store.models import Account
 from store.secret_values import SECRETS
@@ -80,21 +78,12 @@ async def keep_account(
     session: AsyncSession, settings: VaultSettings, workspace_id: str, verified: Verified
 ) -> Account:
     """Connect the account of verified credentials, or reconnect it."""
+    vault = Vault(settings.encryption_keys)
     platform, identity = verified.platform, verified.identity
-    return await save_account(
-        session,
-        Vault(settings.encryption_keys),
-        workspace_id=workspace_id,
-        account_id=platform.account_id(identity.user_id),
-        platform=platform.name,
-        user_id=identity.user_id,
-        username=identity.username,
-        premium=identity.premium,
-        limits=identity.limits,
-        app_id=platform.app_id(verified.credentials),
-        credentials=plain(verified.credentials),
-        tokens=asdict(at_connecting(platform, verified.credentials, verified.lifetimes, datetime.now(UTC))),
+    account, _ = await save_verified(
+        session, vault, workspace_id, platform, identity, verified.credentials, verified.lifetimes, current_operator()
     )
+    return account
 
 
 async def verify(platform: Platform[Any, Any], credentials: BaseModel, settings: VaultSettings) -> Verified:

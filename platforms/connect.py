@@ -9,9 +9,9 @@ import hashlib
 import importlib
 import pkgutil
 from abc import ABC
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, ClassVar, Generic
 from urllib.parse import urlencode, urlsplit
@@ -23,6 +23,7 @@ from platforms.base import C, Connection, Identity, Platform
 from platforms.codes_posted import CodePost, Inbox
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of
+from platforms.inspection import Inspection
 from platforms.registered_apps import App
 from platforms.registry import platforms
 from platforms.renewal import Lifetimes, lifetimes_of
@@ -128,6 +129,16 @@ class Connector(ABC, Generic[C]):
     """Whether the server is sent what is asked for before the person is sent there (RFC 9126)."""
     names_issuer: ClassVar[bool] = False
     """Whether the server sends the person back with its name as `iss` (RFC 9207), which then must be checked."""
+    checked_every: ClassVar[timedelta] = timedelta(minutes=1)
+    """How often the network may be asked on demand how an account is; our choice."""
+    revocation: ClassVar[str | None] = None
+    """Where tokens are given back; None if the network knows no such thing, or if that does not end its access."""
+    given_back: ClassVar[Sequence[str]] = ("refresh_token", "access_token")
+    """The tokens to give back, one request for each."""
+    ends_all_of_person: ClassVar[bool] = False
+    """Whether giving a token back ends whatever the person has granted the app, at all networks of its family."""
+    covers: ClassVar[Mapping[str, str]] = {}
+    """Wider permissions that tokens of other origin may have, and with which text those begin that each covers."""
 
     @property
     def platform(self) -> Platform[Any, Any]:
@@ -287,6 +298,28 @@ class Connector(ABC, Generic[C]):
     def missing(self, app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
         """Return the permissions that were asked for and not granted."""
         return [] if grant.scopes is None else [each for each in self.wanted(app, options) if each not in grant.scopes]
+
+    async def inspect(self, connection: Connection[C]) -> Inspection:
+        """Ask how an account is, without an effect. Raises PlatformError: `auth` if its tokens are not accepted."""
+        await self.platform.whoami(connection)
+        return Inspection()
+
+    async def revoke(self, wire: Wire, app: App, credentials: C) -> None:
+        """Give an account's tokens back, so that they end. Repeatable. Raises PlatformError."""
+        if self.revocation is None:
+            return
+        for name in self.given_back:
+            token = getattr(credentials, name, None)
+            if token is not None:
+                await self.ask(wire, app, self.revocation, {"token": token.get_secret_value()})
+
+    def lacking(self, granted: Collection[str]) -> tuple[list[str], list[str]]:
+        """Return what the permissions of an account lack: those needed to publish, and others."""
+        wide = tuple(self.covers[each] for each in granted if each in self.covers)
+        lacking = [each for each in self.scopes if each not in granted and not each.startswith(wide)]
+        return [each for each in lacking if each not in self.secondary], [
+            each for each in lacking if each in self.secondary
+        ]
 
     def at(self, wire: Wire, url: str) -> str:
         """Return an address of the network, or that of what stands in for the network, such as a sandbox."""

@@ -14,4 +14,8 @@ class GoogleConnector(Connector[C], ABC):
 
     authorize = "https://accounts.google.com/o/oauth2/v2/auth"
     token = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
+    # Either token ends the whole consent.
+    revocation = "https://oauth2.googleapis.com/revoke"
+    given_back = ("refresh_token",)
+    ends_all_of_person = True
     query = {"access_type": "offline", "prompt": "consent"}  # noqa: RUF012

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from store.account_events import delete_old_account_events
 from store.audit import AUDIT_KEPT, delete_old_events, delete_surplus_events
 from store.connecting import delete_old_connections
 from store.database import Database
@@ -57,7 +58,8 @@ async def expire(database: Database, now: datetime, audit_kept: timedelta = AUDI
     """
     checked = 0
     old_events: tuple[_Delete, int] = partial(delete_old_events, keep=audit_kept), 500
-    for delete, batch in (*DELETES, old_events):
+    old_account_events: tuple[_Delete, int] = partial(delete_old_account_events, keep=audit_kept), 500
+    for delete, batch in (*DELETES, old_events, old_account_events):
         while found := await _delete(database, delete, now, batch):
             checked += found
             if found < batch:

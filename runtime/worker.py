@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.common import MetricMeter
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
+from activities.account_steps import AccountSteps
 from activities.check_media import Checking
 from activities.complete import Completing
 from activities.confirm import Confirming
@@ -47,6 +48,7 @@ from runtime.settings import Settings, VaultSettings
 from store.audit import AUDIT_KEPT
 from store.database import Database
 from store.vault import Vault
+from workflows.account import AccountWorkflow
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.runs import Runs
 from workflows.connect import ConnectWorkflow
@@ -156,7 +158,7 @@ def worker_group(
 ) -> WorkerGroup:
     """Return the workers of one process that serves these networks."""
     publishing, posts, served = Publishing(factory), PostActivities(factory.database, factory.meters), list(platforms)
-    local_publish = LocalPublish(publishing, served)
+    local_publish, accounts = LocalPublish(publishing, served), AccountSteps(factory)
     towards_platforms: list[Callable[..., Any]] = [
         Preparing(factory).prepare,
         publishing.publish,
@@ -165,11 +167,13 @@ def worker_group(
         Editing(factory).edit,
         Checking(factory).check_media,
         Connecting(factory).connect,
+        accounts.check_account,
+        accounts.remove_account,
     ]
     own = Worker(
         client,
         task_queue=POSTS_QUEUE,
-        workflows=[PostWorkflow, MediaCheckWorkflow, ConnectWorkflow],
+        workflows=[PostWorkflow, MediaCheckWorkflow, ConnectWorkflow, AccountWorkflow],
         activities=[posts.read_plan, posts.reopen, posts.write_off, posts.give_up, local_publish.publish],
         # The sandbox costs every workflow a third more; tests run in it, and replay what was recorded.
         workflow_runner=UnsandboxedWorkflowRunner(),

@@ -57,6 +57,8 @@ class Account(msgspec.Struct, rename="camel"):
     ends: dict[str, float] = {}
     """When tokens end, in seconds since 1970; those that are not listed do not."""
     grants: list[Grant] = []
+    scopes: list[str] = []
+    """What the last consent has granted; empty if its tokens came of none."""
 
 
 class Accounts:
@@ -140,6 +142,27 @@ class Accounts:
         """Make all of an account's tokens worthless, as its owner can at the network."""
         self._take_back(account, {*account.access_tokens, *account.refresh_tokens})
         self._keep(account)
+
+    def give_back(self, platform: str, token: str, *, all_of_it: bool = False) -> Account | None:
+        """End a token that an app gives back, and those of its grant or of its account; return whose it was."""
+        known = self._by_access_token.get((platform, token)) or self._by_refresh_token.get((platform, token))
+        if known is None:
+            return None
+        tokens = {token}
+        for grant in known.grants:
+            if token in (*grant.access, grant.refresh):
+                tokens |= {*grant.access, grant.refresh or ""}
+        self._take_back(known, {*known.access_tokens, *known.refresh_tokens} if all_of_it else tokens)
+        return self._keep(known)
+
+    def granted(self, account: Account, scopes: list[str]) -> None:
+        """Note what a consent has granted."""
+        account.scopes = scopes
+        self._keep(account)
+
+    def token_ends(self, account: Account, token: str) -> float | None:
+        """Return when a token ends, in seconds since 1970; None if it does not."""
+        return account.ends.get(token)
 
     def rotate(
         self,

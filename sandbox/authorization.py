@@ -169,10 +169,7 @@ class Consents:
 
     def redeem(self, form: Mapping[str, object], client: tuple[str, str], now: float) -> tuple[Account, list[str]]:
         """Trade a code; returns whose it is and the scopes. `client` is the app's id and secret. Raises Problem."""
-        client_id, secret = client
-        app = self._all.app(self._platform, client_id)
-        if app is None or not secrets.compare_digest(app.client_secret, secret):
-            raise Problem("invalid_client", "Client authentication failed.")
+        client_id = self.known_app(client).client_id
         code = self._all.code(str(form.get("code", "")))
         verifier = str(form.get("code_verifier", ""))
         if code is None or code.used or code.client_id != client_id or now - code.made_at > self._rules.code_seconds:
@@ -186,7 +183,20 @@ class Consents:
         account = self._accounts.get(self._platform, code.account_id)
         if account is None:
             raise Problem("invalid_grant", "The account is gone.")
+        self._accounts.granted(account, code.scopes)
         return account, code.scopes
+
+    def give_back(self, token: str, client: tuple[str, str], *, all_of_it: bool = False) -> bool:
+        """End a token that an app gives back; tell whether it was known. Raises Problem."""
+        self.known_app(client)
+        return self._accounts.give_back(self._platform, token, all_of_it=all_of_it) is not None
+
+    def known_app(self, client: tuple[str, str]) -> App:
+        """Return the app of this id and secret. Raises Problem."""
+        app = self._all.app(self._platform, client[0])
+        if app is None or not secrets.compare_digest(app.client_secret, client[1]):
+            raise Problem("invalid_client", "Client authentication failed.")
+        return app
 
     def _app_and_place(self, request: Request) -> tuple[App, str]:
         """Return the app and where it wants the person sent; nobody is sent anywhere unless both are known."""

@@ -3,9 +3,9 @@
 from abc import ABC
 
 from sandbox.authorization import Consent, Problem
-from sandbox.fake_platform import FakePlatform
+from sandbox.fake_platform import FakePlatform, route
 from sandbox.strict import Noted
-from sandbox.wire import Answer
+from sandbox.wire import Answer, Request
 
 TOKEN_SECONDS = 3599
 
@@ -20,6 +20,17 @@ def consent(*scopes: str) -> Consent:
 
 class GoogleConsent(FakePlatform, ABC):
     """Serve the page of consent, and trade codes."""
+
+    @route("POST", "/revoke", "auth")
+    async def revoke(self, request: Request) -> Answer:
+        """End all that the person has granted the app, by any of the tokens; the app names itself in no way."""
+        form = request.form()
+        for name in ("client_id", "client_secret"):
+            form.get(name)
+        token = str(form.get("token", ""))
+        if self.world.accounts.give_back(self.platform, token, all_of_it=True) is None:
+            return Answer.json({"error": "invalid_token", "error_description": "Token expired or revoked"}, 400)
+        return Answer.json({})
 
     def redeem(self, form: Noted) -> Answer:
         """Trade a code."""

@@ -117,6 +117,15 @@ class FakeGraph(FakePlatform, ABC):
             return token.strip()
         return str(parameters(request).get("access_token", ""))
 
+    def debugged(self, account: Account | None, token: str, granted: list[str], **more: Any) -> Answer:
+        """Answer what is known of a token, as /debug_token does; the account is None if the token is not known."""
+        if account is None or self.world.accounts.has_ended(self.platform, token):
+            error = {"code": 190, "message": "The session is invalid.", "subcode": 463}
+            return Answer.json({"data": {"is_valid": False, "error": error, "scopes": []}})
+        ends = int(self.world.accounts.token_ends(account, token) or 0)
+        data = {"is_valid": True, "expires_at": ends, "issued_at": int(self.world.now()), "scopes": granted}
+        return Answer.json({"data": {**data, "application": "Sandbox", **more}})
+
     def owner(self, request: Request) -> Account:
         """Return whose request it is; refuses other accounts than the token's own in the path."""
         account = self.account(request)

@@ -71,6 +71,8 @@ async def save_account(
         "connected_at": now,
         "checked_at": now,
         "last_ok_at": now,
+        "inspected_at": None,
+        "inspection": None,
         **dict.fromkeys(_OF_TOKENS),
         **(tokens or {}),
         **WORKS,

@@ -35,6 +35,7 @@ async def add_connection(
     return_url: str | None = None,
     account_id: str | None = None,
     options: Mapping[str, str] | None = None,
+    begun_by: str | None = None,
 ) -> str:
     """Begin a connection; returns its id."""
     row = PendingConnection(
@@ -47,6 +48,7 @@ async def add_connection(
         return_url=return_url,
         account_id=account_id,
         options=dict(options or {}),
+        begun_by=begun_by,
         created_at=now,
         expires_at=now + STATE_LIVES,
     )

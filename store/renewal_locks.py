@@ -25,19 +25,26 @@ class RenewalLocks:
         self._pool = pool
         self._connection: AsyncConnection | None = None
         self._turn = asyncio.Lock()
+        self._taken: set[Key] = set()
+        """PostgreSQL grants a session a lock that it has once more, so a process excludes itself."""
 
     async def take(self, key: Key) -> bool:
-        """Take an account's lock if no other process has it; return whether it was taken.
+        """Take a lock if nobody has it, this process included; return whether it was taken.
 
-        The same process must not take it twice. Raises what SQLAlchemy and asyncpg raise if the database is away.
+        Raises what SQLAlchemy and asyncpg raise if the database is away.
         """
         async with self._turn:
+            if key in self._taken:
+                return False
             try:
-                return await self._try(key)
+                taken = await self._try(key)
             except _CONNECTION_GONE:
                 # PostgreSQL has restarted since the connection was used last; its locks are gone with it.
                 await self._drop()
-                return await self._try(key)
+                taken = await self._try(key)
+            if taken:
+                self._taken.add(key)
+            return taken
 
     async def _try(self, key: Key) -> bool:
         driver = await self._driver()
@@ -46,6 +53,7 @@ class RenewalLocks:
     async def release(self, key: Key) -> None:
         """Let the next process take an account's lock. If the connection has gone, the lock has gone with it."""
         async with self._turn:
+            self._taken.discard(key)
             if self._connection is None:
                 return
             try:

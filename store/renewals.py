@@ -6,7 +6,7 @@ that was read before.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -44,6 +44,14 @@ class Tokens:
     refresh_expires_at: datetime | None
     scopes: list[str] | None
     renew_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedCredentials:
+    """New credentials as JSON, and what is known of their tokens; None if these are the same."""
+
+    credentials: dict[str, Any] = field(repr=False)
+    tokens: Tokens | None
 
 
 async def account_now(session: AsyncSession, key: Key) -> Account | None:

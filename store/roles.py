@@ -66,7 +66,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     # For the names that people see of workflows.
     "workspaces": {Component.API: "SELECT (id, name)", Component.WORKER: "SELECT (id, name)"},
     "api_keys": {Component.API: "SELECT, UPDATE (last_used_at)"},
-    "accounts": {Component.API: f"SELECT ({_FACTS})", Component.WORKER: _NOTE},
+    "accounts": {Component.API: f"SELECT ({_FACTS})", Component.WORKER: _ALL},
     "app_refusals": {Component.API: _READ, Component.WORKER: _ALL},
     "posts": {Component.API: _ALL, Component.WORKER: "SELECT, UPDATE"},
     "targets": {Component.API: _ALL, Component.WORKER: _ALL},
@@ -76,6 +76,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "attempts": {Component.API: _ADD, Component.WORKER: _NOTE},
     # No process changes an entry of the audit trail; the worker deletes old ones.
     "audit_events": {Component.API: _ADD, Component.WORKER: "SELECT, INSERT, DELETE"},
+    "account_events": {Component.API: _READ, Component.WORKER: "SELECT, INSERT, DELETE"},
     "rate_limit_buckets": {Component.WORKER: _NOTE},
     "rate_limit_slots": {Component.WORKER: _ALL},
     "revisions": {Component.API: _ADD, Component.WORKER: _NOTE},

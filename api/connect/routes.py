@@ -14,7 +14,7 @@ from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
-from api.auth import authenticate
+from api.auth import actor_of, authenticate
 from api.connect.redirects import redirect_problem
 from api.connect.schemas import ConnectBody, ConnectionView, SelectBody, SelectedView
 from api.connect.steps import EXPIRED, NOT_DONE, address_of, choose_of, go_on, push, require_success, step, take
@@ -22,10 +22,10 @@ from api.connect.views import connected_view, credential_fields, progress_view, 
 from api.dependencies import Dependencies, Deps
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, read
-from api.http.query import parse_query, read_query
+from api.http.query import known_platform, parse_query, read_query
 from api.http.request import read_request
-from api.http.suggest import did_you_mean
 from api.posts.views import View, write
+from domain.audit import Actor
 from domain.errors import InvalidRequest, NotFound, Problem, TooManyRequests, Unavailable, Unprocessable
 from domain.schedule import rfc3339
 from platforms.connect import Connector, connectors
@@ -72,7 +72,7 @@ class Connect(Controller):
     ) -> Response[bytes]:
         """Say how to connect an account, and begin it."""
         await deps.restoring.require_over()
-        return _respond(await begin(deps, workspace_id, _known(platform), request))
+        return _respond(await begin(deps, workspace_id, known_platform(platform), request))
 
     @get("/{platform:str}/{connection_id:str}")
     async def progress(
@@ -87,7 +87,7 @@ class Connect(Controller):
         read_query(request)
         async with deps.database.reading() as session:
             row = await find_connection(session, connection_id) if connection_id.isprintable() else None
-            if row is None or (row.workspace_id, row.platform) != (workspace_id, _known(platform)):
+            if row is None or (row.workspace_id, row.platform) != (workspace_id, known_platform(platform)):
                 raise NotFound(_UNKNOWN)
             options = [each["account_id"] for each in (row.outcome or {}).get("selection", [])]
             known = await find_accounts(session, workspace_id, options)
@@ -99,7 +99,8 @@ class Connect(Controller):
     ) -> Response[bytes]:
         """Connect an account with what the network sent back, or with credentials."""
         await deps.restoring.require_over()
-        row = await connect(deps, workspace_id, _known(platform), await read_request(request, _read_connect))
+        payload = await read_request(request, _read_connect)
+        row = await connect(deps, workspace_id, known_platform(platform), payload, actor_of(request))
         outcome = row.outcome or {}
         if "selection" in outcome:
             async with deps.database.reading() as session:
@@ -116,7 +117,7 @@ class Connect(Controller):
     ) -> Response[bytes]:
         """Connect what was chosen of a selection."""
         await deps.restoring.require_over()
-        row = await select(deps, workspace_id, _known(platform), await read_request(request, _read_select))
+        row = await select(deps, workspace_id, known_platform(platform), await read_request(request, _read_select))
         accounts = [connected_view(row.platform, each) for each in (row.selected or {})["accounts"]]
         first = (row.selected or {})["accounts"][0]
         view = SelectedView(
@@ -170,6 +171,7 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
             return_url=redirect_url if hosted else None,
             account_id=account_id,
             options=chosen,
+            begun_by=actor_of(request).id,
         )
     row = await step(deps, workspace_id, platform, connection_id, "begin")
     require_success(row.outcome)
@@ -212,13 +214,15 @@ def _wrong_options(options: Mapping[str, Sequence[str]], found: Mapping[str, str
     return problems
 
 
-async def connect(deps: Dependencies, workspace_id: str, platform: str, payload: JsonObject) -> PendingConnection:
+async def connect(
+    deps: Dependencies, workspace_id: str, platform: str, payload: JsonObject, actor: Actor
+) -> PendingConnection:
     """Connect an account; returns the row with what came of it. Raises as `begin` does."""
     body = _read_connect(payload)
     if body.code is None and body.credentials is None:
         return await go_on(deps, await _find_by_code(deps, workspace_id, platform, body.state or ""))
     if body.credentials is not None:
-        row = await _begin_with_credentials(deps, workspace_id, platform, body.account_id)
+        row = await _begin_with_credentials(deps, workspace_id, platform, body.account_id, actor)
         handed: dict[str, Any] = {"credentials": body.credentials}
         # Connected again, an account is reconnected; and a digest of a password could be guessed.
         fingerprint = secrets.token_bytes()
@@ -240,14 +244,14 @@ async def select(deps: Dependencies, workspace_id: str, platform: str, payload: 
 
 
 async def _begin_with_credentials(
-    deps: Dependencies, workspace_id: str, platform: str, account_id: str | None
+    deps: Dependencies, workspace_id: str, platform: str, account_id: str | None, actor: Actor
 ) -> PendingConnection:
     now = datetime.now(UTC)
     await _require_account(deps, workspace_id, platform, account_id)
     await _take_one(deps, workspace_id, now)
     async with deps.database.transaction() as session:
         connection_id = await add_connection(
-            session, workspace_id=workspace_id, platform=platform, now=now, account_id=account_id
+            session, workspace_id=workspace_id, platform=platform, now=now, account_id=account_id, begun_by=actor.id
         )
     return await step(deps, workspace_id, platform, connection_id, "begin")
 
@@ -299,14 +303,6 @@ async def _take_one(deps: Dependencies, workspace_id: str, now: datetime) -> Non
     if begun >= MOST_AN_HOUR:
         sentence = f"This workspace has begun {MOST_AN_HOUR} connections within an hour; please wait"
         raise TooManyRequests(Problem(sentence, "rate_limited"), retry_after=60)
-
-
-def _known(platform: str) -> str:
-    if platform not in platforms():
-        known = ", ".join(platforms())
-        sentence = f"platform must be one of the networks {known}{did_you_mean(platform, platforms())}"
-        raise InvalidRequest(Problem(sentence, "invalid_field_value", "platform"))
-    return platform
 
 
 def _read_connect(payload: JsonObject) -> ConnectBody:

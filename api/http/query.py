@@ -9,6 +9,7 @@ from litestar import Request
 from api.http.body import MAX_PROBLEMS
 from api.http.suggest import did_you_mean
 from domain.errors import InvalidRequest, Problem
+from platforms.registry import platforms
 
 
 def read_query(request: Request[Any, Any, Any], known: Sequence[str] = ()) -> dict[str, str]:
@@ -49,3 +50,12 @@ def parse_lists(
         else:
             values.setdefault(name, []).append(value)
     return values, list(dict.fromkeys(problems))
+
+
+def known_platform(platform: str) -> str:
+    """Return the network that a path names. Raises InvalidRequest."""
+    if platform not in platforms():
+        known = ", ".join(platforms())
+        sentence = f"platform must be one of the networks {known}{did_you_mean(platform, platforms())}"
+        raise InvalidRequest(Problem(sentence, "invalid_field_value", "platform"))
+    return platform

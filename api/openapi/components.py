@@ -10,6 +10,13 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from api.accounts.schemas import (
+    AccountHealthPageView,
+    AccountHealthView,
+    AccountHistoryView,
+    AccountPageView,
+    RemovedAccountView,
+)
 from api.bulk.bodies import CreateManyBody, PatchItemBody, PostItemBody, SelectManyBody, UpdateManyBody
 from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, ProgressView, SelectBody, SelectedView
 from api.platforms import PlatformsView
@@ -39,6 +46,11 @@ _VIEWS = (
     PlatformsView,
     ErrorView,
     ManyView,
+    AccountPageView,
+    AccountHealthPageView,
+    AccountHealthView,
+    AccountHistoryView,
+    RemovedAccountView,
     ConnectionView,
     ConnectedView,
     ProgressView,

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any
 
+from api.openapi.account_operations import ACCOUNT_OPERATIONS
 from api.openapi.components import name_of, ref, schemas
 from api.openapi.connect_operations import CONNECT_OPERATIONS
 from api.openapi.error_examples import ERRORS
@@ -55,7 +56,7 @@ def servers(url: str) -> list[Json]:
 def document() -> Json:
     """Return the document; only the address that it is served at is not yet known."""
     paths: dict[str, Json] = {}
-    for operation in (*OPERATIONS, *CONNECT_OPERATIONS):
+    for operation in (*OPERATIONS, *ACCOUNT_OPERATIONS, *CONNECT_OPERATIONS):
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
     return {
         "openapi": "3.1.0",
@@ -64,6 +65,7 @@ def document() -> Json:
         "security": [{"apiKey": []}],
         "tags": [
             {"name": "Posts", "description": "Create, schedule, publish and follow posts."},
+            {"name": "Accounts", "description": "See how connected accounts are."},
             {"name": "Connect", "description": "Let people connect their accounts."},
             {"name": "Platforms", "description": "Read what the networks take."},
         ],

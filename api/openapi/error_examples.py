@@ -58,6 +58,9 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         ("wrongKey", 401, "Invalid API key", "invalid_credentials", None),
         ("notFound", 404, "There is no such post", "not_found", None),
         ("connectionNotFound", 404, "This workspace has no such connection", "not_found", None),
+        ("wrongCheck", 400, "check must be true or false", "invalid_field_value", "check"),
+        ("wrongRevoke", 400, "revoke must be true or false", "invalid_field_value", "revoke"),
+        ("noSuchAccount", 404, "There is no X account of this id", "not_found", None),
         (
             "publishingHasBegun",
             409,

@@ -5,6 +5,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from litestar import Request
 
 from api.http.query import parse_lists, parse_query
 from api.http.suggest import did_you_mean, suggest_zone
+from domain.account_health import Health
 from domain.errors import InvalidRequest, Problem
 from domain.post import PostStatus, TargetStatus
 from domain.schedule import parse_bound
@@ -176,6 +178,47 @@ def read_history_query(request: Request[Any, Any, Any]) -> tuple[Moment | None, 
     if problems or beside:
         raise InvalidRequest([*problems, *beside])
     return after, limit or MAX_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsQuery:
+    """Which accounts are asked for."""
+
+    platform: str | None
+    health: Health | None
+    after: str
+    limit: int
+
+
+def accounts_cursor(account_id: str) -> str:
+    """Return the cursor of the page of accounts that follows one."""
+    return _cursor({"id": account_id})
+
+
+def read_accounts_query(request: Request[Any, Any, Any], *, by_health: bool = False) -> AccountsQuery:
+    """Return what a list of accounts is to hold. Raises InvalidRequest with every problem."""
+    query, beside = parse_query(request, ("platform", *(["health"] if by_health else []), "limit", "cursor"))
+    problems: list[Problem] = []
+    take = partial(_take, query, problems)
+    platform, health = take("platform", _platform), take("health", _health)
+    after, limit = take("cursor", _read_accounts_cursor), take("limit", _limit)
+    if problems or beside:
+        raise InvalidRequest([*problems, *beside])
+    return AccountsQuery(platform, health, after or "", limit or MAX_LIMIT)
+
+
+def _read_accounts_cursor(text: str) -> str:
+    account_id = _content(text).get("id")
+    if not isinstance(account_id, str) or not 0 < len(account_id) <= _LONGEST_CURSOR or not account_id.isprintable():
+        raise ValueError(_NO_CURSOR)
+    return account_id
+
+
+def _health(text: str) -> Health:
+    try:
+        return Health(text)
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(Health)}{did_you_mean(text, Health)}") from None
 
 
 def _take(query: Mapping[str, str], problems: list[Problem], name: str, convert: Callable[[str], T]) -> T | None:

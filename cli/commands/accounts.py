@@ -106,7 +106,7 @@ def accounts_forbid(account_id: str, places: tuple[str, ...], workspace: str | N
 @click.option("--refused", is_flag=True, help="Only accounts that must be reconnected.")
 @data_dir_option
 def accounts_list(workspace: str | None, data_dir: Path | None, *, everywhere: bool, refused: bool) -> None:
-    """Print the workspace's accounts, a JSON object each.
+    """Print the workspace's accounts, a JSON object each, with how they are and what to do.
 
     With --all: of every workspace, each with its state and since when, why its network refuses it if it does, and how
     many targets are held for it.
@@ -126,6 +126,18 @@ def accounts_list(workspace: str | None, data_dir: Path | None, *, everywhere: b
                 say(json.dumps(account, ensure_ascii=False))
 
     asyncio.run(run())
+
+
+@accounts.command("history")
+@click.argument("account_id")
+@workspace_option
+@data_dir_option
+def accounts_history(account_id: str, workspace: str | None, data_dir: Path | None) -> None:
+    """Say who connected and removed an account, the newest first; by API keys and by commands."""
+    from cli.accounts import history
+
+    for line in asyncio.run(history(account_id, workspace, data_dir)):
+        say(line)
 
 
 @accounts.command("remove")

@@ -1,20 +1,25 @@
 """Connect Pages of Facebook: a person's authorization gives those on which the person may publish."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import SecretStr
 
+from platforms.base import Connection
 from platforms.connect import Candidate, Connect, Grant
 from platforms.facebook.connection import API, GRAPH
 from platforms.facebook.settings import FacebookCredentials
 from platforms.http.wire import Wire, json_of
+from platforms.inspection import Inspection
 from platforms.meta.connect import MetaConnector
 from platforms.meta.credentials import proof_of
+from platforms.meta.inspection import debugged, targets_of
 from platforms.registered_apps import App
 from platforms.renewal import Lifetimes
 
 _FIELDS = "id,name,username,access_token,tasks,category"
+_PUBLISHES = "pages_manage_posts"
 _MAY_PUBLISH = {"CREATE_CONTENT", "MANAGE"}
 _MOST_PAGES_OF_LIST = 10
 _GRAPH = f"https://graph.facebook.com/{API.name}"
@@ -32,7 +37,7 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
     scopes = (
         "pages_show_list",
         "pages_read_engagement",
-        "pages_manage_posts",
+        _PUBLISHES,
         "pages_manage_engagement",
         "business_management",
     )
@@ -75,6 +80,17 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
                 break
             query["after"] = str(paging["cursors"].get("after"))
         return [each for page in pages if (each := self._candidate(app, page))]
+
+    async def inspect(self, connection: Connection[FacebookCredentials]) -> Inspection:
+        """Ask whether the Page's token works, and whether it is still for this Page. Raises PlatformError."""
+        secret = connection.credentials.client_secret
+        if secret is None or connection.credentials.client_id is None:
+            return await super().inspect(connection)
+        asking = f"{connection.credentials.client_id}|{secret.get_secret_value()}"
+        found, data = await debugged(connection, f"/{API.name}/debug_token", asking)
+        targets = targets_of(data, _PUBLISHES)
+        lost = targets is not None and connection.account.user_id not in targets
+        return replace(found, missing=(_PUBLISHES,)) if lost else found
 
     def _candidate(self, app: App, page: Mapping[str, Any]) -> Candidate[FacebookCredentials] | None:
         number, token, tasks = page.get("id"), page.get("access_token"), page.get("tasks")

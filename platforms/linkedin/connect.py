@@ -1,16 +1,19 @@
 """Connect a member of LinkedIn, or the company pages that the member may post for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from platforms.base import Connection
 from platforms.connect import Candidate, Connect, Connector, Grant
 from platforms.http.wire import json_of
-from platforms.linkedin.connection import call
+from platforms.inspection import Inspection
+from platforms.linkedin.connection import call, introspect
 from platforms.linkedin.settings import LinkedInCredentials
 from platforms.registered_apps import App
 
-_OF_MEMBERS = ("openid", "profile", "w_member_social")
-_OF_PAGES = ("r_organization_social", "w_organization_social", "rw_organization_admin")
+_PUBLISHES, _PUBLISHES_FOR_PAGES = "w_member_social", "w_organization_social"
+_OF_MEMBERS = ("openid", "profile", _PUBLISHES)
+_OF_PAGES = ("r_organization_social", _PUBLISHES_FOR_PAGES, "rw_organization_admin")
 _ROLES = {"ADMINISTRATOR", "CONTENT_ADMINISTRATOR"}
 """Roles that may post for a page."""
 _A_PAGE, _MOST_PAGES = 100, 5
@@ -34,6 +37,17 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
     def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
         """Return the permissions to ask for."""
         return _OF_MEMBERS if options.get("as", "member") == "member" else _OF_MEMBERS + _OF_PAGES
+
+    def lacking(self, granted: Collection[str]) -> tuple[list[str], list[str]]:
+        """Return what an account lacks: the permission to publish as a member or for pages is all that it needs."""
+        publishes = not {_PUBLISHES, _PUBLISHES_FOR_PAGES}.isdisjoint(granted)
+        return ([] if publishes else [_PUBLISHES]), []
+
+    async def inspect(self, connection: Connection[LinkedInCredentials]) -> Inspection:
+        """Ask whose token this is and, if the app is known, until when and for what it works. Raises PlatformError."""
+        await self.platform.whoami(connection)
+        credentials = connection.credentials
+        return await introspect(connection) if credentials.client_id and credentials.client_secret else Inspection()
 
     async def candidates(
         self, connect: Connect, app: App, grant: Grant, options: Mapping[str, str]

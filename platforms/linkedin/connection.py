@@ -7,8 +7,11 @@ import httpx
 
 from platforms import oauth
 from platforms.base import ApiVersion, Connection
+from platforms.errors import ErrorKind, PlatformError
+from platforms.http.wire import json_of
+from platforms.inspection import Inspection, end_of
 from platforms.linkedin.settings import LinkedInCredentials
-from platforms.renewal import Renewed
+from platforms.renewal import Renewed, lifetimes_of
 
 API = ApiVersion("202609", date(2027, 9, 1), "LinkedIn serves a version for at least a year from its month")
 """An account's credentials may name a newer one."""
@@ -29,6 +32,27 @@ async def renew(connection: LinkedInConnection) -> Renewed[LinkedInCredentials]:
     """Trade the refresh token, which only approved partners get. Raises PlatformError."""
     url = oauth.second_host(connection.wire, BASE_URL, SIGN_IN) + "/oauth/v2/accessToken"
     return await oauth.renewed(connection, url, basic=False)
+
+
+async def introspect(connection: LinkedInConnection) -> Inspection:
+    """Ask what LinkedIn knows of the access token. Raises PlatformError: kind `auth` if it is not active.
+
+    Source: learn.microsoft.com/linkedin/shared/authentication/token-introspection.
+    """
+    credentials = connection.credentials
+    url = oauth.second_host(connection.wire, BASE_URL, SIGN_IN) + "/oauth/v2/introspectToken"
+    secret = credentials.client_secret.get_secret_value() if credentials.client_secret else ""
+    form = {"client_id": credentials.client_id or "", "client_secret": secret}
+    form["token"] = credentials.access_token.get_secret_value()
+    answer = json_of(await connection.wire.send("POST", url, data=form))
+    if not isinstance(answer.get("active"), bool):
+        raise PlatformError(
+            ErrorKind.TRANSIENT, "LinkedIn did not say whether the token works.", code="unreadable_answer"
+        )
+    if not answer["active"]:
+        message = "LinkedIn no longer accepts this account's connection. Reconnect the account."
+        raise PlatformError(ErrorKind.AUTH, message, code="token_inactive")
+    return Inspection(lifetimes_of(answer).scopes, end_of(answer.get("expires_at")))
 
 
 def _headers(credentials: LinkedInCredentials) -> dict[str, str]:

@@ -35,6 +35,7 @@ class MastodonConnector(Connector[MastodonCredentials]):
     code_lives = "10 minutes"
     options = {"instance": ()}  # noqa: RUF012
     needed = ("instance",)
+    covers = {"read": "read:", "write": "write:"}  # noqa: RUF012
 
     def __init__(self, found: Mapping[str, str] | None = None) -> None:
         self._found = found or {}

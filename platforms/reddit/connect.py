@@ -22,7 +22,9 @@ class RedditConnector(Connector[RedditCredentials]):
     pkce = False
     basic = True
     code_lives = "10 minutes"
+    revocation = "https://www.reddit.com/api/v1/revoke_token"
     query = {"duration": "permanent"}  # noqa: RUF012
+    covers = {"*": ""}  # noqa: RUF012
 
     def headers(self, app: App) -> dict[str, str]:
         """Return what Reddit wants to be told of each app."""

@@ -1,6 +1,9 @@
 """Connect an account of Threads."""
 
+from platforms.base import Connection
+from platforms.inspection import Inspection
 from platforms.meta.connect import LongLivedConnector
+from platforms.meta.inspection import debugged
 from platforms.threads.settings import ThreadsCredentials
 
 
@@ -17,6 +20,11 @@ class ThreadsConnector(LongLivedConnector[ThreadsCredentials]):
     grant_type = "th_exchange_token"
     scopes = ("threads_basic", "threads_content_publish", "threads_manage_replies", "threads_read_replies")
     secondary = frozenset({"threads_manage_replies", "threads_read_replies"})
+
+    async def inspect(self, connection: Connection[ThreadsCredentials]) -> Inspection:
+        """Ask whether the token works, until when and for what. Raises PlatformError."""
+        found, _ = await debugged(connection, "/debug_token", connection.credentials.access_token.get_secret_value())
+        return found
 
 
 CONNECTOR = ThreadsConnector()

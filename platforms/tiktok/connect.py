@@ -19,6 +19,8 @@ class TikTokConnector(Connector[TikTokCredentials]):
     divided_by = ","
     pkce = False
     client_id = "client_key"
+    revocation = "https://open.tiktokapis.com/v2/oauth/revoke/"
+    given_back = ("access_token",)
     query = {"disable_auto_auth": "1"}  # noqa: RUF012
 
 

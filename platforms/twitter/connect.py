@@ -1,5 +1,7 @@
 """Connect an account of X: OAuth 2.0 with PKCE."""
 
+from datetime import timedelta
+
 from platforms.connect import Connector
 from platforms.twitter.settings import TwitterCredentials
 
@@ -14,6 +16,9 @@ class TwitterConnector(Connector[TwitterCredentials]):
     secondary = frozenset({"offline.access"})
     basic = True
     code_lives = "30 seconds"
+    # Each read costs the operator money.
+    checked_every = timedelta(days=1)
+    revocation = "https://api.x.com/2/oauth2/revoke"
 
 
 CONNECTOR = TwitterConnector()

@@ -12,6 +12,7 @@ class YouTubeConnector(GoogleConnector[YouTubeCredentials]):
     name = "youtube"
     scopes = (f"{_AT}.upload", f"{_AT}.readonly", f"{_AT}.force-ssl")
     secondary = frozenset({f"{_AT}.force-ssl"})
+    covers = {_AT: _AT, f"{_AT}.force-ssl": _AT}  # noqa: RUF012
 
 
 CONNECTOR = YouTubeConnector()

@@ -6,12 +6,13 @@ from store.models.maintenance import Restore, ZoneCheck
 from store.models.media import MediaCheck, MediaFile
 from store.models.posts import EXTERNAL_ID, STUCK, LatePost, Post, PostTag, Target
 from store.models.rate_limits import RateLimitBucket, RateLimitSlot
-from store.models.records import Attempt, AuditEvent, IdempotencyKey, Revision
+from store.models.records import AccountEvent, Attempt, AuditEvent, IdempotencyKey, Revision
 
 __all__ = [
     "EXTERNAL_ID",
     "STUCK",
     "Account",
+    "AccountEvent",
     "ApiKey",
     "AppRefusal",
     "AppSetup",

@@ -86,6 +86,10 @@ class _AccountColumns:
     """The code of the last of these failures."""
     last_ok_at: Mapped[datetime | None]
     """When the network last accepted the credentials in a renewal, or when it was asked who this is."""
+    inspected_at: Mapped[datetime | None]
+    """When somebody last had the network asked how the account is."""
+    inspection: Mapped[dict[str, Any] | None]
+    """What came of that, without secrets: permissions that are `missing`, `notes`, and why it is `unanswered`."""
 
 
 class Account(_AccountColumns, Base):
@@ -93,6 +97,8 @@ class Account(_AccountColumns, Base):
 
     __tablename__ = "accounts"
     __table_args__ = (
+        Index("accounts_of_person", "platform", "user_id"),
+        Index("accounts_of_app", "app_id", postgresql_where=text("app_id <> ''")),
         Index("accounts_to_renew", "renew_at", postgresql_where=text("renew_at IS NOT NULL")),
         Index("accounts_ending", "refresh_expires_at", "platform", postgresql_where=text("refused_at IS NULL")),
     )
@@ -164,6 +170,8 @@ class PendingConnection(Base):
     """SHA-256 of the cookie of the one browser that may go on, if this service takes the network's answer itself."""
     account_id: Mapped[str | None]
     """The account that is to be reconnected; another one is refused."""
+    begun_by: Mapped[str | None] = mapped_column(Id)
+    """The id of the API key with which it was begun."""
     options: Mapped[dict[str, Any]]
     """What the client has chosen (platforms.connect.Connector.options)."""
     posted_in: Mapped[str | None]

@@ -56,6 +56,27 @@ class AuditEvent(Base):
     __table_args__ = (Index("audit_events_of_post", "post_id", "at", "id"),)
 
 
+class AccountEvent(Base):
+    """A line of the audit trail of accounts: who connected or removed one. Outlives the account."""
+
+    __tablename__ = "account_events"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    at: Mapped[datetime]
+    workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
+    platform: Mapped[str] = mapped_column(Id)
+    account_id: Mapped[str] = mapped_column(Id)
+    action: Mapped[str]
+    """A domain.account_events.AccountAction."""
+    actor_type: Mapped[str]
+    """A domain.audit.ActorType."""
+    actor_id: Mapped[str | None] = mapped_column(Id)
+    details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """Its name at the network, and what became of its access there; no secrets."""
+
+    __table_args__ = (Index("account_events_of_account", "workspace_id", "account_id", "id"),)
+
+
 class Revision(Base):
     """An edit that the api hands to a post's workflow by id, because no content may enter a payload."""
 

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from activities.renewal import ChangedCredentials, Guard, Renewals
+from activities.renewal import Guard, Renewals
 from platforms.errors import PlatformError
 from store.accounts import open_credentials
 from store.models import Account
-from store.renewals import Key, Tokens
+from store.renewals import ChangedCredentials, Key, Tokens
 from store.vault import Vault
 from tests.stack import Stack
 

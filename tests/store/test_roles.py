@@ -42,12 +42,15 @@ ANYBODY_IS_DENIED = [
     "UPDATE api_keys SET workspace_id = 'ws_x'",
     "UPDATE api_keys SET revoked_at = NULL",
     "DELETE FROM api_keys",
-    "DELETE FROM accounts",
+    "UPDATE account_events SET actor_id = 'key_x'",
     "DELETE FROM attempts",
     "DELETE FROM revisions",
 ]
 DENIED = {
     Component.API: [
+        "DELETE FROM accounts",
+        "INSERT INTO account_events SELECT * FROM account_events",
+        "DELETE FROM account_events",
         "INSERT INTO accounts SELECT * FROM accounts",
         "UPDATE pending_connections SET sealed = NULL",
         "UPDATE pending_connections SET outcome = NULL",

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ from domain.errors import PostsError, Problem, Unavailable, Unprocessable
 from domain.ownership import FoundRun, judge_found
 from domain.plan import Plan
 from domain.post import PostStatus, TargetStatus
+from workflows.account import WITHIN as ACCOUNT_WITHIN
+from workflows.account import AccountPlan, AccountWorkflow
 from workflows.client.failures import AWAY, answering, unavailable, unknown
 from workflows.client.queues import Queues
 from workflows.connect import WITHIN as CONNECT_WITHIN
@@ -142,6 +145,28 @@ class PostWorkflows:
             )
         with contextlib.suppress(TimeoutError, WorkflowFailureError):
             async with asyncio.timeout(CONNECT_WITHIN.total_seconds()):
+                await handle.result()
+
+    async def account(self, plan: AccountPlan) -> None:
+        """Have a worker check or remove an account; return when it has, or time is over. Raises Unavailable.
+
+        Requests for the same at the same time wait for one run.
+        """
+        named = hashlib.sha256(f"{plan.workspace_id}/{plan.account_id}".encode()).hexdigest()
+        async with answering(_TIMEOUT.total_seconds()):
+            handle = await self._client.start_workflow(
+                AccountWorkflow.run,
+                plan,
+                id=f"account_{named[:40]}/{plan.step}",
+                task_queue=POSTS_QUEUE,
+                execution_timeout=ACCOUNT_WITHIN,
+                priority=Priority(priority_key=URGENT, fairness_key=plan.workspace_id[:64]),
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                rpc_timeout=_TIMEOUT,
+            )
+        with contextlib.suppress(TimeoutError, WorkflowFailureError):
+            async with asyncio.timeout(ACCOUNT_WITHIN.total_seconds()):
                 await handle.result()
 
     async def release(self, plan: Plan) -> None:

@@ -66,6 +66,7 @@ class FakePage(FakeGraph, ABC):
         "videos_stay_drafts": "Videos that are published stay drafts, as upright ones have.",
         "videos_elsewhere": "Bytes of videos are refused unless they come to graph-video.facebook.com.",
         "videos_at_the_usual_host": "Bytes of videos are refused at graph-video.facebook.com.",
+        "page_withdrawn": "The person has withdrawn this Page from what the app may publish to.",
         "several_pages": "A person has three Pages, one of them without the task to publish.",
         "upload_domain_told": "An upload names a host of its own in upload_domain, which alone takes its bytes.",
     }

@@ -72,6 +72,21 @@ class ConsentRoutes(FakePage):
             pages += [self._page_of(second, ["CREATE_CONTENT"]), self._page_of(third, ["ANALYZE"])]
         return Answer.json({"data": pages, "paging": {"cursors": {"before": "b", "after": "a"}}})
 
+    @route("GET", "/debug_token", "auth")
+    async def debug(self, request: Request) -> Answer:
+        """Say what is known of a Page's token, to the app that it was given to."""
+        token = str(parameters(request).get("input_token", ""))
+        client_id, _, secret = self.token(request).partition("|")
+        app = self.world.authorizations.app(self.platform, client_id)
+        if app is None or app.client_secret != secret:
+            return graph_error("Invalid OAuth access token signature.", 190)
+        account = self.world.accounts.by_token(self.platform, token)
+        pages = [] if account is None or self.holds("page_withdrawn", account) else [account.user_id]
+        granular = [{"scope": "pages_manage_posts", "target_ids": pages}]
+        granted = account.scopes if account and account.scopes else sorted(_SCOPES)
+        about = {"app_id": client_id, "type": "PAGE", "user_id": "9", "granular_scopes": granular}
+        return self.debugged(account, token, granted, **about)
+
     def _person(self, request: Request) -> tuple[Account, list[str]]:
         found = self._persons.get(self.token(request))
         if found is None:

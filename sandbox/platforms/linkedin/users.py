@@ -67,6 +67,26 @@ class UserRoutes(FakeLinkedIn):
         lifetimes = {"expires_in": TOKEN_SECONDS, "refresh_token_expires_in": REFRESH_SECONDS}
         return Answer.json({"access_token": access, "refresh_token": refresh, **lifetimes, "scope": "w_member_social"})
 
+    @route("POST", "/oauth/v2/introspectToken", "auth")
+    async def introspect(self, request: Request) -> Answer:
+        """Say what is known of an access token. Source: token-introspection of LinkedIn's documentation."""
+        form = request.form()
+        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        token = str(form.get("token", ""))
+        try:
+            self.consents.known_app(client)
+        except Problem as problem:
+            return Answer.json({"error": problem.code, "error_description": problem.description}, 401)
+        account = self.world.accounts.by_token(self.platform, token)
+        if account is None:
+            return Answer.json({"active": False, "status": "revoked"})
+        if self.world.accounts.has_ended(self.platform, token):
+            return Answer.json({"active": False, "status": "expired"})
+        ends = self.world.accounts.token_ends(account, token) or self.world.now() + TOKEN_SECONDS
+        about = {"active": True, "status": "active", "client_id": client[0], "auth_type": "3L"}
+        scope = ",".join(account.scopes or sorted(SCOPES))
+        return Answer.json({**about, "authorized_at": int(self.world.now()), "expires_at": int(ends), "scope": scope})
+
     def _redeem(self, form: Noted) -> Answer:
         """Trade a code. Only apps of partners get refresh tokens, so there is none here."""
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))

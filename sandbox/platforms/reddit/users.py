@@ -3,6 +3,7 @@
 import base64
 import binascii
 
+from sandbox.authorization import Problem, basic_client
 from sandbox.fake_platform import route
 from sandbox.platforms.reddit.consent import ConsentRoutes
 from sandbox.wire import Answer, Request
@@ -39,6 +40,16 @@ class UserRoutes(ConsentRoutes):
                 more = {"token_type": "bearer", "expires_in": TOKEN_SECONDS, "scope": "identity submit read history"}
                 return Answer.json({**token, **more})
         return Answer.json({"message": "Bad Request", "error": "invalid_grant"}, 400)
+
+    @route("POST", "/api/v1/revoke_token", "auth")
+    async def revoke(self, request: Request) -> Answer:
+        """End a token; one that is not known is answered alike."""
+        form = request.form()
+        try:
+            self.consents.give_back(str(form.get("token", "")), basic_client(request))
+        except Problem:
+            return self.unauthorized()
+        return Answer(204)
 
 
 def _names_an_app(authorization: str) -> bool:

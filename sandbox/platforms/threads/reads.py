@@ -42,6 +42,16 @@ class ReadRoutes(FakeThreads):
         token = self.world.accounts.issue(account, TOKEN_SECONDS)
         return Answer.json({"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS})
 
+    @route("GET", "/debug_token", "auth")
+    async def debug(self, request: Request) -> Answer:
+        """Say what is known of a token, asked with the same one."""
+        asked = self.world.accounts.by_token(self.platform, self.token(request))
+        if asked is None:
+            raise refused("Invalid OAuth access token", 190)
+        token = str(parameters(request).get("input_token", ""))
+        account = self.world.accounts.by_token(self.platform, token)
+        return self.debugged(account, token, asked.scopes or sorted(self.consent.scopes), user_id=asked.user_id)
+
     @route("GET", "/{id}/threads", "confirm")
     async def posts(self, request: Request) -> Answer:
         """List posts, newest first, without replies."""

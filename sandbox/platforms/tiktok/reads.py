@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sandbox.authorization import Problem
 from sandbox.fake_platform import route
 from sandbox.operations import Operation
 from sandbox.platforms.tiktok.base import (
@@ -60,6 +61,18 @@ class ReadRoutes(ConsentRoutes):
                 "token_type": "Bearer",
             }
         )
+
+    @route("POST", "/v2/oauth/revoke/", "auth")
+    async def revoke(self, request: Request) -> Answer:
+        """End an access token, and what came of the same consent; the answer is empty."""
+        form = request.texts()
+        try:
+            known = self.consents.give_back(
+                form.get("token", ""), (form.get("client_key", ""), form.get("client_secret", "")), all_of_it=True
+            )
+        except Problem:
+            return _oauth_error("invalid_client", "Client key or secret is incorrect.", 401)
+        return Answer.json({}) if known else _oauth_error("invalid_request", "The token is invalid.", 400)
 
     @route("GET", "/v2/user/info/", "auth")
     async def user(self, request: Request) -> Answer:

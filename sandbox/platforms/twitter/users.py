@@ -54,6 +54,17 @@ class UserRoutes(FakeX):
             }
         )
 
+    @route("POST", "/2/oauth2/revoke", "auth")
+    async def revoke(self, request: Request) -> Answer:
+        """End a token; one that is not known is answered alike."""
+        form = request.form()
+        try:
+            self.consents.give_back(str(form.get("token", "")), basic_client(request))
+        except Problem:
+            said = {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
+            return Answer.json(said, 401)
+        return Answer.json({"revoked": True})
+
     def _redeem(self, request: Request, form: Noted) -> Answer:
         """Trade a code; without offline.access there is no refresh token."""
         try:

@@ -103,6 +103,7 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.Column("return_url", sa.Text(), nullable=True),
         sa.Column("browser_hash", sa.LargeBinary(), nullable=True),
         sa.Column("account_id", sa.Text(), nullable=True),
+        sa.Column("begun_by", sa.String(collation="C"), nullable=True),
         sa.Column("options", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("posted_in", sa.Text(), nullable=True),
         sa.Column("public_key", sa.LargeBinary(), nullable=True),
@@ -275,6 +276,23 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("only"),
     )
+    op.create_table(
+        "account_events",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("workspace_id", sa.String(collation="C"), nullable=False),
+        sa.Column("platform", sa.String(collation="C"), nullable=False),
+        sa.Column("account_id", sa.String(collation="C"), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("actor_type", sa.Text(), nullable=False),
+        sa.Column("actor_id", sa.String(collation="C"), nullable=True),
+        sa.Column(
+            "details", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
+        ),
+        sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("account_events_of_account", "account_events", ["workspace_id", "account_id", "id"], unique=False)
     op.create_table(
         "revisions",
         sa.Column("id", sa.String(collation="C"), nullable=False),
@@ -504,9 +522,13 @@ def _create_accounts() -> None:
         sa.Column("renewal_failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("renewal_error", sa.Text(), nullable=True),
         sa.Column("last_ok_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("inspected_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("inspection", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.ForeignKeyConstraint(["workspace_id"], ["workspaces.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("workspace_id", "id"),
     )
+    op.create_index("accounts_of_person", "accounts", ["platform", "user_id"], unique=False)
+    op.create_index("accounts_of_app", "accounts", ["app_id"], unique=False, postgresql_where=sa.text("app_id <> ''"))
     op.create_index(
         "accounts_to_renew",
         "accounts",
@@ -523,7 +545,7 @@ def _create_accounts() -> None:
     )
 
 
-def downgrade() -> None:
+def downgrade() -> None:  # noqa: PLR0915
     """Take it back."""
     for name in reversed(FUNCTIONS):
         op.execute(f"DROP FUNCTION {name}")
@@ -554,6 +576,8 @@ def downgrade() -> None:
     op.drop_index("targets_list_by_platform", table_name="targets")
     op.drop_index("targets_list_by_account", table_name="targets")
     op.drop_table("targets")
+    op.drop_index("account_events_of_account", table_name="account_events")
+    op.drop_table("account_events")
     op.drop_index(op.f("ix_revisions_post_id"), table_name="revisions")
     op.drop_table("revisions")
     op.drop_table("zone_checks")

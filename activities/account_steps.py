@@ -1,0 +1,168 @@
+"""What workers do with connected accounts on demand: ask the network how one is, and remove one.
+
+The api cannot read tokens, so a worker does both. What comes of it stands in rows; Temporal carries ids only.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncSession
+from temporalio import activity
+
+from activities.commands import AccountCommand
+from activities.persist import persist
+from activities.step_context import StepContextFactory
+from activities.token_times import platform_can_renew, rules_of
+from domain.account_events import AccountAction
+from domain.audit import WORKER, api_key
+from domain.schedule import rfc3339
+from platforms.connect import Connector, connectors
+from platforms.errors import ErrorKind, PlatformError
+from platforms.inspection import Inspection
+from platforms.registered_apps import App
+from platforms.registry import platforms
+from store.account_checks import claim_check, note_check
+from store.account_events import add_account_event
+from store.account_removal import others_lose, take_out
+from store.accounts import accept_account, refuse_account
+from store.models import Account
+from store.vault import VaultError
+
+log = structlog.get_logger(__name__)
+
+_ANSWER_S = 15.0
+"""How long a network gets to answer; the client waits meanwhile."""
+
+
+class AccountSteps:
+    """Check and remove accounts."""
+
+    def __init__(self, factory: StepContextFactory) -> None:
+        self._factory = factory
+        self._database = factory.database
+
+    @activity.defn
+    async def check_account(self, command: AccountCommand) -> None:
+        """Ask the network how an account is, unless it was asked a moment ago, and write it down."""
+        key, connector = (command.workspace_id, command.account_id), connectors().get(command.platform)
+        every = connector.checked_every if connector else Connector.checked_every
+        async with self._database.transaction() as session:
+            account = await claim_check(session, key, every)
+        if account is None:
+            return
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                found = await self._inspect(account, connector)
+        except PlatformError as error:
+            await self._not_accepted(account, error)
+        except TimeoutError:
+            label = platforms()[account.platform].label
+            await self._not_accepted(
+                account, PlatformError(ErrorKind.TRANSIENT, f"{label} did not answer.", code="timed_out")
+            )
+        except VaultError:
+            log.warning("account.unreadable", account_id=account.id, platform=account.platform)
+        else:
+            await self._accepted(account, found)
+
+    @activity.defn
+    async def remove_account(self, command: AccountCommand) -> None:
+        """Forget an account and its tokens, then give the tokens back if no other account needs that access."""
+        actor = api_key(command.key_id) if command.key_id else WORKER
+        about: dict[str, Any] = {
+            "workspace_id": command.workspace_id,
+            "platform": command.platform,
+            "account_id": command.account_id,
+        }
+        async with self._database.transaction() as session:
+            account = await take_out(session, **about)
+            if account is None:
+                return
+            gives_back = command.revoke and self._factory.renews and await self._may_give_back(session, account)
+            details = {"username": account.username, "revokes": gives_back}
+            add_account_event(session, action=AccountAction.REMOVED, actor=actor, details=details, **about)
+        log.info("account.removed", platform=account.platform, account_id=account.id, gives_back=gives_back)
+        if not gives_back:
+            return
+        ended = await self._give_back(account)
+
+        async def write() -> None:
+            action = AccountAction.REVOKED if ended else AccountAction.NOT_REVOKED
+            async with self._database.answers.transaction() as session:
+                add_account_event(session, action=action, actor=WORKER, **about)
+
+        await persist(write)
+
+    async def _inspect(self, account: Account, connector: Connector[Any] | None) -> Inspection:
+        if connector is None:
+            await self._factory.whoami(account)
+            return Inspection()
+        return await connector.inspect(self._factory.connect(account))
+
+    async def _accepted(self, account: Account, found: Inspection) -> None:
+        platform = platforms()[account.platform]
+        renewed = rules_of(platform) is not None and platform_can_renew(platform, self._factory.credentials_of(account))
+
+        async def write() -> None:
+            async with self._database.answers.transaction() as session:
+                await accept_account(session, account)
+                await note_check(
+                    session,
+                    (account.workspace_id, account.id),
+                    account.credentials,
+                    inspection={"missing": list(found.missing), "notes": list(found.notes)},
+                    scopes=found.scopes,
+                    expires_at=found.expires_at,
+                    ends=not renewed,
+                )
+
+        await persist(write)
+
+    async def _not_accepted(self, account: Account, error: PlatformError) -> None:
+        refused = error.kind is ErrorKind.AUTH
+        said = (
+            f"At {rfc3339(datetime.now(UTC))} {platforms()[account.platform].label} could not be asked: {error.message}"
+        )
+
+        async def write() -> None:
+            async with self._database.answers.transaction() as session:
+                if refused:
+                    await refuse_account(session, account, account.credentials, error.message, error.code)
+                await note_check(
+                    session,
+                    (account.workspace_id, account.id),
+                    account.credentials,
+                    inspection={} if refused else {"unanswered": said},
+                )
+
+        await persist(write)
+        log.info("account.check_failed", account_id=account.id, platform=account.platform, code=error.code)
+
+    async def _may_give_back(self, session: AsyncSession, account: Account) -> bool:
+        """Tell whether the access of an account that was taken out can be ended without a loss to any other."""
+        connector = connectors().get(account.platform)
+        if connector is None or connector.revocation is None:
+            return False
+        family = connector.platform.app_family or account.platform
+        platforms_of_app = [
+            platform for platform, each in platforms().items() if (each.app_family or platform) == family
+        ]
+        shared = platforms_of_app if connector.ends_all_of_person else []
+        return not await others_lose(session, account, family=shared)
+
+    async def _give_back(self, account: Account) -> bool:
+        platform, connector = platforms()[account.platform], connectors()[account.platform]
+        try:
+            credentials = self._factory.credentials_of(account)
+            wire = self._factory.wire_for(platform, credentials, account.workspace_id, connector.error_of)
+            registered = self._factory.registered_apps.by_client(platform, credentials.client_id or "")
+            app = App(credentials.client_id or "", credentials.client_secret, registered.options if registered else {})
+            async with asyncio.timeout(_ANSWER_S):
+                await connector.revoke(wire, app, credentials)
+        except (PlatformError, TimeoutError, VaultError) as error:
+            code = error.code if isinstance(error, PlatformError) else type(error).__name__
+            log.info("account.not_revoked", account_id=account.id, platform=account.platform, code=code)
+            return False
+        return True

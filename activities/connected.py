@@ -1,0 +1,63 @@
+"""Save the account of credentials that its network has verified, with the line of the audit trail that says so."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from activities.step_context import plain
+from activities.token_times import at_connecting
+from domain.account_events import AccountAction
+from domain.audit import Actor
+from platforms.base import Identity, Platform
+from platforms.renewal import Lifetimes
+from store.account_events import add_account_event
+from store.accounts import find_account, save_account
+from store.models import Account
+from store.vault import Vault
+
+
+async def save_verified(
+    session: AsyncSession,
+    vault: Vault,
+    workspace_id: str,
+    platform: Platform[Any, Any],
+    identity: Identity,
+    credentials: Any,
+    lifetimes: Lifetimes | None,
+    actor: Actor,
+    grant_subject: str | None = None,
+) -> tuple[Account, bool]:
+    """Connect an account, or reconnect it; return its row and whether it is a new one.
+
+    `lifetimes` are what the network has said of the tokens; `grant_subject` names the consent if several accounts
+    share it.
+    """
+    account_id = platform.account_id(identity.user_id)
+    known = await find_account(session, workspace_id, account_id) is not None
+    tokens = asdict(at_connecting(platform, credentials, lifetimes, datetime.now(UTC)))
+    account = await save_account(
+        session,
+        vault,
+        workspace_id=workspace_id,
+        account_id=account_id,
+        platform=platform.name,
+        user_id=identity.user_id,
+        username=identity.username,
+        premium=identity.premium,
+        limits=identity.limits,
+        app_id=platform.app_id(credentials),
+        credentials=plain(credentials),
+        tokens=tokens | {"grant_subject": grant_subject},
+    )
+    add_account_event(
+        session,
+        workspace_id=workspace_id,
+        platform=platform.name,
+        account_id=account_id,
+        action=AccountAction.RECONNECTED if known else AccountAction.CONNECTED,
+        actor=actor,
+        details={"username": identity.username},
+    )
+    return account, not known

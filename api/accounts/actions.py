@@ -1,0 +1,162 @@
+"""What the api has workers do with accounts: ask the network how one is, and remove one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.contextvars import get_contextvars
+
+from api.accounts.schemas import RemovedAccountView, WaitingPostsView
+from api.dependencies import Dependencies
+from domain.account_events import Access, AccountAction
+from domain.audit import Actor
+from domain.errors import NotFound, Problem, TooManyRequests, Unavailable
+from domain.schedule import rfc3339
+from platforms.connect import Connector, connectors
+from platforms.registry import platforms
+from store.account_checks import checked_since, may_be_checked
+from store.account_events import account_events
+from store.account_pages import find_connected_account
+from store.accounts import posts_waiting_for
+from store.models import AccountEvent, ConnectedAccount
+from workflows.account import AccountPlan
+
+MOST_CHECKS = 60
+"""Accounts of a workspace that networks are asked about in a minute; our choice."""
+MOST_COUNTED, MOST_NAMED = 1_000, 5
+_KEPT = timedelta(days=1)
+"""How long a repeat of a removal is answered as the first."""
+_OF_REMOVAL = frozenset({AccountAction.REMOVED, AccountAction.REVOKED, AccountAction.NOT_REVOKED})
+_NEWEST = 5
+"""Events among which a removal and its end are found."""
+_NOT_DONE = Problem("No worker has answered in time. Send the same request again.", "unavailable")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountName:
+    """The account that a request means. Of another workspace's nothing is found."""
+
+    workspace_id: str
+    platform: str
+    account_id: str
+
+    @property
+    def label(self) -> str:
+        """Return the network's name for people."""
+        return platforms()[self.platform].label
+
+    @property
+    def unknown(self) -> NotFound:
+        """Return the error of an account that is not there."""
+        return NotFound(Problem(f"There is no {self.label} account of this id", "not_found"))
+
+
+async def require_account(session: AsyncSession, named: AccountName) -> ConnectedAccount:
+    """Return a connected account of the workspace. Raises NotFound."""
+    found = await find_connected_account(session, named.workspace_id, named.platform, named.account_id)
+    if found is None:
+        raise named.unknown
+    return found
+
+
+async def check_account(deps: Dependencies, named: AccountName) -> None:
+    """Have the network asked how an account is, unless it was asked a moment ago.
+
+    Raises NotFound, TooManyRequests, Unavailable.
+    """
+    connector, now = connectors().get(named.platform), datetime.now(UTC)
+    every = connector.checked_every if connector else Connector.checked_every
+    async with deps.database.reading() as session:
+        account = await require_account(session, named)
+        if not may_be_checked(account, every, now):
+            return
+        if await checked_since(session, named.workspace_id, now - timedelta(minutes=1), MOST_CHECKS) >= MOST_CHECKS:
+            sentence = f"{MOST_CHECKS} accounts of this workspace were checked within a minute; please wait"
+            raise TooManyRequests(Problem(sentence, "rate_limited"), retry_after=60)
+    await deps.workflows.account(_plan(named, "check"))
+    async with deps.database.reading() as session:
+        checked = await require_account(session, named)
+    if checked.inspected_at == account.inspected_at:
+        raise Unavailable(_NOT_DONE)
+
+
+async def remove_account(deps: Dependencies, actor: Actor, named: AccountName, *, revoke: bool) -> RemovedAccountView:
+    """Forget an account and its tokens. A repeat within a day is answered alike. Raises NotFound, Unavailable."""
+    async with deps.database.reading() as session:
+        connected = await find_connected_account(session, named.workspace_id, named.platform, named.account_id)
+        events = await _events(session, named)
+    if connected is None:
+        removed = _removal(events)
+        if removed is None or removed.at < datetime.now(UTC) - _KEPT:
+            raise named.unknown
+    else:
+        before = events[0].id if events else 0
+        await deps.workflows.account(_plan(named, "remove", revoke=revoke, key_id=actor.id))
+        async with deps.database.reading() as session:
+            events = await _events(session, named)
+        removed = _removal(events)
+        if removed is None or removed.id <= before:
+            raise Unavailable(_NOT_DONE)
+    async with deps.database.reading() as session:
+        waiting = await posts_waiting_for(session, named.workspace_id, named.account_id, MOST_COUNTED + 1)
+    return _view(named, removed, _access(removed, events), waiting)
+
+
+def _plan(named: AccountName, step: Literal["check", "remove"], **more: Any) -> AccountPlan:
+    return AccountPlan(
+        workspace_id=named.workspace_id,
+        account_id=named.account_id,
+        platform=named.platform,
+        step=step,
+        request_id=get_contextvars().get("request_id"),
+        **more,
+    )
+
+
+async def _events(session: AsyncSession, named: AccountName) -> list[AccountEvent]:
+    return await account_events(session, named.workspace_id, named.platform, named.account_id, _NEWEST)
+
+
+def _removal(events: Sequence[AccountEvent]) -> AccountEvent | None:
+    """Return the line that says that the account is removed, None if the newest says something else."""
+    if not events or events[0].action not in _OF_REMOVAL:
+        return None
+    return next((event for event in events if event.action == AccountAction.REMOVED), None)
+
+
+def _access(removed: AccountEvent, events: Sequence[AccountEvent]) -> Access:
+    if not removed.details.get("revokes"):
+        return Access.KEPT
+    followed = {event.action for event in events if event.id > removed.id}
+    return Access.ENDED if AccountAction.REVOKED in followed else Access.UNKNOWN
+
+
+def _view(named: AccountName, removed: AccountEvent, access: Access, waiting: Sequence[str]) -> RemovedAccountView:
+    username, count = str(removed.details.get("username") or named.account_id), min(len(waiting), MOST_COUNTED)
+    more = len(waiting) > MOST_COUNTED
+    sentences = {
+        Access.ENDED: f"{named.label} has ended this service's access.",
+        Access.KEPT: f"This service has forgotten its access at {named.label}. To end it there, too, remove the app in "
+        "the account's settings.",
+        Access.UNKNOWN: "This service has forgotten its access, and it is not known whether "
+        f"{named.label} has ended it. To be sure, remove the app in the account's settings.",
+    }
+    said = [f"{username} is no longer connected.", sentences[access]]
+    if count:
+        posts = "1 post is" if count == 1 else f"{'More than ' if more else ''}{count} posts are"
+        said.append(
+            f"{posts} still to be published to it. Each is held at its time, and goes out once the account is "
+            "connected again. If that takes longer than the post's publishWithin, it fails and can be retried."
+        )
+    return RemovedAccountView(
+        platform=named.platform,
+        account_id=named.account_id,
+        username=username,
+        removed=True,
+        removed_at=rfc3339(removed.at),
+        access=access,
+        waiting_posts=WaitingPostsView(count=count, more=more, first=list(waiting[:MOST_NAMED])),
+        message=" ".join(said),
+    )

@@ -1,0 +1,134 @@
+"""The endpoints under /v1/accounts: which accounts are connected, how they are, and removing them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from litestar import Controller, Request, Response, delete, get
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath
+
+from api.accounts.account_history import account_history
+from api.accounts.actions import AccountName, check_account, remove_account, require_account
+from api.accounts.schemas import AccountHealthPageView, AccountHealthView, AccountPageView
+from api.accounts.views import account_view, health_view
+from api.auth import actor_of, authenticate
+from api.dependencies import Dependencies, Deps
+from api.http.body import read_no_body
+from api.http.query import known_platform, read_query
+from api.posts.listing import AccountsQuery, accounts_cursor, read_accounts_query
+from api.posts.views import View, write
+from domain.errors import InvalidRequest, Problem
+from store.account_pages import page_of_accounts, refusals_of_apps
+
+_MOST_READ = 1_000
+"""Accounts that one request for those of a certain health reads."""
+_PRIVATE = {"Cache-Control": "no-store"}
+
+Workspace = NamedDependency[str]
+HttpRequest = Request[Any, Any, Any]
+
+
+class Accounts(Controller):
+    """The accounts of the caller's workspace. The api reads rows that hold no credentials."""
+
+    path = "/v1/accounts"
+    dependencies = {"workspace_id": Provide(authenticate)}  # noqa: RUF012
+
+    @get("/")
+    async def list_accounts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+        """List the accounts."""
+        wanted, now = read_accounts_query(request), datetime.now(UTC)
+        async with deps.database.reading() as session:
+            found = await page_of_accounts(
+                session, workspace_id, platform=wanted.platform, after=wanted.after, limit=wanted.limit + 1
+            )
+            refused_apps = await refusals_of_apps(session, found)
+        page, has_more = found[: wanted.limit], len(found) > wanted.limit
+        views = [account_view(account, refused_apps, now) for account in page]
+        cursor = accounts_cursor(page[-1].id) if has_more else None
+        return _respond(AccountPageView(accounts=views, cursor=cursor, has_more=has_more))
+
+    @get("/health")
+    async def list_health(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+        """List how the accounts are, from what is known: no network is asked."""
+        return _respond(await _health_page(deps, workspace_id, read_accounts_query(request, by_health=True)))
+
+    @get("/{platform:str}/{account_id:str}/health")
+    async def get_health(
+        self,
+        request: HttpRequest,
+        platform: FromPath[str],
+        account_id: FromPath[str],
+        workspace_id: Workspace,
+        deps: Deps,
+    ) -> Response[bytes]:
+        """Return how one account is; with `check`, ask its network before."""
+        named = AccountName(workspace_id, known_platform(platform), account_id)
+        if _flag(request, "check", default=False):
+            await deps.restoring.require_over()
+            await check_account(deps, named)
+        async with deps.database.reading() as session:
+            account = await require_account(session, named)
+            refused_apps = await refusals_of_apps(session, [account])
+        return _respond(health_view(account, refused_apps, datetime.now(UTC)))
+
+    @get("/{platform:str}/{account_id:str}/history")
+    async def get_history(
+        self,
+        request: HttpRequest,
+        platform: FromPath[str],
+        account_id: FromPath[str],
+        workspace_id: Workspace,
+        deps: Deps,
+    ) -> Response[bytes]:
+        """Return who connected and removed an account."""
+        named = AccountName(workspace_id, known_platform(platform), account_id)
+        read_query(request)
+        return _respond(await account_history(deps, named))
+
+    @delete("/{platform:str}/{account_id:str}", status_code=200)
+    async def remove_account(
+        self,
+        request: HttpRequest,
+        platform: FromPath[str],
+        account_id: FromPath[str],
+        workspace_id: Workspace,
+        deps: Deps,
+    ) -> Response[bytes]:
+        """Forget an account and its tokens."""
+        await deps.restoring.require_over()
+        named = AccountName(workspace_id, known_platform(platform), account_id)
+        revoke = _flag(request, "revoke", default=True)
+        await read_no_body(request)
+        return _respond(await remove_account(deps, actor_of(request), named, revoke=revoke))
+
+
+def _flag(request: HttpRequest, name: str, *, default: bool) -> bool:
+    """Return a parameter that is true or false. Raises InvalidRequest."""
+    given = read_query(request, (name,)).get(name)
+    if given not in {None, "true", "false"}:
+        raise InvalidRequest(Problem(f"{name} must be true or false", "invalid_field_value", name))
+    return default if given is None else given == "true"
+
+
+async def _health_page(deps: Dependencies, workspace_id: str, wanted: AccountsQuery) -> AccountHealthPageView:
+    """Return the next accounts of a certain health, of any by default. A page ends when enough rows were read."""
+    now, found, after, has_more = datetime.now(UTC), list[AccountHealthView](), wanted.after, True
+    limit = wanted.limit + 1 if wanted.health is None else _MOST_READ
+    async with deps.database.reading() as session:
+        rows = await page_of_accounts(session, workspace_id, platform=wanted.platform, after=after, limit=limit)
+        refused_apps = await refusals_of_apps(session, rows)
+    for account in rows:
+        view = health_view(account, refused_apps, now)
+        if wanted.health in {None, view.health}:
+            if len(found) == wanted.limit:
+                break
+            found.append(view)
+        after = account.id
+    else:
+        has_more = len(rows) == limit
+    return AccountHealthPageView(accounts=found, cursor=accounts_cursor(after) if has_more else None, has_more=has_more)
+
+
+def _respond(view: View) -> Response[bytes]:
+    return Response(write(view), media_type="application/json", headers=_PRIVATE)

@@ -1,0 +1,133 @@
+"""The operations on connected accounts, as the API's document describes them."""
+
+from api.accounts.schemas import (
+    AccountHealthPageView,
+    AccountHealthView,
+    AccountHistoryView,
+    AccountPageView,
+    RemovedAccountView,
+)
+from api.openapi import account_examples as examples
+from api.openapi.operation import ALWAYS, Json, Operation
+from api.posts.listing import MAX_LIMIT
+from domain.account_health import Health
+from platforms.registry import platforms
+
+_PLATFORM: Json = {
+    "name": "platform",
+    "in": "path",
+    "required": True,
+    "description": "The network.",
+    "schema": {"type": "string", "enum": list(platforms())},
+    "example": "twitter",
+}
+_ACCOUNT: Json = {
+    "name": "accountId",
+    "in": "path",
+    "required": True,
+    "description": "The account's id. One that is not connected is not found.",
+    "schema": {"type": "string"},
+    "example": "tw_456",
+}
+
+
+def _query(name: str, description: str, schema: Json, example: object) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
+
+
+_OF_PLATFORM = _query(
+    "platform", "Only accounts of this network.", {"type": "string", "enum": list(platforms())}, "twitter"
+)
+_OF_HEALTH = _query("health", "Only accounts that are so.", {"type": "string", "enum": list(Health)}, "needs_reconnect")
+_PAGE = (
+    _query(
+        "limit",
+        "The most accounts to return.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT},
+        20,
+    ),
+    _query("cursor", "From the previous answer to the same question.", {"type": "string"}, examples.CURSOR),
+)
+
+ACCOUNT_OPERATIONS = (
+    Operation(
+        "get",
+        "/v1/accounts",
+        "listAccounts",
+        "List the connected accounts",
+        "With how they are, as far as this service knows: no network is asked. In the order of their ids.",
+        AccountPageView,
+        {"accounts": examples.ACCOUNTS, "page": examples.ACCOUNT_PAGE},
+        ("unknownQuery", "wrongQuery", *ALWAYS),
+        parameters=(_OF_PLATFORM, *_PAGE),
+        tag="Accounts",
+    ),
+    Operation(
+        "get",
+        "/v1/accounts/health",
+        "listAccountHealth",
+        "See how the accounts are, and what to do",
+        "From what is known: no network is asked. `healthy` needs nothing. `warning` may soon. `needs_reconnect` "
+        "publishes nothing, or soon nothing, until somebody reconnects it.",
+        AccountHealthPageView,
+        {"health": examples.HEALTH_PAGE},
+        ("unknownQuery", "wrongQuery", *ALWAYS),
+        parameters=(_OF_PLATFORM, _OF_HEALTH, *_PAGE),
+        tag="Accounts",
+    ),
+    Operation(
+        "get",
+        "/v1/accounts/{platform}/{accountId}/health",
+        "getAccountHealth",
+        "See how one account is",
+        "From what is known, unless `check` asks the network: then whether it accepts the tokens, and, if it says so, "
+        "what they are for and until when. It is asked about an account once a minute at most (X once a day, because "
+        "that costs money): within that time the answer is what is known. 60 accounts a minute in all.",
+        AccountHealthView,
+        {"healthy": examples.HEALTHY, "expiring": examples.EXPIRING, "refused": examples.REFUSED},
+        ("wrongPlatform", "wrongCheck", "unknownQuery", "noSuchAccount", *ALWAYS),
+        parameters=(
+            _PLATFORM,
+            _ACCOUNT,
+            _query("check", "Whether to ask the network.", {"type": "boolean", "default": False}, True),
+        ),
+        tag="Accounts",
+    ),
+    Operation(
+        "get",
+        "/v1/accounts/{platform}/{accountId}/history",
+        "getAccountHistory",
+        "See who connected and removed an account",
+        "By the API and by commands of the operator. It outlives the account by a year, or for as long as "
+        "the operator keeps it.",
+        AccountHistoryView,
+        {"history": examples.HISTORY},
+        ("wrongPlatform", "unknownQuery", "noSuchAccount", *ALWAYS),
+        parameters=(_PLATFORM, _ACCOUNT),
+        tag="Accounts",
+    ),
+    Operation(
+        "delete",
+        "/v1/accounts/{platform}/{accountId}",
+        "removeAccount",
+        "Remove an account",
+        "Forgets it and its tokens. Posts that are still to be published to it stay: each is held at its time, and "
+        "goes out once the same account is connected again, under the same id. The access at the network is ended, "
+        "too, if the network lets this service do so and no other account needs it. The same request again within a "
+        "day is answered alike.",
+        RemovedAccountView,
+        {"removed": examples.REMOVED, "kept": examples.REMOVED_KEPT},
+        ("wrongPlatform", "wrongRevoke", "unknownQuery", "noSuchAccount", *ALWAYS),
+        parameters=(
+            _PLATFORM,
+            _ACCOUNT,
+            _query(
+                "revoke",
+                "Whether to end the access at the network.",
+                {"type": "boolean", "default": True},
+                False,
+            ),
+        ),
+        tag="Accounts",
+    ),
+)

@@ -1,0 +1,146 @@
+"""How well an account is connected, judged by what is known of its tokens: pure, and no network is asked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from domain.schedule import rfc3339
+
+WARNED_BEFORE = timedelta(days=14)
+"""How long before its end a connection that nothing renews is worth a warning."""
+_FAILING_FOR = timedelta(days=1)
+"""How long renewals may fail without a word while the access token is still good."""
+
+
+class Health(StrEnum):
+    """The state of an account, the worst last."""
+
+    HEALTHY = "healthy"
+    WARNING = "warning"
+    NEEDS_RECONNECT = "needs_reconnect"
+
+
+class HealthReason(StrEnum):
+    """Why an account is not healthy."""
+
+    REFUSED = "refused"
+    """Its network does not accept its tokens."""
+    EXPIRED = "expired"
+    RENEWAL_REFUSED = "renewal_refused"
+    """Its tokens still work, and its network has refused to renew them."""
+    PERMISSION_MISSING = "permission_missing"
+    """A permission without which nothing can be published."""
+    EXPIRING = "expiring"
+    RENEWAL_FAILING = "renewal_failing"
+    APP_REFUSED = "app_refused"
+    """Its network refuses the operator's app."""
+    PERMISSION_DECLINED = "permission_declined"
+    """A permission without which something beside publishing does not work."""
+    CHECK_FAILED = "check_failed"
+    """The last check could not find out, or found something that does not stop publishing."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """The facts about an account's tokens. Times are None if there is no end, or none is known."""
+
+    label: str
+    """The network's name for people."""
+    expires_at: datetime | None = None
+    """When the access token ends."""
+    connection_ends_at: datetime | None = None
+    """When the connection ends if its owner does nothing; None if it is renewed in time."""
+    refused_at: datetime | None = None
+    refusal: str | None = None
+    """What the network refuses the account with, as a sentence."""
+    renewal_refused: bool = False
+    """Whether the network has refused this account's refresh token."""
+    renewal_failures: int = 0
+    """Renewals that have failed in a row for a reason that may pass."""
+    renewed_at: datetime | None = None
+    """When it was last renewed, or connected."""
+    app_refusal: str | None = None
+    """What the network refuses the operator's app with, as a sentence."""
+    missing: tuple[str, ...] = ()
+    """Permissions without which nothing can be published."""
+    declined: tuple[str, ...] = ()
+    """Other permissions that were asked for and not granted."""
+    notes: tuple[str, ...] = field(default=())
+    """Sentences of the last check."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """A judgement on an account; the reason is the most important one."""
+
+    health: Health
+    token_valid: bool
+    reason: HealthReason | None
+    recommendations: tuple[str, ...]
+
+
+def report_on(facts: TokenFacts, now: datetime) -> HealthReport:
+    """Judge an account."""
+    found = list(_findings(facts, now))
+    worst = max((health for health, _, _ in found), key=list(Health).index, default=Health.HEALTHY)
+    ended = facts.connection_ends_at is not None and facts.connection_ends_at <= now
+    return HealthReport(
+        worst,
+        token_valid=facts.refused_at is None and not ended,
+        reason=found[0][1] if found else None,
+        recommendations=tuple(sentence for _, _, sentence in found),
+    )
+
+
+def _findings(facts: TokenFacts, now: datetime) -> Iterator[tuple[Health, HealthReason, str]]:
+    label, ends = facts.label, facts.connection_ends_at
+    if facts.refused_at is not None:
+        sentence = facts.refusal or f"{label} no longer accepts this connection. Reconnect the account."
+        yield Health.NEEDS_RECONNECT, HealthReason.REFUSED, f"{sentence} Its posts are held until then."
+    elif ends is not None and ends <= now:
+        sentence = f"The connection ended at {rfc3339(ends)}. Reconnect the account."
+        yield Health.NEEDS_RECONNECT, HealthReason.EXPIRED, sentence
+    elif facts.renewal_refused:
+        until = f" It works until {rfc3339(facts.expires_at)}." if facts.expires_at else ""
+        sentence = f"{label} refuses to renew this connection.{until} Reconnect the account."
+        yield Health.NEEDS_RECONNECT, HealthReason.RENEWAL_REFUSED, sentence
+    if facts.missing:
+        sentence = (
+            f"Nothing can be published without the {_named(facts.missing)}. Reconnect the account, and grant what is "
+            "asked for."
+        )
+        yield Health.NEEDS_RECONNECT, HealthReason.PERMISSION_MISSING, sentence
+    if facts.refused_at is None and not facts.renewal_refused and ends and now < ends <= now + WARNED_BEFORE:
+        sentence = f"Token expires in {_days(ends - now)}. Consider reconnecting."
+        yield Health.WARNING, HealthReason.EXPIRING, sentence
+    if facts.renewal_failures and not facts.renewal_refused and _is_worth_a_word(facts, now):
+        sentence = (
+            f"{label} could not be asked to renew this connection {facts.renewal_failures} times in a row. It is tried "
+            "again; there is nothing to do yet."
+        )
+        yield Health.WARNING, HealthReason.RENEWAL_FAILING, sentence
+    if facts.app_refusal is not None:
+        sentence = f"{facts.app_refusal} The operator of this service must act; reconnecting does not help."
+        yield Health.WARNING, HealthReason.APP_REFUSED, sentence
+    if facts.declined:
+        sentence = f"Some things do not work without the {_named(facts.declined)}. Reconnect to grant it."
+        yield Health.WARNING, HealthReason.PERMISSION_DECLINED, sentence
+    for note in facts.notes:
+        yield Health.WARNING, HealthReason.CHECK_FAILED, note
+
+
+def _is_worth_a_word(facts: TokenFacts, now: datetime) -> bool:
+    if facts.expires_at is not None and facts.expires_at <= now:
+        return True
+    return facts.expires_at is None and facts.renewed_at is not None and facts.renewed_at <= now - _FAILING_FOR
+
+
+def _named(permissions: tuple[str, ...]) -> str:
+    return f"permission{'s' if len(permissions) > 1 else ''} {', '.join(permissions)}"
+
+
+def _days(left: timedelta) -> str:
+    if left < timedelta(days=1):
+        return "less than a day"
+    return f"{left.days} day{'s' if left.days != 1 else ''}"

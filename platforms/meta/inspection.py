@@ -1,0 +1,46 @@
+"""What Meta says of a token: the same words on Facebook and on Threads.
+
+Source: developers.facebook.com/docs/facebook-login/guides/access-tokens/debugging, and the sample app of the Threads
+API.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from platforms.base import Connection
+from platforms.errors import ErrorKind, PlatformError
+from platforms.http.wire import json_of
+from platforms.inspection import Inspection, end_of
+from platforms.meta.credentials import MetaCredentials, proof_of
+from platforms.renewal import lifetimes_of
+
+
+async def debugged(connection: Connection[Any], path: str, asking: str) -> tuple[Inspection, Mapping[str, Any]]:
+    """Return what Meta says of an account's token, asked with another or the same one.
+
+    The reference shows the token in the query alone; nothing of ours logs that address. Raises PlatformError: kind
+    `auth` if the token is not valid.
+    """
+    credentials: MetaCredentials = connection.credentials
+    token = credentials.access_token.get_secret_value()
+    params = {"input_token": token} | (proof_of(credentials) if asking == token else {})
+    response = await connection.wire.send("GET", path, params=params, headers={"Authorization": f"Bearer {asking}"})
+    data = json_of(response).get("data")
+    if not isinstance(data, dict) or not isinstance(data.get("is_valid"), bool):
+        label = connection.wire.label
+        raise PlatformError(
+            ErrorKind.TRANSIENT, f"{label} did not say whether the token works.", code="unreadable_answer"
+        )
+    if not data["is_valid"]:
+        message = f"{connection.wire.label} no longer accepts this account's connection. Reconnect the account."
+        raise PlatformError(ErrorKind.AUTH, message, code="token_invalid")
+    return Inspection(lifetimes_of({"scope": data.get("scopes")}).scopes, end_of(data.get("expires_at"))), data
+
+
+def targets_of(data: Mapping[str, Any], scope: str) -> set[str] | None:
+    """Return the ids for which a permission was granted; None if it is for all, or not known."""
+    granular = data.get("granular_scopes")
+    for each in granular if isinstance(granular, list) else ():
+        if isinstance(each, dict) and each.get("scope") == scope and isinstance(each.get("target_ids"), list):
+            return {str(target) for target in each["target_ids"]}
+    return None

@@ -1,0 +1,64 @@
+"""The audit trail of accounts: who connected and removed them. A line is written in the transaction of its change."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.account_events import AccountAction
+from domain.audit import Actor
+from store.models import AccountEvent, ApiKey
+
+
+def add_account_event(
+    session: AsyncSession,
+    *,
+    workspace_id: str,
+    platform: str,
+    account_id: str,
+    action: AccountAction,
+    actor: Actor,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Add a line to a transaction."""
+    session.add(
+        AccountEvent(
+            at=datetime.now(UTC),
+            workspace_id=workspace_id,
+            platform=platform,
+            account_id=account_id,
+            action=action.value,
+            actor_type=actor.type.value,
+            actor_id=actor.id,
+            details=dict(details or {}),
+        )
+    )
+
+
+async def account_events(
+    session: AsyncSession, workspace_id: str, platform: str | None, account_id: str, limit: int
+) -> list[AccountEvent]:
+    """Return the newest lines of an account of any or one platform, connected or not, the newest first."""
+    query = select(AccountEvent).where(
+        AccountEvent.workspace_id == workspace_id,
+        AccountEvent.account_id == account_id,
+        *([] if platform is None else [AccountEvent.platform == platform]),
+    )
+    return list(await session.scalars(query.order_by(AccountEvent.id.desc()).limit(limit)))
+
+
+async def names_of_keys(session: AsyncSession, events: Sequence[AccountEvent]) -> dict[str, str]:
+    """Return the names of the API keys that did something, by their ids."""
+    ids = {event.actor_id for event in events if event.actor_id is not None}
+    found = await session.execute(select(ApiKey.id, ApiKey.name).where(ApiKey.id.in_(ids)))
+    return {row.id: row.name for row in found}
+
+
+async def delete_old_account_events(session: AsyncSession, now: datetime, limit: int, keep: timedelta) -> int:
+    """Delete up to `limit` lines that are older than `keep`; return how many were deleted."""
+    oldest = select(AccountEvent.id, AccountEvent.at).order_by(AccountEvent.id).limit(limit).subquery()
+    old = delete(AccountEvent).where(AccountEvent.id.in_(select(oldest.c.id).where(oldest.c.at < now - keep)))
+    found = await session.execute(old.returning(AccountEvent.id), execution_options={"synchronize_session": False})
+    return len(found.all())

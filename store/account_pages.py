@@ -1,0 +1,40 @@
+"""Read connected accounts for clients, page by page: without credentials, which the api may not read."""
+
+from collections.abc import Collection
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.models import Account, AppRefusal, ConnectedAccount
+
+AppKey = tuple[str, str]
+"""Platform and id of an app."""
+
+
+async def page_of_accounts(
+    session: AsyncSession, workspace_id: str, *, platform: str | None, after: str, limit: int
+) -> list[ConnectedAccount]:
+    """Return up to `limit` accounts of a workspace whose ids follow `after`, in the order of their ids."""
+    query = select(ConnectedAccount).where(ConnectedAccount.workspace_id == workspace_id, ConnectedAccount.id > after)
+    if platform is not None:
+        query = query.where(ConnectedAccount.platform == platform)
+    return list(await session.scalars(query.order_by(ConnectedAccount.id).limit(limit)))
+
+
+async def find_connected_account(
+    session: AsyncSession, workspace_id: str, platform: str, account_id: str
+) -> ConnectedAccount | None:
+    """Return an account of a workspace, None if there is no such account on this platform."""
+    found = await session.get(ConnectedAccount, (workspace_id, account_id), populate_existing=True)
+    return found if found is not None and found.platform == platform else None
+
+
+async def refusals_of_apps(
+    session: AsyncSession, accounts: Collection[Account | ConnectedAccount]
+) -> dict[AppKey, str]:
+    """Return what the networks refuse the apps of these accounts with, as sentences; those that work are left out."""
+    apps = {(account.platform, account.app_id) for account in accounts}
+    if not apps:
+        return {}
+    query = select(AppRefusal).where(tuple_(AppRefusal.platform, AppRefusal.app_id).in_(apps))
+    return {(each.platform, each.app_id): each.message for each in await session.scalars(query)}

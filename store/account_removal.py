@@ -1,0 +1,38 @@
+"""Remove accounts, and find out who else would lose by it if their access at the network were ended."""
+
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, and_, delete, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.models import Account
+
+
+async def take_out(session: AsyncSession, workspace_id: str, platform: str, account_id: str) -> Account | None:
+    """Delete an account's row and return what it held, None if there is none."""
+    own = (Account.workspace_id == workspace_id, Account.id == account_id, Account.platform == platform)
+    taken = delete(Account).where(*own).returning(Account)
+    return (await session.scalars(taken, execution_options={"populate_existing": True})).one_or_none()
+
+
+async def others_lose(session: AsyncSession, account: Account, *, family: Collection[str]) -> bool:
+    """Tell whether an account that is removed shares its access with one that stays, in any workspace.
+
+    `family` are the networks at which ending a token ends all that the person has granted the app. Who the person is
+    is not known there, so every account of the app counts; it is empty if a token alone is ended.
+    """
+    same_person = and_(Account.platform == account.platform, Account.user_id == account.user_id)
+    shares: list[ColumnElement[bool]] = [same_person]
+    if account.grant_subject is not None:
+        own = (Account.workspace_id == account.workspace_id, Account.grant_subject == account.grant_subject)
+        shares.append(and_(*own, Account.platform == account.platform))
+    if family:
+        shares.append(and_(Account.platform.in_(family), Account.app_id == account.app_id, Account.app_id != ""))
+    another = or_(Account.workspace_id != account.workspace_id, Account.id != account.id)
+    return await session.scalar(select(Account.id).where(another, or_(*shares)).limit(1)) is not None
+
+
+async def is_elsewhere(session: AsyncSession, workspace_id: str, account_id: str) -> bool:
+    """Tell whether another workspace has the same account of the network."""
+    others = select(Account.id).where(Account.id == account_id, Account.workspace_id != workspace_id)
+    return await session.scalar(others.limit(1)) is not None
