@@ -1,1 +1,1 @@
-"""One module per network: its limits, settings, wire protocol and error map together."""
+"""One package per platform, with its limits, settings, requests and error mapping."""

@@ -1,6 +1,6 @@
-"""What every network module offers: its rules as data, and prepare, publish, confirm and edit over its own wire.
+"""The interface of every platform module: its rules as data, and its prepare, publish, confirm and edit steps.
 
-A network module knows its network and nothing else: not the database, not Temporal, not our HTTP.
+A platform module knows its platform only. It does not know the database, Temporal or this service's API.
 """
 
 import re
@@ -26,20 +26,20 @@ from platforms.places import Allowed, PlaceSetting, refused_places
 from platforms.rules import FileRule, Rules, Violation
 
 S = TypeVar("S", bound=BaseModel)
-"""A network's settings, what platformSpecificData may hold."""
+"""A platform's settings: the model of platformSpecificData."""
 C = TypeVar("C", bound=BaseModel)
-"""A network's credentials."""
+"""A platform's credentials."""
 
 LONGEST_ID = 512
-"""Characters of an id or a name that a network gives; the longest known are Bluesky's addresses of posts, some 100."""
+"""Most characters of a platform's id or name. The longest known are Bluesky's post addresses, some 100."""
 _WEB_ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]{1,2000}")
 
 Handles = dict[str, Any]
-"""What a network gave us before anything was public (media ids, containers); JSON, kept in the target's row."""
+"""What the platform gave us before the post was public (media ids, containers). JSON, kept in the target's row."""
 
 
 class WireModel(BaseModel):
-    """Be strict about what clients write: camelCase names, nothing unknown, no secrets in error texts."""
+    """A model of what clients write: camelCase names, no unknown fields, no secrets in error messages."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -52,9 +52,9 @@ class WireModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, given: object) -> object:
-        """Take null for a field that was left out: generated clients write both alike. A required field stays required.
+        """Treat null as a field that was left out, because generated clients write both alike.
 
-        Fields that may be null have null as their default, so it means the same there.
+        A required field stays required. Fields that may be null have null as their default, so it means the same there.
         """
         if not isinstance(given, dict) or None not in given.values():
             return given
@@ -66,35 +66,35 @@ class WireModel(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ApiVersion:
-    """The version of a network's API that its module speaks, and until when the network serves it."""
+    """The version of a platform's API that its module uses, and the last day on which the platform serves it."""
 
     name: str
-    """As the network writes it; it may be part of the paths or a header."""
+    """The version as the platform writes it. It may be part of the paths or a header."""
     supported_until: date | None = None
-    """The last day, as the network has announced it; None if it has announced none."""
+    """The last day that the platform has announced; None if it has announced none."""
     source: str = ""
-    """Where the network says so."""
+    """The page on which the platform announces it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Say who a set of credentials belongs to, as the network itself answers."""
+    """The owner of a set of credentials, as reported by the platform."""
 
     user_id: str
     username: str
     premium: bool = False
     limits: Mapping[str, int] = field(default_factory=dict)
-    """What the account's own server allows where that may differ from the network's rules, by the network's names."""
+    """The limits of the account's own server that may differ from the platform's rules, by the platform's names."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an id that is none; shorten a name."""
+        """Raise ValueError if the id is invalid; shorten the name."""
         _check_id(self.user_id)
         object.__setattr__(self, "username", str(self.username)[:LONGEST_ID])
 
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """Hold what the rules need to know of an account; no secret is in it. `limits` are those of its Identity."""
+    """What the rules must know of an account, without secrets. `limits` are those of its Identity."""
 
     account_id: str
     user_id: str
@@ -107,7 +107,7 @@ class AccountFacts:
 
 @dataclass(frozen=True, slots=True)
 class Draft(Generic[S]):
-    """Hold one target's post as it would be sent."""
+    """One target's post as it would be sent."""
 
     text: str
     media: tuple[Media, ...]
@@ -116,16 +116,16 @@ class Draft(Generic[S]):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """Name what became public. `editable_until` is set where the network allows edits and told us."""
+    """A published post. `editable_until` is set if the platform allows edits and reports until when."""
 
     platform_post_id: str
     url: str | None
     editable_until: datetime | None = None
     warning: str | None = None
-    """A sentence for the person who posts: what belongs to the post and could not be done (a first comment)."""
+    """A message for the author about a part of the post that could not be done, such as a first comment."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an id that is none; leave out an address that no browser should follow."""
+        """Raise ValueError if the id is invalid; drop an address that no browser should follow."""
         _check_id(self.platform_post_id)
         if self.url is not None and not (isinstance(self.url, str) and _WEB_ADDRESS.fullmatch(self.url)):
             object.__setattr__(self, "url", None)
@@ -138,77 +138,77 @@ def _check_id(found: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The network was asked and surely does not have it; `never_sent` if our own note says so, which is always true."""
+    """The post surely does not exist. `never_sent`: our own marker says so, which can always be trusted."""
 
     never_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The network cannot say (yet); `final` where asking again can never help."""
+    """The platform cannot say (yet) whether the post exists. `final`: asking again can never help."""
 
     final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The network took it and refused it afterwards, for good: nothing of it is public."""
+    """The platform accepted the post and rejected it later, for good. Nothing of it is public."""
 
     error: PlatformError
 
 
 @dataclass(frozen=True, slots=True)
 class Unlisted:
-    """The network says that it is public, and does not show it where it could be found: its id is not known."""
+    """The platform says that the post is public but does not list it, so its id is not known."""
 
 
 Finding = Published | Absent | Unknown | Refused | Unlisted
 
 
 Save = Callable[[Handles], Awaitable[None]]
-"""Keep the handles in the target's row at once, so that a crash loses nothing a network gave us."""
+"""Saves the handles in the target's row immediately, so that a crash loses nothing that the platform gave us."""
 
 
 @dataclass(slots=True)
 class Connection(Generic[C]):
-    """One account's connection to its network for the length of one step."""
+    """One account's connection to its platform during one step."""
 
     wire: Wire
     account: AccountFacts
     credentials: C
     refresh: Callable[[], Awaitable[C]]
-    """Renew the credentials once for all workers: rotating refresh tokens die when they are used twice."""
+    """Renews the credentials once for all workers. A rotating refresh token must not be used twice."""
     keep: Callable[[Callable[[C], C]], Awaitable[C]]
-    """Store credentials of which something other than the tokens has changed; returns what is stored then."""
+    """Stores credentials of which something other than the tokens has changed; returns what is stored then."""
     is_due: Callable[[], bool] = lambda: False
-    """Whether so little is left of the access token that it is to be renewed before it is used."""
+    """Returns whether the access token ends so soon that it must be renewed before it is used."""
     vouched: bool = True
-    """Whether the server is the network's own or set by the operator. Any other may claim to be what it is not."""
+    """Whether the server is the platform's own or set by the operator. Any other may claim to be what it is not."""
 
 
 @dataclass(slots=True)
 class PublishContext(Generic[S]):
-    """Hold what one attempt works on. `started_at` is when its request that makes it public was first sent."""
+    """The data of one attempt. `started_at` is when the request that makes the post public was first sent."""
 
     draft: Draft[S]
     handles: Handles
     save: Save
     media: MediaSource
     target_id: str = ""
-    """Ours, the same over all attempts: what a network's idempotency key may be derived from."""
+    """Our id, the same over all attempts. A platform's idempotency key may be derived from it."""
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    """By when its last request had ended that may have made it public, if that is known: nothing made later is this."""
+    """When the last request ended that may have made the post public, if known. A post made later is not this one."""
     taken: frozenset[str] = frozenset()
-    """Posts of the account that are known to be others of ours: however alike, none of them is this one."""
+    """Posts of the account that are known to belong to other targets. This post is not one of them, even if equal."""
     heartbeat: Callable[[str], None] = field(default=lambda _: None)
 
 
 class Platform(ABC, Generic[S, C]):
-    """Be one network."""
+    """A platform that posts are published to."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Let no step of a network raise anything but PlatformError for an answer of an unexpected shape."""
+        """Make every step of the platform raise PlatformError for a response of an unexpected shape."""
         super().__init_subclass__(**options)
         shield(cls)
 
@@ -220,101 +220,101 @@ class Platform(ABC, Generic[S, C]):
     rules: ClassVar[Rules]
     request_id_header: ClassVar[str] = "x-request-id"
     read_lag: ClassVar[timedelta] = timedelta(seconds=45)
-    """How long after a send its absence must still hold before it is believed: reads lag behind writes."""
+    """How long after a send a missing post must stay missing before it counts as absent: reads lag behind writes."""
     sends_files: ClassVar[bool] = False
     """Whether the request that makes a post public carries its files."""
     finds_without_handles: ClassVar[bool] = False
-    """Whether confirming finds a post without the handles of its send, so that its absence means something then."""
+    """Whether `confirm` finds a post without the handles of its send, so that not finding it means something."""
     first_retry: ClassVar[timedelta] = timedelta(seconds=2)
     longest_retry: ClassVar[timedelta] = timedelta(minutes=10)
-    """Bounds of the exponential wait between tries where the network names no time itself."""
+    """Bounds of the exponential backoff between attempts if the platform names no time itself."""
     pulls_media: ClassVar[frozenset[MediaType]] = frozenset()
-    """The kinds of media that the network fetches itself from their addresses; all others are sent to it as bytes."""
+    """The kinds of media that the platform fetches from their URLs; all others are sent to it as bytes."""
     other_base_urls: ClassVar[tuple[str, ...]] = ()
-    """Base URLs of hosts that are asked beside the one that an account names."""
+    """Base URLs of further hosts that are called besides the one that an account names."""
     places: ClassVar[tuple[PlaceSetting, ...]] = ()
-    """Settings that name a place which the account's credentials reach, but which need not be the account's own."""
+    """Settings that name a place which the account's credentials reach, but which may not be the account's own."""
     domains: ClassVar[tuple[str, ...]] = ()
-    """Hosts that are the network's own, with all below them, beside those of `base_url` and `other_base_urls`.
-    An address in an answer gets the account's token only there."""
+    """The platform's own hosts, including all their subdomains, in addition to those of `base_url` and
+    `other_base_urls`. The account's token is sent only to these if a response names the address."""
     pulls_from_verified_domain: ClassVar[bool] = False
-    """Whether the network fetches only from addresses that the operator has proven to own: whatever it fetches is then
-    served from this service's own."""
+    """Whether the platform fetches media only from domains that the operator has verified. If so, all media that it
+    fetches are served by this service itself."""
     strips_metadata: ClassVar[bool] = False
-    """Whether the network makes files of its own out of those it is sent; else all see what these tell of place and
-    camera, so that is taken out first."""
+    """Whether the platform re-encodes the files that it is sent. If not, their metadata (place, camera) would be
+    public, so this service removes it first."""
     covers: ClassVar[Mapping[str, FileRule]] = {}
-    """Settings, by their fields' names, that hold the address of an image to be shown for a video, with what it must
-    be: it is fetched, checked and converted as the post's own media are."""
+    """Settings, by field name, that hold the URL of a video's cover image, with the rule for its file. The image is
+    fetched, checked and converted like the post's own media."""
     app_family: ClassVar[str] = ""
-    """Another name for the network's app among the operator's: Google's one app serves two networks."""
+    """The name under which platforms share the operator's app: Google's one app serves two platforms."""
     app_options: ClassVar[frozenset[str]] = frozenset()
-    """What an app of the operator's may say beside its client id and secret, by the names of the environment."""
+    """The options of the operator's app besides client id and secret, by their names in the environment."""
     registers_itself: ClassVar[bool] = False
-    """Whether the app is registered at each server by this service, so that the operator needs no client id."""
+    """Whether this service registers its app at each server itself, so that the operator needs no client id."""
     shares_bot: ClassVar[bool] = False
-    """Whether accounts may use the operator's bot: its token (an app's `botToken`) is filled in for each request."""
+    """Whether accounts may use the operator's bot. Its token (an app's `botToken`) is filled in for each request."""
     bot_names_app: ClassVar[bool] = False
-    """Whether an app is nothing but its bot, so that the operator gives its token alone."""
+    """Whether an app consists of its bot only, so that the operator gives the bot's token alone."""
     not_given: ClassVar[frozenset[str]] = frozenset()
-    """Fields of the credentials that this service alone writes. A client that could name the operator's app would use
-    its bot wherever the bot is."""
+    """Fields of the credentials that only this service may write. A client that could name the operator's app could use
+    the bot in every place that has added it."""
     settings: type[S]
     credentials: type[C]
 
     @property
     def own_domains(self) -> tuple[str, ...]:
-        """Return all hosts that are the network's own, also with all below them."""
+        """Return all hosts that are the platform's own; their subdomains are its own, too."""
         return (*(urlsplit(url).hostname or "" for url in (self.base_url, *self.other_base_urls)), *self.domains)
 
     def account_id(self, user_id: str) -> str:
-        """Return our id of an account of this network: always the same for the same account."""
+        """Return our id of an account of this platform; it is always the same for the same account."""
         return f"{self.account_prefix}_{user_id}"
 
     def app_id(self, credentials: C) -> str:
-        """Return the id of the app that the credentials were given to; empty if they do not name one."""
+        """Return the id of the app that the credentials were issued to; empty if they do not name one."""
         return getattr(credentials, "client_id", None) or ""
 
     def refusal_applies(self, code: str, credentials: C, draft: Draft[S]) -> bool:
-        """Return whether a refusal of the operator's app also stops this draft; `code` is that of the refusal.
+        """Return whether a refusal of the operator's app also stops this draft; `code` is the code of that refusal.
 
-        Override it if the network refuses an app only some kinds of post, such as photos or posts that everybody sees.
+        Override it if the platform refuses an app only some kinds of post, such as photos or public posts.
         """
         return True
 
     def address(self, credentials: C) -> str:
-        """Return the base URL at which an account is reached: its own server's, where accounts name one.
+        """Return the base URL at which an account is reached: its own server's, if accounts name one.
 
-        It is as its owner wrote it, so whoever opens a connection there must hold it against the hosts that the
-        operator allows; a base URL that the operator sets wins over it.
+        The URL is as the account's owner wrote it, so the caller must check it against the hosts that the operator
+        allows before it connects. A base URL set by the operator takes precedence.
         """
         return self.base_url
 
     @abstractmethod
     def check(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:
-        """Return every rule of the network that the draft breaks; asks nobody."""
+        """Return every rule of the platform that the draft breaks. Sends no request."""
 
     def violations(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:
-        """Return everything about a draft that the network or this service would refuse; asks nobody."""
+        """Return everything about a draft that the platform or this service would reject. Sends no request."""
         found = self.check(draft, account)
         if account.user_id:
             found += refused_places(self.places, draft.settings, account.account_id, account.user_id, account.allowed)
         return found
 
     def cautions(self, draft: Draft[S], account: AccountFacts) -> list[Violation]:
-        """Return what the author of a valid draft should know: what the network may refuse or change. Asks nobody."""
+        """Return warnings for the author of a valid draft: what the platform may reject or change. Sends no request."""
         return []
 
     def file_rules(self, draft: Draft[S], account: AccountFacts) -> tuple[FileRule, ...]:
-        """Return what the files of this draft are held against before they are sent, at most one rule per kind."""
+        """Return the rules for the files of this draft, at most one per kind of media."""
         return self.rules.files
 
     @abstractmethod
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map the network's refusal to what it means; the account's Wire is built with this."""
+        """Return the error that an error response stands for. The account's Wire is built with this."""
 
     def may_still_work(self, draft: Draft[S]) -> timedelta:
-        """Return how long the network may work at the request that makes a draft public, once it has all of it."""
+        """Return how long the platform may process the request that makes a draft public, once it is fully sent."""
         carries_files = self.sends_files and bool(draft.media)
         return timedelta(seconds=timeouts.LONGEST_ANSWER_S) if carries_files else timedelta(0)
 
@@ -327,71 +327,72 @@ class Platform(ABC, Generic[S, C]):
         return None
 
     def prepares(self, draft: Draft[S]) -> bool:
-        """Tell whether something must be uploaded or built before this draft can be published."""
+        """Return whether something must be uploaded or built before this draft can be published."""
         return bool(draft.media)
 
     @abstractmethod
     async def whoami(self, connection: Connection[C]) -> Identity:
-        """Ask the network whose credentials these are."""
+        """Ask the platform whose credentials these are."""
 
     async def prepare(self, connection: Connection[C], context: PublishContext[S]) -> None:
-        """Upload and build what publishing needs; nothing becomes public. Repeatable: goes on from the handles.
+        """Upload and build what publishing needs; nothing becomes public. Repeatable: continues from the handles.
 
-        Raises PlatformError; of kind `not_ready` while the network still works on what it was given.
+        Raises PlatformError, kind `not_ready` while the platform still processes what it was given.
         """
 
     async def assign_key(self, context: PublishContext[S]) -> None:
-        """Choose what the post will be known by, where that is ours to choose. Asks nobody.
+        """Choose the key that identifies the post, if the platform lets us choose it. Sends no request.
 
-        It is saved by the very transaction that begins the send, so that it can be confirmed if the answer is lost.
+        The transaction that begins the send saves it, so that the post can be confirmed if the response is lost.
         """
 
     @abstractmethod
     async def publish(self, connection: Connection[C], context: PublishContext[S]) -> Published:
-        """Make the one request that makes the post public.
+        """Send the one request that makes the post public.
 
-        Raises PlatformError: kind `unconfirmed` wherever the request may have had its effect.
+        Raises PlatformError, kind `unconfirmed` if the request may have had its effect.
         """
 
     @abstractmethod
     async def confirm(self, connection: Connection[C], context: PublishContext[S]) -> Finding:
-        """Find out on the network whether an unconfirmed send was published; changes nothing.
+        """Find out on the platform whether an unconfirmed send was published. Changes nothing.
 
         If text, time or anything else that two posts may share decides, `matching.earliest_unclaimed` chooses.
         """
 
     async def complete(self, connection: Connection[C], context: PublishContext[S], published: Published) -> Published:
-        """Do what can be done only once the post is public: fetch its permalink, add a first comment, go on a thread.
+        """Do what is possible only once the post is public: fetch its permalink, add a comment, continue a thread.
 
-        Repeatable: it goes on from the handles, in which every request that makes something public is noted before it
-        is sent; one whose answer was lost is confirmed or left, never repeated blindly. What cannot be done becomes the
-        result's `warning`. Raises PlatformError of a kind that is tried again where it shall be called again; nothing
-        here unpublishes the post.
+        Repeatable: continues from the handles. Every request that makes something public is noted in them before it is
+        sent. If its response is lost, it is confirmed or left alone, never repeated blindly.
+
+        What cannot be done becomes the result's `warning`. Raises PlatformError of a retryable kind if this must be
+        called again. Nothing here unpublishes the post.
         """
         return published
 
 
 class ReportsQuota(ABC, Generic[C]):
-    """A network that can be asked how many posts an account may still publish."""
+    """A platform that reports how many posts an account may still publish."""
 
     @abstractmethod
     async def quota(self, connection: Connection[C]) -> Quota:
-        """Ask how many posts the account may still publish; `limit` is how many in the longest window of the rules.
+        """Ask how many posts the account may still publish; `limit` is the number for the longest window of the rules.
 
         Raises PlatformError.
         """
 
 
 class Editable(ABC, Generic[S, C]):
-    """Be a network whose published posts can be edited, for `edit_window` where a post's own time is not known."""
+    """A platform whose published posts can be edited, for `edit_window` if a post's own time is not known."""
 
     edit_window: ClassVar[timedelta]
 
     @abstractmethod
     async def edit(self, connection: Connection[C], published: Published, text: str) -> Published:
-        """Replace the text of a published post by one request; returns the new version.
+        """Replace the text of a published post by one request; return the new version.
 
-        Raises PlatformError: kind `unconfirmed` wherever the edit may have had its effect.
+        Raises PlatformError, kind `unconfirmed` if the edit may have had its effect.
         """
 
     @abstractmethod

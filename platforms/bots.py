@@ -1,4 +1,4 @@
-"""The operator's bots: accounts of a network with bots may share one, whose token is not stored with them."""
+"""The operator's bots: accounts of a platform may share one bot, whose token is not stored with the accounts."""
 
 from pydantic import SecretStr
 
@@ -6,7 +6,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.registered_apps import App
 
 OF_APP = "-"
-"""What the credentials of an account hold instead of a token if it uses the operator's bot."""
+"""What an account's credentials hold instead of a token if it uses the operator's bot."""
 BOT_TOKEN = "botToken"  # noqa: S105 - the name of an option
 """The option of SOCIALSYNCER_APPS that holds the token."""
 

@@ -1,4 +1,4 @@
-"""What becomes of an answer that a network module cannot read, whichever shape it has."""
+"""A guard that turns every response that a platform module cannot read into a PlatformError."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -22,7 +22,7 @@ Step = Callable[..., Awaitable[Any]]
 
 
 def shield(platform: type) -> None:
-    """Let the steps that a network's class defines raise nothing of the kind: each becomes a PlatformError."""
+    """Make the steps that a platform's class defines raise a PlatformError if they cannot read a response."""
     for name in _STEPS:
         if name in vars(platform):
             setattr(platform, name, _shielded(vars(platform)[name]))
@@ -35,12 +35,13 @@ def _shielded(step: Step) -> Step:
             return await step(self, connection, *args, **options)
         except PlatformError as error:
             if error.__cause__ is error:
-                # What explains an error may return the same one: `raise explain(error) from error`. An error that is
-                # its own cause has no end for whoever follows its causes.
+                # A step may contain `raise explain(error) from error`, and `explain` may return the same error. An
+                # error that is its own cause is an endless loop for code that follows causes.
                 error.__cause__ = None
             raise
         except _UNREADABLE as error:
-            # It may be a mistake of ours as well, so the log says where. The value itself may be content or a secret.
+            # This may also be a mistake of ours, so the log names the place. The value itself may be content or a
+            # secret.
             log.warning(
                 "answer.unreadable",
                 platform=self.name,

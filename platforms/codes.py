@@ -1,7 +1,7 @@
-"""The codes that networks' modules and steps use for errors, as the codes that clients may meet.
+"""The error codes of platform modules and steps, and the codes that clients get for them.
 
-An error's `code` is a network's own, or a word of ours. Clients see a network's own as `platformCode`. Of ours they see
-those in `domain.codes`; the others say too exactly for them where something went wrong.
+An error's `code` is either the platform's own or one of ours. Clients get the platform's own as `platformCode`. Of ours
+they get those in `domain.codes`. The others are internal details.
 """
 
 from typing import NamedTuple
@@ -89,14 +89,14 @@ _PUBLIC: dict[str, TargetCode] = {word: code for code, words in _OURS.items() fo
 
 
 class Codes(NamedTuple):
-    """An error's code for a client, and the network's own; either may be missing."""
+    """An error's code for a client, and the platform's own; either may be missing."""
 
     code: TargetCode | None
     platform_code: str | None
 
 
 def known_codes(code: str | None) -> Codes:
-    """Return what an error's code says by itself: it is ours, or the network's own."""
+    """Return an error's code as ours or as the platform's own."""
     if not code:
         return Codes(None, None)
     if is_target_code(code):
@@ -106,6 +106,6 @@ def known_codes(code: str | None) -> Codes:
 
 
 def public_codes(code: str | None, category: ErrorCategory, hold: HoldReason | None = None) -> Codes:
-    """Return the codes of a failure; one that only its network has a code for gets that of its category."""
+    """Return the codes of a failure. If only its platform has a code for it, the client gets that of its category."""
     found = known_codes(code)
     return Codes(found.code or general_code(category, hold), found.platform_code)

@@ -1,4 +1,4 @@
-"""Codes that people post where an account is to publish, for networks whose bots have no page of consent."""
+"""Codes that people post where an account is to publish, for platforms whose bots have no consent page."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ class CodePost:
     code: str
     place: str
     author: str | None
-    """Who must still be asked about; None if only those who decide for the place can post there so."""
+    """The user whose rights must still be checked; None if only those who decide for the place can post there so."""
     message: int
 
 
@@ -21,7 +21,7 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """New posts with codes; `forget` tells the network that they were read."""
+    """New posts with codes. `forget` tells the platform that they were read."""
 
     posts: Sequence[CodePost]
     forget: Callable[[], Awaitable[None]] = _nothing

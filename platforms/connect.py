@@ -1,7 +1,7 @@
-"""How people connect accounts: by an authorization at the network (OAuth 2.0) that this service trades for tokens.
+"""How people connect accounts: they authorize this service at the platform (OAuth 2.0), which trades that for tokens.
 
-Each network that works so has a `CONNECTOR` in its `connect` module. A connector builds addresses and reads answers; it
-knows neither the database nor the states of connections.
+Each platform that supports this has a `CONNECTOR` in its `connect` module. A connector builds addresses and reads
+responses. It knows neither the database nor the states of connections.
 """
 
 import base64
@@ -29,21 +29,21 @@ from platforms.registry import platforms
 from platforms.renewal import Lifetimes, lifetimes_of
 
 CODE_REJECTED = "code_rejected"
-"""Our code of a refusal of the authorization code itself."""
+"""Our code for a refusal of the authorization code itself."""
 _OF_THE_APP = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
 _OF_THE_CODE = frozenset({"invalid_grant", "invalid_request"})
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What an authorization has brought. `scopes` is None if the network does not say what was granted."""
+    """The result of an authorization. `scopes` is None if the platform does not report what was granted."""
 
     access_token: SecretStr
     refresh_token: SecretStr | None = None
     scopes: frozenset[str] | None = None
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     more: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    """What the network sent beside the tokens, if its candidates need it; JSON."""
+    """What the platform sent besides the tokens, if its candidates need it; JSON."""
 
     def dump(self) -> dict[str, Any]:
         """Return it as JSON with its secrets in clear; only the vault may be given this."""
@@ -58,7 +58,7 @@ class Grant:
 
     @classmethod
     def load(cls, dumped: Mapping[str, Any]) -> "Grant":
-        """Return what `dump` has written."""
+        """Return the grant that `dump` has written."""
         scopes, refresh = dumped["scopes"], dumped["refresh_token"]
         return cls(
             SecretStr(dumped["access_token"]),
@@ -85,76 +85,76 @@ class Candidate(Generic[C]):
     reason: str | None = None
     """Why it cannot be selected; None if it can."""
     identity: Identity | None = None
-    """What `Platform.whoami` says of it, if that was asked already."""
+    """What `Platform.whoami` returned for it, if it was called already."""
 
 
 Connect = Callable[[Any], Connection[Any]]
-"""Open a connection to the network with credentials that belong to no account yet."""
+"""Opens a connection to the platform with credentials that do not belong to an account yet."""
 
 
 class Connector(ABC, Generic[C]):
-    """How one network lets people connect accounts."""
+    """The way in which people connect accounts of one platform."""
 
     name: ClassVar[str]
     authorize: ClassVar[str]
-    """Where people consent."""
+    """The page on which people consent."""
     token: ClassVar[str]
-    """Where codes are traded."""
+    """The endpoint that trades codes for tokens."""
     scopes: ClassVar[Sequence[str]]
     """The permissions that are asked for."""
     secondary: ClassVar[frozenset[str]] = frozenset()
-    """Those without which the account can publish all the same."""
+    """The permissions that the account can publish without."""
     divided_by: ClassVar[str] = " "
     pkce: ClassVar[bool] = True
     basic: ClassVar[bool] = False
-    """Whether an app with a secret names itself by HTTP Basic rather than in the form."""
+    """Whether an app with a secret identifies itself by HTTP Basic rather than in the form."""
     client_id: ClassVar[str] = "client_id"
     """The parameter that names the app."""
     code_lives: ClassVar[str] = "a few minutes"
     """How long a code is accepted, as part of a sentence."""
     query: ClassVar[Mapping[str, str]] = {}
-    """Parameters of the address beside the usual ones."""
+    """Parameters of the address in addition to the usual ones."""
     options: ClassVar[Mapping[str, Sequence[str]]] = {}
-    """What a client may choose when it begins: the values that each may have, the first by default."""
+    """What a client may choose when it begins: the allowed values of each option, the default first."""
 
     needed: ClassVar[Sequence[str]] = ()
     """The options that a client must give."""
     needs_app: ClassVar[bool] = True
-    """Whether people connect accounts by this alone. If not, a service without an app asks them for credentials."""
+    """Whether this is the only way to connect accounts. If not, a service without an app asks for credentials."""
     by_code: ClassVar[bool] = False
     """Whether a person posts a code where the account is to publish, instead of consenting on a page."""
     asked_for_by: ClassVar[str | None] = None
-    """The option with which a client asks for an authorization; without it the account is connected by credentials."""
+    """The option with which a client asks for an authorization. Without it the account is connected by credentials."""
     pushes: ClassVar[bool] = False
-    """Whether the server is sent what is asked for before the person is sent there (RFC 9126)."""
+    """Whether the authorization request is pushed to the server before the person is sent there (RFC 9126)."""
     names_issuer: ClassVar[bool] = False
-    """Whether the server sends the person back with its name as `iss` (RFC 9207), which then must be checked."""
+    """Whether the server sends the person back with its name as `iss` (RFC 9207), which must then be checked."""
     checked_every: ClassVar[timedelta] = timedelta(minutes=1)
-    """How often the network may be asked on demand how an account is; our choice."""
+    """How often the account's state may be checked at the platform on demand; our choice."""
     revocation: ClassVar[str | None] = None
-    """Where tokens are given back; None if the network knows no such thing, or if that does not end its access."""
+    """The endpoint that revokes tokens; None if there is none, or if revoking does not end the access."""
     given_back: ClassVar[Sequence[str]] = ("refresh_token", "access_token")
-    """The tokens to give back, one request for each."""
+    """The tokens to revoke, one request for each."""
     ends_all_of_person: ClassVar[bool] = False
-    """Whether giving a token back ends whatever the person has granted the app, at all networks of its family."""
+    """Whether revoking a token ends all that the person has granted the app, on all platforms of its family."""
     covers: ClassVar[Mapping[str, str]] = {}
-    """Wider permissions that tokens of other origin may have, and with which text those begin that each covers."""
+    """Wider permissions that other tokens may have, each with the beginning of the permissions that it covers."""
 
     @property
     def platform(self) -> Platform[Any, Any]:
-        """Return the network that it belongs to."""
+        """Return the platform that it belongs to."""
         return platforms()[self.name]
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map a refusal of the token endpoint."""
+        """Return the error that an error response of the token endpoint stands for."""
         return refusal_of(self, response.status_code, json_of(response))
 
     def refuses_app(self, answer: Mapping[str, Any]) -> bool:
-        """Tell whether a refusal says that the app's id or secret is wrong."""
+        """Return whether a refusal says that the app's id or secret is wrong."""
         return refuses_app(answer)
 
     def refuses_code(self, answer: Mapping[str, Any]) -> bool:
-        """Tell whether a refusal says that the code is not accepted."""
+        """Return whether a refusal says that the code is not accepted."""
         return refuses_code(answer)
 
     def target(self, options: Mapping[str, str]) -> BaseModel:
@@ -163,35 +163,35 @@ class Connector(ABC, Generic[C]):
         return named
 
     async def find(self, open_wire: Callable[[Any], Wire], options: Mapping[str, str]) -> dict[str, str]:
-        """Return what must be known of the account's server before it is asked; it is kept sealed until the code comes.
+        """Return what must be known of the account's server before the authorization; it is kept sealed till then.
 
-        `open_wire` opens a wire to the server that credentials name. Raises PlatformError, kind `rejected` if what a
-        person has named does not lead anywhere.
+        `open_wire` opens a wire to the server that credentials name. Raises PlatformError, kind `rejected` if what the
+        person named leads to no server.
         """
         return {}
 
     def of(self, found: Mapping[str, str]) -> "Connector[C]":
-        """Return the connector that knows what `find` has found."""
+        """Return the connector for what `find` has found."""
         return self
 
     def is_from(self, issuer: str | None) -> bool:
-        """Return whether an answer with this `iss` may be that of the server to which the person was sent."""
+        """Return whether a response with this `iss` may come from the server to which the person was sent."""
         return True
 
     def own_app(self, redirect_url: str) -> App | None:
-        """Return an app that needs no registration, None if there is none for this address."""
+        """Return an app that needs no registration; None if there is none for this address."""
         return None
 
     def document(self, app: App, redirect_urls: Sequence[str]) -> dict[str, Any] | None:
-        """Return what the API publishes of an app of the operator's, None if nothing."""
+        """Return the metadata that the API publishes of the operator's app; None if there are none."""
         return None
 
     async def push(self, wire: Wire, app: App, redirect_uri: str, challenge: str, state: str) -> str:
-        """Tell the server what is asked for; return where the person consents. Raises PlatformError."""
+        """Push the authorization request to the server; return where the person consents. Raises PlatformError."""
         raise NotImplementedError
 
     async def register(self, wire: Wire, redirect_uri: str, app: App) -> App:
-        """Return the app to use; a network that registers itself makes one at the server. Raises PlatformError."""
+        """Return the app to use, registering it at the server if the platform wants that. Raises PlatformError."""
         return app
 
     def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
@@ -199,7 +199,7 @@ class Connector(ABC, Generic[C]):
         return self.scopes
 
     def address(self, wire: Wire, app: App, redirect_uri: str, challenge: str, options: Mapping[str, str]) -> str:
-        """Return where a person consents; `state` is to be added."""
+        """Return where a person consents; the caller adds `state`."""
         query = {
             "response_type": "code",
             self.client_id: app.client_id,
@@ -211,13 +211,13 @@ class Connector(ABC, Generic[C]):
         return f"{self.at(wire, self.authorize)}?{urlencode(query)}"
 
     async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
-        """Trade a code. Raises PlatformError, with the code CODE_REJECTED if the network refuses this code."""
+        """Trade a code for tokens. Raises PlatformError, code CODE_REJECTED if the platform refuses this code."""
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         form |= {"code_verifier": verifier} if self.pkce else {}
         return self.grant(wire, await self.ask(wire, app, self.token, form))
 
     async def ask(self, wire: Wire, app: App, url: str, form: Mapping[str, str]) -> dict[str, Any]:
-        """Return the answer to one request for tokens. Raises PlatformError."""
+        """Return the response to one request for tokens. Raises PlatformError."""
         headers, fields = self.headers(app), dict(form)
         if self.basic and app.secret:
             pair = base64.b64encode(f"{app.client_id}:{app.secret}".encode()).decode()
@@ -228,11 +228,11 @@ class Connector(ABC, Generic[C]):
         return json_of(response)
 
     def headers(self, app: App) -> dict[str, str]:
-        """Return the headers that the network wants with requests for tokens."""
+        """Return the headers that the platform wants with requests for tokens."""
         return {}
 
     def grant(self, wire: Wire, answer: Mapping[str, Any]) -> Grant:
-        """Read the tokens of an answer. Raises PlatformError if there are none."""
+        """Return the tokens of a response. Raises PlatformError if there are none."""
         access, refresh = answer.get("access_token"), answer.get("refresh_token")
         if not isinstance(access, str) or not access:
             raise refusal_of(self, 400, answer)
@@ -249,7 +249,7 @@ class Connector(ABC, Generic[C]):
     ) -> list[Candidate[C]]:
         """Return what the authorization lets this service publish to. Raises PlatformError.
 
-        By default that is the one account that gave it.
+        By default that is the one account that gave the authorization.
         """
         credentials = self.credentials(app, grant)
         identity: Identity = await self.platform.whoami(connect(credentials))
@@ -267,7 +267,7 @@ class Connector(ABC, Generic[C]):
         return credentials
 
     async def invite(self, wire: Wire, connect: Connect, app: App) -> str:
-        """Return where a person lets the operator's bot in, before the code is posted there. Raises PlatformError."""
+        """Return where a person adds the operator's bot, before the code is posted there. Raises PlatformError."""
         raise NotImplementedError
 
     async def inbox(self, connect: Connect, app: App) -> Inbox:
@@ -275,37 +275,37 @@ class Connector(ABC, Generic[C]):
         raise NotImplementedError
 
     async def may_connect(self, connect: Connect, app: App, post: CodePost) -> bool:
-        """Tell whether who posted a code may decide for that place. Raises PlatformError."""
+        """Return whether the person who posted a code may decide for that place. Raises PlatformError."""
         raise NotImplementedError
 
     def at_place(self, app: App, place: str) -> C:
-        """Return the credentials of a place that the operator's bot is in."""
+        """Return the credentials of a place that the operator's bot was added to."""
         raise NotImplementedError
 
     async def tidy(self, connect: Connect, app: App, post: CodePost) -> None:
         """Remove the post with the code. Raises PlatformError."""
 
     async def standing_in(self, connect: Connect, candidate: Candidate[C], stored: C) -> Candidate[C]:
-        """Return a candidate as the account that has the `stored` credentials if it may stand in for that; else itself.
+        """Return the candidate as the account that has the `stored` credentials, if it may replace it; else unchanged.
 
-        Asked if an account is reconnected.
+        Called if an account is reconnected.
         """
         return candidate
 
     async def take_back(self, connect: Connect, credentials: C) -> None:
-        """Remove at the network what these credentials opened and nothing uses any more. Raises PlatformError."""
+        """Remove at the platform what these credentials opened and nothing uses any more. Raises PlatformError."""
 
     def missing(self, app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
         """Return the permissions that were asked for and not granted."""
         return [] if grant.scopes is None else [each for each in self.wanted(app, options) if each not in grant.scopes]
 
     async def inspect(self, connection: Connection[C]) -> Inspection:
-        """Ask how an account is, without an effect. Raises PlatformError: `auth` if its tokens are not accepted."""
+        """Check the account's state, changing nothing. Raises PlatformError, `auth` if its tokens are not accepted."""
         await self.platform.whoami(connection)
         return Inspection()
 
     async def revoke(self, wire: Wire, app: App, credentials: C) -> None:
-        """Give an account's tokens back, so that they end. Repeatable. Raises PlatformError."""
+        """Revoke an account's tokens. Repeatable. Raises PlatformError."""
         if self.revocation is None:
             return
         for name in self.given_back:
@@ -314,7 +314,7 @@ class Connector(ABC, Generic[C]):
                 await self.ask(wire, app, self.revocation, {"token": token.get_secret_value()})
 
     def lacking(self, granted: Collection[str]) -> tuple[list[str], list[str]]:
-        """Return what the permissions of an account lack: those needed to publish, and others."""
+        """Return the permissions that an account lacks: those needed to publish, and the others."""
         wide = tuple(self.covers[each] for each in granted if each in self.covers)
         lacking = [each for each in self.scopes if each not in granted and not each.startswith(wide)]
         return [each for each in lacking if each not in self.secondary], [
@@ -322,23 +322,23 @@ class Connector(ABC, Generic[C]):
         ]
 
     def at(self, wire: Wire, url: str) -> str:
-        """Return an address of the network, or that of what stands in for the network, such as a sandbox."""
+        """Return an address at the platform, or at what replaces the platform, such as a sandbox."""
         usual = self.platform.base_url
         return url if wire.base_url == usual else wire.base_url + (urlsplit(url).path or "/")
 
 
 def refuses_app(answer: Mapping[str, Any]) -> bool:
-    """Tell by a refusal in the words of RFC 6749 that the app is at fault."""
+    """Return whether an error response in the terms of RFC 6749 says that the app is at fault."""
     return answer.get("error") in _OF_THE_APP
 
 
 def refuses_code(answer: Mapping[str, Any]) -> bool:
-    """Tell by a refusal in the words of RFC 6749 that the code is at fault."""
+    """Return whether an error response in the terms of RFC 6749 says that the code is at fault."""
     return answer.get("error") in _OF_THE_CODE
 
 
 def refusal_of(connector: Connector[Any], status: int, answer: Mapping[str, Any]) -> PlatformError:
-    """Map a refusal of a code: the code's own, the app's, or one that passes. It repeats nothing of the answer."""
+    """Return the error for a refused code: of the code, of the app or temporary. It repeats nothing of `answer`."""
     label = connector.platform.label
     if connector.refuses_app(answer) or status == httpx.codes.UNAUTHORIZED:
         message = f"{label} does not accept this service's client id and secret. Its operator must check them."
@@ -358,7 +358,7 @@ def challenge_of(verifier: str) -> str:
 
 @cache
 def connectors() -> dict[str, Connector[Any]]:
-    """Return the connector of each network that has one."""
+    """Return the connector of each platform that has one."""
     found: dict[str, Connector[Any]] = {}
     for name in platforms():
         package = importlib.import_module(f"platforms.{name}")

@@ -1,4 +1,4 @@
-"""Texts in HTML that Python's own readers neither refuse nor need long for, whatever a stranger wrote."""
+"""Functions that make untrusted HTML safe for Python's own parsers, which may raise or take very long on it."""
 
 import re
 
@@ -7,7 +7,7 @@ _LOOSE_BRACKET = re.compile(r"<(?![^<>]*+>)")
 
 
 def readable(html: str) -> str:
-    """Return HTML whose references to characters `html.unescape` can read.
+    """Return HTML whose character references `html.unescape` can read.
 
     Python raises ValueError for numbers of thousands of digits. No character has such a number.
     """
@@ -15,5 +15,5 @@ def readable(html: str) -> str:
 
 
 def parsable(html: str) -> str:
-    """Return HTML for an `HTMLParser`, which would read on to the end from each bracket that nothing closes."""
+    """Return HTML for an `HTMLParser`, which would read to the end of the text from each unclosed bracket."""
     return _LOOSE_BRACKET.sub("&lt;", readable(html))

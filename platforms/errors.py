@@ -1,4 +1,4 @@
-"""The few kinds that every network's errors come down to."""
+"""The kinds of errors to which the errors of all platforms are mapped."""
 
 import re
 from datetime import timedelta
@@ -7,51 +7,53 @@ from enum import StrEnum
 from domain.post import ErrorCategory
 
 LONGEST_LIMIT = timedelta(minutes=20)
-"""A limit that lasts longer is a cap: what waits for it is held rather than tried again. X's windows of 15 minutes are
-the longest that are waited out; the figure is ours."""
+"""A longer limit is a cap: its posts are held rather than retried. The longest limits that are waited for are X's
+windows of 15 minutes; the number is ours."""
 
 _LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 LONGEST_CODE = 128
-"""Characters kept of a network's code and of its name for a request, which stand in logs and histories."""
+"""Most characters kept of a platform's code and of its request id, which appear in logs and histories."""
 
 LONGEST_TEXT = 500
-"""Characters kept of a network's own words: some answer errors with whole pages of HTML."""
+"""Most characters kept of a platform's own message: some send errors with whole pages of HTML."""
 
 
 DUPLICATE = "duplicate_content"
-"""The code of a network's refusal to publish the same text twice: after an unconfirmed send it means it landed, unless
-that cannot be found and the next send is refused so again: then the network means another post."""
+"""The code of a platform's refusal to publish the same text twice. After an unconfirmed send, a first "duplicate" means
+that the post was published. If confirm then finds nothing and the next send is refused again, the duplicate is another
+post."""
 
 
 NO_PUBLIC_URL = "no_public_url"
-"""The code if a network must fetch media from this service's own address, and the operator has set none."""
+"""The code if a platform must fetch media from this service's own address, and the operator has set none."""
 
 
 class ErrorKind(StrEnum):
-    """What an error of a network means for what we do next."""
+    """The meaning of a platform's error for what this service does next."""
 
     TRANSIENT = "transient"
     """Surely nothing happened; the same request may be sent again."""
     NOT_READY = "not_ready"
-    """The network still works on what we gave it; ask again."""
+    """The platform still processes what we gave it; ask again."""
     RATE_LIMITED = "rate_limited"
-    """Surely nothing happened; the same request may be sent again, later: within minutes."""
+    """Surely nothing happened; the same request may be sent again, but later: within minutes."""
     CAPPED = "capped"
-    """Surely nothing happened; the account has used up what the network allows it for hours, until `retry_after`."""
+    """Surely nothing happened; the account has used up a limit of the platform for hours, until `retry_after`."""
     AUTH = "auth"
     """The account must be reconnected by its owner."""
     OPERATOR = "operator"
-    """Surely nothing happened; the network refuses the operator's app: it is not approved, a product is not enabled, or
-    its credits are used up. Neither the post nor the account is at fault. `message` says what the operator must do."""
+    """Surely nothing happened; the platform refuses the operator's app: it is not approved, a product is not enabled,
+    or its credits are used up. Neither the post nor the account is at fault. `message` says what the operator must
+    do."""
     REJECTED = "rejected"
     """The content or its settings are at fault; sending it again cannot help."""
     UNCONFIRMED = "unconfirmed"
-    """The request may have had its effect. Look before doing anything."""
+    """The request may have had its effect. Confirm before doing anything else."""
 
 
 PASSING = frozenset({ErrorKind.TRANSIENT, ErrorKind.NOT_READY, ErrorKind.RATE_LIMITED})
-"""What surely had no effect and may work by itself a little later."""
+"""Kinds that surely had no effect and that may pass by themselves a little later."""
 
 CATEGORY = {
     ErrorKind.TRANSIENT: ErrorCategory.PLATFORM,
@@ -66,12 +68,13 @@ CATEGORY = {
 
 
 class PlatformError(Exception):
-    """A network refused, failed or fell silent.
+    """A platform refused a request, failed or did not respond.
 
-    `message` is one sentence for the person who posts; `code` is the network's own code where it has one;
-    `retry_after` is how long the network asks us to wait; where a limit lasts longer than LONGEST_LIMIT the kind is
-    `capped`. As text the error is its kind and code: networks repeat
-    what they were sent, and an exception's text ends in logs and histories, where no content may be.
+    `message` is one sentence for the author of the post; `code` is the platform's own code if it has one; `retry_after`
+    is how long the platform asks us to wait. If a limit lasts longer than LONGEST_LIMIT, the kind is `capped`.
+
+    As text the error is its kind and code only. Platforms repeat what they were sent, and the text of an exception ends
+    in logs and histories, which must hold no content.
     """
 
     def __init__(
@@ -96,13 +99,13 @@ class PlatformError(Exception):
         self.retry_after = retry_after
 
     def as_unconfirmed(self) -> "PlatformError":
-        """Return the same error where the request may have had its effect."""
+        """Return the same error for a request that may have had its effect."""
         return PlatformError(
             ErrorKind.UNCONFIRMED, self.message, code=self.code, status=self.status, request_id=self.request_id
         )
 
     def as_rejected(self) -> "PlatformError":
-        """Return the same error where trying again has been tried enough, so that the content must be at fault."""
+        """Return the same error after the last retry, so that the content must be at fault."""
         return PlatformError(
             ErrorKind.REJECTED, self.message, code=self.code, status=self.status, request_id=self.request_id
         )

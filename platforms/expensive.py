@@ -1,4 +1,4 @@
-"""Functions of a text that cost more than reading it: done once for a text within a request, and bounded in all."""
+"""Functions of a text that cost more than reading it: cached within one request, and bounded in total."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,11 +10,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MOST_CHARACTERS = 200_000
-"""Characters that expensive functions may read for one request. X's grammar of links needs 1 microsecond for each."""
+"""Most characters that expensive functions may read for one request. X's grammar of links needs 1 µs for each."""
 
 
 class TooMuchText(Exception):
-    """The texts of one request exceed what its checks may read."""
+    """Error: the texts of one request exceed what its checks may read."""
 
 
 class _Request:
@@ -37,7 +37,7 @@ _request: ContextVar[_Request | None] = ContextVar("request", default=None)
 
 @contextmanager
 def one_request(most: int = MOST_CHARACTERS) -> Iterator[None]:
-    """Let expensive functions remember their results until the block ends.
+    """Cache the results of expensive functions until the block ends.
 
     Within the block they raise TooMuchText once they would have to read more than `most` characters.
     """
@@ -49,7 +49,7 @@ def one_request(most: int = MOST_CHARACTERS) -> Iterator[None]:
 
 
 def expensive(function: Callable[Concatenate[str, P], T]) -> Callable[Concatenate[str, P], T]:
-    """Mark a function of a text, and of hashable arguments, whose results are shared within `one_request`."""
+    """Mark a function of a text, and of hashable arguments, whose results are cached within `one_request`."""
 
     @wraps(function)
     def shared(text: str, /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -1,4 +1,4 @@
-"""The files of a post as networks get to see them: fetched by somebody else, and read while they are sent."""
+"""The files of a post as platform modules see them: fetched elsewhere, and read while they are sent."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -9,7 +9,7 @@ from domain.post import Media
 
 
 class Chunks(Protocol):
-    """Read a file in pieces."""
+    """A reader of a file in pieces."""
 
     def __call__(self, size: int, start: int = 0) -> AsyncIterator[bytes]:
         """Yield the bytes from `start` on in pieces of the given size; may be called again."""
@@ -18,9 +18,9 @@ class Chunks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MediaFile:
-    """Give access to a fetched file: `content_type` is sniffed from its bytes, `size` is in bytes.
+    """A fetched file. `content_type` is sniffed from its bytes, `size` is in bytes.
 
-    `width` and `height` are in pixels as a viewer sees them, turned upright; None where nobody has looked.
+    `width` and `height` are in pixels as a viewer sees them, turned upright; None if they were not measured.
     """
 
     content_type: str
@@ -29,14 +29,14 @@ class MediaFile:
     width: int | None = field(default=None, kw_only=True)
     height: int | None = field(default=None, kw_only=True)
     seconds: float | None = field(default=None, kw_only=True)
-    """How long a video lasts, if it was measured."""
+    """The length of a video, if it was measured."""
 
     async def read(self) -> bytes:
         """Return the whole content; for small files only."""
         return b"".join([chunk async for chunk in self.chunks(max(self.size, 1))])
 
     def part(self, begin: int, length: int) -> "MediaFile":
-        """Return a stretch of the file as a file; what is beyond the end is left out."""
+        """Return a range of the file as a file; what is beyond the end is left out."""
         length = max(min(length, self.size - begin), 0)
 
         async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
@@ -53,8 +53,8 @@ class MediaFile:
 
 
 class MediaSource(Protocol):
-    """Fetch a post's media for networks that take bytes."""
+    """A source of a post's media for platforms that take bytes."""
 
     def open(self, media: Media) -> AbstractAsyncContextManager[MediaFile]:
-        """Return the file behind a media item; raises PlatformError(rejected) where it cannot be had."""
+        """Return the file behind a media item. Raises PlatformError(rejected) if it is not available."""
         ...

@@ -1,4 +1,4 @@
-"""Do what follows a publication once: its answer lost, it is left to a person and never repeated."""
+"""Steps that follow a publication and run once. If a response is lost, a person must look; nothing is repeated."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,16 +9,16 @@ from platforms.errors import PASSING, ErrorKind, PlatformError
 FIRST_COMMENT = "first comment"
 
 _FOLLOW_UPS = "followUps"
-"""Where the handles tell by its name how each step went: sending, done, or what was said against it."""
+"""The key in the handles for the state of each step, by its name: sending, done, or the error message."""
 _SENDING, _DONE = "sending", ""
 
 
 async def run_once(
     connection: Connection[Any], context: PublishContext[Any], name: str, step: Callable[[], Awaitable[object]]
 ) -> str | None:
-    """Run a step that was not run yet; return a warning where its effect is not surely there.
+    """Run a step that has not run yet; return a warning if it may have had no effect.
 
-    Raises PlatformError of a kind that passes, where surely nothing happened: the step may be run again.
+    Raises PlatformError of a retryable kind if surely nothing happened: the step may be run again.
     """
     known: dict[str, str] = context.handles.setdefault(_FOLLOW_UPS, {})
 

@@ -1,4 +1,4 @@
-"""What Google's APIs share: how they word that the operator's project may not do something, and limits of a day."""
+"""What Google's APIs share: refusals of the operator's project, and limits per day."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,9 +13,9 @@ _NOT_ENABLED = frozenset({"SERVICE_DISABLED", "accessNotConfigured", "API_KEY_SE
 
 
 def operators_fault(response: httpx.Response, label: str) -> PlatformError | None:
-    """Return the error of a project that may not call the API; None for any other answer.
+    """Return the error of a project that may not call the API; None for any other response.
 
-    A project has no quota at all until Google has approved it: its limit is then told to be 0.
+    Until Google has approved a project, it has no quota: Google then reports a limit of 0.
     """
     reason, more = error_info(response)
     reasons = {reason, *(str(each.get("reason")) for each in _list(_error(response).get("errors")))}
@@ -32,7 +32,7 @@ def operators_fault(response: httpx.Response, label: str) -> PlatformError | Non
 
 
 def is_limit_of_a_day(response: httpx.Response) -> bool:
-    """Tell whether a limit that was reached counts a day: Google answers it with 429, as it does those of a minute."""
+    """Return whether a limit per day was reached. Google answers both this and a limit per minute with 429."""
     _, more = error_info(response)
     said = f"{more.get('quota_limit', '')} {_error(response).get('message', '')}".lower().replace(" ", "")
     return "perday" in said

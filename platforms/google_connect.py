@@ -1,4 +1,4 @@
-"""What connecting by Google's authorization shares: one app serves all of Google's networks."""
+"""What the connectors of Google's platforms share: one app serves all of them."""
 
 from abc import ABC
 
@@ -9,7 +9,7 @@ from platforms.connect import Connector
 class GoogleConnector(Connector[C], ABC):
     """Google's authorization. Source: developers.google.com/identity/protocols/oauth2/web-server.
 
-    Without `prompt=consent` a second consent brings no refresh token.
+    Without `prompt=consent` a second consent yields no refresh token.
     """
 
     authorize = "https://accounts.google.com/o/oauth2/v2/auth"

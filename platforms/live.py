@@ -1,6 +1,6 @@
-"""What a live check publishes on a network's real account, how it is removed again, and which beliefs it settles.
+"""The live check of a platform: the posts on a real account, their removal, and the assumptions that they verify.
 
-Each network's package has a module `live` with its LIVE. `runtime.live_check` runs them through the same adapters as
+Each platform's package has a module `live` with its LIVE. `runtime.live_check` runs them through the same adapters as
 the worker does; docs/live-check.md says how an operator starts that.
 """
 
@@ -13,30 +13,30 @@ from platforms.base import Connection, Finding, Platform, PublishContext, Publis
 from platforms.errors import PlatformError
 
 FILE = "file:"
-"""What the value of a setting begins with that names one of the check's own files, to be given its address."""
+"""The prefix of a setting's value that names one of the check's own files; it is replaced by the file's URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One exchange with the network. `step` is the part of the check that it belongs to."""
+    """One exchange with the platform. `step` is the part of the check that it belongs to."""
 
     step: str
     method: str
     host: str
     path: str
     status: int | None
-    """None if there was no answer."""
+    """None if there was no response."""
     sent: Any = None
-    """The request's JSON, None if it has none."""
+    """The request's JSON; None if it has none."""
     body: Any = None
-    """The answer's JSON, None if it has none."""
+    """The response's JSON; None if it has none."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """The answer's."""
+    """The response's headers."""
 
 
 @dataclass(slots=True)
 class Seen:
-    """What one sample's check has shown so far."""
+    """The results of one sample's check so far."""
 
     sample: "Sample"
     exchanges: list[Answered] = field(default_factory=list)
@@ -44,14 +44,14 @@ class Seen:
     error: PlatformError | None = None
     """Why the sample was not published."""
     finding: Finding | None = None
-    """What confirming said of the published post, as if its answer had been lost; None if it was not tried."""
+    """The result of confirming the published post, as if its response had been lost; None if it was not tried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """One thing that an adapter takes for true and that only the network itself can show.
+    """One assumption of an adapter that only the platform itself can show to be true.
 
-    `holds` returns whether it is as believed, None if the check has not shown it. It may look, and asks nobody.
+    `holds` returns whether it is true; None if the check has not shown it. It reads what was seen and sends no request.
     """
 
     name: str
@@ -70,9 +70,9 @@ class Sample:
     needs: tuple[str, ...] = ()
     """Settings that only the operator can give."""
     more_text: str = ""
-    """What follows the mark in the text."""
+    """The text that follows the mark."""
     repeats: bool = False
-    """Whether the network knows a repeat of the same request, and answers it with the first post."""
+    """Whether the platform recognises a repeat of the same request and answers it with the first post."""
     beliefs: tuple[Belief, ...] = ()
 
 
@@ -85,16 +85,16 @@ class LiveCheck:
 
     samples: tuple[Sample, ...]
     remove: Remove | None = None
-    """Delete a post that the check has made; None if the network has no call for it."""
+    """Deletes a post that the check has made; None if the platform has no call for it."""
     can_read: Callable[[Connection[Any]], bool] = lambda _: True
     """Whether the account's posts can be read back at all."""
     knows_repeats: Callable[[Connection[Any]], bool] = lambda _: True
     by_hand: tuple[str, ...] = ()
-    """What no program can settle: questions for the person who runs the check."""
+    """Questions that no program can answer, for the person who runs the check."""
 
 
 def live_check_of(platform: Platform[Any, Any]) -> LiveCheck:
-    """Return a network's live check."""
+    """Return a platform's live check."""
     check = importlib.import_module(f"platforms.{platform.name}.live").LIVE
     if not isinstance(check, LiveCheck):
         raise TypeError(f"platforms.{platform.name}.live has no LIVE")
@@ -102,13 +102,13 @@ def live_check_of(platform: Platform[Any, Any]) -> LiveCheck:
 
 
 def answers_at(seen: Seen, part: str, *, method: str | None = None) -> list[Answered]:
-    """Return the answered exchanges of a sample whose path has this part, oldest first."""
+    """Return the answered exchanges of a sample whose path contains this part, oldest first."""
     found = [each for each in seen.exchanges if part in each.path and each.status is not None]
     return [each for each in found if method in (None, each.method)]
 
 
 def values_of(body: Any, name: str) -> list[Any]:
-    """Return every value of this name in a JSON answer, however deep."""
+    """Return every value of this name in a JSON response, however deep."""
     if isinstance(body, dict):
         here = [body[name]] if name in body else []
         return here + [value for each in body.values() for value in values_of(each, name)]

@@ -1,4 +1,4 @@
-"""Choose among posts that say the same: which of them confirming by words and time may take for ours."""
+"""The choice among equal posts: which of them `confirm` may take for ours, by words and time."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,22 +8,22 @@ from typing import Any
 from platforms.base import PublishContext, Published
 
 _CLOCKS_APART = timedelta(seconds=60)
-"""How far a network's clock may be ahead of ours."""
+"""How far a platform's clock may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class MatchingPost:
-    """Be a post on the account that says what was sent, made since shortly before it was first sent."""
+    """A post on the account with the text that was sent, made since shortly before it was first sent."""
 
     post: Published
     made_at: datetime
 
 
 def earliest_unclaimed(context: PublishContext[Any], found: Iterable[MatchingPost]) -> Published | None:
-    """Return the earliest of what was found that is not known to be another of ours; confirming always ends here.
+    """Return the earliest of the posts found that is not known to be another of ours. Confirming always ends here.
 
-    A later one may be what another target has sent since, whose own confirming begins too late to see ours: taken for
-    ours, it would leave that one to be sent again.
+    A later one may have been sent by another target since. That target looks only at later posts, so it cannot find
+    ours. If we took its post for ours, it would be sent again.
     """
     free = (
         each
@@ -36,8 +36,8 @@ def earliest_unclaimed(context: PublishContext[Any], found: Iterable[MatchingPos
 
 
 def is_too_long(shown: str, sent: str) -> bool:
-    """Tell whether a text is so long that no markup makes it of what was sent; comparing it could take seconds.
+    """Return whether a text is too long to be what was sent with markup added; comparing it could take seconds.
 
-    Networks write up to some 130 characters of HTML for one of a text (tags and mentions), and headings of their own.
+    Platforms write up to some 130 characters of HTML for one of a text (tags and mentions), and headings of their own.
     """
     return len(shown) > 400 * len(sent) + 20_000

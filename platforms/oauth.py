@@ -1,4 +1,4 @@
-"""Requests with an account's OAuth 2.0 token, which is renewed by its refresh token before it ends or once it has."""
+"""Requests with an account's OAuth 2.0 token. The refresh token renews it before it ends or once it has ended."""
 
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 class OAuthCredentials(WireModel):
-    """Hold a user's access token and what renews it."""
+    """A user's access token and what renews it."""
 
     access_token: SecretStr
     refresh_token: SecretStr | None = None
@@ -36,7 +36,7 @@ def bearer(credentials: OAuthCredentials) -> dict[str, str]:
 
 
 def has_ended(error: PlatformError) -> bool:
-    """Tell by its status of a refusal that the token may have expired."""
+    """Return whether the status of an error says that the token may have expired."""
     return error.status == httpx.codes.UNAUTHORIZED
 
 
@@ -46,7 +46,7 @@ async def renewing(
     *,
     ended: Callable[[PlatformError], bool] = has_ended,
 ) -> T:
-    """Send as the account; a token that ends soon or has ended is renewed. What is sent must bear being sent twice.
+    """Send a request as the account; renew a token that ends soon or has ended. The request may be sent twice.
 
     If a token that has not ended cannot be renewed now, it is used. Raises PlatformError.
     """
@@ -61,7 +61,7 @@ async def renewing(
     except PlatformError as error:
         if used.refresh_token is None or not ended(error):
             raise
-    if connection.credentials is used:  # else a request beside this one has renewed them
+    if connection.credentials is used:  # otherwise a concurrent request has renewed them
         connection.credentials = await connection.refresh()
     return await send(connection.credentials)
 
@@ -92,10 +92,10 @@ async def renewed(
     is_dead: IsDead = refuses_grant,
     app_named: str = "client_id",
 ) -> Renewed[O]:
-    """Trade the refresh token for new tokens; if the network sends no new refresh token the old one stays.
+    """Trade the refresh token for new tokens. If the platform sends no new refresh token, the old one stays.
 
-    `basic` says that the app names itself by HTTP Basic rather than in the form, in which its id stands as
-    `app_named`. Raises PlatformError as `token_endpoint.refusal_of` says.
+    `basic`: the app identifies itself by HTTP Basic rather than in the form, in which its id is the field `app_named`.
+    Raises PlatformError as `token_endpoint.refusal_of` says.
     """
     current = connection.credentials
     client_id = current.client_id or ""
@@ -113,5 +113,5 @@ async def renewed(
 
 
 def second_host(wire: Wire, usual: str, second: str) -> str:
-    """Return a network's second base URL, unless its calls all go elsewhere (to a sandbox) instead of to the usual."""
+    """Return a platform's second base URL, or `wire`'s own if all calls go to another host (a sandbox) than `usual`."""
     return second if wire.base_url == usual else wire.base_url

@@ -1,4 +1,4 @@
-"""The transports of one process to all that it calls: networks, servers that accounts name, hosts of media."""
+"""The transports of one process for all its outgoing requests: to platforms, servers of accounts and hosts of media."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from platforms.reach import Servers, to_named_servers
 
 
 class Outgoing:
-    """Transports that share their look-ups of hosts and their certificates.
+    """Transports that share their DNS look-ups and their certificates.
 
-    All of them connect to public addresses only, and to the hosts that the operator allows. What accounts, clients and
-    answers name is looked up apart from the networks' own hosts.
+    All of them connect to public addresses only, and to the hosts that the operator allows. Hosts that accounts,
+    clients and responses name are looked up apart from the platforms' own hosts.
     """
 
     def __init__(self, servers: Servers) -> None:
@@ -25,9 +25,9 @@ class Outgoing:
         self._strange_names = Resolver(STRANGE_NAMES)
 
     def to_platform(self, platform: Platform[Any, Any]) -> GuardedTransport:
-        """Return a transport to a network where it is not a server that an account names.
+        """Return a transport to a platform, unless it is a server that an account names.
 
-        A sandbox, or whatever else the operator has set as the network's base URL, may be private.
+        A sandbox, or another base URL that the operator has set for the platform, may have a private address.
         """
         hosts = self._servers.hosts_in_place_of(platform)
         domains = (*platform.own_domains, *(host.rpartition(":")[0] for host in hosts))

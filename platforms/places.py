@@ -1,7 +1,7 @@
-"""Settings that name another place than the account's own, and which of these an account may publish to.
+"""Settings that name another place than the account's own, and which of them an account may publish to.
 
-One bot, Google user or LinkedIn member can reach more than the account that was connected: the places of other
-customers, for one. So a post may name such a place only if whoever runs the service has allowed it for the account.
+One bot, Google user or LinkedIn member can reach more than the account that was connected, such as the places of other
+customers. So a post may name such a place only if the operator has allowed it for the account.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,9 +20,9 @@ Allowed = Mapping[str, Collection[str]]
 
 @dataclass(frozen=True, slots=True)
 class PlaceSetting:
-    """A setting that names a place; `own` returns the account's own place by the account's id on the network.
+    """A setting that names a place. `own` returns the account's own place by the account's id on the platform.
 
-    `looked_up`: what is not allowed may be the account's own all the same, and publishing asks the network.
+    `looked_up`: a place that is not allowed may still be the account's own, and publishing asks the platform.
     """
 
     name: str
@@ -32,12 +32,12 @@ class PlaceSetting:
 
 
 def is_allowed(allowed: Allowed, name: str, value: str) -> bool:
-    """Tell whether an account may publish to the place that a setting names."""
+    """Return whether an account may publish to the place that a setting names."""
     return not {ANY, value}.isdisjoint(allowed.get(name, ()))
 
 
 def not_allowed(account_id: str, name: str, value: str) -> str:
-    """Say that an account may not publish to a place, and what allows it."""
+    """Return the message that an account may not publish to a place, and what allows it."""
     return (
         f"This account may not publish to {value}. The operator of this service can allow it: "
         f"socialsyncer accounts allow {account_id} {name}={value}"
@@ -47,7 +47,7 @@ def not_allowed(account_id: str, name: str, value: str) -> str:
 def refused_places(
     places: Collection[PlaceSetting], settings: Any, account_id: str, user_id: str, allowed: Allowed
 ) -> Iterator[Violation]:
-    """Yield a violation for every place that is neither the account's own nor allowed; nobody is asked."""
+    """Yield a violation for every place that is neither the account's own nor allowed. Sends no request."""
     for place in places:
         value = getattr(settings, place.field)
         if value is None or place.looked_up or value == place.own(user_id) or is_allowed(allowed, place.name, value):

@@ -1,4 +1,4 @@
-"""Reach the servers of networks: those that accounts name only where the public internet is, or the operator allows."""
+"""The addresses of platforms' servers. A server that an account names must be public or allowed by the operator."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -20,10 +20,10 @@ _SETTING = "SOCIALSYNCER_PRIVATE_ACCOUNT_HOSTS"
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Where an account is reached; `named` if the account itself names the server.
+    """The address at which an account is reached; `named` if the account itself names the server.
 
-    `elsewhere` are other base URLs for the network's hosts beside that server, by their usual ones. A server that an
-    account names is not vouched for, also if a sandbox plays it.
+    `elsewhere` are replacements for the base URLs of the platform's further hosts, by their usual ones. A server that
+    an account names is not vouched for, even if a sandbox plays it.
     """
 
     url: str
@@ -33,12 +33,14 @@ class Reach:
 
 
 class Servers:
-    """Know where every network is reached: what the operator sets is trusted and wins.
+    """The addresses of all platforms. What the operator sets is trusted and takes precedence.
 
-    `base_urls` are by platform, or by the usual base URL of a host that a network has beside its servers. All other
-    networks are played by the sandbox if there is one. An account whose own server is among `private_hosts` is reached
-    there even so: a development stack beside a real server. A server that is named by plain http is the account's own,
-    too; the transport refuses it if it is not allowed, and a sandbox in its place would only hide that.
+    `base_urls` are by platform, or by the usual base URL of a further host of a platform. If there is a sandbox, it
+    plays all other platforms.
+
+    An account whose own server is among `private_hosts` is reached there even if there is a sandbox: a development
+    stack beside a real server. The same is true if the server is named by plain http. The transport refuses it if it is
+    not allowed, and a sandbox in its place would only hide that.
     """
 
     def __init__(
@@ -53,12 +55,12 @@ class Servers:
         self._allowed = AllowedHosts(private_hosts)
 
     def hosts_in_place_of(self, platform: Platform[Any, Any]) -> list[str]:
-        """Return the hosts, as `host:port`, that the operator has set for a network instead of its own."""
+        """Return the hosts, as `host:port`, that the operator has set for a platform instead of its own."""
         urls = [self._base_urls.get(place) for place in (platform.name, *platform.other_base_urls)]
         return [_entry(httpx.URL(url)) for url in (*urls, self._sandbox_url) if url]
 
     def reach(self, platform: Platform[Any, Any], credentials: BaseModel) -> Reach:
-        """Return where an account is reached."""
+        """Return the address at which an account is reached."""
         elsewhere = {host: self._base_urls[host] for host in platform.other_base_urls if host in self._base_urls}
         if url := self._base_urls.get(platform.name):
             return Reach(url, named=False, elsewhere=elsewhere)
@@ -79,8 +81,8 @@ def to_named_servers(
 ) -> httpx.AsyncBaseTransport:
     """Return a transport to servers that accounts name.
 
-    It speaks https with public addresses only, and anything with `private_hosts` (`host:port`). Where
-    it refuses it raises PlatformError(rejected), and nothing was sent.
+    It connects by https to public addresses only, and by any scheme to `private_hosts` (`host:port`). If it refuses, it
+    raises PlatformError(rejected), and nothing was sent.
     """
     allowed = AllowedHosts(private_hosts)
     return _Guard(allowed, SharedConnections(transport(allowed)))

@@ -1,6 +1,6 @@
-"""The apps that the operator has registered at the networks: client ids and secrets, by platform and workspace.
+"""The apps that the operator has registered at the platforms: client ids and secrets, by platform and workspace.
 
-They come from the environment (`SOCIALSYNCER_APPS`) and are never copied into accounts: an account keeps the id of the
+They come from the environment (`SOCIALSYNCER_APPS`) and are never copied into accounts. An account keeps the id of the
 app that it was connected by, and the secret is looked up when it is needed. So a new secret works for all accounts.
 """
 
@@ -19,7 +19,7 @@ _BY_PLATFORM = TypeAdapter(dict[str, Any])
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An app at a network. `options` are what only its network knows, by the names of the environment."""
+    """An app at a platform. `options` are those that only its platform knows, by their names in the environment."""
 
     client_id: str
     client_secret: SecretStr | None = None
@@ -44,8 +44,9 @@ class _Entry(BaseModel):
 class RegisteredApps:
     """The apps of one process.
 
-    Given as a JSON object by platform: an app, or a list of them. New connections of a workspace use the first app
-    that names it, otherwise the first that names no workspace; the others still serve accounts that they connected.
+    They are given as a JSON object by platform: an app, or a list of them. New connections of a workspace use the first
+    app that names it, otherwise the first that names no workspace. The others still serve the accounts that they
+    connected.
     """
 
     def __init__(self, entries: Mapping[str, Iterable[_Entry]] | None = None) -> None:
@@ -64,7 +65,7 @@ class RegisteredApps:
         return cls({name: _entries(name, each) for name, each in given.items()})
 
     def of_workspace(self, platform: Platform[Any, Any], workspace_id: str) -> App | None:
-        """Return the app by which a workspace connects accounts of a network."""
+        """Return the app by which a workspace connects accounts of a platform."""
         found = self._of(platform)
         own = (each for each in found if workspace_id in each.workspaces)
         shared = (each for each in found if not each.workspaces)
@@ -72,15 +73,15 @@ class RegisteredApps:
         return _app(entry) if entry else None
 
     def by_client(self, platform: Platform[Any, Any], client_id: str) -> App | None:
-        """Return the app of a network with a client id: that which an account was connected by."""
+        """Return the app of a platform that has this client id: the app that an account was connected by."""
         return next((_app(each) for each in self._of(platform) if each.client_id == client_id), None)
 
     def all_of(self, platform: Platform[Any, Any]) -> list[App]:
-        """Return all apps of a network."""
+        """Return all apps of a platform."""
         return [_app(each) for each in self._of(platform)]
 
     def is_shared(self, platform: Platform[Any, Any]) -> bool:
-        """Tell whether there is an app of a network for all workspaces."""
+        """Return whether a platform has an app for all workspaces."""
         return any(not each.workspaces for each in self._of(platform))
 
     def workspaces(self) -> set[str]:
@@ -88,7 +89,7 @@ class RegisteredApps:
         return {workspace for found in self._entries.values() for each in found for workspace in each.workspaces}
 
     def secrets(self) -> list[str]:
-        """Return all that must never be shown."""
+        """Return all values that must never be shown."""
         return [secret for found in self._entries.values() for each in found for secret in _secrets(each)]
 
     def _of(self, platform: Platform[Any, Any]) -> tuple[_Entry, ...]:

@@ -1,4 +1,4 @@
-"""How a network's tokens live and are renewed: its rules as data, and what a renewal brought."""
+"""The lifetimes and the renewal of tokens: each platform's rules as data, and the result of a renewal."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,50 +11,50 @@ from platforms.base import C, Connection
 from platforms.http.untrusted import moment, number
 
 LONGEST_LIFE = timedelta(days=3660)
-"""The longest life of a token that is believed; whatever is told beyond it says no more."""
+"""The longest token lifetime that is accepted; a reported longer one is cut to this."""
 MOST_SCOPES, LONGEST_SCOPE = 100, 200
 
 
 class Reuse(StrEnum):
-    """What happens if a refresh token is sent a second time."""
+    """The effect of sending a refresh token a second time."""
 
     HARMLESS = "harmless"
     """It works as often as it is sent."""
     REFUSED = "refused"
-    """It is refused, and the tokens that it was traded for live on."""
+    """It is refused, and the tokens that it was traded for stay valid."""
     ENDS_GRANT = "ends_grant"
-    """The network takes it for stolen and ends all tokens of the grant: the account must be reconnected."""
+    """The platform treats it as stolen and ends all tokens of the grant: the account must be reconnected."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """The rules of a network's tokens. What an answer tells of lives always wins over the figures here."""
+    """The rules of a platform's tokens. Lifetimes in a response always take precedence over these numbers."""
 
     life: timedelta
-    """How long an access token lives."""
+    """How long an access token is valid."""
     reuse: Reuse
     grace: timedelta = timedelta(0)
-    """How long a refresh token that was used still yields the same new ones."""
+    """How long a used refresh token still yields the same new tokens."""
     lead: timedelta = timedelta(0)
-    """A token is renewed before it is used if less than this is left of it, or less than half of its life."""
+    """A token is renewed before it is used if less than this remains of it, or less than half of its lifetime."""
     refresh_life: timedelta | None = None
-    """How long a refresh token lives if it is not used; None if it has no known end."""
+    """How long a refresh token is valid if it is not used; None if it has no known end."""
     renew_after: timedelta | None = None
     """How long after a renewal, or after connecting, the next is due even if nothing uses the token."""
     renews_itself: bool = False
     """Whether an access token is renewed by itself, without a refresh token. Once it has ended it cannot be renewed."""
     first_renewal: timedelta | None = None
-    """If set, how long after connecting the first renewal is due: the given token may be of any age."""
+    """If set, how long after connecting the first renewal is due, because the given token may be of any age."""
 
     @property
     def rotates(self) -> bool:
-        """Return whether a refresh token may be used once only, so that a lost answer loses the account."""
+        """Return whether a refresh token may be used only once, so that a lost response loses the account."""
         return self.reuse is not Reuse.HARMLESS and not self.grace
 
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """What an answer told of new tokens; None for what it did not tell."""
+    """The values that a response reports of new tokens; None for each that it does not report."""
 
     expires_at: datetime | None = None
     """When the access token ends, in UTC."""
@@ -66,18 +66,18 @@ class Lifetimes:
 
 @dataclass(frozen=True, slots=True)
 class Renewed(Generic[C]):
-    """New credentials. `lifetimes` is None if they were changed and their tokens were not renewed."""
+    """New credentials. `lifetimes` is None if they were changed but their tokens were not renewed."""
 
     credentials: C
     lifetimes: Lifetimes | None
 
 
 class Renews(ABC, Generic[C]):
-    """A network whose tokens can be renewed without their owner."""
+    """A platform whose tokens can be renewed without their owner."""
 
     tokens: ClassVar[TokenRules]
     other_tokens: ClassVar[tuple[TokenRules, ...]] = ()
-    """The rules of further kinds of tokens that the network gives out; `rules_of` tells which are whose."""
+    """The rules of further kinds of tokens that the platform issues; `rules_of` chooses among them."""
 
     def rules_of(self, credentials: C) -> TokenRules:
         """Return the rules of the tokens that credentials hold."""
@@ -91,13 +91,13 @@ class Renews(ABC, Generic[C]):
     async def renew(self, connection: Connection[C]) -> Renewed[C]:
         """Trade the connection's credentials for new ones by one request, or by several of which one has an effect.
 
-        Raises PlatformError: kind `auth` only if the network refuses this account's own tokens, never for an app that
-        it does not know, for a limit or for trouble of its own.
+        Raises PlatformError, kind `auth` only if the platform refuses this account's own tokens. An app that it does
+        not know, a limit and a failure of its own have other kinds.
         """
 
 
 def lifetimes_of(answer: Mapping[str, Any]) -> Lifetimes:
-    """Return what a token endpoint's answer tells: `expires_in` and the like in seconds from now.
+    """Return what a token endpoint's response reports: `expires_in` and similar fields in seconds from now.
 
     Scopes are split at commas and blanks. `refresh_expires_in` is TikTok's name, `refresh_token_expires_in` that of
     LinkedIn, Google and Pinterest, `permissions` that of Instagram.

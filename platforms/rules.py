@@ -1,4 +1,4 @@
-"""The limits of a network as data, and the sentences that say which one is broken."""
+"""A platform's limits as data, and the sentences that say which one is broken."""
 
 import re
 from collections.abc import Callable
@@ -22,7 +22,7 @@ def _counted(count: int, kind: MediaType) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Say which part of a post breaks a network's rule; `path` goes on inside platformSpecificData."""
+    """The part of a post that breaks a platform's rule; `path` continues inside platformSpecificData."""
 
     part: RequestField
     error: str
@@ -31,7 +31,7 @@ class Violation:
 
 
 def setting(where: str | tuple[str | int, ...], error: str, *, missing: bool = False) -> Violation:
-    """Say that a setting breaks a rule: the one of this name, or the one at the end of this path."""
+    """Return a violation by a setting: the one of this name, or the one at the end of this path."""
     code: ProblemCode = "missing_required_field" if missing else "invalid_field_value"
     return Violation("platformSpecificData", error, code, (where,) if isinstance(where, str) else where)
 
@@ -40,15 +40,15 @@ CAUTION: ProblemCode = "platform_caution"
 
 
 def caution(where: str, warning: str) -> Violation:
-    """Warn of what comes of a setting of this name, although it breaks no rule."""
+    """Return a warning about the effect of a setting of this name, although it breaks no rule."""
     return Violation("platformSpecificData", warning, CAUTION, (where,))
 
 
 @dataclass(frozen=True, slots=True)
 class TextRule:
-    """Limit a text to `limit` units, as `count` counts them; `premium_limit` for paying accounts.
+    """A limit of a text to `limit` units, as `count` counts them; `premium_limit` is for paying accounts.
 
-    `beside` holds the limits of a text that stands beside media of a kind, where they are others.
+    `beside` holds the limits of a text together with media of a kind, if they differ.
     """
 
     limit: int
@@ -57,11 +57,11 @@ class TextRule:
     premium_limit: int | None = None
     beside: tuple[tuple[MediaType, int], ...] = ()
     characters_per_unit: int | None = None
-    """Set if counting is expensive: a text of more characters than this for each unit is refused without counting."""
+    """Set if counting is expensive: a text with more characters per unit than this is refused without counting."""
     source: str = ""
 
     def check(self, label: str, text: str, media: tuple[Media, ...] = (), *, premium: bool = False) -> list[Violation]:
-        """Return a violation where the text is too long for what it stands beside."""
+        """Return a violation if the text is too long for the media that it comes with."""
         limit, where = self.premium_limit if premium and self.premium_limit else self.limit, ""
         kinds = {item.type for item in media}
         if fewer := [(most, kind) for kind, most in self.beside if kind in kinds]:
@@ -79,7 +79,7 @@ class TextRule:
 
 @dataclass(frozen=True, slots=True)
 class MediaRule:
-    """Limit how many media items of each kind one post takes, and whether kinds mix."""
+    """The limits of how many media items of each kind one post takes, and whether kinds may be mixed."""
 
     required: bool = False
     max_items: int = 1
@@ -111,10 +111,10 @@ class MediaRule:
 
 @dataclass(frozen=True, slots=True)
 class FileRule:
-    """Limit one kind of media file. Sizes in bytes, durations in seconds, sides in pixels, ratios width by height.
+    """The limits of one kind of media file: sizes in bytes, durations in seconds, sides in pixels, ratios width/height.
 
-    `types` are MIME types the network takes; images of other types are converted to JPEG, those with longer sides are
-    scaled down.
+    `types` are the MIME types that the platform takes. Images of other types are converted to JPEG, and images with
+    longer sides are scaled down.
     """
 
     kind: MediaType
@@ -129,11 +129,11 @@ class FileRule:
     max_height: int | None = None
     max_shorter: int | None = None
     max_longer: int | None = None
-    """Of the shorter and of the longer side, whichever that is."""
+    """The limits of the shorter and of the longer side, whichever side that is."""
     min_ratio: float | None = None
     max_ratio: float | None = None
     same_sides: bool = False
-    """Whether the images of one post must all have the same sides: they are scaled to the smallest one's, and refused
+    """Whether the images of one post must all have the same sides. They are scaled to the smallest one's, and refused
     if their shapes differ."""
     shrinks: bool = False
     """Whether an image of too many bytes is compressed until it fits instead of being refused."""
@@ -145,21 +145,22 @@ _USER = "{user}"
 
 @dataclass(frozen=True, slots=True)
 class PostId:
-    """The form of the ids that a network gives its posts: `pattern` matches a whole one, `words` say "must be …"."""
+    """The form of a platform's post ids: `pattern` matches a whole one, `words` continue the message "must be …"."""
 
     pattern: str
     words: str = "the post's number, digits alone"
     addresses: tuple[tuple[str, str], ...] = ()
-    """How the network's web pages of posts are addressed, and how their ids are read out of that.
+    """The addresses of the platform's web pages of posts, and how to read the ids from them.
 
     Each is a pattern of a URL from its host on, without its fragment, and a template of the id as `re.Match.expand`
-    takes it. `{user}` in a template is the network's id of the account, if the address names it in another way.
+    takes it. `{user}` in a template is the platform's id of the account, if the address names the account in another
+    way.
     """
 
     def read(self, text: str, user_id: str | None = None) -> str | None:
-        """Return the id that a person means, who has given it or the address of the post; None if it is neither.
+        """Return the id of a post, given the id or the post's address; None if the text is neither.
 
-        Without the network's id of the account, an address that needs it is returned as it is.
+        Without the platform's id of the account, an address that needs it is returned as it is.
         """
         if self.matches(text):
             return text
@@ -178,25 +179,25 @@ class PostId:
         return None
 
     def matches(self, text: str) -> bool:
-        """Tell whether a text may be such an id."""
+        """Return whether a text may be such an id."""
         return re.fullmatch(self.pattern, text, re.ASCII) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Hold a network's limits in one value."""
+    """All limits of a platform."""
 
     text: TextRule
     media: MediaRule
     post_id: PostId
-    """What a person may say that a post's id is: it becomes part of the addresses that the network is asked at."""
+    """The accepted form of a post's id: it becomes part of the addresses of requests to the platform."""
     files: tuple[FileRule, ...] = ()
     alt_text: int | None = None
-    """Characters of a media item's altText; None where the network takes none."""
+    """Characters of a media item's altText; None if the platform takes none."""
     rate_limits: tuple[RateLimit, ...] = ()
-    """How often an account may publish, if its documentation says so and its responses report no quota."""
+    """How often an account may publish, if the documentation says so and responses report no quota."""
     prepare_rate_limits: tuple[RateLimit, ...] = ()
-    """How often an account may begin to upload or build what it publishes."""
+    """How often an account may begin to upload or build a post."""
 
     def check(self, label: str, text: str, media: tuple[Media, ...], *, premium: bool = False) -> list[Violation]:
         """Return everything in text and media that breaks a limit."""

@@ -1,4 +1,4 @@
-"""The address of a server that an account names itself, for networks that people host."""
+"""The address of a server that an account names, for platforms whose servers people run themselves."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -16,11 +16,11 @@ def _server(address: str) -> str:
 
 
 ServerAddress = Annotated[str, AfterValidator(_server)]
-"""A server's address as scheme, host and port alone; https where its owner wrote no scheme."""
+"""A server's address as scheme, host and port only; https if its owner wrote no scheme."""
 
 
 def origin(address: str) -> str | None:
-    """Return scheme, host and port of a web address in one spelling, None if it is none: two may be compared so."""
+    """Return scheme, host and port of a web address in one spelling for comparison; None if it is no web address."""
     try:
         parts = urlsplit(address)
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]

@@ -1,4 +1,4 @@
-"""Say in words what form a text must have; a pattern alone tells a person nothing."""
+"""Patterns of texts with a message for people, because a pattern alone explains nothing."""
 
 import re
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from pydantic_core import CoreSchema, core_schema
 
 
 class TextPattern:
-    """Annotate a text with the pattern that it must match whole; `words` go on after its name: "must be …"."""
+    """An annotation of a text with the pattern that it must match whole; `words` continue the message "must be …"."""
 
     def __init__(self, pattern: str, words: str) -> None:
         self.pattern = pattern

@@ -1,4 +1,4 @@
-"""The further posts of a thread, by the one name that every network with threads has for them: threadItems."""
+"""The further posts of a thread, under the one name that all platforms with threads share: threadItems."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,10 +13,10 @@ from platforms.rules import Violation
 from platforms.text_patterns import WebAddress
 
 MOST_ITEMS = 24
-"""Posts after the first; our choice, no network names a number. Each is a request that makes something public."""
+"""Most posts after the first; our choice, no platform names a number. Each is a request that makes something public."""
 
 Check = Callable[[str, tuple[Media, ...]], list[Violation]]
-"""Hold a text and media against a network's rules."""
+"""Checks a text and media against a platform's rules."""
 
 
 class ThreadMedia(WireModel):
@@ -59,9 +59,9 @@ def check_items(label: str, items: Sequence[ThreadItem], check: Check) -> list[V
 
 
 def ended_early(published: Published, number: int, error: PlatformError) -> Published:
-    """Return the published post with word of why the thread behind it ends before its post `number`, from 0.
+    """Return the published post with a warning why its thread ends before the thread's post `number`, from 0.
 
-    Raises the error itself where it passes and the thread shall be gone on with.
+    Raises the error itself if it is retryable, so that the thread is continued later.
     """
     if error.kind in PASSING:
         raise error

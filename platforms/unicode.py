@@ -1,4 +1,4 @@
-"""Unicode arithmetic whose cost grows with the text and not with its square, whatever a stranger wrote."""
+"""Unicode functions whose cost is linear in the text, whatever an untrusted text contains."""
 
 import unicodedata
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 import regex
 
 LONGEST_RUN = 64
-"""Combining marks in a row that are put in order together. Unicode's own safe format has 30 (UAX #15, D3)."""
+"""Most combining marks in a row that are ordered together. Unicode's own safe format has 30 (UAX #15, D3)."""
 
 _LONG_RUN = regex.compile(rf"[^\p{{ccc=0}}]{{{LONGEST_RUN}}}(?=[^\p{{ccc=0}}])")
 _FLAG = regex.compile(r"\p{Regional_Indicator}{2}")
@@ -41,5 +41,5 @@ def graphemes(text: str) -> int:
     """Return how many characters a reader sees (UAX #29)."""
     if text.isascii() and "\r" not in text:
         return len(text)
-    # From each half of a flag the library looks back to the first flag of the row. A letter is a cluster like a flag.
+    # For each half of a flag the library goes back to the first flag of the row. A letter is a cluster like a flag.
     return sum(1 for _ in _CLUSTER.finditer(_FLAG.sub("x", text)))

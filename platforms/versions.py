@@ -1,4 +1,4 @@
-"""Versions of networks' APIs that end soon."""
+"""Versions of platforms' APIs that end soon."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -6,12 +6,12 @@ from datetime import date, timedelta
 from platforms.registry import platforms
 
 WARN_AHEAD = timedelta(days=90)
-"""Long enough for a release, its tests and an update at leisure; ours."""
+"""Long enough for a release, its tests and an update without haste; our choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndingVersion:
-    """A version of a network's API, and the last day on which the network serves it."""
+    """A version of a platform's API, and the last day on which the platform serves it."""
 
     platform: str
     label: str
@@ -20,7 +20,7 @@ class EndingVersion:
 
 
 def announced_ends() -> list[EndingVersion]:
-    """Return the versions in use whose end has been announced, in alphabetical order of their networks."""
+    """Return the versions in use whose end has been announced, in alphabetical order of their platforms."""
     return [
         EndingVersion(platform.name, platform.label, platform.api.name, platform.api.supported_until)
         for platform in platforms().values()

@@ -1,4 +1,4 @@
-"""Publish where nobody can read back: a note of our own tells a crash before sending from one after it."""
+"""Publishing to platforms that cannot be read back: a marker says whether a crash came before or after sending."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,12 +8,12 @@ from platforms.base import Absent, PublishContext, Unknown
 from platforms.errors import ErrorKind, PlatformError
 
 SENDING = "sending"
-"""Set in the handles once the files are here and the request goes out: before that, surely nothing was published."""
+"""Set in the handles once the files are fetched and the request is sent. Before that, surely nothing was published."""
 
 
 @asynccontextmanager
 async def mark_sending(context: PublishContext[Any]) -> AsyncIterator[None]:
-    """Note that what follows is sent, and take the note back where it surely had no effect."""
+    """Set the marker for the request in this block; remove it if the request surely had no effect."""
     context.handles[SENDING] = True
     await context.save(context.handles)
     try:
@@ -26,9 +26,9 @@ async def mark_sending(context: PublishContext[Any]) -> AsyncIterator[None]:
 
 
 async def confirm_from_marker(context: PublishContext[Any]) -> Absent | Unknown:
-    """Say of an attempt whose media were fetched as part of it whether it can be public at all."""
+    """Return whether an attempt can have published the post, if its media are fetched as part of the attempt."""
     if not context.draft.media or context.handles.get(SENDING):
         return Unknown(final=True)
-    # Saved again, so that a run that was given up but still lives cannot begin to send any more.
+    # Saved again, so that a run that was abandoned but is still alive can no longer begin to send.
     await context.save(context.handles)
     return Absent(never_sent=True)
