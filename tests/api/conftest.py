@@ -13,7 +13,7 @@ from tests.serving import started
 from tests.stack import Stack
 from tests.statements import Statement, noting_statements
 
-PUBLIC_URL = "http://localhost:8000"
+PUBLIC_URL = "http://127.0.0.1:8000"
 """As the networks of the sandbox know the api; each of them sends people back to any port of this machine."""
 
 

@@ -107,6 +107,16 @@ async def test_a_person_is_sent_back_with_the_account(stranger: Client, stack: S
     assert (await credentials(stack, stranger.workspace_id, account))["client_id"] == "sandbox-app"
 
 
+async def test_a_pushed_authorization_comes_back_with_its_issuer(
+    stranger: Client, stack: Stack, browser: Browser
+) -> None:
+    known = await stack.connect("bluesky")
+    handle = known.username if "." in known.username else f"{known.username.replace('_', '-').lower()}.bsky.social"
+    begun = await begin(stranger, "bluesky", identifier=handle)
+    found = returned(await browser.come_back(await browser.consent(begun, known.username)))
+    assert found["accountId"] == [known.id]
+
+
 async def test_without_an_address_a_page_says_what_came_of_it(stranger: Client, browser: Browser) -> None:
     begun = await begin(stranger, redirect_url=None)
     shown = await browser.come_back(await browser.consent(begun))
