@@ -8,7 +8,8 @@ import pytest
 
 from platforms.mastodon import limits
 from sandbox.server import running_sandbox
-from tests.platforms.rig import Rig, Sandbox, open_account
+from tests.platforms.discord_rig import as_bot, as_webhook
+from tests.platforms.rig import Connect, Rig, Sandbox, open_account
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +37,33 @@ async def sandbox(running: Sandbox) -> AsyncIterator[Sandbox]:
 def connect(sandbox: Sandbox) -> Callable[..., Awaitable[Rig]]:
     """Connect a new account: `await connect("twitter", premium=True, credentials={"refreshToken": "r1"})`."""
     return partial(open_account, sandbox)
+
+
+@pytest.fixture
+async def rd(connect: Connect) -> Rig:
+    return await connect("reddit")
+
+
+@pytest.fixture
+async def x(connect: Connect) -> Rig:
+    return await connect("twitter")
+
+
+@pytest.fixture
+async def premium(connect: Connect) -> Rig:
+    return await connect("twitter", premium=True)
+
+
+@pytest.fixture
+async def bot(connect: Connect) -> Rig:
+    return await as_bot(connect)
+
+
+@pytest.fixture
+async def hook(connect: Connect) -> Rig:
+    return await as_webhook(connect)
+
+
+@pytest.fixture(params=["bot", "webhook"])
+async def either(request: pytest.FixtureRequest, connect: Connect) -> Rig:
+    return await (as_bot(connect) if request.param == "bot" else as_webhook(connect))

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -180,6 +180,10 @@ class Rig:
         """Return what the requests to this network were for, oldest first."""
         query = f"requests?platform={self.platform.name}"
         return [entry["operation"] for entry in (await self.sandbox.control("GET", query))["requests"]][::-1]
+
+
+Connect = Callable[..., Awaitable[Rig]]
+"""What connects an account of the sandbox: the fixture `connect`."""
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """Publish every kind of post to Bluesky over real HTTP: one record under a key that is chosen once."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,8 +17,6 @@ from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from tests.platforms.rig import MediaFromUrl, Rig, Sandbox, open_account
-
-Connect = Callable[..., Awaitable[Rig]]
 
 
 @dataclass

@@ -14,8 +14,8 @@ import pytest
 from platforms.base import Published
 from platforms.discord import PLATFORM
 from sandbox.wire import Request
+from tests.platforms.discord_rig import as_bot, as_webhook, publish
 from tests.platforms.rig import Rig
-from tests.platforms.test_discord import as_bot, as_webhook, publish
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "discord" / "discord-v10-openapi.json"
 

@@ -1,6 +1,6 @@
 """Lose the answers of two posts that say the same on one account: what is found is two posts, or one and no other."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,10 +13,8 @@ from platforms.facebook import videos
 from platforms.linkedin import media
 from platforms.registry import platforms
 from platforms.tiktok import status
-from tests.platforms.rig import Rig
+from tests.platforms.rig import Connect, Rig
 from tests.platforms.test_bluesky import open_bluesky, sized
-
-Connect = Callable[..., Awaitable[Rig]]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Publish on Google Business Profile over real HTTP: every kind of post, every lost answer, and no double."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,9 +14,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.googlebusiness import PLATFORM, platform
 from platforms.googlebusiness.connection import MOST_PAGES, call
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
-from tests.platforms.rig import Rig
-
-Connect = Callable[..., Awaitable[Rig]]
+from tests.platforms.rig import Connect, Rig
 
 SCHEDULE = {
     "startDate": {"year": 2026, "month": 1, "day": 20},

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,9 +15,7 @@ from platforms.base import Absent, Editable, PublishContext, Published, Refused,
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import LONGEST_WAIT
 from platforms.registry import platforms
-from tests.platforms.rig import Rig
-
-Connect = Callable[..., Awaitable[Rig]]
+from tests.platforms.rig import Connect, Rig
 
 TIKTOK = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "PUBLIC_TO_EVERYONE"}
 FORMS: dict[str, list[tuple[list[str], dict[str, Any]]]] = {

@@ -1,7 +1,7 @@
 """Publish to LinkedIn over real HTTP: every form of post, the id in its header, and never a double."""
 
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,9 +16,7 @@ from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.linkedin import PLATFORM, lookup, media, platform
 from platforms.linkedin.errors import FORBIDDEN_MEDIUM, NO_MEMBERS, NO_PAGES
 from platforms.linkedin.platform import FORBIDDEN_TRIES
-from tests.platforms.rig import Rig, Sandbox
-
-Connect = Callable[..., Awaitable[Rig]]
+from tests.platforms.rig import Connect, Rig, Sandbox
 
 PAGE = "urn:li:organization:5515715"
 _pages = itertools.count(1000)

@@ -1,6 +1,5 @@
 """Networks whose answers name addresses that are not theirs: neither our token nor a private host is reached."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,9 +8,7 @@ import pytest
 
 from platforms.errors import ErrorKind, PlatformError
 from platforms.tiktok import status as tiktok_status
-from tests.platforms.rig import Rig
-
-Connect = Callable[..., Awaitable[Rig]]
+from tests.platforms.rig import Connect, Rig
 
 TIKTOK = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "PUBLIC_TO_EVERYONE"}
 

@@ -1,6 +1,6 @@
 """Publish every kind of post to Mastodon over real HTTP."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,9 +19,7 @@ from platforms.files import MediaFile
 from platforms.mastodon import PLATFORM, limits, media
 from platforms.mastodon.settings import MastodonCredentials
 from sandbox.server import running_sandbox
-from tests.platforms.rig import Large, MediaFromUrl, Rig, Sandbox, open_account
-
-Connect = Callable[..., Awaitable[Rig]]
+from tests.platforms.rig import Connect, Large, MediaFromUrl, Rig, Sandbox, open_account
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from platforms.mastodon import PLATFORM
 from platforms.mastodon.fields import status_body
 from platforms.mastodon.limits import _PLACES
 from platforms.mastodon.settings import MastodonSettings
-from tests.platforms.rig import Rig
-from tests.platforms.test_mastodon import Connect, listening, parts_of
+from tests.platforms.rig import Connect, Rig
+from tests.platforms.test_mastodon import listening, parts_of
 from tests.platforms.test_mastodon_doubles import prepared
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "mastodon" / "mastodon-openapi.json"

@@ -10,8 +10,8 @@ from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM, limits
 from sandbox.platforms.mastodon.dialects import DIALECTS
-from tests.platforms.rig import Rig, losing_answers
-from tests.platforms.test_mastodon import Connect, publish, refused
+from tests.platforms.rig import Connect, Rig, losing_answers
+from tests.platforms.test_mastodon import publish, refused
 
 STATUSES = "/api/v1/statuses"
 KINDS = ["private", "direct", "reply"]

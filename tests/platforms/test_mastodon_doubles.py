@@ -14,8 +14,8 @@ import pytest
 from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.mastodon import PLATFORM, listing, lookup
-from tests.platforms.rig import Rig
-from tests.platforms.test_mastodon import Connect, publish, refused, status
+from tests.platforms.rig import Connect, Rig
+from tests.platforms.test_mastodon import publish, refused, status
 
 TEXT = (
     "Süße Möwen & <b>Meer</b>:\n\n  https://example.com/a/very/long/address?with=a&query=1#end, @ann@other.example #Ökö"

@@ -10,8 +10,8 @@ from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import shown_text
-from tests.platforms.rig import Rig
-from tests.platforms.test_mastodon import Connect, publish, refused, status
+from tests.platforms.rig import Connect, Rig
+from tests.platforms.test_mastodon import publish, refused, status
 from tests.platforms.test_mastodon_doubles import confirm, prepared, send
 
 

@@ -1,7 +1,6 @@
 """Apps that demand a proof of their secret with every call of the Graph API."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,9 +14,7 @@ from platforms.facebook import videos
 from platforms.meta.credentials import MetaCredentials, proof_of
 from platforms.registry import platforms
 from sandbox.graph import APP_SECRET
-from tests.platforms.rig import Rig
-
-Connect = Callable[..., Awaitable[Rig]]
+from tests.platforms.rig import Connect, Rig
 
 POSTS: list[tuple[str, list[str], dict[str, Any]]] = [
     ("facebook", [], {"firstComment": "first"}),

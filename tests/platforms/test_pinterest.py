@@ -1,6 +1,6 @@
 """Publish to Pinterest over real HTTP: images, carousels and videos, each once."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,9 +19,7 @@ from platforms.pinterest import PLATFORM
 from platforms.pinterest.connection import call
 from platforms.pinterest.lookup import published
 from sandbox.server import running_sandbox
-from tests.platforms.rig import Rig, Sandbox, open_account
-
-Connect = Callable[..., Awaitable[Rig]]
+from tests.platforms.rig import Connect, Rig, Sandbox, open_account
 
 BOARD = {"boardId": "549755885175"}
 EVERYTHING = {**BOARD, "boardSectionId": "77", "title": "Ten knots", "link": "https://example.com/knots"}

@@ -4,7 +4,7 @@ import asyncio
 import io
 import logging
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -21,9 +21,8 @@ from platforms.telegram import PLATFORM
 from platforms.telegram.fields import call_of
 from platforms.telegram.settings import TelegramCredentials
 from runtime.logging import configure
-from tests.platforms.rig import Rig, Sandbox
+from tests.platforms.rig import Connect, Rig, Sandbox
 
-Connect = Callable[..., Awaitable[Rig]]
 Step = Awaitable[Any]
 
 

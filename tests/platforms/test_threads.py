@@ -1,6 +1,6 @@
 """Publish every form of post to Threads over real HTTP."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,9 +13,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.meta import containers
 from platforms.threads import PLATFORM
 from sandbox.server import running_sandbox
-from tests.platforms.rig import Rig, Sandbox, open_account
-
-Connect = Callable[..., Awaitable[Rig]]
+from tests.platforms.rig import Connect, Rig, Sandbox, open_account
 
 
 @pytest.fixture

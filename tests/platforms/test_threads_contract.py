@@ -14,8 +14,8 @@ import pytest
 from platforms.base import Published
 from platforms.threads import PLATFORM
 from platforms.threads.platform import POST_FIELDS
-from tests.platforms.rig import Rig
-from tests.platforms.test_threads import Connect, items, node
+from tests.platforms.rig import Connect, Rig
+from tests.platforms.test_threads import items, node
 
 COLLECTION = Path(__file__).parents[3] / "shared" / "specs" / "threads" / "threads-api.postman_collection.json"
 

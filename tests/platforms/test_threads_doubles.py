@@ -9,8 +9,8 @@ import pytest
 from platforms.base import Absent, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.threads import PLATFORM
-from tests.platforms.rig import Rig
-from tests.platforms.test_threads import Connect, refused
+from tests.platforms.rig import Connect, Rig
+from tests.platforms.test_threads import refused
 
 FORMS = [[], ["a.jpg"], ["a.jpg", "b.jpg"], ["a.mp4"]]
 

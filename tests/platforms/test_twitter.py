@@ -1,51 +1,24 @@
 """Publish to X over real HTTP: every form of post, every way it can go wrong, and never a double."""
 
-import asyncio
-from base64 import b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
-from platforms.base import Absent, Identity, PublishContext, Published, Unknown
-from platforms.errors import ErrorKind, PlatformError
+from platforms.base import Absent, Identity, Unknown
+from platforms.errors import ErrorKind
 from platforms.twitter import PLATFORM
 from platforms.twitter.lookup import published
 from platforms.twitter.posts import post_body
-from tests.platforms.rig import Rig, Sandbox
-
-Connect = Callable[..., Awaitable[Rig]]
+from tests.platforms.rig import Connect, Rig, Sandbox
+from tests.platforms.twitter_rig import publish, refused
 
 INTERNAL = {"type": "https://api.x.com/2/problems/internal-error", "title": "Internal Error", "detail": "Sorry."}
-NOW = "2026-11-27T04:00:00.000Z"
+
+
 INVALID = {"type": "https://api.x.com/2/problems/invalid-request", "title": "Invalid Request", "detail": "No."}
-
-
-@pytest.fixture
-async def x(connect: Connect) -> Rig:
-    return await connect("twitter")
-
-
-@pytest.fixture
-async def premium(connect: Connect) -> Rig:
-    return await connect("twitter", premium=True)
-
-
-async def publish(rig: Rig, context: PublishContext[Any]) -> Published:
-    if PLATFORM.prepares(context.draft):
-        await PLATFORM.prepare(rig.connection(), context)
-    context.started_at = datetime.now(UTC)
-    return await PLATFORM.publish(rig.connection(), context)
-
-
-async def refused(step: Awaitable[Any]) -> PlatformError:
-    with pytest.raises(PlatformError) as caught:
-        await step
-    return caught.value
 
 
 async def test_whoami_tells_the_account_and_whether_it_is_premium(x: Rig, premium: Rig) -> None:
@@ -329,176 +302,3 @@ async def test_a_rate_limit_says_when_to_come_back(x: Rig, sandbox: Sandbox) -> 
     assert error.retry_after is not None
     assert timedelta(seconds=28) < error.retry_after <= timedelta(seconds=31)
     assert await x.posts() == []
-
-
-def with_old_token(rig: Rig) -> Any:
-    return rig.stored.model_copy(update={"access_token": SecretStr("a token of yesterday")})
-
-
-class TestTokens:
-    async def test_an_expired_token_is_renewed_once_however_many_uploads_need_it(
-        self, connect: Connect, sandbox: Sandbox
-    ) -> None:
-        x = await connect("twitter", credentials={"refreshToken": "once-1", "clientId": "app", "clientSecret": "s"})
-        old = x.stored = with_old_token(x)
-        before = len(await x.operations())
-        connection = x.connection()
-        await PLATFORM.prepare(connection, x.context("four", [sandbox.media(f"t{index}.jpg") for index in range(4)]))
-        assert (await x.operations())[before:].count("auth") == 1
-        assert connection.credentials is x.stored
-        assert x.stored.access_token != old.access_token
-        assert x.stored.refresh_token.get_secret_value() != "once-1"
-        assert (x.stored.client_id, x.stored.client_secret) == (old.client_id, old.client_secret)
-
-    async def test_two_workers_renew_once(self, connect: Connect) -> None:
-        x = await connect("twitter", credentials={"refreshToken": "once-2", "clientId": "app"})
-        x.stored = with_old_token(x)
-        before = len(await x.operations())
-        await asyncio.gather(publish(x, x.context("one")), publish(x, x.context("two")))
-        assert (await x.operations())[before:].count("auth") == 1
-        assert len(await x.posts()) == 2
-
-    @pytest.mark.parametrize("credentials", [{}, {"refreshToken": "used-up", "clientId": "app"}])
-    async def test_what_cannot_be_renewed_must_be_reconnected(
-        self, connect: Connect, sandbox: Sandbox, credentials: dict[str, Any]
-    ) -> None:
-        x = await connect("twitter", credentials=credentials)
-        if credentials:
-            form = {"grant_type": "refresh_token", "refresh_token": "used-up", "client_id": "app"}
-            (await sandbox.client.post(f"{sandbox.url}/twitter/2/oauth2/token", data=form)).raise_for_status()
-        await sandbox.fault("twitter", "token_expired", "publish", times=2)
-        error = await refused(publish(x, x.context("who am I")))
-        assert error.kind is ErrorKind.AUTH
-        assert error.code == ("invalid_request" if credentials else "unauthorized")
-        assert "used-up" not in f"{error!r}{error.__cause__!r}{x.connection()!r}"
-
-    @pytest.mark.parametrize("secret", [None, "s"])
-    async def test_a_client_names_itself_as_its_kind_does(self, connect: Connect, secret: str | None) -> None:
-        renewals: list[httpx.Request] = []
-
-        async def note(request: httpx.Request) -> None:
-            if request.url.path.endswith("/oauth2/token"):
-                renewals.append(request)
-
-        given = {"refreshToken": f"kind-{secret}", "clientId": "app", "clientSecret": secret}
-        x = await connect("twitter", credentials=given)
-        x.stored = with_old_token(x)
-        async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-            await PLATFORM.whoami(x.connection(client))
-        [renewal] = renewals
-        form = dict(parse_qsl(renewal.content.decode()))
-        assert form.pop("client_id", None) == (None if secret else "app")
-        assert form == {"grant_type": "refresh_token", "refresh_token": f"kind-{secret}"}
-        basic = "Basic " + b64encode(b"app:s").decode() if secret else None
-        assert renewal.headers.get("authorization") == basic
-
-    @pytest.mark.parametrize(
-        ("status", "kind"), [(503, ErrorKind.TRANSIENT), (200, ErrorKind.TRANSIENT), (402, ErrorKind.OPERATOR)]
-    )
-    async def test_a_renewal_that_fails_sends_nothing(
-        self, connect: Connect, sandbox: Sandbox, status: int, kind: ErrorKind
-    ) -> None:
-        x = await connect("twitter", credentials={"refreshToken": f"fails-{status}", "clientId": "app"})
-        x.stored = with_old_token(x)
-        await sandbox.fault("twitter", "reject", "auth", status=status, body={})
-        assert (await refused(publish(x, x.context("not yet")))).kind is kind
-        assert await x.posts() == []
-
-    async def test_a_token_refused_twice_is_not_renewed_for_ever(self, connect: Connect, sandbox: Sandbox) -> None:
-        x = await connect("twitter", credentials={"refreshToken": "once-3", "clientId": "app"})
-        await sandbox.fault("twitter", "token_expired", "publish", times=3)
-        before = len(await x.operations())
-        error = await refused(publish(x, x.context("still not")))
-        assert (error.kind, error.code) == (ErrorKind.AUTH, "unauthorized")
-        assert (await x.operations())[before:] == ["publish", "auth", "publish"]
-
-
-class TestEdits:
-    async def test_an_edit_has_a_new_id_and_keeps_the_time_it_ends(self, premium: Rig) -> None:
-        first = await publish(premium, premium.context("with a mistaek"))
-        second = await PLATFORM.edit(premium.connection(), first, "with a mistake")
-        assert second.platform_post_id != first.platform_post_id
-        assert second.editable_until is not None
-        assert timedelta(minutes=59) < second.editable_until - datetime.now(UTC) <= timedelta(hours=1)
-        newest, oldest = await premium.posts()
-        assert (newest["text"], oldest["supersededBy"]) == ("with a mistake", second.platform_post_id)
-
-    async def test_the_newest_version_is_edited_whichever_is_known(self, premium: Rig, sandbox: Sandbox) -> None:
-        first = await publish(premium, premium.context("one"))
-        second = await PLATFORM.edit(premium.connection(), first, "two")
-        history = [first.platform_post_id, second.platform_post_id]
-        data = {"id": first.platform_post_id, "text": "one", "created_at": NOW, "edit_history_tweet_ids": history}
-        body = {"data": data}
-        await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
-        third = await PLATFORM.edit(premium.connection(), first, "three")
-        assert (await premium.posts())[0]["platformPostId"] == third.platform_post_id
-
-    async def test_x_says_when_it_is_over(self, premium: Rig) -> None:
-        known = await publish(premium, premium.context("version 0"))
-        for number in range(1, 6):
-            known = await PLATFORM.edit(premium.connection(), known, f"version {number}")
-        error = await refused(PLATFORM.edit(premium.connection(), known, "version 6"))
-        assert (error.kind, error.code) == (ErrorKind.REJECTED, "edit_limit_reached")
-
-    @pytest.mark.parametrize(
-        ("controls", "code"),
-        [
-            ({"is_edit_eligible": True, "edits_remaining": 5, "editable_until": "2020-01-01T00:00:00.000Z"},
-             "edit_window_closed"),
-            ({"is_edit_eligible": False, "edits_remaining": 5}, "edit_not_supported"),
-        ],
-    )  # fmt: skip
-    async def test_x_decides_itself_what_may_be_edited(
-        self, premium: Rig, sandbox: Sandbox, controls: dict[str, Any], code: str
-    ) -> None:
-        known = await publish(premium, premium.context("final"))
-        data = {"id": known.platform_post_id, "text": "final", "created_at": NOW, "edit_controls": controls}
-        body = {"data": data}
-        await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
-        error = await refused(PLATFORM.edit(premium.connection(), known, "not final"))
-        assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
-        assert len(await premium.posts()) == 1
-
-    @pytest.mark.parametrize(
-        ("answer", "code"),
-        [({"status": 503}, "service_unavailable"), ({"status": 200, "body": {"data": {"id": "1"}}}, "fields_missing")],
-    )
-    async def test_a_post_is_read_before_it_is_edited(
-        self, premium: Rig, sandbox: Sandbox, answer: dict[str, Any], code: str
-    ) -> None:
-        known = await publish(premium, premium.context("befor"))
-        await sandbox.fault("twitter", "reject", "confirm", **answer)
-        error = await refused(PLATFORM.edit(premium.connection(), known, "before"))
-        assert (error.kind, error.code) == (ErrorKind.TRANSIENT, code)
-        await PLATFORM.edit(premium.connection(), known, "before")
-        assert (await premium.posts())[0]["text"] == "before"
-
-    async def test_a_post_that_quotes_is_not_edited(self, premium: Rig) -> None:
-        first = await publish(premium, premium.context("quoted"))
-        known = await publish(premium, premium.context("quotes", settings={"quoteTweetId": first.platform_post_id}))
-        error = await refused(PLATFORM.edit(premium.connection(), known, "no more"))
-        assert (error.kind, error.code) == (ErrorKind.REJECTED, "edit_not_supported")
-
-    async def test_an_empty_string_among_the_versions_is_no_version(self, premium: Rig, sandbox: Sandbox) -> None:
-        known = await publish(premium, premium.context("versio"))
-        data = {"id": known.platform_post_id, "text": "versio", "created_at": NOW, "edit_history_tweet_ids": [""]}
-        await sandbox.fault("twitter", "reject", "confirm", status=200, body={"data": data})
-        await PLATFORM.edit(premium.connection(), known, "version")
-        assert (await premium.posts())[0]["text"] == "version"
-
-    async def test_a_post_that_is_gone_cannot_be_edited(self, premium: Rig) -> None:
-        error = await refused(PLATFORM.edit(premium.connection(), published("1"), "anything"))
-        assert (error.kind, error.code) == (ErrorKind.REJECTED, "resource_not_found")
-
-    async def test_an_unconfirmed_edit_is_confirmed(self, premium: Rig, sandbox: Sandbox) -> None:
-        known = await publish(premium, premium.context("draft & https://example.com"))
-        text = "final & https://example.com"
-        await sandbox.fault("twitter", "drop", "edit")
-        assert (await refused(PLATFORM.edit(premium.connection(), known, text))).kind is ErrorKind.UNCONFIRMED
-        assert await PLATFORM.confirm_edit(premium.connection(), known, text) == Absent()
-        await sandbox.fault("twitter", "accept_then_500", "edit")
-        assert (await refused(PLATFORM.edit(premium.connection(), known, text))).kind is ErrorKind.UNCONFIRMED
-        found = await PLATFORM.confirm_edit(premium.connection(), known, text)
-        assert isinstance(found, Published)
-        assert found.platform_post_id == (await premium.posts())[0]["platformPostId"]
-        assert await PLATFORM.confirm_edit(premium.connection(), known, "something else") == Unknown()

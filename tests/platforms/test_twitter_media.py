@@ -17,9 +17,7 @@ from platforms.twitter import PLATFORM
 from platforms.twitter.media import PIECE_BYTES, media_ids, media_keys
 from platforms.twitter.rules import MEGABYTE, file_rules
 from sandbox.server import running_sandbox
-from tests.platforms.rig import Rig, Sandbox, open_account
-
-Connect = Callable[..., Awaitable[Rig]]
+from tests.platforms.rig import Connect, Rig, Sandbox, open_account
 
 VIDEO = Media(type=MediaType.VIDEO, url="https://cdn.example.com/long.mp4")
 

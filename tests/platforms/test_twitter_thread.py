@@ -1,6 +1,6 @@
 """Publish threads to X over real HTTP: in order, each post once, whatever becomes of the answers."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,9 +10,7 @@ import pytest
 from platforms.base import Absent, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.twitter import PLATFORM
-from tests.platforms.rig import Rig, Sandbox
-
-Connect = Callable[..., Awaitable[Rig]]
+from tests.platforms.rig import Connect, Rig, Sandbox
 
 LOST = ["drop", "accept_then_drop", "accept_then_500"]
 TWO: dict[str, Any] = {"threadItems": [{"content": "second"}, {"content": "third"}]}

@@ -16,7 +16,7 @@ from runtime import worker
 from store.database import Database
 from store.models import Account, AccountEvent
 from tests.api.conftest import Client
-from tests.api.connect.test_routes import begin, connected, consent, credentials, refused, trade
+from tests.api.connect.consents import begin, connected, consent, credentials, refused, trade
 from tests.stack import Stack
 
 LONG_AGO = timedelta(days=2)

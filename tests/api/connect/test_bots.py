@@ -10,7 +10,7 @@ from sandbox.platforms.discord.base import SHARED_BOT
 from sandbox.platforms.telegram.base import SHARED_BOT as TELEGRAM_BOT
 from sandbox.platforms.telegram.updates import MEMBER
 from tests.api.conftest import Client
-from tests.api.connect.test_routes import begin, consent, credentials, refused, trade
+from tests.api.connect.consents import begin, consent, credentials, refused, trade
 from tests.stack import Stack
 
 

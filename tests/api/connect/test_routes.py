@@ -4,9 +4,8 @@ import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 from sqlalchemy import select, text, update
 
@@ -14,74 +13,19 @@ from platforms.registered_apps import RegisteredApps
 from reconcile.app_setup import documents_of
 from reconcile.expiry import expire
 from sandbox.authorization import PLAY_SECRET
-from store.accounts import open_credentials
 from store.app_setups import announce_apps
 from store.models import Account, AppSetup, PendingConnection
-from store.vault import Vault
-from tests.api.conftest import Client, problems
+from tests.api.conftest import Client
+from tests.api.connect.consents import BACK, SERVER, _query, begin, connected, consent, credentials, refused, trade
 from tests.stack import Stack
-from workflows.connect import ConnectPlan
 
-SERVER = "https://social.example"
-BACK = "http://localhost:3000/connected"
 AT_HOME = "http://127.0.0.1:3000/connected"
-
-
-async def begin(api: Client, platform: str = "twitter", **query: str) -> dict[str, Any]:
-    response = await api.get(f"/v1/connect/{platform}", params={"redirect_url": BACK, **query})
-    assert response.status_code == 200, response.text
-    assert response.headers["cache-control"] == "no-store"
-    begun: dict[str, Any] = response.json()
-    return begun
-
-
-async def consent(stack: Stack, begun: dict[str, Any], person: str = "jane", **more: str) -> dict[str, str]:
-    """Allow what is asked, as a person in a browser does; returns what the network sends back."""
-    asked = _query(begun["authUrl"]) | {"sandbox_as": person, **more}
-    response = await stack.http.get(begun["authUrl"], params=asked, headers={"User-Agent": "Mozilla/5.0"})
-    assert response.status_code == 302, response.text
-    assert response.headers["location"].startswith(BACK)
-    return _query(response.headers["location"])
-
-
-def _query(url: str) -> dict[str, str]:
-    return dict(parse_qsl(urlsplit(url).query))
-
-
-async def trade(api: Client, platform: str, back: dict[str, str], **more: Any) -> httpx.Response:
-    body = {"code": back["code"], "state": back["state"], "redirect_url": BACK, **more}
-    return await api.post(f"/v1/connect/{platform}", json={name: value for name, value in body.items() if value})
-
-
-async def connected(
-    api: Client, stack: Stack, platform: str, person: str = "jane", consent_to: str = "", **query: str
-) -> dict[str, Any]:
-    begun = await begin(api, platform, **query)
-    response = await trade(api, platform, await consent(stack, begun, person))
-    assert response.status_code in {200, 201}, response.text
-    account: dict[str, Any] = response.json()
-    return account
-
-
-async def credentials(stack: Stack, workspace_id: str, account_id: str) -> dict[str, Any]:
-    async with stack.database.reading() as session:
-        account = await session.get(Account, (workspace_id, account_id))
-        assert account is not None
-        return open_credentials(Vault(stack.settings.encryption_keys), account)
 
 
 async def row_of(stack: Stack, workspace_id: str) -> PendingConnection:
     async with stack.database.reading() as session:
         own = select(PendingConnection).where(PendingConnection.workspace_id == workspace_id)
         return (await session.scalars(own.order_by(PendingConnection.created_at.desc()))).first() or PendingConnection()
-
-
-async def refused(response: httpx.Response, status: int, code: str, param: str | None = None) -> str:
-    assert response.status_code == status, response.text
-    found = response.json()
-    assert (found["code"], found.get("param")) == (code, param)
-    assert len(problems(response)) == 1
-    return str(found["error"])
 
 
 @pytest.mark.parametrize(
@@ -398,158 +342,6 @@ class TestStates:
         assert (await row_of(stack, stranger.workspace_id)).id
         await expire(stack.worker_database, datetime.now(UTC) + timedelta(days=1, minutes=11))
         assert not (await row_of(stack, stranger.workspace_id)).id
-
-
-class TestRefusals:
-    async def test_unknown_code_is_refused(self, stranger: Client, stack: Stack) -> None:
-        begun = await begin(stranger)
-        response = await trade(stranger, "twitter", {"code": "guessed", "state": begun["state"]})
-        assert "30 seconds" in await refused(response, 422, "code_rejected")
-        # The verifier is used up with it.
-        again = await trade(stranger, "twitter", {"code": "guessed", "state": begun["state"]})
-        await refused(again, 422, "code_rejected")
-
-    async def test_a_planted_code_fails_at_the_verifier(self, stranger: Client, stack: Stack) -> None:
-        victim, attacker = await begin(stranger), await begin(stranger)
-        planted = await consent(stack, attacker, "mallory")
-        response = await trade(stranger, "twitter", {"code": planted["code"], "state": victim["state"]})
-        await refused(response, 422, "code_rejected")
-
-    async def test_a_permission_that_was_declined_is_named(self, stranger: Client, stack: Stack) -> None:
-        scope = "https://www.googleapis.com/auth/youtube.upload"
-        back = await consent(stack, await begin(stranger, "youtube"), sandbox_decline=scope)
-        assert scope in await refused(await trade(stranger, "youtube", back), 422, "permission_missing")
-
-    async def test_a_permission_that_is_not_needed_to_publish_may_be_declined(
-        self, stranger: Client, stack: Stack
-    ) -> None:
-        scope = "https://www.googleapis.com/auth/youtube.force-ssl"
-        back = await consent(stack, await begin(stranger, "youtube"), sandbox_decline=scope)
-        account = (await trade(stranger, "youtube", back)).json()
-        assert account["missingPermissions"] == [scope]
-
-    async def test_a_lost_answer_to_the_code_means_to_start_again(self, stranger: Client, stack: Stack) -> None:
-        back = await consent(stack, await begin(stranger))
-        await stack.fault("twitter", "accept_then_drop", "auth", times=1)
-        for _ in range(2):
-            assert "Start again" in await refused(await trade(stranger, "twitter", back), 503, "unavailable")
-
-    async def test_the_consent_is_kept_if_the_platform_fails_after_the_trade(
-        self, stranger: Client, stack: Stack
-    ) -> None:
-        back = await consent(stack, await begin(stranger), "patient")
-        known = (await stack.control("GET", "accounts"))["accounts"]
-        person = next(each["accountId"] for each in known if each["username"] == "patient")
-        # The request for tokens bears none, so only the question who this is meets the fault.
-        await stack.fault("twitter", "reject", "auth", status=503, accountId=person, times=1)
-        lost = await trade(stranger, "twitter", back)
-        assert "Send the same request again" in await refused(lost, 503, "unavailable")
-        assert (await trade(stranger, "twitter", back)).status_code == 201
-
-    async def test_a_token_of_an_hour_is_never_kept(self, stranger: Client, stack: Stack) -> None:
-        back = await consent(stack, await begin(stranger, "instagram"), "hasty")
-        known = (await stack.control("GET", "accounts"))["accounts"]
-        person = next(each["accountId"] for each in known if each["username"] == "hasty")
-        # The trade for a token of 60 days is the first request that bears one.
-        await stack.fault("instagram", "reject", "auth", status=503, accountId=person, times=1)
-        await refused(await trade(stranger, "instagram", back), 503, "unavailable")
-        async with stack.database.reading() as session:
-            owned = select(Account.id).where(Account.workspace_id == stranger.workspace_id)
-            assert list(await session.scalars(owned)) == []
-
-    async def test_a_worker_that_is_away_is_no_error_of_ours(
-        self, stranger: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        back = await consent(stack, await begin(stranger))
-
-        async def not_in_time(plan: ConnectPlan) -> None:
-            assert plan.step == "finish"
-
-        with monkeypatch.context() as patched:
-            patched.setattr(stack.workflows, "connect", not_in_time)
-            await refused(await trade(stranger, "twitter", back), 503, "unavailable")
-        assert (await trade(stranger, "twitter", back)).status_code == 201
-
-    async def test_a_server_is_named(self, stranger: Client) -> None:
-        response = await stranger.get("/v1/connect/mastodon", params={"redirect_url": BACK})
-        await refused(response, 400, "missing_required_field", "instance")
-        named = {"redirect_url": BACK, "instance": "https://social.example/@jane"}
-        await refused(await stranger.get("/v1/connect/mastodon", params=named), 400, "invalid_field_value", "instance")
-
-    async def test_invalid_server_is_named_in_the_error(self, stranger: Client, stack: Stack) -> None:
-        await stack.fault("mastodon", "reject", "auth", status=404, times=1)
-        named = {"redirect_url": BACK, "instance": SERVER}
-        await refused(await stranger.get("/v1/connect/mastodon", params=named), 400, "invalid_field_value", "instance")
-
-    async def test_a_server_that_is_not_public_is_not_called(self, stranger: Client) -> None:
-        named = {"redirect_url": BACK, "instance": "http://127.0.0.1:9"}
-        response = await stranger.get("/v1/connect/mastodon", params=named)
-        await refused(response, 422, "server_forbidden", "instance")
-
-    async def test_unknown_app_is_reported_as_operator_error(self, stranger: Client, stack: Stack) -> None:
-        back = await consent(stack, await begin(stranger))
-        refusal = {"error": "invalid_client"}
-        await stack.fault("twitter", "reject", "auth", status=401, body=refusal, times=1)
-        assert "Its operator must check them" in await refused(
-            await trade(stranger, "twitter", back), 422, "app_refused"
-        )
-
-    async def test_an_unknown_parameter(self, stranger: Client) -> None:
-        response = await stranger.get("/v1/connect/twitter", params={"redirect_url": BACK, "x": "1"})
-        await refused(response, 400, "unknown_parameter", "x")
-
-    async def test_an_option_has_the_values_that_the_platform_knows(self, stranger: Client) -> None:
-        response = await stranger.get("/v1/connect/linkedin", params={"redirect_url": BACK, "as": "company"})
-        await refused(response, 400, "invalid_field_value", "as")
-
-    async def test_an_unknown_platform(self, stranger: Client) -> None:
-        response = await stranger.get("/v1/connect/twiter", params={"redirect_url": BACK})
-        assert "twitter?" in await refused(response, 400, "invalid_field_value", "platform")
-
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "/connected",
-            "//evil.example/connected",
-            "http://app.example/connected",
-            "https://app.example/connected#x",
-            "https://app.example/connected#",
-            "https://user@app.example/connected",
-            "https://localhost:3000@evil.example/",
-            "https://app.example./connected",
-            "https://app.example\\@evil.example/",
-            "https://app.example/a b",
-            "https://app.exämple/",
-            "javascript:alert(1)",
-            "https://app.example:99999/",
-            "https://" + "a" * 600,
-        ],
-    )
-    async def test_redirect_url_not_allowed_is_refused(self, stranger: Client, url: str) -> None:
-        response = await stranger.get("/v1/connect/twitter", params={"redirect_url": url})
-        await refused(response, 400, "invalid_field_value", "redirect_url")
-
-    async def test_a_redirect_url_is_needed(self, stranger: Client) -> None:
-        await refused(await stranger.get("/v1/connect/twitter"), 400, "missing_required_field", "redirect_url")
-
-    async def test_a_body_needs_code_or_credentials_not_both(self, stranger: Client) -> None:
-        body = {"code": "c", "redirect_url": BACK, "credentials": {}}
-        response = await stranger.post("/v1/connect/twitter", json=body)
-        assert {each["param"] for each in problems(response)} == {"code", "redirect_url"}
-        response = await stranger.post("/v1/connect/twitter", json={})
-        assert {(each["param"], each["code"]) for each in problems(response)} == {
-            ("code", "missing_required_field"),
-            ("redirect_url", "missing_required_field"),
-        }
-
-    async def test_a_workspace_begins_sixty_connections_an_hour(
-        self, stranger: Client, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("api.connect.routes.MOST_AN_HOUR", 1)
-        await begin(stranger)
-        response = await stranger.get("/v1/connect/twitter", params={"redirect_url": BACK})
-        await refused(response, 429, "rate_limited")
-        assert response.headers["retry-after"] == "60"
 
 
 class TestCredentials:

@@ -1,0 +1,68 @@
+"""Patches that take metadata out of a file in its place."""
+
+import struct
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from media.metadata.exif import orientation, orientation_only
+from media.metadata.patches import Patch, apply, merge
+from media.spool import Spool
+
+
+@given(
+    st.binary(min_size=1, max_size=200),
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20), st.binary(max_size=20))),
+)
+@example(b"\0", [(0, 0, b""), (0, 1, b"")])
+def test_patches_do_in_place_what_slicing_does(content: bytes, edits: list[tuple[int, int, bytes]]) -> None:
+    patches, expected, at = [], b"", 0
+    for gap, length, new in edits:
+        start = at + gap
+        end = start + length
+        if end > len(content):
+            break
+        patches.append(Patch(start, end, new=new[:length]))
+        expected += content[at:start] + new[:length]
+        at = end
+    with Spool() as spool:
+        spool.append(content)
+        apply(spool, reversed(patches))
+        assert spool.read_at(0, 1000) == expected + content[at:]
+        assert spool.size == len(expected + content[at:])
+
+
+@given(
+    st.integers(1, 100),
+    st.lists(st.tuples(st.integers(0, 120), st.integers(0, 50), st.binary(max_size=5)), max_size=20),
+    st.sampled_from([None, b"\0"]),
+)
+def test_merged_patches_cover_the_same_bytes_once(
+    size: int, ranges: list[tuple[int, int, bytes]], fill: bytes | None
+) -> None:
+    patches = [Patch(start, start + length, new=new[:length], fill=fill) for start, length, new in ranges]
+    merged = merge(patches, size)
+    covered = [at for patch in merged for at in range(patch.start, patch.end)]
+    assert covered == sorted({at for patch in patches for at in range(patch.start, min(patch.end, size))})
+    assert merge(merged, size) == merged
+
+
+def test_a_patch_has_room_for_its_new_bytes() -> None:
+    with pytest.raises(ValueError, match="range"):
+        Patch(0, 1, new=b"ab")
+
+
+@pytest.mark.parametrize("value", range(1, 9))
+def test_orientation_round_trip(value: int) -> None:
+    assert orientation(orientation_only(value)) == value
+    little = struct.pack("<4sIHHHIHHI", b"II*\0", 8, 1, 0x0112, 3, 1, value, 0, 0)
+    assert orientation(little) == value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"MM\0*", b"MM\0*\xff\xff\xff\xff", orientation_only(9), orientation_only(0), b"MM\0*\0\0\0\x08\xff\xff"],
+)
+def test_orientation_of_nonsense_is_upright(data: bytes) -> None:
+    assert orientation(data) == 1
