@@ -96,7 +96,9 @@ class BlueskyCredentials(WireModel):
         examples=["xxxx-xxxx-xxxx-xxxx"],
     )
     client_id: str | None = Field(None, description="Kept by us: the app that its owner has authorized.")
-    client_secret: SecretStr | None = None
+    client_secret: SecretStr | None = Field(
+        None, description="Kept by us: the secret of that app, filled in for a request."
+    )
     refresh_token: SecretStr | None = Field(None, description="Kept by us: what renews an authorization, once.")
     dpop_key: SecretStr | None = Field(None, description="Kept by us: the key that an authorization is bound to.")
     issuer: str | None = Field(None, description="Kept by us: the server that gave the authorization.")
