@@ -1,4 +1,4 @@
-"""What a network says of an account's tokens when it is asked: no more than that, and without an effect."""
+"""A platform's report on an account's tokens; asking for it changes nothing."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,20 +8,20 @@ from platforms.http.untrusted import moment, number
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """The answer of a network that accepts an account's tokens."""
+    """The report of a platform that accepts an account's tokens."""
 
     scopes: tuple[str, ...] | None = None
-    """The permissions that are granted, sorted; None if it does not say."""
+    """The permissions that are granted, sorted; None if the platform does not report them."""
     expires_at: datetime | None = None
-    """When the access token ends; None if it does not say, or has no end."""
+    """When the access token ends; None if the platform does not report it, or if the token has no end."""
     missing: tuple[str, ...] = ()
-    """Permissions without which this account cannot publish, although the tokens have them for others."""
+    """Permissions that this account lacks and needs to publish, although the tokens have them for other accounts."""
     notes: tuple[str, ...] = ()
-    """Sentences for people, on what does not stop publishing."""
+    """Messages for people about problems that do not stop publishing."""
 
 
 def end_of(found: object) -> datetime | None:
-    """Return when a token ends by what its network says; 0 is no end, and what cannot be read says nothing."""
+    """Return when a token ends, given a reported value; None for 0, which means no end, and for an unreadable value."""
     if not number(found):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Bluesky, by the AT Protocol of whatever server an account lives on: text, media, cards, quotes, answers, threads."""
+"""Bluesky and other servers of the AT Protocol: text, media, link cards, quotes, replies and threads."""
 
 from platforms.bluesky.platform import Bluesky
 

@@ -19,7 +19,7 @@ from platforms.renewal import Renewed, lifetimes_of
 USE_NONCE = "use_dpop_nonce"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _OF_NONCES = frozenset({400, 401})
-"""Statuses with which a server asks for a nonce; it has done nothing else then."""
+"""Statuses with which a server asks for a nonce; the request had no other effect."""
 
 
 async def send_bound(
@@ -35,7 +35,7 @@ async def send_bound(
 ) -> httpx.Response:
     """Send as `Wire.send` does, with a proof; once more if the server asks for another nonce. Raises PlatformError.
 
-    `at` is the path or address to ask if it is not `url` itself, which the proof names.
+    `at` is the path or address of the request if it differs from `url`, which the proof names.
     """
     bearer = token.get_secret_value() if token else None
     own = {**(headers or {}), **({"Authorization": f"DPoP {bearer}"} if bearer else {})}
@@ -54,7 +54,7 @@ async def send_bound(
 async def ask_for_tokens(
     wire: Wire, app: App, issuer: str, url: str, form: Mapping[str, str], key: SecretStr, service: str, **options: Any
 ) -> dict[str, Any]:
-    """Return the answer of one of an authorization server's endpoints to an app. Raises PlatformError."""
+    """Return the response of an authorization server's endpoint to an app. Raises PlatformError."""
     fields = {**form, "client_id": app.client_id}
     if app.secret:
         fields |= {
@@ -94,7 +94,7 @@ async def renew_authorization(connection: Connection[BlueskyCredentials]) -> Ren
 
 
 def is_bound(answer: Mapping[str, Any]) -> bool:
-    """Return whether an answer's tokens are bound to the key, as they must be."""
+    """Return whether a response's tokens are bound to the key, as they must be."""
     return str(answer.get("token_type", "")).lower() == "dpop"
 
 

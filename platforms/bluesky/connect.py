@@ -1,7 +1,7 @@
-"""Connect an account on any server of the AT Protocol by an authorization, beside the app password.
+"""The connector for accounts on any server of the AT Protocol: an authorization, as an alternative to an app password.
 
-An app is named by the address of its metadata, which this service's API serves. On a machine of its own an app needs
-none: its name says all, and its authorizations end after two weeks.
+The address of an app's metadata, which this service's API serves, is the app's id. On a local machine no metadata is
+needed: the id contains everything, and its authorizations end after two weeks.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,14 +43,14 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
 
     home: Home | None = None
     key: SecretStr = field(default=SecretStr(""), repr=False)
-    """What the authorization is bound to."""
+    """The scope of the authorization."""
 
     async def find(self, open_wire: OpenWire, options: Mapping[str, str]) -> dict[str, str]:
-        """Return where the account is that the person names, and a key for it. Raises PlatformError."""
+        """Return the location of the account that the person names, and a key for it. Raises PlatformError."""
         return {**(await find_home(open_wire, options["identifier"])).dump(), "key": new_key()}
 
     def of(self, found: Mapping[str, str]) -> "BlueskyConnector":
-        """Return the connector to what `find` has found."""
+        """Return the connector for what `find` has found."""
         named = {name: value for name, value in found.items() if name != "key"}
         return BlueskyConnector(Home(**named), SecretStr(found["key"])) if named else self
 
@@ -59,7 +59,7 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
         return at_server(self.home.service if self.home else INDEX)
 
     def own_app(self, redirect_url: str) -> App | None:
-        """Return the app of this machine: it may send people back to this machine alone."""
+        """Return the app of a local machine. Its redirects can lead to the same machine only."""
         parts = urlsplit(redirect_url)
         if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
             return None
@@ -67,7 +67,7 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
         return App(f"http://localhost?{named}")
 
     async def register(self, wire: Wire, redirect_uri: str, app: App) -> App:
-        """Return the app. Raises PlatformError if it has a name and no key: its authorizations would soon end."""
+        """Return the app. Raises PlatformError if it has metadata but no key: its authorizations would soon end."""
         if app.client_id.startswith("https:") and not app.secret:
             message = (
                 "This service's app for Bluesky has no clientSecret. Its operator must set it in SOCIALSYNCER_APPS."
@@ -96,7 +96,7 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
         }
 
     async def push(self, wire: Wire, app: App, redirect_uri: str, challenge: str, state: str) -> str:
-        """Tell the server what is asked for; return where the person consents. Raises PlatformError."""
+        """Push the authorization request to the server; return where the person consents. Raises PlatformError."""
         home = self._home
         asked = {
             "response_type": "code",
@@ -116,7 +116,7 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
         return f"{place(wire, home.service, home.authorize)}?{query}"
 
     async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
-        """Trade a code. Raises PlatformError."""
+        """Trade a code for tokens. Raises PlatformError."""
         home = self._home
         form = {
             "grant_type": "authorization_code",
@@ -133,7 +133,7 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
     async def candidates(
         self, connect: Connect, app: App, grant: Grant, options: Mapping[str, str]
     ) -> list[Candidate[BlueskyCredentials]]:
-        """Return the one account, if the server has given tokens for that one. Raises PlatformError."""
+        """Return the one account, if the server has issued tokens for it. Raises PlatformError."""
         home = self._home
         if grant.more.get("sub") != home.did:
             message = "The server answered for another account than the one that was named. Sign in there as that one."
@@ -147,11 +147,11 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
         return [Candidate(identity.user_id, name, "profile", credentials, name, identity=identity)]
 
     def is_from(self, issuer: str | None) -> bool:
-        """Return whether the answer came from the server that the person was sent to."""
+        """Return whether the response came from the server to which the person was sent."""
         return issuer == self._home.issuer
 
     def refuses_app(self, answer: Mapping[str, Any]) -> bool:
-        """Return whether a refusal says that the app's name or its metadata are wrong."""
+        """Return whether a refusal says that the app's id or its metadata are wrong."""
         return answer.get("error") in _OF_THE_APP or super().refuses_app(answer)
 
     @property

@@ -1,4 +1,4 @@
-"""An account's connection to its server: a session that is renewed when it ends and kept for all workers."""
+"""An account's connection to its server: a session that is renewed when it ends and stored for all workers."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ _ENDED = frozenset(
 
 
 async def call(connection: BlueskyConnection, method: str, name: str, **options: Any) -> dict[str, Any]:
-    """Call a procedure or query as the account, in a session that is renewed once where it has ended."""
+    """Call a procedure or query as the account, in a session that is renewed once if it has ended."""
     await open_session(connection)
     if connection.is_due():
         try:
@@ -43,12 +43,12 @@ async def call(connection: BlueskyConnection, method: str, name: str, **options:
 
 
 async def ask(connection: BlueskyConnection, name: str, **params: str) -> dict[str, Any]:
-    """Call a query that everybody may ask."""
+    """Call a query that needs no session."""
     return json_of(await connection.wire.send("GET", f"/xrpc/{name}", params=params))
 
 
 async def open_session(connection: BlueskyConnection) -> str:
-    """Return whose session it is, by DID; logs in where there was none yet."""
+    """Return the DID of the session's account; log in if there is no session yet."""
     has_session = connection.credentials.is_authorized or connection.credentials.access_jwt is not None
     if not has_session or connection.credentials.did is None:
         connection.credentials = await connection.refresh()
@@ -56,7 +56,7 @@ async def open_session(connection: BlueskyConnection) -> str:
 
 
 def did_of(connection: BlueskyConnection) -> str:
-    """Return the account's DID as it is known without asking."""
+    """Return the account's DID as it is known without a request."""
     return connection.credentials.did or connection.account.user_id
 
 

@@ -1,6 +1,6 @@
-"""Hold a server's claim to an account against the account's own document, which names the server that holds it.
+"""Checks that a server really holds an account: the account's own DID document must name the server.
 
-Anybody may run a server, and a server may say that it holds any account. Source: atproto.com/specs/did.
+Anyone may run a server, and a server may claim to hold any account. Source: atproto.com/specs/did.
 """
 
 import re
@@ -14,13 +14,13 @@ from platforms.http.wire import Wire, json_of
 from platforms.servers import origin
 
 PLC = "https://plc.directory"
-"""Where the documents of `did:plc` are; source: web.plc.directory."""
+"""The host of the documents of `did:plc`; source: web.plc.directory."""
 
 INDEX = "https://public.api.bsky.app"
-"""Where everybody may ask for what any account has published; source: docs.bsky.app, API hosts and auth."""
+"""The public host for what any account has published; source: docs.bsky.app, API hosts and auth."""
 
 _PLC = re.compile(r"did:plc:[a-z0-9]{1,64}")
-"""The directory's own ids have 24 characters; whether one exists is the directory's to say."""
+"""The directory's own ids have 24 characters; only the directory can say whether one exists."""
 _WEB = re.compile(r"did:web:([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?:%3[Aa]([0-9]{1,5}))?")
 _SERVICE = "#atproto_pds"
 
@@ -28,7 +28,7 @@ _SERVICE = "#atproto_pds"
 async def check_server(connection: Connection[BlueskyCredentials], did: str) -> None:
     """Raise PlatformError unless the account's own document names the server at which it is reached.
 
-    A server that is Bluesky's own or that the operator has set is believed.
+    A server that is Bluesky's own or that the operator has set is trusted.
     """
     if connection.vouched:
         return
@@ -45,12 +45,12 @@ async def document_of(connection: Connection[BlueskyCredentials], did: str) -> d
 
 
 async def document_at(wire: Wire, service: str, did: str) -> dict[str, Any]:
-    """Return the document of a DID, asked for over the wire to a server. Raises PlatformError."""
+    """Return the document of a DID, read over the wire to a server. Raises PlatformError."""
     return json_of(await wire.send("GET", _address(wire, service, did)))
 
 
 def server_in(document: dict[str, Any], did: str) -> str | None:
-    """Return the address of the server that a DID's document names, None if it names none or is another's."""
+    """Return the address of the server that a DID's document names; None if it names none or is for another DID."""
     services = document.get("service") if document.get("id") == did else None
     for service in services if isinstance(services, list) else []:
         if isinstance(service, dict) and service.get("id") in {_SERVICE, did + _SERVICE}:
@@ -61,11 +61,11 @@ def server_in(document: dict[str, Any], did: str) -> str | None:
 
 def _address(wire: Wire, service: str, did: str) -> str:
     if _PLC.fullmatch(did) or wire.base_url != service:
-        # What plays the server plays every host.
+        # A sandbox or emulator in the server's place plays all other hosts, too.
         return f"{wire.host(PLC)}/{quote(did, safe=':')}"
     if not (web := _WEB.fullmatch(did)):
         raise PlatformError(ErrorKind.REJECTED, "This server names the account in an unknown way.", code="unknown_did")
     host = web[1] + (f":{web[2]}" if web[2] else "")
-    # A server that the operator lets speak plain http is asked for its own account's document so, too.
+    # If the operator allows a server to use plain http, its account's document is read by plain http, too.
     own = urlsplit(service)
     return f"{own.scheme if own.netloc == host else 'https'}://{host}/.well-known/did.json"

@@ -1,4 +1,4 @@
-"""Say what stands beside a post's text in its record: media or a link's card, and a quoted post."""
+"""The embed of a post's record: its media or link card, and the post that it quotes."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from platforms.bluesky.media import Blobs
 from platforms.bluesky.settings import BlueskySettings
 
 POST = "post"
-"""The name in the handles of what is published; the posts of the thread behind it are named by their index."""
+"""The name of the first post in the handles; the further posts of the thread are named by their index."""
 CARD = "card"
-"""The name of the picture of its link's card."""
+"""The name of the link card's picture in the handles."""
 
 
 def card_picture(draft: Draft[BlueskySettings]) -> tuple[Media, ...]:
-    """Return the picture of the link's card, if it has one."""
+    """Return the picture of the link card, if it has one."""
     address = draft.settings.card_thumbnail
     return (Media(type=MediaType.IMAGE, url=address),) if address else ()
 

@@ -1,4 +1,4 @@
-"""What the refusals of an AT Protocol server mean, in the few kinds that every network shares."""
+"""The mapping of error responses of AT Protocol servers to kinds of PlatformError."""
 
 from datetime import timedelta
 from typing import Any
@@ -13,16 +13,16 @@ from platforms.http.untrusted import wait, wait_until
 from platforms.http.wire import json_of
 
 BLOB_GONE = "BlobNotFound"
-"""Ours as well, for servers that say it in words only."""
+"""Used as our code, too, for servers that say it in words only."""
 RECORD_ABSENT = "RecordNotFound"
 UPSTREAM = frozenset({"UpstreamFailure", "UpstreamTimeout"})
-"""Codes of a server that could not ask another for what it was asked."""
+"""Codes of a server that failed to ask another server for something."""
 
 SHORTEST_WAIT = timedelta(seconds=1)
 LONGEST_SAID = 300
-"""Characters of its words that are looked at."""
+"""Characters of its message that are read."""
 DAILY_VIDEO_WAIT = timedelta(hours=6)
-"""Bluesky counts videos over a day and does not say when the next may come; how long to wait is ours."""
+"""Bluesky counts videos over a day and does not say when the next may come; the wait is our choice."""
 
 _SERVER = "The Bluesky server had an error of its own."
 _RECONNECT = "Bluesky no longer accepts this account's connection. Reconnect the account with a new app password."
@@ -67,7 +67,7 @@ _BY_CODE = {
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Map a refusal; the server's own words are used only where its code says nothing to us."""
+    """Return the error of an error response; the server's own message is used only if its code is unknown to us."""
     body = json_of(response)
     said = str(body.get("message") or "").strip()
     code = _code(body, said) or f"http_{response.status_code}"
@@ -92,12 +92,12 @@ _OF_VIDEOS = (
         "Bluesky's video service does not know this account yet. Set up its profile in the app, and try again.",
     ),
 )
-"""What the video service says of an account, in its own words; source: github.com/bluesky-social/social-app, and
+"""Messages of the video service about an account; source: github.com/bluesky-social/social-app, and
 bluesky-social/atproto#3097 and #4778."""
 
 
 def video_error_of(response: httpx.Response) -> PlatformError:
-    """Map a refusal of the video service, which speaks of videos alone: it refuses no account, whatever its status.
+    """Return the error of an error response of the video service. It never concerns the account, whatever its status.
 
     It may come with status 200: a job without an id that has an error, or limits that allow nothing.
     """
@@ -117,13 +117,13 @@ def video_error_of(response: httpx.Response) -> PlatformError:
 
 
 def video_day_used_up() -> PlatformError:
-    """Say that the account may give no more videos today."""
+    """Return the error that the account may upload no more videos today."""
     kind, sentence = _BY_CODE["DailyLimitExceeded"]
     return PlatformError(kind, sentence, code="DailyLimitExceeded", retry_after=DAILY_VIDEO_WAIT)
 
 
 def unreadable() -> PlatformError:
-    """Say that an answer is not what the API promises."""
+    """Return the error for a response that is not what the API promises."""
     return PlatformError(
         ErrorKind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer"
     )
@@ -156,7 +156,7 @@ def _by_status(response: httpx.Response, said: str) -> tuple[ErrorKind, str]:
 
 
 def quota_in(response: httpx.Response) -> Quota | None:
-    """Return how many records the account's points are enough for."""
+    """Return the number of records for which the account's remaining points are enough."""
     return quota_from_headers(response, "ratelimit-remaining", _wait(response, ErrorKind.RATE_LIMITED), each=POINTS)
 
 

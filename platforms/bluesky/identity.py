@@ -1,7 +1,7 @@
-"""From a handle to the server that may give tokens for it: handle, DID, the account's server, authorization server.
+"""The way from a handle to the server that issues tokens: handle, DID, account's server, authorization server.
 
-Each step is named by the one before, and the last ones are compared again when tokens arrive: anybody may run a server,
-and it may say anything. Source: atproto.com/specs/oauth, atproto.com/specs/handle.
+Each step is named by the one before. The last ones are compared again when tokens arrive, because anyone may run a
+server, and it may claim anything. Source: atproto.com/specs/oauth, atproto.com/specs/handle.
 """
 
 import re
@@ -19,7 +19,7 @@ from platforms.http.wire import Wire, json_of
 from platforms.servers import origin
 
 OpenWire = Callable[[BlueskyCredentials], Wire]
-"""Open a wire to the server that credentials name."""
+"""Opens a wire to the server that credentials name."""
 
 _HANDLE = re.compile(r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _DID = re.compile(r"did:(?:plc|web):[A-Za-z0-9._:%-]{1,200}")
@@ -28,7 +28,7 @@ _RESOURCE, _METADATA = "/.well-known/oauth-protected-resource", "/.well-known/oa
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """An account's server, and the server that gives tokens for it."""
+    """An account's server, and the server that issues tokens for it."""
 
     did: str
     service: str
@@ -48,14 +48,14 @@ def at_server(service: str) -> BlueskyCredentials:
 
 
 def place(wire: Wire, service: str, url: str) -> str:
-    """Return where a URL of a server is asked for: what plays the account's server plays every host."""
+    """Return the address at which to ask a server's URL. A sandbox in the account's server's place plays every host."""
     if wire.base_url == service:
         return url
     return wire.base_url + (httpx.URL(url).raw_path.decode() or "/")
 
 
 async def find_home(open_wire: OpenWire, identifier: str) -> Home:
-    """Return where the account of a handle or DID is. Raises PlatformError(rejected) if that cannot be."""
+    """Return the home of the account of a handle or DID. Raises PlatformError, `rejected` if there is none."""
     name = identifier.strip().removeprefix("@")
     wire = open_wire(at_server(INDEX))
     did = name if name.startswith("did:") else await _did_of(wire, name.lower())
@@ -72,7 +72,7 @@ async def find_home(open_wire: OpenWire, identifier: str) -> Home:
 
 
 async def metadata_of(wire: Wire, service: str, issuer: str) -> dict[str, Any]:
-    """Return what an authorization server says of itself. Raises PlatformError if it is not about this issuer."""
+    """Return an authorization server's own metadata. Raises PlatformError if they are not for this issuer."""
     answer = json_of(await wire.send("GET", place(wire, service, issuer + _METADATA), error_of=_away))
     if answer.get("issuer") != issuer:
         raise _refused(f"{issuer} does not answer as an authorization server.", "no_issuer")
@@ -80,7 +80,7 @@ async def metadata_of(wire: Wire, service: str, issuer: str) -> dict[str, Any]:
 
 
 def endpoint(metadata: Mapping[str, Any], name: str) -> str:
-    """Return an endpoint of an authorization server, which must be its own. Raises PlatformError."""
+    """Return an endpoint of an authorization server, which must be on that server. Raises PlatformError."""
     found = metadata.get(f"{name}_endpoint")
     if not isinstance(found, str) or len(found) > 500 or origin(found) != origin(str(metadata["issuer"])):
         raise _refused("The authorization server names an endpoint that is not its own, or none.", "no_endpoint")

@@ -1,6 +1,7 @@
-"""Give media to an account's server as blobs.
+"""Uploads of media to an account's server as blobs.
 
-Videos of accounts that Bluesky itself hosts go by its video service, which makes them playable before the post is out.
+Videos of accounts that Bluesky itself hosts go through its video service, which makes them playable before the post is
+public.
 """
 
 import asyncio
@@ -19,32 +20,32 @@ from platforms.files import MediaFile
 from platforms.http.body import FileBody
 
 BLOB_LIFE = timedelta(minutes=5)
-"""How long an uploaded blob is trusted to wait for its record: servers delete unused ones after minutes (lexicon
-com.atproto.repo.uploadBlob); the figure is unverified. The same bytes uploaded again are the same blob."""
+"""How long an uploaded blob may wait for its record. Servers delete unused ones after minutes (lexicon
+com.atproto.repo.uploadBlob); the number is unverified. The same bytes uploaded again are the same blob."""
 LOOKS = (0, 1, 2)
-"""Seconds before each look at a video in one step."""
+"""Seconds before each check of a video in one step."""
 NEXT_LOOK = timedelta(seconds=5)
 MOST_FAILURES = 2
-"""How often a video is given again after Bluesky failed at it without blaming it; our choice."""
+"""How often a video is uploaded again after Bluesky failed on it for no fault of the video; our choice."""
 
 LOST = "lostBlobs"
-"""Where the handles count how often the server lacked what had been uploaded."""
+"""The count, in the handles, of how often the server had lost the uploaded blobs."""
 MOST_LOST = 1
-"""After so many losses a video is given to the server itself: the service would name the same blob again."""
+"""After so many losses a video is uploaded to the server itself, because the service would name the same blob again."""
 
 _AT_FAULT = {
     "validation_failure": "Bluesky does not take this video.",
     "encoding_failure": "Bluesky could not convert the video.",
     "pds_upload_unsupported_blob_size": "The video is too large for the account's server.",
 }
-"""Source: lexicon app.bsky.video.defs, failureCode; the others are no fault of the video."""
+"""Source: lexicon app.bsky.video.defs, failureCode; the other codes are no fault of the video."""
 
 Handle = dict[str, Any]
-"""One item as it is kept: url, blob and when it came (at), its size in pixels; of a video in work its job."""
+"""One item as it is stored: url, blob, time of the upload (at) and size in pixels; of a video in work its job."""
 
 
 class Blobs:
-    """Upload the media of one post and of the thread behind it."""
+    """The uploads of one post and of the thread after it."""
 
     def __init__(self, connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> None:
         self._connection = connection
@@ -52,7 +53,7 @@ class Blobs:
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})
 
     async def bring(self, part: str, media: tuple[Media, ...]) -> None:
-        """Upload what one post of the thread shows. Raises PlatformError: `not_ready` while a video is processed."""
+        """Upload the media of one post of the thread. Raises PlatformError: `not_ready` while a video is processed."""
         for index, item in enumerate(media):
             name = f"{part}.{index}"
             known = self._known.get(name, {})
@@ -69,7 +70,7 @@ class Blobs:
         await self._save()
 
     def embed(self, part: str, media: tuple[Media, ...]) -> dict[str, Any] | None:
-        """Return what shows the uploaded media in a record."""
+        """Return the embed that shows the uploaded media in a record."""
         if not media:
             return None
         shown = self.of(part, media)
@@ -82,7 +83,7 @@ class Blobs:
         ]
         if len(images) <= MOST_IN_A_ROW:
             return {"$type": "app.bsky.embed.images", "images": images}
-        # Every picture of a gallery must name its shape; one that nobody measured is shown as a square.
+        # Every picture of a gallery must have an aspect ratio; one that was not measured is shown as a square.
         items = [
             {"$type": "app.bsky.embed.gallery#image", "aspectRatio": {"width": 1, "height": 1}, **image}
             for image in images
@@ -90,7 +91,7 @@ class Blobs:
         return {"$type": "app.bsky.embed.gallery", "items": items}
 
     def of(self, part: str, media: tuple[Media, ...]) -> list[Handle]:
-        """Return the uploads of one post's media. Raises PlatformError where one is missing."""
+        """Return the uploads of one post's media. Raises PlatformError if one is missing."""
         shown = [self._known.get(f"{part}.{index}", {}) for index in range(len(media))]
         if not all(known.get("blob") for known in shown):
             raise PlatformError(ErrorKind.TRANSIENT, "Bluesky must be given the media again.", code="no_blob")
@@ -137,7 +138,7 @@ class Blobs:
         raise PlatformError(ErrorKind.NOT_READY, message, code="video_in_progress", retry_after=NEXT_LOOK)
 
     async def _judge(self, name: str, known: Handle, status: Mapping[str, Any]) -> bool:
-        """Keep what a job has come to; tells whether it is done. Raises PlatformError where it failed."""
+        """Store a job's state; return whether it is done. Raises PlatformError if it failed."""
         if status.get("blob"):
             del known["job"]
             await self._take(known, status["blob"])
@@ -178,7 +179,7 @@ def _age(known: Handle) -> timedelta:
 
 
 def _check(item: Media, file: MediaFile) -> None:
-    """Refuse what the record could not name; the server would say so only when the post is due."""
+    """Reject what a record cannot hold; otherwise the server would say so only when the post is due."""
     [rule] = [rule for rule in RULES.files if rule.kind is item.type]
     if file.content_type not in rule.types:
         message = f"Bluesky takes no {file.content_type}; it takes {', '.join(rule.types)}."

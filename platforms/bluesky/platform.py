@@ -1,4 +1,4 @@
-"""Publish to Bluesky: a record under a key of our own choice, so that a repeat writes the same record again."""
+"""Publishing to Bluesky: a record under a key of our own choice, so that a repeat writes the same record again."""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -35,11 +35,11 @@ from platforms.rules import Violation
 from platforms.thread import ThreadItem, ended_early
 
 MENTION_TRIES = 3
-"""How often a server may fail to say whom a handle means before the mention stays plain text; our choice."""
+"""How often a server may fail to resolve a handle before the mention becomes plain text; our choice."""
 
 
 class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCredentials]):
-    """Be Bluesky, or any other server that speaks the AT Protocol and takes Bluesky's posts."""
+    """Bluesky and every other server of the AT Protocol that takes Bluesky's posts."""
 
     name = "bluesky"
     label = "Bluesky"
@@ -47,8 +47,8 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
     api = ApiVersion("XRPC")
     account_prefix = "bs"
     request_id_header = "atproto-request-id"
-    # A server is the only writer of its accounts' records and reads its own writes. What is waited for is a request
-    # that nobody waits for any more but that is still under way; the record would be the same one anyway.
+    # A server is the only writer of its accounts' records and reads its own writes. The wait is for a request that has
+    # timed out here but is still under way; it would write the same record anyway.
     read_lag = timedelta(seconds=5)
     other_base_urls = (PLC, INDEX)
     domains = (VIDEO_SERVICE.removeprefix("https://"),)
@@ -61,7 +61,7 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
     other_tokens = (OF_AUTHORIZATIONS, OF_LOCAL_APPS)
 
     def account_id(self, user_id: str) -> str:
-        """Return our id of an account; of a DID what every did:plc has in common is left away."""
+        """Return our id of an account; the prefix that every did:plc has is left out."""
         return super().account_id(user_id.removeprefix("did:plc:").removeprefix("did:"))
 
     def address(self, credentials: BlueskyCredentials) -> str:
@@ -73,17 +73,17 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         return rules.check(self.label, draft)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map a refusal."""
+        """Return the error that an error response stands for."""
         return errors.error_of(response)
 
     def prepares(self, draft: Draft[BlueskySettings]) -> bool:
-        """Tell whether there is media to upload, or a handle or post to look up."""
+        """Return whether there are media to upload, or a handle or post to look up."""
         settings = draft.settings
         pictures = draft.media or settings.card_thumbnail
         return bool(pictures or mentions(draft.text) or settings.quote_post_id or settings.reply_to_post_id)
 
     def quota_in(self, response: httpx.Response) -> Quota | None:
-        """Read off Bluesky's headers how many more posts the account may make until when."""
+        """Return the quota that Bluesky's response headers report."""
         return errors.quota_in(response)
 
     def rules_of(self, credentials: BlueskyCredentials) -> TokenRules:
@@ -101,7 +101,7 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         return await renew(connection)
 
     async def whoami(self, connection: BlueskyConnection) -> Identity:
-        """Log in, ask whose session that is, and hold the answer against the account's own document."""
+        """Log in, ask whose session it is, and check the response against the account's own document."""
         session = await call(connection, "GET", "com.atproto.server.getSession")
         if not session.get("did"):
             raise PlatformError(
@@ -111,7 +111,7 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
         return Identity(str(session["did"]), str(session.get("handle") or session["did"]))
 
     async def prepare(self, connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> None:
-        """Look up whom and what the post refers to, and upload its media. Repeatable: goes on from the handles."""
+        """Look up what the post refers to, and upload its media. Repeatable: continues from the handles."""
         await _look_up(connection, context, context.draft.text)
         await find_references(connection, context)
         blobs = Blobs(connection, context)
@@ -133,12 +133,12 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
                 ErrorKind.UNCONFIRMED, "Bluesky answered without the post's name.", code="unreadable_answer"
             )
         if answer.get("cid"):
-            # For what follows it; saved with the key of that.
+            # The next post of the thread needs it; it is saved together with that post's key.
             key["cid"] = str(answer["cid"])
         return _published(str(answer["uri"]))
 
     async def confirm(self, connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> Finding:
-        """Read the record by its key, which is written down before anything is sent."""
+        """Read the record by its key, which is saved before anything is sent."""
         key = context.handles.get("records", {}).get(POST)
         if key is None:
             return Absent()
@@ -152,7 +152,7 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
     async def complete(
         self, connection: BlueskyConnection, context: PublishContext[BlueskySettings], published: Published
     ) -> Published:
-        """Write the thread that follows, each post a reply to the one before. Repeatable as publishing is."""
+        """Write the thread that follows, each post a reply to the one before. Repeatable, as publishing is."""
         items = context.draft.settings.thread_items
         if not items:
             return published
@@ -184,7 +184,7 @@ async def _follow(
     item: ThreadItem,
     reply: dict[str, Any],
 ) -> dict[str, str]:
-    """Write one post of the thread unless its name is known already; returns its name and hash."""
+    """Write one post of the thread unless its name is known already; return its name and hash."""
     name = str(number)
     key = await _key(context, name)
     if "uri" not in key:
@@ -192,14 +192,14 @@ async def _follow(
         blobs = Blobs(connection, context)
         await blobs.bring(name, item.media)
         record = _record(context, item.content, key, blobs.embed(name, item.media), reply)
-        # A lost answer is no reason to look: the same record under the same key changes nothing.
+        # If a response was lost, no check is needed: the same record under the same key changes nothing.
         key |= reference(await _put(connection, context, did_of(connection), key["rkey"], record))
         await context.save(context.handles)
     return reference(key)
 
 
 async def _look_up(connection: BlueskyConnection, context: PublishContext[BlueskySettings], text: str) -> None:
-    """Ask whom the handles in a text mean; nobody, where the server does not know or cannot tell for long."""
+    """Resolve the handles in a text; a handle stays unresolved if the server does not know it or keeps failing."""
     dids: dict[str, str] = context.handles.setdefault("mentions", {})
     failures: dict[str, int] = context.handles.setdefault("mentionFailures", {})
     for handle in mentions(text):
@@ -220,7 +220,7 @@ async def _look_up(connection: BlueskyConnection, context: PublishContext[Bluesk
 
 
 async def _key(context: PublishContext[BlueskySettings], name: str) -> dict[str, str]:
-    """Return the key and time of a record, chosen once and written down before the record is sent."""
+    """Return the key and time of a record, which are chosen once and saved before the record is sent."""
     records: dict[str, dict[str, str]] = context.handles.setdefault("records", {})
     if name not in records:
         now = datetime.now(UTC)
@@ -233,7 +233,7 @@ async def _key(context: PublishContext[BlueskySettings], name: str) -> dict[str,
 
 
 def _reply(context: PublishContext[BlueskySettings]) -> dict[str, Reference] | None:
-    """Return what the post answers: the thread's first post, and the one above it."""
+    """Return the references of a reply: the thread's first post, and the parent."""
     return context.handles["references"]["reply"] if context.draft.settings.reply_to_post_id else None
 
 
@@ -244,7 +244,7 @@ def _record(
     embed: dict[str, Any] | None,
     reply: dict[str, Reference] | None,
 ) -> dict[str, Any]:
-    """Return a post; source: lexicon app.bsky.feed.post."""
+    """Return the record of a post; source: lexicon app.bsky.feed.post."""
     settings = context.draft.settings
     record: dict[str, Any] = {"$type": COLLECTION, "text": text, "createdAt": key["createdAt"]}
     if found := facets(text, context.handles.get("mentions", {})):
@@ -280,6 +280,6 @@ async def _put(
 
 
 def _published(uri: str) -> Published:
-    """Name a post by its at:// URI, and its address by the account's DID, which no change of handle breaks."""
+    """Return the published post. Its address uses the account's DID, which stays valid if the handle changes."""
     did, _, rkey = uri.removeprefix("at://").partition(f"/{COLLECTION}/")
     return Published(uri, f"https://bsky.app/profile/{did}/post/{rkey}")

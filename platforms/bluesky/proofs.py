@@ -1,7 +1,7 @@
-"""Proofs of possession (DPoP) and of an app's identity, as signed by ES256.
+"""Proofs of possession (DPoP) and of an app's identity, signed by ES256.
 
 The AT Protocol binds tokens to a key of the session: each request carries a proof that its sender has the key. A server
-adds a nonce, which it tells with each answer. Source: RFC 9449, RFC 7523, atproto.com/specs/oauth.
+adds a nonce, which each response reports. Source: RFC 9449, RFC 7523, atproto.com/specs/oauth.
 """
 
 import base64
@@ -30,17 +30,17 @@ _LONGEST_NONCE = 512
 
 
 class Nonces:
-    """The newest nonce of each server, for all accounts of this process; they are no secrets."""
+    """The newest nonce of each server, for all accounts of this process. Nonces are no secrets."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, str] = OrderedDict()
 
     def of(self, url: str) -> str | None:
-        """Return the nonce that a server wants, None if it is not known."""
+        """Return the nonce that a server wants; None if it is not known."""
         return self._known.get(_origin(url))
 
     def note(self, url: str, headers: Mapping[str, str]) -> None:
-        """Remember what an answer tells."""
+        """Store the nonce of a response."""
         nonce = headers.get("dpop-nonce", "")
         if 0 < len(nonce) <= _LONGEST_NONCE and nonce.isascii() and nonce.isprintable():
             self._known[_origin(url)] = nonce
@@ -63,7 +63,7 @@ def key_of(text: str) -> Key:
 
 
 def key_of_app(secret: str) -> Key:
-    """Return the key of an app, which its secret stands for."""
+    """Return the key of an app, which its client secret contains."""
     derived = HKDF(SHA256(), _BYTES + 16, None, b"socialsyncer app key").derive(secret.encode())
     return ec.derive_private_key(int.from_bytes(derived) % (_ORDER - 1) + 1, _CURVE)
 
@@ -103,7 +103,7 @@ def proof(key: str, method: str, url: str, *, nonce: str | None = None, token: s
 
 
 def assertion(secret: str, client_id: str, issuer: str) -> str:
-    """Return what an app identifies itself by at an authorization server (RFC 7523)."""
+    """Return the assertion by which an app identifies itself at an authorization server (RFC 7523)."""
     private, now = key_of_app(secret), int(time.time())
     claims = {
         "iss": client_id,

@@ -1,4 +1,4 @@
-"""Read records, and find the posts that a post quotes or answers: records refer to each other by name and hash."""
+"""References between records, by name and hash: reading records, and finding the posts to quote or to reply to."""
 
 import re
 from typing import Any
@@ -18,7 +18,7 @@ Reference = dict[str, str]
 
 
 async def find_references(connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> None:
-    """Keep in the handles what the post quotes and answers. Raises PlatformError, `rejected` where it is not there."""
+    """Store in the handles what the post quotes and replies to. Raises PlatformError, `rejected` if it is missing."""
     settings = context.draft.settings
     known: dict[str, Any] = context.handles.setdefault("references", {})
     if settings.quote_post_id and "quote" not in known:
@@ -31,9 +31,9 @@ async def find_references(connection: BlueskyConnection, context: PublishContext
 
 
 async def read_record(connection: BlueskyConnection, repo: str, rkey: str) -> dict[str, Any]:
-    """Return a post's record of the account's own with its name and hash. Raises PlatformError, also if unreadable.
+    """Return a record of the account's own post with its name and hash. Raises PlatformError, also if unreadable.
 
-    It is read without a session, so that a post can be looked up whose account must be reconnected.
+    It is read without a session, so that a post can be looked up even if its account must be reconnected.
     """
     return _readable(await ask(connection, "com.atproto.repo.getRecord", repo=repo, collection=COLLECTION, rkey=rkey))
 
@@ -45,21 +45,21 @@ def _readable(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def reference(record: dict[str, Any]) -> Reference:
-    """Return what other records call this one. Raises PlatformError where an answer lacks it."""
+    """Return the reference by which other records name this one. Raises PlatformError if a response lacks it."""
     if not record.get("uri") or not record.get("cid"):
         raise errors.unreadable()
     return {"uri": str(record["uri"]), "cid": str(record["cid"])}
 
 
 async def _find(connection: BlueskyConnection, name: str, setting: str) -> dict[str, Any]:
-    """Return a post's record, whoever wrote it, from the account's server or from Bluesky's public index."""
+    """Return the record of any author's post, from the account's server or from Bluesky's public index."""
     [(repo, rkey)] = re.findall(POST_NAME, name)
     try:
-        # In the account's session: Bluesky's own address knows the servers of its accounts only by that.
+        # In the account's session: only with it does Bluesky's own address know the server of the account.
         params = {"repo": repo, "collection": COLLECTION, "rkey": rkey}
         return _readable(await call(connection, "GET", "com.atproto.repo.getRecord", params=params))
     except PlatformError as error:
-        # A server that holds few accounts need not ask Bluesky of others, and may fail to.
+        # A server that holds few accounts need not ask Bluesky about others, and may fail to.
         if error.kind is not ErrorKind.REJECTED and error.code not in errors.UPSTREAM:
             raise
     try:
@@ -72,7 +72,7 @@ async def _find(connection: BlueskyConnection, name: str, setting: str) -> dict[
 
 
 async def _indexed(connection: BlueskyConnection, repo: str, rkey: str) -> dict[str, Any]:
-    """Return a post as the index has it; source: lexicon app.bsky.feed.getPosts. Raises PlatformError."""
+    """Return a post from the public index; source: lexicon app.bsky.feed.getPosts. Raises PlatformError."""
     index = f"{connection.wire.host(INDEX)}/xrpc"
     if not repo.startswith("did:"):
         answer = await connection.wire.send(
@@ -91,7 +91,7 @@ async def _indexed(connection: BlueskyConnection, repo: str, rkey: str) -> dict[
 
 
 def _root_of(parent: dict[str, Any]) -> Reference:
-    """Return where the thread of a post begins: with it, unless it is an answer itself."""
+    """Return the first post of the thread: the post itself, unless it is a reply."""
     match parent.get("value"):
         case {"reply": {"root": {"uri": str(uri), "cid": str(cid)}}}:
             return {"uri": uri, "cid": cid}

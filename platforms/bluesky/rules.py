@@ -12,17 +12,17 @@ from platforms.thread import check_items
 from platforms.unicode import graphemes
 
 ALT_TEXT = 2000
-"""What Bluesky's own app allows (unverified); the lexicons name no limit."""
+"""The limit of Bluesky's own app (unverified); the lexicons name none."""
 IMAGE_BYTES, VIDEO_BYTES = 2_000_000, 300_000_000
-"""Source: lexicons app.bsky.embed.images and app.bsky.embed.video; a server of one's own may take less."""
+"""Source: lexicons app.bsky.embed.images and app.bsky.embed.video; a self-hosted server may take less."""
 
 THUMBNAIL_BYTES = 1_000_000
 """Source: lexicon app.bsky.embed.external."""
 IMAGES, MOST_IN_A_ROW = 10, 4
-"""Of a post, and of one that is no gallery; source: lexicons app.bsky.embed.gallery and images."""
+"""Of a gallery, and of a post without one; source: lexicons app.bsky.embed.gallery and images."""
 POINTS = 3
-"""What making a record costs of an account's points at most; source: the page on limits. putRecord, by which we make
-it, is charged 2 by the reference server."""
+"""The most points of an account that making a record costs; source: the page on limits. For putRecord, which we use,
+the reference server charges 2."""
 _LIMITS = "docs.bsky.app/docs/advanced-guides/rate-limits"
 
 _LEXICONS = "github.com/bluesky-social/atproto lexicons/app/bsky"
@@ -33,7 +33,7 @@ RULES = Rules(
         "an address such as at://did:plc:abc/app.bsky.feed.post/3kabcdefghi2k",
         addresses=(
             (r"bsky\.app/profile/(did:[a-z]+:[^/]+)/post/([^/?]+)(?:[/?].*)?", r"at://\1/app.bsky.feed.post/\2"),
-            # By its handle, which may be another's tomorrow.
+            # The address names the account by its handle, which may belong to another account tomorrow.
             (r"bsky\.app/profile/[^/:]+/post/([^/?]+)(?:[/?].*)?", r"at://{user}/app.bsky.feed.post/\1"),
         ),
     ),
@@ -45,7 +45,7 @@ RULES = Rules(
     ),
     media=MediaRule(
         max_items=IMAGES,
-        # A GIF would stand still: what moves on Bluesky is a video.
+        # A GIF would be shown without motion: on Bluesky only videos move.
         max_of=((MediaType.IMAGE, IMAGES), (MediaType.VIDEO, 1)),
         source=f"{_LEXICONS}/embed/images.json, gallery.json, video.json",
     ),
@@ -75,7 +75,7 @@ THUMBNAIL = FileRule(
 
 
 def check(label: str, draft: Draft[BlueskySettings]) -> list[Violation]:
-    """Return everything Bluesky would refuse, in the post and in the thread that follows it."""
+    """Return everything Bluesky would reject, in the post and in the thread that follows it."""
     found = _check_one(label, draft.text, draft.media)
     if not draft.text.strip() and not draft.media:
         found.append(Violation("content", f"{label} needs text or media"))

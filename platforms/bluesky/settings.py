@@ -1,4 +1,4 @@
-"""What platformSpecificData and an account's credentials hold for Bluesky."""
+"""The models of platformSpecificData and of credentials for Bluesky."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from platforms.text_patterns import Language, TextPattern, WebAddress
 from platforms.thread import ThreadItems
 
 HOSTED = "https://bsky.social"
-"""Where the accounts live that Bluesky itself hosts."""
+"""The server of the accounts that Bluesky itself hosts."""
 
 CARD_TITLE, CARD_DESCRIPTION = 300, 1000
 """Our choice: the lexicon names no limit, and Bluesky's app shows a few lines."""
@@ -18,11 +18,11 @@ CARD_TITLE, CARD_DESCRIPTION = 300, 1000
 Identifier = Annotated[
     str, StringConstraints(strip_whitespace=True), AfterValidator(lambda name: name.removeprefix("@"))
 ]
-"""As a server takes it: people write their handle with @, as everybody else sees it."""
+"""The identifier as a server takes it. People write their handle with @, as apps show it."""
 
 
 POST_NAME = r"^(?:at://|https://bsky\.app/profile/)([^/\s]+)/(?:app\.bsky\.feed\.post|post)/([A-Za-z0-9._:~-]+)/?$"
-"""Whose post and which, as programs name it (at://) or as people see it."""
+"""The author and the key of a post, as programs write it (at://) or as people see it."""
 PostName = Annotated[
     str,
     StringConstraints(max_length=2048),
@@ -31,7 +31,7 @@ PostName = Annotated[
 
 
 class LinkCard(WireModel):
-    """A link shown as a card. Bluesky reads nothing from the page: what the card says must be given."""
+    """A link shown as a card. Bluesky reads nothing from the page, so the settings must give the card's text."""
 
     url: WebAddress = Field(description="The page's address.", examples=["https://example.com/launch"])
     title: str = Field(min_length=1, max_length=CARD_TITLE, description="The title.", examples=["We have launched"])
@@ -44,7 +44,7 @@ class LinkCard(WireModel):
 
 
 class BlueskySettings(WireModel):
-    """How a post appears on Bluesky."""
+    """Settings of a post on Bluesky."""
 
     langs: list[Language] = Field(
         default_factory=list, max_length=3, description="Up to 3 languages the text is in.", examples=[["en"]]
@@ -75,10 +75,10 @@ class BlueskySettings(WireModel):
 
 
 class BlueskyCredentials(WireModel):
-    """Hold an account's app password and the session that was opened with it, or the tokens of an authorization.
+    """An account's app password and the session that was opened with it, or the tokens of an authorization.
 
     Given as `{"service": "https://…", "identifier": "…", "password": "…"}`; `accessToken` and `userId` are other names
-    for password and identifier. A session is kept and renewed, because a server lets an account open only 30 in 5
+    for password and identifier. A session is stored and renewed, because a server lets an account open only 30 in 5
     minutes and 300 a day.
     """
 
@@ -109,5 +109,5 @@ class BlueskyCredentials(WireModel):
 
     @property
     def is_authorized(self) -> bool:
-        """Return whether its owner has authorized an app, so that there is no app password."""
+        """Return whether the account's owner has authorized an app, so that there is no app password."""
         return self.dpop_key is not None

@@ -1,4 +1,4 @@
-"""Count a text as Bluesky does, and find in it what the server will not find by itself: links, mentions and tags.
+"""Counting a text as Bluesky does, and finding what the server does not find by itself: links, mentions and tags.
 
 The grammar follows that of Bluesky's own client library (github.com/bluesky-social/atproto, packages/api), except that
 a link must begin with http://, https:// or www.
@@ -31,7 +31,7 @@ _ENDS_SENTENCE = ".,;:!?'\"\u00bb\u2019\u201d\u2026>]}"
 
 
 class Span(NamedTuple):
-    """Be a part of a text; `start` and `end` count characters."""
+    """A part of a text; `start` and `end` count characters."""
 
     start: int
     end: int
@@ -44,9 +44,9 @@ def mentions(text: str) -> list[str]:
 
 
 def facets(text: str, dids: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the features of a text by their place in its UTF-8 bytes.
+    """Return the facets of a text with their positions in its UTF-8 bytes.
 
-    `dids` tells whom a handle means; a mention of anybody else stays plain text.
+    `dids` maps handles to DIDs; a mention of any other handle stays plain text.
     """
     found = [(span, {"$type": "app.bsky.richtext.facet#link", "uri": _address(span.text)}) for span in _links(text)]
     found += [

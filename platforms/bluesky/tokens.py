@@ -1,4 +1,4 @@
-"""How Bluesky's tokens live."""
+"""The lifetimes and the renewal of Bluesky's tokens."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +13,7 @@ TOKENS = TokenRules(
     refresh_life=timedelta(days=90),
     renew_after=timedelta(days=30),
 )
-"""Source: the reference server, packages/pds/src/account-manager. Other servers may differ; then the app password
+"""Source: the reference server, packages/pds/src/account-manager. Other servers may differ; if so, the app password
 opens a new session."""
 
 OF_AUTHORIZATIONS = TokenRules(
@@ -25,4 +25,4 @@ OF_AUTHORIZATIONS = TokenRules(
 )
 """Source: the reference server, packages/oauth/oauth-provider/src/constants.ts."""
 OF_LOCAL_APPS = replace(OF_AUTHORIZATIONS, refresh_life=timedelta(days=14), renew_after=timedelta(days=5))
-"""Of an app without a key: its authorizations end two weeks after they were given, however often they are renewed."""
+"""For an app without a key: its authorizations end two weeks after they were given, however often they are renewed."""

@@ -1,4 +1,4 @@
-"""Bluesky's video service, which makes videos of accounts that Bluesky hosts playable before their post is out."""
+"""Bluesky's video service: it makes videos of accounts that Bluesky hosts playable before their post is public."""
 
 import secrets
 from collections.abc import Mapping
@@ -17,22 +17,22 @@ from platforms.http.wire import json_of
 
 VIDEO_SERVICE = "https://video.bsky.app"
 TOKEN_LIFE = timedelta(minutes=30)
-"""Of the tokens for the video service; source: Bluesky's guide to videos."""
+"""How long a token for the video service is valid; source: Bluesky's guide to videos."""
 
 _HOSTED = (".bsky.social", ".bsky.network")
 
 
 def is_hosted(connection: BlueskyConnection) -> bool:
-    """Tell whether Bluesky itself hosts the account."""
+    """Return whether Bluesky itself hosts the account."""
     host = urlsplit(connection.credentials.service).hostname or ""
     return f".{host}".endswith(_HOSTED)
 
 
 async def check_limits(connection: BlueskyConnection, size: int) -> None:
-    """Raise PlatformError if the account may not give a video of `size` bytes now.
+    """Raise PlatformError if the account may not upload a video of `size` bytes now.
 
-    A service that does not answer is given the video: it says the same then. Source: lexicon
-    app.bsky.video.getUploadLimits.
+    If the service does not respond, the video is uploaded anyway: the upload is refused for the same reasons. Source:
+    lexicon app.bsky.video.getUploadLimits.
     """
     service = urlsplit(VIDEO_SERVICE).netloc
     try:
@@ -49,7 +49,7 @@ async def check_limits(connection: BlueskyConnection, size: int) -> None:
 
 
 async def upload(connection: BlueskyConnection, body: FileBody, content_type: str) -> Mapping[str, Any]:
-    """Give the service a video; return the state of the job that works on it. Raises PlatformError."""
+    """Upload a video to the service; return the state of the job that processes it. Raises PlatformError."""
     did = await open_session(connection)
     token = await _token(connection, f"did:web:{await _host(connection, did)}", "com.atproto.repo.uploadBlob")
     answer = await connection.wire.send(
@@ -58,7 +58,7 @@ async def upload(connection: BlueskyConnection, body: FileBody, content_type: st
         params={"did": did, "name": f"{secrets.token_hex(12)}.mp4"},
         headers={"Authorization": f"Bearer {token}", "Content-Type": content_type, **body.headers},
         content=body,
-        # The service has words of its own, and the same video, given before, is answered 409 with its job.
+        # The service words its own errors, and a video that was uploaded before is answered 409 with its job.
         accept=range(400, 500),
     )
     job = _job_in(answer)
@@ -81,7 +81,7 @@ async def _token(connection: BlueskyConnection, audience: str, method: str) -> s
 
 
 async def _host(connection: BlueskyConnection, did: str) -> str:
-    """Return the host that holds the account, which the service puts the video on: a session need not name it."""
+    """Return the host of the account, to which the service uploads the video: a session need not name it."""
     if connection.credentials.pds:
         return connection.credentials.pds
     try:
@@ -92,13 +92,13 @@ async def _host(connection: BlueskyConnection, did: str) -> str:
 
 
 def _address(connection: BlueskyConnection, method: str) -> str:
-    # Whoever sends this network's requests somewhere else sends these along.
+    # If this platform's requests are redirected to another host (a sandbox), those to the video service are, too.
     service = VIDEO_SERVICE if connection.wire.base_url == connection.credentials.service else connection.wire.base_url
     return f"{service}/xrpc/app.bsky.video.{method}"
 
 
 def _job_in(answer: httpx.Response) -> Mapping[str, Any]:
-    """Return the state of a job, which the service wraps up or not."""
+    """Return the state of a job, which may be wrapped in `jobStatus`."""
     body = json_of(answer)
     wrapped = body.get("jobStatus")
     return wrapped if isinstance(wrapped, dict) else body

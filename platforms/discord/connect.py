@@ -1,4 +1,4 @@
-"""Connect channels of Discord: by a webhook that a person makes for one, or by this service's bot in a server."""
+"""The connector for Discord's channels: a webhook that a person makes for a channel, or this service's bot."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,17 +20,17 @@ _VIEW, _SEND, _EMBED, _ATTACH, _HISTORY = 1 << 10, 1 << 11, 1 << 14, 1 << 15, 1 
 _ADMINISTRATOR = 1 << 3
 _NEEDED = _VIEW | _SEND | _ATTACH
 _ASKED = _NEEDED | _EMBED | _HISTORY
-"""What the bot asks for: reading the history finds messages whose answer was lost."""
+"""The permissions that the bot asks for. Reading the history finds messages whose response was lost."""
 _TEXT_CHANNELS = {0, 5}
 """Text and announcement channels. Source: Discord's API document, channel types."""
 _MAY_NOT = "The bot may not publish here. Let it view the channel, send messages and attach files."
 
 
 class DiscordConnector(Connector[DiscordCredentials]):
-    """The authorization of Discord. Source: Discord's API document, topics/oauth2.
+    """Discord's authorization. Source: Discord's API document, topics/oauth2.
 
-    Every authorization of a webhook makes a new one. So a reconnected account keeps its id and takes up the new webhook
-    if that is in the same channel, and the old one is deleted.
+    Every authorization of a webhook makes a new one. So a reconnected account keeps its id and uses the new webhook if
+    that is in the same channel, and the old one is deleted.
     """
 
     name = "discord"
@@ -43,7 +43,7 @@ class DiscordConnector(Connector[DiscordCredentials]):
     needs_app = False
 
     def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
-        """Return the permissions to ask for. `identify` is asked for so that a code follows; it reads nothing."""
+        """Return the permissions to ask for. `identify` is included only so that Discord issues a code."""
         return ("bot", "identify") if options.get("kind") == "bot" else self.scopes
 
     def address(self, wire: Wire, app: App, redirect_uri: str, challenge: str, options: Mapping[str, str]) -> str:
@@ -55,17 +55,17 @@ class DiscordConnector(Connector[DiscordCredentials]):
         return f"{address}&permissions={_ASKED}"
 
     def headers(self, app: App) -> dict[str, str]:
-        """Return the header that Discord demands of everybody."""
+        """Return the header that Discord demands in every request."""
         return {"User-Agent": USER_AGENT}
 
     def grant(self, wire: Wire, answer: Mapping[str, Any]) -> Grant:
-        """Keep the webhook or the server. The person's own tokens end, and nothing here needs them."""
+        """Keep the webhook or the server. The person's own tokens expire, and nothing here needs them."""
         read = super().grant(wire, answer)
         more = {name: answer[name] for name in ("webhook", "guild") if isinstance(answer.get(name), dict)}
         return Grant(read.access_token, scopes=read.scopes, more=more)
 
     def missing(self, app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
-        """Return nothing: the webhook and the server say what was granted."""
+        """Return nothing: the response names the webhook or server that was granted."""
         return []
 
     async def candidates(
@@ -87,7 +87,7 @@ class DiscordConnector(Connector[DiscordCredentials]):
     async def standing_in(
         self, connect: Connect, candidate: Candidate[DiscordCredentials], stored: DiscordCredentials
     ) -> Candidate[DiscordCredentials]:
-        """Return a new webhook in the channel of a known one as that account."""
+        """Return a new webhook as the known account, if it is in the same channel."""
         new, old = candidate.credentials, stored
         if new.webhook is None or old.webhook is None or new.in_channel is None:
             return candidate
@@ -105,7 +105,7 @@ class DiscordConnector(Connector[DiscordCredentials]):
             await connection.wire.send("DELETE", home(connection), headers=headers_of(connection))
 
     async def _channels(self, connect: Connect, app: App, guild: str) -> list[Candidate[DiscordCredentials]]:
-        """Return the text channels of a server. That it is in the token's answer proves that the person may use it."""
+        """Return the text channels of a server. The token response names the server, so the person may use it."""
         token_of(app, self.platform.label)
         if not guild.isdecimal():
             raise PlatformError(ErrorKind.REJECTED, "The bot was added to no server. Connect again.", code="no_guild")
@@ -141,10 +141,10 @@ def _of_bot(app: App, channel: str) -> DiscordCredentials:
 def _permissions(
     own: Sequence[str], bot: str, roles: Mapping[str, Mapping[str, Any]], overwrites: Iterable[Mapping[str, Any]]
 ) -> int:
-    """Return what a bot with its `own` roles may do in a channel; the first role is everybody's.
+    """Return the permissions of a bot with its `own` roles in a channel; the first role is @everyone.
 
-    Source: Discord's API document, topics/permissions: roles add up, then a channel's overwrites of everybody, of the
-    roles together and of the member change that.
+    Source: Discord's API document, topics/permissions. The roles' permissions are united. Then the channel's overwrites
+    change them: those of @everyone, of the roles together and of the member.
     """
     may = 0
     for each in own:

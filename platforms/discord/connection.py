@@ -1,4 +1,4 @@
-"""An account's connection to Discord: a bot's token in the header, or a webhook whose address holds its token."""
+"""An account's connection to Discord: a bot's token in the header, or a webhook whose URL holds its token."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from platforms.http.answers import parse
 from platforms.http.wire import json_of, segment
 
 USER_AGENT = "DiscordBot (https://socialsyncer.example, 0.1.0)"
-"""Discord's reference page wants this form, and blocks others."""
+"""The form of user agent that Discord's reference page demands; Discord blocks others."""
 
 DiscordConnection = Connection[DiscordCredentials]
 
@@ -23,7 +23,7 @@ def headers_of(connection: DiscordConnection) -> dict[str, str]:
 
 
 def home(connection: DiscordConnection) -> str:
-    """Return the path of what the account is: its webhook or its channel."""
+    """Return the path of the account: its webhook or its channel."""
     webhook = connection.credentials.webhook
     return (
         f"/webhooks/{segment(webhook)}/{segment(_token(connection))}"
@@ -38,13 +38,13 @@ def channel_path(channel: object) -> str:
 
 
 async def get(connection: DiscordConnection, path: str, **params: str) -> dict[str, Any]:
-    """Read one object. Raises PlatformError where it has no id."""
+    """Read one object. Raises PlatformError if it has no id."""
     answer = await connection.wire.send("GET", path, headers=headers_of(connection), params=params)
     return with_id(answer, ErrorKind.TRANSIENT)
 
 
 async def messages(connection: DiscordConnection, channel: str, after: str, limit: int) -> list[dict[str, Any]]:
-    """Read the messages of a channel that follow an id, newest first. Raises PlatformError where the answer is none."""
+    """Read the messages of a channel after an id, newest first. Raises PlatformError if the response is no list."""
     query = {"after": after, "limit": str(limit)}
     answer = await connection.wire.send(
         "GET", f"{channel_path(channel)}/messages", headers=headers_of(connection), params=query
@@ -56,7 +56,7 @@ async def messages(connection: DiscordConnection, channel: str, after: str, limi
 
 
 def with_id(answer: httpx.Response, otherwise: ErrorKind) -> dict[str, Any]:
-    """Return the object that an answer is about. Raises PlatformError of kind `otherwise` where there is none."""
+    """Return the object of a response. Raises PlatformError of kind `otherwise` if there is none."""
     body = json_of(answer)
     if isinstance(body.get("id"), str) and body["id"]:
         return body

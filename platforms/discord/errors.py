@@ -1,4 +1,4 @@
-"""What Discord's refusals mean, in the few kinds that every network shares and in sentences for people."""
+"""The mapping of Discord's error responses to kinds of PlatformError and messages for people."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -45,13 +45,13 @@ _CODES: dict[int, tuple[ErrorKind, str]] = {
 
 INVALID_FORM = 50035
 UNKNOWN_MESSAGE = "10008"
-"""Answered to a repeat whose first message was deleted meanwhile; heard from clients."""
+"""The code for a repeat whose first message was deleted in the meantime; reported by clients."""
 OF_THE_PLACE = frozenset({"10003", "50001", "50013"})
-"""Codes that speak of a channel or of rights in it: the post's fault if it named the channel or asked for more."""
+"""Codes about a channel or about permissions in it: the post's fault if it names the channel or asks for more."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Map an answer that is an error by its status."""
+    """Return the error that an error response stands for."""
     body, status = json_of(response), response.status_code
     code = body.get("code")
     kind, sentence = _meaning(code if isinstance(code, int) else 0, status, body)
@@ -83,7 +83,7 @@ def _meaning(code: int, status: int, body: dict[str, Any]) -> tuple[ErrorKind, s
 
 
 def _faults(tree: Any, path: str = "") -> Iterator[str]:
-    """Yield the faults of a form with where they are; Discord nests them by field."""
+    """Yield the errors of a form with their places; Discord nests them by field."""
     if not isinstance(tree, dict):
         return
     for fault in tree.get("_errors") or []:
@@ -95,7 +95,7 @@ def _faults(tree: Any, path: str = "") -> Iterator[str]:
 
 
 def quota_in(response: httpx.Response) -> Quota | None:
-    """Return what is left of the route's bucket; Discord's limits are known from its answers only."""
+    """Return what remains of the route's bucket; Discord's limits are known from its responses only."""
     return quota_from_headers(
         response, "x-ratelimit-remaining", _seconds(response.headers.get("x-ratelimit-reset-after"))
     )

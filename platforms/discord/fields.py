@@ -1,4 +1,4 @@
-"""What Discord is told of a post; source of all names: Discord's API document, MessageCreateRequest and its kin."""
+"""The request bodies that make a message on Discord; source of all names: Discord's API, MessageCreateRequest."""
 
 import hashlib
 from typing import Any
@@ -21,7 +21,7 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def body_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> dict[str, Any]:
-    """Return the body that makes the message, without what only bots or only webhooks have."""
+    """Return the body that makes the message, without the fields that only bots or only webhooks have."""
     settings = draft.settings
     flags = SUPPRESS_EMBEDS * settings.suppress_embeds | SUPPRESS_NOTIFICATIONS * settings.silent
     said: dict[str, Any] = {
@@ -35,7 +35,7 @@ def body_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> dict[str, 
             for index, (item, part) in enumerate(zip(draft.media, parts_of(draft, files), strict=True))
         ],
     }
-    # Without this every @everyone in a text would ring.
+    # Without this, every @everyone in a text would notify all members.
     mentions = {"allowed_mentions": {"parse": sorted(set(settings.allowed_mentions))}}
     return {name: value for name, value in said.items() if value} | mentions
 
@@ -50,13 +50,13 @@ def _poll(poll: Poll) -> dict[str, Any]:
 
 
 def of_webhook(settings: DiscordSettings) -> dict[str, Any]:
-    """Return what a webhook may say beside the message."""
+    """Return the additional fields that a webhook may set."""
     given = {"username": settings.username, "avatar_url": settings.avatar_url, "thread_name": settings.thread_name}
     return {name: value for name, value in given.items() if value}
 
 
 def of_bot(target_id: str) -> dict[str, Any]:
-    """Return the key by which Discord, for some minutes, knows a repeat and answers with the first message."""
+    """Return the nonce by which Discord recognises a repeat for some minutes and answers with the first message."""
     number, nonce = int.from_bytes(hashlib.sha256(target_id.encode()).digest()[:16]), ""
     while number:
         number, digit = divmod(number, len(_DIGITS))
@@ -65,7 +65,7 @@ def of_bot(target_id: str) -> dict[str, Any]:
 
 
 def parts_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> list[FilePart]:
-    """Return the files as parts of the form. Raises PlatformError(rejected) where together they are too large."""
+    """Return the files as parts of the form. Raises PlatformError(rejected) if together they are too large."""
     if (size := sum(file.size for file in files)) > ALL_BYTES:
         message = f"Discord allows {ALL_BYTES // MEBIBYTE} MB of files in a post; these have {size / MEBIBYTE:,.1f} MB."
         raise PlatformError(ErrorKind.REJECTED, message, code="files_too_large")
@@ -76,7 +76,7 @@ def parts_of(draft: Draft[DiscordSettings], files: list[MediaFile]) -> list[File
 
 
 def _filename(item: Media, index: int, file: MediaFile) -> str:
-    """Return the name that readers see: a document keeps its own, for its ending tells what opens it."""
+    """Return the file name that readers see. A document keeps its own, because its ending says what opens it."""
     if item.type is MediaType.DOCUMENT and (name := name_in(item.url)):
         return name
     ending = _ENDINGS.get(file.content_type) or file.content_type.rpartition("/")[2]

@@ -11,7 +11,7 @@ from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_o
 async def _remove(
     connection: DiscordConnection, context: PublishContext[DiscordSettings], published: Published
 ) -> None:
-    # A webhook deletes its own messages below its own address; a bot does below the channel's.
+    # A webhook deletes its own messages below its own address; a bot does so below the channel's.
     where = home(connection) if connection.credentials.webhook else channel_path(context.handles[CHANNEL])
     path = f"{where}/messages/{segment(published.platform_post_id)}"
     await connection.wire.send("DELETE", path, headers=headers_of(connection))

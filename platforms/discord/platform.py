@@ -1,4 +1,4 @@
-"""Publish to Discord as a bot, whose messages can be found again, or by a webhook, whose messages nobody can list."""
+"""Publishing to Discord as a bot, whose messages can be found again, or by a webhook, whose messages cannot."""
 
 import json
 from contextlib import AsyncExitStack
@@ -33,23 +33,23 @@ from platforms.rules import Violation
 from platforms.write_only import confirm_from_marker, mark_sending
 
 CLOCKS_APART = timedelta(seconds=60)
-"""How far Discord's clock may stand behind ours before its own message is not recognised."""
+"""How far Discord's clock may be behind ours for its own message still to be recognised."""
 PAGE, MOST_PAGES = 100, 5
-"""Messages a read, the most Discord gives; a busier channel is not searched further."""
+"""Messages per page, the most Discord allows, and pages; a busier channel is not searched further."""
 EPOCH_MILLISECONDS = 1_420_070_400_000
-"""Where Discord's ids begin to count; source: its reference page on snowflakes."""
+"""The epoch of Discord's ids in Unix milliseconds; source: its reference page on snowflakes."""
 LONGEST_ID = 20
-"""Digits of a snowflake."""
+"""Most digits of a snowflake."""
 REMOVED = "removed"
-"""Where the handles tell that the message was made and deleted before its answer was seen."""
+"""Set in the handles if the message was made and deleted before its response was seen."""
 CHANNEL = "channelId"
-"""Where the handles tell in which channel the message is: a thread may have been begun for it."""
+"""The channel of the message in the handles; it may be a thread that was begun for the message."""
 _NO_MESSAGES = {4: "a category", 15: "a forum", 16: "a media channel"}
 """Kinds of channels in which a bot's message needs a thread; a webhook can begin one."""
 
 
 class Discord(Platform[DiscordSettings, DiscordCredentials]):
-    """Be Discord, as its API v10 serves a bot in one channel, or a webhook."""
+    """Discord's API v10, for a bot in one channel or for a webhook."""
 
     name = "discord"
     label = "Discord"
@@ -58,7 +58,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
     account_prefix = "dc"
     request_id_header = errors.REQUEST_ID_HEADER
     sends_files = True
-    # Short: within minutes a bot's repeat is harmless by its nonce.
+    # Short, because for some minutes Discord recognises a bot's repeat by its nonce.
     read_lag = timedelta(seconds=15)
     places = (
         PlaceSetting("channelId", "channel_id", str, looked_up=True),
@@ -76,19 +76,19 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
         return rules.check(self.label, draft, account)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map Discord's refusal to what it means."""
+        """Return the error that an error response stands for."""
         return errors.error_of(response)
 
     def prepares(self, draft: Draft[DiscordSettings]) -> bool:
-        """Say no: files go with the message itself."""
+        """Return False: files are sent with the message itself."""
         return False
 
     def quota_in(self, response: httpx.Response) -> Quota | None:
-        """Read off Discord's headers how many more posts the account may make until when."""
+        """Return the quota that Discord's response headers report."""
         return errors.quota_in(response)
 
     async def whoami(self, connection: DiscordConnection) -> Identity:
-        """Ask which channel or webhook this is; an account is a channel, not a bot, which may speak in many."""
+        """Ask which channel or webhook this is. An account is a channel and not a bot, which may post in many."""
         found = await get(connection, home(connection))
         name = str(found.get("name") or "")
         if connection.credentials.webhook:
@@ -126,7 +126,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
         return Published(made["id"], url=None)
 
     async def confirm(self, connection: DiscordConnection, context: PublishContext[DiscordSettings]) -> Finding:
-        """Look for a bot's message in its channel; of a webhook's nobody can tell."""
+        """Look for a bot's message in its channel; a webhook's messages cannot be read."""
         if connection.credentials.webhook:
             return await confirm_from_marker(context)
         if context.handles.get(REMOVED):
@@ -136,14 +136,14 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
     async def complete(
         self, connection: DiscordConnection, context: PublishContext[DiscordSettings], published: Published
     ) -> Published:
-        """Find out in which server the message is, which its address needs."""
+        """Find out in which server the message is, which is part of its address."""
         if published.url:
             return published
         try:
             place = await get(connection, home(connection))
         except PlatformError as error:
             if error.kind in {ErrorKind.AUTH, ErrorKind.REJECTED}:
-                # Only the address is missing: that is not worth a warning.
+                # Only the address is missing, which is not worth a warning.
                 return published
             raise
         channel = context.handles.get(CHANNEL) or _channel(connection, context.draft.settings) or place["channel_id"]
@@ -154,21 +154,21 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
 
 
 async def _note_channel(connection: DiscordConnection, channel: str) -> None:
-    """Keep in which channel a webhook is: a reconnection makes another one, which must be in the same."""
+    """Store a webhook's channel: a reconnection makes another webhook, which must be in the same channel."""
     if channel and channel != connection.credentials.in_channel:
         connection.credentials = await connection.keep(lambda now: now.model_copy(update={"in_channel": channel}))
 
 
 def _channel(connection: DiscordConnection, settings: DiscordSettings) -> str | None:
-    """Return where the message goes; a webhook alone knows its channel."""
+    """Return the channel of the message; None for a webhook, whose channel only Discord knows."""
     own = None if connection.credentials.webhook else connection.credentials.user_id
     return settings.thread_id or settings.channel_id or own
 
 
 async def _check_channel(connection: DiscordConnection, settings: DiscordSettings) -> None:
-    """Refuse a channel of another server than the account's own, unless it is allowed. Raises PlatformError.
+    """Reject a channel of another server than the account's own, unless it is allowed. Raises PlatformError.
 
-    A bot reaches the channels of every server that it is in; a webhook's threads are its own channel's.
+    A bot reaches the channels of every server that it is in; a webhook's threads belong to its own channel.
     """
     channel = _channel(connection, settings)
     if connection.credentials.webhook or channel is None or channel == connection.credentials.user_id:
@@ -182,17 +182,17 @@ async def _check_channel(connection: DiscordConnection, settings: DiscordSetting
     except PlatformError as error:
         if error.kind is not ErrorKind.AUTH or error.status == httpx.codes.UNAUTHORIZED:
             raise
-        # It is the post that names this channel: the account is not at fault.
+        # The post names this channel, so the account is not at fault.
         raise error.as_rejected() from error
     if wanted.get("guild_id") is None or wanted["guild_id"] != own.get("guild_id"):
         raise PlatformError(ErrorKind.REJECTED, not_allowed(connection.account.account_id, name, channel), code=CODE)
 
 
 async def _meant(context: PublishContext[DiscordSettings], error: PlatformError) -> PlatformError:
-    """Return what a refusal of the message means, given what the post asked for."""
+    """Return what a refusal of the message means, given what the post asks for."""
     settings = context.draft.settings
     if error.code == errors.UNKNOWN_MESSAGE:
-        # The nonce's first message was made, and somebody has deleted it since: it is not made a second time.
+        # A message with this nonce was made, and someone has deleted it since: it is not made a second time.
         context.handles[REMOVED] = True
         await context.save(context.handles)
         return error.as_unconfirmed()
@@ -203,7 +203,7 @@ async def _meant(context: PublishContext[DiscordSettings], error: PlatformError)
 
 
 def _where(connection: DiscordConnection, settings: DiscordSettings) -> tuple[str, dict[str, str]]:
-    """Return path and query of the request; a webhook answers with what it made only where it is told to wait."""
+    """Return path and query of the request. A webhook responds with the message only if `wait` is set."""
     if connection.credentials.webhook is None:
         return f"{channel_path(_channel(connection, settings))}/messages", {}
     return home(connection), {"wait": "true"} | ({"thread_id": settings.thread_id} if settings.thread_id else {})
@@ -238,16 +238,16 @@ async def _find(connection: DiscordConnection, context: PublishContext[DiscordSe
 
 
 async def _has_newer(connection: DiscordConnection, channel: str, since: int) -> bool:
-    """Tell whether a channel has a newer message than `since`, although its list is empty.
+    """Return whether a channel has a newer message than `since`, although its list is empty.
 
-    A bot that may not read a channel's history is answered 200 and an empty list; source: Get Channel Messages.
+    A bot that may not read a channel's history gets 200 and an empty list; source: Get Channel Messages.
     """
     last = str((await get(connection, channel_path(channel))).get("last_message_id") or "0")
     return last.isdecimal() and len(last) <= LONGEST_ID and int(last) > since
 
 
 def _may_be_ours(message: dict[str, Any], bot: dict[str, Any], context: PublishContext[DiscordSettings]) -> bool:
-    """Tell whether the bot's message shows our files beside a text that Discord may have rewritten."""
+    """Return whether the bot's message shows our files with a text that Discord may have rewritten."""
     files, own = message.get("attachments") or [], (message.get("author") or {}).get("id") == bot["id"]
     wanted = len(context.draft.media)
     return bool(own and wanted and len(files) == wanted and str(message["id"]) not in context.taken)
@@ -273,7 +273,7 @@ def _asks(message: dict[str, Any], draft: Draft[DiscordSettings]) -> bool:
 def _has_embeds(message: dict[str, Any], draft: Draft[DiscordSettings]) -> bool:
     wanted = [(embed.title, embed.description) for embed in draft.settings.embeds]
     shown = [(embed.get("title"), embed.get("description")) for embed in message.get("embeds") or []]
-    # Previews of links stand among them, and a message may hide them all.
+    # Previews of links are among them, and a message may hide them all.
     return draft.settings.suppress_embeds or all(embed in shown for embed in wanted)
 
 

@@ -8,14 +8,14 @@ from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violat
 _MESSAGES = "discord.com/developers/docs/resources/message"
 MEBIBYTE = 1024 * 1024
 FILES, FILE_BYTES, ALL_BYTES = 10, 10 * MEBIBYTE, 25 * MEBIBYTE
-"""Files of a message, bytes of one (more on boosted servers) and of the whole request; source: Discord's reference
-page on uploading files."""
+"""Files of a message, bytes of one (more on boosted servers) and of the whole request; source: Discord's reference page
+on uploading files."""
 EMBED_CHARACTERS = 6000
-"""Over all embeds of a message; source: the page on messages, embed limits."""
+"""Most characters of all embeds of a message together; source: the page on messages, embed limits."""
 
 
 def utf16_length(text: str) -> int:
-    """Return the UTF-16 units of a text, never fewer than its characters; which of both counts is unverified."""
+    """Return the UTF-16 units of a text, never fewer than its characters. Which of both counts is unverified."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
@@ -48,7 +48,7 @@ _OF_WEBHOOKS = {"username": "username", "avatar_url": "avatarUrl", "thread_name"
 
 
 def check(label: str, draft: Draft[DiscordSettings], account: AccountFacts) -> list[Violation]:
-    """Return everything Discord would refuse; an account that nobody knows may be of either kind."""
+    """Return everything Discord would reject; an unknown account may be a bot or a webhook."""
     settings = draft.settings
     found = RULES.check(label, draft.text, draft.media)
     if not draft.text.strip() and not draft.media and not settings.embeds and not settings.poll:

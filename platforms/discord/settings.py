@@ -1,4 +1,4 @@
-"""What platformSpecificData and an account's credentials hold for Discord."""
+"""The models of platformSpecificData and of credentials for Discord."""
 
 import re
 from datetime import datetime
@@ -14,7 +14,7 @@ Snowflake = Annotated[str, TextPattern(r"^[1-9][0-9]{0,19}$", "must be an id of 
 PollOption = Annotated[str, StringConstraints(min_length=1, max_length=55)]
 
 WEBHOOK = "webhook-"
-"""What a webhook's user id begins with here: everyone must know which kind an account is, the rules too."""
+"""The prefix of a webhook's user id in this service: every part of it must see what kind an account is."""
 
 _WEBHOOK_URL = re.compile(r"^https?://[^/?#]+/(?:[\w.-]+/)*webhooks/([0-9]+)/([\w-]+)/?$", re.ASCII)
 
@@ -77,7 +77,7 @@ class Embed(WireModel):
     fields: list[EmbedField] = Field(default_factory=list, max_length=25, description="Up to 25 fields.")
 
     def characters(self) -> int:
-        """Count what Discord adds up over all embeds of a message."""
+        """Return the number of characters that Discord adds up over all embeds of a message."""
         texts = [self.title, self.description, self.author and self.author.name, self.footer and self.footer.text]
         texts += [text for each in self.fields for text in (each.name, each.value)]
         return sum(len(text) for text in texts if text)
@@ -95,7 +95,7 @@ class Poll(WireModel):
 
 
 class DiscordSettings(WireModel):
-    """How a post appears on Discord."""
+    """Settings of a post on Discord."""
 
     embeds: list[Embed] = Field(default_factory=list, max_length=10, description="Up to 10 embeds.")
     poll: Poll | None = Field(None, description="A poll; not together with media.")
@@ -131,9 +131,9 @@ class DiscordSettings(WireModel):
 
 
 class DiscordCredentials(WireModel):
-    """Hold a bot's token and its channel, or a webhook: `{"botToken", "channelId"}` or `{"webhookUrl"}`.
+    """A bot's token and its channel, or a webhook: `{"botToken", "channelId"}` or `{"webhookUrl"}`.
 
-    `accessToken` and `userId` are other names for a bot's two. A webhook is kept as its token and its number.
+    `accessToken` and `userId` are other names for a bot's two. A webhook is stored as its token and its number.
     """
 
     access_token: SecretStr = Field(validation_alias=AliasChoices("botToken", "accessToken"))

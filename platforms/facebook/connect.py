@@ -1,4 +1,4 @@
-"""Connect Pages of Facebook: a person's authorization gives those on which the person may publish."""
+"""The connector for Facebook's Pages: a person's authorization yields the Pages on which the person may publish."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,7 +26,7 @@ _GRAPH = f"https://graph.facebook.com/{API.name}"
 
 
 class FacebookConnector(MetaConnector[FacebookCredentials]):
-    """Facebook's dialog. The tokens of Pages have no end if the person's token was long-lived.
+    """Facebook's authorization. The tokens of Pages do not expire if the person's token was long-lived.
 
     Source: developers.facebook.com/docs/facebook-login/guides/access-tokens/get-long-lived.
     """
@@ -60,13 +60,13 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
             for each in (said if isinstance(said, list) else [])
             if isinstance(each, dict) and each.get("status") == "granted"
         )
-        # The person's token has an end, and those of the Pages have none.
+        # The person's token expires, but those of the Pages do not.
         return Grant(grant.access_token, None, frozenset(granted), Lifetimes(scopes=tuple(granted)))
 
     async def candidates(
         self, connect: Connect, app: App, grant: Grant, options: Mapping[str, str]
     ) -> list[Candidate[FacebookCredentials]]:
-        """Return the person's Pages; on some the person may read only."""
+        """Return the person's Pages; some of them the person may only read."""
         connection = connect(self.credentials(app, grant))
         pages: list[dict[str, Any]] = []
         query = {"fields": _FIELDS, "limit": "100"}
@@ -82,7 +82,7 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
         return [each for page in pages if (each := self._candidate(app, page))]
 
     async def inspect(self, connection: Connection[FacebookCredentials]) -> Inspection:
-        """Ask whether the Page's token works, and whether it is still for this Page. Raises PlatformError."""
+        """Check that the Page's token works and that it is still for this Page. Raises PlatformError."""
         secret = connection.credentials.client_secret
         if secret is None or connection.credentials.client_id is None:
             return await super().inspect(connection)

@@ -10,7 +10,7 @@ API = ApiVersion("v25.0", date(2028, 7, 29), "Graph API changelog, October 29, 2
 GRAPH = Graph(API.name)
 BASE_URL = "https://graph.facebook.com"
 VIDEO_URL = "https://graph-video.facebook.com"
-"""Where Meta's guide and its own libraries send the bytes of videos; source:
+"""The host to which Meta's guide and its own libraries upload videos; source:
 developers.facebook.com/docs/graph-api/video-uploads."""
 DOMAIN = "facebook.com"
 

@@ -1,4 +1,4 @@
-"""What Facebook's refusals mean, in the few kinds that every network shares and in sentences for people."""
+"""The mapping of Facebook's error responses to kinds of PlatformError and messages for people."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from platforms.errors import DUPLICATE, ErrorKind, PlatformError
 from platforms.meta.errors import GONE, Meaning, Refusals, body_of, number
 
 SLOW_DOWN = timedelta(minutes=30)
-"""How long to wait after "posting too fast"; Facebook names no time, the figure is ours."""
+"""The wait after "posting too fast"; Facebook names no time, the number is ours."""
 
 
 _SERVER = Meaning(ErrorKind.TRANSIENT, "Facebook had an error of its own.")
@@ -60,13 +60,13 @@ _CODES: dict[int | str, Meaning] = {
 }
 
 WRONG_OFFSET = 1363037
-"""The subcode of a piece that is not the next one; source: github.com/facebookarchive/php-graph-sdk."""
+"""The subcode for a piece that is not the next one; source: github.com/facebookarchive/php-graph-sdk."""
 
 _REFUSALS = Refusals("Facebook", owner="Page", subcodes=_SUBCODES, codes=_CODES)
 
 
 class WrongOffsetError(PlatformError):
-    """Facebook wants the bytes of a video from `start` to `end`: it has others than we know of."""
+    """Error: Facebook wants the bytes of a video from `start` to `end`. It has other bytes than we know of."""
 
     def __init__(self, start: int, end: int, status: int) -> None:
         message = "Facebook wants other bytes of the video."
@@ -75,7 +75,7 @@ class WrongOffsetError(PlatformError):
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Map a refusal."""
+    """Return the error that an error response stands for."""
     body = body_of(response)
     if number(body, "error_subcode") == WRONG_OFFSET and (wanted := _wanted(body)):
         return WrongOffsetError(*wanted, response.status_code)
@@ -83,12 +83,12 @@ def error_of(response: httpx.Response) -> PlatformError:
 
 
 def is_gone(error: PlatformError) -> bool:
-    """Tell whether Facebook does not know the id (any more)."""
+    """Return whether Facebook does not know the id (any more)."""
     return error.code == GONE
 
 
 def processing_failed(said: str) -> PlatformError:
-    """Say that Facebook could not make a video of what it was given."""
+    """Return the error for a video that Facebook could not process."""
     reason = f" It says: {said}" if said else ""
     return PlatformError(
         ErrorKind.REJECTED, f"Facebook could not process the video.{reason}", code="video_processing_failed"
@@ -96,13 +96,13 @@ def processing_failed(said: str) -> PlatformError:
 
 
 def kept_as_draft() -> PlatformError:
-    """Say that a video was to be public, and that Facebook keeps it as a draft."""
+    """Return the error for a video that was to be public but that Facebook keeps as a draft."""
     message = "Facebook keeps this video as a draft instead of publishing it. Publish it in Meta Business Suite."
     return PlatformError(ErrorKind.REJECTED, message, code="kept_as_draft")
 
 
 def still_processing() -> PlatformError:
-    """Say that a video was taken, but is not public yet."""
+    """Return the error for a video that was accepted but is not public yet."""
     return PlatformError(ErrorKind.UNCONFIRMED, "Facebook is still processing the video.", code="video_processing")
 
 

@@ -1,4 +1,4 @@
-"""What Facebook is told of a post; the names are those of Meta's description of each edge."""
+"""The request fields that make a post on Facebook; the names are those of Meta's description of each edge."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from platforms.meta.graph import Fields
 
 
 def feed_fields(draft: Draft[FacebookSettings], photos: list[str]) -> Fields:
-    """Return what makes a post of text, link or uploaded photos."""
+    """Return the fields that make a post of text, link or uploaded photos."""
     fields = _given({"message": draft.text, "link": draft.settings.link})
     fields |= {f"attached_media[{index}]": json.dumps({"media_fbid": photo}) for index, photo in enumerate(photos)}
     if draft.settings.draft:
@@ -19,7 +19,7 @@ def feed_fields(draft: Draft[FacebookSettings], photos: list[str]) -> Fields:
 
 
 def finish_fields(draft: Draft[FacebookSettings], post_type: FacebookPostType, video: dict[str, Any]) -> Fields:
-    """Return what makes an uploaded video public."""
+    """Return the fields that make an uploaded video public."""
     settings = draft.settings
     if post_type is FacebookPostType.VIDEO_STORY:
         return {"upload_phase": "finish", "video_id": video["id"]}

@@ -1,4 +1,4 @@
-"""Find a post on the Page by its photos or its words, and a story by its medium."""
+"""The search for a post on the Page by its photos or its text, and for a story by its medium."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from platforms.http.wire import segment
 from platforms.matching import MatchingPost, earliest_unclaimed
 
 CLOCKS_APART = timedelta(seconds=60)
-"""How far Facebook's clock may stand behind ours before its own post is not recognised."""
+"""How far Facebook's clock may be behind ours for its own post still to be recognised."""
 PAGE = 50
 POST_FIELDS = "id,message,created_time,permalink_url,attachments"
 STORY_FIELDS = "post_id,media_id,creation_time,url"
@@ -20,12 +20,12 @@ STORY_FIELDS = "post_id,media_id,creation_time,url"
 
 
 def url_of(post_id: str) -> str:
-    """Return an address that leads to a post, for where Facebook told none."""
+    """Return an address that leads to a post, for posts of which Facebook reported none."""
     return f"https://www.facebook.com/{post_id}"
 
 
 async def find_post(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Finding:
-    """Look for the post among the Page's newest. Raises PlatformError where it cannot be looked for."""
+    """Look for the post among the Page's newest. Raises PlatformError if the search fails."""
     if context.started_at is None:
         return Absent()
     path = f"/{segment(connection.account.user_id)}/published_posts"
@@ -33,14 +33,14 @@ async def find_post(connection: FacebookConnection, context: PublishContext[Face
     since = context.started_at - CLOCKS_APART
     recent = [post for post in posts if _moment(post["created_time"]) >= since]
     ours = earliest_unclaimed(context, (_matching_post(post) for post in recent if _is_ours(post, context)))
-    # Where even the last of a full page is young, ours may stand on the next.
+    # If even the last post of a full page is recent, ours may be on the next page.
     return ours or (Unknown() if len(recent) >= PAGE else Absent())
 
 
 async def find_video(
     connection: FacebookConnection, context: PublishContext[FacebookSettings], video_id: str
 ) -> Published | None:
-    """Look for the post that shows a video among the Page's newest, in case the video itself cannot be read."""
+    """Look among the Page's newest posts for the one that shows a video, in case the video itself cannot be read."""
     path = f"/{segment(connection.account.user_id)}/published_posts"
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
     return earliest_unclaimed(context, (_matching_post(post) for post in posts if video_id in _media_ids(post)))
@@ -73,7 +73,7 @@ def _listed(holder: dict[str, Any], edge: str) -> list[dict[str, Any]]:
 async def find_story(
     connection: FacebookConnection, context: PublishContext[FacebookSettings], media_id: str
 ) -> Finding:
-    """Look for a story among those of the day; one that may be ours under another id forbids to send it again."""
+    """Look for a story among those of the day. If one may be ours under another id, ours must not be sent again."""
     if context.started_at is None:
         return Absent()
     stories = await GRAPH.get_list(connection, f"/{segment(connection.account.user_id)}/stories", fields=STORY_FIELDS)

@@ -1,4 +1,4 @@
-"""Give a post's media to a Page before anything is public: photos unpublished, videos going on where they stopped."""
+"""Uploads of a post's media to a Page before anything is public: photos unpublished, videos resumable."""
 
 import asyncio
 import re
@@ -20,13 +20,13 @@ from platforms.meta.graph import Answer, Fields, text_of
 from platforms.oauth import second_host
 
 CONCURRENCY = 3
-"""How many photos go up at the same time; our choice, Facebook names no number."""
+"""How many photos are uploaded at the same time; our choice, Facebook names no number."""
 EDGE = {
     FacebookPostType.VIDEO: "videos",
     FacebookPostType.REEL: "video_reels",
     FacebookPostType.VIDEO_STORY: "video_stories",
 }
-"""Where each form of video begins and ends."""
+"""The edge at which the upload of each form of video begins and ends."""
 
 HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 
@@ -40,7 +40,7 @@ def photo_ids(handles: dict[str, Any]) -> list[str]:
 
 
 class Uploads:
-    """Upload the media of one post; all that Facebook gives us is kept in the handles at once."""
+    """The uploads of one post; all that Facebook returns is saved in the handles immediately."""
 
     def __init__(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> None:
         self._connection = connection
@@ -49,7 +49,7 @@ class Uploads:
         self._page = f"/{segment(connection.account.user_id)}"
 
     async def run(self) -> None:
-        """Bring all media to where one request makes them public."""
+        """Upload all media, so that one request can make them public."""
         post_type = post_type_of(self._sending.draft)
         if post_type.is_video:
             await self._video(post_type)
@@ -57,13 +57,13 @@ class Uploads:
             await self._photos()
 
     async def forget(self) -> None:
-        """Drop what was uploaded, so that the next try uploads again."""
+        """Drop the uploads, so that the next attempt uploads again."""
         self._sending.handles.pop("photos", None)
         self._sending.handles.pop("video", None)
         await self.save()
 
     async def save(self) -> None:
-        """Keep the handles."""
+        """Save the handles."""
         async with self._saving:
             await self._sending.save(self._sending.handles)
 
@@ -79,7 +79,7 @@ class Uploads:
                 await self.save()
                 self._sending.heartbeat(f"{len(known)} of {len(self._sending.draft.media)} photos")
 
-        # Where one photo fails the others still finish, so that the next attempt finds them.
+        # If one photo fails, the others still finish, so that the next attempt finds them.
         outcomes = await asyncio.gather(
             *map(bring, *zip(*enumerate(self._sending.draft.media), strict=True)), return_exceptions=True
         )
@@ -116,7 +116,8 @@ class Uploads:
         except PlatformError as error:
             if error.kind is not ErrorKind.REJECTED or not going_on:
                 raise
-            # The upload that was begun may have expired: what Facebook refuses once more is at fault itself.
+            # The upload from an earlier attempt may have expired. If Facebook refuses a new one too, the video is at
+            # fault.
             await self.forget()
             raise PlatformError(ErrorKind.TRANSIENT, error.message, code=error.code, status=error.status) from error
         video["done"] = True
@@ -137,7 +138,7 @@ class Uploads:
         return video
 
     async def _transfer(self, video: dict[str, Any], file: MediaFile) -> None:
-        """Send a video piece by piece, each the whole range that Facebook asked for last."""
+        """Send a video piece by piece; each is the whole range that Facebook asked for last."""
         while video["offset"] < file.size:
             part = file.part(video["offset"], max(video["end"] - video["offset"], 1))
             fields = {
@@ -149,7 +150,7 @@ class Uploads:
             try:
                 answer = await self._send_piece(video, fields, chunk, self._hosts(video))
             except WrongOffsetError as error:
-                # A piece has arrived whose answer was lost, or Facebook has lost one.
+                # A piece has arrived whose response was lost, or Facebook has lost one.
                 ahead = error.start > video["offset"]
                 video |= {"offset": error.start, "end": error.end}
                 await self.save()
@@ -169,7 +170,7 @@ class Uploads:
     async def _send_piece(
         self, video: dict[str, Any], fields: Fields, chunk: multipart.FilePart, hosts: list[str]
     ) -> Answer:
-        """Send a piece to the first of these hosts that takes it; the pieces that follow go there, too."""
+        """Send a piece to the first of these hosts that takes it; later pieces go to the same host."""
         host, *others = hosts
         try:
             answer = await GRAPH.post_file(self._connection, f"{self._page}/videos", fields, chunk, host=host)
@@ -183,10 +184,10 @@ class Uploads:
         return answer
 
     def _hosts(self, video: dict[str, Any]) -> list[str]:
-        """Return the base URLs that may take the bytes of a video, the likeliest first; the one that took some alone.
+        """Return the base URLs that may take the bytes of a video, the likeliest first; only the one that took some.
 
-        Some clients that work use the one that the answer to the start names, Meta's own libraries the one for videos,
-        and others the usual one.
+        Some working clients use the host that the response to the start names. Meta's own libraries use the host for
+        videos, and others the usual one.
         """
         if known := video.pop("host", None):
             return [known]
@@ -195,13 +196,13 @@ class Uploads:
         return list(dict.fromkeys([*told, second_host(wire, BASE_URL, VIDEO_URL), wire.base_url]))
 
     async def _stream(self, video: dict[str, Any], file: MediaFile) -> None:
-        """Send what Facebook does not have yet of a reel or story in one request."""
+        """Send in one request all bytes of a reel or story that Facebook does not have yet."""
         try:
             status = await GRAPH.get(self._connection, f"/{segment(video['id'])}", fields="status")
         except PlatformError as error:
             if not is_gone(error) or video["offset"]:
                 raise
-            # Meta has answered reads of new objects so for days; nothing was sent of this one yet.
+            # Meta has at times answered so for days to reads of new objects; no bytes of this one were sent yet.
             status = {}
         uploading = (status.get("status") or {}).get("uploading_phase") or {}
         if uploading.get("status") == "complete":

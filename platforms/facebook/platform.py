@@ -1,4 +1,4 @@
-"""Publish to a Facebook Page: upload what belongs to the post, then make it public by one request."""
+"""Publishing to a Facebook Page: upload the media of the post, then make it public by one request."""
 
 from datetime import timedelta
 from typing import Any
@@ -24,7 +24,7 @@ AS_DRAFT = "Facebook keeps this as a draft: publish it in Meta Business Suite."
 
 
 class Facebook(Platform[FacebookSettings, FacebookCredentials]):
-    """Be Facebook, as the Graph API serves Pages."""
+    """The Graph API for Pages."""
 
     name = "facebook"
     label = "Facebook"
@@ -49,19 +49,19 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         return rules.cautions(self.label, draft)
 
     def file_rules(self, draft: Draft[FacebookSettings], account: AccountFacts) -> tuple[FileRule, ...]:
-        """Return what the files of a reel, a story or a plain post are held against."""
+        """Return the rules for the files of a reel, a story or a plain post."""
         return rules.file_rules(draft)
 
     def refusal_applies(self, code: str, credentials: FacebookCredentials, draft: Draft[FacebookSettings]) -> bool:
-        """Return whether a refusal of the app also stops this draft: a missing proof only accounts without one."""
+        """Return whether a refusal of the app also stops this draft: a missing proof stops accounts without one."""
         return applies_to(code, credentials)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map a refusal of the Graph API."""
+        """Return the error that an error response of the Graph API stands for."""
         return errors.error_of(response)
 
     async def whoami(self, connection: FacebookConnection) -> Identity:
-        """Ask which Page the token speaks for; a person has no `category`, and cannot be published to."""
+        """Ask which Page the token is for. A person has no `category` and cannot be published to."""
         try:
             me = await GRAPH.get(connection, "/me", fields="id,name,username,category")
         except PlatformError as error:
@@ -81,12 +81,12 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         await uploads.run()
 
     async def publish(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:
-        """Make the post public; of a video wait until Facebook has processed it."""
+        """Make the post public; wait until Facebook has processed a video."""
         try:
             return await self._publish(connection, context)
         except PlatformError as error:
             if error.kind is ErrorKind.REJECTED and error.code != DUPLICATE and "photos" in context.handles:
-                # Photos that no post took are deleted after a while: the next try must upload again.
+                # Facebook deletes photos that no post uses after a while, so the next attempt must upload again.
                 await Uploads(connection, context).forget()
             raise
 
@@ -104,7 +104,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         return Published(text_of(connection, post, "id", otherwise=ErrorKind.UNCONFIRMED), post.get("permalink_url"))
 
     async def confirm(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Finding:
-        """Ask the video itself, else look among the Page's posts or stories. Drafts show nowhere, and hurt nobody."""
+        """Ask the video itself, else look among the Page's posts or stories. A draft is not listed and not public."""
         post_type = post_type_of(context.draft)
         media = context.handles.get("video", {}).get("id") if post_type.is_video else None
         if post_type.is_video and media is None:

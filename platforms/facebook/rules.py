@@ -1,4 +1,4 @@
-"""What a Facebook Page takes, and which settings go with which form of post."""
+"""The limits of a Facebook Page, and which settings go with which form of post."""
 
 from enum import StrEnum
 
@@ -10,13 +10,13 @@ from platforms.rules import CAUTION, FileRule, MediaRule, PostId, Rules, TextRul
 TEXT = 63_206
 """Characters; general knowledge, unverified: Meta's reference does not name it."""
 PHOTOS = 10
-"""Photos of one post; Meta's reference names no number, publishers that work keep to ten."""
+"""Photos of one post; Meta's reference names no number, working publishers limit it to ten."""
 PHOTO_BYTES = 4 * 1024 * 1024
-"""What Meta's reference of the photos edge recommends; larger ones are refused with subcode 1366046."""
+"""The size that Meta's reference of the photos edge recommends; larger ones are refused with subcode 1366046."""
 GIF_BYTES = 10 * 1024 * 1024
-"""What Meta's page on stories names for all pictures; larger GIFs cannot be made smaller."""
+"""The limit on Meta's page on stories for all pictures; larger GIFs cannot be made smaller."""
 VIDEO_BYTES = 4 * 2**30
-"""What this service carries; Meta's own limit for a Page's videos (10 GB, 240 minutes) is unverified."""
+"""The limit of this service; Meta's own for a Page's videos (10 GB, 240 minutes) is unverified."""
 ALT_TEXT = 1000
 """Characters; unverified, Meta's reference names none."""
 
@@ -72,12 +72,12 @@ REEL = FileRule(
     max_ratio=0.58,
     source=_REELS_PAGE,
 )
-"""Upright, 9:16; a little more or less is left to Facebook."""
+"""Upright, 9:16; Facebook itself judges small deviations."""
 VIDEO_STORY = FileRule(MediaType.VIDEO, _VIDEO_TYPES, max_bytes=VIDEO_BYTES, max_seconds=60, source=_REELS_PAGE)
 
 
 class FacebookPostType(StrEnum):
-    """What a post becomes on the Page."""
+    """The form that a post has on the Page."""
 
     TEXT = "text"
     PHOTOS = "photos"
@@ -88,17 +88,17 @@ class FacebookPostType(StrEnum):
 
     @property
     def is_story(self) -> bool:
-        """Tell whether it is gone after a day and shows no text."""
+        """Return whether it disappears after a day and shows no text."""
         return self in {FacebookPostType.PHOTO_STORY, FacebookPostType.VIDEO_STORY}
 
     @property
     def is_video(self) -> bool:
-        """Tell whether a video is uploaded for it."""
+        """Return whether it needs a video upload."""
         return self in {FacebookPostType.VIDEO, FacebookPostType.REEL, FacebookPostType.VIDEO_STORY}
 
 
 def post_type_of(draft: Draft[FacebookSettings]) -> FacebookPostType:
-    """Tell what the draft becomes: its settings say story or reel, else its media decide."""
+    """Return the form of the draft: its settings say story or reel, else its media decide."""
     if not draft.media:
         return FacebookPostType.TEXT
     video = draft.media[0].type is MediaType.VIDEO
@@ -111,7 +111,7 @@ def post_type_of(draft: Draft[FacebookSettings]) -> FacebookPostType:
 
 
 def file_rules(draft: Draft[FacebookSettings]) -> tuple[FileRule, ...]:
-    """Return what the files of this form of post are held against."""
+    """Return the rules for the files of this form of post."""
     match post_type_of(draft):
         case FacebookPostType.REEL:
             return (REEL,)
@@ -121,14 +121,14 @@ def file_rules(draft: Draft[FacebookSettings]) -> tuple[FileRule, ...]:
 
 
 def cautions(label: str, draft: Draft[FacebookSettings]) -> list[Violation]:
-    """Return what Facebook may show otherwise than it was given."""
+    """Return warnings about what Facebook may show in another form."""
     moving = any(item.type is MediaType.GIF for item in draft.media)
     warning = f"{label} shows a GIF as a still picture on most Pages; send a video if it should move"
     return [Violation("mediaItems", warning, CAUTION)] if moving else []
 
 
 def check(label: str, draft: Draft[FacebookSettings], account: AccountFacts) -> list[Violation]:
-    """Return everything Facebook would refuse; a story's text is never sent, so it is not measured."""
+    """Return everything Facebook would reject; a story's text is never sent, so it is not checked."""
     settings = draft.settings
     text = "" if settings.content_type == "story" else draft.text
     found = RULES.check(label, text, draft.media)

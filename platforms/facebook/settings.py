@@ -1,4 +1,4 @@
-"""What platformSpecificData (with facebookSettings beneath it) and an account's credentials hold for Facebook."""
+"""The models of platformSpecificData (with facebookSettings inside it) and of credentials for Facebook."""
 
 from typing import Literal
 
@@ -15,7 +15,7 @@ COMMENT = 8000
 
 
 class FacebookSettings(WireModel):
-    """How a post appears on a Facebook Page."""
+    """Settings of a post on a Facebook Page."""
 
     draft: bool = Field(
         default=False,

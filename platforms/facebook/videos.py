@@ -1,4 +1,4 @@
-"""Where a video stands at Facebook between the request that publishes it and the moment it is public."""
+"""The state of a video at Facebook between the request that publishes it and the moment it is public."""
 
 import asyncio
 import re
@@ -15,23 +15,23 @@ from platforms.facebook.settings import FacebookSettings
 from platforms.http.wire import segment
 
 KEPT_AFTER = timedelta(minutes=10)
-"""How long a video that was to be public may read as a draft before that is believed; our choice."""
+"""How long a video that was to be public may read as a draft before that counts; our choice."""
 LOOKS = (0, 1, 2, 3, 5, 5, 10, 10, 15, 15, 30, 30, 60, 60)
-"""Seconds before each look right after publishing; later looks are the engine's, on durable timers."""
+"""Seconds before each check right after publishing; the workflow makes later checks, on durable timers."""
 
 
 _POST_ID = re.compile(r"[0-9]{1,32}_[0-9]{1,32}")
 
 
 class State(Enum):
-    """What Facebook's phases come down to; they are told apart loosely, for their nesting is described nowhere."""
+    """The state in which Facebook's phases result; the reading is lenient, because their nesting is not documented."""
 
     UPLOADING = auto()
     UPLOADED = auto()
-    """Whole, and not publishing: it was not told to, or still processes."""
+    """Complete but not publishing: no request asked for that yet, or Facebook still processes it."""
     DRAFT = auto()
-    """Processed, and shown to nobody: as it was told, or upright videos though they were to be public
-    (gitroomhq/postiz-app PR#1740)."""
+    """Processed but not public: a draft as requested, or an upright video that was to be public (gitroomhq/postiz-app
+    PR#1740)."""
     PUBLISHING = auto()
     PUBLIC = auto()
     FAILED = auto()
@@ -40,7 +40,7 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """Hold what Facebook says of a video."""
+    """Facebook's report on a video."""
 
     state: State
     url: str | None = None
@@ -49,7 +49,7 @@ class Video:
 
 
 async def look(connection: FacebookConnection, video_id: str) -> Video:
-    """Read where a video stands."""
+    """Read the state of a video."""
     try:
         answer = await GRAPH.get(connection, f"/{segment(video_id)}", fields="status,published,permalink_url,post_id")
     except PlatformError as error:
@@ -69,7 +69,7 @@ async def look(connection: FacebookConnection, video_id: str) -> Video:
 async def watch(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:
     """Wait until the video that was published is public.
 
-    Raises PlatformError: `rejected` where Facebook could not process it, `unconfirmed` where it takes long.
+    Raises PlatformError: `rejected` if Facebook could not process it, `unconfirmed` if it takes long.
     """
     video_id = context.handles["video"]["id"]
     for pause in LOOKS:
@@ -78,7 +78,7 @@ async def watch(connection: FacebookConnection, context: PublishContext[Facebook
         try:
             video = await look(connection, video_id)
         except PlatformError:
-            # It was accepted: that we cannot look right now must not make anybody publish it again.
+            # It was accepted: a failed check must not lead to publishing it again.
             continue
         if video.state is State.PUBLIC:
             return published(connection, context, video)
@@ -90,7 +90,7 @@ async def watch(connection: FacebookConnection, context: PublishContext[Facebook
 
 
 async def find(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Finding:
-    """Tell from the video itself whether it became public; one that failed is noted for the next attempt."""
+    """Find out from the video itself whether it became public; a failed one is noted for the next attempt."""
     handle = context.handles["video"]
     video = await look(connection, handle["id"])
     match video.state:
@@ -108,12 +108,12 @@ async def find(connection: FacebookConnection, context: PublishContext[FacebookS
             return Unknown()
         case State.GONE if handle.get("accepted"):
             return await lookup.find_video(connection, context, handle["id"]) or Unknown()
-    # Asking once more to publish the same video makes no double, but is in vain where Facebook said yes already.
+    # To publish the same video once more makes no duplicate, but is useless if Facebook has accepted it already.
     return Unknown() if handle.get("accepted") else Absent()
 
 
 def published(connection: FacebookConnection, context: PublishContext[FacebookSettings], video: Video) -> Published:
-    """Name the post that shows a video, as comments and figures want it; the video itself if no post is told."""
+    """Return the post that shows a video, whose id comments and statistics need; else the video itself."""
     handle = context.handles["video"]
     told = str(video.post_id or handle.get("post") or "")
     if told.isdecimal():

@@ -39,12 +39,12 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
         return _OF_MEMBERS if options.get("as", "member") == "member" else _OF_MEMBERS + _OF_PAGES
 
     def lacking(self, granted: Collection[str]) -> tuple[list[str], list[str]]:
-        """Return what an account lacks: the permission to publish as a member or for pages is all that it needs."""
+        """Return the permissions that an account lacks: it needs only one to publish, as a member or for pages."""
         publishes = not {_PUBLISHES, _PUBLISHES_FOR_PAGES}.isdisjoint(granted)
         return ([] if publishes else [_PUBLISHES]), []
 
     async def inspect(self, connection: Connection[LinkedInCredentials]) -> Inspection:
-        """Ask whose token this is and, if the app is known, until when and for what it works. Raises PlatformError."""
+        """Ask whose token this is and, if the app is known, when it ends and what it permits. Raises PlatformError."""
         await self.platform.whoami(connection)
         credentials = connection.credentials
         return await introspect(connection) if credentials.client_id and credentials.client_secret else Inspection()

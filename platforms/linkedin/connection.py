@@ -35,7 +35,7 @@ async def renew(connection: LinkedInConnection) -> Renewed[LinkedInCredentials]:
 
 
 async def introspect(connection: LinkedInConnection) -> Inspection:
-    """Ask what LinkedIn knows of the access token. Raises PlatformError: kind `auth` if it is not active.
+    """Return LinkedIn's report on the access token. Raises PlatformError, kind `auth` if it is not active.
 
     Source: learn.microsoft.com/linkedin/shared/authentication/token-introspection.
     """

@@ -1,4 +1,4 @@
-"""What Meta says of a token: the same words on Facebook and on Threads.
+"""Meta's report on a token, in the same form on Facebook and on Threads.
 
 Source: developers.facebook.com/docs/facebook-login/guides/access-tokens/debugging, and the sample app of the Threads
 API.
@@ -16,9 +16,9 @@ from platforms.renewal import lifetimes_of
 
 
 async def debugged(connection: Connection[Any], path: str, asking: str) -> tuple[Inspection, Mapping[str, Any]]:
-    """Return what Meta says of an account's token, asked with another or the same one.
+    """Return Meta's report on an account's token, requested with the token `asking`, which may be the same one.
 
-    The reference shows the token in the query alone; nothing of ours logs that address. Raises PlatformError: kind
+    The reference shows the token in the query only; this service logs no such address. Raises PlatformError, kind
     `auth` if the token is not valid.
     """
     credentials: MetaCredentials = connection.credentials
@@ -38,7 +38,7 @@ async def debugged(connection: Connection[Any], path: str, asking: str) -> tuple
 
 
 def targets_of(data: Mapping[str, Any], scope: str) -> set[str] | None:
-    """Return the ids for which a permission was granted; None if it is for all, or not known."""
+    """Return the ids for which a permission was granted; None if it was granted for all, or if that is not known."""
     granular = data.get("granular_scopes")
     for each in granular if isinstance(granular, list) else ():
         if isinstance(each, dict) and each.get("scope") == scope and isinstance(each.get("target_ids"), list):

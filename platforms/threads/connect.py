@@ -22,7 +22,7 @@ class ThreadsConnector(LongLivedConnector[ThreadsCredentials]):
     secondary = frozenset({"threads_manage_replies", "threads_read_replies"})
 
     async def inspect(self, connection: Connection[ThreadsCredentials]) -> Inspection:
-        """Ask whether the token works, until when and for what. Raises PlatformError."""
+        """Check that the token works, until when, and with which permissions. Raises PlatformError."""
         found, _ = await debugged(connection, "/debug_token", connection.credentials.access_token.get_secret_value())
         return found
 
