@@ -1,4 +1,4 @@
-"""Connect locations of Google Business Profile: one authorization may give hundreds."""
+"""The connector for locations of Google Business Profile: one authorization may yield hundreds."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""An account's connection to Google: posts, accounts, locations and tokens each have a host of their own."""
+"""An account's connection to Google: posts, accounts, locations and tokens each have their own host."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ LOCATIONS = "https://mybusinessbusinessinformation.googleapis.com"
 SIGN_IN = "https://oauth2.googleapis.com"
 
 MOST_PAGES = 20
-"""Of accounts and of locations, each; whoever manages more names the location."""
+"""Most pages of accounts and of locations, each. A user who manages more must name the location."""
 
 GoogleBusinessConnection = Connection[GoogleBusinessCredentials]
 
@@ -32,13 +32,13 @@ async def call(
     public: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
-    """Return Google's answer. `public` marks the request that makes the post. Raises PlatformError."""
+    """Return Google's response. `public` marks the request that makes the post. Raises PlatformError."""
     url = oauth.second_host(connection.wire, BASE_URL, host) + path
     answer = await oauth.send(connection, method, url, public=public, **options)
     body = parse(answer)
     if isinstance(body, dict):
         return body
-    # An empty list of posts is an empty object: what is no object must not pass for one.
+    # An empty list of posts is an empty object, so a response that is no object must not count as one.
     kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
     raise PlatformError(kind, "Google answered in a way that cannot be read.", code="unreadable_answer")
 
@@ -53,8 +53,8 @@ async def renew(connection: GoogleBusinessConnection) -> Renewed[GoogleBusinessC
 async def place(connection: GoogleBusinessConnection, wanted: str | None = None) -> tuple[str, str, str]:
     """Return the account's number, the location's number and its title as Google has them.
 
-    `wanted` is the number of a location, by default the connection's own. Raises PlatformError: `auth` if the location
-    is not among those that the user manages, or several are and none is named.
+    `wanted` is the number of a location, by default the connection's own. Raises PlatformError, `auth` if the user does
+    not manage the location, or manages several and none is named.
     """
     wanted = wanted or connection.credentials.user_id
     anywhere = wanted != connection.credentials.user_id
@@ -83,12 +83,12 @@ async def places(connection: GoogleBusinessConnection, only_account: str | None 
 
 
 def _rank(account: dict[str, Any]) -> int:
-    """Order accounts by how directly they own locations: an organisation and a group list the same ones."""
+    """Rank accounts by how directly they own locations: an organisation and a group list the same ones."""
     return {"PERSONAL": 0, "LOCATION_GROUP": 1}.get(str(account.get("type")), 2)
 
 
 async def _locations(connection: GoogleBusinessConnection, account: str) -> list[dict[str, Any]]:
-    """Return the locations of an account; none of one that may not be listed, which must not end the search."""
+    """Return the locations of an account; if Google forbids listing them, none, so that the search continues."""
     query = {"readMask": "name,title", "pageSize": "100"}
     try:
         return await _all(connection, LOCATIONS, f"/v1/accounts/{segment(account)}/locations", "locations", **query)
@@ -99,7 +99,7 @@ async def _locations(connection: GoogleBusinessConnection, account: str) -> list
 
 
 async def parent(connection: GoogleBusinessConnection) -> str:
-    """Return the name below which posts are made; what of it was not known is asked for once and kept."""
+    """Return the name below which posts are made. Unknown parts of it are requested once and stored."""
     if connection.credentials.account_id is None or connection.credentials.user_id is None:
         account, own, _ = await place(connection)
         await keep(connection, account, own)
@@ -107,9 +107,9 @@ async def parent(connection: GoogleBusinessConnection) -> str:
 
 
 async def parent_of(connection: GoogleBusinessConnection, location: str) -> str:
-    """Return the name below which posts of another location are made; it may be of another group.
+    """Return the name below which posts of another location are made; it may belong to another group.
 
-    Raises PlatformError: `rejected` if the user does not manage it, because the account itself is not at fault.
+    Raises PlatformError, `rejected` if the user does not manage the location, because the account is not at fault.
     """
     try:
         account, number, _ = await place(connection, location)
@@ -122,7 +122,7 @@ async def parent_of(connection: GoogleBusinessConnection, location: str) -> str:
 
 
 async def keep(connection: GoogleBusinessConnection, account: str, location: str) -> None:
-    """Keep with the credentials which location of which account they are for."""
+    """Store in the credentials for which location of which account they are."""
     placed = {"account_id": account, "user_id": location}
     connection.credentials = await connection.keep(lambda current: current.model_copy(update=placed))
 

@@ -1,4 +1,4 @@
-"""What Google's refusals mean, in the few kinds that every network shares and in sentences for people."""
+"""The mapping of Google's error responses to kinds of PlatformError and messages for people."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,7 +14,7 @@ LIMIT_WAIT = timedelta(seconds=60)
 """Google names no time; its quotas are per minute."""
 LABEL = "Google Business Profile"
 PHOTO_FAILURES = frozenset({"PHOTO_FETCH_FAILED", "PHOTO_UPLOAD_FAILED"})
-"""Tried once more, then the photo is at fault."""
+"""Retried once; after that the photo is at fault."""
 
 _SERVER = "Google had an error of its own."
 _RECONNECT = "Google no longer accepts this account's connection. Reconnect the account."
@@ -34,7 +34,7 @@ _REASONS: dict[str, tuple[ErrorKind, str]] = {
     ),
 }
 _BY_CODE = {"1000": "PHOTO_FETCH_FAILED", "1301": "OPERATION_UNSUPPORTED_UNDER_ACCOUNT_CONDITION"}
-"""Numbers that stand in `errorDetails[].code`, heard from clients; Google documents none."""
+"""Numbers in `errorDetails[].code`, reported by clients; Google documents none."""
 _STATUSES: dict[str, tuple[ErrorKind, str]] = {
     "UNAUTHENTICATED": (ErrorKind.AUTH, _RECONNECT),
     "PERMISSION_DENIED": (
@@ -51,7 +51,7 @@ _BY_NUMBER = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Map an answer that is an error by its status; source: google.rpc.Status and what its details hold."""
+    """Return the error that an error response stands for; source: google.rpc.Status and what its details hold."""
     if refused := operators_fault(response, LABEL):
         return refused
     given = json_of(response).get("error")
@@ -70,7 +70,7 @@ def error_of(response: httpx.Response) -> PlatformError:
 
 
 def _reason(fault: dict[str, Any]) -> str | None:
-    """Return the name of a fault of which we know more; the API writes numbers, and not for every fault the same."""
+    """Return the name of a fault that we know. The API writes numbers, and not always the same number for a fault."""
     code, said = str(fault.get("code")), str(fault.get("message") or "")
     if code in _REASONS:
         return code

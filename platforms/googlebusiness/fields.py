@@ -1,4 +1,4 @@
-"""What Google is told of a post."""
+"""The request bodies that make a post on Google."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from platforms.base import Draft
 from platforms.googlebusiness.settings import GoogleBusinessSettings
 
 DEFAULT_LANGUAGE = "en"
-"""Whether Google does without a language is unverified."""
+"""Whether Google accepts a post without a language is unverified."""
 
 
 def post_body(draft: Draft[GoogleBusinessSettings], language: str | None = None) -> dict[str, Any]:

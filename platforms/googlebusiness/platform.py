@@ -1,6 +1,6 @@
-"""Publish on a Google Business Profile: one request makes the post, Google looks at it, then shows or rejects it.
+"""Publishing on a Google Business Profile: one request makes the post; Google checks it, then shows or rejects it.
 
-What Google still looks at nobody sees, so it is not published yet.
+While Google checks a post, it is not visible, so it is not published yet.
 """
 
 import asyncio
@@ -50,20 +50,20 @@ from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 
 CLOCKS_APART = timedelta(seconds=60)
-"""How far Google's clock may stand behind ours before its own post is not recognised."""
+"""How far Google's clock may be behind ours for its own post still to be recognised."""
 PAGE, MOST_PAGES = 100, 5
-"""Posts a read, and reads. Google does not say in which order it lists, so none is relied upon."""
+"""Posts per page, and pages. Google does not say in which order it lists posts, so the code relies on none."""
 LOOKS = (1, 2, 3, 5, 5, 10)
-"""Seconds before each look right after publishing; later looks are the engine's, on durable timers."""
+"""Seconds before each check right after publishing; the workflow makes later checks, on durable timers."""
 POST = "post"
-"""Where the handles name the post that Google took."""
+"""The name, in the handles, of the post that Google accepted."""
 PARENT = "parent"
-"""Where the handles name the location of a post that names another one than the account's."""
+"""The location, in the handles, of a post that names another one than the account's."""
 PHOTO_TRIES = 2
 
 
 class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials], Renews[GoogleBusinessCredentials]):
-    """Be Google Business Profile, as My Business API v4 serves one location's posts."""
+    """My Business API v4, for the posts of one location."""
 
     name = "googlebusiness"
     app_family = "google"
@@ -72,7 +72,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
     domains = tuple(url.removeprefix("https://") for url in (ACCOUNTS, LOCATIONS, SIGN_IN))
     api = ApiVersion("v4")
     account_prefix = "gb"
-    # Google promises no consistency for its list of posts, and no key makes a repeat harmless. Our choice.
+    # Google promises no consistency for its list of posts, and it has no key that makes a repeat harmless. Our choice.
     read_lag = timedelta(seconds=90)
     finds_without_handles = True
     pulls_media = frozenset({MediaType.IMAGE})
@@ -83,15 +83,15 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
     tokens = TOKENS
 
     def check(self, draft: Draft[GoogleBusinessSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of Google that the draft breaks; the bytes of its photo are not looked at."""
+        """Return every rule of Google that the draft breaks; the bytes of its photo are not checked."""
         return rules.check(self.label, draft)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map Google's refusal to what it means."""
+        """Return the error that an error response stands for."""
         return errors.error_of(response)
 
     def prepares(self, draft: Draft[GoogleBusinessSettings]) -> bool:
-        """Say no: Google fetches the photo from its URL when the post is made."""
+        """Return False: Google fetches the photo from its URL when the post is made."""
         return False
 
     async def renew(self, connection: GoogleBusinessConnection) -> Renewed[GoogleBusinessCredentials]:
@@ -99,7 +99,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         return await renew(connection)
 
     async def whoami(self, connection: GoogleBusinessConnection) -> Identity:
-        """Ask which location this is; it belongs to an account, whose number is kept with the credentials."""
+        """Ask which location this is. It belongs to an account, whose number is stored in the credentials."""
         account, location, title = await place(connection)
         await keep(connection, account, location)
         return Identity(location, title)
@@ -107,7 +107,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
     async def publish(
         self, connection: GoogleBusinessConnection, context: PublishContext[GoogleBusinessSettings]
     ) -> Published:
-        """Make the post and wait for Google's verdict. Raises `unconfirmed` where that takes long."""
+        """Make the post and wait for Google's verdict. Raises PlatformError, `unconfirmed` if that takes long."""
         name = await _parent(connection, context)
         body = post_body(context.draft, connection.credentials.language_code)
         try:
@@ -131,7 +131,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
                 break
             await asyncio.sleep(pause)
             context.heartbeat("Google is checking the post")
-            # Google has it: that we cannot look right now must not make anybody publish it again.
+            # Google has it: a failed check must not lead to publishing it again.
             with suppress(PlatformError):
                 finding = await _look(connection, context.handles[POST])
         match finding:
@@ -144,7 +144,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
     async def confirm(
         self, connection: GoogleBusinessConnection, context: PublishContext[GoogleBusinessSettings]
     ) -> Finding:
-        """Ask for Google's verdict; a post whose name was lost is looked for among the location's own."""
+        """Ask for Google's verdict; if the post's name was lost, look for the post among the location's own."""
         if context.started_at is None:
             return Absent()
         if known := context.handles.get(POST):
@@ -170,7 +170,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         context: PublishContext[GoogleBusinessSettings],
         published: Published,
     ) -> Published:
-        """Read the post's address, which Google may tell a little later than that it shows the post."""
+        """Read the post's address, which Google may report a little later than it shows the post."""
         if published.url:
             return published
         shown = await _look(connection, published.platform_post_id)
@@ -178,7 +178,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
 
 
 async def _parent(connection: GoogleBusinessConnection, context: PublishContext[GoogleBusinessSettings]) -> str:
-    """Return the name below which the post is made, which the handles keep if the post names another location."""
+    """Return the name below which the post is made; the handles keep it if the post names another location."""
     location = context.draft.settings.location_id
     if location in {None, connection.credentials.user_id}:
         return await parent(connection)
@@ -193,14 +193,14 @@ async def _look(connection: GoogleBusinessConnection, name: str) -> Published | 
 
 
 def _verdict(post: dict[str, Any]) -> Published | Unknown | Refused:
-    """Return what Google has come to; source: the page of localPosts, LocalPostState."""
+    """Return Google's verdict; source: the page of localPosts, LocalPostState."""
     match post.get("state"):
         case "REJECTED":
             message = "Google rejected this post and shows it to nobody. It gives no reason."
             return Refused(PlatformError(ErrorKind.REJECTED, message, code="rejected"))
         case "LIVE" | "RECURRING":
             return _published(post)
-    # PROCESSING, SCHEDULED, a state that is not named: nobody sees it yet.
+    # PROCESSING, SCHEDULED or an unknown state: the post is not visible yet.
     return Unknown()
 
 
@@ -209,7 +209,7 @@ def _published(post: dict[str, Any]) -> Published:
 
 
 async def _photo_failed(context: PublishContext[GoogleBusinessSettings], error: PlatformError) -> PlatformError:
-    """Return the error of a photo that Google could not take in, `rejected` once that happened too often."""
+    """Return the error of a photo that Google could not process, `rejected` once that happened too often."""
     tries = context.handles["photoFailures"] = int(context.handles.get("photoFailures", 0)) + 1
     await context.save(context.handles)
     return error.as_rejected() if tries >= PHOTO_TRIES else error

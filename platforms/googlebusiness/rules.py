@@ -18,13 +18,13 @@ RULES = Rules(
         "a name such as accounts/1/locations/2/localPosts/3",
     ),
     text=TextRule(limit=1500, count=len, source=_POSTS),
-    # One photo is what works in practice, and videos always fail; Google's pages do not say so: unverified.
+    # Working clients send one photo, and videos always fail; Google's pages do not say so: unverified.
     media=MediaRule(max_items=1, max_of=((MediaType.IMAGE, 1),), source=_POSTS),
     files=(
         FileRule(
             MediaType.IMAGE,
             ("image/jpeg", "image/png"),
-            # Google names 10 KB for photos of profiles; which kind of KB it does not say.
+            # Google names 10 KB for photos of profiles, but not which kind of KB.
             min_bytes=10_000,
             max_bytes=5 * 1024 * 1024,
             min_width=250,
@@ -37,11 +37,11 @@ RULES = Rules(
 )
 
 _PHONE = re.compile(r"(?<![\w+])(?:\+\d[\d\s().-]{6,16}\d|\(\d{3}\)\s?\d{3}[\s.-]\d{4}|\d{3}[.-]\d{3}[.-]\d{4})(?!\w)")
-"""What surely is a telephone number: Google's content policy lets none stand in a post's text."""
+"""A pattern of texts that surely are telephone numbers: Google's content policy forbids them in a post's text."""
 
 
 def check(label: str, draft: Draft[GoogleBusinessSettings]) -> list[Violation]:
-    """Return everything Google would refuse."""
+    """Return everything Google would reject."""
     settings = draft.settings
     found = RULES.check(label, draft.text, draft.media)
     if not draft.text.strip():

@@ -1,4 +1,4 @@
-"""What platformSpecificData and an account's credentials hold for Google Business Profile."""
+"""The models of platformSpecificData and of credentials for Google Business Profile."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -57,7 +57,7 @@ class Time(WireModel):
 
 
 class Schedule(WireModel):
-    """From when to when, in the location's own time."""
+    """The begin and the end, in the location's own time."""
 
     start_date: Date = Field(description="The first day.", examples=[{"year": 2026, "month": 1, "day": 20}])
     start_time: Time = Field(description="When it begins.", examples=[{"hours": 9, "minutes": 0}])
@@ -76,14 +76,14 @@ def _moment(day: Date, time: Time) -> datetime:
 
 
 class Event(WireModel):
-    """What happens when. An offer has its name and its time here, too."""
+    """An event. An offer has its name and its time here, too."""
 
     title: str = Field(min_length=1, max_length=58, description="Its name.", examples=["Winter sale"])
     schedule: Schedule = Field(description="From when to when.")
 
 
 class Offer(WireModel):
-    """How to redeem an offer."""
+    """The ways to redeem an offer."""
 
     coupon_code: str | None = Field(None, min_length=1, description="A code to show.", examples=["WINTER26"])
     redeem_online_url: WebAddress | None = Field(
@@ -95,7 +95,7 @@ class Offer(WireModel):
 
 
 class GoogleBusinessSettings(WireModel):
-    """How a post appears on a Google Business Profile."""
+    """Settings of a post on a Google Business Profile."""
 
     topic_type: Literal["STANDARD", "EVENT", "OFFER"] | None = Field(
         None, description="The kind of post; left out, `offer` and `event` tell.", examples=["STANDARD"]
@@ -121,7 +121,7 @@ class GoogleBusinessSettings(WireModel):
 
 
 class GoogleBusinessCredentials(OAuthCredentials):
-    """Hold a Google user's tokens (an hour), what renews them, and which location of which account this is.
+    """A Google user's tokens (an hour), what renews them, and which location of which account this is.
 
     `{"accessToken", "refreshToken", "clientId", "clientSecret", "accountId", "locationId", "languageCode"}`; account
     and location may be left out if the user manages one location only. `userId` is another name for `locationId`.

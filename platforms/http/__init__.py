@@ -1,1 +1,1 @@
-"""HTTP to servers that are not trusted: connections, requests, answers with bounds, and what a failure leaves open."""
+"""HTTP to untrusted servers: connections, requests, bounded responses, and whether a failed request had an effect."""

@@ -1,11 +1,12 @@
-"""Tell public internet addresses from all others; knows nothing of names or sockets."""
+"""The distinction of public internet addresses from all others; it knows nothing of names or sockets."""
 
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 _CLOSED_V4 = tuple(
     IPv4Network(platform)
     for platform in (
-        # IANA's special-purpose registry (RFC 6890), spelt out: ipaddress.is_global differs between Python patches.
+        # IANA's special-purpose registry (RFC 6890), listed here because ipaddress.is_global differs between Python
+        # patches.
         "0.0.0.0/8",
         "10.0.0.0/8",
         "100.64.0.0/10",
@@ -21,7 +22,7 @@ _CLOSED_V4 = tuple(
         "203.0.113.0/24",
         "224.0.0.0/4",
         "240.0.0.0/4",
-        # Azure's platform endpoint: a public address by the registry, answered inside every virtual machine.
+        # Azure's platform endpoint: a public address by the registry, but reachable inside every virtual machine.
         "168.63.129.16/32",
     )
 )
@@ -40,11 +41,11 @@ _CLOSED_V6 = tuple(
 )
 
 _NAT64 = IPv6Network("64:ff9b::/96")
-"""Where networks without IPv4 reach it (RFC 6052): as public as the IPv4 address in the last 32 bits."""
+"""The prefix by which IPv6-only networks reach IPv4 (RFC 6052): as public as the IPv4 address in the last 32 bits."""
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an address as a resolver spells it belongs to the public internet."""
+    """Return whether an address as a resolver writes it belongs to the public internet."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -59,10 +60,10 @@ def is_public(address: str) -> bool:
 
 
 def is_plain_host(host: str) -> bool:
-    """Tell whether a URL's host is a name or an address in its usual spelling.
+    """Return whether a URL's host is a name or an address in its usual notation.
 
-    Resolvers read `2130706433`, `0x7f.1` and `0177.0.0.1` as addresses; nobody writes a media URL like that in good
-    faith. A name that ends in a number is an address by the WHATWG URL standard, so all but dotted quads are odd.
+    Resolvers read `2130706433`, `0x7f.1` and `0177.0.0.1` as addresses; honest media URLs are not written like that. A
+    name that ends in a number is an address by the WHATWG URL standard, so everything but a dotted quad is refused.
     """
     if ":" in host:
         try:

@@ -1,4 +1,4 @@
-"""The hosts that the operator lets have a private address or speak plain http."""
+"""The hosts that the operator allows to have a private address or to use plain http."""
 
 import re
 from collections.abc import Collection
@@ -9,7 +9,7 @@ _ENTRY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s:/@?#\[\]]+)):(
 class AllowedHosts:
     """A set of hosts, each with the one port at which it is allowed.
 
-    Entries are `host:port`, spelt as in the URLs; an IPv6 address stands in brackets. Raises ValueError for others: a
+    Entries are `host:port`, written as in the URLs; an IPv6 address stands in brackets. Raises ValueError for others: a
     host without a port would open every service of that machine.
     """
 
@@ -17,7 +17,7 @@ class AllowedHosts:
         self._entries = frozenset(_host_and_port(entry) for entry in entries)
 
     def allows(self, host: str, port: int) -> bool:
-        """Tell whether a host, spelt as in the URL, may have a private address at this port."""
+        """Return whether a host, written as in the URL, may have a private address at this port."""
         return (host.lower(), port) in self._entries
 
 

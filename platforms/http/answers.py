@@ -1,4 +1,4 @@
-"""Answers read with bounds, whatever a server sends."""
+"""Responses that are read within bounds, whatever a server sends."""
 
 import json
 import math
@@ -8,20 +8,20 @@ from typing import Any, cast
 import httpx
 
 MOST_BYTES = 4 * 2**20
-"""Of one answer, unpacked. The largest that networks give are pages of 100 posts, some hundred kilobytes."""
+"""Of one response, decompressed. The largest that platforms send are pages of 100 posts, some hundred kilobytes."""
 ENCODING = "gzip"
-"""What is asked for; other encodings are not unpacked."""
+"""The encodings that requests ask for; other encodings are not decompressed."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 _OF_THE_WIRE = {b"content-encoding", b"content-length", b"transfer-encoding"}
 
 
 class AnswerTooLarge(httpx.TransportError):
-    """An answer has more than MOST_BYTES."""
+    """Error: a response has more than MOST_BYTES."""
 
 
 async def read(response: httpx.Response, request: httpx.Request) -> httpx.Response:
-    """Return a whole answer, unpacked. Raises httpx.HTTPError: AnswerTooLarge, and DecodingError for broken gzip."""
+    """Return a whole response, decompressed. Raises httpx.HTTPError: AnswerTooLarge, DecodingError for broken gzip."""
     packed = response.headers.get("content-encoding", "").strip().lower() in {ENCODING, "x-gzip"}
     unpacker = zlib.decompressobj(_GZIP) if packed else None
     body, received = bytearray(), 0
@@ -40,7 +40,7 @@ async def read(response: httpx.Response, request: httpx.Request) -> httpx.Respon
 
 
 def parse(response: httpx.Response) -> Any:
-    """Return an answer's JSON; None if it is none. All of it can be stored: no NUL, no half characters, no infinity."""
+    """Return a response's JSON; None if it has none. All of it can be stored: no NUL, lone surrogates or infinity."""
     text = response.content.decode(errors="replace").removeprefix("\ufeff")
     try:
         found = json.loads(text, parse_float=_finite, parse_constant=_refuse)

@@ -1,15 +1,15 @@
-"""Send a file as the body of a request: read while it goes out, so that no more than a piece of it is in memory."""
+"""Files as request bodies, which are read while they are sent: at most one piece is in memory."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 
 from platforms.files import MediaFile
 
 PIECE_BYTES = 256 * 1024
-"""What is held in memory of each file that is sent; our choice."""
+"""Bytes in memory of each file that is sent; our choice."""
 
 
 class FileBody:
-    """Be a file as a body that can be sent more than once; `told` hears how many bytes have gone out."""
+    """A media file streamed as a request body, which can be sent more than once. It reports the bytes sent so far."""
 
     def __init__(self, file: MediaFile, told: Callable[[int], None] = lambda _: None) -> None:
         self._file = file
@@ -17,7 +17,7 @@ class FileBody:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers that go with the body; its length is known, as many networks demand."""
+        """Return the headers that go with the body, with its length, as many platforms demand."""
         return {"Content-Length": str(self._file.size)}
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -30,9 +30,9 @@ class FileBody:
 
 
 class Fenced:
-    """A body whose last piece waits for a fence: without that piece no server can take the request for whole.
+    """A body whose last piece waits for a fence. Without that piece no server can take the request for complete.
 
-    PublishContext a large file takes minutes, in which another worker may take over the post.
+    Sending a large file takes minutes, in which another worker may take over the post.
     """
 
     def __init__(self, body: AsyncIterable[bytes], fence: Callable[[], Awaitable[None]]) -> None:
@@ -40,7 +40,7 @@ class Fenced:
         self._fence = fence
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the body piece by piece. Raises what the fence raises before the last one."""
+        """Yield the body piece by piece. Before the last piece it raises what the fence raises."""
         held: bytes | None = None
         async for piece in self._body:
             if held is not None:

@@ -1,7 +1,7 @@
-"""Connections that send a short request in one piece, and bound the work of reading the answer of a strange server.
+"""Connections that send a short request in one piece, and limit the work of reading an untrusted server's response.
 
-A parser takes as long for a piece of one byte as for one of 64 KiB, and holds up everything else in this process
-meanwhile. So an answer may not consist of tiny pieces, and its head not of endless ones.
+A parser takes as long for a piece of one byte as for one of 64 KiB, and it blocks everything else in this process. So a
+response may not consist of tiny pieces, and its head may not be endless.
 """
 
 import asyncio
@@ -16,22 +16,22 @@ import httpcore
 import httpx
 
 MOST_HEAD_BYTES = 32 * 1024
-"""Bytes before the body of an answer, those of interim answers (1xx) and of a body that came with them included."""
+"""Bytes before the body of a response, including interim responses (1xx) and a body that arrived with them."""
 _HEAD_READ = 4 * 1024
-"""Bytes that are read at a time until the body begins, so that little of it is counted as head."""
+"""Bytes per read until the body begins; few, so that little of the body is counted as head."""
 _TURN = 32
-"""Pieces of a body after which everything else in this process gets its turn."""
+"""Pieces of a body after which the other tasks of this process may run."""
 _FREE_PIECES = 4096
 _SMALLEST_PIECE = 256
-"""Bytes that a piece must have on average beyond the free ones; a slow connection brings some 1,400."""
+"""Bytes per piece on average that are demanded beyond the free pieces; a slow connection yields some 1,400."""
 
 
 @dataclass(slots=True)
 class _Exchange:
-    """A request that is sent, and the head of its answer."""
+    """A request in transit, and the head of its response."""
 
     holds_head: bool
-    """Whether the request's head waits for the first piece of its body, to leave in one write."""
+    """Whether the request's head waits for the first piece of its body, so that both are sent in one write."""
     read: int = 0
 
 
@@ -40,7 +40,7 @@ _exchange: ContextVar[_Exchange | None] = ContextVar("exchange", default=None)
 
 @contextmanager
 def exchanging(request: httpx.Request) -> Iterator[None]:
-    """Send the request's head and its body in one piece, and count what this task reads as the head of the answer."""
+    """Send a request's head and body in one piece, and count what this task reads as the head of the response."""
     token = _exchange.set(_Exchange(isinstance(request.stream, httpx.ByteStream)))
     try:
         yield
@@ -49,7 +49,7 @@ def exchanging(request: httpx.Request) -> Iterator[None]:
 
 
 class BoundedBody(httpx.AsyncByteStream):
-    """The body of an answer; raises httpx.RemoteProtocolError if it comes in pieces too small."""
+    """The body of a response. Raises httpx.RemoteProtocolError if it comes in pieces that are too small."""
 
     def __init__(self, stream: httpx.AsyncByteStream) -> None:
         self._stream = stream
@@ -67,12 +67,12 @@ class BoundedBody(httpx.AsyncByteStream):
             yield piece
 
     async def aclose(self) -> None:
-        """Give the connection back."""
+        """Release the connection."""
         await self._stream.aclose()
 
 
 class BoundedHeads(httpcore.AsyncNetworkBackend):
-    """A network backend whose connections over TCP read no more than so much of a head; it makes no others."""
+    """A network backend whose TCP connections read a limited number of bytes as head; it makes no other connections."""
 
     def __init__(self, network: httpcore.AsyncNetworkBackend) -> None:
         self._network = network
@@ -85,7 +85,7 @@ class BoundedHeads(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect as the backend below does."""
+        """Connect as the underlying backend does."""
         return _Stream(await self._network.connect_tcp(host, port, timeout, local_address, socket_options))
 
 
@@ -93,7 +93,7 @@ class _Stream(httpcore.AsyncNetworkStream):
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._inner = stream
         self._held = b""
-        # Where platforms.http.transport looks for bytes that have arrived unasked.
+        # platforms.http.transport looks here for unexpected bytes.
         self._stream = getattr(stream, "_stream", None)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
@@ -109,7 +109,7 @@ class _Stream(httpcore.AsyncNetworkStream):
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
         exchange = _exchange.get()
         if exchange is not None and exchange.holds_head:
-            # httpcore writes the head first, then the body, then its end, if only as no bytes at all.
+            # httpcore writes the head first, then the body, then its end, even if that is no bytes at all.
             exchange.holds_head, self._held = False, buffer
             return
         if self._held:
@@ -128,7 +128,8 @@ class _Stream(httpcore.AsyncNetworkStream):
         try:
             return _Stream(await self._inner.start_tls(ssl_context, server_hostname, timeout))
         except BaseException:
-            # httpcore closes what fails, but not what is cancelled: the connection would stay until it is collected.
+            # httpcore closes a connection that fails, but not one that is cancelled. It would stay open until it is
+            # collected.
             await self._inner.aclose()
             raise
 

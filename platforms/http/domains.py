@@ -1,9 +1,9 @@
-"""Which hosts belong to a network."""
+"""The hosts that belong to a domain."""
 
 from collections.abc import Collection
 
 
 def is_within(host: str, domains: Collection[str]) -> bool:
-    """Tell whether a host is one of the domains or lies below one."""
+    """Return whether a host is one of the domains or a subdomain of one."""
     host = host.lower()
     return any(host == domain or host.endswith(f".{domain}") for domain in domains)

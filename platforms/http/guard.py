@@ -1,7 +1,7 @@
-"""Refuse every connection to an address that is not public, at the moment of connecting.
+"""A guard that refuses every connection to an address that is not public, at the moment of connecting.
 
-The check is made on the very address that the socket is then opened to: a name that changes its answer between two
-look-ups (DNS rebinding) gains nothing, and neither does a redirect.
+The check applies to the very address to which the socket is opened. So neither a name that changes its address between
+two look-ups (DNS rebinding) nor a redirect can evade it.
 """
 
 import asyncio
@@ -21,29 +21,29 @@ from platforms.http.resolver import Resolver, workspace
 from platforms.http.transport import Transport
 
 MAX_ADDRESSES = 4
-"""Addresses tried of one name."""
+"""Most addresses of one name that are tried."""
 _STAGGER_S = 0.25
-"""Before the next address of a host is tried beside the one before; source: RFC 8305, section 8."""
+"""Seconds before the next address of a host is tried in parallel; source: RFC 8305, section 8."""
 
 
 class Names(Protocol):
-    """What knows the addresses of hosts."""
+    """A resolver of host names."""
 
     async def resolve(self, host: str) -> Sequence[str]:
         """Return the addresses of a host. Raises OSError if there are none."""
         ...
 
     def forget(self, host: str) -> None:
-        """Look a host up again the next time, because its addresses do not answer."""
+        """Look the host up again the next time, because its addresses do not respond."""
         ...
 
 
 class AddressForbidden(httpx.ConnectError):
-    """A host has no address that may be connected to."""
+    """Error: a host has no address that a connection may be made to."""
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Connections of httpcore's own to public addresses only, and to the hosts that the operator allows."""
+    """httpcore's own connections, to public addresses and to the hosts that the operator allows only."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Refuse: nothing on this machine is public."""
+        """Refuse, because nothing on this machine is public."""
         raise AddressForbidden("unix sockets are not on the public internet")
 
     async def sleep(self, seconds: float) -> None:
@@ -103,9 +103,9 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class GuardedTransport(Transport):
-    """An httpx transport over guarded connections. A client on top must be `trust_env=False`: no proxies.
+    """An httpx transport over guarded connections. Its client must be `trust_env=False`: no proxies.
 
-    A request names the workspace it is made for in its extension `workspace`: workspaces share the look-ups of hosts.
+    A request names its workspace in the extension `workspace`, because workspaces share the look-ups of hosts.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class GuardedTransport(Transport):
         """Send a request.
 
         Raises AddressForbidden, ConnectionHeld inside a database transaction, and httpx.RemoteProtocolError if reading
-        the answer is too much work, be it now or later.
+        the response is too much work, be it now or later.
         """
         token = workspace.set(str(request.extensions.get("workspace", "")))
         try:
@@ -139,7 +139,7 @@ _Connect = Callable[[], Awaitable[httpcore.AsyncNetworkStream]]
 
 
 async def _first_of(connects: Sequence[_Connect]) -> httpcore.AsyncNetworkStream:
-    """Return the connection that is made first; the next one is begun after a moment, or once one has failed.
+    """Return the connection that is made first. The next attempt begins after a moment, or once one has failed.
 
     Raises the last failure if all fail.
     """

@@ -1,4 +1,4 @@
-"""Send files of any size as one multipart form: streamed, and with the knowledge whether it went out to its end."""
+"""Multipart forms with files of any size: streamed, and able to say whether they were sent to the end."""
 
 import re
 import secrets
@@ -15,13 +15,13 @@ from platforms.http.body import PIECE_BYTES
 from platforms.http.wire import Wire
 
 LONGEST_NAME = 100
-"""Characters of a file name; our choice, networks take more."""
+"""Characters of a file name; our choice, platforms take more."""
 
 
 def name_in(url: str, *, takes_utf8: bool = False) -> str:
-    """Return the name that a file has in its address, as a form can carry it; "" if it has none.
+    """Return the file name in an address, in a form that a multipart form can hold; "" if there is none.
 
-    `takes_utf8`: letters and digits of every script are kept, for networks that show such names.
+    `takes_utf8`: letters and digits of every script are kept, for platforms that show such names.
     """
     own = unquote(urlsplit(url).path).rpartition("/")[2]
     return re.sub(r"[^\w.-]+", "-", own, flags=0 if takes_utf8 else re.ASCII).strip("-.")[:LONGEST_NAME]
@@ -29,7 +29,7 @@ def name_in(url: str, *, takes_utf8: bool = False) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """Be one file of a form, under the form field's name."""
+    """One file of a form, under the form field's name."""
 
     name: str
     filename: str
@@ -48,11 +48,11 @@ class MultipartForm:
         self._parts = [(self._head(part), part.file) for part in parts]
         self._end = f"--{self._boundary}--\r\n".encode()
         self.handed_over = False
-        """Whether the last piece was given to the connection; before, no server can have taken the form for whole."""
+        """Whether the last piece was given to the connection. Before that, no server can take the form for complete."""
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers that go with the body; its length is known, as many networks demand."""
+        """Return the headers that go with the body, with its length, as many platforms demand."""
         files = sum(len(head) + file.size + len(b"\r\n") for head, file in self._parts)
         return {
             "Content-Type": f"multipart/form-data; boundary={self._boundary}",
@@ -87,9 +87,9 @@ async def post_form(
     headers: Mapping[str, str] | None = None,
     **options: Any,
 ) -> httpx.Response:
-    """Post a form as `Wire.send` posts anything; one that broke off before its end surely had no effect.
+    """Post a form as `Wire.send` does. If it broke off before its end, it surely had no effect.
 
-    Raises PlatformError: `transient` instead of `unconfirmed` for such a one.
+    Raises PlatformError; if it broke off, the kind is `transient` instead of `unconfirmed`.
     """
     try:
         return await wire.send(

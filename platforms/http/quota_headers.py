@@ -11,7 +11,7 @@ from platforms.http.untrusted import LONGEST_WAIT, count
 def quota_from_headers(
     response: httpx.Response, remaining: str, resets_in: timedelta | None, *, each: int = 1
 ) -> Quota | None:
-    """Return the quota by the header named `remaining`, in posts that cost `each`; None if it or the time is missing.
+    """Return the quota by the header `remaining`, in posts that cost `each`; None if it or the time is missing.
 
     A reported quota is better than any number of ours. Numbers may have decimals (Reddit's do).
     """

@@ -1,4 +1,4 @@
-"""Host names looked up in threads of their own, so that a name that answers slowly holds up few others.
+"""Look-ups of host names in threads of their own, so that a slow name delays few others.
 
 The event loop's own look-ups share a few threads with everything else: a handful of slow names would stop them all.
 """
@@ -18,17 +18,17 @@ from weakref import WeakValueDictionary
 from platforms.http.domains import is_within
 
 Lookup = Callable[[str], Sequence[str]]
-"""Return the addresses of a host. It blocks its thread. Raises OSError, or UnicodeError for what is no host name."""
+"""Returns the addresses of a host. It blocks its thread. Raises OSError, or UnicodeError for an invalid host name."""
 
 Found = Sequence[str] | OSError
 
 SLOW_AFTER_S = 8.0
-"""A look-up that takes longer counts as failed for those who ask meanwhile; below the connect timeouts."""
+"""Seconds after which a look-up counts as failed for those who wait for it; less than the connect timeouts."""
 _MOST_HOSTS = 4096
-"""Hosts remembered; some hundred bytes each."""
+"""Most hosts that are remembered; some hundred bytes each."""
 
 workspace: ContextVar[str] = ContextVar("workspace", default="")
-"""Whose connection is made. httpcore passes no request on to what resolves its host, so this must tell it."""
+"""The workspace of the current connection. httpcore does not pass the request on to the resolver, so this must."""
 
 
 def ask_system(host: str) -> Sequence[str]:
@@ -39,7 +39,7 @@ def ask_system(host: str) -> Sequence[str]:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Limits of one resolver: threads in all and for one workspace, seconds for which answers and failures are kept."""
+    """The limits of one resolver: threads in all and per workspace, and seconds that results and failures are kept."""
 
     threads: int
     threads_each: int
@@ -48,13 +48,13 @@ class Bounds:
 
 
 OWN_NAMES = Bounds(threads=8, threads_each=8, keep_s=300, keep_failure_s=1)
-"""For hosts that the networks and the operator name: few, and needed by everybody."""
+"""For hosts that the platforms and the operator name: few, and needed by everyone."""
 STRANGE_NAMES = Bounds(threads=64, threads_each=4, keep_s=60, keep_failure_s=60)
-"""For hosts that come from clients and from servers' answers. A name server may take minutes to fail for each."""
+"""For hosts that come from clients and from servers' responses. Each may take a name server minutes to fail."""
 
 
 class Resolver:
-    """The addresses of hosts, for one event loop; a host is looked up by one thread at a time."""
+    """The addresses of hosts, for one event loop. One thread at a time looks up a host."""
 
     def __init__(self, bounds: Bounds = STRANGE_NAMES, lookup: Lookup = ask_system) -> None:
         self._bounds = bounds
@@ -67,8 +67,8 @@ class Resolver:
     async def resolve(self, host: str) -> Sequence[str]:
         """Return the addresses of a host, for the current `workspace`.
 
-        Raises OSError, at once if the host failed shortly before or is being looked up for long. It may wait for a
-        free thread, so callers set a timeout; a look-up goes on without them and is remembered.
+        Raises OSError, immediately if the host failed shortly before or its look-up takes long. It may wait for a free
+        thread, so callers set a timeout. A look-up continues without them and is remembered.
         """
         if (found := self._remembered(host)) is None and host not in self._running:
             key = workspace.get()
@@ -79,7 +79,7 @@ class Resolver:
             except BaseException:
                 own.release()
                 raise
-            # Another request may have asked for the same host meanwhile.
+            # Another request may have asked for the same host in the meantime.
             if (found := self._remembered(host)) is None and host not in self._running:
                 self._running[host] = self._begin(host, own)
             else:
@@ -87,12 +87,12 @@ class Resolver:
         if found is None:
             found = await self._running[host].wait()
         if isinstance(found, OSError):
-            # A copy: each traceback would be added to the one that is remembered.
+            # A copy, because each traceback would be added to the remembered error.
             raise type(found)(*found.args)
         return found
 
     def forget(self, host: str) -> None:
-        """Forget a host whose addresses do not answer, so that the next request looks it up."""
+        """Forget a host whose addresses do not respond, so that the next request looks it up again."""
         self._known.pop(host, None)
 
     def _remembered(self, host: str) -> Found | None:
@@ -108,7 +108,7 @@ class Resolver:
             with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(partial(self._end, host, running, own, found))
 
-        # A daemon: the system's resolver cannot be interrupted, and a worker that ends does not wait for it.
+        # A daemon thread: the system's resolver cannot be interrupted, and a worker that ends must not wait for it.
         Thread(target=work, name="resolver", daemon=True).start()
         return running
 
@@ -128,7 +128,7 @@ class Resolver:
 
 
 class PlatformNames:
-    """The hosts of one network: its own are looked up apart from those that only its answers name."""
+    """The hosts of one platform. Its own are looked up apart from those that only its responses name."""
 
     def __init__(self, own: Collection[str], own_names: Resolver, strange_names: Resolver) -> None:
         self._own = frozenset(own)
@@ -140,7 +140,7 @@ class PlatformNames:
         return await self._of(host).resolve(host)
 
     def forget(self, host: str) -> None:
-        """Forget a host whose addresses do not answer."""
+        """Forget a host whose addresses do not respond."""
         self._of(host).forget(host)
 
     def _of(self, host: str) -> Resolver:

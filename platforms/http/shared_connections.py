@@ -10,17 +10,17 @@ from domain.shares import Exhausted, Share, Shares
 from platforms.errors import ErrorKind, PlatformError
 
 MOST_CONNECTIONS = 80
-"""Requests under way at the same time; fewer than the pool below has connections."""
+"""Most concurrent requests; fewer than the connections of the pool below."""
 _TIMEOUT_S = 2.0
-"""How long a request waits for others of its workspace. Fast servers make room within milliseconds."""
+"""Seconds that a request waits for others of its workspace. Fast servers make room within milliseconds."""
 _ASK_AGAIN_S = 0.05
 
 
 class SharedConnections(httpx.AsyncBaseTransport):
-    """A transport of which a workspace takes no more than stays free for all others.
+    """A transport of which a workspace uses no more than what stays free for all others.
 
-    A server that does not answer holds up posts of its own workspace only: those that find no room give their slots
-    back. The request's extension `workspace` tells whose it is.
+    A server that does not respond delays posts of its own workspace only: those that find no room release their slots.
+    The request's extension `workspace` names its workspace.
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport, total: int = MOST_CONNECTIONS) -> None:

@@ -1,7 +1,7 @@
-"""The answers of token endpoints: new tokens, and which refusals are the account's.
+"""The responses of token endpoints: new tokens, and which refusals concern the account.
 
-Only a refusal of this account's own token asks its owner to reconnect. An app that the network does not know, a limit,
-trouble of the network's own and pages of gateways say nothing of the account.
+Its owner must reconnect only if this account's own token is refused. An app that the platform does not know, a limit, a
+failure of the platform's own and pages of gateways say nothing of the account.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,10 +17,10 @@ log = structlog.get_logger(__name__)
 
 Answer = Mapping[str, Any]
 IsDead = Callable[[Answer], bool]
-"""Tells by the body of a refusal that the account's own token is no longer accepted."""
+"""Returns whether the body of a refusal says that the account's own token is no longer accepted."""
 
 OF_THE_APP = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
-"""Codes of RFC 6749 that speak of the app or of how it asks, not of the account's grant."""
+"""Codes of RFC 6749 about the app or about its request, not about the account's grant."""
 UNREADABLE = "unreadable_answer"
 
 _NOT_THE_ACCOUNTS = frozenset(
@@ -29,14 +29,14 @@ _NOT_THE_ACCOUNTS = frozenset(
 
 
 def refuses_grant(answer: Answer) -> bool:
-    """Return whether an answer is RFC 6749's refusal of a refresh token: used, revoked or too old."""
+    """Return whether a response is RFC 6749's refusal of a refresh token: used, revoked or too old."""
     return answer.get("error") == "invalid_grant"
 
 
 async def ask(wire: Wire, method: str, url: str, *, is_dead: IsDead = refuses_grant, **options: Any) -> dict[str, Any]:
-    """Return the answer to one request for tokens; its `access_token` is a text that is not empty.
+    """Return the response to one request for tokens; its `access_token` is a text that is not empty.
 
-    Raises PlatformError as `refusal_of` says. Some networks send refusals with status 200.
+    Raises PlatformError as `refusal_of` says. Some platforms send refusals with status 200.
     """
     response = await wire.send(method, url, error_of=lambda refused: refusal_of(wire, refused, is_dead), **options)
     answer = json_of(response)
@@ -47,12 +47,12 @@ async def ask(wire: Wire, method: str, url: str, *, is_dead: IsDead = refuses_gr
 
 
 def refusal_of(wire: Wire, response: httpx.Response, is_dead: IsDead = refuses_grant) -> PlatformError:
-    """Map whatever brought no tokens to what it means.
+    """Return the error for a response without tokens.
 
-    - the network refuses this token (`is_dead`): `auth`, the account must be reconnected;
+    - the platform refuses this token (`is_dead`): `auth`, the account must be reconnected;
     - it refuses the app's id or secret, or answers 401 to anything else: `operator`;
-    - what the network's own map calls passing, limited or the operator's: that;
-    - all else (HTML, no token, an unknown code): `transient`.
+    - the platform's own mapping yields a temporary, rate-limited or operator error: that one;
+    - anything else (HTML, no token, an unknown code): `transient`.
     """
     label, status, answer = wire.label, response.status_code, json_of(response)
     code = _code(answer) or (UNREADABLE if response.is_success else f"http_{status}")
@@ -66,7 +66,7 @@ def refusal_of(wire: Wire, response: httpx.Response, is_dead: IsDead = refuses_g
     if not response.is_success and own.kind in _NOT_THE_ACCOUNTS:
         return own
     if response.is_client_error:
-        # Either the request was wrong, which is a mistake of ours, or the network has changed.
+        # Either the request was wrong, which is a mistake of ours, or the platform has changed.
         log.warning("token_endpoint.refused", platform=label, status=status, code=code)
     message = f"{label} could not renew the account's access right now."
     return PlatformError(ErrorKind.TRANSIENT, message, code=code, status=status)

@@ -1,4 +1,4 @@
-"""HTTP transports over httpcore's own connections, which TLS and reading are left to."""
+"""HTTP transports over httpcore's own connections, which handle TLS and reading."""
 
 import ssl
 from typing import Any
@@ -10,7 +10,7 @@ from domain.connection_held import demand_no_connection
 
 _MOST_CONNECTIONS = 100
 _MOST_IDLE = 16
-"""Few: the pool asks the system about each idle connection at every request."""
+"""Few, because for every request the pool asks the system about each idle connection."""
 _IDLE_FOR_S = 5.0
 
 
@@ -25,7 +25,7 @@ class Transport(httpx.AsyncHTTPTransport):
     ) -> None:
         context = context or httpx.create_ssl_context(trust_env=False)
         super().__init__(verify=context, trust_env=False)
-        # httpx passes no network backend on to the pool that it makes, so the transport gets this pool instead.
+        # httpx passes no network backend to the pool that it makes, so the transport gets this pool instead.
         self._pool = _Pool(context, network or httpcore.AnyIOBackend())
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -56,9 +56,9 @@ class _Pool(httpcore.AsyncConnectionPool):
 
 
 class _Connection(httpcore.AsyncHTTPConnection):
-    """A connection that is not used again if the server sent more than its answer.
+    """A connection that is not used again if the server sent more than its response.
 
-    The pool is shared by all accounts of a network, so such bytes would be taken for the answer to another account's
+    The pool is shared by all accounts of a platform, so such bytes would be taken for the response to another account's
     request. Bytes that arrive later make the socket readable, which httpcore itself takes for the end of a connection.
     """
 
@@ -74,10 +74,10 @@ class _Connection(httpcore.AsyncHTTPConnection):
 
 
 class _Surplus:
-    """The bytes that one connection has received and that belong to no answer.
+    """The bytes that one connection has received and that belong to no response.
 
-    They can wait in h11's buffer, in the TLS layer and in anyio's queue below it. h11, httpcore and anyio can be asked
-    about them by private names only; the tests of this module fail if one of these layers is forgotten.
+    They can wait in h11's buffer, in the TLS layer and in anyio's queue below it. h11, httpcore and anyio offer only
+    private names for them. The tests of this module fail if one of these layers is forgotten.
     """
 
     def __init__(self, connection: Any) -> None:
@@ -89,7 +89,7 @@ class _Surplus:
         self._protocol = getattr(below, "_protocol", None)
 
     def has_arrived(self) -> bool:
-        """Tell whether there are any. It must be asked between two exchanges only: it may read some of them."""
+        """Return whether there are any. Call it between two exchanges only, because it may read some of them."""
         if self._http.trailing_data[0] or getattr(self._protocol, "read_queue", ()):
             return True
         if self._tls is None:

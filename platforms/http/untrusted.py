@@ -1,4 +1,4 @@
-"""Read numbers and times of responses, each within bounds: a server may send anything.
+"""Functions that read numbers and times of responses within bounds, because a server may send anything.
 
 Only `moment` raises if it cannot read the value; such an error ends the step (`platforms.boundary`).
 """
@@ -8,16 +8,16 @@ import re
 from datetime import UTC, datetime, timedelta
 
 LONGEST_WAIT = timedelta(days=1)
-"""The longest that any network here limits an account for; whatever a server asks for, we ask it again after this."""
+"""The longest limit of any platform here. If a server asks for a longer wait, this is waited."""
 MOST = 1_000_000
-"""Posts that an account may make within a day: a larger number says no more, and does not fit every column."""
+"""Posts that an account may make within a day. A larger number means no more, and does not fit every column."""
 
 _NUMBER = re.compile(r"\s*-?[0-9]{1,20}(\.[0-9]{0,20})?\s*", re.ASCII)
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def number(value: object) -> float | None:
-    """Return a number, also one that is written as text; None if it is none, or has more than 20 digits."""
+    """Return a number, even if it is written as text; None if it is none, or has more than 20 digits."""
     if isinstance(value, str):
         return float(value) if _NUMBER.fullmatch(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 10**20:
@@ -26,7 +26,7 @@ def number(value: object) -> float | None:
 
 
 def count(value: object, most: int = MOST) -> int | None:
-    """Return a number of things, from 0 to `most`; None if it is none."""
+    """Return a count from 0 to `most`; None if the value is none."""
     found = number(value)
     return None if found is None else int(min(max(found, 0), most))
 
@@ -40,7 +40,7 @@ def wait(value: object, *, unit: timedelta = timedelta(seconds=1)) -> timedelta 
 
 
 def wait_until(value: object) -> timedelta | None:
-    """Return how long to wait for a time, as Unix seconds or in ISO 8601; None if it is none."""
+    """Return how long to wait until a time in Unix seconds or ISO 8601; None if the value is none."""
     try:
         until = moment(value)
     except ValueError:
@@ -56,7 +56,7 @@ def moment(value: object, *, per_second: int = 1) -> datetime:
             raise ValueError("no time of our days")
         return datetime.fromtimestamp(seconds, UTC)
     read = datetime.fromisoformat(str(value))
-    # Years at either end of the calendar cannot be moved to another zone.
+    # Years at either end of the calendar cannot be converted to another time zone.
     if not _FIRST.year <= read.year <= _LAST.year:
         raise ValueError("no time of our days")
     return read.replace(tzinfo=read.tzinfo or UTC).astimezone(UTC)

@@ -1,12 +1,12 @@
-"""Addresses that strangers wrote: media, redirects, and what networks name in their answers."""
+"""Untrusted addresses: those of media, redirects, and those that platforms name in their responses."""
 
 import httpx
 
 
 def url_of(address: str, base: httpx.URL | None = None) -> httpx.URL:
-    """Return an address as a URL whose host and port can be read, relative ones behind `base`.
+    """Return an address as a URL whose host and port can be read; a relative one is resolved against `base`.
 
-    Raises httpx.InvalidURL. httpx itself takes hosts such as `xn--a`, and raises another error when they are read.
+    Raises httpx.InvalidURL. httpx itself accepts hosts such as `xn--a`, and raises another error when they are read.
     """
     try:
         url = httpx.URL(address) if base is None else base.join(address)

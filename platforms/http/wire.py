@@ -1,4 +1,4 @@
-"""Send requests to a network and say of every failure whether the request can have had an effect."""
+"""Requests to a platform; every failure says whether the request can have had an effect."""
 
 import asyncio
 import time
@@ -21,9 +21,9 @@ TIMED_OUT = "timed_out"
 """The code of a request that was not answered in time."""
 
 _FIRST_BYTE = "send_request_headers.started"
-"""What httpcore's trace extension says when a connection is there and nothing of the request has been written to it."""
+"""The event of httpcore's trace extension after connecting, before anything of the request is written."""
 _ALL_SENT = "receive_response_headers.started"
-"""What it says when the whole request has been written."""
+"""The event when the whole request has been written."""
 
 _HEADERS = {
     "Accept": "*/*",
@@ -34,7 +34,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """Note one request for the attempt log: no URL (some carry tokens), no bodies."""
+    """A record of one request for the attempt log: no URL (some contain tokens), no bodies."""
 
     method: str
     status: int | None
@@ -46,10 +46,10 @@ class Exchange:
 
 @dataclass(slots=True)
 class Wire:
-    """Speak HTTP to one network under its base URL.
+    """HTTP to one platform under its base URL.
 
-    `error_of` maps the network's refusals to a PlatformError; `label` names the network in sentences. There is no
-    client over the transport: it would keep one account's cookies and send them with another's requests.
+    `error_of` maps the platform's error responses to a PlatformError; `label` names the platform in messages. There is
+    no client over the transport: it would keep one account's cookies and send them with another's requests.
     """
 
     transport: httpx.AsyncBaseTransport
@@ -60,26 +60,26 @@ class Wire:
     on_exchange: Callable[[Exchange], None] = lambda _: None
     quota_in: Callable[[httpx.Response], Quota | None] = lambda _: None
     workspace: str = ""
-    """Whose requests these are; hosts that only an answer names are looked up in its share."""
+    """The workspace of these requests. Hosts that only a response names are looked up within its share."""
     fence: Callable[[], Awaitable[None]] | None = None
     """Awaited once the connection is made, right before the first byte of a public request, and again before the last
-    piece of a body that is read while it goes out.
+    piece of a body that is read while it is sent.
 
-    It raises PlatformError if the request must not leave.
+    It raises PlatformError if the request must not be sent.
     """
     fences_all: bool = False
     """Whether the fence is awaited before every request, public or not."""
     waits: bool = False
-    """Whether answers are waited for without end, because the caller has an end of its own."""
+    """Whether there is no timeout for responses, because the caller has its own."""
     domains: Collection[str] = ()
-    """Hosts, with all below them, that may be sent the account's token at an address which an answer has named."""
+    """Hosts, including all subdomains, that may be sent the account's token at an address from a response."""
     has_gone_public: bool = False
     """Whether a public request was sent, so that it may have had its effect."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
-    """Other base URLs for hosts that the network has beside this one, by their usual ones."""
+    """Replacements for the base URLs of the platform's further hosts, by their usual ones."""
 
     def host(self, usual: str) -> str:
-        """Return the base URL of a host that the network has beside its main one."""
+        """Return the base URL of a further host of the platform."""
         return self.elsewhere.get(usual, usual)
 
     async def send(
@@ -93,10 +93,10 @@ class Wire:
         error_of: Callable[[httpx.Response], PlatformError] | None = None,
         **options: Any,
     ) -> httpx.Response:
-        """Return the network's answer to one request, successful by status or with one of those in `accept`.
+        """Return the platform's response to one request, if its status means success or is one of `accept`.
 
-        `error_of` maps refusals of this request instead of the wire's own. `public` marks the one request that makes a
-        post public (or changes it): wherever it may have had its effect the error is of kind `unconfirmed`.
+        `error_of` maps error responses of this request instead of the wire's own. `public` marks the one request that
+        makes a post public (or changes it): if it may have had its effect, the error is of kind `unconfirmed`.
 
         Raises PlatformError.
         """
@@ -107,7 +107,8 @@ class Wire:
             url = self._address(path, sent)
             request = httpx.Request(method, url, headers=sent, extensions={"workspace": self.workspace}, **options)
         except httpx.InvalidURL as error:
-            # Part of it is what a person or the network named, a control character in it for one. Nothing is sent.
+            # A part of the URL, named by a person or the platform, is invalid, for example a control character. Nothing
+            # is sent.
             message = f"{self.label} cannot be asked about what is named in this post."
             raise PlatformError(ErrorKind.REJECTED, message, code="invalid_address") from error
         started = time.monotonic()
@@ -132,11 +133,13 @@ class Wire:
         raise refusal
 
     def _address(self, path: str, headers: Mapping[str, str]) -> httpx.URL:
-        """Return where a request goes. Raises httpx.InvalidURL, PlatformError.
+        """Return the URL of a request. Raises httpx.InvalidURL, PlatformError.
 
-        Most addresses are paths of ours. One that is whole comes from an answer, so it may lead anywhere: it must be
-        https, and is sent the token only within the network's own domains. Where the account is reached already,
-        anything goes: that is how a sandbox on http can name addresses, and no other host can.
+        Most addresses are paths of ours. A complete address comes from a response, so it may lead anywhere. It must be
+        https, and is sent the token only within the platform's own domains.
+
+        An address on a host at which the account is reached already is always accepted. So a sandbox on http can name
+        addresses, and no other host can.
         """
         if path.startswith("/"):
             if {".", ".."}.intersection(path.partition("?")[0].split("/")):
@@ -154,7 +157,7 @@ class Wire:
     async def _answer(
         self, request: httpx.Request, fence: Callable[[], Awaitable[None]] | None = None
     ) -> httpx.Response:
-        """Return a whole answer. httpcore names each moment that a request goes through; two of them count."""
+        """Return a whole response. httpcore's trace names each event of a request; two of them matter here."""
         size = int(request.headers.get("content-length", 0))
         request.extensions["timeout"] = (timeouts.WAITING if self.waits else timeouts.for_body(size)).as_dict()
         async with asyncio.timeout(None) as deadline:
@@ -164,7 +167,7 @@ class Wire:
                     await fence()
                 if event.endswith(_ALL_SENT) and not self.waits:
                     deadline.reschedule(asyncio.get_running_loop().time() + timeouts.answer_within(size))
-                    # httpcore looks for it before each moment, and no later one counts.
+                    # httpcore looks for it before each event, and no later one matters.
                     request.extensions.pop("trace", None)
 
             request.extensions["trace"] = follow
@@ -183,13 +186,13 @@ class Wire:
 
 
 def json_of(response: httpx.Response) -> dict[str, Any]:
-    """Return an answer's JSON object; an empty one where it is none (gateways answer in HTML)."""
+    """Return a response's JSON object; an empty one if there is none (gateways answer in HTML)."""
     body = answers.parse(response)
     return body if isinstance(body, dict) else {}
 
 
 def segment(value: object) -> str:
-    """Return an id from outside as one segment of a path, whatever it holds."""
+    """Return an untrusted id as one segment of a path, whatever it contains."""
     return quote(str(value), safe="")
 
 

@@ -1,4 +1,4 @@
-"""Connect a professional account of Instagram, by Instagram Login."""
+"""The connector for professional accounts of Instagram, by Instagram Login."""
 
 from platforms.instagram.settings import InstagramCredentials
 from platforms.meta.connect import LongLivedConnector

@@ -1,4 +1,4 @@
-"""An account's connection to Instagram, and its words for containers."""
+"""An account's connection to Instagram, and Instagram's names for containers."""
 
 from datetime import date
 
@@ -27,5 +27,5 @@ InstagramConnection = Connection[InstagramCredentials]
 
 
 async def renew(connection: InstagramConnection) -> Renewed[InstagramCredentials]:
-    """Trade the token for one that lives for 60 more days. Raises PlatformError."""
+    """Trade the token for one that is valid for 60 more days. Raises PlatformError."""
     return await renew_long_lived(connection, "ig_refresh_token")

@@ -1,4 +1,4 @@
-"""What Instagram's refusals mean, in the few kinds that every network shares and in sentences for people."""
+"""The mapping of Instagram's error responses to kinds of PlatformError and messages for people."""
 
 import re
 from datetime import timedelta
@@ -7,7 +7,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.meta.errors import GONE, Meaning, Refusals
 
 DAILY_CAP_WAIT = timedelta(hours=6)
-"""Instagram counts posts over the last 24 hours and does not say when the next slot frees; how long to wait is ours."""
+"""Instagram counts posts over the last 24 hours but does not say when the next is allowed; the wait is our choice."""
 
 _FETCH = "Instagram could not fetch the media from its URL. Check that it is public."
 _UPLOAD = "Instagram failed while taking in the media."
@@ -64,11 +64,11 @@ error_of = Refusals("Instagram", subcodes=_SUBCODES, codes=_CODES, words=_WORDS)
 
 _GONE = {"24/2207006", GONE}
 _NEEDS_NEW = {"2207003", "2207006", "2207020", "2207032", "2207052", "2207053", "2207082", "unexplained"}
-"""Subcodes after which only a container built again can help; source: the page of error codes."""
+"""Subcodes after which only a rebuilt container can help; source: the page of error codes."""
 
 
 def processing_error(status: str) -> PlatformError:
-    """Map what a failed container says of itself."""
+    """Return the error that a failed container reports."""
     found = re.search(r"\b2207\d{3}\b", status)
     code = found[0] if found else "unexplained"
     meaning = _SUBCODES.get(int(code) if found else 0, Meaning(ErrorKind.TRANSIENT, _UPLOAD))
@@ -76,10 +76,10 @@ def processing_error(status: str) -> PlatformError:
 
 
 def is_gone(error: PlatformError) -> bool:
-    """Tell whether Instagram does not know the container (any more)."""
+    """Return whether Instagram does not know the container (any more)."""
     return error.code in _GONE
 
 
 def needs_new(error: PlatformError) -> bool:
-    """Tell whether only a container built again can help."""
+    """Return whether only a rebuilt container can help."""
     return error.code.rpartition("/")[2] in _NEEDS_NEW

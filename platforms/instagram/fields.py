@@ -1,4 +1,4 @@
-"""What Instagram is told of a post, container by container."""
+"""The request fields of a post's containers on Instagram."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from platforms.meta.graph import Fields
 
 
 def of_items(draft: Draft[InstagramSettings]) -> list[Fields]:
-    """Return what makes the containers of a carousel's items; none for every other form."""
+    """Return the fields that make the containers of a carousel's items; an empty list for every other form."""
     return (
         [_of_item(draft, index) for index in range(len(draft.media))]
         if post_type_of(draft) is InstagramPostType.CAROUSEL
@@ -21,14 +21,14 @@ def of_items(draft: Draft[InstagramSettings]) -> list[Fields]:
 
 def _of_item(draft: Draft[InstagramSettings], index: int) -> Fields:
     video = draft.media[index].type is MediaType.VIDEO
-    # Whether Instagram wants a type for a carousel's video is unverified; publishers that work send VIDEO.
+    # Whether Instagram wants a type for a carousel's video is unverified; working publishers send VIDEO.
     return _encode({"is_carousel_item": True, "media_type": "VIDEO" if video else None, **_media(draft, index)})
 
 
 def of_post(draft: Draft[InstagramSettings], items: list[str]) -> Fields:
-    """Return what makes the container that is published; `items` are a carousel's finished items."""
+    """Return the fields of the container that is published; `items` are a carousel's finished items."""
     settings = draft.settings
-    # Of a carousel only the container that is published takes this; source: Instagram's changelog of June 22, 2026.
+    # In a carousel only the container that is published takes this; source: Instagram's changelog of June 22, 2026.
     label = {"is_ai_generated": settings.is_ai_generated}
     caption = {
         **label,
@@ -62,7 +62,7 @@ def of_post(draft: Draft[InstagramSettings], items: list[str]) -> Fields:
 def _media(draft: Draft[InstagramSettings], index: int) -> dict[str, object]:
     item = draft.media[index]
     video = item.type is MediaType.VIDEO
-    # A tag on a video has no place in the picture, and only images take an alt text.
+    # A tag on a video has no position, and only images take an alt text.
     tags = [
         tag.model_dump(include={"username"} if video else {"username", "x", "y"}, exclude_none=True)
         for tag in draft.settings.user_tags

@@ -1,4 +1,4 @@
-"""Publish to Instagram: build containers, wait until they are processed, publish one of them."""
+"""Publishing to Instagram: build containers, wait until they are processed, publish one of them."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -35,14 +35,14 @@ from platforms.renewal import Renewed, Renews
 from platforms.rules import FileRule, Violation
 
 CLOCKS_APART = timedelta(seconds=60)
-"""How far Instagram's clock may stand behind ours before its own post is not recognised."""
+"""How far Instagram's clock may be behind ours for its own post still to be recognised."""
 MEDIA_FIELDS = "id,caption,permalink,timestamp"
 
 
 class Instagram(
     Platform[InstagramSettings, InstagramCredentials], ReportsQuota[InstagramCredentials], Renews[InstagramCredentials]
 ):
-    """Be Instagram, as its API with Instagram Login serves professional accounts."""
+    """Instagram's API with Instagram Login, for professional accounts."""
 
     name = "instagram"
     label = "Instagram"
@@ -58,7 +58,7 @@ class Instagram(
     tokens = TOKENS
 
     def check(self, draft: Draft[InstagramSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of Instagram that the draft breaks; the bytes of its media are not looked at."""
+        """Return every rule of Instagram that the draft breaks; the bytes of its media are not checked."""
         return rules.check(self.label, draft)
 
     def file_rules(self, draft: Draft[InstagramSettings], account: AccountFacts) -> tuple[FileRule, ...]:
@@ -66,11 +66,11 @@ class Instagram(
         return rules.STORY_FILES if post_type_of(draft) is InstagramPostType.STORY else rules.RULES.files
 
     def refusal_applies(self, code: str, credentials: InstagramCredentials, draft: Draft[InstagramSettings]) -> bool:
-        """Return whether a refusal of the app also stops this draft: a missing proof only accounts without one."""
+        """Return whether a refusal of the app also stops this draft: a missing proof stops accounts without one."""
         return applies_to(code, credentials)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map a refusal of the Graph API."""
+        """Return the error that an error response of the Graph API stands for."""
         return errors.error_of(response)
 
     async def renew(self, connection: InstagramConnection) -> Renewed[InstagramCredentials]:
@@ -78,7 +78,7 @@ class Instagram(
         return await renew(connection)
 
     async def whoami(self, connection: InstagramConnection) -> Identity:
-        """Ask whose token this is; `user_id` is the professional account, `id` its name for one app only."""
+        """Ask whose token this is; `user_id` is the professional account, `id` its id for one app only."""
         me = await GRAPH.get(connection, "/me", fields="id,user_id,username")
         user_id = connection.credentials.user_id or me.get("user_id")
         if not user_id or not me.get("username"):
@@ -86,7 +86,7 @@ class Instagram(
         return Identity(user_id=str(user_id), username=str(me["username"]))
 
     async def quota(self, connection: InstagramConnection) -> Quota:
-        """Ask how many posts of the last 24 hours the account has left; when its window frees slots is not reported."""
+        """Ask how many posts of the last 24 hours are left; Instagram does not report when more are allowed."""
         path = f"/{segment(connection.account.user_id)}/content_publishing_limit"
         answer = await GRAPH.get(connection, path, fields="config,quota_usage")
         return quota_of(answer.get("data"), "Instagram")
@@ -126,7 +126,7 @@ class Instagram(
 async def _find(
     connection: InstagramConnection, context: PublishContext[InstagramSettings], since: datetime
 ) -> Published | None:
-    """Find the post by its caption; a story shows none."""
+    """Find the post by its caption; a story has none."""
     story = post_type_of(context.draft) is InstagramPostType.STORY
     edge = f"/{segment(connection.account.user_id)}/{'stories' if story else 'media'}"
     newest = await GRAPH.get_list(connection, edge, fields=MEDIA_FIELDS, limit="50")

@@ -19,7 +19,7 @@ HASHTAGS, MENTIONS, ALT_TEXT = 30, 20, 1000
 CAROUSEL_ITEMS = 10
 """Source: the page of the media edge; the app itself allows more."""
 MEGABYTE = 1024 * 1024
-"""Instagram's page does not say which it means; unverified."""
+"""Instagram's page does not say which kind of megabytes it means; unverified."""
 
 RULES = Rules(
     post_id=PostId(r"[0-9]{1,32}", "the post's number, which its address does not contain"),
@@ -31,7 +31,8 @@ RULES = Rules(
         mixes=True,
         source=_MEDIA_PAGE,
     ),
-    # Too wide or too narrow an image Instagram scales itself (general knowledge of the page), so no sides are limited.
+    # Instagram itself scales images that are too wide or too narrow (general knowledge of the page), so sides are not
+    # limited.
     files=(
         FileRule(
             MediaType.IMAGE,
@@ -76,7 +77,7 @@ _NOT_ON_STORIES = ("collaborators", "first_comment", "location_id")
 
 
 class InstagramPostType(StrEnum):
-    """What a post becomes on Instagram."""
+    """The form that a post has on Instagram."""
 
     IMAGE = "image"
     CAROUSEL = "carousel"
@@ -85,7 +86,7 @@ class InstagramPostType(StrEnum):
 
 
 def post_type_of(draft: Draft[InstagramSettings]) -> InstagramPostType:
-    """Tell what the draft becomes: its settings say story, else its media decide."""
+    """Return the form of the draft: its settings say story, else its media decide."""
     if draft.settings.content_type == "story":
         return InstagramPostType.STORY
     if len(draft.media) > 1:
@@ -94,11 +95,11 @@ def post_type_of(draft: Draft[InstagramSettings]) -> InstagramPostType:
 
 
 def check(label: str, draft: Draft[InstagramSettings]) -> list[Violation]:
-    """Return everything Instagram would refuse; a story's text is never sent, so it is not measured."""
+    """Return everything Instagram would reject; a story's text is never sent, so it is not checked."""
     text = "" if draft.settings.content_type == "story" else draft.text
     found = RULES.check(label, text, draft.media)
     for limit, unit, pattern in ((HASHTAGS, "hashtags", r"#\w+"), (MENTIONS, "mentions", r"(?<![\w.])@[\w.]+")):
-        # A text that is refused for its length is not searched.
+        # A text that is already too long is not searched.
         if len(text) <= RULES.text.limit and (count := len(re.findall(pattern, text))) > limit:
             found.append(Violation("content", f"{label} allows {limit} {unit} in a caption; this has {count}"))
     if not draft.media:

@@ -1,4 +1,4 @@
-"""What platformSpecificData and an account's credentials hold for Instagram."""
+"""The models of platformSpecificData and of credentials for Instagram."""
 
 from typing import Annotated, Literal
 
@@ -39,7 +39,7 @@ class TrialParams(WireModel):
 
 
 class InstagramSettings(WireModel):
-    """How a post appears on Instagram."""
+    """Settings of a post on Instagram."""
 
     content_type: Literal["story"] | None = Field(
         None, description="`story` publishes for 24 hours as a story, without the text.", examples=["story"]

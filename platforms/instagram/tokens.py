@@ -1,4 +1,4 @@
-"""How Instagram's tokens live."""
+"""The lifetimes and the renewal of Instagram's tokens."""
 
 from datetime import timedelta
 
@@ -12,4 +12,4 @@ TOKENS = TokenRules(
     first_renewal=timedelta(hours=25),
 )
 """Source: the Instagram API's reference of refresh_access_token: a token must be 24 hours old and must not have ended.
-That the old token stays good until then is unverified."""
+That the old token stays valid until then is unverified."""
