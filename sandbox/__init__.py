@@ -1,1 +1,1 @@
-"""A server that behaves like the networks: their wire, their limits, their ways to fail."""
+"""A server that behaves like the networks: their requests and answers, their limits and their failures."""

@@ -9,11 +9,11 @@ import msgspec
 from sandbox.journal import Collection, Journal
 
 TOKENS_KEPT = 50
-"""Access tokens of one account that stay valid side by side; the oldest goes first."""
+"""How many access tokens of one account stay valid at the same time; the oldest ends first."""
 
 
 class NewAccount(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Read an account as the control side is told of it."""
+    """An account as a request to the control side describes it."""
 
     platform: str
     account_id: str
@@ -23,16 +23,16 @@ class NewAccount(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     refresh_token: str | None = None
     premium: bool = False
     server: str | None = None
-    """The server that the account names, on networks that have many."""
+    """The server that the account names, on networks that have several."""
 
 
 class Grant(msgspec.Struct, rename="camel"):
-    """One consent of an account's owner, and the tokens that came of it one after the other."""
+    """One consent of an account's owner, and the tokens that were issued under it, one after the other."""
 
     access: list[str] = []
     refresh: str | None = None
     used: list[str] = []
-    """Refresh tokens that were traded for others."""
+    """Refresh tokens that were exchanged for new ones."""
     renewals: int = 0
     replays: int = 0
     """How often a used refresh token was sent again."""
@@ -41,7 +41,7 @@ class Grant(msgspec.Struct, rename="camel"):
 
 
 class Account(msgspec.Struct, rename="camel"):
-    """Be one account on one network; `account_id` is the name that the API has for it."""
+    """One account on one network; `account_id` is the name that the API has for it."""
 
     platform: str
     account_id: str
@@ -53,7 +53,7 @@ class Account(msgspec.Struct, rename="camel"):
     refresh_tokens: list[str] = []
     retired_tokens: list[str] = []
     revoked_tokens: list[str] = []
-    """Access tokens that were taken back: told of again, they stay worthless."""
+    """Revoked access tokens: they stay invalid even if the control side sends them again."""
     ends: dict[str, float] = {}
     """When tokens end, in seconds since 1970; those that are not listed do not."""
     grants: list[Grant] = []
@@ -62,7 +62,7 @@ class Account(msgspec.Struct, rename="camel"):
 
 
 class Accounts:
-    """Find accounts by token, by their network's user id and by the API's account id."""
+    """The accounts, found by token, by their network's user id and by the API's account id."""
 
     def __init__(self, journal: Journal, now: Callable[[], float] = time.time) -> None:
         self._now = now
@@ -74,10 +74,10 @@ class Accounts:
             self._index(account)
 
     def upsert(self, new: NewAccount) -> Account:
-        """Make an account known, or change it.
+        """Add an account, or change it.
 
-        Tokens are added to those already known: a stack that starts again repeats the tokens it was born with, and
-        must not lock out the renewed ones that it works with by now. A used-up refresh token stays used up.
+        Tokens are added to those already known: a stack that starts again sends its first tokens again, and must not
+        end the renewed ones that it uses now. A used refresh token stays used.
         """
         account = self._collection.get(f"{new.platform}/{new.account_id}")
         if account is None:
@@ -97,7 +97,7 @@ class Accounts:
         return self._by_access_token.get((platform, token))
 
     def by_refresh_token(self, platform: str, token: str) -> Account | None:
-        """Return the account that a refresh token belongs to, if it is still good."""
+        """Return the account that a refresh token belongs to, if it is still valid."""
         account = self._by_refresh_token.get((platform, token))
         ended = account is not None and account.ends.get(token, self._now() + 1) <= self._now()
         return None if ended else account
@@ -111,17 +111,17 @@ class Accounts:
         return self._collection.get(f"{platform}/{account_id}")
 
     def has_ended(self, platform: str, token: str) -> bool:
-        """Tell whether an access token is one whose time is over."""
+        """Return whether an access token has expired."""
         account = self._by_access_token.get((platform, token))
         return account is not None and account.ends.get(token, self._now() + 1) <= self._now()
 
     def end_access(self, account: Account) -> None:
-        """Let the time of all of an account's access tokens be over; its refresh tokens stay good."""
+        """Let all of an account's access tokens expire; its refresh tokens stay valid."""
         account.ends = account.ends | dict.fromkeys(account.access_tokens, self._now())
         self._keep(account)
 
     def issue(self, account: Account, lives: float | None = None) -> str:
-        """Give out one more access token, which lives for some seconds; the older ones stay valid."""
+        """Issue one more access token, valid for this many seconds; the older ones stay valid."""
         token = secrets.token_urlsafe(48)
         account.access_tokens = [*account.access_tokens, token][-TOKENS_KEPT:]
         known = (*account.access_tokens, *account.refresh_tokens)
@@ -132,14 +132,14 @@ class Accounts:
         return token
 
     def issue_refresh(self, account: Account) -> str:
-        """Give out one more refresh token, as a new consent does."""
+        """Issue one more refresh token, as a new consent does."""
         token = secrets.token_urlsafe(48)
         account.refresh_tokens = [*account.refresh_tokens, token][-TOKENS_KEPT:]
         self._keep(account)
         return token
 
     def revoke(self, account: Account) -> None:
-        """Make all of an account's tokens worthless, as its owner can at the network."""
+        """Revoke all of an account's tokens, as its owner can at the network."""
         self._take_back(account, {*account.access_tokens, *account.refresh_tokens})
         self._keep(account)
 
@@ -175,8 +175,8 @@ class Accounts:
     ) -> tuple[Account, str, str] | None:
         """Use up a refresh token: return its account, a new access token and a new refresh token, or None.
 
-        The new ones live for so many seconds. `replay_ends_grant`: a used one that is sent again ends all tokens that
-        came of the same consent.
+        The new access token is valid for this many seconds. If `replay_ends_grant` is set, a used refresh token that is
+        sent again ends all tokens of the same consent.
         """
         account = self.by_refresh_token(platform, refresh_token)
         if account is None:

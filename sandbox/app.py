@@ -1,4 +1,4 @@
-"""Put the sandbox together: one mounted application per network, and the control side beside them."""
+"""Functions that build the sandbox: one mounted application per network, and the control side."""
 
 import time
 from collections.abc import Callable
@@ -27,12 +27,12 @@ def create_sandbox(
     """Build the sandbox of networks.
 
     Args:
-        data_dir: Where the journal lies; without one nothing survives a restart.
+        data_dir: The folder of the journal; without one nothing survives a restart.
         realistic: Keep the networks' own rate limits and processing times.
         strict: Refuse parameters that the networks would ignore because they do not know them.
-        public_url: The address by which the sandbox is reached, for answers that hold addresses of the network
-            itself; left out, it is taken from each request.
-        clock: Tell the seconds since 1970; for tests.
+        public_url: The sandbox's own address, for answers that contain addresses of the network itself; if left out, it
+        is taken from each request.
+        clock: Returns the seconds since 1970; for tests.
     """
     world = World(data_dir, realistic=realistic, clock=clock or time.time)
     faults, log = FaultBoard(), RequestLog()

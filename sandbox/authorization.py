@@ -1,7 +1,7 @@
 """The authorization servers of the networks: apps, the page on which a person consents, and codes that work once.
 
-What differs from network to network is data (`Consent`). The page is served for all of them; each network's own routes
-redeem the codes and word the answers themselves.
+What differs from network to network is data (`Consent`). The page is the same for all of them; each network's own
+routes redeem the codes and write the answers.
 """
 
 import base64
@@ -33,11 +33,12 @@ class App(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     scopes: list[str] | None = None
     """What the network has approved it for; None for everything."""
     jwk: dict[str, str] | None = None
-    """The public key by which it proves who it is, at networks that want such a proof instead of a secret."""
+    """The public key by which the app proves its identity, at networks that require such a proof instead of a secret.
+    """
 
 
 class Code(msgspec.Struct, rename="camel"):
-    """A code that was given out. `challenge` is that of PKCE."""
+    """A code that was issued. `challenge` is that of PKCE."""
 
     client_id: str
     redirect_uri: str
@@ -50,17 +51,17 @@ class Code(msgspec.Struct, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """How a network asks for consent and trades codes."""
+    """A network's rules for its page of consent and for codes."""
 
     path: str
-    """Where the page is, below the network's prefix."""
+    """The path of the page, below the network's prefix."""
     scopes: frozenset[str]
-    """Those that the network knows."""
+    """The scopes that the network knows."""
     code_seconds: float
     pkce: str = "optional"
-    """`required`, `optional` or `none`: then a challenge is ignored."""
+    """`required`, `optional` or `none`; with `none` a challenge is ignored."""
     divided_by: str = " "
-    """What stands between scopes, in requests and in answers."""
+    """The separator of scopes, in requests and in answers."""
     declinable: bool = False
     """Whether people may untick single scopes."""
     client_id: str = "client_id"
@@ -71,13 +72,13 @@ class Consent:
     """Parameters that it knows beside the usual ones."""
     state_required: bool = False
     denied: str = "access_denied"
-    """The error that the app is told if the person refuses."""
+    """The error that the app receives if the person refuses."""
     fragment: str = ""
-    """What Instagram hangs at the end of the address, which is no part of the code."""
+    """What Instagram appends to the address; it is no part of the code."""
 
 
 class Problem(Exception):
-    """A refusal in the words of RFC 6749; `code` is its error."""
+    """A refusal as RFC 6749 defines it; `code` is its error."""
 
     def __init__(self, code: str, description: str) -> None:
         super().__init__(description)
@@ -86,14 +87,14 @@ class Problem(Exception):
 
 
 class Authorizations:
-    """The apps of all networks, and the codes that are out."""
+    """The apps of all networks, and the codes that were issued."""
 
     def __init__(self, journal: Journal) -> None:
         self._apps = Collection(journal, "app", App)
         self._codes: dict[str, Code] = {}
 
     def register(self, app: App) -> App:
-        """Make an app known, or change it."""
+        """Register an app, or change it."""
         return self._apps.put(f"{app.platform}/{app.client_id}", app)
 
     def app(self, platform: str, client_id: str) -> App | None:
@@ -102,18 +103,18 @@ class Authorizations:
         return self._apps.get(f"{platform}/{client_id}") or play
 
     def give_code(self, code: Code) -> str:
-        """Give out a code."""
+        """Issue a code."""
         name = secrets.token_urlsafe(24)
         self._codes[name] = code
         return name
 
     def code(self, name: str) -> Code | None:
-        """Return a code that was given out."""
+        """Return a code that was issued."""
         return self._codes.get(name)
 
 
 def accepts_redirect(app: App, redirect_uri: str) -> bool:
-    """Tell whether an app may redirect there: the very text that was registered."""
+    """Return whether an app may redirect to an address, which must equal a registered one exactly."""
     if redirect_uri in app.redirect_uris:
         return True
     return app.client_id == PLAY_APP and urlsplit(redirect_uri).hostname in LOOPBACK
@@ -132,8 +133,8 @@ class Consents:
     def ask(self, request: Request, now: float) -> Answer:
         """Answer the request of an app to let a person consent.
 
-        The parameters `sandbox_as` (a user name) and `sandbox_decline` (scopes, or `all`) play the person, so that no
-        browser is needed.
+        The parameters `sandbox_as` (a user name) and `sandbox_decline` (scopes, or `all`) stand for the person's
+        decisions, so that no browser is needed.
         """
         query = request.query
         app, redirect_uri = self._app_and_place(request)
@@ -153,7 +154,7 @@ class Consents:
         return Answer.text(_page(self._label, app.client_id, scopes, names, declinable=self._rules.declinable))
 
     def decide(self, request: Request, now: float) -> Answer:
-        """Take what a person has decided on the page."""
+        """Process a person's decision on the page."""
         app, redirect_uri = self._app_and_place(request)
         try:
             wanted = self._wanted(request, app)
@@ -168,13 +169,13 @@ class Consents:
         return self._decide(request, app, redirect_uri, by_name.get("username", ""), given, now)
 
     def redeem(self, form: Mapping[str, object], client: tuple[str, str], now: float) -> tuple[Account, list[str]]:
-        """Trade a code; returns whose it is and the scopes. `client` is the app's id and secret. Raises Problem."""
+        """Use up a code; return its account and scopes. `client` is the app's id and secret. Raises Problem."""
         client_id = self.known_app(client).client_id
         code = self._all.code(str(form.get("code", "")))
         verifier = str(form.get("code_verifier", ""))
         if code is None or code.used or code.client_id != client_id or now - code.made_at > self._rules.code_seconds:
             raise Problem("invalid_grant", "The authorization code is invalid or has expired.")
-        # Whatever comes of it, it was used.
+        # The code is used up even if it is refused below.
         code.used = True
         if str(form.get("redirect_uri", "")) != code.redirect_uri:
             raise Problem("invalid_grant", "The redirect_uri is not that of the authorization request.")
@@ -187,7 +188,7 @@ class Consents:
         return account, code.scopes
 
     def give_back(self, token: str, client: tuple[str, str], *, all_of_it: bool = False) -> bool:
-        """End a token that an app gives back; tell whether it was known. Raises Problem."""
+        """Revoke a token for its app; return whether it was known. Raises Problem."""
         self.known_app(client)
         return self._accounts.give_back(self._platform, token, all_of_it=all_of_it) is not None
 
@@ -199,7 +200,7 @@ class Consents:
         return app
 
     def _app_and_place(self, request: Request) -> tuple[App, str]:
-        """Return the app and where it wants the person sent; nobody is sent anywhere unless both are known."""
+        """Return the app and its redirect address; the person is redirected only if both are known."""
         query = request.query
         app = self._all.app(self._platform, query.get(self._rules.client_id, ""))
         redirect_uri = query.get("redirect_uri", "")
@@ -245,7 +246,7 @@ class Consents:
         return _back(redirect_uri, {"code": code, **more}, self._rules.fragment)
 
     def _person(self, username: str) -> Account:
-        """Return the account of this name; a new name is a new account."""
+        """Return the account of this name; a new name makes a new account."""
         found = (each for each in self._accounts if (each.platform, each.username) == (self._platform, username))
         number = str(int.from_bytes(hashlib.sha256(f"{self._platform}/{username}".encode()).digest()[:6]))
         fresh = NewAccount(self._platform, f"new_{number}", number, username[:50], secrets.token_urlsafe(24))

@@ -1,7 +1,7 @@
 """Refuse requests that a web page of another origin lets a browser send to this machine.
 
-Any page in a developer's browser can send requests to 127.0.0.1, and reads the answers if its own name is made to
-resolve to that address (DNS rebinding). The first is seen by `Origin` and `Sec-Fetch-Site`, the second by `Host`.
+Any page in a developer's browser can send requests to 127.0.0.1. It can also read the answers if its own name resolves
+to that address (DNS rebinding). `Origin` and `Sec-Fetch-Site` reveal the first, `Host` the second.
 """
 
 from collections.abc import Iterable
@@ -15,9 +15,9 @@ _CONTROL = "/_/"
 
 
 class OwnOriginOnly:
-    """An ASGI app that passes on what is addressed to one of its names and does not come from a foreign page.
+    """An ASGI app that passes on requests that are addressed to one of its names and do not come from a foreign page.
 
-    `called` and `to_change` are words for the person whose request is refused.
+    `called` and `to_change` are texts for the person whose request is refused.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class OwnOriginOnly:
             return 403, f"{self._called} is not called by this name. {self._to_change}"
         origin = headers.get(b"origin", b"").decode("latin-1").lower()
         own = {f"{scheme}://{host.lower()}" for scheme in ("http", "https")}
-        # A link to a network's page of consent is followed from any site; such a page has no effect by itself.
+        # People follow links to a network's page of consent from any site; such a page has no effect by itself.
         follows = scope["method"] == "GET" and headers.get(b"sec-fetch-mode") == b"navigate"
         foreign = headers.get(b"sec-fetch-site") == b"cross-site" and (
             not follows or scope["path"].startswith(_CONTROL)

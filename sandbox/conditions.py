@@ -6,7 +6,7 @@ APP_REFUSED = "app_refused"
 """The network refuses the operator's app: not approved, a product not enabled, no credits. Every network has it."""
 
 CLIENT_UNKNOWN = "client_unknown"
-"""The token endpoint does not know the app's id and secret. Networks whose tokens are renewed have it."""
+"""The token endpoint does not know the app's id and secret. Networks with renewable tokens have it."""
 
 
 class Condition(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -24,11 +24,11 @@ class Conditions:
         self._on: set[Condition] = set()
 
     def switch_on(self, condition: Condition) -> None:
-        """Let a condition hold from now on."""
+        """Switch a condition on."""
         self._on.add(condition)
 
     def clear(self, platform: str | None = None, account_id: str | None = None) -> None:
-        """Switch off the conditions of this platform and account; left out, of any."""
+        """Switch off the conditions of this platform and account; an argument that is left out means any."""
         self._on = {
             each
             for each in self._on
@@ -40,5 +40,5 @@ class Conditions:
         return sorted(self._on, key=lambda each: (each.platform, each.condition, each.account_id or ""))
 
     def holds(self, platform: str, condition: str, account_id: str | None = None) -> bool:
-        """Tell whether a condition holds for an account of a network."""
+        """Return whether a condition holds for an account of a network."""
         return not self._on.isdisjoint({Condition(platform, condition), Condition(platform, condition, account_id)})

@@ -33,7 +33,7 @@ class _AccountList(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Control:
-    """Answer everything below /_/, and the page."""
+    """The routes below /_/, and the page."""
 
     def __init__(self, world: World, faults: FaultBoard, log: RequestLog, fakes: Iterable[FakePlatform]) -> None:
         self._world = world
@@ -66,12 +66,12 @@ class Control:
         ]
 
     def page(self) -> Response[bytes]:
-        """Show what was published to a person."""
+        """Show a person the published posts."""
         page = resources.files("sandbox").joinpath("page.html").read_bytes()
         return Response(page, media_type="text/html", headers={"cache-control": "no-cache"})
 
     def health(self) -> Response[bytes]:
-        """Say that the sandbox lives and which networks it has."""
+        """Say that the sandbox is running and which networks it has."""
         return _json({"status": "ok", "platforms": list(self._fakes), "realistic": self._world.realistic})
 
     def posts(self, request: AnyRequest) -> Response[bytes]:
@@ -89,7 +89,7 @@ class Control:
         return _json({"posts": found})
 
     def feed(self, request: AnyRequest) -> Response[bytes]:
-        """Serve the page with what it shows."""
+        """Serve the data that the page shows."""
         query = request.query_params
         return _json(self._feed.read(query.get("version"), query.get("count"), query.get("platform")))
 
@@ -130,7 +130,7 @@ class Control:
         return answer
 
     def clear_faults(self, request: AnyRequest) -> Response[bytes]:
-        """Forget the programmed failures: all, or those of a platform, or of an account."""
+        """Remove the programmed failures: all, or those of a platform, or of an account."""
         self._faults.clear(request.query_params.get("platform"), request.query_params.get("accountId"))
         return self.faults()
 
@@ -163,7 +163,7 @@ class Control:
         return _json({"accounts": self._account_list()})
 
     async def upsert_accounts(self, request: AnyRequest) -> Response[bytes]:
-        """Make accounts known to their networks, or change them."""
+        """Add accounts to their networks, or change them."""
         try:
             wanted = msgspec.json.decode(await request.body(), type=_AccountList)
         except (msgspec.DecodeError, RecursionError) as error:
@@ -187,16 +187,16 @@ class Control:
         return _json({"platform": app.platform, "clientId": app.client_id, "redirectUris": app.redirect_uris}, 201)
 
     def revoke_tokens(self, request: AnyRequest) -> Response[bytes]:
-        """Make the tokens of one account worthless: its network refuses it until it is connected again.
+        """Revoke the tokens of one account: its network refuses it until it is connected again.
 
-        With `only=access` the time of its access tokens is over, and they can be renewed.
+        With `only=access` its access tokens expire, and can be renewed.
         """
         access_only = request.query_params.get("only") == "access"
         accounts = self._world.accounts
         return self._with_account(request, accounts.end_access if access_only else accounts.revoke)
 
     def grants(self, request: AnyRequest) -> Response[bytes]:
-        """Tell of the grants of one account how they were renewed, without their tokens."""
+        """List how the grants of one account were renewed, without their tokens."""
         return self._with_account(request, lambda _: None)
 
     def _with_account(self, request: AnyRequest, change: Callable[[Account], None]) -> Response[bytes]:
@@ -211,7 +211,7 @@ class Control:
         return _json({"platform": platform, "accountId": account_id, "grants": grants})
 
     async def sample(self, name: FromPath[str]) -> Response[bytes]:
-        """Serve a sample file; its name decides what it looks like."""
+        """Serve a sample file; its look depends on its name."""
         match = _MEDIA_NAME.fullmatch(name)
         extension = match[2].lower() if match else ""
         if match is None or extension not in media.CONTENT_TYPES:
@@ -223,7 +223,7 @@ class Control:
         return Response(content, media_type=media.CONTENT_TYPES[extension], headers=_FOR_GOOD)
 
     def upload(self, name: FromPath[str]) -> Response[bytes]:
-        """Serve what a network was given, as long as it is kept."""
+        """Serve an uploaded file, as long as it is kept."""
         found = self._world.uploads.get(name)
         if found is None:
             return _json({"error": "No longer kept"}, 404)
@@ -257,7 +257,7 @@ def _bad(reason: str) -> Response[bytes]:
 
 
 def _common(fake: FakePlatform) -> dict[str, str]:
-    """Return the conditions that a network has beside its own."""
+    """Return the conditions that a network has in addition to its own."""
     common = {APP_REFUSED: "The network refuses the operator's app."}
     if fake.renewal_path is not None:
         common[CLIENT_UNKNOWN] = "The token endpoint does not know the app's id and secret."

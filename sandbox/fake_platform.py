@@ -1,4 +1,4 @@
-"""What every network of the sandbox is made of: routes with their operations, and its own words for failing."""
+"""The base of every network of the sandbox: routes with their operations, and the network's own errors."""
 
 import importlib
 import pkgutil
@@ -29,8 +29,8 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 def route(method: str, path: str, operation: Operation | Classify) -> Callable[[H], H]:
     """Serve a method and path of the network with the decorated handler.
 
-    `{name}` in the path stands for anything but a slash and lands decoded in `request.params`; routes are tried in
-    the order in which the class has them.
+    `{name}` in the path matches anything but a slash; its decoded value is in `request.params`. Routes are tried in the
+    order in which the class has them.
     """
 
     def mark(handler: H) -> H:
@@ -55,9 +55,9 @@ class Route:
 class FakePlatform(ABC):
     """A server that behaves like one network.
 
-    A subclass names its `platform`, which is also its path prefix, and what the page shows of it; it has handlers
-    marked with `route`, and says in its network's own words that a token is unknown, a limit is reached or that it
-    is broken. Subclasses in the package `sandbox.platforms` are found by themselves.
+    A subclass names its `platform`, which is also its path prefix, and what the page shows of it. It has handlers
+    marked with `route`, and returns its network's own errors for an unknown token, a reached limit and a failure.
+    Subclasses in the package `sandbox.platforms` are found automatically.
     """
 
     platform: ClassVar[str]
@@ -66,13 +66,13 @@ class FakePlatform(ABC):
     conditions: ClassVar[Mapping[str, str]] = {}
     """The conditions that this network knows beside `app_refused`, by name, with a sentence on what each does."""
     refuses_app_for: ClassVar[frozenset[Operation]] = frozenset({"prepare", "publish"})
-    """What a network that refuses the operator's app still refuses; reads mostly go on."""
+    """The operations that are refused while the operator's app is refused; most networks still answer reads."""
 
     consent: ClassVar[Consent | None] = None
-    """How it asks people for their consent, if it does."""
+    """How the network asks people for their consent, if it does."""
 
     renewal_path: ClassVar[str | None] = None
-    """The path of the token endpoint, where apps name themselves."""
+    """The path of the token endpoint, at which apps name themselves."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset()
     """Parameters that the network documents and that change nothing here; with --strict all others are refused."""
@@ -89,7 +89,7 @@ class FakePlatform(ABC):
 
     @property
     def consents(self) -> Consents:
-        """Return its authorization server."""
+        """Return the network's authorization server."""
         if self.consent is None:
             raise LookupError(f"{self.label} asks nobody for consent")
         world = self.world
@@ -97,38 +97,38 @@ class FakePlatform(ABC):
 
     @abstractmethod
     def failure(self, status: int, message: str | None = None) -> Answer:
-        """Say with this status that something went wrong, as the network words it."""
+        """Return the network's error for a failure with this status."""
 
     @abstractmethod
     def unauthorized(self) -> Answer:
-        """Say that the token is missing or unknown."""
+        """Return the network's error for a missing or unknown token."""
 
     @abstractmethod
     def token_expired(self) -> Answer:
-        """Say that the token has expired."""
+        """Return the network's error for an expired token."""
 
     @abstractmethod
     def rate_limited(self, seconds: float) -> Answer:
-        """Say with status 429 and the network's own headers that the limit is reached and resets in `seconds`."""
+        """Return status 429 with the network's own headers: the limit is reached and resets in `seconds`."""
 
     def refuses_app(self, operation: Operation, request: Request) -> bool:
-        """Tell whether a request is refused while the operator's app is; others go on."""
+        """Return whether this request is refused while the operator's app is refused."""
         return operation in self.refuses_app_for
 
     def app_refused(self) -> Answer:
-        """Say that the operator's app is not approved, not enabled or out of credits, as the network words it."""
+        """Return the network's error for an operator's app that is not approved, not enabled or out of credits."""
         return self.failure(403, "This app is not approved.")
 
     def client_unknown(self) -> Answer:
-        """Say that the token endpoint does not know the app's id and secret; as RFC 6749 has it, unless overridden."""
+        """Return the error for an app whose id and secret are unknown: that of RFC 6749, unless overridden."""
         return Answer.json({"error": "invalid_client", "error_description": "Client authentication failed."}, 401)
 
     def holds(self, condition: str, account: Account | None = None) -> bool:
-        """Tell whether a condition holds, for all accounts or for this one."""
+        """Return whether a condition holds, for all accounts or for this one."""
         return self.world.conditions.holds(self.platform, condition, account.account_id if account else None)
 
     def inner_path(self, path: str) -> str:
-        """Strip from a path what does not matter for routing, a version for one."""
+        """Strip from a path what does not matter for routing, such as a version."""
         return path
 
     def logged_path(self, path: str) -> str:
@@ -140,14 +140,14 @@ class FakePlatform(ABC):
         return request.bearer
 
     def account(self, request: Request) -> Account:
-        """Return whose request it is; refuses an unknown token."""
+        """Return the account that sends the request; refuses an unknown token."""
         account = self.world.accounts.by_token(self.platform, self.token(request))
         if account is None:
             raise RefusedError(self.unauthorized())
         return account
 
     def account_id(self, request: Request) -> str | None:
-        """Return the API's id of the account whose request it is, None where the request does not tell."""
+        """Return the API's id of the account whose request it is, or None if the request does not identify one."""
         try:
             return self.account(request).account_id
         except (MalformedBodyError, RefusedError):
@@ -166,13 +166,13 @@ class FakePlatform(ABC):
         return None
 
     def operation(self, found: Route | None, request: Request) -> Operation:
-        """Tell what a request is for; one that no route serves is judged by its method."""
+        """Return the operation of a request; if no route serves it, its method decides."""
         if found is None:
             return {"GET": "confirm", "DELETE": "delete"}.get(request.method, "prepare")  # type: ignore[return-value]
         return found.operation(self, request) if callable(found.operation) else found.operation
 
     async def serve(self, found: Route, request: Request) -> Answer:
-        """Answer a request; a network that counts requests or signs every answer does it around this."""
+        """Answer a request; a network that counts requests or adds headers to every answer overrides this."""
         return await found.handler(request)
 
     def _routes(self) -> list[Route]:

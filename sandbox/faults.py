@@ -1,4 +1,4 @@
-"""Failures that a developer or a test programs, and the board they wait on."""
+"""Failures that a developer or a test programs, and the list of those still to come."""
 
 from typing import Annotated, Any, Literal
 
@@ -27,22 +27,21 @@ DEFAULT_SECONDS: dict[FaultName, float] = {
 
 
 REFUSED = 400
-"""The status of a refusal that names none: the network does not take what it was given."""
+"""The status of a refusal that names none: the network does not accept the request."""
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
-    """One programmed failure. It strikes the next `times` requests that match.
+    """One programmed failure, for the next `times` requests that match.
 
-    `operation` left out means any, and of a token_expired the send; `accountId` left out means any. Requests that name
-    no account by a token match no `accountId`. `status` and `body` count for reject (400 by default, a refusal for
-    good) and accept_then_500. `hold` is how many seconds pass between what the network
-    did with the request and what its sender gets to see, whatever the fault: time for the sender to die in. `seconds`
-    means for
+    If `operation` is left out, any matches; for token_expired it is then the send. If `accountId` is left out, any
+    matches. Requests without an account's token match no `accountId`. `status` and `body` apply to reject (400 by
+    default, a permanent refusal) and accept_then_500. `hold` applies to every fault: the seconds between the network's
+    action and its answer, so that the sender can be killed in between. `seconds` means for
 
-    - accept_late: how long it takes to do what it is asked, also if its sender stops waiting before that;
+    - accept_late: how long the network takes to carry the request out, even if its sender stops waiting;
     - accept_then_delay: how long the answer is held back;
-    - accept_then_outlast: how long it waits at most until its sender is gone, before it answers;
-    - rate_limited: when it says that the limit resets.
+    - accept_then_outlast: how long the network waits at most for its sender to disconnect, before it answers;
+    - rate_limited: the time until the limit resets, as the answer says it.
     """
 
     platform: str
@@ -56,18 +55,18 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
     hold: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0
 
     def __post_init__(self) -> None:
-        """Let an expired token meet the send: a confirmation before it would use the failure up."""
+        """Default token_expired to the send: otherwise a confirm before it would use the failure up."""
         if self.fault == "token_expired" and self.operation is None:
             self.operation = "publish"
 
     @property
     def wait(self) -> float:
-        """Return the seconds to use."""
+        """Return the seconds that apply."""
         return DEFAULT_SECONDS.get(self.fault, 0) if self.seconds is None else self.seconds
 
 
 class FaultBoard:
-    """Hold the failures that have not struck yet, oldest first."""
+    """The failures that no request has met yet, oldest first."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -77,7 +76,7 @@ class FaultBoard:
         self._faults.append(fault)
 
     def clear(self, platform: str | None = None, account_id: str | None = None) -> None:
-        """Forget the failures meant for this platform and account; left out, for any."""
+        """Remove the failures of this platform and account; an argument that is left out means any."""
         self._faults = [
             fault
             for fault in self._faults

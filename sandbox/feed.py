@@ -1,4 +1,4 @@
-"""What the page shows: the newest posts with their accounts and media, only when there is something new."""
+"""The data of the page: the newest posts with their accounts and media, sent only if something is new."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -11,14 +11,14 @@ PAGE_SIZE = 60
 
 
 class Feed:
-    """Write posts as cards."""
+    """The posts as cards."""
 
     def __init__(self, world: World, fakes: Mapping[str, FakePlatform]) -> None:
         self._world = world
         self._fakes = fakes
 
     def read(self, version: str | None, count: str | None, platform: str | None) -> dict[str, object]:
-        """Return the newest `count` cards, or only the version where the reader has them already."""
+        """Return the newest `count` cards, or only the version if the reader has them already."""
         wanted = int(count) if count and count.isdecimal() else PAGE_SIZE
         current = f"{len(self._world.posts)}.{self._world.posts.version}.{wanted}.{platform or ''}"
         if version == current:

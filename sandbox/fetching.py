@@ -1,4 +1,4 @@
-"""Fetch media the way a network does that is given an address instead of bytes."""
+"""Functions that fetch media as a network does if it receives an address instead of bytes."""
 
 import ssl
 from functools import cache
@@ -16,7 +16,7 @@ LARGEST = 300 * 1024 * 1024
 
 
 class Fetched(NamedTuple):
-    """Hold what was fetched. Samples come without bytes and size, for they are good by construction."""
+    """A fetched file. A sample comes without bytes and size, because it is valid by construction."""
 
     format: Format | None
     content: bytes | None = None
@@ -31,7 +31,7 @@ async def fetch(url: str, own_host: str) -> Fetched:
     """Fetch an address; reserved example domains and the sandbox's own samples are answered without a request.
 
     Args:
-        url: What the client gave the network.
+        url: The address that the client sent to the network.
         own_host: The host and port by which the sandbox is reached.
 
     Raises:

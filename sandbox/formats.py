@@ -1,11 +1,11 @@
-"""Tell what a media file is from its bytes, as far as networks look."""
+"""Functions that recognise a media file from its bytes, as far as networks check it."""
 
 import struct
 from typing import NamedTuple
 
 
 class Format(NamedTuple):
-    """Say what a file is; `width`, `height` (pixels) and `seconds` are 0 where they are not known."""
+    """The format of a file; `width`, `height` (pixels) and `seconds` are 0 if they are unknown."""
 
     content_type: str
     width: int = 0
@@ -14,7 +14,7 @@ class Format(NamedTuple):
 
     @property
     def is_image(self) -> bool:
-        """Tell whether it is a still image or a GIF."""
+        """Return whether it is a still image or a GIF."""
         return self.content_type.startswith("image/")
 
 

@@ -1,4 +1,4 @@
-"""The one way into a network: reads the request, lets programmed failures strike, logs it, answers."""
+"""The entry of every network: it reads the request, applies programmed failures, logs and answers."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ _logger = logging.getLogger("sandbox")
 
 
 class Gateway:
-    """Be the ASGI application of one network, under its own path prefix."""
+    """The ASGI application of one network, under its own path prefix."""
 
     def __init__(
         self, fake: FakePlatform, faults: FaultBoard, log: RequestLog, public_url: str | None, *, strict: bool = False
@@ -84,7 +84,7 @@ class Gateway:
         return request
 
     async def _fail(self, fault: Fault, found: Route | None, request: Request, receive: Receive) -> Answer | None:
-        """Let a failure strike; no answer means that the connection is to be dropped."""
+        """Apply a failure; None means that the connection is to be dropped."""
         answer = await self._struck(fault, found, request)
         if fault.fault == "accept_then_outlast":
             await _outlast(receive, fault.wait)
@@ -103,7 +103,7 @@ class Gateway:
             case "token_expired":
                 return self._fake.token_expired()
             case "accept_late":
-                # The server lets this go on when the sender closes its connection.
+                # The server does not cancel this task when the sender closes its connection.
                 await asyncio.sleep(fault.wait)
         answer = await self._serve(found, request)
         match fault.fault:
@@ -134,7 +134,7 @@ class Gateway:
             return self._fake.failure(500)
 
     def _judged(self, request: Request, answer: Answer) -> Answer:
-        """Refuse a request that has said more than the network knows. It was carried out all the same."""
+        """Answer with a refusal if the request has unknown parameters. The request itself was carried out."""
         if unknown := sorted(request.unknown() - self._fake.without_effect):
             return self._fake.failure(400, f"Unknown to {self._fake.label}: {', '.join(unknown)} (--strict).")
         return answer
@@ -161,6 +161,6 @@ async def _drop(scope: Scope, receive: Receive) -> None:
     if not callable(close):
         raise ConnectionResetError("dropped, as programmed")
     close()
-    # The server would answer 500 for an application that returns silently while the client is still there.
+    # If the application returned without an answer while the client is connected, the server would answer 500.
     while (await receive())["type"] != "http.disconnect":
         pass

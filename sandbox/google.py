@@ -11,7 +11,7 @@ TOKEN_SECONDS = 3599
 
 
 def consent(*scopes: str) -> Consent:
-    """Return how Google asks: people may untick single scopes. The life of a code is not documented."""
+    """Return Google's rules of consent: people may untick single scopes. How long a code is valid is not documented."""
     known = frozenset(f"https://www.googleapis.com/auth/{scope}" for scope in scopes)
     return Consent(
         "/o/oauth2/v2/auth", known, code_seconds=600, declinable=True, takes=("access_type", "prompt", "login_hint")
@@ -19,7 +19,7 @@ def consent(*scopes: str) -> Consent:
 
 
 class GoogleConsent(FakePlatform, ABC):
-    """Serve the page of consent, and trade codes."""
+    """The page of consent, and the exchange of codes."""
 
     @route("POST", "/revoke", "auth")
     async def revoke(self, request: Request) -> Answer:
@@ -33,7 +33,7 @@ class GoogleConsent(FakePlatform, ABC):
         return Answer.json({})
 
     def redeem(self, form: Noted) -> Answer:
-        """Trade a code."""
+        """Exchange a code for tokens."""
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
         try:
             account, scopes = self.consents.redeem(form, client, self.world.now())

@@ -1,4 +1,4 @@
-"""How Meta's Graph API words its errors and reads its parameters, the same on Facebook, Instagram and Threads."""
+"""The errors and parameters of Meta's Graph API, the same on Facebook, Instagram and Threads."""
 
 import hashlib
 import hmac
@@ -20,14 +20,14 @@ _BUSY = '{"call_count":100,"total_cputime":25,"total_time":25}'
 
 
 APP_SECRET = PLAY_SECRET
-"""The secret of the app that all tokens of Meta's networks here were given to."""
+"""The secret of the app that owns all tokens of Meta's networks here."""
 
 
 class FakeGraph(FakePlatform, ABC):
-    """Hold what the routes of all of Meta's networks share."""
+    """State and methods that the routes of all of Meta's networks share."""
 
     limit: ClassVar[tuple[str, int, int]] = ("(#4) Application request limit reached", 4, 429)
-    """The words, the code and the status of a reached limit."""
+    """The text, the code and the status of a reached limit."""
     refuses_app_for = frozenset({"prepare", "publish"})
     conditions = {  # noqa: RUF012
         "app_secret_required": f"Calls need an appsecret_proof; the app's secret is {APP_SECRET!r}.",
@@ -42,29 +42,32 @@ class FakeGraph(FakePlatform, ABC):
         "links_refused": "Threads: link attachments are refused, as those that redirect are.",
     }
     usage_type: ClassVar[str | None] = None
-    """Of what the header of a reached limit tells when it ends; None where there is no such header."""
+    """The subject of the header that says when a reached limit ends; None if there is no such header."""
 
     def app_refused(self) -> Answer:
-        """Word that the app may not call the API."""
+        """Return the response to an app that may not call the API."""
         return graph_error("API access blocked.", 200)
 
     def failure(self, status: int, message: str | None = None) -> Answer:
-        """Word a failure by its status alone."""
+        """Return the response to a failure, by its status alone."""
         if status >= 500:
             said = message or "An unexpected error has occurred. Please retry your request later."
             return graph_error(said, 2, is_transient=True, status=status)
         return graph_error(message or "Unknown path components", 2500, status=status)
 
     def unauthorized(self) -> Answer:
-        """Word an unknown or missing token."""
+        """Return the response to an unknown or missing token."""
         return graph_error("Invalid OAuth access token - Cannot parse access token", 190)
 
     def token_expired(self) -> Answer:
-        """Word an expired token."""
+        """Return the response to an expired token."""
         return graph_error("Error validating access token: Session has expired.", 190, 463)
 
     def rate_limited(self, seconds: float) -> Answer:
-        """Word a reached limit; Meta tells the wait in whole minutes, so less than half a minute reads 0."""
+        """Return the response to a reached limit.
+
+        Meta gives the wait in whole minutes: less than half a minute reads 0.
+        """
         words, code, status = self.limit
         answer = graph_error(words, code, is_transient=True, status=status).with_headers({"X-App-Usage": _BUSY})
         if self.usage_type is None:
@@ -80,7 +83,7 @@ class FakeGraph(FakePlatform, ABC):
         return answer.with_headers({"X-Business-Use-Case-Usage": business})
 
     def inner_path(self, path: str) -> str:
-        """Strip the version; every one is served alike."""
+        """Strip the version; all versions are served alike."""
         return _VERSION.sub("", path).rstrip("/") or "/"
 
     async def serve(self, found: Route, request: Request) -> Answer:
@@ -94,9 +97,9 @@ class FakeGraph(FakePlatform, ABC):
         return answer.with_headers({"X-App-Usage": _IDLE, **trace})
 
     def _check_proof(self, request: Request) -> None:
-        """Refuse a wrong proof of the app's secret, and a missing one if the app demands it."""
+        """Refuse a wrong proof of the app's secret, and a missing one if the app requires it."""
         account = self.world.accounts.by_token(self.platform, self.token(request))
-        # Whether the host that takes reels wants a proof is not known; it takes no parameters.
+        # It is not known whether the host that receives reels requires a proof; it accepts no parameters.
         if account is None or request.path.startswith("/video-upload/"):
             return
         if self.holds("token_ended_as_24", account):
@@ -111,7 +114,7 @@ class FakeGraph(FakePlatform, ABC):
             raise RefusedError(graph_error(words, 100, kind="GraphMethodException"))
 
     def token(self, request: Request) -> str:
-        """Return the token from header (`Bearer`, or `OAuth` where bytes go), query or body."""
+        """Return the token from the header (`Bearer`, or `OAuth` for uploads), the query or the body."""
         scheme, _, token = request.header("authorization").partition(" ")
         if scheme.lower() in {"bearer", "oauth"}:
             return token.strip()
@@ -127,7 +130,7 @@ class FakeGraph(FakePlatform, ABC):
         return Answer.json({"data": {**data, "application": "Sandbox", **more}})
 
     def owner(self, request: Request) -> Account:
-        """Return whose request it is; refuses other accounts than the token's own in the path."""
+        """Return the account that sends the request; refuses a path that names another account."""
         account = self.account(request)
         if request.params["id"] not in (account.user_id, "me"):
             raise missing_object(request.params["id"], request.method.lower())
@@ -145,7 +148,7 @@ def graph_error(
     status: int = 400,
     kind: str = "OAuthException",
 ) -> Answer:
-    """Word an error the way Meta's Graph API does."""
+    """Return an error in the form of Meta's Graph API."""
     error: dict[str, Any] = {"message": message, "type": kind, "code": code}
     if subcode is not None:
         error["error_subcode"] = subcode
@@ -162,7 +165,7 @@ def graph_error(
 def refused(
     message: str, code: int, subcode: int | None = None, user_message: str | None = None, *, is_transient: bool = False
 ) -> RefusedError:
-    """Refuse a request in Meta's words."""
+    """Refuse a request with one of Meta's errors."""
     return RefusedError(graph_error(message, code, subcode, user_message=user_message, is_transient=is_transient))
 
 
@@ -172,7 +175,7 @@ def invalid(message: str, user_message: str | None = None) -> RefusedError:
 
 
 def missing_object(object_id: str, verb: str = "get") -> RefusedError:
-    """Say that there is no such object, or none that this token may see."""
+    """Return the error for an object that does not exist or that this token may not see."""
     return refused(
         f"Unsupported {verb} request. Object with ID '{object_id}' does not exist, cannot be loaded due to missing "
         "permissions, or does not support this operation.",
@@ -182,7 +185,7 @@ def missing_object(object_id: str, verb: str = "get") -> RefusedError:
 
 
 def parameters(request: Request) -> dict[str, Any]:
-    """Merge the parameters of query and body (form or JSON); the body counts more."""
+    """Merge the parameters of query and body (form or JSON); the body takes precedence."""
     if not request.body:
         return request.merged()
     try:
@@ -192,7 +195,7 @@ def parameters(request: Request) -> dict[str, Any]:
 
 
 def json_parameter(values: dict[str, Any], name: str) -> Any:
-    """Return a parameter that may come as JSON text; None where it is missing."""
+    """Return a parameter that may come as JSON text; None if it is missing."""
     value = values.get(name)
     if not isinstance(value, str):
         return value
@@ -216,7 +219,7 @@ def list_parameter(values: dict[str, Any], name: str) -> list[str]:
 
 
 def flag(values: dict[str, Any], name: str) -> bool | None:
-    """Return a parameter that is true or false, or None where it is missing."""
+    """Return a parameter that is true or false, or None if it is missing."""
     value = values.get(name)
     if value is None or isinstance(value, bool):
         return value

@@ -1,10 +1,10 @@
-"""Ids that look like the networks' own: unique, and growing where theirs grow."""
+"""Ids that look like the networks' own: unique, and ascending if theirs are."""
 
 from collections.abc import Callable
 
 
 class Snowflakes:
-    """Number things by time: milliseconds since an epoch, then 22 bits that keep them apart and in order."""
+    """Ids by time: milliseconds since an epoch, then 22 bits that keep them unique and in order."""
 
     def __init__(self, clock: Callable[[], float], epoch_milliseconds: int) -> None:
         self._clock = clock
@@ -19,10 +19,10 @@ class Snowflakes:
 
 
 class Scrambled:
-    """Number things by time, but so that the ids look random within a range, as Meta's do.
+    """Ids by time that look random within a range, as Meta's do.
 
-    The count (microseconds since an epoch) is multiplied by a number without common divisor with
-    the range's size, which maps no two counts onto one id as long as the range has not been counted through.
+    The count (microseconds since an epoch) is multiplied by a number that has no common divisor with the range's size.
+    No two counts get the same id until the count exceeds the range.
     """
 
     def __init__(self, clock: Callable[[], float], epoch_milliseconds: int, first: int, size: int) -> None:

@@ -1,4 +1,4 @@
-"""An append-only file of what must survive a restart, and collections of things that are kept in it."""
+"""An append-only file of the data that must survive a restart, and the collections in it."""
 
 import os
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ FILE_NAME = "sandbox-journal.jsonl"
 
 
 class Journal:
-    """Append `[collection, key, value]` lines; of several lines with the same collection and key the last counts.
+    """A file of `[collection, key, value]` lines; of several lines with the same collection and key the last counts.
 
-    Every line is handed to the operating system before `append` returns, so killing the process loses nothing that
-    was answered. Without a directory nothing is kept.
+    Every line is written to the operating system before `append` returns, so killing the process loses nothing that was
+    answered. Without a directory nothing is kept.
     """
 
     def __init__(self, data_dir: Path | None) -> None:
@@ -28,7 +28,7 @@ class Journal:
         path = data_dir / FILE_NAME
         whole = self._load(path) if path.exists() else 0
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        # What a hard kill tore off would otherwise stick to the next line and spoil it too.
+        # A hard kill may leave half a line; the next line would be appended to it and become unreadable too.
         os.ftruncate(self._file, whole)
 
     def append(self, collection: str, key: str, item: msgspec.Struct) -> None:
@@ -37,7 +37,7 @@ class Journal:
             os.write(self._file, msgspec.json.encode((collection, key, item)) + b"\n")
 
     def loaded(self, collection: str) -> dict[str, msgspec.Raw]:
-        """Hand over what the file held of a collection, in the order of first appearance."""
+        """Return the values of a collection from the file, in the order of first appearance."""
         return self._loaded.pop(collection, {})
 
     def close(self) -> None:
@@ -61,7 +61,7 @@ class Journal:
 
 
 class Collection(Generic[T]):
-    """Keep things of one kind by key, in memory and in the journal."""
+    """The values of one kind by key, in memory and in the journal."""
 
     def __init__(self, journal: Journal, name: str, kind: type[T]) -> None:
         self._journal = journal
@@ -70,13 +70,13 @@ class Collection(Generic[T]):
         self._items = {key: decode(raw) for key, raw in journal.loaded(name).items()}
 
     def put(self, key: str, item: T) -> T:
-        """Keep a thing, new or changed, and return it."""
+        """Store a value, new or changed, and return it."""
         self._items[key] = item
         self._journal.append(self._name, key, item)
         return item
 
     def get(self, key: str) -> T | None:
-        """Return a thing, or None."""
+        """Return a value, or None."""
         return self._items.get(key)
 
     def __iter__(self) -> Iterator[T]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Window(NamedTuple):
-    """Say how a window stands after a request: `allowed`, what remains, and when it resets (seconds since 1970)."""
+    """The state of a window after a request: `allowed`, what remains, and when it resets (seconds since 1970)."""
 
     allowed: bool
     limit: int
@@ -14,7 +14,7 @@ class Window(NamedTuple):
 
 
 class Windows:
-    """Count requests per key; switched off it allows everything and says that nothing is used."""
+    """Counts of requests per key; if switched off, everything is allowed and nothing counts as used."""
 
     def __init__(self, clock: Callable[[], float], *, on: bool) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Sample media that differ by name, and which addresses on the web stand for them."""
+"""Sample media that differ by name, and the web addresses that stand for them."""
 
 import hashlib
 import threading
@@ -15,7 +15,7 @@ CONTENT_TYPES = {
 }
 
 RESERVED_DOMAINS = ("example.com", "example.org", "example.net")
-"""Names that nobody can own (RFC 2606); documentation uses them, and here they are answered."""
+"""Names that are reserved for documentation (RFC 2606); the sandbox answers for them."""
 
 SAMPLES_KEPT = 256
 
@@ -25,7 +25,7 @@ _lock = threading.Lock()
 
 
 class Sample(NamedTuple):
-    """Name a sample file; `extension` is one of those in CONTENT_TYPES."""
+    """The name of a sample file; `extension` is one of those in CONTENT_TYPES."""
 
     name: str
     extension: str
@@ -66,8 +66,8 @@ def from_path(path: str) -> Sample:
 def sample(name: str, extension: str) -> bytes:
     """Return a valid file of one of the kinds in CONTENT_TYPES; the name decides its colours and is drawn into it.
 
-    Takes up to half a second of processor time for a video the first time, so call it from a thread. Raises
-    ImportError where Pillow (or PyAV, for videos) is not installed.
+    The first time, a video takes up to half a second of processor time, so call it from a thread. Raises ImportError if
+    Pillow (or PyAV, for videos) is not installed.
     """
     from sandbox import painting  # noqa: PLC0415  (Pillow and PyAV are heavy, and only samples need them)
 
@@ -81,7 +81,7 @@ def sample(name: str, extension: str) -> bytes:
 
 
 def origin(content: bytes) -> str | None:
-    """Return the sandbox's address of a sample that was handed out before, told by its bytes, or None."""
+    """Return the sandbox's address of a sample that was served before, recognised by its bytes, or None."""
     return _origins.get(_digest(content))
 
 

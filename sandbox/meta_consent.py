@@ -1,4 +1,4 @@
-"""What Instagram and Threads share of connecting: a short token for a code, and a long-lived one for that."""
+"""What Instagram and Threads share: a code is exchanged for a short-lived token, and that for a long-lived one."""
 
 from abc import ABC
 from typing import ClassVar
@@ -12,14 +12,14 @@ LONG_SECONDS = 5_184_000
 
 
 class LongLivedTokens(FakeGraph, ABC):
-    """Serve the page of consent, codes and the trade for long-lived tokens."""
+    """The page of consent, the exchange of codes, and that for long-lived tokens."""
 
     exchange_grant: ClassVar[str]
-    """The grant_type of that trade."""
+    """The grant_type of the exchange for a long-lived token."""
 
     @route("POST", "/oauth/access_token", "auth")
     async def redeem(self, request: Request) -> Answer:
-        """Trade a code for a token of an hour."""
+        """Exchange a code for a token that is valid for an hour."""
         form = request.form()
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
         if form.get("grant_type") != "authorization_code":
@@ -35,7 +35,7 @@ class LongLivedTokens(FakeGraph, ABC):
 
     @route("GET", "/access_token", "auth")
     async def exchange(self, request: Request) -> Answer:
-        """Trade a token for one of 60 days; token and secret stand in the query."""
+        """Exchange a token for one that is valid for 60 days; token and secret are in the query."""
         account, given = self.account(request), parameters(request)
         given.get("access_token")
         if given.get("grant_type") != self.exchange_grant:
@@ -47,9 +47,9 @@ class LongLivedTokens(FakeGraph, ABC):
         return Answer.json({"access_token": token, "token_type": "bearer", "expires_in": LONG_SECONDS})
 
     def short_lived(self, token: dict[str, str], scopes: list[str]) -> Answer:
-        """Answer with a token of an hour."""
+        """Return the answer with a token that is valid for an hour."""
         return Answer.json(token)
 
     def refused_code(self, words: str) -> Answer:
-        """Refuse a code; the shape is not the Graph API's."""
+        """Refuse a code; the format is not that of the Graph API."""
         return Answer.json({"error_type": "OAuthException", "code": 400, "error_message": words}, 400)

@@ -1,4 +1,4 @@
-"""The six things a request to a network can be for."""
+"""The six purposes of a request to a network."""
 
 from typing import Literal
 

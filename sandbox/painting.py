@@ -1,4 +1,7 @@
-"""Paint sample media: colours from the name, the name itself in the middle. Needs Pillow, and PyAV for videos."""
+"""Functions that paint sample media: colours from the name, the name in the middle.
+
+They need Pillow, and PyAV for video.
+"""
 
 import colorsys
 import hashlib
@@ -12,20 +15,20 @@ from typing import Literal
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 IMAGE_SIZE = (1080, 1080)
-"""Square, so that it lies within every network's limits of aspect ratio, and as wide as the feeds show."""
+"""Square, because every network allows that aspect ratio, and as wide as the feeds show."""
 GIF_SIZE = (480, 480)
 GIF_FRAMES = 10
 VIDEO_SIZE = (540, 960)
 VIDEO_FPS = 24
 VIDEO_SECONDS = 4
-"""Longer than the 3 s that Reels ask for."""
+"""Longer than the 3 s that Reels require."""
 
 SIZES = {
     ("jpg", "wide"): (1280, 720),
     ("jpg", "portrait"): (810, 1080),
     ("mp4", "wide"): (960, 540),
 }
-"""Of samples whose name begins with such a word, by kind."""
+"""The sizes of samples whose name begins with such a word, by kind."""
 
 Colour = tuple[int, int, int]
 
@@ -49,7 +52,7 @@ def gif(name: str) -> bytes:
 
 
 def mp4(name: str) -> bytes:
-    """Paint a silent MP4 (H.264, or MPEG-4 where that encoder is missing) with its index at the front."""
+    """Paint a silent MP4 (H.264, or MPEG-4 if that encoder is missing) with its index at the front."""
     import av  # noqa: PLC0415  (still pictures work without it)
 
     size = _size("mp4", name, VIDEO_SIZE)
@@ -109,7 +112,7 @@ def _still(name: str, size: tuple[int, int]) -> Image.Image:
 def _frames(name: str, size: tuple[int, int], count: int) -> list[Image.Image]:
     """Paint `count` frames of one turn of a planet around the name."""
     dark, middle, bright = _colours(name)
-    # Turned by 45°, only the middle of the gradient's 256 by 256 pixels has no corner of nothing in it.
+    # After a turn by 45°, only the middle of the gradient's 256 by 256 pixels is without empty corners.
     slope = Image.linear_gradient("L").rotate(45, Image.Resampling.BICUBIC).crop((38, 38, 218, 218))
     ground = ImageOps.colorize(slope.resize(size), dark, middle, blackpoint=50, whitepoint=205)
     draw = ImageDraw.Draw(ground)

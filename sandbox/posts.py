@@ -12,7 +12,7 @@ from sandbox.journal import Collection, Journal
 
 
 class Shown(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Be one media item of a post, with the sandbox's own address of it for the page (none where it is not kept)."""
+    """One media item of a post, with the sandbox's own address of it for the page (empty if the file is not kept)."""
 
     type: Literal["image", "gif", "video", "document"]
     src: str | None = None
@@ -20,10 +20,10 @@ class Shown(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Post(msgspec.Struct, rename="camel"):
-    """Be one public post.
+    """One public post.
 
-    `created_at` is in seconds since 1970; `note` (poll options, a first comment) and `edits` (how often it replaced
-    an earlier version) are for the page; `detail` is what its own network needs to know.
+    `created_at` is in seconds since 1970. `note` (poll options, a first comment) and `edits` (how often it replaced an
+    earlier version) are for the page. `detail` is what the fake platform needs to know of it.
     """
 
     platform: str
@@ -55,13 +55,13 @@ class Post(msgspec.Struct, rename="camel"):
 
 
 class PublicPosts:
-    """Keep the posts, in the order in which they became public."""
+    """The posts, in the order in which they became public."""
 
     def __init__(self, journal: Journal) -> None:
         self._collection = Collection(journal, "post", Post)
         self._by_account: defaultdict[tuple[str, str], list[Post]] = defaultdict(list)
         self.version = 0
-        """Grows with every change, so that a reader can ask whether there is anything new."""
+        """Increases with every change, so that a reader can ask whether anything is new."""
         self.per_platform: Counter[str] = Counter()
         for post in self._collection:
             self._index(post)
@@ -72,7 +72,7 @@ class PublicPosts:
         return self.changed(post)
 
     def changed(self, post: Post) -> Post:
-        """Keep a post that was changed."""
+        """Store a post that was changed."""
         self.version += 1
         return self._collection.put(f"{post.platform}:{post.platform_post_id}", post)
 

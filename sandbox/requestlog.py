@@ -1,4 +1,4 @@
-"""The newest requests to the networks, for whoever wants to know what was really sent."""
+"""The newest requests to the networks, for developers and tests that check what was sent."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ KEPT = 100_000
 
 
 class Entry:
-    """Be one logged request. `status` stays None until the answer, and for good where the connection was dropped."""
+    """One logged request. `status` is None until the answer, and stays None if the connection was dropped."""
 
     __slots__ = ("account_id", "at", "method", "operation", "path", "platform", "status")
 
@@ -39,7 +39,7 @@ class Entry:
 
 
 class RequestLog:
-    """Keep the newest requests; paths without their query, which may hold a token."""
+    """The newest requests; their paths are without the query, which may contain a token."""
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=KEPT)

@@ -1,4 +1,4 @@
-"""Run the sandbox over real HTTP, as a process of its own or inside a test's event loop."""
+"""Functions that run the sandbox over real HTTP, as a process of its own or inside a test's event loop."""
 
 import asyncio
 import socket
@@ -17,14 +17,14 @@ from sandbox.gateway import DROP
 
 BACKLOG = 2048
 SHUTDOWN_SECONDS = 2
-"""How long requests in flight may still run when the sandbox stops; an answer held back by a fault ends there."""
+"""How long requests in flight may still run when the sandbox stops; an answer that a fault delays is then cut off."""
 
 
 class DroppingProtocol(HttpToolsProtocol):
-    """Let the application close the connection without an answer, as a network's dying proxy does."""
+    """An HTTP protocol that lets the application close a connection without an answer, as a failing proxy does."""
 
     def on_message_begin(self) -> None:
-        """Offer the way to drop to the request that begins here."""
+        """Give the request that begins here a function that drops the connection."""
         super().on_message_begin()
         extensions = cast("dict[str, dict[object, object]]", {DROP: self._drop})
         self.scope["extensions"] = extensions
@@ -34,7 +34,7 @@ class DroppingProtocol(HttpToolsProtocol):
 
 
 class _GuestServer(uvicorn.Server):
-    """Leave the signals to whoever owns the event loop, and stop the moment the host says so."""
+    """A server that leaves signals to the event loop's owner, and stops as soon as its host asks."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -80,7 +80,7 @@ async def serve(
     strict: bool = False,
     names: Iterable[str] = (),
 ) -> None:
-    """Serve the sandbox until the process is told to end."""
+    """Serve the sandbox until the process receives a signal to end."""
     app = create_sandbox(data_dir, realistic=realistic, strict=strict)
     await uvicorn.Server(_config(app, host, port, names)).serve()
 
@@ -94,9 +94,9 @@ def run(
     strict: bool = False,
     names: Iterable[str] = (),
 ) -> None:
-    """Serve the sandbox in a fresh event loop, uvloop where it is there.
+    """Serve the sandbox in a new event loop, uvloop if it is installed.
 
-    It is reached by `host`, the names of this machine's loopback address, and `names`.
+    It answers requests to `host`, to the names of this machine's loopback address, and to `names`.
     """
     loop_factory = uvicorn.Config("", loop="auto").get_loop_factory()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -113,7 +113,7 @@ async def running_sandbox(
     clock: Callable[[], float] | None = None,
 ) -> AsyncIterator[str]:
     """Serve the sandbox in the current event loop and yield its base URL; `port` 0 takes a free one."""
-    # With the protocol left to default, asyncio takes the connections for something else than TCP and leaves Nagle's
+    # If the protocol is left to its default, asyncio does not recognise the connections as TCP and leaves Nagle's
     # algorithm on, which costs 40 ms per answer.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

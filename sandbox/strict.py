@@ -1,7 +1,8 @@
-"""What a request says that the network has no ear for: with --strict it is refused instead of ignored.
+"""Parameters of a request that the network does not know: with --strict they are refused instead of ignored.
 
-Most networks ignore what they do not know, so a misspelt parameter looks like success. Here whatever no handler has
-looked at is unknown: the emulator reads every name that the network documents, or lists it as known and without effect.
+Most networks ignore parameters that they do not know, so a misspelt parameter looks like success. Here a parameter is
+unknown if no handler has read it: the handlers read every name that the network documents, or it is listed as known and
+without effect.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 
 class Noted(dict[str, Any]):
-    """Parameters that remember which of them were asked for. Whoever goes through all of them has seen them all."""
+    """Parameters that record which of them were read. A loop over all of them counts as reading them all."""
 
     __slots__ = ("seen",)
 
@@ -18,44 +19,44 @@ class Noted(dict[str, Any]):
         self.seen: set[str] = set()
 
     def __getitem__(self, name: str) -> Any:
-        """Return a value and note its name."""
+        """Return a value and record its name as read."""
         self.seen.add(name)
         return super().__getitem__(name)
 
     def get(self, name: str, otherwise: Any = None) -> Any:
-        """Return a value, or the other one, and note its name."""
+        """Return a value, or the default, and record its name as read."""
         self.seen.add(name)
         return super().get(name, otherwise)
 
     def __contains__(self, name: object) -> bool:
-        """Tell whether there is a value of this name, and note the name."""
+        """Return whether there is a value of this name, and record the name as read."""
         self.seen.add(str(name))
         return super().__contains__(name)
 
     def __iter__(self) -> Iterator[str]:
-        """Go through all names, which notes them."""
+        """Iterate over all names, and record them as read."""
         self.seen.update(super().__iter__())
         return super().__iter__()
 
     def keys(self) -> Any:
-        """Return all names, which notes them."""
+        """Return all names, and record them as read."""
         self.seen.update(super().__iter__())
         return super().keys()
 
     def items(self) -> Any:
-        """Return all values with their names, which notes them."""
+        """Return all values with their names, and record them as read."""
         self.seen.update(super().__iter__())
         return super().items()
 
     def values(self) -> Any:
-        """Return all values, which notes their names."""
+        """Return all values, and record their names as read."""
         self.seen.update(super().__iter__())
         return super().values()
 
     def raw(self) -> dict[str, Any]:
-        """Return all of them and note nothing."""
+        """Return all parameters and record nothing."""
         return dict(zip(super().__iter__(), super().values(), strict=True))
 
     def unseen(self) -> set[str]:
-        """Return the names that nobody has asked for."""
+        """Return the names that no handler has read."""
         return set(super().__iter__()) - self.seen

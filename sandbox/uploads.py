@@ -1,4 +1,4 @@
-"""Bytes that networks were given, kept for a while so that the page can show them."""
+"""Uploaded bytes, kept for a while so that the page can show them."""
 
 from collections import OrderedDict
 
@@ -7,14 +7,14 @@ LARGEST_KEPT = 16 * 1024 * 1024
 
 
 class Uploads:
-    """Keep the newest uploads in memory, by a name that ends in their file extension."""
+    """The newest uploads in memory, by a name that ends in their file extension."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
         self._size = 0
 
     def keep(self, name: str, content_type: str, content: bytes) -> str | None:
-        """Keep an upload and return the sandbox's address of it, or None where it is too large to keep."""
+        """Keep an upload and return the sandbox's address of it, or None if it is too large to keep."""
         if len(content) > LARGEST_KEPT or name in self._kept:
             return None
         self._kept[name] = (content_type, content)
@@ -25,5 +25,5 @@ class Uploads:
         return f"/_/uploads/{name}"
 
     def get(self, name: str) -> tuple[str, bytes] | None:
-        """Return content type and bytes, or None where they are gone."""
+        """Return content type and bytes, or None if they are no longer kept."""
         return self._kept.get(name)

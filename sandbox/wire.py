@@ -1,4 +1,4 @@
-"""What fake platforms read and write: a request as it came in, and an answer as it goes out."""
+"""The messages of fake platforms: a request as it arrived, and an answer as it is sent."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class MalformedBodyError(ValueError):
 
 
 class Request:
-    """Hold one request to a network.
+    """One request to a network.
 
     `path` is the network's own, without the sandbox's prefix and still percent-encoded; `params` are the decoded
     parts of it that the route's template names.
@@ -81,13 +81,13 @@ class Request:
         return self._query
 
     def noting(self, values: dict[str, Any]) -> Noted:
-        """Return parameters that remember which of them were asked for, for `unknown`."""
+        """Return parameters that record which of them were read, for `unknown`."""
         noted = Noted(values)
         self._noted.append(noted)
         return noted
 
     def merged(self, body: Any = None) -> Noted:
-        """Return the query's parameters and those of a body that is an object; the body counts more."""
+        """Return the query's parameters and those of a body that is an object; the body takes precedence."""
         more = body.raw() if isinstance(body, Noted) else {}
         return self.noting(self.query.raw() | more)
 
@@ -96,11 +96,11 @@ class Request:
         return self.noting({name: str(value) for name, value in self.fields()})
 
     def overlook(self, *, looked: bool = False) -> None:
-        """Hold no name against this request: it is answered before all of it is looked at; not if it is `looked` at."""
+        """Ignore unknown names of this request, which is answered before all of it is read; `looked` undoes that."""
         self._overlooked = not looked
 
     def unknown(self) -> set[str]:
-        """Return the names that the request gives and nobody has asked for, anywhere."""
+        """Return the names that the request contains and that no handler has read, in query or body."""
         if self._overlooked:
             return set()
         _ = self.query
@@ -112,7 +112,7 @@ class Request:
 
     @property
     def is_json(self) -> bool:
-        """Tell whether the body claims to be JSON."""
+        """Return whether the body claims to be JSON."""
         return "json" in self.header("content-type")
 
     def json(self) -> Any:
@@ -124,7 +124,7 @@ class Request:
         return self.noting(body) if isinstance(body, dict) else body
 
     def fields(self) -> list[tuple[str, Field]]:
-        """Return the body's form fields in order; empty where the body is no form."""
+        """Return the body's form fields in order; empty if the body is no form."""
         if self._form is None:
             self._form = self._read_form()
         return self._form
@@ -167,7 +167,7 @@ def _text(content: bytes) -> Field:
 
 
 class Answer:
-    """Be what goes back: a status, headers and a body that is already encoded."""
+    """A response: a status, headers and a body that is already encoded."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -189,7 +189,7 @@ class Answer:
 
     @classmethod
     def text(cls, body: str, status: int = 200, content_type: str = "text/html; charset=utf-8") -> "Answer":
-        """Send text as it stands, a proxy's HTML error page for one."""
+        """Return an answer with this text unchanged, such as a proxy's HTML error page."""
         return cls(status, body.encode(), [_header("content-type", content_type)])
 
     def with_headers(self, headers: Mapping[str, str]) -> "Answer":
@@ -199,7 +199,7 @@ class Answer:
 
 
 class RefusedError(Exception):
-    """Leave a handler with the answer that refuses the request."""
+    """An exception that ends a handler with the answer that refuses the request."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)

@@ -1,4 +1,4 @@
-"""Bluesky: an AT Protocol server with its sessions, blobs and records, and the video service beside it."""
+"""Bluesky: an AT Protocol server with its sessions, blobs and records, and the video service."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from sandbox.platforms.bluesky.video import VideoRoutes
 
 
 class Bluesky(AuthorizationRoutes, SessionRoutes, VideoRoutes):
-    """Be an AT Protocol server, in place of https://bsky.social, and https://video.bsky.app."""
+    """A fake AT Protocol server, in place of https://bsky.social, and https://video.bsky.app."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset({"collection", "repo"})
     platform: ClassVar[str] = "bluesky"

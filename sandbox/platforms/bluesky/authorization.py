@@ -1,4 +1,4 @@
-"""The authorization server of the AT Protocol: pushed requests, bound tokens, refresh tokens that work once."""
+"""The authorization server of the AT Protocol: pushed requests, bound tokens, refresh tokens that can be used once."""
 
 import secrets
 from typing import Any
@@ -25,7 +25,7 @@ _ASKED = (
 
 
 class Binding(msgspec.Struct, rename="camel"):
-    """The key that a token is bound to, by its name, and the app that it was given to."""
+    """The name of the key that a token is bound to, and the app that received the token."""
 
     key: str
     client_id: str
@@ -33,7 +33,7 @@ class Binding(msgspec.Struct, rename="camel"):
 
 
 class AuthorizationRoutes(FakeAT):
-    """Routes to the metadata, pushed requests, the page of consent and tokens."""
+    """The routes of the metadata, pushed requests, the page of consent and tokens."""
 
     consent = Consent(
         "/oauth/authorize",
@@ -49,18 +49,18 @@ class AuthorizationRoutes(FakeAT):
         super().__init__(world)
         self.proofs = Proofs()
         self._pushed: dict[str, tuple[dict[str, str], float, str]] = {}
-        """Requests that were pushed, until when they hold, and the keys that made them, by their names."""
+        """Pushed requests, until when they are valid, and the names of the keys that signed them."""
         self._codes: dict[str, str] = {}
-        """The keys for which codes were given out."""
+        """The keys for which codes were issued."""
         self._bound = world.collection("bluesky", "binding", Binding)
 
     async def serve(self, found: Route, request: Request) -> Answer:
-        """Answer with the nonce for the next proof."""
+        """Add the nonce for the next proof to every answer."""
         answer = await super().serve(found, request)
         return answer.with_headers({"DPoP-Nonce": self.proofs.nonce(self.world.now())})
 
     def account(self, request: Request) -> Account:
-        """Return whose token it is; one of an authorization comes with a proof."""
+        """Return the account that the token belongs to; a token of an authorization needs a proof."""
         scheme, _, token = request.header("authorization").partition(" ")
         if scheme.lower() != "dpop":
             return super().account(request)
@@ -82,12 +82,12 @@ class AuthorizationRoutes(FakeAT):
 
     @route("GET", "/.well-known/oauth-protected-resource", "auth")
     async def resource(self, request: Request) -> Answer:
-        """Name the server that gives tokens for this one."""
+        """Name the authorization server of this server."""
         return Answer.json({"resource": "https://sandbox.host.bsky.network", "authorization_servers": [ISSUER]})
 
     @route("GET", "/.well-known/oauth-authorization-server", "auth")
     async def metadata(self, request: Request) -> Answer:
-        """Say how tokens are given."""
+        """Describe the authorization server."""
         return Answer.json(
             {
                 "issuer": ISSUER,
@@ -105,7 +105,7 @@ class AuthorizationRoutes(FakeAT):
 
     @route("POST", "/oauth/par", "auth")
     async def push(self, request: Request) -> Answer:
-        """Take what an app asks for."""
+        """Store the parameters of an authorization request."""
         form = request.form()
         try:
             key = self.proofs.check(request, self.world.now())
@@ -123,7 +123,7 @@ class AuthorizationRoutes(FakeAT):
 
     @route("POST", "/oauth/token", "auth")
     async def give_tokens(self, request: Request) -> Answer:
-        """Trade a code or a refresh token, each once."""
+        """Exchange a code or a refresh token for tokens, each once."""
         form = request.form()
         try:
             key = self.proofs.check(request, self.world.now())
@@ -145,7 +145,7 @@ class AuthorizationRoutes(FakeAT):
         return self._with_issuer(self.consents.decide(self._asked(request), self.world.now()), request)
 
     def _asked(self, request: Request) -> Request:
-        """Return the request as if all that was pushed stood in its address. Raises RefusedError."""
+        """Return the request as if its address contained the pushed parameters. Raises RefusedError."""
         request.overlook()
         query = request.query
         pushed, until, _ = self._pushed.get(query.get("request_uri", ""), ({}, 0.0, ""))
@@ -156,7 +156,7 @@ class AuthorizationRoutes(FakeAT):
         return Request(request.method, request.path, text, request.headers, request.body, request.base_url)
 
     def _with_issuer(self, answer: Answer, request: Request) -> Answer:
-        """Name this server to whom the person is sent back to; the pushed request is used up then."""
+        """Add this server's name to the redirect, and use up the pushed request."""
         name = request.query.get("request_uri", "")
         for position, (header, value) in enumerate(answer.headers):
             if header == b"location":
@@ -167,7 +167,7 @@ class AuthorizationRoutes(FakeAT):
         return answer
 
     def _app(self, form: Noted, request: Request) -> App:
-        """Return the app that a request names, and that proves to be it if it has a key. Raises Problem."""
+        """Return the app that a request names; an app with a key must prove its identity. Raises Problem."""
         client_id = str(form.get("client_id", ""))
         kind, assertion = form.get("client_assertion_type"), str(form.get("client_assertion", ""))
         app = self.world.authorizations.app(self.platform, client_id)

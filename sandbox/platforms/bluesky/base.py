@@ -1,4 +1,4 @@
-"""How an AT Protocol server words its errors, names accounts and knows sessions."""
+"""The errors, account names and sessions of an AT Protocol server."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ from sandbox.world import World
 PDS_HOST = "sandbox.host.bsky.network"
 ACCESS_SECONDS, REFRESH_SECONDS = 7200, 90 * 86_400
 POINTS_PER_HOUR, POINTS_PER_DAY = 5000, 35_000
-"""What writing costs and may cost: a record that is created 3 points, one that is put 2, a deleted one 1."""
+"""The points that writes cost, and their limits: 3 to create a record, 2 to put one, 1 to delete one."""
 
 _NAMES = {
     401: "AuthenticationRequired",
@@ -33,7 +33,7 @@ _NAMES = {
 
 
 class Session(msgspec.Struct, rename="camel"):
-    """Be one session, by the name of its access token. Times are seconds since 1970."""
+    """One session, by the name of its access token. Times are seconds since 1970."""
 
     access: str
     refresh: str
@@ -41,11 +41,11 @@ class Session(msgspec.Struct, rename="camel"):
     access_until: float
     refresh_until: float
     used: bool = False
-    """Whether the refresh token was traded in."""
+    """Whether the refresh token was used."""
 
 
 class Blob(msgspec.Struct, rename="camel"):
-    """Be one uploaded file; `src` is the sandbox's own address of it."""
+    """One uploaded file; `src` is the sandbox's own address of it."""
 
     cid: str
     account_id: str
@@ -54,12 +54,12 @@ class Blob(msgspec.Struct, rename="camel"):
     src: str | None = None
 
     def reference(self) -> dict[str, Any]:
-        """Return it as records name it."""
+        """Return the reference by which records name the blob."""
         return {"$type": "blob", "ref": {"$link": self.cid}, "mimeType": self.mime_type, "size": self.size}
 
 
 def xrpc_error(status: int, error: str, message: str) -> Answer:
-    """Word an error the way an AT Protocol server does."""
+    """Return an error in the form of an AT Protocol server."""
     return Answer.json({"error": error, "message": message}, status)
 
 
@@ -69,17 +69,17 @@ def refused(error: str, message: str, status: int = 400) -> RefusedError:
 
 
 def invalid(message: str) -> RefusedError:
-    """Refuse what does not fit the lexicon."""
+    """Refuse a value that does not fit the lexicon."""
     return refused("InvalidRequest", message)
 
 
 def did_of(account: Account) -> str:
-    """Return an account's permanent name; one that the API numbered gets a name that looks like one."""
+    """Return an account's DID; if the API gave the account a number, a DID is made from it."""
     return account.user_id if account.user_id.startswith("did:") else f"did:plc:{account.user_id}"
 
 
 def handle_of(account: Account) -> str:
-    """Return an account's name for people, which is a host name."""
+    """Return an account's handle, which is a host name."""
     if "." in account.user_id and not account.user_id.startswith("did:"):
         return account.user_id.lower()
     name = account.username.replace("_", "-").lower()
@@ -101,7 +101,7 @@ RAW, DAG_CBOR = 0x55, 0x71
 
 
 class FakeAT(FakePlatform, ABC):
-    """Hold what all routes of the server share."""
+    """State and methods that all routes of the server share."""
 
     conditions = {  # noqa: RUF012
         "video_profile_not_found": "The video service does not know the account yet.",
@@ -119,27 +119,27 @@ class FakeAT(FakePlatform, ABC):
         self.sessions: Collection[Session] = world.collection("bluesky", "session", Session)
         self.blobs: Collection[Blob] = world.collection("bluesky", "blob", Blob)
         self.services: dict[str, tuple[str, str]] = {}
-        """Tokens for other services: whom they are for and what they allow."""
+        """Tokens for other services: their audience and what they allow."""
         self._by_refresh = {session.refresh: session for session in self.sessions}
 
     def failure(self, status: int, message: str | None = None) -> Answer:
-        """Word a failure by its status alone."""
+        """Return the response to a failure, by its status alone."""
         name = _NAMES.get(status, "InternalServerError" if status >= 500 else "InvalidRequest")
         return xrpc_error(status, name, message or ("Internal Server Error" if status >= 500 else name))
 
     def unauthorized(self) -> Answer:
-        """Word an unknown or missing token."""
+        """Return the response to an unknown or missing token."""
         return xrpc_error(401, "AuthMissing", "Authentication Required")
 
     def token_expired(self) -> Answer:
-        """Word an expired token: status 400, not 401."""
+        """Return the response to an expired token: status 400, not 401."""
         return xrpc_error(400, "ExpiredToken", "Token has expired")
 
     def rate_limited(self, seconds: float) -> Answer:
-        """Word a reached limit."""
+        """Return the response to a reached limit."""
         resets_at = self.world.now() + seconds
         answer = xrpc_error(429, "RateLimitExceeded", "Rate Limit Exceeded")
-        # Whole seconds, rounded up: whoever waits until then is let in.
+        # Whole seconds, rounded up, so that a client that waits until then is admitted.
         return answer.with_headers(
             {
                 "RateLimit-Limit": str(POINTS_PER_HOUR),
@@ -161,7 +161,7 @@ class FakeAT(FakePlatform, ABC):
         return answer.with_headers({"atproto-request-id": secrets.token_hex(8)})
 
     def account(self, request: Request) -> Account:
-        """Return whose session it is; passwords and refresh tokens are no access tokens."""
+        """Return the account that the session belongs to; passwords and refresh tokens are no access tokens."""
         session = self.sessions.get(request.bearer)
         if session is None:
             raise RefusedError(
@@ -181,7 +181,7 @@ class FakeAT(FakePlatform, ABC):
         return account
 
     def open_session(self, account: Account) -> Session:
-        """Give out a new pair of tokens."""
+        """Issue a new pair of tokens."""
         now = self.world.now()
         session = Session(
             access=_token(did_of(account), now + ACCESS_SECONDS),
@@ -206,14 +206,14 @@ class FakeAT(FakePlatform, ABC):
         return None
 
     def take_points(self, account: Account, points: int) -> None:
-        """Charge a write. Raises RefusedError where an hour's or a day's points are used up."""
+        """Charge a write. Raises RefusedError if an hour's or a day's points are used up."""
         for limit, seconds in ((POINTS_PER_HOUR, 3600), (POINTS_PER_DAY, 86_400)):
             key = (self.platform, account.account_id, str(seconds))
             window = self.world.windows.take(key, limit // points, seconds)
             self.let_in(window)
 
     def let_in(self, window: Window) -> None:
-        """Refuse where a window is full."""
+        """Refuse the request if a window is full."""
         if not window.allowed:
             raise RefusedError(self.rate_limited(window.resets_at - self.world.now()))
 
@@ -235,7 +235,7 @@ def body_of(request: Request) -> dict[str, Any]:
 
 
 def _token(subject: str, until: float) -> str:
-    """Make a token that looks like a JWT; nobody can check its signature, which is random."""
+    """Return a token that looks like a JWT; its signature is random and cannot be verified."""
     claims = msgspec.json.encode({"sub": subject, "exp": int(until), "jti": secrets.token_hex(8)})
     parts = (b'{"typ":"at+jwt","alg":"ES256K"}', claims, secrets.token_bytes(32))
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts)

@@ -1,4 +1,4 @@
-"""What the lexicon says of a post's record."""
+"""The lexicon's rules for a post's record."""
 
 import re
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def check_post(record: Any) -> None:
 
 
 def named_blobs(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, str]]:
-    """Yield the blobs that a record names, each with the most bytes and the kind of type it may have."""
+    """Yield the blobs that a record names, each with its size limit in bytes and its permitted kind of type."""
     embed = media_of(record)
     match embed:
         case None:
@@ -70,7 +70,7 @@ def named_blobs(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, s
 
 
 def media_of(record: dict[str, Any]) -> Any:
-    """Return the embed beside a quoted post, or the only one where none is quoted."""
+    """Return the embed beside a quoted post, or the only one if no post is quoted."""
     embed = record.get("embed")
     match embed:
         case {"$type": "app.bsky.embed.record"}:
@@ -113,7 +113,7 @@ def _blob(reference: Any) -> dict[str, Any]:
 def _check_facet(facet: Any, length: int) -> None:
     match facet:
         case {"index": {"byteStart": int(start), "byteEnd": int(end)}, "features": [*features]}:
-            # A server takes any place; one outside the text can only be a mistake.
+            # A server accepts any position; one outside the text can only be a mistake.
             _need(0 <= start < end <= length, "/facets must lie within the text")
             for feature in features:
                 name = str(feature.get("$type", "")).removeprefix("app.bsky.richtext.facet#")

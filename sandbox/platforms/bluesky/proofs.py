@@ -1,4 +1,4 @@
-"""Proofs of possession (RFC 9449) and assertions of apps (RFC 7523), held against their keys."""
+"""Proofs of possession (RFC 9449) and assertions of apps (RFC 7523), verified by their keys."""
 
 import base64
 import binascii
@@ -22,23 +22,23 @@ _KEPT = 10_000
 
 
 class UseNonce(Exception):
-    """The proof lacks the nonce that the server wants."""
+    """An error: the proof lacks the nonce that the server requires."""
 
 
 class Proofs:
-    """The checks of one server, which wants a new nonce every three minutes and no proof twice."""
+    """The checks of one server, which requires a new nonce every three minutes and accepts no proof twice."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(16)
         self._seen: OrderedDict[str, int] = OrderedDict()
 
     def nonce(self, now: float, age: int = 0) -> str:
-        """Return the nonce of now, or an older one."""
+        """Return the current nonce, or an older one."""
         period = int(now // NONCE_SECONDS) - age
         return hashlib.sha256(self._secret + str(period).encode()).hexdigest()[:32]
 
     def check(self, request: Request, now: float, token: str | None = None) -> str:
-        """Return the name of the key that a request proves to have. Raises Problem, UseNonce."""
+        """Return the name of the key whose possession a request proves. Raises Problem, UseNonce."""
         header, claims = _opened(request.header("dpop"), None)
         if header.get("typ") != "dpop+jwt" or claims.get("htm") != request.method:
             raise Problem("invalid_dpop_proof", "DPoP htm mismatch")
@@ -54,7 +54,7 @@ class Proofs:
         return _thumbprint(header["jwk"])
 
     def use(self, name: str, request: Request) -> None:
-        """Note that a proof was used by this request. Raises Problem if another one has used it."""
+        """Record that this request used a proof. Raises Problem if another one has used it."""
         if not name or self._seen.setdefault(name, id(request)) != id(request):
             raise Problem("invalid_dpop_proof", "DPoP proof replayed")
         if len(self._seen) > _KEPT:
@@ -62,7 +62,7 @@ class Proofs:
 
 
 def check_assertion(text: str, jwk: dict[str, str], client_id: str, issuer: str, now: float) -> str:
-    """Return the id of an app's assertion that is signed by its key. Raises Problem."""
+    """Return the id of an assertion that an app has signed by its key. Raises Problem."""
     try:
         _, claims = _opened(text, jwk)
     except Problem as problem:

@@ -1,4 +1,4 @@
-"""Blobs and records: what a post's record must be like, and what writing one under a known key does."""
+"""Blobs and records: the rules for a post's record, and the effect of writing one under a known key."""
 
 from itertools import islice
 from typing import Any
@@ -32,7 +32,7 @@ BLOBS_PER_DAY = 1000
 
 
 def _write(fake: "RecordRoutes", request: Request) -> Operation:
-    """Tell a new record, or the same one again, from one that changes what is public."""
+    """Distinguish a new or repeated record from one that changes a public post."""
     try:
         body = request.json()
         known = fake.find_record(body["repo"], body["rkey"])
@@ -42,16 +42,16 @@ def _write(fake: "RecordRoutes", request: Request) -> Operation:
 
 
 def record_cid(record: object) -> str:
-    """Return the name of a record by its content; the sandbox hashes JSON where servers hash CBOR."""
+    """Return the name of a record by its content; the sandbox hashes JSON, while servers hash CBOR."""
     return cid(msgspec.json.encode(record, order="deterministic"), DAG_CBOR)
 
 
 class RecordRoutes(FakeAT):
-    """Serve com.atproto.repo."""
+    """The routes of com.atproto.repo."""
 
     @route("POST", "/xrpc/com.atproto.repo.uploadBlob", "prepare")
     async def upload_blob(self, request: Request) -> Answer:
-        """Take a file; the same bytes are the same blob."""
+        """Store a file; the same bytes are the same blob."""
         account = self.account(request)
         self.let_in(self.world.windows.take((self.platform, account.account_id, "blobs"), BLOBS_PER_DAY, 86_400))
         if not request.body:
@@ -62,7 +62,7 @@ class RecordRoutes(FakeAT):
 
     @route("POST", "/xrpc/com.atproto.repo.createRecord", "publish")
     async def create_record(self, request: Request) -> Answer:
-        """Write a new record; a key that is taken is an error of the server."""
+        """Write a new record; a key that is in use is an error of the server."""
         account, body = self._writing(request)
         rkey = body.get("rkey")
         if not isinstance(rkey, str):
@@ -73,7 +73,7 @@ class RecordRoutes(FakeAT):
 
     @route("POST", "/xrpc/com.atproto.repo.putRecord", _write)
     async def put_record(self, request: Request) -> Answer:
-        """Write a record under its key; the same one again changes nothing, another one takes its place."""
+        """Write a record under its key; the same one again changes nothing, another one replaces it."""
         account, body = self._writing(request)
         rkey = text_of(body, "rkey")
         known = self.find_record(did_of(account), rkey)
@@ -89,7 +89,7 @@ class RecordRoutes(FakeAT):
 
     @route("POST", "/xrpc/com.atproto.repo.deleteRecord", "delete")
     async def delete_record(self, request: Request) -> Answer:
-        """Make sure that a record is not there."""
+        """Delete a record if it exists."""
         account, body = self.account(request), body_of(request)
         known = self.find_record(did_of(account), text_of(body, "rkey"))
         if known is not None:
@@ -99,7 +99,7 @@ class RecordRoutes(FakeAT):
 
     @route("GET", "/xrpc/com.atproto.repo.getRecord", "confirm")
     async def get_record(self, request: Request) -> Answer:
-        """Read a record; everybody may."""
+        """Read a record; no token is needed."""
         query = dict(request.query)
         account = self.find_account(text_of(query, "repo"))
         rkey = text_of(query, "rkey")
@@ -115,7 +115,7 @@ class RecordRoutes(FakeAT):
 
     @route("GET", "/xrpc/app.bsky.feed.getPosts", "confirm")
     async def get_posts(self, request: Request) -> Answer:
-        """Play the public index: return a post of any account, or an empty list."""
+        """Return a post of any account as the public index does, or an empty list."""
         known = self.find_post(text_of(dict(request.query), "uris"))
         if known is None:
             return Answer.json({"posts": []})
@@ -135,7 +135,7 @@ class RecordRoutes(FakeAT):
         return Answer.json({"records": [_described(post) for post in islice(posts, int(limit))]})
 
     def find_post(self, uri: str) -> Post | None:
-        """Return what is public under a name."""
+        """Return the public post of a name."""
         post = self.world.posts.get(self.platform, uri)
         return None if post is None or post.deleted else post
 
@@ -145,7 +145,7 @@ class RecordRoutes(FakeAT):
         return self.find_post(f"at://{did_of(account)}/{COLLECTION}/{rkey}") if account else None
 
     def keep_blob(self, account: Account, content: bytes, claimed: str, *, kept: bool = True) -> Blob:
-        """Keep an upload by the name that its bytes have, or name it only."""
+        """Store an upload under the name made from its bytes, or only return the name."""
         found = probe(content)
         name = cid(content, RAW)
         kind = found.content_type if found else claimed or "application/octet-stream"
@@ -187,7 +187,7 @@ class RecordRoutes(FakeAT):
         uri = f"at://{did_of(account)}/{COLLECTION}/{rkey}"
         reply, quoted = record.get("reply"), quoted_by(record)
         named = [*(reply or {}).values(), *([quoted["record"]] if quoted else [])]
-        # A server takes any name; one of nothing, or of what was said there before, can only be a mistake.
+        # A server accepts any name; an unknown one, or one of an earlier version, can only be a mistake.
         if any((known := self.find_post(each["uri"])) is None or known.detail["cid"] != each["cid"] for each in named):
             raise invalid("The post that is answered or quoted is not here")
         return self.world.posts.add(

@@ -1,4 +1,4 @@
-"""Sessions, who somebody is, whom a handle means, and the directory that says which server holds an account."""
+"""Sessions, identities, handles, and the directory that names the server of an account."""
 
 import hashlib
 import secrets
@@ -21,17 +21,17 @@ from sandbox.platforms.bluesky.base import (
 from sandbox.wire import Answer, RefusedError, Request
 
 PLAY_PASSWORD = "sandbox-app-password"  # noqa: S105 everybody may know it
-"""An app password that every handle has."""
+"""An app password that works for every handle."""
 LOGINS = ((30, 300), (300, 86_400))
-"""New sessions that one account may open in so many seconds."""
+"""How many sessions one account may open, and in how many seconds."""
 
 
 class SessionRoutes(FakeAT):
-    """Serve com.atproto.server and com.atproto.identity."""
+    """The routes of com.atproto.server and com.atproto.identity."""
 
     @route("POST", "/xrpc/com.atproto.server.createSession", "auth")
     async def create_session(self, request: Request) -> Answer:
-        """Log in with handle or DID and an app password, which is the token that the control side was told."""
+        """Log in with handle or DID and an app password, which is the token that the control side received."""
         body = body_of(request)
         identifier, password = text_of(body, "identifier").lower(), text_of(body, "password")
         account = self.world.accounts.by_token(self.platform, password)
@@ -46,7 +46,7 @@ class SessionRoutes(FakeAT):
         return Answer.json(self._described(account, self.open_session(account)))
 
     def _newcomer(self, handle: str) -> Account:
-        """Return the account with a handle; a new handle is a new account."""
+        """Return the account with a handle; a new handle makes a new account."""
         own = (account for account in self.world.accounts if account.platform == self.platform)
         known = next((account for account in own if handle in (did_of(account), handle_of(account))), None)
         number = hashlib.sha256(handle.encode()).hexdigest()[:24]
@@ -55,7 +55,7 @@ class SessionRoutes(FakeAT):
 
     @route("POST", "/xrpc/com.atproto.server.refreshSession", "auth")
     async def refresh_session(self, request: Request) -> Answer:
-        """Trade a refresh token, once, for a new pair."""
+        """Exchange a refresh token, once, for a new pair."""
         session = self.session_to_refresh(request.bearer)
         if session is None or session.used:
             raise refused("ExpiredToken", "Token has been revoked")
@@ -68,12 +68,12 @@ class SessionRoutes(FakeAT):
 
     @route("GET", "/xrpc/com.atproto.server.getSession", "auth")
     async def get_session(self, request: Request) -> Answer:
-        """Say whose session it is."""
+        """Return the account that the session belongs to."""
         return Answer.json(self._described(self.account(request)))
 
     @route("GET", "/xrpc/com.atproto.server.getServiceAuth", "auth")
     async def service_auth(self, request: Request) -> Answer:
-        """Give out a token for the video service."""
+        """Issue a token for the video service."""
         account = self.account(request)
         audience, method = text_of(dict(request.query), "aud"), request.query.get("lxm", "")
         expires = request.query.get("exp", "")
@@ -87,7 +87,7 @@ class SessionRoutes(FakeAT):
 
     @route("GET", "/xrpc/com.atproto.identity.resolveHandle", "prepare")
     async def resolve_handle(self, request: Request) -> Answer:
-        """Say whom a handle means."""
+        """Return the DID of a handle."""
         account = self.find_account(text_of(dict(request.query), "handle"))
         if account is None:
             raise invalid("Unable to resolve handle")
@@ -95,7 +95,7 @@ class SessionRoutes(FakeAT):
 
     @route("GET", "/{did}", "auth")
     async def document(self, request: Request) -> Answer:
-        """Play the directory of DIDs: return an account's document, which names its server."""
+        """Return an account's document, which names its server, as the directory of DIDs does."""
         account = self.find_account(request.params["did"])
         if account is None or request.params["did"] != did_of(account):
             return Answer.json({"message": f"DID not registered: {request.params['did']}"}, 404)

@@ -1,4 +1,4 @@
-"""The video service: takes a video with a token of the account's server, works on it, and puts it there as a blob."""
+"""The video service: accepts a video with a token of the account's server, processes it, stores it there as a blob."""
 
 from urllib.parse import urlsplit
 
@@ -17,21 +17,21 @@ VIDEO_BYTES = 300_000_000
 VIDEOS_PER_DAY = 25
 """Unverified; Bluesky says 25 a day or 10 GB."""
 PROCESSING_SECONDS = 6.0
-"""How long `realistic` works on a video (unverified)."""
+"""How long a video is processed if `realistic` is set (unverified)."""
 
 
 _REFUSALS: dict[str, tuple[int, dict[str, object]]] = {
     "video_profile_not_found": (401, {"error": "profile_not_found"}),
     "video_bad_audience": (401, {"did": "", "error": "invalid token: wrong audience"}),
-    # As a job that was taken.
+    # The form of a job that was accepted.
     "video_unconfirmed_email": (200, {"jobStatus": {"error": "unconfirmed_email", "jobId": ""}}),
     "video_day_used_up": (400, {"error": "User has exceeded daily upload videos limit"}),
 }
-"""What the video service answers in its own words; those of the PDS are others."""
+"""The video service's own form of answers; the PDS has another one."""
 
 
 class Job(msgspec.Struct, rename="camel"):
-    """Be one video in work. Times are seconds since 1970."""
+    """One video that is being processed. Times are seconds since 1970."""
 
     id: str
     account_id: str
@@ -41,7 +41,7 @@ class Job(msgspec.Struct, rename="camel"):
 
 
 class VideoRoutes(RecordRoutes):
-    """Serve app.bsky.video."""
+    """The routes of app.bsky.video."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -49,7 +49,7 @@ class VideoRoutes(RecordRoutes):
 
     @route("POST", "/xrpc/app.bsky.video.uploadVideo", "prepare")
     async def upload_video(self, request: Request) -> Answer:
-        """Take a whole video."""
+        """Receive a whole video."""
         account = self._allowed(request, "", "com.atproto.repo.uploadBlob")
         if request.query.get("did") != did_of(account) or not request.query.get("name"):
             raise refused("InvalidRequest", "did and name are required")
@@ -75,7 +75,7 @@ class VideoRoutes(RecordRoutes):
 
     @route("GET", "/xrpc/app.bsky.video.getJobStatus", "prepare")
     async def job_status(self, request: Request) -> Answer:
-        """Tell how far a video is."""
+        """Return the state of a video."""
         job = self.jobs.get(request.query.get("jobId", ""))
         if job is None:
             raise RefusedError(xrpc_error(400, "InvalidRequest", "Job not found"))
@@ -83,7 +83,7 @@ class VideoRoutes(RecordRoutes):
 
     @route("GET", "/xrpc/app.bsky.video.getUploadLimits", "prepare")
     async def upload_limits(self, request: Request) -> Answer:
-        """Say how much may still come today; everything where limits are off."""
+        """Return how much may still be uploaded today; without limits, everything."""
         account = self._allowed(request, f"did:web:{SERVICE_HOST}", "app.bsky.video.getUploadLimits")
         if self.holds("video_limits_unknown", account):
             return self.failure(503)
@@ -95,7 +95,7 @@ class VideoRoutes(RecordRoutes):
         return Answer.json({"canUpload": True, "remainingDailyVideos": VIDEOS_PER_DAY, "remainingDailyBytes": 10**10})
 
     def _allowed(self, request: Request, audience: str, method: str) -> Account:
-        """Return whose token it is; the token of a session is none for this service."""
+        """Return the account that the token belongs to; this service does not accept the token of a session."""
         found, allows = self.services.get(request.bearer, ("", ""))
         if allows != method:
             raise RefusedError(xrpc_error(401, "AuthMissing", f"This needs a token for {method}"))

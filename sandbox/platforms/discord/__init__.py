@@ -1,4 +1,4 @@
-"""Discord's API v10: bots whose repeats are known by a nonce and whose channels can be read, and webhooks."""
+"""Discord's API v10: bots, whose repeats are recognised by a nonce and whose channels can be read, and webhooks."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from sandbox.platforms.discord.reads import ReadRoutes
 
 
 class Discord(MessageRoutes, ReadRoutes, ConsentRoutes):
-    """Be Discord, in place of https://discord.com/api/v10."""
+    """The fake Discord, in place of https://discord.com/api/v10."""
 
     platform: ClassVar[str] = "discord"
     label: ClassVar[str] = "Discord"

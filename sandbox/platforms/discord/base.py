@@ -1,4 +1,4 @@
-"""How Discord words its errors, numbers its things, tells its limits and knows bots from webhooks."""
+"""Discord's errors, ids and limits, and how it distinguishes bots from webhooks."""
 
 import math
 import re
@@ -18,12 +18,12 @@ from sandbox.world import World
 
 EPOCH_MILLISECONDS = 1_420_070_400_000
 REQUESTS, SECONDS = 5, 5
-"""Per account and route, unverified: Discord tells its limits in headers only and changes them as it likes."""
+"""Per account and route, unverified: Discord gives its limits in headers only and may change them at any time."""
 GUILD, OTHER_GUILD = "41771983423143937", "81384788765712384"
-"""The server of all accounts, and another in which the bots are, too: its channels' numbers begin with 999."""
+"""The server of all accounts, and another one with the same bots, whose channels' numbers begin with 999."""
 
 SHARED_BOT = "sandbox-bot-token"
-"""The token of the bot of the app that everybody knows: it is in the servers to which people have added it."""
+"""The token of the shared app's bot: it is in the servers to which people have added it."""
 SHARED_BOT_ID = "100000000000000001"
 
 _VERSION = re.compile(r"^/(?:api/)?v\d+(?=/)")
@@ -32,7 +32,7 @@ _SNOWFLAKE = re.compile(r"[1-9]\d{15,19}")
 
 
 def error(status: int, code: int, message: str, **more: Any) -> Answer:
-    """Word an error as Discord does."""
+    """Return an error in Discord's form."""
     return Answer.json({"message": message, "code": code, **more}, status)
 
 
@@ -42,7 +42,7 @@ def refused(status: int, code: int, message: str) -> RefusedError:
 
 
 def invalid(field: str, code: str, message: str) -> RefusedError:
-    """Refuse one field of a body; Discord nests the faults by field."""
+    """Refuse one field of a body; Discord nests the errors by field."""
     faults: dict[str, Any] = {"_errors": [{"code": code, "message": message}]}
     for name in reversed(field.split(".")):
         faults = {name: faults}
@@ -50,7 +50,7 @@ def invalid(field: str, code: str, message: str) -> RefusedError:
 
 
 class Place(msgspec.Struct):
-    """A channel with its server, or a webhook with its channel: what was made by an authorization."""
+    """A channel with its server, or a webhook with its channel, made by an authorization."""
 
     number: str
     within: str
@@ -58,7 +58,7 @@ class Place(msgspec.Struct):
 
 
 class FakeGuild(FakePlatform, ABC):
-    """Hold what all of Discord's routes share. An account is a channel of one guild, or a webhook in it."""
+    """State and methods of all of Discord's routes. An account is a channel of one guild, or a webhook in it."""
 
     conditions = {  # noqa: RUF012
         "history_hidden": "The bot may not read the channel's history: lists are empty, without an error.",
@@ -73,19 +73,19 @@ class FakeGuild(FakePlatform, ABC):
         self.channels = world.collection(self.platform, "channel", Place)
 
     def failure(self, status: int, message: str | None = None) -> Answer:
-        """Word a failure by its status alone."""
+        """Return the response to a failure, by its status alone."""
         return error(status, 0, f"{status}: {message or responses.get(status, 'Error')}")
 
     def unauthorized(self) -> Answer:
-        """Word an unknown token."""
+        """Return the response to an unknown token."""
         return self.failure(401)
 
     def token_expired(self) -> Answer:
-        """Word a token that was reset."""
+        """Return the response to a token that was reset."""
         return error(401, 50014, "Invalid authentication token")
 
     def rate_limited(self, seconds: float) -> Answer:
-        """Word a reached limit: whole seconds in the header, the exact wait in the body."""
+        """Return the response to a reached limit: whole seconds in the header, the exact wait in the body."""
         body = {"message": "You are being rate limited.", "retry_after": round(seconds, 3), "global": False}
         headers = {"Retry-After": str(math.ceil(seconds)), "X-RateLimit-Scope": "user"}
         return Answer.json(body, 429, headers).with_headers(self._counted(0, seconds))
@@ -95,7 +95,7 @@ class FakeGuild(FakePlatform, ABC):
         return _VERSION.sub("", path)
 
     def logged_path(self, path: str) -> str:
-        """Mask the token of a webhook, which stands in its path."""
+        """Mask the token of a webhook, which is part of its path."""
         return _WEBHOOK.sub(r"\1***", path)
 
     def token(self, request: Request) -> str:
@@ -104,7 +104,7 @@ class FakeGuild(FakePlatform, ABC):
         return token.strip() if scheme == "Bot" else ""
 
     def account(self, request: Request) -> Account:
-        """Return whose bot it is; the bot that accounts share speaks for the channel that is named."""
+        """Return the account that the bot belongs to. The shared bot acts for the channel that the request names."""
         if self.token(request) != SHARED_BOT:
             return super().account(request)
         channel = request.params.get("id", "")
@@ -120,7 +120,7 @@ class FakeGuild(FakePlatform, ABC):
         return {"id": SHARED_BOT_ID, "username": "sandbox", "discriminator": "0001", "avatar": None, "bot": True}
 
     def channel_of(self, webhook: str) -> str:
-        """Return the channel of a webhook; of one that was not made by an authorization it follows from its number."""
+        """Return the channel of a webhook, which follows from its number unless an authorization made the webhook."""
         made = self.hooks.get(webhook)
         return made.within if made else str(int(webhook) + 1)
 
@@ -130,7 +130,7 @@ class FakeGuild(FakePlatform, ABC):
         return made.within if made else OTHER_GUILD if channel.startswith("999") else GUILD
 
     def channel(self, request: Request) -> tuple[Account, str]:
-        """Return whose bot it is and in which channel; every number that could be one passes for a thread."""
+        """Return the account of the bot, and the channel. Any number that could be one counts as a thread."""
         account, channel = self.account(request), request.params["id"]
         if channel != account.user_id and (
             not _SNOWFLAKE.fullmatch(channel) or self.world.accounts.by_user(self.platform, channel) is not None
@@ -139,7 +139,7 @@ class FakeGuild(FakePlatform, ABC):
         return account, channel
 
     def account_id(self, request: Request) -> str | None:
-        """Tell webhooks by their address."""
+        """Return the account's id; webhooks are recognised by their address."""
         if "token" not in request.params:
             return super().account_id(request)
         with suppress(RefusedError):
@@ -147,7 +147,7 @@ class FakeGuild(FakePlatform, ABC):
         return None
 
     def webhook(self, request: Request) -> Account:
-        """Return which webhook it is."""
+        """Return the account of the webhook."""
         account = self.world.accounts.by_token(self.platform, request.params["token"])
         number = request.params["id"]
         if account is None or account.user_id not in {number, f"webhook-{number}"}:
@@ -155,7 +155,7 @@ class FakeGuild(FakePlatform, ABC):
         return account
 
     async def serve(self, found: Route, request: Request) -> Answer:
-        """Count the request and say so in the answer's headers."""
+        """Count the request, and report the count in the answer's headers."""
         if "/oauth2/" in request.path:
             return await found.handler(request)
         key = (self.platform, request.method, self.inner_path(request.path))
@@ -170,7 +170,7 @@ class FakeGuild(FakePlatform, ABC):
         return answer.with_headers(self._counted(window.remaining, left))
 
     def described(self, post: Post) -> dict[str, Any]:
-        """Return a message as Discord shows it; its nonce is told to whoever makes it only."""
+        """Return a message as Discord shows it; only the answer to its creation has the nonce."""
         detail = post.detail
         hook = {"webhook_id": detail["webhook"]} if detail["webhook"] else {}
         return {

@@ -1,4 +1,4 @@
-"""Discord's page of consent: it makes a webhook in a channel, or adds the app's bot to a server."""
+"""Discord's page of consent, which makes a webhook in a channel or adds the app's bot to a server."""
 
 import hashlib
 import secrets
@@ -16,17 +16,17 @@ _SEND, _ALL = 1 << 11, str((1 << 10) | (1 << 11) | (1 << 14) | (1 << 15) | (1 <<
 
 
 class ConsentRoutes(FakeGuild):
-    """Codes, webhooks as their owners see them, and what a bot sees of its servers.
+    """The routes of codes, of webhooks as their owners see them, and of a bot's servers.
 
-    The name that a person gives on the page is that of the channel, or of the server for a bot.
+    The name that a person enters on the page is that of the channel, or of the server for a bot.
     """
 
-    # How long a code lives is documented nowhere.
+    # Discord does not document how long a code is valid.
     consent = Consent("/oauth2/authorize", _SCOPES, code_seconds=600, pkce="none", takes=("permissions",))
 
     @route("POST", "/api/oauth2/token", "auth")
     async def redeem(self, request: Request) -> Answer:
-        """Trade a code; the answer has the new webhook, or the server."""
+        """Exchange a code; the answer has the new webhook, or the server."""
         form = request.form()
         if form.get("grant_type") != "authorization_code":
             return Answer.json({"error": "unsupported_grant_type"}, 400)
@@ -50,7 +50,7 @@ class ConsentRoutes(FakeGuild):
 
     @route("DELETE", "/webhooks/{id}/{token}", "delete")
     async def remove_webhook(self, request: Request) -> Answer:
-        """Delete a webhook; its token is all that it takes."""
+        """Delete a webhook; only its token is needed."""
         self.world.accounts.revoke(self.webhook(request))
         return Answer(204)
 
@@ -67,13 +67,13 @@ class ConsentRoutes(FakeGuild):
 
     @route("GET", "/guilds/{guild}/roles", "auth")
     async def list_roles(self, request: Request) -> Answer:
-        """List a server's roles: everybody's has the server's number."""
+        """List a server's roles; the role of all members has the server's number."""
         guild = self._own(request)[0].within
         return Answer.json([{"id": guild, "name": "@everyone", "permissions": _ALL}])
 
     @route("GET", "/guilds/{guild}/members/{user}", "auth")
     async def member(self, request: Request) -> Answer:
-        """Describe the bot as a member."""
+        """Return the bot as a member of the server."""
         self._own(request)
         if request.params["user"] != SHARED_BOT_ID:
             raise refused(404, 10007, "Unknown Member")

@@ -1,4 +1,4 @@
-"""The two requests that make a message: a bot's in its channel, and a webhook's."""
+"""The two requests that create a message: a bot's in its channel, and a webhook's."""
 
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from sandbox.world import World
 CONTENT, EMBEDS, EMBED_CHARACTERS, ALT_TEXT, FILES = 2000, 10, 6000, 1024, 10
 FILE_BYTES, REQUEST_BYTES = 10 * 1024 * 1024, 25 * 1024 * 1024
 NONCE, NONCE_SECONDS = 25, 300
-"""Characters, and how long a nonce is remembered: Discord says some minutes."""
+"""Characters, and the seconds for which a nonce is remembered: Discord says some minutes."""
 USERNAME, THREAD_NAME = 80, 100
 QUESTION, ANSWERS, ANSWER, POLL_HOURS = 300, 10, 55, range(1, 769)
 
@@ -26,7 +26,7 @@ _WEBHOOKS = _SHARED | {"username", "avatar_url", "thread_name", "applied_tags"}
 
 
 class MessageRoutes(FakeGuild):
-    """Serve POST for messages."""
+    """The routes that create and delete messages."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -35,7 +35,7 @@ class MessageRoutes(FakeGuild):
 
     @route("POST", "/channels/{id}/messages", "publish")
     async def by_bot(self, request: Request) -> Answer:
-        """Make a bot's message; one whose nonce is to be enforced and is known already is only shown again."""
+        """Create a bot's message; if its nonce is enforced and known already, return the earlier message."""
         account, channel = self.channel(request)
         body, files = _read(request, _BOTS)
         nonce = str(body.get("nonce") or "")
@@ -55,7 +55,7 @@ class MessageRoutes(FakeGuild):
 
     @route("POST", "/webhooks/{id}/{token}", "publish")
     async def by_webhook(self, request: Request) -> Answer:
-        """Make a webhook's message; what was made is told only to whoever waits."""
+        """Create a webhook's message; only a request with `wait` receives it in the answer."""
         account, number = self.webhook(request), request.params["id"]
         body, files = _read(request, _WEBHOOKS)
         for name, longest in (("username", USERNAME), ("thread_name", THREAD_NAME)):
@@ -81,7 +81,7 @@ class MessageRoutes(FakeGuild):
 
     @route("DELETE", "/webhooks/{id}/{token}/messages/{message}", "delete")
     async def remove_own(self, request: Request) -> Answer:
-        """Delete a message that the webhook has made."""
+        """Delete a message of the webhook."""
         self.webhook(request)
         post = self.world.posts.get(self.platform, request.params["message"])
         if post is None or post.deleted or post.detail["webhook"] != request.params["id"]:
@@ -154,7 +154,7 @@ class MessageRoutes(FakeGuild):
 
 
 def _read(request: Request, known: set[str]) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return the message and its files by their field's name."""
+    """Return the message, and its files by the name of their field."""
     if len(request.body) > REQUEST_BYTES + 64 * 1024:
         raise refused(413, 40005, "Request entity too large")
     try:
@@ -165,13 +165,13 @@ def _read(request: Request, known: set[str]) -> tuple[dict[str, Any], dict[str, 
     if not isinstance(body, dict):
         raise refused(400, 50035, "Invalid Form Body")
     if unknown := sorted(body.keys() - known):
-        # Discord ignores what it does not know; here a misspelt name shall be seen.
+        # Discord ignores unknown names; the sandbox refuses them, so that a misspelt name is found.
         raise invalid(unknown[0], "UNKNOWN_FIELD", "There is no such field.")
     return body, {name: content for name, content in form.items() if isinstance(content, bytes)}
 
 
 def _poll(poll: Any) -> dict[str, Any] | None:
-    """Return a poll's answers. Raises RefusedError where it is none."""
+    """Return a poll's answers. Raises RefusedError if it is no valid poll."""
     match poll:
         case None:
             return None
@@ -196,7 +196,7 @@ def _check(content: str, embeds: list[dict[str, Any]], files: dict[str, bytes]) 
 
 
 def _attached(described: list[dict[str, Any]], files: dict[str, bytes]) -> list[dict[str, Any]]:
-    """Join what the message says of its files with the files themselves."""
+    """Join the message's descriptions of its files with the files."""
     by_field = {f"files[{each.get('id')}]": each for each in described}
     if by_field.keys() - files.keys():
         raise invalid("attachments", "ATTACHMENT_NOT_FOUND", "An attachment has no file.")

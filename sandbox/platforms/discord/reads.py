@@ -10,11 +10,11 @@ from sandbox.wire import Answer, Request
 
 
 class ReadRoutes(FakeGuild):
-    """Serve every GET."""
+    """The routes of every GET request."""
 
     @route("GET", "/users/@me", "confirm")
     async def me(self, request: Request) -> Answer:
-        """Say whose token it is."""
+        """Return the account that the token belongs to."""
         return Answer.json(self.bot(request))
 
     @route("GET", "/channels/{id}", "auth")
@@ -37,7 +37,7 @@ class ReadRoutes(FakeGuild):
         if self.holds("history_hidden", account):
             return Answer.json([])
         newer = [post for post in self._newest(account, channel) if int(post.platform_post_id) > int(after)]
-        # Those nearest to the id, of them the newest first.
+        # The messages nearest to the id, the newest of them first.
         page = list(islice(reversed(newer), int(limit)))
         return Answer.json([self.described(post) for post in reversed(page)])
 
@@ -46,7 +46,7 @@ class ReadRoutes(FakeGuild):
 
     @route("GET", "/webhooks/{id}/{token}", "auth")
     async def one_webhook(self, request: Request) -> Answer:
-        """Describe a webhook to whoever knows its token."""
+        """Describe a webhook; only its token is needed."""
         account = self.webhook(request)
         number, channel = request.params["id"], self.channel_of(request.params["id"])
         return Answer.json(

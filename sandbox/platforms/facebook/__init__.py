@@ -1,4 +1,4 @@
-"""Facebook Pages: a feed, photos that wait for a post, videos that are uploaded, published and processed."""
+"""Facebook Pages: a feed, photos uploaded before their post, videos that are uploaded, published and processed."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from sandbox.platforms.facebook.videos import VideoRoutes
 
 
 class Facebook(PostRoutes, VideoRoutes, ReadRoutes):
-    """Be Facebook, in place of https://graph.facebook.com and https://rupload.facebook.com."""
+    """The fake Facebook, in place of https://graph.facebook.com and https://rupload.facebook.com."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset(
         {"access_token", "fields", "description", "unpublished_content_type"}

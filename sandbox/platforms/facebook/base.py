@@ -1,4 +1,4 @@
-"""What all of a Facebook Page's routes share: things that wait to be published."""
+"""The state that all of a Facebook Page's routes share: photos and videos that are not published yet."""
 
 from abc import ABC
 from typing import Any
@@ -22,7 +22,7 @@ ID_RANGE = 900_000_000_000_000
 
 
 class Photo(msgspec.Struct, rename="camel"):
-    """Be one uploaded photo; `used` once a post or story shows it."""
+    """One uploaded photo; `used` is true once a post or story shows it."""
 
     id: str
     account_id: str
@@ -31,7 +31,7 @@ class Photo(msgspec.Struct, rename="camel"):
 
 
 class Video(msgspec.Struct, rename="camel"):
-    """Be one video on its way; `edge` is where it began. Times are seconds since 1970."""
+    """One video that is not published yet; `edge` is where its upload began. Times are seconds since 1970."""
 
     id: str
     account_id: str
@@ -49,7 +49,7 @@ class Video(msgspec.Struct, rename="camel"):
 
 
 class Comment(msgspec.Struct, rename="camel"):
-    """Be one comment."""
+    """One comment."""
 
     id: str
     post_id: str
@@ -59,7 +59,7 @@ class Comment(msgspec.Struct, rename="camel"):
 
 
 class FakePage(FakeGraph, ABC):
-    """Hold what all of Facebook's routes share."""
+    """State and methods that all of Facebook's routes share."""
 
     conditions = {  # noqa: RUF012
         **FakeGraph.conditions,
@@ -80,12 +80,12 @@ class FakePage(FakeGraph, ABC):
         self.videos: Collection[Video] = world.collection("facebook", "video", Video)
         self.comments: Collection[Comment] = world.collection("facebook", "comment", Comment)
         self.received: dict[str, bytearray] = {}
-        """What has come of videos that are not complete yet; a restart forgets it, as an expired session does."""
+        """The bytes received of incomplete videos. A restart loses them, as the end of a session does."""
         self.attempted: set[str] = set()
-        """Videos that somebody asked to publish; reading one of them is to confirm, no longer to prepare."""
+        """Videos that a client asked to publish; reading one of them is then part of confirm, no longer of prepare."""
 
     def own_post(self, request: Request) -> tuple[Account, Post]:
-        """Return a post of the Page that the token speaks for, by its own id or that of its video."""
+        """Return a post of the token's Page, by its own id or that of its video."""
         account = self.account(request)
         video = self.videos.get(request.params["id"])
         post = self.world.posts.get(self.platform, (video and video.post_id) or request.params["id"])
@@ -94,7 +94,7 @@ class FakePage(FakeGraph, ABC):
         return account, post
 
     def shown(self, content: bytes, kind: str, alt: str | None = None) -> Shown | None:
-        """Return uploaded bytes as a post shows them; None where they are nothing of this kind."""
+        """Return uploaded bytes as a post shows them; None if they are not of this kind."""
         found = probe(content)
         if found is None or found.is_image == (kind == "video"):
             return None
@@ -105,7 +105,7 @@ class FakePage(FakeGraph, ABC):
     def make_public(
         self, account: Account, post_id: str, text: str, kind: str, media: list[Shown], **detail: Any
     ) -> Post:
-        """Show a post to the world."""
+        """Make a post public."""
         path = {
             "reel": f"reel/{detail.get('media_id')}/",
             "video": f"{account.user_id}/videos/{detail.get('media_id')}/",

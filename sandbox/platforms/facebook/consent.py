@@ -1,4 +1,4 @@
-"""Facebook's dialog, and which Pages a person's token gives."""
+"""Facebook's dialog, and the Pages of a person's token."""
 
 import secrets
 
@@ -23,19 +23,19 @@ _SCOPES = frozenset(
 
 
 class ConsentRoutes(FakePage):
-    """Serve the dialog, tokens of persons, their permissions and their Pages."""
+    """The routes of the dialog, of persons' tokens, their permissions and their Pages."""
 
-    # How long a code lives is documented nowhere.
+    # Facebook does not document how long a code is valid.
     consent = Consent("/dialog/oauth", _SCOPES, code_seconds=600, pkce="none", divided_by=",", declinable=True)
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._persons: dict[str, tuple[Account, list[str]]] = {}
-        """Whose Page a person's token gives, and what was granted. Persons are no accounts here: their Pages are."""
+        """The account of a person's token, and the granted permissions. Accounts are Pages here, not persons."""
 
     @route("POST", "/oauth/access_token", "auth")
     async def redeem(self, request: Request) -> Answer:
-        """Trade a code for a person's token, or that for a long-lived one."""
+        """Exchange a code for a person's token, or that for a long-lived one."""
         form = request.form()
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
         if form.get("grant_type") == "fb_exchange_token":

@@ -1,4 +1,4 @@
-"""POST /{page}/feed, /photos and /photo_stories, and what may be done to a post."""
+"""POST /{page}/feed, /photos and /photo_stories, and the requests that change a post."""
 
 import re
 from typing import Any
@@ -15,7 +15,7 @@ from sandbox.wire import Answer, Request
 
 MESSAGE_LENGTH = 63_206
 PHOTO_BYTES = 4 * 1024 * 1024
-"""What Meta recommends; here it is the limit."""
+"""Meta recommends this size; here it is the limit."""
 GIF_BYTES = 10 * 1024 * 1024
 PHOTOS = 10
 ALT_TEXT_LENGTH = 1000
@@ -39,11 +39,11 @@ def _photo_operation(_fake: object, request: Request) -> Operation:
 
 
 class PostRoutes(FakePage):
-    """Serve what becomes a post of text, a link or photos."""
+    """The routes that make a post of text, a link or photos."""
 
     @route("POST", "/{id}/feed", "publish")
     async def feed(self, request: Request) -> Answer:
-        """Make a post public, or keep it as a draft."""
+        """Publish a post, or store it as a draft."""
         account, values = self.owner(request), parameters(request)
         message, link = str(values.get("message") or ""), str(values.get("link") or "")
         photos = self._attached(account, values)
@@ -67,7 +67,7 @@ class PostRoutes(FakePage):
 
     @route("POST", "/{id}/photos", _photo_operation)
     async def photo(self, request: Request) -> Answer:
-        """Take a photo, as bytes or from an address; publish it alone unless told not to."""
+        """Store a photo, from bytes or an address; publish it alone unless `published` is false."""
         account, values = self.owner(request), parameters(request)
         alt = str(values.get("alt_text_custom") or "")
         if len(alt) > ALT_TEXT_LENGTH:
@@ -153,7 +153,7 @@ class PostRoutes(FakePage):
         return found
 
     def _repeats(self, account: Account, message: str, link: str) -> bool:
-        """Tell whether the Page's newest post says the same."""
+        """Return whether the Page's newest post says the same."""
         newest = next((post for post in self.world.posts.of(account) if not post.deleted), None)
         if newest is None or newest.kind != "post" or newest.media:
             return False

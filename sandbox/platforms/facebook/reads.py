@@ -1,4 +1,4 @@
-"""Facebook's reads: the Page, its posts and stories, videos on their way, comments."""
+"""Facebook's reads: the Page, its posts and stories, unpublished videos, comments."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,22 +16,22 @@ STORY_SECONDS = 86_400
 
 
 def _node(fake: "ReadRoutes", request: Request) -> Operation:
-    """Reading a video prepares until somebody tries to publish it; reading anything else confirms."""
+    """Reading a video is part of prepare until a client tries to publish it; reading anything else is confirm."""
     video = fake.videos.get(request.params["id"])
     return "prepare" if video is not None and video.id not in fake.attempted and not video.finished_at else "confirm"
 
 
 class ReadRoutes(ConsentRoutes):
-    """Serve every GET."""
+    """The routes of every GET request."""
 
     @route("GET", "/me", "auth")
     async def me(self, request: Request) -> Answer:
-        """Say which Page's token it is."""
+        """Return the Page that the token belongs to."""
         return Answer.json(self._page(self.account(request), request))
 
     @route("GET", "/{id}/published_posts", "confirm")
     async def published_posts(self, request: Request) -> Answer:
-        """List what is public, newest first, without stories."""
+        """List the public posts, newest first, without stories."""
         account, fields = self.owner(request), _fields(request)
         limit = str(parameters(request).get("limit", "25"))
         if not limit.isdecimal() or not 0 < int(limit) <= 100:

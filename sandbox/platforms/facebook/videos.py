@@ -1,4 +1,4 @@
-"""Videos, reels and video stories: begun, uploaded in pieces or at once, published by the request that ends them."""
+"""Videos, reels and video stories: begun, uploaded whole or in pieces, published by the request that ends them."""
 
 from contextlib import suppress
 from typing import Any
@@ -17,13 +17,13 @@ from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
 WINDOW = 1024 * 1024
-"""Bytes that one transfer may carry; Facebook chooses it as it likes."""
+"""Bytes per transfer; Facebook may choose any size."""
 VIDEO_HOST, UPLOAD_DOMAIN = "graph-video.facebook.com", "vupload-edge.facebook.com"
 REELS_PER_DAY = 30
 SECONDS = {"reel": (3, 90), "story": (0, 60)}
 """Source: Meta's pages on reels (July 30, 2026) and stories; the subcode of a story is unverified."""
 PROCESSING_SECONDS = 8.0
-"""How long `realistic` lets a video be processed (unverified; real ones vary widely)."""
+"""How long a video is processed if `realistic` is set (unverified; real times vary widely)."""
 TITLE_LENGTH = 255
 """Unverified."""
 
@@ -34,14 +34,15 @@ def _operation(fake: "VideoRoutes", request: Request) -> Operation:
         phase = str(values.get("upload_phase", "")).lower()
         if phase in ("start", "transfer", "cancel"):
             return "prepare"
-        # Noted before anything can go wrong: whoever reads the video after this wants to know whether it landed.
+        # Recorded before anything can fail: if a client reads the video after this, it confirms whether it was
+        # published.
         session = str(values.get("upload_session_id", ""))
         fake.attempted.add(fake.sessions.get(session) or str(values.get("video_id", "")))
     return "publish"
 
 
 class VideoRoutes(FakePage):
-    """Serve the three edges where videos begin and end, and the host that takes their bytes."""
+    """The routes of the three edges where videos begin and end, and of the host that receives their bytes."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -49,7 +50,7 @@ class VideoRoutes(FakePage):
 
     @route("POST", "/{id}/videos", _operation)
     async def video(self, request: Request) -> Answer:
-        """Take a video in pieces of a session, or from an address."""
+        """Receive a video in pieces of a session, or fetch it from an address."""
         account, values = self.owner(request), parameters(request)
         match str(values.get("upload_phase", "")):
             case "start":
@@ -97,7 +98,7 @@ class VideoRoutes(FakePage):
 
     @route("POST", "/video-upload/{version}/{video}", "prepare")
     async def upload(self, request: Request) -> Answer:
-        """Take what is missing of a reel or story, as bytes from an offset on or from an address."""
+        """Receive the missing bytes of a reel or story from an offset on, or fetch it from an address."""
         account = self.account(request)
         video = self.videos.get(request.params["video"])
         if video is None or video.account_id != account.account_id:
@@ -127,7 +128,7 @@ class VideoRoutes(FakePage):
         return Answer.json({"video_id": video.id, "upload_url": f"{request.base_url}/video-upload/v25.0/{video.id}"})
 
     def _check_host(self, account: Account, request: Request) -> None:
-        """Refuse the bytes of a video at a host that does not take them."""
+        """Refuse the bytes of a video if they are sent to the wrong host."""
         host = request.header("x-forwarded-host") or request.header("host")
         refuses = (
             (self.holds("videos_elsewhere", account) and host != VIDEO_HOST)

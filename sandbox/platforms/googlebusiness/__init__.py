@@ -1,4 +1,4 @@
-"""Google Business Profile: accounts with locations, and posts that Google looks at before it shows them."""
+"""Google Business Profile: accounts with locations, and posts that Google checks before it shows them."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from sandbox.platforms.googlebusiness.posts import PostRoutes
 
 
 class GoogleBusiness(PostRoutes, PlaceRoutes):
-    """Be Google, in place of the hosts of the Business Profile APIs and of its token endpoint."""
+    """The fake Google, in place of the hosts of the Business Profile APIs and of its token endpoint."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset({"pageSize", "readMask", "client_id", "client_secret"})
     platform: ClassVar[str] = "googlebusiness"

@@ -1,4 +1,4 @@
-"""How Google words its errors and numbers accounts."""
+"""Google's errors, and its numbers of accounts."""
 
 from abc import ABC
 from typing import Any
@@ -32,7 +32,7 @@ _MESSAGES = {
 
 
 def google_error(status: int, message: str | None = None, *faults: dict[str, Any]) -> Answer:
-    """Word an error the way Google's APIs do; `faults` name fields."""
+    """Return an error in the form of Google's APIs; `faults` name fields."""
     error: dict[str, Any] = {
         "code": status,
         "message": message or _MESSAGES.get(status, "Unknown error."),
@@ -61,7 +61,7 @@ def _operator(status: int, reason: str, metadata: dict[str, str]) -> Answer:
 
 
 class FakeGoogle(FakePlatform, ABC):
-    """Hold what all of Google's routes share. An account of the sandbox is one location of a user."""
+    """State and methods that all of Google's routes share. An account of the sandbox is one location of a user."""
 
     refuses_app_for = frozenset({"publish", "confirm"})
     renewal_path = "/token"
@@ -74,23 +74,23 @@ class FakeGoogle(FakePlatform, ABC):
     }
 
     def app_refused(self) -> Answer:
-        """Word that the v4 API is not enabled, which is to be seen only once Google has approved the project."""
+        """Return the response if the v4 API is not enabled, which is the case until Google has approved the project."""
         return _operator(403, "SERVICE_DISABLED", {"service": SERVICE, "serviceTitle": "Google My Business API"})
 
     def failure(self, status: int, message: str | None = None) -> Answer:
-        """Word a failure by its status alone."""
+        """Return the response to a failure, by its status alone."""
         return google_error(status, message)
 
     def unauthorized(self) -> Answer:
-        """Word an unknown or missing token."""
+        """Return the response to an unknown or missing token."""
         return google_error(401)
 
     def token_expired(self) -> Answer:
-        """Word an expired token; Google does not tell it from an unknown one."""
+        """Return the response to an expired token; Google does not distinguish it from an unknown one."""
         return google_error(401)
 
     def rate_limited(self, seconds: float) -> Answer:
-        """Word a reached limit; Google does not say when it resets."""
+        """Return the response to a reached limit; Google does not say when it resets."""
         return google_error(429)
 
     async def serve(self, found: Route, request: Request) -> Answer:
@@ -104,5 +104,5 @@ class FakeGoogle(FakePlatform, ABC):
 
 
 def account_number(account: Account) -> str:
-    """Return the number of the Google account that manages a location, made from the location's."""
+    """Return the number of the Google account that manages a location, made from the location's number."""
     return f"1{account.user_id[-17:]:0>17}"

@@ -1,4 +1,4 @@
-"""Which accounts and locations a user manages, and the token endpoint."""
+"""The accounts and locations that a user manages, and the token endpoint."""
 
 from sandbox.fake_platform import route
 from sandbox.google import GoogleConsent, consent
@@ -9,7 +9,7 @@ TOKEN_SECONDS = 3599
 
 
 class PlaceRoutes(FakeGoogle, GoogleConsent):
-    """Serve the account management and business information APIs, as far as connecting needs them."""
+    """The routes of the account management and business information APIs that connecting needs."""
 
     consent = consent("business.manage")
 

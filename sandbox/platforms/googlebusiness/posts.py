@@ -1,4 +1,4 @@
-"""Local posts: made by one request, then looked at by Google, then shown or rejected; listed below their location."""
+"""Local posts: created by one request, checked by Google, then shown or rejected; listed below their location."""
 
 import re
 from datetime import UTC, datetime
@@ -25,9 +25,9 @@ from sandbox.world import World
 SUMMARY, TITLE = 1500, 58
 PHOTO_BYTES = range(10 * 1024, 5 * 1024 * 1024 + 1)
 CHECKING_SECONDS = 45.0
-"""How long `realistic` lets a post be checked (unverified; real ones take from half a minute to hours)."""
+"""How long a post is checked if `realistic` is set (unverified; real times range from half a minute to hours)."""
 REJECTED_WORD = "+1 555"
-"""A text with a telephone number is taken in and rejected afterwards, as Google's content policy has it."""
+"""A text with a telephone number is accepted and rejected later, as Google's content policy says."""
 ACTIONS = {"BOOK", "ORDER", "SHOP", "LEARN_MORE", "SIGN_UP", "CALL"}
 TOPICS = {"STANDARD", "EVENT", "OFFER"}
 
@@ -46,7 +46,7 @@ _PAGE = re.compile(r"\d+")
 
 
 class PostRoutes(FakeGoogle):
-    """Serve accounts.locations.localPosts of the My Business API v4."""
+    """The routes of accounts.locations.localPosts of the My Business API v4."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -54,7 +54,7 @@ class PostRoutes(FakeGoogle):
 
     @route("POST", "/v4/accounts/{account}/locations/{location}/localPosts", "publish")
     async def create(self, request: Request) -> Answer:
-        """Make a post."""
+        """Create a post."""
         account, parent = self._parent(request)
         body = _read(request)
         if self.holds("account_restricted", account):
@@ -120,7 +120,7 @@ class PostRoutes(FakeGoogle):
 
     async def _photo(self, request: Request, item: dict[str, Any]) -> Shown:
         if item.get("mediaFormat") == "VIDEO":
-            # Google has never taken one, and does not say so.
+            # Google has never accepted a video, although its documents do not say so.
             raise RefusedError(google_error(500))
         try:
             fetched = await fetch(str(item.get("sourceUrl") or ""), urlsplit(request.base_url).netloc)

@@ -8,7 +8,7 @@ from sandbox.platforms.instagram.reads import ReadRoutes
 
 
 class Instagram(ContainerRoutes, PublishRoutes, ReadRoutes):
-    """Be Instagram, in place of https://graph.instagram.com."""
+    """The fake Instagram, in place of https://graph.instagram.com."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset(
         {"access_token", "fields", "audio_name", "cover_url", "location_id"}

@@ -1,4 +1,4 @@
-"""What Instagram's routes share: containers, comments and numbers."""
+"""The state that Instagram's routes share: containers, comments and ids."""
 
 from abc import ABC
 
@@ -16,14 +16,14 @@ EPOCH_MILLISECONDS = 1_767_225_600_000
 """1 January 2026; the ids last until the middle of 2035."""
 FIRST_ID = 17_800_000_000_000_000
 ID_RANGE = 300_000_000_000_000
-"""Ids of 17 digits that begin with 178, 179 or 180, as containers and media of Instagram have them."""
+"""Ids of 17 digits that begin with 178, 179 or 180, like those of Instagram's containers and media."""
 
 CONTAINER_SECONDS = 86_400
 """An unpublished container expires after a day."""
 
 
 class Container(msgspec.Struct, rename="camel"):
-    """Be one container. Times are seconds since 1970."""
+    """One container. Times are seconds since 1970."""
 
     id: str
     account_id: str
@@ -37,7 +37,7 @@ class Container(msgspec.Struct, rename="camel"):
     media_id: str | None = None
 
     def status_code(self, now: float) -> str:
-        """Return the status as Instagram tells it."""
+        """Return the status as Instagram reports it."""
         if self.media_id is not None:
             return "PUBLISHED"
         if self.error is not None:
@@ -48,7 +48,7 @@ class Container(msgspec.Struct, rename="camel"):
 
 
 class Comment(msgspec.Struct, rename="camel"):
-    """Be one comment."""
+    """One comment."""
 
     id: str
     media_id: str
@@ -58,7 +58,7 @@ class Comment(msgspec.Struct, rename="camel"):
 
 
 class FakeInstagram(LongLivedTokens, ABC):
-    """Hold what all of Instagram's routes share."""
+    """State and methods that all of Instagram's routes share."""
 
     consent = Consent(
         "/oauth/authorize",
@@ -86,8 +86,8 @@ class FakeInstagram(LongLivedTokens, ABC):
         self.containers: Collection[Container] = world.collection("instagram", "container", Container)
         self.comments: Collection[Comment] = world.collection("instagram", "comment", Comment)
         self.attempted: set[str] = set()
-        """Containers that somebody asked to publish; reading one of them is to confirm, no longer to prepare."""
+        """Containers that a client asked to publish; reading one of them is now part of confirm instead of prepare."""
 
     def short_lived(self, token: dict[str, str], scopes: list[str]) -> Answer:
-        """Answer as Instagram does since its business login, in a list."""
+        """Return the answer in a list, as Instagram does since its business login."""
         return Answer.json({"data": [{**token, "permissions": ",".join(scopes)}]})

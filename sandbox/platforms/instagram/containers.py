@@ -1,4 +1,4 @@
-"""POST /{ig-id}/media: containers, and what Instagram lets into them."""
+"""POST /{ig-id}/media: containers, and the media that Instagram accepts."""
 
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -21,13 +21,13 @@ CAROUSEL_ITEMS = range(2, 11)
 CONTAINERS_PER_DAY = 400
 IMAGE_BYTES = 8 * 1024 * 1024
 RATIOS = (0.75, 1.91)
-"""Tried by publishers in May 2026; the reference still says 4:5."""
+"""Publishers tested it in May 2026; the reference still says 4:5."""
 REEL_SECONDS = (3, 900)
 STORY_SECONDS = (3, 60)
 
 IMAGE_PROCESSING_SECONDS = 1.5
 VIDEO_PROCESSING_SECONDS = 8.0
-"""How long `realistic` lets a container be in progress (unverified; real ones vary widely)."""
+"""How long a container is in progress if `realistic` is set (unverified; real times vary widely)."""
 
 
 class _Item(NamedTuple):
@@ -37,7 +37,7 @@ class _Item(NamedTuple):
 
 
 class ContainerRoutes(FakeInstagram):
-    """Serve POST /{ig-id}/media."""
+    """The route POST /{ig-id}/media."""
 
     @route("POST", "/{id}/media", "prepare")
     async def create(self, request: Request) -> Answer:
@@ -133,7 +133,7 @@ class ContainerRoutes(FakeInstagram):
 
 
 def _item(values: dict[str, Any], *, is_child: bool) -> _Item:
-    """Tell from the parameters what is to be made of which address."""
+    """Return the kind of item and the address of its file, from the parameters."""
     kind = str(values.get("media_type") or "").upper()
     image_url, video_url = values.get("image_url"), values.get("video_url")
     if values.get("upload_type"):
@@ -201,7 +201,7 @@ def _is_tag(tag: object) -> bool:
 
 
 def _check_image(item: _Item, fetched: Fetched) -> None:
-    """Refuse what is no JPEG or does not fit the feed; stories take every shape."""
+    """Refuse an image that is no JPEG or does not fit the feed; stories accept every aspect ratio."""
     found = fetched.format
     if found is None:
         raise refused("Only photo or video can be accepted as media type.", 9004, 2207052, "This is no image.")
@@ -219,7 +219,7 @@ def _check_image(item: _Item, fetched: Fetched) -> None:
 
 
 def _video_error(item: _Item, fetched: Fetched) -> str | None:
-    """Return why processing a video fails; that shows in the container's status, not when it is created."""
+    """Return why processing a video fails; the container's status shows it, not the answer to its creation."""
     found = fetched.format
     if found is None or found.is_image:
         return "Error: 2207026 - The video format is not supported. Please check spec for supported format."

@@ -1,4 +1,4 @@
-"""POST /{ig-id}/media_publish, and what may be done to published media."""
+"""POST /{ig-id}/media_publish, and the requests that change published media."""
 
 from contextlib import suppress
 
@@ -12,20 +12,21 @@ from sandbox.posts import Post
 from sandbox.wire import Answer, RefusedError, Request
 
 POSTS_PER_DAY = 100
-"""Meta's pages say both 100 and 50."""
+"""Meta's pages say 100 in one place and 50 in another."""
 SHORTCODE_EPOCH_MILLISECONDS = 1_314_220_021_721
 COMMENT_LENGTH = 2200
 
 
 def _publish(fake: "PublishRoutes", request: Request) -> Operation:
-    # Noted before anything can go wrong: whoever reads the container after this wants to know whether it landed.
+    # Recorded before anything can fail: if a client reads the container after this, it confirms whether it was
+    # published.
     with suppress(RefusedError):
         fake.attempted.add(str(parameters(request).get("creation_id", "")))
     return "publish"
 
 
 class PublishRoutes(FakeInstagram):
-    """Serve media_publish, comments and the comment switch."""
+    """The routes of media_publish, comments and the comment switch."""
 
     @route("POST", "/{id}/media_publish", _publish)
     async def publish(self, request: Request) -> Answer:
@@ -45,7 +46,7 @@ class PublishRoutes(FakeInstagram):
             case "EXPIRED":
                 raise refused("Media expired", -1, 2207020, "The media you are trying to access has expired.")
             case "PUBLISHED":
-                # The code is unverified; that a second publish fails and doubles nothing is observed behaviour.
+                # The code is unverified. Observed: a second publish fails and publishes nothing twice.
                 raise refused("Media already published", 9007, 2207027, "The media has already been published.")
         day = self.world.windows.take((self.platform, account.account_id, "posts"), POSTS_PER_DAY, 86_400)
         if not day.allowed:
@@ -72,7 +73,7 @@ class PublishRoutes(FakeInstagram):
 
     @route("POST", "/{id}", "edit")
     async def switch_comments(self, request: Request) -> Answer:
-        """Allow or forbid comments; nothing else of a published post can be changed."""
+        """Allow or forbid comments; nothing else can be changed after publishing."""
         _, post = self._own_post(request)
         enabled = flag(parameters(request), "comment_enabled")
         if enabled is None:
@@ -83,7 +84,7 @@ class PublishRoutes(FakeInstagram):
 
     @route("DELETE", "/{id}", "delete")
     async def delete(self, request: Request) -> Answer:
-        """Refuse: with this login Instagram deletes nothing."""
+        """Refuse the request: with this login Instagram deletes nothing."""
         self.account(request)
         raise missing_object(request.params["id"], "delete")
 

@@ -7,7 +7,7 @@ from sandbox.platforms.linkedin.users import UserRoutes
 
 
 class LinkedIn(PostRoutes, UserRoutes):
-    """Be LinkedIn, in place of https://api.linkedin.com and of the sign-in at https://www.linkedin.com."""
+    """The fake LinkedIn, in place of https://api.linkedin.com and of the sign-in at https://www.linkedin.com."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset({"q", "state", "client_id", "client_secret"})
     platform: ClassVar[str] = "linkedin"

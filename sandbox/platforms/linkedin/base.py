@@ -1,4 +1,4 @@
-"""How LinkedIn words its errors, reads its headers and numbers its things."""
+"""LinkedIn's errors, headers and ids."""
 
 import re
 import secrets
@@ -17,18 +17,18 @@ from sandbox.world import World
 
 OLDEST_VERSION = "202512"
 REQUESTS_PER_DAY = 150
-"""Of one member and one app, with the product "Share on LinkedIn"."""
+"""The limit of one member and one app, with the product "Share on LinkedIn"."""
 
 WRITING_ROLES = {"ADMINISTRATOR", "CONTENT_ADMINISTRATOR"}
 
 SHORTEST_OF_DAY = 600
-"""Seconds; a limit that passes sooner is none of the day's."""
+"""Seconds; a limit that resets sooner is not one of the day's limits."""
 
 M = TypeVar("M")
 
 
 class Medium(msgspec.Struct, rename="camel"):
-    """Be one upload. Times are seconds since 1970; `ready_at` is None until its bytes are there."""
+    """One upload. Times are seconds since 1970; `ready_at` is None until its bytes have arrived."""
 
     urn: str
     owner: str
@@ -40,7 +40,7 @@ class Medium(msgspec.Struct, rename="camel"):
     src: str | None = None
 
     def status(self, now: float) -> str:
-        """Return the status as LinkedIn tells it."""
+        """Return the status as LinkedIn reports it."""
         if self.ready_at is None:
             return "WAITING_UPLOAD"
         if self.failure is not None:
@@ -48,25 +48,25 @@ class Medium(msgspec.Struct, rename="camel"):
         return "AVAILABLE" if now >= self.ready_at else "PROCESSING"
 
     def shown(self, alt: str | None) -> Shown:
-        """Return it as posts carry it."""
+        """Return the medium as posts show it."""
         if self.kind == "document":
             return Shown("document", alt=alt)
         return Shown("video" if self.kind == "video" else "image", self.src, alt)
 
 
 def error(status: int, message: str, code: str | None = None) -> Answer:
-    """Word an error the way LinkedIn does."""
+    """Return an error in LinkedIn's form."""
     return Answer.json({"message": message, "status": status, **({"code": code} if code else {})}, status)
 
 
 def lacks(permission: str) -> Answer:
-    """Word that app or token lack what an API needs; LinkedIn names the API and its version."""
+    """Return the response to an app or token that lacks a permission; LinkedIn names the API and its version."""
     message = f"Not enough permissions to access: {permission}.20260901"
     return Answer.json({"status": 403, "serviceErrorCode": 100, "code": "ACCESS_DENIED", "message": message}, 403)
 
 
 def refused(status: int, code: str, message: str) -> RefusedError:
-    """Refuse a request in LinkedIn's words."""
+    """Refuse a request with one of LinkedIn's errors."""
     return RefusedError(error(status, message, code))
 
 
@@ -79,7 +79,7 @@ def read(request: Request, kind: type[M]) -> M:
 
 
 class FakeLinkedIn(FakePlatform, ABC):
-    """Hold what all of LinkedIn's routes share."""
+    """State and methods that all of LinkedIn's routes share."""
 
     refuses_app_for = frozenset({"publish"})
     renewal_path = "/oauth/v2/accessToken"
@@ -102,7 +102,7 @@ class FakeLinkedIn(FakePlatform, ABC):
     }
 
     def app_refused(self) -> Answer:
-        """Word that the app was not granted the product."""
+        """Return the response to an app that was not granted the product."""
         return lacks("partnerApiPostsExternal.CREATE")
 
     def __init__(self, world: World) -> None:
@@ -111,21 +111,24 @@ class FakeLinkedIn(FakePlatform, ABC):
         self.media: Collection[Medium] = world.collection("linkedin", "media", Medium)
 
     def failure(self, status: int, message: str | None = None) -> Answer:
-        """Word a failure by its status alone."""
+        """Return the response to a failure, by its status alone."""
         codes = {404: "NOT_FOUND", 500: "INTERNAL_SERVER_ERROR", 503: "SERVICE_UNAVAILABLE", 504: "GATEWAY_TIMEOUT"}
         return error(status, message or codes.get(status, "Error"), codes.get(status))
 
     def unauthorized(self) -> Answer:
-        """Word an unknown or missing token."""
+        """Return the response to an unknown or missing token."""
         return error(401, "Invalid access token", "INVALID_ACCESS_TOKEN")
 
     def token_expired(self) -> Answer:
-        """Word an expired token."""
+        """Return the response to an expired token."""
         body: dict[str, Any] = {"message": "The token used in the request has expired", "status": 401}
         return Answer.json({**body, "serviceErrorCode": 65602, "code": "EXPIRED_ACCESS_TOKEN"}, 401)
 
     def rate_limited(self, seconds: float) -> Answer:
-        """Word a reached limit; LinkedIn says nowhere when it resets, but words the day's limits in its own way."""
+        """Return the response to a reached limit.
+
+        It never says when the limit resets; the day's limits have a text of their own.
+        """
         day = "Resource level throttle limit for calls to this resource is reached."
         return error(429, day if seconds >= SHORTEST_OF_DAY else "Too many requests", "TOO_MANY_REQUESTS")
 
@@ -138,9 +141,9 @@ class FakeLinkedIn(FakePlatform, ABC):
         return answer.with_headers({"x-li-uuid": secrets.token_urlsafe(16)})
 
     def writer(self, request: Request, author: str) -> Account:
-        """Return whose request it is, if that member may write as `author`.
+        """Return the account that sends the request, if that member may write as `author`.
 
-        Everybody runs every page, unless the condition `organisation` says which ones.
+        Every member administers every page, unless the condition `organisation` names the pages.
         """
         account = self.account(request)
         if self.holds("organisation", account) and author not in {
@@ -149,7 +152,7 @@ class FakeLinkedIn(FakePlatform, ABC):
         }:
             if self.holds("roles_as_products", account):
                 raise RefusedError(lacks("partnerApiPostsExternal.CREATE"))
-            # As quoted in n8n-io/n8n#1714.
+            # Source: n8n-io/n8n#1714.
             fields = "Data Processing Exception while processing fields [/author]"
             message = f"Field Value validation failed in REQUEST_BODY: {fields}"
             raise RefusedError(Answer.json({"serviceErrorCode": 100, "message": message, "status": 403}, 403))
@@ -158,7 +161,7 @@ class FakeLinkedIn(FakePlatform, ABC):
         return account
 
     def roles_of(self, account: Account) -> list[tuple[str, str]]:
-        """Return the pages on which a member has a role, and which."""
+        """Return the pages on which a member has a role, and the roles."""
         role = "CONTENT_ADMINISTRATOR" if self.holds("content_administrator", account) else "ADMINISTRATOR"
         own = [(f"urn:li:organization:{account.user_id}", role)]
         if not self.holds("organisation", account):

@@ -1,4 +1,4 @@
-"""What POST /rest/posts takes."""
+"""The body of POST /rest/posts."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,11 +8,11 @@ Text = Annotated[str, msgspec.Meta(max_length=20_000)]
 
 
 class _Strict(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Refuse unknown fields."""
+    """A body that refuses unknown fields."""
 
 
 class Item(_Strict, omit_defaults=True):
-    """Be one medium of a post."""
+    """One medium of a post."""
 
     id: str
     title: str | None = None
@@ -20,13 +20,13 @@ class Item(_Strict, omit_defaults=True):
 
 
 class MultiImage(_Strict):
-    """Be several images."""
+    """Several images."""
 
     images: Annotated[list[Item], msgspec.Meta(min_length=2, max_length=20)]
 
 
 class Article(_Strict, omit_defaults=True):
-    """Be a link as a card."""
+    """A link as a card."""
 
     source: str
     title: str
@@ -35,19 +35,19 @@ class Article(_Strict, omit_defaults=True):
 
 
 class PollOption(_Strict):
-    """Be one answer of a poll."""
+    """One answer of a poll."""
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=30)]
 
 
 class PollSettings(_Strict):
-    """Say how long a poll stays open."""
+    """The duration of a poll."""
 
     duration: Literal["ONE_DAY", "THREE_DAYS", "SEVEN_DAYS", "FOURTEEN_DAYS"]
 
 
 class Poll(_Strict):
-    """Ask the readers; all of it is general knowledge, unverified."""
+    """A poll; all of it is general knowledge, unverified."""
 
     question: Annotated[str, msgspec.Meta(min_length=1, max_length=140)]
     options: Annotated[list[PollOption], msgspec.Meta(min_length=2, max_length=4)]
@@ -55,7 +55,7 @@ class Poll(_Strict):
 
 
 class Content(_Strict, omit_defaults=True):
-    """Be what stands below the text: exactly one of these."""
+    """The content below the text: exactly one of these."""
 
     media: Item | None = None
     multi_image: MultiImage | None = None
@@ -64,7 +64,7 @@ class Content(_Strict, omit_defaults=True):
 
 
 class Distribution(_Strict):
-    """Say where the post goes."""
+    """The audience and channels of a post."""
 
     feed_distribution: Literal["MAIN_FEED", "NONE"]
     target_entities: list[Any]
@@ -72,7 +72,7 @@ class Distribution(_Strict):
 
 
 class NewPost(_Strict):
-    """Be the whole body."""
+    """The whole body."""
 
     author: str
     commentary: Text
@@ -84,13 +84,13 @@ class NewPost(_Strict):
 
 
 class Message(_Strict):
-    """Be what a comment says."""
+    """The text of a comment."""
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=1250)]
 
 
 class NewComment(_Strict):
-    """Be a comment."""
+    """A comment."""
 
     actor: str
     object: str

@@ -1,4 +1,4 @@
-"""LinkedIn's uploads: an URN first, then the bytes, for videos in parts that are put together at the end."""
+"""LinkedIn's uploads: a URN first, then the bytes; videos come in parts that are joined at the end."""
 
 import secrets
 
@@ -21,7 +21,7 @@ _DOCUMENTS = (b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 class Begin(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Be what an upload begins with."""
+    """The request that begins an upload."""
 
     owner: str
     file_size_bytes: int | None = None
@@ -30,13 +30,13 @@ class Begin(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class BeginBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Be the body around it."""
+    """The body around it."""
 
     initialize_upload_request: Begin
 
 
 class Finish(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Be what ends a video's upload."""
+    """The request that ends a video's upload."""
 
     video: str
     upload_token: str
@@ -44,13 +44,13 @@ class Finish(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 class FinishBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """Be the body around it."""
+    """The body around it."""
 
     finalize_upload_request: Finish
 
 
 class MediaRoutes(FakeLinkedIn):
-    """Serve /rest/images, /rest/documents, /rest/videos and the addresses that take the bytes."""
+    """The routes of /rest/images, /rest/documents, /rest/videos and of the addresses that receive the bytes."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -68,19 +68,19 @@ class MediaRoutes(FakeLinkedIn):
 
     @route("POST", "/rest/videos", "prepare")
     async def begin_or_finish_video(self, request: Request) -> Answer:
-        """Begin a video, or put its parts together."""
+        """Begin a video, or join its parts."""
         return (
             self._finish(request) if request.query.get("action") == "finalizeUpload" else self._begin(request, "video")
         )
 
     @route("PUT", "/dms-uploads/{urn}/{part}", "prepare")
     async def put(self, request: Request) -> Answer:
-        """Take the bytes."""
+        """Receive the bytes."""
         medium = self.media.get(request.params["urn"])
         if medium is None:
             return error(404, "No such upload")
         if medium.kind == "video":
-            # LinkedIn's page on videos: the upload takes no token.
+            # LinkedIn's page on videos says that the upload needs no token.
             wants_token = self.world.conditions.holds(self.platform, "parts_need_token")
             if bool(request.header("authorization")) is not wants_token:
                 return error(401, "Unauthorized")
@@ -92,21 +92,21 @@ class MediaRoutes(FakeLinkedIn):
 
     @route("GET", "/rest/images/{urn}", "prepare")
     async def image(self, request: Request) -> Answer:
-        """Tell how far an image is; of members' images nothing is told."""
+        """Return the state of an image; the images of members cannot be read."""
         return self._status(request)
 
     @route("GET", "/rest/documents/{urn}", "prepare")
     async def document(self, request: Request) -> Answer:
-        """Tell how far a document is; of members' documents nothing is told."""
+        """Return the state of a document; the documents of members cannot be read."""
         return self._status(request)
 
     @route("GET", "/rest/videos/{urn}", "prepare")
     async def video(self, request: Request) -> Answer:
-        """Tell how far a video is."""
+        """Return the state of a video."""
         return self._status(request)
 
     def usable(self, urn: str, author: str) -> Medium:
-        """Return a medium that a post of the author may carry now; refuses any other."""
+        """Return a medium that a post of the author may use now; refuses any other."""
         medium = self.media.get(urn)
         if medium is None or medium.owner != author:
             code = "INVALID_IMAGE_ID" if ":image:" in urn else "INVALID_URN_ID"
@@ -124,7 +124,7 @@ class MediaRoutes(FakeLinkedIn):
         begin = read(request, BeginBody).initialize_upload_request
         account = self.writer(request, begin.owner)
         if kind == "video" and self.holds("no_video_product", account):
-            # As publishers met it: without the method.
+            # Publishers report this code, which lacks the method.
             message = "Not enough permissions to access: partnerApiVideosExternal"
             body = {"status": 403, "serviceErrorCode": 100, "code": "ACCESS_DENIED", "message": message}
             raise RefusedError(Answer.json(body, 403))

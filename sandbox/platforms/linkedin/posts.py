@@ -1,4 +1,4 @@
-"""LinkedIn's posts: made with the id in a header, refused where they repeat, readable where a page made them."""
+"""LinkedIn's posts: their id is in a header, repeated ones are refused, and only posts of a page can be read."""
 
 import re
 from typing import Any
@@ -21,7 +21,7 @@ COMMENTS_SHOWN = 100
 
 
 class PostRoutes(MediaRoutes):
-    """Serve /rest/posts and the comments below them."""
+    """The routes of /rest/posts and of the comments below them."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -75,7 +75,7 @@ class PostRoutes(MediaRoutes):
 
     @route("GET", "/rest/posts", "confirm")
     async def of_author(self, request: Request) -> Answer:
-        """List a page's posts, newest first; members' posts are not to be read."""
+        """List a page's posts, newest first; the posts of members cannot be read."""
         author, query = request.query.get("author", ""), request.query
         account = self.writer(request, author)
         if ":person:" in author:
@@ -93,7 +93,7 @@ class PostRoutes(MediaRoutes):
 
     @route("GET", "/rest/posts/{urn}", "confirm")
     async def one(self, request: Request) -> Answer:
-        """Return a page's post; members' posts are not to be read."""
+        """Return a page's post; the posts of members cannot be read."""
         account, post = self.account(request), self.world.posts.get(self.platform, request.params["urn"])
         if post is None or post.deleted or post.account_id != account.account_id:
             return error(404, "The post is unknown", "NOT_FOUND")
@@ -103,7 +103,7 @@ class PostRoutes(MediaRoutes):
 
     @route("DELETE", "/rest/posts/{urn}", "delete")
     async def delete(self, request: Request) -> Answer:
-        """Delete a post; one that is gone already counts as deleted."""
+        """Delete a post; if it is deleted already, the request succeeds."""
         account = self.account(request)
         post = self.world.posts.get(self.platform, request.params["urn"])
         if post is not None and post.account_id != account.account_id:
@@ -123,7 +123,7 @@ class PostRoutes(MediaRoutes):
 
     @route("POST", "/v2/socialActions/{urn}/comments", "edit")
     async def comment_unversioned(self, request: Request) -> Answer:
-        """Write a comment by the older API, for which the permission to post is enough."""
+        """Write a comment by the older API, which needs only the permission to post."""
         if self.holds("no_comments", self.account(request)):
             raise RefusedError(lacks("socialActions.CREATE"))
         return self._commented(request)
@@ -144,7 +144,7 @@ class PostRoutes(MediaRoutes):
 
     @route("GET", "/rest/socialActions/{urn}/comments", "confirm")
     async def comments(self, request: Request) -> Answer:
-        """List the comments of a page's post; members' are not to be read."""
+        """List the comments of a page's post; those of members' posts cannot be read."""
         account = self.account(request)
         post = self.world.posts.get(self.platform, request.params["urn"])
         if post is None or post.account_id != account.account_id or ":person:" in post.detail["author"]:

@@ -1,4 +1,4 @@
-"""What LinkedIn makes of a text in its `little` format."""
+"""LinkedIn's rendering of a text in its `little` format."""
 
 import re
 
@@ -13,7 +13,7 @@ _TOKEN = re.compile(
 
 
 def shown(commentary: str) -> str:
-    """Return the text that readers see; it ends where a reserved sign stands unescaped."""
+    """Return the text that readers see; it ends at the first reserved sign that is not escaped."""
     parts: list[str] = []
     position = 0
     for match in _TOKEN.finditer(commentary):

@@ -14,16 +14,16 @@ SCOPES = frozenset(
 
 
 class UserRoutes(FakeLinkedIn):
-    """Serve userinfo, roles, pages, the page of consent and tokens."""
+    """The routes of userinfo, roles, pages, the page of consent and tokens."""
 
-    # LinkedIn knows no PKCE in this flow, and nobody can untick a single scope.
+    # LinkedIn has no PKCE in this flow, and a person cannot untick single scopes.
     consent = Consent(
         "/oauth/v2/authorization", SCOPES, code_seconds=1800, pkce="none", denied="user_cancelled_authorize"
     )
 
     @route("GET", "/v2/userinfo", "auth")
     async def me(self, request: Request) -> Answer:
-        """Say whose token it is."""
+        """Return the account that the token belongs to."""
         account = self.account(request)
         return Answer.json({"sub": account.user_id, "name": account.username, "locale": "en-US"})
 
@@ -44,7 +44,7 @@ class UserRoutes(FakeLinkedIn):
 
     @route("GET", "/rest/organizations/{id}", "auth")
     async def page(self, request: Request) -> Answer:
-        """Describe a page to those who administer it."""
+        """Describe a page to its administrators."""
         account = self.account(request)
         if (f"urn:li:organization:{request.params['id']}", "ADMINISTRATOR") not in self.roles_of(account):
             raise RefusedError(lacks("organizations.GET"))
@@ -52,7 +52,7 @@ class UserRoutes(FakeLinkedIn):
 
     @route("POST", "/oauth/v2/accessToken", "auth")
     async def renew(self, request: Request) -> Answer:
-        """Give out another access token; the refresh token stays, and its end too."""
+        """Issue another access token; the refresh token and its expiry stay the same."""
         form = request.form()
         if form.get("grant_type") == "authorization_code":
             return self._redeem(form)
@@ -88,7 +88,7 @@ class UserRoutes(FakeLinkedIn):
         return Answer.json({**about, "authorized_at": int(self.world.now()), "expires_at": int(ends), "scope": scope})
 
     def _redeem(self, form: Noted) -> Answer:
-        """Trade a code. Only apps of partners get refresh tokens, so there is none here."""
+        """Exchange a code for tokens. Only apps of partners get refresh tokens, so there is none here."""
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
         try:
             account, scopes = self.consents.redeem(form, client, self.world.now())

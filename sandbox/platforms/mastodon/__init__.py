@@ -1,4 +1,4 @@
-"""Mastodon: media that take their time, then one call that publishes, under a key that is honoured for an hour."""
+"""Mastodon: media that need processing, then one call that publishes, with a key that is valid for an hour."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from sandbox.platforms.mastodon.statuses import StatusRoutes
 
 
 class Mastodon(StatusRoutes, ReadRoutes, ConsentRoutes):
-    """Be a Mastodon server, in place of https://mastodon.social."""
+    """A fake Mastodon server, in place of https://mastodon.social."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset({"exclude_reblogs", "lang"})
     platform: ClassVar[str] = "mastodon"

@@ -1,4 +1,4 @@
-"""How a Mastodon server words its errors, numbers its things and counts requests."""
+"""A Mastodon server's errors, ids and rate limits."""
 
 import secrets
 from abc import ABC
@@ -31,7 +31,7 @@ _WORDS = {404: "Record not found", 410: "Gone", 429: "Too many requests", 503: "
 
 
 class Medium(msgspec.Struct, rename="camel"):
-    """Be one uploaded file. Times are seconds since 1970."""
+    """One uploaded file. Times are seconds since 1970."""
 
     id: str
     account_id: str
@@ -43,13 +43,13 @@ class Medium(msgspec.Struct, rename="camel"):
     status_id: str | None = None
 
     def shown(self) -> Shown:
-        """Return it as posts carry it."""
+        """Return the file as posts show it."""
         kinds: dict[str, Any] = {"gifv": "gif", "video": "video"}
         return Shown(kinds.get(self.kind, "image"), self.src, self.description)
 
 
 class FakeMastodon(FakePlatform, ABC):
-    """Hold what all routes share."""
+    """State and methods that all routes share."""
 
     conditions = CONDITIONS
 
@@ -60,39 +60,39 @@ class FakeMastodon(FakePlatform, ABC):
         self.media = world.collection("mastodon", "media", Medium)
 
     def holds(self, condition: str, account: Account | None = None) -> bool:
-        """Tell whether a condition holds, by itself or because the server speaks a dialect that has it."""
+        """Return whether a condition holds, by itself or because the server has a dialect with it."""
         dialects = (name for name, dialect in DIALECTS.items() if condition in dialect.quirks)
         return any(super(FakeMastodon, self).holds(name, account) for name in (condition, *dialects))
 
     def version(self, account: Account | None) -> str:
-        """Return what the server calls itself."""
+        """Return the server's name and version."""
         return next((each.version for name, each in DIALECTS.items() if self.holds(name, account)), VERSION)
 
     def failure(self, status: int, message: str | None = None) -> Answer:
-        """Word a failure by its status alone; what stands before the server answers 502 in HTML."""
+        """Return the response to a failure, by its status alone; a proxy in front of the server answers 502 in HTML."""
         if status == 502 and message is None:
             return Answer.text("<html><head><title>502 Bad Gateway</title></head></html>", 502)
         return Answer.json({"error": message or _WORDS.get(status, "This action could not be completed")}, status)
 
     def unauthorized(self) -> Answer:
-        """Word an unknown or missing token."""
+        """Return the response to an unknown or missing token."""
         return self.failure(401, "The access token is invalid")
 
     def token_expired(self) -> Answer:
-        """Word a token that was revoked; none expires."""
+        """Return the response to a token that was revoked; none expires."""
         return self.failure(401, "The access token was revoked")
 
     def rate_limited(self, seconds: float) -> Answer:
-        """Word a reached limit."""
+        """Return the response to a reached limit."""
         return self._too_many(Window(False, REQUESTS, 0, self.world.now() + seconds))
 
     def let_in(self, window: Window) -> None:
-        """Refuse where a window is full."""
+        """Refuse the request if a window is full."""
         if not window.allowed:
             raise RefusedError(self._too_many(window))
 
     async def serve(self, found: Route, request: Request) -> Answer:
-        """Count the request against its window and say so in the answer's headers."""
+        """Count the request against its window, and report the count in the answer's headers."""
         account = self.world.accounts.by_token(self.platform, request.bearer)
         who = account.account_id if account else ""
         window = self.world.windows.take((self.platform, who, "requests"), REQUESTS, REQUEST_SECONDS)
@@ -104,7 +104,7 @@ class FakeMastodon(FakePlatform, ABC):
             answer = self.failure(400, "The request body could not be read")
         except RefusedError as error:
             answer = error.answer
-            if answer.status == 429:  # it tells of the window that is full
+            if answer.status == 429:  # the headers describe the window that is full
                 return answer
             if self.holds("html_without_accept", account) and "application/json" not in request.header("accept"):
                 return Answer.text("<html>Redirecting to /login</html>", 302)
@@ -113,7 +113,7 @@ class FakeMastodon(FakePlatform, ABC):
         return answer.with_headers({**_told(window), "x-request-id": secrets.token_hex(16)})
 
     def profile(self, account: Account, request: Request) -> dict[str, Any]:
-        """Return an account as others see it."""
+        """Return the public profile of an account."""
         return {
             "id": account.user_id,
             "username": account.username,
@@ -127,12 +127,12 @@ class FakeMastodon(FakePlatform, ABC):
 
 
 def server_of() -> str:
-    """Return the address of the server, as its public pages have it."""
+    """Return the server's address, as its public pages use it."""
     return "https://mastodon.social"
 
 
 def unprocessable(message: str) -> RefusedError:
-    """Refuse a request for what is in it."""
+    """Refuse a request because of its content."""
     return RefusedError(Answer.json({"error": message}, 422))
 
 
@@ -161,17 +161,17 @@ def values_of(request: Request) -> dict[str, Any]:
 
 
 def flag(value: object) -> bool:
-    """Read what is true or false in JSON and forms."""
+    """Read a value of JSON or a form that is true or false."""
     return value is True or str(value).lower() in ("true", "1", "on")
 
 
 def time_of(moment: float) -> str:
-    """Write a time as the API does."""
+    """Return a time in the API's format."""
     return iso_milliseconds(moment)
 
 
 def _told(window: Window) -> dict[str, str]:
-    # A time, not Unix seconds; rounded up, so that whoever waits until then is let in.
+    # A time, not Unix seconds; rounded up, so that a client that waits until then is admitted.
     resets_at = datetime.fromtimestamp(-int(-window.resets_at // 1), UTC)
     return {
         "X-RateLimit-Limit": str(window.limit),

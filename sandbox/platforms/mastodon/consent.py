@@ -1,4 +1,4 @@
-"""A Mastodon server's apps, which anybody may register, and its page of consent."""
+"""A Mastodon server's apps, which can be registered without an account, and its page of consent."""
 
 import secrets
 from urllib.parse import urlencode
@@ -14,13 +14,13 @@ _SCOPES = frozenset(("read", "write", "read:accounts", "read:statuses", "write:s
 
 
 class ConsentRoutes(FakeMastodon):
-    """Serve apps, the page of consent and tokens, which have no end and no refresh token."""
+    """The routes of apps, the page of consent and tokens, which do not expire and have no refresh token."""
 
     consent = Consent("/oauth/authorize", _SCOPES, code_seconds=600, takes=("force_login", "lang"))
 
     @route("POST", "/api/v1/apps", "auth")
     async def register(self, request: Request) -> Answer:
-        """Register an app for the addresses and scopes that it names."""
+        """Register an app with its redirect addresses and scopes."""
         given = values_of(request)
         given.get("website")
         addresses, name = given.get("redirect_uris", ""), given.get("client_name")
@@ -36,7 +36,7 @@ class ConsentRoutes(FakeMastodon):
 
     @route("GET", "/.well-known/oauth-authorization-server", "auth")
     async def metadata(self, request: Request) -> Answer:
-        """Say how people authorize apps; servers before 4.3 do not."""
+        """Describe the authorization server; servers before 4.3 do not."""
         if not self.holds("names_issuer"):
             return self.failure(404)
         known = sorted(_OLD_SCOPES if self.holds("old_scopes") else _SCOPES)
@@ -59,7 +59,7 @@ class ConsentRoutes(FakeMastodon):
 
     @route("POST", "/oauth/token", "auth")
     async def redeem(self, request: Request) -> Answer:
-        """Trade a code."""
+        """Exchange a code for tokens."""
         form = request.form()
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
         if form.get("grant_type") != "authorization_code":

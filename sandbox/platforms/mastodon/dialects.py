@@ -1,4 +1,4 @@
-"""How servers of Mastodon's API differ from Mastodon itself: single ways, and the servers that have them.
+"""The differences between servers of Mastodon's API and Mastodon itself: single quirks, and the servers that have them.
 
 Source: the servers' own code, as of snac 2.75, Pixelfed 2024, GoToSocial 0.19, Pleroma 2.7, Akkoma 3.15, Mastodon 4.6.
 """
@@ -35,7 +35,7 @@ QUIRKS = {
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """A server: what it calls itself, and its quirks."""
+    """A server: its name and version, and its quirks."""
 
     label: str
     version: str

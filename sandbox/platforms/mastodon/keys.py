@@ -1,4 +1,4 @@
-"""Idempotency keys: what a server remembers of the requests that came under one."""
+"""Idempotency keys, and the outcome of the requests that used them."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from sandbox.platforms.mastodon.base import FakeMastodon
 from sandbox.wire import Answer, RefusedError, Request
 
 KEY_SECONDS = 3600
-"""How long an Idempotency-Key is honoured."""
+"""How long an Idempotency-Key is valid."""
 
 
 class Key(msgspec.Struct, rename="camel"):
-    """One Idempotency-Key with the status it made, or with what refused it. Times are seconds since 1970."""
+    """One Idempotency-Key with the status that it made, or with the refusal. Times are seconds since 1970."""
 
     status_id: str
     used_at: float
@@ -29,7 +29,7 @@ class Keys:
         self._kept = fake.world.collection("mastodon", "key", Key)
 
     def publish(self, account: Account, request: Request, make: Callable[[], str]) -> str:
-        """Return the id of the status that the request makes, or that its key has made already. Raises RefusedError."""
+        """Return the id of the status that the request makes or that its key has made already. Raises RefusedError."""
         given = request.header("idempotency-key")
         if not given or self._fake.holds("keys_ignored", account):
             return make()
@@ -38,7 +38,7 @@ class Keys:
         if known is not None and now - known.used_at < KEY_SECONDS:
             return self._repeated(account, known)
         if self._fake.holds("known_key_400", account):
-            # Kept before anything is looked at, so that a refused request uses it up as well.
+            # Stored before the request is checked, so that a refused request uses the key up as well.
             self._kept.put(name, Key("", now))
         try:
             made = make()

@@ -1,4 +1,4 @@
-"""How a Mastodon server counts a text, and what HTML it makes of it."""
+"""A Mastodon server's count of a text, and the HTML that it makes of it."""
 
 import html
 import unicodedata
@@ -15,7 +15,7 @@ _SHOWN_LENGTH = 30
 
 
 def length(text: str) -> int:
-    """Count what a reader sees; a link counts 23, a mention without its server."""
+    """Return the length of a text as readers see it; a link counts 23, a mention counts without its server."""
 
     def plain(match: regex.Match[str]) -> str:
         if match["link"]:
@@ -31,7 +31,7 @@ def graphemes(text: object) -> int:
 
 
 def rendered(text: str) -> str:
-    """Return a text as the API gives it back: paragraphs, links whose ends are hidden, mentions, tags."""
+    """Return a text as the API returns it: paragraphs, links whose ends are hidden, mentions, tags."""
     paragraphs = regex.split(r"\n{2,}", text.strip())
     return "".join(f"<p>{_inline(paragraph)}</p>" for paragraph in paragraphs if paragraph)
 

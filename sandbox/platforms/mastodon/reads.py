@@ -1,4 +1,4 @@
-"""What a Mastodon server tells: itself, accounts, statuses."""
+"""A Mastodon server's reads: the server, accounts, statuses."""
 
 import re
 from itertools import islice
@@ -46,17 +46,17 @@ CONFIGURATION = {
 
 
 def _count(request: Request) -> int:
-    """Return how many statuses a page of a list may have."""
+    """Return how many statuses a page of a list has."""
     limit = request.query.get("limit", "20")
     return min(int(limit), LARGEST_PAGE) if limit.isdecimal() and int(limit) else 20
 
 
 class ReadRoutes(FakeMastodon):
-    """Serve what changes nothing."""
+    """The routes that change nothing."""
 
     @route("GET", "/api/v2/instance", "prepare")
     async def instance(self, request: Request) -> Answer:
-        """Say what the server allows."""
+        """Describe the server and its limits."""
         account = self.world.accounts.by_token(self.platform, request.bearer)
         if self.holds("no_v2", account):
             return Answer.text("<h1>404 Not Found</h1>", 404)
@@ -64,7 +64,7 @@ class ReadRoutes(FakeMastodon):
 
     @route("GET", "/api/v1/instance", "prepare")
     async def old_instance(self, request: Request) -> Answer:
-        """Say the same in the older shape."""
+        """Describe the server in the older format."""
         account = self.world.accounts.by_token(self.platform, request.bearer)
         return Answer.json({"uri": "mastodon.social", **self._of_itself(account)})
 
@@ -73,12 +73,12 @@ class ReadRoutes(FakeMastodon):
 
     @route("GET", "/api/v1/accounts/verify_credentials", "auth")
     async def me(self, request: Request) -> Answer:
-        """Say whose token it is."""
+        """Return the account that the token belongs to."""
         return Answer.json(self.profile(self.account(request), request))
 
     @route("GET", "/api/v1/accounts/{id}/statuses", "confirm")
     async def statuses(self, request: Request) -> Answer:
-        """List an account's statuses, newest first; to others those that everybody may see."""
+        """List an account's statuses, newest first; other accounts receive only the public ones."""
         reader = self.world.accounts.by_token(self.platform, request.bearer)
         author = self.world.accounts.by_user(self.platform, request.params["id"])
         if author is None:
@@ -103,7 +103,7 @@ class ReadRoutes(FakeMastodon):
 
     @route("GET", "/api/v1/timelines/home", "confirm")
     async def home(self, request: Request) -> Answer:
-        """List what the account has published, whoever may see it; it follows nobody here."""
+        """List the account's own statuses of every visibility; accounts do not follow others here."""
         account, newest, count = self.account(request), request.query.get("max_id", ""), _count(request)
         posts = (
             post
@@ -145,13 +145,13 @@ class ReadRoutes(FakeMastodon):
 
 
 def visible(post: Post, reader: Account | None) -> bool:
-    """Tell whether an account may see a status; nobody follows anybody here."""
+    """Return whether an account may see a status; accounts do not follow each other here."""
     own = reader is not None and reader.account_id == post.account_id
     return own or post.detail["visibility"] in ("public", "unlisted")
 
 
 def described_status(fake: FakeMastodon, post: Post, account: Account) -> dict[str, Any]:
-    """Return a status as the API gives it back."""
+    """Return a status as the API describes it."""
     media = [medium for each in post.detail["media_ids"] if (medium := fake.media.get(each)) is not None]
     options = post.detail["poll"]
     private = post.detail["visibility"] in ("private", "direct")
@@ -180,7 +180,7 @@ def described_status(fake: FakeMastodon, post: Post, account: Account) -> dict[s
 
 
 def _without_links(content: str) -> str:
-    """Return what is left of a text by a server that makes attachments of links and pictures of words."""
+    """Return a text without the links and words that some servers turn into attachments and pictures."""
     return re.sub(r"<a [^>]*>.*?</a>|:\w+:|---", "", content)
 
 
@@ -195,7 +195,7 @@ def _quote(fake: FakeMastodon, post: Post) -> dict[str, Any] | None:
 
 
 def _inline_quote(fake: FakeMastodon, post: Post) -> str:
-    """Return what servers without quotes shall show; not where the text has the link already."""
+    """Return the link that servers without quotes show, or nothing if the text has the link already."""
     quoted = _quoted(fake, post)
     if quoted is None or str(quoted.url) in post.text:
         return ""
@@ -203,7 +203,7 @@ def _inline_quote(fake: FakeMastodon, post: Post) -> str:
 
 
 def described_medium(medium: Medium, now: float) -> dict[str, Any]:
-    """Return a file as the API describes it; it has no address until it can be shown."""
+    """Return a file as the API describes it; it has no address until it is processed."""
     ready = medium.ready_at <= now
     address = f"https://files.mastodon.social/media_attachments/{medium.id}"
     return {

@@ -33,14 +33,14 @@ from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
 UNUSED_SECONDS = 86_400
-"""How long an upload waits for its status."""
+"""How long an upload is kept without a status."""
 PROCESSING_SECONDS = 6.0
-"""How long `realistic` works on a video (unverified; real ones vary widely)."""
+"""How long a video is processed if `realistic` is set (unverified; real times vary widely)."""
 VISIBILITIES = ("public", "unlisted", "private", "direct")
 
 
 class StatusRoutes(FakeMastodon):
-    """Serve uploads and everything that writes a status."""
+    """The routes of uploads and of every request that writes a status."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -49,7 +49,7 @@ class StatusRoutes(FakeMastodon):
     @route("POST", "/api/v2/media", "prepare")
     @route("POST", "/api/v1/media", "prepare")
     async def upload(self, request: Request) -> Answer:
-        """Take a file; a video is answered before it can be shown, with status 202."""
+        """Receive a file; a video is answered with status 202, before it is processed."""
         account = self.account(request)
         window = (self.platform, account.account_id, "uploads")
         self.let_in(self.world.windows.take(window, UPLOADS, UPLOAD_SECONDS))
@@ -60,7 +60,7 @@ class StatusRoutes(FakeMastodon):
         found = probe(content)
         if found is None or found.content_type not in TYPES:
             raise unprocessable("Validation failed: File content type is invalid, File is invalid")
-        # A GIF is made a video of.
+        # The server converts a GIF to a video.
         if len(content) > (IMAGE_BYTES if found.is_image and found.content_type != "image/gif" else VIDEO_BYTES):
             raise unprocessable("Validation failed: File file size must be less than allowed")
         if description is not None and len(str(description)) > DESCRIPTION:
@@ -80,7 +80,7 @@ class StatusRoutes(FakeMastodon):
 
     @route("GET", "/api/v1/media/{id}", "prepare")
     async def medium(self, request: Request) -> Answer:
-        """Tell whether a file can be shown: status 206 while it cannot."""
+        """Return an upload; status 206 until it is processed."""
         medium = self.own_medium(self.account(request), request.params["id"])
         if medium is None:
             raise RefusedError(self.failure(404))
@@ -89,9 +89,9 @@ class StatusRoutes(FakeMastodon):
 
     @route("POST", "/api/v1/statuses", "publish")
     async def create(self, request: Request) -> Answer:
-        """Publish a status; under a key of the last hour the one that it made already is the answer."""
+        """Publish a status; if its key was used in the last hour, return the status that the key made."""
         account, values = self.account(request), values_of(request)
-        # Of a repeat nothing but its key is looked at.
+        # Of a repeated request only the key is checked.
         request.overlook()
 
         def make() -> str:
@@ -121,7 +121,7 @@ class StatusRoutes(FakeMastodon):
 
     @route("PUT", "/api/v1/statuses/{id}", "edit")
     async def edit(self, request: Request) -> Answer:
-        """Change a status in its place."""
+        """Edit a status."""
         account, values = self.account(request), values_of(request)
         post = self.own_status(account, request.params["id"])
         text = str(values.get("status") or "")
@@ -132,7 +132,7 @@ class StatusRoutes(FakeMastodon):
 
     @route("DELETE", "/api/v1/statuses/{id}", "delete")
     async def delete(self, request: Request) -> Answer:
-        """Delete a status, and give its source back."""
+        """Delete a status, and return its source."""
         account = self.account(request)
         post = self.own_status(account, request.params["id"])
         post.deleted = True
@@ -140,7 +140,7 @@ class StatusRoutes(FakeMastodon):
         return Answer.json(described_status(self, post, account) | {"text": post.text})
 
     def own_medium(self, account: Account, media_id: str) -> Medium | None:
-        """Return an upload that still is there."""
+        """Return an upload of the account that still exists."""
         medium = self.media.get(media_id)
         if medium is None or medium.account_id != account.account_id:
             return None
@@ -183,13 +183,13 @@ class StatusRoutes(FakeMastodon):
         return media
 
     def _check(self, account: Account, values: dict[str, Any], text: str, media: list[Medium]) -> None:
-        """Refuse what the server does not take. Raises RefusedError."""
+        """Check a status against the server's rules. Raises RefusedError."""
         if not text.strip() and not media:
             if self.holds("refuses_403", account):
                 raise RefusedError(self.failure(403, "Empty statuses are not allowed"))
             raise unprocessable("Validation failed: Text can't be blank")
         in_full = self.holds("full_links", account)
-        # A warning has no links.
+        # Links in a warning count in full.
         if (graphemes(text) if in_full else length(text)) + graphemes(values.get("spoiler_text")) > CHARACTERS:
             said = f"Text character limit of {CHARACTERS} exceeded"
             raise RefusedError(self.failure(400, said)) if in_full else unprocessable(f"Validation failed: {said}")

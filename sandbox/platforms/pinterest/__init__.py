@@ -7,7 +7,7 @@ from sandbox.platforms.pinterest.users import UserRoutes
 
 
 class Pinterest(PinRoutes, UserRoutes):
-    """Be Pinterest, in place of https://api.pinterest.com and of its storage."""
+    """The fake Pinterest, in place of https://api.pinterest.com and of its storage."""
 
     platform: ClassVar[str] = "pinterest"
     label: ClassVar[str] = "Pinterest"

@@ -1,4 +1,4 @@
-"""How Pinterest words its errors, counts requests and numbers its things."""
+"""Pinterest's errors, rate limits and ids."""
 
 import secrets
 from abc import ABC
@@ -13,18 +13,18 @@ from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
 EPOCH_MILLISECONDS = 1_570_000_000_000
-"""Makes ids of 18 digits, as Pinterest's are; what they are made of is unknown."""
+"""Ids of 18 digits, like Pinterest's; what those are made of is unknown."""
 REQUESTS_PER_DAY = 1000
-"""With trial access."""
+"""The limit with trial access."""
 
 INVALID, UNAUTHORIZED, LACKS_SCOPES, TOO_MANY, NOT_PERMITTED, BOARD_NOT_FOUND, PIN_NOT_FOUND = 1, 2, 3, 8, 29, 40, 50
-"""Codes of errors; 3 and 29 are from answers that clients saw, 8, 40 and 50 are unverified."""
+"""Codes of errors; clients saw 3 and 29 in answers, 8, 40 and 50 are unverified."""
 
 M = TypeVar("M")
 
 
 class Video(msgspec.Struct, rename="camel"):
-    """Be one registered upload. Times are seconds since 1970; `ready_at` is None until the file is there."""
+    """One registered upload. Times are seconds since 1970; `ready_at` is None until the file has arrived."""
 
     id: str
     account_id: str
@@ -34,7 +34,7 @@ class Video(msgspec.Struct, rename="camel"):
     src: str | None = None
 
     def status(self, now: float) -> str:
-        """Return the status as Pinterest tells it."""
+        """Return the status as Pinterest reports it."""
         if self.ready_at is None:
             return "registered"
         if now < self.ready_at:
@@ -43,12 +43,12 @@ class Video(msgspec.Struct, rename="camel"):
 
 
 def error(status: int, code: int, message: str) -> Answer:
-    """Word an error the way Pinterest does."""
+    """Return an error in Pinterest's form."""
     return Answer.json({"code": code, "message": message}, status)
 
 
 def refused(status: int, code: int, message: str) -> RefusedError:
-    """Refuse a request in Pinterest's words."""
+    """Refuse a request with one of Pinterest's errors."""
     return RefusedError(error(status, code, message))
 
 
@@ -61,7 +61,7 @@ def read(request: Request, kind: type[M]) -> M:
 
 
 class FakePinterest(FakePlatform, ABC):
-    """Hold what all of Pinterest's routes share."""
+    """State and methods that all of Pinterest's routes share."""
 
     refuses_app_for = frozenset({"publish"})
     renewal_path = "/v5/oauth/token"
@@ -80,24 +80,24 @@ class FakePinterest(FakePlatform, ABC):
         self.videos: Collection[Video] = world.collection("pinterest", "video", Video)
 
     def app_refused(self) -> Answer:
-        """Word that an app with trial access may not make pins; reads and uploads go on."""
+        """Return the response to an app with trial access, which may not make pins; reads and uploads still work."""
         message = "Apps with Trial access may not create Pins in production. Use the API Sandbox instead."
         return error(403, NOT_PERMITTED, message)
 
     def failure(self, status: int, message: str | None = None) -> Answer:
-        """Word a failure by its status alone."""
+        """Return the response to a failure, by its status alone."""
         return error(status, 0, message or "Something went wrong on our end. Sorry about that.")
 
     def unauthorized(self) -> Answer:
-        """Word an unknown or missing token."""
+        """Return the response to an unknown or missing token."""
         return error(401, UNAUTHORIZED, "Authentication failed.")
 
     def token_expired(self) -> Answer:
-        """Word an expired token; Pinterest does not tell it from an unknown one."""
+        """Return the response to an expired token; Pinterest does not distinguish it from an unknown one."""
         return self.unauthorized()
 
     def rate_limited(self, seconds: float) -> Answer:
-        """Word a reached limit."""
+        """Return the response to a reached limit."""
         answer = error(429, TOO_MANY, "You have exceeded your rate limit. Try again later.")
         reset = str(-int(-seconds // 1))
         if self.holds("structured_limits"):
@@ -106,7 +106,7 @@ class FakePinterest(FakePlatform, ABC):
         return answer.with_headers({"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset})
 
     async def serve(self, found: Route, request: Request) -> Answer:
-        """Count the request against the day, and sign the answer."""
+        """Count the request against the day, and add Pinterest's headers to the answer."""
         account = self.world.accounts.by_token(self.platform, request.bearer)
         who = account.account_id if account else ""
         window = self.world.windows.take((self.platform, who), REQUESTS_PER_DAY, 86_400)

@@ -1,4 +1,4 @@
-"""What POST /v5/pins takes."""
+"""The body of POST /v5/pins."""
 
 from typing import Annotated, Literal
 
@@ -10,18 +10,18 @@ ContentType = Literal["image/jpeg", "image/png"]
 
 
 class Source(msgspec.Struct, forbid_unknown_fields=True, tag_field="source_type"):
-    """Be what a pin shows."""
+    """The media of a pin."""
 
 
 class ImageUrl(Source, tag="image_url"):
-    """Be an image by its address."""
+    """An image by its address."""
 
     url: str
     is_standard: bool = True
 
 
 class ImageData(Source, tag="image_base64"):
-    """Be an image by its bytes."""
+    """An image by its bytes."""
 
     content_type: ContentType
     data: str
@@ -29,7 +29,7 @@ class ImageData(Source, tag="image_base64"):
 
 
 class UrlItem(msgspec.Struct, forbid_unknown_fields=True):
-    """Be one image of a carousel."""
+    """One image of a carousel."""
 
     url: str
     title: str | None = None
@@ -38,14 +38,14 @@ class UrlItem(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ImageUrls(Source, tag="multiple_image_urls"):
-    """Be a carousel."""
+    """A carousel."""
 
     items: Annotated[list[UrlItem], msgspec.Meta(min_length=2, max_length=5)]
     index: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class VideoId(Source, tag="video_id"):
-    """Be a video that was uploaded."""
+    """A video that was uploaded."""
 
     media_id: Digits
     cover_image_url: str | None = None
@@ -56,12 +56,12 @@ class VideoId(Source, tag="video_id"):
 
     @property
     def has_cover(self) -> bool:
-        """Tell whether any of the three ways to a cover is taken."""
+        """Return whether the body gives a cover in one of the three ways."""
         return any((self.cover_image_url, self.cover_image_data, self.cover_image_key_frame_time is not None))
 
 
 class NewPin(msgspec.Struct, forbid_unknown_fields=True):
-    """Be the whole body."""
+    """The whole body."""
 
     board_id: Digits
     media_source: ImageUrl | ImageData | ImageUrls | VideoId

@@ -1,4 +1,4 @@
-"""Pinterest's page of consent, and what it trades codes for."""
+"""Pinterest's page of consent, and the exchange of codes."""
 
 from sandbox.authorization import Consent, Problem, basic_client
 from sandbox.platforms.pinterest.base import INVALID, FakePinterest, error
@@ -10,13 +10,13 @@ _SCOPES = frozenset(("boards:read", "boards:write", "pins:read", "pins:write", "
 
 
 class ConsentRoutes(FakePinterest):
-    """Serve the page of consent; the token endpoint calls `redeem`."""
+    """The route of the page of consent; the token endpoint calls `redeem`."""
 
-    # PKCE and the life of a code are documented nowhere.
+    # Pinterest documents neither PKCE nor how long a code is valid.
     consent = Consent("/oauth/", _SCOPES, code_seconds=600, pkce="none", divided_by=",")
 
     def redeem(self, request: Request, form: Noted) -> Answer:
-        """Trade a code; apps made before 2025-09-25 must ask for refresh tokens that can be renewed for ever."""
+        """Exchange a code. Apps made before 2025-09-25 must ask for refresh tokens that can be renewed without end."""
         form.get("continuous_refresh")
         try:
             account, scopes = self.consents.redeem(form, basic_client(request), self.world.now())

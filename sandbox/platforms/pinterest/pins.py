@@ -1,4 +1,4 @@
-"""Pinterest's pins: made, read back board by board, deleted."""
+"""Pinterest's pins: created, listed by board, deleted."""
 
 import base64
 import binascii
@@ -32,18 +32,18 @@ _KINDS = {"image": "image", "carousel": "multiple_images", "video": "video"}
 
 
 class PinRoutes(VideoRoutes):
-    """Serve /v5/pins and the pins of boards."""
+    """The routes of /v5/pins and of the pins of boards."""
 
     @route("POST", "/v5/pins", "publish")
     async def create(self, request: Request) -> Answer:
-        """Make a pin."""
+        """Create a pin."""
         account, body = self.account(request), read(request, NewPin)
         if self.holds("scopes_missing", account):
             message = "Your token does not have sufficient permissions. Missing: ['pins:write']"
             raise refused(401, LACKS_SCOPES, message)
         if self.holds("board_forbidden", account):
             raise refused(403, NOT_PERMITTED, "You are not permitted to access that resource.")
-        if body.board_id.startswith("0"):  # as no board's id does
+        if body.board_id.startswith("0"):  # no board's id begins so
             raise refused(404, BOARD_NOT_FOUND, "Board not found.")
         if body.link and not body.link.startswith(("http://", "https://")):
             raise refused(400, INVALID, "Invalid link: it must be a web address")
@@ -135,7 +135,7 @@ class PinRoutes(VideoRoutes):
                 found = [await self._given(request, item.url) for item in items]
                 sides = {(each.format.width, each.format.height) for each in found if each.format and not each.sample}
                 if len(sides) > 1:
-                    # What Pinterest says is not known; other publishers refuse such pins before they are sent.
+                    # Pinterest's answer is unknown; other publishers refuse such pins before they send them.
                     raise refused(400, INVALID, "The images of a carousel must have the same dimensions.")
                 return "carousel", [self._shown(each, body.alt_text) for each in found]
             case VideoId() as source:

@@ -12,17 +12,17 @@ TOKEN_SECONDS, REFRESH_SECONDS = 2_592_000, 5_184_000
 
 
 class UserRoutes(ConsentRoutes):
-    """Serve the user account, boards and tokens."""
+    """The routes of the user account, boards and tokens."""
 
     @route("GET", "/v5/user_account", "auth")
     async def me(self, request: Request) -> Answer:
-        """Say whose token it is."""
+        """Return the account that the token belongs to."""
         account = self.account(request)
         return Answer.json({"id": account.user_id, "username": account.username, "account_type": "BUSINESS"})
 
     @route("GET", "/v5/boards", "auth")
     async def boards(self, request: Request) -> Answer:
-        """List the account's one board; pins may go to any other too."""
+        """List the account's one board; pins may be sent to any other board too."""
         account = self.account(request)
         board = {"id": f"5{account.user_id}", "name": "Sandbox", "privacy": "PUBLIC"}
         return Answer.json({"items": [board], "bookmark": None})

@@ -15,13 +15,13 @@ STORAGE_ERROR = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{}</Code></E
 
 
 class NewMedia(msgspec.Struct, forbid_unknown_fields=True):
-    """Be what registers an upload."""
+    """The request that registers an upload."""
 
     media_type: str
 
 
 class VideoRoutes(FakePinterest):
-    """Serve /v5/media and the storage."""
+    """The routes of /v5/media and the storage."""
 
     @route("POST", "/v5/media", "prepare")
     async def register(self, request: Request) -> Answer:
@@ -51,7 +51,7 @@ class VideoRoutes(FakePinterest):
 
     @route("POST", "/storage/{id}", "prepare")
     async def store(self, request: Request) -> Answer:
-        """Take the file, which must be the last field of the form, after all that were given out."""
+        """Receive the file, which must be the last field of the form, after all fields of the registration."""
         video = self.videos.get(request.params["id"])
         try:
             fields = request.fields()
@@ -77,7 +77,7 @@ class VideoRoutes(FakePinterest):
 
     @route("GET", "/v5/media/{id}", "prepare")
     async def status(self, request: Request) -> Answer:
-        """Tell how far a video is."""
+        """Return the state of a video."""
         account = self.account(request)
         video = self.videos.get(request.params["id"])
         if video is None or video.account_id != account.account_id:

@@ -1,4 +1,4 @@
-"""Reddit's OAuth API: submissions to any subreddit, refusals in answers of status 200, images that take a detour."""
+"""Reddit's OAuth API: submissions to any subreddit, refusals with status 200, images through a storage."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from sandbox.platforms.reddit.users import UserRoutes
 
 
 class Reddit(SubmissionRoutes, UserRoutes):
-    """Be Reddit, in place of https://oauth.reddit.com, of the sign-in at https://www.reddit.com and of the storage."""
+    """The fake Reddit, in place of https://oauth.reddit.com, the sign-in at https://www.reddit.com and the storage."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset(
         {

@@ -1,4 +1,4 @@
-"""How Reddit words its errors, counts requests and numbers its things."""
+"""Reddit's errors, rate limits and ids."""
 
 import re
 from abc import ABC
@@ -13,18 +13,18 @@ from sandbox.world import World
 
 EPOCH_MILLISECONDS = 1_767_225_600_000
 FIRST_ID = 3_000_000_000
-"""Makes ids of 7 signs in base 36, as those of 2026 are."""
+"""Ids of 7 signs in base 36, like Reddit's of 2026."""
 REQUESTS, WINDOW_SECONDS = 1000, 600
-"""100 requests a minute, averaged over ten."""
+"""100 requests a minute, averaged over ten minutes."""
 LAG_SECONDS = 3
-"""How far listings lag behind, with --realistic."""
+"""By how many seconds listings lag behind, with --realistic."""
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _AGENT = re.compile(r"[^\s:]+:[^\s:]+:\S+ \(by /u/[\w-]+\)")
 
 
 class Asset(msgspec.Struct, rename="camel"):
-    """Be one leased place in the storage."""
+    """One lease of the storage."""
 
     id: str
     account_id: str
@@ -35,12 +35,12 @@ class Asset(msgspec.Struct, rename="camel"):
     src: str | None = None
 
     def shown(self) -> Shown:
-        """Return it as posts carry it."""
+        """Return the file as posts show it."""
         return Shown("gif" if self.content_type == "image/gif" else "image", self.src)
 
 
 def refused(code: str, message: str, field: str, *, ratelimit: float | None = None) -> RefusedError:
-    """Refuse a request as Reddit does: with status 200."""
+    """Refuse a request with status 200, as Reddit does."""
     body: dict[str, object] = {"errors": [[code, message, field]]}
     if ratelimit is not None:
         body["ratelimit"] = ratelimit
@@ -48,7 +48,7 @@ def refused(code: str, message: str, field: str, *, ratelimit: float | None = No
 
 
 class FakeReddit(FakePlatform, ABC):
-    """Hold what all of Reddit's routes share."""
+    """State and methods that all of Reddit's routes share."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -66,25 +66,25 @@ class FakeReddit(FakePlatform, ABC):
         return digits
 
     def failure(self, status: int, message: str | None = None) -> Answer:
-        """Word a failure by its status alone."""
+        """Return the response to a failure, by its status alone."""
         return Answer.json({"message": message or "Error", "error": status}, status)
 
     def unauthorized(self) -> Answer:
-        """Word an unknown or missing token."""
+        """Return the response to an unknown or missing token."""
         return self.failure(401, "Unauthorized")
 
     def token_expired(self) -> Answer:
-        """Word an expired token; Reddit does not tell it from an unknown one."""
+        """Return the response to an expired token; Reddit does not distinguish it from an unknown one."""
         return self.unauthorized()
 
     def rate_limited(self, seconds: float) -> Answer:
-        """Word a reached limit."""
+        """Return the response to a reached limit."""
         reset = -int(-seconds // 1)
         answer = self.failure(429, "Too Many Requests").with_headers(_limits(0, REQUESTS, reset))
         return answer.with_headers({"retry-after": str(reset)})
 
     async def serve(self, found: Route, request: Request) -> Answer:
-        """Turn nameless apps away, count the request, and say in the headers how many are left."""
+        """Refuse apps without a User-Agent, count the request, and report in the headers how many remain."""
         if found.path.startswith("/storage/") or found.path == "/api/v1/authorize":
             return await found.handler(request)
         if not _AGENT.match(request.header("user-agent")):

@@ -1,4 +1,4 @@
-"""Reddit's page of consent, and what it trades codes for."""
+"""Reddit's page of consent, and the exchange of codes."""
 
 from sandbox.authorization import Consent, Problem, basic_client
 from sandbox.platforms.reddit.base import FakeReddit
@@ -9,15 +9,15 @@ _SCOPES = frozenset(("identity", "submit", "read", "flair", "history", "edit"))
 
 
 class ConsentRoutes(FakeReddit):
-    """Serve the page of consent; the token endpoint calls `redeem`."""
+    """The route of the page of consent; the token endpoint calls `redeem`."""
 
-    # The state is required, and only duration=permanent brings a refresh token. Source: r2/controllers/oauth2.py.
+    # The state is required, and only duration=permanent yields a refresh token. Source: r2/controllers/oauth2.py.
     consent = Consent(
         "/api/v1/authorize", _SCOPES, code_seconds=600, pkce="none", takes=("duration",), state_required=True
     )
 
     def redeem(self, request: Request, form: Noted) -> Answer:
-        """Trade a code; errors come with status 200."""
+        """Exchange a code for tokens; errors come with status 200."""
         try:
             account, scopes = self.consents.redeem(form, basic_client(request), self.world.now())
         except Problem as problem:

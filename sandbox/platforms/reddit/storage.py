@@ -1,4 +1,4 @@
-"""Reddit's storage: a place is leased, then filled by a signed form."""
+"""Reddit's storage: a lease, then an upload by a signed form."""
 
 import secrets
 
@@ -16,11 +16,11 @@ _DONE = '<?xml version="1.0" encoding="UTF-8"?><PostResponse><Location>{}</Locat
 
 
 class StorageRoutes(FakeReddit):
-    """Serve leases and the storage."""
+    """The routes of leases and the storage."""
 
     @route("POST", "/api/media/asset.json", "prepare")
     async def lease(self, request: Request) -> Answer:
-        """Lease a place."""
+        """Grant a lease."""
         account, form = self.account(request), request.form()
         kind = str(form.get("mimetype", ""))
         if not form.get("filepath") or kind not in TYPES:
@@ -39,12 +39,12 @@ class StorageRoutes(FakeReddit):
         }
         listed = [{"name": name, "value": value} for name, value in fields.items()]
         websocket = {"asset_id": asset_id, "websocket_url": f"wss://sandbox.invalid/{asset_id}"}
-        # Reddit itself leaves the scheme out, which here would lead to TLS.
+        # Reddit's own address has no scheme; here the client would then use TLS.
         return Answer.json({"args": {"action": action, "fields": listed}, "asset": websocket})
 
     @route("POST", "/storage/{id}", "prepare")
     async def store(self, request: Request) -> Answer:
-        """Take the file, which must be the last field of the form, after all that were given out."""
+        """Receive the file, which must be the last field of the form, after all fields of the lease."""
         asset = self.assets.get(request.params["id"])
         try:
             fields = request.fields()
@@ -59,7 +59,7 @@ class StorageRoutes(FakeReddit):
         if len(content) > LARGEST:
             return Answer.text(_ERROR.format("EntityTooLarge"), 400, "application/xml")
         found = probe(content)
-        # What is no image is stored all the same; its post then never appears.
+        # A file that is no image is stored nevertheless; its post then never appears.
         asset.stored = found is not None and found.content_type == asset.content_type
         if found is not None and asset.stored:
             name = f"reddit-{asset.id}.{found.content_type.rpartition('/')[2]}"

@@ -1,4 +1,4 @@
-"""Reddit's submissions: made, listed, deleted; refusals come with status 200."""
+"""Reddit's submissions: created, listed, deleted; refusals come with status 200."""
 
 import re
 from collections.abc import Mapping
@@ -28,11 +28,11 @@ _CLOSED_TO = {
     ("noimages", "gallery"): ("IMAGES_NOTALLOWED", "this community doesn't allow images", "sr"),
 }
 _FLAIR_WANTED = "flairwanted"
-"""Subreddits with rules; every other name is a subreddit that takes everything."""
+"""Subreddits with rules; every other name is a subreddit that accepts everything."""
 
 
 class SubmissionRoutes(StorageRoutes):
-    """Serve submissions and the listing of an author's."""
+    """The routes of submissions and of an author's listing."""
 
     renewal_path = "/api/v1/access_token"
     conditions = {  # noqa: RUF012
@@ -48,7 +48,7 @@ class SubmissionRoutes(StorageRoutes):
 
     @route("POST", "/api/submit", "publish")
     async def submit(self, request: Request) -> Answer:
-        """Publish a text, a link or an image; of an image no id comes back."""
+        """Publish a text, a link or an image; the answer has no id for an image."""
         account, form = self.account(request), request.texts()
         kind, url = form.get("kind", ""), form.get("url", "")
         if form.get("api_type") != "json" or kind not in ("self", "link", "image"):
@@ -129,7 +129,7 @@ class SubmissionRoutes(StorageRoutes):
 
     @route("GET", "/r/{sr}/api/link_flair_v2", "confirm")
     async def flairs(self, request: Request) -> Answer:
-        """List a subreddit's flairs: one."""
+        """List the subreddit's one flair."""
         self.account(request)
         return Answer.json([{"id": "3ab9a9b0-1c1c-11ec-8f2a-0e1c2a5d9c6f", "text": "News", "type": "text"}])
 

@@ -1,4 +1,4 @@
-"""Reddit's "who am I" and its token endpoint, whose refresh tokens stay good."""
+"""Reddit's "who am I" and its token endpoint, whose refresh tokens stay valid."""
 
 import base64
 import binascii
@@ -12,17 +12,17 @@ TOKEN_SECONDS = 86_400
 
 
 class UserRoutes(ConsentRoutes):
-    """Serve /api/v1."""
+    """The routes of /api/v1."""
 
     @route("GET", "/api/v1/me", "auth")
     async def me(self, request: Request) -> Answer:
-        """Say whose token it is."""
+        """Return the account that the token belongs to."""
         account = self.account(request)
         return Answer.json({"id": account.user_id, "name": account.username, "total_karma": 1})
 
     @route("POST", "/api/v1/access_token", "auth")
     async def renew(self, request: Request) -> Answer:
-        """Give out another access token; the app names itself by HTTP Basic, without a secret where it has none."""
+        """Issue another access token; the app names itself by HTTP Basic, without a secret if it has none."""
         form = request.form()
         if not _names_an_app(request.header("authorization")):
             return self.unauthorized()

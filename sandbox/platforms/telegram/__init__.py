@@ -1,4 +1,4 @@
-"""Telegram's Bot API: one call publishes, its answer is the only trace of it, and nothing can be read back."""
+"""Telegram's Bot API: one call publishes, and only its answer has the id, because messages cannot be read back."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from sandbox.platforms.telegram.whoami import ChatRoutes
 
 
 class Telegram(SendRoutes, ChatRoutes):
-    """Be Telegram, in place of https://api.telegram.org."""
+    """The fake Telegram, in place of https://api.telegram.org."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset(
         {

@@ -1,4 +1,4 @@
-"""How Telegram words its answers, finds the bot by its address and names chats."""
+"""Telegram's answers, its addresses of bots and its names of chats."""
 
 import math
 import re
@@ -11,13 +11,13 @@ from sandbox.fake_platform import FakePlatform
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 
 SHARED_BOT, SHARED_BOT_NAME = "1000000001:sandbox-bot-token", "sandbox_bot"
-"""The token of the bot of the app that everybody knows."""
+"""The token of the shared app's bot."""
 
 _TOKEN = re.compile(r"^/bot[^/]*")
 
 
 def refusal(status: int, description: str, **parameters: int) -> Answer:
-    """Word an error as Telegram does."""
+    """Return an error in Telegram's form."""
     body: dict[str, Any] = {"ok": False, "error_code": status, "description": description}
     return Answer.json(body | {"parameters": parameters} if parameters else body, status)
 
@@ -28,32 +28,32 @@ def bad(description: str) -> RefusedError:
 
 
 def done(result: object) -> Answer:
-    """Word a success."""
+    """Return a successful response."""
     return Answer.json({"ok": True, "result": result})
 
 
 class FakeBot(FakePlatform, ABC):
-    """Hold what all of Telegram's methods share. An account's chat is a channel that its bot administers."""
+    """State and methods of all of Telegram's routes. An account's chat is a channel that its bot administers."""
 
     def failure(self, status: int, message: str | None = None) -> Answer:
-        """Word a failure by its status alone."""
+        """Return the response to a failure, by its status alone."""
         return refusal(status, message or responses.get(status, "Error"))
 
     def unauthorized(self) -> Answer:
-        """Word an unknown token."""
+        """Return the response to an unknown token."""
         return refusal(401, "Unauthorized")
 
     def token_expired(self) -> Answer:
-        """Word a revoked token; none ever expires."""
+        """Return the response to a revoked token; none ever expires."""
         return self.unauthorized()
 
     def rate_limited(self, seconds: float) -> Answer:
-        """Word a reached limit; the wait is told in whole seconds, in the body only."""
+        """Return the response to a reached limit; the wait is in whole seconds, in the body only."""
         wait = math.ceil(seconds)
         return refusal(429, f"Too Many Requests: retry after {wait}", retry_after=wait)
 
     def logged_path(self, path: str) -> str:
-        """Mask the token, which stands in the path."""
+        """Mask the token, which is part of the path."""
         return _TOKEN.sub("/bot***", path)
 
     def token(self, request: Request) -> str:
@@ -61,7 +61,7 @@ class FakeBot(FakePlatform, ABC):
         return request.params.get("token", "")
 
     def own_chat(self, account: Account, chat: object) -> None:
-        """Refuse any chat but the account's own; `-100` in front of its number is how groups that moved are named."""
+        """Refuse any chat but the account's own; groups that moved are named by `-100` and their number."""
         if str(chat or "") == "":
             raise bad("chat_id is empty")
         if str(chat) not in {account.user_id, f"-100{account.user_id}", f"@{account.username}"}:
@@ -74,7 +74,7 @@ class FakeBot(FakePlatform, ABC):
 
 
 def parameters(request: Request) -> dict[str, Any]:
-    """Merge the parameters of query and body (form or JSON); the body counts more."""
+    """Merge the parameters of query and body (form or JSON); the body takes precedence."""
     if not request.body:
         return request.merged()
     try:

@@ -1,4 +1,4 @@
-"""Read a text's markup as Telegram does, as far as its HTML goes; Markdown is shown as it was written."""
+"""Functions that read a text's HTML markup as Telegram does; Markdown is shown as it was written."""
 
 from html.parser import HTMLParser
 

@@ -28,7 +28,7 @@ UPLOAD_BYTES = {
 URL_BYTES = {"photo": 5 * MEGABYTE, "video": 20 * MEGABYTE, "animation": 20 * MEGABYTE, "document": 20 * MEGABYTE}
 SIDES, RATIO = 10_000, 20
 MESSAGES_PER_MINUTE = 20
-"""To one group or channel; Telegram's own FAQ, every item of an album counts."""
+"""Messages to one group or channel; source: Telegram's FAQ. Every item of an album counts."""
 
 _KINDS: dict[str, Literal["image", "gif", "video", "document"]] = {
     "photo": "image",
@@ -39,7 +39,7 @@ _KINDS: dict[str, Literal["image", "gif", "video", "document"]] = {
 
 
 class SendRoutes(FakeBot):
-    """Serve every send method. Of what is published only the answer tells: there is no method that lists messages."""
+    """The routes of every send method. Only their answers have the ids: there is no method that lists messages."""
 
     conditions = {  # noqa: RUF012
         "album_floods": "Albums are refused as a whole, as Telegram does with a bot that sends too much.",
@@ -49,7 +49,7 @@ class SendRoutes(FakeBot):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         own = (post for post in world.posts.newest_first() if post.platform == self.platform)
-        # One count over all chats: the sandbox finds a post by its number alone.
+        # One count over all chats, because the sandbox finds a post by its number alone.
         self._last = max((post.detail["last_id"] for post in own), default=0)
 
     @route("POST", "/bot{token}/sendMessage", "publish")

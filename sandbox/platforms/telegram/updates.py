@@ -1,4 +1,4 @@
-"""What the bot of the app that everybody knows hears: posts of people in the chats to which they have added it."""
+"""The updates of the shared app's bot: people's posts in the chats to which they have added it."""
 
 import hashlib
 import html
@@ -14,7 +14,7 @@ from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
 ADMIN, MEMBER = 7001, 7002
-"""People in every chat: one who administers it and one who does not."""
+"""The people in every chat: one administrator and one member."""
 _FIRST_MESSAGE = 900_001
 
 
@@ -27,7 +27,7 @@ class Chat(msgspec.Struct):
 
 
 class UpdateRoutes(FakeBot):
-    """The method getUpdates, and a page that plays a person's Telegram."""
+    """The routes of getUpdates, and a page that stands for a person's Telegram."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -37,7 +37,7 @@ class UpdateRoutes(FakeBot):
 
     @route("POST", "/bot{token}/getUpdates", "auth")
     async def updates(self, request: Request) -> Answer:
-        """Answer with what was posted; an `offset` forgets all before it."""
+        """Return the posted messages; an `offset` removes all updates before it."""
         given = parameters(request)
         given.get("timeout")
         if self.token(request) != SHARED_BOT:
@@ -50,14 +50,14 @@ class UpdateRoutes(FakeBot):
 
     @route("GET", f"/{SHARED_BOT_NAME}", "auth")
     async def page(self, request: Request) -> Answer:
-        """Show a page on which a person adds the bot to a chat and posts there."""
+        """Return the page on which a person adds the bot to a chat and posts there."""
         for name in ("startchannel", "admin"):
             request.query.get(name)
         return Answer.text(_page())
 
     @route("POST", f"/{SHARED_BOT_NAME}", "auth")
     async def post(self, request: Request) -> Answer:
-        """Add the bot to a chat, and post a text there as its owner, or as who `author` is."""
+        """Add the bot to a chat, and post a text there as its owner, or as `author`."""
         for name in ("startchannel", "admin"):
             request.query.get(name)
         form = request.form()
@@ -84,7 +84,7 @@ class UpdateRoutes(FakeBot):
         return super().chat(account) | ({"type": known.kind} if known else {})
 
     def rights(self, account: Account, user: object) -> dict[str, object] | None:
-        """Return what somebody may do in a chat of the shared bot; None in other chats."""
+        """Return a person's rights in a chat of the shared bot; None in other chats."""
         known = self.chats.get(account.user_id)
         if known is None or str(user) not in {str(ADMIN), str(MEMBER), SHARED_BOT.partition(":")[0]}:
             return None
@@ -103,7 +103,7 @@ class UpdateRoutes(FakeBot):
         return next(known, None) or self.world.accounts.upsert(fresh)
 
     def account(self, request: Request) -> Account:
-        """Return whose bot it is; the bot that accounts share speaks in the chat that is named."""
+        """Return the account that the bot belongs to. The shared bot acts for the chat that the request names."""
         if self.token(request) != SHARED_BOT:
             return super().account(request)
         chat = str(parameters(request).get("chat_id") or "").removeprefix("-100").lstrip("@")

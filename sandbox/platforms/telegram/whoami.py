@@ -1,4 +1,4 @@
-"""Who the bot is, which chat it speaks in and what it may do there."""
+"""The bot's identity, its chat and its rights there."""
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
@@ -8,18 +8,18 @@ from sandbox.wire import Answer, Request
 
 
 def bot(account: Account) -> dict[str, object]:
-    """Describe the account's bot; its number is made from the chat's."""
+    """Describe the account's bot; its number is made from the chat's number."""
     number = int(account.user_id) % 9_000_000_000 + 1_000_000_000
     return {"id": number, "is_bot": True, "first_name": account.username, "username": f"{account.username}_bot"}
 
 
 class ChatRoutes(UpdateRoutes):
-    """Serve getMe, getChat and getChatMember, by GET and POST like every method."""
+    """The routes of getMe, getChat and getChatMember, by GET and POST like every method."""
 
     @route("GET", "/bot{token}/getMe", "auth")
     @route("POST", "/bot{token}/getMe", "auth")
     async def me(self, request: Request) -> Answer:
-        """Say whose token it is."""
+        """Return the account that the token belongs to."""
         if self.token(request) == SHARED_BOT:
             number = int(SHARED_BOT.partition(":")[0])
             return done({"id": number, "is_bot": True, "first_name": "Sandbox", "username": SHARED_BOT_NAME})
@@ -36,7 +36,7 @@ class ChatRoutes(UpdateRoutes):
     @route("GET", "/bot{token}/getChatMember", "auth")
     @route("POST", "/bot{token}/getChatMember", "auth")
     async def member(self, request: Request) -> Answer:
-        """Say what the bot may do in the chat."""
+        """Return the bot's rights in the chat."""
         account, given = self.account(request), parameters(request)
         self.own_chat(account, given.get("chat_id"))
         if self.token(request) == SHARED_BOT:

@@ -7,7 +7,7 @@ from sandbox.platforms.threads.reads import ReadRoutes
 
 
 class Threads(PublishRoutes, ReadRoutes):
-    """Be Threads, in place of https://graph.threads.net."""
+    """The fake Threads, in place of https://graph.threads.net."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset({"access_token", "fields"})
     platform: ClassVar[str] = "threads"

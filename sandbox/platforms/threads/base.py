@@ -1,4 +1,4 @@
-"""What Threads' routes share: containers and numbers."""
+"""The state that Threads' routes share: containers and ids."""
 
 from abc import ABC
 
@@ -21,7 +21,7 @@ POSTS_PER_DAY, REPLIES_PER_DAY = 250, 1000
 
 
 class Container(msgspec.Struct, rename="camel"):
-    """Be one container. Times are seconds since 1970; `error` is the code that its status shows."""
+    """One container. Times are seconds since 1970; `error` is the code that its status shows."""
 
     id: str
     account_id: str
@@ -38,7 +38,7 @@ class Container(msgspec.Struct, rename="camel"):
     post_id: str | None = None
 
     def status(self, now: float) -> str:
-        """Return the status as Threads tells it."""
+        """Return the status as Threads reports it."""
         if self.post_id is not None:
             return "PUBLISHED"
         if self.error is not None:
@@ -49,7 +49,7 @@ class Container(msgspec.Struct, rename="camel"):
 
 
 class FakeThreads(LongLivedTokens, ABC):
-    """Hold what all routes share."""
+    """State and methods that all routes share."""
 
     consent = Consent(
         "/oauth/authorize",
@@ -66,9 +66,9 @@ class FakeThreads(LongLivedTokens, ABC):
         self.ids = Scrambled(world.now, EPOCH_MILLISECONDS, FIRST_ID, ID_RANGE)
         self.containers: Collection[Container] = world.collection("threads", "container", Container)
         self.attempted: set[str] = set()
-        """Containers that somebody asked to publish; reading one of them is to confirm, no longer to prepare."""
+        """Containers that a client asked to publish; reading one of them is now part of confirm instead of prepare."""
 
 
 def not_there() -> RefusedError:
-    """Say that something does not exist, or not yet; the subcode is unverified."""
+    """Return the error for an object that does not exist, or not yet; the subcode is unverified."""
     return RefusedError(graph_error("The requested resource does not exist", 24, 4279009))

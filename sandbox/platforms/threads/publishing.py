@@ -1,4 +1,4 @@
-"""POST /me/threads and /me/threads_publish: containers, what goes into them, and what makes them public."""
+"""POST /me/threads and /me/threads_publish: containers, their content, and their publishing."""
 
 from contextlib import suppress
 from typing import Any
@@ -28,7 +28,7 @@ CAROUSEL_ITEMS = range(2, 21)
 IMAGE_BYTES, VIDEO_SECONDS = 8 * 1024 * 1024, 300
 REPLY_CONTROLS = ("everyone", "accounts_you_follow", "mentioned_only", "parent_post_author_only", "followers_only")
 IMAGE_PROCESSING_SECONDS, VIDEO_PROCESSING_SECONDS = 1.5, 8.0
-"""How long `realistic` lets a container be in progress (unverified; the guide advises to wait 30 seconds)."""
+"""How long a container is in progress if `realistic` is set (unverified; the guide advises to wait 30 seconds)."""
 SHORTCODE_EPOCH_MILLISECONDS = 1_314_220_021_721
 
 _EMOJI = regex.compile(r"\p{Emoji_Presentation}|\p{Extended_Pictographic}|\p{Regional_Indicator}|\uFE0F")
@@ -36,14 +36,15 @@ _LINK = regex.compile(r"https?://\S+")
 
 
 def _publish(fake: "PublishRoutes", request: Request) -> Operation:
-    # Noted before anything can go wrong: whoever reads the container after this wants to know whether it landed.
+    # Recorded before anything can fail: if a client reads the container after this, it confirms whether it was
+    # published.
     with suppress(RefusedError):
         fake.attempted.add(str(parameters(request).get("creation_id", "")))
     return "publish"
 
 
 class PublishRoutes(FakeThreads):
-    """Serve what makes containers and posts."""
+    """The routes that make containers and posts."""
 
     @route("POST", "/{id}/threads", "prepare")
     async def create(self, request: Request) -> Answer:
@@ -75,7 +76,7 @@ class PublishRoutes(FakeThreads):
             raise not_there()
         status = container.status(self.world.now())
         if status != "FINISHED":
-            # What each is refused with is unverified; that a second publish fails is what clients rely on.
+            # The codes are unverified; clients rely on the failure of a second publish.
             raise invalid(f"The container cannot be published: {status}")
         limit, what = (REPLIES_PER_DAY, "replies") if container.reply_to else (POSTS_PER_DAY, "posts")
         if not self.world.windows.take((self.platform, account.account_id, what), limit, 86_400).allowed:
@@ -206,21 +207,21 @@ class PublishRoutes(FakeThreads):
 
 
 def _too_many_links() -> Answer:
-    """Word it as the page on posts does: with a name for a code."""
+    """Return the error as the page on posts describes it, with a name as its code."""
     message = f"A post has up to {LINKS} links."
     error = {"message": message, "type": "THApiException", "code": "THREADS_API__LINK_LIMIT_EXCEEDED"}
     return Answer.json({"error": error}, 400)
 
 
 def length(text: str) -> int:
-    """Count characters; an emoji costs its bytes in UTF-8."""
+    """Count characters; an emoji counts as its bytes in UTF-8."""
     return sum(
         len(cluster.encode()) if _EMOJI.search(cluster) else len(cluster) for cluster in regex.findall(r"\X", text)
     )
 
 
 def _attached(container: Container, values: dict[str, Any]) -> str | None:
-    """Return what is attached to a text, for the page; only one thing may be."""
+    """Return a text's attachment for the page; only one is allowed."""
     link, poll = values.get("link_attachment"), json_parameter(values, "poll_attachment")
     if (link or poll) and (container.kind != "TEXT" or (link and poll)):
         raise invalid("link_attachment and poll_attachment exclude each other and media")
@@ -242,7 +243,7 @@ def _check_image(fetched: Fetched) -> None:
 
 
 def _video_error(fetched: Fetched) -> str | None:
-    """Return why processing a video fails; that shows in the container's status, not when it is created."""
+    """Return why processing a video fails; the container's status shows it, not the answer to its creation."""
     found = fetched.format
     if found is None or found.is_image:
         return "FAILED_PROCESSING_VIDEO"

@@ -18,7 +18,7 @@ DAY = 86_400
 
 
 def _node(fake: "ReadRoutes", request: Request) -> Operation:
-    """Reading a container prepares until somebody tries to publish it; reading anything else confirms."""
+    """Reading a container is part of prepare until a client tries to publish it; reading anything else is confirm."""
     container = fake.containers.get(request.params["id"])
     if container is None:
         return "confirm"
@@ -26,16 +26,16 @@ def _node(fake: "ReadRoutes", request: Request) -> Operation:
 
 
 class ReadRoutes(FakeThreads):
-    """Serve every GET."""
+    """The routes of every GET request."""
 
     @route("GET", "/me", "auth")
     async def me(self, request: Request) -> Answer:
-        """Say whose token it is."""
+        """Return the account that the token belongs to."""
         return Answer.json(self._profile(self.account(request), request))
 
     @route("GET", "/refresh_access_token", "auth")
     async def renew(self, request: Request) -> Answer:
-        """Exchange a token that is still valid for one that lives 60 more days."""
+        """Exchange a valid token for one that is valid for 60 more days."""
         account = self.account(request)
         if parameters(request).get("grant_type") != "th_refresh_token":
             raise refused("Invalid grant_type", 100)
@@ -64,7 +64,7 @@ class ReadRoutes(FakeThreads):
 
     @route("GET", "/{id}/threads_publishing_limit", "confirm")
     async def quota(self, request: Request) -> Answer:
-        """Say how many posts of the day are used up; none where limits are off."""
+        """Return how many posts of the day are used up; none if limits are off."""
         account = self.owner(request)
         since = self.world.now() - DAY
         recent = [post for post in self.world.posts.of(account) if post.created_at >= since and self.world.realistic]

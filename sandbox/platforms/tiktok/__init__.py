@@ -1,4 +1,4 @@
-"""TikTok: uploads in chunks, photos that it fetches, and a status that tells what became of them."""
+"""TikTok: uploads in chunks, photos that it fetches, and a status that reports their outcome."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from sandbox.platforms.tiktok.reads import ReadRoutes
 
 
 class TikTok(PostingRoutes, ReadRoutes):
-    """Be TikTok, in place of https://open.tiktokapis.com and https://open-upload.tiktokapis.com."""
+    """The fake TikTok, in place of https://open.tiktokapis.com and https://open-upload.tiktokapis.com."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset({"client_key", "client_secret"})
     platform: ClassVar[str] = "tiktok"

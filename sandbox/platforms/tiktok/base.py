@@ -1,4 +1,4 @@
-"""How TikTok words its answers and numbers its things, and what it knows of a post before and after it is public."""
+"""TikTok's answers and ids, and its state of a post before and after it is public."""
 
 import secrets
 from abc import ABC
@@ -25,19 +25,19 @@ PER_MINUTE = {
     "/v2/post/publish/content/init/": 6,
     "/v2/post/publish/status/fetch/": 30,
 }
-"""Requests per token; source: TikTok's pages of each."""
+"""Requests per token; source: TikTok's page on each."""
 DIRECT_POSTS = {"/v2/post/publish/video/init/", "/v2/post/publish/content/init/"}
 MODERATION_SECONDS = 20.0
-"""How long `realistic` lets a public post wait for its id (unverified; sometimes hours)."""
+"""How long a public post waits for its id if `realistic` is set (unverified; sometimes hours)."""
 PROCESSING_SECONDS = 5.0
-"""How long `realistic` lets media be processed (unverified)."""
+"""How long media are processed if `realistic` is set (unverified)."""
 PUBLIC = "PUBLIC_TO_EVERYONE"
 PRIVACY_OPTIONS = [PUBLIC, "MUTUAL_FOLLOW_FRIENDS", "SELF_ONLY"]
-"""What a public account offers; FOLLOWER_OF_CREATOR is for private ones."""
+"""The privacy levels of a public account; FOLLOWER_OF_CREATOR is for private ones."""
 
 
 class Publication(msgspec.Struct, rename="camel"):
-    """Be what one publish_id stands for. `whole_at` is when TikTok had all of it, in seconds since 1970."""
+    """The post of one publish_id. `whole_at` is when TikTok had received all of it, in seconds since 1970."""
 
     id: str
     account_id: str
@@ -58,12 +58,12 @@ class Publication(msgspec.Struct, rename="camel"):
 
 
 def envelope(data: dict[str, Any]) -> Answer:
-    """Word an answer that is no error."""
+    """Return a successful response."""
     return Answer.json({"data": data, "error": {"code": "ok", "message": "", "log_id": _log_id()}})
 
 
 def problem(code: str, message: str, status: int) -> Answer:
-    """Word an error."""
+    """Return an error."""
     return Answer.json({"data": {}, "error": {"code": code, "message": message, "log_id": _log_id()}}, status)
 
 
@@ -77,7 +77,7 @@ def _log_id() -> str:
 
 
 class FakeTikTok(FakePlatform, ABC):
-    """Hold what all of TikTok's routes share."""
+    """State and methods that all of TikTok's routes share."""
 
     renewal_path = "/v2/oauth/token/"
     conditions = {  # noqa: RUF012
@@ -90,9 +90,9 @@ class FakeTikTok(FakePlatform, ABC):
     }
 
     def refuses_app(self, operation: Operation, request: Request) -> bool:
-        """Tell whether TikTok refuses what begins a post of an app that it has not audited.
+        """Return whether TikTok refuses to begin a post, because it has not audited the app.
 
-        Such an app may fill inboxes, and may post for the creator alone (SELF_ONLY) to accounts that are set to private
+        Such an app may upload to inboxes, and may post for the creator alone (SELF_ONLY) to private accounts
         (brightbeanxyz/brightbean-studio#144).
         """
         if request.path not in DIRECT_POSTS:
@@ -107,7 +107,7 @@ class FakeTikTok(FakePlatform, ABC):
         return body.get("post_mode") != "MEDIA_UPLOAD" and (is_public or not only_self)
 
     def app_refused(self) -> Answer:
-        """Word that the app is not audited."""
+        """Return the response to an app that is not audited."""
         code = "unaudited_client_can_only_post_to_private_accounts"
         return problem(code, "Please review our integration guidelines.", 403)
 
@@ -117,35 +117,35 @@ class FakeTikTok(FakePlatform, ABC):
         self.publications: Collection[Publication] = world.collection("tiktok", "publication", Publication)
         self.received: dict[str, bytearray] = {}
         self.attempted: set[str] = set()
-        """Posts that somebody tried to make public; asking for one of them is to confirm, no longer to prepare."""
+        """Posts that a client tried to publish; asking for one of them is now part of confirm instead of prepare."""
 
     def failure(self, status: int, message: str | None = None) -> Answer:
-        """Word a failure by its status alone."""
+        """Return the response to a failure, by its status alone."""
         if status >= 500:
             return problem("internal_error", message or "Something went wrong. Please try again later.", status)
         return problem("invalid_params", message or "The request is not supported.", status)
 
     def unauthorized(self) -> Answer:
-        """Word an unknown or missing token."""
+        """Return the response to an unknown or missing token."""
         return problem("access_token_invalid", "The access token is invalid or not found in the request.", 401)
 
     def token_expired(self) -> Answer:
-        """Word an expired token; TikTok does not tell it from an unknown one."""
+        """Return the response to an expired token; TikTok does not distinguish it from an unknown one."""
         return self.unauthorized()
 
     def rate_limited(self, seconds: float) -> Answer:
-        """Word a reached limit; TikTok tells no wait, whatever it is."""
+        """Return the response to a reached limit; TikTok never gives the wait."""
         return problem("rate_limit_exceeded", "The API rate limit was exceeded. Please try again later.", 429)
 
     async def serve(self, found: Route, request: Request) -> Answer:
-        """Count the request against its minute."""
+        """Count the request against the limit per minute."""
         key = (self.platform, self.token(request), found.path)
         if found.path in PER_MINUTE and not self.world.windows.take(key, PER_MINUTE[found.path], 60).allowed:
             return self.rate_limited(60)
         return await found.handler(request)
 
     def shown(self, content: bytes, *, video: bool) -> Shown | None:
-        """Return uploaded bytes as a post shows them; None where they are nothing of this kind."""
+        """Return uploaded bytes as a post shows them; None if they are not of this kind."""
         found = probe(content)
         if found is None or found.is_image is video:
             return None
@@ -154,10 +154,10 @@ class FakeTikTok(FakePlatform, ABC):
         return Shown("video" if video else "image", source)
 
     def publish(self, account: Account, publication: Publication, media: list[Shown], failure: str | None) -> None:
-        """Take note that TikTok has everything, and show what is for more eyes than the owner's inbox."""
+        """Record that TikTok has received everything, and publish the post unless it is for the owner's inbox."""
         publication.whole_at, publication.failure = self.world.now(), failure
         if failure is None and not publication.to_inbox:
-            # Who may not see a post that is public is not told its id, and knows it by the publish_id only.
+            # If the post is not visible to everybody, the client gets no id and knows the post by its publish_id only.
             is_public = publication.privacy == PUBLIC
             publication.post_id = self.ids.next() if is_public else publication.id
             kind = "photo" if publication.is_photo else "video"

@@ -1,4 +1,4 @@
-"""TikTok's page of consent, and what it trades codes for."""
+"""TikTok's page of consent, and the exchange of codes."""
 
 from sandbox.authorization import Consent, Problem
 from sandbox.platforms.tiktok.base import FakeTikTok
@@ -9,9 +9,9 @@ _SCOPES = frozenset(("user.info.basic", "user.info.profile", "video.publish", "v
 
 
 class ConsentRoutes(FakeTikTok):
-    """Serve the page of consent; the token endpoint calls `redeem`."""
+    """The route of the page of consent; the token endpoint calls `redeem`."""
 
-    # Web apps send no challenge, and people may untick single permissions. The life of a code is documented nowhere.
+    # Web apps send no challenge, and people may untick single permissions. How long a code is valid is not documented.
     consent = Consent(
         "/v2/auth/authorize/",
         _SCOPES,
@@ -24,7 +24,7 @@ class ConsentRoutes(FakeTikTok):
     )
 
     def redeem(self, form: Noted) -> Answer:
-        """Trade a code, in OAuth's own shape."""
+        """Exchange a code for tokens, in OAuth's own format."""
         client = str(form.get("client_key", "")), str(form.get("client_secret", ""))
         try:
             account, scopes = self.consents.redeem(form, client, self.world.now())

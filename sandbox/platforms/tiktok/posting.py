@@ -1,4 +1,4 @@
-"""What puts posts on TikTok: init, the upload host, photos to fetch."""
+"""The requests that publish on TikTok: init, the upload host, photos to fetch."""
 
 import secrets
 from contextlib import suppress
@@ -18,11 +18,11 @@ POSTS_PER_DAY = 15
 PENDING_SHARES = 5
 MEGABYTE = 1024 * 1024
 LEAST_CHUNK, LARGEST_CHUNK, LARGEST_LAST = 5_000_000, 64 * MEGABYTE, 128 * MEGABYTE
-"""TikTok's page speaks of megabytes; whether they are binary is unverified, so the wider reading counts."""
+"""TikTok's page says megabytes; whether they are binary is unverified, so the larger size applies."""
 LARGEST_VIDEO = 4096 * MEGABYTE
 LARGEST_PHOTO = 20 * MEGABYTE
 LARGEST_SHORTER_SIDE = 1080
-"""Pixels; "1080p", by what publishers saw refused."""
+"""Pixels; "1080p", according to refusals that publishers saw."""
 UPLOAD_SECONDS = 3600
 VIDEO_TYPES = ("video/mp4", "video/quicktime", "video/webm")
 
@@ -49,7 +49,7 @@ _PHOTO_INFO = {
 
 
 def _chunk_operation(fake: "PostingRoutes", request: Request) -> Operation:
-    """The last chunk is what publishes."""
+    """Return the operation of a chunk; the last one publishes."""
     with suppress(RefusedError):
         _, end, total = _range(request)
         if end + 1 == total:
@@ -60,7 +60,7 @@ def _chunk_operation(fake: "PostingRoutes", request: Request) -> Operation:
 
 
 class PostingRoutes(FakeTikTok):
-    """Serve /v2/post/publish and the upload host."""
+    """The routes of /v2/post/publish and the upload host."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -118,7 +118,7 @@ class PostingRoutes(FakeTikTok):
 
     @route("PUT", "/video/", _chunk_operation)
     async def chunk(self, request: Request) -> Answer:
-        """Take the next chunk; with the last one the video is whole."""
+        """Receive the next chunk; with the last one the video is complete."""
         publication = self.by_upload.get(request.query.get("upload_id", ""))
         now = self.world.now()
         if publication is None or publication.upload_token != request.query.get("upload_token"):
@@ -151,7 +151,7 @@ class PostingRoutes(FakeTikTok):
 
     @route("POST", "/v2/post/publish/cancel/", "delete")
     async def cancel(self, request: Request) -> Answer:
-        """Give up what is not whole yet."""
+        """Cancel an upload that is not complete yet."""
         account, publish_id = self.account(request), str(json_body(request).get("publish_id", ""))
         publication = self.publications.get(publish_id)
         if publication is None or publication.account_id != account.account_id:
@@ -194,7 +194,7 @@ class PostingRoutes(FakeTikTok):
         return envelope({"publish_id": publication.id, "upload_url": f"{request.base_url}/video/?{query}"})
 
     async def _photo(self, url: str, own_host: str) -> Shown | str:
-        """Return a photo, or the reason why it cannot be had."""
+        """Return a photo, or the reason why it cannot be fetched."""
         try:
             fetched = await fetch(url, own_host)
         except FetchError:
@@ -211,7 +211,7 @@ class PostingRoutes(FakeTikTok):
 
 
 def _is_divided(size: int, chunk: int, count: int) -> bool:
-    """Tell whether a video is cut the way TikTok wants it."""
+    """Return whether a video is divided as TikTok requires."""
     if not 0 < size <= LARGEST_VIDEO or not 1 <= count <= 1000 or not 0 < chunk <= size or size // chunk != count:
         return False
     if count == 1:
@@ -232,7 +232,7 @@ def _checked_info(info: object, known: dict[str, type], *, title: int) -> dict[s
     if not isinstance(info, dict):
         raise refused("invalid_params", "post_info is required.")
     for name, value in info.items():
-        # Whether TikTok itself refuses unknown names is unverified; here a misspelt one must not pass.
+        # Whether TikTok refuses unknown names is unverified; the sandbox does, so that a misspelt name is found.
         if name not in known or not isinstance(value, known[name]):
             raise refused("invalid_params", f"post_info.{name} is unknown or of the wrong type.")
     for name, limit in (("title", title), ("description", 4000)):

@@ -1,4 +1,4 @@
-"""What TikTok tells: whose token it is, what a creator may do, what became of a post; and how tokens are renewed."""
+"""TikTok's reads: a token's account, a creator's permissions, the outcome of a post; and the renewal of tokens."""
 
 from typing import Any
 
@@ -32,11 +32,11 @@ def _status_operation(fake: "ReadRoutes", request: Request) -> Operation:
 
 
 class ReadRoutes(ConsentRoutes):
-    """Serve reads and tokens."""
+    """The routes of reads and tokens."""
 
     @route("POST", "/v2/oauth/token/", "auth")
     async def renew(self, request: Request) -> Answer:
-        """Trade a refresh token for new tokens, in OAuth's own shape."""
+        """Exchange a refresh token for new tokens, in OAuth's own format."""
         form = request.texts()
         if not form.get("client_key"):
             return _oauth_error("invalid_client", "Client key or secret is incorrect.", 401)
@@ -76,7 +76,7 @@ class ReadRoutes(ConsentRoutes):
 
     @route("GET", "/v2/user/info/", "auth")
     async def user(self, request: Request) -> Answer:
-        """Say whose token it is."""
+        """Return the account that the token belongs to."""
         account = self.account(request)
         known = {
             "open_id": account.user_id,
@@ -92,7 +92,7 @@ class ReadRoutes(ConsentRoutes):
 
     @route("POST", "/v2/post/publish/creator_info/query/", "prepare")
     async def creator(self, request: Request) -> Answer:
-        """Say what the creator may do now."""
+        """Return what the creator may do now."""
         account = self.account(request)
         return envelope(
             {
@@ -109,7 +109,7 @@ class ReadRoutes(ConsentRoutes):
 
     @route("POST", "/v2/post/publish/status/fetch/", _status_operation)
     async def status(self, request: Request) -> Answer:
-        """Say what became of a post; failures too come with status 200."""
+        """Return the outcome of a post; failures come with status 200 too."""
         account, publish_id = self.account(request), str(json_body(request).get("publish_id", ""))
         publication = self.publications.get(publish_id)
         if publication is None:
@@ -123,7 +123,7 @@ class ReadRoutes(ConsentRoutes):
 
     @route("POST", "/v2/video/list/", "confirm")
     async def videos(self, request: Request) -> Answer:
-        """List the account's public posts, newest first; that photos are among them is unverified."""
+        """List the account's public posts, newest first; whether they include photos is unverified."""
         account, body = self.account(request), json_body(request)
         if self.holds("no_list_scope", account):
             raise refused("scope_not_authorized", "The user did not authorize the scope required.", 401)

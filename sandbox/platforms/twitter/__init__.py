@@ -1,4 +1,4 @@
-"""X (Twitter), API v2: one call publishes; media are uploaded before; Premium accounts may edit for an hour."""
+"""X (Twitter), API v2: one call publishes, media are uploaded before it, Premium accounts may edit for an hour."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from sandbox.platforms.twitter.users import UserRoutes
 
 
 class Twitter(PostRoutes, ReadRoutes, UserRoutes):
-    """Be X, in place of https://api.x.com."""
+    """The fake X, in place of https://api.x.com."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset({"client_id"})
     platform: ClassVar[str] = "twitter"

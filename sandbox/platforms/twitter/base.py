@@ -1,4 +1,4 @@
-"""How X words its errors, numbers its things and counts requests."""
+"""X's errors, ids and rate limits."""
 
 import random
 from abc import ABC
@@ -12,7 +12,7 @@ from sandbox.world import World
 
 PROBLEMS = "https://api.x.com/2/problems/"
 EPOCH_MILLISECONDS = 1_288_834_974_657
-"""Where X's snowflake ids begin to count."""
+"""The epoch of X's snowflake ids."""
 
 WINDOW_SECONDS = 900
 LIMITS = {
@@ -32,7 +32,7 @@ STATUS_LIMIT = 1000
 
 
 def problem(status: int, title: str, detail: str, kind: str = "about:blank", **more: object) -> Answer:
-    """Word an error the way X does."""
+    """Return an error in X's form."""
     body = {"title": title, "detail": detail, "type": kind, "status": status, **more}
     return Answer.json(body, status, content_type="application/problem+json")
 
@@ -51,12 +51,12 @@ def invalid(message: str, **parameters: list[str]) -> RefusedError:
 
 
 def forbidden(detail: str) -> RefusedError:
-    """Refuse what the rules of X do not allow, with status 403."""
+    """Refuse, with status 403, a request that the rules of X do not allow."""
     return RefusedError(problem(403, "Forbidden", detail))
 
 
 class FakeX(FakePlatform, ABC):
-    """Hold what all of X's routes share."""
+    """State and methods that all of X's routes share."""
 
     refuses_app_for = frozenset({"prepare", "publish", "confirm", "edit", "delete", "auth"})
     renewal_path = "/2/oauth2/token"
@@ -73,28 +73,28 @@ class FakeX(FakePlatform, ABC):
         self.ids = Snowflakes(world.now, EPOCH_MILLISECONDS)
 
     def failure(self, status: int, message: str | None = None) -> Answer:
-        """Word a failure by its status alone."""
+        """Return the response to a failure, by its status alone."""
         title = responses.get(status, "Error")
         return problem(status, title, message or title)
 
     def unauthorized(self) -> Answer:
-        """Word an unknown or missing token."""
+        """Return the response to an unknown or missing token."""
         return problem(401, "Unauthorized", "Unauthorized")
 
     def token_expired(self) -> Answer:
-        """Word an expired token; X does not tell it from an unknown one."""
+        """Return the response to an expired token; X does not distinguish it from an unknown one."""
         return self.unauthorized()
 
     def rate_limited(self, seconds: float) -> Answer:
-        """Word a reached limit."""
+        """Return the response to a reached limit."""
         return self._too_many(100, self.world.now() + seconds)
 
     def app_refused(self) -> Answer:
-        """Word that the app's credits are used up."""
+        """Return the response to an app whose credits are used up."""
         return problem(402, "Payment Required", "credits depleted", f"{PROBLEMS}credits-depleted")
 
     async def serve(self, found: Route, request: Request) -> Answer:
-        """Count the request against its window and say so in the answer's headers."""
+        """Count the request against its window, and report the count in the answer's headers."""
         limit = LIMITS.get(found.path, READ_LIMIT) if request.method != "GET" else _read_limit(found.path)
         account = self.world.accounts.by_token(self.platform, request.bearer)
         who = account.account_id if account else ""
@@ -116,7 +116,7 @@ class FakeX(FakePlatform, ABC):
         )
 
     def _check_app(self, account: Account | None) -> None:
-        """Refuse what the operator's app may not do."""
+        """Refuse a request that the operator's app may not send."""
         if self.holds("spend_cap_reached", account):
             said = "The app has reached its spend cap for this billing cycle."
             raise RefusedError(problem(403, "SpendCapReached", said))
@@ -131,7 +131,7 @@ class FakeX(FakePlatform, ABC):
             {
                 "x-rate-limit-limit": str(limit),
                 "x-rate-limit-remaining": "0",
-                # Whole seconds, rounded up: whoever waits until then is let in.
+                # Whole seconds, rounded up, so that a client that waits until then is admitted.
                 "x-rate-limit-reset": str(-int(-resets_at // 1)),
             }
         )

@@ -1,4 +1,4 @@
-"""What POST /2/tweets takes: X's own schema, which knows no other field."""
+"""The body of POST /2/tweets: X's own schema, which allows no other field."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -13,11 +13,11 @@ ReplySettings = Literal["following", "mentionedUsers", "subscribers", "verified"
 
 
 class _Strict(msgspec.Struct, forbid_unknown_fields=True):
-    """Refuse unknown fields."""
+    """A body that refuses unknown fields."""
 
 
 class Media(_Strict):
-    """Attach uploaded media."""
+    """The attached media."""
 
     media_ids: Annotated[list[PostId], msgspec.Meta(min_length=1, max_length=4)]
     tagged_user_ids: Annotated[list[PostId], msgspec.Meta(max_length=10)] | None = None
@@ -29,7 +29,7 @@ class Media(_Strict):
 
 
 class Poll(_Strict):
-    """Ask the readers."""
+    """A poll."""
 
     options: Annotated[
         list[Annotated[str, msgspec.Meta(min_length=1, max_length=25)]], msgspec.Meta(min_length=2, max_length=4)
@@ -39,7 +39,7 @@ class Poll(_Strict):
 
 
 class Reply(_Strict):
-    """Answer another post."""
+    """The post that this one replies to."""
 
     in_reply_to_tweet_id: PostId
     exclude_reply_user_ids: list[str] | None = None
@@ -47,19 +47,19 @@ class Reply(_Strict):
 
 
 class EditOptions(_Strict):
-    """Replace an earlier version."""
+    """The earlier version that this one replaces."""
 
     previous_post_id: PostId
 
 
 class Geo(_Strict):
-    """Tag a place."""
+    """The tagged place."""
 
     place_id: str | None = None
 
 
 class CreatePost(_Strict):
-    """Be the whole body."""
+    """The whole body."""
 
     text: str = ""
     media: Media | None = None
@@ -84,7 +84,7 @@ _UNKNOWN = re.compile(r"unknown field `([^`]+)`(?: - at `\$\.?([^`]*)`)?")
 
 
 def read_post(request: Request) -> CreatePost:
-    """Read and check the body; refuses what the schema does not allow."""
+    """Read and check the body; refuses a body that does not fit the schema."""
     try:
         body = _decode(request.body)
     except msgspec.ValidationError as error:

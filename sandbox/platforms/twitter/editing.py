@@ -1,4 +1,4 @@
-"""When X lets an author edit."""
+"""X's rules for edits."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ EDITS = 5
 
 
 class EditControls(NamedTuple):
-    """Say whether this version may be replaced, how often still, and until when (seconds since 1970)."""
+    """The limits of edits: may this version be replaced, how many times more, until when (seconds since 1970)."""
 
     is_eligible: bool
     edits_remaining: int
@@ -19,7 +19,7 @@ class EditControls(NamedTuple):
 
 
 def edit_controls(post: Post, account: Account, now: float) -> EditControls:
-    """Judge a post: Premium only, the latest version only, within the hour, five times, no polls and replies."""
+    """Return a post's controls: Premium, latest version only, within the hour, five times, no polls, no replies."""
     until = post.detail["first_at"] + EDIT_SECONDS
     remaining = max(EDITS + 1 - len(post.detail["history"]), 0)
     open_still = now <= until and remaining > 0 and post.superseded_by is None

@@ -1,4 +1,4 @@
-"""X's media: uploaded in one request or in pieces, processed, and then named in a post."""
+"""X's media: uploaded in one request or in pieces, processed, then named in a post."""
 
 import base64
 import binascii
@@ -25,12 +25,12 @@ CATEGORIES = {
     "dm_video": "7_",
     "subtitles": "24_",
 }
-"""Each with the prefix of its media keys (the prefixes are unverified)."""
+"""The kinds of media, each with the prefix of its media keys (the prefixes are unverified)."""
 LARGEST = {"tweet_image": 5 << 20, "dm_image": 5 << 20, "tweet_gif": 15 << 20, "dm_gif": 15 << 20}
 LARGEST_VIDEO = 16_000 << 20
-"""Of an account with X Premium."""
+"""The limit of an account with X Premium."""
 SMALL_CHUNK, LARGEST_CHUNK = 1 << 20, 5 << 20
-"""Unverified; what clients use."""
+"""Unverified; clients use this size."""
 SECONDS_TO_UPLOAD = 1_295_999
 SECONDS_TO_USE = 86_400
 ALT_TEXT_LENGTH = 1000
@@ -38,7 +38,7 @@ TYPES = ("image/", "video/", "text/srt", "text/vtt", "model/")
 
 
 class Medium(msgspec.Struct, rename="camel"):
-    """Be one uploaded file. Times are seconds since 1970; `ready_at` is None until the upload is finalized."""
+    """One uploaded file. Times are seconds since 1970; `ready_at` is None until the upload is finalized."""
 
     id: str
     key: str
@@ -51,7 +51,7 @@ class Medium(msgspec.Struct, rename="camel"):
     src: str | None = None
     alt: str | None = None
     seconds: float = 0
-    """Of a video, if it tells."""
+    """The duration of a video, if the file states it."""
 
     @property
     def kind(self) -> str:
@@ -59,13 +59,13 @@ class Medium(msgspec.Struct, rename="camel"):
         return self.category.rpartition("_")[2]
 
     def shown(self) -> Shown:
-        """Return it as posts carry it."""
+        """Return the file as posts show it."""
         kind = self.kind
         return Shown("gif" if kind == "gif" else "video" if kind == "video" else "image", self.src, self.alt)
 
 
 class MediaRoutes(FakeX):
-    """Serve /2/media."""
+    """The routes of /2/media."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -74,7 +74,7 @@ class MediaRoutes(FakeX):
 
     @route("POST", "/2/media/upload", "prepare")
     async def upload(self, request: Request) -> Answer:
-        """Take a whole file in one request."""
+        """Receive a whole file in one request."""
         account = self.account(request)
         fields = dict(read_json(request)) if request.is_json else dict(request.form())
         category, content = str(fields.get("media_category", "")), _content(fields.get("media"))
@@ -107,7 +107,7 @@ class MediaRoutes(FakeX):
 
     @route("POST", "/2/media/upload/{id}/append", "prepare")
     async def append(self, request: Request) -> Answer:
-        """Take one piece; the same piece may come again."""
+        """Receive one piece; the same piece may come again."""
         medium = self._own(request, request.params["id"])
         fields = dict(read_json(request)) if request.is_json else dict(request.form())
         segments = self._segments.get(medium.id)
@@ -125,7 +125,7 @@ class MediaRoutes(FakeX):
 
     @route("POST", "/2/media/upload/{id}/finalize", "prepare")
     async def finalize(self, request: Request) -> Answer:
-        """Put the pieces together."""
+        """Join the pieces."""
         medium = self._own(request, request.params["id"])
         segments = self._segments.get(medium.id)
         if segments is not None:
@@ -140,14 +140,14 @@ class MediaRoutes(FakeX):
 
     @route("GET", "/2/media/upload", "prepare")
     async def status(self, request: Request) -> Answer:
-        """Tell how far the processing is."""
+        """Return the state of the processing."""
         if request.query.get("command") != "STATUS":
             raise invalid("command must be STATUS.", command=[request.query.get("command", "")])
         return _data(self._upload_data(self._own(request, request.query.get("media_id", "")), size=False))
 
     @route("POST", "/2/media/metadata", "prepare")
     async def metadata(self, request: Request) -> Answer:
-        """Take the text for those who cannot see it."""
+        """Store the alternative text."""
         fields = read_json(request)
         medium = self._own(request, str(fields.get("id", "")))
         match fields.get("metadata"):

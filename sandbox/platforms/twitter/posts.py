@@ -24,7 +24,7 @@ NOT_EDITABLE = "You are not permitted to edit this Tweet."
 
 
 Words = tuple[str, str, tuple[str, ...]]
-"""What makes a post a duplicate of another: whose it is, its text, its media."""
+"""Posts with the same account, text and media are duplicates."""
 
 
 def _words(post: Post) -> Words:
@@ -39,7 +39,7 @@ _CASHTAG = re.compile(r"(?<![\w$])\$[A-Za-z]{1,6}(?!\w)")
 
 
 class PostRoutes(MediaRoutes):
-    """Serve POST /2/tweets and DELETE /2/tweets/:id."""
+    """The routes POST /2/tweets and DELETE /2/tweets/:id."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -68,7 +68,7 @@ class PostRoutes(MediaRoutes):
             raise forbidden(DUPLICATE)
         post = self._publish(account, body, media, previous)
         text, _ = rendered(post, account)
-        # That the list of a new post holds an empty string was seen in 2026.
+        # Seen in 2026: the list of a new post contains an empty string.
         data = {"id": post.platform_post_id, "text": text, "edit_history_tweet_ids": [""]}
         return Answer.json({"data": data}, 201)
 
@@ -103,9 +103,9 @@ class PostRoutes(MediaRoutes):
         return media
 
     def _check_target(self, account: Account, post_id: str, what: str) -> None:
-        """Refuse a deleted target, and others' that do not mention the account.
+        """Refuse a target that is deleted, or that belongs to another account and does not mention this one.
 
-        Posts that the sandbox never saw are taken to be out there on X, and to mention it.
+        Posts that the sandbox does not know count as existing on X, and as mentioning the account.
         """
         post = self.world.posts.get(self.platform, post_id)
         foreign = post is None or post.account_id != account.account_id

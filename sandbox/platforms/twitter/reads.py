@@ -1,4 +1,4 @@
-"""GET of posts and timelines, the way X gives them back."""
+"""GET of posts and timelines, in X's format."""
 
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -15,22 +15,22 @@ DIALECTS = {
     "post.fields": {"history": "edit_history_post_ids", "note": "note_post", "references": "referenced_posts"},
     "tweet.fields": {"history": "edit_history_tweet_ids", "note": "note_tweet", "references": "referenced_tweets"},
 }
-"""What X calls three fields, by the parameter that asks for fields. Names of one are unknown to the other."""
+"""X's names of three fields, by the parameter that asks for them. Each parameter knows only its own names."""
 
 
 class Wanted(NamedTuple):
-    """The names of the fields that were asked for, and what three of them are called."""
+    """The requested fields, and the names of three of them."""
 
     names: frozenset[str]
     dialect: dict[str, str]
 
 
 class ReadRoutes(FakeX):
-    """Serve GET /2/tweets and GET /2/users/:id/tweets."""
+    """The routes GET /2/tweets and GET /2/users/:id/tweets."""
 
     @route("GET", "/2/tweets/{id}", "confirm")
     async def one(self, request: Request) -> Answer:
-        """Return one version of a post; what is not there is an error beside status 200."""
+        """Return one version of a post; if it does not exist, an error with status 200."""
         self.account(request)
         fields = _fields(request)
         post = self._visible(request.params["id"])
@@ -126,7 +126,7 @@ class ReadRoutes(FakeX):
 
 
 def rendered(post: Post, account: Account | None) -> tuple[str, list[Link]]:
-    """Return a post's text as X gives it back, and the links in it; of a long one only the beginning."""
+    """Return a post's text as X returns it, and the links in it; of a long text only the beginning."""
     keys = post.detail.get("media_keys", [])
     media_url = None
     if keys:
@@ -138,13 +138,13 @@ def rendered(post: Post, account: Account | None) -> tuple[str, list[Link]]:
 
 
 def _note(post: Post) -> dict[str, object]:
-    """Return a long post's whole text, which its `text` is only the beginning of."""
+    """Return a long post's whole text; its `text` is only the beginning."""
     text, links = read_back(post.text, post.platform_post_id, None, [])
     return {"text": text, "entities": {"urls": [link.entity() for link in links]}} if links else {"text": text}
 
 
 def _fields(request: Request) -> Wanted:
-    """Return the fields that were asked for. Names that X does not know it ignores, as measured in September 2026."""
+    """Return the requested fields. X ignores unknown names, as measured in September 2026."""
     parameter = "post.fields" if "post.fields" in request.query else "tweet.fields"
     names = frozenset(request.query.get(parameter, "").split(","))
     return Wanted(names, DIALECTS[parameter])
@@ -181,5 +181,5 @@ def _not_found(value: str, parameter: str, resource: str = "tweet") -> dict[str,
 
 
 def _iso_seconds(moment: float) -> str:
-    """X tells times to the second, though it writes milliseconds."""
+    """Return a time to the second, in X's format with milliseconds."""
     return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -1,4 +1,4 @@
-"""How X counts a text, and how it gives it back: links shortened, a link to the media behind it, HTML escaped."""
+"""X's count of a text, and the text that it returns: links shortened, a link to the media at the end, HTML escaped."""
 
 import hashlib
 import html
@@ -25,7 +25,7 @@ _EMOJI = regex.compile(r"\p{Emoji_Presentation}|\p{Extended_Pictographic}|\p{Reg
 
 
 class Link(NamedTuple):
-    """Be one shortened link in a text that is given back; `start` and `end` count code points."""
+    """One shortened link in a text that X returns; `start` and `end` count code points."""
 
     start: int
     end: int
@@ -34,7 +34,7 @@ class Link(NamedTuple):
     media_key: str | None = None
 
     def entity(self) -> dict[str, object]:
-        """Return it as the API lists it."""
+        """Return the link as the API lists it."""
         shown = self.expanded_url.removeprefix("https://").removeprefix("http://").removeprefix("www.")
         entity: dict[str, object] = {
             "start": self.start,
@@ -49,7 +49,7 @@ class Link(NamedTuple):
 
 
 def weight(text: str) -> int:
-    """Count a text as X does: most letters 1, CJK and emoji 2, every link 23."""
+    """Return the length of a text as X counts it: most letters 1, CJK and emoji 2, every link 23."""
     text = unicodedata.normalize("NFC", text)
     rest, links = LINK.subn("", text) if "." in text else (text, 0)
     if rest.isascii():
@@ -64,12 +64,12 @@ def weight(text: str) -> int:
 
 
 def is_long(text: str) -> bool:
-    """Tell whether only Premium accounts may write so much."""
+    """Return whether only Premium accounts may publish a text of this length."""
     return len(text) * 2 > FREE_LENGTH and weight(text) > FREE_LENGTH
 
 
 def shortened(target: str, salt: str) -> str:
-    """Return the t.co address that stands for a target in one post."""
+    """Return the t.co address of a link in one post."""
     number = int.from_bytes(hashlib.blake2b(f"{salt} {target}".encode(), digest_size=9).digest(), "big")
     alphabet = SHORTCODE_ALPHABET[:62]
     digits = ""
@@ -80,7 +80,7 @@ def shortened(target: str, salt: str) -> str:
 
 
 def read_back(text: str, post_id: str, media_url: str | None, media_keys: list[str]) -> tuple[str, list[Link]]:
-    """Return a post's text as the API gives it back, and the links in it."""
+    """Return a post's text as the API returns it, and the links in it."""
     if media_url is None and "." not in text:
         return html.escape(text, quote=False), []
     pieces: list[str] = []

@@ -11,7 +11,7 @@ SCOPE = "tweet.read tweet.write users.read media.write offline.access"
 
 
 class UserRoutes(FakeX):
-    """Serve GET /2/users/me, the page of consent and POST /2/oauth2/token."""
+    """The routes GET /2/users/me, the page of consent and POST /2/oauth2/token."""
 
     consent = Consent(
         "/i/oauth2/authorize", frozenset(SCOPE.split()), code_seconds=30, pkce="required", state_required=True
@@ -19,7 +19,7 @@ class UserRoutes(FakeX):
 
     @route("GET", "/2/users/me", "auth")
     async def me(self, request: Request) -> Answer:
-        """Say whose token it is."""
+        """Return the account that the token belongs to."""
         account = self.account(request)
         data: dict[str, object] = {"id": account.user_id, "name": account.username, "username": account.username}
         more: dict[str, object] = {
@@ -66,7 +66,7 @@ class UserRoutes(FakeX):
         return Answer.json({"revoked": True})
 
     def _redeem(self, request: Request, form: Noted) -> Answer:
-        """Trade a code; without offline.access there is no refresh token."""
+        """Exchange a code for tokens; without the scope offline.access there is no refresh token."""
         try:
             account, scopes = self.consents.redeem(form, basic_client(request), self.world.now())
         except Problem as problem:

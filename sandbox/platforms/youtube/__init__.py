@@ -1,4 +1,4 @@
-"""YouTube: resumable uploads, and what belongs to a video."""
+"""YouTube: resumable uploads, and the resources of a video."""
 
 from typing import ClassVar
 
@@ -7,7 +7,7 @@ from sandbox.platforms.youtube.uploads import UploadRoutes
 
 
 class YouTube(UploadRoutes, ResourceRoutes):
-    """Be YouTube, in place of https://youtube.googleapis.com and https://oauth2.googleapis.com."""
+    """The fake YouTube, in place of https://youtube.googleapis.com and https://oauth2.googleapis.com."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset({"part", "uploadType", "client_id", "client_secret"})
     platform: ClassVar[str] = "youtube"

@@ -1,4 +1,4 @@
-"""How YouTube words its errors, and what it keeps of an upload and its video."""
+"""YouTube's errors, and its state of uploads and videos."""
 
 from abc import ABC
 from typing import Any
@@ -12,11 +12,11 @@ from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
 PROCESSING_SECONDS = 10.0
-"""How long `realistic` lets a video be processed (unverified; real ones vary widely)."""
+"""How long a video is processed if `realistic` is set (unverified; real times vary widely)."""
 
 
 class Upload(msgspec.Struct, rename="camel"):
-    """Be one resumable session and, once it is whole, its video. Times are seconds since 1970."""
+    """One resumable session and, once it is complete, its video. Times are seconds since 1970."""
 
     id: str
     account_id: str
@@ -31,7 +31,7 @@ class Upload(msgspec.Struct, rename="camel"):
 
 
 class Attached(msgspec.Struct, rename="camel"):
-    """Be a comment below a video, or its entry in a playlist (`kind` commentThread or playlistItem)."""
+    """A comment below a video, or its entry in a playlist (`kind` commentThread or playlistItem)."""
 
     id: str
     kind: str
@@ -41,7 +41,7 @@ class Attached(msgspec.Struct, rename="camel"):
 
 
 def problem(status: int, reason: str, message: str, domain: str = "youtube") -> Answer:
-    """Word an error the way Google's APIs do."""
+    """Return an error in the form of Google's APIs."""
     entry = {"domain": domain, "reason": reason, "message": message}
     return Answer.json({"error": {"code": status, "message": message, "errors": [entry]}}, status)
 
@@ -52,7 +52,7 @@ def refused(status: int, reason: str, message: str) -> RefusedError:
 
 
 def disabled(title: str, service: str) -> Answer:
-    """Word that an API is not enabled in the operator's project, as all Google APIs do."""
+    """Return the response to an operator's project in which an API is not enabled, as all Google APIs do."""
     message = f"{title} has not been used in project 1234567890 before or it is disabled."
     entry = {"domain": "usageLimits", "reason": "accessNotConfigured"}
     metadata = {"service": service, "serviceTitle": title}
@@ -60,7 +60,7 @@ def disabled(title: str, service: str) -> Answer:
 
 
 def exhausted(metric: str, limit: str, name: str, value: str) -> Answer:
-    """Word that a quota of the operator's project is used up, as all Google APIs do."""
+    """Return the response to a used-up quota of the operator's project, as all Google APIs do."""
     message = f"Quota exceeded for quota metric '{metric}' and limit '{limit}' of service 'youtube.googleapis.com'."
     entry = {"domain": "global", "reason": "rateLimitExceeded"}
     metadata = {"quota_limit": name, "quota_limit_value": value}
@@ -93,7 +93,7 @@ def json_body(request: Request) -> dict[str, Any]:
 
 
 class FakeYouTube(FakePlatform, ABC):
-    """Hold what all of YouTube's routes share."""
+    """State and methods that all of YouTube's routes share."""
 
     refuses_app_for = frozenset({"prepare", "publish", "confirm", "edit", "auth"})
     renewal_path = "/token"
@@ -111,42 +111,42 @@ class FakeYouTube(FakePlatform, ABC):
         self.by_video = {upload.video_id: upload for upload in self.uploads if upload.video_id}
         self.received: dict[str, bytearray] = {}
         self.attempted: set[str] = set()
-        """Sessions whose last piece somebody sent; asking one of them is to confirm, no longer to prepare."""
+        """Sessions whose last piece a client sent; asking one of them is now part of confirm instead of prepare."""
 
     def app_refused(self) -> Answer:
-        """Word that the API is not enabled in the operator's project."""
+        """Return the response to an operator's project in which the API is not enabled."""
         return disabled("YouTube Data API v3", "youtube.googleapis.com")
 
     def failure(self, status: int, message: str | None = None) -> Answer:
-        """Word a failure by its status alone."""
+        """Return the response to a failure, by its status alone."""
         reason = {404: "notFound", 503: "backendError"}.get(status, "internalError" if status >= 500 else "badRequest")
         return problem(status, reason, message or "The request could not be completed.", "global")
 
     def unauthorized(self) -> Answer:
-        """Word an unknown or missing token."""
+        """Return the response to an unknown or missing token."""
         return problem(401, "authError", "Request had invalid authentication credentials.", "global")
 
     def token_expired(self) -> Answer:
-        """Word an expired token; Google does not tell it from an unknown one."""
+        """Return the response to an expired token; Google does not distinguish it from an unknown one."""
         return self.unauthorized()
 
     def rate_limited(self, seconds: float) -> Answer:
-        """Word a reached limit."""
+        """Return the response to a reached limit."""
         answer = problem(429, "rateLimitExceeded", "The request was sent too often.", "usageLimits")
         return answer.with_headers({"Retry-After": str(-int(-seconds // 1))})
 
     async def serve(self, found: Route, request: Request) -> Answer:
-        """Answer with the upload host's own header."""
+        """Add the upload host's own header to its answers."""
         answer = await found.handler(request)
         return answer.with_headers({"X-GUploader-UploadID": self.ids.next()})
 
     def processed(self, upload: Upload) -> bool:
-        """Tell whether a video is processed by now."""
+        """Return whether a video is processed by now."""
         slow = self.world.conditions.holds(self.platform, "slow_processing", upload.account_id)
         return not slow and self.world.now() - upload.made_at >= (PROCESSING_SECONDS if self.world.realistic else 0)
 
     def own_video(self, request: Request, video_id: str) -> Upload:
-        """Return a video of the channel that the token speaks for."""
+        """Return a video of the token's channel."""
         account, upload = self.account(request), self.by_video.get(video_id)
         if upload is None or upload.account_id != account.account_id or upload.deleted:
             raise refused(404, "videoNotFound", "The video that you are trying to use cannot be found.")

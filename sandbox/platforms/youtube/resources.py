@@ -1,4 +1,4 @@
-"""YouTube's Data API beside uploads: channels, videos, playlists, comments; and Google's token endpoint."""
+"""YouTube's Data API without uploads: channels, videos, playlists, comments; and Google's token endpoint."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -14,18 +14,18 @@ TOKEN_SECONDS = 3_600
 
 
 def _channels_operation(_fake: object, request: Request) -> Operation:
-    """Asking for the list of uploads is part of looking something up; else it asks who this is."""
+    """Return confirm for a request that asks for the list of uploads; any other asks for the token's channel."""
     return "confirm" if request.query.get("part") == "contentDetails" else "auth"
 
 
 class ResourceRoutes(FakeYouTube, GoogleConsent):
-    """Serve /youtube/v3 and /token."""
+    """The routes of /youtube/v3 and /token."""
 
     consent = consent("youtube.upload", "youtube.readonly", "youtube.force-ssl")
 
     @route("POST", "/token", "auth")
     async def renew(self, request: Request) -> Answer:
-        """Give out a new access token; the refresh token stays good."""
+        """Issue a new access token; the refresh token stays valid."""
         form = request.texts()
         if form.get("grant_type") == "authorization_code":
             return self.redeem(form)
@@ -68,7 +68,7 @@ class ResourceRoutes(FakeYouTube, GoogleConsent):
 
     @route("PUT", "/youtube/v3/videos", "edit")
     async def update(self, request: Request) -> Answer:
-        """Change a video; the snippet must be whole."""
+        """Change a video; the snippet must be complete."""
         body = json_body(request)
         upload, snippet = self.own_video(request, str(body.get("id", ""))), body.get("snippet")
         if not isinstance(snippet, dict) or not snippet.get("title") or not snippet.get("categoryId"):
@@ -119,7 +119,7 @@ class ResourceRoutes(FakeYouTube, GoogleConsent):
 
     @route("POST", "/youtube/v3/playlistItems", "edit")
     async def add_to_playlist(self, request: Request) -> Answer:
-        """Put a video into a playlist; playlists that begin with PL exist."""
+        """Add a video to a playlist; playlists whose id begins with PL exist."""
         snippet = _snippet(request)
         if not str(snippet.get("playlistId", "")).startswith("PL"):
             raise refused(404, "playlistNotFound", "The playlist identified with the request cannot be found.")

@@ -1,4 +1,4 @@
-"""The upload host: sessions that take a video in pieces, and thumbnails."""
+"""The upload host: sessions that receive a video in pieces, and thumbnails."""
 
 import secrets
 from contextlib import suppress
@@ -44,7 +44,7 @@ def _put_operation(fake: "UploadRoutes", request: Request) -> Operation:
 
 
 class UploadRoutes(FakeYouTube):
-    """Serve /upload/youtube/v3."""
+    """The routes of /upload/youtube/v3."""
 
     @route("POST", "/upload/youtube/v3/videos", "prepare")
     async def begin(self, request: Request) -> Answer:
@@ -73,7 +73,7 @@ class UploadRoutes(FakeYouTube):
 
     @route("PUT", "/upload/youtube/v3/videos", _put_operation)
     async def piece(self, request: Request) -> Answer:
-        """Take a piece, or tell how much is there."""
+        """Receive a piece, or return how much has arrived."""
         account, upload = self.account(request), self.uploads.get(request.query.get("upload_id", ""))
         if upload is None or upload.account_id != account.account_id:
             raise refused(404, "notFound", "The upload session is unknown.")
@@ -97,7 +97,7 @@ class UploadRoutes(FakeYouTube):
 
     @route("POST", "/upload/youtube/v3/thumbnails/set", "edit")
     async def thumbnail(self, request: Request) -> Answer:
-        """Give a video its picture."""
+        """Set a video's thumbnail."""
         upload, found = self.own_video(request, request.query.get("videoId", "")), probe(request.body)
         if found is None or found.content_type not in ("image/jpeg", "image/png"):
             raise refused(400, "imageFormatUnsupported", "The image format is not supported.")
@@ -105,7 +105,7 @@ class UploadRoutes(FakeYouTube):
             raise refused(413, "uploadTooLarge", "The image is too large.")
         name = f"youtube-{upload.video_id}.{found.content_type.rpartition('/')[2]}"
         if not self.processed(upload):
-            # As YouTube does with Shorts: answered as if it were taken, and lost.
+            # YouTube does so with Shorts: it answers as if it had accepted the thumbnail, and discards it.
             return Answer.json({"kind": "youtube#thumbnailSetResponse", "items": [{"default": {"url": None}}]})
         upload.thumbnail = samples.origin(request.body) or self.world.uploads.keep(
             name, found.content_type, request.body
@@ -149,7 +149,7 @@ class UploadRoutes(FakeYouTube):
 
 
 def _range(request: Request) -> tuple[tuple[int, int] | None, int]:
-    """Return which bytes the request carries, none where it only asks, and the size of the whole."""
+    """Return the range of the request's bytes, none if it only asks, and the size of the whole."""
     unit, _, written = request.header("content-range").partition(" ")
     span, _, total = written.partition("/")
     start, _, end = span.partition("-")
