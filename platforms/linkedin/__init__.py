@@ -1,4 +1,4 @@
-"""LinkedIn, by its Posts API: texts, images, videos, documents and articles of members and of company pages."""
+"""LinkedIn, by its Posts API: texts, images, videos, documents and articles of members and company pages."""
 
 from platforms.linkedin.platform import LinkedIn
 

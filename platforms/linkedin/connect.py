@@ -1,4 +1,4 @@
-"""Connect a member of LinkedIn, or the company pages that the member may post for."""
+"""The connector for a member of LinkedIn, or for the company pages that the member may post for."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -20,10 +20,11 @@ _A_PAGE, _MOST_PAGES = 100, 5
 
 
 class LinkedInConnector(Connector[LinkedInCredentials]):
-    """The authorization of LinkedIn; it knows no PKCE in this flow.
+    """LinkedIn's authorization; it has no PKCE in this flow.
 
-    An app asks only for what LinkedIn has approved it for: one other scope fails the whole dialog. So pages are asked
-    for only if the client says so. Source: learn.microsoft.com/linkedin/shared/authentication/authorization-code-flow.
+    An app asks only for scopes that LinkedIn has approved it for, because one other scope fails the whole dialog. So
+    pages are requested only if the client says so. Source:
+    learn.microsoft.com/linkedin/shared/authentication/authorization-code-flow.
     """
 
     name = "linkedin"

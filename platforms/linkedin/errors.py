@@ -1,4 +1,4 @@
-"""What LinkedIn's refusals mean, in the few kinds that every network shares and in sentences for people."""
+"""The mapping of LinkedIn's error responses to kinds of PlatformError and messages for people."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -14,18 +14,18 @@ REQUEST_ID_HEADER = "x-li-uuid"
 LABEL = "LinkedIn"
 
 _OF_THE_DAY = "throttle limit"
-"""How LinkedIn words that a quota of the day is used up; which one it is and when it resets it does not say."""
+"""A part of the message that a daily quota is used up. LinkedIn does not say which quota or when it resets."""
 _UNVERIFIED_MEMBER = "share limit has been reached for unverified members"
-"""A cap of the day for members who have not proven their identity; heard from clients in October 2026."""
+"""A daily cap for members who have not verified their identity; reported by clients in October 2026."""
 _STILL_WORKING = ("is processing", "still being processed", "waiting upload", "waiting_upload")
 FORBIDDEN_MEDIUM = "medium_forbidden"
-"""Our code: LinkedIn forbids a medium of the account's own, which it has only in words."""
+"""Our code: LinkedIn forbids access to a medium of the account's own, and has no code for that."""
 _FORBIDDEN_MEDIUM = re.compile(r"accessing this (?:image|video) resource is forbidden", re.IGNORECASE)
-"""Shortly after an upload this passes by itself, as a publisher that runs live has found."""
+"""Shortly after an upload this passes by itself, as a publisher in production has found."""
 MEDIA_WAIT = timedelta(seconds=5)
 
 USELESS_MEDIA = frozenset({"MEDIA_ASSET_PROCESSING_FAILED", "INVALID_IMAGE_ID", "EXPIRED_UPLOAD_URL", FORBIDDEN_MEDIUM})
-"""Codes after which only media uploaded again can help."""
+"""Codes after which only a new upload of the media can help."""
 
 _URN = re.compile(r"urn:li:(?:share|ugcPost|activity):\d+")
 
@@ -56,7 +56,7 @@ _LACKING = re.compile(
     r"|partnerApi(?P<media>Images|Videos|Documents)(?:External)?"
     r"|(?:partnerApiS|s)ocialActions\.CREATE)"
 )
-"""LinkedIn names the API that the app was not granted; heard from clients, also with a version behind it."""
+"""LinkedIn names the API that the app was not granted; reported by clients, also with a version after it."""
 _WITHOUT_AUTHOR = re.compile(r"no_product(?:_(images|videos|documents))?")
 _OF_AUTHOR = re.compile(r"no_product(?:_(?P<media>images|videos|documents))?_for_(?P<who>pages|members)")
 _PRODUCTS = {
@@ -88,7 +88,7 @@ _BY_STATUS = {
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Map a refusal; LinkedIn's own words are used only where the code says nothing to us."""
+    """Return the error of an error response; LinkedIn's own message is used only if the code is unknown to us."""
     body, status = json_of(response), response.status_code
     said = str(body.get("message") or "")
     code = str(body.get("code") or _nested_code(body) or f"http_{status}")
@@ -134,7 +134,7 @@ def error_of(response: httpx.Response) -> PlatformError:
 
 
 def _nested_code(body: Mapping[str, Any]) -> str | None:
-    """Return the code of the first input at fault: many answers have none at the top (n8n-io/n8n#22899)."""
+    """Return the code of the first faulty input: many responses have none at the top (n8n-io/n8n#22899)."""
     details = body.get("errorDetails")
     inputs = details.get("inputErrors") if isinstance(details, dict) else None
     first = inputs[0] if isinstance(inputs, list) and inputs and isinstance(inputs[0], dict) else {}
@@ -146,7 +146,7 @@ def _lacking(posts: str | None, media: str | None) -> str:
 
 
 def lacks(code: str, *, is_page: bool, media: Collection[str]) -> bool:
-    """Return whether a refusal of the app, by its code, stops a post: of a page or a member, with media of these kinds.
+    """Return whether a refusal of the app, by its code, stops a page's or member's post with these kinds of media.
 
     `media` are images, videos or documents.
     """
@@ -157,10 +157,10 @@ def lacks(code: str, *, is_page: bool, media: Collection[str]) -> bool:
 
 
 def of_author(error: PlatformError, *, is_page: bool, named: str | None) -> PlatformError:
-    """Return what a refusal means for the one who was to publish.
+    """Return what a refusal means for the author of the post.
 
-    `is_page` says whether that is a company page, `named` is the page if the post names another one than the account's:
-    that it may not be written to is not the account's fault.
+    `is_page` says whether the author is a company page. `named` is the page if the post names another one than the
+    account's. If that page must not be written to, the account is not at fault.
     """
     kind, code, sentence = error.kind, error.code, error.message
     if lacking := _WITHOUT_AUTHOR.fullmatch(error.code):
@@ -190,8 +190,8 @@ def _wait(kind: ErrorKind) -> timedelta | None:
     if kind is ErrorKind.NOT_READY:
         return MEDIA_WAIT
     if kind is not ErrorKind.CAPPED:
-        # LinkedIn's page says of throttles that are not the day's that they pass within minutes.
+        # LinkedIn's page says that throttles other than the daily ones pass within minutes.
         return None
-    # Its days end at midnight UTC; source: the same page.
+    # LinkedIn's days end at midnight UTC; source: the same page.
     now = datetime.now(UTC)
     return (now + timedelta(days=1)).replace(hour=0, minute=1, second=0, microsecond=0) - now

@@ -1,4 +1,4 @@
-"""What LinkedIn is told of a post."""
+"""The request bodies that make a post on LinkedIn."""
 
 from pathlib import PurePosixPath
 from typing import Any

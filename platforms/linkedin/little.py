@@ -1,4 +1,4 @@
-r"""Write a text in LinkedIn's `little` format, in which an unescaped sign can cut the text off.
+r"""The `little` text format of LinkedIn, in which an unescaped character can cut the text off.
 
 Source: learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/little-text-format
 """
@@ -8,13 +8,13 @@ import re
 _RESERVED = re.compile(r"[\\|{}@\[\]()<>#*_~]")
 _LIVE = re.compile(
     r"@\[(?P<name>[^\[\]()\n]+)\]\((?P<urn>urn:li:(?:organization|person):[\w-]+)\)"
-    # Letters and digits, one letter at least; not the fragment of an address.
+    # Letters and digits, at least one letter; not the fragment of an address.
     r"|(?<![\w/&#])#(?P<tag>(?=\d*[^\W\d_])[^\W_]+)(?!\w)"
 )
 
 
 def little(text: str) -> str:
-    """Return a text as LinkedIn wants it: `#tags` and `@[Name](urn:li:organization:1)` live, all else as it stands."""
+    """Return a text for LinkedIn: `#tags` and `@[Name](urn:li:organization:1)` are active, all else is escaped."""
     parts: list[str] = []
     position = 0
     for match in _LIVE.finditer(text):

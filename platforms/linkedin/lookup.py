@@ -1,4 +1,4 @@
-"""Recognise a post among the newest of a company page."""
+"""The search for a post among the newest of a company page."""
 
 import re
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from platforms.linkedin.settings import LinkedInSettings
 from platforms.matching import MatchingPost, earliest_unclaimed
 
 CLOCKS_APART = timedelta(seconds=60)
-"""How far LinkedIn's clock may stand behind ours before its own post is not recognised."""
+"""How far LinkedIn's clock may be behind ours for its own post still to be recognised."""
 PAGE = 50
 _HASHTAG = re.compile(r"\{hashtag\|\\?#\|([^{}|]{1,300})\}")
 _ELSEWHERE = re.compile(r"https?://\S+|\(urn:li:\w+:[\w-]+\)")
@@ -23,14 +23,14 @@ _SHOWN = frozenset({"PUBLISHED", "PUBLISH_REQUESTED"})
 
 
 def published(urn: str) -> Published:
-    """Name a post by its URN and its public address."""
+    """Return the published post with this URN and its public address."""
     return Published(urn, f"https://www.linkedin.com/feed/update/{quote(urn, safe=':')}/")
 
 
 async def find(
     connection: LinkedInConnection, context: PublishContext[LinkedInSettings], author: str
 ) -> Published | None:
-    """Return the page's post that says what was sent, since it was first sent. Raises PlatformError."""
+    """Return the page's post with the text that was sent, made since its first send. Raises PlatformError."""
     query: dict[str, str | int] = {"q": "author", "author": author, "count": PAGE, "sortBy": "CREATED"}
     posts = json_of(await call(connection, "GET", "/rest/posts", params=query)).get("elements")
     if not isinstance(posts, list):
@@ -52,7 +52,7 @@ async def find(
 def _letters(commentary: str) -> str:
     """Return only letters and digits, without links and the URNs of mentions.
 
-    That LinkedIn gives escapes, hashtags, mentions and links back as they were sent is unproven.
+    Whether LinkedIn returns escapes, hashtags, mentions and links as they were sent is unproven.
     """
     plain = _ELSEWHERE.sub("", _HASHTAG.sub(r"#\1", commentary))
     return "".join(sign for sign in plain if sign.isalnum())
@@ -63,7 +63,7 @@ def _made_at(post: dict[str, Any]) -> datetime:
 
 
 def _urns(content: Any) -> set[str | None]:
-    """Return what media a post shows."""
+    """Return the URNs of the media that a post shows."""
     content = content if isinstance(content, dict) else {}
     images = (content.get("multiImage") or {}).get("images") or []
     thumbnail = (content.get("article") or {}).get("thumbnail")

@@ -1,4 +1,4 @@
-"""Give a post's media to LinkedIn: images and documents in one request, videos in parts that a restart goes on from."""
+"""Uploads of a post's media to LinkedIn: images and documents in one request, videos in resumable parts."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,10 @@ from platforms.linkedin.settings import LinkedInSettings
 from platforms.oauth import bearer
 
 GRACE = timedelta(seconds=20)
-"""How long images and documents of members are given to be processed: their state may be read for pages only.
-Publishers that work wait up to 20 seconds; what is not ready then is refused as not ready, and sent again."""
+"""How long images and documents of members may be processed, because their state can be read for pages only. Working
+publishers wait up to 20 seconds. If LinkedIn then refuses the post because media are not ready, it is sent again."""
 THUMBNAIL = "thumbnail"
-"""The name under which an article's picture is kept; media items are kept by their index."""
+"""The name under which an article's picture is stored; media items are stored by their index."""
 
 _EDGE = {
     MediaType.IMAGE: "images",
@@ -33,12 +33,12 @@ _EDGE = {
 }
 
 Handle = dict[str, Any]
-"""One item's upload as it is kept: url, author, stage, urn, uploadedAt (Unix seconds); of videos size, parts (address
-and length of each), expiresAt (Unix seconds), token and etags."""
+"""One item's upload as it is stored: url, author, stage, urn, uploadedAt (Unix seconds); for videos also size, parts
+(address and length of each), expiresAt (Unix seconds), token and etags."""
 
 
 class Stage(StrEnum):
-    """How far an upload is."""
+    """The progress of an upload."""
 
     SENDING = "sending"
     PROCESSING = "processing"
@@ -46,7 +46,7 @@ class Stage(StrEnum):
 
 
 class Uploads:
-    """Upload the media of one post; what LinkedIn is given belongs to the author of the post."""
+    """The uploads of one post; at LinkedIn they belong to the author of the post."""
 
     def __init__(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings], author: str) -> None:
         self._connection = connection
@@ -55,11 +55,11 @@ class Uploads:
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})
 
     def urn(self, name: str) -> str:
-        """Return what LinkedIn calls an uploaded item."""
+        """Return LinkedIn's URN of an uploaded item."""
         return str(self._known[name]["urn"])
 
     async def run(self) -> None:
-        """Upload every item for a post to use. Raises PlatformError: `not_ready` while LinkedIn works on one."""
+        """Upload every item for a post to use. Raises PlatformError: `not_ready` while LinkedIn processes one."""
         items = dict(wanted(self._sending.draft))
         for name in self._known.keys() - items.keys():
             del self._known[name]
@@ -70,7 +70,7 @@ class Uploads:
                 await self._look(name, item)
 
     async def drop(self) -> None:
-        """Forget everything, so that the next try uploads again."""
+        """Forget everything, so that the next attempt uploads again."""
         self._known.clear()
         await self._save()
 
@@ -130,9 +130,9 @@ class Uploads:
         return value
 
     async def _put_part(self, url: str, part: MediaFile) -> str:
-        """Send a part of a video; return its ETag, which finishing takes without quotes.
+        """Send a part of a video; return its ETag without quotes, as the request that finishes the upload wants it.
 
-        LinkedIn's page on videos says that this takes no token. If that is not so, the part is sent with it.
+        LinkedIn's page on videos says that this takes no token. If LinkedIn demands one, the part is sent with it.
         """
         try:
             answer = await self._put(url, part, {})
@@ -148,7 +148,7 @@ class Uploads:
         return await self._connection.wire.send("PUT", url, content=body, headers=headers)
 
     async def _look(self, name: str, item: Media) -> None:
-        """Read whether LinkedIn has processed an item."""
+        """Check whether LinkedIn has processed an item."""
         handle = self._known[name]
         state, reason, wait = await self._state(handle, item)
         if state == "PROCESSING_FAILED":
@@ -163,7 +163,7 @@ class Uploads:
         await self._save()
 
     async def _state(self, handle: Handle, item: Media) -> tuple[str, str, timedelta]:
-        """Return an item's state, why it failed, and when to ask again; where that may not be read, time must do."""
+        """Return an item's state, why it failed, and when to ask again; if the state is not readable, time decides."""
         if ":person:" not in self._author or item.type is MediaType.VIDEO:
             try:
                 answer = json_of(
@@ -186,7 +186,7 @@ def kinds_of(draft: Draft[LinkedInSettings]) -> set[str]:
 
 
 def wanted(draft: Draft[LinkedInSettings]) -> Sequence[tuple[str, Media]]:
-    """Return what must be uploaded, by the name under which it is kept."""
+    """Return the media that must be uploaded, by the name under which each is stored."""
     settings = draft.settings
     if settings.article and settings.article.thumbnail and not settings.disable_link_preview:
         return [(THUMBNAIL, Media(type=MediaType.IMAGE, url=settings.article.thumbnail))]

@@ -1,4 +1,4 @@
-"""Publish to LinkedIn: upload media, make the post by one request, find it where the answer was lost."""
+"""Publishing to LinkedIn: upload media, make the post by one request, find it if the response was lost."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -23,21 +23,21 @@ from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 
 SENT_AT = "sentAt"
-"""Where the handles tell when the post was first sent: set before the request, gone where LinkedIn surely refused."""
+"""The time of the first send, in the handles: set before the request, removed if LinkedIn surely refused it."""
 ROLES, MOST_PAGES = 100, 20
-"""Roles of a member a page, and pages of them that are read."""
+"""A member's roles per page of the list, and pages of it that are read."""
 POSTING_ROLES = frozenset({"ADMINISTRATOR", "CONTENT_ADMINISTRATOR", "CONTENT_ADMIN"})
-"""The last is how LinkedIn's page on permissions spells it; answers have the one before."""
+"""The last is how LinkedIn's page on permissions spells it; responses contain the one before."""
 FORBIDDEN_TRIES = 6
-"""How often a post is refused for its media before they are at fault: some minutes; ours. Shortly after an upload that
-passes by itself."""
+"""How often a post may be refused for its media before they are at fault: some minutes; our choice. Shortly after an
+upload such a refusal passes by itself."""
 REPEAT_WITHIN = timedelta(minutes=8)
 """LinkedIn refuses the repeat of a post for about ten minutes (a third party's digest of its documentation), and names
-the first. A member's post can be found by nothing else."""
+the first one. A member's post can be found in no other way."""
 
 
 class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInCredentials]):
-    """Be LinkedIn, as its versioned REST API serves members and the company pages that they run."""
+    """LinkedIn's versioned REST API, for members and the company pages that they manage."""
 
     name = "linkedin"
     label = "LinkedIn"
@@ -46,7 +46,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
     api = API
     account_prefix = "li"
     request_id_header = errors.REQUEST_ID_HEADER
-    # Short, because the repeat is refused with the first post's name: it is what confirms, and must come in time.
+    # Short, because the repeat confirms the post: LinkedIn refuses it with the first post's name, but only for minutes.
     read_lag = timedelta(seconds=10)
     places = (PlaceSetting("organizationUrn", "organization_urn", "urn:li:organization:{}".format),)
     rules = rules.RULES
@@ -59,18 +59,18 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         return rules.check(self.label, draft)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map LinkedIn's refusal to what it means."""
+        """Return the error that an error response stands for."""
         return errors.error_of(response)
 
     def prepares(self, draft: Draft[LinkedInSettings]) -> bool:
-        """Tell whether there is something to upload, an article's picture for one."""
+        """Return whether there is something to upload, such as an article's picture."""
         article = draft.settings.article
         return bool(draft.media) or bool(article and article.thumbnail and not draft.settings.disable_link_preview)
 
     def refusal_applies(self, code: str, credentials: LinkedInCredentials, draft: Draft[LinkedInSettings]) -> bool:
         """Return whether a refusal of the app, by its code, also stops this draft.
 
-        LinkedIn grants posts of members and of pages apart, and uploads of each kind of media.
+        LinkedIn approves posts of members and of pages separately, and uploads of each kind of media.
         """
         is_page = bool(draft.settings.organization_urn or credentials.organization_urn)
         return errors.lacks(code, is_page=is_page, media=kinds_of(draft))
@@ -80,7 +80,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         return await renew(connection)
 
     async def whoami(self, connection: LinkedInConnection) -> Identity:
-        """Ask whose token this is, and whether that member runs the company page that the account is to be."""
+        """Ask whose token this is, and whether that member manages the company page of the account."""
         page = connection.credentials.organization_urn
         if page is None:
             member = json_of(await call(connection, "GET", "/v2/userinfo"))
@@ -95,14 +95,14 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         return Identity(number, await _name_of(connection, number))
 
     async def prepare(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> None:
-        """Upload the media. Repeatable: goes on from the handles."""
+        """Upload the media. Repeatable: continues from the handles."""
         try:
             await Uploads(connection, context, author_of(connection, context)).run()
         except PlatformError as error:
             raise await _of_author(error, connection, context) from error
 
     async def publish(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> Published:
-        """Make the post, or learn from the refusal of a repeat what the first request made."""
+        """Make the post, or learn from the refusal of a repeat which post the first request made."""
         author, handles = author_of(connection, context), context.handles
         uploads = Uploads(connection, context, author)
         repeated = SENT_AT in handles
@@ -136,7 +136,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         return published(urn)
 
     async def confirm(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> Finding:
-        """Look among a page's posts. A member's cannot be read: what the repeat is answered will tell, while it may."""
+        """Look among a page's posts. A member's posts are not readable: only a repeat, in time, shows what happened."""
         if SENT_AT not in context.handles:
             return Absent()
         author = author_of(connection, context)
@@ -148,7 +148,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
                     raise
             else:
                 if found is None and _too_late(context):
-                    # It was surely never made, so the next request is a first one again.
+                    # The post was surely never made, so the next request counts as the first one.
                     del context.handles[SENT_AT]
                     await context.save(context.handles)
                 return found or Absent()
@@ -167,22 +167,22 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
 
 
 async def _name_of(connection: LinkedInConnection, number: str) -> str:
-    """Return a page's name, its number if LinkedIn tells the name to administrators only: posting takes no name."""
+    """Return a page's name, or its number if LinkedIn shows the name to administrators only."""
     try:
         page = json_of(await call(connection, "GET", f"/rest/organizations/{segment(number)}"))
     except PlatformError as error:
         if error.status not in {httpx.codes.FORBIDDEN, httpx.codes.NOT_FOUND}:
             raise
         return number
-    # The field of the name is general knowledge, unverified.
+    # The name of this field is general knowledge, unverified.
     return str(page.get("localizedName") or number)
 
 
 async def _comment(connection: LinkedInConnection, urn: str, body: dict[str, Any]) -> None:
     """Write a comment. Raises PlatformError.
 
-    Without the product Community Management the versioned API refuses it, and /v2 takes it with the permission to post:
-    measured by others in August 2026. What LinkedIn refuses in both is told as the first refusal.
+    Without the product Community Management, the versioned API refuses it, but /v2 accepts it with the permission to
+    post (measured by others in August 2026). If both refuse it, the first refusal is raised.
     """
     path = f"/socialActions/{segment(urn)}/comments"
     try:
@@ -199,7 +199,7 @@ async def _comment(connection: LinkedInConnection, urn: str, body: dict[str, Any
 
 
 async def _may_post(connection: LinkedInConnection, page: str) -> bool:
-    """Tell whether the member has a role with which LinkedIn takes posts for a page."""
+    """Return whether the member has a role with which LinkedIn accepts posts for a page."""
     query: dict[str, str | int] = {"q": "roleAssignee", "state": "APPROVED", "count": ROLES, "start": 0}
     for start in range(0, ROLES * MOST_PAGES, ROLES):
         roles = json_of(await call(connection, "GET", "/rest/organizationAcls", params={**query, "start": start}))
@@ -217,7 +217,7 @@ async def _may_post(connection: LinkedInConnection, page: str) -> bool:
 async def _judged_media(
     context: PublishContext[LinkedInSettings], uploads: Uploads, error: PlatformError
 ) -> PlatformError:
-    """Return a refusal, `rejected` once media were forbidden too often; media that are of no use are forgotten."""
+    """Return a refusal, `rejected` once media were forbidden too often; forget media that are useless."""
     if error.code == errors.FORBIDDEN_MEDIUM:
         context.handles["forbidden"] = context.handles.get("forbidden", 0) + 1
         await context.save(context.handles)
@@ -228,10 +228,10 @@ async def _judged_media(
 
 
 async def _seen(connection: LinkedInConnection, urn: str, author: str, error: PlatformError) -> Published:
-    """Return the post that a refused repeat names, once it was seen.
+    """Return the post that a refused repeat names, once that post was read.
 
-    For a day or two after a deletion LinkedIn names posts that do not exist (ComposioHQ/composio#2710). A member's post
-    cannot be read, so it gets a warning. Raises PlatformError: `unconfirmed` if LinkedIn does not have the post.
+    For a day or two after a deletion, LinkedIn names posts that do not exist (ComposioHQ/composio#2710). A member's
+    post is not readable, so it gets a warning. Raises PlatformError, `unconfirmed` if LinkedIn does not have the post.
     """
     if ":organization:" not in author:
         warning = "LinkedIn says that it has this post already; whether it is public could not be checked."
@@ -249,7 +249,7 @@ async def _seen(connection: LinkedInConnection, urn: str, author: str, error: Pl
 
 
 def author_of(connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> str:
-    """Return who publishes: the page that the post or the account names, else the member."""
+    """Return the author: the page that the post or the account names, else the member."""
     page = context.draft.settings.organization_urn or connection.credentials.organization_urn
     return page or f"urn:li:person:{connection.account.user_id}"
 
@@ -257,9 +257,9 @@ def author_of(connection: LinkedInConnection, context: PublishContext[LinkedInSe
 async def _of_author(
     error: PlatformError, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]
 ) -> PlatformError:
-    """Return what a refusal means for who was to publish.
+    """Return what a refusal means for the author of the post.
 
-    That the app lacks a product may be said of a member without a role on the page as well, so the roles are read then.
+    LinkedIn may also say that the app lacks a product if the member has no role on the page, so the roles are read.
     """
     page = context.draft.settings.organization_urn or connection.credentials.organization_urn
     named = page if page != connection.credentials.organization_urn else None

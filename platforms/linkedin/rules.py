@@ -71,13 +71,13 @@ RULES = Rules(
         ),
     ),
     alt_text=ALT_TEXT,
-    # LinkedIn counts requests; a post is at least one.
+    # LinkedIn counts requests, and a post needs at least one.
     rate_limits=(RateLimit(150, timedelta(days=1), source=f"{_SHARES}, quota of a member"),),
 )
 
 
 def check(label: str, draft: Draft[LinkedInSettings]) -> list[Violation]:
-    """Return everything LinkedIn would refuse."""
+    """Return everything LinkedIn would reject."""
     settings = draft.settings
     found = RULES.check(label, draft.text, draft.media)
     article = settings.article and not settings.disable_link_preview

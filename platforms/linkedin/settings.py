@@ -1,4 +1,4 @@
-"""What platformSpecificData and an account's credentials hold for LinkedIn."""
+"""The models of platformSpecificData and of credentials for LinkedIn."""
 
 from typing import Annotated, Literal
 
@@ -15,11 +15,11 @@ TITLE, DESCRIPTION, COMMENT = 400, 4086, 1250
 
 QUESTION = 140
 PollOption = Annotated[str, StringConstraints(min_length=1, max_length=30)]
-"""What LinkedIn's own form takes of a poll; general knowledge, unverified as the poll's names and durations are."""
+"""The limits of a poll in LinkedIn's own form; general knowledge, unverified, like the poll's names and durations."""
 
 
 class Article(WireModel):
-    """A link shown as a card. LinkedIn reads nothing from the page: what the card says must be given."""
+    """A link shown as a card. LinkedIn reads nothing from the page, so the settings must give the card's text."""
 
     source: WebAddress = Field(description="The page's address.", examples=["https://example.com/launch"])
     title: str = Field(min_length=1, max_length=TITLE, description="The card's title.", examples=["We have launched"])
@@ -44,7 +44,7 @@ class Poll(WireModel):
 
 
 class LinkedInSettings(WireModel):
-    """How a post appears on LinkedIn."""
+    """Settings of a post on LinkedIn."""
 
     organization_urn: OrganizationUrn | None = Field(
         None,
@@ -86,8 +86,8 @@ class LinkedInSettings(WireModel):
 
 
 class LinkedInCredentials(OAuthCredentials):
-    """Hold a member's token (60 days); `organization_urn` makes the account a company page that the member runs."""
+    """A member's token (60 days). `organization_urn` makes the account a company page that the member manages."""
 
     organization_urn: OrganizationUrn | None = None
     api_version: Annotated[str, TextPattern(r"^\d{6}$", "must be a version such as 202601")] | None = None
-    """LinkedIn's version (YYYYMM) to speak instead of ours: each is withdrawn about a year after its release."""
+    """The API version (YYYYMM) to use instead of our default; each is withdrawn about a year after its release."""

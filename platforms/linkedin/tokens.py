@@ -1,4 +1,4 @@
-"""How LinkedIn's tokens live."""
+"""The lifetimes and the renewal of LinkedIn's tokens."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Mastodon, and every server that speaks its API: text, polls, images, GIFs and videos."""
+"""Mastodon, and every server with its API: text, polls, images, GIFs and videos."""
 
 from platforms.mastodon.platform import Mastodon
 

@@ -1,4 +1,4 @@
-"""Connect an account on any Mastodon server: this service registers its app there, each time."""
+"""The connector for accounts on any Mastodon server: this service registers its app there, each time."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,14 +18,14 @@ _NAME = "SocialSyncer"
 _METADATA = "/.well-known/oauth-authorization-server"
 _OLD_SCOPES = "read write"
 _OF_SCOPES = frozenset({400, 422})
-"""Statuses of a server that does not know a permission that the app asks for, or something else of it."""
+"""Statuses of a server that does not know a permission that the app asks for, or another part of the request."""
 
 
 class MastodonConnector(Connector[MastodonCredentials]):
     """A server's authorization. Source: docs.joinmastodon.org, methods/apps and methods/oauth.
 
-    The server is the person's choice, so code and verifier go to the server that the connection was begun with and to
-    no other. Servers before 4.3 ignore the challenge.
+    The person chooses the server, so code and verifier are sent only to the server with which the connection was begun.
+    Servers before 4.3 ignore the challenge.
     """
 
     name = "mastodon"
@@ -41,18 +41,18 @@ class MastodonConnector(Connector[MastodonCredentials]):
         self._found = found or {}
 
     async def find(self, open_wire: Callable[[Any], Wire], options: Mapping[str, str]) -> dict[str, str]:
-        """Return what the server says of itself; servers before 4.3 and other software say nothing."""
+        """Return the server's own metadata; servers before 4.3 and other software publish none."""
         wire = open_wire(self.target(options))
         try:
             told = json_of(await wire.send("GET", _METADATA))
         except PlatformError as error:
             if error.code == FORBIDDEN:
                 raise
-            # It may be no such server at all: registering the app tells.
+            # It may not be such a server at all; registering the app shows that.
             return {}
         found = {}
         issuer, scopes = told.get("issuer"), told.get("scopes_supported")
-        # Behind an emulator or a proxy it is not known which server this is.
+        # Behind an emulator or a proxy the server's identity is not known.
         if isinstance(issuer, str) and origin(issuer) == origin(options["instance"]):
             found["issuer"] = issuer[:300]
             if told.get("authorization_response_iss_parameter_supported") is True:
@@ -62,11 +62,11 @@ class MastodonConnector(Connector[MastodonCredentials]):
         return found
 
     def of(self, found: Mapping[str, str]) -> "MastodonConnector":
-        """Return the connector to a server that has said this of itself."""
+        """Return the connector for a server with this metadata."""
         return MastodonConnector(found)
 
     def is_from(self, issuer: str | None) -> bool:
-        """Return whether an answer may be that of the server: one that names another server is not."""
+        """Return whether a response may come from the server. If it names another server, it does not."""
         if issuer is None:
             return "names_issuer" not in self._found
         return issuer == self._found.get("issuer", issuer)
@@ -79,7 +79,7 @@ class MastodonConnector(Connector[MastodonCredentials]):
             raise ValueError("no server") from error
 
     async def register(self, wire: Wire, redirect_uri: str, app: App) -> App:
-        """Register an app for this address, with the permissions of old if the server does not know the finer ones."""
+        """Register an app for this address, with the old permissions if the server does not know the finer ones."""
         scopes = self._found.get("scopes") or " ".join(self.scopes)
         fields = {
             "client_name": str(app.options.get("clientName") or _NAME),
@@ -104,7 +104,7 @@ class MastodonConnector(Connector[MastodonCredentials]):
         return str(app.options.get("scopes") or " ".join(self.scopes)).split()
 
     def missing(self, app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
-        """Return the permissions that were not granted; `write` holds all that begin so."""
+        """Return the permissions that were not granted; `write` includes all that begin with it."""
         granted = grant.scopes
         if granted is None:
             return []
@@ -112,7 +112,7 @@ class MastodonConnector(Connector[MastodonCredentials]):
         return [each for each in wanted if each not in granted and each.partition(":")[0] not in granted]
 
     def credentials(self, app: App, grant: Grant, **more: Any) -> MastodonCredentials:
-        """Return the credentials for the server that `options` name; the token has no end and needs no app."""
+        """Return the credentials for the server that `options` name; the token does not expire and needs no app."""
         return self.target(more["options"]).model_copy(update={"access_token": grant.access_token})
 
     async def candidates(

@@ -1,4 +1,4 @@
-"""An account's connection to its server: each request carries its token, and answers are what the API promises."""
+"""An account's connection to its server: each request carries its token, and responses are what the API promises."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ MastodonConnection = Connection[MastodonCredentials]
 
 
 ENGLISH = {"lang": "en"}
-"""Mastodon words its errors in the account's language unless it is asked for another; others ignore the parameter."""
+"""Asks for errors in English: Mastodon uses the account's language otherwise. Other servers ignore the parameter."""
 
 
 def authorization(connection: MastodonConnection) -> dict[str, str]:
@@ -31,18 +31,18 @@ async def send(
     headers: dict[str, str] | None = None,
     **options: Any,
 ) -> httpx.Response:
-    """Return the server's answer as it is. Raises PlatformError."""
+    """Return the server's unchanged response. Raises PlatformError."""
     headers = {"Accept": "application/json", **(headers or {}), **authorization(connection)}
     return await connection.wire.send(method, path, public=public, headers=headers, **options)
 
 
 async def read(connection: MastodonConnection, path: str, **params: str) -> dict[str, Any]:
-    """Read one thing."""
+    """Read one object."""
     return entity(await send(connection, "GET", path, params=params))
 
 
 async def read_list(connection: MastodonConnection, path: str, **params: str) -> list[dict[str, Any]]:
-    """Read a list. Raises PlatformError where it is none: that must not pass for an empty one."""
+    """Read a list. Raises PlatformError if it is none: that must not pass for an empty one."""
     found = parse(await send(connection, "GET", path, params=params))
     if isinstance(found, list) and all(isinstance(each, dict) for each in found):
         return found
@@ -50,7 +50,7 @@ async def read_list(connection: MastodonConnection, path: str, **params: str) ->
 
 
 def entity(response: httpx.Response, *, public: bool = False) -> dict[str, Any]:
-    """Return the one thing that an answer is about. Raises PlatformError where it is none."""
+    """Return the object of a response. Raises PlatformError if it has none."""
     found = parse(response)
     if isinstance(found, dict):
         return found
@@ -58,7 +58,7 @@ def entity(response: httpx.Response, *, public: bool = False) -> dict[str, Any]:
 
 
 def id_of(thing: dict[str, Any], *, public: bool = False) -> str:
-    """Return the id of what an answer is about. Raises PlatformError where it has none."""
+    """Return the id of a response's object. Raises PlatformError if it has none."""
     found = thing.get("id")
     if isinstance(found, str | int) and str(found):
         return str(found)
@@ -66,6 +66,6 @@ def id_of(thing: dict[str, Any], *, public: bool = False) -> str:
 
 
 def is_missing(error: PlatformError) -> bool:
-    """Tell whether a server does not have what was asked for, or not under this path."""
-    # A 501 is no refusal: it reads as an error of the server's own.
+    """Return whether a server does not have the requested object, or not under this path."""
+    # A 501 is no refusal: its kind is that of the server's own errors.
     return error.status == 501 or (error.kind is ErrorKind.REJECTED and error.status in {404, 405, 410})

@@ -1,4 +1,4 @@
-"""What the refusals of a Mastodon server mean, in the few kinds that every network shares."""
+"""The mapping of error responses of Mastodon servers to kinds of PlatformError."""
 
 from datetime import timedelta
 
@@ -18,10 +18,10 @@ MEDIA_NOT_READY = "media_not_ready"
 _SERVER = "The Mastodon server had an error of its own."
 _RECONNECT = "The Mastodon server no longer accepts this account's connection. Reconnect the account."
 _OF_THE_ACCOUNT = ("pending", "disabled", "suspended", "authorized scopes", "invalid credentials", "confirm")
-"""Parts of what a 403 says of an account or its token; others say it of a post: empty, too large, of a wrong type."""
+"""Parts of a 403's message about an account or its token; others are about a post: empty, too large, wrong type."""
 _MEANINGS = (
     ("have not finished processing", ErrorKind.NOT_READY, MEDIA_NOT_READY, "The server is still processing the media."),
-    # The one wording is of current servers, the other is unverified.
+    # One wording is that of current servers, the other is unverified.
     ("not found or already attached", ErrorKind.TRANSIENT, MEDIA_GONE, "The server no longer has the uploaded media."),
     (
         "requires an authenticated user",
@@ -31,11 +31,11 @@ _MEANINGS = (
     ),
     ("could not be found", ErrorKind.TRANSIENT, MEDIA_GONE, "The server no longer has the uploaded media."),
 )
-"""What the words of a 404 or 422 may hold; source: github.com/mastodon/mastodon config/locales/en.yml."""
+"""Parts of the message of a 404 or 422; source: github.com/mastodon/mastodon config/locales/en.yml."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Map a refusal; the server's own words are used where they tell its reason."""
+    """Return the error of an error response; the server's own message is used if it gives the reason."""
     said = words_of(response)
     status = response.status_code
     if status in {404, 422}:
@@ -54,23 +54,23 @@ def error_of(response: httpx.Response) -> PlatformError:
 
 
 def is_known_key(error: PlatformError) -> bool:
-    """Tell whether a server has seen the idempotency key before, and tells nothing of what became of it (Pixelfed)."""
+    """Return whether a server has seen the idempotency key before but does not say what became of it (Pixelfed)."""
     return error.status == httpx.codes.BAD_REQUEST and "idempotency key" in error.message.lower()
 
 
 def unreadable(*, public: bool = False) -> PlatformError:
-    """Say that an answer is not what the API promises."""
+    """Return the error for a response that is not what the API promises."""
     kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
     return PlatformError(kind, "The Mastodon server answered in a way that cannot be read.", code="unreadable_answer")
 
 
 def not_accepted(status: int) -> PlatformError:
-    """Say that a server does not know the account's token."""
+    """Return the error that a server does not know the account's token."""
     return PlatformError(ErrorKind.AUTH, _RECONNECT, code=f"http_{status}", status=status)
 
 
 def words_of(response: httpx.Response) -> str:
-    """Return what a refusal says for people; nothing where it is no JSON (gateways answer in HTML)."""
+    """Return the message of an error response; empty if it is no JSON (gateways answer in HTML)."""
     body = json_of(response)
     words = (body.get("error_description"), body.get("error"))
     return next((word.strip() for word in words if isinstance(word, str) and word.strip()), "")
@@ -91,7 +91,7 @@ def _by_status(response: httpx.Response, said: str) -> tuple[ErrorKind, str]:
         return ErrorKind.REJECTED, f"Mastodon refused: {said}"
     if status == 429:
         return ErrorKind.RATE_LIMITED, "The Mastodon server is limiting how much this account may do right now."
-    # A 403 without a word in the API's own shape comes from a gateway before it.
+    # A 403 without a message in the API's own form comes from a gateway before the server.
     if status >= 500 or status in {403, 408}:
         return ErrorKind.TRANSIENT, _SERVER
     if status == 413:
@@ -105,15 +105,15 @@ def _by_status(response: httpx.Response, said: str) -> tuple[ErrorKind, str]:
 
 
 def quota_in(response: httpx.Response) -> Quota | None:
-    """Return what is left of the limit that the server tells of: as many posts at most.
+    """Return what remains of the limit that the server reports, as the most posts that it allows.
 
-    GoToSocial counts all requests from an address together, of other accounts and reads among them.
+    GoToSocial counts all requests from an address together, including reads and those of other accounts.
     """
     return quota_from_headers(response, "x-ratelimit-remaining", _wait(response))
 
 
 def _wait(response: httpx.Response) -> timedelta | None:
-    # Mastodon writes a time; servers that copy others' manners write Unix seconds.
+    # Mastodon writes a time; servers that imitate other platforms write Unix seconds.
     asked = wait(response.headers.get("retry-after", ""))
     found = wait_until(response.headers.get("x-ratelimit-reset", "")) if asked is None else asked
     return None if found is None else max(found, SHORTEST_WAIT)

@@ -1,4 +1,4 @@
-"""What a Mastodon server is told of a status."""
+"""The request body that makes a status on a Mastodon server."""
 
 from typing import Any
 
@@ -22,12 +22,12 @@ def status_body(draft: Draft[MastodonSettings], uploads: list[str], limits: Limi
 
 
 def depends_on_server(settings: MastodonSettings) -> bool:
-    """Tell whether the body differs with the server."""
+    """Return whether the body depends on the server."""
     return settings.quoted_status_id is not None or "-" in (settings.language or "")
 
 
 def _of_pleroma(settings: MastodonSettings) -> dict[str, str]:
-    """Return what Pleroma and Akkoma take otherwise; source: Akkoma's own code.
+    """Return the parameters that differ for Pleroma and Akkoma; source: Akkoma's own code.
 
     Both name a quoted status by `quote_id`. Akkoma refuses a language of more than two letters.
     """

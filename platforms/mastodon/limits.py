@@ -1,4 +1,4 @@
-"""What a server allows: each sets its own limits, which are asked for once a day."""
+"""The limits of a server: each server sets its own, which are requested once a day."""
 
 import re
 import time
@@ -13,18 +13,18 @@ from platforms.http.untrusted import count
 from platforms.mastodon.connection import MastodonConnection, is_missing, read
 
 LIFE = 86_400
-"""Seconds for which a server's limits are believed."""
+"""Seconds for which a server's limits are cached."""
 MOST_SERVERS = 1000
-"""Servers remembered by one process."""
+"""Servers in the cache of one process."""
 
 
 POLLS_WITH_MEDIA_SINCE = (4, 6)
-"""The version of Mastodon; source: mastodon/mastodon#39203."""
+"""The first such version of Mastodon; source: mastodon/mastodon#39203."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Hold a server's limits; the defaults are mastodon.social's, as Mastodon's documentation shows them."""
+    """A server's limits; the defaults are mastodon.social's, as Mastodon's documentation shows them."""
 
     characters: int = 500
     characters_per_url: int = 23
@@ -37,43 +37,44 @@ class Limits:
     poll_shortest: int = 300
     poll_longest: int = 2_629_746
     types: tuple[str, ...] = ()
-    """MIME types; any, where the server names none."""
+    """MIME types; empty means any, if the server names none."""
     polls_with_media: int = 0
     """Whether a post may have both: 1 or 0."""
     version: str = ""
-    """What the server calls itself."""
+    """The version string of the server."""
 
     def numbers(self) -> dict[str, int]:
-        """Return what the rules need to know, to be kept with an account."""
+        """Return the numbers that the rules need, to be stored with an account."""
         return {name: getattr(self, name) for name in _KEPT}
 
     def bytes_of(self, kind: MediaType) -> int:
-        """Return the size that a file may have. Mastodon makes a video of a GIF that moves, and judges it as one."""
+        """Return the size that a file may have. Mastodon converts an animated GIF to a video and limits it as one."""
         if kind is MediaType.VIDEO:
             return self.video_bytes
         return max(self.image_bytes, self.video_bytes) if kind is MediaType.GIF else self.image_bytes
 
     @property
     def is_mastodon(self) -> bool:
-        """Whether the server is Mastodon itself or a fork of it."""
+        """Return whether the server is Mastodon itself or a fork of it."""
         return bool(_MASTODON.fullmatch(self.version))
 
     @property
     def lists_all(self) -> bool:
-        """Whether the server is known to list all of an account's statuses to it, private ones and replies as well.
+        """Return whether the server is known to list all statuses of an account to it, even private ones and replies.
 
-        Mastodon is, and what grew out of Pleroma by its own code. snac and Pixelfed are known not to be.
+        Mastodon is, and so are, by their code, the servers that derive from Pleroma. snac and Pixelfed are known not to
+        be.
         """
         return self.is_mastodon or self.is_of_pleroma
 
     @property
     def shows_all_at_home(self) -> bool:
-        """Whether the home timeline is known to have all of the account's own statuses: snac's has."""
+        """Return whether the home timeline is known to contain all of the account's own statuses: snac's does."""
         return bool(_SNAC.search(self.version))
 
     @property
     def is_of_pleroma(self) -> bool:
-        """Whether the server is Pleroma or Akkoma, which grew out of it."""
+        """Return whether the server is Pleroma or its derivative Akkoma."""
         return bool(_PLEROMA.search(self.version))
 
 
@@ -91,7 +92,7 @@ _PLACES = {
     "poll_shortest": ("polls", "min_expiration"),
     "poll_longest": ("polls", "max_expiration"),
 }
-"""Where each stands in a server's configuration; source: Mastodon's OpenAPI document, Instance."""
+"""The path of each limit in a server's configuration; source: Mastodon's OpenAPI document, Instance."""
 
 _MOST = {
     "characters": 100_000,
@@ -105,11 +106,11 @@ _MOST = {
     "poll_shortest": 31_622_400,
     "poll_longest": 316_224_000,
 }
-"""The most that is believed of each: a server may say anything, and the API counts texts by it."""
+"""The upper bound of each: a server may report anything, and the API counts texts by these values."""
 _MOST_TYPES, _LONGEST_TYPE, _LONGEST_VERSION = 200, 100, 100
 
 _MASTODON = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:[-+][A-Za-z0-9.+-]{1,40})?")
-"""The version of a server that is Mastodon; its kin name themselves behind it, in brackets."""
+"""The version of a server that is Mastodon; similar servers add their own name in brackets."""
 
 _PLEROMA = re.compile(r"\bcompatible; (?:Pleroma|Akkoma)\b", re.IGNORECASE)
 _SNAC = re.compile(r"\breally snac/")
@@ -119,13 +120,13 @@ _known: OrderedDict[str, tuple[float, Limits]] = OrderedDict()
 
 
 def kept(numbers: Mapping[str, int]) -> Limits:
-    """Return the limits that are kept with an account; the defaults where none are."""
+    """Return the limits that are stored with an account; the defaults if none are."""
     known: dict[str, Any] = {name: numbers[name] for name in _KEPT if name in numbers}
     return Limits(**known)
 
 
 async def limits_of(connection: MastodonConnection) -> Limits:
-    """Return the limits of the account's server, not older than a day. Raises PlatformError."""
+    """Return the limits of the account's server, at most one day old. Raises PlatformError."""
     address, now = connection.wire.base_url, time.monotonic()
     since, limits = _known.get(address, (now - LIFE, DEFAULTS))
     if now - since >= LIFE:
@@ -151,13 +152,13 @@ def _limits(instance: Mapping[str, Any]) -> Limits:
     configuration = instance.get("configuration")
     configuration = configuration if isinstance(configuration, dict) else {}
     found: dict[str, Any] = {}
-    # Of servers that had it before Mastodon named a place for it.
+    # Servers reported it here before Mastodon defined a field for it.
     told = {"characters": instance.get("max_toot_chars")}
     for name, (group, key) in _PLACES.items():
         values = configuration.get(group)
         told[name] = (values.get(key) if isinstance(values, dict) else None) or told.get(name)
     for name, value in told.items():
-        # A number that is written as text is none: that is how other servers' answers look.
+        # A number that is written as text does not count; other servers' responses contain such.
         if isinstance(value, int) and (within := count(value, _MOST[name])):
             found[name] = within
     media = configuration.get("media_attachments")

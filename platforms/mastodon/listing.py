@@ -1,4 +1,4 @@
-"""The places in which a server shows an account's statuses: not every one shows all of them in one place."""
+"""The lists in which a server shows an account's statuses: not every server shows all of them in one list."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,7 +9,7 @@ from platforms.mastodon.connection import MastodonConnection, id_of, read, read_
 from platforms.mastodon.settings import MastodonSettings
 
 PAGE, MOST_PAGES = 20, 10
-"""Statuses a read, what every server gives; an account with more since the attempt is not searched further."""
+"""Statuses per page, which every server allows, and pages. If there are more since the attempt, the search ends."""
 HIDDEN = frozenset({"private", "direct"})
 
 Status = dict[str, Any]
@@ -26,7 +26,7 @@ async def pages(connection: MastodonConnection, path: str, **params: str) -> Asy
     for _ in range(MOST_PAGES):
         page = await read_list(connection, path, **params)
         if not page or id_of(page[-1]) == params.get("max_id"):
-            # Some servers heed no parameter, and answer the same page for ever.
+            # Some servers ignore the parameters and return the same page forever.
             yield []
             return
         yield page
@@ -34,12 +34,15 @@ async def pages(connection: MastodonConnection, path: str, **params: str) -> Asy
 
 
 async def newest(connection: MastodonConnection) -> list[Status]:
-    """Read the newest statuses of the account, whenever they were made. Raises PlatformError."""
+    """Read the newest statuses of the account, however old they are. Raises PlatformError."""
     return await read_list(connection, of_account(connection), limit="40")
 
 
 async def thread(connection: MastodonConnection, settings: MastodonSettings) -> list[Status]:
-    """Read what answers the post that this one answers, in no order; nothing if there is none. Raises PlatformError."""
+    """Read all replies to the post that this one replies to, in no order; none if it is no reply.
+
+    Raises PlatformError.
+    """
     if not settings.in_reply_to_id:
         return []
     try:
@@ -58,18 +61,18 @@ def home(connection: MastodonConnection) -> AsyncIterator[list[Status]]:
 
 
 def may_be_left_out(settings: MastodonSettings) -> bool:
-    """Tell whether some servers leave such a post out of the account's list, even for its author."""
+    """Return whether some servers leave such a post out of the account's list, even for its author."""
     return settings.visibility in HIDDEN or settings.in_reply_to_id is not None
 
 
 def is_of_kind(status: Status, settings: MastodonSettings) -> bool:
-    """Tell whether a status is left out wherever one with these settings is."""
+    """Return whether a server that leaves out a post with these settings leaves out this status, too."""
     hidden = settings.visibility not in HIDDEN or status.get("visibility") == settings.visibility
     return hidden and (not settings.in_reply_to_id or bool(status.get("in_reply_to_id")))
 
 
 def is_own(connection: MastodonConnection, status: Status) -> bool:
-    """Tell whether the account wrote a status."""
+    """Return whether the account wrote a status."""
     author = status.get("account")
     return isinstance(author, dict) and str(author.get("id")) == _author(connection)
 

@@ -1,4 +1,4 @@
-"""The live check of Mastodon and other servers of its API."""
+"""The live check of Mastodon and other servers with its API."""
 
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment

@@ -1,4 +1,4 @@
-"""Recognise a post among the account's newest statuses, where its server has made HTML of it."""
+"""The search for a post among the account's newest statuses, which its server has converted to HTML."""
 
 import asyncio
 from collections.abc import Iterator
@@ -21,29 +21,29 @@ from platforms.matching import MatchingPost, earliest_unclaimed, is_too_long
 CLOCKS_APART = timedelta(seconds=60)
 """How far a server's clock may stand behind ours before its own status is not recognised."""
 AFTER = "after"
-"""Where the handles name the newest status before the first send: "" where there was none, null where unknown."""
+"""The newest status before the first send, in the handles: "" if there was none, null if unknown."""
 
 
 class Likeness(Enum):
-    """How much a status is what was sent: servers make of a text what they like, and few say how."""
+    """The similarity of a status to the sent text. Servers change texts as they like, and few document how."""
 
     OURS = auto()
     SAYS_THE_SAME = auto()
-    """Ours, where no other does."""
+    """Ours, unless another status says the same."""
     RESEMBLES = auto()
-    """It may be ours: so much that nothing is sent again, too little to call it ours."""
+    """It may be ours: too similar to send the post again, but not enough to call it ours."""
     OTHER = auto()
 
 
 async def note_newest(connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
-    """Note once, before the first send, which statuses cannot be ours: one with the same words may be among them."""
+    """Note once, before the first send, the newest status: it and older ones cannot be ours, even if they are equal."""
     if AFTER in context.handles:
         return
     try:
         newest = await read_list(connection, listing.of_account(connection), limit="1", exclude_reblogs="true")
         context.handles[AFTER] = id_of(newest[0]) if newest else ""
     except PlatformError:
-        # Then the time of the attempt must tell; a token may be allowed to write only.
+        # Then the time of the attempt must decide. The token may permit writing only.
         context.handles[AFTER] = None
     await context.save(context.handles)
 
@@ -55,8 +55,8 @@ async def find(connection: MastodonConnection, context: PublishContext[MastodonS
     search = _Search(connection, context)
     since = {"since_id": context.handles[AFTER]} if context.handles[AFTER] else {}
     async for page in listing.pages(connection, listing.of_account(connection), exclude_reblogs="true", **since):
-        # A page may be short because a server takes out of it what the account may not see: one that holds nothing new
-        # is the last.
+        # A page may be short because a server removes what the account may not see. The last page is one with nothing
+        # new.
         if not await search.take(page):
             break
     else:
@@ -68,7 +68,7 @@ async def find(connection: MastodonConnection, context: PublishContext[MastodonS
 
 
 async def _server(connection: MastodonConnection) -> Limits:
-    """Return what is known of the server; nothing, where it does not say what it is."""
+    """Return what is known of the server; the defaults if it does not identify itself."""
     try:
         return await limits_of(connection)
     except PlatformError:
@@ -80,8 +80,8 @@ async def _elsewhere(
 ) -> Finding:
     """Look for a reply or a private post in its thread and in the home timeline: some servers show it only there.
 
-    It is absent if none of them shows it, and either one shows another status of the same kind or the server is known
-    to show all at home.
+    It is absent if neither shows it, and if either shows another status of the same kind or the server is known to show
+    all statuses in the home timeline.
     """
     settings = context.draft.settings
     shows_kind = server.shows_all_at_home or any(
@@ -110,19 +110,19 @@ class _Search:
         self._likely: dict[Likeness, list[dict[str, Any]]] = {Likeness.SAYS_THE_SAME: [], Likeness.RESEMBLES: []}
 
     async def take(self, page: list[dict[str, Any]]) -> bool:
-        """Judge the statuses of a page, newest first; return whether older ones may still be ours."""
+        """Compare the statuses of a page, newest first; return whether older ones may still be ours."""
         fresh = [status for status in page if id_of(status) not in self._seen]
         self._seen |= {id_of(status) for status in fresh}
         for status in fresh:
             if _is_older(status, self._sending):
                 return False
-            # Comparing takes the event loop's time, and how much there is to compare is the server's choice.
+            # Comparing blocks the event loop, and the server decides how much there is to compare.
             await asyncio.sleep(0)
             await self._judge(status)
         return bool(fresh)
 
     async def take_own(self, statuses: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Judge those of a list in any order that are the account's own and new enough; return all of its own."""
+        """Compare the statuses of an unordered list that are new enough and the account's own; return all its own."""
         own = [status for status in statuses if listing.is_own(self._connection, status)]
         for status in own:
             if id_of(status) not in self._seen and not _is_before(status, self._sending):
@@ -132,7 +132,7 @@ class _Search:
         return own
 
     async def _judge(self, status: dict[str, Any]) -> None:
-        # A post that somebody boosted is listed as a boost without words of its own.
+        # A boost of a post is listed as a status without text of its own.
         boosted = status.get("reblog")
         shown: dict[str, Any] = boosted if isinstance(boosted, dict) else status
         likeness = _likeness(shown, self._sending, raw_text_of(shown))
@@ -149,7 +149,7 @@ class _Search:
         return earliest_unclaimed(self._sending, reversed(self._ours))
 
     def verdict(self) -> Finding:
-        """Return what the whole list comes to."""
+        """Return the result for the whole list."""
         if found := self.found():
             return found
         if len(same := self._likely[Likeness.SAYS_THE_SAME]) == 1:
@@ -166,7 +166,7 @@ def published(
     *,
     public: bool = False,
 ) -> Published:
-    """Name a status; a private one may have no address of its own. It may lack what its server does not know."""
+    """Return the published post, with a warning for what the server lacks; a private one may have no own address."""
     status_id = id_of(status, public=public)
     url = status.get("url") or status.get("uri")
     acct = connection.account.username.partition("@")[0]
@@ -187,27 +187,27 @@ def _missing(settings: MastodonSettings, status: dict[str, Any]) -> Iterator[str
 
 
 def _is_older(status: dict[str, Any], context: PublishContext[MastodonSettings]) -> bool:
-    """Tell whether a status, and so all after it, was there before the first send."""
+    """Return whether a status, and so all after it in the list, existed before the first send."""
     if (after := context.handles[AFTER]) is not None:
         return bool(id_of(status) == after)
     return _is_before(status, context)
 
 
 def _is_before(status: dict[str, Any], context: PublishContext[MastodonSettings]) -> bool:
-    """Tell whether a status was made before the first send, as far as two clocks agree."""
+    """Return whether a status was made before the first send, as far as the two clocks agree."""
     made = _created(status)
     return made is not None and context.started_at is not None and made < context.started_at - CLOCKS_APART
 
 
 def raw_text_of(status: dict[str, Any]) -> str | None:
-    """Return the text as it was sent, where a server shows it beside the HTML: snac, GoToSocial and Akkoma do."""
+    """Return the text as it was sent, if a server shows it with the HTML: snac, GoToSocial and Akkoma do."""
     of_akkoma = (status.get("akkoma") or {}).get("source") if isinstance(status.get("akkoma"), dict) else None
     found = of_akkoma.get("content") if isinstance(of_akkoma, dict) else status.get("text")
     return found if isinstance(found, str) and found else None
 
 
 async def read_raw_text(connection: MastodonConnection, status: dict[str, Any]) -> str | None:
-    """Ask a server for the text as it was sent; None if it does not tell."""
+    """Ask a server for the text as it was sent; None if it does not return it."""
     try:
         found = (await read(connection, f"/api/v1/statuses/{quote(id_of(status), safe='')}/source")).get("text")
     except PlatformError:
@@ -225,7 +225,7 @@ def _likeness(status: dict[str, Any], context: PublishContext[MastodonSettings],
     if answered and str(answered) != draft.settings.in_reply_to_id:
         return Likeness.OTHER
     if raw is not None:
-        # That a server shows more media proves nothing: some make them of the pictures that a text links to.
+        # If a server shows more media, that proves nothing: some servers add the pictures that a text links to.
         same = raw.strip() == draft.text.strip() and len(shown) >= len(ours)
         return Likeness.OURS if same else Likeness.OTHER
     content = str(status.get("content") or "")
@@ -236,7 +236,7 @@ def _likeness(status: dict[str, Any], context: PublishContext[MastodonSettings],
     if same and not shown and not ours:
         return Likeness.OURS
     same = same or (bool(words(text)) and words(text) in map(words, readings(draft.text)))
-    # That a server shows more or fewer media proves nothing: some make them of the pictures in a text.
+    # If a server shows more or fewer media, that proves nothing: some make them of the pictures in a text.
     if same and len(shown) == len(ours):
         return Likeness.SAYS_THE_SAME
     return Likeness.RESEMBLES if same or resemble(text, draft.text) else Likeness.OTHER

@@ -1,4 +1,4 @@
-"""Give media to an account's server, and wait until it can show them."""
+"""Uploads of media to an account's server, until it can show them."""
 
 import asyncio
 import mimetypes
@@ -21,13 +21,13 @@ from platforms.mastodon.limits import Limits, limits_of
 from platforms.mastodon.settings import MastodonSettings
 
 LIFE = timedelta(hours=20)
-"""How long an upload is trusted to wait for its post; servers delete unused ones after about a day (unverified)."""
+"""How long an upload may wait for its post; servers delete unused ones after about a day (unverified)."""
 LOOKS = (0.5, 1, 2)
-"""Seconds before each look at what a server processes in one step."""
+"""Seconds before each check, in one step, of what a server processes."""
 NEXT_LOOK = timedelta(seconds=5)
 
 Handle = dict[str, Any]
-"""One item as it is kept: url, id, whether the server is ready to show it, and when it was uploaded (at)."""
+"""One item as it is stored: url, id, whether the server is ready to show it, and time of the upload (at)."""
 
 
 def media_ids(handles: dict[str, Any]) -> list[str]:
@@ -37,7 +37,7 @@ def media_ids(handles: dict[str, Any]) -> list[str]:
 
 
 class Uploads:
-    """Upload the media of one post."""
+    """The uploads of one post."""
 
     def __init__(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
         self._connection = connection
@@ -45,7 +45,7 @@ class Uploads:
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})
 
     async def run(self) -> None:
-        """Bring every item to where a post may use it. Raises PlatformError: `not_ready` while one is processed."""
+        """Upload every item until a post may use it. Raises PlatformError: `not_ready` while one is processed."""
         limits = await limits_of(self._connection)
         items = self._sending.draft.media
         for name in [name for name in self._known if int(name) >= len(items)]:
@@ -54,14 +54,14 @@ class Uploads:
             known = self._known.get(str(index), {})
             if known.get("url") != item.url or _age(known) > LIFE:
                 await self._upload(str(index), item, limits)
-        # What one item still needs passes while the next is uploaded.
+        # The server processes the first items while the next are uploaded.
         for index in range(len(items)):
             await self._wait(str(index))
 
     async def explain(self, refusal: PlatformError) -> PlatformError:
-        """Return what the server meant by refusing a post with these media: that it still works on one of them.
+        """Return `not_ready` if the server refused a post because it still processes its media; else `refusal`.
 
-        Mastodon says so in words alone, which may be of any language.
+        Mastodon says so only in its message, which may be in any language.
         """
         if refusal.kind is not ErrorKind.REJECTED or refusal.status != httpx.codes.UNPROCESSABLE_ENTITY:
             return refusal
@@ -84,11 +84,11 @@ class Uploads:
     async def _upload(self, name: str, item: Media, limits: Limits) -> None:
         async with self._sending.media.open(item) as file:
             _check(item, file, limits)
-            # Some servers keep files by the name that they are sent with.
+            # Some servers keep the name with which a file is sent.
             filename = f"{secrets.token_hex(12)}{mimetypes.guess_extension(file.content_type) or ''}"
             described = {"description": item.alt_text} if item.alt_text else {}
             answer = await self._post(lambda: MultipartForm(described, [FilePart("file", filename, file)]))
-        # An address is there once the item can be shown; servers without a second version of the API have no 202.
+        # The item is ready unless the status is 202; servers without the second API version never send 202.
         ready = answer.status_code != httpx.codes.ACCEPTED
         self._known[name] = {
             "url": item.url,
@@ -149,7 +149,7 @@ def _age(known: Handle) -> timedelta:
 
 
 def _check(item: Media, file: MediaFile, limits: Limits) -> None:
-    """Refuse what the server says it does not take, before it is sent there whole."""
+    """Reject what the server says it does not take, before the whole file is sent."""
     if limits.types and file.content_type not in limits.types:
         message = f"This Mastodon server takes no {file.content_type}."
         raise PlatformError(ErrorKind.REJECTED, message, code="media_type")

@@ -1,4 +1,4 @@
-"""Publish to Mastodon: upload media, make the status by one request, look it up where the answer was lost."""
+"""Publishing to Mastodon: upload media, make the status by one request, look it up if the response was lost."""
 
 import uuid
 from dataclasses import replace
@@ -19,13 +19,13 @@ from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials, MastodonS
 from platforms.rules import FileRule, Violation
 
 REFUSALS = "refusals"
-"""Where the handles count how often the server surely refused the post."""
+"""The count, in the handles, of how often the server surely refused the post."""
 _KEYS = uuid.UUID("5f6cf4f5-9b5f-5a0a-9a4b-0d7a6b6f0d11")
 """The name space of our idempotency keys."""
 
 
 class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
-    """Be any server that speaks Mastodon's API."""
+    """Every server with Mastodon's API."""
 
     name = "mastodon"
     app_options = frozenset({"clientName", "website"})
@@ -34,8 +34,8 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
     base_url = FLAGSHIP
     api = ApiVersion("v1")
     account_prefix = "ma"
-    # An account's own statuses are read from the database they were written to, or from a copy of it that is seconds
-    # behind; a request that nobody waits for any more may take longer. The figure is our choice.
+    # A server reads an account's own statuses from the database that it writes to, or from a copy that is seconds
+    # behind. A request that has timed out here may still be under way. The number is our choice.
     read_lag = timedelta(seconds=45)
     rules = rules.RULES
     settings = MastodonSettings
@@ -46,32 +46,32 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
         return credentials.instance
 
     def check(self, draft: Draft[MastodonSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule that the draft breaks: the account's own server's, where they are known."""
+        """Return every rule that the draft breaks; those of the account's own server, if they are known."""
         return rules.check(self.label, draft, account)
 
     def file_rules(self, draft: Draft[MastodonSettings], account: AccountFacts) -> tuple[FileRule, ...]:
-        """Return the rules of files without the sizes: the account's server is asked for its own at each upload."""
+        """Return the rules of files without the sizes, because each upload asks the account's server for its own."""
         return tuple(replace(rule, max_bytes=None) for rule in rules.RULES.files)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map a refusal."""
+        """Return the error that an error response stands for."""
         return errors.error_of(response)
 
     def quota_in(self, response: httpx.Response) -> Quota | None:
-        """Read off Mastodon's headers how many more posts the account may make until when."""
+        """Return the quota that Mastodon's response headers report."""
         return errors.quota_in(response)
 
     async def whoami(self, connection: MastodonConnection) -> Identity:
         """Ask whose token this is, and what the server allows.
 
-        Ids and names are unique on one server only, so both carry its host, unless all accounts are reached at one
+        Ids and names are unique on one server only, so both contain its host, unless all accounts are reached at one
         address that the operator has set.
         """
         try:
             me = await read(connection, "/api/v1/accounts/verify_credentials")
         except PlatformError as error:
             if error.status == httpx.codes.UNPROCESSABLE_ENTITY:
-                # The request holds nothing but the token: some servers call a wrong one a wrong request.
+                # The request contains nothing but the token: some servers call a wrong token a bad request.
                 raise errors.not_accepted(error.status) from error
             raise
         user_id, username = id_of(me), str(me.get("username") or me.get("acct") or "")
@@ -81,20 +81,21 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
         return Identity(user_id, username, limits=(await limits_of(connection)).numbers())
 
     async def prepare(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
-        """Upload the media and describe them. Repeatable: goes on from the handles."""
+        """Upload the media and describe them. Repeatable: continues from the handles."""
         await Uploads(connection, context).run()
 
     async def publish(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> Published:
-        """Make the status. A server that knows the key's header answers a repeat within an hour with the first one.
+        """Make the status. A server that supports the key answers a repeat within an hour with the first status.
 
         Mastodon 4.6.0 to 4.6.5 answers a repeat with status 500 (mastodon/mastodon#40399); that is unconfirmed.
-        GoToSocial and snac know no key. Pixelfed refuses a repeat, Pleroma and Akkoma repeat a refusal.
+        GoToSocial and snac support no key. Pixelfed refuses a repeat, Pleroma and Akkoma repeat a refusal.
         """
         await lookup.note_newest(connection, context)
         limits = await limits_of(connection) if depends_on_server(context.draft.settings) else DEFAULTS
         body = status_body(context.draft, media_ids(context.handles) if context.draft.media else [], limits)
         refusals = int(context.handles.get(REFUSALS, 0))
-        # Some servers keep a key that they refused, and refuse it for good: a new one after each definite refusal.
+        # Some servers remember a key that they refused, and refuse it forever. So each definite refusal changes the
+        # key.
         key = str(uuid.uuid5(_KEYS, f"{context.target_id}/{refusals}" if refusals else context.target_id))
         try:
             answer = await send(
@@ -108,7 +109,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
             )
         except PlatformError as error:
             if errors.is_known_key(error):
-                # Its first request may have been published, or refused: the list must tell.
+                # The first request may have been published or refused; the list of statuses must show which.
                 raise error.as_unconfirmed() from error
             if error.kind is not ErrorKind.UNCONFIRMED:
                 context.handles[REFUSALS] = refusals + 1
@@ -119,5 +120,5 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
         return lookup.published(connection, context, entity(answer, public=True), public=True)
 
     async def confirm(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> Finding:
-        """Look for the post among the account's newest statuses; not every server honours the key."""
+        """Look for the post among the account's newest statuses, because not every server supports the key."""
         return await lookup.find(connection, context)

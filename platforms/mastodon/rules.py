@@ -1,4 +1,4 @@
-"""Mastodon's limits, as far as the account's own server has not set others."""
+"""Mastodon's limits, unless the account's own server has set others."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -13,14 +13,14 @@ from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violat
 from platforms.unicode import graphemes, nfc
 
 CHARACTERS_PER_UNIT = 20
-"""Our choice: far above what links, mentions and marks that stand on a letter make of a real text."""
+"""Our choice: far more than links, mentions and combining marks add to a real text."""
 _CONFIGURATION = "docs.joinmastodon.org/methods/instance (each server's own configuration wins)"
 
 RULES = Rules(
     post_id=PostId(
         r"[A-Za-z0-9_-]{1,64}",
         "the post's id on the account's own server",
-        # One with a server in the name is another server's page of the post, under an id of its own.
+        # An address with a second server in the name is another server's page of the post, under an id of its own.
         addresses=(
             (r"[^/]+/@[^/@]+/([A-Za-z0-9_-]+)(?:[/?].*)?", r"\1"),
             (r"[^/]+/users/[^/@]+/statuses/([A-Za-z0-9_-]+)(?:[/?].*)?", r"\1"),
@@ -62,7 +62,7 @@ RULES = Rules(
 
 
 def check(label: str, draft: Draft[MastodonSettings], account: AccountFacts) -> list[Violation]:
-    """Return everything the account's server would refuse, as far as its limits are known."""
+    """Return everything the account's server would reject, as far as its limits are known."""
     settings, limits = draft.settings, kept(account.limits)
     found = _for(limits, settings).check(label, draft.text, draft.media)
     if len(draft.media) > 1 and any(item.type is MediaType.VIDEO for item in draft.media):
@@ -77,8 +77,8 @@ def check(label: str, draft: Draft[MastodonSettings], account: AccountFacts) -> 
 
 
 def _for(limits: Limits, settings: MastodonSettings) -> Rules:
-    """Return the rules as the server has them for a post with these settings."""
-    # The warning counts together with the text it stands before, and a link in it in full; source: Mastodon's
+    """Return the server's rules for a post with these settings."""
+    # The warning counts together with the text after it, and a link in the warning counts in full; source: Mastodon's
     # app/validators/status_length_validator.rb.
     warning = graphemes(nfc(settings.spoiler_text or ""))
 

@@ -1,4 +1,4 @@
-"""What platformSpecificData and an account's credentials hold for Mastodon."""
+"""The models of platformSpecificData and of credentials for Mastodon."""
 
 from typing import Annotated, Literal
 
@@ -11,12 +11,12 @@ from platforms.text_patterns import Language, TextPattern
 FLAGSHIP = "https://mastodon.social"
 
 StatusId = Annotated[str, TextPattern(r"^[A-Za-z0-9_-]{1,64}$", "must be a post's id on the account's own server")]
-"""Each server counts in its own way; Mastodon's ids are digits."""
+"""Each server has its own form of ids; Mastodon's are digits."""
 PollOption = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Poll(WireModel):
-    """A poll. Each server chooses how much of it to take."""
+    """A poll. Each server decides how much of it it accepts."""
 
     options: list[PollOption] = Field(
         min_length=2,
@@ -32,7 +32,7 @@ class Poll(WireModel):
 
 
 class MastodonSettings(WireModel):
-    """How a post appears on Mastodon."""
+    """Settings of a post on Mastodon."""
 
     visibility: Literal["public", "unlisted", "private", "direct"] | None = Field(
         None, description="Who may see the post; the account's own default where left out.", examples=["unlisted"]
@@ -62,7 +62,7 @@ class MastodonSettings(WireModel):
 
 
 class MastodonCredentials(WireModel):
-    """Hold a user's token, which does not end by itself, and the server it is for: `{"instance", "accessToken"}`."""
+    """A user's token, which does not expire, and the server it is for: `{"instance", "accessToken"}`."""
 
     instance: ServerAddress = Field(FLAGSHIP, description="The server that holds the account.", examples=[FLAGSHIP])
     access_token: SecretStr = Field(

@@ -1,4 +1,4 @@
-"""Count a text as Mastodon does, and recognise it in the HTML that a server makes of it."""
+"""Counting a text as Mastodon does, and recognising it in the HTML that a server makes of it."""
 
 from html.parser import HTMLParser
 
@@ -23,13 +23,13 @@ _WORD = regex.compile(r"[^\W_]+")
 
 @expensive
 def length(text: str, per_url: int = CHARACTERS_PER_URL) -> int:
-    """Return what counts against a server's limit: a link costs a flat price, of a mention only the name counts."""
+    """Return the length that a server limits: a link has a fixed length, of a mention only the name counts."""
     text, links = _URL.subn(lambda link: "x" + _rest(link[0]), nfc(text))
     return graphemes(_MENTION.sub(r"@\1", text)) + links * (per_url - 1)
 
 
 def _rest(link: str) -> str:
-    """Return what stands behind a link and is none of it: the end of a sentence, a bracket that it did not open."""
+    """Return the end of a match that is not part of the link: punctuation, a bracket that the link did not open."""
     end, unopened = len(link), link.count(")") - link.count("(")
     while link[end - 1] in _ENDS_SENTENCE and not (link[end - 1] == ")" and unopened <= 0):
         unopened -= link[end - 1] == ")"
@@ -38,24 +38,24 @@ def _rest(link: str) -> str:
 
 
 def comparable(text: str) -> str:
-    """Return a text without what a server may change: white space, the servers of those who are mentioned."""
+    """Return a text without what a server may change: white space, and the servers in mentions."""
     return _SPACE.sub("", _MENTION.sub(r"@\1", nfc(text)))
 
 
 def words(text: str) -> str:
-    """Return the letters and digits of a text alone: what even a server that reads Markdown leaves as it was."""
+    """Return only the letters and digits of a text, which even a server that reads Markdown leaves unchanged."""
     return _NO_WORD.sub("", nfkc(comparable(text)).casefold())
 
 
 def readings(sent: str) -> set[str]:
-    """Return what is left of a text where a server reads more than letters in it: HTML, Markdown, emoticons."""
+    """Return the possible remains of a text if a server reads HTML, Markdown or emoticons in it."""
     plain = _MARKDOWN_LINK.sub(lambda link: "" if link[0].startswith("!") else link[1], sent)
     each = {sent, plain, _EMOTICON.sub("", plain)}
     return each | {shown_text(one, sent) for one in each}
 
 
 def resemble(one: str, other: str) -> bool:
-    """Tell whether texts differ only by words that one of them has more: what a server took out, or put in."""
+    """Return whether two texts differ only by words that one of them has in addition: removed or added by a server."""
     few, many = sorted((_words(one), _words(other)), key=len)
     rest = iter(many)
     return bool(few) and 2 * len(few) >= len(many) and all(word in rest for word in few)
@@ -66,7 +66,7 @@ def _words(text: str) -> list[str]:
 
 
 def shown_text(html: str, sent: str) -> str:
-    """Return the text of a status; `sent` decides of a link whether its words or its address stood there."""
+    """Return the text of a status; `sent` decides whether a link stands for its words or for its address."""
     reader = _Reader(sent)
     reader.feed(parsable(html))
     reader.close()
@@ -87,7 +87,7 @@ class _Reader(HTMLParser):
             self._depth += tag == self._quote[0]
             return
         if "quote-inline" in (dict(attrs).get("class") or ""):
-            # What a server writes of a quoted post for those who cannot show it.
+            # The fallback text of a quoted post, for clients that do not show quotes.
             self._quote, self._depth = (tag, len(self.pieces)), 1
             return
         if tag in {"br", "p", "li", "blockquote", "div"}:

@@ -1,1 +1,1 @@
-"""What Meta's networks share: the Graph API's manners, its errors, and containers. No network of its own."""
+"""What Meta's platforms share: the Graph API, its errors, and containers. It is no platform of its own."""

@@ -1,4 +1,4 @@
-"""Add the comment that follows a post of Facebook or Instagram."""
+"""The comment that follows a post on Facebook or Instagram."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from platforms.meta.graph import Graph
 async def add_first_comment(
     graph: Graph, connection: Connection[Any], context: PublishContext[Any], post_id: str, text: str | None
 ) -> str | None:
-    """Add a comment, if one is wanted, once; returns and raises as `follow_up.run_once` does."""
+    """Add a comment once, if one is wanted; returns and raises as `follow_up.run_once` does."""
     if not text:
         return None
     path, fields = f"/{segment(post_id)}/comments", {"message": text}

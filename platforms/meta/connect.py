@@ -1,4 +1,4 @@
-"""What connecting shares on Meta's networks: the words of refusals, and short tokens that are traded for long ones."""
+"""What the connectors of Meta's platforms share: messages of refusals, and short tokens traded for long-lived ones."""
 
 from abc import ABC
 from collections.abc import Mapping
@@ -12,36 +12,36 @@ from platforms.registered_apps import App
 from platforms.renewal import lifetimes_of
 
 _APP = ("client_secret", "client secret", "client_id", "app_id", "application", "platform app", "app id")
-"""Words of refusals that speak of the app; heard from clients, and listed nowhere."""
+"""Parts of messages about the app; reported by clients, and listed nowhere."""
 
 
 class MetaConnector(Connector[C], ABC):
-    """An authorization of Meta's. None of them has PKCE."""
+    """An authorization of Meta's, which supports no PKCE."""
 
     pkce = False
     divided_by = ","
     code_lives = "an hour"
 
     def refuses_app(self, answer: Mapping[str, Any]) -> bool:
-        """Tell whether a refusal says that the app's id or secret is wrong."""
+        """Return whether a refusal says that the app's id or secret is wrong."""
         said = _said(answer)
         return any(word in said for word in _APP) and "code" not in said
 
     def refuses_code(self, answer: Mapping[str, Any]) -> bool:
-        """Tell whether a refusal says that the code is not accepted: the Graph API's 100, Instagram's 400."""
+        """Return whether a refusal says that the code is not accepted: the Graph API's 100, Instagram's 400."""
         error = answer.get("error")
         code = error.get("code") if isinstance(error, dict) else answer.get("code")
         return code in {100, 400}
 
 
 class LongLivedConnector(MetaConnector[C], ABC):
-    """Instagram's and Threads' authorization: the token lives for an hour, and is traded for one of 60 days.
+    """Instagram's and Threads' authorization: the token is valid for an hour, and is traded for one of 60 days.
 
-    Both or nothing: a token of an hour must never be kept as one that can be renewed.
+    If the second step fails, both fail: a token of an hour must never be stored as one that can be renewed.
     """
 
     long_lived: ClassVar[str]
-    """Where tokens are traded."""
+    """The endpoint that trades short tokens for long-lived ones."""
     grant_type: ClassVar[str]
 
     async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
@@ -52,7 +52,7 @@ class LongLivedConnector(MetaConnector[C], ABC):
         inner = data[0] if isinstance(data, list) and data and isinstance(data[0], dict) else answer
         short = self.grant(wire, inner)
         query = {"grant_type": self.grant_type, "client_secret": app.secret}
-        # The reference shows the token and the secret in the query alone; nothing of ours logs that address.
+        # The reference shows the token and the secret in the query only; this service logs no such address.
         query["access_token"] = short.access_token.get_secret_value()
         longer = json_of(await wire.send("GET", self.at(wire, self.long_lived), params=query))
         told = lifetimes_of(longer)

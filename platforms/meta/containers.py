@@ -1,6 +1,6 @@
-"""The containers of a post: built at most once, remembered in the target's handles, watched until they are ready.
+"""The containers of a post: built at most once, saved in the target's handles, checked until they are ready.
 
-Instagram and Threads publish them, each with names of its own for what a container says.
+Instagram and Threads publish them, each with its own names for what a container reports.
 """
 
 import asyncio
@@ -17,45 +17,45 @@ from platforms.meta.errors import UNKNOWN_CHILDREN
 from platforms.meta.graph import Fields, Graph, text_of
 
 LIFETIME = timedelta(hours=23)
-"""An unpublished container is forgotten after 24 hours; an hour is left for publishing it."""
+"""An unpublished container expires after 24 hours; one hour is reserved for publishing it."""
 LOOKS = (0, 0.5, 1, 1.5)
-"""Seconds before each look in one step; a text or an image is ready at the first."""
+"""Seconds before each check in one step; a text or an image is ready at the first."""
 SOONEST, LATEST = timedelta(seconds=5), timedelta(minutes=1)
-"""Between steps: young containers are looked at often, older ones once a minute as the guides of both networks ask."""
+"""Between steps: new containers are checked often, older ones once a minute as both platforms' guides ask."""
 UNREADABLE_FOR = timedelta(minutes=2)
-"""How long a young container may read as one that does not exist before it is published all the same. For days on end
-Meta has answered reads of living objects so, while publishing them worked (gitroomhq/postiz-app#1562)."""
+"""How long a new container may read as one that does not exist before it is published anyway. For days Meta has
+answered reads of existing objects like that, while publishing them worked (gitroomhq/postiz-app#1562)."""
 UNSEEN_FOR = timedelta(minutes=1)
-"""For how long the items of a carousel may not be seen by all of the network's servers although they read finished."""
+"""How long some of the platform's servers may not know a carousel's items, although these read as finished."""
 REFUSED_FOR = timedelta(minutes=1)
-"""How long a refusal to publish is held to be doubtful: posts went live although the answer said that Meta had blocked
-them (gitroomhq/postiz-app PR#1681)."""
+"""How long a refusal to publish counts as doubtful: posts became public although the response said that Meta had
+blocked them (gitroomhq/postiz-app PR#1681)."""
 UNLISTED_FOR = timedelta(minutes=10)
-"""How long a post that its container calls published is looked for among the account's posts. Nothing says whether
-Instagram lists trial reels, and reels that are not shared to the feed."""
+"""How long a post that its container reports as published is looked for among the account's posts. No documentation
+says whether Instagram lists trial reels, and reels that are not shared to the feed."""
 STUCK_AFTER = timedelta(hours=1)
-"""Instagram's guide looks for five minutes; long videos take longer, none this long."""
+"""Instagram's guide checks for five minutes; long videos take longer, but none this long."""
 REBUILD_AFTER = (timedelta(seconds=5), timedelta(seconds=30))
-"""Waits before media that could not be taken in are given again; then they are at fault. The number of tries is from
-Instagram's page of error codes (once or twice), the waits are ours."""
+"""Waits before media that could not be processed are sent again; after the last one they are at fault. The number of
+tries is from Instagram's page of error codes (once or twice), the waits are ours."""
 CONCURRENCY = 4
-"""How many items of a carousel are built at the same time; our choice, no network names a number."""
+"""How many items of a carousel are built at the same time; our choice, no platform names a number."""
 
 DOUBTFUL_CODES, DOUBTFUL_SUBCODES = frozenset({"-1", "1", "2", "24"}), frozenset({"2207051"})
-"""Refusals after which posts were seen to be live: errors of Meta's own, and "action blocked"."""
+"""Refusals after which posts were seen to be public: errors of Meta's own, and "action blocked"."""
 NO_SUCH_FIELD = "100"
-"""How the Graph API says that what it knows by an id has none of the fields that are asked for."""
+"""The Graph API's code for an existing id whose object has no such field."""
 POST = "post"
 """The name of the container that is published; a carousel's items are named by it and their index."""
 
 Built = Callable[[list[str]], Fields]
-"""What makes a container, given the ids of its finished items."""
+"""Returns the fields that make a container, given the ids of its finished items."""
 
 
 class State(StrEnum):
-    """Where a container stands.
+    """The state of a container.
 
-    Two are ours: `gone` if the network does not know it (any more), `unreadable` if it knows something without a state.
+    Two are ours: `gone` if the platform does not know it (any more), `unreadable` if its object has no state.
     """
 
     IN_PROGRESS = "IN_PROGRESS"
@@ -73,27 +73,27 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """Say how one network speaks of containers."""
+    """One platform's names and errors for containers."""
 
     graph: Graph
     edge: str
-    """Where containers are made, behind `{user}` the account's own id."""
+    """The edge at which containers are made; `{user}` is the account's own id."""
     publishing: str
-    """Where they are published."""
+    """The edge at which they are published."""
     state: str
     """The field of a container's state."""
     said: str
-    """The field of what it says of itself."""
+    """The field of a container's message."""
     is_gone: Callable[[PlatformError], bool]
-    """Tells of a refusal whether the network does not know the container."""
+    """Returns whether a refusal says that the platform does not know the container."""
     needs_new: Callable[[PlatformError], bool]
-    """Tells of a refusal to build whether only another try can help."""
+    """Returns whether a refusal to build says that only another attempt can help."""
     failed: Callable[[str], PlatformError]
-    """Maps what a failed container says of itself."""
+    """Returns the error for the message of a failed container."""
 
 
 class Containers:
-    """Build, watch and publish the containers of one post and of the thread behind it."""
+    """The containers of one post and of the thread after it: built, checked and published."""
 
     def __init__(self, dialect: Dialect, connection: Connection[Any], context: PublishContext[Any]) -> None:
         self._dialect = dialect
@@ -103,10 +103,10 @@ class Containers:
         self._saving = asyncio.Lock()
 
     async def bring(self, name: str, items: Sequence[Fields], built: Built) -> None:
-        """Bring what is published, a carousel with all its items, to where it can be published.
+        """Build the container that is published, in a carousel with all its items, until it can be published.
 
-        Raises PlatformError: `not_ready` while the network works on it; one that failed is dropped, so that the next
-        call builds it again.
+        Raises PlatformError: `not_ready` while the platform processes it. A failed container is dropped, so that the
+        next call builds it again.
         """
         if any(self._age(known) > LIFETIME for known in self._known if _belongs(known, name)):
             await self.drop(name)
@@ -115,7 +115,7 @@ class Containers:
         await self._ready(name)
 
     async def publish(self, name: str) -> str:
-        """Publish a container and return the post's id. Each is published only once: a repeat makes no double."""
+        """Publish a container and return the post's id. Each is published only once: a repeat makes no duplicate."""
         if name not in self._known:
             raise self._error(ErrorKind.TRANSIENT, "must be given the post again.", "no_container")
         connection, fields = self._connection, {"creation_id": self._known[name]["id"]}
@@ -128,8 +128,8 @@ class Containers:
     async def _refused(self, name: str, error: PlatformError) -> PlatformError:
         """Return what a refusal to publish means.
 
-        What a repeat is refused with is documented nowhere: a refusal counts once the container agrees, and one that
-        has been seen of posts that went live only after a while.
+        The refusal of a repeat is not documented. So a refusal counts only if the container's state agrees. A refusal
+        that has been seen with posts that became public counts only after a while.
         """
         gone = self._dialect.is_gone(error)
         if error.kind not in {ErrorKind.REJECTED, ErrorKind.NOT_READY} and not gone:
@@ -138,7 +138,8 @@ class Containers:
         if state is State.PUBLISHED:
             return error.as_unconfirmed()
         if gone and state is State.GONE and self._age(name) > UNREADABLE_FOR:
-            # Neither read nor published: it does not exist. An earlier send whose answer was lost is looked for first.
+            # It can be neither read nor published, so it does not exist. An earlier send with a lost response is
+            # confirmed first.
             await self.drop(name)
             return self._error(ErrorKind.TRANSIENT, "must be given the post again.", "expired")
         doubtful = state is State.UNREADABLE or (error.kind is ErrorKind.REJECTED and _is_doubtful(error))
@@ -147,7 +148,7 @@ class Containers:
         return error
 
     async def _is_new_refusal(self, name: str) -> bool:
-        """Tell whether a container was refused for the first time less than REFUSED_FOR ago."""
+        """Return whether a container was refused for the first time less than REFUSED_FOR ago."""
         refused = self._sending.handles.setdefault("refusedAt", {})
         if name not in refused:
             refused[name] = datetime.now(UTC).isoformat()
@@ -161,7 +162,7 @@ class Containers:
     async def look(self, name: str, find: Callable[[datetime], Awaitable[Published | None]]) -> Finding:
         """Read from a container whether it was published, then `find` the post among those since it was made.
 
-        Not since the last attempt: an earlier one may have landed late.
+        The search does not begin at the last attempt, because an earlier one may have been published late.
         """
         if name not in self._known:
             return Absent()
@@ -179,20 +180,20 @@ class Containers:
                 late = started_at is not None and datetime.now(UTC) - started_at > UNLISTED_FOR
                 return await find(made_at) or (Unlisted() if late else Unknown())
             case State.GONE:
-                # That it cannot be read does not prove that it does not exist, nor that it was not published.
+                # An unreadable container may exist all the same, and may have been published.
                 return await find(made_at) or Unknown()
             case State.UNREADABLE:
-                # If its publication was refused, it may be tried again: the same container makes no double.
+                # If its publication was refused, it may be tried again: the same container makes no duplicate.
                 return await find(made_at) or (Absent() if self._was_refused_long_ago(name) else Unknown())
 
     async def drop(self, name: str) -> None:
-        """Forget a container that cannot be published, and its items with it."""
+        """Forget a container that cannot be published, with its items."""
         for known in [known for known in self._known if _belongs(known, name)]:
             del self._known[known]
         await self._save()
 
     async def _items(self, name: str, items: Sequence[Fields]) -> list[str]:
-        """Return the finished items of a carousel."""
+        """Return the ids of a carousel's finished items."""
         gate = asyncio.Semaphore(CONCURRENCY)
 
         async def bring(index: int, fields: Fields) -> str:
@@ -203,18 +204,19 @@ class Containers:
                     await self._build(item, fields)
             return await self._ready(item)
 
-        # Where one item fails the others still finish, so that the next attempt finds them.
+        # If one item fails, the others still finish, so that the next attempt finds them.
         outcomes = await asyncio.gather(*(bring(*each) for each in enumerate(items)), return_exceptions=True)
         if failures := [outcome for outcome in outcomes if isinstance(outcome, BaseException)]:
             raise max(failures, key=_is_final)
         return [outcome for outcome in outcomes if isinstance(outcome, str)]
 
     async def _build(self, name: str, fields: Fields) -> None:
-        """Build a container and remember it at once, so that a crash does not build it twice."""
+        """Build a container and save it immediately, so that a crash does not build it twice."""
         try:
             answer = await self._dialect.graph.post(self._connection, self._path(self._dialect.edge), fields)
         except PlatformError as error:
-            # Media that cannot be taken in are told of at once or by the container, as the network likes.
+            # Media that cannot be processed are reported either here or later by the container, as the platform
+            # chooses.
             if self._dialect.needs_new(error):
                 raise await self._rebuild(name, error) from error
             if error.code == UNKNOWN_CHILDREN:
@@ -224,7 +226,7 @@ class Containers:
         await self._save()
 
     async def _forget_unseen_children(self, name: str) -> None:
-        """Forget a carousel's items that the network's servers still do not all see, so that they are built again."""
+        """Forget a carousel's items that some of the platform's servers still do not know; they are built again."""
         if any(self._age(child) > UNSEEN_FOR for child in self._known if child.startswith(f"{name}/")):
             await self.drop(name)
 
@@ -253,7 +255,7 @@ class Containers:
         raise busy
 
     async def _state(self, name: str) -> tuple[State, str]:
-        """Read where a container stands and what the network says about it."""
+        """Read a container's state and the platform's message about it."""
         dialect = self._dialect
         try:
             answer = await dialect.graph.get(
@@ -271,7 +273,7 @@ class Containers:
         return state, said
 
     async def _rebuild(self, name: str, error: PlatformError) -> PlatformError:
-        """Drop a failed container; returns its error, `rejected` once that happened too often."""
+        """Drop a failed container; return its error, `rejected` once that happened too often."""
         await self.drop(name)
         failures: dict[str, int] = self._sending.handles.setdefault("failures", {})
         failures[name] = failures.get(name, 0) + 1
@@ -307,5 +309,5 @@ def _belongs(known: str, name: str) -> bool:
 
 
 def _is_final(failure: BaseException) -> bool:
-    """Tell whether waiting is in vain: of several failures the author should hear of that one."""
+    """Return whether waiting is useless: of several failures the author should see this one."""
     return not isinstance(failure, PlatformError) or failure.kind in {ErrorKind.REJECTED, ErrorKind.AUTH}

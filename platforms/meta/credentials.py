@@ -1,4 +1,4 @@
-"""What the credentials of all of Meta's networks hold."""
+"""The credentials of all of Meta's platforms."""
 
 import hashlib
 import hmac
@@ -9,7 +9,7 @@ from platforms.base import WireModel
 
 
 class MetaCredentials(WireModel):
-    """An access token, and the app that it was given to.
+    """An access token, and the app that it was issued to.
 
     With the app's secret, every call carries a proof of it. Apps with the option "Require app secret" refuse calls
     without one; all others accept it.

@@ -1,4 +1,4 @@
-"""What the refusals of the Graph API mean on all of Meta's networks; each adds the codes that are its own."""
+"""The mapping of the Graph API's errors for all of Meta's platforms; each adds the codes that are its own."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,9 +15,9 @@ from platforms.meta.credentials import NO_PROOF
 
 REQUEST_ID_HEADER = "x-fb-trace-id"
 UNKNOWN_CHILDREN = "unknown_children"
-"""Our code for a carousel whose items are not seen yet although they read finished; heard from several clients."""
+"""Our code for a carousel whose items are not known yet although they read as finished; reported by several clients."""
 GONE = "100/33"
-"""How the whole Graph API says that an id does not exist."""
+"""The code by which the whole Graph API says that an id does not exist."""
 
 
 _STATE = "does not let this service's app publish. Look into the app's state at Meta."
@@ -29,16 +29,16 @@ _OF_THE_APP = (
     "does not have the capability",
     "must be reviewed and approved",
 )
-"""Parts of refusals that concern the operator's app: its mode, its review, its standing."""
+"""Parts of messages about the operator's app: its mode, its review, its status."""
 _OF_THE_ACCOUNT = ("permission", "authorized", "scope")
-"""Parts of refusals with codes of permissions that concern all that an account does, not one post."""
+"""Parts of messages, with codes for permissions, that concern the whole account and not one post."""
 BLOCKED_FOR = timedelta(hours=6)
-"""How long to wait after a temporary block; Meta names no time, the figure is ours."""
+"""How long to wait after a temporary block; Meta names no time, the number is ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """Say what a code stands for; `code` is ours where it has one, `wait` what is waited where no time is told."""
+    """The meaning of a code; `code` is ours, if it has one, `wait` applies if the response reports no time."""
 
     kind: ErrorKind
     sentence: str
@@ -48,9 +48,9 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Refusals:
-    """Map a network's refusals; `owner` is what it calls the accounts that publish.
+    """The error mapping of a platform; `owner` is the platform's name for the accounts that publish.
 
-    `words` are parts of what it says for people, asked where a code alone does not tell.
+    `words` are parts of messages, which decide if a code alone is ambiguous.
     """
 
     label: str
@@ -61,11 +61,11 @@ class Refusals:
 
     @property
     def server(self) -> Meaning:
-        """Return what a failure of the network's own means."""
+        """Return the meaning of a failure of the platform's own."""
         return Meaning(ErrorKind.TRANSIENT, f"{self.label} had an error of its own.")
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map a refusal; the network's own words are used only where its code says nothing to us."""
+        """Return the error of an error response; the platform's own message is used only if its code is unknown."""
         body, status = body_of(response), response.status_code
         code, subcode = self._code(body), number(body, "error_subcode")
         meaning = self._meaning(body, code, subcode, response)
@@ -80,7 +80,7 @@ class Refusals:
         )
 
     def _code(self, body: Mapping[str, Any]) -> int | str | None:
-        """Return the code of a refusal: a number, or one of the few names that are known."""
+        """Return the code of an error response: a number, or one of the few known names."""
         named = body.get("code")
         return named if isinstance(named, str) and named in self.codes else number(body, "code")
 
@@ -107,14 +107,14 @@ class Refusals:
         return Meaning(ErrorKind.REJECTED, f"{self.label} refused{told}")
 
     def _common(self, code: int | str | None, spoken: str) -> Meaning | None:
-        """Return what a code means everywhere; source: the Graph API's page on errors, developers.facebook.com."""
+        """Return the meaning of a common code; source: the Graph API's page on errors, developers.facebook.com."""
         match code:
             case -1 | 1 | 2:
                 return self.server
             case 4 | 17 | 32 | 341 | 613:
                 return self._throttled
             case int() if 80000 <= code <= 80014:
-                # Each use case has a code of its own, and comes with status 400.
+                # Each use case has a code of its own, with status 400.
                 return self._throttled
             case 102 | 104 | 190:
                 return self._reconnect
@@ -147,13 +147,13 @@ def _is_of_the_account(spoken: str) -> bool:
 
 
 def body_of(response: httpx.Response) -> dict[str, Any]:
-    """Return what a refusal says; nothing where it is no JSON of that shape (gateways answer in HTML)."""
+    """Return the error object of a response; empty if it is no JSON of that form (gateways answer in HTML)."""
     error = json_of(response).get("error")
     return error if isinstance(error, dict) else {}
 
 
 def number(body: Mapping[str, Any], name: str) -> int | None:
-    """Return a code of a refusal."""
+    """Return a numeric code of an error object."""
     value = body.get(name)
     return value if isinstance(value, int) else None
 

@@ -1,4 +1,4 @@
-"""The Graph API's manners: where the token goes, what an answer holds, and when a request may have had its effect."""
+"""The Graph API: where the token goes, what a response contains, and when a request may have had its effect."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Speak one version of the Graph API."""
+    """A client of one version of the Graph API."""
 
     version: str
 
@@ -26,20 +26,20 @@ class Graph:
         return json_of(await self._send(connection, "GET", path, params=params | proof_of(connection.credentials)))
 
     async def get_list(self, connection: Connection[Any], path: str, **params: str) -> list[Answer]:
-        """Read an edge. Raises PlatformError where it is none: that must not pass for an empty one."""
+        """Read an edge. Raises PlatformError if it is none: that must not pass for an empty one."""
         found = (await self.get(connection, path, **params)).get("data")
         if isinstance(found, list) and all(isinstance(each, dict) for each in found):
             return found
         raise _unreadable(connection, ErrorKind.TRANSIENT)
 
     async def post(self, connection: Connection[Any], path: str, fields: Fields) -> Answer:
-        """Make something that nobody sees yet."""
+        """Make an object that is not public yet."""
         return json_of(await self._send(connection, "POST", path, data=fields | proof_of(connection.credentials)))
 
     async def post_file(
         self, connection: Connection[Any], path: str, fields: Fields, part: FilePart, *, host: str = ""
     ) -> Answer:
-        """Upload a file that nobody sees yet; `host` is the base URL of another host than the usual one."""
+        """Upload a file that is not public yet; `host` is the base URL of another host than the usual one."""
         form = MultipartForm(fields | proof_of(connection.credentials), [part])
         return json_of(await self._send(connection, "POST", path, host=host, headers=form.headers, content=form))
 
@@ -50,10 +50,10 @@ class Graph:
     async def post_public(
         self, connection: Connection[Any], path: str, fields: Fields, *, read: str | None = None
     ) -> Answer:
-        """Make something public; `read` names what the answer shall hold of it.
+        """Make something public; `read` names the fields that the response must contain.
 
-        Raises `unconfirmed` wherever it may be public: the Graph API reports failures of its own with status 400,
-        too, and may have published by then.
+        Raises PlatformError, `unconfirmed` if it may be public: the Graph API reports failures of its own with status
+        400, too, and may have published before that.
         """
         params = {"fields": read} if read else None
         data = fields | proof_of(connection.credentials)
@@ -67,7 +67,7 @@ class Graph:
     async def _send(
         self, connection: Connection[Any], method: str, path: str, *, host: str = "", **options: Any
     ) -> httpx.Response:
-        # A token in the query, which the Graph API takes too, would end up in every log on the way.
+        # The Graph API accepts a token in the query, too, but then every log on the way would contain it.
         token = {"Authorization": f"Bearer {connection.credentials.access_token.get_secret_value()}"}
         headers = {**options.pop("headers", {}), **token}
         return await connection.wire.send(method, f"{host}/{self.version}{path}", headers=headers, **options)
@@ -76,7 +76,7 @@ class Graph:
 def text_of(
     connection: Connection[Any], answer: Answer, name: str, *, otherwise: ErrorKind = ErrorKind.TRANSIENT
 ) -> str:
-    """Return a value that an answer must have. Raises PlatformError of kind `otherwise` where it is missing."""
+    """Return a value that a response must have. Raises PlatformError of kind `otherwise` if it is missing."""
     if value := answer.get(name):
         return str(value)
     raise _unreadable(connection, otherwise)

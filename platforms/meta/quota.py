@@ -1,4 +1,4 @@
-"""Read how many posts of a day an account has left."""
+"""The number of posts per day that an account has left."""
 
 from typing import Any
 
@@ -8,9 +8,9 @@ from platforms.http.untrusted import count
 
 
 def quota_of(quotas: Any, label: str, of: str = "") -> Quota:
-    """Return what Meta's edges on publishing limits tell; `of` begins the names of a limit of its own ("reply_").
+    """Return the quota in a response of Meta's edges on publishing limits. Raises PlatformError if it is unreadable.
 
-    Raises PlatformError if that cannot be read.
+    `of` is the prefix of a separate limit's fields, such as "reply_".
     """
     try:
         used, total = quotas[0][f"{of}quota_usage"], quotas[0][f"{of}config"]["quota_total"]

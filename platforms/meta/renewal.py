@@ -1,4 +1,4 @@
-"""Renewing the long-lived user tokens of Instagram and Threads, which have no refresh tokens."""
+"""The renewal of the long-lived user tokens of Instagram and Threads, which have no refresh tokens."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -20,10 +20,10 @@ _DEAD = 190
 
 
 async def renew_long_lived(connection: Connection[M], grant_type: str) -> Renewed[M]:
-    """Trade a token that is at least 24 hours old and has not ended for one that lives for 60 more days.
+    """Trade a token that is at least 24 hours old and has not ended for one that is valid for 60 more days.
 
-    The token goes into a header, as with all other calls, so that no log on the way holds it. The reference shows it
-    in the query: it is sent so if the header is refused. Raises PlatformError.
+    The token is sent in a header, as with all other calls, so that no log on the way contains it. The reference shows
+    it in the query: it is sent there if the header is refused. Raises PlatformError.
     """
     token, params = connection.credentials.access_token.get_secret_value(), {"grant_type": grant_type}
     try:

@@ -1,4 +1,4 @@
-"""Connect an account of Pinterest."""
+"""The connector for accounts of Pinterest."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from platforms.registered_apps import App
 
 
 class PinterestConnector(Connector[PinterestCredentials]):
-    """The authorization of Pinterest; it documents no PKCE. Source: Pinterest's API v5 document."""
+    """Pinterest's authorization; it documents no PKCE. Source: Pinterest's API v5 document."""
 
     name = "pinterest"
     authorize = "https://www.pinterest.com/oauth/"
@@ -22,7 +22,7 @@ class PinterestConnector(Connector[PinterestCredentials]):
     basic = True
 
     async def ask(self, wire: Wire, app: App, url: str, form: Mapping[str, str]) -> dict[str, Any]:
-        """Ask for refresh tokens that can be renewed for ever, as apps made before 2025-09-25 must."""
+        """Ask for refresh tokens that can be renewed without end; apps made before 2025-09-25 must ask for them."""
         return await super().ask(wire, app, url, {**form, "continuous_refresh": "true"})
 
 

@@ -19,7 +19,7 @@ _DEAD = 283
 async def call(
     connection: PinterestConnection, method: str, path: str, *, public: bool = False, **options: Any
 ) -> dict[str, Any]:
-    """Return Pinterest's answer. `public` marks the request that makes a pin. Raises PlatformError."""
+    """Return Pinterest's response. `public` marks the request that makes a pin. Raises PlatformError."""
     return json_of(await oauth.send(connection, method, path, ended=has_ended, public=public, **options))
 
 
@@ -29,5 +29,5 @@ async def renew(connection: PinterestConnection) -> Renewed[PinterestCredentials
 
 
 def _is_dead(answer: Mapping[str, Any]) -> bool:
-    """Tell by Pinterest's code that it refuses the refresh token; the code was seen in answers, unverified."""
+    """Return whether Pinterest's code says that it refuses the refresh token; seen in responses, unverified."""
     return refuses_grant(answer) or answer.get("code") == _DEAD

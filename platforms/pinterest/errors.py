@@ -1,4 +1,4 @@
-"""What Pinterest's refusals mean, in the few kinds that every network shares and in sentences for people."""
+"""The mapping of Pinterest's error responses to kinds of PlatformError and messages for people."""
 
 from datetime import timedelta
 
@@ -10,13 +10,13 @@ from platforms.http.wire import json_of
 
 LABEL = "Pinterest"
 REQUEST_ID_HEADER = "x-pinterest-rid"
-"""Seen in answers, documented nowhere: unverified."""
+"""Seen in responses, documented nowhere: unverified."""
 
 UNFETCHED = "media_unreachable"
-"""Our code for media that Pinterest could not fetch: it words that, and has no code of its own for it."""
+"""Our code for media that Pinterest could not fetch: Pinterest says so in its message and has no own code for it."""
 UNFETCHED_WAIT = timedelta(seconds=30)
 THROTTLED_WAIT = timedelta(seconds=60)
-"""Pinterest documents no header that says when a limit resets; ours."""
+"""Our choice: Pinterest documents no header that says when a limit resets."""
 
 _RECONNECT = "Pinterest no longer accepts this account's connection. Reconnect the account."
 _BOARD = "Pinterest does not know this board, or the account may not pin to it. Check boardId."
@@ -32,12 +32,12 @@ _INACTIVE = (
 _NOT_PERMITTED = 7
 """The code of a token without a permission; general knowledge, unverified."""
 _LACKS_SCOPES = 3
-"""With status 401: the token is alive and lacks scopes, or the app is not activated. Renewing changes neither.
-Source: pinterest/api-quickstart#97."""
+"""With status 401: the token is valid but lacks scopes, or the app is not activated. Renewing changes neither. Source:
+pinterest/api-quickstart#97."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Map a refusal; Pinterest's own words are used where the content is at fault."""
+    """Return the error of an error response; Pinterest's own message is used if the content is at fault."""
     body, status = json_of(response), response.status_code
     number, said = body.get("code"), str(body.get("message") or "")
     code = str(number) if isinstance(number, int) else f"http_{status}"
@@ -79,18 +79,18 @@ def _meaning(status: int, number: object, said: str) -> tuple[ErrorKind, str]:
 
 
 def has_ended(error: PlatformError) -> bool:
-    """Tell a token that has expired from one that is alive and lacks a permission, which has the same status."""
+    """Return whether a token has expired. One that is valid but lacks a permission gets the same status."""
     return error.status == httpx.codes.UNAUTHORIZED and error.code != str(_LACKS_SCOPES)
 
 
 def _wait(response: httpx.Response) -> timedelta:
-    """Read how long to wait; that the header of the rate limit counts seconds is unverified.
+    """Return how long to wait; that the header of the rate limit counts seconds is unverified.
 
-    Since 2026 the header may name several limits, the one that counts first: `60, 60;w=1;name="..."`.
+    Since 2026 the header may name several limits, the decisive one first: `60, 60;w=1;name="..."`.
     """
     for name in ("retry-after", "x-ratelimit-reset"):
         value = response.headers.get(name, "").partition(",")[0].partition(";")[0].strip()
-        # A larger number is no count of seconds.
+        # A larger number does not count seconds.
         if (asked := wait(value)) and asked < LONGEST_WAIT:
             return asked
     return THROTTLED_WAIT

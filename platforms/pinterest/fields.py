@@ -1,4 +1,4 @@
-"""What Pinterest is told of a pin."""
+"""The request bodies that make a pin on Pinterest."""
 
 from typing import Any
 

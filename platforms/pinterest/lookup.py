@@ -1,4 +1,4 @@
-"""Recognise a pin among those of its board."""
+"""The search for a pin among those of its board."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,18 +13,18 @@ from platforms.pinterest.connection import PinterestConnection, call
 from platforms.pinterest.settings import PinterestSettings
 
 CLOCKS_APART = timedelta(seconds=60)
-"""How far Pinterest's clock may stand behind ours before its own pin is not recognised."""
+"""How far Pinterest's clock may be behind ours for its own pin still to be recognised."""
 PAGE, MOST_PAGES = 100, 5
-"""That the newest pins come first is unverified, so that older ones end no search; a board is searched this far."""
+"""Pins per page, and pages. Whether the newest pins come first is unverified, so an older pin ends no search."""
 
 
 def published(pin_id: str) -> Published:
-    """Name a pin by its id and its address."""
+    """Return the published pin with its id and its address."""
     return Published(pin_id, f"https://www.pinterest.com/pin/{pin_id}/")
 
 
 async def find(connection: PinterestConnection, context: PublishContext[PinterestSettings]) -> Finding:
-    """Look on the board for a pin that says the same, made since shortly before the attempt. Raises PlatformError."""
+    """Look on the board for an equal pin, made since shortly before the attempt. Raises PlatformError."""
     if context.started_at is None:
         return Absent()
     since = context.started_at - CLOCKS_APART
@@ -63,12 +63,12 @@ def _made_at(pin: dict[str, Any]) -> datetime:
         raise PlatformError(
             ErrorKind.TRANSIENT, "Pinterest does not say when a pin was made.", code="no_time"
         ) from error
-    # Pinterest writes its times without a zone.
+    # Pinterest writes its times without a time zone.
     return made if made.tzinfo else made.replace(tzinfo=UTC)
 
 
 def _place(link: str | None) -> tuple[str, str]:
-    """Return host and path of a link: that Pinterest keeps its scheme and query as they were sent is unproven."""
+    """Return host and path of a link. Whether Pinterest keeps its scheme and query as they were sent is unproven."""
     parts = urlsplit(link or "")
     return (parts.hostname or "").removeprefix("www."), parts.path.rstrip("/")
 

@@ -1,4 +1,4 @@
-"""Give a video to Pinterest: register it, stream it to the storage that Pinterest names, wait until it is processed."""
+"""The upload of a video to Pinterest: register it, stream it to the named storage, wait until it is processed."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ LOOK_AFTER = timedelta(seconds=5)
 
 
 class Video:
-    """Upload the one video of a pin."""
+    """The upload of the one video of a pin."""
 
     def __init__(self, connection: PinterestConnection, context: PublishContext[PinterestSettings]) -> None:
         self._connection = connection
@@ -24,21 +24,21 @@ class Video:
 
     @property
     def media_id(self) -> str:
-        """Return what Pinterest calls the uploaded video."""
+        """Return Pinterest's id of the uploaded video."""
         return str(self._sending.handles["video"]["id"])
 
     async def run(self) -> None:
-        """Bring the video to where a pin may use it. Raises PlatformError: `not_ready` while Pinterest works on it."""
+        """Upload the video until a pin may use it. Raises PlatformError: `not_ready` while Pinterest processes it."""
         item, handles = self._sending.draft.media[0], self._sending.handles
         if handles.get("video", {}).get("url") != item.url:
-            # What was registered but not wholly uploaded is not kept: the storage takes a file in one piece only.
+            # An incomplete upload is not saved, because the storage takes a file in one piece only.
             media_id = await self._upload()
             await self._keep({"id": media_id, "url": item.url, "ready": False})
         if not handles["video"]["ready"]:
             await self._look()
 
     async def drop(self) -> None:
-        """Forget the video, so that the next try uploads it again."""
+        """Forget the video, so that the next attempt uploads it again."""
         self._sending.handles.pop("video", None)
         await self._sending.save(self._sending.handles)
 
@@ -57,7 +57,7 @@ class Video:
             except PlatformError as error:
                 if error.status != httpx.codes.FORBIDDEN:
                     raise
-                # The storage's word for an upload that was registered too long ago; the next try registers another.
+                # The storage answers so if an upload was registered too long ago; the next attempt registers another.
                 message = "Pinterest's storage did not take the video any more."
                 raise PlatformError(ErrorKind.TRANSIENT, message, code="upload_expired", status=error.status) from error
         self._sending.heartbeat("100%")

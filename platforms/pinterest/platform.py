@@ -1,4 +1,4 @@
-"""Publish to Pinterest: upload a video, make the pin by one request, look on the board where the answer was lost."""
+"""Publishing to Pinterest: upload a video, make the pin by one request, look on the board if the response was lost."""
 
 from datetime import timedelta
 
@@ -17,12 +17,12 @@ from platforms.renewal import Renewed, Renews
 from platforms.rules import FileRule, Violation
 
 FETCHES = 3
-"""How often Pinterest is asked to fetch media that it cannot reach, before they are at fault; publishers that work ask
+"""How often Pinterest is asked to fetch media that it cannot reach, before they are at fault; working publishers ask
 two or three times."""
 
 
 class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[PinterestCredentials]):
-    """Be Pinterest, as its API v5 serves user accounts. Images are fetched by Pinterest, videos are uploaded."""
+    """Pinterest's API v5, for user accounts. Pinterest fetches images; videos are uploaded."""
 
     name = "pinterest"
     label = "Pinterest"
@@ -30,7 +30,7 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
     api = ApiVersion("v5")
     account_prefix = "pi"
     request_id_header = errors.REQUEST_ID_HEADER
-    # Pinterest promises neither consistency nor an order of its lists, and has no key that stops a repeat: long; ours.
+    # Long, our choice: Pinterest promises neither consistency nor an order of its lists, and has no idempotency key.
     read_lag = timedelta(minutes=4)
     finds_without_handles = True
     pulls_media = frozenset({MediaType.IMAGE, MediaType.GIF})
@@ -45,15 +45,15 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
         return rules.check(self.label, draft)
 
     def file_rules(self, draft: Draft[PinterestSettings], account: AccountFacts) -> tuple[FileRule, ...]:
-        """Return what the files of this draft must be: several images must have the same sides."""
+        """Return the rules for the files of this draft: several images must have the same sides."""
         return rules.file_rules(draft)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map Pinterest's refusal to what it means."""
+        """Return the error that an error response stands for."""
         return errors.error_of(response)
 
     def prepares(self, draft: Draft[PinterestSettings]) -> bool:
-        """Tell whether there is a video to upload."""
+        """Return whether there is a video to upload."""
         return _has_video(draft)
 
     async def renew(self, connection: PinterestConnection) -> Renewed[PinterestCredentials]:
@@ -68,7 +68,7 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
         return Identity(str(user.get("id") or user["username"]), str(user["username"]))
 
     async def prepare(self, connection: PinterestConnection, context: PublishContext[PinterestSettings]) -> None:
-        """Upload the video. Repeatable: goes on from the handles."""
+        """Upload the video. Repeatable: continues from the handles."""
         if _has_video(context.draft):
             await Video(connection, context).run()
 

@@ -14,7 +14,7 @@ ALT_TEXT = 500
 """Characters of the one alt text that a pin has; source: PinCreate."""
 IMAGE_BYTES, VIDEO_BYTES = 20 * 1024 * 1024, 2 * 1024**3
 VIDEO_SECONDS = (4, 900)
-"""General knowledge, unverified, as is that GIFs are taken by address."""
+"""General knowledge, unverified, like that GIFs are accepted by URL."""
 
 RULES = Rules(
     post_id=PostId(
@@ -55,9 +55,9 @@ COVER = FileRule(
 
 
 def file_rules(draft: Draft[PinterestSettings]) -> tuple[FileRule, ...]:
-    """Return what the files of a draft must be: several images must have the same sides.
+    """Return the rules for the files of a draft: several images must have the same sides.
 
-    Ayrshare's guidelines and publishers that run live say so; others ask for the same shape only.
+    Ayrshare's guidelines and publishers in production say so; others demand only the same aspect ratio.
     """
     if len(draft.media) < 2:
         return RULES.files
@@ -65,7 +65,7 @@ def file_rules(draft: Draft[PinterestSettings]) -> tuple[FileRule, ...]:
 
 
 def check(label: str, draft: Draft[PinterestSettings]) -> list[Violation]:
-    """Return everything Pinterest would refuse."""
+    """Return everything Pinterest would reject."""
     settings = draft.settings
     found = RULES.check(label, draft.text, draft.media)
     if len(draft.media) > 1 and (alt_text := alt_text_of(draft)) and len(alt_text) > ALT_TEXT:
@@ -81,5 +81,5 @@ def check(label: str, draft: Draft[PinterestSettings]) -> list[Violation]:
 
 
 def alt_text_of(draft: Draft[PinterestSettings]) -> str | None:
-    """Return the alt text of the pin as a whole: its media's, one per line."""
+    """Return the alt text of the pin as a whole: that of its media, one per line."""
     return "\n".join(item.alt_text for item in draft.media if item.alt_text) or None

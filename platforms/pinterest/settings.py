@@ -1,4 +1,4 @@
-"""What platformSpecificData and an account's credentials hold for Pinterest."""
+"""The models of platformSpecificData and of credentials for Pinterest."""
 
 from pydantic import Field
 
@@ -8,7 +8,7 @@ from platforms.text_patterns import Digits, WebAddress
 
 
 class PinterestSettings(WireModel):
-    """Where a pin goes and what it says. The limits are those of PinCreate in Pinterest's API document."""
+    """The board and the texts of a pin. The limits are those of PinCreate in Pinterest's API document."""
 
     board_id: Digits = Field(description="The board that takes the pin.", examples=["549755885175"])
     board_section_id: Digits | None = Field(None, description="A section of that board.", examples=["549755885176"])
@@ -30,4 +30,4 @@ class PinterestSettings(WireModel):
 
 
 class PinterestCredentials(OAuthCredentials):
-    """Hold a user's token (30 days) and its refresh token (60 days, used once: each renewal brings another)."""
+    """A user's token (30 days) and its refresh token (60 days, used once: each renewal brings another)."""

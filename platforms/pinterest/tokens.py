@@ -1,4 +1,4 @@
-"""How Pinterest's tokens live."""
+"""The lifetimes and the renewal of Pinterest's tokens."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Connect an account of Reddit."""
+"""The connector for accounts of Reddit."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from platforms.registered_apps import App
 
 
 class RedditConnector(Connector[RedditCredentials]):
-    """The authorization of Reddit; it knows no PKCE. Source: r2/controllers/oauth2.py of its archive.
+    """Reddit's authorization; it has no PKCE. Source: r2/controllers/oauth2.py of its archive.
 
-    Only `duration=permanent` brings a refresh token.
+    Only `duration=permanent` yields a refresh token.
     """
 
     name = "reddit"
@@ -27,7 +27,7 @@ class RedditConnector(Connector[RedditCredentials]):
     covers = {"*": ""}  # noqa: RUF012
 
     def headers(self, app: App) -> dict[str, str]:
-        """Return what Reddit wants to be told of each app."""
+        """Return the user agent that Reddit demands of each app."""
         given = app.options.get("userAgent")
         return {"User-Agent": given if isinstance(given, str) else f"web:{app.client_id}:{VERSION} (by /u/{APP})"}
 

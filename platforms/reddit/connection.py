@@ -1,4 +1,4 @@
-"""An account's connection to Reddit: each request says what app it comes from, an expired token is renewed once."""
+"""An account's connection to Reddit: each request names the app, and an expired token is renewed once."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,9 +21,9 @@ RedditConnection = Connection[RedditCredentials]
 async def call(
     connection: RedditConnection, method: str, path: str, *, public: bool = False, **options: Any
 ) -> dict[str, Any]:
-    """Return Reddit's answer. `public` marks the request that makes a post.
+    """Return Reddit's response. `public` marks the request that makes a post.
 
-    Raises PlatformError, also for errors in an answer of status 200.
+    Raises PlatformError, also for errors in a response with status 200.
     """
     agent = user_agent(connection)
 
@@ -46,12 +46,12 @@ async def renew(connection: RedditConnection) -> Renewed[RedditCredentials]:
 
 
 def _is_dead(answer: Mapping[str, Any]) -> bool:
-    """Tell that Reddit refuses the refresh token; source: r2/controllers/oauth2.py of its archive."""
+    """Return whether Reddit refuses the refresh token; source: r2/controllers/oauth2.py of its archive."""
     return answer.get("error") in {"invalid_grant", "invalid_request"}
 
 
 def user_agent(connection: RedditConnection) -> str:
-    """Return what Reddit demands to be told of the app: names that libraries send by default are turned away."""
+    """Return the user agent that names the app. Reddit refuses the default names of HTTP libraries."""
     given = connection.credentials.user_agent
     return (
         given or f"web:{connection.credentials.client_id or APP}:{VERSION} (by /u/{connection.account.username or APP})"

@@ -1,4 +1,4 @@
-"""What Reddit's refusals mean, whether by status or as errors in an answer of status 200."""
+"""The mapping of Reddit's errors, by status or in a response with status 200."""
 
 import math
 import re
@@ -15,7 +15,7 @@ from platforms.http.wire import json_of
 
 LABEL = "Reddit"
 THROTTLED_WAIT = timedelta(minutes=10)
-"""Where Reddit does not say how long: the window of its rate limit; general knowledge, unverified."""
+"""The wait if Reddit names none: the window of its rate limit; general knowledge, unverified."""
 
 _RECONNECT = "Reddit no longer accepts this account's connection. Reconnect the account."
 _SERVER = "Reddit had an error of its own."
@@ -50,12 +50,12 @@ _BY_CODE = {
     "BAD_CAPTCHA": (ErrorKind.REJECTED, "Reddit wants a person to post for so new an account. Post once by hand."),
     "SUBMIT_VALIDATION_FLAIR_REQUIRED": (ErrorKind.REJECTED, "This subreddit wants a flair. Set flairId."),
 }
-"""Source: github.com/reddit-archive/reddit, r2/lib/errors.py; of IMAGES_NOTALLOWED, QUOTA_FILLED and SUBMIT_VALIDATION
+"""Source: github.com/reddit-archive/reddit, r2/lib/errors.py; for IMAGES_NOTALLOWED, QUOTA_FILLED and SUBMIT_VALIDATION
 general knowledge, unverified."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Map an answer that is an error by its status."""
+    """Return the error that an error response stands for."""
     status, body = response.status_code, json_of(response)
     if within := error_within(body, response):
         return within
@@ -70,7 +70,7 @@ def error_of(response: httpx.Response) -> PlatformError:
             "Reddit does not allow this with the account's permissions. Reconnect the account and grant them.",
         )
     elif status == 403 and not body:
-        # A page of Reddit's network security, not its API: it passes, and says nothing of the account.
+        # A page of Reddit's network security, not its API: it passes, and says nothing about the account.
         kind, sentence = ErrorKind.TRANSIENT, "Reddit turned the request away before looking at it."
     elif status == 403:
         kind, sentence = (
@@ -93,7 +93,7 @@ def error_of(response: httpx.Response) -> PlatformError:
 
 
 def error_within(body: dict[str, Any], response: httpx.Response) -> PlatformError | None:
-    """Map the first error in an answer of any status: a code, Reddit's words for people and a field."""
+    """Return the error for the first error in a response of any status: a code, Reddit's message and a field."""
     inner = body.get("json")
     errors = inner.get("errors") if isinstance(inner, dict) else None
     if not isinstance(inner, dict) or not isinstance(errors, list) or not errors:
@@ -119,7 +119,7 @@ def _as_told(seconds: object, said: str) -> timedelta:
 
 
 def quota_in(response: httpx.Response) -> Quota | None:
-    """Return how many requests are left of the ten minutes; the throttle on posts is told by refusals only."""
+    """Return how many requests are left of the ten minutes; only refusals report the throttle on posts."""
     return quota_from_headers(response, "x-ratelimit-remaining", _until_reset(response))
 
 

@@ -1,4 +1,4 @@
-"""What Reddit is told of a post."""
+"""The request bodies that make a post on Reddit."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ def submit_fields(context: PublishContext[RedditSettings]) -> dict[str, str]:
         "sr": settings.subreddit,
         "title": title,
         "kind": str(post_type),
-        # A link that the subreddit has already is refused, so that a repeat makes no double.
+        # Reddit refuses a link that the subreddit has already, so that a repeat makes no duplicate.
         "resubmit": "false",
         "sendreplies": _flag(settings.send_replies),
         "nsfw": _flag(settings.nsfw),

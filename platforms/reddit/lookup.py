@@ -1,4 +1,4 @@
-"""Recognise a post among the newest of its author."""
+"""The search for a post among the newest of its author."""
 
 from datetime import datetime, timedelta
 from html import unescape
@@ -15,14 +15,14 @@ from platforms.reddit.rules import RedditPostType, post_type_of, words_of
 from platforms.reddit.settings import RedditSettings
 
 CLOCKS_APART = timedelta(seconds=60)
-"""How far Reddit's clock may stand behind ours before its own post is not recognised."""
+"""How far Reddit's clock may be behind ours for its own post still to be recognised."""
 PAGE = 100
-"""Posts a read, the most that Reddit gives."""
+"""Posts per page, the most that Reddit returns."""
 _URL = "https://www.reddit.com"
 
 
 def published(fullname: str, url: str) -> Published:
-    """Name a post by its fullname (t3_…), by which Reddit's API speaks of it, and its address."""
+    """Return the published post with its fullname (t3_…), which is its id in Reddit's API, and its address."""
     return Published(fullname, url)
 
 
@@ -64,7 +64,7 @@ def _same(post: dict[str, Any], context: PublishContext[RedditSettings]) -> bool
 
 
 def _address(url: object) -> tuple[str, str, str]:
-    """Return a link's host, path and query: that Reddit keeps an address as it was sent is unproven."""
+    """Return a link's host, path and query. Whether Reddit keeps an address as it was sent is unproven."""
     parts = urlsplit(unescape(str(url or "")))
     return (parts.hostname or "").removeprefix("www."), parts.path.rstrip("/"), parts.query
 

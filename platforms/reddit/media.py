@@ -1,4 +1,4 @@
-"""Give images to Reddit: lease a place in its storage, then upload by the signed form that comes with it."""
+"""Uploads of images to Reddit: lease a place in its storage, then upload by the signed form of the lease."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from platforms.reddit.settings import RedditSettings
 _ENDINGS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif"}
 
 Handle = dict[str, Any]
-"""One item's upload as it is kept: source (its URL), url (the storage's address) and assetId."""
+"""One item's upload as it is stored: source (its URL), url (the storage's address) and assetId."""
 
 
 async def upload(connection: RedditConnection, context: PublishContext[RedditSettings]) -> None:
-    """Bring every item to Reddit's storage, each once. Raises PlatformError."""
+    """Upload every item to Reddit's storage, each once. Raises PlatformError."""
     known: dict[str, Handle] = context.handles.setdefault("media", {})
     items = {str(index): item for index, item in enumerate(context.draft.media)}
     for name in known.keys() - items.keys():
@@ -30,7 +30,7 @@ async def upload(connection: RedditConnection, context: PublishContext[RedditSet
 
 
 def uploads(context: PublishContext[RedditSettings]) -> list[Handle]:
-    """Return what was uploaded, in the order of the draft."""
+    """Return the uploads, in the order of the draft."""
     known: dict[str, Handle] = context.handles["media"]
     return [known[name] for name in sorted(known, key=int)]
 
@@ -67,7 +67,7 @@ async def _store(
     try:
         await post_form(connection.wire, address, form, headers={"User-Agent": user_agent(connection)})
     except PlatformError as error:
-        # The storage words its errors in XML of its own: what is no fault of the server is the file's, or the lease's.
+        # The storage has XML errors of its own: if the server is not at fault, the file or the lease is.
         if error.status == 403:
             message = "Reddit's storage did not take the image any more."
             raise PlatformError(ErrorKind.TRANSIENT, message, code="upload_expired", status=403) from error

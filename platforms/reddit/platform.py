@@ -1,4 +1,4 @@
-"""Publish to Reddit: upload images, submit by one request, look among the author's posts where no id came back."""
+"""Publishing to Reddit: upload images, submit by one request, look among the author's posts if no id was returned."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,15 +30,15 @@ from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 
 TAKEN_AT = "takenAt"
-"""Where the handles tell when Reddit took an image whose post it makes a little later, without telling us its id."""
+"""When Reddit accepted an image, in the handles. It makes the post a little later and does not return its id."""
 REFUSED_AS_KNOWN = "refusedAsKnown"
-"""Where the handles tell that Reddit refused the link because the subreddit has it already."""
+"""Set in the handles if Reddit refused the link because the subreddit has it already."""
 LISTED_WITHIN = timedelta(minutes=10)
 """How long such a post may take to appear before it counts as lost; ours. Reddit drops images that it cannot use."""
 
 
 class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentials]):
-    """Be Reddit, as its OAuth API serves user accounts."""
+    """Reddit's OAuth API, for user accounts."""
 
     name = "reddit"
     app_options = frozenset({"userAgent"})
@@ -47,7 +47,7 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
     domains = ("reddit.com",)
     api = ApiVersion("oauth")
     account_prefix = "rd"
-    # Listings lag some seconds behind; publishers that work wait a minute before they send again.
+    # Listings lag some seconds behind; working publishers wait a minute before they send again.
     read_lag = timedelta(seconds=60)
     finds_without_handles = True
     rules = rules.RULES
@@ -60,11 +60,11 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
         return rules.check(self.label, draft)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map Reddit's refusal to what it means."""
+        """Return the error that an error response stands for."""
         return errors.error_of(response)
 
     def quota_in(self, response: httpx.Response) -> Quota | None:
-        """Read off Reddit's headers how many more posts the account may make until when."""
+        """Return the quota that Reddit's response headers report."""
         return errors.quota_in(response)
 
     async def renew(self, connection: RedditConnection) -> Renewed[RedditCredentials]:
@@ -79,18 +79,18 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
         return Identity(str(user["id"]), str(user["name"]))
 
     async def prepare(self, connection: RedditConnection, context: PublishContext[RedditSettings]) -> None:
-        """Upload the images. Repeatable: goes on from the handles."""
+        """Upload the images. Repeatable: continues from the handles."""
         await upload(connection, context)
 
     async def publish(self, connection: RedditConnection, context: PublishContext[RedditSettings]) -> Published:
-        """Submit the post. Of an image Reddit tells no id: it is found now or by `confirm`."""
+        """Submit the post. Reddit returns no id for an image: the post is found now or by `confirm`."""
         try:
             answer = await _submit(connection, context)
         except PlatformError as error:
             raise (await _known_link(context, error) if error.code == DUPLICATE else error) from error
         data = (answer.get("json") or {}).get("data") or {}
         if data.get("id") and data.get("url"):
-            # A gallery's answer has the id with its prefix, and no name.
+            # The response for a gallery has the id with its prefix, and no name.
             return lookup.published(f"t3_{str(data['id']).removeprefix('t3_')}", str(data["url"]))
         if "websocket_url" in data:
             context.handles[TAKEN_AT] = datetime.now(UTC).isoformat()
@@ -100,7 +100,7 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
         raise PlatformError(ErrorKind.UNCONFIRMED, "Reddit took the post and has not shown it yet.", code="no_id")
 
     async def confirm(self, connection: RedditConnection, context: PublishContext[RedditSettings]) -> Finding:
-        """Look among the author's posts; one that Reddit took is not absent, however long it takes to appear."""
+        """Look among the author's posts. A post that Reddit accepted is not absent, however long it takes to appear."""
         if found := await lookup.find(connection, context):
             return found
         taken_at = context.handles.get(TAKEN_AT)
@@ -110,7 +110,7 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
 
 
 def _not_listed(context: PublishContext[RedditSettings]) -> Finding:
-    """Judge a post whose answer was lost and which is not listed: Reddit makes image posts minutes later."""
+    """Return the finding for a post with a lost response that is not listed: image posts appear minutes later."""
     late = post_type_of(context.draft) is RedditPostType.IMAGE
     if late and context.started_at and datetime.now(UTC) - context.started_at <= LISTED_WITHIN:
         return Unknown()
@@ -125,7 +125,7 @@ async def _submit(connection: RedditConnection, context: PublishContext[RedditSe
 
 
 async def _found(connection: RedditConnection, context: PublishContext[RedditSettings]) -> Published | None:
-    """Look once; that the look-up fails does not make the post less public."""
+    """Look once. If the search fails, the post may be public all the same."""
     try:
         return await lookup.find(connection, context)
     except PlatformError:
@@ -133,9 +133,9 @@ async def _found(connection: RedditConnection, context: PublishContext[RedditSet
 
 
 async def _known_link(context: PublishContext[RedditSettings], error: PlatformError) -> PlatformError:
-    """Return the error of a link that the subreddit has: after an unconfirmed send, look once whether it is ours.
+    """Return the error of a link that the subreddit has. After an unconfirmed send, confirm once whether it is ours.
 
-    Said again after that it is somebody else's.
+    If Reddit refuses it again after that, the link is someone else's.
     """
     if context.handles.get(REFUSED_AS_KNOWN):
         return PlatformError(ErrorKind.REJECTED, error.message, code="link_taken", status=error.status)

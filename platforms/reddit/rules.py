@@ -1,4 +1,4 @@
-"""Reddit's limits, and what a draft becomes there."""
+"""Reddit's limits, and the form that a draft has there."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violat
 
 GALLERY, TITLE = 20, 300
 IMAGE_BYTES = 20 * 1024 * 1024
-"""General knowledge, unverified; subreddits have rules of their own on top."""
+"""General knowledge, unverified; subreddits have additional rules of their own."""
 
 RULES = Rules(
     post_id=PostId(
@@ -34,7 +34,7 @@ RULES = Rules(
 
 
 class RedditPostType(StrEnum):
-    """What a post becomes on Reddit, in Reddit's own words where it has some."""
+    """The form that a post has on Reddit, under Reddit's own name if there is one."""
 
     SELF = "self"
     LINK = "link"
@@ -43,14 +43,14 @@ class RedditPostType(StrEnum):
 
 
 def post_type_of(draft: Draft[RedditSettings]) -> RedditPostType:
-    """Tell what the draft becomes: its media decide, then its link."""
+    """Return the form of the draft: its media decide, then its link."""
     if draft.media:
         return RedditPostType.IMAGE if len(draft.media) == 1 else RedditPostType.GALLERY
     return RedditPostType.LINK if draft.settings.url and not draft.settings.force_self else RedditPostType.SELF
 
 
 def words_of(draft: Draft[RedditSettings]) -> tuple[str, str]:
-    """Return title and text; without a title among the settings the text's first line is it."""
+    """Return title and text; if the settings have no title, it is the text's first line."""
     settings, title, text = draft.settings, draft.settings.title, draft.text
     if title is None:
         title, _, text = text.strip().partition("\n")
@@ -60,7 +60,7 @@ def words_of(draft: Draft[RedditSettings]) -> tuple[str, str]:
 
 
 def check(label: str, draft: Draft[RedditSettings]) -> list[Violation]:
-    """Return everything Reddit would refuse."""
+    """Return everything Reddit would reject."""
     settings, (title, _) = draft.settings, words_of(draft)
     found = RULES.check(label, draft.text, draft.media)
     if not title and settings.title is None:

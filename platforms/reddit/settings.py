@@ -1,4 +1,4 @@
-"""What platformSpecificData and an account's credentials hold for Reddit."""
+"""The models of platformSpecificData and of credentials for Reddit."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ Subreddit = Annotated[
 
 
 class RedditSettings(WireModel):
-    """Where and how a post appears on Reddit."""
+    """The subreddit and the form of a post on Reddit."""
 
     subreddit: Subreddit = Field(description="The subreddit, with or without r/.", examples=["test"])
     title: str | None = Field(
@@ -50,7 +50,7 @@ class RedditSettings(WireModel):
 
 
 class RedditCredentials(OAuthCredentials):
-    """Hold a user's token (a day) and what renews it, with the app's name; an installed app has no secret."""
+    """A user's token (a day) and what renews it, with the app's name; an installed app has no secret."""
 
     user_agent: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[\x20-\x7e]+$")] | None = None
-    """What Reddit wants to be told of each app: `platform:app id:version (by /u/name)`."""
+    """The user agent that Reddit demands of each app: `platform:app id:version (by /u/name)`."""

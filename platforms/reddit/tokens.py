@@ -1,8 +1,8 @@
-"""How Reddit's tokens live."""
+"""The lifetimes and the renewal of Reddit's tokens."""
 
 from datetime import timedelta
 
 from platforms.renewal import Reuse, TokenRules
 
 TOKENS = TokenRules(life=timedelta(days=1), reuse=Reuse.HARMLESS, lead=timedelta(minutes=15))
-"""Refresh tokens have no end; general knowledge."""
+"""Refresh tokens do not expire; general knowledge."""
