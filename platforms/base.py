@@ -94,7 +94,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """What the rules must know of an account, without secrets. `limits` are those of its Identity."""
+    """The facts of an account that the rules need, without secrets. `limits` are those of its Identity."""
 
     account_id: str
     user_id: str

@@ -1,6 +1,7 @@
-"""Connect chats of Telegram to this service's bot: somebody who may post there posts a code there.
+"""The connector for Telegram's chats with this service's bot: someone who may post in a chat posts a code there.
 
-A chat's id proves nothing: anybody may write it down, and the same bot serves all workspaces. The code does.
+A chat's id proves nothing, because anyone may write it down, and the same bot serves all workspaces. The code is the
+proof.
 """
 
 import re
@@ -22,13 +23,13 @@ _CODE = re.compile(r"(?:/start(?:@\w{1,32})?\s+)?([0-9a-f]{32})")
 _MOST_UPDATES = 100
 _ADMINS = {"creator", "administrator"}
 _NOBODY = "0"
-"""Stands for the chat while none is known yet."""
+"""The placeholder for the chat while none is known yet."""
 
 
 class TelegramConnector(Connector[TelegramCredentials]):
     """The operator's bot. Source: core.telegram.org/bots/api, getUpdates and getChatMember.
 
-    One service alone may ask for a bot's updates, and none while a webhook is set for the bot. Unverified: that the
+    Only one service may ask for a bot's updates, and only while no webhook is set for the bot. Unverified: that the
     link opens the choice of a channel.
     """
 
@@ -46,7 +47,7 @@ class TelegramConnector(Connector[TelegramCredentials]):
         return f"{self.at(wire, self.authorize + str(bot.get('username')))}?startchannel&admin=post_messages"
 
     async def inbox(self, connect: Connect, app: App) -> Inbox:
-        """Return the codes that were posted where the bot is. Raises PlatformError."""
+        """Return the codes that were posted in the bot's chats. Raises PlatformError."""
         token_of(app, self.platform.label)
         connection = connect(credentials_for(app, _NOBODY))
         asked = {"timeout": 0, "limit": _MOST_UPDATES, "allowed_updates": ["message", "channel_post"]}
@@ -55,7 +56,7 @@ class TelegramConnector(Connector[TelegramCredentials]):
         except PlatformError as error:
             if error.status != 409:
                 raise
-            # Another process asks just now and finds the same.
+            # Another process asks at this moment and gets the same updates.
             return Inbox(())
         last = max((each["update_id"] for each in updates if isinstance(each.get("update_id"), int)), default=None)
 
@@ -66,7 +67,7 @@ class TelegramConnector(Connector[TelegramCredentials]):
         return Inbox(tuple(_posts(updates)), forget)
 
     async def may_connect(self, connect: Connect, app: App, post: CodePost) -> bool:
-        """Tell whether who posted the code may decide for the chat. Raises PlatformError."""
+        """Return whether the author of the code may decide for the chat. Raises PlatformError."""
         if post.author is None:
             return True
         connection = connect(credentials_for(app, post.place))
@@ -83,12 +84,12 @@ class TelegramConnector(Connector[TelegramCredentials]):
 
 
 def credentials_for(app: App, chat: str) -> TelegramCredentials:
-    """Return the credentials of a chat that the operator's bot is in."""
+    """Return the credentials of a chat that the operator's bot was added to."""
     return TelegramCredentials(access_token=SecretStr(OF_APP), user_id=chat, client_id=app.client_id)
 
 
 def _posts(updates: Sequence[dict[str, Any]]) -> list[CodePost]:
-    """Return the posts that consist of a code. A channel's are by somebody who may post there; a group's by anybody."""
+    """Return the posts that consist of a code. In a channel only those who may post write; in a group anyone may."""
     found = []
     for update in updates:
         in_channel = update.get("channel_post")

@@ -1,4 +1,4 @@
-"""A bot's connection to Telegram: its token stands in the path of every request, so no address may ever be told."""
+"""A bot's connection to Telegram. Its token is part of every request's path, so no address must ever be shown."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ TelegramConnection = Connection[TelegramCredentials]
 
 
 async def ask(connection: TelegramConnection, method: str, **fields: Any) -> dict[str, Any]:
-    """Call a method that changes nothing; returns its result."""
+    """Call a method that changes nothing; return its result."""
     result = _result(await connection.wire.send("POST", _path(connection, method), json=fields), ErrorKind.TRANSIENT)
     if isinstance(result, dict):
         return result
@@ -26,7 +26,7 @@ async def ask(connection: TelegramConnection, method: str, **fields: Any) -> dic
 
 
 async def ask_list(connection: TelegramConnection, method: str, **fields: Any) -> list[dict[str, Any]]:
-    """Call a method that answers with a list and changes nothing that others see; returns it."""
+    """Call a method that returns a list and changes nothing that others see; return the list."""
     result = _result(await connection.wire.send("POST", _path(connection, method), json=fields), ErrorKind.TRANSIENT)
     if isinstance(result, list):
         return [each for each in result if isinstance(each, dict)]
@@ -36,7 +36,7 @@ async def ask_list(connection: TelegramConnection, method: str, **fields: Any) -
 async def send(
     connection: TelegramConnection, method: str, fields: Mapping[str, Any], parts: Sequence[FilePart]
 ) -> list[dict[str, Any]]:
-    """Call the one method that publishes; returns the messages that it made."""
+    """Call the one method that publishes; return the messages that it made."""
     if parts:
         form = MultipartForm({name: _encoded(value) for name, value in fields.items()}, parts)
         answer = await post_form(connection.wire, _path(connection, method), form, public=True)
@@ -50,7 +50,7 @@ async def send(
 
 
 async def remove(connection: TelegramConnection, message: int, chat: str | None = None) -> None:
-    """Delete a message of a chat, by default the account's."""
+    """Delete a message of a chat, by default of the account's."""
     chat_id = chat or connection.account.user_id
     await connection.wire.send(
         "POST", _path(connection, "deleteMessage"), json={"chat_id": chat_id, "message_id": message}

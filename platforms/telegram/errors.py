@@ -1,4 +1,4 @@
-"""What Telegram's refusals mean, in the few kinds that every network shares and in sentences for people."""
+"""The mapping of Telegram's error responses to kinds of PlatformError and messages for people."""
 
 import re
 from datetime import timedelta
@@ -16,7 +16,7 @@ _ACCESS = "The bot may not publish in this chat. Add it again and let it post."
 _TOO_LARGE = "A file is too large for Telegram (10 MB photos, 50 MB videos)."
 
 _FLOOD_WAIT = timedelta(seconds=60)
-"""Telegram names no time for an album that it refused as a whole; reports of bots speak of a minute."""
+"""Telegram names no time for an album that it refused as a whole; reports of bots mention a minute."""
 _BY_WORDS: tuple[tuple[str, ErrorKind, str], ...] = (
     (
         r"failed to send message #\d+",
@@ -35,11 +35,11 @@ _BY_WORDS: tuple[tuple[str, ErrorKind, str], ...] = (
     (r"file is too big|entity too large", ErrorKind.REJECTED, _TOO_LARGE),
     (r"IMAGE_PROCESS_FAILED|wrong type of|can't parse media", ErrorKind.REJECTED, "Telegram cannot read a media file."),
 )
-"""By what Telegram writes in `description`; sources: its server's code and the reports of many bots."""
+"""Parts of Telegram's `description`; sources: its server's code and the reports of many bots."""
 
 
 class ChatMovedError(PlatformError):
-    """A group has become a supergroup: nothing was published, and the chat's id is `chat_id` from now on."""
+    """Error: a group has become a supergroup. Nothing was published, and the chat's id is `chat_id` from now on."""
 
     def __init__(self, chat_id: int, status: int) -> None:
         message = "This group has become another chat at Telegram. Connect it again."
@@ -48,12 +48,12 @@ class ChatMovedError(PlatformError):
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Map an answer that is an error by its status."""
+    """Return the error that an error response stands for."""
     return refusal(json_of(response), response.status_code)
 
 
 def refusal(body: dict[str, Any], status: int) -> PlatformError:
-    """Map the body of a refusal. No text of Telegram's holds the token: only the address does, which is not told."""
+    """Return the error of a refusal's body. No text of Telegram's contains the token: only the address does."""
     given, said = body.get("error_code"), str(body.get("description") or "")
     number = given if isinstance(given, int) else status
     parameters = body.get("parameters")
@@ -78,7 +78,7 @@ def _meaning(number: int, said: str) -> tuple[ErrorKind, str]:
         return ErrorKind.RATE_LIMITED, "Telegram is limiting how much this bot may send right now."
     if number >= 500:
         return ErrorKind.TRANSIENT, _SERVER
-    # A token that is no token at all makes an address that Telegram does not know.
+    # A malformed token makes an address that Telegram does not know.
     if number == 401 or (number == 404 and said in {"Not Found", ""}):
         return ErrorKind.AUTH, _TOKEN
     for words, kind, sentence in _BY_WORDS:

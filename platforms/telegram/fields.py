@@ -1,4 +1,4 @@
-"""Which method publishes a draft, with which fields and files."""
+"""The choice of the method that publishes a draft, with its fields and files."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +29,7 @@ _ENDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Be one call of a sending method; source of all names: Telegram's Bot API."""
+    """One call of a sending method; source of all names: Telegram's Bot API."""
 
     method: str
     fields: dict[str, Any]
@@ -37,7 +37,7 @@ class Call:
 
 
 def call_of(draft: Draft[TelegramSettings], chat: str, files: list[MediaFile]) -> Call:
-    """Return what publishes a draft in a chat; `files` are those of its media, in their order."""
+    """Return the call that publishes a draft in a chat; `files` are those of its media, in their order."""
     settings = draft.settings
     fields: dict[str, Any] = {"chat_id": int(chat) if chat.lstrip("-").isdecimal() else chat}
     fields |= _given(
@@ -60,25 +60,25 @@ def call_of(draft: Draft[TelegramSettings], chat: str, files: list[MediaFile]) -
         {"type": _ALBUM[item.type], "media": f"attach://{name}", **look, **_playing(item.type, file)}
         for item, name, file in zip(draft.media, names, files, strict=True)
     ]
-    # The caption of the first item stands under the whole album.
+    # Telegram shows the caption of the first item under the whole album.
     fields["media"][0] |= caption
     parts = [_part(*each) for each in zip(names, draft.media, files, strict=True)]
     return Call("sendMediaGroup", fields, parts)
 
 
 def _part(name: str, item: Media, file: MediaFile) -> FilePart:
-    """Return a file; of a document readers see the name, and its ending tells what opens it."""
+    """Return a file. Readers see a document's name, and its ending says what opens it."""
     own = name_in(item.url, takes_utf8=True) if item.type is MediaType.DOCUMENT else ""
     return FilePart(name, own or f"{name}.{_ENDINGS.get(file.content_type, 'bin')}", file)
 
 
 def _playing(kind: MediaType, file: MediaFile) -> dict[str, Any]:
-    """Return how a video is shown, with its sides in pixels where they are known."""
+    """Return how a video is shown, with its sides in pixels if they are known."""
     if kind is not MediaType.VIDEO:
         return {}
     return _given(supports_streaming=True, width=file.width, height=file.height)
 
 
 def _given(**fields: Any) -> dict[str, Any]:
-    """Return the fields that say something: every one left out means no, none or nothing."""
+    """Return the fields that have a value: leaving one out means no, none or nothing."""
     return {name: value for name, value in fields.items() if value}

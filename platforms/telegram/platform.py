@@ -1,4 +1,4 @@
-"""Publish to Telegram: one call makes the message or album, and nobody can read back whether it did."""
+"""Publishing to Telegram: one call makes the message or album, and no bot can read back whether it did."""
 
 from contextlib import AsyncExitStack
 from typing import Any
@@ -17,7 +17,7 @@ from platforms.write_only import confirm_from_marker, mark_sending
 
 
 class Telegram(Platform[TelegramSettings, TelegramCredentials]):
-    """Be Telegram, as its Bot API serves a bot in one chat."""
+    """Telegram's Bot API, for a bot in one chat."""
 
     name = "telegram"
     label = "Telegram"
@@ -38,11 +38,11 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
         return rules.check(self.label, draft)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map Telegram's refusal to what it means."""
+        """Return the error that an error response stands for."""
         return errors.error_of(response)
 
     def prepares(self, draft: Draft[TelegramSettings]) -> bool:
-        """Say no: files go with the message itself, for a bot has no place to put them before."""
+        """Return False: files are sent with the message itself, because a bot cannot upload them before."""
         return False
 
     async def whoami(self, connection: TelegramConnection) -> Identity:
@@ -59,7 +59,7 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
         return Identity(str(chat["id"]), str(chat.get("username") or chat.get("title") or chat.get("first_name") or ""))
 
     async def publish(self, connection: TelegramConnection, context: PublishContext[TelegramSettings]) -> Published:
-        """Send the message or album with its files; a group that has moved is followed, once."""
+        """Send the message or album with its files; if a group has moved, send to its new id, once."""
         async with AsyncExitStack() as opened:
             files = [await opened.enter_async_context(context.media.open(item)) for item in context.draft.media]
             if files:
@@ -67,7 +67,7 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
             return await _followed(connection, call_of(context.draft, _chat(connection), files))
 
     async def confirm(self, connection: TelegramConnection, context: PublishContext[TelegramSettings]) -> Finding:
-        """Say that nobody can tell; unless our own note says that the request never went out."""
+        """Return Unknown, because no bot can read messages back, unless our own marker says that nothing was sent."""
         return await confirm_from_marker(context)
 
 
@@ -81,13 +81,13 @@ async def _followed(connection: TelegramConnection, call: Call) -> Published:
 
 
 def _chat(connection: TelegramConnection) -> str:
-    """Return the chat by its number where it is known: a channel's name may change."""
+    """Return the chat by its number if that is known, because a channel's name may change."""
     named = connection.credentials.user_id
     return connection.account.user_id if named.startswith("@") else named
 
 
 def _published(messages: list[dict[str, Any]]) -> Published:
-    """Name a message, or an album by its first one."""
+    """Return the published message; an album is named by its first message."""
     first = messages[0]
     chat, number = first.get("chat") or {}, str(first["message_id"])
     private = str(chat.get("id", "")).removeprefix("-100")

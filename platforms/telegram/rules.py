@@ -13,13 +13,13 @@ _API = "core.telegram.org/bots/api"
 ALBUM_ITEMS = 10
 """Source: sendMediaGroup."""
 CAPTION = 1024
-"""Of a text beside media; source: sendPhoto, sendMediaGroup."""
+"""The limit of a text with media; source: sendPhoto, sendMediaGroup."""
 MEGABYTE = 1024 * 1024
-"""Telegram's page names megabytes and does not say which; unverified."""
+"""Telegram's page names megabytes but does not say which; unverified."""
 _MARKUP = 20
-"""How many times as long as what is seen a text with its markup may be; our choice."""
+"""How many times longer than its visible text a text with its markup may be; our choice."""
 SIDES, STEEPEST = 10_000, 20
-"""Of a photo: width and height together, and one by the other; source: sendPhoto."""
+"""The limits of a photo: width plus height, and the ratio of both; source: sendPhoto."""
 
 RULES = Rules(
     post_id=PostId(
@@ -47,10 +47,10 @@ RULES = Rules(
     files=(
         FileRule(
             MediaType.IMAGE,
-            # WebP is left out, so it is converted: Telegram takes it, and now and then cannot read it.
+            # WebP is not in the list, so it is converted: Telegram accepts it, but sometimes cannot read it.
             ("image/jpeg", "image/png"),
             max_bytes=10 * MEGABYTE,
-            # Half of the sum each: then every shape keeps it, and larger photos are scaled.
+            # Half of the sum each, so that every shape stays within it; larger photos are scaled.
             max_width=SIDES // 2,
             max_height=SIDES // 2,
             shrinks=True,
@@ -75,9 +75,9 @@ RULES = Rules(
 
 
 def check(label: str, draft: Draft[TelegramSettings]) -> list[Violation]:
-    """Return everything Telegram would refuse."""
+    """Return everything Telegram would reject."""
     settings, text = draft.settings, draft.text
-    # Only a text that can still fit is worth reading its markup.
+    # The markup is read only if the text can still fit.
     if len(text) <= RULES.text.limit * _MARKUP:
         text = visible(text, settings.parse_mode)
     found = RULES.check(label, text, draft.media)

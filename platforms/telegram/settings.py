@@ -1,4 +1,4 @@
-"""What platformSpecificData and an account's credentials hold for Telegram."""
+"""The models of platformSpecificData and of credentials for Telegram."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from platforms.base import WireModel
 
 
 class TelegramSettings(WireModel):
-    """How a post appears on Telegram."""
+    """Settings of a post on Telegram."""
 
     parse_mode: Literal["HTML", "MarkdownV2", "Markdown"] | None = Field(
         None,
@@ -34,7 +34,7 @@ class TelegramSettings(WireModel):
 
 
 class TelegramCredentials(WireModel):
-    """Hold a bot's token and the chat it publishes in: `{"botToken": "…", "chatId": "@channel" or "-100…"}`.
+    """A bot's token and the chat in which it publishes: `{"botToken": "…", "chatId": "@channel" or "-100…"}`.
 
     `accessToken` and `userId` are other names for them.
     """

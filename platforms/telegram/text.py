@@ -1,4 +1,4 @@
-"""Count a text as Telegram does: UTF-16 units of what is left once the markup is read."""
+"""Counting a text as Telegram does: UTF-16 units of the text without its markup."""
 
 import html
 import re
@@ -13,13 +13,13 @@ _MARKS = re.compile(r"(?<!\\)[*_~`|]|(?m:^>)")
 
 
 def utf16_length(text: str) -> int:
-    """Return the UTF-16 units of a text, in which Telegram measures."""
+    """Return the UTF-16 units of a text, in which Telegram counts."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 @expensive
 def visible(text: str, parse_mode: str | None) -> str:
-    """Return a text without its markup, never longer than what Telegram sees: what it alone can tell, it judges."""
+    """Return a text without its markup, never longer than what Telegram sees; the rest only Telegram can judge."""
     if parse_mode is None:
         return text
     if parse_mode == "HTML":
@@ -28,16 +28,16 @@ def visible(text: str, parse_mode: str | None) -> str:
 
 
 def _without_addresses(text: str) -> str:
-    """Return a text with its links' words in place of links.
+    """Return a text with its links' words in place of the links.
 
-    One pass over the marks, because a pattern for whole links would read on to the end from each bracket.
+    It is one pass over the brackets, because a pattern for whole links would read to the end from each bracket.
     """
     pieces: list[str] = []
     done = 0
     words: tuple[int, int] | None = None
-    """Where the last bracket that opens begins and ends."""
+    """The begin and the end of the last opening bracket."""
     address: tuple[int, int, int] | None = None
-    """The same of the bracket before an address, and where the words between end."""
+    """The same for the bracket before an address, and the end of the words in it."""
     for mark in _LINK_MARKS.finditer(text):
         start, end = mark.span()
         if address is not None:

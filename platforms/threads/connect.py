@@ -1,4 +1,4 @@
-"""Connect an account of Threads."""
+"""The connector for accounts of Threads."""
 
 from platforms.base import Connection
 from platforms.inspection import Inspection

@@ -1,4 +1,4 @@
-"""An account's connection to Threads, and its words for containers."""
+"""An account's connection to Threads, and Threads' names for containers."""
 
 from platforms.base import ApiVersion, Connection
 from platforms.meta.containers import Dialect
@@ -25,5 +25,5 @@ ThreadsConnection = Connection[ThreadsCredentials]
 
 
 async def renew(connection: ThreadsConnection) -> Renewed[ThreadsCredentials]:
-    """Trade the token for one that lives for 60 more days. Raises PlatformError."""
+    """Trade the token for one that is valid for 60 more days. Raises PlatformError."""
     return await renew_long_lived(connection, "th_refresh_token")

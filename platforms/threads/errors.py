@@ -1,4 +1,4 @@
-"""What the refusals of Threads mean, in the few kinds that every network shares and in sentences for people."""
+"""The mapping of error responses of Threads to kinds of PlatformError and messages for people."""
 
 from datetime import timedelta
 
@@ -6,9 +6,9 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.meta.errors import GONE, UNKNOWN_CHILDREN, Meaning, Refusals
 
 QUOTA_WAIT = timedelta(hours=6)
-"""Threads counts posts over the last 24 hours and does not say when the next slot frees; how long to wait is ours."""
+"""Threads counts posts over the last 24 hours but does not say when the next is allowed; the wait is our choice."""
 PROPAGATION_WAIT = timedelta(seconds=3)
-"""A container that is finished may not be known yet where it is published; clients that work wait 2 to 8 seconds."""
+"""A finished container may not be known yet when it is published; working clients wait 2 to 8 seconds."""
 
 NOT_THERE = 24
 """The code for what does not exist, or not yet."""
@@ -29,7 +29,7 @@ _SUBCODES = {
     4279067: Meaning(ErrorKind.OPERATOR, "Threads has not granted this service's app the access that this needs."),
     4279013: Meaning(ErrorKind.AUTH, "Threads has restricted this account. Open the Threads app to solve it."),
 }
-"""The first and the last are from clients that work, not from documentation."""
+"""The first and the last are from working clients, not from documentation."""
 _CODES: dict[int | str, Meaning] = {
     NOT_THERE: Meaning(ErrorKind.NOT_READY, "Threads does not find the prepared post yet.", wait=PROPAGATION_WAIT),
     "THREADS_API__LINK_LIMIT_EXCEEDED": Meaning(ErrorKind.REJECTED, "This post has more links than Threads takes."),
@@ -45,11 +45,11 @@ _PROCESSING = {
     "AUDIO": (ErrorKind.REJECTED, "Threads does not take the video's sound. Use AAC with one or two channels."),
     "PROCESSING_VIDEO": (ErrorKind.REJECTED, "Threads does not take this video. Use MP4 or MOV with H.264 or HEVC."),
 }
-"""By a part of a failed container's error_message, whose spelling changes; source: the page on troubleshooting."""
+"""Parts of a failed container's error_message, whose spelling changes; source: the page on troubleshooting."""
 
 
 def processing_error(said: str) -> PlatformError:
-    """Map what a failed container says of itself."""
+    """Return the error that a failed container reports."""
     for part, (kind, sentence) in _PROCESSING.items():
         if part in said.upper():
             return PlatformError(kind, sentence, code=said[:64])
@@ -59,39 +59,39 @@ def processing_error(said: str) -> PlatformError:
 
 
 def quota_used(what: str) -> PlatformError:
-    """Say that the account's posts or replies of the day are used up, for which Threads has no code."""
+    """Return the error that the account's posts or replies of the day are used up; Threads has no code for it."""
     message = f"This account has reached Threads' number of {what} for one day."
     return PlatformError(ErrorKind.CAPPED, message, code="quota", retry_after=QUOTA_WAIT)
 
 
 def token_ended() -> PlatformError:
-    """Say that the token is no longer accepted: Threads has said so as if nothing existed (trypostit/trypost#230)."""
+    """Return the error that the token has ended: Threads reported it as a missing object (trypostit/trypost#230)."""
     message = "Threads no longer accepts this account's connection. Reconnect the account."
     return PlatformError(ErrorKind.AUTH, message, code=str(NOT_THERE))
 
 
 def nothing_there(setting: str) -> PlatformError:
-    """Say that a named post is not there; Threads has the same code for a container that it does not find yet."""
+    """Return the error that a named post is missing; Threads uses the same code for a container it cannot find yet."""
     message = f"Threads does not have the post that {setting} names. Check that it is still there."
     return PlatformError(ErrorKind.REJECTED, message, code=str(NOT_THERE))
 
 
 def forbids_reply(error: PlatformError) -> bool:
-    """Tell whether Threads refuses a reply for want of access: an app needs more for others' posts than for its own."""
+    """Return whether Threads refuses a reply for lack of access: an app needs more for others' posts than its own."""
     return error.code.partition("/")[0] == "10"
 
 
 def may_not_answer(error: PlatformError) -> PlatformError:
-    """Say that this app may answer only below the account's own posts."""
+    """Return the error that this app may reply only to the account's own posts."""
     message = "Threads lets this app answer or quote only the account's own posts. Check replyToId and quotePostId."
     return PlatformError(ErrorKind.REJECTED, message, code=error.code, status=error.status)
 
 
 def is_gone(error: PlatformError) -> bool:
-    """Tell whether Threads does not know a container (any more)."""
+    """Return whether Threads does not know a container (any more)."""
     return error.code.partition("/")[0] == str(NOT_THERE) or error.code == GONE
 
 
 def needs_new(error: PlatformError) -> bool:
-    """Tell whether only a container built again can help: the media's own server did not give them to Threads."""
+    """Return whether only a rebuilt container can help: the media's own server did not deliver them to Threads."""
     return error.message == _FETCH

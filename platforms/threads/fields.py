@@ -1,4 +1,4 @@
-"""What Threads is told of a post, container by container."""
+"""The request fields of a post's containers on Threads."""
 
 import json
 
@@ -9,18 +9,18 @@ from platforms.threads.settings import ThreadsSettings
 
 
 def of_items(media: tuple[Media, ...]) -> list[Fields]:
-    """Return what makes the containers of a carousel's items; none for every other form."""
+    """Return the fields that make the containers of a carousel's items; an empty list for every other form."""
     return [{"is_carousel_item": "true", **_content((item,), [])} for item in media] if len(media) > 1 else []
 
 
 def of_post(text: str, media: tuple[Media, ...], more: Fields) -> Built:
-    """Return what makes the container that is published, once its items are finished."""
+    """Return the function that makes the fields of the published container, once its items are finished."""
     said = {"text": text} if text else {}
     return lambda items: {**_content(media, items), **said, **more}
 
 
 def of_root(settings: ThreadsSettings) -> Fields:
-    """Return what the first post of a thread says beside its text and media."""
+    """Return the further fields of a thread's first post, besides its text and media."""
     poll = settings.poll
     fields = {
         "reply_control": settings.reply_control,

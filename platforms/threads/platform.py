@@ -1,4 +1,4 @@
-"""Publish to Threads: build containers, wait until they are processed, publish them one after the other."""
+"""Publishing to Threads: build containers, wait until they are processed, publish them one after the other."""
 
 from collections.abc import Awaitable
 from dataclasses import replace
@@ -39,10 +39,10 @@ from platforms.threads.settings import ThreadsCredentials, ThreadsSettings
 from platforms.threads.tokens import TOKENS
 
 CLOCKS_APART = timedelta(seconds=60)
-"""How far Threads' clock may stand behind ours before its own post is not recognised."""
+"""How far Threads' clock may be behind ours for its own post still to be recognised."""
 POST_FIELDS = "id,permalink,text,timestamp"
 NEXT_LOOK = timedelta(seconds=10)
-"""Between looks for a post of a thread whose answer was lost."""
+"""Between checks for a post of a thread whose response was lost."""
 
 
 A = TypeVar("A")
@@ -51,7 +51,7 @@ A = TypeVar("A")
 class Threads(
     Platform[ThreadsSettings, ThreadsCredentials], ReportsQuota[ThreadsCredentials], Renews[ThreadsCredentials]
 ):
-    """Be Threads."""
+    """The Threads API."""
 
     name = "threads"
     label = "Threads"
@@ -59,8 +59,8 @@ class Threads(
     api = API
     account_prefix = "th"
     request_id_header = REQUEST_ID_HEADER
-    # The container says whether it was published; that reads may lag behind is not documented, the figure is ours. A
-    # container is published once whatever is asked.
+    # The container says whether it was published. No documentation says whether reads lag behind; the number is ours. A
+    # container is published only once in any case.
     read_lag = timedelta(seconds=45)
     pulls_media = frozenset({MediaType.IMAGE, MediaType.VIDEO})
     rules = rules.RULES
@@ -69,7 +69,7 @@ class Threads(
     tokens = TOKENS
 
     def check(self, draft: Draft[ThreadsSettings], account: AccountFacts) -> list[Violation]:
-        """Return every rule of Threads that the draft and its thread break; the bytes of media are not looked at."""
+        """Return every rule of Threads that the draft and its thread break; the bytes of media are not checked."""
         return rules.check(self.label, draft)
 
     def cautions(self, draft: Draft[ThreadsSettings], account: AccountFacts) -> list[Violation]:
@@ -77,15 +77,15 @@ class Threads(
         return rules.cautions(self.label, draft)
 
     def refusal_applies(self, code: str, credentials: ThreadsCredentials, draft: Draft[ThreadsSettings]) -> bool:
-        """Return whether a refusal of the app also stops this draft: a missing proof only accounts without one."""
+        """Return whether a refusal of the app also stops this draft: a missing proof stops accounts without one."""
         return applies_to(code, credentials)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map a refusal of the Graph API."""
+        """Return the error that an error response of the Graph API stands for."""
         return errors.error_of(response)
 
     def prepares(self, draft: Draft[ThreadsSettings]) -> bool:
-        """Tell that a container must be built for every post: a text published in one step leaves nothing to ask."""
+        """Return True: every post gets a container, because a text published in one step could not be confirmed."""
         return True
 
     async def renew(self, connection: ThreadsConnection) -> Renewed[ThreadsCredentials]:
@@ -100,7 +100,7 @@ class Threads(
         return Identity(user_id=str(me["id"]), username=str(me["username"]))
 
     async def quota(self, connection: ThreadsConnection) -> Quota:
-        """Ask how many posts of the last 24 hours the account has left; when its window frees slots is not reported."""
+        """Ask how many posts of the last 24 hours are left; Threads does not report when more are allowed."""
         return quota_of(await _quotas(connection), "Threads")
 
     async def prepare(self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings]) -> None:
@@ -140,7 +140,7 @@ class Threads(
     ) -> Published:
         """Fetch the permalink, and publish the thread that follows, each post a reply to the one before.
 
-        Repeatable: which of them is on its way is noted before it is sent, and confirmed before it is sent again.
+        Repeatable: every post of the thread is noted before it is sent, and confirmed before it is sent again.
         """
         if not published.url:
             post = await GRAPH.get(connection, f"/{segment(published.platform_post_id)}", fields="id,permalink")
@@ -175,7 +175,7 @@ async def _of_me(read: Awaitable[A]) -> A:
 
 
 async def _publish(connection: ThreadsConnection, containers: Containers, name: str, *, replies: bool) -> str:
-    """Publish a container, and tell of a refusal whether the account's posts or replies of the day are used up."""
+    """Publish a container; if Threads refuses, find out whether the account's posts or replies are used up."""
     try:
         return await containers.publish(name)
     except PlatformError as error:
@@ -185,7 +185,7 @@ async def _publish(connection: ThreadsConnection, containers: Containers, name: 
 
 
 async def _quota_is_used(connection: ThreadsConnection, of: str) -> bool:
-    """Tell whether a limit of the day is used up: a refusal for that has no code of its own."""
+    """Return whether a limit of the day is used up: a refusal for that has no code of its own."""
     try:
         return quota_of(await _quotas(connection, of), "Threads", of).remaining <= 0
     except PlatformError:
@@ -216,7 +216,7 @@ async def _find(
     thread = {post.get("id") for post in context.handles.get("thread", {}).values()}
 
     def ours(post: dict[str, Any]) -> bool:
-        # White space at the ends and line breaks may come back otherwise.
+        # White space at the ends and line breaks may be returned changed.
         same = str(post.get("text") or "").split() == text.split()
         return same and post["id"] not in thread and _timestamp(post) >= start
 
@@ -234,7 +234,7 @@ def _timestamp(post: dict[str, Any]) -> datetime:
 async def _follow(
     connection: ThreadsConnection, context: PublishContext[ThreadsSettings], number: int, parent: str
 ) -> str:
-    """Publish one post of the thread unless it is public already; returns its id."""
+    """Publish one post of the thread unless it is public already; return its id."""
     item, name = context.draft.settings.thread_items[number], str(number)
     thread: dict[str, dict[str, str]] = context.handles.setdefault("thread", {})
     state = thread.setdefault(name, {})

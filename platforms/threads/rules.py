@@ -20,7 +20,7 @@ ALT_TEXT = 1000
 IMAGE_BYTES, VIDEO_BYTES, VIDEO_SECONDS = 8 * 1024 * 1024, 1024**3, 300
 """Source: the page on media specifications (a dated copy); its megabytes may be smaller."""
 STEEPEST = 10
-"""How many times as long as the other one side of an image may be; source: the same page. It names widths, too (320 to
+"""The highest ratio of an image's longer to its shorter side; source: the same page. The page also names widths (320 to
 1440 pixels), to which Threads itself scales images (general knowledge, unverified)."""
 
 _CLUSTER = regex.compile(r"\X")
@@ -29,7 +29,7 @@ _LINK = regex.compile(r"https?://[^\s<>\"]*[^\s<>\".,:;!?')\]}]", regex.IGNORECA
 
 
 def length(text: str) -> int:
-    """Return what Threads counts against its limit: an emoji costs its bytes in UTF-8."""
+    """Return the length that Threads limits: an emoji counts as its bytes in UTF-8."""
     if text.isascii():
         return len(text)
     clusters = _CLUSTER.findall(text)
@@ -69,7 +69,7 @@ RULES = Rules(
 
 
 def cautions(label: str, draft: Draft[ThreadsSettings]) -> list[Violation]:
-    """Return what Threads may refuse; source: its page on replies, December 22, 2025."""
+    """Return what Threads may reject; source: its page on replies, December 22, 2025."""
     if draft.settings.reply_to_id is None:
         return []
     access = "threads_keyword_search or threads_manage_mentions"
@@ -77,7 +77,7 @@ def cautions(label: str, draft: Draft[ThreadsSettings]) -> list[Violation]:
 
 
 def check(label: str, draft: Draft[ThreadsSettings]) -> list[Violation]:
-    """Return everything Threads would refuse, in the post and in those that follow it."""
+    """Return everything Threads would reject, in the post and in those that follow it."""
     settings = draft.settings
     found = _check_one(label, draft.text, draft.media)
     if not draft.text.strip() and not draft.media:
@@ -93,7 +93,7 @@ def check(label: str, draft: Draft[ThreadsSettings]) -> list[Violation]:
 
 def _check_one(label: str, text: str, media: tuple[Media, ...]) -> list[Violation]:
     found = RULES.check(label, text, media)
-    # A text that is refused for its length is not searched.
+    # A text that is already too long is not searched.
     if len(text) <= CHARACTERS and (links := len(set(_LINK.findall(text)))) > LINKS:
         found.append(Violation("content", f"{label} allows {LINKS} different links in a post; this has {links}"))
     return found

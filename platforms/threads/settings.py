@@ -1,4 +1,4 @@
-"""What platformSpecificData and an account's credentials hold for Threads."""
+"""The models of platformSpecificData and of credentials for Threads."""
 
 from typing import Annotated, Literal
 
@@ -22,7 +22,7 @@ class Poll(WireModel):
 
 
 class ThreadsSettings(WireModel):
-    """How a post appears on Threads."""
+    """Settings of a post on Threads."""
 
     topic_tag: (
         Annotated[str, StringConstraints(max_length=50), TextPattern(r"^[^.&]+$", "must hold neither . nor &")] | None

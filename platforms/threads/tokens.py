@@ -1,4 +1,4 @@
-"""How Threads' tokens live."""
+"""The lifetimes and the renewal of Threads' tokens."""
 
 from datetime import timedelta
 
@@ -12,4 +12,4 @@ TOKENS = TokenRules(
     first_renewal=timedelta(hours=25),
 )
 """Source: the Threads API's guide to long-lived tokens: a token must be 24 hours old and must not have ended. That the
-old token stays good until then is unverified."""
+old token stays valid until then is unverified."""

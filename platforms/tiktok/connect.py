@@ -1,11 +1,11 @@
-"""Connect an account of TikTok."""
+"""The connector for accounts of TikTok."""
 
 from platforms.connect import Connector
 from platforms.tiktok.settings import TikTokCredentials
 
 
 class TikTokConnector(Connector[TikTokCredentials]):
-    """TikTok's Login Kit for the web, where PKCE is not asked for. Source: developers.tiktok.com/doc/login-kit-web.
+    """TikTok's Login Kit for the web, which does not demand PKCE. Source: developers.tiktok.com/doc/login-kit-web.
 
     `disable_auto_auth` lets people choose the account each time. An open_id belongs to the app: accounts that are
     connected by another app have other ids.

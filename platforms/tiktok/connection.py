@@ -1,4 +1,4 @@
-"""An account's connection to TikTok: requests carry its token, which is renewed once; 200 may be an error."""
+"""An account's connection to TikTok: its token is renewed once, and status 200 may still be an error."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ TikTokConnection = Connection[TikTokCredentials]
 async def call(
     connection: TikTokConnection, path: str, body: dict[str, Any] | None = None, *, public: bool = False
 ) -> dict[str, Any]:
-    """Return the data of TikTok's answer to a POST. `public` marks the request that may make a post public."""
+    """Return the data of TikTok's response to a POST. `public` marks the request that may make a post public."""
     return await _renewing(connection, "POST", path, public=public, json=body or {})
 
 
 async def read(connection: TikTokConnection, path: str, **params: str) -> dict[str, Any]:
-    """Return the data of TikTok's answer to a GET."""
+    """Return the data of TikTok's response to a GET."""
     return await _renewing(connection, "GET", path, params=params)
 
 
@@ -55,5 +55,5 @@ async def _send(
 
 
 async def renew(connection: TikTokConnection) -> Renewed[TikTokCredentials]:
-    """Trade the refresh token, which may be another one afterwards, for new tokens."""
+    """Trade the refresh token, which TikTok may replace, for new tokens."""
     return await oauth.renewed(connection, "/v2/oauth/token/", basic=False, app_named="client_key")

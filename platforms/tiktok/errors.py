@@ -1,4 +1,4 @@
-"""What TikTok's refusals mean; they come with status 200 too, and as reasons why processing failed."""
+"""The mapping of TikTok's errors, which also come with status 200 and as reasons why processing failed."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ REQUEST_ID_HEADER = "x-tt-logid"
 MINUTE = timedelta(seconds=61)
 """TikTok counts requests over a sliding minute and names no wait."""
 DAILY_CAP_WAIT = timedelta(hours=6)
-"""TikTok counts posts over the last 24 hours and does not say when the next slot frees; the figure is ours."""
+"""TikTok counts posts over the last 24 hours but does not say when the next is allowed; the number is ours."""
 
 _RECONNECT = (ErrorKind.AUTH, "TikTok no longer accepts this account's connection. Reconnect the account.")
 _SCOPE = (
@@ -92,13 +92,13 @@ _BY_CODE = {
 }
 """Source: TikTok's pages of the Content Posting API, their error codes and fail reasons."""
 _INBOX_WAIT = timedelta(hours=1)
-"""Drafts leave the inbox when the account's owner publishes or deletes them, not at a time of TikTok's."""
+"""Drafts leave the inbox when the account's owner publishes or deletes them, not at a time set by TikTok."""
 _WAITS = {ErrorKind.RATE_LIMITED: MINUTE, ErrorKind.CAPPED: DAILY_CAP_WAIT}
 _STATUSES = {401: "access_token_invalid", 429: "rate_limit_exceeded"}
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Map an answer that is an error, whatever its status; TikTok's own words only where its code says nothing."""
+    """Return the error of an error response of any status; TikTok's message is used only if its code is unknown."""
     body = json_of(response)
     error = body.get("error")
     if isinstance(error, str):  # OAuth's own shape
@@ -110,7 +110,7 @@ def error_of(response: httpx.Response) -> PlatformError:
 
 
 def failed(reason: str) -> PlatformError:
-    """Say why TikTok did not publish what it had taken."""
+    """Return the error that says why TikTok did not publish a post that it had accepted."""
     return _error(reason or "unexplained", "", None, None)
 
 

@@ -1,4 +1,4 @@
-"""What TikTok is told of a post."""
+"""The request bodies that make a post on TikTok."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 def video_body(draft: Draft[TikTokSettings], creator: dict[str, Any], source: Json) -> Json:
-    """Return what begins a video; in the inbox of the app everything but the file is chosen there."""
+    """Return the body that begins a video; in the app's inbox a person chooses everything but the file."""
     if draft.settings.draft:
         return {"source_info": source}
     settings = draft.settings
@@ -27,7 +27,7 @@ def video_body(draft: Draft[TikTokSettings], creator: dict[str, Any], source: Js
 
 
 def photo_body(draft: Draft[TikTokSettings], creator: dict[str, Any]) -> Json:
-    """Return what makes a post of photos, which TikTok fetches itself."""
+    """Return the body that makes a post of photos, which TikTok fetches itself."""
     settings = draft.settings
     info: Json = {"description": settings.description or draft.text}
     if settings.description:
@@ -49,7 +49,7 @@ def photo_body(draft: Draft[TikTokSettings], creator: dict[str, Any]) -> Json:
 
 
 def caption_of(draft: Draft[TikTokSettings]) -> str:
-    """Return the words by which the post is recognised among the account's others."""
+    """Return the text by which the post is recognised among the account's others."""
     return draft.text if is_video(draft) else draft.settings.description or draft.text
 
 

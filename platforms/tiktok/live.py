@@ -1,4 +1,4 @@
-"""The live check of TikTok, whose posts no app can delete: all are for the account alone."""
+"""The live check of TikTok. No app can delete its posts, so all are visible to the account only."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Give a video to TikTok in chunks: all but the last while preparing, for the last one is what publishes it."""
+"""The upload of a video to TikTok in chunks. `prepare` sends all but the last; the last one publishes the video."""
 
 import time
 from typing import Any
@@ -14,17 +14,17 @@ from platforms.tiktok.settings import TikTokSettings
 from platforms.tiktok.status import Verdict
 
 CHUNK_BYTES = 10_000_000
-"""TikTok takes chunks of 5 to 64 MB, and a last one of up to 128 MB; the last here has less than two of these."""
+"""TikTok takes chunks of 5 to 64 MB, and a last one of up to 128 MB; our last has less than two of these."""
 LIFETIME = 55 * 60
-"""Seconds; an upload's address lives for an hour."""
+"""Seconds; an upload's address is valid for an hour."""
 
 LONGEST = "max_video_post_duration_sec"
-"""The creator's own limit, as TikTok names it."""
+"""TikTok's field for the creator's own limit."""
 _GONE = {403, 404, 410}
 
 
 class Upload:
-    """Be the upload of one video, kept in the handles with its publish_id, by which TikTok knows it for good."""
+    """The upload of one video, kept in the handles with its publish_id, which identifies it at TikTok."""
 
     def __init__(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> None:
         self._connection = connection
@@ -32,16 +32,16 @@ class Upload:
 
     @property
     def known(self) -> dict[str, Any] | None:
-        """Return what TikTok gave us."""
+        """Return the stored upload, if there is one."""
         return self._sending.handles.get("upload")
 
     async def forget(self) -> None:
-        """Drop the upload: it can no longer publish anything."""
+        """Drop the upload, which can no longer publish anything."""
         self._sending.handles.pop("upload", None)
         await self._save()
 
     async def prepare(self, creator: dict[str, Any]) -> None:
-        """Begin the upload, or go on with it, up to its last chunk."""
+        """Begin the upload, or continue it, up to its last chunk."""
         if self.known is not None and self.known.get("last"):
             return
         if self.known is not None and self.known["expiresAt"] < time.time():
@@ -55,7 +55,7 @@ class Upload:
             await self._send_up_to_the_last(file)
 
     async def finish(self) -> None:
-        """Send the last chunk: with it TikTok has the video, processes and publishes it. Raises PlatformError."""
+        """Send the last chunk. TikTok then processes and publishes the video. Raises PlatformError."""
         if self.known is None:
             raise PlatformError(ErrorKind.TRANSIENT, "TikTok must be given the video again.", code="no_upload")
         upload = self.known
@@ -66,14 +66,14 @@ class Upload:
                     ErrorKind.TRANSIENT, "The video has changed since its upload began.", code="changed"
                 )
             start = (upload["count"] - 1) * upload["chunk"]
-            # Noted before it is sent: whoever comes after a crash asks TikTok first.
+            # Noted before it is sent: after a crash, the next attempt must ask TikTok first.
             upload["last"] = True
             await self._save()
             try:
                 await self._put(upload, start, file.part(start, file.size), public=True)
             except PlatformError as error:
                 if error.status == 416:
-                    # TikTok has these bytes already, or wants others: its status tells which.
+                    # TikTok has these bytes already, or wants others; its status shows which.
                     raise error.as_unconfirmed() from error
                 raise
 
@@ -123,10 +123,11 @@ class Upload:
             await self._connection.wire.send("PUT", upload["url"], public=public, headers=headers, content=body)
         except PlatformError as error:
             if error.status == 416 and not public and await self._has(start + piece.size):
-                # The chunk has arrived before, and the answer to it was lost.
+                # The chunk has arrived before, and the response to it was lost.
                 return
             if error.status in _GONE and public and not Verdict(self._connection, self._sending).has_settled():
-                # The last chunk may have arrived before: TikTok's status tells, and must not be believed too soon.
+                # The last chunk may have arrived before. TikTok's status shows that, but lags, so it must not be
+                # trusted too soon.
                 raise error.as_unconfirmed() from error
             if error.status in _GONE or (error.status == 416 and not public):
                 await self.forget()
@@ -143,7 +144,7 @@ class Upload:
 
 
 def _check_length(file: MediaFile, creator: dict[str, Any]) -> None:
-    """Refuse a video that is longer than TikTok lets this creator's be, before it is uploaded. Raises PlatformError."""
+    """Reject a video that is too long for this creator before it is uploaded. Raises PlatformError."""
     longest = creator.get(LONGEST)
     if isinstance(longest, int | float) and file.seconds is not None and file.seconds > longest:
         message = (

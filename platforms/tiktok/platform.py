@@ -1,4 +1,4 @@
-"""Publish to TikTok: ask what the creator may do, upload a video or name the photos, and wait for TikTok's verdict."""
+"""Publishing to TikTok: ask what the creator may do, upload a video or name the photos, and wait for the verdict."""
 
 from datetime import timedelta
 from typing import Any
@@ -22,11 +22,11 @@ from platforms.tiktok.tokens import TOKENS
 
 IN_INBOX = "TikTok has put this into the inbox of the app, where the account's owner finishes the post."
 NEXT_LOOK = timedelta(minutes=2)
-"""How often a published post is asked for its public id."""
+"""How often TikTok is asked for the public id of a published post."""
 
 
 class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentials]):
-    """Be TikTok, as its Content Posting API serves creators."""
+    """TikTok's Content Posting API, for creators."""
 
     name = "tiktok"
     label = "TikTok"
@@ -36,7 +36,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
     sends_files = True
     account_prefix = "tt"
     request_id_header = errors.REQUEST_ID_HEADER
-    # Only an upload that is not whole is ever called absent, and the count of its bytes may lag; the figure is ours.
+    # Only an incomplete upload ever counts as absent, and the count of its bytes may lag; the number is ours.
     read_lag = timedelta(seconds=45)
     pulls_media = frozenset({MediaType.IMAGE})
     pulls_from_verified_domain = True
@@ -50,21 +50,21 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
         return rules.check(self.label, draft)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map TikTok's refusal to what it means."""
+        """Return the error that an error response stands for."""
         return errors.error_of(response)
 
     def refusal_applies(self, code: str, credentials: TikTokCredentials, draft: Draft[TikTokSettings]) -> bool:
         """Return whether a refusal of the app, by its code, also stops this draft.
 
-        Only photos are fetched from addresses. An app that is not audited may fill inboxes, and may post with SELF_ONLY
-        to some accounts: only TikTok knows to which.
+        Only photos are fetched from URLs. An app that is not audited may fill inboxes, and may post with SELF_ONLY to
+        some accounts, but only TikTok knows to which.
         """
         if code in {NO_PUBLIC_URL, errors.ADDRESS_UNVERIFIED}:
             return not is_video(draft)
         return code != errors.NOT_AUDITED or not (draft.settings.draft or draft.settings.privacy_level == ONLY_SELF)
 
     def prepare_rate_limits(self, draft: Draft[TikTokSettings]) -> tuple[RateLimit, ...]:
-        """Return how often an upload may begin: photos are fetched by TikTok."""
+        """Return how often an upload may begin; photos have no upload, because TikTok fetches them."""
         return self.rules.prepare_rate_limits if is_video(draft) else ()
 
     async def renew(self, connection: TikTokConnection) -> Renewed[TikTokCredentials]:
@@ -78,7 +78,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
         except PlatformError as error:
             if error.code != "scope_not_authorized":
                 raise
-            # Without the permission for the name TikTok refuses all fields.
+            # Without the permission for the name, TikTok refuses all fields.
             answer = await read(connection, "/v2/user/info/", fields="open_id,display_name")
         user = answer.get("user")
         if not isinstance(user, dict) or not user.get("open_id"):
@@ -86,7 +86,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
         return Identity(str(user["open_id"]), str(user.get("username") or user.get("display_name") or ""))
 
     async def prepare(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> None:
-        """Hold the settings against what the creator may do now, and upload a video up to its last chunk."""
+        """Check the settings against what the creator may do now, and upload a video up to its last chunk."""
         if (failed := context.handles.get("failed")) is not None:
             raise await Verdict(connection, context).fail(failed)
         creator = {} if context.draft.settings.draft else await _creator(connection, context)
@@ -94,7 +94,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
             await Upload(connection, context).prepare(creator)
 
     async def publish(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> Published:
-        """Send what makes TikTok publish, and wait for its verdict. Raises `unconfirmed` where that takes long."""
+        """Send what makes TikTok publish; await the verdict. Raises PlatformError, `unconfirmed` if it takes long."""
         verdict, upload = Verdict(connection, context), Upload(connection, context)
         if is_video(context.draft):
             if not (upload.known and upload.known.get("last")) or await _wants_last_chunk(verdict, upload):
@@ -115,7 +115,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
     async def complete(
         self, connection: TikTokConnection, context: PublishContext[TikTokSettings], published: Published
     ) -> Published:
-        """Ask for the public id that follows after moderation, sometimes hours later."""
+        """Ask for the public id, which TikTok reports after moderation, sometimes hours later."""
         settings, verdict = context.draft.settings, Verdict(connection, context)
         if settings.draft:
             return Published(published.platform_post_id, published.url, warning=IN_INBOX)
@@ -129,7 +129,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
 
 
 async def _creator(connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> dict[str, Any]:
-    """Ask what the creator may do; TikTok's rules want that before every post."""
+    """Ask what the creator may do; TikTok's rules demand that before every post."""
     creator = await call(connection, "/v2/post/publish/creator_info/query/")
     options, wanted = creator.get("privacy_level_options"), context.draft.settings.privacy_level
     if isinstance(options, list) and wanted not in options:
@@ -145,6 +145,6 @@ async def _creator(connection: TikTokConnection, context: PublishContext[TikTokS
 
 
 async def _wants_last_chunk(verdict: Verdict, upload: Upload) -> bool:
-    """Tell whether the last chunk, sent before without a clear answer, never reached TikTok."""
+    """Return whether the last chunk, sent before without a clear response, never reached TikTok."""
     status, known = await verdict.status(), upload.known or {}
     return status.name == "PROCESSING_UPLOAD" and status.uploaded is not None and status.uploaded < known["size"]

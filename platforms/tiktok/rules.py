@@ -1,4 +1,4 @@
-"""What TikTok takes, and which settings it needs."""
+"""TikTok's limits, and the settings that it needs."""
 
 import re
 from datetime import timedelta
@@ -18,7 +18,7 @@ TITLE = 90
 PHOTOS = 35
 MEGABYTE = 1024 * 1024
 PER_MINUTE = 6
-"""Photo posts, and beginnings of videos, per token; a video's end is asked about so often that it keeps to it, too."""
+"""Photo posts and beginnings of videos, per token. Ends of videos keep to it, too: their status is read so often."""
 
 
 def utf16_units(text: str) -> int:
@@ -46,7 +46,7 @@ RULES = Rules(
         source=_PHOTOS_PAGE,
     ),
     files=(
-        # "1080p": seen to be judged by the shorter side. A picture that is larger fails the post after TikTok took it.
+        # "1080p" seems to be judged by the shorter side. A larger picture makes the post fail after TikTok accepted it.
         FileRule(
             MediaType.IMAGE,
             ("image/jpeg", "image/webp"),
@@ -80,12 +80,12 @@ _PHOTO_ONLY = (
 
 
 def is_video(draft: Draft[TikTokSettings]) -> bool:
-    """Tell whether the post is a video; else it is made of photos."""
+    """Return whether the post is a video; otherwise it consists of photos."""
     return bool(draft.media) and draft.media[0].type is MediaType.VIDEO
 
 
 def title_of(text: str) -> str:
-    """Return a photo post's title: the text without hashtags, cut to what TikTok takes at the end of a word."""
+    """Return a photo post's title: the text without hashtags, cut at the end of a word to TikTok's limit."""
     plain = " ".join(re.sub(r"#\w+", "", text).split())[: TITLE + 1]
     while utf16_units(plain) > TITLE:
         plain = plain[:-1] if " " not in plain else plain.rpartition(" ")[0]
@@ -93,7 +93,7 @@ def title_of(text: str) -> str:
 
 
 def check(label: str, draft: Draft[TikTokSettings]) -> list[Violation]:
-    """Return everything TikTok would refuse, as far as it can be known without asking for the creator's options."""
+    """Return everything TikTok would reject, as far as it is known without the creator's options."""
     settings = draft.settings
     found = RULES.check(label, draft.text, draft.media)
     found += [setting("description", broken.error) for broken in RULES.text.check(label, settings.description or "")]

@@ -1,4 +1,4 @@
-"""What platformSpecificData (with tiktokSettings beneath it) and an account's credentials hold for TikTok."""
+"""The models of platformSpecificData (with tiktokSettings inside it) and of credentials for TikTok."""
 
 from typing import Literal
 
@@ -13,10 +13,10 @@ Privacy = Literal["PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "FOLLOWER_OF_CR
 
 
 class TikTokSettings(WireModel):
-    """How a post appears on TikTok; every name may also be written in snake_case.
+    """Settings of a post on TikTok; every name may also be written in snake_case.
 
-    TikTok's rules for apps want who may see, comment, duet and stitch to be chosen by a person: nothing is allowed that
-    the settings do not allow, and there is no default privacy level.
+    TikTok's rules for apps demand that a person chooses who may see, comment, duet and stitch. So nothing is allowed
+    that the settings do not allow, and there is no default privacy level.
     """
 
     draft: bool = Field(
@@ -80,7 +80,7 @@ class TikTokSettings(WireModel):
 
 
 class TikTokCredentials(OAuthCredentials):
-    """Hold a user's access token (2 hours) and what renews it.
+    """A user's access token (2 hours) and what renews it.
 
     `{"accessToken", "refreshToken", "clientKey", "clientSecret"}`; `clientId` is another name for `clientKey`.
     """

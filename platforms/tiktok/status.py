@@ -1,4 +1,4 @@
-"""What became of a post that TikTok was given: asked by its publish_id, else looked for among the account's videos."""
+"""The state of a post that TikTok accepted: read by its publish_id, else from the list of the account's videos."""
 
 import asyncio
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ from platforms.tiktok.rules import is_video
 from platforms.tiktok.settings import PUBLIC, TikTokSettings
 
 LOOKS = (0, 5, 10, 15, 30, 60, 60, 60)
-"""Seconds before each look right after publishing; later looks are the engine's, on durable timers. TikTok answers 30 a
-minute and publishes six posts in it, so each may have five."""
+"""Seconds before each check right after publishing; the workflow makes later checks, on durable timers. TikTok answers
+30 a minute and publishes six posts in it, so each post may have five."""
 LOOKS_FOR_ID = 4
-"""Looks more once the post is published: its public id follows after moderation."""
+"""Further checks once the post is published: its public id follows after moderation."""
 CLOCKS_APART = timedelta(seconds=60)
-"""How far TikTok's clock may stand behind ours before its own post is not recognised."""
+"""How far TikTok's clock may be behind ours for its own post still to be recognised."""
 NEWEST = 20
-"""Posts that are searched, the most that TikTok lists at once."""
+"""Posts that are searched, the most that TikTok lists in one response."""
 _LISTED = "id,title,video_description,create_time,share_url"
 _PULLS = {"video_pull_failed", "photo_pull_failed"}
 
 
 COUNT_LAGS = timedelta(minutes=5)
-"""How long after the last chunk the count of the bytes that TikTok has may still be too low; ours."""
+"""How long after the last chunk TikTok's count of received bytes may still be too low; ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Hold what TikTok says of a post; `post_id` only of public ones."""
+    """TikTok's report on a post; only public posts have a `post_id`."""
 
     name: str
     reason: str
@@ -43,12 +43,12 @@ class Status:
 
     @property
     def done(self) -> bool:
-        """Tell whether TikTok has done what it was asked for."""
+        """Return whether TikTok has completed the request."""
         return self.name in {"PUBLISH_COMPLETE", "SEND_TO_USER_INBOX"}
 
 
 class Verdict:
-    """Ask TikTok for one post."""
+    """TikTok's verdict on one post."""
 
     def __init__(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> None:
         self._connection = connection
@@ -57,14 +57,14 @@ class Verdict:
 
     @property
     def publish_id(self) -> str | None:
-        """Return TikTok's name for the post, which it has before it is public."""
+        """Return TikTok's id of the post, which exists before the post is public."""
         upload: dict[str, Any] = self._handles.get("upload") or {}
         return upload.get("publishId") or self._handles.get("publishId")
 
     async def status(self) -> Status:
-        """Ask what became of the post."""
+        """Ask for the state of the post."""
         data = await call(self._connection, "/v2/post/publish/status/fetch/", {"publish_id": self.publish_id})
-        # The first is TikTok's own spelling.
+        # The first name is TikTok's own spelling.
         ids = data.get("publicaly_available_post_id") or data.get("publicly_available_post_id") or []
         uploaded = data.get("uploaded_bytes")
         return Status(
@@ -83,7 +83,7 @@ class Verdict:
             try:
                 status = await self.status()
             except PlatformError:
-                # TikTok has it: that we cannot look right now must not make anybody publish it again.
+                # TikTok has it: a failed check must not lead to publishing it again.
                 continue
             if status.name == "FAILED":
                 raise await self.fail(status.reason)
@@ -93,9 +93,9 @@ class Verdict:
         raise PlatformError(ErrorKind.UNCONFIRMED, "TikTok is still processing the post.", code="processing")
 
     async def find(self) -> Finding:
-        """Tell whether an unconfirmed send landed."""
+        """Return whether an unconfirmed send was published."""
         if self.publish_id is None:
-            # Beginning the upload of a video publishes nothing; asking for photos to be fetched may have.
+            # Beginning the upload of a video publishes nothing; a request to fetch photos may have published them.
             return Absent() if is_video(self._sending.draft) else await self._listed()
         status = await self.status()
         if status.done:
@@ -111,12 +111,12 @@ class Verdict:
         return Absent() if status.name == "PROCESSING_UPLOAD" and incomplete else Unknown()
 
     def has_settled(self) -> bool:
-        """Tell whether the count of an upload's bytes may be believed: nothing says that it never lags."""
+        """Return whether the count of an upload's bytes can be trusted: no documentation says that it never lags."""
         sent = self._sending.started_at
         return sent is None or datetime.now(UTC) - sent > COUNT_LAGS
 
     async def fail(self, reason: str) -> PlatformError:
-        """Forget a post that TikTok gave up on; returns what that means. What it could not fetch is tried once more."""
+        """Forget a post that failed at TikTok; return its error. If TikTok could not fetch media, retry once."""
         for name in ("upload", "publishId", "failed"):
             self._handles.pop(name, None)
         error = errors.failed(reason)
@@ -127,12 +127,12 @@ class Verdict:
         return error
 
     def published(self, status: Status) -> Published:
-        """Name the post: by its own id once that is known, before by its publish_id."""
+        """Return the published post: with its own id once that is known, before that with its publish_id."""
         user = self._handles.get("creator", {}).get("creator_username") or self._connection.account.username
         if status.post_id is None:
             in_inbox = status.name == "SEND_TO_USER_INBOX"
             return Published(str(self.publish_id), None if in_inbox else f"https://www.tiktok.com/@{user}")
-        # That the addresses of photos read so is general knowledge, unverified.
+        # That the addresses of photos have this form is general knowledge, unverified.
         kind = "video" if is_video(self._sending.draft) else "photo"
         return Published(status.post_id, f"https://www.tiktok.com/@{user}/{kind}/{status.post_id}")
 
@@ -141,7 +141,7 @@ class Verdict:
         return settings.privacy_level == PUBLIC and not settings.draft
 
     async def _listed(self) -> Finding:
-        """Look among the account's public posts. That one is not there rules nothing out: moderation takes hours."""
+        """Look among the account's public posts. A missing post proves nothing, because moderation takes hours."""
         since = self._sending.started_at
         if since is None:
             return Absent()

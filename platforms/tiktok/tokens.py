@@ -1,4 +1,4 @@
-"""How TikTok's tokens live."""
+"""The lifetimes and the renewal of TikTok's tokens."""
 
 from datetime import timedelta
 

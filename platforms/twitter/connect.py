@@ -1,4 +1,4 @@
-"""Connect an account of X: OAuth 2.0 with PKCE."""
+"""The connector for accounts of X: OAuth 2.0 with PKCE."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ from platforms.twitter.settings import TwitterCredentials
 
 
 class TwitterConnector(Connector[TwitterCredentials]):
-    """The authorization of X. Source: docs.x.com, fundamentals/authentication/oauth-2-0."""
+    """X's authorization. Source: docs.x.com, fundamentals/authentication/oauth-2-0."""
 
     name = "twitter"
     authorize = "https://x.com/i/oauth2/authorize"

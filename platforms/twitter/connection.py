@@ -21,7 +21,7 @@ TwitterConnection = Connection[TwitterCredentials]
 async def call(
     connection: TwitterConnection, method: str, path: str, *, public: bool = False, **options: Any
 ) -> dict[str, Any]:
-    """Return X's answer, whole. `public` marks the request that makes or changes a post. Raises PlatformError."""
+    """Return X's whole response. `public` marks the request that makes or changes a post. Raises PlatformError."""
     response = await _send(connection, method, path, public=public, **options)
     body = json_of(response)
     problems = body.get("errors")
@@ -32,7 +32,7 @@ async def call(
 
 
 def data_of(body: dict[str, Any], *, public: bool = False) -> dict[str, Any]:
-    """Return the one thing that an answer is about, which has an id. Raises PlatformError where there is none."""
+    """Return the object of a response, which has an id. Raises PlatformError if there is none."""
     data = body.get("data")
     if isinstance(data, dict) and isinstance(data.get("id"), str) and data["id"]:
         return data
@@ -50,15 +50,15 @@ async def _send(
 
 
 async def renew(connection: TwitterConnection) -> Renewed[TwitterCredentials]:
-    """Trade the refresh token, which X accepts once; only an app with a secret names itself by HTTP Basic."""
+    """Trade the refresh token, which X accepts once; only an app with a secret identifies itself by HTTP Basic."""
     basic = connection.credentials.client_secret is not None
     return await oauth.renewed(connection, "/2/oauth2/token", basic=basic, is_dead=_is_dead)
 
 
 def _is_dead(answer: Mapping[str, Any]) -> bool:
-    """Tell a dead refresh token from a request that the app got wrong: X calls both `invalid_request`.
+    """Return whether the refresh token is dead, not the request wrong: X calls both `invalid_request`.
 
-    Its words tell them apart; source: answers that several public clients have in their tests.
+    The message shows which; source: responses that several public clients have in their tests.
     """
     said = str(answer.get("error_description"))
     return refuses_grant(answer) or (answer.get("error") == "invalid_request" and "for the token was invalid" in said)

@@ -1,4 +1,4 @@
-"""Edit a post: X gives each version an id of its own and decides itself how long and how often."""
+"""Edits of a post: X gives each version its own id, and decides how long and how often edits are allowed."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,11 +12,11 @@ from platforms.twitter.lookup import FIELDS, PAGE, posts_of, published, require_
 
 
 async def edit(connection: TwitterConnection, known: Published, text: str) -> Published:
-    """Replace the text by one request, after asking X whether it still allows it."""
+    """Replace the text by one request, after asking X whether it still allows edits."""
     post = await _read(connection, known.platform_post_id)
     references = post.get("referenced_tweets") or post.get("referenced_posts") or []
     if post.get("attachments") or any(each.get("type") == "quoted" for each in references):
-        # Nothing says that pictures, a poll or a quote survive an edit, which is a whole new post.
+        # An edit is a whole new post, and no documentation says that it keeps pictures, a poll or a quote.
         message = "Posts with media, a poll or a quote are not edited on X: nothing says that X would keep these."
         raise PlatformError(ErrorKind.REJECTED, message, code="edit_not_supported")
     until = _check_controls(post.get("edit_controls") or {}) or known.editable_until
@@ -26,10 +26,10 @@ async def edit(connection: TwitterConnection, known: Published, text: str) -> Pu
 
 
 async def confirm(connection: TwitterConnection, known: Published, text: str) -> Finding:
-    """Look whether a version newer than the known one says the new text.
+    """Find out whether a version newer than the known one has the new text.
 
-    The timeline shows a post in its newest version; that an old version, read by its id, names the newer ones is not
-    promised.
+    The timeline shows a post in its newest version. It is not documented that an old version, read by its id, names the
+    newer ones.
     """
     known_id = known.platform_post_id
     body = await call(
@@ -58,7 +58,7 @@ async def _read(connection: TwitterConnection, post_id: str) -> dict[str, Any]:
 def _versions(post: dict[str, Any]) -> list[str]:
     # X's documentation shows the first name, its OpenAPI document the second.
     versions = post.get("edit_history_tweet_ids") or post.get("edit_history_post_ids") or []
-    # The answer to a new post has had an empty string in this list.
+    # The response to a new post has had an empty string in this list.
     return [each for each in versions if str(each).isdecimal()] or [post["id"]]
 
 
@@ -67,7 +67,7 @@ def _newest(post: dict[str, Any]) -> str:
 
 
 def _check_controls(controls: dict[str, Any]) -> datetime | None:
-    """Return until when X allows edits, where it says so. Raises PlatformError where it allows none any more."""
+    """Return until when X allows edits, if it says so. Raises PlatformError if it allows none any more."""
     until = _moment(controls)
     if until is not None and until <= datetime.now(UTC):
         raise PlatformError(ErrorKind.REJECTED, "The time in which X allows edits is over.", code="edit_window_closed")

@@ -1,4 +1,4 @@
-"""What X's refusals mean, in the few kinds that every network shares and in sentences for people."""
+"""The mapping of X's error responses to kinds of PlatformError and messages for people."""
 
 import re
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ _DAYS = {
     "x-user-limit-24hour": "This account has reached X's number of posts for 24 hours.",
     "x-app-limit-24hour": "The X app behind this service has reached its number of posts for 24 hours.",
 }
-"""The headers that tell how a limit of 24 hours stands, each with -remaining and -reset behind it, by what they mean.
-Their names are from answers that clients saw; unverified."""
+"""The headers of a limit of 24 hours, each followed by -remaining and -reset, with their meaning. Their names are from
+responses that clients saw; unverified."""
 
 _RECONNECT = "X no longer accepts this account's connection. Reconnect the account."
 _SERVER = "X had an error of its own."
@@ -56,16 +56,16 @@ _BY_CODE = {
 
 _NOT_AUTHORIZED = "not_authorized_for_resource"
 _OF_THE_ACCOUNT = ("permission", "scope")
-"""What X must speak of for a refusal of that name to concern all that an account does."""
+"""Words in the message of a refusal of that name if it concerns the whole account."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Map an answer that is an error by its status."""
+    """Return the error that an error response stands for."""
     return problem_error(json_of(response), response)
 
 
 def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> PlatformError:
-    """Map one problem, the whole body of an error or a part of an answer that is none by its status."""
+    """Return the error of one problem: the whole body of an error response, or a part of a successful response."""
     said = _words(problem)
     status = problem.get("status") if response.is_success else response.status_code
     status = status if isinstance(status, int) else None
@@ -85,7 +85,7 @@ def problem_error(problem: Mapping[str, Any], response: httpx.Response) -> Platf
 
 
 def _words(problem: Mapping[str, Any]) -> str:
-    """Return what X says for people; a general complaint often has the precise one in a list beneath."""
+    """Return X's message for people; a general error often has the precise message in a list inside it."""
     beneath = problem.get("errors")
     first = beneath[0] if isinstance(beneath, list) and beneath and isinstance(beneath[0], dict) else {}
     words = (first.get("message"), problem.get("detail"), problem.get("message"), problem.get("title"))
@@ -100,7 +100,7 @@ def _code(problem: Mapping[str, Any]) -> str:
 
 
 def _by_name(problem: Mapping[str, Any], code: str, said: str) -> tuple[ErrorKind, str] | None:
-    """Return what a problem's type or title means."""
+    """Return the meaning of a problem's type or title."""
     if code == _NOT_AUTHORIZED and any(part in said.lower() for part in _OF_THE_ACCOUNT):
         message = "X does not allow this with the account's permissions. Reconnect the account and grant them."
         return ErrorKind.AUTH, message
@@ -127,9 +127,9 @@ def _by_status(status: int | None, said: str) -> tuple[ErrorKind, str]:
 
 
 def _of_the_post(said: str) -> tuple[ErrorKind, str] | None:
-    """Return the meaning of a refusal that is about what one post asks for, whatever code it comes with.
+    """Return the meaning of a refusal that concerns what one post asks for, whatever code it has.
 
-    X calls a reply or quote that is not allowed `not-authorized-for-resource`, as it does a missing permission.
+    X uses `not-authorized-for-resource` both for a forbidden reply or quote and for a missing permission.
     """
     words = said.lower()
     if "only reply to or quote" in words or ("reply" in words and "mentioned" in words):
@@ -147,7 +147,7 @@ def _day_used_up(response: httpx.Response) -> str | None:
 
 
 def quota_in(response: httpx.Response) -> Quota | None:
-    """Return what is left of the scarcest of the account's limits: that of 15 minutes, and those of a day."""
+    """Return what remains of the account's scarcest limit: that of 15 minutes, and those of a day."""
     limits = ("x-rate-limit", *_DAYS)
     told = (quota_from_headers(response, f"{limit}-remaining", _until_reset(response, limit)) for limit in limits)
     return min((each for each in told if each), key=lambda each: each.remaining, default=None)

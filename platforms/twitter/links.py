@@ -1,7 +1,7 @@
-"""Find the links of a text as X does, whatever a post's author thinks is one: X counts each at a flat price.
+"""The links that X finds in a text, even if the author did not mean one: X counts each with a fixed length.
 
 The grammar is that of X's own text library (github.com/twitter/twitter-text, version 3), whose test vectors it passes.
-Every step is linear in the text: none looks at a stretch of characters again from each of its positions.
+Every step is linear in the text: no step reads the same characters again from each position.
 """
 
 from importlib.resources import files
@@ -12,11 +12,11 @@ LONGEST_LABEL = 63
 """Characters of a host's label in ASCII form; source: RFC 1035."""
 LONGEST_LINK = 4096
 LONGEST_SLUG = 40
-"""Of a t.co link."""
+"""Characters after the host of a t.co link."""
 
 _TLDS = frozenset(files(__package__).joinpath("tlds.txt").read_text(encoding="utf-8").split())
-"""The root zone's names (data.iana.org/TLD, in Unicode), and names that have left it but that X still counts as ends of
-domains: no package on offer has these, so the list is data of our own."""
+"""The root zone's names (data.iana.org/TLD, in Unicode), and names that have left it but that X still accepts as
+top-level domains. No available package has these, so the list is our own data."""
 
 _ACCENTED = (
     r"\xC0-\xD6\xD8-\xF6\xF8-\u024F\u0253\u0254\u0256\u0257\u0259\u025B\u0263\u0268\u026F\u0272\u0289"
@@ -24,7 +24,7 @@ _ACCENTED = (
 )
 _CYRILLIC = r"\u0400-\u04FF"
 _LETTER = r"[^\x00-\x2F\x3A-\x40\x5B-\x60\x7B-\x7F\s\p{Z}\p{C}\u061C\u2000-\u206F\uFF03\uFF20]"
-"""What a label of a host may hold beside - and _: letters and digits of any script, and its signs too."""
+"""The characters of a host's label besides - and _: letters, digits and signs of any script."""
 
 _RUN = regex.compile(rf"{_LETTER}(?:{_LETTER}|[._-])*+")
 _LABEL = regex.compile(rf"{_LETTER}(?:[_-]*+{_LETTER})*+")
@@ -62,10 +62,10 @@ def link_spans(text: str) -> list[tuple[int, int]]:
 
 
 def _links_from(text: str, start: int, end: int, done: int) -> tuple[list[tuple[int, int]], int] | None:
-    """Return the links of the first domain in a run of host characters, and how far it reaches."""
+    """Return the links of the first domain in a run of host characters, and the end of that domain."""
     scheme = _SCHEME.search(text, max(done, start - 9), start) if start > done else None
     if scheme is None and start and (start == done or text[start - 1] in "@$#\uff03\uff20._-/"):
-        # What stands before a domain must not be part of a name: the next sign of another script may stand there.
+        # The character before a domain must not be part of a name; it may be the next character of another script.
         before = _NOT_ALPHANUMERIC.search(text, start, end)
         if before is None or before[0] in "._-":
             return None
@@ -87,7 +87,7 @@ def _links_from(text: str, start: int, end: int, done: int) -> tuple[list[tuple[
 
 
 def _bare(host: str, start: int) -> list[tuple[int, int]]:
-    """Return the links without a scheme in a host of mixed scripts: only the Latin parts of it count."""
+    """Return the links without a scheme in a host of mixed scripts: only its Latin parts count."""
     return [(start + part.start(), start + part.end()) for part in _BARE.finditer(host)]
 
 
@@ -99,18 +99,18 @@ def _with_scheme(text: str, start: int, end: int) -> tuple[list[tuple[int, int]]
 
 
 def _host_end(text: str, start: int, end: int) -> int | None:
-    """Return where the longest valid domain that begins at `start` ends."""
+    """Return the end of the longest valid domain that begins at `start`."""
     ends: int | None = None
     while (label := _LABEL.match(text, start, end)) and label.end() < end and text[label.end()] == ".":
         start = label.end() + 1
-        # The label right before the top-level domain must be free of _, those before may hold it.
+        # The label right before the top-level domain must not contain _; earlier labels may.
         if "_" not in label[0]:
             ends = _tld_end(text, start) or ends
     return ends
 
 
 def _tld_end(text: str, start: int) -> int | None:
-    """Return where the top-level domain ends; scripts without spaces run on right behind it."""
+    """Return the end of the top-level domain; in scripts without spaces, text may follow it directly."""
     if coded := _CODED.match(text, start):
         return coded.end()
     word = _WORD.match(text, start)

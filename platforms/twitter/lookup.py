@@ -1,4 +1,4 @@
-"""Recognise a post on the account's own timeline, where X has shortened its links and escaped its text."""
+"""The search for a post on the account's own timeline, in which X has shortened links and escaped the text."""
 
 import html
 import re
@@ -17,20 +17,21 @@ from platforms.twitter.media import media_keys
 from platforms.twitter.settings import TwitterSettings
 
 CLOCKS_APART = timedelta(seconds=60)
-"""How far X's clock may stand behind ours before its own post is not recognised."""
+"""How far X's clock may be behind ours for its own post still to be recognised."""
 PAGE, MOST_PAGES = 100, 5
-"""Posts a read, the most X gives; an account with more posts in the time since the attempt is not searched further."""
+"""Posts per page, the most X allows, and pages; an account with more posts since the attempt is not searched
+further."""
 
 FIELDS = "created_at,entities,edit_history_tweet_ids,attachments,note_tweet,edit_controls,referenced_tweets"
 
 _MOST_LINKS, _LONGEST_LINK, _LONGEST_SHOWN = 500, 5_000, 200_000
-"""What is put into a text that X shows: links that hold each other's short forms would make it as long as they like."""
+"""Limits of what is inserted into a text from X: links that contain each other's short forms could make it endless."""
 _OWN_MEDIA = re.compile(r"https?://(?:www\.)?(?:x|twitter)\.com/\w+/status/\d+/(?:photo|video)/\d+", re.IGNORECASE)
 _LEADING_MENTIONS = re.compile(r"^(?:@\w+\s+)+")
 
 
 def published(post_id: str, editable_until: datetime | None = None) -> Published:
-    """Name a post by its id and its address, which needs no user name."""
+    """Return the published post with its id and its address, which needs no user name."""
     return Published(post_id, f"https://x.com/i/status/{post_id}", editable_until)
 
 
@@ -74,7 +75,7 @@ def _made_at(post: dict[str, Any]) -> datetime | None:
 
 
 def posts_of(timeline: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the posts of a timeline. Raises PlatformError where it is none: that must not pass for an empty one."""
+    """Return the posts of a timeline. Raises PlatformError if it is unreadable: it must not count as an empty one."""
     posts = timeline.get("data", [])
     if isinstance(posts, list) and isinstance(timeline.get("meta"), dict):
         for post in posts:
@@ -84,9 +85,9 @@ def posts_of(timeline: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def require_fields(post: dict[str, Any]) -> None:
-    """Raise PlatformError if X gave none of the fields that were asked for: it ignores names that it does not know.
+    """Raise PlatformError if X returned no requested field: it ignores names that it does not know.
 
-    What is missing then, media for one, must not pass for not being there.
+    Fields that are missing for that reason, such as media, must not count as absent.
     """
     if "created_at" not in post:
         message = "X gave a post without the fields that were asked for."
@@ -94,7 +95,7 @@ def require_fields(post: dict[str, Any]) -> None:
 
 
 def _match(post: dict[str, Any], context: PublishContext[TwitterSettings]) -> bool | None:
-    """Tell whether a post is ours; None where its words are ours and its media may or may not be."""
+    """Return whether a post is ours; None if its text is ours but its media may or may not be."""
     shown = set((post.get("attachments") or {}).get("media_keys") or [])
     ours = media_keys(context.handles) if context.draft.media else set()
     if ours and ours <= shown:
@@ -108,23 +109,23 @@ def _match(post: dict[str, Any], context: PublishContext[TwitterSettings]) -> bo
 
 
 def _answered(post: dict[str, Any]) -> str | None:
-    """Return what a post is a reply to; None where it is none or X does not say."""
+    """Return the id of the post that a post replies to; None if it is no reply or X does not say."""
     references = post.get("referenced_tweets") or post.get("referenced_posts") or []
     return next((str(each.get("id")) for each in references if each.get("type") == "replied_to"), None)
 
 
 def same_text(post: dict[str, Any], text: str, settings: TwitterSettings | None = None) -> bool:
-    """Tell whether a post read back from X says what was sent."""
+    """Return whether a post read back from X has the text that was sent."""
     shown = _comparable(_shown_text(post, settings.quote_tweet_id if settings else None))
     sent = _comparable(text)
     if settings and settings.reply_to_tweet_id:
-        # X puts those who are answered in front.
+        # X puts the names of those who are replied to in front.
         shown, sent = _LEADING_MENTIONS.sub("", shown), _LEADING_MENTIONS.sub("", sent)
     return shown == sent
 
 
 def _shown_text(post: dict[str, Any], quoted: str | None) -> str:
-    """Return the text of a post as its author wrote it, as far as X lets see."""
+    """Return the text of a post as its author wrote it, as far as X shows it."""
     note = post.get("note_tweet") or post.get("note_post") or post
     text = html.unescape(str(note.get("text") or ""))
     for link in [*_links(note), *_links(post)][:_MOST_LINKS]:
@@ -140,7 +141,7 @@ def _links(shown: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _comparable(text: str) -> str:
-    """Return a text without what X changes: composed letters, white space, how its links are written."""
+    """Return a text without what X changes: composed letters, white space, the notation of links."""
     text = unicodedata.normalize("NFC", text)
     for start, end in reversed(link_spans(text)):
         text = text[:start] + _plain_link(text[start:end]) + text[end:]
@@ -148,6 +149,6 @@ def _comparable(text: str) -> str:
 
 
 def _plain_link(link: str) -> str:
-    """Take from a link what X may add or change: scheme, capitals of the host, a last slash."""
+    """Return a link without what X may add or change: scheme, capitals of the host, a last slash."""
     host, slash, path = re.sub(r"^https?://", "", link, flags=re.IGNORECASE).partition("/")
     return (host.lower() + slash + path).rstrip("/")

@@ -1,4 +1,4 @@
-"""Give a post's media to X: images in one request, GIFs and videos in pieces that a restart goes on from."""
+"""Uploads of a post's media to X: images in one request, GIFs and videos in resumable pieces."""
 
 import asyncio
 import time
@@ -20,22 +20,22 @@ from platforms.twitter.rules import MEGABYTE, file_rules
 from platforms.twitter.settings import TwitterSettings
 
 PIECE_BYTES, SMALL_PIECE_BYTES = 4 * 1024 * 1024, 1024 * 1024
-"""X's guide takes up to 5 MB a piece; now and then its servers answer 413 to that, and take smaller ones."""
+"""X's guide allows up to 5 MB a piece; sometimes its servers answer 413 to that, and accept smaller ones."""
 MOST_PIECES = 10_000
 """Source: X's guide to chunked uploads, segment_index."""
 LIFE_LEFT = 300
-"""Seconds that an upload must still live for it to be used; our choice."""
+"""Seconds for which an upload must still be valid to be used; our choice."""
 UNNAMED_LIFETIME = 86_400
-"""Seconds an upload lives where X does not say; source: the examples in X's guide to chunked uploads."""
+"""Seconds for which an upload is valid if X does not say; source: the examples in X's guide to chunked uploads."""
 SOONEST_LOOK = 1
-"""Seconds between looks at what X processes, at least."""
+"""The shortest time in seconds between checks of what X processes."""
 
 Handle = dict[str, Any]
-"""One item's upload as it is kept: url, stage, id, key, expiresAt (Unix seconds), and of pieces size and number."""
+"""One item's upload as it is stored: url, stage, id, key, expiresAt (Unix seconds); for pieces also size and number."""
 
 
 class Stage(StrEnum):
-    """How far an upload is."""
+    """The progress of an upload."""
 
     SENDING = "sending"
     PROCESSING = "processing"
@@ -50,12 +50,12 @@ def media_ids(handles: dict[str, Any]) -> list[str]:
 
 
 def media_keys(handles: dict[str, Any]) -> set[str]:
-    """Return by what names X shows the uploaded media on a post."""
+    """Return the names under which X shows the uploaded media on a post."""
     return {upload["key"] for upload in handles.get("media", {}).values() if upload.get("key")}
 
 
 class Uploads:
-    """Upload the media of one post."""
+    """The uploads of one post."""
 
     def __init__(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
         self._connection = connection
@@ -64,14 +64,14 @@ class Uploads:
         self._saving = asyncio.Lock()
 
     async def run(self) -> None:
-        """Bring every item to where a post may use it; the rules allow four at most, so all go at the same time.
+        """Upload every item until a post may use it; the rules allow at most four, so all are uploaded in parallel.
 
         Raises PlatformError: `not_ready` while X processes one.
         """
         items = self._sending.draft.media
         for name in [name for name in self._known if int(name) >= len(items)]:
             del self._known[name]
-        # Where one item fails the others still finish, so that the next attempt finds them.
+        # If one item fails, the others still finish, so that the next attempt finds them.
         outcomes = await asyncio.gather(
             *(self._bring(str(index), item) for index, item in enumerate(items)), return_exceptions=True
         )
@@ -89,7 +89,7 @@ class Uploads:
         except PlatformError as error:
             if error.kind is not ErrorKind.REJECTED:
                 raise
-            # What X refuses once it refuses again: the next try, if there is one, uploads again.
+            # X refused the stored upload, so it is forgotten. If there is a next attempt, it uploads again.
             self._known.pop(name, None)
             await self._save()
             if going_on:
@@ -105,7 +105,7 @@ class Uploads:
             query = {"command": "STATUS", "media_id": upload["id"]}
             await self._take(upload, await call(self._connection, "GET", "/2/media/upload", params=query))
         if upload["stage"] == Stage.TAKEN:
-            # X documents alt text for images and GIFs only, and a call that it may refuse costs money.
+            # X documents alt text for images and GIFs only, and a refused call costs money, too.
             if item.alt_text and item.type is not MediaType.VIDEO:
                 described = {"id": upload["id"], "metadata": {"alt_text": {"text": item.alt_text}}}
                 await call(self._connection, "POST", "/2/media/metadata", json=described)
@@ -141,7 +141,7 @@ class Uploads:
         except PlatformError as error:
             if error.status != httpx.codes.REQUEST_ENTITY_TOO_LARGE or "pieceBytes" in upload:
                 raise
-            # The upload begins again with smaller pieces: X counts them by their index.
+            # The upload begins again with smaller pieces, because X counts them by their index.
             upload["pieceBytes"] = max(SMALL_PIECE_BYTES, -(-upload["size"] // MOST_PIECES))
             upload.pop("size", None)
             await self._save()
@@ -155,7 +155,7 @@ class Uploads:
         return "tweet_video"
 
     async def _take(self, upload: Handle, answer: dict[str, Any]) -> None:
-        """Keep what X says of a whole upload. Raises PlatformError: `not_ready` while X processes it."""
+        """Store what X reports of a complete upload. Raises PlatformError: `not_ready` while X processes it."""
         processing = self._note(upload, answer).get("processing_info") or {}
         state = processing.get("state", "succeeded")
         if state == "failed":

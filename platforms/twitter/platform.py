@@ -1,4 +1,4 @@
-"""Publish to X: upload media, make the post by one request and its thread by one each, confirm, edit."""
+"""Publishing to X: upload media, make the post by one request and each post of its thread by one, confirm, edit."""
 
 from datetime import timedelta
 from typing import Any
@@ -33,7 +33,7 @@ class Twitter(
     Editable[TwitterSettings, TwitterCredentials],
     Renews[TwitterCredentials],
 ):
-    """Be X, as its API v2 serves user accounts."""
+    """X's API v2, for user accounts."""
 
     name = "twitter"
     label = "X"
@@ -41,10 +41,10 @@ class Twitter(
     api = ApiVersion("v2")
     account_prefix = "tw"
     request_id_header = errors.REQUEST_ID_HEADER
-    # X promises no consistency; the figure is our choice. A repeat of the same words is refused by X anyway.
+    # X promises no consistency; the number is our choice. X refuses a repeat of the same text in any case.
     read_lag = timedelta(seconds=45)
     finds_without_handles = True
-    # X's changelog of 2025-10-03; its page on edits says 30 minutes, so each edit asks for the post's own time first.
+    # X's changelog of 2025-10-03. Its page on edits says 30 minutes, so each edit asks for the post's own time first.
     edit_window = timedelta(hours=1)
     strips_metadata = True  # general knowledge, unverified
     rules = rules.RULES
@@ -57,23 +57,23 @@ class Twitter(
         return rules.check(self.label, draft, premium=account.premium)
 
     def cautions(self, draft: Draft[TwitterSettings], account: AccountFacts) -> list[Violation]:
-        """Warn of replies and quotes, which X allows apps of few posts."""
+        """Warn of replies and quotes, which X allows to few apps."""
         return rules.cautions(self.label, draft)
 
     def file_rules(self, draft: Draft[TwitterSettings], account: AccountFacts) -> tuple[FileRule, ...]:
-        """Return the rules of files, wider for a long video."""
+        """Return the rules of files, which are wider for a long video."""
         return rules.file_rules(premium=account.premium)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map X's refusal to what it means."""
+        """Return the error that an error response stands for."""
         return errors.error_of(response)
 
     def prepares(self, draft: Draft[TwitterSettings]) -> bool:
-        """Tell whether there is media to upload, in the post or in the thread behind it."""
+        """Return whether there are media to upload, in the post or in the thread after it."""
         return bool(draft.media) or any(item.media for item in draft.settings.thread_items)
 
     def quota_in(self, response: httpx.Response) -> Quota | None:
-        """Read off X's headers how many more posts the account may make until when."""
+        """Return the quota that X's response headers report."""
         return errors.quota_in(response)
 
     async def renew(self, connection: TwitterConnection) -> Renewed[TwitterCredentials]:
@@ -87,12 +87,12 @@ class Twitter(
         return Identity(user["id"], str(user.get("username", "")), _is_premium(user))
 
     async def prepare(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
-        """Upload the media, those of the thread too, and describe them. Repeatable: goes on from the handles."""
+        """Upload and describe the media, including those of the thread. Repeatable: continues from the handles."""
         await Uploads(connection, context).run()
         await thread.upload(connection, context)
 
     async def publish(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> Published:
-        """Make the post. `editable_until` stays open: it would cost another read, and is an hour as long as unknown."""
+        """Make the post. `editable_until` stays unknown, which means an hour: asking for it would cost another read."""
         return lookup.published(await posts.send(connection, context))
 
     async def confirm(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> Finding:

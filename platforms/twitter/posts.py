@@ -1,4 +1,4 @@
-"""Make a post on X: the one request that makes something public, the same for a post and for those of its thread."""
+"""The one request that makes a post on X public, the same for a post and for those of its thread."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from platforms.twitter.settings import TwitterSettings
 
 
 async def send(connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> str:
-    """Make the post and return its id. Raises PlatformError: `unconfirmed` wherever it may have been made."""
+    """Make the post and return its id. Raises PlatformError, `unconfirmed` if it may have been made."""
     body = post_body(context.draft, media_ids(context.handles) if context.draft.media else [])
     try:
         answer = await call(connection, "POST", "/2/tweets", public=True, json=body)
     except PlatformError as error:
         if error.kind is ErrorKind.REJECTED and "media" in error.message.lower():
-            # X does not take these uploads: the next try must upload again.
+            # X does not accept these uploads, so the next attempt must upload again.
             context.handles.pop("media", None)
             await context.save(context.handles)
         raise

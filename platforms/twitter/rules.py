@@ -15,7 +15,7 @@ from platforms.twitter.text import LIMIT, PREMIUM_LIMIT, weighted_length
 ALT_TEXT = 1000
 """Characters; source: X API v2 OpenAPI document, CreateMediaMetadataMetadataAltText."""
 MEGABYTE = 1024 * 1024
-"""X's megabytes may be smaller: X judges the rest."""
+"""X's megabytes may be smaller; X judges files in between."""
 VIDEO_BYTES, PREMIUM_VIDEO_BYTES = 8_000 * MEGABYTE, 16_000 * MEGABYTE
 VIDEO_SECONDS, PREMIUM_VIDEO_SECONDS = 20 * 60, 125 * 60
 _MEDIA_PAGE = "docs.x.com/x-api/media/quickstart/best-practices"
@@ -24,7 +24,7 @@ _SPACE = r"\s\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069"
 _CASHTAG = re.compile(
     rf"(?:^|(?<=[{_SPACE}]))\$([A-Za-z]{{1,6}}(?:[._][A-Za-z]{{1,2}})?)(?=$|[{_SPACE}!-/:-@\[-^_{{|}}~])"
 )
-"""A stock's sign as X links it; source: github.com/twitter/twitter-text, validCashtag."""
+"""A stock's symbol as X links it; source: github.com/twitter/twitter-text, validCashtag."""
 
 RULES = Rules(
     post_id=PostId(
@@ -36,7 +36,7 @@ RULES = Rules(
         count=weighted_length,
         unit="weighted characters",
         premium_limit=PREMIUM_LIMIT,
-        # A link of 4,096 characters, the longest there is, counts 23: some of these still fit.
+        # A link of 4,096 characters, the longest there is, counts 23, so a text with some of these still fits.
         characters_per_unit=20,
         source="github.com/twitter/twitter-text config/v3.json; help.x.com/using-x/x-premium for the premium limit",
     ),
@@ -65,7 +65,7 @@ RULES = Rules(
 
 
 def file_rules(*, premium: bool) -> tuple[FileRule, ...]:
-    """Return the rules of files; videos of an account with X Premium may be longer. X judges them again itself."""
+    """Return the rules of files; videos of an account with X Premium may be longer. X checks them again itself."""
     if not premium:
         return RULES.files
     return tuple(
@@ -77,7 +77,7 @@ def file_rules(*, premium: bool) -> tuple[FileRule, ...]:
 
 
 def cautions(label: str, draft: Draft[TwitterSettings]) -> list[Violation]:
-    """Return what X may refuse; whose post is answered or quoted is not known here.
+    """Return what X may reject; it is not known here whose post is replied to or quoted.
 
     Source: the warning on X's page on making posts, and its changelog of 2026-02-23 and 2026-04-20.
     """
@@ -92,11 +92,11 @@ def cautions(label: str, draft: Draft[TwitterSettings]) -> list[Violation]:
 
 
 def check(label: str, draft: Draft[TwitterSettings], *, premium: bool) -> list[Violation]:
-    """Return everything X would refuse, in the post and in the thread that follows it."""
+    """Return everything X would reject, in the post and in the thread that follows it."""
 
     def check_one(text: str, media: tuple[Media, ...]) -> list[Violation]:
         found = RULES.check(label, text, media, premium=premium)
-        # Whether X counts one that comes twice is not known: X judges that itself.
+        # Whether X counts a symbol that occurs twice is not known; X judges that itself.
         if len({name.upper() for name in _CASHTAG.findall(text)}) > 1:
             found.append(Violation("content", f"{label} allows one cashtag ($NAME) in a post"))
         return found

@@ -1,4 +1,4 @@
-"""What platformSpecificData and an account's credentials hold for X."""
+"""The models of platformSpecificData and of credentials for X."""
 
 from typing import Annotated, Literal
 
@@ -28,7 +28,7 @@ class Poll(WireModel):
 
 
 class TwitterSettings(WireModel):
-    """How a post appears on X."""
+    """Settings of a post on X."""
 
     reply_to_tweet_id: PostId | None = Field(
         None,
@@ -59,4 +59,4 @@ class TwitterSettings(WireModel):
 
 
 class TwitterCredentials(OAuthCredentials):
-    """Hold an OAuth 2.0 user token (2 hours) and what renews it; `client_secret` for confidential clients."""
+    """An OAuth 2.0 user token (2 hours) and what renews it; `client_secret` is for confidential clients."""

@@ -1,4 +1,4 @@
-"""Count a post as X does: Latin and its kin cost 1 a sign, other scripts 2, a link 23, an emoji 2 in whatever shape."""
+"""Counting a post as X does: Latin and similar scripts cost 1 a character, others 2, a link 23, any emoji 2."""
 
 import regex
 
@@ -10,25 +10,25 @@ LIMIT = 280
 PREMIUM_LIMIT = 25_000
 LINK_WEIGHT = 23
 EMOJI_WEIGHT = 2
-"""Source of all but the premium limit: twitter-text, config/v3.json; of that: X's help page on longer posts."""
+"""Source of all but the premium limit: twitter-text, config/v3.json; of that limit: X's help page on longer posts."""
 
 _HEAVY = regex.compile(r"[^\u0000-\u10FF\u2000-\u200D\u2010-\u201F\u2032-\u2037]")
-"""The signs that cost 2; source: the ranges in config/v3.json."""
+"""The characters that cost 2; source: the ranges in config/v3.json."""
 _PICTURE = r"(?:\p{Emoji_Modifier_Base}\p{Emoji_Modifier}|\p{Extended_Pictographic})\uFE0F?"
 _EMOJI = regex.compile(
     r"\p{Regional_Indicator}{2}"
     r"|[0-9#*]\uFE0F?\u20E3"
     r"|\U0001F3F4[\U000E0020-\U000E007E]+\U000E007F"
-    # Signs that are text unless a selector follows, at the price of text.
+    # Characters that are text unless a selector follows; they cost what text costs.
     r"|(?![\u00A9\u00AE](?!\uFE0F))(?:PICTURE)(?:\u200D(?:PICTURE))*".replace("PICTURE", _PICTURE)
 )
 
 
 @expensive
 def weighted_length(text: str) -> int:
-    """Return what X counts against its limit.
+    """Return the length that X limits.
 
-    Every well-formed sequence of joined emoji counts as one; X knows a list of them, so an invented one may cost more.
+    Every well-formed sequence of joined emoji counts as one. X has a list of them, so an invented one may cost more.
     """
     text = nfc(text)
     length = position = 0

@@ -1,4 +1,4 @@
-"""The posts of a thread behind the first: each a reply to the one before, and looked for before it is sent again."""
+"""The posts of a thread after the first: each is a reply to the one before, and is confirmed before a resend."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,11 +11,11 @@ from platforms.twitter.media import Uploads
 from platforms.twitter.settings import TwitterSettings
 
 NEXT_LOOK = timedelta(seconds=5)
-"""Between looks for a post whose answer was lost; our choice."""
+"""Between checks for a post whose response was lost; our choice."""
 
 
 async def upload(connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
-    """Upload what the posts of the thread show, so that a file X refuses is told of before anything is public."""
+    """Upload the media of the thread's posts, so that X refuses a bad file before anything is public."""
     for number, item in enumerate(context.draft.settings.thread_items):
         if item.media:
             await Uploads(connection, _as_post(context, number)).run()
@@ -28,12 +28,14 @@ async def follow(
     parent: str,
     absent_after: timedelta,
 ) -> str:
-    """Make one post of the thread unless it is public already; returns its id.
+    """Make one post of the thread unless it is public already; return its id.
 
-    That it is on its way, and as a reply to what, is noted before it is sent. Where the answer is lost it is sent again
-    only once X has not shown it for `absent_after`. Raises PlatformError: `not_ready` where it must be looked for.
+    The send, and the post that it replies to, are noted before the request. If the response is lost, the post is sent
+    again only once X has not shown it for `absent_after`.
+
+    Raises PlatformError: `not_ready` if the post must be looked for.
     """
-    # An edit of the first post since then has changed its id, not what the reply was sent to.
+    # An edit of the first post after that changes its id, but not the post that the reply was sent to.
     parent = _note(context, number).get("parent", parent)
     post = _as_post(context, number, parent)
     note = post.handles
@@ -56,7 +58,7 @@ async def follow(
         if error.kind is ErrorKind.UNCONFIRMED:
             raise _unconfirmed(error.code) from error
         if error.code == DUPLICATE and sent_before is not None and not note.get("wasDouble"):
-            # The first one may have landed late. Where it still cannot be found, X means another post.
+            # The first send may have been published late. If it still cannot be found, the duplicate is another post.
             note["wasDouble"] = True
             await post.save(note)
             raise _unconfirmed(error.code) from error
@@ -71,7 +73,7 @@ async def _keep(post: PublishContext[TwitterSettings], post_id: str) -> str:
 
 
 async def _unsent(post: PublishContext[TwitterSettings], sent_before: str | None) -> None:
-    """Take back that the post is on its way, which surely it is not; an earlier send stays noted."""
+    """Remove the note of a send that surely had no effect; an earlier send stays noted."""
     if sent_before is None:
         del post.handles["sentAt"], post.handles["parent"]
     else:
@@ -102,7 +104,7 @@ def _as_post(
 
 
 def _note(context: PublishContext[TwitterSettings], number: int) -> Handles:
-    """Return what is kept of one post of the thread: media, parent, sentAt, wasDouble, id."""
+    """Return the stored data of one post of the thread: media, parent, sentAt, wasDouble, id."""
     note: Handles = context.handles.setdefault("thread", {}).setdefault(str(number), {})
     return note
 

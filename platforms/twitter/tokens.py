@@ -1,4 +1,4 @@
-"""How X's tokens live."""
+"""The lifetimes and the renewal of X's tokens."""
 
 from datetime import timedelta
 
@@ -11,5 +11,5 @@ TOKENS = TokenRules(
     refresh_life=timedelta(days=180),
     renew_after=timedelta(days=30),
 )
-"""X: 2 hours by its documentation; that a second use ends the grant and that a refresh token lives for six months was
-seen by others."""
+"""X: 2 hours by its documentation. That a second use ends the grant, and that a refresh token is valid for six months,
+was seen by others."""

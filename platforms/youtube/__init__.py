@@ -1,4 +1,4 @@
-"""YouTube: videos and Shorts, uploaded so that a restart goes on where it stopped and nothing is uploaded twice."""
+"""YouTube: videos and Shorts, in resumable uploads of which nothing is uploaded twice."""
 
 from platforms.youtube.platform import YouTube
 

@@ -1,4 +1,4 @@
-"""Connect a channel of YouTube: Google's own page lets people choose which one."""
+"""The connector for channels of YouTube: on Google's own page people choose which one."""
 
 from platforms.google_connect import GoogleConnector
 from platforms.youtube.settings import YouTubeCredentials
@@ -7,7 +7,7 @@ _AT = "https://www.googleapis.com/auth/youtube"
 
 
 class YouTubeConnector(GoogleConnector[YouTubeCredentials]):
-    """Uploads need the first permission, looking for a lost upload the second, comments and thumbnails the third."""
+    """Google's authorization for YouTube: the scopes are for uploads, for lost uploads, for comments and thumbnails."""
 
     name = "youtube"
     scopes = (f"{_AT}.upload", f"{_AT}.readonly", f"{_AT}.force-ssl")

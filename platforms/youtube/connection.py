@@ -1,4 +1,4 @@
-"""A channel's connection to YouTube: each request carries its token, an expired one is renewed once."""
+"""A channel's connection to YouTube: each request carries its token, and an expired one is renewed once."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from platforms.youtube.settings import YouTubeCredentials
 
 BASE_URL = "https://youtube.googleapis.com"
 SIGN_IN = "https://oauth2.googleapis.com"
-"""A host of its own; a base URL that stands in for YouTube's serves `/token` too."""
+"""A host of its own; a base URL in place of YouTube's serves `/token`, too."""
 
 YouTubeConnection = Connection[YouTubeCredentials]
 
@@ -22,7 +22,7 @@ YouTubeConnection = Connection[YouTubeCredentials]
 async def send(
     connection: YouTubeConnection, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any
 ) -> httpx.Response:
-    """Return YouTube's answer. Raises PlatformError."""
+    """Return YouTube's response. Raises PlatformError."""
     more = headers or {}
 
     def all_headers(used: YouTubeCredentials) -> dict[str, str]:
@@ -39,7 +39,7 @@ async def renew(connection: YouTubeConnection) -> Renewed[YouTubeCredentials]:
 
 
 async def read(connection: YouTubeConnection, resource: str, **params: str) -> list[dict[str, Any]]:
-    """Return the items of a list. Raises PlatformError where it is none: that must not pass for an empty one."""
+    """Return the items of a list. Raises PlatformError if it is none: that must not pass for an empty one."""
     answer = json_of(await send(connection, "GET", f"/youtube/v3/{resource}", params=params))
     items = answer.get("items", [] if str(answer.get("kind", "")).endswith("ListResponse") else None)
     if isinstance(items, list):
@@ -48,5 +48,5 @@ async def read(connection: YouTubeConnection, resource: str, **params: str) -> l
 
 
 def _has_ended(error: PlatformError) -> bool:
-    """Tell an expired token from an account without a channel, which has the same status."""
+    """Return whether a token has expired. An account without a channel gets the same status."""
     return oauth.has_ended(error) and error.code != "youtubeSignupRequired"

@@ -1,4 +1,4 @@
-"""What YouTube's refusals mean, by their reason, in the few kinds that every network shares."""
+"""The mapping of YouTube's error responses, by their reason, to kinds of PlatformError."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ REQUEST_ID_HEADER = "x-guploader-uploadid"
 QUOTA_ZONE = ZoneInfo("America/Los_Angeles")
 """Quotas start again at midnight there; source: YouTube's page on quota."""
 UPLOAD_LIMIT_WAIT = timedelta(hours=6)
-"""A channel's uploads are counted over 24 hours, and YouTube does not say when the next is free; the figure is ours."""
+"""YouTube counts a channel's uploads over 24 hours but does not say when the next is allowed; the number is ours."""
 
 _RECONNECT = (ErrorKind.AUTH, "YouTube no longer accepts this channel's connection. Reconnect the account.")
 _SERVER = (ErrorKind.TRANSIENT, "YouTube had an error of its own.")
@@ -65,7 +65,7 @@ _STATUSES = {401: _RECONNECT, 408: _SERVER, 429: _THROTTLED}
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Map a refusal; YouTube's own words only where its reason says nothing to us."""
+    """Return the error of an error response; YouTube's own message is used only if its reason is unknown to us."""
     if refused := operators_fault(response, "YouTube"):
         return refused
     reason, words = _said(response)
@@ -88,7 +88,7 @@ def error_of(response: httpx.Response) -> PlatformError:
 
 
 def _is_quota_of_a_day(reason: str, response: httpx.Response) -> bool:
-    """Tell whether the project's uploads of a day are used up, which has the reason of a limit of minutes."""
+    """Return whether the project's daily uploads are used up, which has the same reason as a limit of minutes."""
     return reason in {"rateLimitExceeded", "RESOURCE_EXHAUSTED"} and is_limit_of_a_day(response)
 
 

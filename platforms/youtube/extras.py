@@ -1,4 +1,4 @@
-"""What follows an upload: thumbnail, playlist, first comment, each done once; and what became of the video itself."""
+"""The steps after an upload: thumbnail, playlist and first comment, each done once, and the state of the video."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -14,7 +14,7 @@ from platforms.youtube.fields import comment_thread, playlist_item
 from platforms.youtube.settings import YouTubeSettings
 
 NEXT_LOOK = timedelta(minutes=1)
-"""How often a video is asked whether it is processed; each costs one unit of the day's quota."""
+"""The interval of checks whether a video is processed; each costs one unit of the day's quota."""
 
 _REASONS = {
     "codec": "it cannot read its codec",
@@ -36,7 +36,7 @@ _REASONS = {
 
 
 class Extras:
-    """Do what can be done only once the video is up."""
+    """The steps that are possible only once the video is uploaded."""
 
     def __init__(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings], video_id: str) -> None:
         self._connection = connection
@@ -44,9 +44,9 @@ class Extras:
         self._video_id = video_id
 
     async def run(self) -> str | None:
-        """Return a warning for what could not be done. Raises PlatformError of a kind that is tried again.
+        """Run the steps; return a warning for what could not be done. Raises PlatformError of a retryable kind.
 
-        The thumbnail comes last: YouTube answers 200 and drops that of a Short which it is still processing.
+        The thumbnail comes last: YouTube answers 200 and drops the thumbnail of a Short that it is still processing.
         """
         settings = self._sending.draft.settings
         warnings = [
@@ -86,7 +86,7 @@ class Extras:
         await send(self._connection, "POST", path, params={"part": "snippet"}, json=body, public=True)
 
     async def _verdict(self) -> str | None:
-        """Ask what became of the video, whose id exists before. Raises `not_ready` while YouTube works on it."""
+        """Return a warning if the video failed. Raises PlatformError, `not_ready` while YouTube processes it."""
         videos = await read(self._connection, "videos", part="status", id=self._video_id)
         if not videos:
             return "YouTube does not find the video any more: it was deleted or removed."

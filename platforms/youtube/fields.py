@@ -1,4 +1,4 @@
-"""What YouTube is told of a video; the names are those of its discovery document."""
+"""The request bodies for a video on YouTube; the names are those of its discovery document."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ PARTS = "snippet,status"
 
 
 def video_body(draft: Draft[YouTubeSettings]) -> dict[str, Any]:
-    """Return what a video is to be."""
+    """Return the body that describes a video."""
     settings = draft.settings
     snippet: dict[str, Any] = {
         "title": title_of(draft),
@@ -29,12 +29,12 @@ def video_body(draft: Draft[YouTubeSettings]) -> dict[str, Any]:
 
 
 def playlist_item(playlist_id: str, video_id: str) -> dict[str, Any]:
-    """Return what puts a video into a playlist."""
+    """Return the body that adds a video to a playlist."""
     video = {"kind": "youtube#video", "videoId": video_id}
     return {"snippet": {"playlistId": playlist_id, "resourceId": video}}
 
 
 def comment_thread(channel_id: str, video_id: str, text: str) -> dict[str, Any]:
-    """Return what makes a comment below a video."""
+    """Return the body that adds a comment to a video."""
     comment = {"snippet": {"textOriginal": text}}
     return {"snippet": {"channelId": channel_id, "videoId": video_id, "topLevelComment": comment}}

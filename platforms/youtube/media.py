@@ -1,6 +1,6 @@
-"""Give a video to YouTube by one resumable session: it yields one video at most, however often we come back to it.
+"""The upload of a video to YouTube by one resumable session, which yields one video at most, however often it resumes.
 
-The session's address alone may go on with the upload, so it is as secret as the handles that hold it.
+Anyone who knows the session's address can continue the upload, so it is as secret as the handles that contain it.
 """
 
 from collections.abc import Iterator
@@ -16,17 +16,17 @@ from platforms.youtube.fields import PARTS, video_body
 from platforms.youtube.settings import YouTubeSettings
 
 PIECE_BYTES = 8 * 1024 * 1024
-"""A multiple of the 256 KiB that all pieces but the last must be multiples of."""
+"""A multiple of 256 KiB, which the size of every piece but the last must be."""
 INCOMPLETE = 308
 _GONE = {404, 410}
 
 
 class SessionGoneError(Exception):
-    """YouTube does not know the session any more."""
+    """Error: YouTube does not know the session any more."""
 
 
 class Upload:
-    """Be the upload of one video."""
+    """The upload of one video."""
 
     def __init__(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> None:
         self._connection = connection
@@ -35,12 +35,12 @@ class Upload:
 
     @property
     def session(self) -> dict[str, Any] | None:
-        """Return the session: its address, the video's size, whether the last piece went out."""
+        """Return the session: its address, the video's size, whether the last piece was sent."""
         return self._handles.get("session")
 
     @property
     def video_id(self) -> str | None:
-        """Return the video that the session has yielded."""
+        """Return the id of the video that the session has yielded."""
         return self._handles.get("video")
 
     async def forget(self) -> None:
@@ -49,12 +49,12 @@ class Upload:
         await self._save()
 
     async def probe(self) -> int:
-        """Ask how many bytes YouTube has; sets `video_id` where it has all. Raises SessionGoneError, PlatformError."""
+        """Ask how many bytes YouTube has; set `video_id` if it has all. Raises SessionGoneError, PlatformError."""
         headers = {"Content-Length": "0", "Content-Range": f"bytes */{self._known['size']}"}
         return await self._put(headers, b"")
 
     async def prepare(self) -> None:
-        """Begin the session, or go on with it, up to the last piece."""
+        """Begin the session, or continue it, up to the last piece."""
         offset = 0
         if self.session is not None:
             try:
@@ -74,7 +74,7 @@ class Upload:
                 await self._send(start, piece)
 
     async def finish(self) -> None:
-        """Send what is missing; the last piece is what makes the video. Raises PlatformError, SessionGoneError."""
+        """Send the missing bytes; the last piece makes the video. Raises PlatformError, SessionGoneError."""
         offset = await self.probe()
         if self.video_id:
             return
@@ -132,11 +132,11 @@ class Upload:
         stored = await self._put(headers | body.headers, body, public=public)
         self._sending.heartbeat(f"{stored * 100 // max(self._known['size'], 1)}%")
         if self.video_id is None and (stored != end or public):
-            # YouTube kept less than it was sent: the next try goes on where it stopped.
+            # YouTube kept fewer bytes than it was sent, so the next attempt continues where it stopped.
             raise PlatformError(ErrorKind.TRANSIENT, "YouTube wants other bytes of the video.", code="upload_offset")
 
     async def _put(self, headers: dict[str, str], content: bytes | FileBody, *, public: bool = False) -> int:
-        """Return how many bytes YouTube has; all of them mean that there is a video."""
+        """Return how many bytes YouTube has; if it has all of them, there is a video."""
         try:
             answer = await send(
                 self._connection,
@@ -151,7 +151,7 @@ class Upload:
             if error.status in _GONE:
                 raise SessionGoneError from error
             if error.kind is ErrorKind.REJECTED:
-                # No video came of it: the next try must start again.
+                # The session yielded no video, so the next attempt must start again.
                 await self.forget()
             raise
         if answer.status_code == INCOMPLETE:
@@ -169,7 +169,7 @@ class Upload:
 
 
 def _stored(written: str) -> int:
-    """Return how many bytes a Range header tells of; none where it is left out."""
+    """Return the number of bytes in a Range header; 0 if there is none."""
     last = written.rpartition("-")[2]
     return int(last) + 1 if last.isdecimal() else 0
 

@@ -1,4 +1,4 @@
-"""Publish to YouTube. The upload itself makes the video: its session is asked before anything is sent again."""
+"""Publishing to YouTube. The upload itself makes the video, so its session is asked before anything is sent again."""
 
 from datetime import timedelta
 
@@ -29,13 +29,13 @@ from platforms.youtube.settings import YouTubeCredentials, YouTubeSettings
 from platforms.youtube.tokens import TOKENS
 
 CLOCKS_APART = timedelta(seconds=60)
-"""How far YouTube's clock may stand behind ours before its own video is not recognised."""
+"""How far YouTube's clock may be behind ours for its own video still to be recognised."""
 NEWEST = 50
-"""Uploads that are searched, the most that YouTube lists at once."""
+"""Uploads that are searched, the most that YouTube lists in one response."""
 
 
 class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCredentials]):
-    """Be YouTube, as its Data API v3 serves channels."""
+    """YouTube's Data API v3, for channels."""
 
     name = "youtube"
     app_family = "google"
@@ -45,7 +45,8 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
     api = ApiVersion("v3")
     account_prefix = "yt"
     request_id_header = errors.REQUEST_ID_HEADER
-    # The session answers at once; only its loss leaves the list of uploads, which lags by an unknown time. Our choice.
+    # The session answers immediately. Only if it is lost, the list of uploads decides, which lags by an unknown time.
+    # Ours.
     read_lag = timedelta(minutes=2)
     strips_metadata = True  # general knowledge, unverified
     covers = {"thumbnail": rules.THUMBNAIL}  # noqa: RUF012
@@ -59,7 +60,7 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
         return rules.check(self.label, draft)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Map YouTube's refusal to what it means."""
+        """Return the error that an error response stands for."""
         return errors.error_of(response)
 
     async def renew(self, connection: YouTubeConnection) -> Renewed[YouTubeCredentials]:
@@ -67,7 +68,7 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
         return await renew(connection)
 
     async def whoami(self, connection: YouTubeConnection) -> Identity:
-        """Ask which channel the token speaks for; not every Google account has one."""
+        """Ask which channel the token is for; not every Google account has one."""
         channels = await read(connection, "channels", part="id,snippet", mine="true")
         if not channels:
             raise PlatformError(
@@ -77,7 +78,7 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
         return Identity(str(channels[0]["id"]), str(snippet.get("customUrl") or snippet.get("title") or ""))
 
     async def prepare(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> None:
-        """Upload all but the last piece of the video, going on where an earlier try stopped."""
+        """Upload all but the last piece of the video, continuing where an earlier attempt stopped."""
         try:
             await Upload(connection, context).prepare()
         except SessionGoneError as gone:
@@ -85,7 +86,7 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
             raise _once_more() from gone
 
     async def publish(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> Published:
-        """Send the last piece, unless the session already has its video."""
+        """Send the last piece, unless the session has yielded its video already."""
         upload = Upload(connection, context)
         if upload.video_id is None:
             try:
@@ -98,7 +99,7 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
         return _published(str(upload.video_id))
 
     async def confirm(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> Finding:
-        """Ask the session; where it is gone look among the channel's uploads."""
+        """Ask the session; if it is gone, look among the channel's uploads."""
         upload = Upload(connection, context)
         if upload.video_id is None and upload.session is not None:
             try:
@@ -110,13 +111,13 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
     async def complete(
         self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings], published: Published
     ) -> Published:
-        """Set the thumbnail, fill the playlist, add the first comment, and see whether YouTube shows the video."""
+        """Set the thumbnail, fill the playlist, add the first comment, and check whether YouTube shows the video."""
         warning = await Extras(connection, context, published.platform_post_id).run()
         return Published(published.platform_post_id, published.url, warning=warning)
 
 
 def _published(video_id: str) -> Published:
-    """Name a video; the address leads to a Short as well."""
+    """Return the published video; the address leads to a Short as well."""
     return Published(video_id, f"https://www.youtube.com/watch?v={video_id}")
 
 

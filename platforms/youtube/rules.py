@@ -1,4 +1,4 @@
-"""What YouTube takes: one video, its title, description and tags."""
+"""YouTube's limits: one video, its title, description and tags."""
 
 from domain.post import MediaType
 from platforms.base import Draft
@@ -45,7 +45,7 @@ THUMBNAIL = FileRule(
 
 
 def title_of(draft: Draft[YouTubeSettings]) -> str:
-    """Return the title: the setting, else the first line of the text, cut to what YouTube takes."""
+    """Return the title: the setting, else the first line of the text, cut to YouTube's limit."""
     if draft.settings.title:
         return draft.settings.title
     lines = [line.strip() for line in draft.text.splitlines() if line.strip()]
@@ -53,12 +53,12 @@ def title_of(draft: Draft[YouTubeSettings]) -> str:
 
 
 def tags_length(tags: list[str]) -> int:
-    """Return the length of tags as YouTube counts it: with commas between, and quotes around those with spaces."""
+    """Return the length of tags as YouTube counts it: with commas between them, and quotes around those with spaces."""
     return sum(len(tag) + (2 if " " in tag else 0) for tag in tags) + max(len(tags) - 1, 0)
 
 
 def check(label: str, draft: Draft[YouTubeSettings]) -> list[Violation]:
-    """Return everything YouTube would refuse."""
+    """Return everything YouTube would reject."""
     found = RULES.check(label, draft.text, draft.media)
     if any(sign in draft.text for sign in "<>"):
         found.append(Violation("content", f"{label} takes neither < nor > in a description"))

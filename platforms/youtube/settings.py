@@ -1,4 +1,4 @@
-"""What platformSpecificData and an account's credentials hold for YouTube."""
+"""The models of platformSpecificData and of credentials for YouTube."""
 
 from typing import Annotated, Literal
 
@@ -22,7 +22,7 @@ Playlist = Annotated[str, TextPattern(r"^[\w-]+$", "must be a playlist's id such
 
 
 class YouTubeSettings(WireModel):
-    """How a video appears on YouTube. An upright or square video of up to 3 minutes becomes a Short by itself."""
+    """Settings of a video on YouTube. An upright or square video of up to 3 minutes becomes a Short by itself."""
 
     title: Title | None = Field(
         None,
@@ -64,4 +64,4 @@ class YouTubeSettings(WireModel):
 
 
 class YouTubeCredentials(OAuthCredentials):
-    """Hold a Google access token (an hour) and what renews it."""
+    """A Google access token (an hour) and what renews it."""

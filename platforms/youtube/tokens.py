@@ -1,4 +1,4 @@
-"""How Google's tokens live."""
+"""The lifetimes and the renewal of Google's tokens."""
 
 from datetime import timedelta
 
