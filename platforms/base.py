@@ -311,7 +311,7 @@ class Platform(ABC, Generic[S, C]):
 
     @abstractmethod
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Return the error that an error response stands for. The account's Wire is built with this."""
+        """Map an error response to a PlatformError. The account's Wire is built with this."""
 
     def may_still_work(self, draft: Draft[S]) -> timedelta:
         """Return how long the platform may process the request that makes a draft public, once it is fully sent."""

@@ -1,4 +1,4 @@
-"""How people connect accounts: they authorize this service at the platform (OAuth 2.0), which trades that for tokens.
+"""How accounts are connected: people authorize this service at the platform (OAuth 2.0), and it gets tokens for that.
 
 Each platform that supports this has a `CONNECTOR` in its `connect` module. A connector builds addresses and reads
 responses. It knows neither the database nor the states of connections.
@@ -146,7 +146,7 @@ class Connector(ABC, Generic[C]):
         return platforms()[self.name]
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Return the error that an error response of the token endpoint stands for."""
+        """Map an error response of the token endpoint to a PlatformError."""
         return refusal_of(self, response.status_code, json_of(response))
 
     def refuses_app(self, answer: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""What Google's APIs share: refusals of the operator's project, and limits per day."""
+"""Errors that Google's APIs share: refusals of the operator's project, and limits per day."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the connectors of Google's platforms share: one app serves all of them."""
+"""The common base of the connectors of Google's platforms: one app serves all of them."""
 
 from abc import ABC
 

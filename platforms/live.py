@@ -81,7 +81,7 @@ Remove = Callable[[Connection[Any], PublishContext[Any], Published], Awaitable[o
 
 @dataclass(frozen=True, slots=True)
 class LiveCheck:
-    """The live check of one network."""
+    """The live check of one platform."""
 
     samples: tuple[Sample, ...]
     remove: Remove | None = None

@@ -84,7 +84,7 @@ class Renews(ABC, Generic[C]):
         return self.tokens
 
     def can_renew(self, credentials: C) -> bool:
-        """Return whether the credentials hold what renews them: a refresh token, if the network needs one."""
+        """Return whether the credentials hold what renews them: a refresh token, if the platform needs one."""
         return self.tokens.renews_itself or getattr(credentials, "refresh_token", None) is not None
 
     @abstractmethod

@@ -51,7 +51,7 @@ OF_THE_PLACE = frozenset({"10003", "50001", "50013"})
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Return the error that an error response stands for."""
+    """Map an error response to a PlatformError."""
     body, status = json_of(response), response.status_code
     code = body.get("code")
     kind, sentence = _meaning(code if isinstance(code, int) else 0, status, body)

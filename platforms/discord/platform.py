@@ -76,7 +76,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
         return rules.check(self.label, draft, account)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Return the error that an error response stands for."""
+        """Map an error response to a PlatformError."""
         return errors.error_of(response)
 
     def prepares(self, draft: Draft[DiscordSettings]) -> bool:

@@ -75,7 +75,7 @@ class WrongOffsetError(PlatformError):
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Return the error that an error response stands for."""
+    """Map an error response to a PlatformError."""
     body = body_of(response)
     if number(body, "error_subcode") == WRONG_OFFSET and (wanted := _wanted(body)):
         return WrongOffsetError(*wanted, response.status_code)

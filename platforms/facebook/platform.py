@@ -33,7 +33,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
     api = API
     account_prefix = "fb"
     request_id_header = REQUEST_ID_HEADER
-    # Meta promises no consistency between a Page's writes and reads; the figure is our choice.
+    # Meta promises no consistency between a Page's writes and reads; the number is our choice.
     read_lag = timedelta(seconds=60)
     strips_metadata = True  # general knowledge, unverified
     rules = rules.RULES
@@ -57,7 +57,7 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         return applies_to(code, credentials)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Return the error that an error response of the Graph API stands for."""
+        """Map an error response of the Graph API to a PlatformError."""
         return errors.error_of(response)
 
     async def whoami(self, connection: FacebookConnection) -> Identity:

@@ -51,7 +51,7 @@ _BY_NUMBER = {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Return the error that an error response stands for; source: google.rpc.Status and what its details hold."""
+    """Map an error response to a PlatformError; source: google.rpc.Status and what its details hold."""
     if refused := operators_fault(response, LABEL):
         return refused
     given = json_of(response).get("error")

@@ -165,5 +165,5 @@ def _outcome(lookup: Lookup, host: str) -> Found:
         return error
     except UnicodeError:
         return socket.gaierror(socket.EAI_NONAME, "it is no host name")
-    except Exception as error:  # noqa: BLE001 - those who wait must hear of it, whatever it is
+    except Exception as error:  # noqa: BLE001 - the callers that wait must get it, whatever it is
         return OSError(repr(error))

@@ -62,10 +62,10 @@ class Wire:
     workspace: str = ""
     """The workspace of these requests. Hosts that only a response names are looked up within its share."""
     fence: Callable[[], Awaitable[None]] | None = None
-    """Awaited once the connection is made, right before the first byte of a public request, and again before the last
-    piece of a body that is read while it is sent.
+    """Awaited once the connection is made, right before the first byte of a public request.
 
-    It raises PlatformError if the request must not be sent.
+    If the body is read while it is sent, it is awaited again before the last piece. It raises PlatformError if the
+    request must not be sent.
     """
     fences_all: bool = False
     """Whether the fence is awaited before every request, public or not."""

@@ -70,7 +70,7 @@ class Instagram(
         return applies_to(code, credentials)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Return the error that an error response of the Graph API stands for."""
+        """Map an error response of the Graph API to a PlatformError."""
         return errors.error_of(response)
 
     async def renew(self, connection: InstagramConnection) -> Renewed[InstagramCredentials]:

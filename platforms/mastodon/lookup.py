@@ -19,7 +19,7 @@ from platforms.mastodon.text import comparable, readings, resemble, shown_text, 
 from platforms.matching import MatchingPost, earliest_unclaimed, is_too_long
 
 CLOCKS_APART = timedelta(seconds=60)
-"""How far a server's clock may stand behind ours before its own status is not recognised."""
+"""How far a server's clock may be behind ours for its own status still to be recognised."""
 AFTER = "after"
 """The newest status before the first send, in the handles: "" if there was none, null if unknown."""
 
@@ -80,8 +80,8 @@ async def _elsewhere(
 ) -> Finding:
     """Look for a reply or a private post in its thread and in the home timeline: some servers show it only there.
 
-    It is absent if neither shows it, and if either shows another status of the same kind or the server is known to show
-    all statuses in the home timeline.
+    It is absent if neither shows it, and if one of two conditions holds: either shows another status of the same kind,
+    or the server is known to show all statuses in the home timeline.
     """
     settings = context.draft.settings
     shows_kind = server.shows_all_at_home or any(

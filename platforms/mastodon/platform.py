@@ -54,7 +54,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
         return tuple(replace(rule, max_bytes=None) for rule in rules.RULES.files)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Return the error that an error response stands for."""
+        """Map an error response to a PlatformError."""
         return errors.error_of(response)
 
     def quota_in(self, response: httpx.Response) -> Quota | None:

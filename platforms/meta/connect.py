@@ -1,4 +1,4 @@
-"""What the connectors of Meta's platforms share: messages of refusals, and short tokens traded for long-lived ones."""
+"""The common base of the connectors of Meta's platforms: messages of refusals, and the trade for long-lived tokens."""
 
 from abc import ABC
 from collections.abc import Mapping

@@ -49,7 +49,7 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
         return rules.file_rules(draft)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Return the error that an error response stands for."""
+        """Map an error response to a PlatformError."""
         return errors.error_of(response)
 
     def prepares(self, draft: Draft[PinterestSettings]) -> bool:

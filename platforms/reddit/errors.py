@@ -55,7 +55,7 @@ general knowledge, unverified."""
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Return the error that an error response stands for."""
+    """Map an error response to a PlatformError."""
     status, body = response.status_code, json_of(response)
     if within := error_within(body, response):
         return within

@@ -60,7 +60,7 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
         return rules.check(self.label, draft)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Return the error that an error response stands for."""
+        """Map an error response to a PlatformError."""
         return errors.error_of(response)
 
     def quota_in(self, response: httpx.Response) -> Quota | None:

@@ -48,7 +48,7 @@ class ChatMovedError(PlatformError):
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Return the error that an error response stands for."""
+    """Map an error response to a PlatformError."""
     return refusal(json_of(response), response.status_code)
 
 

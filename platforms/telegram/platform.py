@@ -38,7 +38,7 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
         return rules.check(self.label, draft)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Return the error that an error response stands for."""
+        """Map an error response to a PlatformError."""
         return errors.error_of(response)
 
     def prepares(self, draft: Draft[TelegramSettings]) -> bool:

@@ -81,7 +81,7 @@ class Threads(
         return applies_to(code, credentials)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Return the error that an error response of the Graph API stands for."""
+        """Map an error response of the Graph API to a PlatformError."""
         return errors.error_of(response)
 
     def prepares(self, draft: Draft[ThreadsSettings]) -> bool:

@@ -50,7 +50,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
         return rules.check(self.label, draft)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Return the error that an error response stands for."""
+        """Map an error response to a PlatformError."""
         return errors.error_of(response)
 
     def refusal_applies(self, code: str, credentials: TikTokCredentials, draft: Draft[TikTokSettings]) -> bool:

@@ -60,7 +60,7 @@ _OF_THE_ACCOUNT = ("permission", "scope")
 
 
 def error_of(response: httpx.Response) -> PlatformError:
-    """Return the error that an error response stands for."""
+    """Map an error response to a PlatformError."""
     return problem_error(json_of(response), response)
 
 

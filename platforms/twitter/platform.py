@@ -65,7 +65,7 @@ class Twitter(
         return rules.file_rules(premium=account.premium)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Return the error that an error response stands for."""
+        """Map an error response to a PlatformError."""
         return errors.error_of(response)
 
     def prepares(self, draft: Draft[TwitterSettings]) -> bool:

@@ -60,7 +60,7 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
         return rules.check(self.label, draft)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
-        """Return the error that an error response stands for."""
+        """Map an error response to a PlatformError."""
         return errors.error_of(response)
 
     async def renew(self, connection: YouTubeConnection) -> Renewed[YouTubeCredentials]:
