@@ -163,7 +163,7 @@ class Connector(ABC, Generic[C]):
         return named
 
     async def find(self, open_wire: Callable[[Any], Wire], options: Mapping[str, str]) -> dict[str, str]:
-        """Return what must be known of the account's server before the authorization; it is kept sealed till then.
+        """Return what must be known of the account's server beforehand; it is kept sealed until the code arrives.
 
         `open_wire` opens a wire to the server that credentials name. Raises PlatformError, kind `rejected` if what the
         person named leads to no server.

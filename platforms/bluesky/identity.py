@@ -48,7 +48,7 @@ def at_server(service: str) -> BlueskyCredentials:
 
 
 def place(wire: Wire, service: str, url: str) -> str:
-    """Return the address at which to ask a server's URL. A sandbox in the account's server's place plays every host."""
+    """Return the address at which to ask a server's URL. A sandbox in place of the account's server plays all hosts."""
     if wire.base_url == service:
         return url
     return wire.base_url + (httpx.URL(url).raw_path.decode() or "/")

@@ -63,7 +63,7 @@ def key_of(text: str) -> Key:
 
 
 def key_of_app(secret: str) -> Key:
-    """Return the key of an app, which its client secret contains."""
+    """Return the key of an app, which is derived from its client secret."""
     derived = HKDF(SHA256(), _BYTES + 16, None, b"socialsyncer app key").derive(secret.encode())
     return ec.derive_private_key(int.from_bytes(derived) % (_ORDER - 1) + 1, _CURVE)
 

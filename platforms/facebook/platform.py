@@ -53,7 +53,10 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         return rules.file_rules(draft)
 
     def refusal_applies(self, code: str, credentials: FacebookCredentials, draft: Draft[FacebookSettings]) -> bool:
-        """Return whether a refusal of the app also stops this draft: a missing proof stops accounts without one."""
+        """Return whether a refusal of the app also stops this draft.
+
+        A missing proof stops only accounts that have none.
+        """
         return applies_to(code, credentials)
 
     def error_of(self, response: httpx.Response) -> PlatformError:

@@ -72,7 +72,7 @@ REEL = FileRule(
     max_ratio=0.58,
     source=_REELS_PAGE,
 )
-"""Upright, 9:16; Facebook itself judges small deviations."""
+"""Upright, 9:16; a little more or less is left to Facebook."""
 VIDEO_STORY = FileRule(MediaType.VIDEO, _VIDEO_TYPES, max_bytes=VIDEO_BYTES, max_seconds=60, source=_REELS_PAGE)
 
 

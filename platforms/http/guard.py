@@ -43,7 +43,7 @@ class AddressForbidden(httpx.ConnectError):
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """httpcore's own connections, to public addresses and to the hosts that the operator allows only."""
+    """httpcore's own connections, but only to public addresses and to the hosts that the operator allows."""
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 LONGEST_WAIT = timedelta(days=1)
-"""The longest limit of any platform here. If a server asks for a longer wait, this is waited."""
+"""The longest limit of any platform here. If a server asks for a longer wait, the wait is this."""
 MOST = 1_000_000
 """Posts that an account may make within a day. A larger number means no more, and does not fit every column."""
 

@@ -66,7 +66,10 @@ class Instagram(
         return rules.STORY_FILES if post_type_of(draft) is InstagramPostType.STORY else rules.RULES.files
 
     def refusal_applies(self, code: str, credentials: InstagramCredentials, draft: Draft[InstagramSettings]) -> bool:
-        """Return whether a refusal of the app also stops this draft: a missing proof stops accounts without one."""
+        """Return whether a refusal of the app also stops this draft.
+
+        A missing proof stops only accounts that have none.
+        """
         return applies_to(code, credentials)
 
     def error_of(self, response: httpx.Response) -> PlatformError:

@@ -136,7 +136,7 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
         return published(urn)
 
     async def confirm(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> Finding:
-        """Look among a page's posts. A member's posts are not readable: only a repeat, in time, shows what happened."""
+        """Look among a page's posts. A member's are not readable: only the response to a timely repeat confirms one."""
         if SENT_AT not in context.handles:
             return Absent()
         author = author_of(connection, context)

@@ -13,7 +13,7 @@ REQUEST_ID_HEADER = "x-pinterest-rid"
 """Seen in responses, documented nowhere: unverified."""
 
 UNFETCHED = "media_unreachable"
-"""Our code for media that Pinterest could not fetch: Pinterest says so in its message and has no own code for it."""
+"""Our code for media that Pinterest could not fetch: Pinterest says so only in its message."""
 UNFETCHED_WAIT = timedelta(seconds=30)
 THROTTLED_WAIT = timedelta(seconds=60)
 """Our choice: Pinterest documents no header that says when a limit resets."""

@@ -77,7 +77,10 @@ class Threads(
         return rules.cautions(self.label, draft)
 
     def refusal_applies(self, code: str, credentials: ThreadsCredentials, draft: Draft[ThreadsSettings]) -> bool:
-        """Return whether a refusal of the app also stops this draft: a missing proof stops accounts without one."""
+        """Return whether a refusal of the app also stops this draft.
+
+        A missing proof stops only accounts that have none.
+        """
         return applies_to(code, credentials)
 
     def error_of(self, response: httpx.Response) -> PlatformError:
