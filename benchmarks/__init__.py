@@ -1,1 +1,1 @@
-"""Measure the product beside the bare parts it is made of."""
+"""Benchmarks that compare the product with the bare parts that it is made of."""

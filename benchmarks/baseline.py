@@ -1,8 +1,7 @@
-"""The least that Temporal itself must do for a post: what our throughput is held against.
+"""The least that Temporal itself must do for a post, to which our throughput is compared.
 
 Its worker and its client are separate processes, as ours are: `python -m benchmarks.baseline worker|client ADDRESS`.
-The client reads lines such as `publish 100 16` (how many calls, by how many callers) and prints the seconds that they
-took.
+The client reads lines such as `publish 100 16` (how many calls, by how many callers) and prints their seconds.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ _WITHIN = timedelta(seconds=10)
 
 @activity.defn
 async def nothing(number: int) -> int:
-    """Do nothing, as a network's step would."""
+    """Do nothing, in place of a network's step."""
     return number
 
 
@@ -88,7 +87,7 @@ async def _publish(client: Client) -> None:
 
 
 async def lines() -> asyncio.StreamReader:
-    """Return what is written to the standard input."""
+    """Yield the lines of the standard input."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     return reader

@@ -1,7 +1,7 @@
-"""The least that reading a post over HTTP takes: a Litestar handler with one SELECT and an answer that is ready.
+"""The least that reading a post over HTTP costs: a Litestar handler with one SELECT and a prepared answer.
 
-`python -m benchmarks.baseline_api DSN PORT` reads two lines, the paths of files that hold the answers of `GET /one` and
-`GET /list`, and serves them until its standard input ends.
+`python -m benchmarks.baseline_api DSN PORT` reads two lines: the paths of files with the answers of `GET /one` and `GET
+/list`. It serves them until its standard input ends.
 """
 
 import asyncio

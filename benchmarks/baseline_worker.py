@@ -19,14 +19,14 @@ _TELL_EVERY_S = 0.5
 
 
 class Late:
-    """The step of a bare post that is due; it notes how late it runs."""
+    """The step of a bare post that is due; it records how late it runs."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
 
     @activity.defn(name="late")
     async def note(self, due: str) -> None:
-        """Note the time."""
+        """Record the time."""
         self.seconds.append((datetime.now(UTC) - datetime.fromisoformat(due)).total_seconds())
 
 

@@ -1,4 +1,4 @@
-"""A campaign of 60 posts from a CSV, as a client's script runs it: imported, moved, partly cancelled, corrected.
+"""A campaign of 60 posts from a CSV, as a client's script runs it: it imports, moves, partly cancels and corrects them.
 
 `uv run python -m benchmarks.campaign --data-dir DIR` runs it on a running `socialsyncer dev` and prints what each step
 cost. It knows the API from its documents alone, and does no arithmetic on time zones.
@@ -37,7 +37,7 @@ class Campaign:
         self._name = f"campaign-{int(time.time())}"
 
     def ask(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """Send a request and return its answer. Raises SystemExit with the API's words if it is refused."""
+        """Send a request and return its answer. Raises SystemExit with the API's message if it is refused."""
         self.requests += 1
         response = self.http.request(method, path, **options)
         if response.is_error:
@@ -68,9 +68,9 @@ class Campaign:
         return out.getvalue()
 
     def many(self, action: str, body: dict[str, Any], step: str) -> list[dict[str, Any]]:
-        """Do something with many posts; return their results. Raises SystemExit if one is refused.
+        """Send one change of many posts, page by page; return their results. Raises SystemExit if one is refused.
 
-        `step` names what the script does: run again with the same name, it does nothing twice.
+        `step` names the script's step: if it runs again with the same name, the API does nothing twice.
         """
         key = {"Idempotency-Key": f"{self._name}-{step}"}
         results: list[dict[str, Any]] = []
@@ -86,7 +86,7 @@ class Campaign:
             key = {"Idempotency-Key": f"{self._name}-{step}-{len(results)}"}
 
     def import_all(self, table: str, step: str) -> None:
-        """Create a post for each row; run again, it answers the posts that there are."""
+        """Create a post for each row; if it runs again, the API answers with the existing posts."""
         rows = list(csv.DictReader(io.StringIO(table)))
         posts = [
             {
@@ -111,7 +111,7 @@ class Campaign:
         self.many("/update", {"filter": {"tag": [self._name]}, "change": {"shiftBy": "P1D"}}, "next-day")
 
     def cancel(self, platform: str) -> None:
-        """Take a network out of every post that is still scheduled."""
+        """Remove a network from every post that is still scheduled."""
         fewer, none = [], []
         for post in self.listed(status="scheduled", platform=platform):
             left = [target for target in post["platforms"] if target["platform"] != platform]
@@ -127,14 +127,15 @@ class Campaign:
         first = list(self.listed(status="scheduled", sort="scheduledFor"))[:TO_REFUSE]
         platforms = [[target["platform"] for target in post["platforms"]] for post in first]
         for own in platforms:
-            # They go out side by side: only of a network that no other goes to is it known whose target is refused.
+            # The posts are published concurrently. Only on a network to which no other post goes is it known which
+            # target is refused.
             alone = next(name for name in own if sum(name in each for each in platforms) == 1)
             fault = {"platform": alone, "operation": "publish", "fault": "reject"}
             self.sandbox.post("/_/faults", json=fault).raise_for_status()
         self.many("/update", {"posts": [{"id": post["id"], "publishNow": True} for post in first]}, "publish")
 
     def correct(self) -> int:
-        """Give what failed another text and retry it; return how many posts came out."""
+        """Give failed posts another text and retry them; return how many were published."""
         changes = []
         for post in self.listed(status="failed,partial"):
             failed = [target for target in post["platforms"] if target["status"] == "failed"]
@@ -151,11 +152,11 @@ class Campaign:
         return sum(result["status"] == "published" for result in retried)
 
     def step(self, name: str, requests: int, began: float) -> None:
-        """Note what a step cost."""
+        """Record the cost of a step."""
         self.steps.append((name, self.requests - requests, time.monotonic() - began))
 
     def run(self) -> None:
-        """Run all steps. Raises SystemExit if one comes to something else than it should."""
+        """Run all steps. Raises SystemExit if one has an unexpected result."""
         table = self.table()
         corrected = 0
 

@@ -1,7 +1,7 @@
-"""Measure what one workspace's crowd costs another's single post: `uv run python -m benchmarks.fairness`.
+"""Measure how one workspace's many posts delay another's single post: `uv run python -m benchmarks.fairness`.
 
-A thousand posts of one workspace and one of another are due in the same second, the single one created last. Printed is
-when each became public, by the clock of the fake platform.
+A thousand posts of one workspace and one of another are due in the same second; the single one is created last. The
+output says when each became public, by the clock of the fake platform.
 """
 
 import argparse
@@ -22,12 +22,12 @@ CALLERS = 16
 GOAL_S = 5.0
 """Seconds after its due time within which the single post must be public."""
 CREATES_PER_S = 60
-"""A careful guess at how fast the crowd is created; the due time lies behind it."""
+"""A cautious estimate of how fast the posts are created; the due time is after that."""
 PLATFORM = "twitter"
 
 
 async def newcomer(dev: dict[str, Any]) -> tuple[str, str]:
-    """Make a second workspace with one account; return its key and the account's id."""
+    """Create a second workspace with one account; return its key and the account's id."""
     key = await command(dev, "keys", "create", "--workspace", "single")
     words = ("accounts", "add", PLATFORM, "--workspace", "single")
     account = json.loads(await command(dev, *words, stdin=json.dumps({"accessToken": uuid.uuid4().hex})))
@@ -35,7 +35,7 @@ async def newcomer(dev: dict[str, Any]) -> tuple[str, str]:
 
 
 class ScheduledLoad:
-    """Create scheduled posts, all due at one time."""
+    """A load of scheduled posts, all due at one time."""
 
     def __init__(self, http: httpx.AsyncClient, due: datetime) -> None:
         self._http = http
@@ -66,7 +66,7 @@ class ScheduledLoad:
 
 
 async def lateness(sandbox: httpx.AsyncClient, due: datetime, count: int) -> dict[str, float]:
-    """Wait until `count` posts are public; return for each text how many seconds after `due` it became so."""
+    """Wait until `count` posts are public; return for each text how many seconds after `due` it became public."""
     while True:
         posts = (await sandbox.get("/_/posts", params={"limit": count})).json()["posts"]
         if len(posts) >= count:
@@ -77,7 +77,7 @@ async def lateness(sandbox: httpx.AsyncClient, due: datetime, count: int) -> dic
 
 
 async def run(count: int) -> bool:
-    """Measure once on a fresh stack; tell whether the goal is met."""
+    """Measure once on a fresh stack; return whether the goal is met."""
     async with stack() as dev, httpx.AsyncClient(base_url=dev["apiUrl"], timeout=60) as http:
         account = next(each["accountId"] for each in dev["accounts"] if each["platform"] == PLATFORM)
         key, single_account = await newcomer(dev)
@@ -101,7 +101,7 @@ async def run(count: int) -> bool:
 
 
 def main() -> None:
-    """Parse the command line, run, and exit with 1 where the goal is missed."""
+    """Parse the command line, run, and exit with 1 if the goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--count", type=int, default=1000, help="how many posts of the other workspace are due")
     arguments = parser.parse_args()

@@ -1,8 +1,8 @@
-"""Measure a crowd of posts that are due in one second, beside bare Temporal: `uv run python -m benchmarks.herd`.
+"""Compare many posts that are due in one second with bare Temporal: `uv run python -m benchmarks.herd`.
 
-Each post goes to two networks. Bare is a workflow that sleeps and runs two empty activities, on the same Temporal, by a
-worker in a process of its own that is as the SDK makes it by default. Rounds of both alternate. Printed is how late the
-targets became public, by the clock of the fake platforms, and the processor time of each process for one post.
+Each post goes to two networks. Bare is a workflow that sleeps and runs two empty activities, on the same Temporal. Its
+worker is a process of its own with the SDK's defaults. Rounds of both alternate. The output says how late the targets
+became public, by the clock of the fake platforms, and the processor time of each process for one post.
 """
 
 import argparse
@@ -27,12 +27,12 @@ from benchmarks.stack import stack
 CALLERS = 16
 PLATFORMS = ("twitter", "bluesky")
 CREATES_PER_S = 40
-"""A careful guess at how fast the crowd is created; the due time lies behind it."""
+"""A cautious estimate of how fast the posts are created; the due time is after that."""
 _WITHIN = timedelta(minutes=3)
 
 
 class Clocks:
-    """The processor time that parts of a stack have taken since this was made."""
+    """The processor time that the parts of a stack have used since this object was created."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._pids = pids
@@ -42,7 +42,7 @@ class Clocks:
         return {part: cpu_seconds(pid) for part, pid in self._pids.items()}
 
     def told(self, count: int) -> str:
-        """Return the milliseconds that each part has taken for one of `count` posts."""
+        """Return the milliseconds that each part has used for one of `count` posts."""
         each = {part: (seconds - self._before[part]) / count * 1000 for part, seconds in self._now().items()}
         return ", ".join(f"{part} {ms:.1f}" for part, ms in each.items() if ms >= 1)
 
@@ -76,7 +76,7 @@ def show(name: str, late: list[float], costs: str) -> None:
 
 
 async def ours(http: httpx.AsyncClient, sandbox: httpx.AsyncClient, dev: dict[str, Any], count: int) -> None:
-    """Measure a crowd of posts."""
+    """Measure our posts."""
     by_platform = {each["platform"]: each["accountId"] for each in reversed(dev["accounts"])}
     targets = [{"platform": platform, "accountId": by_platform[platform]} for platform in PLATFORMS]
 
@@ -93,13 +93,13 @@ async def ours(http: httpx.AsyncClient, sandbox: httpx.AsyncClient, dev: dict[st
         await asyncio.sleep(1)
         posts = (await sandbox.get("/_/posts", params={"limit": count * len(PLATFORMS)})).json()["posts"]
         seconds = ((datetime.fromisoformat(post["createdAt"]) - due).total_seconds() for post in posts)
-        # Those of the round before are older than any of this round could be.
+        # Targets of the round before are older than any of this round can be.
         late = [each for each in seconds if each > -count / CREATES_PER_S]
     show("ours", late, clocks.told(count))
 
 
 async def baseline(client: Client, worker: Process, dev: dict[str, Any], count: int) -> None:
-    """Measure a crowd of bare workflows."""
+    """Measure bare workflows."""
 
     async def create(due: datetime) -> None:
         await client.start_workflow("BareDue", due.isoformat(), id=f"bare-{uuid.uuid4()}", task_queue=QUEUE)

@@ -1,6 +1,6 @@
-"""Lists at size: every filter of `GET /v1/posts`, alone and any two, in a workspace of a million posts.
+"""Large lists: every filter of `GET /v1/posts`, alone and any two, in a workspace of a million posts.
 
-`uv run python -m benchmarks.lists` fills a PostgreSQL of its own, which takes some minutes, and prints the filters that
+`uv run python -m benchmarks.lists` fills a PostgreSQL of its own, which takes some minutes. It prints the filters that
 cost more than twice what they cost among 1,000 posts, sequential scans, and indexes of lists that no query has used.
 """
 
@@ -29,7 +29,7 @@ from tests.stack import new_database
 
 SMALL, LARGE = 1_000, 1_000_000
 END = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
-"""What is scheduled comes later: else it would be overdue, which is shown as being published."""
+"""Scheduled posts are due after this: otherwise they would be overdue, which the list shows as being published."""
 SPAN = timedelta(days=730)
 """The posts are created in these two years, evenly."""
 REPEATS = 60
@@ -115,7 +115,7 @@ _DEFAULT_ORDERS = {"scheduled_from": Order.SCHEDULED, "scheduled_to": Order.SCHE
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A list that a client may ask for, by the query's words."""
+    """A list that a client may request, by the query's words."""
 
     name: str
     wanted: Filter
@@ -137,7 +137,7 @@ def questions() -> Iterator[Question]:
 
 
 async def fill(database: Database, posts: int) -> str:
-    """Make a workspace with so many posts; returns its id."""
+    """Create a workspace with this many posts; return its id."""
     async with database.transaction() as session:
         workspace = await create_workspace(session, f"{posts} posts")
         values = {"workspace": workspace, "posts": posts, "end": END, "span": SPAN}
@@ -147,7 +147,7 @@ async def fill(database: Database, posts: int) -> str:
 
 
 async def ask(database: Database, workspace: str, wanted: Filter) -> float:
-    """Ask for the first page and, if there is one, the second; return the milliseconds that the slower took."""
+    """Read the first page and, if there is one, the second; return the milliseconds of the slower one."""
     slowest = 0.0
     for _ in range(2):
         began = time.perf_counter()
@@ -160,7 +160,7 @@ async def ask(database: Database, workspace: str, wanted: Filter) -> float:
 
 
 async def pages_read(database: Database, workspace: str, wanted: Filter) -> tuple[int, list[str]]:
-    """Return how many 8-kB pages PostgreSQL looks at to find a page of a list, and which tables it reads as a whole."""
+    """Return how many 8-kB pages PostgreSQL reads to find a page of a list, and the tables that it reads as a whole."""
     queries: list[Any] = []
     found: list[str] = []
     pages = 0
@@ -211,7 +211,7 @@ async def measure(database: Database, small: str, large: str, repeats: int, *, e
         ]
         few, many = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         plain = plain or few
-        # A page with posts costs more than an empty one, wherever they are found.
+        # A page with posts always costs more than an empty one.
         bar = ALLOWED * max(p99(few), p99(plain))
         (read_few, _), (read, scans) = [await pages_read(database, each, question.wanted) for each in (small, large)]
         is_slow = p99(many) > bar or bool(scans)
@@ -247,7 +247,7 @@ async def report_indexes(database: Database) -> None:
 
 
 async def run(posts: int, repeats: int, *, everything: bool, url: str | None, keep: bool) -> int:
-    """Fill the two workspaces and measure; returns how many lists cost too much."""
+    """Fill the two workspaces and measure; return how many lists cost too much."""
     with postgres_server() as server:
         database = Database(url or await new_database(server), limits=OF_COMMANDS)
         try:

@@ -1,7 +1,7 @@
 """Measure what a large video costs the worker in memory: `uv run python -m benchmarks.memory --megabytes 500`.
 
-A development stack publishes one post with a video, served from here, to the networks that are named. What is printed
-is the worker's resident memory before and at its highest, as Linux counts it.
+A development stack publishes one post with a video to the named networks; this program serves the video. The output
+says the worker's resident memory before and at its highest, as Linux counts it.
 """
 
 import argparse
@@ -59,12 +59,12 @@ def memory(pid: int, name: str) -> float:
 
 
 def forget_highest(pid: int) -> None:
-    """Let the kernel count the highest from now on."""
+    """Reset the kernel's count of the highest value."""
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 async def measure(dev: dict[str, Any], worker: int, video: str, platforms: list[str]) -> None:
-    """Publish the video to the networks and print what it cost."""
+    """Publish the video to the networks and print the memory that it cost."""
     by_platform = {each["platform"]: each["accountId"] for each in reversed(dev["accounts"])}
     targets = [
         {"platform": name, "accountId": by_platform[name], "platformSpecificData": SETTINGS.get(name, {})}

@@ -1,4 +1,4 @@
-"""Processes of a benchmark, and the processor's time that each takes."""
+"""Processes of a benchmark, and the processor time that each uses."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ import psutil
 
 @asynccontextmanager
 async def program(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run `python -m` with these words; it has said that it is ready, and ends when its standard input does."""
+    """Run `python -m` with these words and wait until it is ready; it ends when its standard input does."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *words), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
@@ -32,7 +32,7 @@ async def program(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
 
 
 async def answer(process: asyncio.subprocess.Process, line: str = "") -> str:
-    """Return what a program says next, once it was sent a line if there is one."""
+    """Send a program a line, if there is one, and return its next line."""
     assert process.stdin is not None
     assert process.stdout is not None
     if line:
@@ -47,9 +47,9 @@ def parts_of(dev: dict[str, Any]) -> dict[str, int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the seconds of one core that a process and those below it have taken, ended ones included.
+    """Return the seconds of one core that a process and its descendants have used, including ended ones.
 
-    Of this very process, below which a whole stack may run, it is its own time.
+    For this process itself only its own time counts, because a whole stack may run below it.
     """
     if pid == os.getpid():
         return time.process_time()

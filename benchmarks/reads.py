@@ -1,8 +1,8 @@
 """Compare our reads with a bare Litestar handler: `uv run python -m benchmarks.reads`.
 
-The bare handler runs one SELECT on the same database and answers with the same JSON, which it has ready. Rounds of both
-alternate. What is compared is the processor's time of the two servers for a request, because one process serves as many
-requests a second as fit into one; a rate would be that of the clients.
+The bare handler runs one SELECT on the same database and answers with the same JSON, which is prepared. Rounds of both
+alternate. The benchmark compares the two servers' processor time for a request, because it limits how many requests one
+process serves a second. A rate would measure the clients.
 """
 
 import argparse
@@ -30,7 +30,7 @@ GOALS = {"GET of one post": 0.5, "a list of 20": 0.3}
 
 
 async def ask(address: tuple[str, int], path: str, count: int, key: str = "") -> None:
-    """Send requests over some connections, each when the one before is answered. Raises SystemExit for a refusal."""
+    """Send requests over some connections, each after the answer to the one before. Raises SystemExit for a refusal."""
     head = f"GET {path} HTTP/1.1\r\nHost: {address[0]}\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
     numbers = iter(range(count))
 
@@ -63,7 +63,7 @@ async def fill(dev: dict[str, Any]) -> str:
 
 @asynccontextmanager
 async def baseline(dev: dict[str, Any], paths: list[str]) -> AsyncIterator[tuple[int, int]]:
-    """Run the bare handlers, with what the API answers on these paths; yields their process and port."""
+    """Run the bare handlers with the API's answers on these paths; yield their process and port."""
     port = free_port()
     dsn = dev["databaseUrl"].replace("+asyncpg", "")
     async with httpx.AsyncClient(base_url=dev["apiUrl"], headers={"Authorization": f"Bearer {dev['apiKey']}"}) as http:

@@ -1,4 +1,4 @@
-"""Run a development stack for a benchmark, in a folder and on ports of its own."""
+"""Functions that run a development stack for a benchmark, in a folder and on ports of its own."""
 
 import asyncio
 import itertools
@@ -17,9 +17,9 @@ from cli.stack.ports import free_port
 
 @asynccontextmanager
 async def stack(environment: Mapping[str, str] | None = None) -> AsyncIterator[dict[str, Any]]:
-    """Run a development stack; yields what its dev.json says, and its folder as `dataDir`.
+    """Run a development stack; yield the content of its dev.json, and its folder as `dataDir`.
 
-    All its processes get the `environment` beside their own.
+    All its processes get the `environment` in addition to their own.
     """
     with tempfile.TemporaryDirectory(prefix="socialsyncer-bench-") as folder:
         ports = {name: str(free_port()) for name in ("api", "temporal", "ui", "sandbox")}
@@ -27,7 +27,7 @@ async def stack(environment: Mapping[str, str] | None = None) -> AsyncIterator[d
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "cli.main", "dev", "--data-dir", folder, "--no-example", *options),
             stdout=asyncio.subprocess.DEVNULL,
-            # What is measured or proven comes from one key, faster than any client.
+            # A benchmark sends everything with one key, faster than any client.
             env={"SOCIALSYNCER_API_RATE": "0", **os.environ, **(environment or {})},
         )
         try:

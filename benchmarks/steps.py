@@ -1,7 +1,7 @@
-"""List what Temporal does for a post, and for what: `uv run python -m benchmarks.steps`.
+"""List Temporal's events for a post, and the purpose of each: `uv run python -m benchmarks.steps`.
 
-A development stack is started for it. One post is published at once and one is scheduled, both to two networks. Printed
-is every event of their histories, and how many writes and billed actions they stand for.
+The program starts a development stack. It publishes one post immediately and schedules one, both to two networks. It
+prints every event of their histories, and their number of writes and billed actions.
 """
 
 import argparse
@@ -30,7 +30,7 @@ _LOCAL = "core_local_activity"
 class Cost:
     """The cost of an event for Temporal: database transactions, writes of the visibility store, billed actions.
 
-    Events that are written together with another one cost no transaction of their own.
+    An event that is written together with another one costs no transaction of its own.
     """
 
     purpose: str
@@ -53,7 +53,7 @@ COSTS = {
     "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES": Cost("where the post stands, for searches in the Web UI", 0, 1, 1),
     "WORKFLOW_EXECUTION_COMPLETED": Cost("nothing can happen to the post any more", 0, 1),
 }
-"""Of each kind of event in the usual ways of a post."""
+"""The cost of each kind of event in the usual course of a post."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def kind_of(event: HistoryEvent) -> str:
 
 
 def total_of(events: Iterable[HistoryEvent]) -> Total:
-    """Return what a history costs. Raises KeyError for an event that is in no usual way of a post."""
+    """Return the cost of a history. Raises KeyError for an event outside the usual course of a post."""
     kinds, costs, local = list[str](), list[Cost](), set[int]()
     for event in events:
         kinds.append(kind_of(event))

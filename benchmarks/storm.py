@@ -2,9 +2,9 @@
 
 `uv run python -m benchmarks.storm` runs on a stack of its own. Four clients per post send random requests: new texts,
 new times, draft and back, publishNow, retry, DELETE; most with an Idempotency-Key. Networks refuse some sends and lose
-the answers of others. In the end the sandbox shows what became public. Exit code 1: a post is public twice, is public
-after its deletion was answered, says something else than its network shows, or does not come to rest, or a client got
-a 500.
+the answers of others. In the end the sandbox shows what became public. The exit code is 1 if a post is public twice, is
+public after its deletion was confirmed, says something else than its network shows, or never settles, or if a client
+got a 500.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from benchmarks.stack import stack
 _CLIENTS = 4
 """Clients that work on one post at the same time."""
 _REST_WITHIN = 420.0
-"""Seconds after the storm within which every post must have come to rest; confirming takes minutes."""
+"""Seconds after the storm within which every post must be settled; confirming takes minutes."""
 _KINDS_OF_REQUEST = {
     "text": 5.0,
     "later": 2.0,
@@ -50,21 +50,21 @@ _FAR = timedelta(hours=1)
 
 @dataclass(slots=True)
 class Stormed:
-    """A post that many clients change, and what they were answered."""
+    """A post that many clients change, and the answers that they got."""
 
     platform: str
     account_id: str
     mark: str
     post_id: str = ""
     deleted_at: datetime | None = None
-    """When the first client had the answer that the post is deleted."""
+    """When the first client got the answer that the post is deleted."""
     last: dict[str, Any] | None = None
     """The post as the API shows it in the end; None if it is gone."""
     answers: list[str] = field(default_factory=list)
 
     @property
     def rests(self) -> bool:
-        """Return whether nothing more can become of the post by itself."""
+        """Return whether the post no longer changes by itself."""
         if self.last is None:
             return True
         if self.last["status"] == "scheduled":
@@ -75,7 +75,7 @@ class Stormed:
 
 
 def problems(post: Stormed, public: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield what is wrong with a post, given what its network shows of it now."""
+    """Yield the problems of a post, given what its network shows of it now."""
     if len(public) > 1:
         yield f"public {len(public)} times"
     if post.deleted_at:
@@ -108,7 +108,7 @@ class Storm:
         self.statuses: Counter[int] = Counter()
 
     async def run(self) -> list[Stormed]:
-        """Run the storm and wait until all posts are at rest; returns them."""
+        """Run the storm and wait until all posts are settled; return them."""
         names = [self._random.choice(sorted(PLATFORMS)) for _ in range(self._count)]
         lent = await Accounts(self._product).lend(names)
         posts = [
@@ -172,7 +172,10 @@ class Storm:
     async def _ask(
         self, post: Stormed, method: str, path: str, wanted: dict[str, Any] | None = None, key: str | None = None
     ) -> httpx.Response | None:
-        """Send a request; with a key again and again until there is a definite answer. None: unknown."""
+        """Send a request and return its answer.
+
+        With a key it is repeated until the answer is definite; None means unknown.
+        """
         headers = {"Prefer": "wait=0", **({"Idempotency-Key": key} if key else {})}
         deadline = time.monotonic() + _REST_WITHIN
         while time.monotonic() < deadline:
@@ -218,7 +221,7 @@ class Storm:
 
 
 async def storm(seed: int, posts: int, seconds: float) -> int:
-    """Run a storm on a stack of its own and print what came of it; returns how many things are wrong."""
+    """Run a storm on a stack of its own and print the outcome; return the number of problems."""
     with inside() as folder:
         async with stack(folder.environment) as dev:
             product = Product(dev, folder)

@@ -1,9 +1,9 @@
 """Compare our throughput with bare Temporal on the same server: `uv run python -m benchmarks.throughput`.
 
-A development stack is started for it and taken down again. Rounds of both kinds alternate, so that a machine whose
-speed drifts treats both alike. The bare worker and the bare client are processes of their own, as the SDK makes them by
-default; ours go without its compression. The processor's time of each process is shown for one call: the sandbox, which
-plays the networks, takes its share of the same cores.
+The program starts a development stack and stops it at the end. Rounds of both kinds alternate, so that a change of the
+machine's speed affects both alike. The bare worker and the bare client are processes of their own with the SDK's
+defaults; ours do not use its compression. The output shows each process's processor time for one call. The sandbox,
+which stands for the networks, uses the same cores.
 """
 
 import argparse
@@ -44,7 +44,7 @@ async def rate(call: Call, count: int) -> float:
 
 
 def our_calls(http: httpx.AsyncClient, accounts: list[dict[str, Any]]) -> tuple[Call, Call, Call]:
-    """Return a scheduled create, and a publishNow to two networks as text and with a picture."""
+    """Return our calls: a scheduled create, and a publishNow to two networks as text and with a picture."""
     by_platform = {each["platform"]: each["accountId"] for each in reversed(accounts)}
     due = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
@@ -78,7 +78,7 @@ def our_calls(http: httpx.AsyncClient, accounts: list[dict[str, Any]]) -> tuple[
 
 @dataclass(slots=True)
 class Side:
-    """One of the two that are compared: how it does a number of calls, what does them, and what was measured."""
+    """One of the two compared sides: its calls, its processes, and its measurements."""
 
     rate: Callable[[int], Awaitable[float]]
     pids: Mapping[str, int]
@@ -87,19 +87,19 @@ class Side:
     """Milliseconds of one core for a call, by process and round."""
 
     async def measure(self, count: int) -> None:
-        """Do some calls, and note their rate and what each process took for one."""
+        """Make some calls, and record their rate and each process's time for one."""
         before = {name: cpu_seconds(pid) for name, pid in self.pids.items()}
         self.rates.append(await self.rate(count))
         for name, pid in self.pids.items():
             self.spent.setdefault(name, []).append((cpu_seconds(pid) - before[name]) / count * 1000)
 
     def costs(self) -> str:
-        """Return what each process took for a call, as text."""
+        """Return each process's time for a call, as text."""
         return ", ".join(f"{name} {statistics.median(spent):.1f}" for name, spent in self.spent.items())
 
 
 async def compare(name: str, ours: Side, baseline: Side, count: int, rounds: int) -> bool:
-    """Print the medians of both, their ratio and their costs; tell whether the goal is met."""
+    """Print the medians of both, their ratio and their costs; return whether the goal is met."""
     for side in (baseline, ours):
         await side.rate(CALLERS)
     for _ in range(rounds):
@@ -120,7 +120,7 @@ async def compare(name: str, ours: Side, baseline: Side, count: int, rounds: int
 
 @asynccontextmanager
 async def bare_sides(dev: dict[str, Any]) -> AsyncIterator[Callable[[str], Side]]:
-    """Run the bare worker and client; yields what makes a side of a kind of call (see `benchmarks.baseline`)."""
+    """Run the bare worker and client; yield a function that makes the side of a kind of call."""
     address = dev["temporalAddress"]
     async with (
         program("benchmarks.baseline", "worker", address) as worker,
@@ -162,7 +162,7 @@ async def run(count: int, rounds: int) -> bool:
 
 
 def main() -> None:
-    """Parse the command line, run, and exit with 1 where a goal is missed."""
+    """Parse the command line, run, and exit with 1 if a goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--count", type=int, default=400, help="creates in a round; a quarter of it is published")
     parser.add_argument("--rounds", type=int, default=5)

@@ -144,7 +144,7 @@ class Accounts:
         self._keep(account)
 
     def give_back(self, platform: str, token: str, *, all_of_it: bool = False) -> Account | None:
-        """End a token that an app gives back, and those of its grant or of its account; return whose it was."""
+        """Revoke a token for its app, and the tokens of its grant or of its account; return the account."""
         known = self._by_access_token.get((platform, token)) or self._by_refresh_token.get((platform, token))
         if known is None:
             return None

@@ -1,9 +1,10 @@
-"""Abuse a running API and see what a bystander notices: `uv run python -m benchmarks.abuse`.
+"""Abuse a running API and measure what a bystander notices: `uv run python -m benchmarks.abuse`.
 
-A stack of its own is called by one hostile workspace and by strangers, one kind of abuse after the other, while another
-workspace reads its posts. It fails if an answer is an error of the server's own, or if the bystander waits too long.
+One hostile workspace and clients without a key call a stack of its own, one kind of abuse after the other. Meanwhile
+another workspace reads its posts. The benchmark fails if an answer is a server error, or if the bystander waits too
+long.
 
-The whole makes more than 10,000 calls, --short some 600 in less than a minute.
+A full run makes more than 10,000 calls, --short some 600 in less than a minute.
 """
 
 import argparse
@@ -32,17 +33,17 @@ KINDS: dict[str, tuple[Attack, int, int]] = {
     "large pages": (large_pages, 1_000, 60),
     "cursors": (hostile_cursors, 1_500, 120),
 }
-"""What is done, and how often in the whole and in the short form."""
+"""The kinds of abuse, and how often each is done in the full and in the short form."""
 
 MOST_MS = 250.0
-"""What 99 of 100 requests of a bystander may take at most."""
+"""The limit for 99 of 100 requests of a bystander."""
 _EVERY_S = 0.05
 _COLUMNS = ("abuse", "calls", "answers", "bystander's reads", "median", "p99", "worst", "seconds")
 
 
 @dataclass(slots=True)
 class Bystander:
-    """Another workspace's client, which reads its posts all the while."""
+    """Another workspace's client, which reads its posts during the abuse."""
 
     url: str
     key: str
@@ -63,12 +64,12 @@ class Bystander:
                 await asyncio.sleep(_EVERY_S)
 
     def p99(self) -> float:
-        """Return what 99 of 100 reads took at most, in milliseconds."""
+        """Return the 99th percentile of the reads, in milliseconds."""
         return statistics.quantiles(self.took_ms, n=100, method="inclusive")[98] if len(self.took_ms) > 1 else 0.0
 
 
 async def abuse(kinds: list[str], *, short: bool) -> bool:
-    """Run the kinds of abuse and print what became of each; returns whether all is as it must be."""
+    """Run the kinds of abuse and print the outcome of each; return whether all goals are met."""
     right = True
     async with stack() as dev:
         other = (await command(dev, "keys", "create", "--workspace", "bystander")).split()[-1]
@@ -97,7 +98,7 @@ async def abuse(kinds: list[str], *, short: bool) -> bool:
 
 
 def main() -> None:
-    """Parse the command line, run, and exit with 1 if something is not as it must be."""
+    """Parse the command line, run, and exit with 1 if a goal is missed."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.abuse", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

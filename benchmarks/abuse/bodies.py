@@ -1,4 +1,4 @@
-"""Bodies that are hard to read: deep, wide, twice the same, with texts that are hard to count."""
+"""Bodies that are expensive to read: deep, wide, with repeated names, with texts that are expensive to count."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ _RAW = (
 
 
 async def hostile_texts(target: Target, number: int, tally: Tally) -> None:
-    """Have the worst texts checked for 100 targets, one they share and some of their own."""
+    """Send the most expensive texts for 100 targets: one text that all share, and texts of single targets."""
 
     async def attack(each: int) -> None:
         name, platform = NAMES[each % len(NAMES)], _PLATFORMS[each // len(NAMES) % len(_PLATFORMS)]

@@ -1,4 +1,4 @@
-"""Connections that are never used up: endless heads, half requests, bodies that do not come, and many at a time."""
+"""Connections that stay unfinished: endless heads, half requests, bodies that never arrive, and many together."""
 
 from benchmarks.abuse.target import Tally, Target, repeat
 
@@ -22,7 +22,7 @@ _HALVES = (
 
 
 async def hostile_heads(target: Target, number: int, tally: Tally) -> None:
-    """Send heads that are too large or no HTTP."""
+    """Send heads that are too large or not HTTP."""
 
     async def attack(each: int) -> None:
         await target.raw(tally, *_HEADS[each % len(_HEADS)])
@@ -31,7 +31,7 @@ async def hostile_heads(target: Target, number: int, tally: Tally) -> None:
 
 
 async def half_requests(target: Target, number: int, tally: Tally) -> None:
-    """Begin requests and leave them, many at the same time; a head is given up after 10 seconds."""
+    """Begin requests and abandon them, many at the same time; the API drops an unfinished head after 10 seconds."""
 
     async def attack(each: int) -> None:
         await target.raw(tally, _HALVES[each % len(_HALVES)], within_s=20)

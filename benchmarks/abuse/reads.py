@@ -1,4 +1,4 @@
-"""Reads that cost the most: wrong keys, pages of the largest posts, cursors and filters made by hand."""
+"""The most expensive reads: wrong keys, pages of the largest posts, forged cursors and filters."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ _QUERIES = (
 
 
 async def wrong_keys(target: Target, number: int, tally: Tally) -> None:
-    """Guess keys, of the right form and of others."""
+    """Send wrong keys, of the right form and of other forms."""
 
     async def attack(each: int) -> None:
         made = ("sk_" + secrets.token_urlsafe(32), "sk_" + "a" * 60_000, "sk_\u00e9", "?", secrets.token_hex(16))
@@ -38,7 +38,7 @@ async def wrong_keys(target: Target, number: int, tally: Tally) -> None:
 
 
 async def large_pages(target: Target, number: int, tally: Tally) -> None:
-    """Save the largest posts that are taken, and read them in pages of 100."""
+    """Save the largest posts that the API accepts, and read them in pages of 100."""
     body = {"content": "x" * 90_000, "isDraft": True}
     body |= {"platforms": [{"platform": "twitter", "accountId": f"a{place}"} for place in range(30)]}
     for _ in range(min(10, number // 10 + 1)):
@@ -52,7 +52,7 @@ async def large_pages(target: Target, number: int, tally: Tally) -> None:
 
 
 async def hostile_cursors(target: Target, number: int, tally: Tally) -> None:
-    """Go on from where no page ends, in the list and in the attempts of posts that are not there."""
+    """Send cursors at which no page ends, to the list and to the attempts of posts that do not exist."""
 
     async def attack(each: int) -> None:
         path = "/v1/posts" if each % 2 else f"/v1/posts/post_{'0' * 32}/attempts"

@@ -1,8 +1,8 @@
-"""Measure what one workspace's slow media cost another's posts: `uv run python -m benchmarks.abuse.slow_media`.
+"""Measure how one workspace's slow media delay another's posts: `uv run python -m benchmarks.abuse.slow_media`.
 
-One workspace publishes more posts than a network's queue has slots, each with a video that its server sends slowly, or
-in a way that is much work to read. Another workspace publishes texts and pictures on the same network meanwhile.
-Printed is how late those became public.
+One workspace publishes more posts than a network's queue has slots. Each has a video that its server sends slowly, or
+in a form that is expensive to read. Meanwhile another workspace publishes texts and pictures on the same network. The
+output says how late those became public.
 """
 
 import argparse
@@ -24,10 +24,10 @@ from cli.stack.ports import HOST, free_port
 
 PLATFORM = "mastodon"
 GOAL_S = 2.0
-"""Seconds after its time within which a text of the other workspace must be public."""
+"""Seconds after its due time within which a text of the other workspace must be public."""
 BYSTANDERS = 20
 LEAD_S = 5
-"""Seconds between the creation of a bystander's post and its time."""
+"""Seconds between the creation of a bystander's post and its due time."""
 _PICTURE = "https://example.com/bystander.jpg"
 _VIDEO = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isommp41"
 
@@ -78,7 +78,7 @@ async def hostile_server(send: Send, port: int) -> AsyncIterator[None]:
             await reader.readuntil(b"\r\n\r\n")
             await send(writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            # The last of these is the end of the program: asyncio's streams would print a trace for each connection.
+            # The last of these ends the program: asyncio's streams would otherwise print a trace for each connection.
             pass
         finally:
             writer.close()
@@ -87,7 +87,7 @@ async def hostile_server(send: Send, port: int) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        # Answers that have no end are not waited for.
+        # Endless answers are cut off.
         server.close()
 
 
@@ -112,7 +112,7 @@ async def _post(
 
 
 async def _lateness(sandbox: httpx.AsyncClient, due: dict[str, datetime]) -> dict[str, float]:
-    """Return how many seconds after its time each text became public; a minute for what did not within one."""
+    """Return how many seconds after its due time each text became public, at most 60."""
     end = max(due.values()) + timedelta(minutes=1)
     while True:
         posts = (await sandbox.get("/_/posts")).json()["posts"]

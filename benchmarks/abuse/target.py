@@ -1,4 +1,4 @@
-"""The API under abuse: one hostile workspace that calls it, and a count of what it answers."""
+"""The API under abuse: one hostile workspace that calls it, and a count of the answers."""
 
 import asyncio
 from collections import Counter
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 TOGETHER = 4
-"""Hostile calls under way at the same time."""
+"""How many hostile calls run at the same time."""
 
 
 @dataclass(slots=True)
@@ -26,12 +26,12 @@ class Tally:
 
     @property
     def broken(self) -> int:
-        """Return how many were answered by an error of the server's own; 503 says that it is busy."""
+        """Return how many answers were server errors, apart from 503, which says that the API is busy."""
         return sum(count for status, count in self.statuses.items() if status[0] == "5" and status != "503")
 
 
 class Target:
-    """Call the API with the key of a hostile workspace."""
+    """The API, called with the key of a hostile workspace."""
 
     def __init__(self, url: str, key: str, accounts: list[dict[str, Any]]) -> None:
         self.host, self.port = urlsplit(url).hostname or "", urlsplit(url).port or 80
@@ -57,7 +57,7 @@ class Target:
         return answer
 
     async def raw(self, tally: Tally, *pieces: bytes, within_s: float = 20) -> None:
-        """Send pieces over a connection of their own and count the status that comes back, or that none does."""
+        """Send pieces over a connection of their own, and count the status of the answer, or that there was none."""
         try:
             reader, writer = await asyncio.open_connection(self.host, self.port)
         except OSError:
@@ -77,7 +77,7 @@ class Target:
 
 
 async def repeat(number: int, attack: Callable[[int], Awaitable[object]], together: int = TOGETHER) -> None:
-    """Make `number` attacks, some at a time."""
+    """Make `number` attacks, several at the same time."""
     left = iter(range(number))
 
     async def one_after_another() -> None:

@@ -1,4 +1,4 @@
-"""Texts that cost a check the most: each grows until it has as many characters as are asked for."""
+"""The texts that are most expensive to check; each is extended to the requested number of characters."""
 
 from collections.abc import Callable
 

@@ -1,1 +1,1 @@
-"""Prove that no post goes out twice and none is lost, whatever fails and whatever is killed."""
+"""A proof that no post is published twice and none is lost, whatever fails and whatever is killed."""

@@ -1,16 +1,16 @@
-"""Prove that nothing goes out twice and nothing is lost: `uv run python -m benchmarks.proof`.
+"""Prove that no post is published twice and none is lost: `uv run python -m benchmarks.proof`.
 
-Every network, every fault, every crash and every way to publish, each with each, on development stacks of its own:
-real PostgreSQL, real Temporal, the real API and worker, over real HTTP to the sandbox, which counts what became public.
-Nothing in the product knows of it: parts are killed with SIGKILL by what the network has seen and by database locks.
-Only to stop a worker right before the first byte of its requests, and to set clocks wrong, `inside.hooks` is loaded
-into the product's processes.
+The proof combines every network, every fault, every crash and every way to publish, on development stacks of its own.
+PostgreSQL, Temporal, the API and the worker are real, and send over real HTTP to the sandbox, which counts the public
+posts. The product has no code for the proof: parts are killed with SIGKILL at moments that the network's requests and
+database locks define. Two things need `inside.hooks` in the product's processes: to stop a worker right before the
+first byte of its requests, and to set clocks wrong.
 
-The posts of one crash are in flight together, each on an account of its own with a fault of its own. One that a crash
-did not strike at its point is run again; where that does not help, nothing is proven and the proof fails. Combinations
-without a meaning are left out and said so (see `Cell.left_out`).
+The posts of one crash are in flight together, each on an account of its own with a fault of its own. If a crash misses
+a post's point, the post is run again; if that does not help, nothing is proven and the proof fails. Combinations
+without a meaning are left out, and the report says so (see `Cell.left_out`).
 
-The whole takes some 30 minutes on two idle cores, --short less than 4.
+A full run takes some 30 minutes on two idle cores, --short less than 4.
 """
 
 import argparse
@@ -33,13 +33,13 @@ from benchmarks.proof.rounds import Proof, shares
 from benchmarks.stack import command, stack
 
 _TOGETHER = 490
-"""Posts in flight together; each network has an own queue, and each post an account."""
+"""Posts in flight together; each network has a queue of its own, and each post an account of its own."""
 
 
 _ALL = "*/*/*/*"
 
 _DOCTOR_LOOKS, _BETWEEN_LOOKS = 8, 15.0
-"""How often the doctor looks, and the seconds between, for what is just healing to have healed."""
+"""How often the doctor is asked, and the seconds between, so that what heals by itself has healed."""
 
 
 _Cases = Sequence[tuple[renewals.Point, renewals.Interruption]]
@@ -47,7 +47,7 @@ _Cases = Sequence[tuple[renewals.Point, renewals.Interruption]]
 
 @dataclass(slots=True)
 class _Ended:
-    """The results of stacks: posts, renewals, and disagreements that the product's own doctor finds at last."""
+    """The results of stacks: posts, renewals, and the disagreements that the product's own doctor finds at the end."""
 
     posts: list[Post]
     renewals: list[renewals.Renewal]
@@ -63,9 +63,9 @@ class _Ended:
 async def prove(
     cells: list[Cell], together: int, stacks: int, cases: _Cases = (), networks: Sequence[str] = ()
 ) -> _Ended:
-    """Run the cells on fresh stacks side by side, and the cases of renewals on the one with the least to do.
+    """Run the cells on fresh stacks concurrently, and the cases of renewals on the stack with the least to do.
 
-    Most of a crash is waiting: for answers that are held back, for servers, for absence to be believed.
+    A crash consists mostly of waiting: for delayed answers, for servers, until an absence counts as certain.
     """
     began = time.monotonic()
 
@@ -108,7 +108,7 @@ async def _prove_on_one(
 
 
 async def _disagreements(dev: dict[str, Any], posts: list[Post], looks: int) -> list[str]:
-    """Return what rows, workflows and networks still disagree about; a little later only what does not heal."""
+    """Return the disagreements of rows, workflows and networks that do not heal within a short time."""
     for look in range(looks):
         await asyncio.sleep(_BETWEEN_LOOKS if look else 0)
         told = json.loads(await command(dev, "doctor", "--json", may_fail=True))
@@ -123,7 +123,7 @@ async def _disagreements(dev: dict[str, Any], posts: list[Post], looks: int) -> 
 
 
 def main() -> None:
-    """Parse the command line, run, and exit with 1 where a post did not end as it must."""
+    """Parse the command line, run, and exit with 1 if a post did not end as it must."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.proof",
         description=__doc__,
@@ -176,7 +176,7 @@ def main() -> None:
 
 
 def _print(ended: _Ended, took: float) -> None:
-    """Print tables, what failed, and the verdict as the last line but one."""
+    """Print the tables, the failures, and the verdict as the last line but one."""
     posts, disagreements = ended.posts, ended.disagreements
     if posts:
         print(f"\n{report.ends(posts)}\n\n{report.table(posts)}\n")
@@ -190,7 +190,7 @@ def _print(ended: _Ended, took: float) -> None:
 
 
 def _chosen_by(arguments: argparse.Namespace) -> str:
-    """Return the options that chose the cells."""
+    """Return the command-line options that chose the cells."""
     short = "--short" if arguments.short else ""
     alone = "--renewals" if arguments.renewals else ""
     only = f"--only '{arguments.only}'" if arguments.only != _ALL else ""

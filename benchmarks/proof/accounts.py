@@ -1,4 +1,4 @@
-"""Lend accounts of the sandbox: every post in flight has one of its own, so that its faults strike it alone."""
+"""Accounts of the sandbox: every post in flight has one of its own, so that its faults affect it alone."""
 
 import asyncio
 import itertools
@@ -21,7 +21,7 @@ _CONCURRENCY = 8
 
 
 class Accounts:
-    """Lend accounts, and connect more where all are lent."""
+    """The accounts that posts borrow; if all are in use, more are connected."""
 
     def __init__(self, product: Product) -> None:
         self._sandbox_url: str = product.dev["sandboxUrl"]
@@ -37,7 +37,7 @@ class Accounts:
         self._numbers = itertools.count(1)
 
     async def lend(self, names: Iterable[str]) -> list[str]:
-        """Return the id of an account on each of these networks, none of them lent to anybody else."""
+        """Return the id of an account on each of these networks, all of them unused until they are given back."""
         wanted = list(names)
         for name, count in Counter(wanted).items():
             missing = count - len(self._free[name])
@@ -46,7 +46,7 @@ class Accounts:
         return [self._free[name].pop() for name in wanted]
 
     def give_back(self, name: str, account_id: str) -> None:
-        """Take an account back whose post is settled."""
+        """Take back an account whose post is settled."""
         self._free[name].append(account_id)
 
     async def reconnect(self, name: str, account_id: str) -> None:
@@ -63,7 +63,7 @@ class Accounts:
         return connected
 
     async def _enter(self, name: str, owners: Sequence["_Owner"]) -> list[str]:
-        """Connect accounts with new tokens, which the sandbox is told of first; returns their ids."""
+        """Connect accounts with new tokens, after registering these in the sandbox; return the accounts' ids."""
         platform_name = api_name_of(name)
         platform = platforms()[platform_name]
         given = [fake_credentials(platform, owner.user_id) for owner in owners]

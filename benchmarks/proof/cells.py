@@ -1,4 +1,4 @@
-"""The matrix as data: which network, which way of publishing, which fault, which crash."""
+"""The matrix of the proof as data: network, way of publishing, fault, crash."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,22 +9,22 @@ from benchmarks.proof.platforms import PLATFORMS
 
 
 class Mode(StrEnum):
-    """How the post is asked for."""
+    """The way in which a client publishes the post."""
 
     NOW = "publishNow"
     SCHEDULED = "scheduled"
     CHANGED = "changed"
-    """Scheduled for later, and given another text and published at once by a PATCH."""
+    """Scheduled for later; a PATCH then gives it another text and publishes it now."""
     DRAFTED = "drafted"
-    """Scheduled for later, made a draft, and published at once by the next PATCH, with another text."""
+    """Scheduled for later, then made a draft; the next PATCH gives it another text and publishes it now."""
     RETRY = "retry"
     EDIT = "edit"
     CANCELED = "canceled"
-    """Published at once, and its workflow cancelled by an operator after the crash."""
+    """Published now; an operator cancels its workflow after the crash."""
 
 
 class Fault(StrEnum):
-    """What the network does to the request that makes the post public (or changes it)."""
+    """The network's fault at the request that makes the post public (or changes it)."""
 
     NONE = "none"
     REFUSED = "refused"
@@ -38,7 +38,7 @@ class Fault(StrEnum):
 
 
 class Crash(StrEnum):
-    """What is killed with SIGKILL, frozen with SIGSTOP, put back to a copy or set wrong, and when."""
+    """The part that is killed (SIGKILL), frozen (SIGSTOP), restored from a copy or set to a wrong time, and when."""
 
     NONE = "none"
     BEFORE = "worker-before-send"
@@ -68,7 +68,7 @@ class Crash(StrEnum):
 
 
 FROZEN_WRITING = {Crash.FROZEN_5: 5.0, Crash.FROZEN_20: 20.0, Crash.FROZEN_120: 120.0}
-"""For how many seconds the worker is frozen while its attempts are being written: it has not heard that they are."""
+"""For how many seconds the worker is frozen while the database writes its attempts, before it gets the answer."""
 FROZEN_SENDING = {Crash.HELD_5: 5.0, Crash.HELD_20: 20.0, Crash.HELD_120: 120.0}
 """For how many seconds the worker is frozen on its connections, right before the first byte of its requests."""
 FROZEN_WORKER = FROZEN_WRITING | FROZEN_SENDING
@@ -78,17 +78,19 @@ RESTORED = {
     Crash.RESTORED_TEMPORAL: frozenset({"temporal"}),
     Crash.RESTORED_BOTH: frozenset({"database", "temporal"}),
 }
-"""Which stores are put back to a moment before: while requests are out at the failover, else when all is published."""
+"""The stores that are restored to an earlier moment: at the failover while requests are in flight, else once all posts
+are published.
+"""
 LOSES_ROWS = frozenset(crash for crash, stores in RESTORED.items() if "database" in stores)
 CLOCKS = {Crash.CLOCKS_APART: {"api": 5.0, "worker": -5.0}, Crash.CLOCKS_APART_2: {"api": -5.0, "worker": 5.0}}
-"""By how many seconds the clocks of parts are wrong; those of the others, Temporal's among them, are right."""
+"""By how many seconds the clocks of parts are wrong; the clocks of all other parts, Temporal included, are right."""
 FROZEN_PART = {Crash.API_FROZEN: "api", Crash.TEMPORAL_FROZEN: "temporal", Crash.POSTGRES_FROZEN: "postgres"}
-"""What is frozen while requests are out."""
+"""The servers that are frozen while requests are in flight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The lot of one post."""
+    """One combination of the matrix, for one post."""
 
     platform: str
     mode: Mode
@@ -100,7 +102,7 @@ class Cell:
 
     @property
     def left_out(self) -> str | None:
-        """Say why this lot is not drawn, None if it is."""
+        """Return why this combination is left out; None if it is not."""
         traits = PLATFORMS[self.platform]
         if self.mode is Mode.EDIT and not traits.editable:
             return "the network has no edit"
@@ -112,7 +114,7 @@ class Cell:
 
     @property
     def _tells_nothing_more(self) -> str | None:
-        """Say why this lot would only cost time."""
+        """Return why this combination would prove nothing more, or None."""
         if self.crash in FROZEN_WRITING and (self.mode is not Mode.SCHEDULED or self.fault is not Fault.NONE):
             return (
                 "a worker that is frozen while it writes is tried with scheduled posts, whose rows can be locked before"
@@ -138,7 +140,7 @@ class Cell:
 
     @property
     def _lost_for_good(self) -> str | None:
-        """Say why a restore cannot be judged by this lot: docs/backup.md says what it cannot know."""
+        """Return why this combination cannot judge a restore, or None; see docs/backup.md on what a restore loses."""
         modes = {Mode.NOW, Mode.SCHEDULED, Mode.CHANGED}
         if self.crash in LOSES_ROWS and self.mode is Mode.CHANGED and not PLATFORMS[self.platform].found_by_words:
             return "what was moved into the lost time is found again by words only"
@@ -166,21 +168,21 @@ _SHORT: dict[Crash, tuple[frozenset[Mode], frozenset[Fault]]] = {
     Crash.RESTORED_BOTH: (frozenset({Mode.SCHEDULED}), frozenset({Fault.NONE})),
     Crash.CLOCKS_APART: (frozenset({Mode.NOW, Mode.SCHEDULED, Mode.DRAFTED}), frozenset({Fault.NONE})),
 }
-"""What the short version has, on every network: those that are over soon."""
+"""The combinations of the short version, on every network: those that end soon."""
 _SLOW = frozenset({"googlebusiness", "pinterest", "youtube"})
-"""Networks whose silence about a post is believed late only."""
+"""Networks on which the absence of a post counts as certain only after a long time."""
 _WAITS_FOR_SILENCE = frozenset({Crash.EVERYTHING, *FROZEN_WORKER})
 
 
 def short(cell: Cell) -> bool:
-    """Tell whether the short version has this cell."""
+    """Return whether the short version has this cell."""
     modes, faults = _SHORT.get(cell.crash, (frozenset(), frozenset()))
     slow = cell.crash in _WAITS_FOR_SILENCE and cell.platform in _SLOW
     return cell.mode in modes and cell.fault in faults and not slow
 
 
 def every() -> Iterator[Cell]:
-    """Yield every combination, those without a meaning too."""
+    """Yield every combination, including those without a meaning."""
     for crash in Crash:
         for platform in PLATFORMS:
             for mode in Mode:

@@ -1,4 +1,4 @@
-"""Put the stores of a stack back to a copy, and set the clocks of its parts wrong."""
+"""Functions that restore the stores of a stack from a copy, and set the clocks of its parts wrong."""
 
 import asyncio
 import shutil
@@ -21,7 +21,7 @@ _POLL = 0.02
 
 
 class Copies:
-    """Copies of both stores, made and put back while their servers are dead, as after a crash."""
+    """Copies of both stores, made and restored while their servers are down, as after a crash."""
 
     def __init__(self, product: Product) -> None:
         self._product = product
@@ -29,7 +29,7 @@ class Copies:
         self._made_at = datetime.now(UTC)
 
     async def take(self) -> None:
-        """Copy both stores as they are now; their servers crash for it."""
+        """Copy both stores as they are now; their servers are killed for it."""
         had = {part: self._product.pid(part) for part in _STORES.values()}
         with self._nothing_is_restarted():
             await self._kill(had)
@@ -41,7 +41,7 @@ class Copies:
         await self._product.back(had)
 
     async def put_back(self, stores: Collection[str]) -> float:
-        """Lose what was committed since the copy, and do what docs/backup.md says; returns the seconds it took."""
+        """Restore the copy, which loses later commits, and follow docs/backup.md; return the seconds it took."""
         began = asyncio.get_running_loop().time()
         had = {part: self._product.pid(part) for part in (*OWN_PARTS, *(_STORES[store] for store in stores))}
         with self._product.inside.own_parts_do_not_start():
@@ -58,7 +58,7 @@ class Copies:
         return asyncio.get_running_loop().time() - began
 
     async def with_clocks(self, seconds: Mapping[str, float]) -> None:
-        """Start the API and the worker again, with their clocks wrong by so much."""
+        """Start the API and the worker again, with their clocks wrong by this much."""
         self._product.inside.set_clocks(seconds)
         await self._product.back(self._product.kill(*OWN_PARTS))
 
@@ -96,6 +96,6 @@ def _is_dead(process: psutil.Process) -> bool:
 
 
 async def _copied(files: Collection[Path], folder: Path) -> None:
-    """Copy with owners: PostgreSQL may run as another user."""
+    """Copy a folder with its owners, because PostgreSQL may run as another user."""
     copying = await asyncio.create_subprocess_exec("cp", "-a", *map(str, files), str(folder))
     assert await copying.wait() == 0

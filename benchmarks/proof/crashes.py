@@ -1,4 +1,7 @@
-"""Strike parts of the product at exact points, from outside: by what the network has seen, and by database locks."""
+"""Crashes of parts of the product at exact points.
+
+The network's requests and database locks show the point from outside.
+"""
 
 import asyncio
 import signal
@@ -21,14 +24,14 @@ from benchmarks.proof.product import Product
 _POLL = 0.3
 _MARGIN = 2.0
 _SETTLE = 1.5
-"""Seconds between the last sign that we can see from outside and the kill."""
+"""Seconds between the last event that is visible from outside and the kill."""
 _QUIET = 2.0
-"""Seconds without any request after which the network has been told everything."""
+"""Seconds without any request after which the network has received every request."""
 _LONGEST_START = 90.0
 _STALLED = 8.0
-"""Seconds without another post at the point after which no more are waited for."""
+"""Seconds without another post at the point, after which the proof stops waiting for more."""
 _LONGEST_LIFE = 60.0
-"""Seconds after which no post that is not at rest is waited for any more."""
+"""Seconds after which the proof stops waiting for posts that are not settled."""
 _LOG_LAG = timedelta(seconds=1)
 
 PARTS: dict[Crash, tuple[str, ...]] = {
@@ -37,7 +40,7 @@ PARTS: dict[Crash, tuple[str, ...]] = {
     Crash.SENDING: ("worker",),
     Crash.UNRECORDED: ("worker",),
     Crash.UPLOADING: ("worker",),
-    # Temporal dies after the API, lest it find the start in its socket when it wakes.
+    # Temporal dies after the API. Otherwise it could read the start from its socket when it is thawed.
     Crash.ROW: ("api", "temporal"),
     Crash.ANSWER: ("api",),
     Crash.TEMPORAL: ("temporal",),
@@ -48,7 +51,7 @@ PARTS: dict[Crash, tuple[str, ...]] = {
 }
 _AT_REST = frozenset({"published", "failed", "unconfirmed"})
 _FROZEN_FOR = 20.0
-"""Seconds for which a server is frozen while requests are out."""
+"""Seconds for which a server is frozen while requests are in flight."""
 
 _STATE = """
 SELECT k.key, p.workflow_id, p.version, p.delivered_version, t.status,
@@ -60,7 +63,7 @@ WHERE k.key = ANY($1)
 """
 
 _VERSIONS = {Mode.CHANGED: 2, Mode.DRAFTED: 3, Mode.RETRY: 2}
-"""How often a post's row has said what is wanted, once the client of a mode has asked for everything."""
+"""How often a post's row has recorded a request, once the client of a mode has sent all its requests."""
 Say = Callable[[str], None]
 
 
@@ -73,7 +76,7 @@ class CrashInjection:
         self._posts = posts
         self._say = say
         self._arrived: dict[str, float] = {}
-        """When the request in question came in, by the post's mark."""
+        """When each post's crucial request arrived, by the post's mark."""
         self._began = self._newest = time.time()
         self._taken: set[str] = set()
         self._barred_since: float | None = None
@@ -81,12 +84,12 @@ class CrashInjection:
         self._copies = Copies(product)
 
     async def copy(self) -> None:
-        """Copy both stores if the crash puts them back: they know what is scheduled, and the rest is not asked yet."""
+        """Copy both stores if the crash restores them. They have the scheduled posts; the others do not exist yet."""
         if self._crash in RESTORED:
             await self._copies.take()
 
     async def bar(self) -> None:
-        """Let nothing be sent from now on, where the crash comes before the send: what is prepared ahead is by now."""
+        """Block all sends from now on if the crash comes before the send; what is prepared ahead is prepared by now."""
         if self._crash is Crash.BEFORE:
             await self._until_struck.enter_async_context(self._product.no_attempt_can_be_written())
         elif self._crash in FROZEN_SENDING:
@@ -100,7 +103,7 @@ class CrashInjection:
 
     @asynccontextmanager
     async def around_the_start(self) -> AsyncIterator[None]:
-        """Do what must be so before the posts are set in motion; leaving the block strikes."""
+        """Prepare the crash before the posts start; it happens at the end of the block."""
         async with self._until_struck:
             if self._crash is Crash.ROW:
                 self._product.signal(signal.SIGSTOP, "temporal")
@@ -138,7 +141,7 @@ class CrashInjection:
             self._barred_since = time.time()
             await self._answers_are_out()
         had = await self._kill()
-        # A new worker cannot become ready while all its connections wait for what is held back.
+        # A new worker cannot become ready while all its connections wait for held-back statements.
         await self._until_struck.aclose()
         missed = sum(not post.struck for post in self._posts)
         self._say(
@@ -152,7 +155,7 @@ class CrashInjection:
         await self._copies.with_clocks({})
 
     async def _freeze_the_worker(self, seconds: float) -> None:
-        """Freeze the worker at its point, let what it waits for be done then, and let another one go on."""
+        """Freeze the worker at its point, release the statements that it waits for, and let another worker continue."""
         if self._crash in FROZEN_SENDING:
             await self._until(self._all_held)
         else:
@@ -163,7 +166,7 @@ class CrashInjection:
             with frozen(self._product, "worker"):
                 frozen_at = time.time()
                 await self._until_struck.aclose()
-                # The statements that waited are carried out now.
+                # The waiting statements are executed now.
                 await asyncio.sleep(_SETTLE)
                 await self._note(await self._state(), frozen_at)
                 await going_on.enter_async_context(another_worker(self._product))
@@ -172,7 +175,7 @@ class CrashInjection:
         self._say_struck(f"the worker frozen for {seconds:.0f} s")
 
     async def _put_back(self) -> None:
-        """Lose what the stores took since the copy: with requests out, or once all is published."""
+        """Restore the copy: while requests are in flight, or once all posts are published."""
         if self._crash is Crash.FAILOVER:
             await self._until(self._reached)
         else:
@@ -198,7 +201,7 @@ class CrashInjection:
         self._say(f"{what}, {struck_there} of {len(self._posts)} at that point")
 
     async def _note(self, state: dict[str, Any], struck_at: float, waiting: dict[str, bool] | None = None) -> None:
-        """Note which posts were at the point when it struck; `waiting`: whose clients waited for an answer."""
+        """Record which posts were at the point when the crash came. The clients of `waiting` waited for an answer."""
         waiting = waiting or {post.mark: post.unanswered for post in self._posts}
         await self._read_log()
         for post in self._posts:
@@ -209,7 +212,7 @@ class CrashInjection:
     async def _kill(self) -> dict[str, int | None]:
         state = await self._state()
         if self._crash is Crash.BEFORE:
-            # A step may have been given back meanwhile.
+            # A worker may have returned a step meanwhile.
             self._taken = await self._product.takes(row["workflow_id"] for row in state.values())
         waiting = {post.mark: post.unanswered for post in self._posts}
         first, *rest = PARTS[self._crash]
@@ -218,7 +221,7 @@ class CrashInjection:
         else:
             had = self._product.kill(first) | (self._product.kill(*rest) if rest else {})
         killed_at = time.time()
-        # Whatever came in at the network before the kill is in its log by now.
+        # Every request that arrived at the network before the kill is in its log by now.
         await self._note(state, killed_at, waiting)
         return had
 
@@ -237,7 +240,7 @@ class CrashInjection:
         return replace(seen, **told_by(row, post.cell.mode), taken=workflow_id in self._taken, held=held)
 
     async def watch(self) -> None:
-        """Note when each post's request reaches the network, until cancelled."""
+        """Record when each post's request reaches the network, until cancelled."""
         while True:
             await self._read_log()
             await asyncio.sleep(_POLL)
@@ -258,7 +261,7 @@ class CrashInjection:
         return {row["key"]: row for row in rows}
 
     async def _until(self, there: Callable[[], Any], share: float = 1.0) -> None:
-        """Wait until that share of the posts is there, yet no longer than the first of them is held."""
+        """Wait until this share of the posts is at the point, but no longer than the first of them is held."""
         began, grown, seen = time.monotonic(), time.monotonic(), 0
         while (now_seen := await there()) < share * len(self._posts):
             if now_seen > seen:
@@ -276,7 +279,7 @@ class CrashInjection:
         return len(self._arrived)
 
     async def _until_at_rest(self) -> None:
-        """Wait until everything that can end has ended; the longest wait is for confirmations."""
+        """Wait until every post that can end has ended; confirmations take longest."""
         deadline = time.monotonic() + _LONGEST_LIFE
         while time.monotonic() < deadline:
             found = await self._state()
@@ -285,12 +288,12 @@ class CrashInjection:
             await asyncio.sleep(_POLL)
 
     async def _all_held(self) -> int:
-        """Count the posts whose request has its connection and has not begun."""
+        """Count the posts whose request has a connection and has not begun."""
         held = self._product.inside.held()
         return sum(row["workflow_id"] in held for row in (await self._state()).values())
 
     async def _all_taken(self) -> int:
-        """Count the posts whose step a worker has; none of them can begin to send."""
+        """Count the posts whose step a worker has; the sends of all of them are blocked."""
         if self._barred_since is None:
             return 0
         waiting = {row["workflow_id"] for row in (await self._state()).values()} - self._taken
@@ -298,7 +301,7 @@ class CrashInjection:
         return len(self._taken)
 
     async def _rows_stand(self) -> int:
-        """Count the posts of which all is written that is written before Temporal, which stands still, hears of it."""
+        """Count the posts whose rows are complete, while Temporal is frozen and does not know of the change yet."""
         state, there = await self._state(), 0
         for post in self._posts:
             observation = self._observe(post, state.get(post.key), 0.0, unanswered=post.unanswered)
@@ -306,26 +309,26 @@ class CrashInjection:
         return there
 
     async def _nobody_heard(self) -> int:
-        """Count the posts that are under way while their clients still wait for an answer."""
+        """Count the posts that are in progress while their clients still wait for an answer."""
         state = await self._state()
         scheduled = {post.key for post in self._posts if post.cell.mode is Mode.SCHEDULED}
         others = sum(post.mark in self._arrived for post in self._posts if post.cell.mode is not Mode.SCHEDULED)
         return others + sum(told_by(row, Mode.SCHEDULED)["started"] for key, row in state.items() if key in scheduled)
 
     async def _answers_are_out(self) -> None:
-        """Wait until every answer has come or its sender has stopped waiting; what it came to cannot be recorded."""
+        """Wait until every answer has come or its sender has stopped waiting; the outcome cannot be recorded."""
         ends = [
             self._arrived[post.mark] + answered_after(post.cell) for post in self._posts if post.mark in self._arrived
         ]
         await asyncio.sleep(max(max(ends, default=0.0) - time.time(), 0) + _SETTLE)
-        # A token that was renewed upon the answer is used at once.
+        # A token that was renewed after the answer is used immediately.
         while time.time() - self._newest < _QUIET:
             await asyncio.sleep(_POLL)
             await self._read_log()
 
 
 def told_by(row: Any, mode: Mode) -> dict[str, bool]:
-    """Return what a post's row tells of its way, as fields of an Observation."""
+    """Return the progress that a post's row shows, as fields of an Observation."""
     sending = row["sent"] == "sending"
     if mode is Mode.EDIT:
         return {"row": row["revised"], "started": sending, "sending": sending}

@@ -1,4 +1,4 @@
-"""Which faults of the sandbox make a cell's fault, and how long each is held back for a crash to strike in."""
+"""The sandbox's faults that make a cell's fault, and for how long each answer is held back so that a crash can come."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,14 +7,14 @@ from benchmarks.proof.cells import FROZEN_PART, Cell, Crash, Fault, Mode
 from benchmarks.proof.platforms import PLATFORMS, api_name_of
 
 HOLD = 25.0
-"""Seconds between what the network does and what its sender would see; less than a sender waits for an answer (30)."""
+"""Seconds between the network's action and its answer; less than a sender waits for an answer (30)."""
 LATE = 33.0
-"""Seconds: more than a sender waits for an answer."""
+"""Seconds; more than a sender waits for an answer."""
 GIVEN_UP_AFTER = 31.0
 """Seconds after which a sender has stopped waiting for an answer."""
 _FOR_GOOD = 1000
 _OUTAGE = 4
-"""How many requests an outage swallows."""
+"""How many requests an outage loses."""
 _LIMITED_FOR = 2.0
 
 _HELD = frozenset(
@@ -29,7 +29,7 @@ _HELD = frozenset(
         *FROZEN_PART,
     }
 )
-"""Crashes that strike while the request is out."""
+"""Crashes that come while the request is in flight."""
 
 Program = dict[str, Any]
 
@@ -40,12 +40,12 @@ def held(cell: Cell) -> float:
 
 
 def answered_after(cell: Cell) -> float:
-    """Return the seconds from a send's arrival until its sender knows, or stops waiting."""
+    """Return the seconds from a send's arrival until its sender has the answer or stops waiting."""
     return GIVEN_UP_AFTER if cell.fault in {Fault.LATE, Fault.ACCEPTED_LATE} else held(cell)
 
 
 def point(cell: Cell) -> str:
-    """Return the operation at which the crash strikes."""
+    """Return the operation at which the crash comes."""
     return "prepare" if cell.crash is Crash.UPLOADING else operation(cell)
 
 
@@ -55,19 +55,19 @@ def operation(cell: Cell) -> str:
 
 
 def needs_its_owner(cell: Cell) -> bool:
-    """Tell whether the account stays refused until somebody reconnects it."""
+    """Return whether the account stays refused until its owner reconnects it."""
     return cell.fault is Fault.EXPIRED and not PLATFORMS[cell.platform].renews
 
 
 def programs(cell: Cell, account_id: str) -> list[Program]:
-    """Return the faults to program for a post on an account of its own, in the order in which they strike."""
+    """Return the faults to program for a post on an account of its own, in the order in which they occur."""
     uploading = [("accept_then_delay", "prepare", {"seconds": 0, "hold": HOLD})]
     wanted = [*(uploading if cell.crash is Crash.UPLOADING and cell.fault is not Fault.DOWN else []), *_faults(cell)]
     return [_program(cell, account_id, *each) for each in wanted]
 
 
 def refusal(cell: Cell, account_id: str) -> Program:
-    """Return the fault with which the network definitely refuses whatever is posted."""
+    """Return the fault with which the network permanently refuses every post."""
     return _program(cell, account_id, "reject", "publish", {"status": 400, "times": _FOR_GOOD})
 
 
@@ -96,7 +96,7 @@ def _faults(cell: Cell) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
             yield name, asked, {"seconds": LATE}
         case Fault.EXPIRED:
             yield "token_expired", asked, hold
-            # Whatever is asked of the network from then on, until the account is connected again.
+            # Every request from then on, until the account is connected again.
             for each in (asked, "confirm", "auth") if needs_its_owner(cell) else ():
                 yield "token_expired", each, {"times": _FOR_GOOD}
         case Fault.DOWN:
@@ -105,7 +105,7 @@ def _faults(cell: Cell) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
 
 def _outage(cell: Cell) -> Iterator[tuple[str, str | None, dict[str, Any]]]:
     if cell.crash in _HELD:
-        # The request in question is the first that is lost, so that the crash strikes between send and answer.
+        # The crucial request is the first that is lost, so that the crash comes between send and answer.
         yield "drop", operation(cell), {"hold": HOLD}
         yield "drop", operation(cell), {}
         yield "drop", "confirm", {"times": _OUTAGE - 2}

@@ -1,4 +1,4 @@
-"""Freeze parts of the product with SIGSTOP and thaw them, while another worker goes on."""
+"""Functions that freeze parts of the product with SIGSTOP and thaw them, while another worker continues."""
 
 import asyncio
 import os
@@ -20,7 +20,10 @@ _GRACE = 40.0
 
 @contextmanager
 def frozen(product: Product, part: str) -> Iterator[None]:
-    """Freeze a part with all its processes. The stack's supervisor is frozen with it: it would end what is silent."""
+    """Freeze a part with all its processes.
+
+    The stack's supervisor is frozen too, because it would end a part that does not answer.
+    """
     pid = product.pid(part)
     if pid is None:
         raise RuntimeError(f"{part} is down")

@@ -1,4 +1,4 @@
-"""Whether a crash struck a post at the point that its name promises, by what is seen from outside when it strikes."""
+"""Observations from outside at the moment of a crash, which show whether it hit a post at the intended point."""
 
 from dataclasses import dataclass
 
@@ -8,32 +8,32 @@ from benchmarks.proof.faults import HOLD, answered_after
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What was seen of a post around the kill. Times are seconds since 1970; sandbox and proof share a clock."""
+    """The observations of a post around the kill. Times are seconds since 1970; sandbox and proof share a clock."""
 
     killed_at: float = 0.0
-    """After the signal was sent: nothing of the part happens later, or not before it is thawed."""
+    """After the signal was sent: the part does nothing later, or nothing before it is thawed."""
     arrived_at: float | None = None
-    """When the request at which the crash strikes came in at the network, by the network's own log."""
+    """When the request at which the crash comes arrived at the network, by the network's own log."""
     barred_since: float | None = None
-    """From when on no attempt could be begun or closed in the database."""
+    """The time from which no attempt could be begun or closed in the database."""
     asked: bool = False
-    """Its client has an open request, or has had an answer."""
+    """The post's client has an open request, or got an answer."""
     unanswered: bool = False
-    """Its client waits for an answer, or did not hear the one that it got."""
+    """The post's client waits for an answer, or never received it."""
     row: bool = False
-    """What the client asked for is in the database."""
+    """The client's request is in the database."""
     started: bool = False
-    """Its row shows that its workflow has heard of it."""
+    """The post's row shows that its workflow knows of the request."""
     taken: bool = False
-    """Temporal says that a worker has its next task."""
+    """Temporal says that a worker has the post's next task."""
     sending: bool = False
-    """Its attempt says that the request is out."""
+    """The post's attempt says that the request was sent."""
     held: bool = False
-    """Its worker has held its request on the connection, right before the first byte."""
+    """The worker has held the post's request on the connection, right before the first byte."""
 
 
 def crash_hit(cell: Cell, observation: Observation) -> bool:
-    """Tell whether the crash hit the post where it was to hit."""
+    """Return whether the crash hit the post at its point."""
     if cell.crash is Crash.NONE or cell.crash in CLOCKS:
         return True
     if cell.crash in FROZEN_WORKER:
@@ -68,7 +68,7 @@ def _unsent(observation: Observation) -> bool:
 
 
 def _unrecorded(cell: Cell, observation: Observation) -> bool:
-    """Tell whether the answer came while nothing could be recorded, and the worker was killed then."""
+    """Return whether the answer came while nothing could be recorded, and the worker was killed then."""
     if observation.arrived_at is None or observation.barred_since is None:
         return False
     answered_at = observation.arrived_at + answered_after(cell)

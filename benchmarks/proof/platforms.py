@@ -1,4 +1,4 @@
-"""What a post on each network needs, and what may be expected of the network."""
+"""The requirements of a post on each network, and the abilities of the network."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,13 +9,12 @@ VIDEO = {"type": "video", "url": "https://example.com/proof.mp4"}
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """Describe a network.
+    """A network, as far as the proof needs to know it.
 
-    `api_name` is its name in the API if the two differ; `webhook` makes it an account that cannot be read back.
-    `media` is what every post must have there, `upload` what makes it upload something ahead of the request that
-    publishes. `readable`: a send can be confirmed. `rules_out`: confirming can also tell that there is no
-    such post. `renews`: an expired token is renewed without its owner. `found_by_words`: confirming needs nothing
-    that a send has left in the rows.
+    `api_name` is its name in the API if the two differ; `webhook` makes it an account that cannot be read back. `media`
+    is what every post must have there. `upload` is what makes it upload something before the request that publishes.
+    `readable`: a send can be confirmed. `rules_out`: confirming can also show that there is no such post. `renews`: an
+    expired token is renewed without its owner. `found_by_words`: confirming needs nothing that a send left in the rows.
     """
 
     api_name: str = ""
@@ -31,7 +30,7 @@ class Traits:
 
     @property
     def uploads(self) -> bool:
-        """Tell whether anything is sent before the request that publishes."""
+        """Return whether anything is sent before the request that publishes."""
         return self.upload is not None
 
 
@@ -58,12 +57,12 @@ PLATFORMS: dict[str, Traits] = {
 
 
 def api_name_of(platform: str) -> str:
-    """Return the name that the API has for it."""
+    """Return the API's name of a network."""
     return PLATFORMS[platform].api_name or platform
 
 
 def body(platform: str, account_id: str, text: str, *, uploading: bool = False) -> dict[str, Any]:
-    """Return the body that creates a post for one account; when it goes out is left to add."""
+    """Return the body that creates a post for one account, without the time of publishing."""
     traits = PLATFORMS[platform]
     media = traits.upload if uploading else traits.media
     target: dict[str, Any] = {"platform": api_name_of(platform), "accountId": account_id}

@@ -1,4 +1,4 @@
-"""One post of the proof, from its first request to what is known of it in the end."""
+"""One post of the proof, from its first request to its final facts."""
 
 import asyncio
 import itertools
@@ -18,12 +18,12 @@ from benchmarks.proof.product import Product
 from benchmarks.proof.verdict import Facts, Verdict, shown_of
 
 _TIMEOUT_S = 300.0
-"""Seconds in which a client gets a definite answer, killed servers included."""
+"""Seconds within which a client gets a definite answer, even if servers are killed."""
 _SETUP_WITHIN = 180.0
 _LATER = timedelta(hours=3)
-"""For when a post is scheduled that is changed before."""
+"""The due time of a post that is changed before it."""
 _BEFORE_CANCEL = 0.5
-"""Seconds after which a post is cancelled that no crash strikes: some are out by then, some are not."""
+"""Seconds after which a post without a crash is cancelled: some are public by then, some are not."""
 _LONGEST_KEY = 255
 _numbers = itertools.count()
 _AT_REST = {"published", "failed", "partial"}
@@ -35,7 +35,7 @@ def _new_key() -> str:
 
 
 class ProofError(Exception):
-    """The proof itself cannot go on."""
+    """An error with which the proof itself cannot continue."""
 
 
 @dataclass(slots=True)
@@ -45,53 +45,53 @@ class Post:
     cell: Cell
     account_id: str
     mark: str = field(default_factory=lambda: f"proof-{secrets.token_hex(5)}")
-    """Stands in the text, so that whatever the network shows of it is found."""
+    """Part of the text, so that the post is found on the network."""
     key: str = field(default_factory=_new_key)
-    """Every second one is as long as a key may be."""
+    """Every second key has the greatest length that the API allows."""
     post_id: str | None = None
     due: datetime | None = None
-    """When it is due by its own schedule; None if it is to be published at once."""
+    """When the post is due by its own schedule; None if it is published now."""
     asked: bool = False
     unanswered: bool = False
-    """Its client waits for an answer."""
+    """Whether its client waits for an answer."""
     killed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once the crash of its round has struck."""
+    """Set once the crash of its round has happened."""
     struck: bool = True
     tries: int = 1
     later: list[Crash] = field(default_factory=list)
-    """Crashes of others that it lived through while it was unconfirmed."""
+    """Crashes of other posts that happened while this one was unconfirmed."""
     waited_as: str = ""
     """The status in which its target waited for its account to be reconnected."""
     shown_while_waiting: int = 0
-    """How many public posts there were of it then."""
+    """Its number of public posts at that time."""
     shown_when_canceled: int | None = None
     """Its number of public posts when the cancel was done; None if it was not cancelled."""
     verdict: Verdict | None = None
     status: str = ""
     public: int = 0
     attempts: list[dict[str, Any]] = field(default_factory=list)
-    """What the API tells of its steps, where it did not end right."""
+    """The API's record of its steps, if it did not end as it must."""
 
     @property
     def text(self) -> str:
-        """Return what is published."""
+        """Return the text that is published."""
         return f"Never twice, never lost: {self.mark}"
 
     @property
     def new_text(self) -> str:
-        """Return what an edit or another change makes of it."""
+        """Return the text after an edit or another change."""
         return f"{self.text} (edited)"
 
 
 class Client:
-    """Behave as a client should: ask again with the same key until there is a definite answer."""
+    """A client that behaves as it should: it repeats a request with the same key until the answer is definite."""
 
     def __init__(self, product: Product) -> None:
         self._product = product
         self._slots = asyncio.Semaphore(64)
 
     async def set_up(self, post: Post) -> None:
-        """Bring a post to where a change, a retry or an edit begins."""
+        """Bring a post to the state in which a change, a retry or an edit begins."""
         match post.cell.mode:
             case Mode.CHANGED | Mode.DRAFTED:
                 async with self._slots:
@@ -120,7 +120,8 @@ class Client:
     async def schedule(self, post: Post, due: datetime) -> None:
         """Create a post that is due later.
 
-        Its answer comes at once and changes nothing. Where the api dies before it, that is an answer nobody hears.
+        The answer comes immediately and changes nothing. If the API dies before it, the client never receives an
+        answer.
         """
         post.due = due
         async with self._slots:
@@ -131,8 +132,8 @@ class Client:
             await self._create(post, wait=0, due=due)
 
     async def ask(self, post: Post) -> None:
-        """Do what the cell is about, for all modes but scheduled."""
-        # Elsewhere it does not matter that somebody waits for the outcome.
+        """Send the cell's crucial request, for all modes but scheduled."""
+        # In other cells it does not matter whether a client waits for the outcome.
         wait = 60 if post.cell.crash is Crash.ANSWER else 0
         match post.cell.mode:
             case Mode.NOW:
@@ -151,7 +152,7 @@ class Client:
                 await self._send(post, f"/v1/posts/{post.post_id}/edit", {"content": post.new_text}, wait)
 
     async def repeat(self, post: Post) -> None:
-        """Ask once more for what may be lost with the rows: a client that got no answer does, with the same key."""
+        """Repeat a request that may be lost with the rows, with the same key, as a client without an answer does."""
         if post.cell.mode is Mode.SCHEDULED or post.cell.crash not in LOSES_ROWS:
             return
         if post.cell.mode is Mode.NOW:
@@ -163,7 +164,7 @@ class Client:
         await self._send(post, f"/v1/posts/{post.post_id}", wanted, wait, method="PATCH")
 
     async def _cancel(self, post: Post) -> None:
-        """Cancel the workflow once the crash has struck, and note what is public when that is over."""
+        """Cancel the workflow once the crash has happened, and record what is public when the cancel is done."""
         if post.cell.crash is Crash.NONE:
             await asyncio.sleep(_BEFORE_CANCEL)
         else:
@@ -176,14 +177,14 @@ class Client:
         post.shown_when_canceled = len(shown_of(post.mark, shown))
 
     async def read(self, post: Post) -> dict[str, Any]:
-        """Return the post as the API tells it."""
+        """Return the post as the API shows it."""
         answer = await self._definite("GET", f"/v1/posts/{post.post_id}")
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
         return found
 
     async def attempts(self, post: Post) -> list[dict[str, Any]]:
-        """Return the steps of a post as the API tells them."""
+        """Return the steps of a post as the API shows them."""
         answer = await self._definite("GET", f"/v1/posts/{post.post_id}/attempts")
         found: list[dict[str, Any]] = answer.json().get("attempts", [])
         return found
@@ -233,7 +234,7 @@ class Client:
 
 
 def facts(post: Post, target: dict[str, Any], public: list[tuple[str, str]], *, early: bool = False) -> Facts:
-    """Put together what is known of a post; `target` is its one target as the API tells it."""
+    """Return the facts about a post; `target` is its one target as the API shows it."""
     return Facts(
         status=target["status"],
         category=target.get("errorCategory"),
@@ -251,10 +252,11 @@ def facts(post: Post, target: dict[str, Any], public: list[tuple[str, str]], *, 
 
 
 def _to_a_bystander(crash: Crash) -> Crash:
-    """Return what a crash is to a post that it was not meant for: it strikes that wherever it just is, sending too."""
+    """Return the effect of a crash on a post that was not its aim: it may hit that post anywhere, also while sending.
+    """
     return Crash.SENDING if crash in {Crash.BEFORE, Crash.UPLOADING, *FROZEN_WORKER, *CLOCKS} else crash
 
 
 def now() -> datetime:
-    """Return the time, as sandbox and API write it."""
+    """Return the current time in the format of sandbox and API."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""The running product as the proof sees it: its API, its network, its database, and its processes to be killed."""
+"""The running product as the proof sees it: its API, its network, its database, and its processes."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ _LOOK_EVERY = 0.5
 
 
 class Product:
-    """Hold the lines to a running stack."""
+    """The connections to a running stack."""
 
     def __init__(self, dev: dict[str, Any], inside: Inside) -> None:
         self.dev = dev
@@ -46,12 +46,12 @@ class Product:
         self._temporal: Temporal | None = None
 
     async def close(self) -> None:
-        """Close the lines."""
+        """Close the connections."""
         await self.api.aclose()
         await self.sandbox.aclose()
 
     async def rows(self, query: str, *arguments: Any) -> list[Any]:
-        """Run one query; waits for a database that is away."""
+        """Run one query; if the database is down, wait for it."""
         deadline = time.monotonic() + _BACK_WITHIN
         while True:
             try:
@@ -64,10 +64,11 @@ class Product:
 
     @asynccontextmanager
     async def no_attempt_can_be_written(self) -> AsyncIterator[None]:
-        """Keep every process from writing an attempt: neither a send can begin nor what one came to be recorded.
+        """Keep every process from writing an attempt: no send can begin, and no outcome can be recorded.
 
-        Reading goes on. This stops workers at exactly one point without a line in the product that knows of tests.
-        What waits in the end is not done either: PostgreSQL would carry out a dead worker's last words.
+        Reading still works. This stops workers at exactly one point, without any code for tests in the product.
+        Statements that still wait at the end are cancelled: otherwise PostgreSQL would execute a dead worker's last
+        statements.
         """
         async with self._connection() as connection, connection.transaction():
             await connection.execute(f"LOCK TABLE {_TABLE_OF_SENDS} IN EXCLUSIVE MODE")
@@ -76,24 +77,24 @@ class Product:
 
     @asynccontextmanager
     async def posts_are_locked(self, post_ids: Sequence[str | None]) -> AsyncIterator[None]:
-        """Let the statements that begin to send these posts wait, and be carried out at the end of the block.
+        """Hold the statements that begin to send these posts, until the end of the block.
 
-        Their worker may be frozen by then: its attempts are written, and its requests unsent.
+        Their worker may be frozen by then: its attempts are then written, and its requests unsent.
         """
         async with self._connection() as connection, connection.transaction():
             await connection.fetch("SELECT FROM posts WHERE id = ANY($1) ORDER BY id FOR UPDATE", post_ids)
             yield
 
     async def control(self, method: str, path: str, body: Any = None, **query: str) -> Any:
-        """Ask the sandbox's control side."""
+        """Send a request to the sandbox's control side."""
         answer = await self.sandbox.request(method, f"/_/{path}", json=body, params=query)
         answer.raise_for_status()
         return answer.json()
 
     async def takes(self, workflow_ids: Iterable[str]) -> set[str]:
-        """Return those of the workflows whose next task a worker has, by Temporal's word.
+        """Return those of the workflows whose next task a worker has, according to Temporal.
 
-        It is the step that sends, or the workflow's own task before it.
+        The task is the step that sends, or the workflow's own task before it.
         """
         temporal, slots = await self._client(), asyncio.Semaphore(_CONCURRENCY)
 
@@ -102,7 +103,7 @@ class Product:
                 async with slots:
                     found = (await temporal.get_workflow_handle(workflow_id).describe()).raw_description
             except RPCError:
-                # Its start is still under way.
+                # Its start is still in progress.
                 return None
             step, task = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED, found.pending_workflow_task.state
             begun = (each.state == step and each.activity_type.name in _STEPS for each in found.pending_activities)
@@ -112,9 +113,9 @@ class Product:
         return {each for each in await asyncio.gather(*map(taken, workflow_ids)) if each}
 
     async def cancel(self, workflow_id: str) -> bool:
-        """Cancel a workflow as an operator does, and wait until it has ended; waits for a Temporal that is away.
+        """Cancel a workflow as an operator does, and wait until it has ended; if Temporal is down, wait for it.
 
-        False if there is none to cancel: it has ended by itself, or has not been started yet.
+        Returns False if there is none to cancel: it has ended by itself, or has not been started yet.
         """
         deadline = time.monotonic() + _BACK_WITHIN
         while True:
@@ -122,10 +123,10 @@ class Product:
                 handle = (await self._client()).get_workflow_handle(workflow_id)
                 await handle.cancel()
                 with suppress(WorkflowFailureError):
-                    # It ends cancelled; whatever else it ends as is over as well.
+                    # It should end as cancelled; any other end is an end as well.
                     await handle.result()
             except (RPCError, RuntimeError) as error:
-                # The first connection to a server that is away fails with a RuntimeError.
+                # The first connection to a server that is down fails with a RuntimeError.
                 if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
                     return False
                 if time.monotonic() > deadline:
@@ -135,7 +136,7 @@ class Product:
                 return True
 
     async def retry(self, workflow_id: str) -> None:
-        """Send the signal `retry` as an operator does after an outage; a workflow that is over takes none."""
+        """Send the signal `retry` as an operator does after an outage; a workflow that has ended accepts none."""
         with suppress(RPCError, RuntimeError):
             await (await self._client()).get_workflow_handle(workflow_id).signal("retry")
 
@@ -145,7 +146,7 @@ class Product:
         return self._temporal
 
     def pid(self, part: str) -> int | None:
-        """Return a part's process id, None while it is down."""
+        """Return a part's process id; None while it is down."""
         with suppress(OSError, ValueError, KeyError):
             return int(json.loads((self.folder / "run.json").read_text())[part]["pid"])
         return None
@@ -158,13 +159,13 @@ class Product:
                     os.kill(pid, number)
 
     def kill(self, *parts: str) -> dict[str, int | None]:
-        """Kill parts with SIGKILL; returns the process ids they had."""
+        """Kill parts with SIGKILL; return their former process ids."""
         had = {part: self.pid(part) for part in parts}
         self.signal(signal.SIGKILL, *parts)
         return had
 
     async def back(self, had: dict[str, int | None]) -> float:
-        """Wait until killed parts are there again and all is ready; returns the seconds that took."""
+        """Wait until killed parts run again and all parts are ready; return the seconds it took."""
         began = time.monotonic()
         while time.monotonic() - began < _BACK_WITHIN:
             if all(self.pid(part) not in (None, pid) for part, pid in had.items()) and await self._ready():

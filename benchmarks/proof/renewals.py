@@ -1,8 +1,8 @@
-"""Strike the worker at every point of a renewal, on networks whose refresh tokens work once.
+"""Kill or freeze the worker at every point of a renewal, on networks whose refresh tokens can be used once.
 
-The sandbox counts how often a used refresh token came again; X ends all tokens of the consent then. A connection is
-lost if that happens while its tokens could still be used. One case is left that no sender can help: the network has
-made new tokens, and the process that they were for is killed before they are stored. There the old access token must
+The sandbox counts how often a used refresh token came again; X then ends all tokens of the consent. A connection is
+lost if that happens while its tokens could still be used. One case remains that no sender can prevent: the network has
+issued new tokens, and the process that requested them is killed before they are stored. Then the old access token must
 stay in use until it ends, and the account must say `lost_in_renewal` afterwards.
 """
 
@@ -21,14 +21,14 @@ from benchmarks.proof.platforms import body
 from benchmarks.proof.product import Product
 
 ACCOUNTS = ("pinterest", "tiktok", "twitter") * 3
-"""The networks of the accounts of each case: refresh tokens of these work once."""
+"""The networks of the accounts of each case: their refresh tokens can be used once."""
 FEW_ACCOUNTS = ("twitter", "twitter")
 _AT_POINT_S, _ENDS_WITHIN_S, _POLL = 60.0, 300.0, 0.3
 _ANSWER_HELD_S = 15.0
-"""How long the network holds back its answer so that the worker is struck while it waits."""
+"""How long the network holds back its answer, so that the worker is hit while it waits."""
 _TRIES = 3
 _MARGIN_S = 2.0
-"""How long the other worker stays once the frozen one goes on."""
+"""How long the other worker stays once the frozen one continues."""
 
 _DUE = """
 UPDATE accounts SET connected_at = now() - interval '2 hours', renewed_at = NULL, renew_at = NULL,
@@ -63,14 +63,14 @@ CANNOT_BE_KEPT = frozenset({(Point.SENT, Interruption.KILLED), (Point.ANSWERED, 
 """Cases in which no process is left that knows the new tokens."""
 ALL = tuple((point, struck) for struck in Interruption for point in Point)
 SHORT = ((Point.STORED, Interruption.KILLED), (Point.ANSWERED, Interruption.FROZEN_20))
-"""Those that are over soon."""
+"""The cases that end soon."""
 _MAY_BE_UNSURE = frozenset({(Point.LEASED, Interruption.KILLED), (Point.FIRST_BYTE, Interruption.KILLED)})
-"""Where nothing was sent, which the next process cannot know."""
+"""Cases in which nothing was sent, which the next process cannot know."""
 
 
 @dataclass(slots=True)
 class Renewal:
-    """One account's renewal, and what became of it: `why` it is not right, empty if it is."""
+    """One account's renewal and its outcome; `why` says what is wrong, and is empty if nothing is."""
 
     platform: str
     account_id: str
@@ -97,7 +97,7 @@ class Renewals:
         self.ended: list[Renewal] = []
 
     async def run(self, cases: Sequence[tuple[Point, Interruption]]) -> list[Renewal]:
-        """Run the cases; returns what became of each account."""
+        """Run the cases; return the outcome for each account."""
         for point, struck in cases:
             for _ in range(_TRIES):
                 found = await self._case(point, struck)
@@ -110,7 +110,7 @@ class Renewals:
         return self.ended
 
     async def _case(self, point: Point, struck: Interruption) -> list[Renewal] | None:
-        """Strike at a point; None if not all accounts were there."""
+        """Kill or freeze the worker at a point; return None if not all accounts reached it."""
         names = self._networks
         lent = await self._accounts.lend(names)
         renewals = [Renewal(name, account, point, struck) for name, account in zip(names, lent, strict=True)]
@@ -133,7 +133,7 @@ class Renewals:
 
     @asynccontextmanager
     async def _at_point(self, renewals: Sequence[Renewal]) -> AsyncIterator[Callable[[], None]]:
-        """Keep renewals at their point for the length of the block, or until released."""
+        """Hold renewals at their point until the end of the block, or until released."""
         point = renewals[0].point
         inside = self._product.inside
         if point is Point.SENT:
@@ -167,7 +167,7 @@ class Renewals:
         renewal.why = await self._fault(renewal)
 
     async def _fault(self, renewal: Renewal) -> str:
-        """Return what is wrong with an account once its worker is back, nothing if it is as it must be."""
+        """Return what is wrong with an account once its worker is back; an empty text if nothing is."""
         if not await self._until(lambda: self._is_published(renewal.posts[0]), _ENDS_WITHIN_S):
             return "its post was not published"
         if fault := _of_grants(await self._grants(renewal)):
@@ -215,6 +215,6 @@ class Renewals:
 
 
 def _of_grants(grants: Sequence[dict[str, Any]]) -> str:
-    """Return what a network has seen that must not be: a refresh token that came again."""
+    """Return the error that a network has seen: a refresh token that came again."""
     replays = sum(grant["replays"] for grant in grants)
     return f"a used refresh token was sent {replays} times more, which ends the connection" if replays else ""

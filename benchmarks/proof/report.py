@@ -1,4 +1,4 @@
-"""Say how it went: a table, totals, what failed with how to run it alone, and one line that is the verdict."""
+"""The report of a run: tables, totals, the failures with the command that repeats each, and the verdict in one line."""
 
 import os
 from collections import Counter
@@ -65,23 +65,23 @@ _PUT_BACK = [*RESTORED, *CLOCKS]
 
 
 def right(posts: Sequence[Post]) -> bool:
-    """Tell whether every post ended as it must."""
+    """Return whether every post ended as it must."""
     return bool(posts) and all(post.verdict and post.verdict.kind is VerdictKind.RIGHT for post in posts)
 
 
 def without_certainty(posts: Sequence[Post]) -> set[str]:
     """Return the ids of the posts that are rightly unconfirmed."""
-    # One that its crash missed is run again, and may rest as it is all the same.
+    # A post that its crash missed is run again, and the missed one may stay unconfirmed.
     ended = (post for post in posts if post.verdict and post.verdict.kind in {VerdictKind.RIGHT, VerdictKind.MISSED})
     return {post.post_id for post in ended if post.status == "unconfirmed" and post.post_id}
 
 
 def is_rightly_found(finding: dict[str, Any], posts: Sequence[Post]) -> bool:
-    """Tell whether the doctor is right to find something although every post ended as it must.
+    """Return whether the doctor is right to find something although every post ended as it must.
 
-    That a post is public which its network does not show to us, it knows from the sandbox alone. Where rows were lost,
-    workflows of posts are left that no client knows any more. Where Temporal was put back, a workflow that was to wait
-    for hours waits once more; it ends at its old time, without sending what is published.
+    Only the sandbox shows the doctor that a post is public if its network does not show it to us. If rows were lost,
+    workflows of posts remain that no client knows. If Temporal was restored, a workflow that was to wait for hours
+    waits again; it ends at its old time, without sending the published post again.
     """
     match finding["kind"]:
         case "public_unknown":
@@ -95,9 +95,9 @@ def is_rightly_found(finding: dict[str, Any], posts: Sequence[Post]) -> bool:
 
 
 def table(posts: Sequence[Post]) -> str:
-    """Return tables: networks, faults and modes by what was killed, networks by what was frozen, put back or set wrong.
+    """Return tables: networks, faults and modes by the killed part; networks by the frozen, restored or misset part.
 
-    A number is posts that ended right.
+    A number counts posts that ended as they must.
     """
     had = [crash for crash in Crash if any(post.cell.crash is crash for post in posts)]
     killed = [each for each in had if each not in {*_FROZEN, *_PUT_BACK}]
@@ -126,7 +126,7 @@ def _table(
 
 
 def _written(lines: Sequence[Sequence[str]]) -> str:
-    """Return lines as a table, the first as its head."""
+    """Return lines as a table; the first is its head."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     written = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
@@ -142,7 +142,7 @@ def _entry(posts: Sequence[Post]) -> str:
 
 
 def ends(posts: Sequence[Post]) -> str:
-    """Return how posts ended: their statuses by how many public posts the network shows of each."""
+    """Return the statuses in which posts ended, by the number of public posts that the network shows of each."""
     lines = [["final status", "0 public", "1 public", "2 or more"]]
     for status in sorted({post.status for post in posts}):
         counts = Counter(min(post.public, 2) for post in posts if post.status == status)
@@ -151,7 +151,7 @@ def ends(posts: Sequence[Post]) -> str:
 
 
 def totals(posts: Sequence[Post], disagreements: Sequence[str] = ()) -> str:
-    """Return the counts, and the verdict as the last line; `disagreements` are what the doctor found in the end."""
+    """Return the counts, and the verdict as the last line; `disagreements` are those that the doctor found."""
     kinds = Counter(post.verdict.kind for post in posts if post.verdict)
     counts = {
         "doubles": VerdictKind.DOUBLE,
@@ -174,7 +174,7 @@ def totals(posts: Sequence[Post], disagreements: Sequence[str] = ()) -> str:
 
 
 def failures(posts: Sequence[Post]) -> list[str]:
-    """Return what there is to know of each post that did not end right, and how to run its cell alone."""
+    """Return all facts about each post that did not end as it must, and the command that runs its cell alone."""
     return [
         "\n    ".join(
             [
@@ -201,7 +201,7 @@ def markdown(
     arguments: str,
     renewals: Sequence[Renewal] = (),
 ) -> str:
-    """Return the run for a document."""
+    """Return the run as Markdown."""
     command = f"uv run python -m benchmarks.proof {arguments}".strip()
     day = f"{datetime.now(UTC):%Y-%m-%d}"
     return "\n\n".join(
@@ -216,14 +216,14 @@ def markdown(
 
 
 def put_into(document: str, told: str) -> str:
-    """Return a document with what stands between its two marks replaced; one without marks is replaced as a whole."""
+    """Return a document with the text between its two marks replaced; without marks it is replaced as a whole."""
     before, begin, rest = document.partition(BEGIN)
     _, end, after = rest.partition(END)
     return f"{before}{begin}\n\n{told}\n\n{end}{after}" if begin and end else f"{told}\n"
 
 
 def renewals_table(renewals: Sequence[Renewal]) -> str:
-    """Return accounts whose renewal ended right, by what happened to the worker and by where the renewal was."""
+    """Return how many renewals ended as they must, by what happened to the worker and by the renewal's point."""
     if not renewals:
         return ""
     points = [point for point in Point if any(each.point is point for each in renewals)]
@@ -256,7 +256,7 @@ def renewals_total(renewals: Sequence[Renewal]) -> str:
 
 
 def renewals_failures(renewals: Sequence[Renewal]) -> list[str]:
-    """Return what there is to know of each account whose renewal did not end right."""
+    """Return all facts about each account whose renewal did not end as it must."""
     return [
         f"{each.platform} {each.account_id} {each.struck} at {each.point} ({', '.join(each.posts)}): {each.why}"
         for each in renewals
@@ -265,13 +265,13 @@ def renewals_failures(renewals: Sequence[Renewal]) -> list[str]:
 
 
 def left_out() -> list[str]:
-    """Return the reasons for which combinations are left out, with how many."""
+    """Return the reasons for which combinations are left out, and the number of each."""
     reasons = Counter(reason for cell in every() if (reason := cell.left_out))
     return [f"{count} combinations left out: {reason}" for reason, count in reasons.items()]
 
 
 def rows(posts: Sequence[Post]) -> list[dict[str, Any]]:
-    """Return everything for a file."""
+    """Return all results for a file."""
     return [
         {
             "platform": post.cell.platform,

@@ -1,4 +1,4 @@
-"""Run rounds: posts of many cells in flight together, one crash over all of them, and a verdict on each."""
+"""Rounds of the proof: posts of many cells in flight together, one crash for all of them, and a verdict on each."""
 
 import asyncio
 import time
@@ -16,32 +16,36 @@ from benchmarks.proof.product import Product
 from benchmarks.proof.verdict import VerdictKind, judge, shown_of
 
 _ROUND_TIMEOUT_S = 60.0
-"""Seconds after which the next crash begins although some posts are still unconfirmed on slow networks."""
+"""Seconds after which the next crash begins, even if some posts are still unconfirmed on slow networks."""
 _STANDSTILL = 330.0
-"""Seconds without any progress after which what is not settled is lost; confirming is tried seldom after a while."""
+"""Seconds without any progress after which an unsettled post counts as lost; confirm attempts become rare after a
+while.
+"""
 _OUTAGE_OVER_AFTER = 60.0
-"""Seconds after which an operator tells posts that an outage is over; by themselves they wait for up to ten minutes."""
+"""Seconds after which an operator retries posts after an outage; by themselves they wait for up to ten minutes."""
 _CONFIRM_ATTEMPTS = 6
-"""Attempts to confirm a post whose absence its network cannot tell; they go on for a day."""
+"""Attempts to confirm a post whose absence its network cannot show; they continue for a day."""
 _TRIES = 6
 _FEWEST = 30
 _NAMED = 5
 _CREATES_A_SECOND = 40
 _LEAD, _LONG_LEAD = timedelta(seconds=3), timedelta(seconds=20)
 _TAKEN_UP_AHEAD = timedelta(seconds=15)
-"""How long before it is due a post is scheduled whose worker is frozen: there are few of them, after no outage."""
+"""How long before it is due a post is scheduled if its worker is frozen: these posts are few, and follow no outage."""
 _COPIED_AHEAD = timedelta(seconds=30)
-"""How long before it is due a post is scheduled whose stores are copied: their servers die for it and come back."""
+"""How long before it is due a post is scheduled if its stores are copied: their servers are killed and restarted for
+it.
+"""
 _BARRED_AHEAD = timedelta(seconds=3)
-"""How long before what is scheduled is due nothing can be sent any more; by then it is prepared."""
+"""How long before a scheduled post is due all sends are blocked; by then it is prepared."""
 _TAKES = {Crash.NONE: 30.0, Crash.ROW: 20.0, **dict.fromkeys(RESTORED, 80.0)}
 _A_POST_TAKES = 0.15
-"""Seconds, roughly; all that depends on them is which stack ends first."""
+"""Seconds, roughly; only the order in which stacks end depends on them."""
 _MOMENT = timedelta(milliseconds=50)
 _WAIT_IN_A_WORKER = 28
-"""So many of a worker's database connections (of 30) can wait with their attempts when it is frozen."""
+"""How many of a worker's 30 database connections can wait with their attempts when it is frozen."""
 
-# An edit whose client got no answer may never have been handed over; the one that was asked for again counts.
+# An edit whose client got no answer may never have reached the workflow; the repeated one counts.
 _STATE = """
 SELECT p.id, p.workflow_id, p.status, t.status AS target,
   (SELECT count(*) FROM attempts a WHERE a.target_id = t.id) AS attempts,
@@ -54,7 +58,7 @@ _WAITS = frozenset({"held", "unconfirmed"})
 
 
 class Proof:
-    """Run cells on a product and keep what became of each."""
+    """A run of cells on one product, and the outcome of each."""
 
     def __init__(self, product: Product, say: Callable[[str], None]) -> None:
         self._product = product
@@ -64,12 +68,12 @@ class Proof:
         self._began = now()
         self._open: list[Post] = []
         self.posts: list[Post] = []
-        """Those that have a verdict."""
+        """Posts that have a verdict."""
         self.run_again: list[Post] = []
-        """Those that their crash missed."""
+        """Posts that their crash missed."""
 
     async def run(self, cells: Iterable[Cell], most: int) -> None:
-        """Run all cells, crash by crash, at most so many together."""
+        """Run all cells, crash by crash, at most this many together."""
         for crash, all_of_it in _by_crash(cells).items():
             waiting, together = [(cell, 1) for cell in all_of_it], most
             while waiting:
@@ -77,18 +81,18 @@ class Proof:
                 waiting = [each for each in waiting if each not in batch]
                 missed = await self._round(crash, batch)
                 if missed:
-                    # A machine that is busy brings fewer to the point in time.
+                    # On a busy machine fewer posts reach the point in time.
                     together = max(len(batch) - len(missed), _FEWEST)
                     self._say(f"{len(missed)} were not at the point; again, {together} together")
                 waiting += missed
-            # A restore would take back what became of others meanwhile.
+            # A restore would undo the progress of other posts.
             await self._settle(None if crash in RESTORED else 0 if crash in FROZEN_WORKER else _ROUND_TIMEOUT_S)
             await self._judge([post for post in self._open if post.status])
         await self._settle(None)
         await self._judge(self._open)
 
     async def _round(self, crash: Crash, cells: Sequence[tuple[Cell, int]]) -> list[tuple[Cell, int]]:
-        """Run one round of cells and their tries; returns those that the crash missed, to be run again."""
+        """Run one round of cells and their tries; return those that the crash missed, to be run again."""
         lent = await self._accounts.lend(cell.platform for cell, _ in cells)
         posts = [Post(cell, account, tries=tries) for (cell, tries), account in zip(cells, lent, strict=True)]
         self._say(f"{crash}: {len(posts)} posts")
@@ -114,7 +118,7 @@ class Proof:
         return [(post.cell, post.tries + 1) for post in posts if not post.struck and post.tries < _TRIES]
 
     async def _ask(self, posts: Sequence[Post], injection: CrashInjection) -> None:
-        """Set everything in motion: what is scheduled first, due when the rest is asked for."""
+        """Start all posts: the scheduled ones first, due when the others are published."""
         scheduled = [post for post in posts if post.cell.mode is Mode.SCHEDULED]
         due = now() + lead(posts[0].cell.crash) + timedelta(seconds=len(scheduled) / _CREATES_A_SECOND)
         creating = [asyncio.create_task(self._client.schedule(post, due)) for post in scheduled]
@@ -131,7 +135,7 @@ class Proof:
         await asyncio.gather(*creating, *asking)
 
     async def _settle(self, patience: float | None) -> None:
-        """Wait until posts are at rest or the timeout ends (None: until nothing changes); gives them their status."""
+        """Wait until posts are settled or the timeout ends (None: until nothing changes), and set their status."""
         began = moved = time.monotonic()
         told, signalled, before = 0.0, began, None
         while self._open:
@@ -159,14 +163,14 @@ class Proof:
             await asyncio.sleep(1)
 
     async def _end_outages(self, rows: Mapping[str | None, Any]) -> None:
-        """Do what an operator does after an outage: tell its posts not to wait any longer."""
+        """Retry the posts of an outage, as an operator does when it is over."""
         waiting = [post for post in self._open if not post.status and post.cell.fault is Fault.DOWN]
         await asyncio.gather(
             *(self._product.retry(rows[each.post_id]["workflow_id"]) for each in waiting if each.post_id in rows)
         )
 
     async def _reconnect(self, post: Post, waits_as: str) -> None:
-        """Do what the account's owner would do; the post has to go on by itself."""
+        """Reconnect the account as its owner would; the post must continue by itself."""
         post.waited_as = waits_as
         mine = {"platform": api_name_of(post.cell.platform), "accountId": post.account_id}
         post.shown_while_waiting = len(shown_of(post.mark, await self._shown(**mine)))
@@ -200,10 +204,10 @@ class Proof:
 
 
 def _by_crash(cells: Iterable[Cell]) -> dict[Crash, list[Cell]]:
-    """Return cells by their crash in the order in which they are run.
+    """Return cells by their crash, in the order in which they are run.
 
-    Restores come first, because they would undo what other posts in flight came to. Then comes what waits longest for
-    absence to be believed: it does so while the others run.
+    Restores come first, because they would undo the progress of other posts in flight. The posts whose absence is
+    certain last come next, so that they wait while the others run.
     """
     found: dict[Crash, list[Cell]] = {}
     for cell in sorted(cells, key=lambda cell: (cell.crash not in RESTORED, cell.crash not in FROZEN_WORKER)):
@@ -212,7 +216,7 @@ def _by_crash(cells: Iterable[Cell]) -> dict[Crash, list[Cell]]:
 
 
 def shares(cells: Iterable[Cell], stacks: int) -> list[list[Cell]]:
-    """Share cells out over stacks, each crash to one, so that all take about as long."""
+    """Distribute cells over stacks, each crash to one, so that all take about the same time."""
     crashes = sorted(_by_crash(cells).values(), key=_seconds, reverse=True)
     shared: list[list[list[Cell]]] = [[] for _ in range(min(stacks, len(crashes)))]
     for each in crashes:
@@ -221,13 +225,13 @@ def shares(cells: Iterable[Cell], stacks: int) -> list[list[Cell]]:
 
 
 def _seconds(cells: Sequence[Cell]) -> float:
-    """Return about how long a crash takes: its own time, and that of its posts."""
+    """Return roughly how long a crash takes: its own time, and that of its posts."""
     crash = cells[0].crash
     return _TAKES.get(crash, 40.0) + FROZEN_WORKER.get(crash, 0.0) + _A_POST_TAKES * len(cells)
 
 
 def _settled(post: Post, row: Any) -> bool:
-    """Tell whether nothing more can come, or nothing more can be known, of a post."""
+    """Return whether a post can no longer change, or no more can be known about it."""
     cannot_be_ruled_out = row["target"] == "unconfirmed" and not PLATFORMS[post.cell.platform].rules_out
     return not row["revised"] and (
         row["status"] in _RESTS or (cannot_be_ruled_out and row["confirm_attempts"] >= _CONFIRM_ATTEMPTS)
@@ -235,20 +239,20 @@ def _settled(post: Post, row: Any) -> bool:
 
 
 def _is_early(post: Post, shown: Sequence[dict[str, Any]]) -> bool:
-    """Tell whether a scheduled post was public before its time, by the network's clock, which is right."""
+    """Return whether a scheduled post was public before its time, by the network's clock, which is right."""
     made = (datetime.fromisoformat(each["createdAt"]) for each in shown if post.mark in each["text"])
     return post.due is not None and min(made, default=post.due) < post.due - _MOMENT
 
 
 def _named(posts: Sequence[Post], rows: Mapping[str | None, Any]) -> str:
-    """Name the posts that are not settled, where they are few."""
+    """Return the names of the posts that are not settled, if they are few."""
     moving = [post for post in posts if not post.status]
     named = [f"{post.cell} is {rows[post.post_id]['target']}" for post in moving if post.post_id in rows]
     return f": {', '.join(named)}" if len(moving) <= _NAMED else ""
 
 
 def lead(crash: Crash) -> timedelta:
-    """Return how long before it is due a post is scheduled: it must be prepared by then, also after an outage."""
+    """Return how long before it is due a post is scheduled: enough to prepare it, also after an outage."""
     if crash in RESTORED:
         return _COPIED_AHEAD
     if crash in FROZEN_WRITING:

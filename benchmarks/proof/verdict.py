@@ -1,4 +1,4 @@
-"""Whether what a post says of itself is what the network shows, and whether it is what had to come of it."""
+"""Verdicts: does a post's status match what the network shows, and is it the outcome that the cell must have?"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from benchmarks.proof.platforms import PLATFORMS
 
 
 class VerdictKind(StrEnum):
-    """How a post ended, the worst that is true of it."""
+    """A post's outcome, the worst one that applies."""
 
     RIGHT = "right"
     DOUBLE = "double"
@@ -19,23 +19,23 @@ class VerdictKind(StrEnum):
     EARLY = "early"
     """Public before its time."""
     LOST = "lost"
-    """A crash made it fail, or it is nowhere and nobody works on it."""
+    """A crash made it fail, or it is not public and no workflow works on it."""
     DISAGREES = "disagrees"
-    """Its status says something else than the network shows."""
+    """Its status contradicts what the network shows."""
     UNEXPECTED = "unexpected"
-    """Status and reality agree, yet something else had to come of it."""
+    """Status and network agree, but the outcome is not the expected one."""
     LIE = "lie"
-    """Something else happened than a client or an operator was told."""
+    """A client or an operator got an answer that is not what happened."""
     MISSED = "missed"
-    """The crash did not strike at its point, so nothing is proven."""
+    """The crash did not come at its point, so nothing is proven."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Hold what became of one post: what the API says, and what the network shows of it (ids and texts)."""
+    """The facts about one post: what the API says, and what the network shows of it (ids and texts)."""
 
     status: str
-    """Of its one target."""
+    """The status of its one target."""
     category: str | None = None
     platform_post_id: str | None = None
     content: str = ""
@@ -43,18 +43,18 @@ class Facts:
     struck: bool = True
     settled: bool = True
     crashes: frozenset[Crash] = frozenset()
-    """All that it lived through, its own and those of others while it was unconfirmed."""
+    """All crashes that affected it: its own, and those of other posts while it was unconfirmed."""
     waited_as: str = ""
     """The status in which it waited for its account to be reconnected."""
     shown_while_waiting: int = 0
     shown_when_canceled: int | None = None
     early: bool = False
-    """It was public before it was due."""
+    """Whether it was public before it was due."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Say how a post ended, and why that is wrong where it is."""
+    """A post's outcome, and why it is wrong if it is."""
 
     kind: VerdictKind
     why: str = ""
@@ -73,11 +73,11 @@ _LOSE_ANSWERS = frozenset(
         *FROZEN_WORKER,
     }
 )
-"""Crashes after which a request may have gone out whose answer nobody has written down."""
+"""Crashes after which a request may have been sent whose answer is not recorded."""
 
 
 def shown_of(mark: str, shown: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Return id and text of what a network shows of a post now, given everything that the sandbox ever made public."""
+    """Return ids and texts that a network shows of a post now, given all posts that the sandbox ever made public."""
     return [
         (each["platformPostId"], each["text"])
         for each in shown
@@ -86,7 +86,7 @@ def shown_of(mark: str, shown: Iterable[dict[str, Any]]) -> list[tuple[str, str]
 
 
 def judge(cell: Cell, seen: Facts, new_text: str = "") -> Verdict:
-    """Return the verdict; `new_text` is what an edit or a change was to make of the post."""
+    """Return the verdict; `new_text` is the post's text after an edit or a change."""
     if max(len(seen.public), seen.shown_while_waiting) > 1:
         return Verdict(VerdictKind.DOUBLE, f"{max(len(seen.public), seen.shown_while_waiting)} public posts")
     if seen.early:
@@ -123,26 +123,26 @@ def _disagreement(seen: Facts) -> str | None:
 
 
 def expected(cell: Cell, seen: Facts) -> set[str]:
-    """Return the statuses of the target in which this may end."""
+    """Return the statuses in which the target may end."""
     traits = PLATFORMS[cell.platform]
     if cell.mode is Mode.EDIT:
         return {"published"}
     if cell.mode is Mode.CANCELED:
-        # It depends on the moment; what it says must be true all the same.
+        # It depends on the moment of the crash; in every case the status must be true.
         return {"published", "failed", "unconfirmed"}
     statuses = {"failed"} if cell.fault is Fault.REFUSED else {"published"}
     lost = cell.fault in _ANSWER_LOST or seen.crashes & _LOSE_ANSWERS
-    # Where the network cannot tell whether there is such a post, nobody can, and unconfirmed is the truth.
+    # If the network cannot show whether there is such a post, unconfirmed is the correct status.
     if lost and (not traits.readable or not (traits.rules_out or seen.public)):
         statuses |= {"unconfirmed"}
-    # What a send has left in the rows, and by which it is found elsewhere, is lost with them.
+    # The ids that a send left in the rows, by which other networks find the post, are lost with the rows.
     if cell.crash in LOSES_ROWS and not traits.found_by_words:
         statuses |= {"unconfirmed"}
     return statuses
 
 
 def _wrong_way(cell: Cell, seen: Facts, new_text: str) -> Verdict | None:
-    """Tell what is wrong with a post whose status is one of those expected."""
+    """Return what is wrong with a post whose status is one of those expected."""
     if cell.mode is Mode.EDIT:
         return _wrong_edit(cell, seen, new_text)
     if needs_its_owner(cell):

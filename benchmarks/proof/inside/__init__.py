@@ -1,1 +1,1 @@
-"""What the proof does inside the product's own processes, of which their code knows nothing."""
+"""The code that the proof loads into the product's processes; the product has no code for it."""

@@ -1,4 +1,4 @@
-"""The folder by which the proof tells the processes of a stack what to do; `hooks` is what they do."""
+"""The folder by which the proof sends commands to the processes of a stack; `hooks` carries them out."""
 
 import json
 import os
@@ -18,13 +18,13 @@ class Inside:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return what the processes of a stack need in their environment to look into the folder."""
+        """Return the environment with which the processes of a stack read the folder."""
         path = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
         return {"PYTHONPATH": os.pathsep.join(filter(None, path)), "PROOF_INSIDE": str(self._folder)}
 
     @contextmanager
     def requests_are_held(self) -> Iterator[None]:
-        """Let public requests wait, on their connections, right before their first byte."""
+        """Hold public requests on their connections, right before their first byte."""
         (self._folder / HELD).write_text("")
         (self._folder / HOLD).touch()
         try:
@@ -39,12 +39,12 @@ class Inside:
         return set()
 
     def hold_renewals(self, point: str) -> None:
-        """Let renewals wait at a point until they are released."""
+        """Hold renewals at a point until they are released."""
         (self._folder / RENEWING).write_text("")
         (self._folder / RENEWALS).write_text(point)
 
     def release_renewals(self) -> None:
-        """Let renewals go on."""
+        """Release the renewals."""
         (self._folder / RENEWALS).unlink(missing_ok=True)
 
     def renewing(self) -> set[str]:
@@ -55,7 +55,7 @@ class Inside:
 
     @contextmanager
     def own_parts_do_not_start(self) -> Iterator[None]:
-        """Let the API and the worker do nothing when they are started, before their first line."""
+        """Keep the API and the worker from starting: their processes wait before their first line."""
         (self._folder / STOPPED).touch()
         try:
             yield
@@ -63,12 +63,12 @@ class Inside:
             (self._folder / STOPPED).unlink()
 
     def set_clocks(self, seconds: Mapping[str, float]) -> None:
-        """Let the clocks of parts be wrong by so many seconds once they are started again."""
+        """Set the clocks of parts wrong by this many seconds, from their next start on."""
         (self._folder / CLOCKS).write_text(json.dumps(seconds))
 
 
 @contextmanager
 def inside() -> Iterator[Inside]:
-    """Make the folder for one stack."""
+    """Create the folder of one stack."""
     with tempfile.TemporaryDirectory(prefix="socialsyncer-proof-") as folder:
         yield Inside(Path(folder))

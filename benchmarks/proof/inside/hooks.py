@@ -1,4 +1,4 @@
-"""Keep a part from starting, set its clock wrong, and hold a worker right before the first byte of public requests."""
+"""Functions that keep a part from starting, set its clock wrong, or hold a worker before its first byte."""
 
 import asyncio
 import datetime as dt
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 STOPPED, CLOCKS, HOLD, HELD = "stopped", "clocks.json", "hold", "held"
-"""Files by which the proof tells the parts what to do, and the list of the workflows that a worker holds."""
+"""Files by which the proof sends commands to the parts, and the list of the workflows that a worker holds."""
 RENEWALS, RENEWING = "renewals", "renewing"
 """The file that names the point at which a worker holds renewals, and the list of the accounts that it holds there."""
 _PARTS = frozenset({"api", "worker"})
@@ -21,7 +21,7 @@ _POLL = 0.02
 
 
 def begin(folder: Path, part: str) -> None:
-    """Do what the proof wants of a process of a stack; `part` is the last word of its command."""
+    """Carry out the proof's commands in a process of a stack; `part` is the last word of its command."""
     if part not in _PARTS:
         return
     while (folder / STOPPED).exists():
@@ -34,7 +34,7 @@ def begin(folder: Path, part: str) -> None:
 
 
 def set_wrong(seconds: float) -> None:
-    """Let this process read the wall clock some seconds off. Must come before anything imports datetime's names."""
+    """Set this process's wall clock wrong by some seconds. Call it before any module imports datetime's names."""
     right, read, read_ns = dt.datetime, time.time, time.time_ns
     off = dt.timedelta(seconds=seconds)
 
@@ -82,7 +82,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def hold_renewals(module: Any, folder: Path) -> None:
-    """Let renewals wait at the point that the file RENEWALS names while it stands; `module` is `activities.renewal`."""
+    """Hold renewals at the point that the file RENEWALS names, while it exists; `module` is `activities.renewal`."""
     account: ContextVar[str] = ContextVar("account")
     run = module.Renewals._run  # noqa: SLF001 each renewal is one task of it
 
@@ -120,7 +120,7 @@ async def _held_at(folder: Path, point: str, account: str) -> None:
 
 
 def hold_before_first_byte(wire: Any, folder: Path) -> None:
-    """Let public requests wait on their connections while the file HOLD stands, and then pass their fence, if any."""
+    """Hold public requests on their connections while the file HOLD exists; then let them pass their fence, if any."""
     send, answer = wire.send, wire._answer  # noqa: SLF001 the one place between connection and first byte
     is_public = ContextVar("is_public", default=False)
 
@@ -158,4 +158,4 @@ _PATCHES: dict[str, Callable[[Any, Path], None]] = {
     "platforms.http.wire": lambda module, folder: hold_before_first_byte(module.Wire, folder),
     "activities.renewal": hold_renewals,
 }
-"""What is done to which module of the product, once."""
+"""The functions that change modules of the product, by module; each runs once."""

@@ -74,7 +74,7 @@ class ConsentRoutes(FakePage):
 
     @route("GET", "/debug_token", "auth")
     async def debug(self, request: Request) -> Answer:
-        """Say what is known of a Page's token, to the app that it was given to."""
+        """Describe a Page's token to the app that owns it."""
         token = str(parameters(request).get("input_token", ""))
         client_id, _, secret = self.token(request).partition("|")
         app = self.world.authorizations.app(self.platform, client_id)

@@ -69,7 +69,7 @@ class UserRoutes(FakeLinkedIn):
 
     @route("POST", "/oauth/v2/introspectToken", "auth")
     async def introspect(self, request: Request) -> Answer:
-        """Say what is known of an access token. Source: token-introspection of LinkedIn's documentation."""
+        """Describe an access token. Source: token-introspection of LinkedIn's documentation."""
         form = request.form()
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
         token = str(form.get("token", ""))

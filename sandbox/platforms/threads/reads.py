@@ -44,7 +44,7 @@ class ReadRoutes(FakeThreads):
 
     @route("GET", "/debug_token", "auth")
     async def debug(self, request: Request) -> Answer:
-        """Say what is known of a token, asked with the same one."""
+        """Describe a token; the request is authorized by the same token."""
         asked = self.world.accounts.by_token(self.platform, self.token(request))
         if asked is None:
             raise refused("Invalid OAuth access token", 190)
