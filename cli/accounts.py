@@ -39,14 +39,14 @@ from store.reports import account_states
 
 @dataclass(frozen=True, slots=True)
 class SandboxDetails:
-    """Optional details of a sandbox account beside its credentials."""
+    """Optional details of a sandbox account, in addition to its credentials."""
 
     username: str | None
     premium: bool
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    """Parse the one JSON object that holds credentials. Raises UserError, which repeats nothing of the text."""
+    """Parse the JSON object with credentials. Raises UserError, which repeats nothing of the text."""
     try:
         given = json.loads(text)
     except ValueError:
@@ -63,10 +63,12 @@ async def add(
     data_dir: Path | None,
     allow: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Connect the account whose credentials `text` holds as JSON; returns what may be shown of it. Raises UserError.
+    """Connect the account whose credentials `text` contains as JSON; return its description without secrets.
 
-    `allow` names the places beside its own that it may publish to, as `accounts allow` does. On a development stack the
-    account is first made known to its sandbox, so that any token does.
+    Raises UserError.
+
+    `allow` names further places to which it may publish, as `accounts allow` does. On a development stack the account
+    is first registered with the sandbox, so that any token is accepted.
     """
     platform, given, environment = (
         platform_named(platform_name),
@@ -78,19 +80,19 @@ async def add(
         credentials = parse_credentials(platform, given)
     else:
         about = SandboxDetails(username=given.pop("username", None), premium=given.pop("premium", False) is True)
-        # A name that the sandbox knows is that account's: so reconnecting can be practised.
+        # A name that the sandbox knows means that account, so that reconnecting can be tried out.
         known = await known_accounts(environment.sandbox_url, platform_name) if "identifier" in given else {}
-        # Bluesky's handles are names with the server's behind them.
+        # Bluesky's handles end in the name of the server.
         for name in (str(given.get("identifier")), str(given.get("identifier")).partition(".")[0]):
             if name in known:
                 about, given["identifier"] = replace(about, username=about.username or name), known[name]
                 break
         credentials = parse_credentials(platform, given)
-        # An account on a real server that the operator allows is no business of the sandbox's.
+        # An account on a real server that the operator allows does not concern the sandbox.
         if not servers(environment.settings).reach(platform, credentials).named:
             await _introduce(environment.sandbox_url, platform, credentials, about)
     async with open_database(environment) as database:
-        # Before the network is asked: it may renew the credentials, which must then be kept.
+        # This comes before the request to the network, which may renew the credentials: then they must be stored.
         async with database.transaction() as session:
             await known_workspace(session, named)
         verified = await verify(platform, credentials, environment.settings)
@@ -101,7 +103,7 @@ async def add(
 
 
 async def describe_accounts(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
-    """Return what may be shown of the workspace's accounts. Raises UserError."""
+    """Return descriptions of the workspace's accounts, without secrets. Raises UserError."""
     async with _workspace(workspace, data_dir) as (session, workspace_id):
         found, now = await list_accounts(session, workspace_id), datetime.now(UTC)
         refused_apps = await refusals_of_apps(session, found)
@@ -109,7 +111,7 @@ async def describe_accounts(workspace: str | None, data_dir: Path | None) -> lis
 
 
 async def describe_all_accounts(data_dir: Path | None, *, refused: bool = False) -> AsyncIterator[dict[str, Any]]:
-    """Yield the accounts of all workspaces with their state; `refused`: only those that do not work."""
+    """Yield the accounts of all workspaces with their state; with `refused` only those that do not work."""
     async with open_database(environment_of(data_dir, Settings)) as database, database.reading() as session:
         async for each in account_states(session):
             if not refused or each.state != "connected":
@@ -121,7 +123,7 @@ async def describe_all_accounts(data_dir: Path | None, *, refused: bool = False)
 
 
 async def describe_waiting_posts(account_id: str, workspace: str | None, data_dir: Path | None) -> str:
-    """Say which posts wait for an account and what removing it does to them; empty if there are none.
+    """Return which posts wait for an account and what removing it does to them; empty if there are none.
 
     Raises UserError if there is no such account.
     """
@@ -143,7 +145,7 @@ _COUNTED, _NAMED, _LINES = 10_000, 5, 100
 
 
 async def remove(account_id: str, workspace: str | None, data_dir: Path | None) -> None:
-    """Forget an account and its credentials. Raises UserError where there is none."""
+    """Remove an account and its credentials. Raises UserError if there is none."""
     async with _workspace(workspace, data_dir) as (session, workspace_id):
         account = await find_account(session, workspace_id, account_id)
         if account is None:
@@ -172,12 +174,12 @@ async def history(account_id: str, workspace: str | None, data_dir: Path | None)
 
 
 async def allow(account_id: str, pairs: Sequence[str], workspace: str | None, data_dir: Path | None) -> dict[str, Any]:
-    """Allow an account to publish to places; returns what may be shown of it. Raises UserError."""
+    """Allow an account to publish to places; return its description without secrets. Raises UserError."""
     return await _change(account_id, pairs, workspace, data_dir, allow=True)
 
 
 async def forbid(account_id: str, pairs: Sequence[str], workspace: str | None, data_dir: Path | None) -> dict[str, Any]:
-    """Take back what was allowed; returns what may be shown of the account. Raises UserError."""
+    """Forbid an account places that were allowed; return its description without secrets. Raises UserError."""
     return await _change(account_id, pairs, workspace, data_dir, allow=False)
 
 
@@ -197,7 +199,7 @@ async def _change(
 
 
 def describe(account: Account) -> dict[str, Any]:
-    """Return what may be shown of an account, and what its network refuses it with, if it does."""
+    """Return an account's description without secrets, and its network's reason if the network refuses it."""
     about: dict[str, Any] = {"platform": account.platform, "accountId": account.id, "username": account.username}
     if account.allowed:
         about["allowed"] = account.allowed
@@ -218,7 +220,7 @@ def _health(view: AccountHealthView) -> dict[str, Any]:
 
 @asynccontextmanager
 async def open_database(environment: Environment[S]) -> AsyncIterator[Database]:
-    """Open the database of an environment for the length of a command."""
+    """Open the database of an environment for the duration of a command."""
     database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
         yield database
@@ -238,7 +240,7 @@ async def _workspace(workspace: str | None, data_dir: Path | None) -> AsyncItera
 async def _introduce(
     sandbox_url: str, platform: Platform[Any, Any], credentials: BaseModel, about: SandboxDetails
 ) -> None:
-    """Make the account known to the sandbox; where its id is not among the credentials, it follows from the token."""
+    """Register the account with the sandbox; if the credentials contain no id, the id follows from the token."""
     fields = plain(credentials)
     known = (await known_accounts(sandbox_url, platform.name)).get(about.username or "")
     user_id = known or fields.get("user_id") or stable_user_id(fields["access_token"])

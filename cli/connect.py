@@ -32,7 +32,7 @@ class Api:
 
 
 def api_of(data_dir: Path | None, url: str | None, key: str | None) -> Api:
-    """Return the API to speak to: that of the stack in `data_dir` if one is given. Raises UserError."""
+    """Return the API to call: that of the stack in `data_dir` if one is given. Raises UserError."""
     if data_dir is not None:
         running = Folder(data_dir).running()
         return Api(running.api_url, running.api_key)
@@ -57,7 +57,7 @@ def options_of(pairs: Sequence[str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What to connect. `chosen` names some of several accounts; if it is empty, a person is asked."""
+    """The accounts to connect. `chosen` names some of several; if it is empty, a person is asked."""
 
     platform: str
     options: Mapping[str, str]
@@ -67,7 +67,7 @@ class Wish:
 
 
 def connect(api: Api, wish: Wish) -> list[dict[str, Any]]:
-    """Have a person connect accounts; returns them as the API answers. Raises UserError."""
+    """Let a person connect accounts; return them in the API's form. Raises UserError."""
     with httpx.Client(
         base_url=api.url, headers={"Authorization": f"Bearer {api.key}"}, timeout=_TIMEOUT_S, trust_env=False
     ) as client:
@@ -99,7 +99,7 @@ class _Speaking:
     path: str
 
     def ask(self, method: str, below: str = "", **options: Any) -> dict[str, Any]:
-        """Return an answer. Raises UserError with what the API refuses, _NotNowError if it may answer later."""
+        """Return an answer. Raises UserError with the API's reason if it refuses, _NotNowError if it may yet answer."""
         try:
             response = self.client.request(method, self.path + below, **options)
             answer: dict[str, Any] = response.json()
@@ -115,11 +115,11 @@ class _Speaking:
 
 
 class _NotNowError(UserError):
-    """The API could not answer now, or not yet."""
+    """An error: the API could not answer now, or not yet."""
 
 
 def _tries(until: datetime) -> Iterator[None]:
-    """Yield now and then until a moment; raises UserError then."""
+    """Yield at intervals until a time; then raise UserError."""
     while datetime.now(UTC) < until:
         yield
         time.sleep(_POLL_S)
@@ -127,7 +127,7 @@ def _tries(until: datetime) -> Iterator[None]:
 
 
 def _awaited(speaking: _Speaking, begun: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how a connection stands once the person has come back. Raises UserError."""
+    """Return the state of a connection once the person has come back. Raises UserError."""
     for _ in _tries(datetime.fromisoformat(begun["expiresAt"])):
         try:
             found = speaking.ask("GET", f"/{begun['connectionId']}")
@@ -176,7 +176,7 @@ def _by_credentials(speaking: _Speaking, fields: Sequence[Mapping[str, Any]], wi
 
 
 def _chosen(options: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[str]:
-    """Return the ids of the options that were named, or are chosen in the terminal. Raises UserError."""
+    """Return the ids of the options that were named, or that a person chooses in the terminal. Raises UserError."""
     usable = [each for each in options if each["selectable"]]
     for each in options:
         mark = f"{usable.index(each) + 1:>3}" if each["selectable"] else "  -"

@@ -1,4 +1,4 @@
-"""Connect accounts: ask the network whose credentials these are, then keep them encrypted."""
+"""Functions that connect accounts: they ask the network for the credentials' account, then store them encrypted."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from store.secret_values import SECRETS
 from store.vault import Vault
 
 _CONNECTION_ENDED = "no longer accepts this"
-"""What the networks' sentences say where they know no reason; it is not true of an account that never was connected."""
+"""Part of the networks' messages if they know no reason; it is wrong for an account that was never connected."""
 
 
 def platform_named(name: str) -> Platform[Any, Any]:
@@ -39,7 +39,7 @@ def platform_named(name: str) -> Platform[Any, Any]:
 
 
 def parse_credentials(platform: Platform[Any, Any], given: Mapping[str, Any]) -> BaseModel:
-    """Return the credentials as the network's own model. Raises UserError naming the fields at fault, no values."""
+    """Return the credentials as the network's own model. Raises UserError, which names wrong fields but no values."""
     SECRETS.remember_fields(given)
     try:
         credentials: BaseModel = platform.credentials.model_validate(dict(given))
@@ -56,7 +56,7 @@ def parse_credentials(platform: Platform[Any, Any], given: Mapping[str, Any]) ->
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Credentials that a network accepts, renewed if that was needed, and whose they are."""
+    """Credentials that a network accepts, renewed if necessary, and their account."""
 
     platform: Platform[Any, Any]
     identity: Identity
@@ -87,7 +87,7 @@ async def keep_account(
 
 
 async def verify(platform: Platform[Any, Any], credentials: BaseModel, settings: VaultSettings) -> Verified:
-    """Ask the network whose credentials these are. Raises UserError."""
+    """Ask the network for the account of credentials. Raises UserError."""
     reached = servers(settings)
     server, outgoing = reached.reach(platform, credentials), Outgoing(reached)
     apps = settings.registered_apps

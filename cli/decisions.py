@@ -1,4 +1,4 @@
-"""What a person has found out about posts whose answer was lost, as lines of a CSV file."""
+"""People's decisions about posts whose answer was lost, as lines of a CSV file."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ LARGEST_FILE = 4 * 2**20
 _REQUIRED = ("postId", "platform", "outcome")
 _OUTCOMES = {"published": True, "not_published": False, "not-published": False}
 _SHOWN = 20
-"""Bad lines that are named; of more, only their count is said."""
+"""How many bad lines are named; further ones are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class Decisions:
 
 
 class BadLines:
-    """Lines that cannot be carried out, by their number."""
+    """The lines that cannot be carried out, by their number."""
 
     def __init__(self) -> None:
         self._found: list[str] = []
 
     def add(self, line: int, why: str) -> None:
-        """Note why a line cannot be carried out."""
+        """Record why a line cannot be carried out."""
         self._found.append(f"line {line}: {why}" if line else why)
 
     def refuse_if_any(self) -> None:
@@ -59,7 +59,7 @@ class BadLines:
 
 
 def read_decisions(path: Path) -> Decisions:
-    """Read a file with the columns postId, platform and outcome, and if wanted accountId and platformPostId.
+    """Read a file with the columns postId, platform and outcome, and optionally accountId and platformPostId.
 
     Other columns are ignored, so that the output of `waiting --for person --csv` can be filled in. A line without an
     outcome is left for later. Raises UserError, which names each bad line.

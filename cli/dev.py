@@ -1,4 +1,4 @@
-"""Bring a whole stack up with one command, keep it up, and take it down without a trace."""
+"""Functions that start a whole stack with one command, keep it running, and stop it completely."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _LAUNCHER = "uv"
 _PARENT_POLL = 0.5
 _STOP_ORDER = ("api", "worker", "sandbox", "temporal-ui", "temporal", "postgres")
-"""Those who use a part stop before it."""
+"""The order in which parts stop: each after the parts that use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Options:
 
 
 def run_dev(options: Options) -> None:
-    """Run a stack until Ctrl-C. Raises UserError for what a person can put right."""
+    """Run a stack until Ctrl-C. Raises UserError for a failure that a person can correct."""
     os.umask(0o077)
     folder = Folder(options.data_dir)
     folder.create()
@@ -70,7 +70,7 @@ async def _run(options: Options, folder: Folder, lock: Lock) -> None:
     stop = asyncio.Event()
     stack = Stack(options, folder)
     _on_signals(stop, stack)
-    # A command started by `uv run` that loses it has lost the person at the terminal, too.
+    # If `uv run` started this command and has ended, the person at the terminal is gone too.
     orphaned = asyncio.create_task(_stop_with_launcher(stop))
     rising = asyncio.create_task(stack.up())
     stopping = asyncio.create_task(stop.wait())
@@ -97,7 +97,7 @@ def _on_signals(stop: asyncio.Event, stack: "Stack") -> None:
             stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # nohup ignores hang-ups for us; a shell's `&` ignores SIGINT, too, but there it is still how to stop us.
+        # nohup makes us ignore hang-ups. A shell's `&` makes us ignore SIGINT too, but there SIGINT must still stop us.
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             asyncio.get_running_loop().add_signal_handler(number, heard)
 
@@ -128,7 +128,7 @@ class Stack:
         self._sandbox_url = (options.sandbox_url or self._own.own_sandbox_url).rstrip("/")
 
     async def up(self) -> None:
-        """Start every part, make what is missing, and say where everything is. Raises UserError."""
+        """Start every part, create what is missing, and print the addresses. Raises UserError."""
         state = self._folder.state()
         postgres, temporal = await self._prepare(state)
         bootstrap = await self._start_foundations(postgres, temporal, state)
@@ -159,7 +159,7 @@ class Stack:
             part_supervisor.kill()
 
     async def _prepare(self, state: State) -> tuple[Postgres, Temporal]:
-        """Clear away what a killed run left, and see whether everything that will be needed can be had."""
+        """Remove the remains of a killed run, and check that all needed ports, programs and files are available."""
         data = self._folder.path / "postgres"
         await end_postgres_orphans(data)
         for name in await end_orphans(self._folder.run_file):

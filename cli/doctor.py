@@ -1,4 +1,4 @@
-"""Say what rows, workflows and networks disagree about, for people and for programs."""
+"""The doctor's report on disagreements of rows, workflows and networks, for people and for programs."""
 
 import asyncio
 import json
@@ -25,14 +25,14 @@ from store.workspaces import find_workspace
 from workflows.client.runs import Runs
 
 EXAMPLES = 5
-"""Findings of one kind that are printed unless all are asked for."""
+"""How many findings of one kind are printed unless all are requested."""
 _HEALS = {Heals.ITSELF: "healing by themselves", Heals.PERSON: "for a person"}
 
 
 async def doctor(
     data_dir: Path | None, workspace: str | None, *, as_json: bool, everything: bool = False
 ) -> tuple[str, Exit]:
-    """Look, and once more if something could not be looked at; return what is to be printed, and the exit code."""
+    """Check, and check again if a part could not be reached; return the text to print, and the exit code."""
     began = time.monotonic()
     report = await _report(data_dir, workspace)
     if report.exit is Exit.COULD_NOT_LOOK:
@@ -51,7 +51,7 @@ async def _report(data_dir: Path | None, workspace: str | None) -> Report:
 
 
 async def _look(environment: Environment[Settings], workspace: str | None) -> Report:
-    """Raises UserError where the environment or the workspace is not what it says."""
+    """Run the check once. Raises UserError if the environment or the workspace is wrong."""
     database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     away, runs, workspace_id = list[str](), None, None
     async with AsyncExitStack() as stack:
@@ -96,7 +96,7 @@ def _json(finding: Finding) -> dict[str, Any]:
 
 
 def to_text(report: Report, seconds: float, *, everything: bool = False) -> str:
-    """Return the report for people: what is away and other causes, what they lead to, what waits, and the sum."""
+    """Return the report for people: parts that are down and other causes, their effects, waiting targets, the sum."""
     ordered = sorted(report.findings, key=lambda each: (each.kind not in CAUSES, each.heals is Heals.ITSELF))
     kinds = dict.fromkeys(each.kind for each in ordered)
     paragraphs = list[str]()

@@ -23,7 +23,7 @@ from workflows.client.runs import Runs
 
 
 async def doctor_post(data_dir: Path | None, post_id: str, *, as_json: bool) -> tuple[str, Exit]:
-    """Return what is to be printed about a post, and the exit code. Raises UserError if there is no such post."""
+    """Return the text to print about a post, and the exit code. Raises UserError if there is no such post."""
     environment = environment_of(data_dir, Settings)
     database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     async with AsyncExitStack() as stack:

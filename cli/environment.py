@@ -1,4 +1,4 @@
-"""Decide what a command acts on: the services that the environment names, or a running development stack."""
+"""The services on which a command acts: those that the environment names, or a running development stack."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ class Environment(Generic[S]):
 
 
 def environment_of(data_dir: Path | None, kind: type[S]) -> Environment[S]:
-    """Return where to act, the stack in `data_dir` if one is given, with the settings of one kind. Raises UserError."""
+    """Return the settings of one kind, for the stack in `data_dir` if one is given. Raises UserError."""
     if data_dir is None:
         return Environment(settings_of(kind))
     folder = Folder(data_dir)
@@ -34,7 +34,7 @@ def environment_of(data_dir: Path | None, kind: type[S]) -> Environment[S]:
         kind,
         _env_file=None,
         database_url=SecretStr(running.database_url),
-        # The kind of settings decides which of these it takes.
+        # The kind of settings decides which of these it uses.
         encryption_keys=[SecretStr(folder.encryption_key())],
         **state.roles,
         sandbox_url=running.sandbox_url,

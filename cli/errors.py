@@ -1,4 +1,4 @@
-"""Say what a person can do about a failure, in a sentence instead of a traceback."""
+"""The error of a command, which says in a sentence, not a traceback, what a person can do."""
 
 import click
 

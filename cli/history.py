@@ -1,4 +1,4 @@
-"""The history of one post for operators: the trail of the database, and what people asked of Temporal directly."""
+"""The history of one post for operators: the audit trail of the database, and people's direct requests to Temporal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The lines of a post, oldest first; `missing` says what could not be read, if something could not."""
+    """The lines of a post, oldest first; `missing` says what could not be read, if anything."""
 
     lines: Sequence[HistoryEntry]
     missing: str | None = None
 
 
 async def history(data_dir: Path | None, post_id: str) -> History:
-    """Return all that is known to have happened to a post, of whichever workspace. Raises UserError."""
+    """Return every known event of a post, in any workspace. Raises UserError."""
     environment = environment_of(data_dir, Settings)
     database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
@@ -67,7 +67,7 @@ async def _named(session: AsyncSession, post_id: str) -> tuple[str, str]:
 
 
 async def say_what_is_missing(database: Database, post_id: str) -> str:
-    """Say of a post that is not there whether it was deleted."""
+    """Return the error for a post that does not exist, which says whether it was deleted."""
     async with database.reading() as session:
         event = await newest_event(session, post_id)
     if event is None:
@@ -88,7 +88,7 @@ async def _lines(database: Database, workspace_id: str, post_id: str) -> list[Hi
 def merged(
     lines: Sequence[HistoryEntry], requests: Sequence[OperatorRequest], workspace_id: str, post_id: str
 ) -> list[HistoryEntry]:
-    """Return lines with what people asked of Temporal directly, unless a line says already who it was."""
+    """Return the lines together with people's direct requests to Temporal, unless a line already names the person."""
     known = [line.event for line in lines if line.event.actor_type == ActorType.OPERATOR]
     beside = [request for request in requests if not _is_told(request, known)]
     found = [*lines, *(_line(request, at, workspace_id, post_id) for at, request in enumerate(beside))]
@@ -96,7 +96,7 @@ def merged(
 
 
 def _is_told(request: OperatorRequest, known: list[AuditEvent]) -> bool:
-    """Tell whether a line says what a request led to, and use that line up."""
+    """Return whether a line describes the effect of a request, and use that line up."""
     led_to = {Action.CANCELLED: Action.CANCELLED, Action.SIGNALLED: Action.RETRIED}.get(request.action)
     for event in known:
         same = event.action == led_to and event.actor_id == (request.identity or None) and event.at >= request.at

@@ -1,4 +1,4 @@
-"""Make, list and revoke API keys, and bring credentials under a new encryption key."""
+"""Functions that create, list and revoke API keys, and encrypt credentials with a new encryption key."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -25,14 +25,14 @@ _BATCH = 100
 
 
 async def create(workspace: str | None, name: str, valid_days: int | None, data_dir: Path | None) -> NewKey:
-    """Return a new API key of the workspace, which is made if it does not exist. Raises UserError."""
+    """Return a new API key of the workspace, which is created if it does not exist. Raises UserError."""
     async with _transaction(environment := environment_of(data_dir, Settings)) as session:
         workspace_id = await workspace_id_of(session, environment.workspace_id if workspace is None else workspace)
         return await create_key(session, workspace_id, name, None if valid_days is None else timedelta(days=valid_days))
 
 
 async def describe_keys(workspace: str | None, data_dir: Path | None) -> list[dict[str, Any]]:
-    """Return what may be shown of a workspace's keys, or of everybody's. Raises UserError."""
+    """Return descriptions of a workspace's keys, or of all workspaces' keys, without the keys. Raises UserError."""
     async with _transaction(environment_of(data_dir, Settings)) as session:
         workspace_id = None if workspace is None else await workspace_id_of(session, workspace, may_make=False)
         return [describe(key, name) for key, name in await list_keys(session, workspace_id)]
@@ -48,7 +48,7 @@ async def revoke(key_id: str, data_dir: Path | None) -> None:
 
 
 def new_secrets() -> dict[str, str]:
-    """Return a value for every secret that docker-compose.yml asks for, by its variable."""
+    """Return a value for every secret that docker-compose.yml needs, by its variable."""
     passwords = (
         "POSTGRES_PASSWORD",
         "POSTGRES_OWNER_PASSWORD",
@@ -61,9 +61,9 @@ def new_secrets() -> dict[str, str]:
 
 
 async def reseal(data_dir: Path | None) -> tuple[list[str], bool]:
-    """Seal all credentials under the first encryption key.
+    """Encrypt all credentials with the first encryption key.
 
-    Returns what was done and what remains, a sentence each, and whether older keys can be taken away. Raises UserError.
+    Returns what was done and what remains, a sentence each, and whether older keys can be removed. Raises UserError.
     """
     environment = environment_of(data_dir, VaultSettings)
     vault, resealed = Vault(environment.settings.encryption_keys), 0
@@ -90,7 +90,7 @@ async def reseal(data_dir: Path | None) -> tuple[list[str], bool]:
 
 
 def describe(key: ApiKey, workspace: str) -> dict[str, Any]:
-    """Return what may be shown of a key."""
+    """Return a description of a key, without the key."""
     times = {
         "createdAt": key.created_at,
         "lastUsedAt": key.last_used_at,
@@ -121,7 +121,10 @@ async def _transaction(environment: Environment[Settings]) -> AsyncIterator[Asyn
 
 
 async def workspace_id_of(session: AsyncSession, workspace: str | None, *, may_make: bool = True) -> str:
-    """Return the id of a workspace given by name or id; a new name makes a new one where it may. Raises UserError."""
+    """Return the id of a workspace given by name or id; a new name creates a workspace if that is allowed.
+
+    Raises UserError.
+    """
     name, found = await known_workspace(session, workspace, may_make=may_make)
     if found is not None:
         return found
@@ -132,8 +135,9 @@ async def workspace_id_of(session: AsyncSession, workspace: str | None, *, may_m
 async def known_workspace(
     session: AsyncSession, workspace: str | None, *, may_make: bool = True
 ) -> tuple[str, str | None]:
-    """Return the name or id as given, and the workspace's id; None for one that may be made. Raises UserError."""
-    # An empty name is a shell's unset variable: the default workspace's key would go to somebody it is not for.
+    """Return the name or id as given, and the workspace's id; None for one that may be created. Raises UserError."""
+    # An empty name is a shell's unset variable. Without this check the default workspace's key would go to the wrong
+    # person.
     if workspace is None or not workspace.strip():
         raise UserError("Which workspace? Give its name with --workspace.")
     found = await find_workspace(session, workspace)

@@ -1,4 +1,4 @@
-"""Check a network on a real account: publish marked posts, look at them, delete them, and report what was different."""
+"""A check of a network on a real account: it publishes marked posts, reads them, deletes them and reports."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ async def file_named(name: str) -> CheckFile:
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
-    """Return settings as they are given on the command line. Raises UserError."""
+    """Return the settings of the command line. Raises UserError."""
     given = dict(pair.partition("=")[::2] for pair in pairs)
     if not all(given.values()):
         raise UserError("Give settings as NAME=VALUE.")
@@ -48,7 +48,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def chosen(platform: str, only: Sequence[str]) -> list[str]:
-    """Return the names of the samples that will be published. Raises UserError for one that there is not."""
+    """Return the names of the samples that will be published. Raises UserError for an unknown one."""
     names = [sample.name for sample in live_check_of(platform_named(platform)).samples]
     if unknown := sorted(set(only) - set(names)):
         raise UserError(f"There is no sample {unknown[0]!r}: choose among {', '.join(names)}.")
@@ -96,7 +96,7 @@ async def run_check(
 
 
 def host_of(environment: Environment[VaultSettings], database: Database, workspace_id: str) -> Host | None:
-    """Return where networks find files that they fetch themselves."""
+    """Return the host at which networks find the files that they fetch themselves."""
     if environment.settings.sandbox_url:
         return in_the_sandbox
     if not environment.settings.public_url:
@@ -122,7 +122,7 @@ async def _account(
 
 
 def write_report(report: Report, out: Path | None) -> None:
-    """Print what was seen, and write the report for those who maintain the adapters. Raises UserError."""
+    """Print the results, and write the report for the maintainers of the adapters. Raises UserError."""
     text = json.dumps(report.as_json(), indent=2, ensure_ascii=False)
     to_stdout = out == Path("-")
     for line in report.lines():

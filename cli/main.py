@@ -1,4 +1,4 @@
-"""The `socialsyncer` command. What a command does is imported when it is run, so help is instant."""
+"""The `socialsyncer` command. A command's code is imported when the command runs, so that help is immediate."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""Bring the database's schema and roles and Temporal's search attributes up to date; harmless if they are."""
+"""Migration of the database's schema and roles and of Temporal's search attributes; it may be repeated."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +27,7 @@ _ATTEMPTS = 4
 
 
 async def migrate(data_dir: Path | None) -> list[str]:
-    """Apply what is missing; returns what was done, a sentence each. Raises UserError."""
+    """Apply what is missing; return what was done, a sentence each. Raises UserError."""
     environment = environment_of(data_dir, MigrateSettings)
     try:
         await upgrade(environment.settings.database_url.get_secret_value(), environment.settings.roles)
@@ -50,11 +50,11 @@ async def migrate(data_dir: Path | None) -> list[str]:
 
 
 async def register_search_attributes(client: Client, registry: Mapping[str, str]) -> list[str]:
-    """Register those search attributes that the namespace lacks; returns their names.
+    """Register the search attributes that the namespace lacks; return their names.
 
     Raises:
         UserError: one exists with another type.
-        RPCError: the server refuses (Temporal Cloud has its own way to register them).
+        RPCError: the server refuses (Temporal Cloud registers them in another way).
     """
     answer = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)

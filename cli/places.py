@@ -1,4 +1,4 @@
-"""Read the places that the command line allows accounts to publish to."""
+"""A parser of the places that the command line allows accounts to publish to."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from platforms.places import ANY
 
 
 def parse_places(platform: Platform[Any, Any], pairs: Sequence[str]) -> dict[str, set[str]]:
-    """Return what pairs such as `channelId=123` name, as settings hold it. Raises UserError."""
+    """Return the places that pairs such as `channelId=123` name, in the form of settings. Raises UserError."""
     known = {place.name: place for place in platform.places}
     found: defaultdict[str, set[str]] = defaultdict(set)
     for pair in pairs:

@@ -28,7 +28,7 @@ _WAITING = [to_camel(field.name) for field in fields(WaitingTarget)]
 
 
 def parse_age(text: str) -> timedelta:
-    """Return how long `30m`, `12h`, `7d` or `2w` is. Raises UserError."""
+    """Return the duration that `30m`, `12h`, `7d` or `2w` names. Raises UserError."""
     match = re.fullmatch(r"([0-9]{1,6})([mhdw])", text)
     age = int(match[1]) * _UNITS[match[2]] if match else timedelta(0)
     if not timedelta(0) < age <= _LONGEST:
@@ -46,7 +46,7 @@ async def waiting(
 
 
 async def report(data_dir: Path | None, workspace: str | None, since: str) -> list[dict[str, Any]]:
-    """Return what became of what was due since, counted by network, status and code. Raises UserError."""
+    """Return the outcomes of targets due since a time, counted by network, status and code. Raises UserError."""
     begin = datetime.now(UTC) - parse_age(since)
     async with _session(data_dir, workspace) as (session, workspace_id):
         found = await outcomes_since(session, begin, workspace_id)
@@ -54,7 +54,7 @@ async def report(data_dir: Path | None, workspace: str | None, since: str) -> li
 
 
 def as_table(rows: list[dict[str, Any]]) -> list[str]:
-    """Return lines with one column for each name, a dash for what a row does not have."""
+    """Return lines with one column for each name, and a dash for a value that a row lacks."""
     if not rows:
         return ["Nothing."]
     names = list(rows[0])
@@ -64,7 +64,7 @@ def as_table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def as_decisions(rows: list[dict[str, Any]]) -> str:
-    """Return CSV of targets that wait, with empty columns for what a person finds out (`cli.decisions`)."""
+    """Return a CSV of waiting targets, with empty columns for a person's decisions (`cli.decisions`)."""
     text = io.StringIO()
     lines = csv.DictWriter(text, [*_WAITING, "outcome", "platformPostId"], restval="", lineterminator="\n")
     lines.writeheader()

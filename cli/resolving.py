@@ -1,4 +1,4 @@
-"""Settle targets whose answer was lost, one or many, as the API's `resolve` does."""
+"""Functions that settle targets whose answer was lost, one or many, as the API's `resolve` does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -41,14 +41,14 @@ class Effect(Enum):
 
     SETTLES = "settles"
     SAME = "same"
-    """The target is settled so already."""
+    """The target already has this outcome."""
     TOO_LATE = "too late"
     """The target waits for no decision: it was found, sent again, or settled otherwise since."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A decision, the body of the request that it amounts to, and what it does."""
+    """A decision, the request body that it means, and its effect."""
 
     decision: Decision
     body: ResolveBody
@@ -58,14 +58,14 @@ class Judged:
 
 
 class Resolver:
-    """Settle targets in one database, and notify their workflows."""
+    """A connection that settles targets in one database and notifies their workflows."""
 
     def __init__(self, environment: Environment[Settings], database: Database) -> None:
         self._environment = environment
         self._database = database
 
     async def judge(self, decisions: Sequence[Decision]) -> list[Judged]:
-        """Return what each decision does; nothing is changed. Raises UserError, which names each bad line."""
+        """Return the effect of each decision; nothing is changed. Raises UserError, which names each bad line."""
         bad, judged = BadLines(), dict[tuple[str, str], Judged]()
         for first in range(0, len(decisions), _PAGE):
             part = decisions[first : first + _PAGE]
@@ -82,9 +82,9 @@ class Resolver:
         return list(judged.values())
 
     async def settle(self, judged: Sequence[Judged], *, retry: bool) -> AsyncIterator[str]:
-        """Carry out what settles a target, each in a transaction of its own; yield sentences about what was done.
+        """Carry out decisions that settle a target, each in a transaction of its own; yield the results as sentences.
 
-        `retry`: publish again at once what is not public.
+        `retry`: publish immediately again what is not public.
         """
         done, plans = 0, list[Plan]()
         for each in judged:
@@ -117,7 +117,7 @@ class Resolver:
             return plan
 
     async def _deliver(self, plans: Sequence[Plan]) -> int:
-        """Tell the posts' workflows; return how many could not be notified."""
+        """Notify the posts' workflows; return how many could not be notified."""
         if not plans:
             return 0
         try:
@@ -137,7 +137,7 @@ class Resolver:
                     return None
                 return plan
 
-        # Of a post with several targets the newest plan counts.
+        # If a post has several targets, the newest plan counts.
         newest = {plan.post_id: plan for plan in plans}
         heard = [each for each in await asyncio.gather(*map(told, newest.values())) if each]
         async with self._database.transaction() as session:
@@ -147,7 +147,7 @@ class Resolver:
 
 @asynccontextmanager
 async def resolver(data_dir: Path | None) -> AsyncIterator[Resolver]:
-    """Open what `resolve` acts on, for the length of a command. Raises UserError."""
+    """Open the resolver for the duration of a command. Raises UserError."""
     environment = environment_of(data_dir, Settings)
     database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
@@ -157,7 +157,7 @@ async def resolver(data_dir: Path | None) -> AsyncIterator[Resolver]:
 
 
 def preview(judged: Sequence[Judged], undecided: int = 0) -> Iterator[str]:
-    """Yield what decisions will change, before anything is changed."""
+    """Yield the changes that decisions will make, before anything is changed."""
     settles = [each for each in judged if each.effect is Effect.SETTLES]
     published = sum(each.decision.published for each in settles)
     counts = f"{published} published, {len(settles) - published} not published"
@@ -172,7 +172,7 @@ def preview(judged: Sequence[Judged], undecided: int = 0) -> Iterator[str]:
 
 
 async def _judged(session: AsyncSession, post: Post | None, decision: Decision, bad: BadLines) -> Judged | None:
-    """Return what a decision does; None if it cannot be carried out, which is noted."""
+    """Return the effect of a decision; None if it cannot be carried out, which is recorded in `bad`."""
     target = _target(post, decision, bad)
     if post is None or target is None:
         return None

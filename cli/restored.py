@@ -1,4 +1,4 @@
-"""Deal with a restore from a backup: confirm what may be public already before anything of it is sent."""
+"""The handling of a restore from a backup: posts that may be public already are confirmed before they are sent."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,12 +21,12 @@ from store.restores import (
 )
 
 HEARD_AFTER_S = 5.0
-"""By then every api process refuses writes."""
+"""Seconds after which every API process refuses writes."""
 _BATCH = 100
 
 
 def parse_moment(given: str) -> datetime:
-    """Return the moment that was given. Raises UserError for what is none with an offset, or is still to come."""
+    """Return the given time. Raises UserError for a time without an offset or in the future."""
     try:
         moment = parse_date_time(given)
     except ValueError as error:
@@ -41,7 +41,7 @@ def parse_moment(given: str) -> datetime:
 async def handle_restore(
     since: datetime, data_dir: Path | None, *, database: bool, temporal: bool
 ) -> AsyncIterator[str]:
-    """Deal with a restore, and say what was done. One that was interrupted goes on."""
+    """Handle a restore, and say what was done. If an earlier run was interrupted, it is continued."""
     rows = Database(environment_of(data_dir, Settings).settings.database_url.get_secret_value(), limits=OF_COMMANDS)
     try:
         async with rows.transaction() as session:

@@ -1,4 +1,4 @@
-"""Make accounts known to a sandbox of networks, so that it honours their tokens."""
+"""Functions that register accounts with a sandbox of networks, so that it accepts their tokens."""
 
 import hashlib
 import secrets
@@ -28,11 +28,11 @@ class SandboxAccount(BaseModel):
     refresh_token: str | None = None
     premium: bool = False
     server: str | None = None
-    """The server that the account names, on networks that have many."""
+    """The server that the account names, on networks that have several."""
 
 
 def own_server(platform: Platform[Any, Any], credentials: BaseModel) -> str | None:
-    """Return the server that an account names, None if it is the network's usual one."""
+    """Return the server that an account names; None if it is the network's usual one."""
     address = platform.address(credentials)
     return None if address == platform.base_url else address
 
@@ -43,7 +43,7 @@ def stable_user_id(seed: str) -> str:
 
 
 def fake_credentials(platform: Platform[Any, Any], user_id: str) -> dict[str, str]:
-    """Invent credentials that only the sandbox will ever honour, as many as the network knows."""
+    """Return invented credentials for every field of the network; only the sandbox accepts them."""
     invented = {
         "access_token": f"sandbox-{secrets.token_urlsafe(24)}",
         "refresh_token": f"sandbox-{secrets.token_urlsafe(24)}",
@@ -55,7 +55,7 @@ def fake_credentials(platform: Platform[Any, Any], user_id: str) -> dict[str, st
 
 
 async def introduce(sandbox_url: str, accounts: Iterable[SandboxAccount]) -> None:
-    """Make accounts known to the sandbox, or change what it knows. Raises UserError where it does not answer."""
+    """Register accounts with the sandbox, or change them. Raises UserError if it does not answer."""
     body = {"accounts": [account.model_dump(by_alias=True, exclude_none=True) for account in accounts]}
     await _ask(sandbox_url, "POST", "accounts", json=body)
 
@@ -67,13 +67,13 @@ async def known_accounts(sandbox_url: str, platform: str) -> dict[str, str]:
 
 
 async def platforms_of(sandbox_url: str) -> set[str]:
-    """Return the networks that the sandbox has. Raises UserError where it does not answer."""
+    """Return the networks that the sandbox has. Raises UserError if it does not answer."""
     return set((await _ask(sandbox_url, "GET", "health"))["platforms"])
 
 
 async def _ask(sandbox_url: str, method: str, path: str, **options: Any) -> Any:
     try:
-        # trust_env: a proxy between us and a server on this machine can only be a mistake.
+        # trust_env is off, because a proxy between us and a server on this machine can only be a mistake.
         async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as client:
             response = await client.request(method, f"{sandbox_url}/_/{path}", **options)
             response.raise_for_status()

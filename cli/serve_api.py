@@ -15,9 +15,9 @@ from runtime.logging import configure, log_uncaught
 from runtime.settings import Settings
 
 _OTHER_FILES = 500
-"""Files that are no client's connection: those to the database and to Temporal, logs, and some to spare."""
+"""Open files that are no client's connection: connections to the database and to Temporal, logs, and a reserve."""
 _DRAIN = 65
-"""Seconds that requests in flight get at the end: the longest wait for an outcome is 60."""
+"""Seconds that requests in flight get at shutdown; the longest wait for an outcome is 60."""
 
 
 def serve_api(host: str | None, port: int | None) -> None:
@@ -41,7 +41,7 @@ def serve_api(host: str | None, port: int | None) -> None:
 
 
 def http_options(connections: Connections) -> dict[str, Any]:
-    """Return how uvicorn speaks HTTP for us: the options that production and tests share."""
+    """Return uvicorn's HTTP options, which production and tests share."""
     return {
         "http": partial(ApiProtocol, connections=connections),
         "ws": "none",
@@ -52,7 +52,7 @@ def http_options(connections: Connections) -> dict[str, Any]:
 
 
 def _allow_files(number: int) -> None:
-    """Let the process open this many files, if the system grants them: each connection is one."""
+    """Let the process open this many files, if the system grants them; each connection needs one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -1,4 +1,4 @@
-"""Temporal's client for the length of one command."""
+"""Temporal's client for the duration of one command."""
 
 import gc
 from collections.abc import AsyncIterator
@@ -16,8 +16,8 @@ from runtime.temporal import connect
 async def temporal_client(environment: Environment[Settings]) -> AsyncIterator[Client]:
     """Connect to an environment's Temporal, once. Raises RPCError, RuntimeError if it does not answer.
 
-    The SDK's threads end with the block if nothing refers to the client any more. Those of its default runtime may be
-    inside the interpreter when that ends, which aborts the process after it has done its work.
+    The SDK's threads end with the block if nothing refers to the client any more. With its default runtime, threads may
+    still be inside the interpreter when that ends, which aborts the process after its work is done.
     """
     runtime = Runtime(telemetry=TelemetryConfig())
     client = await connect(

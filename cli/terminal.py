@@ -1,4 +1,4 @@
-"""The one way in which commands print: a terminal obeys no word that came from outside."""
+"""The output of commands, which keeps control characters in foreign texts from the terminal."""
 
 import click
 

@@ -252,8 +252,7 @@ def facts(post: Post, target: dict[str, Any], public: list[tuple[str, str]], *, 
 
 
 def _to_a_bystander(crash: Crash) -> Crash:
-    """Return the effect of a crash on a post that was not its aim: it may hit that post anywhere, also while sending.
-    """
+    """Return the effect of a crash on another post than its aim: it may hit that post anywhere, also while sending."""
     return Crash.SENDING if crash in {Crash.BEFORE, Crash.UPLOADING, *FROZEN_WORKER, *CLOCKS} else crash
 
 

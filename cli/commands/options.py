@@ -48,7 +48,7 @@ def as_json_option(command: Decorated) -> Decorated:
 
 @contextmanager
 def explaining_missing_packages() -> Iterator[None]:
-    """Say how a package is installed that a command needs and does not find."""
+    """Explain how to install a package that a command needs and does not find."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -56,7 +56,7 @@ def explaining_missing_packages() -> Iterator[None]:
 
 
 def ask(question: str, *, yes: bool, otherwise: str, what: str) -> None:
-    """Return if a person agrees, or has with --yes. Raises UserError."""
+    """Return if a person agrees, or has agreed by --yes. Raises UserError."""
     if not yes and not sys.stdin.isatty():
         raise UserError(f"{otherwise} Add --yes to {what}.")
     if not yes and not click.confirm(question, err=True):

@@ -1,6 +1,6 @@
-"""Fill the foundations of a stack: the tables, Temporal's namespace, the workspace and its accounts.
+"""The first setup of a stack: the tables, Temporal's namespace, the workspace and its accounts.
 
-Apart from `cli.dev` because of its imports: they take a second, in which the foundations come up.
+It is separate from `cli.dev` because its imports take a second, in which PostgreSQL and Temporal start.
 """
 
 from pydantic import SecretStr
@@ -20,7 +20,7 @@ class Bootstrap:
     """The setup that needs a running database and Temporal. Every step may be repeated."""
 
     def __init__(self, database_url: str, roles: dict[str, str], encryption_key: str, sandbox_url: str) -> None:
-        # What the libraries used here would log is said on the terminal in our own words.
+        # The terminal shows our own messages instead of these libraries' logs.
         configure("error", "console")
         self._sandbox_url = sandbox_url
         self._roles = settings_of(MigrateSettings, _env_file=None, database_url=database_url, **roles).roles
@@ -39,5 +39,5 @@ class Bootstrap:
         await register_search_attributes(await temporal.client(), REGISTRY)
 
     async def seed(self, state: State) -> list[DevAccount]:
-        """Make the workspace, its key and its accounts, and tell the sandbox of them. Raises UserError."""
+        """Create the workspace, its key and its accounts, and register them with the sandbox. Raises UserError."""
         return await seed(self._settings, self._sandbox_url, state)

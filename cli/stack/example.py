@@ -37,9 +37,9 @@ def example_body(accounts: Sequence[DevAccount]) -> dict[str, Any]:
 async def publish_example(
     api_url: str, api_key: str, idempotency_key: str, accounts: Sequence[DevAccount]
 ) -> tuple[bool, Any]:
-    """Publish it, once for one `idempotency_key`; returns whether the API took it, and its answer.
+    """Publish the example, once per `idempotency_key`; return whether the API accepted it, and its answer.
 
-    Raises UserError where there is no answer.
+    Raises UserError if there is no answer.
     """
     headers = {"Authorization": f"Bearer {api_key}", "Idempotency-Key": idempotency_key}
     try:

@@ -1,4 +1,4 @@
-"""Keep a stack's own files: private, written whole or not at all, and used by one stack at a time."""
+"""A stack's own files: private, written completely or not at all, and used by one stack at a time."""
 
 import fcntl
 import json
@@ -46,18 +46,19 @@ class State(_File):
     private_account_hosts: str = ""
     postgres_port: int | None = None
     postgres_password: str = Field(default_factory=lambda: secrets.token_urlsafe(24))
-    """Of the database's owner."""
+    """The password of the database's owner."""
     api_role_password: str = Field(default_factory=lambda: secrets.token_urlsafe(24))
     worker_role_password: str = Field(default_factory=lambda: secrets.token_urlsafe(24))
     workspace_id: str | None = None
     api_key: str | None = None
     example_key: str = Field(default_factory=lambda: str(uuid.uuid4()))
-    """The example's Idempotency-Key: a first start that is cut short cannot make a second example."""
+    """The example's Idempotency-Key: if the first start is interrupted, the next one does not create a second example.
+    """
     example_published: bool = False
 
     @property
     def roles(self) -> dict[str, str]:
-        """Return what `runtime.settings.MigrateSettings` reads of the database roles."""
+        """Return the settings of the database roles for `runtime.settings.MigrateSettings`."""
         return {
             "api_role": API_ROLE,
             "api_role_password": self.api_role_password,
@@ -99,7 +100,7 @@ class Folder:
         self.run_file = self.path / "run.json"
 
     def create(self) -> None:
-        """Make the directory where it is missing, for its owner only. Raises UserError."""
+        """Create the directory if it is missing, for its owner only. Raises UserError."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.logs.mkdir(mode=0o700, exist_ok=True)
@@ -107,11 +108,11 @@ class Folder:
             raise UserError(f"{error.filename} cannot be made: {error.strerror}.") from error
 
     def log(self, part: str) -> Path:
-        """Return where a part's output goes."""
+        """Return the file of a part's output."""
         return self.logs / f"{part}.log"
 
     def rotate_logs(self) -> None:
-        """Begin new logs, and keep the last few."""
+        """Start new log files, and keep the last few."""
         for log in self.logs.glob("*.log"):
             for age in range(_KEPT_LOGS, 0, -1):
                 older = log.with_name(f"{log.name}.{age}")
@@ -120,7 +121,7 @@ class Folder:
                     newer.replace(older)
 
     def state(self) -> State:
-        """Read the state, or begin a new one."""
+        """Read the state, or create a new one."""
         try:
             return State.model_validate_json(self.state_file.read_text())
         except FileNotFoundError:
@@ -129,7 +130,7 @@ class Folder:
             raise UserError(f"{self.state_file} cannot be read: remove {self.path} to start again.") from error
 
     def running(self) -> DevFile:
-        """Read DIR/dev.json. Raises UserError where no stack runs here."""
+        """Read DIR/dev.json. Raises UserError if no stack runs here."""
         try:
             return DevFile.model_validate_json(self.dev_file.read_text())
         except (OSError, ValidationError) as error:
@@ -138,7 +139,7 @@ class Folder:
             ) from error
 
     def encryption_key(self) -> str:
-        """Return the key that encrypts this stack's credentials. Raises UserError where it is missing."""
+        """Return the key that encrypts this stack's credentials. Raises UserError if it is missing."""
         try:
             return self.key_file.read_text().strip()
         except OSError as error:
@@ -161,9 +162,9 @@ class Lock:
 
 @contextmanager
 def locked(folder: Folder, timeout: float = 30) -> Iterator[Lock]:
-    """Hold the folder's lock; the kernel gives it back whatever happens to us.
+    """Hold the folder's lock; the kernel releases it when this process ends in any way.
 
-    A stack that is just stopping is waited for, `timeout` seconds at most. Raises UserError for one that runs.
+    If a stack is just stopping, wait for it, `timeout` seconds at most. Raises UserError if a stack is running.
     """
     deadline = time.monotonic() + timeout
     with (folder.path / "lock").open("a+") as file:

@@ -1,7 +1,7 @@
-"""Become another program: one that ends with its parent and, where asked, is not root.
+"""A launcher that becomes another program, which ends with its parent and, on request, does not run as root.
 
-Run by its path, with the standard library only: `python -I -S launch.py JSON PROGRAM ARGUMENT…`. All this could stand
-in a `preexec_fn`, which is not safe in a process that has threads.
+Run by its path, with the standard library only: `python -I -S launch.py JSON PROGRAM ARGUMENT…`. A `preexec_fn` could
+do the same, but it is not safe in a process with threads.
 """
 
 import ctypes
@@ -37,12 +37,12 @@ def _checked(result: int) -> None:
 
 
 def _drop_root(libc: Any, uid: int, gid: int) -> None:
-    """Become `uid`, and keep of root's powers only the one to read what lies in root's folders.
+    """Become `uid`, and keep only one of root's capabilities: to read root's folders.
 
-    PostgreSQL refuses to run as root, yet a fresh clone may lie under /root. Where the system (a container) lets us
-    keep nothing, the program starts as a plain user, which is enough if everybody may read the folders.
+    PostgreSQL refuses to run as root, but a fresh clone may be under /root. If the system (a container) lets us keep no
+    capability, the program starts as a plain user, which is enough if all users may read the folders.
     """
-    # Without this bit access(2), with which PostgreSQL looks at its own program file, ignores capabilities.
+    # Without this bit access(2) ignores capabilities, and PostgreSQL checks its own program file with it.
     if sys.platform == "linux":
         libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
@@ -50,7 +50,7 @@ def _drop_root(libc: Any, uid: int, gid: int) -> None:
     os.setuid(uid)
     if sys.platform != "linux":
         return
-    # Containers often have only the wider of the two.
+    # Containers often have only the more general one.
     for capability in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE):
         sets = (_Sets * 2)()
         sets[0].effective = sets[0].permitted = sets[0].inheritable = 1 << capability
@@ -71,7 +71,7 @@ def main() -> None:
         _drop_root(libc, options["uid"], options["gid"])
     os.nice(options["nice"])
     if sys.platform == "linux":
-        # After the change of user, which would clear it.
+        # This comes after the change of user, which would clear it.
         libc.prctl(_PR_SET_PDEATHSIG, options["death_signal"], 0, 0, 0)
     if os.getppid() != options["parent"]:
         sys.exit("the parent has gone")

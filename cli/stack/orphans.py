@@ -1,4 +1,4 @@
-"""Remember which processes are ours, and end those that a hard-killed stack left behind; others are never touched."""
+"""A record of our processes, by which those of a hard-killed stack are ended; other processes are never touched."""
 
 import asyncio
 import json
@@ -14,7 +14,8 @@ from cli.stack.files import write_private
 from cli.stack.process import Child
 
 _CLOCK_SLACK = 5.0
-"""Seconds: a process's start time is counted from boot, whose own time moves when the clock is set."""
+"""Tolerance in seconds: a process's start time is counted from boot, and the time of boot moves when the clock is set.
+"""
 _GRACE = 3.0
 
 
@@ -26,13 +27,13 @@ class Record(BaseModel):
     argv: list[str]
 
     def find(self) -> psutil.Process | None:
-        """Return the process if it is still the one recorded here, and alive."""
+        """Return the process if it is still the recorded one and alive."""
         try:
             process = psutil.Process(self.pid)
             with process.oneshot():
                 same = abs(process.create_time() - self.started) < _CLOCK_SLACK
-                # The end of it, for the launcher has these words behind its own; without the program's name, for some
-                # systems' Python starts itself again under another one.
+                # Only the end is compared, because the launcher has these words after its own. The program's name is
+                # left out, because some systems' Python starts itself again under another one.
                 same = same and process.cmdline()[-len(self.argv) :][1:] == self.argv[1:]
                 return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.Error:
@@ -50,12 +51,12 @@ class ProcessLedger:
         self._records: dict[str, Record] = {}
 
     def record(self, name: str, child: Child) -> None:
-        """Note a child that was just started."""
+        """Record a child that was just started."""
         self._records[name] = Record(pid=child.pid, started=child.started, argv=child.argv)
         self._write()
 
     def forget(self, name: str) -> None:
-        """Strike out a child that is gone."""
+        """Remove the record of a child that has ended."""
         if self._records.pop(name, None) is not None:
             self._write()
 
@@ -66,7 +67,7 @@ class ProcessLedger:
 
 
 def find_orphans(path: Path) -> dict[str, psutil.Process]:
-    """Return what an earlier ledger names and still runs."""
+    """Return the processes of an earlier ledger that still run."""
     try:
         records = _RECORDS.validate_json(path.read_text())
     except (OSError, ValidationError):
@@ -75,14 +76,14 @@ def find_orphans(path: Path) -> dict[str, psutil.Process]:
 
 
 async def end_orphans(path: Path) -> list[str]:
-    """End what an earlier ledger names and still runs; returns the names."""
+    """End the processes of an earlier ledger that still run; return their names."""
     found = find_orphans(path)
     await end_all(found.values(), signal.SIGTERM, _GRACE)
     return list(found)
 
 
 async def end_all(processes: Iterable[psutil.Process], number: signal.Signals, grace: float) -> None:
-    """Ask processes that are not our children to end, insist after `grace` seconds, and wait until they are gone."""
+    """Ask processes that are not our children to end, kill them after `grace` seconds, and wait for their end."""
     alive = list(processes)
     for process in alive:
         with suppress(psutil.Error):

@@ -1,4 +1,4 @@
-"""Describe the parts of a stack: how each is run, and how one sees that it is well."""
+"""The parts of a stack: the command of each, and the check of its health."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from cli.stack.temporal import NAMESPACE, Temporal
 
 _WORKER_NICE = 5
 _PYTHON = (sys.executable, "-P", "-m")
-"""-P: a folder of the same name as one of our packages, where the user happens to be, must not come first."""
+"""-P: a folder in the user's current directory with the name of one of our packages must not be imported instead."""
 _WITH_APPS = (
     "facebook",
     "google",
@@ -61,16 +61,16 @@ class OwnParts:
 
     @property
     def api_url(self) -> str:
-        """Return where the api answers, without /v1."""
+        """Return the API's address, without /v1."""
         return f"http://{HOST}:{self.api_port}"
 
     @property
     def own_sandbox_url(self) -> str:
-        """Return where the stack's own sandbox answers."""
+        """Return the address of the stack's own sandbox."""
         return f"http://{HOST}:{self.sandbox_port}"
 
     def web_ui(self, port: int, temporal: Temporal) -> Part:
-        """Return what stands before Temporal's Web UI and keeps web pages from it."""
+        """Return the proxy of Temporal's Web UI, which protects the UI from web pages."""
         where = ("--host", HOST, "--port", str(port), "--to", temporal.hidden_ui_url)
         command = Command([*_PYTHON, "cli.stack.web_ui", *where], env=_without_proxy())
 
@@ -83,7 +83,7 @@ class OwnParts:
         return Part("temporal-ui", "Temporal's Web UI", start, check, grace=5)
 
     def sandbox(self, *, realistic: bool) -> Part:
-        """Return the sandbox of networks, `realistic` with their limits and processing times."""
+        """Return the sandbox of networks; if `realistic` is set, with their limits and processing times."""
         where = ("--host", HOST, "--port", str(self.sandbox_port), "--data-dir", str(self.data_dir / "sandbox"))
         command = Command(
             [*_PYTHON, "cli.main", "sandbox", *where, *(["--realistic"] if realistic else [])], env=_without_proxy()
@@ -113,7 +113,7 @@ class OwnParts:
         own = {"SOCIALSYNCER_WORKER_HEALTH_HOST": HOST, "SOCIALSYNCER_WORKER_HEALTH_PORT": str(self.worker_health_port)}
 
         async def start() -> Command:
-            # Requests are answered first: on a full machine, accepted work can wait a moment.
+            # Requests come first: on a busy machine, accepted work can wait.
             return Command([*_PYTHON, "worker"], env={**env, **own}, unset=("TEMPORAL_",), nice=_WORKER_NICE)
 
         async def check() -> None:
@@ -122,13 +122,13 @@ class OwnParts:
         return Part("worker", "worker", start, check, grace=10)
 
     async def ready(self) -> None:
-        """Wait until the api says that its parts are there, a polling worker among them. Raises UserError."""
+        """Wait until the API says that its parts are ready, including a polling worker. Raises UserError."""
         missing = "nothing"
         deadline = time.monotonic() + _READY_WITHIN
         while time.monotonic() < deadline:
             with suppress(httpx.HTTPError, ValueError):
                 answer = await self.http.get(f"{self.api_url}/readyz")
-                # A post that cannot be started is no reason to keep the stack from its user.
+                # The stack is usable even if a post cannot be started.
                 away = [name for name, there in answer.json().items() if there is False and name != "sweep"]
                 if not away:
                     return
@@ -143,14 +143,14 @@ class OwnParts:
 def environment(
     *, api_port: int, sandbox_url: str, temporal_address: str, platform_rate_limits: bool
 ) -> dict[str, str]:
-    """Return what the api and the worker of a stack both need in their environment; each has a database URL of its own.
+    """Return the environment that a stack's API and worker share; each has a database URL of its own.
 
-    With `platform_rate_limits` the load that is measured would be the networks'.
+    With `platform_rate_limits`, a benchmark would measure the networks' limits.
     """
     return {
         "SOCIALSYNCER_API_HOST": HOST,
         "SOCIALSYNCER_API_PORT": str(api_port),
-        # No web page whose name was made to resolve to this machine reads anything, whatever it asks for.
+        # A web page whose name resolves to this machine (DNS rebinding) must not be able to read anything.
         "SOCIALSYNCER_API_NAMES": ",".join(filter(None, (_OWN_NAMES, os.environ.get("SOCIALSYNCER_API_NAMES")))),
         # The sandbox fetches media by address, as some networks do.
         "SOCIALSYNCER_PUBLIC_URL": f"http://{HOST}:{api_port}",
@@ -158,7 +158,7 @@ def environment(
         "SOCIALSYNCER_PLATFORM_RATE_LIMITS": str(platform_rate_limits).lower(),
         "TEMPORAL_ADDRESS": temporal_address,
         "TEMPORAL_NAMESPACE": NAMESPACE,
-        # The user's own Temporal profile leads elsewhere.
+        # The user's own Temporal profile names another server.
         "TEMPORAL_CONFIG_FILE": os.devnull,
         **_without_proxy(),
     }
@@ -173,6 +173,6 @@ def sandbox_apps() -> str:
 
 
 def _without_proxy() -> dict[str, str]:
-    """Keep a proxy for the world from standing between parts on this machine."""
+    """Keep requests between parts on this machine from going through a proxy."""
     exempt = ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), _LOCAL)))
     return {"NO_PROXY": exempt, "no_proxy": exempt, "PYTHONUNBUFFERED": "1"}

@@ -1,4 +1,4 @@
-"""Find out before a part starts whether it can have its port."""
+"""Functions that check a port before a part starts."""
 
 import errno
 import random
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cli.errors import UserError
 
 HOST = "127.0.0.1"
-"""Everything listens here only: a development stack is not for other machines."""
+"""All parts listen here only, because a development stack is not for other machines."""
 _QUIET_PORTS = range(20_000, 32_000)
 """Linux gives outgoing connections ports from 32768 on, macOS from 49152 on."""
 
@@ -24,10 +24,10 @@ class PortRequest:
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen on the port now."""
+    """Return whether a server could listen on the port now."""
     with closing(socket.socket()) as probe, suppress(OSError):
         probe.settimeout(0.5)
-        # Some systems let us bind beside a server that listens on all addresses.
+        # Some systems let us bind a port although a server listens on it on all addresses.
         if probe.connect_ex((HOST, port)) == 0:
             return False
     with closing(socket.socket()) as listener:
@@ -42,8 +42,8 @@ def is_free(port: int) -> bool:
 def free_port() -> int:
     """Return a port that is free now.
 
-    It lies below the range from which systems give ports to outgoing connections: between this answer and the server
-    that is to listen there, one of those would take a port from that range.
+    It is below the range of ports for outgoing connections. A port of that range could be taken by one before the
+    server listens on it.
     """
     for port in random.sample(_QUIET_PORTS, len(_QUIET_PORTS)):
         if is_free(port):
@@ -52,7 +52,7 @@ def free_port() -> int:
 
 
 def require_free(port_requests: Iterable[PortRequest]) -> None:
-    """Raise UserError, naming the option to change, for the first port that is taken or wished for twice."""
+    """Raise UserError, which names the option to change, for the first port that is taken or requested twice."""
     seen: dict[int, str] = {}
     for wanted in port_requests:
         if wanted.port in seen:

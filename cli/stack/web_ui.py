@@ -1,7 +1,7 @@
 """Serve Temporal's Web UI to this machine's own pages only: `python -m cli.stack.web_ui --port 8233 --to URL`.
 
-The UI looks neither at the name by which it is called nor at where a request comes from. So it listens at an address
-that no web page can guess, and this passes on what is addressed to this machine and comes from the UI's own pages.
+The UI checks neither the host name of a request nor its origin. So it listens at an address that no web page can guess.
+This proxy passes on requests that are addressed to this machine and come from the UI's own pages.
 """
 
 import argparse
@@ -17,15 +17,15 @@ from sandbox.browsers import OwnOriginOnly
 _LARGEST_BODY = 4 * 2**20
 """Bytes of a request; the UI's largest are payloads of signals, of which Temporal takes 2 MB."""
 _OF_ONE_CONNECTION = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer"}
-"""Headers that say how a message travels on its connection and not what it is (RFC 9110, 7.6.1)."""
+"""Headers that describe the connection, not the message (RFC 9110, 7.6.1)."""
 
 
 class WebUi:
     """An ASGI app that passes requests on to the Web UI at a base URL, and its answers back."""
 
     def __init__(self, url: str) -> None:
-        # Without a client on top, which would keep cookies and read the environment's proxies. A new connection on one
-        # machine costs little, and none is left open.
+        # A transport without a client, which would keep cookies and read the environment's proxies. A new connection on
+        # one machine costs little, and none is left open.
         self._transport = httpx.AsyncHTTPTransport(verify=False, limits=httpx.Limits(max_keepalive_connections=0))
         self._base = httpx.URL(url)
 
@@ -65,12 +65,12 @@ class WebUi:
 
 
 def app(url: str) -> OwnOriginOnly:
-    """Return the app that stands before the Web UI at `url`."""
+    """Return the proxy app of the Web UI at `url`."""
     return OwnOriginOnly(WebUi(url), called="The Web UI", to_change="Use 127.0.0.1")
 
 
 async def _read(receive: Any) -> bytes | None:
-    """Return a request's body, None if it is too large."""
+    """Return a request's body; None if it is too large."""
     body, more = b"", True
     while more:
         event = await receive()
