@@ -14,7 +14,7 @@ from tests.stack import Stack
 from tests.statements import Statement, noting_statements
 
 PUBLIC_URL = "http://127.0.0.1:8000"
-"""As the networks of the sandbox know the api; each of them sends people back to any port of this machine."""
+"""The API's address for the sandbox's platforms, each of which redirects people back to any port of this machine."""
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,7 @@ def problems(response: httpx.Response) -> list[dict[str, Any]]:
 
 @pytest.fixture
 async def api(app: Litestar, stack: Stack) -> AsyncIterator[Client]:
-    """Be a client of the workspace that has the stack's accounts."""
+    """Yield a client of the workspace that has the stack's accounts."""
     async with client_of(app, stack.api_key) as client:
         client.workspace_id = stack.workspace_id
         yield client
@@ -56,7 +56,7 @@ async def api(app: Litestar, stack: Stack) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def stranger(app: Litestar, stack: Stack) -> AsyncIterator[Client]:
-    """Be a client of a workspace of its own, without accounts."""
+    """Yield a client of a new workspace without accounts."""
     workspace_id, key = await stack.new_workspace()
     async with client_of(app, key) as client:
         client.workspace_id = workspace_id

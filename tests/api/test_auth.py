@@ -1,4 +1,4 @@
-"""Keys: what they open, until when, and what is noted of their use."""
+"""API keys: what they give access to, until when, and the record of their use."""
 
 import asyncio
 import logging
@@ -15,11 +15,11 @@ from tests.api.conftest import client_of
 from tests.stack import Stack
 
 WITHIN_S = 2.0
-"""A revoked key must be refused by then, everywhere."""
+"""Every process must refuse a revoked key after this time."""
 
 
 async def new_key(stack: Stack, valid_for: timedelta | None = None) -> tuple[str, str]:
-    """Return the id and the key of a workspace of its own."""
+    """Return the id and the key of a new workspace."""
     workspace_id, _ = await stack.new_workspace()
     async with stack.database.transaction() as session:
         made = await create_key(session, workspace_id, "test", valid_for)

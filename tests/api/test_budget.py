@@ -1,7 +1,7 @@
-"""What a post to two networks may cost: counted, so that nothing is added to its way unnoticed.
+"""The cost of a post to two platforms, as counts, so that no step is added unnoticed.
 
-docs/benchmarks.md names the same figures. A change that adds a step must change both. Counted is what does not depend
-on how busy the machine is: of two steps that end together, the workflow hears in one task or in two.
+docs/benchmarks.md has the same figures. A change that adds a step must change both. The test counts only what does not
+depend on the machine's load: if two steps end together, the workflow hears of them in one task or in two.
 """
 
 import re
@@ -27,9 +27,9 @@ PUBLISHED = {
 }
 """Events of publishNow, and its wait for edits."""
 SLEPT = {"TIMER_STARTED": 1, "TIMER_FIRED": 1}
-"""What a scheduled post has beside them."""
+"""The additional events of a scheduled post."""
 WRITES = {"create_post_v1": 1, "begin_send_v1": 2, "settle_target_v1": 2, "UPDATE": 1}
-"""Statements that write, each committed by itself; the last one notes that the workflow has heard."""
+"""Statements that write, each committed by itself; the last one records that the workflow has heard."""
 OPENED = 2
 """Statements that read what a step sends, one for each target."""
 
@@ -44,7 +44,7 @@ def body(stack: Stack, text: str, **when: object) -> dict[str, object]:
 
 
 async def events(stack: Stack, post_id: str) -> tuple[Counter[str], int]:
-    """Return the events of a post's workflow once it waits for edits, by their types, and how many tasks it took."""
+    """Return the types of the events of a post's workflow once it waits for edits, and the number of its tasks."""
     handle = await comes_to(stack.client.get_workflow_handle(post_id), "Open for edits")
     names = [EventType.Name(each.event_type).removeprefix(_PREFIX) for each in (await handle.fetch_history()).events]
     tasks = names.count(f"{_TASKS}COMPLETED")

@@ -1,4 +1,4 @@
-"""Many posts in one request: each is answered by itself, and a repeat goes on where the first ended."""
+"""Many posts in one request: each has its own result, and a repeated request continues where the first one ended."""
 
 import asyncio
 import uuid
@@ -252,11 +252,11 @@ async def test_a_request_that_dies_halfway_is_finished_by_its_repeat(
             await request
     changed = {post["id"] for post in await tagged(api, tag) if post["scheduledFor"] != DISTANT}
     assert 0 < len(changed) <= len(ids)
-    # One that matches only since then is not this request's.
+    # A post that matches only since then is not part of this request.
     assert (await api.send_post(body_of(stack, tag))).status_code == 201
     answer = await bulk(api, "/update", body, **key)
     assert [each["id"] for each in answer["results"]] == sorted(ids, reverse=True)
-    # A commit that was on its way may have come through after they were read.
+    # A commit that was under way may have completed after the posts were read.
     assert {each["id"] for each in answer["results"] if each.get("replayed")} >= changed
     times = {post["id"]: post["scheduledFor"] for post in await tagged(api, tag)}
     assert {times[each] for each in ids} == {"2029-02-02T14:00:00Z"}

@@ -1,4 +1,4 @@
-"""Every code that a client may meet is listed, and explained in docs/errors.md."""
+"""Every code that a client may receive is listed, and explained in docs/errors.md."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ from tests.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 PLATFORMS_OWN = {"duration_check_failed", "privacy_level_option_mismatch"}
-"""TikTok's codes that our module writes, because TikTok tells them elsewhere than in an error."""
+"""TikTok's codes that our module writes, because TikTok does not report them as an error."""
 
 
 def explained(heading: str) -> set[str]:

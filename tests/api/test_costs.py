@@ -29,7 +29,7 @@ _NEEDED: dict[str, dict[str, Any]] = {
 
 
 def cost(body: dict[str, Any]) -> float:
-    """Return the seconds that reading and checking a body take; twice, if it was long, for the machine may be busy."""
+    """Return the seconds for reading and checking a body; twice, if it was long, because the machine may be busy."""
     raw = json.dumps(body, ensure_ascii=False).encode()
     assert len(raw) <= MAX_BYTES, len(raw)
     spent = cpu_seconds(lambda: handle(raw))
@@ -37,7 +37,7 @@ def cost(body: dict[str, Any]) -> float:
 
 
 def handle(raw: bytes) -> None:
-    """Do what creating and validating do with a body before anything waits."""
+    """Do everything that creating and validating do with a body before the first wait."""
     try:
         payload = parse_object(raw)
         check_size(payload)
@@ -61,7 +61,7 @@ def target(platform: str, number: int, **fields: Any) -> dict[str, Any]:
 
 
 def bodies(name: str, platform: str) -> Iterator[dict[str, Any]]:
-    """Write a text as one that all targets share, as texts of their own, and into threads."""
+    """Yield bodies with a text that all targets share, with a text for each target, and with threads."""
     for size in (100_000, 25_000, 5_000):
         number = min(TARGETS, max(1, ROOM // (width(name) * size)))
         most = min(size, ROOM // width(name))
@@ -82,7 +82,7 @@ def body(targets: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
 
 
 def width(name: str) -> int:
-    """Return how many bytes of a body a character of these may take."""
+    """Return how many bytes of a body one of these characters may take."""
     return max(1, -(-len(json.dumps(text(name, 1000), ensure_ascii=False).encode()) // 1000))
 
 

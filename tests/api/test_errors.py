@@ -1,4 +1,4 @@
-"""One error shape everywhere, whatever is sent; nothing a client sends is our failure."""
+"""One error shape for every request; no client's request causes an internal error."""
 
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -234,7 +234,7 @@ async def without_database(stack: Stack) -> AsyncIterator[Client]:
 
 @asynccontextmanager
 async def over(database: Database, stack: Stack) -> AsyncIterator[Client]:
-    """Be a client of an API over these connections."""
+    """Yield a client of an API over these connections."""
     app = create_app(Dependencies.of(database, stack.workflows, stack.outcomes))
     async with started(app), client_of(app, stack.api_key) as client:
         yield client

@@ -1,4 +1,4 @@
-"""What publishing a post now costs: counted, because what is not counted grows."""
+"""The cost of publishing a post now, as counts: a cost that no test counts can grow unnoticed."""
 
 import asyncio
 import re
@@ -19,15 +19,15 @@ ACTIONS = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED,
 }
-"""Events that Temporal bills, or that mean one."""
+"""Events that Temporal bills, or that stand for one."""
 
 COST = ["create_post_v1", "begin_send_v1", "settle_target_v1", "UPDATE"]
-"""Create; begin and settle the send; keep the answer.
+"""Create; begin and settle the send; keep the response.
 
-Beside these the send is opened and the outcome read by one SELECT
-each; the outcome is read again if it takes longer than a second.
+Beside these, one SELECT opens the send and one reads the outcome. The outcome is read again if it takes longer than a
+second.
 
-That the workflow has heard is noted when its batch is: before or after the last ones.
+The record that the workflow has heard is written in batches: before or after the last statements.
 """
 
 

@@ -1,4 +1,4 @@
-"""Bounds of one request: what exceeds them is refused with a sentence that names them."""
+"""Limits of one request: the error names the limit that a request exceeds."""
 
 from datetime import timedelta
 from typing import Any

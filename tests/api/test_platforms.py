@@ -1,4 +1,4 @@
-"""The networks' rules as clients read them."""
+"""The platforms' rules as clients read them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -63,7 +63,7 @@ async def test_connection_method_and_availability_are_listed(api: Client, stack:
         return {each["platform"]: each["connect"] for each in listed}
 
     found = await connecting()
-    # The worker has said at which networks there is an app.
+    # The worker has reported for which platforms there is an app.
     assert found["twitter"] == {"method": "oauth", "configured": True, "options": {}}
     assert found["linkedin"]["options"] == {"as": ["member", "pages", "both"]}
     assert found["mastodon"] == {"method": "oauth", "configured": True, "options": {"instance": []}}

@@ -1,4 +1,4 @@
-"""What reading costs: one statement, whatever is read."""
+"""The cost of reading: one statement for each request."""
 
 import pytest
 
@@ -12,7 +12,7 @@ async def test_a_post_is_read_by_one_statement(api: Client, stack: Stack, statem
     statements.clear()
     answer = await api.get(f"/v1/posts/{post.id}")
     assert answer.json()["content"] == "read by one statement"
-    # The key is looked up once a second, whatever it asks for.
+    # The key is looked up once a second, whatever the request.
     own = [each for each in statements if each.concerns(post.id, stack.workspace_id)]
     assert [each.verb for each in own] == ["SELECT"]
 

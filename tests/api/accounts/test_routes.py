@@ -24,7 +24,7 @@ LONG_AGO = timedelta(days=2)
 
 @pytest.fixture
 async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
-    """Be another worker."""
+    """Return the factory of another worker."""
     database = Database(stack.database_url, pool_size=5, max_overflow=5)
     async with worker.factory(stack.settings, database) as factory:
         yield factory
@@ -43,7 +43,7 @@ async def change_row(stack: Stack, client: Client, account_id: str, **values: An
 
 
 async def age(stack: Stack, client: Client, account_id: str) -> None:
-    """Let the account not have been heard of for days."""
+    """Set the account's last success to some days ago."""
     await change_row(stack, client, account_id, last_ok_at=datetime.now(UTC) - LONG_AGO, inspected_at=None)
 
 
@@ -64,7 +64,7 @@ async def known_to_sandbox(stack: Stack, client: Client, account_id: str) -> dic
 
 
 async def accepts(stack: Stack, token: str) -> int:
-    """Return with which status the sandbox's X answers a token."""
+    """Return the status of the response of the sandbox's X to a token."""
     response = await stack.http.get(
         f"{stack.sandbox_url}/twitter/2/users/me", headers={"Authorization": f"Bearer {token}"}
     )
@@ -267,7 +267,7 @@ class TestCheck:
 
 
 async def revoke_at_platform(stack: Stack, platform: str, username: str) -> None:
-    """Withdraw the consent at the network, as a person does there."""
+    """Withdraw the consent at the platform, as a person does there."""
     accounts = (await stack.control("GET", "accounts"))["accounts"]
     found = next(each for each in accounts if (each["platform"], each["username"]) == (platform, username))
     await stack.control("DELETE", f"tokens?platform={platform}&accountId={found['accountId']}")
@@ -285,7 +285,7 @@ class TestRemove:
         assert "lea is no longer connected. X has ended this service's access." in found["message"]
         assert await row_of(stack, stranger, account) is None
         assert await accepts(stack, stored["access_token"]) == 401
-        # A repeat is answered alike, and a day later the account is unknown.
+        # A repeated request gets the same response, and a day later the account is unknown.
         assert (await remove(stranger, "twitter", account)).json() == found
         async with stack.database.transaction() as session:
             lines = update(AccountEvent).where(AccountEvent.account_id == account)
@@ -319,7 +319,7 @@ class TestRemove:
             assert found["access"] == "kept"
             assert "workspace" not in found["message"]
             assert await accepts(stack, stored["access_token"]) == 200
-            # The last one ends it.
+            # Removing the last connection ends the access.
             theirs = await known_to_sandbox(stack, api, account)
             assert (await remove(api, "twitter", account)).json()["access"] == "ended"
             assert await accepts(stack, theirs["access_token"]) == 401
@@ -374,7 +374,7 @@ async def test_who_did_what_is_kept(stranger: Client, stack: Stack) -> None:
 
 class TestSiblings:
     async def _two(self, client: Client, stack: Stack, person: str) -> list[str]:
-        """Connect two locations by one consent."""
+        """Connect two locations with one consent."""
         await stack.switch_on("googlebusiness", "other_group")
         begun = await begin(client, "googlebusiness")
         found = (await trade(client, "googlebusiness", await consent(stack, begun, person))).json()["selection"]
@@ -407,7 +407,7 @@ class TestSiblings:
     async def _renewed(
         self, client: Client, stack: Stack, factory: StepContextFactory, accounts: list[str], before: str
     ) -> list[dict[str, Any]]:
-        """Renew what is due, and return the credentials; the stack's own worker may have come first."""
+        """Renew what is due, and return the credentials; the stack's own worker may have renewed them first."""
         await renew_due(factory)
         async with asyncio.timeout(30):
             while True:

@@ -211,7 +211,7 @@ _TSCONFIG = {
 
 @pytest.fixture
 async def environment(app: Litestar, stack: Stack, request: pytest.FixtureRequest) -> AsyncIterator[dict[str, str]]:
-    """Serve the API, and say where it is as the environment of a program."""
+    """Serve the API, and yield the environment variables with which a program finds it."""
     async with listening(app) as url:
         yield {
             "POSTS_API": url,
@@ -223,7 +223,7 @@ async def environment(app: Litestar, stack: Stack, request: pytest.FixtureReques
 
 @pytest.fixture
 def described(tmp_path: Path) -> Path:
-    """Return a folder with the document."""
+    """Return a folder with the OpenAPI document."""
     (tmp_path / "openapi.json").write_text(json.dumps(document()))
     return tmp_path
 
@@ -245,7 +245,7 @@ async def test_openapi_python_client(described: Path, environment: dict[str, str
         *("--output-path", "posts_client", "--fail-on-warning"),
     )
     (described / "program.py").write_text(_ATTRS)
-    # Its part for connections is the generator's, the same for every document.
+    # The generator's code for connections is the same for every document, so it is not checked here.
     (described / "mypy.ini").write_text("[mypy]\n[mypy-posts_client.client]\nignore_errors = true\n")
     needed = ("httpx", "attrs", "python-dateutil", "types-python-dateutil")
     await uvx(described, tools.MYPY, "mypy", "--strict", "posts_client", "program.py", beside=needed)
@@ -276,7 +276,7 @@ async def test_openapi_generator(described: Path, environment: dict[str, str], s
     assert "'host' (OAS 2.0) or 'servers' (OAS 3.0) not defined" not in warnings, warnings
     (described / "program.py").write_text(_PYDANTIC)
     needed = ("urllib3", "python-dateutil", "pydantic", "typing-extensions")
-    # The generated package is not written for `--strict`: the program that uses it is held to it.
+    # The generated package is not written for `--strict`; only the program that uses it is checked so.
     options = ("--strict", "--follow-imports=silent", "--allow-untyped-calls", "program.py")
     await uvx(described, tools.MYPY, "mypy", *options, beside=needed)
     command = ("env", *settings_of(environment), "python", "program.py")

@@ -1,4 +1,4 @@
-"""The generators of clients, and a browser's document, installed in a folder of the user's cache and not here."""
+"""The generators of clients, and a browser's DOM, installed in a folder of the user's cache and not in the project."""
 
 import asyncio
 import hashlib
@@ -22,9 +22,9 @@ NPM = {
 }
 PYTHON_CLIENT = "openapi-python-client==0.29.1"
 GENERATOR = "openapi-generator-cli==7.26.0"
-"""Its wheel holds the generator itself, which Java runs."""
+"""The wheel contains the generator itself, a Java program."""
 MODELS = "datamodel-code-generator"
-"""Models of pydantic, for those who bring their own HTTP client; the newest that the project's date allows."""
+"""Models of pydantic, for programs with their own HTTP client; the newest version that the project's date allows."""
 MYPY = "mypy==2.4.0"
 
 _INSTALL_WITHIN_S = 150
@@ -32,7 +32,7 @@ _RUN_WITHIN_S = 150
 
 
 async def run(folder: Path, *command: str, within_s: float = _RUN_WITHIN_S) -> str:
-    """Return what a command printed. Raises AssertionError with it if the command fails or is too slow."""
+    """Return what a command printed. Raises AssertionError with the output if the command fails or is too slow."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=folder,
@@ -51,7 +51,7 @@ async def run(folder: Path, *command: str, within_s: float = _RUN_WITHIN_S) -> s
 
 
 async def uvx(folder: Path, package: str, *command: str, beside: tuple[str, ...] = ()) -> str:
-    """Run a command of a Python package that is no dependency of ours; skip the test if it cannot be had."""
+    """Run a command of a Python package that is no dependency of ours; skip the test if it cannot be installed."""
     uv = shutil.which("uv")
     if uv is None:
         pytest.skip("uv is not installed, which brings the generator of clients")
@@ -67,12 +67,12 @@ async def uvx(folder: Path, package: str, *command: str, beside: tuple[str, ...]
 
 
 async def npm_packages() -> Path:
-    """Return a folder with the packages of NPM; skip the test if they cannot be had."""
+    """Return a folder with the packages of NPM; skip the test if they cannot be installed."""
     return await installed_from_npm(NPM)
 
 
 async def installed_from_npm(packages: Mapping[str, str]) -> Path:
-    """Return a folder with packages of npm, by their versions; skip the test if they cannot be had."""
+    """Return a folder with packages of npm, by their versions; skip the test if they cannot be installed."""
     npm, node = shutil.which("npm"), shutil.which("node")
     names = ", ".join(packages)
     if npm is None or node is None:
@@ -81,7 +81,7 @@ async def installed_from_npm(packages: Mapping[str, str]) -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "socialsyncer-tests"
     folder = cache / f"clients-{hashlib.sha256(wanted.encode()).hexdigest()[:16]}"
     if not (folder / "complete").exists():
-        # A folder of this process alone first: another may install the same.
+        # First a folder of this process alone: another process may install the same packages.
         made = folder.with_name(f"{folder.name}.{os.getpid()}")
         shutil.rmtree(made, ignore_errors=True)
         made.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""What tests of connecting accounts share."""
+"""Helpers for tests of connecting accounts."""
 
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -26,7 +26,7 @@ async def begin(api: Client, platform: str = "twitter", **query: str) -> dict[st
 
 
 async def consent(stack: Stack, begun: dict[str, Any], person: str = "jane", **more: str) -> dict[str, str]:
-    """Allow what is asked, as a person in a browser does; returns what the network sends back."""
+    """Allow what is requested, as a person in a browser does; returns what the platform sends back."""
     asked = _query(begun["authUrl"]) | {"sandbox_as": person, **more}
     response = await stack.http.get(begun["authUrl"], params=asked, headers={"User-Agent": "Mozilla/5.0"})
     assert response.status_code == 302, response.text

@@ -51,7 +51,7 @@ class TestDiscordWebhook:
         number = old["user_id"].removeprefix("webhook-")
         gone = await stack.http.get(f"{stack.sandbox_url}/discord/api/v10/webhooks/{number}/{old['access_token']}")
         assert gone.status_code == 404
-        # A third takes the place of the second.
+        # A third webhook replaces the second.
         again = await connect_discord(stranger, stack, "reconnected", accountId=first["accountId"])
         assert again.json()["accountId"] == first["accountId"]
 
@@ -90,7 +90,7 @@ class TestDiscordBot:
 
 
 class Person:
-    """Somebody who has Telegram, and a channel or group there."""
+    """A person who has Telegram, and a channel or group there."""
 
     def __init__(self, stack: Stack) -> None:
         self._url = f"{stack.sandbox_url}/telegram/sandbox_bot"

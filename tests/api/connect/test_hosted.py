@@ -1,4 +1,4 @@
-"""Connecting with `hosted=true`: this service takes what the network sends back, in a person's browser."""
+"""Connecting with `hosted=true`: this service receives the platform's redirect in a person's browser."""
 
 import html
 import logging
@@ -40,7 +40,7 @@ class Browser:
         return await self.own.post(url, data=form, headers={"Origin": origin}, follow_redirects=False)
 
     async def consent(self, begun: dict[str, Any], person: str = "jane", **more: str) -> str:
-        """Go from the address that the caller has given to the callback; returns the callback's address."""
+        """Go from the address that the caller received to the callback; returns the callback's address."""
         assert (await self.open(begun["authUrl"])).status_code == 200
         started = await self.send(begun["authUrl"])
         assert started.status_code == 200, started.text
@@ -59,14 +59,14 @@ class Browser:
 
 
 def onwards(response: httpx.Response) -> str:
-    """Return where a page sends the browser."""
+    """Return the address to which a page sends the browser."""
     found = ONWARDS.search(response.text)
     assert found, response.text
     return html.unescape(found[1])
 
 
 def returned(response: httpx.Response, back: str = BACK) -> dict[str, list[str]]:
-    """Return what the caller gets in the address to which a page sends the browser."""
+    """Return the parameters of the caller's address to which a page sends the browser."""
     url = onwards(response)
     assert url.startswith(back), url
     return parse_qs(urlsplit(url).query)
@@ -158,7 +158,7 @@ class TestSeveral:
         assert [bool(disabled) for _, disabled in boxes] == [False, False, True]
         assert (await progress(stranger, begun, "facebook"))["status"] == "selection"
         assert "at least one" in (await browser.send(url)).text
-        # What cannot be chosen stays so, whatever a form says.
+        # An option that cannot be chosen stays unavailable, whatever the form contains.
         await browser.send(url, ids=[boxes[2][0]])
         assert (await progress(stranger, begun, "facebook"))["status"] == "selection"
         chosen = await browser.send(url, ids=[each for each, disabled in boxes if not disabled])
@@ -167,7 +167,7 @@ class TestSeveral:
         assert len(found["accountId"]) == 2
         stands = await progress(stranger, begun, "facebook")
         assert {each["username"] for each in stands["accounts"]} == {"baker", "baker 2"}
-        # The form is sent again: nothing is changed, and the answer is the same.
+        # The form is sent again: nothing changes, and the response is the same.
         again = await browser.send(url, ids=[boxes[0][0]])
         assert returned(await browser.open(again.headers["location"])) == found
 
@@ -193,14 +193,14 @@ class TestSeveral:
 
 class TestWhoMayGoOn:
     async def test_another_browser_does_not(self, app: Litestar, stranger: Client, stack: Stack) -> None:
-        """Somebody who is sent straight to the network's page connects nothing to the sender's workspace."""
+        """A person who is sent straight to the platform's page connects nothing to the sender's workspace."""
         attacker, victim = Browser(app, stack), Browser(app, stack)
         begun = await begin(stranger)
         callback = await attacker.consent(begun, "victim")
         response = await victim.open(callback)
         assert response.status_code == 403
         assert (await progress(stranger, begun))["status"] == "pending"
-        # Nor does one that comes later to the same address.
+        # A browser that opens the same address later connects nothing either.
         assert (await victim.send(begun["authUrl"])).status_code == 409
         assert (await attacker.come_back(callback)).status_code == 200
         assert (await victim.open(attacker.seen[-1])).status_code == 403

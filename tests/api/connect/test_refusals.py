@@ -15,7 +15,7 @@ class TestRefusals:
         begun = await begin(stranger)
         response = await trade(stranger, "twitter", {"code": "guessed", "state": begun["state"]})
         assert "30 seconds" in await refused(response, 422, "code_rejected")
-        # The verifier is used up with it.
+        # The failed request uses up the verifier.
         again = await trade(stranger, "twitter", {"code": "guessed", "state": begun["state"]})
         await refused(again, 422, "code_rejected")
 
@@ -50,7 +50,7 @@ class TestRefusals:
         back = await consent(stack, await begin(stranger), "patient")
         known = (await stack.control("GET", "accounts"))["accounts"]
         person = next(each["accountId"] for each in known if each["username"] == "patient")
-        # The request for tokens bears none, so only the question who this is meets the fault.
+        # The request for tokens carries no token, so the fault applies only to the request for the account's name.
         await stack.fault("twitter", "reject", "auth", status=503, accountId=person, times=1)
         lost = await trade(stranger, "twitter", back)
         assert "Send the same request again" in await refused(lost, 503, "unavailable")
@@ -60,7 +60,7 @@ class TestRefusals:
         back = await consent(stack, await begin(stranger, "instagram"), "hasty")
         known = (await stack.control("GET", "accounts"))["accounts"]
         person = next(each["accountId"] for each in known if each["username"] == "hasty")
-        # The trade for a token of 60 days is the first request that bears one.
+        # The exchange for a token of 60 days is the first request that carries a token.
         await stack.fault("instagram", "reject", "auth", status=503, accountId=person, times=1)
         await refused(await trade(stranger, "instagram", back), 503, "unavailable")
         async with stack.database.reading() as session:

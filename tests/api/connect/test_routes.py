@@ -76,7 +76,7 @@ async def test_an_account_is_connected_and_publishes(
 
 
 class TestBluesky:
-    """An app password first; an authorization if the client names whose it is to be."""
+    """Connecting by an app password, or by an authorization if the client names the account."""
 
     async def person(self, stack: Stack) -> str:
         account = await stack.connect("bluesky")
@@ -163,7 +163,7 @@ class TestBluesky:
 
 
 class TestMastodon:
-    """Servers that know less, and servers that say more of themselves."""
+    """Connecting to servers that report less, and to servers that report more about themselves."""
 
     async def test_a_server_that_knows_no_finer_permissions_is_asked_for_the_old_ones(
         self, stranger: Client, stack: Stack
@@ -238,7 +238,7 @@ class TestSeveral:
         accounts = chosen.json()["accounts"]
         assert {each["username"] for each in accounts} == {"shopkeeper", "Other"}
         assert chosen.json()["accountId"] == accounts[0]["accountId"]
-        # A repeat is answered alike, and another choice is too late.
+        # A repeated request gets the same response, and another choice is refused.
         again = await stranger.post("/v1/connect/googlebusiness/select", json=body)
         assert again.json() == chosen.json()
         other = await stranger.post("/v1/connect/googlebusiness/select", json=body | {"ids": body["ids"][:1]})
@@ -304,7 +304,7 @@ class TestStates:
     async def test_a_state_of_another_workspace_is_unknown(self, stranger: Client, api: Client, stack: Stack) -> None:
         back = await consent(stack, await begin(stranger))
         await refused(await trade(api, "twitter", back), 422, "connection_expired", "state")
-        # The attempt has not used it up.
+        # The refused request has not used up the state.
         assert (await trade(stranger, "twitter", back)).status_code == 201
 
     async def test_a_state_belongs_to_its_platform(self, stranger: Client, stack: Stack) -> None:
@@ -398,7 +398,7 @@ async def test_no_secret_is_in_a_row_a_log_or_a_history(
     for secret in hidden:
         assert secret not in rows
         assert secret not in history
-        # The person's browser, which this test is, shows its own requests.
+        # This test is also the person's browser, whose client logs its own requests.
         own = [record.getMessage() for record in caplog.records if not record.name.startswith(("httpcore", "httpx"))]
         assert secret not in "\n".join(own)
     assert "code" not in parse_qs(urlsplit(begun["authUrl"]).query)

@@ -1,4 +1,4 @@
-"""Heavy work takes turns, and light requests go on in between."""
+"""Heavy work runs one at a time, and light requests run between its parts."""
 
 import asyncio
 import time

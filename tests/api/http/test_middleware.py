@@ -1,4 +1,4 @@
-"""What surrounds every request, over a real connection."""
+"""Middleware around every request, over a real connection."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ async def test_head_answers_as_get_without_the_content(app: Litestar, stack: Sta
     headers = {"Authorization": f"Bearer {stack.api_key}", "X-Request-Id": "same for both"}
     async with listening(app) as url, httpx.AsyncClient(base_url=url, headers=headers) as client:
         get, head = await client.get(path), await client.head(path)
-        # The connection is in order afterwards: nothing of a content was left in it.
+        # The connection is usable afterwards: no bytes of a body were left in it.
         assert (await client.get("/healthz")).json() == {"status": "ok"}
     assert get.status_code == head.status_code == status
     assert head.content == b""
@@ -46,7 +46,7 @@ async def test_head_of_what_cannot_be_got_is_405(app: Litestar, stack: Stack) ->
 
 
 async def test_idle_connections_outlive_client_pools(app: Litestar) -> None:
-    """Were it closed just when the next request comes, its client could not tell whether a post was made."""
+    """If the server closed a connection just before a request, the client could not know whether a post was created."""
     async with listening(app) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
         for seconds in (5.5, 0):

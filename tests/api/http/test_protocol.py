@@ -1,4 +1,4 @@
-"""What strangers can do with a connection, over real sockets: nothing is kept or waited for without end."""
+"""Abuse of connections, over real sockets: the server keeps nothing and waits for nothing without a limit."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ async def connected(url: str) -> AsyncIterator[Raw]:
 
 
 async def answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, Any]]:
-    """Read until the server closes; returns the status and body of what it said last."""
+    """Read until the server closes; returns the status and body of its last response."""
     async with asyncio.timeout(10):
         raw = await reader.read()
     head, _, body = raw[raw.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""How fast one key may ask."""
+"""The rate limit of an API key."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""What is wrong with query, headers and body is said at once."""
+"""One response reports every error in query, headers and body."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ async def test_a_query_beside_a_body(
     alone = said(await stranger.request(method, url, json=body))
     assert set(found) <= set(alone)
     assert said(await stranger.request(method, f"{url}?bogus=1", json=body)) == [*alone, BOGUS]
-    # Of the first that is wrong the short form tells, and that is in the body.
+    # The short form of the error describes the first error, which is in the body.
     assert (await stranger.request(method, f"{url}?bogus=1", json=body)).json()["param"] == alone[0][1]
 
 

@@ -64,7 +64,7 @@ def test_describes_every_route_and_no_other(app: Litestar) -> None:
         for method in route.methods
         if method != "OPTIONS"
     }
-    # Media are for networks, not for clients; and what people see while they connect is no one's to call.
+    # Platforms fetch media, not clients; and the pages that people see while they connect are not called by programs.
     pages = {("get", path) for path in ("/", "/connect", "/docs", "/openapi.json", "/media/{name}", "/apps/{name}")}
     hosted = {path for _, path in served if path.startswith(("/v1/connect/callback", "/v1/connect/start"))}
     hosted |= {path for _, path in served if path.startswith("/v1/connect/result")}
@@ -121,7 +121,7 @@ def test_schemas_have_the_apis_own_names() -> None:
 
 
 def test_what_clients_write_has_neither_defaults_nor_nulls_without_a_meaning() -> None:
-    # Generators take a field with a default for one that is always there, and a null for a value worth sending.
+    # Generators treat a field with a default as always present, and a null as a value worth sending.
     assert '"default"' not in json.dumps(schemas())
     nullable = {
         field
@@ -173,7 +173,7 @@ async def test_the_page_loads_nothing_from_elsewhere(api: Client) -> None:
 
 
 @pytest.mark.timeout(240)
-# The worker in this process draws the jitter of its retries meanwhile, which hypothesis takes for the strategy's doing.
+# The worker in this process draws random jitter for its retries, which hypothesis attributes to the strategy.
 @pytest.mark.filterwarnings("ignore:Do not use the .random. module:hypothesis.errors.HypothesisDeprecationWarning")
 @pytest.mark.parametrize("mode", list(GenerationMode))
 async def test_every_response_is_documented(app: Litestar, api: Client, mode: GenerationMode) -> None:
@@ -185,7 +185,7 @@ async def test_every_response_is_documented(app: Litestar, api: Client, mode: Ge
             assert isinstance(found, Ok)
             operation = found.ok()
             if mode is GenerationMode.NEGATIVE and not operation.path.startswith("/v1"):
-                # There is nothing one could send wrongly.
+                # These operations have no parameters that could be wrong.
                 continue
             strategy = operation.as_strategy(generation_mode=mode)
 

@@ -1,4 +1,4 @@
-"""Targets and times that tests write in bodies."""
+"""Targets and times for request bodies."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What an account's own server allows counts when a post is made."""
+"""The limits of an account's own server apply when a post is created."""
 
 from store.accounts import save_account
 from store.vault import Vault

@@ -128,8 +128,8 @@ class TestRetry:
         assert (refused.status_code, refused.json()["code"]) == (409, "retry_limit_reached")
 
     async def test_a_failure_unknown_to_the_workflow_is_retried(self, api: Client, stack: Stack) -> None:
-        """The row has the last word; a step of an earlier run may still be out."""
-        # A network that no other test here uses: no post that is left over from one takes the delay.
+        """The row decides; a step of an earlier run may still be running."""
+        # No other test here uses this platform, so no earlier post takes the delay.
         await stack.fault("discord", "accept_then_delay", "publish", seconds=3)
         row = await stack.save("not told yet", [await stack.connect("discord")])
         await stack.start(row)

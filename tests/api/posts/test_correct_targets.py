@@ -1,4 +1,4 @@
-"""Correct what failed of a post, retry some of it, and change what is held."""
+"""Correct failed targets of a post, retry some of them, and change held targets."""
 
 import asyncio
 import uuid
@@ -161,7 +161,7 @@ class TestPartial:
         other, old, new = await stack.connect("mastodon"), words("shared"), words("shared and new")
         post = await refused(api, stack, old, other)
         failed, public = post["platforms"]
-        # The public one is given the text that it has, as its own.
+        # The public target gets its present text as its own.
         body = {"content": new, "platforms": [failed, {**public, "customContent": old}]}
         after = await patch(api, post, body)
         assert [each["content"] for each in after["platforms"]] == [new, old]
@@ -302,7 +302,7 @@ class TestHeld:
 
 
 class TestInterleavings:
-    """Whatever happens beside a correction, its answer is true of what goes out."""
+    """Events that interleave with a correction: the response stays true of what is published."""
 
     async def outcome(self, stack: Stack, post_id: str, old: str, new: str, status: int) -> None:
         await stack.settled(post_id)
@@ -356,12 +356,12 @@ class TestInterleavings:
         await self.outcome(stack, post["id"], old, new, 200)
 
     async def test_a_step_begun_before_the_correction_sends_nothing(self, api: Client, stack: Stack) -> None:
-        """Its run knows of the first retry, but not of the correction and the retry after it."""
+        """The step's run knows of the first retry, but not of the correction and the retry after it."""
         old, new = words("before"), words("after")
         post = await refused(api, stack, old)
         async with stack.database.transaction() as session:
             row = (await session.scalars(select(Post).where(Post.id == post["id"]))).one()
-            # As a restored Temporal would have it: a run that knows an older version wants to publish.
+            # As after a restore of Temporal: a run that knows an older version publishes.
             version = row.version
         plan = (await stack.plan(await stack.read(post["id"]))).model_copy(deep=True)
         await patch(api, post, {"content": new})

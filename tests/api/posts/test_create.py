@@ -1,4 +1,4 @@
-"""POST /v1/posts: what is accepted, what is refused and how."""
+"""POST /v1/posts: which bodies are accepted, and how others are refused."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -80,11 +80,11 @@ class TestPublishNow:
     async def test_a_time_that_has_only_just_passed_is_left_to_the_workers_clock(
         self, api: Client, stack: Stack, twitter: dict[str, str]
     ) -> None:
-        """The clock of the api may be ahead of the others: it must not call a post due that is not."""
+        """The API's clock may be ahead of the others, so the API must not treat a post as due that is not."""
         moment = rfc3339(datetime.now(UTC) - timedelta(seconds=1))
         body = {"content": "due a moment ago", "platforms": [twitter], "scheduledFor": moment}
         response = await api.send_post(body)
-        # It is not waited for, as a post is that is published now.
+        # The API does not wait for it, as it does for a post that is published now.
         assert response.json()["status"] == "publishing"
         assert (await stack.settled(response.json()["id"])).status == "published"
 

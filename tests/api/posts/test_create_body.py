@@ -159,13 +159,13 @@ class TestShape:
                 ["scheduledFor", "timezone"],
             ),
             ({**NOW, "content": "a\0b", "tags": [1], "timezone": "U\0"}, ["content", "timezone", "tags.0"]),
-            # A misspelling is why the field it was meant to be is missing.
+            # The misspelled name explains why the right field is missing.
             (
                 {**NOW, "platforms": [{"platform": "twitter", "acountId": "a"}]},
                 ["platforms.0.acountId", "platforms.0.accountId"],
             ),
             ({"contnet": "x", "platforms": [TARGET], "publishNow": True}, ["contnet", "content"]),
-            # What cannot be read is not said to be missing or twice.
+            # A value that cannot be parsed is not reported as missing or as a duplicate.
             ({**NOW, "content": None, "platforms": [{**TARGET, "customContent": 5}]}, ["platforms.0.customContent"]),
             (
                 {**NOW, "platforms": [{"platform": 5}, {"platform": 5}]},

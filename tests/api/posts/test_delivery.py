@@ -1,4 +1,4 @@
-"""What happens to posts while Temporal is away, and how starts are noted."""
+"""Posts while Temporal is unavailable, and the record of their starts."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -47,7 +47,7 @@ async def test_publish_now_survives_a_temporal_outage(stack: Stack) -> None:
         body = {"content": "accepted", "platforms": [target], "publishNow": True}
         response = await client.send_post(body, Prefer="wait=1")
         assert (response.status_code, response.json()["status"]) == (201, "publishing")
-    # The sweep does this after a while; what matters is that it can.
+    # The sweep does this after a while; this test checks that it can.
     post = await stack.read(response.json()["id"])
     assert not post.is_delivered
     await stack.start(post)

@@ -1,4 +1,4 @@
-"""What is found wrong with a post while it is prepared is said long before it is due."""
+"""Problems that are found while a post is prepared are reported long before it is due."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from tests.stack import Stack
 
 MISSING = {"type": "image", "url": "https://nonexistent.invalid/a.jpg"}
 NOT_FETCHED = {"media_unreachable", "media_address_forbidden"}
-"""Which of the two depends on what the machine's resolver says of a name that does not exist."""
+"""Which of the two it is depends on the answer of the machine's resolver for a name that does not exist."""
 GOOD = {"type": "image", "url": "https://example.com/known-early.jpg"}
 
 
@@ -73,7 +73,7 @@ async def test_a_changed_post_shows_no_old_warning(api: Client, stack: Stack) ->
     post = await make(api, stack)
     row = await stack.read(post["id"])
     await warned(stack, post["id"])
-    # A draft is prepared no more, and says nothing of what it was.
+    # A draft is no longer prepared, and shows no earlier warning.
     draft = (await api.patch(f"/v1/posts/{post['id']}", json={"isDraft": True})).json()
     assert "warning" not in draft["platforms"][0]
     assert (await stack.read(post["id"])).version > row.version

@@ -1,4 +1,4 @@
-"""externalId: an import may be repeated for ever."""
+"""externalId: an import may be repeated without a time limit."""
 
 import asyncio
 import json
@@ -57,7 +57,7 @@ async def test_a_repeat_after_its_time_is_answered_too(api: Client, stack: Stack
     body = body_of(stack, scheduledFor="2020-01-01T00:00:00Z")
     valid = await api.send_post({**body, "scheduledFor": DISTANT})
     async with stack.database.transaction() as session:
-        # As if the time of the first body had passed since.
+        # As if the time in the first body had passed since.
         made = update(Post).where(Post.id == valid.json()["id"])
         await session.execute(made.values(external_digest=digest_of(body).hex()))
     again = await api.send_post(body)
@@ -91,7 +91,7 @@ async def test_it_holds_beside_idempotency_keys(api: Client, stack: Stack) -> No
     async with stack.database.transaction() as session:
         expired = update(IdempotencyKey).where(IdempotencyKey.key == key["Idempotency-Key"])
         await session.execute(expired.values(expires_at=func.now()))
-    # The key is free again, and its row there: the post is inserted in another way then.
+    # The key is free again, but its row still exists, so another statement inserts the post.
     after = await api.send_post(body, **key)
     assert (after.status_code, after.json()["id"]) == (200, first.json()["id"])
     refused = await api.send_post({**body, "content": "another"}, **key)

@@ -1,4 +1,4 @@
-"""What clients see of targets that wait for their account, and publishWithin."""
+"""Targets that wait for their account, as clients see them, and publishWithin."""
 
 import time
 from typing import Any
@@ -64,7 +64,7 @@ async def test_a_target_that_its_platform_refuses_for_now_is_corrected(api: Clie
     assert (waiting["status"], waiting["waitsFor"], public["status"]) == ("publishing", "platform", "published")
     own = f"corrected {time.time()}"
     targets = [{**waiting, "customContent": own}, public]
-    # The answer's own content is that of before.
+    # The response still contains the old content.
     del targets[0]["content"]
     answer = await api.patch(f"/v1/posts/{post['id']}", json={"platforms": targets}, headers={"Prefer": "wait=0"})
     assert answer.status_code == 200, answer.text

@@ -1,4 +1,4 @@
-"""`GET /v1/posts/{postId}/history`: who did what to a post, in one time line that outlives it."""
+"""`GET /v1/posts/{postId}/history`: every change of a post and its author, in one time line that outlives the post."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -100,7 +100,7 @@ async def test_history_outlives_its_post(stack: Stack, api: Client) -> None:
 
 
 async def test_publishing_writes_no_line(stack: Stack, api: Client) -> None:
-    """What a worker does stands in the attempts already: the way that every post goes must not cost more."""
+    """The attempts already record what a worker does; publishing a post must not need more statements."""
     post = (await api.send_post(tweet(stack, "public without a line", publishNow=True))).json()
     assert post["status"] == "published"
     assert await lines_of(stack.database, post["id"]) == []

@@ -1,4 +1,4 @@
-"""Idempotency-Key: one post, one answer, whatever happens in between."""
+"""Idempotency-Key: one post and one response, whatever happens in between."""
 
 import asyncio
 import json

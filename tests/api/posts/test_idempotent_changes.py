@@ -1,4 +1,4 @@
-"""Idempotency-Key on what changes a post: PATCH, retry, edit, resolve and DELETE."""
+"""Idempotency-Key on requests that change a post: PATCH, retry, edit, resolve and DELETE."""
 
 import asyncio
 import uuid

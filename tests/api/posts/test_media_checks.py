@@ -1,4 +1,4 @@
-"""POST /v1/posts/validate with checkMedia: the worker looks at the files."""
+"""POST /v1/posts/validate with checkMedia: the worker checks the files."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A post whose time has come reads `publishing`, also while no worker takes it up."""
+"""A post that is due has the status `publishing`, even if no worker has started it."""
 
 from datetime import timedelta
 
@@ -33,6 +33,6 @@ async def test_an_overdue_post_reads_publishing_wherever_it_is_shown(
             assert set(await listed(status="scheduled,publishing", **more)) == both
             assert set(await listed(**more)) == both
             assert await listed(status="failed,publishing", limit="1", **more) == [(overdue.id, "publishing")]
-        # Nothing of it has begun: it can still be changed, and deleted.
+        # Publishing has not begun: the post can still be changed and deleted.
         assert (await api.delete(f"/v1/posts/{overdue.id}", headers=key)).status_code == 200
         await own.delete(waits)

@@ -1,4 +1,4 @@
-"""A post names another place than its account's own: refused when it is made, and again when it is due."""
+"""Posts to another place than the account's own: refused when the post is created, and again when it is due."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which field a network's objection is laid at."""
+"""The field that an error of a platform's rules names."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from store.models import ConnectedAccount
 
 @pytest.fixture(autouse=True)
 def with_root_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let X stand for the two networks that have root-level settings, whichever of them are built."""
+    """Make X stand for the two platforms with root-level settings, whichever of them exist."""
     known: dict[str, Platform[Any, Any]] = {**platforms(), "tiktok": platforms()["twitter"]}
     known.pop("facebook", None)
     monkeypatch.setattr("api.posts.platform_rules.platforms", lambda: known)

@@ -1,4 +1,4 @@
-"""What one workspace may have and wait for."""
+"""Quotas of one workspace."""
 
 from collections import Counter
 
@@ -64,7 +64,7 @@ async def test_written_bytes_are_limited(stack: Stack, monkeypatch: pytest.Monke
     async with started(create_app(deps)) as app, client_of(app, key) as client, client_of(app, other) as neighbour:
         first = await client.send_post({"content": "a" * 30_000}, **{"Idempotency-Key": "first"})
         path = f"/v1/posts/{first.json()['id']}"
-        # What is deleted at once was written all the same: its answer is stored for a day.
+        # A post that is deleted immediately was written all the same: its response is stored for a day.
         second = (await client.send_post({"content": "b" * 30_000})).json()["id"]
         assert (await client.delete(f"/v1/posts/{second}")).status_code == 200
         assert (await client.patch(path, json={"content": "c" * 30_000})).status_code == 200

@@ -1,4 +1,4 @@
-"""What an answer says of a post is what the document describes, whichever way its rows were read."""
+"""A post in a response matches the OpenAPI document, whichever query read its rows."""
 
 import json
 from collections.abc import AsyncIterator
@@ -77,7 +77,7 @@ def post_of(workspace: str, content: PostContent, status: PostStatus, **fields: 
 
 
 def posts(workspace: str) -> list[Post]:
-    """Return posts of all statuses, with targets in all conditions, and with every field that may be left out."""
+    """Return posts of all statuses, with targets in all states, and with and without every optional field."""
     made = [post_of(workspace, content, status) for content in (BARE,) for status in PostStatus]
     made += [
         post_of(workspace, FULL, PostStatus.PARTIAL, planned_for=NOW, published_at=NOW),

@@ -1,4 +1,4 @@
-"""What cannot be confirmed, a person settles; the attempt log says how it came to that."""
+"""A person settles targets that cannot be confirmed; the attempt log records it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -85,7 +85,7 @@ async def test_a_person_may_take_back_what_a_person_has_said(stack: Stack, api: 
     target = await say(outcome="not_published")
     assert (await api.get(f"/v1/posts/{post['id']}")).json()["status"] == "failed"
     assert (await api.post(f"/v1/posts/{post['id']}/retry")).json()["status"] == "published"
-    # What a person has said is over: it was published since.
+    # The person's decision no longer holds: the post was published since.
     assert (await api.post(where, json=naming(post, outcome="not_published"))).status_code == 409
 
 

@@ -1,4 +1,4 @@
-"""Many clients change one post concurrently, around its due time: each answer stays true."""
+"""Many clients change one post concurrently, around its due time: each response stays true."""
 
 import asyncio
 import random
@@ -59,7 +59,7 @@ async def test_every_answer_stays_true(api: Client, stack: Stack, seed: int) -> 
     if deleted:
         await asyncio.sleep(4)
         assert (last.status_code, len(deleted)) == (404, 1)
-        # It may have been public when it was deleted, but not since.
+        # The post may have been public when it was deleted, but not since.
         public_at = [datetime.fromisoformat(each["createdAt"]) for each in await everything_public(stack, seed)]
         assert len(public_at) <= 1
         assert all(moment <= deleted[0] for moment in public_at)
