@@ -1,4 +1,4 @@
-"""Small programs that stand for a stack's parts, and what tests ask of processes."""
+"""Small programs in place of a stack's parts, and functions that ask about processes."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ def python(code: str, *arguments: str) -> Command:
 
 
 def part(code: str, check: Callable[[], None] = lambda: None, **more: object) -> Part:
-    """Describe a part that runs Python code."""
+    """Describe a part of a stack that runs Python code."""
 
     async def start() -> Command:
         return python(code)
@@ -44,7 +44,7 @@ def alive(pid: int) -> bool:
 
 
 async def until(condition: Callable[[], object], seconds: float = 10) -> None:
-    """Wait for a condition; fails where it does not come true in time."""
+    """Wait for a condition; fails if it does not become true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "did not happen in time"

@@ -1,4 +1,4 @@
-"""Run `socialsyncer dev` as a newcomer does, and watch it from outside."""
+"""`socialsyncer dev` as separate processes, started and observed from outside."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ class DevStack:
 
     @property
     def options(self) -> list[str]:
-        """Return the options that choose where everything is."""
+        """Return the options that choose every path and port."""
         ports = [word for name, port in self.ports.items() for word in (f"--{name}-port", str(port))]
         return ["--data-dir", str(self.folder / "data"), *ports]
 
@@ -56,7 +56,7 @@ class DevStack:
 
     @property
     def said(self) -> str:
-        """Return what stood on the terminal since the last start."""
+        """Return what was printed on the terminal since the last start."""
         return (self.folder / "terminal").read_text()
 
     @property
@@ -72,7 +72,7 @@ class DevStack:
         return {name: record["pid"] for name, record in run.items()}
 
     async def start(self, *options: str) -> None:
-        """Start the stack and wait until it says that everything is ready."""
+        """Start the stack and wait until it reports that everything is ready."""
         with (self.folder / "terminal").open("wb") as terminal:
             self.process = subprocess.Popen(  # noqa: ASYNC220 it must outlive a test's event loop
                 [*SOCIALSYNCER, "dev", *self.options, *options], stdout=terminal, stderr=terminal, cwd=self.folder
@@ -90,7 +90,7 @@ class DevStack:
         return process.returncode
 
     async def ready(self, seconds: float) -> None:
-        """Wait until the api says so; fails where it takes longer."""
+        """Wait until the API reports that it is ready; fails if it takes longer."""
         deadline = time.monotonic() + seconds
         async with httpx.AsyncClient(trust_env=False) as client:
             while True:
@@ -130,12 +130,12 @@ class DevStack:
         return found
 
     def family(self) -> list[int]:
-        """Return the ids of the stack's process and all below it."""
+        """Return the ids of the stack's process and all its descendants."""
         assert self.process is not None
         return [self.process.pid, *(child.pid for child in psutil.Process(self.process.pid).children(recursive=True))]
 
     def destroy(self) -> None:
-        """End what a failed test left."""
+        """End what a failed test left running."""
         if self.process is not None and self.process.poll() is None:
             family = self.family()
             self.process.send_signal(signal.SIGINT)

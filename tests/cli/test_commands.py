@@ -1,4 +1,4 @@
-"""The commands beside dev, run inside the test's process on the session's database, Temporal and sandbox."""
+"""The commands other than dev, run inside the test's process on the session's database, Temporal and sandbox."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ async def run(*arguments: str, stdin: str | None = None) -> Result:
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep what the developer has set up out of the tests."""
+    """Keep the developer's own settings out of the tests."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -44,7 +44,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def production(stack: Stack, temporal: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """Set the environment up as an operator does; networks are the sandbox's."""
+    """Set the environment up as an operator does; platforms are the sandbox's."""
     keys = ",".join(key.get_secret_value() for key in stack.settings.encryption_keys)
     values = (stack.database_url.replace("+asyncpg", ""), keys, stack.sandbox_url)
     for name, value in zip(VARIABLES, values, strict=True):
@@ -268,7 +268,7 @@ async def test_an_account_that_the_platform_does_not_know_is_refused_and_not_kep
     assert "Error: X does not accept these credentials. Check them and try again.\n" in result.stderr
     assert "tok-unknown" not in result.output
     for _ in range(2):
-        # Looking for it does not make it, either.
+        # Listing the workspace does not create it either.
         listed = await run("accounts", "list", "--workspace", "none")
         assert (listed.exit_code, listed.stdout) == (1, "")
         assert "There is no workspace none." in listed.stderr

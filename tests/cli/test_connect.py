@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(300)
 needs_chromium = pytest.mark.skipif(program() is None, reason="Chromium is not installed (Debian's package chromium)")
 WIDTH, HEIGHT = 900, 640
 ALL_WITHIN_S = 120
-"""In which a person connects an account of every network."""
+"""The limit for a person to connect an account of every platform."""
 BACK = "Connect accounts"
 ONWARDS = re.compile(r'http-equiv="refresh" content="0;url=([^"]+)"')
 
@@ -54,12 +54,12 @@ async def switch_on(dev: DevStack, platform: str, condition: str) -> None:
 
 
 async def see(page: Page, *words: str, seconds: float = 30) -> str:
-    """Wait until a page shows some words, whatever pages the browser goes through before."""
+    """Wait until a page shows these words, whatever pages the browser opens before it."""
     shown, until = "", time.monotonic() + seconds
     while time.monotonic() < until:
         try:
             shown = await page.text()
-        except AssertionError:  # it is between two pages
+        except AssertionError:  # the browser is between two pages
             shown = ""
         if all(word in shown for word in words):
             return shown
@@ -77,7 +77,7 @@ async def fill(page: Page, selector: str, value: str) -> None:
 
 
 async def result(page: Page, platform: str, seconds: float = 30) -> str:
-    """Return what the page says in the end of a network."""
+    """Return the final message of the page about a platform."""
     until = time.monotonic() + seconds
     script = f"document.querySelector('#{platform} .good, #{platform} .bad')?.textContent ?? ''"
     while time.monotonic() < until:
@@ -91,7 +91,7 @@ async def result(page: Page, platform: str, seconds: float = 30) -> str:
 
 
 class Pictures:
-    """Takes a picture of a page once."""
+    """A recorder that takes a picture of each page once."""
 
     def __init__(self, page: Page, folder: Path) -> None:
         self._page = page
@@ -136,7 +136,7 @@ async def test_every_platform_is_connected_on_the_page(dev: DevStack, page: Page
 
 
 async def consent(page: Page, pictures: Pictures, platform: str) -> None:
-    """Go from the page to the network and back, and choose where there is a choice."""
+    """Go from the page to the platform and back, and choose if there is a choice."""
     await see(page, "asks to publish to your")
     if platform == "facebook":
         await pictures.take("connect-start")
@@ -193,7 +193,7 @@ def begun(dev: DevStack, *arguments: str, stdin: Any = subprocess.DEVNULL) -> "s
 
 
 async def event_of(process: "subprocess.Popen[str]", start: str) -> str:
-    """Return the first line on stderr that begins so."""
+    """Return the first line on stderr that begins with this."""
     assert process.stderr is not None
     said = ""
     while line := await asyncio.to_thread(process.stderr.readline):

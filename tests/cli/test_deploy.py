@@ -1,4 +1,4 @@
-"""The files that production starts from: every variable described, a compose file that comes up the first time."""
+"""The files that production starts from: every variable is described, and the compose file works at the first start."""
 
 import json
 import re
@@ -30,7 +30,7 @@ SECRETS = new_secrets()
 
 
 def _resolved() -> dict[str, Any]:
-    """Return the services as docker compose sees them, or as the file has them where it is not installed."""
+    """Return the services as docker compose resolves them, or as the file contains them if docker is not installed."""
     program = shutil.which("docker-compose")
     if program is None:
         services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
@@ -94,7 +94,7 @@ def test_only_this_machine_reaches_the_ports(services: dict[str, Any]) -> None:
 
 
 def mentions(service: dict[str, Any], secret: str) -> bool:
-    """Tell whether a service is given a secret, by its value or, without docker-compose, by its variable."""
+    """Return whether a service receives a secret, by its value or, without docker-compose, by its variable."""
     text = json.dumps(service)
     return SECRETS[secret] in text or f"${{{secret}:" in text
 
@@ -153,7 +153,7 @@ def test_only_what_uses_postgres_reaches_it(services: dict[str, Any]) -> None:
 
 
 def test_every_image_can_be_pinned_by_its_digest(tmp_path: Path) -> None:
-    """Run the script with a stand-in for docker, which cannot be had here, that calls every image's digest d1ce."""
+    """Run the script with a fake docker that reports the digest d1ce for every image; no docker is available here."""
     docker = tmp_path / "docker"
     docker.write_text('#!/bin/sh\n[ "$1 $2 $3" = "buildx imagetools inspect" ] && echo sha256:d1ce\n')
     docker.chmod(0o755)
@@ -204,7 +204,7 @@ async def test_the_roles_of_the_database_are_enough_and_none_is_a_superuser(
     made = psql("-f", str(ROOT / "deploy/postgres/roles.sql"))
     assert (made.returncode, made.stderr) == (0, "")
     owner = make_url(postgres_url).set(username="socialsyncer", database="socialsyncer")
-    # Of other names than in production: roles belong to the whole server, and other tests have made those.
+    # Under other names than in production: roles belong to the whole server, and other tests have created those.
     roles = [
         Role(part, f"deployed_{part}", SECRETS[f"SOCIALSYNCER_{part.upper()}_ROLE_PASSWORD"]) for part in Component
     ]
@@ -214,7 +214,7 @@ async def test_the_roles_of_the_database_are_enough_and_none_is_a_superuser(
     assert powers >= {"socialsyncer|f|f|t", "temporal|f|f|f", "deployed_api|f|f|f", "deployed_worker|f|f|f"}
     for role in roles:
         assert psql("-c", "SELECT count(*) FROM posts", user=role.name, database="socialsyncer").stdout == "0\n"
-    # What Temporal's schema tool does: tables, and an extension where PostgreSQL trusts it.
+    # As Temporal's schema tool does: create tables, and an extension if PostgreSQL trusts it.
     for database in ("temporal", "temporal_visibility"):
         made = psql("-c", "CREATE TABLE schema_version (id int)", user="temporal", database=database)
         assert (made.returncode, made.stderr) == (0, "")
@@ -246,7 +246,7 @@ def test_every_setting_is_described_in_the_example() -> None:
 
 
 def test_every_setting_of_the_file_reaches_the_containers(services: dict[str, Any]) -> None:
-    """A setting that stands in .env and does nothing is worse than one that is refused."""
+    """A setting in .env that has no effect is worse than one that is refused."""
     prefix = str(Settings.model_config["env_prefix"])
     fixed = {"database_url", "api_host", "api_port", "worker_health_host", "worker_health_port"}
     for name in ("api", "worker", "operator"):

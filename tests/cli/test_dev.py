@@ -1,4 +1,4 @@
-"""The whole of `socialsyncer dev`, from outside: two stacks side by side, in the order of this file."""
+"""The whole of `socialsyncer dev`, from outside: two stacks in parallel, in the order of this file."""
 
 import asyncio
 import json
@@ -73,7 +73,7 @@ async def test_each_part_has_the_secrets_that_it_needs_and_no_others(stacks: tup
     state = json.loads((one.data / "state.json").read_text())
     key = (one.data / "encryption.key").read_text().strip()
     owner, api, worker = (state[name] for name in ("postgresPassword", "apiRolePassword", "workerRolePassword"))
-    # The worker, which needs the key, lets only privileged users read its environment.
+    # Only privileged users can read the environment of the worker, which needs the key.
     has = {name: str(psutil.Process(pid).environ()) for name, pid in one.pids.items() if name != "worker"}
     assert {name for name, text in has.items() if api in text} == {"api"}
     assert not any(secret in text for text in has.values() for secret in (owner, worker, key))
@@ -202,7 +202,7 @@ async def test_a_killed_stack_finds_everything_and_publishes_what_fell_due_meanw
     (one.data / "dev.json").unlink()
     await asyncio.sleep(max(0, (due - datetime.now(UTC)).total_seconds()))
     await one.start("--sandbox-url", elsewhere)
-    # An account that was reconnected meanwhile is listed as the youngest.
+    # An account that was reconnected in the meantime is listed as the youngest.
     assert in_order(one.dev) == in_order({**before, "sandboxUrl": elsewhere})
     assert "sandbox" not in one.pids
     assert len(await one.published(text)) == 1

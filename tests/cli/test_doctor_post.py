@@ -1,4 +1,4 @@
-"""`socialsyncer doctor POST`: all that is known of one post, and what to do now."""
+"""`socialsyncer doctor POST`: everything known about one post, and what to do now."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The glossary names what there is in the code."""
+"""The glossary matches the names in the code."""
 
 import pkgutil
 import re

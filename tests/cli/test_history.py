@@ -1,4 +1,4 @@
-"""`socialsyncer history`: what clients, operators and workers did to a post, in one time line."""
+"""`socialsyncer history`: every action of clients, operators and workers on a post, in one time line."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ async def own(stack: Stack) -> AsyncIterator[Stack]:
 
 @pytest.fixture
 async def alice(temporal: WorkflowEnvironment) -> Client:
-    """Be an operator at Temporal's CLI or Web UI, who has an identity of her own."""
+    """Return a client as an operator with her own identity has it, at Temporal's CLI or Web UI."""
     address = temporal.client.service_client.config.target_host
     return await Client.connect(address, identity=ALICE, data_converter=DATA_CONVERTER)
 
@@ -164,7 +164,7 @@ async def test_our_own_processes_are_no_operators(temporal: WorkflowEnvironment)
 
 
 async def test_batch_operations_show_operator_and_reason(own: Stack, alice: Client) -> None:
-    """Temporal notes its own process as who cancelled each of the workflows."""
+    """Temporal records its own process as the one that cancelled each of the workflows."""
     post = await scheduled(own, "cancelled with others")
     request = StartBatchOperationRequest(
         namespace=own.client.namespace,

@@ -1,4 +1,4 @@
-"""The command asks before anything is public, and writes a report that may be sent on."""
+"""The command asks before anything is public, and writes a report without secrets that may be forwarded."""
 
 import json
 from pathlib import Path

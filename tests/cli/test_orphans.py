@@ -19,7 +19,7 @@ from tests.cli.parts import SLEEP, STUBBORN, alive, contents, python, until
 @asynccontextmanager
 async def running(tmp_path: Path, code: str = SLEEP) -> AsyncIterator[Child]:
     child = await spawn(python(code), tmp_path / "log")
-    # The launcher becomes the program; only then is it known by its own command line.
+    # The launcher becomes the program; its command line is the program's only from then on.
     await until(lambda: psutil.Process(child.pid).cmdline() == child.argv)
     try:
         yield child

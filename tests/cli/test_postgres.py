@@ -26,7 +26,7 @@ PASSWORD = secrets.token_urlsafe(12)
 
 @asynccontextmanager
 async def started(folder: Path, port: int | None = None) -> AsyncIterator[tuple[Postgres, PartSupervisor, list[str]]]:
-    """Run PostgreSQL as a stack does, on data that stays in the folder."""
+    """Run PostgreSQL as a stack does, on data that stay in the folder."""
     said: list[str] = []
     postgres = Postgres(folder / "postgres", PASSWORD, port)
     part_supervisor = PartSupervisor(
@@ -92,7 +92,7 @@ async def test_a_killed_server_is_up_again_with_its_data(folder: Path) -> None:
 
 @pytest.fixture
 def zombie() -> Iterator[subprocess.Popen[bytes]]:
-    """Return a process that has ended, but whose exit status is not read."""
+    """Return a process that has ended, but whose exit status has not been read."""
     with subprocess.Popen([sys.executable, "-I", "-S", "-c", "pass"]) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         yield process

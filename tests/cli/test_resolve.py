@@ -31,7 +31,7 @@ async def run(*arguments: str) -> Result:
 
 
 async def lost(stack: Stack, text: str, count: int = 1) -> list[Post]:
-    """Publish to a network that cannot be read, and lose each answer."""
+    """Publish to a platform whose posts cannot be read back, and lose each response."""
     account = await stack.connect("telegram")
     posts = []
     for number in range(count):

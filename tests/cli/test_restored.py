@@ -1,4 +1,4 @@
-"""After a restore from a backup, what may be public already is confirmed before it is sent."""
+"""After a restore from a backup, posts that may already be public are confirmed before they are sent."""
 
 import asyncio
 from contextlib import suppress
@@ -29,7 +29,7 @@ from tests.stack import Stack
 
 @pytest.fixture(autouse=True)
 async def command(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let the command work on the stack's database, and leave no restore behind."""
+    """Make the command use the stack's database, and delete its restore afterwards."""
     monkeypatch.setattr(restored, "environment_of", lambda *_: Environment(stack.settings))
     monkeypatch.setattr(restored, "HEARD_AFTER_S", 0)
     yield
@@ -42,7 +42,7 @@ async def handle_restore(since: datetime, *, database: bool = False, temporal: b
 
 
 async def rewind(stack: Stack, post: Post) -> None:
-    """Put the rows of a post back to what they were before it was published, as an older backup does."""
+    """Reset the rows of a post to their state before it was published, as an older backup does."""
     async with stack.database.transaction() as session:
         before: dict[str, Any] = {"status": PostStatus.SCHEDULED, "published_at": None, "updated_at": post.created_at}
         await session.execute(update(Post).where(Post.id == post.id).values(version=1, delivered_version=1, **before))
@@ -103,7 +103,7 @@ async def test_posts_moved_in_the_lost_time_are_confirmed_at_the_old_time(stack:
     account, before = await stack.connect(platform), datetime.now(UTC)
     post = await stack.publish(text, [account])
     with suppress(RPCError):
-        # It may have ended by itself.
+        # The workflow may have ended by itself.
         await stack.client.get_workflow_handle(post.workflow_id).terminate()
     await rewind(stack, post)
     await due_at(stack, post, datetime.now(UTC) + timedelta(days=2))

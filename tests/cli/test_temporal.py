@@ -23,7 +23,7 @@ from workflows.search_attributes import REGISTRY
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[tuple[Temporal, PartSupervisor, list[str]]]:
-    """Run Temporal as a stack does, where a first start was killed while it made its tables."""
+    """Run Temporal as a stack does, after a first start that was killed while it created its tables."""
     (tmp_path / "temporal.db").touch()
     said: list[str] = []
     temporal = Temporal(tmp_path / "temporal.db", free_port(), free_port(), REGISTRY)

@@ -38,7 +38,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevSt
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="curl and bash are not installed")
 async def test_the_tutorial_prints_what_it_says(stack: DevStack) -> None:
-    # `uv run python` is the interpreter of this project: the tests' own, without uv's look at the project.
+    # `uv run python` is the interpreter of this project: the tests' own, so uv need not check the project.
     script = ["set -euo pipefail", 'uv() { shift; "$@"; }']
     for number, section in SECTIONS.items():
         script += [f"echo '== {number}'", *re.findall(r"```bash\n(.*?)```", section, re.DOTALL)]

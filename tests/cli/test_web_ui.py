@@ -1,4 +1,4 @@
-"""Temporal's Web UI is reached by its own pages on this machine, and by no page of another origin."""
+"""The Web UI of Temporal accepts requests of its own pages on this machine, and of no page of another origin."""
 
 import asyncio
 import socket

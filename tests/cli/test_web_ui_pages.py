@@ -1,4 +1,4 @@
-"""What an operator sees of posts in Temporal's Web UI, in a real browser.
+"""Posts in Temporal's Web UI as an operator sees them, in a real browser.
 
 `SCREENSHOTS=docs/images uv run pytest -n 0 tests/cli/test_web_ui_pages.py` takes the pictures in docs/images again.
 """
@@ -19,13 +19,13 @@ from tests.cli.stacks import DevStack
 
 pytestmark = [
     pytest.mark.skipif(program() is None, reason="Chromium is not installed (Debian's package chromium)"),
-    # A whole stack and a browser beside three other processes of tests.
+    # A whole stack and a browser run in parallel with three other test processes.
     pytest.mark.timeout(300),
 ]
 WIDTH, HEIGHT = 1440, 800
 COLOURS = 48
 LARGEST_PICTURE = 60_000
-"""Bytes: the pictures are kept in the repository."""
+"""Bytes; small, because the pictures are kept in the repository."""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ async def publish(dev: DevStack, text: str, *platforms: str, status: str) -> str
 
 
 async def keep(picture: bytes, name: str, folder: Path) -> None:
-    """Write a picture, as small as it can be read; into the documentation only if that is asked for."""
+    """Write a picture as small as it is readable; into the documentation only if SCREENSHOTS names it."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     assert len(image.getcolors(2**24) or ()) > 10, "the page is blank"
     small = image.quantize(COLOURS, dither=Image.Dither.NONE)
@@ -80,7 +80,7 @@ async def keep(picture: bytes, name: str, folder: Path) -> None:
 
 
 async def metadata(dev: DevStack, page: Page, post_id: str, *words: str) -> str:
-    """Open what the Web UI says of a post's workflow in words, and wait for some of them."""
+    """Open the Web UI's page with the details of a post's workflow, and wait for some words."""
     list_of_it = f"{dev.dev['temporalUiUrl']}/namespaces/default/workflows?query=WorkflowId%3D%22{post_id}%22"
     await page.open(list_of_it)
     find = f"[...document.querySelectorAll('a')].map(a => a.href).find(h => h.includes('/{post_id}/'))"

@@ -1,6 +1,6 @@
 """The example alerts, evaluated by Prometheus' own promtool over the series of incidents.
 
-Samples are 15 s apart, as deploy/prometheus/prometheus.yml scrapes; trouble begins at four minutes.
+Samples are 15 s apart, as deploy/prometheus/prometheus.yml scrapes; the incident begins at four minutes.
 """
 
 import shutil
@@ -26,15 +26,15 @@ UP = {
 
 @dataclass(frozen=True)
 class Incident:
-    """What metrics show from the beginning of the trouble to its end, and the alerts that must fire meanwhile."""
+    """An incident: what the metrics show from its beginning to its end, and the alerts that must fire in between."""
 
     shows: dict[str, float]
     fires: list[str]
     within_s: int = 60
     calm_at_s: int = LAST_S
-    """From when on nothing must fire any more."""
+    """The time from which no alert must fire any more."""
     grows: dict[str, float] = field(default_factory=dict)
-    """By how much counters and ages grow with each sample."""
+    """The growth of counters and ages with each sample."""
 
 
 def waiting(platform: str, what: str, count: int) -> dict[str, float]:
@@ -97,7 +97,7 @@ INCIDENTS = {
 
 
 def series_of(incident: Incident) -> list[dict[str, str]]:
-    """Return the input of promtool: calm, the trouble, and calm again."""
+    """Return the input of promtool: a calm period, the incident, and a calm period."""
     names = [*UP, *(name for name in incident.shows if name not in UP), *incident.grows]
     calm, trouble, after = BEGINS_S // 15, (ENDS_S - BEGINS_S) // 15, (incident.calm_at_s - ENDS_S) // 15
     series = []

@@ -1,4 +1,4 @@
-"""What tests of processes share."""
+"""Fixtures for tests of processes."""
 
 import logging
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.stack import Stack, url_as
 
 @contextmanager
 def configured(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Configure an api by its environment, which has no encryption keys; put the logging back afterwards."""
+    """Configure an API process by its environment, which has no encryption keys; restore the logging afterwards."""
     monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", url_as(stack.database_url, Component.API).replace("+asyncpg", ""))
     monkeypatch.delenv("SOCIALSYNCER_ENCRYPTION_KEYS", raising=False)
     monkeypatch.setenv("TEMPORAL_ADDRESS", stack.client.service_client.config.target_host)
@@ -27,6 +27,6 @@ def configured(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest
 
 @pytest.fixture
 def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """Be the environment of an api that belongs to the running product."""
+    """Set the environment of an API process that belongs to the running product."""
     with configured(stack, monkeypatch):
         yield monkeypatch

@@ -1,4 +1,4 @@
-"""Workers as separate processes, which are stopped as a deploy does it."""
+"""Workers as separate processes, stopped as a deploy stops them."""
 
 import asyncio
 import os
@@ -52,7 +52,7 @@ async def worker_process(
     wind_up_s: float = WIND_UP_S,
     settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[WorkerProcess]:
-    """Run a worker until it is stopped, or the end of the block."""
+    """Run a worker until the block ends, unless it is stopped before."""
     log = folder / f"worker-{secrets.token_hex(4)}.log"
     ours = stack.settings
     environment = {

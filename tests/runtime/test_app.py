@@ -1,4 +1,4 @@
-"""The api as uvicorn starts it."""
+"""The API process as uvicorn starts it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What workflows leave behind is freed, though garbage is looked for seldom."""
+"""Workflows that left the cache are freed, although the garbage collector runs seldom."""
 
 import subprocess
 import sys
@@ -24,12 +24,12 @@ for number in range({ENDED}):
         most = max(most, len(alive))
 print(most, sum(each["collections"] for each in gc.get_stats()))
 """
-"""A cache of workflows, of which each is a circle of objects, as it is in a worker. It prints how many were kept."""
+"""A cache of workflows, each of which is a cycle of objects, as in a worker. It prints how many objects were kept."""
 
 
 def test_workflows_that_left_the_cache_do_not_pile_up() -> None:
     ran = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     most, collections = map(int, ran.stdout.split())
     assert most < CACHED + 8_000
-    # Python by itself would look for garbage some 3,500 times.
+    # Python's default settings would collect garbage some 3,500 times.
     assert collections < 500

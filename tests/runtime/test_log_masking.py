@@ -1,4 +1,4 @@
-"""Secrets in every shape in which they were seen or may be: none comes through, and other words stay."""
+"""Masking of secrets of every known shape: no secret passes, and other words stay."""
 
 import itertools
 import json
@@ -64,7 +64,7 @@ SHAPES = [
     "google ya29.{} and GOCSPX-{}",
     "tiktok act.{}!1234.e1",
 ]
-"""The shapes of secrets that this process need not have held; `{}` is the secret."""
+"""Shapes of secrets that this process need not have opened; `{}` is the secret."""
 TOKENS = st.text(alphabet=string.ascii_letters + string.digits + "-_", min_size=36, max_size=80)
 
 
@@ -247,5 +247,5 @@ PIECES = (
 @pytest.mark.parametrize("piece", PIECES)
 def test_no_text_takes_more_than_a_few_passes(piece: str) -> None:
     text = piece * (500_000 // len(piece))
-    # It takes some 0.3 s; were it quadratic, it would take hours.
+    # It takes some 0.3 s; at a quadratic cost it would take hours.
     assert cpu_seconds(lambda: mask_text(text)) < 20

@@ -1,4 +1,4 @@
-"""The true log: all lines of libraries and of Python itself are masked."""
+"""The real log: all lines of libraries and of Python itself are masked."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ CONTENT = "a customer's draft, not yet public"
 
 @pytest.fixture(params=["json", "console"])
 def lines(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
-    """Log into a buffer, and leave logging as it was."""
+    """Log into a buffer, and restore logging afterwards."""
     root = logging.getLogger()
     handlers, level, before = root.handlers[:], root.level, structlog.get_config()
     buffer = io.StringIO()
@@ -51,7 +51,7 @@ def lines(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
 
 @pytest.fixture
 def token() -> str:
-    """Be a credential that the vault has opened in this process, of no known shape."""
+    """Return a credential that the vault has opened in this process, of no known shape."""
     secret = "".join(secrets.choice("abcdefghjkmnpqrstuvwxyz23456789") for _ in range(24))
     vault = Vault([SecretStr(new_key())])
     vault.open(vault.seal({"access_token": secret, "client_id": "app-of-the-operator"}, "x"), "x")
@@ -159,14 +159,14 @@ async def test_failed_steps_logged_by_temporal_are_masked(lines: io.StringIO, st
         workflow_runner=UnsandboxedWorkflowRunner(),
     ):
         with pytest.raises(WorkflowFailureError):
-            # Turned around: what a workflow is given is not ours to mask here.
+            # Reversed, because a workflow's arguments are not masked here.
             await stack.client.execute_workflow(Losing.run, token[::-1], id=queue, task_queue=queue)
     assert_told_without(lines, token, "Completing activity as failed", "the network said ***")
 
 
 @pytest.fixture
 async def failing_server(token: str) -> AsyncIterator[str]:
-    """Serve an app that fails with a secret in its words, before it answers and while it starts."""
+    """Serve an app that fails with a secret in its message, before it responds and while it starts."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         raise RuntimeError(f"while serving {token}")

@@ -13,7 +13,7 @@ from store.secret_values import MASK
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """Log JSON into a buffer, and leave logging as it was."""
+    """Log JSON into a buffer, and restore logging afterwards."""
     root = logging.getLogger()
     handlers, level, before = root.handlers[:], root.level, structlog.get_config()
     buffer = io.StringIO()

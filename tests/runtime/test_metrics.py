@@ -1,4 +1,4 @@
-"""What Prometheus gets to see, and that the example alerts ask for nothing else."""
+"""The metrics that Prometheus reads; the example alerts use no others."""
 
 import asyncio
 import re
@@ -50,7 +50,7 @@ async def metrics_at(port: int) -> Metrics:
 
 
 async def once(port: int, metric: str, **labels: str) -> Metrics:
-    """Return what is served once a metric is more than nothing."""
+    """Return the metrics of a process once a metric is above zero."""
     for _ in range(100):
         metrics = await metrics_at(port)
         if metrics.has(metric) and metrics.value(metric, **labels):

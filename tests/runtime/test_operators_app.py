@@ -1,4 +1,4 @@
-"""What only the operator can mend: apps that a network refuses, and versions of APIs that end."""
+"""Problems that only the operator can fix: apps that a platform refuses, and API versions that end."""
 
 import asyncio
 import secrets
@@ -29,7 +29,7 @@ async def refuse_app(stack: Stack, times: int = 1) -> None:
 
 
 async def with_app(stack: Stack, app_id: str) -> Account:
-    """Connect an account with an app of its own, so that the refusals of other tests do not concern it."""
+    """Connect an account with an app of its own, so that the refusals of other tests do not affect it."""
     account = await stack.connect("twitter")
     async with stack.database.transaction() as session:
         await session.execute(update(Account).where(Account.id == account.id).values(app_id=app_id))

@@ -1,4 +1,4 @@
-"""Which settings each part reads, and from where."""
+"""The settings that each part reads, and their sources."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ URL = "postgresql://u:hunter2@127.0.0.1/d"
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Be in a folder of one's own, with nothing set."""
+    """Change to an empty folder, with no setting in the environment."""
     for name in os.environ:
         if name.startswith("SOCIALSYNCER_"):
             monkeypatch.delenv(name)

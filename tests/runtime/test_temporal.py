@@ -1,4 +1,4 @@
-"""What reaches a history from an error."""
+"""The parts of an error that a workflow history contains."""
 
 import errno
 

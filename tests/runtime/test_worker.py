@@ -1,6 +1,6 @@
-"""A deploy while everything is in flight: one real worker is stopped, the next one takes over.
+"""A deploy with every kind of step in flight: one real worker is stopped, the next one takes over.
 
-Both run on a Temporal of their own: no other worker takes what is meant for them.
+Both run on a separate Temporal, so that no other worker takes their tasks.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from tests.workflows.scenarios import comes_to
 
 GRACE_S = 4.0
 WIND_UP_S = 14.0
-"""Longer than the posts' own worker waits for rows, and less than in earnest, so that tests are quick."""
+"""Longer than the posts' own worker waits for rows, and less than in production, so that tests are quick."""
 HANGS_S = 60.0
 """Longer than a worker takes to stop, whatever it has in flight."""
 PLATFORMS = ("linkedin", "telegram", "mastodon", "twitter")
@@ -37,7 +37,7 @@ Handle = WorkflowHandle[Any, Any]
 
 
 async def asked(stack: Stack, platform: str, operation: str, times: int) -> None:
-    """Wait until a network has been asked so often."""
+    """Wait until a platform has received so many requests."""
     async with asyncio.timeout(30):
         while await requests(stack, platform, operation) < times:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
@@ -49,7 +49,7 @@ async def requests(stack: Stack, platform: str, operation: str) -> int:
 
 
 async def tried(stack: Stack, post: Post) -> list[tuple[str, str]]:
-    """Return step and state of everything that was tried."""
+    """Return step and state of every attempt."""
     async with stack.database.transaction() as session:
         ids = [target.id for target in post.targets]
         rows = await session.scalars(select(Attempt).where(Attempt.target_id.in_(ids)).order_by(Attempt.id))
@@ -57,7 +57,7 @@ async def tried(stack: Stack, post: Post) -> list[tuple[str, str]]:
 
 
 async def cut_at(handle: Handle) -> list[datetime]:
-    """Return when steps were cut short: at once left to their network's queue, or waiting to be tried again."""
+    """Return the times at which steps were cut short: declined to their platform's queue, or waiting for a retry."""
     pending = (await handle.describe()).raw_description.pending_activities
     again = [each.last_attempt_complete_time for each in pending if each.HasField("last_attempt_complete_time")]
     failed = [
@@ -76,7 +76,7 @@ async def own(postgres_url: str) -> AsyncIterator[Stack]:
 
 @dataclass
 class Deploy:
-    """The posts in flight, and what was seen between the two workers and after the second."""
+    """The posts in flight, and their state between the two workers and after the second."""
 
     stack: Stack
     posts: dict[str, Post] = field(default_factory=dict)
@@ -93,18 +93,18 @@ class Deploy:
         return self.handles[name]
 
     async def bring_everything_in_flight(self) -> None:
-        """Leave each post in the middle of another thing."""
+        """Bring each post into the middle of a different step."""
         stack = self.stack
         await stack.fault("twitter", "accept_then_delay", "prepare", seconds=HANGS_S)
         await self.begin("uploading", "twitter", media=PICTURES)
-        # Both pictures go up at once, and one of them hangs.
+        # Both pictures are uploaded concurrently, and one upload hangs.
         await asked(stack, "twitter", "prepare", 2)
         await stack.fault("twitter", "accept_then_delay", "publish", seconds=HANGS_S)
-        # Not as a local activity, but on its network's queue.
+        # Not as a local activity, but on its platform's queue.
         await self.begin("slow", "twitter", due_in=timedelta(milliseconds=1))
         await asked(stack, "twitter", "publish", 1)
         await stack.fault("mastodon", "accept_then_drop", "publish")
-        # Until `look`, however long the rest takes to be brought in flight.
+        # Until `look`, however long the other posts take.
         await stack.fault("mastodon", "reject", "confirm", status=503, times=100)
         await self.begin("unconfirmed", "mastodon")
         await asked(stack, "mastodon", "confirm", 1)
@@ -114,7 +114,7 @@ class Deploy:
             await asked(stack, name, "publish", 1)
 
     async def stop(self, worker: WorkerProcess) -> None:
-        """Tell the worker to stop while two posts' rows are locked, so that steps on rows alone hang, too."""
+        """Stop the worker while two posts' rows are locked, so that steps that only change rows hang, too."""
         stack = self.stack
         await comes_to(await self.begin("cancelled", "twitter", due_in=timedelta(hours=5)), "Sleeping")
         await stack.fault("twitter", "reject", "publish", status=403)
@@ -138,7 +138,7 @@ class Deploy:
             self.took_s = time.monotonic() - began
 
     async def look(self) -> None:
-        """See what the first worker has left; from here on Mastodon answers."""
+        """Record what the first worker has left; from here on Mastodon responds."""
         await self.stack.control("DELETE", "faults?platform=mastodon")
         for name, post in self.posts.items():
             self.between[name] = await self.stack.read(post.id)
@@ -146,7 +146,7 @@ class Deploy:
             self.cut_at[name] = await cut_at(self.handles[name])
 
     async def finish(self) -> None:
-        """Wait until the second worker has brought everything to its end."""
+        """Wait until the second worker has finished every post."""
         await comes_to(self.handles["retried"], "Open for edits")
         for name, post in self.posts.items():
             self.after[name] = await self.stack.settled(post.id, 60)
@@ -159,7 +159,7 @@ async def deploy(own: Stack, tmp_path_factory: pytest.TempPathFactory) -> Deploy
         own, folder, grace_s=GRACE_S, wind_up_s=WIND_UP_S, platforms=",".join(PLATFORMS)
     ) as first:
         await deploy.stop(first)
-        # The local activity on a row that stays locked is the only thing that it could not finish.
+        # The local activity on a row that stays locked is the only one that the worker could not finish.
         assert "worker.cut_short" in first.said
     await deploy.look()
     async with worker_process(own, folder, grace_s=GRACE_S, platforms=",".join(PLATFORMS)) as second:
@@ -185,7 +185,7 @@ async def test_hanging_platforms_share_one_grace(deploy: Deploy) -> None:
 
 
 async def test_stopping_a_worker_fails_nothing(deploy: Deploy) -> None:
-    # What is too late may be given up by the statement that waits in the database when the worker ends.
+    # A late post may be given up by the statement that waits in the database when the worker ends.
     left = {
         name: post for name, post in deploy.between.items() if name not in {"linkedin", "telegram", "retried", "stale"}
     }

@@ -1,4 +1,4 @@
-"""A live check of every network against the sandbox: published, found, deleted, and reported without a secret."""
+"""A live check of every platform against the sandbox: published, found, deleted, and reported without a secret."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for nothing: the sandbox processes, shows and deletes at once."""
+    """Remove all waits: the sandbox processes, shows and deletes immediately."""
     monkeypatch.setattr("platforms.linkedin.media.GRACE", timedelta())
     for module in ("facebook.videos", "googlebusiness.platform", "tiktok.status"):
         monkeypatch.setattr(f"platforms.{module}.LOOKS", (0, 0.1, 0.1, 0.1))

@@ -26,7 +26,7 @@ def held(report: Report, belief: str) -> set[bool | None]:
 
 @pytest.mark.skipif(snac.PROGRAM is None, reason="snac is not installed: Debian package snac2")
 async def test_deviations_of_snac_are_found(sandbox: Sandbox) -> None:
-    """It ignores Idempotency-Key, and has no call that deletes: the report names what is left."""
+    """It ignores Idempotency-Key, and has no call that deletes: the report names the posts that remain."""
     async with snac.running_snac() as server:
         report = await checked(await server.open_account(sandbox), ["text", "image"])
     said = "\n".join(report.lines())

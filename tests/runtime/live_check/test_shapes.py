@@ -1,4 +1,4 @@
-"""A report holds the protocol's words and nothing else, whatever a network puts into its answers."""
+"""A report contains the protocol's words and nothing else, whatever a platform's responses contain."""
 
 import json
 from typing import Any
