@@ -1,4 +1,4 @@
-"""What tests of fetching share."""
+"""Helpers for tests of fetching."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Make small real media files, with the metadata that phones and cameras put into them."""
+"""Small real media files with the metadata that phones and cameras put into them."""
 
 import io
 import os
@@ -73,7 +73,7 @@ def _segment(marker: int, content: bytes) -> bytes:
 
 
 def jpeg(orientation: int = 6, *, progressive: bool = False) -> bytes:
-    """Return a JPEG with everything: EXIF, XMP, IPTC, comment and an appended video."""
+    """Return a JPEG with every kind of metadata: EXIF, XMP, IPTC, a comment and an appended video."""
     plain = saved(
         photo(),
         "JPEG",
@@ -164,8 +164,8 @@ def video(
                 out.mux(sound.encode(silence))
             out.mux(sound.encode(None))
     if codec == "libsvtav1" and sys.platform == "linux":
-        # Run as root, this encoder makes the calling thread a real-time one, and leaves it so. Whatever that thread
-        # starts later would inherit it, and starve the machine.
+        # If this encoder runs as root, it makes the calling thread a real-time thread, and leaves it so. Threads and
+        # processes that this thread starts later would inherit the priority, and starve the machine.
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return name.read_bytes()
 
@@ -191,7 +191,7 @@ def _position_track(at: int, lengths: list[int], handler: bytes, name: bytes = b
 
 
 def phone_video(path: Path, handler: bytes = b"meta", name: bytes = b"GoPro MET") -> bytes:
-    """Return an MP4 with a place in every spot that phones and action cameras use."""
+    """Return an MP4 with a location in every place that phones and action cameras use."""
     plain = video(path)
     at = plain.rindex(b"moov") - 4
     head, moov = plain[:at], plain[at + 8 :]
@@ -266,7 +266,7 @@ def heic(path: Path, quarter_turns: int = 0) -> bytes:
 
 
 def bomb(width: int, height: int) -> bytes:
-    """Return a PNG that says to be huge."""
+    """Return a PNG whose header claims huge dimensions."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(bytes(100))), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -1,4 +1,4 @@
-"""Be the servers of the internet, the ill-meaning ones too, on one loopback port."""
+"""Servers of the internet, including malicious ones, on one loopback port."""
 
 import asyncio
 import contextlib
@@ -48,12 +48,12 @@ def answer(body: bytes, *headers: str, status: str = "200 OK", length: int | Non
 
 
 def redirect(location: str, status: str = "302 Found") -> Answer:
-    """Send the client elsewhere."""
+    """Redirect the client to another address."""
     return answer(b"", f"Location: {location}", status=status)
 
 
 def endless(head: bytes, piece: bytes = bytes(64 * 1024), pause: float = 0) -> Answer:
-    """Answer without an end, after a beginning that looks right."""
+    """Send a body without end, after a plausible beginning."""
 
     async def write(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + head)
@@ -66,7 +66,7 @@ def endless(head: bytes, piece: bytes = bytes(64 * 1024), pause: float = 0) -> A
 
 
 def slow(body: bytes, may_end: asyncio.Event, *, tells_length: bool = True) -> Answer:
-    """Answer with a beginning, and with the rest once it may end."""
+    """Send the beginning of a body, and the rest once the test allows it."""
 
     async def write(writer: asyncio.StreamWriter) -> None:
         length = f"Content-Length: {len(body)}\r\n" if tells_length else ""
@@ -80,7 +80,7 @@ def slow(body: bytes, may_end: asyncio.Event, *, tells_length: bool = True) -> A
 
 
 def generated(pieces: Sequence[bytes]) -> Answer:
-    """Answer with a body that is never joined in memory."""
+    """Send a body that is never joined in memory."""
 
     async def write(writer: asyncio.StreamWriter) -> None:
         length = sum(len(piece) for piece in pieces)
@@ -93,7 +93,7 @@ def generated(pieces: Sequence[bytes]) -> Answer:
 
 
 def bomb(size: int) -> Answer:
-    """Answer with a photo's beginning and then zeros, packed to a thousandth."""
+    """Send a photo's beginning and then zeros, compressed to a thousandth."""
     return answer(gzip.compress(JPEG + bytes(size)), "Content-Encoding: gzip")
 
 
@@ -104,7 +104,7 @@ async def hangs(writer: asyncio.StreamWriter) -> None:
 
 
 async def drops(writer: asyncio.StreamWriter) -> None:
-    """Close without a word."""
+    """Close the connection without a response."""
 
 
 def self_signed(folder: Path, name: str) -> ssl.SSLContext:
@@ -128,7 +128,7 @@ def self_signed(folder: Path, name: str) -> ssl.SSLContext:
 
 
 TLS_HANDSHAKE = b"\x16"
-"""How a client begins that expects TLS where none is spoken: it would wait for our hello."""
+"""The first bytes of a client that expects TLS from a plaintext server: it would wait for the server's hello."""
 
 
 @dataclass
@@ -163,9 +163,9 @@ class HostileServer:
 
 
 class Internet(httpcore.AsyncNetworkBackend):
-    """Resolve names from a table, lead every address to the hostile server, and note what was connected to.
+    """A resolver with a table of names, which connects every address to the hostile server and records connections.
 
-    A name with several answers gives them one after the other: that is DNS rebinding.
+    A name with several answers gives one after the other: that is DNS rebinding.
     """
 
     def __init__(self, server: HostileServer) -> None:
@@ -176,14 +176,14 @@ class Internet(httpcore.AsyncNetworkBackend):
         self.connected: list[str] = []
 
     def knows(self, name: str, *answers: Sequence[str]) -> None:
-        """Give a name its answers, the last of which stays."""
+        """Set the answers of a name; the last one is repeated."""
         self.names[name] = list(answers)
 
     def forget(self, host: str) -> None:
-        """Look every name up at every connection, as it is."""
+        """Resolve every name again at each connection, without a cache."""
 
     async def resolve(self, host: str) -> Sequence[str]:
-        """Answer like a resolver; what is not in the table is an address or does not exist."""
+        """Answer as a resolver does; a name outside the table is an address or does not exist."""
         answers = self.names.get(host)
         if answers is None:
             return [str(info[4][0]) for info in socket.getaddrinfo(host, 0, flags=socket.AI_NUMERICHOST)]

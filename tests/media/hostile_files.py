@@ -1,4 +1,4 @@
-"""Small files that are made to cost much: the classes of attack on readers of media, each by its name."""
+"""Small files that are expensive to read: every class of attack on readers of media, by its name."""
 
 import io
 import struct
@@ -16,7 +16,7 @@ _FTYP_MP4 = box(b"ftyp", b"isom", bytes(4), b"isommp41")
 
 @dataclass(frozen=True)
 class HostileFile:
-    """A way to make a file; `accepted` if the file is odd and yet within its format."""
+    """A function that makes a file; `accepted` if the file is odd but within its format."""
 
     content_type: str
     make: Callable[[], bytes]
@@ -36,13 +36,13 @@ def widthless_items(items: int, version: int = 1) -> bytes:
 
 
 def many_lists(lists: int) -> bytes:
-    """Return a HEIC with many lists of items, each with as many pieces without width as one list may have."""
+    """Return a HEIC with many lists of items, each with the largest number of empty pieces that a list may have."""
     iloc = full(b"iloc", b"\0\0" + struct.pack(">HHHH", 1, 1, 0, 8192))
     return _FTYP_HEIC + full(b"meta", iloc) * lists
 
 
 def odd_widths() -> bytes:
-    """Return a HEIC whose items' numbers have a width that the standard does not have."""
+    """Return a HEIC whose items' numbers have a width that the standard does not define."""
     return _meta(full(b"iloc", b"\x11\x10", struct.pack(">H", 1), bytes(12)))
 
 
@@ -62,12 +62,12 @@ def stray_bytes(size: int) -> bytes:
 
 
 def filling(size: int) -> bytes:
-    """Return a JPEG of bytes that fill the room before a marker."""
+    """Return a JPEG with fill bytes before a marker."""
     return b"\xff\xd8" + b"\xff" * size + b"\xd9"
 
 
 def deep_boxes(depth: int) -> bytes:
-    """Return an MP4 whose boxes lie in one another."""
+    """Return an MP4 with deeply nested boxes."""
     content = b""
     for _ in range(depth):
         content = box(b"moov", content)
@@ -80,7 +80,7 @@ def _track(stbl: bytes) -> bytes:
 
 
 def huge_counts() -> bytes:
-    """Return an MP4 whose tables say to have four thousand million entries."""
+    """Return an MP4 whose tables claim to have four thousand million entries."""
     most = 2**32 - 1
     stsc = full(b"stsc", struct.pack(">IIII", 1, 1, most, 1))
     stsz = full(b"stsz", struct.pack(">II", 0, most), bytes(64))
@@ -146,7 +146,7 @@ def long_animation(frames: int) -> bytes:
 
 
 def decompression_bomb(side: int, *, whole: bool = True) -> bytes:
-    """Return a small PNG of many black pixels; one that is not whole is decoded to see what is missing."""
+    """Return a small PNG of many black pixels; a truncated one is decoded to see what is missing."""
     packer = zlib.compressobj(9)
     packed = b"".join([*(packer.compress(bytes(side + 1)) for _ in range(side)), packer.flush()])
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)), (b"IDAT", packed)]
@@ -157,13 +157,13 @@ def decompression_bomb(side: int, *, whole: bool = True) -> bytes:
 
 
 def huge_webp() -> bytes:
-    """Return the head of a WebP that says to have the most pixels that one can have."""
+    """Return the head of a WebP that claims the largest number of pixels that the format allows."""
     body = b"WEBPVP8X" + struct.pack("<I", 10) + bytes(4) + b"\xff\xff\xff\xff\xff\xff"
     return b"RIFF" + len(body).to_bytes(4, "little") + body
 
 
 def zip_bomb(size: int) -> bytes:
-    """Return an archive, as office documents are, that unpacks to a thousand times its size."""
+    """Return an archive, like an office document, that unpacks to a thousand times its size."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("word/document.xml", bytes(size))

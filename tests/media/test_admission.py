@@ -1,4 +1,4 @@
-"""Steps that wait for media of their workspace come again about as often as they may go on."""
+"""Steps that wait for their workspace's media are retried about as often as they may go on."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ def test_each_waiting_step_waits_longer() -> None:
     waiting = WaitingSteps(Clock())
     waits = [waiting.postpone("ws", f"step {number}", 2) for number in range(100)]
     assert all(seconds(wait, 2 * (number + 1)) for number, wait in enumerate(waits))
-    # One that comes again goes to the end, others do not count.
+    # A step that is retried moves to the end of the line; steps of other workspaces do not count.
     assert seconds(waiting.postpone("ws", "step 7", 2), 200)
     assert seconds(waiting.postpone("other", "step", 2), 2)
 

@@ -1,4 +1,4 @@
-"""The bytes of one workspace's media come in no faster than leaves a worker for others."""
+"""The media of one workspace are read slowly enough to leave bandwidth for the others."""
 
 from domain.post import Media, MediaType
 from media.bandwidth import _MOST_WORKSPACES, Bandwidth
@@ -22,7 +22,7 @@ def test_a_workspace_reads_a_second_ahead_and_then_waits() -> None:
     bandwidth = Bandwidth(1000, clock)
     assert bandwidth.wait_after("a", 900) == 0
     assert round(bandwidth.wait_after("a", 200), 6) == 0.1
-    # Another file of the same workspace waits as well, and one of another workspace does not.
+    # Another file of the same workspace waits too; a file of another workspace does not.
     assert round(bandwidth.wait_after("a", 100), 6) == 0.2
     assert bandwidth.wait_after("b", 1000) == 0
     clock.now += 0.5
@@ -58,5 +58,5 @@ async def test_a_file_that_comes_too_fast_is_read_with_pauses() -> None:
         await fetcher.close()
     assert {name for name, _ in bandwidth.waits} == {"ws"}
     assert bandwidth.waits[0][1] == 0
-    # 16 pieces have come, at 8 pieces a second; those that came together are counted together.
+    # 16 pieces have arrived, at 8 pieces a second; pieces that arrived together are counted together.
     assert bandwidth.waits[-1][1] > 0.5

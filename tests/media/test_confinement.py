@@ -1,4 +1,4 @@
-"""What code that a file has brought into its decoder can do to anything else: nothing."""
+"""Code that a file has injected into its decoder cannot do anything outside it."""
 
 import errno
 import os
@@ -22,7 +22,7 @@ LIMITS = JobLimits(memory=2**30, file_size=1000, cpu_seconds=1)
 
 
 def taken_over(program: str) -> str:
-    """Return a server's program whose processes run the given lines, confined, and answer with what they raised."""
+    """Return a server program whose confined processes run the given lines, and answer with the error raised."""
     lines = "".join(f"\n        {line}" for line in program.splitlines())
     return f"""import sys
 number, kind, *sys.path[:] = sys.argv[1:]
@@ -43,7 +43,7 @@ server.main(int(number), kind)"""
 
 
 async def ending_of(program: str, limits: JobLimits = LIMITS, within: float = 10) -> ProcessEnd:
-    """Return how a process ends that does the work in place of decoding a file."""
+    """Return how a process ends that does this work instead of decoding a file."""
     decoders = Decoders(IMAGES)
     file, room = files.file_of(b"content", "image/jpeg").spool, files.room()
     numbers = [file.duplicate(writable=False), room.duplicate(writable=True)]
@@ -68,7 +68,7 @@ async def outcome_of(program: str, limits: JobLimits = LIMITS) -> dict[str, Any]
 
 @pytest.fixture
 async def filtered() -> None:
-    """Skip a test if the kernel does not filter calls."""
+    """Skip a test if the kernel does not filter system calls."""
     decoders, photo = Decoders(IMAGES), files.file_of(files.jpeg(), "image/jpeg")
     number = photo.spool.duplicate(writable=False)
     ending = await decoders.run(Job("image/jpeg", LIMITS), [number], 20)
@@ -143,7 +143,7 @@ async def test_a_decoder_has_no_secrets_and_no_other_files(monkeypatch: pytest.M
     program = "found = [n for n in range(64) if libc.lseek(n, 0, 1) != -1 or ctypes.get_errno() != 9]\n"
     program += "return dict(files=found, environment=dict(os.environ), folder=os.environ.get('PWD'))"
     answer = await outcome_of(program)
-    # The standard streams, which lead nowhere, its socket, the file and its copy.
+    # The standard streams (which lead nowhere), its socket, the file and its copy.
     assert answer["files"] == [0, 1, 2, 3, 4, 5]
     assert set(answer["environment"]) <= {"MALLOC_ARENA_MAX", "LC_CTYPE"}
 
@@ -151,7 +151,7 @@ async def test_a_decoder_has_no_secrets_and_no_other_files(monkeypatch: pytest.M
 async def test_endless_work_is_killed() -> None:
     ending = await ending_of("while True: pass")
     assert (ending.answer, ending.signal) == (None, signal.SIGXCPU)
-    # The kernel charges the limit by its ticks and reports the time by its clock: the two differ on a busy machine.
+    # The kernel enforces the limit in ticks and reports the time by its clock: they differ on a busy machine.
     assert 0.5 < ending.cpu_seconds < 2
     assert ending.used_up_its_seconds
 

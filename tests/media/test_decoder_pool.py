@@ -25,7 +25,7 @@ from tests.media.hostile_files import FILES, decompression_bomb
 
 
 def open_files() -> int:
-    """Count what is open and no socket: connections of the services beside us come and go."""
+    """Count the open files that are not sockets: connections of the services in this process come and go."""
     found = 0
     for entry in Path("/dev/fd").iterdir():
         with contextlib.suppress(OSError):
@@ -34,7 +34,7 @@ def open_files() -> int:
 
 
 def fitting(program: str) -> str:
-    """Return a server's program whose processes run the given lines in place of decoding a BMP."""
+    """Return a server program whose processes run the given lines instead of decoding a BMP."""
     lines = "".join(f"\n        {line}" for line in program.splitlines())
     return f"""import sys
 number, kind, *sys.path[:] = sys.argv[1:]
@@ -232,7 +232,7 @@ async def test_files_that_take_long_hold_up_no_other_workspace(monkeypatch: pyte
     pool = DecoderPool(cpu_seconds=1000, seconds=1000)
     hostile = [asyncio.create_task(pool.examine(f"hostile {n % 3}", bitmap())) for n in range(6)]
     photo = files.file_of(files.jpeg(), "image/jpeg")
-    # Each hostile file has the second in which it may be an honest one; then two of them work on, and all others wait.
+    # Each hostile file gets the second that a valid file may take; then two of them go on, and all others wait.
     async with asyncio.timeout(60):
         for _ in range(5):
             _, facts, _ = await pool.examine("another", photo)
@@ -287,7 +287,7 @@ async def test_many_pixels_are_decoded_within_some_seconds_of_their_own(pool: De
 
 
 def cpu_seconds_of_processes(pool: DecoderPool) -> float:
-    """Return what the ended processes of a pool used of the processor, as the kernel counts it."""
+    """Return the processor time of the ended processes of a pool, as the kernel counts it."""
     ticks = 0
     for decoders in pool._decoders.values():
         if decoders._server is not None:
@@ -329,7 +329,7 @@ async def test_a_cancelled_caller_leaves_nothing_open(pool: DecoderPool) -> None
     before = open_files()
     cancelled = False
     while not cancelled:
-        # A decoder that answers before its answer is awaited leaves nothing to cancel.
+        # If a decoder responds before its response is awaited, there is nothing to cancel.
         file = files.file_of(files.jpeg(), "image/jpeg")
         task = asyncio.create_task(pool.examine("workspace", file))
         await asyncio.sleep(0)

@@ -83,7 +83,7 @@ async def test_no_slot_is_lost_or_given_twice(steps: list[tuple[str, str]]) -> N
         await jobs.ask(workspace)
         assert len(jobs.running) <= 2
         if then in {"end", "both"} and jobs.running:
-            # Ends and the cancelling below meet in one round of the loop.
+            # The jobs' ends and the cancellation below happen in one iteration of the event loop.
             jobs.running[0][1].set()
         if then in {"cancel", "both"}:
             waiting = [task for task in jobs.tasks if not task.done()]

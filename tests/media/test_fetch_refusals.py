@@ -1,4 +1,4 @@
-"""Files that are not fetched, and what their owners are told."""
+"""Files that are not fetched, and the errors that their owners get."""
 
 import asyncio
 import gzip

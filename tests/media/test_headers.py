@@ -79,7 +79,7 @@ def test_truncated_headers_are_damaged_or_left_to_the_decoder(length: int) -> No
 
 
 class Counting(Spool):
-    """A spool that counts what is read of it."""
+    """A spool that counts the bytes read from it."""
 
     read = 0
 

@@ -1,4 +1,4 @@
-"""No file costs more work than its size allows; work is counted, and the processor's time measured, not the clock's."""
+"""No file costs more work than its size allows: the test counts reads and measures processor time, not elapsed time."""
 
 from contextlib import suppress
 
@@ -15,7 +15,7 @@ from tests.media.hostile_files import FILES
 
 
 class Counting(Spool):
-    """A file that counts what is read of it."""
+    """A file that counts the bytes read from it."""
 
     read = 0
 

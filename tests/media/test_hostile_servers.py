@@ -1,4 +1,4 @@
-"""What a hostile server costs a worker: bounded in time, memory and disk, and all of it given back."""
+"""The cost of a hostile server for a worker: bounded in time, memory and disk, and all of it is released."""
 
 import asyncio
 import gzip
@@ -37,16 +37,16 @@ Fetch = Callable[[str], "asyncio.Task[PlatformError]"]
 
 SPEED = MinimumSpeed(grace=1, slowest=2**20)
 PATIENT = MinimumSpeed(grace=20, slowest=2**20)
-"""For what is not to be ended by the clock, however slow the machine is."""
+"""For fetches that must not end by the clock, however slow the machine is."""
 LONGEST_S = 20
-"""A hundred times what each takes on an idle machine, and far below what an unbounded one would."""
+"""A hundred times the time of each on an idle machine, and far less than an unbounded one would take."""
 DISK = 8 * 2**20
 MEMORY = 12 * 2**20
 BOMB = answer(gzip.compress(MP4_HEAD + bytes(300 * 2**20)), "Content-Encoding: gzip")
 
 
 def drips_head(piece: bytes) -> Answer:
-    """Send the head byte by byte, without an end."""
+    """Send the head byte by byte, without end."""
 
     async def write(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\n")
@@ -72,7 +72,7 @@ def tiny_chunks(piece: bytes = b"1\r\nx\r\n" * 10_000) -> Answer:
 
 
 def promises(length: int) -> Answer:
-    """Announce a length and send next to nothing of it."""
+    """Announce a length and send almost nothing of it."""
 
     async def write(writer: asyncio.StreamWriter) -> None:
         writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode() + MP4_HEAD)
@@ -101,7 +101,7 @@ async def worker(server: HostileServer, speed: MinimumSpeed) -> AsyncIterator[tu
 
 
 def spools() -> int:
-    """Return how many files without a name this process has open, as far as the system lists them."""
+    """Return how many unnamed files this process has open, if the system lists them."""
     folder = Path("/proc/self/fd")
     names = [str(each.readlink()) for each in folder.iterdir() if each.is_symlink()] if folder.exists() else []
     return sum("socialsyncer-" in name for name in names)
@@ -182,7 +182,7 @@ async def test_an_endless_handshake_is_given_up(tmp_path: Path) -> None:
     async with asyncio.timeout(LONGEST_S / 2):
         error = await refusal(files, f"https://127.0.0.1:{port}/a")
         assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "media_timeout")
-        # No connection is left for the garbage collector, which seldom comes.
+        # No connection is left for the garbage collector, which seldom runs.
         for ended in hung_up:
             await ended.wait()
         while open_files() > before:  # noqa: ASYNC110 - nothing tells

@@ -1,4 +1,4 @@
-"""What a large video costs a worker in memory does not grow with the video."""
+"""The memory that a worker needs for a large video does not grow with the video."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Patches that take metadata out of a file in its place."""
+"""Patches that remove metadata from a file in place."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""The filter's program, run by an interpreter of our own, because no machine here has the other architecture."""
+"""The filter's program, run by our own interpreter, because no machine here has the other architecture."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ HEADERS = Path("/usr/include/asm-generic/unistd.h")
 
 
 def verdict(program: Sequence[bytes], audit: int, number: int, *arguments: int) -> int:
-    """Return what the kernel would do with a call (linux/filter.h says what the instructions mean)."""
+    """Return what the kernel would do with a call (linux/filter.h defines the instructions)."""
     call = struct.pack("=IIQ6Q", number, audit, 0, *(*arguments, *[0] * 6)[:6])
     loaded, at = 0, 0
     while True:
@@ -100,7 +100,7 @@ def test_there_is_no_filter_for_other_machines(
     monkeypatch.setattr(platform, "machine", lambda: machine)
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(sys, "maxsize", largest)
-    # What a mistake would do to the tests' process must not happen.
+    # A mistake must not install a filter in the tests' own process.
     monkeypatch.setattr(seccomp, "_program", lambda *_, **__: pytest.fail("a filter was made"))
     with pytest.raises(OSError, match="there is no filter") as refused:
         seccomp.forbid_other_calls(threads=False)

@@ -1,4 +1,4 @@
-"""A file that several targets of a post want is fetched once, used by all, kept a little while and then gone."""
+"""A file of several targets of a post is fetched once, used by all of them, kept for a short time and then deleted."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

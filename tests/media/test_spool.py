@@ -1,4 +1,4 @@
-"""Files without a name: made when they are needed, gone when they are closed."""
+"""Unnamed files: created when they are needed, deleted when they are closed."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ from media.spool import Spool, off_the_loop
 
 @pytest.fixture
 def numbers() -> Path:
-    """Be the folder in which the system lists this process's open files."""
+    """Return the folder in which the system lists this process's open files."""
     folder = Path("/proc/self/fd")
     if not folder.exists():
         pytest.skip("this system does not list a process's open files")

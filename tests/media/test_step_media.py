@@ -132,7 +132,8 @@ async def test_animated_gifs_are_not_flattened(tools: MediaTools, server: Hostil
     assert "type gif" in error.message
 
 
-# Named, because a PNG's profile tells the second it was made in, and the workers of a test run must agree on names.
+# The cases have ids because a PNG's profile contains the second of its creation, and all test processes must use the
+# same ids.
 @pytest.mark.parametrize(
     "content",
     [b"\xff\xd8\xff\xe1", files.bomb(20_000, 20_000), files.png()[:40]],
@@ -321,7 +322,7 @@ class TestWhatOneWorkspaceMayHold:
         waiting = [asyncio.create_task(_open_once(post, each)) for post, each in zip(posts[:2], media, strict=False)]
         await asyncio.sleep(0.1)
         assert isinstance(await refused(posts[2], media[2]), MediaBusy)
-        # A step that shares a file with another one of its post takes no fetch, but it holds a slot.
+        # A step that shares a file with another step of its post needs no fetch, but it holds a slot.
         joined = self.source(tools, post="post 0")
         assert isinstance(await refused(joined, media[0]), MediaBusy)
         other = asyncio.create_task(_open_once(self.source(tools, "b"), media[2]))

@@ -179,7 +179,7 @@ def test_fragmented_mp4(tmp_path: Path) -> None:
         end = at + int.from_bytes(plain[at : at + 4], "big")
         part = plain[at:end]
         if part[4:8] == b"moof":
-            # A fragment's data begin where its trun says, counted from the fragment's start.
+            # A fragment's data begin at the offset in its trun, counted from the fragment's start.
             part = files.box(b"moof", part[8:], about)
             run = part.index(b"trun")
             while run > 0:

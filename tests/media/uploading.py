@@ -1,4 +1,4 @@
-"""Be a process that brings one video to networks as a worker does, and prints what that cost it in memory.
+"""A process that uploads one video to platforms as a worker does, and prints the memory that it needed.
 
 `python -m tests.media.uploading SANDBOX SMALL LARGE PLATFORM…`
 """
@@ -30,13 +30,13 @@ def memory(name: str) -> int:
 
 
 class Unwritten(ChangeRecord):
-    """A record that writes nothing: there is no database here."""
+    """A record that writes nothing: this process has no database."""
 
     def __init__(self) -> None:
-        """Hold nothing."""
+        """Store nothing."""
 
     async def note(self, url: str, changes: Sequence[MediaChange]) -> None:
-        """Let a change pass."""
+        """Ignore a change."""
 
 
 async def publish(tools: MediaTools, sandbox: Sandbox, platform: str, url: str) -> Published:
@@ -51,7 +51,7 @@ async def publish(tools: MediaTools, sandbox: Sandbox, platform: str, url: str) 
 
 
 async def main(sandbox_url: str, small: str, large: str, *platforms: str) -> None:
-    """Publish the small video for everything that is loaded once, then the large one to all networks at once."""
+    """Publish the small video, so that everything is loaded, then the large one to all platforms concurrently."""
     hosts = [urlsplit(url).netloc for url in (small, large)]
     tools = MediaTools(SharedFiles(MediaFetcher(private_hosts=hosts)), DecoderPool())
     async with httpx.AsyncClient(timeout=30) as client:

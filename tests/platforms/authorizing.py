@@ -1,4 +1,4 @@
-"""An authorization as the worker runs it, without database and API: against any server of a network."""
+"""An authorization as the worker runs it, without database and API, against any server of a platform."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,7 +16,7 @@ from tests.platforms.rig import Through
 
 BACK = "http://127.0.0.1:3000/connected"
 Consent = Callable[[str], Awaitable[httpx.URL]]
-"""Allow what is asked for at an address, as a person does; returns where the person is sent back to."""
+"""Allow what an address requests, as a person does; returns the address to which the person is sent back."""
 
 
 def query(url: str | httpx.URL) -> dict[str, str]:
@@ -26,7 +26,7 @@ def query(url: str | httpx.URL) -> dict[str, str]:
 
 @dataclass
 class Authorization:
-    """One authorization. `address_of` says at which base URL the server that credentials name is reached."""
+    """One authorization. `address_of` maps the base URL in the credentials to the address of the server in the test."""
 
     connector: Connector[Any]
     client: httpx.AsyncClient
@@ -51,7 +51,7 @@ class Authorization:
         )
 
     def connection(self, credentials: Any) -> Connection[Any]:
-        """Open the line of an account that is being connected."""
+        """Open the connection of an account that is being connected."""
         wire = self.wire(credentials)
         wire.error_of = self.connector.platform.error_of
 
@@ -61,7 +61,7 @@ class Authorization:
         return Connection(wire, AccountFacts("", "", ""), credentials, none, lambda _: none(), vouched=False)
 
     async def begin(self, app: App | None = None, **options: str) -> str:
-        """Find the server and register there; returns where the person consents."""
+        """Find the server and register there; returns the address at which the person consents."""
         found = await self.connector.find(self.wire, options)
         self.connector = self.connector.of(found)
         app = app or self.connector.own_app(self.redirect_uri) or App("")
@@ -77,13 +77,13 @@ class Authorization:
         return self.wire(self.connector.target(self.options))
 
     async def trade(self, back: Mapping[str, str], **changed: Any) -> Grant:
-        """Trade the code with which the person came back. Raises PlatformError."""
+        """Exchange the code with which the person came back. Raises PlatformError."""
         assert back["state"] == self.state
         assert self.connector.is_from(back.get("iss"))
         given = {"code": back["code"], "redirect_uri": self.redirect_uri, "verifier": self.verifier} | changed
         return await self.connector.exchange(self.to_server(), self.app, **given)
 
     async def account(self, grant: Grant) -> Candidate[Any]:
-        """Return the one account that a grant gives."""
+        """Return the only account of a grant."""
         [candidate] = await self.connector.candidates(self.connection, self.app, grant, self.options)
         return candidate

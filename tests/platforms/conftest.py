@@ -1,4 +1,4 @@
-"""Start the sandbox of networks for the tests of the network modules, and connect accounts to it."""
+"""The platforms' sandbox for the tests of the platform modules, and accounts on it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -14,20 +14,20 @@ from tests.platforms.rig import Connect, Rig, Sandbox, open_account
 
 @pytest.fixture(autouse=True)
 def _forgotten_limits() -> None:
-    """Let no test know what a Mastodon server allows from the test before."""
+    """Clear the limits of Mastodon servers that the test before has cached."""
     limits._known.clear()
 
 
 @pytest.fixture(scope="session")
 async def running() -> AsyncIterator[Sandbox]:
-    # On a busy machine the sandbox paints a sample video for several seconds.
+    # On a busy machine the sandbox needs several seconds to draw a sample video.
     async with running_sandbox() as url, httpx.AsyncClient(timeout=60) as client:
         yield Sandbox(url, client)
 
 
 @pytest.fixture
 async def sandbox(running: Sandbox) -> AsyncIterator[Sandbox]:
-    """Be the sandbox without failures and conditions left over from the test before."""
+    """Yield the sandbox without failures and conditions of the test before."""
     yield running
     await running.control("DELETE", "faults")
     await running.control("DELETE", "conditions")

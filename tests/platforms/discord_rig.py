@@ -1,4 +1,4 @@
-"""What tests of Discord share."""
+"""Helpers for tests of Discord."""
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""A proxy in front of a real server that loses requests and answers, on loopback."""
+"""A proxy on loopback, in front of a real server, that loses requests and responses."""
 
 import asyncio
 import contextlib
@@ -14,8 +14,8 @@ ENDS_WITHIN_S = 30.0
 class Lossy:
     """A running proxy.
 
-    Of every three requests with `method` to a path that ends with `path` it loses one, the answer to another one, and
-    lets the third through.
+    Of every three requests with `method` to a path that ends with `path`, it loses one request, loses the response to
+    another one, and passes the third.
     """
 
     url: str
@@ -27,7 +27,7 @@ class Lossy:
     _seen: int = field(default=0)
 
     def loss_of(self, head: bytes) -> str:
-        """Return what becomes of a request: `answer` or `request` is lost, or it is `passed`."""
+        """Return what to do with a request: lose its `answer`, lose the `request`, or let it be `passed`."""
         method, address, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
         if method != self.method or not urlsplit(address).path.endswith(self.path):
             return ""
@@ -64,7 +64,7 @@ async def losing(server: str, method: str, path: str) -> AsyncIterator[Lossy]:
 
 
 async def _answer(host: str | None, port: int | None, head: bytes, body: asyncio.StreamReader) -> bytes:
-    """Return the whole answer to a request whose body is still coming in."""
+    """Return the whole response to a request whose body is still being received."""
     reader, writer = await asyncio.open_connection(host, port)
 
     async def pass_on() -> None:
@@ -85,7 +85,7 @@ async def _answer(host: str | None, port: int | None, head: bytes, body: asyncio
 
 
 def _without_keeping(message: bytes) -> bytes:
-    """Return a request or an answer that asks for the connection to be closed after it."""
+    """Return a request or a response that asks for the connection to be closed after it."""
     head, separator, body = message.partition(b"\r\n\r\n")
     lines = [line for line in head.split(b"\r\n") if not line.lower().startswith((b"connection:", b"keep-alive:"))]
     return b"\r\n".join([*lines, b"Connection: close"]) + separator + body

@@ -1,4 +1,4 @@
-"""oidc-provider, an authorization server of other people's, run for tests at X's paths.
+"""oidc-provider, an independent authorization server, run for tests at X's paths.
 
 It is installed from npm into the user's cache. Source: github.com/panva/node-oidc-provider.
 """
@@ -34,7 +34,7 @@ class Oidc:
     client: httpx.AsyncClient
 
     async def consent(self, address: str, login: str) -> httpx.URL:
-        """Sign in and allow what is asked for; returns where the person is sent back to."""
+        """Sign in and allow what is requested; returns the address to which the person is sent back."""
         async with httpx.AsyncClient(follow_redirects=False) as browser:
             answer = await browser.get(address)
             for _ in range(12):
@@ -56,7 +56,7 @@ class Oidc:
 
 @asynccontextmanager
 async def running_oidc(redirect_uri: str) -> AsyncIterator[Oidc]:
-    """Run a server for the length of the block; skips the test if it cannot be had."""
+    """Run a server for the length of the block; skips the test if it cannot be installed."""
     folder, port = await installed_from_npm(PACKAGES), free_port()
     root = Path(tempfile.mkdtemp(prefix="posts-test-oidc-"))
     app = {

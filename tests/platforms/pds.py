@@ -1,4 +1,4 @@
-"""Bluesky's reference server (PDS), run for tests, with as many accounts as they want.
+"""Bluesky's reference server (PDS), run for tests, with as many accounts as they need.
 
 `.ci/pds` installs it into the user's cache. Source: github.com/bluesky-social/atproto packages/pds.
 """
@@ -43,13 +43,13 @@ class Pds:
 
     url: str
     directory: str
-    """Where the documents of its accounts' DIDs are, in place of plc.directory; it knows no posts."""
+    """The address of its accounts' DID documents, in place of plc.directory; no posts are there."""
     secret: str
-    """What it signs its tokens with."""
+    """The key with which it signs its tokens."""
     client: httpx.AsyncClient
 
     async def open_account(self, sandbox: Sandbox) -> Rig:
-        """Make an account with an app password; the sandbox holds the files of its posts."""
+        """Create an account with an app password; the sandbox serves the files of its posts."""
         handle = f"u{secrets.token_hex(4)}.test"
         made = await self.call("createAccount", handle=handle, email=f"{handle}@mail.test", password=PASSWORD)
         token = made["accessJwt"]
@@ -68,13 +68,13 @@ class Pds:
         return f"https://posts.socialsyncer.app{path}"
 
     async def consent(self, address: str, username: str) -> httpx.URL:
-        """Allow what an app asks for, as a person does in a browser; returns where the person is sent back to."""
+        """Allow what an app requests, as a person in a browser; returns the address that the person is sent back to."""
         pages = f"{self.url}/@atproto/oauth-provider/~api"
         cookies: dict[str, str] = {}
         async with httpx.AsyncClient(limits=EACH_ITS_CONNECTION) as browser:
 
             async def ask(method: str, url: str, headers: dict[str, str], body: Any = None) -> httpx.Response:
-                # The cookies are for https, which browsers do not demand of localhost.
+                # The cookies are marked for https only, which browsers do not require of localhost.
                 browser.cookies.clear()
                 kept = "; ".join(f"{name}={value}" for name, value in cookies.items())
                 answer = await browser.request(method, url, headers=headers | {"cookie": kept}, json=body)
@@ -132,7 +132,7 @@ async def running_pds() -> AsyncIterator[Pds]:
     try:
         await asyncio.to_thread((root / "data").mkdir)
         command = ["node", str(_PROGRAM), str(FOLDER), str(root / "data"), str(port), str(directory), secret]
-        # Its own name: what it writes into the documents of its accounts.
+        # The server's own name, which it writes into the documents of its accounts.
         url = f"http://localhost:{port}"
         async with serving(command, f"{url}/xrpc/_health", root / "log", STARTS_WITHIN_S) as client:
             yield Pds(url, f"http://127.0.0.1:{directory}", secret, client)

@@ -1,4 +1,4 @@
-"""Run another program's server beside the tests."""
+"""Servers of other programs, run in parallel with the tests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -14,9 +14,9 @@ ENDS_WITHIN_S = 20.0
 
 @asynccontextmanager
 async def serving(command: Sequence[str], url: str, log: Path, within: float) -> AsyncIterator[httpx.AsyncClient]:
-    """Run a server for the length of the block, from when it answers at `url`; yields a client.
+    """Run a server for the length of the block, from its first response at `url`; yields a client.
 
-    Raises RuntimeError with what the server has written if it ends before, TimeoutError after `within` seconds.
+    Raises RuntimeError with the server's output if it ends before, TimeoutError after `within` seconds.
     """
     with log.open("wb") as written:
         process = await asyncio.create_subprocess_exec(*command, stdout=written, stderr=written)

@@ -1,4 +1,4 @@
-"""What tests of Reddit share."""
+"""Helpers for tests of Reddit."""
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Hold what network tests work with: the control side of the sandbox, and any account's connection and drafts."""
+"""Helpers for the tests of platforms: the control side of the sandbox, and any account's connection and drafts."""
 
 import asyncio
 import itertools
@@ -19,13 +19,13 @@ from platforms.registry import platforms
 from platforms.renewal import Renews
 
 EACH_ITS_CONNECTION = httpx.Limits(max_keepalive_connections=0)
-"""For servers that close a connection after an answer without a word of it; people run them behind a proxy."""
+"""For servers that close a connection after a response without announcing it; in production they run behind a proxy."""
 
 _numbers = itertools.count(1)
 
 
 class Through(httpx.AsyncBaseTransport):
-    """Be a client as a transport: its hooks see every request and answer."""
+    """A client as a transport: its hooks see every request and response."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
@@ -36,7 +36,7 @@ class Through(httpx.AsyncBaseTransport):
 
 @dataclass(slots=True)
 class Sandbox:
-    """Be the sandbox as a test sees it."""
+    """The sandbox as a test sees it."""
 
     url: str
     client: httpx.AsyncClient
@@ -74,7 +74,7 @@ def _in_chunks(content: bytes) -> Callable[..., AsyncIterator[bytes]]:
 
 @dataclass(slots=True)
 class MediaFromUrl:
-    """Fetch media as the activities do, and count how often."""
+    """A source that fetches media as the activities do, and records each fetch."""
 
     client: httpx.AsyncClient
     opened: list[str] = field(default_factory=list)
@@ -90,7 +90,7 @@ class MediaFromUrl:
 
 @dataclass(slots=True)
 class Large:
-    """Make every file of a source so large that it goes up in pieces; `size` is in bytes."""
+    """A source whose files are so large that they are uploaded in pieces; `size` is in bytes."""
 
     source: MediaSource
     size: int
@@ -104,9 +104,9 @@ class Large:
 
 @dataclass(slots=True)
 class Rig:
-    """Be one account on one network; `stored` is what the credentials' row holds.
+    """One account on one platform; `stored` is what the credentials' row holds.
 
-    Without an `address` and a `client` of its own the sandbox plays the network.
+    Without an `address` and a `client`, the sandbox plays the platform.
     """
 
     platform: Platform[Any, Any]
@@ -117,13 +117,13 @@ class Rig:
     address: str | None = None
     client: httpx.AsyncClient | None = None
     elsewhere: Mapping[str, str] = field(default_factory=dict)
-    """Other addresses for hosts beside the server's, by their usual ones."""
+    """The replacements for addresses of hosts other than the server's."""
     saved: list[Handles] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def connection(self, client: httpx.AsyncClient | None = None) -> Connection[Any]:
-        """Return a connection as an activity builds it: with the credentials of now, renewed under a lock, once."""
+        """Return a connection as an activity builds it: with the current credentials, renewed under a lock, once."""
         used = self.stored
 
         async def refresh() -> Any:
@@ -177,18 +177,18 @@ class Rig:
         return posts
 
     async def operations(self) -> list[str]:
-        """Return what the requests to this network were for, oldest first."""
+        """Return the operations of the requests to this platform, oldest first."""
         query = f"requests?platform={self.platform.name}"
         return [entry["operation"] for entry in (await self.sandbox.control("GET", query))["requests"]][::-1]
 
 
 Connect = Callable[..., Awaitable[Rig]]
-"""What connects an account of the sandbox: the fixture `connect`."""
+"""The function that connects an account of the sandbox: the fixture `connect`."""
 
 
 @asynccontextmanager
 async def losing_answers(method: str, path: str, *, before: bool = False) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client that loses the answers to requests of a method whose path ends so; `before`: the requests, too."""
+    """Yield a client that loses the responses to requests of a method and path ending; `before`: the requests, too."""
 
     def is_lost(request: httpx.Request) -> bool:
         return request.method == method and request.url.path.endswith(path)
@@ -199,7 +199,7 @@ async def losing_answers(method: str, path: str, *, before: bool = False) -> Asy
 
     async def lose(response: httpx.Response) -> None:
         if is_lost(response.request):
-            # The whole answer has come in, so the server has done what it was asked for.
+            # The whole response has arrived, so the server has done what it was asked for.
             await response.aread()
             raise httpx.ReadError("The answer is lost.")
 
@@ -217,7 +217,7 @@ def _copy(handles: Handles) -> Handles:
 async def open_account(
     sandbox: Sandbox, name: str, *, premium: bool = False, credentials: dict[str, Any] | None = None
 ) -> Rig:
-    """Make an account known to its network; `credentials` go beside the access token, in the clients' names."""
+    """Create an account on its platform; `credentials` are added to the access token, under the clients' names."""
     number = next(_numbers)
     platform = platforms()[name]
     account = AccountFacts(

@@ -1,4 +1,4 @@
-"""A snac server of our own for tests, with as many accounts as they want: a small server of Mastodon's API in C.
+"""A snac server for tests, with as many accounts as they need: a small server of Mastodon's API in C.
 
 Source: snac(8); Debian has it as the package snac2.
 """
@@ -25,9 +25,9 @@ from tests.platforms.rig import MediaFromUrl, Rig, Sandbox
 
 STARTS_WITHIN_S = 30.0
 SETTINGS = {
-    # Its addresses have no TLS.
+    # The server's addresses have no TLS.
     "protocol": "http",
-    # Else it sends each post to its own accounts over HTTP, and its few threads wait for each other.
+    # Otherwise it sends each post to its own accounts over HTTP, and its few threads wait for each other.
     "disable_inbox_collection": True,
     "num_threads": 16,
     "queue_timeout": 1,
@@ -45,9 +45,9 @@ class Snac:
     client: httpx.AsyncClient
 
     async def open_account(self, sandbox: Sandbox) -> Rig:
-        """Make an account; the sandbox holds the files of its posts."""
+        """Create an account; the sandbox serves the files of its posts."""
         name, password = await self.add_person()
-        # A page for people, which answers with the token alone.
+        # A page for people, whose response contains only the token.
         answer = await self.client.post(f"{self.url}/oauth/x-snac-get-token", data={"login": name, "passwd": password})
         credentials = PLATFORM.credentials.model_validate({"instance": self.url, "accessToken": answer.text.strip()})
         source = MediaFromUrl(sandbox.client)
@@ -57,20 +57,20 @@ class Snac:
         return rig
 
     async def add_person(self) -> tuple[str, str]:
-        """Make an account; returns its name and its password."""
+        """Create an account; returns its name and its password."""
         name = f"u{secrets.token_hex(4)}"
         said = await asyncio.to_thread(_run, ["adduser", str(self.folder), name])
         return name, said.partition("User password is ")[2].split()[0]
 
     async def ask(self, rig: Rig, method: str, path: str, **options: Any) -> Any:
-        """Ask the server for something as the account."""
+        """Send the server a request as the account."""
         headers = {"Authorization": f"Bearer {rig.stored.access_token.get_secret_value()}"}
         answer = await self.client.request(method, f"{self.url}{path}", headers=headers, **options)
         answer.raise_for_status()
         return answer.json()
 
     async def own(self, rig: Rig) -> list[dict[str, Any]]:
-        """Return all that the account has published, newest first, private statuses among it."""
+        """Return everything that the account has published, newest first, including private statuses."""
         listed = await self.ask(rig, "GET", "/api/v1/timelines/home?limit=200")
         author = rig.account.user_id.partition("@")[0]
         return [status for status in listed if status["account"]["id"] == author]

@@ -1,4 +1,4 @@
-"""Publish every kind of post to Bluesky over real HTTP: one record under a key that is chosen once."""
+"""Every kind of post to Bluesky over real HTTP: one record under a key that is chosen once."""
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ from tests.platforms.rig import MediaFromUrl, Rig, Sandbox, open_account
 
 @dataclass
 class Sized:
-    """Hand out media with their size in pixels, as the pipeline does."""
+    """A source of media with their size in pixels, as the pipeline reports it."""
 
     source: MediaFromUrl
 
@@ -32,7 +32,7 @@ class Sized:
 
 
 async def open_bluesky(sandbox: Sandbox) -> Rig:
-    """Connect an account: the token that the sandbox is told is its app password."""
+    """Connect an account whose token in the sandbox is its app password."""
     rig = await open_account(sandbox, "twitter")
     password = rig.stored.access_token
     account = replace(rig.account, account_id=PLATFORM.account_id(rig.account.user_id))
@@ -243,7 +243,7 @@ async def test_a_thread_follows_post_by_post(rig: Rig) -> None:
     before = len(rig.exchanges)
     await PLATFORM.complete(rig.connection(), rig.context("first", handles=rig.saved[-1]), published)
     await PLATFORM.complete(rig.connection(), context, published)
-    # The first post's hash is kept from its making.
+    # The hash of the first post is kept from its creation.
     assert len(rig.exchanges) == before
     assert len(await rig.posts()) == 3
     unknown = rig.context("first", settings={"threadItems": [{"content": "later"}]})

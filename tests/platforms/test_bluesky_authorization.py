@@ -31,7 +31,7 @@ def _forgotten_nonces() -> None:
 
 @pytest.fixture
 async def person(sandbox: Sandbox) -> str:
-    """Make an account known; returns its name."""
+    """Create an account; returns its name."""
     name = f"p{secrets.token_hex(4)}"
     number = str(secrets.randbelow(10**12))
     known = {"platform": "bluesky", "accountId": PLATFORM.account_id(f"did:plc:{number}"), "userId": number}

@@ -1,4 +1,4 @@
-"""Every request that Bluesky is sent must be one that the AT Protocol's own lexicons allow, down to each field."""
+"""Every request to Bluesky must be one that the AT Protocol's own lexicons allow, down to each field."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -53,7 +53,7 @@ def need(holds: object, where: str, what: object) -> None:
 def fits(  # noqa: C901 - one branch for each type that lexicons have
     schema: dict[str, Any], value: Any, home: str, where: str = "$"
 ) -> None:
-    """Hold a value against a schema, and refuse fields that it does not name, which the protocol itself lets pass."""
+    """Check a value against a schema, and reject fields that it does not name, which the protocol itself permits."""
     match schema["type"]:
         case "ref" | "union":
             refs = [schema["ref"]] if schema["type"] == "ref" else schema["refs"]
@@ -108,13 +108,13 @@ def fits_blob(schema: dict[str, Any], value: Any, where: str) -> None:
 
 
 def check(request: httpx.Request) -> str:
-    """Hold a request against the lexicon of its method; returns the method's name."""
+    """Check a request against the lexicon of its method; returns the method's name."""
     name = request.url.path.rpartition("/")[2]
     method = lexicon(name)["main"]
     need(request.method == {"query": "GET", "procedure": "POST"}[method["type"]], name, request.method)
     if "parameters" in method:
         fits(method["parameters"], dict(request.url.params), name, name)
-    elif name != "app.bsky.video.uploadVideo":  # its lexicon names none; the service itself demands did and name
+    elif name != "app.bsky.video.uploadVideo":  # its lexicon names none; the service itself requires did and name
         need(not request.url.params, name, request.url.params)
     encoding = method.get("input", {}).get("encoding")
     if encoding == "application/json":
@@ -134,7 +134,7 @@ async def rig(sandbox: Sandbox) -> Rig:
 
 @pytest.fixture
 def send(rig: Rig) -> Callable[..., Awaitable[set[str]]]:
-    """Publish, look up and thread; returns the names of the methods that were called."""
+    """Publish, confirm and thread; returns the names of the methods that were called."""
 
     async def publish_all(text: str, *names: str, **settings: Any) -> set[str]:
         requests: list[httpx.Request] = []

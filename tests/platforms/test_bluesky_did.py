@@ -1,4 +1,4 @@
-"""A server that says it holds an account is believed only if the account's own document says so, too."""
+"""A server that claims to hold an account is believed only if the account's own document confirms it."""
 
 import json
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class Server(HostileServer):
 
 
 async def identify(server: Server) -> str:
-    """Connect an account of the server, as somebody else's server is connected to."""
+    """Connect an account of the server, as an account of an unknown server is connected."""
     stored = BlueskyCredentials(service=server.url, user_id="ann.example", access_token=SecretStr("app password"))
 
     async def refresh() -> BlueskyCredentials:
@@ -101,7 +101,7 @@ async def test_a_web_did_is_asked_of_its_own_host() -> None:
         assert await identify(server) == own
         server.claims(f"did:web:127.0.0.1%3A{victim.port}")
         error = await refusal(server)
-        # Asked by https at an address that is private: not called at all, and surely not believed.
+        # The request would go by https to a private address: it is not sent, and the claim is not believed.
         assert error.kind is ErrorKind.REJECTED
         assert victim.requests == []
 

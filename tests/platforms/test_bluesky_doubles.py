@@ -1,4 +1,4 @@
-"""Lose Bluesky's answers in every way there is: what was written is found under its key, and nothing is there twice."""
+"""Bluesky's responses lost in every possible way: the record is found under its key, and nothing is published twice."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str]
     context = await prepared(rig, names)
     await rig.sandbox.fault("bluesky", fault, "publish")
     assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
-    # Whoever looks knows what was saved, nothing else.
+    # The confirmation knows what was saved, and nothing else.
     found = await PLATFORM.confirm(rig.connection(), rig.context("", handles=rig.saved[-1]))
     [post] = await rig.posts()
     assert isinstance(found, Published)
@@ -147,7 +147,7 @@ async def test_failures_while_uploading_are_distinguished(
     rig: Rig, fault: str, kind: ErrorKind, names: list[str]
 ) -> None:
     context = rig.context("Hi", [rig.sandbox.media(name) for name in names])
-    # The limits of videos are asked for first; whether they are told decides nothing.
+    # The limits of videos are requested first; an error of that request changes nothing.
     await rig.sandbox.fault("bluesky", fault, "prepare", seconds=180, times=2 if names == ["a.mp4"] else 1)
     error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert error.kind is kind

@@ -1,4 +1,4 @@
-"""What each refusal of an AT Protocol server means."""
+"""The meaning of each error of an AT Protocol server."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Upload media to Bluesky over real HTTP: blobs, the video service, what is kept and what is given again."""
+"""Media uploads to Bluesky over real HTTP: blobs, the video service, and which uploads are kept or repeated."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Publish to Bluesky's reference server, and lose its answers."""
+"""Posts to Bluesky's reference server, with lost responses."""
 
 import base64
 import hashlib
@@ -51,7 +51,7 @@ async def lost(rig: Rig, context: PublishContext[Any], *, before: bool = False) 
 
 
 async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
-    """Look with what was saved alone, as another worker would."""
+    """Confirm with what was saved alone, as another worker would."""
     return await PLATFORM.confirm(rig.connection(), replace(context, handles=rig.saved[-1]))
 
 
@@ -62,7 +62,7 @@ async def value_of(server: Pds, rig: Rig, published: Published) -> dict[str, Any
 
 
 def signed(pds: Pds, did: str, *, typ: str, scope: str, until: float) -> SecretStr:
-    """Return a token as the server makes them; source: its auth-verifier."""
+    """Return a token as the server creates it; source: its auth-verifier."""
 
     def part(content: dict[str, Any]) -> bytes:
         return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=")
@@ -211,7 +211,7 @@ async def test_ended_session_is_renewed(server: Pds, rig: Rig) -> None:
     rig.stored = before.model_copy(update={"access_jwt": ended})
     await publish(rig, rig.context("Still here"))
     assert rig.stored.refresh_jwt != before.refresh_jwt
-    # The server takes no ended session and no refresh token that it has taken before: then the password opens one.
+    # The server accepts no ended session and no used refresh token: in that case the password opens a session.
     rig.stored = rig.stored.model_copy(update={"access_jwt": ended, "refresh_jwt": SecretStr("not.a.token")})
     await publish(rig, rig.context("And still"))
     assert len(await server.posts(rig)) == 2

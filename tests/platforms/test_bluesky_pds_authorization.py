@@ -1,4 +1,4 @@
-"""Authorize an app at Bluesky's reference server, publish with bound tokens, and renew them."""
+"""Authorizations of an app at Bluesky's reference server: publishing with bound tokens, and their renewal."""
 
 from collections.abc import AsyncIterator
 from typing import Any

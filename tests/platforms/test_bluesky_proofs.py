@@ -1,4 +1,4 @@
-"""Proofs and assertions, held against another implementation's checks, and the memory for nonces."""
+"""Proofs and assertions, verified by another implementation, and the cache of nonces."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Link cards, quotes and answers: what stands beside a text on Bluesky, and under what it stands."""
+"""Link cards, quotes and replies on Bluesky."""
 
 from typing import Any
 

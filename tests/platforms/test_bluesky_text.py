@@ -1,4 +1,4 @@
-"""Count texts as Bluesky does, find their features, hold posts against its limits from both sides, name records."""
+"""Texts for Bluesky: their length, features, limits from both sides, and names of records."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

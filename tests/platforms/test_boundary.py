@@ -1,4 +1,4 @@
-"""A value that a network module cannot read ends the step in a way that the engine understands."""
+"""If a platform module cannot read a value, the step ends with an error that the engine understands."""
 
 import httpx
 import pytest
@@ -24,7 +24,7 @@ def always(body: object) -> httpx.AsyncClient:
 
 
 class Careless(Twitter):
-    """A network whose module believes every answer."""
+    """A platform whose module trusts every response."""
 
     async def publish(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> Published:
         answer = await connection.wire.send("POST", "/2/tweets", public=True)

@@ -1,4 +1,4 @@
-"""What look-ups do with a text grows with the text and not with its square: it runs on the worker's event loop."""
+"""The cost of confirming grows linearly with the text, not quadratically: it runs on the worker's event loop."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""Publish to Discord over real HTTP, as a bot and by a webhook: every form of message, every lost answer, no double."""
+"""Posts to Discord over real HTTP, by a bot and by a webhook: every form of message and lost response, no double."""
 
 import io
 import logging
@@ -102,7 +102,7 @@ async def test_a_bot_publishes_in_threads_and_other_channels(bot: Rig) -> None:
 
 @pytest.mark.parametrize("name", ["threadId", "channelId"])
 async def test_a_bot_publishes_on_another_server_only_if_that_is_allowed(bot: Rig, name: str) -> None:
-    """One bot is in the servers of many; each of its accounts is one of them."""
+    """One bot is in the servers of many customers; each of its accounts is one of these servers."""
     elsewhere = "999385199974967042"
     error = await refused(publish(bot, bot.context("Hi", settings={name: elsewhere})))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "place_not_allowed")

@@ -1,4 +1,4 @@
-"""Answers of Discord that are lost, or cannot be read."""
+"""Responses of Discord that are lost, or cannot be read."""
 
 import asyncio
 from collections.abc import AsyncIterator

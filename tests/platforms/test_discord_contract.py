@@ -1,4 +1,4 @@
-"""Every request that Discord is sent must be one that its own OpenAPI document allows."""
+"""Every request to Discord must be one that its own OpenAPI document allows."""
 
 import json
 import re
@@ -62,7 +62,7 @@ def document() -> dict[str, Any]:
 def validate(name: str, body: dict[str, Any]) -> None:
     schema = {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
     jsonschema_rs.Draft202012Validator(schema).validate(body)
-    # The document closes no object, so that a misspelt name is only seen by asking for it.
+    # The document permits additional properties, so a misspelt name is only detected by an explicit check.
     known_names(document()["components"]["schemas"][name], body)
 
 

@@ -1,4 +1,4 @@
-"""What each refusal of Discord means."""
+"""The meaning of each error of Discord."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Discord's limits from both sides, and what bots and webhooks do not share."""
+"""Discord's limits from both sides, and the differences between bots and webhooks."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Lose the answers of two posts that say the same on one account: what is found is two posts, or one and no other."""
+"""Lost responses of two equal posts on one account: the same post is never found for both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class RepeatedPost:
     settings: dict[str, Any] = field(default_factory=dict)
     credentials: dict[str, Any] = field(default_factory=dict)
     forget: Callable[[dict[str, Any]], None] = lambda _: None
-    """Take out of the handles what would tell them apart, where a network may lose it."""
+    """A function that removes from the handles what identifies the post, if a platform may lose it."""
     refuses_repeats: bool = False
     blind: bool = False
 
@@ -91,7 +91,7 @@ async def opened(connect: Connect, repeated: RepeatedPost) -> Rig:
 
 
 async def lost(rig: Rig, repeated: RepeatedPost) -> PublishContext[Any]:
-    """Send a post whose answer does not come."""
+    """Send a post whose response is lost."""
     items = [rig.sandbox.media(name) for name in repeated.media]
     context = rig.context("The very same words", items, settings=repeated.settings)
     if repeated.platform == "bluesky":

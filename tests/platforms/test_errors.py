@@ -1,4 +1,4 @@
-"""What the kinds of errors have in common."""
+"""Properties that all kinds of errors share."""
 
 from datetime import timedelta
 

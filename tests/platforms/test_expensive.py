@@ -1,4 +1,4 @@
-"""What several targets of one request need is computed once, and bounded in all."""
+"""Work that several targets of one request need is done once, and its total is bounded."""
 
 import pytest
 

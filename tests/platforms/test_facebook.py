@@ -1,4 +1,4 @@
-"""Publish every form of post to a Facebook Page over real HTTP, and lose its answers in every way there is."""
+"""Every form of post to a Facebook Page over real HTTP, with its response lost in every possible way."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -329,7 +329,7 @@ class Hosts(httpx.AsyncBaseTransport):
 
 
 async def uploaded(rig: Rig) -> list[str]:
-    """Publish a video as on the real hosts; return those that were sent its bytes."""
+    """Publish a video as on the real hosts; return the hosts that received its bytes."""
     hosts = Hosts(rig.sandbox.url)
     async with httpx.AsyncClient(transport=hosts) as client:
         connection = rig.connection(client)
@@ -522,7 +522,7 @@ async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
 
 
 class Stop:
-    """Break off before the nth request."""
+    """A request hook that breaks off before the nth request."""
 
     def __init__(self, at: int) -> None:
         self._left = at
@@ -534,6 +534,6 @@ class Stop:
 
 
 def resumed(rig: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
-    """Return the attempt as another worker would find it."""
+    """Return the attempt as another worker finds it."""
     handles = rig.saved[-1] if rig.saved else {}
     return PublishContext(context.draft, handles, context.save, context.media, context.target_id, context.started_at)

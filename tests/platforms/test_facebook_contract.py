@@ -1,4 +1,4 @@
-"""Every name that Facebook is sent must be one that Meta's own machine-readable description of the edge knows."""
+"""Every name sent to Facebook must be one that Meta's own machine-readable description of the edge contains."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 EVERYWHERE = {"fields", "limit"}
-"""Paging and field selection belong to the whole Graph API and are described at no edge."""
+"""Paging and field selection belong to the whole Graph API and are not described for any edge."""
 BYTES = {"source"}
 """The bytes of a photo; the description names them for videos only, Meta's reference of the edge for photos too."""
 
@@ -44,7 +44,7 @@ def values_of(node: str, method: str, edge: str, name: str) -> set[str]:
 
 
 async def sent(rig: Rig, names: list[str], settings: dict[str, Any]) -> list[tuple[str, str, dict[str, str]]]:
-    """Publish, complete and look up; return method, edge and named values of every request to the Graph API."""
+    """Publish, complete and confirm; return method, edge and named values of every request to the Graph API."""
     noted: list[tuple[str, str, dict[str, str]]] = []
 
     async def note(request: httpx.Request) -> None:

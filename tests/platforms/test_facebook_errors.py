@@ -1,4 +1,4 @@
-"""What each refusal of Facebook means."""
+"""The meaning of each error of Facebook."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Facebook's limits from both sides, and which settings go together."""
+"""Facebook's limits from both sides, and the allowed combinations of settings."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Publish on Google Business Profile over real HTTP: every kind of post, every lost answer, and no double."""
+"""Posts on Google Business Profile over real HTTP: every kind of post and every lost response, without a double."""
 
 import secrets
 from collections.abc import Awaitable

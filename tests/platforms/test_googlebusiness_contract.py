@@ -1,7 +1,7 @@
-"""Reads of accounts and locations must be ones that Google's discovery documents know.
+"""Reads of accounts and locations must match Google's discovery documents.
 
-Of the My Business API v4, which the posts themselves belong to, no machine-readable document is public: what its page
-and the field reports say of a post's body is written down here by hand, so that a misspelt name is seen all the same.
+The posts themselves belong to the My Business API v4, for which no machine-readable document is public. What its page
+and the field reports say about a post's body is written here by hand, so that a misspelt name is still detected.
 """
 
 import json
@@ -98,7 +98,7 @@ async def test_accounts_and_locations_are_read_as_described(
     assert set(request.url.params) <= described["parameters"].keys() | document["parameters"].keys()
     needed = {name for name, about in described["parameters"].items() if about.get("required")} - {"parent"}
     assert needed <= set(request.url.params)
-    # Paging is asked for only where there are more, so that it is held against the document by itself.
+    # Another page is requested only if there are more results, so paging is checked against the document here.
     assert {"pageToken", "pageSize"} <= described["parameters"].keys()
     answer = document["schemas"][described["response"]["$ref"]]["properties"]
     assert {methods[-2], "nextPageToken"} <= answer.keys()

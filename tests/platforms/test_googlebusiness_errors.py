@@ -1,4 +1,4 @@
-"""What each refusal of Google means."""
+"""The meaning of each error of Google."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Google Business Profile's limits from both sides, and what each kind of post needs."""
+"""Google Business Profile's limits from both sides, and the requirements of each kind of post."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Networks whose answers are not what they promise: every step ends with a result or a PlatformError, nothing else."""
+"""Platforms with invalid responses: every step ends with a result or a PlatformError, and nothing else."""
 
 import asyncio
 import contextlib
@@ -72,7 +72,7 @@ def raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
 
 
 class Mutating(httpx.AsyncBaseTransport):
-    """The sandbox, of which each answer may have one value replaced."""
+    """The sandbox, with a random value replaced in some of its responses."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -126,7 +126,7 @@ def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check(result: object) -> None:
-    """Hold what a step has come to against what can be stored and shown."""
+    """Check that the result of a step can be stored and shown."""
     if isinstance(result, PlatformError):
         assert result.retry_after is None or timedelta(0) <= result.retry_after <= LONGEST_WAIT
         assert len(result.message) <= 500
@@ -138,7 +138,7 @@ def check(result: object) -> None:
 
 
 async def attempt(step: Awaitable[Any]) -> Any:
-    """Return what a step came to; its error if it is one of a network."""
+    """Return the result of a step, or its PlatformError."""
     outcomes = await asyncio.gather(step, return_exceptions=True)
     result: Any = outcomes[0]
     if isinstance(result, BaseException) and not isinstance(result, PlatformError):

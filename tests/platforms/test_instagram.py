@@ -1,4 +1,4 @@
-"""Publish every form of post to Instagram over real HTTP, with as few requests as it takes."""
+"""Every form of post to Instagram over real HTTP, with as few requests as possible."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from tests.platforms.rig import Rig, Sandbox, open_account
 
 
 class Clock:
-    """Be the sandbox's time, which a test can turn on."""
+    """The sandbox's clock, which a test can move forward."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -37,7 +37,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def slow(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
-    """Be an account on an Instagram that takes its time; each step looks once instead of for some seconds."""
+    """Yield an account on a slow Instagram; each step checks once instead of for some seconds."""
     monkeypatch.setattr(containers, "LOOKS", (0,))
     async with running_sandbox(realistic=True, clock=clock) as url, httpx.AsyncClient(timeout=60) as client:
         yield await open_account(Sandbox(url, client), "instagram")

@@ -1,4 +1,4 @@
-"""Every name that Instagram is sent must be one that Meta's own machine-readable description of the edge knows."""
+"""Every name sent to Instagram must be one that Meta's own machine-readable description of the edge contains."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -90,7 +90,7 @@ async def test_every_request_of_a_post_uses_names_that_its_edge_knows(connect: C
     assert [edge for edge, _ in posts] == ["media", "media", "media", "media_publish", "comments"]
     for edge, names in posts:
         assert names <= described("IGMedia" if edge == "comments" else "IGUser", "POST", edge)
-    # Paging and field selection belong to the whole Graph API and are described at no edge.
+    # Paging and field selection belong to the whole Graph API and are not described for any edge.
     assert {name for method, _, names in sent if method == "GET" for name in names} == {"fields", "limit"}
 
 

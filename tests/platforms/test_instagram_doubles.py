@@ -1,4 +1,4 @@
-"""Lose Instagram's answers in every way there is: what was published is found, and nothing is published twice."""
+"""Instagram's responses lost in every possible way: published posts are found, and nothing is published twice."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -282,7 +282,7 @@ async def test_a_video_that_cannot_be_processed_is_the_posts_fault(rig: Rig) -> 
 
 
 async def test_a_limit_of_instagrams_own_is_waited_out(rig: Rig) -> None:
-    """Instagram words it as code 80002 with status 400, and names the minutes in a header."""
+    """Instagram reports it as code 80002 with status 400, and gives the minutes in a header."""
     context = await prepared(rig, ["a.jpg"], {})
     await rig.sandbox.fault("instagram", "rate_limited", "publish", seconds=420)
     error = await send(rig, context)

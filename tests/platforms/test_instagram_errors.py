@@ -1,4 +1,4 @@
-"""What each refusal of Instagram means."""
+"""The meaning of each error of Instagram."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What Instagram is told of each form of post."""
+"""The fields of the requests to Instagram for each form of post."""
 
 import json
 from typing import Any

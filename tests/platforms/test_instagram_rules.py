@@ -1,4 +1,4 @@
-"""What Instagram's rules refuse before anything is sent, and the sentences they refuse it with."""
+"""Posts that Instagram's rules refuse before anything is sent, and the messages."""
 
 from typing import Any
 

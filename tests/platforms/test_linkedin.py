@@ -1,4 +1,4 @@
-"""Publish to LinkedIn over real HTTP: every form of post, the id in its header, and never a double."""
+"""Every form of post to LinkedIn over real HTTP, with the id in the header, and never a double."""
 
 import itertools
 from collections.abc import Awaitable
@@ -29,7 +29,7 @@ def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def page() -> dict[str, Any]:
-    """Be the setting that publishes as a page that no other test uses: what repeats is refused for minutes."""
+    """Return settings for a page that no other test uses: LinkedIn refuses a repeated text for minutes."""
     return {"organizationUrn": f"urn:li:organization:{next(_pages)}"}
 
 
@@ -228,7 +228,7 @@ class TestLostAnswers:
         with monkeypatch.context() as patch:
             patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
             assert (await refused(PLATFORM.publish(li.connection(), context))).kind is ErrorKind.UNCONFIRMED
-        # As after a crash: nothing is known but what was saved.
+        # As after a crash: only what was saved is known.
         context.handles = li.saved[-1]
         found = await PLATFORM.confirm(li.connection(), context)
         if not settings:
@@ -421,7 +421,7 @@ class TestOrganisation:
 
     @pytest.fixture(params=[False, True], ids=["named", "as a product"])
     async def member(self, li: Rig, request: pytest.FixtureRequest) -> Rig:
-        """Refuse what the member has no role for by its field, and in the words for apps without the product."""
+        """Connect a member whose missing roles LinkedIn reports by field, or as for apps without the product."""
         await li.sandbox.switch_on("linkedin", "organisation", li.account.account_id)
         if request.param:
             await li.sandbox.switch_on("linkedin", "roles_as_products", li.account.account_id)

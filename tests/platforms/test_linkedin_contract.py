@@ -1,6 +1,6 @@
-"""Every name that LinkedIn is sent must be one that a description of its API knows, with every header it demands.
+"""Every name sent to LinkedIn must be one that a description of its API contains, with every header that it requires.
 
-LinkedIn publishes no machine-readable description; the one used here is a third party's, for the names of fields only.
+LinkedIn publishes no machine-readable description. The one used here is a third party's, for the names of fields only.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -27,7 +27,7 @@ ARTICLE = {"source": "https://example.com", "title": "A page", "description": "R
 ENVELOPES = {
     ("/linkedin/rest/posts", ""): "PostCreateRequest",
     ("/linkedin/rest/images", "initializeUpload"): "ImageUploadInitRequest",
-    # Documents begin as images do; the description leaves them out.
+    # Documents begin as images do; the description omits them.
     ("/linkedin/rest/documents", "initializeUpload"): "ImageUploadInitRequest",
     ("/linkedin/rest/videos", "initializeUpload"): "VideoUploadInitRequest",
 }

@@ -1,4 +1,4 @@
-"""Every refusal of LinkedIn comes down to a kind, a code and a sentence."""
+"""Every error of LinkedIn is mapped to a kind, a code and a message."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Upload media to LinkedIn over real HTTP: going on where a crash left off, and waiting for LinkedIn."""
+"""Media uploads to LinkedIn over real HTTP: resumed after a crash, and waiting for LinkedIn."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,7 +24,7 @@ VIDEO = Media(type=MediaType.VIDEO, url="https://cdn.example.com/long.mp4")
 
 @dataclass
 class Given:
-    """Hand out the same bytes for every URL."""
+    """A source that returns the same bytes for every URL."""
 
     content: bytes
     content_type: str = "video/mp4"
@@ -51,7 +51,7 @@ async def refused(step: Awaitable[Any]) -> PlatformError:
 
 
 async def a_large_video(sandbox: Sandbox) -> bytes:
-    """Return a playable video of three parts: what follows its last box is not looked at."""
+    """Return a playable video of three parts: the bytes after its last box are not read."""
     video = (await sandbox.client.get(sandbox.media("large.mp4").url)).content
     return video + bytes(2 * PART + 1000)
 

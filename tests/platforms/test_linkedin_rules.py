@@ -1,4 +1,4 @@
-"""What LinkedIn would refuse is told before anything is sent, and no sign of a text can cut it off."""
+"""Errors that LinkedIn would report are found before anything is sent, and no character can cut off a text."""
 
 from typing import Any
 

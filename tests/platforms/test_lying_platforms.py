@@ -1,4 +1,4 @@
-"""Networks whose answers name addresses that are not theirs: neither our token nor a private host is reached."""
+"""Platforms whose responses name foreign addresses: they do not get our token, and no private host is called."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,14 +22,14 @@ UPLOADS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "pinterest": ("pinterest", "a.mp4", {"boardId": "1022106080", "coverImageUrl": "https://example.com/cover.jpg"}),
     "tiktok": ("tiktok", "a.mp4", TIKTOK),
 }
-"""Every upload to an address that an answer names: platform, file and settings."""
+"""Every upload to an address from a response: platform, file and settings."""
 WITH_TOKEN = {"linkedin image", "linkedin document", "youtube", "facebook"}
-"""Uploads that carry the token; the others go to addresses that need none."""
+"""Uploads that carry the token; the addresses of the others need none."""
 
 
 @dataclass
 class Liar(httpx.AsyncBaseTransport):
-    """The sandbox with one change: its answers name another base URL than its own. Calls to that one are noted."""
+    """The sandbox with one change: its responses name another base URL than its own. Calls to that URL are recorded."""
 
     own: str
     named: str
@@ -63,7 +63,7 @@ async def upload(connect: Connect, name: str, named: str) -> tuple[Rig, Liar, Pl
     async with httpx.AsyncClient(transport=liar) as client:
         try:
             await rig.platform.prepare(rig.connection(client), context)
-            if platform in {"youtube", "tiktok"}:  # a short video is one piece, and the last one is what publishes
+            if platform in {"youtube", "tiktok"}:  # a short video is one piece, and its last piece publishes it
                 await rig.platform.publish(rig.connection(client), context)
         except PlatformError as error:
             return rig, liar, error
@@ -91,7 +91,7 @@ async def test_the_token_goes_to_no_foreign_address(connect: Connect, name: str,
         assert (error.kind, error.code) == (ErrorKind.REJECTED, "address_refused")
         assert not liar.caught
     else:
-        # It was asked for, without a token; whether it may be connected to is for the guarded transport to say.
+        # The address was called without a token; the guarded transport decides whether it may be connected to.
         assert liar.caught
 
 

@@ -1,4 +1,4 @@
-"""Publish every kind of post to Mastodon over real HTTP."""
+"""Every kind of post to Mastodon over real HTTP."""
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -48,7 +48,7 @@ async def status(rig: Rig, status_id: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def listening() -> AsyncIterator[tuple[httpx.AsyncClient, list[httpx.Request]]]:
-    """Yield a client with the requests that it sends."""
+    """Yield a client with a list of the requests that it sends."""
     requests: list[httpx.Request] = []
 
     async def note(request: httpx.Request) -> None:
@@ -74,7 +74,7 @@ async def test_says_whose_token_it_is_and_what_the_server_allows(rig: Rig) -> No
 
 @pytest.mark.parametrize("status_code", [401, 422])
 async def test_a_token_that_the_server_does_not_know_is_the_owners_to_renew(rig: Rig, status_code: int) -> None:
-    # 422 is snac's answer.
+    # 422 is the response of snac.
     transport = httpx.MockTransport(lambda _: httpx.Response(status_code))
     error = await refused(PLATFORM.whoami(rig.connection(httpx.AsyncClient(transport=transport))))
     assert (error.kind, error.code) == (ErrorKind.AUTH, f"http_{status_code}")
@@ -195,7 +195,7 @@ async def test_what_is_uploaded_is_not_uploaded_again_until_it_is_old(rig: Rig) 
 
 @pytest.fixture
 async def slow(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Rig, list[float]]]:
-    """Be an account on a server that takes its time, and the time it is ahead of ours."""
+    """Yield an account on a slow server, and the seconds by which its clock is ahead of ours."""
     monkeypatch.setattr(media, "LOOKS", (0,))
     ahead = [0.0]
     async with (
@@ -276,7 +276,7 @@ async def test_a_server_without_the_newer_upload_is_given_media_by_the_older(rig
 
 @dataclass
 class Given:
-    """Hand out a file that says something else of itself."""
+    """A source of a file whose reported type and size are wrong."""
 
     rig: Rig
     content_type: str

@@ -1,4 +1,4 @@
-"""Every request that a Mastodon server is sent must be one that the OpenAPI document of its API knows."""
+"""Every request to a Mastodon server must be one that the OpenAPI document of its API contains."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def document() -> dict[str, Any]:
 
 
 def fields_of(name: str) -> dict[str, Any]:
-    """Return the properties of a schema and all that it is made of."""
+    """Return the properties of a schema and of all schemas that it is composed of."""
     schema = document()["components"]["schemas"][name]
     found: dict[str, Any] = {}
     for part in schema.get("allOf", [schema]):
@@ -53,7 +53,7 @@ def fields_of(name: str) -> dict[str, Any]:
 
 
 def validate(name: str, body: dict[str, Any]) -> None:
-    """Hold a body against a schema, and refuse fields that it does not name, which the schema itself lets pass."""
+    """Check a body against a schema, and reject fields that it does not name, which the schema itself permits."""
     schema = {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
     jsonschema_rs.Draft202012Validator(schema).validate(body)
     known = fields_of(name)

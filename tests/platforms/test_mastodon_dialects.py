@@ -1,4 +1,4 @@
-"""Publish to the servers of Mastodon's API as they differ, and lose their answers."""
+"""Posts to the different servers of Mastodon's API, with lost responses."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ async def attempt(rig: Rig, text: str, names: list[str] | None = None, **setting
 
 
 async def left_out(rig: Rig, kind: str) -> dict[str, Any]:
-    """Return the settings of a post that some servers leave out of an account's list."""
+    """Return the settings of a post that some servers omit from an account's list."""
     if kind == "reply":
         return {"inReplyToId": (await publish(rig, rig.context("Before"))).platform_post_id}
     return {"visibility": kind}
@@ -107,7 +107,7 @@ async def test_what_a_server_is_known_to_show_is_absent(connect: Connect, dialec
 
 
 async def test_private_status_of_before_is_not_taken_for_ours(connect: Connect) -> None:
-    """It says the same, no list of the account shows it, and only its time tells."""
+    """The earlier status has the same text, no list of the account shows it, and only its time differs."""
     rig = await account_of(connect, "snac")
     old = await publish(rig, rig.context("Again", settings={"visibility": "private"}))
     context = await attempt(rig, "Again", visibility="private")

@@ -1,6 +1,6 @@
-"""Lose a Mastodon server's answers in every way there is, on a server that honours keys and on one that does not.
+"""Responses lost in every possible way, on a Mastodon server that honours keys and on one that does not.
 
-What was published is found among the account's statuses, and nothing is published twice.
+Published posts are found among the account's statuses, and nothing is published twice.
 """
 
 from collections.abc import AsyncIterator
@@ -35,7 +35,7 @@ async def rig(connect: Connect) -> Rig:
 
 @pytest.fixture
 async def keyless() -> AsyncIterator[httpx.AsyncClient]:
-    """Be a client to a server that ignores the header with the key."""
+    """Yield a client to a server that ignores the header with the key."""
 
     async def forget(request: httpx.Request) -> None:
         request.headers.pop("idempotency-key", None)
@@ -56,7 +56,7 @@ async def send(rig: Rig, context: PublishContext[Any], client: httpx.AsyncClient
 
 
 async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
-    """Look with what was saved alone, as another worker would."""
+    """Confirm with what was saved alone, as another worker would."""
     return await PLATFORM.confirm(rig.connection(), replace(context, handles=rig.saved[-1]))
 
 
@@ -208,10 +208,10 @@ async def found_among(rig: Rig, context: PublishContext[Any], *statuses: dict[st
         ("@ann@other.example hi", '<a href="https://other.example/@ann" class="mention">@<span>ann</span></a> hi'),
         ("@ann@other.example hi", '<a href="https://other.example/@ann">@ann@other.example</a> hi'),
         ("hi #Tag", 'hi <a href="https://x.example/tags/tag">#<span>Tag</span></a>'),
-        # A server that reads Markdown, or that writes quotation marks its own way.
+        # A server that interprets Markdown, or that replaces quotation marks.
         ('*bold* and "quoted"', "<p><em>bold</em> and “quoted”</p>"),
         ("> quoted\n- one\n- two", "<blockquote>quoted</blockquote><ul><li>one</li><li>two</li></ul>"),
-        # A server that lets through what looks like HTML.
+        # A server that keeps text that resembles HTML.
         ("1 < 2, <b>*bold*</b> & <tag>", "1 < 2, <b><i>bold</i></b> & <tag><br>"),
         ("x < y > z <3 <a href='q'>k</a> <script>z</script>",) * 2,
         ("smile :-) <3 :D now", "smile &#128578; &#10084;&#65039; 😃 now<br>"),
@@ -408,7 +408,7 @@ async def test_errors_are_asked_for_in_json_and_in_english(rig: Rig, condition: 
 
 
 async def test_a_status_that_no_markup_explains_is_not_compared(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Comparing megabytes would stop the worker's event loop for seconds, whenever the server likes."""
+    """Comparing megabytes would block the worker's event loop for seconds, whenever the server likes."""
     context = await prepared(rig)
     monkeypatch.setattr(lookup, "shown_text", lambda *_: pytest.fail("the text was read"))
     huge = {"id": "1", "content": "<p>x</p>" * 100_000, "created_at": datetime.now(UTC).isoformat()}

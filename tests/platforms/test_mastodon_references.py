@@ -1,4 +1,4 @@
-"""Answers and quotes on Mastodon, and finding them again in what a server makes of them."""
+"""Replies and quotes on Mastodon, and their confirmation after a server has rewritten them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Count texts as Mastodon does, hold posts against limits from both sides, tell each refusal apart."""
+"""Mastodon's rules: the length of texts, limits from both sides, and the kinds of errors."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -63,7 +63,7 @@ def test_a_text_has_500_characters_with_the_warning_before_it() -> None:
     assert broken("x" * 490, spoilerText="y" * 10) == []
     assert broken("x" * 490, spoilerText="y" * 11) == ["Mastodon allows 500 characters; this has 501"]
     assert broken("https://example.com/" + "x" * 600 + " " + "y" * 476) == []
-    # A link in a warning counts in full.
+    # A link in a content warning counts in full.
     link = "https://example.com/" + "x" * 80
     assert broken("x" * 400, spoilerText=link) == []
     assert broken("x" * 401, spoilerText=link) == ["Mastodon allows 500 characters; this has 501"]

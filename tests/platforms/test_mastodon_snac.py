@@ -1,6 +1,6 @@
-"""Publish to snac, a real server of Mastodon's API, and lose its answers.
+"""Posts to snac, a real server of Mastodon's API, with lost responses.
 
-It heeds no Idempotency-Key and no parameter of an account's list, lists public statuses only, and rewrites texts.
+It ignores Idempotency-Key and every parameter of an account's list, lists public statuses only, and rewrites texts.
 """
 
 from collections.abc import AsyncIterator
@@ -65,7 +65,7 @@ async def prepared(rig: Rig, text: str, names: list[str] | None = None, **settin
 
 
 async def lost(rig: Rig, context: PublishContext[Any], *, before: bool = False) -> PublishContext[Any]:
-    """Send a post whose answer is lost; return what another worker knows of it."""
+    """Send a post whose response is lost; return what another worker knows of it."""
     async with losing_answers("POST", STATUSES, before=before) as client:
         assert (await refused(PLATFORM.publish(rig.connection(client), context))).kind is ErrorKind.UNCONFIRMED
     return replace(context, handles=rig.saved[-1])

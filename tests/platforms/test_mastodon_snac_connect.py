@@ -1,4 +1,4 @@
-"""Connect an account of snac by registering an app there, as its owner does in a browser."""
+"""Connecting an account of snac: an app is registered there, and the owner consents in a browser."""
 
 import re
 from collections.abc import AsyncIterator
@@ -35,7 +35,7 @@ def begun(server: Snac) -> Authorization:
 
 
 async def consent(server: Snac, address: str, name: str, password: str) -> dict[str, str]:
-    """Fill in the form; its action names https, which this server does not speak."""
+    """Fill in the form; its action has the scheme https, which this server does not support."""
     page = await server.client.get(address)
     fields = dict(_FIELD.findall(page.text)) | {"login": name, "passwd": password}
     answer = await server.client.post(f"{server.url}/oauth/x-snac-login", data=fields)
@@ -49,7 +49,7 @@ async def test_an_account_is_connected_by_registering_an_app(server: Snac, sandb
     authorization = begun(server)
     back = await consent(server, await authorization.begin(instance=server.url), name, password)
     grant = await authorization.trade(back)
-    # It knows no permissions and no end.
+    # The server's tokens have no scopes and do not expire.
     assert (grant.scopes, grant.refresh_token, grant.lifetimes.expires_at) == (None, None, None)
     assert authorization.connector.missing(authorization.app, grant, {}) == []
     candidate = await authorization.account(grant)
@@ -62,5 +62,5 @@ async def test_a_guessed_code_gives_no_account(server: Snac) -> None:
     authorization = begun(server)
     await authorization.begin(instance=server.url)
     with pytest.raises(PlatformError):
-        # This server may answer with a token all the same; it is of no use.
+        # This server may respond with a token all the same; the token does not work.
         await authorization.account(await authorization.trade({"code": "guessed", "state": authorization.state}))

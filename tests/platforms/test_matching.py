@@ -1,4 +1,4 @@
-"""Of posts that say the same the earliest that is nobody else's is taken."""
+"""Of posts with the same text, the earliest that belongs to no other target is chosen."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta

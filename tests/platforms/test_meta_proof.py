@@ -1,4 +1,4 @@
-"""Apps that demand a proof of their secret with every call of the Graph API."""
+"""Apps that require a proof of their secret with every call of the Graph API."""
 
 import logging
 from datetime import UTC, datetime

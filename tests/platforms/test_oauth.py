@@ -1,4 +1,4 @@
-"""Renew a token once, however many requests need it, and lose neither the refresh token nor the way to the network."""
+"""One renewal of a token for any number of requests, without losing the refresh token or the platform's host."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ async def test_requests_beside_each_other_renew_once(rig: Rig) -> None:
     before = len(await rig.operations())
     answers = await asyncio.gather(*(PLATFORM.whoami(connection) for _ in range(3)))
     assert {answer.user_id for answer in answers} == {rig.account.user_id}
-    # Three refused, one renewal, three again.
+    # Three refused requests, one renewal, and three repeated requests.
     assert len(await rig.operations()) == before + 7
     assert connection.credentials is rig.stored
 

@@ -1,7 +1,7 @@
-"""What is the same for all networks, against a strict authorization server that other people wrote: oidc-provider.
+"""Authorization as all platforms share it, against a strict, independent authorization server: oidc-provider.
 
-It stands in for X, whose paths it has: PKCE is demanded, codes and refresh tokens work once, and a refresh token that
-comes again ends all tokens of the grant.
+It stands in for X and has its paths. PKCE is required, and codes and refresh tokens work once. A refresh token that
+comes a second time ends all tokens of the grant.
 """
 
 import asyncio
@@ -76,7 +76,7 @@ async def test_a_wrong_secret_is_the_operators(server: Oidc) -> None:
     first = credentials(authorization, await authorization.trade(await allowed(server, authorization)))
     wrong = first.model_copy(update={"client_secret": SecretStr("rotated")})
     assert (await refused(renew(authorization, wrong))).kind is ErrorKind.OPERATOR
-    # That has cost nothing.
+    # The refused attempt has used up nothing.
     await renew(authorization, first)
 
 

@@ -1,4 +1,4 @@
-"""Publish to Pinterest over real HTTP: images, carousels and videos, each once."""
+"""Posts to Pinterest over real HTTP: images, carousels and videos, each once."""
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -27,7 +27,7 @@ EVERYTHING = {**BOARD, "boardSectionId": "77", "title": "Ten knots", "link": "ht
 
 @dataclass
 class Given:
-    """Hand out the same bytes for every URL."""
+    """A source that returns the same bytes for every URL."""
 
     content: bytes
 

@@ -1,4 +1,4 @@
-"""Every body that Pinterest is sent must be one that Pinterest's own OpenAPI document allows, to a path that it has."""
+"""Every body sent to Pinterest must be one that Pinterest's own OpenAPI document allows, to a path that it contains."""
 
 import json
 from collections.abc import Awaitable, Callable, Iterator
@@ -47,7 +47,7 @@ def validate(name: str, body: object) -> None:
 
 
 def unknown(name: str, body: object) -> Iterator[str]:
-    """Yield the fields that a schema does not name: the document forbids none that it does not know."""
+    """Yield the fields that a schema does not name: the document itself permits unknown fields."""
     parts = [schema(name), *schema(name).get("allOf", [])]
     known = {field: inner for part in parts for field, inner in part.get("properties", {}).items()}
     assert isinstance(body, dict)

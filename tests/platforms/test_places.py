@@ -1,4 +1,4 @@
-"""Settings that name another place than the account's own: only those that are allowed for the account."""
+"""Settings that name another place than the account's own: only places that are allowed for the account."""
 
 from typing import Any
 

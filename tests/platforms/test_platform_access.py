@@ -1,4 +1,4 @@
-"""What docs/platform-access.md says of every network is kept up, and is no more than is true."""
+"""The statements of docs/platform-access.md about every platform are complete and true."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ REAL_SERVERS = {"bluesky": "test_bluesky_pds.py", "mastodon": "test_mastodon_sna
 
 
 def rows(heading: str) -> dict[str, dict[str, str]]:
-    """Return a section's table: its cells by column, by the network's name in the first one."""
+    """Return a section's table: its cells by column, by the platform's name in the first column."""
     section = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
     names, _, *cells = lines

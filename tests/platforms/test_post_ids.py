@@ -1,4 +1,4 @@
-"""What a person may copy as the id of a post: its id, or the address of its page."""
+"""Texts that a person may enter as the id of a post: its id, or the address of its page."""
 
 import time
 

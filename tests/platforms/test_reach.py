@@ -1,4 +1,4 @@
-"""Accounts may name any server, also one that is none."""
+"""Accounts may name any server, including an address that is not a server."""
 
 from functools import partial
 
@@ -86,7 +86,7 @@ LOCAL = "http://localhost:3000"
         (Servers({"mastodon": SANDBOX}), "https://social.test", Reach(SANDBOX, named=False)),
         (Servers({"mastodon": SANDBOX}, None, ["localhost:3000"]), LOCAL, Reach(SANDBOX, named=False)),
         (Servers(None, SANDBOX), "https://social.test", Reach(f"{SANDBOX}/mastodon", named=False, vouched=False)),
-        # Both are refused when they are called.
+        # Both addresses are refused when they are called.
         (Servers(None, SANDBOX), LOCAL, Reach(LOCAL, named=True, vouched=False)),
         (Servers(None, SANDBOX, ["localhost:3001"]), LOCAL, Reach(LOCAL, named=True, vouched=False)),
         (Servers(None, SANDBOX, ["localhost:3000"]), LOCAL, Reach(LOCAL, named=True, vouched=False)),

@@ -1,4 +1,4 @@
-"""What the documents say of networks is what these are."""
+"""The documents' statements about the platforms are true."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ _NAMES = re.compile(r"`[A-Za-z]+`(?:, `[A-Za-z]+`)*")
 
 
 def names_in(text: str) -> set[str]:
-    """Return the names of a list in a cell; what is no list of names is a remark."""
+    """Return the names of a list in a cell; any other text in a cell is a remark."""
     return set(re.findall(r"`(\w+)`", text)) if _NAMES.fullmatch(text) else set()
 
 
@@ -28,7 +28,7 @@ def credentials_table() -> dict[str, tuple[set[str], set[str]]]:
 
 
 def name_of(field: FieldInfo) -> str:
-    """Return the name that a client writes; of several the first is the documented one."""
+    """Return the name that a client writes; of several names the first is the documented one."""
     alias = field.validation_alias
     return str(alias.choices[0] if isinstance(alias, AliasChoices) else alias)
 

@@ -1,4 +1,4 @@
-"""Publish to Reddit over real HTTP: texts, links, images and galleries, each once."""
+"""Posts to Reddit over real HTTP: texts, links, images and galleries, each once."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,7 +26,7 @@ FLAIR = "3ab9a9b0-1c1c-11ec-8f2a-0e1c2a5d9c6f"
 
 @dataclass
 class Given:
-    """Hand out the same bytes for every URL."""
+    """A source that returns the same bytes for every URL."""
 
     content: bytes
     content_type: str

@@ -1,4 +1,4 @@
-"""Answers of Reddit that are lost, or refuse."""
+"""Responses of Reddit that are lost, or are errors."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

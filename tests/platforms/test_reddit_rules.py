@@ -1,4 +1,4 @@
-"""What Reddit would refuse is told before anything is sent, and each refusal comes down to a kind and a sentence."""
+"""Errors that Reddit would report are found before anything is sent; each has a kind and a message."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""The operator's apps: which one a workspace and an account use, and what is refused."""
+"""The operator's apps: the one that a workspace and an account use, and what is refused."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Lose a worker in the middle of an upload in pieces: the next one goes on, and begins none again."""
+"""A worker is lost during an upload in pieces: the next worker resumes it, and begins no other upload."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -20,24 +20,24 @@ PLATFORMS: dict[str, tuple[int, dict[str, Any]]] = {
     "twitter": (13, {}),
     "youtube": (25, {"title": "Long"}),
 }
-"""The megabytes of a video that goes up in a few pieces while it is prepared, and what it needs to be said."""
+"""The megabytes of a video that is uploaded in a few pieces while it is prepared, and the settings that it needs."""
 PIECES = 3
 BEGINS = ("/videos", "/video/init/", "/initialize", "initializeUpload", "part=snippet%2Cstatus")
-"""How the addresses end by which uploads begin."""
+"""The endings of the addresses at which uploads begin."""
 UPLOADS = {"media", "session", "upload", "video"}
-"""Where the handles hold an upload that was begun."""
+"""The keys under which the handles hold an upload that was begun."""
 
 
 @dataclass
 class Upload:
-    """Watch a video go up; `begun` counts the uploads that were begun."""
+    """A video's upload; `begun` counts the uploads that were begun."""
 
     rig: Rig
     context: PublishContext[Any]
     begun: int = 0
 
     async def run(self, handles: Handles | None = None, *, lost: int = 0) -> int:
-        """Prepare on from these handles; the worker is gone when piece `lost` has arrived. Returns pieces sent."""
+        """Resume from these handles; the worker is gone when piece `lost` has arrived. Returns pieces sent."""
         sent = 0
 
         async def note(response: httpx.Response) -> None:

@@ -1,4 +1,4 @@
-"""What all networks' settings have in common."""
+"""Properties that all platforms' settings share."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from platforms.registry import platforms
 
 
 def read(platform: str, given: dict[str, Any]) -> object:
-    """Return what a network's settings are read as, or what is wrong with them."""
+    """Return the parsed settings of a platform, or their errors."""
     try:
         return platforms()[platform].settings.model_validate(given)
     except ValidationError as error:
@@ -18,7 +18,7 @@ def read(platform: str, given: dict[str, Any]) -> object:
 
 @pytest.mark.parametrize("platform", list(platforms()))
 def test_null_is_a_setting_that_was_left_out(platform: str) -> None:
-    """Generated clients write what was not set as null."""
+    """Generated clients write an unset value as null."""
     fields = platforms()[platform].settings.model_fields.items()
     nulls = {field.alias or name: None for name, field in fields if not field.is_required()}
     assert nulls

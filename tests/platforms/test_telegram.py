@@ -1,4 +1,4 @@
-"""Publish to Telegram over real HTTP: every form of message, and no double where nobody can look."""
+"""Posts to Telegram over real HTTP: every form of message, and no double although posts cannot be confirmed there."""
 
 import asyncio
 import io
@@ -187,7 +187,7 @@ async def test_a_crash_while_the_files_come_is_told_from_one_after_sending(bot: 
     await fetching.wait()
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
-    # What the row holds is what the next worker knows.
+    # The next worker knows only what the row holds.
     context.handles = bot.saved[-1] if bot.saved else {}
     assert await PLATFORM.confirm(bot.connection(), context) == Absent(never_sent=True)
     assert len(bot.saved) == 1

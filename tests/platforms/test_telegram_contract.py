@@ -1,4 +1,4 @@
-"""Every call that Telegram is sent must be one that the Bot API's machine-readable description knows."""
+"""Every call of Telegram must be one that the Bot API's machine-readable description contains."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -60,7 +60,7 @@ def fits(value: Any, kind: str) -> bool:
     described = document()["types"][kind]["fields"]
     if not isinstance(value, dict):
         return False
-    # An album mixes kinds, each item told by its own type.
+    # An album mixes kinds, and the `type` of each item names its kind.
     if kind.startswith("InputMedia"):
         check(value, document()["types"][f"InputMedia{value['type'].capitalize()}"]["fields"], kind)
     else:

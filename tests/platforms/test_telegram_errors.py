@@ -1,4 +1,4 @@
-"""What each refusal of Telegram means."""
+"""The meaning of each error of Telegram."""
 
 from datetime import timedelta
 from typing import Any

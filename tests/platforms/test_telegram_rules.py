@@ -1,4 +1,4 @@
-"""Telegram's limits from both sides, and what does not go together."""
+"""Telegram's limits from both sides, and combinations that are refused."""
 
 from typing import Any
 

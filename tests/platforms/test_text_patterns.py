@@ -1,4 +1,4 @@
-"""The forms that settings must have, and that each is said in words."""
+"""The patterns of settings: each has a description in words."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, get_args
@@ -50,7 +50,7 @@ def test_every_pattern_of_a_setting_has_words(platform: str) -> None:
 
 
 def _rules_of(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
-    """Yield all that sets a pattern, with the name of its field; models within the model included."""
+    """Yield everything that sets a pattern, with the name of its field; nested models included."""
     for name, field in model.model_fields.items():
         parts = [*field.metadata, *_parts_of(field.annotation)]
         yield from ((name, part) for part in parts if getattr(part, "pattern", None))

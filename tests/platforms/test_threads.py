@@ -1,4 +1,4 @@
-"""Publish every form of post to Threads over real HTTP."""
+"""Every form of post to Threads over real HTTP."""
 
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
@@ -23,7 +23,7 @@ async def rig(connect: Connect) -> Rig:
 
 @pytest.fixture
 async def slow(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Rig, list[float]]]:
-    """Be an account on a Threads that takes its time, and how far its clock is ahead of ours."""
+    """Yield an account on a slow Threads, and the seconds by which its clock is ahead of ours."""
     monkeypatch.setattr(containers, "LOOKS", (0,))
     ahead = [0.0]
     async with (

@@ -1,4 +1,4 @@
-"""Every name that Threads is sent must be one that Meta's own collection of its calls knows."""
+"""Every name sent to Threads must be one that Meta's own collection of its calls contains."""
 
 import json
 from collections import defaultdict
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 PAGING = {"since", "limit", "fields"}
-"""Belong to the whole Graph API."""
+"""Parameters of the whole Graph API."""
 
 
 def calls(folder: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -37,7 +37,7 @@ def calls(folder: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 @cache
 def known() -> dict[tuple[str, str], set[str]]:
-    """Return the names that each call takes, by method and path; those that the collection has switched off too."""
+    """Return the names that each call takes, by method and path, including those that the collection disables."""
     found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for call in calls(json.loads(COLLECTION.read_text(encoding="utf-8"))["item"]):
         url = call["url"]
@@ -90,7 +90,7 @@ async def test_every_request_uses_names_that_its_call_knows(
         await PLATFORM.complete(rig.connection(client), context, published)
         assert isinstance(await PLATFORM.confirm(rig.connection(client), context), Published)
         if "threadItems" in settings:
-            # A lost answer is looked for among the replies.
+            # A lost reply is searched for among the replies.
             del context.handles["thread"]["1"]["id"]
             await PLATFORM.complete(rig.connection(client), context, published)
     assert sent

@@ -1,4 +1,4 @@
-"""Lose Threads' answers in every way there is: what was published is found, and nothing is published twice."""
+"""Threads' responses lost in every possible way: published posts are found, and nothing is published twice."""
 
 from datetime import timedelta
 from typing import Any

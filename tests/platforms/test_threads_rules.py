@@ -1,4 +1,4 @@
-"""Hold posts against the limits of Threads from both sides, and tell each refusal apart."""
+"""The limits of Threads from both sides, and the kinds of errors."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Publish videos and photos to TikTok over real HTTP, in chunks, and lose its answers in every way there is."""
+"""Videos and photos to TikTok over real HTTP, in chunks, with responses lost in every possible way."""
 
 import asyncio
 import io
@@ -57,7 +57,7 @@ async def refused(step: Awaitable[object]) -> PlatformError:
 
 
 def resumed(rig: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
-    """Return the attempt as another worker would find it."""
+    """Return the attempt as another worker finds it."""
     return PublishContext(
         context.draft, rig.saved[-1], context.save, context.media, context.target_id, context.started_at
     )
@@ -294,7 +294,7 @@ async def test_failures_before_the_publishing_request_are_distinguished(
 
 
 class Stop:
-    """Break off before the nth request."""
+    """A request hook that breaks off before the nth request."""
 
     def __init__(self, at: int) -> None:
         self._left = at
@@ -328,7 +328,7 @@ async def test_a_video_beyond_the_creators_own_limit_is_not_uploaded(
 
 @dataclass(slots=True)
 class Lasting:
-    """A source whose videos were measured."""
+    """A source whose videos have a measured duration."""
 
     source: MediaSource
     seconds: float
@@ -425,7 +425,7 @@ async def test_a_photo_whose_shorter_side_is_too_long_fails_after_tiktok_took_it
 
 @asynccontextmanager
 async def serving(jpeg: bytes) -> AsyncIterator[str]:
-    """Serve one picture at an address of its own."""
+    """Serve one picture at a separate address."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Lose TikTok's answers in every way there is: what was published is found, and nothing is published twice."""
+"""TikTok's responses lost in every possible way: published posts are found, and nothing is published twice."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What each refusal of TikTok means."""
+"""The meaning of each error of TikTok."""
 
 from datetime import timedelta
 

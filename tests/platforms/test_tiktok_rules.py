@@ -1,4 +1,4 @@
-"""TikTok's limits from both sides, and which settings it needs."""
+"""TikTok's limits from both sides, and its required settings."""
 
 from typing import Any
 

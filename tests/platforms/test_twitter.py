@@ -1,4 +1,4 @@
-"""Publish to X over real HTTP: every form of post, every way it can go wrong, and never a double."""
+"""Every form of post to X over real HTTP, every possible failure, and never a double."""
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
@@ -83,7 +83,7 @@ async def test_gifs_and_videos_go_up_in_pieces(x: Rig, sandbox: Sandbox, name: s
     [post] = await x.posts()
     assert post["mediaCount"] == 1
     paths = [request["path"] for request in (await sandbox.control("GET", "requests?platform=twitter"))["requests"]]
-    described = ["metadata"] if name.endswith("gif") else []  # X documents none for videos
+    described = ["metadata"] if name.endswith("gif") else []  # X documents no metadata for videos
     steps = ["tweets", *described, "finalize", "append", "initialize"]
     assert [path.rpartition("/")[2] for path in paths[: len(steps)]] == steps
 
@@ -146,7 +146,7 @@ async def test_what_x_refuses_the_app_is_the_operators_to_mend(
 
 
 async def test_posts_without_the_fields_that_were_asked_for_prove_nothing(x: Rig, sandbox: Sandbox) -> None:
-    """X answers 200 and ignores names that it does not know."""
+    """X responds with 200 and ignores names of fields that it does not know."""
     body = {"data": [{"id": "1", "text": "with a picture"}], "meta": {"result_count": 1}}
     await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
     context = x.context("with a picture", [sandbox.media("there.jpg")], started_at=datetime.now(UTC))

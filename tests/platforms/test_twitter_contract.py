@@ -1,4 +1,4 @@
-"""Every body that X is sent must be one that X's own OpenAPI document allows."""
+"""Every body sent to X must be one that X's own OpenAPI document allows."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -147,7 +147,7 @@ def test_a_misspelt_field_would_be_seen() -> None:
 
 
 async def test_every_field_that_is_asked_for_comes_back(connect: Callable[..., Awaitable[Rig]]) -> None:
-    """X ignores names that it does not know: only the answer shows that all were known."""
+    """X ignores names that it does not know: only the response shows that all names were known."""
     x = await connect("twitter", premium=True)
     first = await PLATFORM.publish(x.connection(), x.context("first"))
     long = "long https://example.com/a " * 30
@@ -162,7 +162,7 @@ async def test_every_field_that_is_asked_for_comes_back(connect: Callable[..., A
 
 
 def test_the_fields_that_are_read_exist() -> None:
-    # The document calls by newer names what the answers still call by the older ones.
+    # The document has newer names for fields that the responses still have under the older names.
     newer = {
         "note_tweet": "note_post",
         "edit_history_tweet_ids": "edit_history_post_ids",

@@ -1,4 +1,4 @@
-"""Every refusal of X comes down to a kind, a code and a sentence."""
+"""Every error of X is mapped to a kind, a code and a message."""
 
 import time
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Upload media to X over real HTTP: going on where a crash left off, waiting for X, refusing what X would refuse."""
+"""Media uploads to X over real HTTP: resumed after a crash, waiting for X, and refused if X would refuse them."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,7 +24,7 @@ VIDEO = Media(type=MediaType.VIDEO, url="https://cdn.example.com/long.mp4")
 
 @dataclass
 class Given:
-    """Hand out the same bytes for every URL."""
+    """A source that returns the same bytes for every URL."""
 
     content: bytes
     content_type: str = "video/mp4"
@@ -54,7 +54,7 @@ async def refused(step: Awaitable[Any]) -> PlatformError:
 
 
 async def a_large_video(sandbox: Sandbox) -> bytes:
-    """Return a playable video of three pieces: what follows its last box is not looked at."""
+    """Return a playable video of three pieces: the bytes after its last box are not read."""
     video = (await sandbox.client.get(sandbox.media("large.mp4").url)).content
     return video + bytes(2 * PIECE_BYTES + 1000)
 

@@ -1,4 +1,4 @@
-"""What X would refuse is told before anything is sent."""
+"""Errors that X would report are found before anything is sent."""
 
 from typing import Any
 

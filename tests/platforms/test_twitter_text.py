@@ -1,4 +1,4 @@
-"""Count texts as X does: against the vectors of its own library where they are at hand, and by facts of our own."""
+"""The length of texts as X counts it: against the vectors of X's own library if available, and by facts of our own."""
 
 import itertools
 import time
@@ -58,7 +58,7 @@ def test_the_vectors_of_the_older_configuration_differ_only_where_it_did_not_dis
 
 @needs_vectors
 def test_the_vectors_that_say_whether_a_text_of_140_fits() -> None:
-    # They are older than 280, and their limit is half of it.
+    # The vectors are older than the limit of 280; their limit is half of it.
     for case in vectors("conformance-validate.yml", "tweets"):
         if case["description"].startswith("Valid"):
             assert 0 < weighted_length(case["text"]) <= 280, case["description"]
@@ -175,5 +175,5 @@ def test_a_post_is_counted_within_a_millisecond() -> None:
 )
 def test_the_time_grows_with_the_length_and_no_faster(piece: str) -> None:
     text = "a.com/" + piece * (100_000 // len(piece)) + ".com"
-    # Looking at every stretch from each of its signs would take minutes.
+    # Searching every range from each of its characters would take minutes.
     assert cpu_seconds(lambda: weighted_length(text)) < 2

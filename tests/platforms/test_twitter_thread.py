@@ -1,4 +1,4 @@
-"""Publish threads to X over real HTTP: in order, each post once, whatever becomes of the answers."""
+"""Threads to X over real HTTP: in order, and each post once, whatever happens to the responses."""
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ async def x(connect: Connect) -> Rig:
 
 @pytest.fixture
 def quick_belief(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Believe at once that what X does not show is not there: the sandbox's reads do not lag."""
+    """Believe immediately that a post which X does not show does not exist: the sandbox's reads do not lag."""
     monkeypatch.setattr(type(PLATFORM), "read_lag", timedelta(0))
 
 
@@ -51,7 +51,7 @@ async def refused(step: Awaitable[Any]) -> PlatformError:
 
 
 def resumed(x: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
-    """Return the same attempt after its worker died: nothing is left of it but what was saved."""
+    """Return the same attempt after its worker died: only what was saved is left."""
     settings = context.draft.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
     return x.context(
         context.draft.text,
@@ -67,7 +67,7 @@ async def texts(x: Rig) -> list[str]:
 
 
 async def answers(x: Rig) -> list[str | None]:
-    """Return what each of the account's posts is a reply to, oldest first."""
+    """Return the post to which each of the account's posts replies, oldest first."""
     found: list[str | None] = []
     for post in (await x.posts())[::-1]:
         answer = await x.sandbox.client.get(
@@ -81,7 +81,7 @@ async def answers(x: Rig) -> list[str | None]:
 
 
 async def is_whole(x: Rig, published: Published, expected: list[str]) -> bool:
-    """Tell whether these texts are public, once and in order, each a reply to the one before."""
+    """Return whether these texts are public, once and in order, each a reply to the previous one."""
     ids = [post["platformPostId"] for post in await x.posts()][::-1]
     chained = await answers(x) == [None, *ids[:-1]]
     return await texts(x) == expected and chained and ids[0] == published.platform_post_id
@@ -277,7 +277,7 @@ async def test_the_same_words_behind_another_post_are_not_taken_for_this_thread(
     await first_of(x, x.context("Follow for more", settings={"replyToTweetId": other.platform_post_id}))
     await sandbox.fault("twitter", "drop", "publish")
     await refused(PLATFORM.complete(x.connection(), context, published))
-    # X itself refuses the same words a second time, where it shows the first: the thread ends, it takes nobody's post.
+    # X refuses the same words a second time if it shows the first: the thread ends, and takes no other target's post.
     assert (await refused(PLATFORM.complete(x.connection(), context, published))).code == "duplicate_content"
     done = await PLATFORM.complete(x.connection(), context, published)
     assert done.warning is not None
@@ -285,7 +285,7 @@ async def test_the_same_words_behind_another_post_are_not_taken_for_this_thread(
 
 
 async def test_a_reply_is_not_taken_for_the_first_post(x: Rig) -> None:
-    # Its worker died within the thread: what is looked for is the first post, not one behind it with the same words.
+    # Its worker died within the thread: the first post is searched for, not a later one with the same words.
     first = await first_of(x, x.context("start"))
     await first_of(x, x.context("the words", settings={"replyToTweetId": first.platform_post_id}))
     assert await PLATFORM.confirm(x.connection(), x.context("the words", started_at=datetime.now(UTC))) == Absent()

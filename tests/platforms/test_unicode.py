@@ -1,4 +1,4 @@
-"""Normal forms and clusters: as the libraries have them, at a cost that grows with the text."""
+"""Normal forms and clusters as the libraries compute them, at a cost that grows linearly with the text."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""Requests that carry a file say how long it is, so they are given time for it."""
+"""Requests that carry a file state its length, so they get a time-out that fits it."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Publish videos to YouTube over real HTTP; whatever is lost on the way, nothing is uploaded twice."""
+"""Videos to YouTube over real HTTP; whatever is lost on the way, nothing is uploaded twice."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -51,7 +51,7 @@ async def refused(step: Awaitable[object]) -> PlatformError:
 
 
 def resumed(rig: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
-    """Return the attempt as another worker would find it."""
+    """Return the attempt as another worker finds it."""
     handles = httpx.Response(200, json=rig.saved[-1]).json()
     return PublishContext(context.draft, handles, context.save, context.media, context.target_id, context.started_at)
 
@@ -299,7 +299,7 @@ async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
 
 
 class Stop:
-    """Break off before the nth request."""
+    """A request hook that breaks off before the nth request."""
 
     def __init__(self, at: int) -> None:
         self._left = at

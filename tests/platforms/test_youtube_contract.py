@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 ANYWHERE = {"uploadType"}
-"""Parameters of uploads, which the document describes once for all."""
+"""Parameters of uploads, which the document describes once for all methods."""
 EVERYTHING = {
     "title": "Waves",
     "visibility": "unlisted",
@@ -51,7 +51,7 @@ def described(document: dict[str, Any], method: str, path: str) -> dict[str, Any
 
 
 def check(document: dict[str, Any], schema: dict[str, Any], value: Any, where: str) -> None:
-    """Hold a value against a schema of the document: its names, its types, its enums."""
+    """Check a value against a schema of the document: its names, its types, its enums."""
     if "$ref" in schema:
         schema = document["schemas"][schema["$ref"]]
     match schema["type"]:
@@ -94,7 +94,7 @@ async def test_every_request_is_described(connect: Callable[..., Awaitable[Rig]]
     for request in sent:
         path = request.url.path.removeprefix("/youtube")
         if request.method == "PUT":
-            # Whatever goes to a session's own address is described by the protocol of resumable uploads alone.
+            # Requests to an upload session's address are described only by the protocol of resumable uploads.
             continue
         method = described(document, request.method, path)
         seen.add(method["id"])

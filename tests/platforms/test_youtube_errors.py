@@ -1,4 +1,4 @@
-"""What each refusal of YouTube means."""
+"""The meaning of each error of YouTube."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What follows an upload to YouTube: each step once, and what becomes of the video."""
+"""The steps after an upload to YouTube, each once, and the result of the video's processing."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -93,7 +93,7 @@ async def test_what_cannot_be_done_becomes_a_warning(rig: Rig) -> None:
 
 
 async def _with_processing(rig: Rig, context: PublishContext[Any], published: Published) -> Published:
-    """Complete a post as far as that goes while its video is processed: all but the thumbnail."""
+    """Complete a post as far as possible while its video is processed: everything but the thumbnail."""
     await rig.sandbox.switch_on("youtube", "slow_processing", rig.account.account_id)
     try:
         return await PLATFORM.complete(rig.connection(), context, published)

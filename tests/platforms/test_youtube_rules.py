@@ -1,4 +1,4 @@
-"""YouTube's limits from both sides, and what a video is told."""
+"""YouTube's limits from both sides, and the metadata of a video."""
 
 from typing import Any
 

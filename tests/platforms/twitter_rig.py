@@ -1,4 +1,4 @@
-"""What tests of X share."""
+"""Helpers for tests of X."""
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime

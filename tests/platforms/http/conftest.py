@@ -1,4 +1,4 @@
-"""What tests of connections share: hostile servers, and both event loops."""
+"""Fixtures for tests of connections: hostile servers, and both event loops."""
 
 import asyncio
 from collections.abc import AsyncIterator

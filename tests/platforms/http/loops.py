@@ -1,4 +1,4 @@
-"""Run a coroutine on either event loop: asyncio's own, and the one of production."""
+"""Runners of a coroutine on either event loop: asyncio's own, and the one of production."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ Run = Callable[[Awaitable[Any]], Any]
 
 
 def runner(loop_factory: Callable[[], asyncio.AbstractEventLoop]) -> Run:
-    """Return what runs a coroutine to its end on a loop of its own, in a thread of its own."""
+    """Return a function that runs a coroutine to its end on a loop of its own, in a thread of its own."""
 
     def in_thread(work: Any) -> Any:
         with asyncio.Runner(loop_factory=loop_factory) as runner:

@@ -1,4 +1,4 @@
-"""Servers that answer without end, slowly, or with what unpacks to more than fits into memory."""
+"""Servers whose responses never end, are slow, or unpack to more than fits into memory."""
 
 import asyncio
 import gzip
@@ -25,7 +25,7 @@ Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def wire_to(answer: Answer) -> AsyncIterator[Wire]:
-    """Serve every request with an answer; yields a wire to the server."""
+    """Serve every request with a response; yields a wire to the server."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -201,7 +201,7 @@ def test_what_is_no_object_of_json_is_an_empty_one(body: bytes) -> None:
     ],
 )
 def test_what_is_read_can_be_stored(body: bytes, found: object) -> None:
-    """PostgreSQL takes no NUL and no half of a surrogate pair."""
+    """PostgreSQL stores no NUL and no unpaired surrogate."""
     read = parse(httpx.Response(200, content=body))
     assert read == found
     assert "\0" not in json.dumps(read, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""A file goes out piece by piece, as often as it is sent, and stretches of it are files themselves."""
+"""A file is sent piece by piece, as often as it is needed, and ranges of it are files themselves."""
 
 from collections.abc import AsyncIterator
 

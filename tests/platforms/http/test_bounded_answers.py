@@ -1,4 +1,4 @@
-"""Reading an answer is little work, however it is made."""
+"""Reading a response costs little, whatever its form."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -63,7 +63,7 @@ async def test_other_coroutines_run_while_pieces_are_read() -> None:
 
 
 def interim(count: int) -> Answer:
-    """Answer with interim answers first."""
+    """Respond with interim responses first."""
 
     async def write(writer: asyncio.StreamWriter) -> None:
         for _ in range(count):
@@ -112,7 +112,7 @@ async def test_every_answer_of_a_connection_has_a_head_of_its_own(
 
 
 class Recorder(httpcore.AsyncNetworkBackend):
-    """Connections to a server that answers every request, and all that is written to them."""
+    """Connections to a server that answers every request, with a record of all that is written to them."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
@@ -137,7 +137,7 @@ class RecordedStream(httpcore.AsyncNetworkStream):
 
 
 async def pieces(recorder: Recorder) -> AsyncIterator[bytes]:
-    """Yield a body, if its head is written before it is asked for."""
+    """Yield a body, if its head is written before the body is requested."""
     assert recorder.written[-1].endswith(b"\r\n\r\n")
     yield b"one"
     yield b"two"

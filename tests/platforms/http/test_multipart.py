@@ -1,4 +1,4 @@
-"""Forms go out byte for byte as they are announced, and one that breaks off is told from one whose answer was lost."""
+"""Forms are sent byte for byte as announced; a form that breaks off differs from one whose response was lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

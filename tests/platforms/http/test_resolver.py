@@ -1,4 +1,4 @@
-"""Names whose servers answer slowly hold up nobody but the workspace that names them."""
+"""Names whose DNS servers are slow delay only the workspace that uses them."""
 
 import asyncio
 import socket
@@ -32,7 +32,7 @@ SLOW = 60
 
 @dataclass
 class NameServers:
-    """The system's resolver: names that begin with "slow" block their thread, all others are this machine."""
+    """The system's resolver: names that begin with "slow" block their thread, all others resolve to this machine."""
 
     over: threading.Event = field(default_factory=threading.Event)
     asked: Counter[str] = field(default_factory=Counter)
@@ -103,7 +103,7 @@ def test_slow_names_of_one_workspace_hold_up_no_other_and_no_platform(run: Run, 
 
 
 class Lookup:
-    """Answers by host, each given once and the last for ever."""
+    """A lookup with answers by host, each given once; the last one is repeated."""
 
     def __init__(self, **answers: Sequence[Sequence[str] | OSError]) -> None:
         self.answers = {host: list(each) for host, each in answers.items()}

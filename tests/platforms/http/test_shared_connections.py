@@ -1,4 +1,4 @@
-"""A server that does not answer takes only its own workspace's connections."""
+"""A server that does not respond takes only its own workspace's connections."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Only a refusal of an account's own token asks its owner to reconnect, whatever a token endpoint answers."""
+"""Only a rejection of an account's own token asks its owner to reconnect, whatever a token endpoint responds."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -59,11 +59,11 @@ NOT_THE_ACCOUNTS: list[tuple[int, Any, ErrorKind | None]] = [
     (200, {"access_token": ""}, ErrorKind.TRANSIENT),
     (200, {"access_token": ["a"]}, ErrorKind.TRANSIENT),
 ]
-"""Status, body and what it means; None if any kind will do but `auth`."""
+"""Status, body and the expected kind of error; None if every kind except `auth` is right."""
 
 
 async def renewal(name: str, status: int, body: Any, asked: list[httpx.Request] | None = None) -> Renewed[Any]:
-    """Renew an account whose token endpoint answers so."""
+    """Renew an account whose token endpoint sends this response."""
     platform = platforms()[name]
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -181,7 +181,7 @@ def test_scopes_are_read_and_bounded(told: dict[str, Any], scopes: tuple[str, ..
 
 
 def test_the_lead_is_less_than_half_of_a_life() -> None:
-    """A token that is renewed as soon as it is there would be renewed at every use."""
+    """Otherwise a token that is renewed as soon as it is issued would be renewed at every use."""
     for platform in platforms().values():
         if isinstance(platform, Renews):
             rules = platform.tokens

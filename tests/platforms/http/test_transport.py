@@ -1,4 +1,4 @@
-"""Speak with servers that behave and with those that do not, on both event loops."""
+"""Requests to correct and faulty servers, on both event loops."""
 
 import asyncio
 import contextlib
@@ -54,7 +54,7 @@ def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> Iterator[tuple[i
 
 
 def ask(connection: socket.socket) -> bytes:
-    """Read a request's head; nothing where the client has closed."""
+    """Read a request's head; empty if the client has closed."""
     read = b""
     while b"\r\n\r\n" not in read and (piece := connection.recv(65536)):
         read += piece
@@ -99,7 +99,7 @@ def speak(request: pytest.FixtureRequest, tmp_path: Path) -> Speech:
 
 @pytest.mark.parametrize("noticed", [True, False])
 def test_a_connection_that_the_server_has_closed_is_not_written_to(run: Run, speak: Speech, noticed: bool) -> None:
-    """Otherwise a post would be unconfirmed each time that a server ends an idle connection."""
+    """Otherwise a post would be unconfirmed each time that a server closes an idle connection."""
     scheme, tls, trusting = speak
 
     async def scenario(port: int) -> list[str]:
@@ -108,7 +108,7 @@ def test_a_connection_that_the_server_has_closed_is_not_written_to(run: Run, spe
             for _ in range(3):
                 told.append((await client.post(f"{scheme}://localhost:{port}/")).text)
                 await asyncio.sleep(0.05 if noticed else 0)
-                # The end arrives while nothing on this event loop can hear of it.
+                # The close arrives while no task of this event loop can read it.
                 time.sleep(0 if noticed else 0.05)  # noqa: ASYNC251
             return told
 
@@ -122,7 +122,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n0\
 
 
 def filling(size: int) -> bytes:
-    """Return an answer of this length, its head included."""
+    """Return a response of this length, including its head."""
     head = "HTTP/1.1 200 OK\r\nContent-Length: {:06}\r\n\r\n"
     body = size - len(head.format(0))
     return head.format(body).encode() + b"=" * body
@@ -134,7 +134,8 @@ def filling(size: int) -> bytes:
         (FINE, 0.0),
         (FINE, 0.02),
         (CHUNKED, 0.0),
-        # One that fills the read buffer of httpcore, of anyio or of the event loop to the last byte, and beyond.
+        # A response that fills the read buffer of httpcore, of anyio or of the event loop to the last byte, or exceeds
+        # it.
         (filling(64 * 1024), 0.0),
         (filling(256 * 1024), 0.0),
         (filling(300_000), 0.0),
@@ -143,7 +144,7 @@ def filling(size: int) -> bytes:
 def test_bytes_behind_an_answer_are_no_answer_to_the_next_account(
     run: Run, speak: Speech, answer: bytes, pause_s: float
 ) -> None:
-    """Two accounts share the pool; the first one's server says more than it was asked."""
+    """Two accounts share the pool; the first one's server sends more than the response to its request."""
     scheme, tls, trusting = speak
 
     def talks(connection: socket.socket, _: int) -> None:
@@ -280,7 +281,7 @@ class TestTls:
     def test_plaintext_before_the_handshake_is_never_an_answer(
         self, run: Run, server: ssl.SSLContext, tmp_path: Path
     ) -> None:
-        """Somebody on the path writes an answer as soon as the connection is accepted, and forwards all else."""
+        """An attacker on the path writes a response once the connection is accepted, and forwards everything else."""
         forged = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
 
         async def ask_once(client: httpx.AsyncClient, port: int) -> str:
@@ -300,7 +301,7 @@ class TestTls:
         with serving(answers, server) as (real, _):
 
             def injects(connection: socket.socket, number: int) -> None:
-                # Some of it arrives before the client begins the handshake, some of it during it.
+                # Some of it arrives before the client begins the handshake, some of it during the handshake.
                 time.sleep(number % 3 * 0.0005)
                 connection.sendall(forged)
                 with socket.create_connection(("127.0.0.1", real)) as upstream:

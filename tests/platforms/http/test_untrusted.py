@@ -1,4 +1,4 @@
-"""Numbers and times of servers stay within bounds."""
+"""Numbers and times that servers report are kept within bounds."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Take an answer that only looks like a failure, and keep accounts apart."""
+"""Wires: an accepted response that resembles a failure counts as accepted, and accounts stay separate."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -96,7 +96,7 @@ def noting(sent: list[httpx.Request], **more: Any) -> Wire:
         ("https://api.network.example@evil.example/1", False, False),
         ("file:///etc/passwd", False, False),
         ("ftp://network.example/", False, False),
-        ("//network.example/1", True, True),  # a path: the base URL stands before it
+        ("//network.example/1", True, True),  # a path: the base URL precedes it
         ("network.example/1", False, False),
         ("@evil.example/1", False, False),
         (".evil.example/1", False, False),
