@@ -1,6 +1,6 @@
-"""Search far, and print what was found: `uv run python -m tests.model`.
+"""Search far, and print the results: `uv run python -m tests.model`.
 
-Exits with 1 if a promise is broken. With --old the rules before rows had versions are searched, which break promises.
+Exits with 1 if a promise is broken. With --old it searches the rules before rows had versions, which break promises.
 """
 
 import argparse
@@ -19,7 +19,7 @@ _MOST = 200_000
 
 
 def told(name: str, found: Found) -> str:
-    """Return what a search has found, as text."""
+    """Return the results of a search, as text."""
     whole = "to the end" if found.complete else f"{found.depth} moves deep"
     head = f"{name}: {found.states} states, {found.moves} moves, {whole}, {found.seconds:.0f} s"
     ways = (

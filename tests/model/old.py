@@ -14,7 +14,7 @@ from tests.model.state import Answer, Mail, Message, Row, Run, Stage, Step, Step
 
 _PUBLIC = frozenset({Target.PUBLISHED, Target.UNCONFIRMED, Target.RESTING})
 _APPLIED = -1
-"""In place of the version that a change is based on: it is applied already."""
+"""In place of the version that a change is based on: the change is applied already."""
 _BUDGET_OF = {TO_DRAFT: "to_draft", 1: "to_1", 2: "to_2"}
 
 
@@ -58,7 +58,7 @@ class OldModel(Model):
             return world if step.answer == Answer.STALE else schedule(world, run._replace(target=step.due))
         if step.answer == Answer.DRAFT:
             return world._replace(run=run._replace(ended=True))
-        # Whatever was heard last is the plan.
+        # The last version that was heard is the plan.
         world = world._replace(run=run._replace(due=step.due, version=step.version))
         if step.answer == Answer.STALE:
             name = _BUDGET_OF[step.number]
@@ -91,7 +91,7 @@ class OldModel(Model):
         if step.number == row.version:
             answer, draft = Answer.APPLIED, step.due == TO_DRAFT
             world = self.record(world, row._replace(draft=draft, due=0 if draft else step.due))
-            # The same change may be with another worker, which finds it applied.
+            # The same change may be with another worker, which then finds it applied.
             steps = [_applied(each) if _is_same_change(each, step) else each for each in world.steps]
             world = world._replace(steps=ordered(steps))
         row = world.row
@@ -143,7 +143,7 @@ class OldModel(Model):
             case Mail.RETRY:
                 if run.ended or run.target not in {Target.FAILED, Target.RESTING}:
                     return world
-                # A retry that comes after a cancel is a new wish.
+                # A retry that comes after a cancel is a new request.
                 again = world._replace(told=world.told._replace(canceled=False))
                 return put(again, Step(StepKind.REOPEN, Stage.QUEUED, post=run.post))
             case Mail.DELETE:
@@ -219,7 +219,7 @@ def _start(world: World, message: Message) -> World:
 
 
 def _is_lost(row: Row, run: Run) -> bool:
-    """Judge as recovery did, by whether the row changed after the run was closed, and how that ended."""
+    """Judge as recovery did: by whether the row changed after the run was closed, and by how the run ended."""
     if run.temporal_status == TemporalStatus.NONE or run.behind:
         return True
     if run.temporal_status != TemporalStatus.TERMINATED:

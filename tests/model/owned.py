@@ -1,8 +1,8 @@
-"""The rules of ownership as the product has them: a post is what its row says, and a run knows one version of it.
+"""The product's rules of ownership: a post is what its row says, and a run knows one version of the row.
 
-Every decision is asked of `domain.ownership`, which the product asks too. What is modelled here is only who asks when,
-and what becomes of it: a change is written by whoever wants it, under the row's lock, and raises the row's version; the
-run is told afterwards, or finds out by itself before it sends.
+`domain.ownership` makes every decision, in the model as in the product. The model itself has only the order of events
+and their effects. A change is written by the client or step that makes it, under the row's lock, and raises the row's
+version. The run is notified afterwards, or finds out by itself before it sends.
 """
 
 from collections.abc import Iterator
@@ -96,7 +96,7 @@ class OwnedModel(Model):
     def hear(self, world: World, step: Step) -> World:
         run = world.run
         if step.kind == StepKind.WRITE_OFF:
-            # A retry that came in between is a newer wish.
+            # A retry that came in between is a newer request.
             told = world.told._replace(canceled=world.row.version == step.version)
             known = world._replace(run=run._replace(version=max(run.version, step.version)), told=told)
             return close(known, TemporalStatus.CANCELED)
@@ -112,7 +112,7 @@ class OwnedModel(Model):
             return world._replace(run=run._replace(begun=False, warned=True))
         target = step.due
         if newer in {Target.PENDING, Target.UNCONFIRMED} and target in {Target.FAILED, Target.RESTING}:
-            # It was reopened before its failure was known here.
+            # The target was reopened before the run knew of its failure.
             target = newer
         return schedule(world, run._replace(target=target))
 
@@ -158,7 +158,7 @@ class OwnedModel(Model):
                 yield self._told(world, message)
 
     def _told(self, world: World, message: Message) -> Move:
-        """Let a workflow take up a version: by its first start, or by an update with start."""
+        """Make a workflow take up a version: by its first start, or by an update with start."""
         run = world.run
         name, met = MAIL[message.kind], run.temporal_status != TemporalStatus.NONE
         if (
@@ -224,14 +224,14 @@ class OwnedModel(Model):
         yield from _corrections(world)
 
     def restored(self, row: Row, now: int) -> Row:
-        # Only what is due by now: where a network cannot tell, what is confirmed first rests until a person decides.
+        # Only posts that are due by now: on a platform that cannot confirm, they wait for a person's decision.
         return _confirm_first(row) if row.open and (row.begun or row.due <= now) else row
 
 
 def _corrections(world: World) -> Iterator[Move]:
     row, left = world.row, world.left
     if left.correct and may_correct(_target_row(row.target, sending=bool(row.sending))):
-        # Its workflow is not told: nothing is to be done before the retry.
+        # Its workflow is not notified: there is nothing to do before the retry.
         other = row._replace(version=row.version + 1)
         told = world.told._replace(corrected=other.version)
         yield "!a client corrects it", world._replace(row=other, told=told, left=spend(left, "correct")), None
@@ -258,7 +258,7 @@ def _planned(row: Row) -> int:
 
 
 def _take_up(world: World, version: int, due: int, target: int) -> World:
-    """Let the run follow a newer plan; a target whose step is out stays as it is until that step's result."""
+    """Let the run follow a newer plan; a target whose step is running keeps its state until that step's result."""
     run = world.run
     if any(step.kind in SENDS and not step.late for step in world.steps):
         newer = run._replace(version=version, due=due, newer=target, begun=True, ended=False)
@@ -279,14 +279,14 @@ def _noted(world: World, message: Message) -> World:
 
 
 def _moved(world: World) -> World:
-    """Give the post the next workflow id, and look before anything is sent: what the other post did is lost."""
+    """Give the post the next workflow id, and confirm before anything is sent: the other post's result is lost."""
     row = _confirm_first(world.row)
     moved = close(world, TemporalStatus.NONE)._replace(run=Run(), row=row)
     return post(moved, plan_of(Mail.TAKE_UP, row))
 
 
 def _confirm_first(row: Row) -> Row:
-    """Return the row with an attempt that was lost: the next step that would send finds it, and confirms."""
+    """Return the row with an open attempt that was lost: the next step finds it, and confirms before it sends."""
     number = row.attempts + 1
     return row._replace(sending=number, attempts=number, version=row.version + 10, age=0)
 

@@ -1,7 +1,7 @@
 """Everything that can happen to a post under any rules: time, the step that sends, the confirmation, faults.
 
-Labels of moves begin with ! if somebody does it to the product, with ~ if a worker does it whose answer nobody awaits.
-All others happen by themselves, sooner or later.
+The label of a move begins with ! if a person, a client or a fault does it to the product. It begins with ~ if a worker
+does it whose result is no longer awaited. All other moves happen by themselves, sooner or later.
 """
 
 from abc import ABC, abstractmethod
@@ -47,16 +47,16 @@ _Item = TypeVar("_Item", Step, Message)
 
 
 class Model(ABC):
-    """The moves of one post. A subclass has the rules of ownership: who changes the row, and who tells the workflow."""
+    """The moves of one post. A subclass has the rules of ownership: who changes the row and who notifies the run."""
 
     absence_counts_from_the_end: ClassVar[bool]
-    """A confirmation believes absence so long after the end of the last attempt, not after its start."""
+    """A confirmation believes absence a while after the end of the last attempt, not after its start."""
     asks_after_the_fence: ClassVar[bool]
-    """A worker that was slow looks whether its attempt is still open, right before it sends."""
+    """A worker that was slow checks that its attempt is still open, right before it sends."""
     waits_after_write_off = True
-    """A canceled run ends once a request cannot be sent any more that was about to be sent when it was written off."""
+    """A canceled run waits until a request that was about to be sent at the write-off cannot be sent any more."""
     given_up_is_given_up: ClassVar[bool]
-    """An answer to an attempt that another worker has closed counts only if it says that the post is public."""
+    """A result of an attempt that another worker has closed counts only if it says that the post is public."""
     skewed = False
     """Temporal's clock is ahead: it wakes a workflow an hour before its time."""
 
@@ -68,23 +68,23 @@ class Model(ABC):
 
     @abstractmethod
     def may_conclude(self, row: Row, step: Step) -> bool:
-        """Tell whether what a confirmation found may still be written into the row."""
+        """Return whether the result of a confirmation may still be written into the row."""
 
     @abstractmethod
     def record(self, world: World, row: Row) -> World:
-        """Write what a step came to."""
+        """Write the result of a step."""
 
     @abstractmethod
     def hear(self, world: World, step: Step) -> World:
-        """Let the workflow hear what a step came to."""
+        """Deliver the result of a step to the workflow."""
 
     @abstractmethod
     def wake(self, world: World) -> Iterator[Move]:
-        """Yield what the running workflow can do without hearing anything."""
+        """Yield what the running workflow can do without a message or result."""
 
     @abstractmethod
     def write(self, world: World, step: Step, late: str) -> Iterator[Move]:
-        """Yield what a step can do that is neither publish nor confirm."""
+        """Yield what a step can do that neither publishes nor confirms."""
 
     @abstractmethod
     def again(self, step: Step) -> Step:
@@ -100,7 +100,7 @@ class Model(ABC):
 
     @abstractmethod
     def clients(self, world: World) -> Iterator[Move]:
-        """Yield what clients can ask for."""
+        """Yield what clients can request."""
 
     @abstractmethod
     def cancel(self, world: World) -> World:
@@ -108,7 +108,7 @@ class Model(ABC):
 
     @abstractmethod
     def restored(self, row: Row, now: int) -> Row:
-        """Return an older row as it is put to use."""
+        """Return an older row as a restore puts it into use."""
 
     # -- the moves ---------------------------------------------------------------------------------------------------
 
@@ -137,10 +137,10 @@ class Model(ABC):
             shown = world._replace(platform=Platform(platform.public + 1, platform.late - 1))
             yield "the network shows what it accepted late", shown, TWICE if platform.public else None
         if row.age == 2 or (row.age == 1 and platform.late) or not (row.attempts or row.target == Target.UNCONFIRMED):
-            # A network accepts late, yet before its silence is believed.
+            # A platform accepts a request late, but before its absence is believed.
             return
         if not any(step.stage == Stage.READY and not step.late for step in world.steps):
-            # A worker that is well sends at once.
+            # A worker without a fault sends immediately.
             steps = ordered(map(_older, world.steps))
             yield "a minute passes", world._replace(row=row._replace(age=row.age + 1), steps=steps), None
 
@@ -152,7 +152,7 @@ class Model(ABC):
             late = "~ late: " if step.late else ""
             if step.stage == Stage.DONE:
                 if self.waits_after_write_off and step.kind == StepKind.WRITE_OFF and _may_be_sent_still(world.row):
-                    # It ends once a request that was about to be sent cannot be sent any more.
+                    # The run ends once a request that was about to be sent cannot be sent any more.
                     continue
                 yield f"the workflow hears {_named(step)}", self.hear(rest, step), None
             elif step.kind == StepKind.PUBLISH:
@@ -281,7 +281,7 @@ class Model(ABC):
             if left.freeze and step.stage != Stage.DONE:
                 frozen = step._replace(late=True)
                 if step.stage == Stage.READY:
-                    # Temporal misses its heartbeats only after the fence.
+                    # Temporal misses the worker's heartbeats only after the fence.
                     frozen, rest = frozen._replace(age=1), rest._replace(row=row._replace(age=max(row.age, 1)))
                 worlds = put(put(rest._replace(left=spend(left, "freeze")), frozen), again)
                 yield f"!the worker freezes with {_named(step)}", worlds, None
@@ -357,7 +357,7 @@ def _named(step: Step) -> str:
 
 
 def _lie(world: World, step: Step) -> str | None:
-    """Return which promise a request breaks that is sent now."""
+    """Return which promise a request breaks if it is sent now."""
     row, told = world.row, world.told
     if told.deleted:
         return AFTER_DELETE
@@ -382,7 +382,7 @@ def start_of(*, due: int = 1, target: int = Target.PENDING, exists: bool = True,
 
 
 def ordered(items: Iterable[_Item]) -> tuple[_Item, ...]:
-    """Return what is under way in one order: which came first does not matter."""
+    """Return steps or messages in a canonical order: the order in which they began does not matter."""
     return tuple(sorted(items))
 
 
@@ -392,20 +392,20 @@ def put(world: World, step: Step) -> World:
 
 
 def post(world: World, message: Message) -> World:
-    """Send a message. The same one twice is the same as once: whatever it does it does only once."""
+    """Send a message. A duplicate has no effect."""
     if message in world.mail:
         return world
     return world._replace(mail=ordered((*world.mail, message)))
 
 
 def plan_of(kind: int, row: Row) -> Message:
-    """Return a message with the plan that the row says."""
+    """Return a message with the plan of the row."""
     target = Target.PENDING if row.target == Target.PUBLISHING else row.target
     return Message(kind, row.post, row.version, row.due, target, fresh=not row.taken)
 
 
 def done(world: World, step: Step) -> World:
-    """End a step; its answer goes to its workflow, if that still awaits it."""
+    """End a step; its result goes to its workflow, if that still awaits it."""
     if step.late:
         return world
     if step.kind in _TELL_THE_TARGET and step.answer not in _TELL_SOMETHING_ELSE:
@@ -414,12 +414,12 @@ def done(world: World, step: Step) -> World:
 
 
 def answered(world: World, step: Step, answer: int) -> World:
-    """Give a step its network's answer."""
+    """Give a step the platform's response."""
     return put(world, step._replace(stage=Stage.ANSWERED, answer=answer, age=0, due=0))
 
 
 def schedule(world: World, run: Run) -> World:
-    """Let the workflow do next what its target needs."""
+    """Let the workflow do the next thing that its target needs."""
     world = world._replace(run=run)
     if run.ended or run.canceling or not run.begun or run.target > Target.UNCONFIRMED:
         return world
@@ -428,12 +428,12 @@ def schedule(world: World, run: Run) -> World:
 
 
 def close(world: World, temporal_status: int) -> World:
-    """End the run. What is out goes on, and nobody awaits its answer."""
+    """Close the run. Its steps continue, and their results are no longer awaited."""
     steps = [step._replace(late=True) for step in world.steps if step.stage != Stage.DONE and not step.late]
     late = [step for step in world.steps if step.late]
     return world._replace(run=world.run._replace(temporal_status=temporal_status), steps=ordered([*late, *steps]))
 
 
 def spend(left: Budget, name: str) -> Budget:
-    """Return what is left once a thing has happened."""
+    """Return the budget that is left after a thing has happened."""
     return left._replace(**{name: getattr(left, name) - 1})

@@ -1,4 +1,4 @@
-"""Where searches begin: a post, and how often each thing may happen to it that does not happen by itself."""
+"""The start states of searches: a post, and how often each thing may happen that does not happen by itself."""
 
 from tests.model.post import start_of
 from tests.model.state import Target
@@ -20,7 +20,7 @@ OLD = {
     "a frozen worker": FROZEN,
     "a request accepted late": ACCEPTED_LATE,
 }
-"""What the old rules break, each with as little as it takes."""
+"""Promises that the old rules break, each with the smallest budget that shows it."""
 
 NEAR = {
     "changes": start_of(due=2, to_draft=1, to_1=1),
@@ -39,7 +39,7 @@ NEAR = {
     "workflows put back": start_of(restore_runs=1),
     "both put back": start_of(restore_both=1),
 }
-"""What the suite searches, to the end."""
+"""Scenarios that the test suite searches to the end."""
 
 FAR = {
     "changes": start_of(due=1, to_draft=1, to_1=1, to_2=1, lose=1, crash=1),
@@ -52,4 +52,4 @@ FAR = {
     "workflows put back": start_of(due=2, restore_runs=1, to_1=1, to_draft=1),
     "both put back": start_of(restore_both=1, to_2=1, unconfirmed=1),
 }
-"""What is searched apart from the suite, as far as there is time for."""
+"""Scenarios that are searched outside the suite, to the depth that there is time for."""

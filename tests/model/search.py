@@ -9,22 +9,22 @@ from typing import Protocol
 from tests.model.state import World
 
 Move = tuple[str, World, str | None]
-"""What happens, the state after it, and which promise it breaks (None: none)."""
+"""The label of the move, the state after it, and the promise that it breaks (None: no promise)."""
 
 
 class Moves(Protocol):
-    """What can happen in a state. A label begins with ! or ~ if it does not happen by itself."""
+    """The possible moves of each state. A label begins with ! or ~ if the move does not happen by itself."""
 
     def moves(self, world: World) -> Iterable[Move]:
         """Yield everything that can happen next."""
 
     def unsettled(self, world: World) -> str | None:
-        """Return which promise is broken if the post stays as it is for ever; None if it may."""
+        """Return which promise is broken if the post keeps this state for ever; None if it may keep it."""
 
 
 @dataclass(slots=True)
 class Found:
-    """What a search has seen. `broken` has the shortest way to each broken promise, as lines."""
+    """The result of a search. `broken` has the shortest way to each broken promise, as lines."""
 
     states: int = 0
     moves: int = 0
@@ -38,20 +38,20 @@ class Found:
 def search(model: Moves, start: World, most_states: int | None = None) -> Found:
     """Visit every reachable state, nearest first.
 
-    From every state the post must be able to settle by what happens by itself: no client, operator or late worker
-    helps. States are remembered by their 64-bit hashes: of a million, two are mistaken for each other in
-    one search of 30 million.
+    From every state the post must be able to settle by moves that happen by themselves, without help of a client, an
+    operator or a late worker. States are remembered by their 64-bit hashes: in a search of a million states, the chance
+    of a collision is 1 in 30 million.
 
     Args:
-        model: What can happen.
-        start: Where it begins.
+        model: The possible moves.
+        start: The first state.
         most_states: How many states to visit at most; None for all.
     """
     return _Search(model, start).run(most_states)
 
 
 class _Search:
-    """One search and what it remembers."""
+    """A search and its visited states."""
 
     def __init__(self, model: Moves, start: World) -> None:
         self._model = model
@@ -61,9 +61,9 @@ class _Search:
         self._settles: list[int] = []
         """States in which the post may stay as it is, or whose future was not searched."""
         self._promises: dict[int, str] = {}
-        """What is broken by those that cannot settle, in the order in which they were seen."""
+        """The promises that are broken by states that cannot settle, in the order in which they were seen."""
         self._from, self._to = array("q"), array("q")
-        """What happens by itself, as pairs of states."""
+        """Moves that happen by themselves, as pairs of states."""
 
     def run(self, most_states: int | None) -> Found:
         began, edge = time.monotonic(), [self._start]
@@ -100,7 +100,7 @@ class _Search:
                 if broken not in found.broken:
                     found.broken[broken] = [*self._way(own), label]
                 if promise is not None:
-                    # What comes after a broken promise is of no interest.
+                    # The states after a broken promise are not searched.
                     self._settles.append(own)
                 continue
             key = hash(after)
@@ -127,7 +127,7 @@ class _Search:
                 self._found.broken[promise] = [*self._way(key), "from here it never settles by itself"]
 
     def _way(self, key: int) -> list[str]:
-        """Return the moves that lead to a state, by walking back over the hashes and then forth again."""
+        """Return the moves that lead to a state, by walking back over the hashes and then replaying the moves."""
         keys = [key]
         while self._came_from[keys[-1]]:
             keys.append(self._came_from[keys[-1]])

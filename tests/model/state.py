@@ -1,21 +1,21 @@
-"""The state of the model: one post, its row, its workflow, its network and everything on the way between them.
+"""The state of the model: one post, its row, its workflow, its platform and everything under way between them.
 
-A state is nested tuples of small integers, so that it is cheap to hash and two orders of the same events meet in one
-state. One post with one target is enough: targets of a post share the row's lock, and whatever goes wrong between a row
-and its workflow goes wrong for one target too.
+A state is nested tuples of small integers, so that it is cheap to hash, and two orders of the same events result in one
+state. One post with one target is enough: targets of a post share the row's lock, and an inconsistency between a row
+and its workflow appears with one target too.
 """
 
 from typing import NamedTuple
 
 
 class Target:
-    """Where a target stands, in its row or for all that its workflow knows."""
+    """The status of a target, in its row or in its workflow."""
 
     PENDING = 0
     PUBLISHING = 1
-    """An attempt was written, and the request may be out."""
+    """An attempt was written, and the request may have been sent."""
     UNCONFIRMED = 2
-    """The answer was lost; the network is asked."""
+    """The response was lost; the platform is asked."""
     PUBLISHED = 3
     FAILED = 4
     RESTING = 5
@@ -23,7 +23,7 @@ class Target:
 
 
 class TemporalStatus:
-    """What Temporal says of the latest run."""
+    """The status of the latest run in Temporal."""
 
     NONE = 0
     RUNNING = 1
@@ -33,7 +33,7 @@ class TemporalStatus:
 
 
 class StepKind:
-    """Which activity a step is."""
+    """The activity of a step."""
 
     PUBLISH = 0
     CONFIRM = 1
@@ -44,19 +44,19 @@ class StepKind:
 
 
 class Stage:
-    """How far an activity has come."""
+    """The progress of an activity."""
 
     QUEUED = 0
     READY = 1
     """Publish: the attempt is committed, the request not sent."""
     ANSWERED = 2
-    """The network has answered, or cannot any more; nothing is written."""
+    """The platform has responded, or cannot respond any more; the result is not written."""
     DONE = 3
-    """What it came to is committed; its workflow does not know."""
+    """The result is committed; the workflow does not know it."""
 
 
 class Answer:
-    """What a step has in hand: a network's answer, or what it tells its workflow."""
+    """A step's result: a platform's response, or a reply to its workflow."""
 
     NONE = 0
     ACCEPTED = 1
@@ -73,26 +73,26 @@ class Answer:
 
 
 class Row(NamedTuple):
-    """What PostgreSQL holds of the post. `post` is 0 if there is no row."""
+    """The rows of the post in PostgreSQL. `post` is 0 if there is no row."""
 
     post: int = 0
     version: int = 0
     taken: int = 0
-    """The newest version of which a run is known to have heard; 0 if none was ever started."""
+    """The newest version that a run is known to have heard of; 0 if no run was ever started."""
     draft: bool = False
     begun: bool = False
-    """Its status is `publishing`, no longer `scheduled`."""
+    """The status of the post is `publishing`, no longer `scheduled`."""
     due: int = 0
     target: int = Target.PENDING
     sending: int = 0
-    """The number of the attempt that is open, 0 for none."""
+    """The number of the open attempt, 0 if no attempt is open."""
     attempts: int = 0
     age: int = 0
-    """How long ago the last attempt began or was closed: 0 just now, 1 after the fence, 2 after it cannot matter."""
+    """The age of the last attempt's start or end: 0 just now, 1 after the fence, 2 after it cannot matter."""
 
     @property
     def open(self) -> bool:
-        """Tell whether the post is to be published and is not settled."""
+        """Return whether the post is to be published and is not settled."""
         return self.post != 0 and not self.draft and self.target <= Target.UNCONFIRMED
 
 
@@ -108,15 +108,15 @@ class Run(NamedTuple):
     ended: bool = False
     canceling: bool = False
     behind: bool = False
-    """Old rules: the row changed after this run was closed. New ones: a step found the row to be another version."""
+    """Old rules: the row changed after this run was closed. New rules: a step found another version of the row."""
     newer: int = -1
-    """What is wanted of the target since its step is out, -1 for nothing new."""
+    """The status that a change requests for the target while its step is running, -1 for no change."""
     warned: bool = False
-    """A worker's clock has said that it is too early; the run sleeps by its own."""
+    """A worker's clock has said that it is too early; the run sleeps by its own clock."""
 
 
 class Step(NamedTuple):
-    """An activity on its way. One whose answer nobody awaits any more, as of a frozen worker, is `late`."""
+    """A running activity. It is `late` if its result is no longer awaited, as that of a frozen worker."""
 
     kind: int
     stage: int
@@ -126,14 +126,14 @@ class Step(NamedTuple):
     number: int = 0
     """The attempt's number (publish, confirm), or the version that a change is based on (amend)."""
     due: int = 0
-    """The due time that a change asks for (-1: a draft), or that the answer tells."""
+    """The due time that a change requests (-1: a draft), or that the result reports."""
     version: int = 0
     age: int = 0
-    """Of the attempt when it is READY."""
+    """The age of the attempt when the step is READY."""
 
 
 class Message(NamedTuple):
-    """What is on its way to Temporal, or (`NOTED`) to the row. It holds the plan that its sender read."""
+    """A message to Temporal, or (`NOTED`) to the row. It contains the plan that its sender read."""
 
     kind: int
     post: int
@@ -141,7 +141,7 @@ class Message(NamedTuple):
     due: int
     target: int
     change: int = 0
-    """The due time that a change asks for, -1 for a draft."""
+    """The due time that a change requests, -1 for a draft."""
     fresh: bool = False
     """The first start of a post that was just inserted."""
 
@@ -159,23 +159,23 @@ class Mail:
 
 
 class Platform(NamedTuple):
-    """What the network has: public posts, and requests that it will accept a little later."""
+    """The platform's state: public posts, and requests that it will accept a little later."""
 
     public: int = 0
     late: int = 0
 
 
 class Told(NamedTuple):
-    """What clients and operators were told, as far as it must stay true."""
+    """The responses to clients and operators that must stay true."""
 
     deleted: bool = False
     canceled: bool = False
     corrected: int = 0
-    """The version that a correction has made, 0 if there was none."""
+    """The version that a correction has made, 0 if there was no correction."""
 
 
 class Budget(NamedTuple):
-    """How often each thing may still happen that the product does not do by itself."""
+    """The number of times that each event may still happen that the product does not cause itself."""
 
     to_draft: int = 0
     to_1: int = 0
@@ -200,7 +200,7 @@ class Budget(NamedTuple):
 
 
 class Copy(NamedTuple):
-    """Copies of both stores, taken at one moment."""
+    """Copies of both stores, taken at the same time."""
 
     row: Row
     run: Run
@@ -208,7 +208,7 @@ class Copy(NamedTuple):
 
 
 class World(NamedTuple):
-    """Everything."""
+    """The whole state of the model."""
 
     now: int
     row: Row

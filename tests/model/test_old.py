@@ -1,4 +1,4 @@
-"""The search finds by itself what was wrong with the rules of ownership before rows had versions."""
+"""The search finds, without hints, the errors in the rules of ownership before rows had versions."""
 
 import sys
 
@@ -22,7 +22,7 @@ from tests.model.state import World
 @pytest.mark.parametrize(
     ("start", "broken", "by"),
     [
-        # A bare start finds the run that is just ending, and nothing starts the next one.
+        # A start without an update finds the run that is just ending, and nothing starts the next one.
         (
             DRAFT_AGAIN,
             LOST,
@@ -34,30 +34,30 @@ from tests.model.state import World
                 "never settles",
             ],
         ),
-        # Two changes are answered in the other order than they were written.
+        # Two changes are answered in the opposite order to that in which they were written.
         (
             TWO_CHANGES,
             EARLY,
             ["move it to 1", "move it to 2", "hears the change to 2", "hears the change to 1", "sent and accepted"],
         ),
-        # The retry of a cancelled run is written once the run is closed, and recovery takes the run for lost.
+        # The retry of a cancelled run is written after the run is closed, and recovery takes the run for lost.
         (
             RETRY_AND_CANCEL,
             AFTER_CANCEL,
             ["asks for a retry", "cancels", "late: the retry is written", "recovery starts it", "sent and accepted"],
         ),
-        # It is written just before: nothing is written off, because the run believes that it failed.
+        # The retry is written just before: nothing is written off, because the run believes that the target failed.
         (RETRY_AND_CANCEL, LEFT_MOVING, ["the retry is written", "cancels"]),
         # The run of the first post is taken for that of the second, which has the same key.
         (KEY_AGAIN, LOST, ["creates it", "loses the row", "creates it", "the start meets the run", "never settles"]),
         # The run of the first post has ended, so one is started for the second.
         (KEY_AGAIN, TWICE, ["sent and accepted", "loses the row", "creates it", "starts a run", "sent and accepted"]),
-        # A send that is out is called unconfirmed, and the run that would confirm it ends.
+        # A running send is reported as unconfirmed, and the run that would confirm it ends.
         (CANCEL, LEFT_MOVING, ["writes its attempt", "sent and accepted", "cancels"]),
         (CANCEL, NOT_WAITED, ["writes its attempt", "cancels", "late: the request is sent"]),
-        # A frozen worker sends what another one could not confirm, and sent again.
+        # A frozen worker sends after another worker found nothing and sent again.
         (FROZEN, TWICE, ["freezes with publish", "finds nothing and believes it", "late: the request is sent"]),
-        # Silence is believed so long after the start of a request that the network had still to accept.
+        # Absence is believed a while after the start of a request that the platform had not accepted yet.
         (ACCEPTED_LATE, TWICE, ["takes the request late", "finds nothing", "the network shows", "sent and accepted"]),
     ],
     ids=[

@@ -1,4 +1,4 @@
-"""The rules of ownership keep every promise, and each of them is needed for that."""
+"""The rules of ownership keep every promise, and without any one of them a promise is broken."""
 
 import pytest
 
@@ -79,5 +79,5 @@ def test_what_another_post_of_the_key_did_must_be_confirmed(monkeypatch: pytest.
 
 
 def test_a_post_moved_forward_in_the_lost_time_is_not_confirmed() -> None:
-    """What is lost by a restore of both stores, and known: nothing tells that such a post went out already."""
+    """A known limit of a restore of both stores: nothing shows that such a post was already published."""
     assert TWICE in search(OwnedModel(), start_of(due=2, restore_both=1, to_1=1), 150_000).broken

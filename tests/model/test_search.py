@@ -1,4 +1,4 @@
-"""The search itself: it visits everything once, knows the shortest way, and sees what cannot settle."""
+"""The search itself: it visits every state once, finds the shortest way, and detects states that cannot settle."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ START = start_of()
 
 
 class Counters:
-    """Two counters, which can go up to a sum; at three on the left a promise is broken."""
+    """Two counters, which can go up to a sum; if the left one is three, a promise is broken."""
 
     def __init__(self, last: int, *, by: str = "") -> None:
         self._last = last
