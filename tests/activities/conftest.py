@@ -12,7 +12,7 @@ from tests.stack import Stack
 
 @pytest.fixture
 def platform() -> Platform:
-    """Return a network that renews when it is let."""
+    """Return a platform whose renewal waits until the test lets it finish."""
     return Platform()
 
 
@@ -24,7 +24,7 @@ async def account(stack: Stack) -> Account:
 
 @pytest.fixture
 async def process(stack: Stack) -> AsyncIterator[Process]:
-    """Make what a worker process renews with."""
+    """Return a function that makes the part of a worker process that renews tokens."""
     made: list[tuple[Renewals, Database]] = []
 
     def make(database: Database | None = None, *, on: bool = True) -> Renewals:

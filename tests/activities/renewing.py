@@ -1,4 +1,4 @@
-"""A network that renews when a test lets it, and what tests look at in the account's row."""
+"""A fake platform whose renewal a test controls, and reads of the account's row."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Process = Callable[..., Renewals]
 
 
 class Platform:
-    """A network that renews when it is let, and counts how often it was asked."""
+    """A platform that renews when the test lets it, and counts the renewals that it was asked for."""
 
     def __init__(self) -> None:
         self.asked = 0

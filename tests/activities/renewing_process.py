@@ -1,4 +1,4 @@
-"""A worker's process that renews one account and is stopped at a chosen point of it.
+"""A worker process that renews one account and is stopped at a chosen point.
 
 Run as `python -m tests.activities.renewing_process WORKSPACE ACCOUNT POINT SIGNAL` with a worker's environment.
 """
@@ -29,7 +29,7 @@ def _strike() -> None:
 
 
 def _around(name: str, *, before: bool = False, after: bool = False, later_s: float | None = None) -> None:
-    """Strike before or after a function of the renewal, or some time after it has ended."""
+    """Send this process the signal before or after a function of the renewal, or some time after it has ended."""
     function: Callable[..., Awaitable[Any]] = getattr(renewal, name)
 
     async def struck(*given: Any, **more: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A post that a network does not show is sent again only once the network cannot make it public any more."""
+"""A post that a platform does not show is sent again only once the platform cannot publish it any more."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Apps' secrets come from the configuration, for requests only; an account's own goes before it."""
+"""The secrets of apps come from the configuration, for requests only; a secret of the account takes precedence."""
 
 import json
 from typing import Any

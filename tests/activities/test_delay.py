@@ -1,4 +1,4 @@
-"""What is done only beside what takes long."""
+"""Work that is done only if the main work takes long."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A worker that was frozen before its request left sends nothing that another has taken over."""
+"""A worker that was frozen before its request was sent does not send if another worker has taken over the step."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
 
 
 def frozen(monkeypatch: pytest.MonkeyPatch, clock: str, of: str = "activities.publish.Stopwatch") -> None:
-    """Let a step have been frozen since it began to write its attempt, by one of the clocks."""
+    """Make a clock show that the step was frozen after it began to write its attempt."""
 
     def stopwatch() -> Stopwatch:
         watch = Stopwatch()
@@ -65,7 +65,7 @@ async def test_what_another_worker_has_taken_over_is_not_sent(
     send, others = platforms()["twitter"].publish, list[Outcome]()
 
     async def thaws(*args: Any) -> Any:
-        # Another run of the step finds an attempt whose worker does not answer.
+        # Another run of the step finds an attempt whose worker does not respond.
         others.append(await publish(factory, post))
         return await send(*args)
 

@@ -1,4 +1,4 @@
-"""What one try of a step leaves to the next."""
+"""State that one attempt of an activity leaves to the next."""
 
 from dataclasses import replace
 from datetime import timedelta

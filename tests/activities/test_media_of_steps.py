@@ -1,4 +1,4 @@
-"""What a step does about the media of its post, on the real database, sandbox and api."""
+"""Media of a post in its steps, on the real database, sandbox and API."""
 
 import io
 from collections.abc import AsyncIterator
@@ -248,7 +248,7 @@ async def carousels(stack: Stack, public_url: str) -> AsyncIterator[StepContextF
 
 
 async def pin_of(stack: Stack, public_url: str, words: str, *sizes: tuple[int, int]) -> Post:
-    """Save a pin of JPEGs with these sides, which stand at an address of their own."""
+    """Save a pin of JPEGs with these sides, each at its own address."""
     expires_at, urls = datetime.now(UTC) + timedelta(hours=1), []
     for size in sizes:
         content = io.BytesIO()

@@ -1,4 +1,4 @@
-"""How Temporal tries a step again by itself."""
+"""Retries of an activity by Temporal."""
 
 import asyncio
 import secrets
@@ -18,7 +18,7 @@ WAITS = 10
 
 @activity.defn
 async def wait_often_then_die() -> None:
-    """Fail as a step that waits for its turn WAITS times, then as one whose worker is killed."""
+    """Fail WAITS times as a step that waits for its rate limit, then as a step whose worker is killed."""
     if activity.info().attempt <= WAITS:
         raise ApplicationError("not yet", next_retry_delay=timedelta(milliseconds=1))
     await asyncio.sleep(60)

@@ -1,4 +1,4 @@
-"""Steps that are run twice, left behind or overtaken: none sends blindly."""
+"""Steps that are run twice, abandoned or overtaken: no step sends without confirming first."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ def command(post: Post) -> TargetCommand:
 
 
 async def leave_behind(stack: Stack, post: Post) -> None:
-    """Write what a worker that was killed between its send and the answer leaves."""
+    """Write the rows that a worker leaves if it is killed between its request and the response."""
     async with stack.database.transaction() as session:
         session.add(
             Attempt(
@@ -192,7 +192,7 @@ async def test_handles_that_cannot_be_kept_once_it_may_be_public_make_it_unconfi
 
 
 def at_its_end(left: timedelta) -> ActivityEnvironment:
-    """Run a step that has been tried until there is no more than this left of its time."""
+    """Return the environment of a step that was retried until only this much of its time is left."""
     environment, whole = ActivityEnvironment(), timedelta(hours=2)
     began = datetime.now(UTC) - whole + left
     environment.info = replace(environment.info, scheduled_time=began, schedule_to_close_timeout=whole)

@@ -113,7 +113,7 @@ async def test_failed_quota_query_delays_no_post(stack: Stack, factory: StepCont
 async def test_reported_reset_time_is_bounded(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch, *, named: bool, days: int
 ) -> None:
-    """A server that an account names may say anything."""
+    """A server that an account names may report any time."""
     credentials: dict[str, Any] = {"instance": "https://social.example"} if named else {}
     account = await stack.connect("mastodon", **credentials)
     until = datetime.now(UTC) + timedelta(days=27_000)
@@ -131,7 +131,7 @@ async def test_slow_quota_query_delays_no_other_account(stack: Stack, monkeypatc
     await stack.fault("threads", "accept_then_delay", "confirm", seconds=20, accountId=account.id)
     database = Database(stack.database_url, pool_size=1, max_overflow=0)
     settings = stack.settings.model_copy(update={"platform_rate_limits": True})
-    # As two workers: the second may not ask beside the first.
+    # As two workers: the second must not ask while the first is asking.
     async with worker.factory(settings, database) as one, worker.factory(settings, database) as two:
         posts = [await stack.save(f"asked slowly {number}", [account]) for number in range(4)]
         slow = [
@@ -152,7 +152,7 @@ async def test_waiting_to_prepare_uses_up_no_publish_slot(
 ) -> None:
     tiktok = platforms()["tiktok"]
     monkeypatch.setattr(type(tiktok), "rules", replace(tiktok.rules, rate_limits=(RateLimit(1, LONG),)))
-    # Where its photos are served from is another matter.
+    # This test is not about the domain from which photos are served.
     monkeypatch.setattr(type(tiktok), "pulls_from_verified_domain", False)
     account = await stack.connect("tiktok")
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Renewing credentials: one at a time for an account, without a connection to the database, and never lost."""
+"""Renewal of credentials: one at a time for each account, without a database connection; no response is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ SLOW_S = 8.0
 
 @pytest.fixture
 async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
-    """Have a pool of two connections."""
+    """Return a factory with a pool of two connections."""
     database = Database(stack.database_url, pool_size=2, max_overflow=0)
     async with worker.factory(stack.settings, database) as factory:
         yield factory
@@ -46,7 +46,7 @@ async def publish(factory: StepContextFactory, post: Post) -> Any:
 
 
 async def expire(stack: Stack, account: Account, *, answer_after: float, posts: int = 1) -> None:
-    """Let the network call the account's token expired, and answer its renewal late."""
+    """Make the platform reject the account's token as expired, and answer its renewal late."""
     await stack.fault("twitter", "token_expired", "publish", accountId=account.id, times=posts)
     await stack.fault("twitter", "accept_then_delay", "auth", seconds=answer_after)
 
@@ -112,7 +112,7 @@ async def test_a_lease_whose_holder_died_runs_out(
     *,
     has_written: bool,
 ) -> None:
-    """And what the holder had in hand, if it lives after all, is waited for."""
+    """If the holder is alive after all, its response is waited for."""
     monkeypatch.setattr(renewal, "_LAST_WORD_S", 0.3)
     async with stack.database.transaction() as session:
         lease = await lease_renewal(session, key_of(account), account.credentials)
@@ -161,7 +161,7 @@ async def test_a_platform_that_does_not_answer_is_given_up(
 async def test_a_step_that_is_cut_off_loses_no_answer(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    """A worker that stops cuts its steps; the network may accept the new token alone by then."""
+    """A worker that stops cancels its steps; by then the platform may accept only the new token."""
     platform.may_answer.clear()
     renewals = process()
     step = asyncio.create_task(renewals.renewed(account, platform.renew, TOKENS))
@@ -253,7 +253,7 @@ async def test_a_worker_that_stops_gives_up_what_takes_too_long(
 async def test_a_connection_that_ended_takes_no_renewal_along(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    """PostgreSQL restarts: while a renewal runs, and between two of them."""
+    """PostgreSQL restarts during a renewal, and between two renewals."""
     renewals = process()
 
     async def end_lock() -> None:

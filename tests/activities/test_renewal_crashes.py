@@ -1,7 +1,7 @@
-"""Processes that die, freeze or are told to stop at each point of a renewal.
+"""Processes that die, freeze or receive a stop signal at each point of a renewal.
 
-The sandbox plays X: a refresh token is accepted once, and if it comes a second time all tokens of the grant end. What
-counts is that this never happens to a grant that anybody could still use.
+The sandbox behaves like X: it accepts a refresh token once, and if the token comes a second time, it ends all tokens of
+the grant. This must never happen to a grant that is still in use.
 """
 
 import asyncio
@@ -32,12 +32,12 @@ from tests.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 AFTER_THE_PLATFORM = ("sent", "answered")
-"""Points at which the network has made new tokens that only the process knows, or nobody yet."""
+"""Points at which the platform has made new tokens that are not stored: the process knows them, or they are lost."""
 
 
 @pytest.fixture
 async def factory(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StepContextFactory]:
-    """Be another worker, less patient with one that may live than in earnest."""
+    """Return the factory of another worker, which waits less than in production for a process that may be alive."""
     monkeypatch.setattr(renewal, "_LAST_WORD_S", 0.5)
     database = Database(stack.database_url, pool_size=2, max_overflow=0)
     async with worker.factory(stack.settings, database) as factory:
@@ -57,7 +57,7 @@ async def account(stack: Stack, request: pytest.FixtureRequest) -> Account:
 
 @dataclass
 class Process:
-    """A process that renews and is struck."""
+    """A process that renews and is killed or frozen."""
 
     process: asyncio.subprocess.Process
 
@@ -102,7 +102,7 @@ def token_of(stack: Stack, account: Account) -> str:
 
 
 async def works(stack: Stack, factory: StepContextFactory, account: Account) -> None:
-    """See that the account can be used and renewed, and that the network has seen nothing twice."""
+    """Check that the account can be used and renewed, and that the platform has received no token twice."""
     current = await row(stack, account)
     assert (await factory.whoami(current)).user_id == account.user_id
     assert await factory.renew(await row(stack, account))
@@ -145,7 +145,7 @@ async def test_a_killed_process_loses_nothing_but_between_answer_and_row(
 async def test_what_is_lost_between_answer_and_row_is_seen_and_costs_nothing_early(
     stack: Stack, factory: StepContextFactory, account: Account, point: str
 ) -> None:
-    """The one window that is left: the network has made tokens, and the process that they were for is gone."""
+    """The one remaining window: the platform has made tokens, and the process that requested them is dead."""
     async with renewing(stack, account, point, signal.SIGKILL) as killed:
         await killed.ends()
         if point == "sent":
@@ -153,13 +153,13 @@ async def test_what_is_lost_between_answer_and_row_is_seen_and_costs_nothing_ear
     kept = await row(stack, account)
     assert kept.renewal_started_at is not None
     assert token_of(stack, kept) == token_of(stack, account)
-    # The access token is good for five minutes more, and a second use of the refresh token would end it.
+    # The access token is valid for five more minutes, and a second use of the refresh token would end it.
     assert (await factory.whoami(kept)).user_id == account.user_id
     async with stack.database.transaction() as session:
         await session.execute(text("UPDATE accounts SET renew_at = now() WHERE id = :id"), {"id": account.id})
     await renew_due(factory)
     assert [(grant["renewals"], grant["ended"]) for grant in await grants(stack, account)] == [(1, False)]
-    # Once it has ended there is nothing to lose.
+    # After the access token has expired, a second use of the refresh token costs nothing.
     await stack.control("DELETE", f"tokens?platform=twitter&accountId={account.id}&only=access")
     with pytest.raises(PlatformError) as raised:
         await factory.whoami(await row(stack, account))

@@ -1,4 +1,4 @@
-"""What an account's row says before, while and after its tokens are renewed."""
+"""The row of an account before, during and after a renewal of its tokens."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -141,7 +141,7 @@ async def test_a_lost_answer_costs_nothing_if_refresh_tokens_may_be_sent_again(
 async def test_a_refusal_of_an_older_token_is_not_the_accounts(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    """The account was reconnected while the network refused what it had before."""
+    """The account was reconnected while the platform refused the old token."""
     platform.may_answer.clear()
     renewing = asyncio.create_task(process().renewed(account, platform.renew, TOKENS))
     await platform.is_asked.wait()
@@ -156,7 +156,7 @@ async def test_a_refusal_of_an_older_token_is_not_the_accounts(
 async def test_a_token_without_a_refresh_token_cannot_be_renewed_once_it_has_ended(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    """Threads for one says then that the requested resource does not exist."""
+    """Threads, for one, responds that the requested resource does not exist."""
     account = await write(stack, account, "expires_at = now() - interval '1 minute'")
     platform.refusal = PlatformError(ErrorKind.TRANSIENT, "No such resource.", code="http_404", status=404)
     with pytest.raises(PlatformError) as raised:
@@ -178,7 +178,7 @@ async def test_a_process_that_was_frozen_before_it_sent_sends_nothing(
 async def test_nobody_takes_over_from_a_process_that_lives(
     stack: Stack, account: Account, platform: Platform, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its lease has run out while it was frozen; its answer waits for it."""
+    """The process was frozen until its lease expired; its response is waited for."""
     monkeypatch.setattr(renewal, "_TIMEOUT_S", 2.0)
     platform.may_answer.clear()
     frozen = process()

@@ -1,4 +1,4 @@
-"""A workspace whose media come slowly, or whose own servers do not answer, takes nothing that others need."""
+"""A workspace whose media come slowly, or whose servers do not respond, takes no resources that others need."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,16 +19,16 @@ from tests.workflows.test_local_publish import ways
 
 PLATFORM = "mastodon"
 SLOW_POSTS = 110
-"""More than a network's queue has slots."""
+"""More than the slots of a platform's queue."""
 SOON_S = 10.0
-"""Far less than a place lasts that a slow file or a silent server holds (30 s and more), on a busy machine too."""
+"""Far less than the 30 s and more for which a slow file or a silent server occupies a slot, on a busy machine too."""
 DRIP = endless(MP4_HEAD, bytes(8 * 1024), pause=0.1)
-"""80 kB a second, without an end."""
+"""80 kB per second, without end."""
 
 
 @pytest.fixture
 async def slow(postgres_url: str) -> AsyncIterator[tuple[Stack, HostileServer]]:
-    """Run a stack of its own, whose worker has fetched media from a slow server for a while."""
+    """Run a separate stack whose worker has fetched media from a slow server for a while."""
     async with (
         HostileServer().running() as server,
         temporal_server() as environment,
@@ -44,7 +44,7 @@ async def slow(postgres_url: str) -> AsyncIterator[tuple[Stack, HostileServer]]:
 
 
 async def keeps_silent(writer: asyncio.StreamWriter) -> None:
-    """Take a request and answer nothing for longer than the test takes."""
+    """Take a request, and send no response for longer than the test takes."""
     await asyncio.sleep(60)
 
 
@@ -76,7 +76,7 @@ async def lateness(stack: Stack, post: Post) -> float:
 
 
 async def attempts_of(stack: Stack, posts: list[Post]) -> int:
-    """Return how many lines the attempt log has about the posts."""
+    """Return the number of rows in the attempt log for the posts."""
     ids = [target.id for post in posts for target in post.targets]
     async with stack.database.transaction() as session:
         found = await session.execute(select(func.count()).where(Attempt.target_id.in_(ids)))
@@ -93,7 +93,7 @@ async def test_a_workspace_with_slow_media_holds_up_no_other(slow: tuple[Stack, 
     await asyncio.gather(other.start(text), other.start(picture))
     assert await lateness(other, text) < SOON_S
     assert (await other.settled(picture.id)).status == PostStatus.PUBLISHED
-    # Of the crowd no more is fetched than one workspace may; all others wait, and say until when.
+    # Of the many files, the worker fetches only as many as one workspace may; all other targets wait, with a time.
     assert len(server.requests) == stack.settings.media_fetches
     waiting = [(await stack.read(post.id)).targets[0] for post in posts]
     assert sum(target.next_attempt_at is not None for target in waiting) >= SLOW_POSTS - stack.settings.media_fetches
@@ -113,7 +113,7 @@ async def test_a_send_that_carries_files_does_not_begin_before_they_are_there(
     async with asyncio.timeout(20):
         while not server.requests:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.05)
-    # A worker that dies now leaves no send behind of which nobody knows whether it went out.
+    # If a worker dies now, it must leave no attempt whose request may have been sent.
     assert await attempts_of(stack, [post]) == 0
     may_end.set()
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED

@@ -1,4 +1,4 @@
-"""When tokens are renewed: before they end, never for ever, and not all at the same time."""
+"""When tokens are renewed: before they expire, not for ever, and not all at the same time."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -73,7 +73,7 @@ def test_platforms_whose_tokens_have_no_end_are_left_alone() -> None:
 @pytest.mark.parametrize("name", ["instagram", "threads"])
 def test_a_token_without_a_refresh_token_is_renewed_at_half_of_its_life(name: str) -> None:
     platform = platforms()[name]
-    # A token that somebody brings may be 59 days old, and one of less than a day is refused.
+    # A token that the user supplies may be 59 days old, and the platform renews no token of less than a day.
     first = at_connecting(platform, credentials(name), None, NOW).renew_at
     assert first is not None
     assert 22 * HOUR < first - NOW < 28 * HOUR
@@ -110,7 +110,7 @@ def test_an_end_that_is_reported_wins_over_the_rules() -> None:
 
 
 def test_the_end_of_a_refresh_token_that_stays_is_kept() -> None:
-    """LinkedIn's counts from the member's consent, and not every answer names it."""
+    """LinkedIn counts it from the member's consent, and not every response contains it."""
     partner = credentials("linkedin", refreshToken="r")
     tokens = at_renewal(platforms()["linkedin"], partner, Lifetimes(NOW + 60 * DAY), NOW + 200 * DAY, NOW)
     assert tokens.refresh_expires_at == NOW + 200 * DAY
@@ -134,7 +134,7 @@ def test_pauses_grow_to_an_hour() -> None:
 
 
 class TestBluesky:
-    """Tokens of two kinds: a session that an app password opens again, and an authorization."""
+    """Tokens of two kinds: a session that an app password can open again, and an authorization."""
 
     password = credentials("bluesky", identifier="ann.example")
 
@@ -161,7 +161,7 @@ class TestBluesky:
         assert rules is not None
         assert rules.rotates
         assert may_rotate(bluesky)
-        # Without what renews it, it ends with its access token.
+        # Without a refresh token, the connection ends with its access token.
         ended = at_connecting(
             bluesky, authorized.model_copy(update={"refresh_token": None}), Lifetimes(NOW + HOUR), NOW
         )

@@ -1,4 +1,4 @@
-"""Asking about refused accounts: a network that hangs delays no other, nor the posts that may go on."""
+"""Rechecks of refused accounts: a platform that hangs delays neither other platforms nor posts that may go on."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from tests.stack import Stack
 
 
 async def refuse(stack: Stack, account: Account) -> None:
-    """Let an account be refused, and be asked about now."""
+    """Refuse an account, and make its recheck due now."""
     now = datetime.now(UTC)
     refused = {"refused_at": now, "refusal": "No.", "refusal_code": "no", "refusals": 1, "recheck_at": now}
     async with stack.database.transaction() as session:
@@ -33,7 +33,7 @@ async def is_refused(stack: Stack, account: Account) -> bool:
 
 @pytest.fixture
 def hangs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Have Telegram not answer who somebody is; returns whom it was asked about."""
+    """Make Telegram's requests for an account hang; returns the accounts that were requested."""
     asked: list[str] = []
 
     async def whoami(connection: Connection[Any]) -> Identity:
@@ -46,7 +46,7 @@ def hangs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_a_platform_that_hangs_delays_no_other(stack: Stack, hangs: list[str]) -> None:
-    """Neither the questions to others, nor the posts of those that were accepted."""
+    """Neither the rechecks on other platforms, nor the posts of accounts that were accepted."""
     hung = [await stack.connect("telegram") for _ in range(2)]
     works = await stack.connect("twitter")
     post = await stack.save("held beside a network that hangs", [works])
@@ -92,5 +92,5 @@ async def test_an_account_that_cannot_be_decrypted_delays_no_other(stack: Stack)
         while await is_refused(stack, works):  # noqa: ASYNC110 rows send no event
             await asyncio.sleep(0.05)
     async with stack.database.transaction() as session:
-        # The session's worker asks no more.
+        # The session's worker sends no more requests.
         await session.delete(await session.get_one(Account, (broken.workspace_id, broken.id)))

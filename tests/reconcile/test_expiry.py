@@ -1,4 +1,4 @@
-"""What is kept for a time only is deleted when the time is over, by one process at a time."""
+"""Rows with a retention time are deleted when the time is over, by one process at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -82,6 +82,6 @@ async def test_a_worker_may_delete_what_it_finds(stack: Stack) -> None:
         await expire(stack.worker_database, datetime.now(UTC))
         if await left() == (1, None):
             return
-        # The stack's own worker does the same just now.
+        # The stack's own worker deletes the same rows at this time.
         await asyncio.sleep(0.1)
     raise AssertionError(await left())

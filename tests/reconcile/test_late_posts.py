@@ -1,4 +1,4 @@
-"""Late posts are found, reported once, shown, and no longer late when they have begun."""
+"""Late posts are found, logged once, shown, and no longer late once they have begun."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -31,7 +31,7 @@ Ask = Callable[[], Awaitable[tuple[int, dict[str, Any]]]]
 
 @pytest.fixture
 def lines() -> Iterator[list[EventDict]]:
-    """Hear what every process says."""
+    """Capture the log lines of every process."""
     with capture_logs() as lines:
         yield lines
 
@@ -59,7 +59,7 @@ async def readyz(stack: Stack) -> AsyncIterator[Ask]:
 
 
 async def becomes(ask: Ask, status: int, *, late: int | None = None) -> dict[str, Any]:
-    """Wait for a status, and for how many posts are late: each part is looked at again only a second later."""
+    """Wait for a status and for a number of late posts; each part is checked again only a second later."""
     async with asyncio.timeout(20):
         while True:
             found, parts = await ask()
@@ -69,7 +69,7 @@ async def becomes(ask: Ask, status: int, *, late: int | None = None) -> dict[str
 
 
 async def told(stack: Stack, lines: list[EventDict], post: Post) -> list[EventDict]:
-    """Return what was said of a post, once several processes have looked at the same time."""
+    """Return the log lines about a post, after several processes have checked at the same time."""
     await asyncio.gather(*(LatePostWatch(stack.worker_database, LATE_AFTER).check() for _ in range(3)))
     return [line for line in lines if line["event"].startswith("post.") and line["post_id"] == post.id]
 
@@ -149,7 +149,7 @@ async def test_rows_that_the_sweep_does_not_start_are_seen(alone: Stack) -> None
         assert (await ask())[1]["sweep"] is True, "a draft that has just been scheduled"
         await _age(alone, post, saved=timedelta(days=3), changed=UNDELIVERED_AFTER)
         assert (await becomes(ask, 503))["sweep"] is False
-        # The worker's own sweep ends it.
+        # The worker's own sweep ends the post.
         assert (await becomes(ask, 200))["sweep"] is True
 
 

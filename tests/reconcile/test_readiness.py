@@ -1,4 +1,4 @@
-"""Readiness is answered in time whatever hangs, and is cheap to ask for."""
+"""Readiness is reported in time, whatever hangs, and is cheap to request."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ from workflows.client.queues import Queues
 
 @asynccontextmanager
 async def black_hole() -> AsyncIterator[str]:
-    """Listen at an address that takes every connection and says nothing."""
+    """Listen at an address that accepts every connection and sends nothing."""
     held: list[asyncio.StreamWriter] = []
 
     async def swallow(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""A workflow that was lost is started again from its row; one that knows more than its row never is."""
+"""A lost workflow is started again from its row; a workflow that knows more than its row is never restarted."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ def recovery(stack: Stack) -> Recovery:
 
 
 async def asleep(stack: Stack, text: str, due_in: timedelta) -> tuple[Post, WorkflowHandle[Any, Any]]:
-    """Schedule a post as the api does, and wait until its workflow sleeps."""
+    """Schedule a post as the API does, and wait until its workflow sleeps."""
     post = await stack.save(text, [stack.accounts["plain"]], due_in=due_in)
     handle = await stack.start(post)
     async with stack.database.transaction() as session:
@@ -41,7 +41,7 @@ async def write(stack: Stack, post: Post, **values: Any) -> None:
 
 
 async def rewind(stack: Stack, post: Post) -> None:
-    """Put the rows back to what they were before the post was published, as an older backup does."""
+    """Reset the rows to their state before the post was published, as an older backup does."""
     before = post.created_at
     async with stack.database.transaction() as session:
         await session.execute(
@@ -72,7 +72,7 @@ async def test_a_terminated_workflow_is_started_again_and_publishes_once(stack: 
 async def test_a_workflow_that_temporal_has_forgotten_is_started_again(stack: Stack, recovery: Recovery) -> None:
     post, handle = await asleep(stack, "forgotten", timedelta(seconds=3))
     await handle.terminate()
-    # Temporal's database restored from before, as far as this post goes.
+    # As after a restore of Temporal's database to an earlier time, for this post alone.
     await write(stack, post, workflow_id=f"{post.workflow_id}-unknown")
     assert await recovery.round(ALWAYS, datetime.now(UTC) + timedelta(hours=1)) == 1
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED

@@ -1,4 +1,4 @@
-"""Tokens are renewed in time although nothing uses them, and connections that end are reported."""
+"""Tokens are renewed in time even if nothing uses them, and connections that end are reported."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -36,14 +36,14 @@ async def row(stack: Stack, account: Account) -> Account:
 
 
 async def due(stack: Stack, account: Account, more: str = "") -> None:
-    """Let an account's renewal have been due for a month."""
+    """Make an account's renewal a month overdue."""
     async with stack.database.transaction() as session:
         statement = f"UPDATE accounts SET renew_at = now() - interval '30 days'{more} WHERE id = :id"
         await session.execute(text(statement), {"id": account.id})
 
 
 async def renewed(stack: Stack, factory: StepContextFactory, account: Account, more: str = "") -> Account:
-    """Renew an account that is due, and return its row; the stack's own worker may have come first."""
+    """Renew an account that is due, and return its row; the stack's own worker may have renewed it first."""
     before = await row(stack, account)
     await due(stack, account, more)
     await renew_due(factory)
@@ -148,7 +148,7 @@ async def test_no_renewal_is_made_where_they_are_switched_off(stack: Stack) -> N
 
 
 class Told(Gauges):
-    """Gauges that keep what was reported of accounts."""
+    """Gauges that keep what was reported about accounts."""
 
     def __init__(self) -> None:
         super().__init__()

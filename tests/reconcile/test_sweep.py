@@ -1,4 +1,4 @@
-"""What was saved but never started is started; what has expired is forgotten."""
+"""Posts that were saved but never started are started; expired rows are deleted."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -48,7 +48,7 @@ async def test_a_post_that_is_being_created_is_left_to_its_request(stack: Stack)
 
 
 class Stubborn(PostWorkflows):
-    """Temporal that takes all posts but one, as if it were away whenever it is asked about that one."""
+    """Temporal as a fake that takes all posts but one, and is unavailable for that one."""
 
     def __init__(self, stack: Stack, refused: Post) -> None:
         super().__init__(stack.client)

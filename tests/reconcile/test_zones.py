@@ -1,4 +1,4 @@
-"""A new tzdata moves posts to the instant that their wall time means by it, and nothing else."""
+"""A new tzdata moves posts to the new instant of their wall time, and changes nothing else."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ from tests.zones import altered_zones
 from workflows.client.post_workflows import PostWorkflows
 
 ZONE = "Asia/Hovd"
-"""Goes by UTC+7 all year, and no other test uses it."""
+"""UTC+7 all year; no other test uses it."""
 EARLIER, LATER = {ZONE: "Asia/Tokyo"}, {ZONE: "Asia/Karachi"}
 """UTC+9: wall times come two hours earlier; UTC+5: two hours later."""
 HOURS = timedelta(hours=2)
@@ -197,7 +197,7 @@ class TestLeavesAlone:
         assert await read(api, post) == post
 
     async def test_what_has_begun(self, api: Client, stack: Stack, tmp_path: Path) -> None:
-        """Its time came by the old zones, and what is out stays out."""
+        """The post was due by the old zones, and a published post stays published."""
         post = await create(api, stack, "began by the old zones", scheduledFor=wall(soon(seconds=1)))
         assert (await stack.settled(post["id"])).status == PostStatus.PUBLISHED
         with altered_zones(tmp_path, LATER):
@@ -207,7 +207,7 @@ class TestLeavesAlone:
         with altered_zones(tmp_path, {"Mars/Olympus": "Asia/Tokyo"}):
             post = await create(api, stack, "zone gone", scheduledFor="2027-02-01T09:00", timezone="Mars/Olympus")
         assert await follow_zones(stack.worker_database, stack.workflows) == 0
-        # Its wall time cannot be known there.
+        # Without the zone, the wall time is unknown.
         assert await read(api, post) == post | {"scheduledForLocal": None}
         path = f"/v1/posts/{post['id']}"
         assert (await api.patch(path, json={"content": "still"})).json()["scheduledFor"] == post["scheduledFor"]
@@ -222,7 +222,7 @@ class TestLooks:
     async def test_again_only_at_what_was_saved_since(self, api: Client, stack: Stack, tmp_path: Path) -> None:
         assert await follow_zones(stack.worker_database, stack.workflows) == 0
         with altered_zones(tmp_path, LATER):
-            # By an api that has other zones than the worker.
+            # Created by an API process whose zones differ from the worker's.
             young, old = [await create(api, stack, name, scheduledFor="2027-02-01T09:00") for name in ("young", "old")]
         async with stack.database.transaction() as session:
             an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
@@ -264,7 +264,7 @@ class TestLooks:
         self, api: Client, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("store.zones._BATCH", 3)
-        # Seven at one instant: pages are cut within it.
+        # Seven posts at one instant: page boundaries fall within it.
         posts = [await create(api, stack, f"page {n}", scheduledFor="2027-02-01T09:00", isDraft=True) for n in range(7)]
         with altered_zones(tmp_path, LATER):
             assert await follow_zones(stack.worker_database, stack.workflows) == 7
@@ -274,7 +274,7 @@ class TestLooks:
 
 class TestEveryWorker:
     async def test_looks_when_it_starts(self, stack: Stack) -> None:
-        # On a queue of its own: those of posts are the session's worker's.
+        # On a separate queue: the queues of posts belong to the session's worker.
         group = worker.WorkerGroup(
             Worker(stack.client, task_queue="zones", activities=[PostActivities(stack.worker_database).read_plan])
         )

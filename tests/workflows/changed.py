@@ -1,6 +1,6 @@
 """The workflow as a later version might have it: with one more step before all others.
 
-Not a timer: in a history that ends with a timer, another one in its place goes unnoticed.
+The step is not a timer: if a history ends with a timer, a different timer in its place is not detected.
 """
 
 from temporalio import workflow
@@ -15,7 +15,7 @@ PATCH = "reopen-first"
 
 @workflow.defn(name=PostWorkflow.__name__)
 class Gated(PostWorkflow):
-    """Take the step where nothing was done before: what is asleep goes on as it began."""
+    """The change with a gate: only runs that have not begun take the new step; sleeping runs go on as they began."""
 
     @workflow.run
     async def run(self, plan: Plan) -> StatusView:
@@ -26,7 +26,7 @@ class Gated(PostWorkflow):
 
 @workflow.defn(name=PostWorkflow.__name__)
 class Ungated(PostWorkflow):
-    """Take the step whatever was done before: the change that must not be made."""
+    """The change without a gate, which must not be made: the new step is taken by every run."""
 
     @workflow.run
     async def run(self, plan: Plan) -> StatusView:

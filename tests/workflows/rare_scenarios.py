@@ -1,4 +1,4 @@
-"""Scenarios of few posts: what fails late, what an operator does, what is lost, what grows long."""
+"""Scenarios of few posts: late failures, actions of operators, lost data, and long histories."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ from tests.workflows.scenarios import PICTURE, REFUSAL, WORDS, Handle, comes_to,
 from workflows.messages import EditRequest
 
 SHORT = 25
-"""Events after which a Temporal that has little patience suggests to continue as new."""
+"""The number of events after which Temporal suggests to continue as new, lower than its default."""
 
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
@@ -32,7 +32,7 @@ async def until(true: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def stands(handle: Handle, target: int, status: str) -> None:
-    """Wait until the workflow says that this is the status of one of its targets."""
+    """Wait until the workflow reports this status for one of its targets."""
 
     async def so() -> bool:
         found: str = (await handle.query("status"))["targets"][target]["status"]
@@ -42,7 +42,7 @@ async def stands(handle: Handle, target: int, status: str) -> None:
 
 
 async def begun(handle: Handle, activity: str) -> str:
-    """Wait until a step is being done, and return its id."""
+    """Wait until a step is running, and return its id."""
     found: list[str] = []
 
     async def so() -> bool:
@@ -56,7 +56,7 @@ async def begun(handle: Handle, activity: str) -> str:
 
 
 async def fails_by_hand(stack: Stack, handle: Handle, activity: str) -> None:
-    """Let an operator end a step that is being done, as by `temporal activity fail`."""
+    """Fail a running step as an operator does with `temporal activity fail`."""
     step = stack.client.get_async_activity_handle(
         workflow_id=handle.id, run_id=None, activity_id=await begun(handle, activity)
     )
@@ -64,7 +64,7 @@ async def fails_by_hand(stack: Stack, handle: Handle, activity: str) -> None:
 
 
 async def goes_on(handle: Handle, wake: Callable[[], Awaitable[object]]) -> None:
-    """Wake a workflow until it has gone on in a new run."""
+    """Wake a workflow until it has continued as a new run."""
     first = (await handle.describe()).run_id
 
     async def another_run() -> bool:
@@ -74,7 +74,7 @@ async def goes_on(handle: Handle, wake: Callable[[], Awaitable[object]]) -> None
     await until(another_run)
 
 
-# -- what fails late -------------------------------------------------------------------------------------------------
+# -- late failures ---------------------------------------------------------------------------------------------------
 
 
 @scenario
@@ -128,7 +128,7 @@ async def edited_in_vain(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-# -- what an operator does -------------------------------------------------------------------------------------------
+# -- actions of operators --------------------------------------------------------------------------------------------
 
 
 @scenario
@@ -230,7 +230,7 @@ async def changed_while_held(stack: Stack) -> Handle:
 
 @scenario
 async def changed_before_its_hold_is_known(stack: Stack) -> Handle:
-    """Its row says that it is held, and is changed, before the workflow hears the result of the step."""
+    """The row says that the post is held, and is changed, before the workflow hears the result of the step."""
     settled, slept = Publishing._close, asyncio.Event()
 
     async def told_late(*arguments: Any, **more: Any) -> Any:
@@ -271,7 +271,7 @@ async def amended_while_prepared(stack: Stack) -> Handle:
     return await comes_to(handle, "Open for edits")
 
 
-# -- what is lost, and begun again from the row ----------------------------------------------------------------------
+# -- lost workflows that are started again from the row --------------------------------------------------------------
 
 
 @scenario
@@ -324,7 +324,7 @@ async def deleted_behind_its_back(stack: Stack) -> Handle:
 
 @scenario
 async def older_than_its_run(stack: Stack) -> Handle:
-    """Its row is put back from a backup."""
+    """Its row is restored from a backup."""
     post = await stack.save(f"{WORDS} an older world", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
     handle = await stack.start(post)
     async with stack.database.transaction() as session:
@@ -468,7 +468,7 @@ async def edited_and_deleted_while_confirming(stack: Stack) -> Handle:
     return await comes_to(handle, "Deleted")
 
 
-# -- what grows long -------------------------------------------------------------------------------------------------
+# -- long histories --------------------------------------------------------------------------------------------------
 
 
 @scenario_on(longest_history=SHORT)
@@ -546,7 +546,7 @@ async def declined_then_queued(stack: Stack) -> Handle:
 
 @scenario
 async def left_once_refused_for_now(stack: Stack) -> Handle:
-    """The worker has no room any more when the step is to be run again."""
+    """The worker has no free slot any more when the step is to be run again."""
     await stack.fault("twitter", "rate_limited", "publish", seconds=2)
     post = await stack.save(f"{WORDS} a full house", [stack.accounts["plain"]])
     handle = await stack.start(post)

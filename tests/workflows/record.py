@@ -1,7 +1,8 @@
-"""Record what posts' workflows do, for the replay test: `uv run python -m tests.workflows.record [SCENARIO …]`.
+"""A recorder of posts' workflows for the replay test: `uv run python -m tests.workflows.record [SCENARIO …]`.
 
 Without names it records every scenario that has no history yet. Only a shape of the workflow that was never released
-may be recorded again over an old one: histories of released shapes stay for as long as a post of that time may sleep.
+may be recorded again over an old history. Histories of released shapes stay for as long as a post of that time may
+sleep.
 """
 
 import asyncio
@@ -25,12 +26,12 @@ _OF_A_MACHINE = {"identity", "stackTrace"}
 
 
 def path_of(name: str) -> Path:
-    """Return where a scenario's history is stored."""
+    """Return the path of a scenario's history."""
     return HISTORIES / f"{name}{SUFFIX}"
 
 
 def recorded() -> list[str]:
-    """Return the names of all histories, runs that continue another one among them."""
+    """Return the names of all histories, including those of runs that continue another run."""
     return sorted(path.name.removesuffix(SUFFIX) for path in HISTORIES.glob(f"*{SUFFIX}"))
 
 
@@ -40,7 +41,7 @@ def read_history(name: str) -> str:
 
 
 def depersonalised(value: Any) -> Any:
-    """Leave out which process on which machine did it, and where its code lay; a replay does not ask."""
+    """Remove the process, the machine and the code's path from a history; a replay does not need them."""
     if isinstance(value, list):
         return [depersonalised(item) for item in value]
     if not isinstance(value, dict):
@@ -51,7 +52,7 @@ def depersonalised(value: Any) -> Any:
 
 
 async def runs_of(stack: Stack, handle: Handle) -> list[WorkflowHistory]:
-    """Return what all runs did of a workflow that may have gone on in new ones, the first run first."""
+    """Return the histories of all runs of a workflow that may have continued as new, the first run first."""
     runs = [await handle.fetch_history()]
     while earlier := runs[0].events[0].workflow_execution_started_event_attributes.continued_execution_run_id:
         runs.insert(0, await stack.client.get_workflow_handle(handle.id, run_id=earlier).fetch_history())

@@ -1,6 +1,6 @@
-"""Scenarios of posts, each driven until its workflow waits for nothing that a test could do.
+"""Scenarios of posts, each run until its workflow waits for nothing that a test could cause.
 
-What their workflows did is recorded in tests/histories by `python -m tests.workflows.record`.
+`python -m tests.workflows.record` records their workflows in tests/histories.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ Scenario = Callable[[Stack], Awaitable[Handle]]
 
 SCENARIOS: dict[str, Scenario] = {}
 RATE_LIMITED = {"waited_for_its_rate_limit"}
-"""These need a worker that limits accounts' rates."""
+"""Scenarios that need a worker with rate limits."""
 TEMPORALS: dict[str, dict[str, Any]] = {}
 """The options of `temporal_server` that a scenario needs, if it needs any."""
 WORDS = "the words of"
-"""Every text of these posts begins so: found in a history, content has leaked into it."""
+"""The prefix of all texts of these posts: if a history contains it, content has leaked into the history."""
 PICTURE = ["https://example.com/scenario.jpg"]
 REFUSAL = {"status": 400, "body": {"error": {"message": "no", "code": 36003, "error_subcode": 2207009}}}
 
@@ -44,7 +44,7 @@ def scenario_on(**temporal: Any) -> Callable[[Scenario], Scenario]:
 
 
 async def comes_to(handle: Handle, waiting_for: str, seconds: float = 90) -> Handle:
-    """Wait until the workflow says that it waits for this."""
+    """Wait until the workflow reports that it waits for this."""
     async with asyncio.timeout(seconds):
         while not (await handle.query("status"))["waiting_for"].startswith(waiting_for):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.1)
@@ -56,7 +56,7 @@ async def published_now(stack: Stack) -> Handle:
     accounts = [stack.accounts["instagram"], stack.accounts["twitter"]]
     post = await stack.save(f"{WORDS} now", accounts, media=PICTURE, tags=["campaign"])
     handle = await stack.start(post)
-    # A query that comes before would end the workflow's task, and the history would show that.
+    # An earlier query would end the workflow's task, and the history would show that.
     await stack.settled(post.id)
     await asyncio.sleep(1)
     return await comes_to(handle, "Open for edits")
@@ -70,11 +70,11 @@ async def scheduled(stack: Stack) -> Handle:
 
 @scenario
 async def scheduled_with_media_far_ahead(stack: Stack) -> Handle:
-    """Takes as long as media are prepared ahead."""
+    """Takes as long as the time by which media are prepared ahead."""
     words, soon = f"{WORDS} a distant picture", PREPARE_AHEAD + timedelta(seconds=10)
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
     due_in = PREPARE_AHEAD + timedelta(seconds=15)
-    # One whose own moment comes soon.
+    # A post that is to be prepared soon.
     while prepare_ahead((post := await stack.save(words, accounts, due_in=due_in, media=PICTURE)).id) > soon:
         await stack.forget_unfinished()
     return await comes_to(await stack.start(post), "Open for edits", due_in.total_seconds() + 60)
@@ -93,7 +93,7 @@ async def partial_and_retried_by_signal(stack: Stack) -> Handle:
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
     post = await stack.save(f"{WORDS} a signal", accounts, media=PICTURE)
     handle = await comes_to(await stack.start(post), "Open for a retry")
-    # The second finds nothing that has failed.
+    # The second retry finds no failed target.
     await handle.signal("retry")
     await handle.signal("retry")
     return await comes_to(handle, "Open for edits")
@@ -124,7 +124,7 @@ async def unconfirmed_and_found(stack: Stack) -> Handle:
 
 @scenario
 async def unconfirmed_and_sent_again(stack: Stack) -> Handle:
-    """Takes as long as the network's silence must hold before it is believed."""
+    """Takes as long as the time after which absence on the platform is believed."""
     await stack.fault("twitter", "drop", "publish")
     post = await stack.save(f"{WORDS} a lost request", [stack.accounts["plain"]])
     return await comes_to(await stack.start(post), "Open for edits")

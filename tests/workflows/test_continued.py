@@ -1,4 +1,4 @@
-"""Workflows that have grown long go on in a new run, with all that they know, and nothing is done twice."""
+"""Workflows with long histories continue as a new run, with their whole state, and nothing is done twice."""
 
 import asyncio
 from collections import Counter
@@ -25,12 +25,12 @@ from workflows.post import PostWorkflow
 from workflows.search_attributes import DUE_AT, POST_STATUS
 
 LONGEST_HISTORY = 40
-"""Events from which on this file's server suggests to continue as new."""
+"""The number of events from which this file's server suggests to continue as new."""
 
 
 @pytest.fixture(scope="module")
 async def impatient(postgres_url: str) -> AsyncIterator[Stack]:
-    """Run the product on a Temporal to which histories are soon too long."""
+    """Run the product on a Temporal that soon suggests to continue as new."""
     async with (
         temporal_server(longest_history=LONGEST_HISTORY) as environment,
         running_stack(postgres_url, environment) as running,
@@ -53,13 +53,13 @@ async def runs_of(stack: Stack, post: Post) -> list[WorkflowExecution]:
 
 
 async def steps_of(stack: Stack, post: Post) -> Counter[str]:
-    """Count the steps towards networks that all of a post's runs have had taken."""
+    """Count the steps that send requests to platforms, over all runs of a post."""
     steps: Counter[str] = Counter()
     for run in await runs_of(stack, post):
         history = await stack.client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
         scheduled = [event.activity_task_scheduled_event_attributes for event in history.events]
         steps.update(each.activity_type.name for each in scheduled if each.activity_id)
-        # Of these steps, only `publish` is done within the workflow's task.
+        # Of these steps, only `publish` runs within the workflow's task.
         steps["publish"] += sum(event.HasField("marker_recorded_event_attributes") for event in history.events)
     return steps
 
@@ -71,7 +71,7 @@ async def until(true: Callable[[], Awaitable[bool]], seconds: float = 20) -> Non
 
 
 async def continued(stack: Stack, post: Post, times: int = 1) -> bool:
-    """Tell whether a post's workflow has gone on in a new run so often, and in none but new runs."""
+    """Return whether a post's workflow has continued as new at least so often, and has no other runs."""
     *earlier, last = await runs_of(stack, post)
     if any(each.status is WorkflowExecutionStatus.RUNNING for each in earlier):
         # The visibility store hears of the end of a run a moment late.
@@ -188,7 +188,7 @@ async def test_a_held_post_is_held_on_until_its_account_works(stack: Stack) -> N
     async def let_go_in_vain() -> bool:
         await handle.signal("release")
         await asyncio.sleep(0.1)
-        # Nothing has failed: it must not wait until something does.
+        # No target has failed: the workflow must not wait until one does.
         await handle.signal("retry")
         return await continued(stack, post)
 

@@ -1,4 +1,4 @@
-"""Posts sleep while the code of their workflow is replaced."""
+"""Posts sleep while a deploy replaces the code of their workflow."""
 
 import asyncio
 from datetime import timedelta
@@ -26,7 +26,7 @@ async def asleep(stack: Stack, words: str, due_in: timedelta) -> Post:
 
 
 async def patches_of(stack: Stack, post: Post) -> list[str]:
-    """Return which gated changes a post's workflow has gone through."""
+    """Return the gated changes that a post's workflow has passed."""
     history = await stack.client.get_workflow_handle(post.workflow_id).fetch_history()
     markers = [event.marker_recorded_event_attributes for event in history.events]
     details = [marker.details["patch-data"] for marker in markers if marker.marker_name == "core_patch"]
@@ -34,7 +34,7 @@ async def patches_of(stack: Stack, post: Post) -> list[str]:
 
 
 async def failures_of(handle: WorkflowHandle[Any, Any]) -> list[int]:
-    """Return why a workflow's tasks have failed."""
+    """Return the failures of a workflow's tasks."""
     history = await handle.fetch_history()
     return [event.workflow_task_failed_event_attributes.cause for event in history.events]
 

@@ -26,7 +26,7 @@ def plan(**target: object) -> Plan:
 
 
 def line(**target: object) -> str:
-    """Return what the details say of the one target."""
+    """Return the line of the details about the only target."""
     return details(plan(**target), PostStatus.PUBLISHING, "Publishing.").splitlines()[2]
 
 
@@ -109,7 +109,7 @@ def test_names_and_codes_from_platforms_are_no_markup(words: str) -> None:
 
 
 def outside_code(text: str) -> str:
-    """Return what of a line of markdown is not in code spans, by CommonMark's rule for them."""
+    """Return the parts of a line of markdown outside code spans, by CommonMark's rule for them."""
     outside, rest = "", text
     while (start := rest.find("`")) >= 0:
         outside, rest = outside + rest[:start], rest[start:]
@@ -123,7 +123,7 @@ def outside_code(text: str) -> str:
 
 
 def runs(text: str) -> list[tuple[int, int]]:
-    """Return where each run of backticks begins, and its length."""
+    """Return the start and the length of each run of backticks."""
     found, at = [], 0
     while at < len(text):
         length = len(text) - at - len(text[at:].lstrip("`"))

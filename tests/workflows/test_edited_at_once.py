@@ -1,4 +1,4 @@
-"""An edit may come before the workflow has heard that everything is public whose rows say so already."""
+"""An edit may come after the rows say that everything is public, but before the workflow has heard it."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ SLOW = "target_2"
 
 
 class Platform:
-    """Publish, and tell of one target late."""
+    """A platform's activities, which report the result of one target late."""
 
     def __init__(self) -> None:
         self.told = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Targets that wait for their account: held rather than failed, and let go by themselves."""
+"""Targets that wait for their account: they are held, do not fail, and continue by themselves."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -169,7 +169,7 @@ async def test_an_account_is_not_refused_for_what_one_post_asks(stack: Stack) ->
     failed = await comes_to_be(stack, post.id, TargetStatus.FAILED, seconds=40)
     assert failed.targets[0].error_code == "not_authorized_for_resource"
     assert (await row(stack, account)).refused_at is None
-    # How often it was tried is X's rules' to say.
+    # The number of attempts depends on X's rules, and is not checked here.
     await stack.clear_faults()
     assert (await stack.publish("allowed here", [account])).status == PostStatus.PUBLISHED
 

@@ -1,4 +1,4 @@
-"""What is given to Temporal fits into its tables in PostgreSQL, which is stricter than the server of these tests."""
+"""Values for Temporal fit into its tables in PostgreSQL, which is stricter than the server of these tests."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""A target is published within its workflow's task if that takes a moment; if not, or without room, by a step."""
+"""A target is published within its workflow's task if that is quick; otherwise, or without a free slot, by a step."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,12 +33,12 @@ WITHIN = "within the workflow's task"
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a moment be long, so that a busy machine changes no way."""
+    """Raise the time limit of a local publish, so that a busy machine does not change where a step runs."""
     monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 60)
 
 
 async def ways(stack: Stack, post: Post) -> list[str]:
-    """Return where a post's steps were done, in their order: within its workflow's task, or on which queue."""
+    """Return where a post's steps ran, in their order: within its workflow's task, or on which queue."""
     handle: WorkflowHandle[object, object] = stack.client.get_workflow_handle(post.workflow_id)
     found = list[str]()
     for event in (await handle.fetch_history()).events:
@@ -57,7 +57,7 @@ async def attempts(stack: Stack, post: Post) -> list[tuple[str, str]]:
 
 
 async def over(stack: Stack, post: Post) -> None:
-    """Wait until a post's workflow, too, knows that the post is published."""
+    """Wait until a post's workflow also knows that the post is published."""
     await comes_to(stack.client.get_workflow_handle(post.workflow_id), "Open for edits")
 
 
@@ -184,7 +184,7 @@ class TestWhereOnePlatformFillsTheRoom:
 
 
 async def test_a_send_that_an_operator_cancels_is_waited_for(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its step heartbeats all the while: otherwise it would be given up, and what it came to never known."""
+    """The step heartbeats meanwhile: otherwise Temporal would time it out, and its result would be lost."""
     monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 0.1)
     await stack.fault("twitter", "accept_then_delay", "publish", seconds=18)
     post = await stack.save("cancelled while it goes on", [stack.accounts["twitter"]])
@@ -198,7 +198,7 @@ async def test_a_send_that_an_operator_cancels_is_waited_for(stack: Stack, monke
 
 
 class TestAStepThatTemporalCountsAsLost:
-    """Temporal was away for longer than a heartbeat's time-out, and the request was out all the while."""
+    """Temporal was unavailable for longer than a heartbeat time-out, while the request was under way."""
 
     @pytest.fixture
     async def publishing(self, stack: Stack) -> AsyncIterator[Publishing]:
@@ -206,7 +206,7 @@ class TestAStepThatTemporalCountsAsLost:
             yield Publishing(factory)
 
     async def sent(self, stack: Stack, text: str) -> tuple[Post, TargetCommand]:
-        """Save a post whose platform accepts it, and answers two seconds late."""
+        """Save a post whose platform accepts it, and responds two seconds late."""
         account = stack.accounts["twitter"]
         await stack.fault("twitter", "accept_then_delay", "publish", seconds=2, accountId=account.id)
         post = await stack.save(text, [account])

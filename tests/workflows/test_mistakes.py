@@ -1,4 +1,4 @@
-"""A mistake in the workflow's code holds posts up until it is mended, and loses none."""
+"""A mistake in the workflow's code delays posts until it is fixed, and loses no post."""
 
 from typing import Any
 

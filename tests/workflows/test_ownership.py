@@ -1,4 +1,4 @@
-"""The row has the last word: what a run does that knows less, more, or another post."""
+"""The row decides if a run knows less, more, or another post."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -41,7 +41,7 @@ async def until(true: Callable[[], Any], seconds: float = 30) -> None:
 
 
 async def asleep(stack: Stack, text: str, due_in: timedelta, account: str = "plain") -> tuple[Post, Handle]:
-    """Schedule a post as the api does, and wait until its workflow sleeps."""
+    """Schedule a post as the API does, and wait until its workflow sleeps."""
     post = await stack.save(text, [stack.accounts[account]], due_in=due_in)
     handle = await stack.start(post)
     async with stack.database.transaction() as session:
@@ -58,7 +58,7 @@ async def events(handle: Handle, name: str) -> list[Any]:
 async def workflows_away(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, queue: str
 ) -> AsyncIterator[Callable[[], Worker]]:
-    """Have posts run on a queue that no worker of workflows polls until the returned one is begun."""
+    """Make posts run on a queue without a worker until the test starts the worker that this returns."""
     monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", queue)
     posts = PostActivities(stack.worker_database)
 
@@ -72,7 +72,7 @@ async def workflows_away(
 async def test_a_draft_that_is_scheduled_again_before_its_run_has_ended_goes_out(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its run may end at that moment, because the post was a draft."""
+    """Its run may end at that time, because the post was a draft."""
     async with workflows_away(stack, monkeypatch, "posts-ending") as workflows:
         post = await stack.save("scheduled, drafted, scheduled", [stack.accounts["plain"]], due_in=timedelta(hours=5))
         async with workflows():
@@ -94,7 +94,7 @@ async def test_recovery_starts_what_ended_before_it_was_wanted_again(stack: Stac
     await handle.result()
     row = await stack.write_change(post, due=datetime.now(UTC) + SOON)
     async with stack.database.transaction() as session:
-        # As if its run had been told, and Temporal had forgotten that.
+        # As if its run had been notified, and Temporal had lost that.
         await record_delivered(session, {row.id: row.version})
     recovery = Recovery(stack.worker_database, stack.workflows, Runs(stack.client))
     assert await recovery.round(ALWAYS, datetime.now(UTC) + timedelta(minutes=1)) == 1
@@ -112,7 +112,7 @@ async def test_an_older_change_that_arrives_late_changes_nothing(stack: Stack) -
 
 
 async def test_a_run_with_an_older_plan_waits_for_the_time_of_the_row(stack: Stack) -> None:
-    """As after Temporal was restored from an older copy, or if its change is never told."""
+    """As after a restore of Temporal from an older copy, or if the notification of the change is lost."""
     post, handle = await asleep(stack, "moved behind its back", SOON)
     due = datetime.now(UTC) + timedelta(seconds=6)
     await stack.write_change(post, due=due, content="moved behind its back, with other words")
@@ -125,7 +125,7 @@ async def test_a_run_with_an_older_plan_waits_for_the_time_of_the_row(stack: Sta
 
 
 async def test_a_run_with_an_older_plan_publishes_to_the_targets_of_the_row(stack: Stack) -> None:
-    """A target that the row has no longer does not end the others."""
+    """If the row no longer has one of the targets, the other targets are still published."""
     post = await stack.save("other targets", [stack.accounts["plain"], stack.accounts["twitter"]], due_in=SOON)
     await comes_to(await stack.start(post), "Sleeping")
     row = await stack.read(post.id)
@@ -140,7 +140,7 @@ async def test_a_run_with_an_older_plan_publishes_to_the_targets_of_the_row(stac
 async def test_a_post_that_is_not_due_by_the_workers_clock_is_waited_for(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, status: PostStatus
 ) -> None:
-    """Temporal's clock is 5 seconds ahead of the worker's; what is published now goes out all the same."""
+    """Temporal's clock is 5 seconds ahead of the worker's; a post that is published now is sent all the same."""
     text = f"by two clocks, {status}"
     post = await stack.save(text, [stack.accounts["plain"]], due_in=timedelta(seconds=6))
     async with stack.database.transaction() as session:
@@ -310,7 +310,7 @@ async def test_a_retry_that_is_under_way_is_written_off_with_the_rest(stack: Sta
 async def test_a_retry_that_is_late_is_waited_for_before_the_rest_is_written_off(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If it came after the write-off, the row would want a post that its operator was told is cancelled."""
+    """If the retry came after the write-off, the row would request a post that is cancelled for its operator."""
     gate = asyncio.Event()
 
     class Slow(PostActivities):
@@ -361,7 +361,7 @@ async def test_what_is_wanted_once_it_was_cancelled_goes_out(stack: Stack) -> No
 async def test_a_mistake_with_one_target_holds_up_the_workflow_at_once_and_is_mended_by_deploying(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Were it seen only once the other target is over, its steps would stand in the history where none are repeated."""
+    """If it failed only after the other target ended, its steps would be in the history and could not be repeated."""
     publish, broken = steps.publish_locally, True
 
     async def mistaken(plan: Plan, target: Any, deadline: datetime) -> Any:

@@ -1,4 +1,4 @@
-"""Gated changes are listed in one place, each with the day from which on its gate may go."""
+"""Gated changes are listed in one place, each with the day from which its gate may be removed."""
 
 from datetime import date
 from pathlib import Path

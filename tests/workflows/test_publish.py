@@ -1,4 +1,4 @@
-"""A post's way to its networks, on the real server with a real worker."""
+"""Posts from creation to publication, on the real server with a real worker."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -57,7 +57,7 @@ async def test_what_a_platform_repeats_of_a_post_stays_out_of_the_history(stack:
     post = await stack.publish(words, [stack.accounts["twitter"]])
     (target,) = post.targets
     assert target.error == f"X refused: no: {words}"
-    # The workflow takes a retry only once it knows of the failure.
+    # The workflow accepts a retry only once it knows of the failure.
     await stack.retry(post)
     history = await stack.client.get_workflow_handle(post.workflow_id).fetch_history()
     assert any(event.marker_recorded_event_attributes.HasField("failure") for event in history.events)

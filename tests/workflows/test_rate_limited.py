@@ -1,4 +1,4 @@
-"""Many posts of one account, due at once: its network is asked no more often than it allows, and never in vain."""
+"""Many posts of one account, due at the same time: its platform gets no more requests than it allows."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -33,10 +33,10 @@ RATE_LIMIT = RateLimit(5, timedelta(seconds=2))
 
 @pytest.fixture(scope="module")
 async def rate_limited(postgres_url: str) -> AsyncIterator[Stack]:
-    """Run a stack of its own: the other tests' worker does not limit rates."""
+    """Run a separate stack, because the other tests' worker does not limit rates."""
     async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
         stack.settings.platform_rate_limits = True
-        # TikTok fetches photos from addresses of ours alone; the sandbox does not look into them.
+        # TikTok fetches photos from our own addresses only; the sandbox does not check them.
         stack.settings.public_url = "https://posts.example.com"
         async with (
             worker.factory(stack.settings, stack.worker_database) as factory,
@@ -76,7 +76,7 @@ async def start(stack: Stack, account: Account, *words: str, **values: Any) -> l
 
 
 async def waiting(stack: Stack, posts: Sequence[Post], status: TargetStatus, seconds: float = 10) -> Post:
-    """Return the first post with a target that waits in this way."""
+    """Return the first post with a target that has this status and a next attempt."""
     async with asyncio.timeout(seconds):
         while True:
             for post in posts:
@@ -87,7 +87,7 @@ async def waiting(stack: Stack, posts: Sequence[Post], status: TargetStatus, sec
 
 
 async def sends(stack: Stack, account: Account) -> list[float]:
-    """Return when the account was sent something to publish, oldest first; whatever it was answered."""
+    """Return the times at which the account's publish requests came, oldest first, whatever the response was."""
     requests = (await stack.control("GET", "requests"))["requests"]
     return sorted(
         datetime.fromisoformat(each["at"]).timestamp()
@@ -121,7 +121,7 @@ async def test_simultaneous_posts_keep_to_rate_limit(rate_limited: Stack) -> Non
     times = await sends(rate_limited, account)
     assert len(times) == len(posts)
     spans = [later - earlier for earlier, later in zip(times, times[RATE_LIMIT.limit :], strict=False)]
-    # On a full machine a request takes its time to arrive.
+    # On a busy machine a request arrives late.
     assert min(spans) >= RATE_LIMIT.per.total_seconds() - 0.5
 
 
@@ -185,7 +185,7 @@ async def test_a_post_that_waits_for_its_turn_is_corrected_and_goes_out_correcte
         assert (target["content"], target["status"], target["waitsFor"]) == ("as corrected", "publishing", "rate_limit")
         assert before is not None
         assert target["nextAttemptAt"] == rfc3339(before)
-        # Its time has come: it cannot be given another one.
+        # The post is due: its time cannot be changed any more.
         moved = await api.patch(f"/v1/posts/{post.id}", json={"scheduledFor": "2029-02-01T14:00:00Z"})
         assert moved.status_code == 409
     assert (await rate_limited.settled(post.id)).status == PostStatus.PUBLISHED

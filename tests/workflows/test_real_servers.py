@@ -1,6 +1,6 @@
-"""Publish to real servers by the whole product, while requests and answers are lost on the way.
+"""Posts to real servers by the whole product, while requests and responses are lost on the way.
 
-Nothing is published twice, nothing is lost, and nothing is left unconfirmed that can be read back.
+Nothing is published twice, nothing is lost, and no post that can be read back stays unconfirmed.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ from tests.stack import Stack, plain_credentials, running_stack, temporal_server
 
 BELIEVED_AFTER = timedelta(seconds=3)
 SETTLED_WITHIN_S = 120.0
-"""A send whose request was lost takes some attempts to confirm, each later than the one before."""
+"""A send whose request was lost takes several attempts to confirm, each later than the one before."""
 
 pytestmark = pytest.mark.timeout(300)
 
 
 @asynccontextmanager
 async def working(postgres_url: str, proxy: Lossy) -> AsyncIterator[Stack]:
-    """Run a stack of its own, whose worker may call the proxy."""
+    """Run a separate stack, whose worker may call the proxy."""
     async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
         settings = stack.settings.model_copy(update={"private_account_hosts": [urlsplit(proxy.url).netloc]})
         async with (
@@ -44,7 +44,7 @@ async def working(postgres_url: str, proxy: Lossy) -> AsyncIterator[Stack]:
 
 
 async def connect(stack: Stack, rig: Rig, **named: str) -> Account:
-    """Save a real server's account, which is reached at another address."""
+    """Save an account of a real server, which is reached at another address."""
     async with stack.database.transaction() as session:
         return await save_account(
             session,
@@ -67,7 +67,7 @@ async def publish_all(stack: Stack, account: Account, wanted: Sequence[tuple[str
 
 
 def assert_published(posts: Sequence[Post], texts: dict[str, str]) -> None:
-    """Check that every post is published as one of its own: `texts` are by the ids that the server gave."""
+    """Check that every post is published as a separate post: `texts` are by the ids that the server gave."""
     assert {post.status for post in posts} == {PostStatus.PUBLISHED}
     found = {post.targets[0].platform_post_id: post.content for post in posts}
     assert len(found) == len(posts)

@@ -1,4 +1,4 @@
-"""What posts' workflows have done before, done again by the code as it is now: posts sleep for years."""
+"""Recorded histories of posts' workflows, replayed with the present code: posts sleep for years."""
 
 import asyncio
 import base64
@@ -23,9 +23,9 @@ from tests.workflows.scenarios import SCENARIOS, WORDS
 from workflows.deliveries import Deliveries
 from workflows.post import PostWorkflow
 
-# Each replay ends threads, and coverage of greenlets leaves work behind for each of them. In the midst of that work
-# CPython 3.11 was once seen to spin for ever, where no time limit reaches it. What replays cover is measured below,
-# in a process of its own.
+# Each replay ends threads, and coverage of greenlets leaves work behind for each of them. During that work, CPython
+# 3.11 was once seen to loop for ever in a place that no time limit reaches. Coverage of replays is therefore measured
+# below, in a separate process.
 pytestmark = pytest.mark.no_cover
 
 RUNBOOK = """
@@ -69,8 +69,8 @@ RECORDED = recorded()
 
 
 async def replay(name: str, runner: WorkflowRunner, workflow: type = PostWorkflow) -> None:
-    """Replay a scenario's history. Fails with what to do."""
-    # Loading every network takes longer than a workflow may take for one task.
+    """Replay a scenario's history. If it fails, the message says what to do."""
+    # Loading every platform takes longer than the time limit of a workflow task.
     platforms()
     history = WorkflowHistory.from_json(name, read_history(name))
     replayer = Replayer(workflows=[workflow], workflow_runner=runner, data_converter=pydantic_data_converter)
@@ -86,7 +86,7 @@ async def test_recorded_histories_replay(name: str, runner: str) -> None:
 
 
 def test_histories_cover_every_line_of_the_workflow(tmp_path: Path) -> None:
-    """A step that no history has can be changed without a word from this file, and break posts that are asleep."""
+    """A step in no history can be changed without a failure in this file, and break posts that are asleep."""
     (tmp_path / "rc").write_text(COVERAGE.format(folder=tmp_path))
 
     def coverage(action: str, *more: str) -> subprocess.CompletedProcess[str]:
@@ -134,7 +134,7 @@ def test_a_history_holds_ids_and_no_content(name: str) -> None:
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Yield every string of a history, payloads opened."""
+    """Yield every string of a history, with decoded payloads."""
     if isinstance(value, list):
         for item in value:
             yield from texts(item)

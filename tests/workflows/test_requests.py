@@ -1,4 +1,4 @@
-"""What clients and operators ask of a post's workflow: change, delete, retry, edit."""
+"""Requests of clients and operators to a post's workflow: change, delete, retry, edit."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -84,7 +84,7 @@ async def test_of_retries_at_once_one_publishes(stack: Stack) -> None:
 
 
 async def test_a_race_with_the_due_time_has_one_answer(stack: Stack) -> None:
-    """Whatever a delete at the due instant is told, the network agrees with it."""
+    """The platform agrees with the response to a delete at the due time, whatever that response is."""
     posts = [
         await stack.save(f"deletion race {number}", [stack.accounts["twitter"]], due_in=timedelta(seconds=3))
         for number in range(8)
@@ -163,7 +163,7 @@ async def test_a_cancelled_workflow_leaves_an_honest_row(stack: Stack) -> None:
 
 
 async def test_what_the_row_says_can_be_acted_upon_at_once(stack: Stack) -> None:
-    """A row settles a moment before its workflow hears of it; whoever read the row must not be refused for that."""
+    """A row settles a moment before its workflow hears of it; a client that has read the row must not be refused."""
     for number in range(10):
         await stack.fault("twitter", "reject", "publish", status=403)
         post = await stack.publish(f"at once {number}", [stack.accounts["plain"]])

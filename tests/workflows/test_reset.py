@@ -16,12 +16,12 @@ from workflows.messages import StatusView
 from workflows.post import PostWorkflow
 
 WITHOUT_REQUESTS = ("--reapply-exclude", "All")
-"""What clients and operators have asked since is forgotten, too."""
+"""Options that also drop later requests of clients and operators."""
 
 
 @pytest.fixture
 async def stack(stack: Stack) -> AsyncIterator[Stack]:
-    """Publish by accounts of this file's own: networks refuse the words of a scenario that runs elsewhere, too."""
+    """Publish with accounts of this file alone: platforms refuse the text of a scenario that runs elsewhere, too."""
     others = dict(stack.accounts)
     for name, account in others.items():
         stack.accounts[name] = await stack.connect(account.platform, premium=account.premium)
@@ -30,7 +30,7 @@ async def stack(stack: Stack) -> AsyncIterator[Stack]:
 
 
 async def says(handle: WorkflowHandle[Any, Any], expected: StatusView) -> None:
-    """Wait until the workflow says of every target what it said before."""
+    """Wait until the workflow reports the same state for every target as before."""
     async with asyncio.timeout(30):
         while (await handle.query(PostWorkflow.status)).targets != expected.targets:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""The same workflow under other conditions than production's: in Temporal's sandbox, and replayed at every step."""
+"""The same workflow in other runners than production's: in Temporal's sandbox, and replayed at every step."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Threads on X through the whole product: its worker, its workflows, and a sandbox that loses answers."""
+"""Threads on X through the whole product: its worker, its workflows, and a sandbox that loses responses."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,7 +29,7 @@ async def test_every_post_of_a_thread_becomes_public_once(
     monkeypatch.setattr(thread, "NEXT_LOOK", timedelta(seconds=1))
     name = f"thread-{fault}-{position}"
     if position == "second":
-        # A delay of nothing: the first post goes through, and the failure meets the one behind it.
+        # With a delay of zero, the first post succeeds, and the failure applies to the second one.
         await stack.fault("twitter", "accept_then_delay", "publish", seconds=0)
     await stack.fault("twitter", fault, "publish")
     post = await stack.publish(f"{name} first", [stack.accounts["twitter"]], settings=items(stack, name))

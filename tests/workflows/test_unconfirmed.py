@@ -1,4 +1,4 @@
-"""Answers that are lost: confirmed, never blindly re-sent."""
+"""Lost responses: confirmed, and never sent again without confirming."""
 
 from datetime import timedelta
 from itertools import pairwise
@@ -107,7 +107,7 @@ async def test_what_may_be_public_is_not_deleted_by_a_run_that_has_just_started(
 async def test_equal_posts_are_both_published_whatever_answers_are_lost(
     stack: Stack, platform: str, fault: str, times: int, quick_confirms: None
 ) -> None:
-    """Nothing but the account's other posts tells which of two equal ones a network shows."""
+    """Only the account's other posts show which of two equal posts a platform shows."""
     text, account = f"equal posts {platform} {fault} {times}", await stack.connect(platform)
     await stack.fault(platform, fault, "publish", times=times)
     settings = {"subreddit": "test"} if platform == "reddit" else None

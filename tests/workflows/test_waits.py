@@ -1,4 +1,4 @@
-"""What the search attribute WaitsFor says of a post."""
+"""The search attribute WaitsFor of a post."""
 
 import asyncio
 from datetime import timedelta
@@ -107,7 +107,7 @@ async def test_the_waits_between_tries_grow_over_several_steps(stack: Stack, mon
 
 
 async def is_idle(handle: WorkflowHandle[PostWorkflow, object]) -> None:
-    """Wait until the workflow waits for a time or a word, and for no step."""
+    """Wait until the workflow waits for a time or a request, and for no step."""
     async with asyncio.timeout(20):
         while True:
             found = (await handle.describe()).raw_description

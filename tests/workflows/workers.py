@@ -1,4 +1,4 @@
-"""Workers for posts' workflows alone, of every kind; networks are served as ever."""
+"""Workers of every kind for posts' workflows alone; activities of platforms run as usual."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,18 +21,18 @@ from runtime import worker
 from tests.stack import Stack
 from workflows.post import PostWorkflow
 
-# What the workflow may import is kept by import-linter; loading it again for every post would prove nothing more.
+# import-linter checks the workflow's imports; loading them again for every post would prove nothing more.
 PASSED_THROUGH = SandboxRestrictions.default.with_passthrough_modules(
     "activities", "domain", "media", "platforms", "store"
 )
 SANDBOXED: dict[str, Any] = {"workflow_runner": SandboxedWorkflowRunner(restrictions=PASSED_THROUGH)}
-# Without a cache, every step of a workflow begins with a replay of all before it.
+# Without a cache, every task of a workflow begins with a replay of all earlier ones.
 UNCACHED: dict[str, Any] = {"workflow_runner": UnsandboxedWorkflowRunner(), "max_cached_workflows": 0}
 
 
 @activity.defn(name="publish")
 async def leave(command: TargetCommand) -> Outcome:
-    """Leave a target to its network's queue, as a worker does that has no room."""
+    """Decline a target to its platform's queue, as a worker without a free slot does."""
     raise ApplicationError(f"no room for {command.platform}", type=DECLINED, non_retryable=True)
 
 
@@ -40,7 +40,7 @@ async def leave(command: TargetCommand) -> Outcome:
 async def posts_worker(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, queue: str, workflow: type = PostWorkflow, **how: Any
 ) -> AsyncIterator[None]:
-    """Have posts' workflows run on a queue of their own, by this code and a worker of this kind."""
+    """Run posts' workflows on a separate queue, with this code and a worker of this kind."""
     monkeypatch.setattr("workflows.client.post_workflows.POSTS_QUEUE", queue)
     posts = PostActivities(stack.worker_database)
     async with worker.factory(stack.settings, stack.worker_database) as factory:

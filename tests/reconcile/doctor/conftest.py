@@ -1,4 +1,4 @@
-"""A workspace of its own for every test: what others leave behind is not looked at."""
+"""A new workspace for every test, so that rows and workflows of other tests are not inspected."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,20 +31,20 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def own(stack: Stack) -> AsyncIterator[Stack]:
-    """Be the running product in a new workspace with two accounts of X and one of Instagram."""
+    """Yield the running product in a new workspace with two accounts of X and one of Instagram."""
     async with new_workspace(stack) as mine:
         yield mine
 
 
 @asynccontextmanager
 async def new_workspace(stack: Stack) -> AsyncIterator[Stack]:
-    """Give a stack another workspace, of which nothing is left behind: neither rows nor workflows."""
+    """Yield a stack with a new workspace, whose rows and workflows are deleted afterwards."""
     mine = await _in_new_workspace(stack)
     try:
         yield mine
     finally:
         async for run in Runs(mine.client).listed("Running", mine.workspace_id):
-            # One that has just ended is listed for a moment more.
+            # A workflow that has just ended is listed for a moment more.
             with suppress(Unavailable):
                 await Runs(mine.client).terminate(run, "the test is over")
         async with mine.database.transaction() as session:
@@ -60,13 +60,13 @@ async def _in_new_workspace(stack: Stack) -> Stack:
 
 
 async def look(stack: Stack, *, platforms: bool = True) -> Report:
-    """Look as the command does, or as where the networks are real ones."""
+    """Run the doctor as the command does, or without the sandbox, as on real platforms."""
     sandbox_url = stack.sandbox_url if platforms else None
     return await Doctor(stack.database, Runs(stack.client), stack.workspace_id, sandbox_url).look()
 
 
 async def only(stack: Stack, kind: FindingKind, *, platforms: bool = True) -> Finding:
-    """Return the one thing that disagrees, which is of this kind, once Temporal lists what it has done."""
+    """Return the only finding, which is of this kind, once Temporal lists what it has done."""
     report = await look(stack, platforms=platforms)
     for _ in range(10):
         if [each.kind for each in report.findings] == [kind]:
@@ -82,7 +82,7 @@ async def agrees(stack: Stack) -> bool:
 
 
 async def until_agrees(stack: Stack) -> None:
-    """Wait until everything agrees: workflows hear of things a moment after their rows."""
+    """Wait until the doctor finds nothing: workflows hear of changes a moment after their rows."""
     async with asyncio.timeout(20):
         while not await agrees(stack):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.2)
@@ -94,7 +94,7 @@ async def note_started(stack: Stack, post: Post) -> None:
 
 
 async def asleep(stack: Stack, text: str, due_in: timedelta) -> tuple[Post, WorkflowHandle[Any, Any]]:
-    """Schedule a post as the api does, and wait until its workflow sleeps."""
+    """Schedule a post as the API does, and wait until its workflow sleeps."""
     post = await stack.save(text, [stack.accounts["plain"]], due_in=due_in)
     handle = await stack.start(post)
     await note_started(stack, post)
@@ -103,26 +103,26 @@ async def asleep(stack: Stack, text: str, due_in: timedelta) -> tuple[Post, Work
 
 
 async def published(stack: Stack, text: str, account: str = "plain", **more: Any) -> Post:
-    """Publish a post as the api does."""
+    """Publish a post as the API does."""
     post = await stack.publish(text, [stack.accounts[account]], **more)
     await note_started(stack, post)
     return post
 
 
 async def write(stack: Stack, post: Post, **values: Any) -> None:
-    """Change a post's row past the product."""
+    """Change a post's row without the product."""
     async with stack.database.transaction() as session:
         await session.execute(update(Post).where(Post.id == post.id).values(**values))
 
 
 async def write_target(stack: Stack, post: Post, **values: Any) -> None:
-    """Change the rows of a post's targets past the product."""
+    """Change the rows of a post's targets without the product."""
     async with stack.database.transaction() as session:
         await session.execute(update(Target).where(Target.post_id == post.id).values(**values))
 
 
 async def toot(stack: Stack, method: str, path: str = "", **body: Any) -> str:
-    """Speak to Mastodon past the product, as the account's owner; returns the status's id."""
+    """Send a request to Mastodon without the product, as the account's owner; returns the status's id."""
     response = await stack.http.request(
         method,
         f"{stack.sandbox_url}/mastodon/api/v1/statuses{path}",

@@ -1,4 +1,4 @@
-"""Without a worker: waiting posts are reported without a wait, and heal as reported once a worker runs."""
+"""Without a worker: waiting posts are reported immediately, and heal as reported once a worker runs."""
 
 import time
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ from tests.stack import Stack, running_stack, temporal_server
 
 @pytest.fixture(scope="module")
 async def unserved(postgres_url: str) -> AsyncIterator[Stack]:
-    """Run all but a worker, on a Temporal of its own: the session's has one."""
+    """Run everything except a worker, on a separate Temporal, because the session's Temporal has a worker."""
     async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
         yield stack
 
@@ -71,7 +71,7 @@ async def test_a_send_that_its_worker_left_behind_is_confirmed_by_the_next(own: 
     post = await own.save("doctor: left behind", [account])
     await own.start(post)
     await note_started(own, post)
-    # What a worker does that dies once its request is out.
+    # The rows and the request of a worker that dies after its request was sent.
     attempt = await begin_send(own.database, post.targets[0].id, 1, None, 0, None)
     assert isinstance(attempt, Attempt)
     sent = await own.http.post(
@@ -83,7 +83,7 @@ async def test_a_send_that_its_worker_left_behind_is_confirmed_by_the_next(own: 
     async with own.database.transaction() as session:
         (await session.get_one(Attempt, attempt.id)).started_at = datetime.now(UTC) - timedelta(seconds=20)
     report = await look(own)
-    # A worker that was there a minute ago is still believed in.
+    # A worker that polled a minute ago still counts as running.
     assert {each.kind for each in report.findings} - {FindingKind.NO_WORKER} == {FindingKind.SENDING}
     async with at_work(own):
         (target,) = (await own.settled(post.id)).targets

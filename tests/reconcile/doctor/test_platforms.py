@@ -1,4 +1,4 @@
-"""Rows beside the sandbox's networks: what is public and how often, and what the rows know of it."""
+"""Rows compared with the sandbox's platforms: what is public, how often, and what the rows know of it."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ async def test_public_posts_are_recognised_by_text_on_every_platform(own: Stack)
     async def publish(name: str) -> None:
         platform, traits = api_name_of(name), PLATFORMS[name]
         account = await own.connect(platform)
-        # TikTok fetches photos from addresses of ours alone, of which this stack has none.
+        # TikTok fetches photos from our own addresses only, and this stack has none.
         needed = VIDEO if platform == "tiktok" else traits.media
         media = [needed["url"]] if needed else []
         text = f"doctor: on {name}\n\nIn two lines & with *signs*"

@@ -1,4 +1,4 @@
-"""Rows beside workflows: every disagreement is made for real, found, and heals as the doctor says."""
+"""Rows compared with workflows: every disagreement is produced for real, found, and heals as the doctor says."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -41,12 +41,12 @@ async def closed(stack: Stack, post: Post, status: WorkflowExecutionStatus) -> N
 
 
 def not_yet() -> datetime:
-    """Return a time before which the running worker's sweep leaves a post alone: it must not come before the test."""
+    """Return a time until which the running worker's sweep ignores a post, so that the test acts first."""
     return datetime.now(UTC) + timedelta(minutes=1)
 
 
 async def rewind(stack: Stack, post: Post) -> None:
-    """Put the rows back to what they were before the post went out, as an older backup does."""
+    """Reset the rows to their state before the post was published, as an older backup does."""
     before = post.created_at
     values = {
         "status": PostStatus.SCHEDULED,
@@ -233,7 +233,7 @@ async def test_of_a_partial_post_each_target_is_compared(own: Stack) -> None:
 
 
 async def test_failing_workflow_tasks_need_a_person(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    # From then on Temporal waits ever longer between them.
+    # From then on Temporal waits longer and longer between the tasks.
     monkeypatch.setattr("workflows.client.runs._TASK_TRIES", 2)
     post = await own.save("doctor: stuck", [own.accounts["plain"]], due_in=timedelta(minutes=-2))
     await note_started(own, post)

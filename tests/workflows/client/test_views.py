@@ -1,4 +1,4 @@
-"""Each list for operators is a query that the server takes, and finds what it names."""
+"""Each list for operators is a query that the server accepts, and finds the workflows that its name promises."""
 
 import asyncio
 import re
@@ -46,7 +46,7 @@ async def test_each_list_finds_what_it_names_and_nothing_else(stack: Stack) -> N
         await begin("failed", "discord")
         posts["account"] = await own.save("account in a list", [await own.revoked("twitter")])
         await own.start(posts["account"])
-        # Late by its workflow's words: it is due, and asleep.
+        # Late by its workflow's search attributes: it is due, and asleep.
         posts["late"] = await own.save("late in a list", [accounts["twitter"]], due_in=timedelta(hours=3))
         late = await own.plan(posts["late"])
         await own.workflows.start(late)
@@ -72,7 +72,7 @@ async def test_each_list_finds_what_it_names_and_nothing_else(stack: Stack) -> N
             for name, expected in names.items():
                 while await found(lists[name]) != expected:  # noqa: ASYNC110 there is no event
                     await asyncio.sleep(0.2)
-        # Of a time at which the posts due now are late, and those of three hours from now, too.
+        # At this time the posts due now are late, and those of three hours from now, too.
         later = {view.name: view for view in views(now + timedelta(hours=4), own.workspace_id)}
         assert await found(later["late"]) == {"soon", "late", "platform", "answer", "account"}
         assert await found(lists["late"]) == set()
