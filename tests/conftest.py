@@ -13,7 +13,7 @@ from runtime import worker
 from tests.postgres import postgres_server
 from tests.stack import Stack, running_stack, temporal_server
 
-# How long one example takes says how busy the machine is.
+# The time that an example takes depends on the machine's load.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
@@ -23,9 +23,10 @@ _OVER_AFTER = 0.7
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let files that wait, for whole stacks and for clocks, take turns with files that compute.
+    """Alternate files that wait, for whole stacks and for clocks, with files that compute.
 
-    They are over after 0.7 of the others: left for the end, they would keep one process busy and the rest without work.
+    The waiting files are spread over the first 0.7 of the order. At the end, they would keep one process busy while the
+    others are idle.
     """
     files = list(dict.fromkeys(item.path for item in items))
     kinds: tuple[list[Path], list[Path]] = ([], [])
@@ -41,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _log_lines_are_no_output() -> None:
-    """Send log lines through logging: what goes on in the background must not mix into what a command prints."""
+    """Send log lines through logging: lines of background tasks must not mix into the output of a command."""
     structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
 
 
@@ -72,7 +73,7 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
 
 @pytest.fixture
 async def stack(running: Stack) -> AsyncIterator[Stack]:
-    """Be the running product without failures, unfinished posts, or public ones that count, of the test before."""
+    """Yield the running product; failures and posts of earlier tests have no effect."""
     running.began_at = datetime.now(UTC)
     yield running
     await running.forget_unfinished()
@@ -81,6 +82,6 @@ async def stack(running: Stack) -> AsyncIterator[Stack]:
 
 @pytest.fixture(scope="module")
 async def alone(postgres_url: str) -> AsyncIterator[Stack]:
-    """Run everything but a worker, on a Temporal that no worker of other tests has polled a minute ago."""
+    """Run everything except a worker, on a new Temporal server: no worker of other tests has polled it."""
     async with temporal_server() as environment, running_stack(postgres_url, environment) as stack:
         yield stack

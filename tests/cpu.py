@@ -1,4 +1,4 @@
-"""The processor's time that work takes, without what measuring coverage adds to it."""
+"""The processor time of a piece of work, without the time that measuring coverage adds."""
 
 import sys
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:
-    """Do the work and return the seconds of one core that it took; nothing that it runs is traced."""
+    """Do the work and return its processor time in seconds of one core; the work is not traced."""
     tracer = sys.gettrace()
     sys.settrace(None)
     try:

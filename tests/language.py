@@ -16,7 +16,7 @@ PACKAGES = [
     if each.is_dir() and any(each.glob("*.py")) and not each.name.startswith(".")
 ]
 
-# What is not said here, and what is said instead.
+# Banned words, and what to write instead.
 BANNED = {
     "whoever": "name the subject: the caller, the client, the operator",
     "anew": "again",
@@ -31,7 +31,7 @@ BANNED = {
     "fate": "run state",
     "desk": "step context",
 }
-# A class is a thing: its docstring opens with a noun phrase, not with what it does or a question word.
+# The docstring of a class opens with a noun phrase, not with a verb or a question word.
 QUESTIONS = {"What", "How", "Where", "Which", "Whether", "Whose", "Who", "When", "There"}
 VERBS = {
     *(
@@ -84,7 +84,7 @@ class Complaint:
 
 
 def complaints(path: Path) -> Iterator[Complaint]:
-    """Yield what breaks the rules in a Python module, an SQL file or a document, in the order of its lines per rule."""
+    """Yield the broken rules of a Python module, an SQL file or a document, in the order of lines for each rule."""
     source = path.read_text()
     if path.suffix == ".py":
         yield from _definitions(path, ast.parse(source))

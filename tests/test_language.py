@@ -1,4 +1,4 @@
-"""Sentences and names follow CONTRIBUTING.md, as far as a program can tell."""
+"""Sentences and names follow CONTRIBUTING.md, as far as a program can check."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Put another database of time zones in place of the packaged one, as a new tzdata would."""
+"""Replacement of the packaged time zone database, as by a new tzdata."""
 
 import zoneinfo
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from domain.zones import reread
 
 @contextmanager
 def altered_zones(folder: Path, clocks: Mapping[str, str], version: str = "") -> Iterator[None]:
-    """Let zones go by other zones' clocks for the length of the block; the others stay as they are packaged."""
+    """Give zones the rules of other zones for the length of the block; the others keep their packaged rules."""
     for name, like in clocks.items():
         path = folder.joinpath(*name.split("/"))
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A product that publishes twice, loses a post or tells a wrong status does not get through the proof."""
+"""A product that publishes twice, loses a post or reports a wrong status does not pass the proof."""
 
 import secrets
 from typing import Any
@@ -11,7 +11,7 @@ from tests.stack import Stack
 
 
 async def verdict_on(stack: Stack, post: Post, **told: Any) -> VerdictKind:
-    """Judge a post by what the sandbox really shows and what a product says of it."""
+    """Judge a post by what the sandbox really shows and what a product reports of it."""
     target = {"status": "published", "platformPostId": None, "content": post.text, **told}
     shown = shown_of(post.mark, (await stack.control("GET", "posts"))["posts"])
     post.status, post.public = target["status"], len(shown)
@@ -20,7 +20,7 @@ async def verdict_on(stack: Stack, post: Post, **told: Any) -> VerdictKind:
 
 
 async def send(stack: Stack, token: str, text: str) -> str:
-    """Do what a worker does that sends: make a tweet."""
+    """Create a tweet, as a worker does that sends."""
     answer = await stack.http.post(
         f"{stack.sandbox_url}/twitter/2/tweets", headers={"Authorization": f"Bearer {token}"}, json={"text": text}
     )
@@ -39,7 +39,7 @@ async def test_a_second_send_is_seen_by_what_the_platform_shows(stack: Stack) ->
     assert await verdict_on(stack, post, status="failed", errorCategory="platform") is VerdictKind.DISAGREES
     assert await verdict_on(stack, post, status="failed", errorCategory="internal") is VerdictKind.LOST
 
-    # In other words, for the network itself refuses the same twice.
+    # With other words, because the platform refuses the same text twice.
     await send(stack, token, f"{post.text}!")
     assert await verdict_on(stack, post, platformPostId=first) is VerdictKind.DOUBLE
     assert not right([post])

@@ -1,4 +1,4 @@
-"""What the proof does inside the product's processes: wrong clocks, and requests held before their first byte."""
+"""The proof's hooks inside the product's processes: wrong clocks, and requests held before their first byte."""
 
 import asyncio
 import subprocess
@@ -38,7 +38,7 @@ def test_the_clock_of_a_part_is_shifted(tmp_path: Path, part: str, wrong_by: int
 
 
 class Wire:
-    """A wire as the product's is: it asks its fence once it is connected, right before the first byte."""
+    """A wire like the product's: it checks its fence once it is connected, right before the first byte."""
 
     def __init__(self, fence: Any) -> None:
         self.fence = fence

@@ -1,4 +1,4 @@
-"""Whether a crash struck at its point: only what was seen there counts."""
+"""Whether a crash happened at its intended point: only what was observed there counts."""
 
 from dataclasses import replace
 from typing import Any
@@ -28,7 +28,7 @@ from benchmarks.proof.platforms import PLATFORMS
 from benchmarks.proof.rounds import batch_of, shares
 
 OUT = Observation(killed_at=100 + HOLD / 2, arrived_at=100, asked=True, unanswered=True, row=True)
-"""A request is out and its answer is not."""
+"""A request was sent, and its response has not come."""
 
 
 def cell(crash: Crash, mode: Mode = Mode.NOW, fault: Fault = Fault.NONE) -> Cell:
@@ -142,7 +142,7 @@ def test_frozen_before_its_request_means_that_the_attempt_is_written_and_nothing
         assert hit(crash, written)
         assert hit(crash, written, held=False) is (crash in FROZEN_WRITING)
         assert not hit(crash, written, sending=False)
-        # Sent later, by this worker or another, it does not count against that.
+        # If the request was sent later, by this worker or another, the observation still counts.
         assert hit(crash, written, arrived_at=OUT.killed_at + 1)
         assert not hit(crash, written, arrived_at=OUT.killed_at - 1)
 

@@ -1,4 +1,4 @@
-"""What the proof holds up stays undone: a dead worker's last statement must not be carried out once the lock goes."""
+"""Statements that the proof blocks never run: not even a dead worker's last one once the lock is released."""
 
 import asyncio
 from pathlib import Path
@@ -19,9 +19,9 @@ _WAITING = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'attempts'
 async def test_sessions_waiting_for_the_lock_are_ended(stack: Stack, tmp_path: Path) -> None:
     account = await stack.connect("twitter")
     post = await stack.save("never attempted", [account])
-    # What other tests have left behind goes on.
+    # Posts of other tests are still in progress.
     attempts = "SELECT count(*) FROM attempts JOIN targets ON targets.id = target_id WHERE post_id = $1"
-    # Postgres's own scheme, for asyncpg.
+    # PostgreSQL's own URL scheme, for asyncpg.
     url = stack.database_url.replace("+asyncpg", "")
     product = Product(
         {"apiUrl": "http://api", "sandboxUrl": "", "apiKey": "", "dataDir": "", "databaseUrl": url}, Inside(tmp_path)

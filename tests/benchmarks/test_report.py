@@ -1,4 +1,4 @@
-"""The proof's tables, and the way they come into a document."""
+"""The proof's tables, and how they are inserted into a document."""
 
 from dataclasses import replace
 

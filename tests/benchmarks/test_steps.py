@@ -1,4 +1,4 @@
-"""What Temporal does for a post in its usual ways is counted; more than this is decided on purpose."""
+"""Budgets of what Temporal does for a post in the usual cases; a higher count must be a deliberate decision."""
 
 import pytest
 from temporalio.client import WorkflowHistory
@@ -7,7 +7,7 @@ from benchmarks.steps import COSTS, Total, kind_of, total_of
 from tests.workflows.record import HISTORIES
 
 BUDGETS = {
-    # A picture to two networks, at once.
+    # A picture to two platforms, now.
     "published_now": Total(events=8, tasks=1, writes=3, listed=2, actions=4),
     # A text to one network, later.
     "scheduled": Total(events=12, tasks=2, writes=6, listed=2, actions=5),

@@ -1,4 +1,4 @@
-"""What the storm calls wrong."""
+"""Results that the storm reports as wrong."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

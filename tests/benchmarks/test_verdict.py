@@ -1,4 +1,4 @@
-"""The proof's verdicts: each way to be wrong is seen, and where a network allows no certainty that is no fault."""
+"""The proof's verdicts: every kind of error is detected; if a platform allows no certainty, that is no error."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How accounts are judged by what is known of their tokens."""
+"""The health of accounts, judged by what is known about their tokens."""
 
 from datetime import UTC, datetime, timedelta
 

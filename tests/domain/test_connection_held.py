@@ -1,4 +1,4 @@
-"""No network is asked while a connection of the database is held: the code that tries is told so at once."""
+"""No request goes to a platform while a database connection is held: it fails immediately with ConnectionHeld."""
 
 import asyncio
 

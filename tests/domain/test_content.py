@@ -1,4 +1,4 @@
-"""What a target gets: its own text, media and settings, else the post's."""
+"""The content of a target: its own text, media and settings, otherwise the post's."""
 
 from hypothesis import given
 from hypothesis import strategies as st

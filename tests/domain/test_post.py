@@ -1,4 +1,4 @@
-"""The status of a post is the sum of its targets."""
+"""The status of a post follows from the statuses of its targets."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -31,17 +31,17 @@ milliseconds = instants.map(lambda moment: moment.replace(microsecond=moment.mic
 class TestWallTimes:
     @given(walls, zones)
     def test_follow_the_rules_for_gaps_and_folds(self, wall: datetime, zone: str) -> None:
-        """RFC 5545, section 3.3.5, written down a second time: by looking at what the clocks show."""
+        """RFC 5545, section 3.3.5, implemented a second time: by reading what the clocks show."""
         info = ZoneInfo(zone)
         instant = resolve(wall.isoformat(), zone).instant
         shown = instant.astimezone(info).replace(tzinfo=None)
         if shown == wall:
-            # It exists; an hour or so before, the clocks did not show it yet: this is its first occurrence.
+            # The wall time exists; up to a day before, the clocks did not show it, so this is its first occurrence.
             for hours in (0.5, 1, 2, 3, 24):
                 earlier = (instant - timedelta(hours=hours)).astimezone(info).replace(tzinfo=None)
                 assert earlier != wall
         else:
-            # It was skipped: the clocks show it moved forward by exactly the gap they jumped.
+            # The wall time was skipped: the clocks show it moved forward by exactly the gap.
             gap = shown - wall
             assert gap > timedelta(0)
             before = (instant - gap).astimezone(info).utcoffset()

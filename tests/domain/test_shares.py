@@ -1,4 +1,4 @@
-"""No workspace takes what another needs to begin."""
+"""No workspace takes resources that another needs to begin."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ class Clock:
 
 
 def taken(shares: Shares, holder: str) -> list[Share]:
-    """Take one unit after the other until there is no more."""
+    """Take one unit after another until none is left."""
     mine: list[Share] = []
     while True:
         try:
@@ -109,7 +109,7 @@ def test_nobody_ever_has_more_than_half_and_nothing_is_lost(total: int, wishes: 
         try:
             held.append(shares.take(holder, amount))
         except Exhausted:
-            # What it asked for would have left the others less than itself.
+            # The requested amount would have left the others less than itself.
             assert shares.held_by(holder) + amount > shares.free - amount
         by_holder = Counter[str]()
         for share in held:

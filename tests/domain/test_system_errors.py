@@ -1,4 +1,4 @@
-"""A pending step says which system call failed, in the system's words and in no others."""
+"""A pending step names the system call that failed, in the system's words only."""
 
 import errno
 import socket

@@ -1,4 +1,4 @@
-"""Every transition: from which statuses it may be made, where it leads, and what it leaves in the row."""
+"""Every transition: the statuses from which it is allowed, its new status, and its changes to the row."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What a target's row says it waits for."""
+"""The reason for which a target waits, as its row states it."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""The words of the state machine are typed in the domain alone: a mistyped one would find no row and say so nowhere."""
+"""The state machine's words are typed in the domain only: a mistyped one would match no row without an error."""
 
 import ast
 from pathlib import Path
@@ -14,12 +14,12 @@ NAMES = {"state", "status", "step"}
 
 
 def words_in(file: Path) -> set[str]:
-    """Return the words that are compared, looked for or written as somebody's state, status or step."""
+    """Return the words that are compared, searched for or written as a state, status or step."""
     found: list[ast.AST] = []
     for node in ast.walk(ast.parse(file.read_text())):
         match node:
             case ast.Compare(left=left, comparators=others):
-                # A constant in something else is a key of that.
+                # A constant on the left is a key, for example in `"key" in mapping`.
                 found += others if isinstance(left, ast.Constant) else [left, *others]
             case ast.Call(func=ast.Attribute(attr="in_" | "not_in"), args=args):
                 found += args

@@ -1,4 +1,4 @@
-"""Every clock change of every zone for years ahead, and which database of zones is read."""
+"""Every clock change of every zone for years ahead, and which time zone database is read."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ TICK = timedelta(microseconds=1)
 
 
 class ClockChange(NamedTuple):
-    """The instant from which a zone's clocks go by another offset."""
+    """The instant from which the clocks of a zone have another offset."""
 
     zone: str
     instant: datetime
@@ -31,7 +31,7 @@ class ClockChange(NamedTuple):
 
 
 def clock_changes(name: str) -> Iterator[ClockChange]:
-    """Find a zone's changes by bisection, from nothing but what its clocks show."""
+    """Find a zone's changes by bisection, using only what its clocks show."""
     info = zone_named(name)
 
     def offset(instant: datetime) -> timedelta:
@@ -73,7 +73,7 @@ def shown(instant: datetime, zone: str) -> datetime:
 
 class TestEveryClockChange:
     def test_is_found(self, changes: list[ClockChange]) -> None:
-        """Else what follows would hold of nothing."""
+        """Without changes, the following tests would pass without testing anything."""
         zones = {change.zone for change in changes}
         assert {"America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Africa/Casablanca"} <= zones
         assert "Asia/Tokyo" not in zones
@@ -90,7 +90,7 @@ class TestEveryClockChange:
                 found = instant_of(wall, zone)
                 assert found == (wall - before).replace(tzinfo=UTC), (zone, wall)
                 assert shown(found, zone) == wall + gap, (zone, wall)
-            # On both sides of the gap the clocks show what was asked for.
+            # Just before and after the gap, the clocks show the requested time.
             assert instant_of(first - TICK, zone) == instant - TICK, (zone, first)
             assert instant_of(end, zone) == instant, (zone, end)
 
@@ -118,7 +118,7 @@ class TestEveryClockChange:
 
 
 def test_every_zone_resolves_every_day() -> None:
-    """Noon exists everywhere, but where a zone skips a whole day."""
+    """Noon exists on every day, unless a zone skips a whole day."""
     for zone in sorted(zone_names()):
         for day in range(0, (LAST - FIRST).days, 73):
             wall = (FIRST + timedelta(days=day, hours=12)).replace(tzinfo=None)

@@ -1,4 +1,4 @@
-"""A sandbox on a free port, with one account on Instagram and two on X, and clients that speak as them."""
+"""A sandbox on a free port, with one account on Instagram and two on X, and clients that act as them."""
 
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +16,7 @@ IG_USER = "17841400000000001"
 
 
 def lasting(seconds: int) -> bytes:
-    """Return the beginning of an MP4 that says it lasts so long."""
+    """Return the beginning of an MP4 whose header claims this duration."""
     header = b"mvhd" + bytes(12) + struct.pack(">II", 1, seconds) + bytes(80)
     return b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + header
 
@@ -49,7 +49,7 @@ ACCOUNTS: list[dict[str, object]] = [
 
 
 class Clock:
-    """Tell a time that tests may move."""
+    """A clock that tests may move."""
 
     def __init__(self) -> None:
         self.now = 1_770_000_000.0
@@ -61,7 +61,7 @@ class Clock:
 
 
 class Sandbox:
-    """Speak to a running sandbox: to its control side, to X as either account, to Instagram."""
+    """Clients of a running sandbox: for its control side, for X as either account, and for Instagram."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -132,13 +132,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def timed(clock: Clock) -> AsyncIterator[Sandbox]:
-    """Run on the movable clock."""
+    """Run the sandbox on the movable clock."""
     async with sandbox_with_accounts(clock=clock) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 async def shared() -> AsyncIterator[Sandbox]:
-    """Share one sandbox between the tests of a module, for tests that do not mind each other's posts."""
+    """Share one sandbox between the tests of a module, for tests that are independent of each other's posts."""
     async with sandbox_with_accounts() as running:
         yield running

@@ -1,4 +1,4 @@
-"""The networks' authorization servers: what they refuse, and what a person may decide."""
+"""The platforms' authorization servers: what they refuse, and what a person may decide."""
 
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit

@@ -1,4 +1,4 @@
-"""Conditions of networks, which last until they are switched off."""
+"""Conditions of platforms, which last until they are switched off."""
 
 from collections.abc import AsyncIterator
 

@@ -153,7 +153,7 @@ async def test_tokens_of_an_account_can_be_made_worthless_until_it_is_connected_
     assert (await sandbox.free.get("/2/users/me")).status_code == 200
     renewal = {"grant_type": "refresh_token", "refresh_token": "x-refresh", "client_id": "c"}
     assert (await sandbox.x.post("/2/oauth2/token", data=renewal)).status_code == 400
-    # A stack that starts again tells of its old tokens.
+    # A stack that starts again registers its old tokens.
     await sandbox.control.post("/_/accounts", json={"accounts": ACCOUNTS})
     assert (await sandbox.x.get("/2/users/me")).status_code == 401
     await sandbox.control.post("/_/accounts", json={"accounts": [{**ACCOUNTS[0], "accessToken": "x-new"}]})

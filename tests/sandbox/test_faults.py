@@ -76,7 +76,7 @@ async def test_accept_late_publishes_although_its_sender_has_stopped_waiting(san
     await sandbox.fault("twitter", "accept_late", operation="publish", seconds=0.5)
     with pytest.raises(httpx.ReadTimeout):
         await sandbox.x.post("/2/tweets", json={"text": "accepted late"}, timeout=0.1)
-    # A look-up before that finds nothing: it is not public yet.
+    # A look-up before that finds nothing: the post is not public yet.
     assert await published(sandbox, "accepted late") == 0
     await asyncio.sleep(0.6)
     assert await published(sandbox, "accepted late") == 1
@@ -193,7 +193,7 @@ async def test_any_fault_can_be_held_back(sandbox: Sandbox, fault: str) -> None:
     text = f"held {fault}"
     sending = asyncio.create_task(sandbox.x.post("/2/tweets", json={"text": text}))
     await asyncio.sleep(0.15)
-    # What the network does it does at once; only its sender has to wait.
+    # The platform acts immediately; only its client has to wait.
     assert (await published(sandbox, text), sending.done()) == (int(fault == "accept_then_500"), False)
     if fault == "drop":
         with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):

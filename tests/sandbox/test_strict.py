@@ -1,4 +1,4 @@
-"""With --strict a network refuses what it does not know, as if it did not ignore it."""
+"""With --strict, a platform refuses unknown parameters instead of ignoring them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Tokens that end, are renewed, are used up and are refused, at every network that renews them."""
+"""Tokens that expire, are renewed, are used up and are refused, on every platform that renews them."""
 
 import base64
 from typing import Any
@@ -87,7 +87,7 @@ async def test_a_renewed_token_ends_after_the_time_that_was_reported(
     clock.now += 120
     assert not await is_accepted(timed, platform, token)
     again = await renew(timed, platform, token if platform in LONG_LIVED else answer.get("refresh_token", given))
-    # Instagram's and Threads' tokens cannot be renewed once they have ended.
+    # Instagram's and Threads' tokens cannot be renewed after they have expired.
     assert again.is_success is (platform not in LONG_LIVED)
 
 
@@ -97,7 +97,7 @@ async def test_a_refresh_token_is_accepted_as_often_as_its_platform_does(sandbox
     first = (await renew(sandbox, platform, "given to renew")).json()
     again = await renew(sandbox, platform, "given to renew")
     assert again.is_success is (platform not in ROTATING)
-    # X takes a second use for a theft, and ends what came of the same consent.
+    # X treats a second use as a theft, and ends all tokens of the same consent.
     assert await is_accepted(sandbox, platform, first["access_token"]) is (platform != "twitter")
     if platform in ROTATING:
         assert await grants(sandbox, platform) == [{"renewals": 1, "replays": 1, "ended": platform == "twitter"}]

@@ -1,4 +1,4 @@
-"""Posts that tests send by the store's functions."""
+"""Posts that tests send with the store's functions."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""One statement each: created, read and answered as the sessions would."""
+"""One statement each: posts are created, read and answered as with sessions."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Connections that the server ended while they idled are replaced without anybody noticing."""
+"""Connections that the server closed while idle are replaced without an error."""
 
 import asyncpg
 import pytest

@@ -1,4 +1,4 @@
-"""What the api hands to the worker: sealed for it alone."""
+"""Secrets that the API hands to the worker: sealed for the worker alone."""
 
 import pytest
 

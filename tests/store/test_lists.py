@@ -1,4 +1,4 @@
-"""Pages of a long list are read from an index, whatever they are narrowed by and sorted by."""
+"""Pages of a long list are read from an index, with every filter and order."""
 
 import itertools
 from collections.abc import AsyncIterator, Iterator
@@ -43,7 +43,7 @@ FROM generate_series(1, :posts) AS n
 
 
 class Explain(Executable, ClauseElement):
-    """A query's plan as it was carried out."""
+    """A query's execution plan, with its actual counts."""
 
     inherit_cache = False
 
@@ -86,7 +86,7 @@ WEEK = Filter(order=Order.SCHEDULED, scheduled_from=EPOCH + timedelta(days=5), s
 
 
 class Noting:
-    """A session that notes what it is asked."""
+    """A session that records its queries."""
 
     def __init__(self, session: AsyncSession) -> None:
         self.session = session
@@ -154,13 +154,13 @@ async def test_orders_hold_from_page_to_page(filled: tuple[Database, str]) -> No
             if not page.more:
                 break
             wanted = Filter(statuses=rare, order=order, after=page.last)
-        # Failed posts are even, and only those are scheduled.
+        # The failed posts are those with even numbers, and only those are scheduled.
         assert len(seen) == len(set(seen)) == (20 if order is Order.SCHEDULED else 40)
         assert seen == sorted(seen, reverse=order is Order.CREATED)
 
 
 async def test_every_query_plan_finds_the_same_posts(filled: tuple[Database, str]) -> None:
-    """Whichever indexes are read first, a list has the posts, and the order, that its conditions alone give it."""
+    """Whichever indexes are read first, a list has the posts and the order that its conditions define."""
     database, workspace = filled
     parts: list[dict[str, Any]] = [
         {"statuses": (PostStatus.FAILED, PostStatus.PARTIAL)},

@@ -1,4 +1,4 @@
-"""The files that networks fetch from here: so many of one workspace and no more."""
+"""The files that platforms fetch from this service, and their limit for one workspace."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ async def test_files_of_a_workspace_are_limited(
 ) -> None:
     monkeypatch.setattr(f"store.media_files.{limit}", most)
     workspace_id, other = await workspace(database), await workspace(database)
-    # Steps of several posts that come together count each other's files.
+    # Concurrent steps of several posts count each other's files.
     kept = await asyncio.gather(*(keep(database, workspace_id, b"a" * 10) for _ in range(6)), return_exceptions=True)
     assert [type(each) for each in kept].count(str) == 3
     assert [type(each) for each in kept].count(TooManyFiles) == 3

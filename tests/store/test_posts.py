@@ -1,4 +1,4 @@
-"""Rows of posts: what goes in comes out, and what may change does."""
+"""Rows of posts: they are stored without a loss, and only allowed changes are made."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta

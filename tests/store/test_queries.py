@@ -1,4 +1,4 @@
-"""The store alone asks the database: a query elsewhere would not be found by those who change a table."""
+"""Only the store queries the database: a developer who changes a table would miss a query elsewhere."""
 
 import ast
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ ASKING = {"execute", "get", "scalar", "scalars", "stream", "stream_scalars"}
 
 
 def queries(source: str) -> Iterator[str]:
-    """Yield what a module imports to build queries with, and its calls that send them."""
+    """Yield a module's imports for building queries, and its calls that send them."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.ImportFrom(module=str(module), names=names) if module.partition(".")[0] == "sqlalchemy":

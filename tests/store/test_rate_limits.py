@@ -1,4 +1,4 @@
-"""Slots: never more in any window than a limit allows, in order, and none lost to a target that does not come."""
+"""Slots: never more in any window than a limit allows, in order, and no slot is lost to an absent target."""
 
 import asyncio
 import itertools
@@ -134,7 +134,7 @@ async def test_reservation_of_gone_target_lapses(database: Database, workspace: 
 async def test_no_window_exceeds_limit_under_concurrency(
     postgres_url: str, database: Database, workspace: str, bucket: Bucket
 ) -> None:
-    """Two processes' pools, and no waiting target comes at the right time."""
+    """Two processes' pools, and every waiting target comes too early or too late."""
     other = Database(postgres_url_of(database))
     taken: list[float] = []
 
@@ -167,7 +167,7 @@ async def test_reported_quota_holds_until_it_resets(database: Database, workspac
     assert seconds(waiting) == 300
     assert waiting.window is None
     async with database.transaction() as session:
-        # An answer that was on its way while a later one was read.
+        # A response that was under way while a later one was read.
         await record_quota(session, bucket, now, 3, now + timedelta(minutes=5))
     assert seconds(await ask(database, bucket, third)) == 300
     async with database.transaction() as session:
@@ -205,7 +205,7 @@ async def test_old_slots_are_deleted(database: Database, workspace: str, bucket:
 async def test_report_of_one_server_does_not_limit_account_at_another(
     database: Database, workspace: str, bucket: Bucket
 ) -> None:
-    """A server may claim any account for its own, and say that it is not to publish for years."""
+    """A server may claim any account as its own, and report that the account may not publish for years."""
     (target,) = await targets(database, workspace, 1)
     now = datetime.now(UTC)
     async with database.transaction() as session:

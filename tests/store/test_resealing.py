@@ -1,4 +1,4 @@
-"""Bringing credentials under a new vault key."""
+"""Credentials are resealed under a new vault key."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ async def database(postgres_url: str) -> AsyncIterator[Database]:
 
 
 async def save(database: Database, key: SecretStr, *names: str) -> list[tuple[str, str]]:
-    """Connect accounts whose token is their name, sealed under a key; returns how they are found."""
+    """Connect accounts whose token is their name, sealed under a key; returns their keys in the table."""
     async with database.transaction() as session:
         workspace = await create_workspace(session, f"of {names}")
         for name in names:
@@ -86,7 +86,7 @@ async def test_resealing_skips_finished_accounts(database: Database) -> None:
     async with database.transaction() as session:
         first = await reseal_batch(session, ROTATING, START, 1)
     assert first.position is not None
-    # Cut short here, and begun again from the start.
+    # Interrupted here, and begun again from the start.
     assert await reseal(database) == 1
     assert await reseal(database) == 0
 

@@ -1,4 +1,4 @@
-"""The roles of the api and the worker: what they may do is enough for the product (every other test), and no more."""
+"""The roles of the API and the worker: their rights are enough for the product (every other test), and no more."""
 
 import base64
 import hashlib
@@ -91,7 +91,7 @@ def database_of(stack: Stack, component: Component) -> Database:
 @pytest.mark.parametrize(("component", "statement"), CASES)
 async def test_each_role_is_denied_unneeded_rights(stack: Stack, component: Component, statement: str) -> None:
     with pytest.raises(ProgrammingError) as denied:
-        # Without a transaction, which some statements refuse before they look at rights.
+        # Without a transaction, because inside one some statements are refused before their rights are checked.
         async with database_of(stack, component).reading() as session:
             await session.execute(text(statement))
     assert any(refusal in str(denied.value).lower() for refusal in REFUSALS), denied.value
@@ -112,7 +112,7 @@ def test_every_table_has_rights_for_each_role() -> None:
 
 @pytest.fixture
 async def owned(postgres_url: str) -> str:
-    """Make a database whose owner is no superuser but may make roles, as in production. Returns the owner's URL."""
+    """Create a database whose owner is no superuser but may create roles, as in production. Returns the owner's URL."""
     name = f"owner_{secrets.token_hex(4)}"
     engine = create_async_engine(f"{postgres_url}/postgres", isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""Begun and settled by one statement each, whatever happens at the same moment."""
+"""Sends begin and settle with one statement each, whatever happens at the same time."""
 
 import asyncio
 import itertools

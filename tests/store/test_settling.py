@@ -1,4 +1,4 @@
-"""What a send came to is written into target, attempt and post by one statement."""
+"""One statement writes the result of a send into target, attempt and post."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""How many targets wait, for what, and since when."""
+"""The number of waiting targets, their reasons, and the times since when they wait."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The sandbox's Bluesky, asked in its own wire."""
+"""The sandbox's Bluesky, called with Bluesky's own requests."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ KEY = "3kabcdefghi2k"
 
 
 class Server:
-    """Speak to the server as one account, and to its neighbour."""
+    """Clients of the server, for one account and a second one."""
 
     def __init__(self, url: str) -> None:
         self.client = httpx.AsyncClient(base_url=f"{url}/bluesky/xrpc", verify=False)

@@ -1,4 +1,4 @@
-"""The fake Discord: its words, its headers, the nonce, and what a webhook says to whom."""
+"""The fake Discord: its messages, its headers, the nonce, and what a webhook reveals."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

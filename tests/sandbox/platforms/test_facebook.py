@@ -1,4 +1,4 @@
-"""What the fake Facebook does that no request of ours needs, and what it remembers."""
+"""Behaviour of the fake Facebook that no request of ours needs, and its state."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The fake Google: its words, what it takes, and what becomes of a post that it looks at."""
+"""The fake Google: its messages, what it accepts, and the result of its review of a post."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

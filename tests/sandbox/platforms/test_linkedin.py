@@ -1,4 +1,4 @@
-"""The sandbox's LinkedIn keeps to LinkedIn's manners, and forgets nothing over a restart."""
+"""The sandbox's LinkedIn follows LinkedIn's rules, and keeps its state over a restart."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ VERSION = {"LinkedIn-Version": "202609", "X-Restli-Protocol-Version": "2.0.0"}
 
 @asynccontextmanager
 async def linkedin(data_dir: Path | None = None, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client that speaks as a member to a sandbox of its own."""
+    """Yield a client that acts as a member on a separate sandbox."""
     async with running_sandbox(data_dir, **options) as url:
         headers = {"authorization": "Bearer li-token", **VERSION}
         async with httpx.AsyncClient(base_url=f"{url}/linkedin", headers=headers) as client:
@@ -149,7 +149,7 @@ async def test_uploads_that_do_not_begin_or_end(
 
 
 async def put(li: httpx.AsyncClient, url: str, content: bytes) -> httpx.Response:
-    """Send a part of a video, which is taken without a token only."""
+    """Send a part of a video; the fake platform accepts it only without a token."""
     assert (await li.put(url, content=content)).status_code == 401
     async with httpx.AsyncClient() as stranger:
         return await stranger.put(url, content=content)

@@ -1,4 +1,4 @@
-"""The sandbox's Mastodon, asked in its own wire."""
+"""The sandbox's Mastodon, called with Mastodon's own requests."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ USER = "109000000000000001"
 
 
 class Server:
-    """Speak to the server as one account, or as nobody."""
+    """Clients of the server, with the token of one account and without a token."""
 
     def __init__(self, url: str) -> None:
         self.client = httpx.AsyncClient(base_url=f"{url}/mastodon/api", verify=False)

@@ -1,4 +1,4 @@
-"""The sandbox's Pinterest keeps to Pinterest's manners, and forgets nothing over a restart."""
+"""The sandbox's Pinterest follows Pinterest's rules, and keeps its state over a restart."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ APP = httpx.BasicAuth("app", "secret")
 
 @asynccontextmanager
 async def pinterest(data_dir: Path | None = None, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client that speaks as a user to a sandbox of its own."""
+    """Yield a client that acts as a user on a separate sandbox."""
     async with running_sandbox(data_dir, **options) as url:
         headers = {"authorization": "Bearer pi-token"}
         async with httpx.AsyncClient(base_url=f"{url}/pinterest", headers=headers) as client:

@@ -1,4 +1,4 @@
-"""The sandbox's Reddit keeps to Reddit's manners, and forgets nothing over a restart."""
+"""The sandbox's Reddit follows Reddit's rules, and keeps its state over a restart."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ SELF = {"api_type": "json", "sr": "test", "kind": "self", "title": "Hi", "text":
 
 @asynccontextmanager
 async def reddit(data_dir: Path | None = None, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client that speaks as a user to a sandbox of its own."""
+    """Yield a client that acts as a user on a separate sandbox."""
     async with running_sandbox(data_dir, **options) as url:
         headers = {"authorization": "bearer rd-token", "user-agent": AGENT}
         async with httpx.AsyncClient(base_url=f"{url}/reddit", headers=headers) as client:
@@ -87,7 +87,7 @@ async def test_a_submission_is_named_listed_and_deleted(rd: httpx.AsyncClient) -
 
 
 async def lease(rd: httpx.AsyncClient, content: bytes, **more: str) -> tuple[str, str, int]:
-    """Return the address of what was stored, its id, and how the storage answered."""
+    """Return the address of what was stored, its id, and the storage's response."""
     leased = (await rd.post("/api/media/asset.json", data={"filepath": "a.png", "mimetype": "image/png"})).json()
     fields = {field["name"]: field["value"] for field in leased["args"]["fields"]} | more
     answer = await rd.post(leased["args"]["action"], data=fields, files={"file": ("a.png", content, "image/png")})

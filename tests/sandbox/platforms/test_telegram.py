@@ -1,4 +1,4 @@
-"""The fake Telegram: its words, its limits, what it fetches by itself, and what it forgets."""
+"""The fake Telegram: its messages, its limits, the files that it fetches, and what it forgets."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -45,7 +45,7 @@ async def call(client: httpx.AsyncClient, method: str, token: str = "1:t", **fie
 
 async def test_an_unknown_token_is_unauthorized_and_never_logged(shared: httpx.AsyncClient) -> None:
     assert (await call(shared, "getMe", token="2:u"))["description"] == "Unauthorized"
-    # Only the bot that accounts may share is asked for what people post.
+    # Only the bot that accounts may share is asked for people's posts.
     assert (await call(shared, "getUpdates"))["error_code"] == 401
     assert (await call(shared, "getWebhookInfo"))["error_code"] == 404
     paths = [entry["path"] for entry in (await shared.get("/_/requests")).json()["requests"]]

@@ -1,4 +1,4 @@
-"""The sandbox's Threads, asked in its own wire."""
+"""The sandbox's Threads, called with Threads' own requests."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ VIDEO = "https://cdn.example.com/film.mp4"
 
 
 class Server:
-    """Speak to Threads as one account."""
+    """Clients of Threads, as one account."""
 
     def __init__(self, url: str) -> None:
         headers = {"authorization": "Bearer token"}

@@ -1,4 +1,4 @@
-"""What the fake TikTok refuses, counts and remembers beyond what our own requests show."""
+"""Refusals, quotas and state of the fake TikTok that our own requests do not show."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the fake YouTube refuses and remembers beyond what our own requests show."""
+"""Refusals and state of the fake YouTube that our own requests do not show."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
