@@ -1,4 +1,4 @@
-"""Which accounts their networks may be asked about on demand, and what came of it."""
+"""The accounts that may be checked with their platforms on demand, and the results."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from store.renewals import Key
 
 
 def may_be_checked(account: ConnectedAccount, every: timedelta, now: datetime) -> bool:
-    """Tell whether a network is asked about an account again: not soon after it was, or has accepted its tokens."""
+    """Return whether a platform may be asked about an account: not soon after it was asked or accepted its tokens."""
     asked, proven = account.inspected_at, account.last_ok_at
     if asked is not None and asked > now - every:
         return False
@@ -20,7 +20,7 @@ def may_be_checked(account: ConnectedAccount, every: timedelta, now: datetime) -
 
 
 async def claim_check(session: AsyncSession, key: Key, every: timedelta) -> Account | None:
-    """Return an account's row if its network may be asked now, for one caller alone; None if not."""
+    """Return an account's row if its platform may be asked now, for one caller only; None if not."""
     workspace_id, account_id = key
     before = func.now() - every
     claim = update(Account).where(
@@ -43,7 +43,7 @@ async def note_check(
     expires_at: datetime | None = None,
     ends: bool = False,
 ) -> None:
-    """Write down what came of a check, unless the account has other tokens by now.
+    """Save the result of a check, unless the account has other tokens by now.
 
     `ends` says that the connection ends with its access token, because nothing renews it.
     """

@@ -1,4 +1,4 @@
-"""Which accounts' connections end soon, and how late renewals are."""
+"""The accounts whose connections end soon, and the delay of renewals."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,16 +11,16 @@ from store.models import ConnectedAccount
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Accounts by platform whose connection ends soon, and how long the most overdue renewal has been due."""
+    """The number of accounts by platform whose connection ends soon, and the delay of the most overdue renewal."""
 
     expiring: dict[str, int]
     overdue: timedelta
 
 
 async def ends_of_accounts(session: AsyncSession, now: datetime, within: timedelta) -> Ends:
-    """Count the accounts that nothing has renewed and whose connection ends `within` some time, or has ended.
+    """Count the accounts without a renewal whose connection ends `within` some time, or has ended.
 
-    Those that their network refuses already are not counted: they need no warning.
+    Accounts that their platform refuses already are not counted: they need no warning.
     """
     counted = await session.execute(
         select(ConnectedAccount.platform, func.count())

@@ -1,4 +1,4 @@
-"""Read connected accounts for clients, page by page: without credentials, which the api may not read."""
+"""Pages of connected accounts for clients: without credentials, which the API may not read."""
 
 from collections.abc import Collection
 
@@ -32,7 +32,7 @@ async def find_connected_account(
 async def refusals_of_apps(
     session: AsyncSession, accounts: Collection[Account | ConnectedAccount]
 ) -> dict[AppKey, str]:
-    """Return what the networks refuse the apps of these accounts with, as sentences; those that work are left out."""
+    """Return the messages with which the platforms refuse the apps of these accounts; working apps are left out."""
     apps = {(account.platform, account.app_id) for account in accounts}
     if not apps:
         return {}

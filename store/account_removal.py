@@ -1,4 +1,4 @@
-"""Remove accounts, and find out who else would lose by it if their access at the network were ended."""
+"""Functions that remove accounts, and find other accounts that would lose the same access at the platform."""
 
 from collections.abc import Collection
 
@@ -9,17 +9,17 @@ from store.models import Account
 
 
 async def take_out(session: AsyncSession, workspace_id: str, platform: str, account_id: str) -> Account | None:
-    """Delete an account's row and return what it held, None if there is none."""
+    """Delete an account's row and return it, None if there is none."""
     own = (Account.workspace_id == workspace_id, Account.id == account_id, Account.platform == platform)
     taken = delete(Account).where(*own).returning(Account)
     return (await session.scalars(taken, execution_options={"populate_existing": True})).one_or_none()
 
 
 async def others_lose(session: AsyncSession, account: Account, *, family: Collection[str]) -> bool:
-    """Tell whether an account that is removed shares its access with one that stays, in any workspace.
+    """Return whether a removed account shares its access with one that stays, in any workspace.
 
-    `family` are the networks at which ending a token ends all that the person has granted the app. Who the person is
-    is not known there, so every account of the app counts; it is empty if a token alone is ended.
+    `family` are the platforms on which ending a token ends everything that the person has granted the app. The person
+    is not known there, so every account of the app counts. It is empty if only the token itself is ended.
     """
     same_person = and_(Account.platform == account.platform, Account.user_id == account.user_id)
     shares: list[ColumnElement[bool]] = [same_person]
@@ -33,6 +33,6 @@ async def others_lose(session: AsyncSession, account: Account, *, family: Collec
 
 
 async def is_elsewhere(session: AsyncSession, workspace_id: str, account_id: str) -> bool:
-    """Tell whether another workspace has the same account of the network."""
+    """Return whether another workspace has the same account of the platform."""
     others = select(Account.id).where(Account.id == account_id, Account.workspace_id != workspace_id)
     return await session.scalar(others.limit(1)) is not None

@@ -1,4 +1,4 @@
-"""Connected accounts; credentials leave this module decrypted only for the network that needs them."""
+"""Connected accounts; credentials leave this module decrypted only for the platform that needs them."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ WORKS: Mapping[str, Any] = {
     "refusals": 0,
     "recheck_at": None,
 }
-"""What the row of an account holds that its network accepts."""
+"""The columns of an account that its platform accepts."""
 _OF_TOKENS = ("expires_at", "refresh_expires_at", "scopes", "renew_at", "grant_subject")
 _FIRST_QUESTION, _LONGEST_SILENCE = timedelta(seconds=15), timedelta(hours=1)
 _GROWTH = 4
@@ -109,7 +109,7 @@ async def list_accounts(session: AsyncSession, workspace_id: str) -> list[Accoun
 async def find_accounts(
     session: AsyncSession, workspace_id: str, account_ids: list[str]
 ) -> dict[str, ConnectedAccount]:
-    """Return those of the accounts that are connected, by id."""
+    """Return the connected ones among these accounts, by id."""
     query = select(ConnectedAccount).where(
         ConnectedAccount.workspace_id == workspace_id, ConnectedAccount.id.in_(account_ids)
     )
@@ -117,7 +117,7 @@ async def find_accounts(
 
 
 async def remove_account(session: AsyncSession, workspace_id: str, account_id: str) -> bool:
-    """Forget an account and its credentials; tell whether there was one."""
+    """Delete an account and its credentials; return whether there was one."""
     query = delete(Account).where(Account.workspace_id == workspace_id, Account.id == account_id).returning(Account.id)
     return await session.scalar(query) is not None
 
@@ -147,7 +147,7 @@ async def change_places(
     allow: Mapping[str, set[str]] | None = None,
     forbid: Mapping[str, set[str]] | None = None,
 ) -> Account | None:
-    """Allow an account to publish to places beside its own, or no longer; return it, None if there is none."""
+    """Allow or forbid an account to publish to places other than its own; return it, None if there is none."""
     account = await session.get(Account, (workspace_id, account_id), with_for_update=True, populate_existing=True)
     if account is None:
         return None
@@ -160,10 +160,10 @@ async def change_places(
 
 
 async def refuse_account(session: AsyncSession, account: Account, used: bytes, message: str, code: str) -> bool:
-    """Note that a network refuses an account's credentials: from here on its posts are held without asking again.
+    """Save that a platform refuses an account's credentials: from now on its posts are held without asking again.
 
-    `used` is the sealed value that was refused: where the account has been reconnected meanwhile, nothing is noted and
-    the answer is False.
+    `used` is the sealed value that was refused. If the account has been reconnected meanwhile, nothing is saved and the
+    result is False.
     """
     now = datetime.now(UTC)
     wait = min(_FIRST_QUESTION * _GROWTH ** min(account.refusals, 10), _LONGEST_SILENCE)
@@ -180,7 +180,7 @@ async def refuse_account(session: AsyncSession, account: Account, used: bytes, m
 
 
 async def accounts_to_ask(session: AsyncSession) -> list[Account]:
-    """Return the refused accounts that this worker alone is to check with their networks now."""
+    """Return the refused accounts that this worker must check with their platforms now; no other worker gets them."""
     now = datetime.now(UTC)
     age = func.least(func.greatest(now - Account.refused_at, _FIRST_QUESTION), _LONGEST_SILENCE)
     due = update(Account).where(Account.refused_at.is_not(None), Account.recheck_at <= now)
@@ -188,10 +188,10 @@ async def accounts_to_ask(session: AsyncSession) -> list[Account]:
 
 
 async def accept_account(session: AsyncSession, account: Account, *, published: bool = False) -> None:
-    """Note that a network accepts an account again.
+    """Save that a platform accepts an account again.
 
-    Only `published` proves it: who may say who they are may still lack a permission, so until then the next refusal
-    makes for a longer silence.
+    Only `published` proves it: an account that can be identified may still lack a permission. Until it has published,
+    the next refusal lengthens the pause between checks.
     """
     values = {**WORKS} if published else {name: value for name, value in WORKS.items() if name != "refusals"}
     values["last_ok_at"] = datetime.now(UTC)

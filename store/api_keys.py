@@ -49,7 +49,7 @@ class Caller:
 
 
 def _digest(key: str) -> bytes:
-    # A key has 256 random bits: a plain hash is enough, nothing can be guessed.
+    # A key has 256 random bits, so it cannot be guessed, and a plain hash is enough.
     return hashlib.sha256(key.encode()).digest()
 
 
@@ -73,13 +73,13 @@ async def create_key(
 
 
 async def recognize_key(session: AsyncSession, key: str) -> Caller | None:
-    """Return who calls with a key; None if it is unknown, revoked or expired. Notes its use at most once a minute."""
+    """Return the caller of a key; None if it is unknown, revoked or expired. Notes its use at most once a minute."""
     found = (await session.execute(_RECOGNIZE, {"digest": _digest(key)})).one_or_none()
     return None if found is None else Caller(found.id, found.workspace_id)
 
 
 async def workspace_of_key(session: AsyncSession, key: str) -> str | None:
-    """Return the workspace of a key, None if it is unknown, revoked or expired; this is no use of the key."""
+    """Return the workspace of a key, None if it is unknown, revoked or expired; this is not recorded as a use."""
     living = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
     query = select(ApiKey.workspace_id).where(ApiKey.sha256 == _digest(key), ApiKey.revoked_at.is_(None), living)
     return await session.scalar(query)
@@ -94,7 +94,7 @@ async def list_keys(session: AsyncSession, workspace_id: str | None = None) -> l
 
 
 async def revoke_key(session: AsyncSession, key_id: str) -> bool:
-    """Make a key worthless; return whether there is one of this id. The first revocation's time stays."""
+    """Revoke a key; return whether there is one of this id. The time of the first revocation stays."""
     revoked = update(ApiKey).where(ApiKey.id == key_id)
     revoked = revoked.values(revoked_at=func.coalesce(ApiKey.revoked_at, func.now()))
     return await session.scalar(revoked.returning(ApiKey.id)) is not None

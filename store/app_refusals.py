@@ -1,4 +1,4 @@
-"""Apps of the operator's that their networks refuse, and which held targets wait for them."""
+"""The operator's apps that their platforms refuse, and the held targets that wait for them."""
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
@@ -12,11 +12,11 @@ from domain.post import HoldReason, TargetStatus
 from store.models import Account, AppRefusal, Post, Target
 
 FIRST_PROBE, SLOWEST_PROBE = timedelta(minutes=1), timedelta(minutes=15)
-"""A refused app is probed after the first, then once per age of the refusal, at the slowest rate in the end; ours."""
+"""The pause between probes is the age of the refusal, but at least the first and at most the second; our choice."""
 
 
 async def refuse_app(session: AsyncSession, platform: str, app_id: str, code: str, message: str) -> None:
-    """Note that a network refuses an app: the posts that this stops are held from now on, without asking it."""
+    """Save that a platform refuses an app: the posts that this stops are held from now on, without asking it."""
     now = datetime.now(UTC)
     values = {"message": message, "last_refused_at": now}
     statement = insert(AppRefusal).values(
@@ -26,22 +26,22 @@ async def refuse_app(session: AsyncSession, platform: str, app_id: str, code: st
 
 
 async def accept_app(session: AsyncSession, platform: str, app_id: str, codes: Collection[str]) -> None:
-    """Note that a network accepts an app again, as far as refusals of these codes are concerned."""
+    """Save that a platform accepts an app again, for refusals of these codes."""
     its_own = (AppRefusal.platform == platform, AppRefusal.app_id == app_id)
     await session.execute(delete(AppRefusal).where(*its_own, AppRefusal.code.in_(codes)))
 
 
 async def refused_apps(session: AsyncSession) -> list[AppRefusal]:
-    """Return the apps that are refused now, one for each of their networks' reasons."""
+    """Return the apps that are refused now, one for each reason of each platform."""
     by = (AppRefusal.platform, AppRefusal.app_id, AppRefusal.code)
     return list(await session.scalars(select(AppRefusal).order_by(*by)))
 
 
 async def posts_to_probe_with(session: AsyncSession) -> list[Post]:
-    """Return one held post for each refusal that is to be probed now, and note that its target is released.
+    """Return one held post for each refusal that is to be probed now, and save that its target is released.
 
-    Targets take turns: one may be refused for a reason of its own. A refusal for which nothing waits any more is
-    forgotten: the next post finds out. Of several workers one gets a probe.
+    Targets take turns, because one may be refused for a reason of its own. A refusal without waiting targets is
+    deleted: the next post finds out. Of several workers, one gets each probe.
     """
     now = datetime.now(UTC)
     age = func.least(func.greatest(now - AppRefusal.refused_at, FIRST_PROBE), SLOWEST_PROBE)
@@ -61,7 +61,7 @@ async def posts_to_probe_with(session: AsyncSession) -> list[Post]:
 
 
 def app_is_accepted() -> ColumnElement[bool]:
-    """Return the condition on `Account` and `Target` that the refusal which the target waits for is over."""
+    """Return the condition on `Account` and `Target` that the refusal for which the target waits is over."""
     refused = select(AppRefusal.platform).where(
         AppRefusal.platform == Account.platform,
         AppRefusal.app_id == Account.app_id,

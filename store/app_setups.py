@@ -1,4 +1,4 @@
-"""The networks at which the operator has an app: written by the workers, which alone know the apps, read by the API."""
+"""The platforms for which the operator has an app: written by the workers, which know the apps, read by the API."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -18,9 +18,9 @@ async def announce_apps(
     now: datetime,
     documents: Mapping[str, Any] | None = None,
 ) -> None:
-    """Say at which networks there is an app for all workspaces, and for single ones by their ids.
+    """Save for which platforms there is an app: for all workspaces, and for single ones by their ids.
 
-    `documents` are what the api publishes of apps, by their paths.
+    `documents` are the documents about apps that the API publishes, by their paths.
     """
     values = {
         "platforms": sorted(platforms),
@@ -33,13 +33,13 @@ async def announce_apps(
 
 
 async def platforms_with_app(session: AsyncSession, workspace_id: str) -> frozenset[str]:
-    """Return the networks at which a workspace can use an app; none before a worker has run."""
+    """Return the platforms for which a workspace can use an app; none before a worker has run."""
     found = await session.scalar(select(AppSetup))
     return frozenset((*found.platforms, *found.of_workspaces.get(workspace_id, ()))) if found else frozenset()
 
 
 async def app_document(session: AsyncSession, path: str) -> dict[str, Any] | None:
-    """Return what is published of an app at a path, None if nothing is."""
+    """Return the published document of an app at a path, None if there is none."""
     found = await session.scalar(select(AppSetup.documents))
     document: dict[str, Any] | None = (found or {}).get(path)
     return document

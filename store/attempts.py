@@ -1,4 +1,4 @@
-"""Read the attempt log: every step towards a network, for a person who must explain a post."""
+"""Queries of the attempt log: every step towards a platform, for a person who must explain a post."""
 
 from collections.abc import Sequence
 
@@ -23,6 +23,6 @@ async def list_attempts(
 
 
 async def most_attempts(session: AsyncSession, target_ids: Sequence[str]) -> int:
-    """Return how many steps there are of that target which has the most."""
+    """Return the largest number of steps that any of these targets has."""
     counts = select(func.count()).where(Attempt.target_id.in_(target_ids)).group_by(Attempt.target_id)
     return max(await session.scalars(counts), default=0)

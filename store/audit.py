@@ -1,8 +1,8 @@
 """The audit trail: who did what to a post, in entries that outlive it.
 
-An entry is written in the transaction of its change. What workers do towards networks stands in `attempts` already, and
-who created a post in its row: neither is written twice. When a post is deleted, they become entries in the same
-transaction (`store.history`).
+An entry is written in the transaction of its change. `attempts` has the workers' steps towards platforms, and the
+post's row has its author: neither is written twice. When a post is deleted, they become entries in the same transaction
+(`store.history`).
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ from domain.audit import Action, AuditEntry
 from store.models import AuditEvent, Post
 
 AUDIT_KEPT = timedelta(days=365)
-"""How long entries are kept unless the operator says otherwise."""
+"""How long entries are kept if the operator does not set it."""
 MOST_ENTRIES = 500
-"""Entries of one post that are kept, the newest."""
+"""The number of entries of one post that are kept, the newest."""
 _RECENT = 10_000
-"""Entries among which posts are found that have too many: more than all API keys write in 30 seconds."""
+"""The number of newest entries in which posts with too many are searched: more than all API keys write in 30 s."""
 
 
 def add_entry(post: Post, entry: AuditEntry) -> None:
@@ -51,7 +51,7 @@ def event_of(post: Post, entry: AuditEntry) -> AuditEvent:
 async def add_unless_recorded(session: AsyncSession, post: Post, entry: AuditEntry) -> bool:
     """Add an entry unless the post's newest one on the same target is the same; False if it is.
 
-    For what may be done again and again without a change, and for steps that may be repeated.
+    For actions that may be repeated without a change, and for steps that may be repeated.
     """
     new = event_of(post, entry)
     newest = await session.scalar(
@@ -68,7 +68,7 @@ async def add_unless_recorded(session: AsyncSession, post: Post, entry: AuditEnt
 
 
 async def is_recorded(session: AsyncSession, post: Post, action: Action, **details: Any) -> bool:
-    """Return whether the trail has an entry of this action with these details already: a step was run again."""
+    """Return whether the trail has an entry of this action with these details already, because a step was run again."""
     query = select(AuditEvent.id).where(AuditEvent.post_id == post.id, AuditEvent.action == action.value)
     return await session.scalar(query.where(AuditEvent.details.contains(details)).limit(1)) is not None
 
@@ -78,7 +78,7 @@ def _says(event: AuditEvent) -> tuple[object, ...]:
 
 
 async def add_events(session: AsyncSession, events: Sequence[AuditEvent]) -> None:
-    """Add finished entries by one statement."""
+    """Add complete entries with one statement."""
     if events:
         columns = [column.key for column in AuditEvent.__mapper__.column_attrs if column.key != "id"]
         rows = [{name: getattr(event, name) for name in columns} for event in events]
@@ -87,7 +87,7 @@ async def add_events(session: AsyncSession, events: Sequence[AuditEvent]) -> Non
 
 async def delete_old_events(session: AsyncSession, now: datetime, limit: int, keep: timedelta) -> int:
     """Delete up to `limit` entries that are older than `keep`; return how many were deleted."""
-    # In the order in which they were written, so no index on the time is needed: an entry is not younger than that.
+    # Entries are read by id, the order in which they were written, so no index on the time is needed.
     oldest = select(AuditEvent.id, AuditEvent.at).order_by(AuditEvent.id).limit(limit).subquery()
     old = delete(AuditEvent).where(AuditEvent.id.in_(select(oldest.c.id).where(oldest.c.at < now - keep)))
     found = await session.execute(old.returning(AuditEvent.id), execution_options={"synchronize_session": False})
@@ -95,9 +95,9 @@ async def delete_old_events(session: AsyncSession, now: datetime, limit: int, ke
 
 
 async def delete_surplus_events(session: AsyncSession, _now: datetime, limit: int) -> int:
-    """Delete the oldest entries of up to `limit` posts that have lately got too many; return how many posts there were.
+    """Delete the oldest entries of up to `limit` posts that recently got too many; return how many posts there were.
 
-    Not when an entry is written: the api, which faces the internet, cannot delete any.
+    This is not done when an entry is written: the API, which faces the internet, has no right to delete entries.
     """
     recent = select(AuditEvent.post_id).order_by(AuditEvent.id.desc()).limit(_RECENT).subquery()
     crowded = (

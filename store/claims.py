@@ -1,4 +1,4 @@
-"""Claims on public posts: which target of an account owns which, also if two targets have the same text."""
+"""Claims on public posts: which target of an account owns which post, also if two targets have the same text."""
 
 from datetime import datetime, timedelta
 
@@ -11,11 +11,11 @@ from store.models import Attempt, Post, Target
 from store.publishing import LoadedTarget
 
 _MARGIN = timedelta(minutes=5)
-"""How long before a target's first send another's publication is still of interest: clocks differ."""
+"""How long before a target's first send a publication of another target still matters, because clocks differ."""
 
 
 async def posts_of_other_targets(session: AsyncSession, target: Target, since: datetime | None) -> frozenset[str]:
-    """Return the ids of the account's posts since a moment that are known to be other targets'."""
+    """Return the ids of the account's posts since a time that are known to belong to other targets."""
     if since is None:
         return frozenset()
     recent = or_(Target.published_at.is_(None), Target.published_at >= since - _MARGIN)
@@ -30,10 +30,10 @@ async def claim(session: AsyncSession, loaded: LoadedTarget, platform_post_id: s
     with the same text awaits its response: that response is worth more.
     """
     target = loaded.target
-    # Two that are confirmed at the same time must not both find the post free.
+    # Two targets that are confirmed at the same time must not both find the post free.
     await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(target.account_id, 0))))
     says = func.coalesce(Target.custom_content, Post.content, "")
-    # An answer that was lost with rows never comes.
+    # A response that was lost with its rows never comes.
     comes = Attempt.code.is_distinct_from(ROWS_LOST)
     is_open = Attempt.state == AttemptState.SENDING
     awaited = select(Attempt.id).where(Attempt.target_id == Target.id, is_open, comes).exists()

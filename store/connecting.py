@@ -1,4 +1,4 @@
-"""The rows of accounts that are being connected: begun, consumed once, and what came of them."""
+"""The rows of accounts that are being connected: begun, used once, and their results."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -66,14 +66,14 @@ async def begun_since(session: AsyncSession, workspace_id: str, since: datetime)
 
 
 async def find_connection(session: AsyncSession, connection_id: str) -> PendingConnection | None:
-    """Return a connection as it stands now."""
+    """Return the current row of a connection."""
     return await session.get(PendingConnection, connection_id, populate_existing=True)
 
 
 async def find_by_state(
     session: AsyncSession, workspace_id: str, platform: str, state: str
 ) -> PendingConnection | None:
-    """Return the workspace's connection of a state, if its client takes the network's answer."""
+    """Return the workspace's connection of a state, if its client receives the platform's redirect."""
     query = select(PendingConnection).where(
         PendingConnection.state_hash == digest(state),
         PendingConnection.workspace_id == workspace_id,
@@ -84,7 +84,7 @@ async def find_by_state(
 
 
 async def find_hosted(session: AsyncSession, state: str) -> PendingConnection | None:
-    """Return the connection of a state, of whatever workspace, if this service takes the network's answer."""
+    """Return the connection of a state, of any workspace, if this service receives the platform's redirect."""
     query = select(PendingConnection).where(
         PendingConnection.state_hash == digest(state), PendingConnection.hosted.is_not(None)
     )
@@ -92,7 +92,7 @@ async def find_hosted(session: AsyncSession, state: str) -> PendingConnection | 
 
 
 async def awaited_codes(session: AsyncSession, platform: str, codes: Sequence[str], now: datetime) -> dict[str, str]:
-    """Return which of these codes connections wait for, each with the connection's id."""
+    """Return the codes among these that connections wait for, each with the connection's id."""
     by_digest = {digest(code): code for code in codes}
     query = select(PendingConnection.state_hash, PendingConnection.id).where(
         PendingConnection.state_hash.in_(by_digest),
@@ -105,7 +105,7 @@ async def awaited_codes(session: AsyncSession, platform: str, codes: Sequence[st
 
 
 async def bind_browser(session: AsyncSession, connection_id: str, cookie: str, now: datetime) -> bool:
-    """Let only the browser with this cookie go on; False if another one began, or the state was used or has expired."""
+    """Bind a connection to the browser of this cookie; False if another one is bound, or the state cannot be used."""
     own = update(PendingConnection).where(
         PendingConnection.id == connection_id,
         PendingConnection.consumed_at.is_(None),
@@ -132,7 +132,7 @@ async def find_open(
 
 
 async def hand_over(session: AsyncSession, connection_id: str, handover: bytes) -> None:
-    """Hand the worker something before there is a code."""
+    """Hand data over to the worker before there is a code."""
     own = update(PendingConnection).where(
         PendingConnection.id == connection_id, PendingConnection.consumed_at.is_(None)
     )
@@ -142,7 +142,7 @@ async def hand_over(session: AsyncSession, connection_id: str, handover: bytes) 
 async def consume(
     session: AsyncSession, connection_id: str, *, handover: bytes, handover_hash: bytes, now: datetime
 ) -> bool:
-    """Use a state up and hand over what came for it; False if it was used or has expired, for one caller only."""
+    """Use a state and hand over its data, for one caller only; False if it was used or has expired."""
     own = update(PendingConnection).where(
         PendingConnection.id == connection_id,
         PendingConnection.consumed_at.is_(None),
@@ -158,7 +158,7 @@ async def consume(
 
 
 async def choose(session: AsyncSession, connection_id: str, wanted: Sequence[str], now: datetime) -> bool:
-    """Choose from a selection, once; False if it was chosen from, or has expired."""
+    """Choose from a selection, once; False if the choice was made before, or the selection has expired."""
     own = update(PendingConnection).where(
         PendingConnection.id == connection_id,
         PendingConnection.wanted.is_(None),
@@ -168,7 +168,7 @@ async def choose(session: AsyncSession, connection_id: str, wanted: Sequence[str
 
 
 async def begin_trade(session: AsyncSession, connection_id: str, now: datetime) -> bool:
-    """Note that the code is being sent to the network; False if it was sent before."""
+    """Save that the code is being sent to the platform; False if it was sent before."""
     own = update(PendingConnection).where(PendingConnection.id == connection_id, PendingConnection.traded_at.is_(None))
     return await session.scalar(own.values(traded_at=now).returning(PendingConnection.id)) is not None
 

@@ -1,4 +1,4 @@
-"""Between what a client asked for and the rows that keep it."""
+"""Conversions between a client's request for a post and the rows that keep it."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -95,7 +95,7 @@ def new_post(
 
 
 def content_of(post: Post) -> PostContent:
-    """Return what the client asked for, as it stands in the rows."""
+    """Return the client's request as the rows contain it."""
     return PostContent(
         content=post.content,
         media_items=[Media.model_validate(item) for item in post.media_items],
@@ -126,7 +126,7 @@ def content_of(post: Post) -> PostContent:
 def rewrite(
     post: Post, content: PostContent, actor: Actor, *, status: PostStatus, due_at: datetime | None, now: datetime
 ) -> None:
-    """Give a locked post other content and another time; a target that stays the same account keeps its id."""
+    """Give a locked post other content and another time; a target of the same account keeps its id."""
     changes = changes_between(content_of(post), content)
     if post.status != status:
         changes += (FieldChange("status", post.status, status.value),)
@@ -142,7 +142,7 @@ def rewrite(
         if target is None:
             target = _new_target(post.id, post.workspace_id, wanted, position, due_at)
         else:
-            # One that is tried again, and held, has a time of its own.
+            # A held target that is tried again has its own due time.
             _reset(target, wanted, position, target.due_at if same_time else due_at)
         targets.append(target)
     post.targets = targets
@@ -151,12 +151,12 @@ def rewrite(
 def _reset(target: Target, wanted: TargetContent, position: int, due_at: datetime | None) -> None:
     columns = _target_columns(wanted, position)
     if any(getattr(target, name) != value for name, value in columns.items()):
-        # What a network was already given (uploads, containers) was built from the content before.
+        # The platform's handles (uploads, containers) were built from the old content.
         target.handles, target.media_changes = {}, []
     if target.status == TargetStatus.HELD:
         forget_error(target)
         target.status = TargetStatus.PENDING.value
-    # What could not be prepared may be mended; if not, that is found again.
+    # The reason of the warning may be gone; if not, preparing finds it again.
     target.warning = None
     wait_from(target, due_at)
     for name, value in columns.items():
@@ -164,12 +164,12 @@ def _reset(target: Target, wanted: TargetContent, position: int, due_at: datetim
 
 
 def correct(post: Post, content: PostContent, actor: Actor, changed: Collection[str], now: datetime) -> list[Attempt]:
-    """Give a locked post whose publishing has begun other content, which has the same targets.
+    """Give a locked post whose publishing has begun other content for the same targets.
 
-    `changed`: the ids of the targets that are sent something else now. Returns the lines for the attempt log.
+    `changed`: the ids of the targets whose content changes. Returns the lines for the attempt log.
     """
     raise_version(post, AuditEntry(Action.CORRECTED, actor, changes_between(content_of(post), content)))
-    # Earlier versions of what was edited count, too.
+    # Earlier versions of an edited post count, too.
     growth = post.answer_bytes - answer_bytes(content_of(post))
     for name, value in _content_columns(content).items():
         setattr(post, name, value)

@@ -1,4 +1,4 @@
-"""Create a post and read its outcome by one statement each: what every request that makes a post goes through."""
+"""Creation of a post and its outcome, with one statement each: the path of every request that creates a post."""
 
 import json
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ class ExternalIdTakenError(Exception):
 
 
 async def read_accounts(database: Database, workspace_id: str, account_ids: list[str]) -> dict[str, ConnectedAccount]:
-    """Return those of the accounts that are connected, by id."""
+    """Return the connected ones among these accounts, by id."""
     found = [Reader(row).next(ConnectedAccount) for row in await database.rows(_ACCOUNTS, workspace_id, account_ids)]
     return {account.id: account for account in found if account}
 
@@ -50,10 +50,10 @@ async def create_post(
     now: datetime | None = None,
     response: tuple[int, bytes] | None = None,
 ) -> bool:
-    """Insert a post with its targets, and take the key of its request; False, and nothing, if another holds the key.
+    """Insert a post with its targets and take its request's key; if another request holds the key, write nothing.
 
-    `response` is as in `store.idempotency.claim`. A key that is used again after it expired gives the post the workflow
-    id of its next generation. Raises ExternalIdTakenError.
+    Returns whether the post was inserted. `response` is as in `store.idempotency.claim`. A key that is used again after
+    it expired gives the post the workflow id of its next generation. Raises ExternalIdTakenError.
     """
     now = now or datetime.now(UTC)
     key, digest = (request.key, request.sha256) if request else (None, None)
@@ -75,7 +75,7 @@ async def create_post(
 
 
 async def read_post(database: Database, workspace_id: str, post_id: str) -> Post | None:
-    """Return a post of the workspace with its targets, as they are at one instant."""
+    """Return a post of the workspace with its targets, all at one instant."""
     post: Post | None = None
     targets: list[Target] = []
     for row in await database.rows(_READ, post_id, workspace_id):
@@ -89,6 +89,6 @@ async def read_post(database: Database, workspace_id: str, post_id: str) -> Post
 
 
 def is_moving(post: Post) -> bool:
-    """Tell whether something is being done for a post; its targets must be loaded."""
+    """Return whether a step for a post is running or about to run; its targets must be loaded."""
     states = (TargetState(TargetStatus(each.status), each.confirming) for each in post.targets)
     return is_moving_by(PostStatus(post.status), states)

@@ -1,4 +1,4 @@
-"""The connections of one process to PostgreSQL, how long each may be used, and what must not happen meanwhile."""
+"""The connections of one process to PostgreSQL, their time limits, and what is forbidden while one is held."""
 
 import time
 from collections.abc import AsyncIterator
@@ -17,13 +17,13 @@ from domain.connection_held import holding_connection
 _TRUSTED_FOR_S = 1.0
 _CONNECT_S = 10.0
 _KEEPALIVES = {"tcp_keepalives_idle": "20", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
-"""Seconds of silence, seconds between two questions, questions without an answer."""
+"""TCP keepalive: seconds of silence, seconds between two probes, and number of probes without a response."""
 _DRIVER_WAITS_S = 5.0
-"""How much longer than PostgreSQL the driver waits for a statement's end."""
+"""How much longer than PostgreSQL the driver waits for the end of a statement."""
 
 
 def _ping_after_idling(engine: AsyncEngine) -> None:
-    """Ping a connection that has idled: a restart of PostgreSQL costs no request, and busy requests pay no ping."""
+    """Ping a connection that was idle: no request fails after a restart of PostgreSQL, and busy ones need no ping."""
 
     @event.listens_for(engine.sync_engine, "checkin")
     def note(_: Any, record: Any) -> None:
@@ -46,8 +46,8 @@ def _ping_after_idling(engine: AsyncEngine) -> None:
 class Limits:
     """The limits of one process's use of the database, in seconds; None is without end.
 
-    `statement` is enforced by PostgreSQL, and a little later by the driver, should PostgreSQL not answer at all. `lock`
-    is how long a statement waits for a lock, `connection` how long the code waits for a connection of the pool.
+    PostgreSQL enforces `statement`; if PostgreSQL does not respond, the driver does, a little later. `lock` is how long
+    a statement waits for a lock, `connection` how long the code waits for a connection of the pool.
     """
 
     statement: float | None
@@ -65,23 +65,23 @@ class Limits:
 
 
 OF_REQUESTS = Limits(statement=10, lock=5, connection=10)
-"""A client waits: what takes longer is answered 503 rather than kept a connection for."""
+"""A client waits: a request that takes longer gets 503, so that it does not hold a connection."""
 OF_STEPS = Limits(statement=30, lock=10)
 """A worker's steps, which Temporal retries, and its background tasks, which read all open posts."""
 OF_ANSWERS = Limits(statement=5, lock=5, connection=5)
-"""Short statements that are tried again for as long as it takes."""
+"""Short statements that are retried until they succeed."""
 OF_COMMANDS = Limits(statement=None, lock=30)
-"""A person waits and can end it."""
+"""A person waits and can cancel."""
 
 
 class Pool:
-    """Some connections to the database. Belongs to the event loop that first uses it."""
+    """A pool of connections to the database. Belongs to the event loop that first uses it."""
 
     def __init__(self, url: str, size: int, overflow: int, limits: Limits, *, keepalives: bool = False) -> None:
         options = limits.as_options()
         if keepalives:
             options["server_settings"] |= _KEEPALIVES
-        # The connection that was used last knows its statements' plans best, and idles too shortly to be pinged.
+        # The connection that was used last has the most prepared statements, and was idle too shortly to be pinged.
         self.engine = create_async_engine(
             url,
             pool_size=size,
@@ -106,31 +106,31 @@ class Pool:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """Open a session whose every statement stands for itself: no round trips to begin and to commit."""
+        """Open a session in which every statement is its own transaction: no round trips to begin and to commit."""
         with holding_connection():
             async with self._readers() as session:
                 yield session
 
     async def rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        """Run one statement that stands for itself and return its rows; `$1` is the first argument.
+        """Run one statement as its own transaction and return its rows; `$1` is the first argument.
 
-        For the few statements that every post goes through: without SQLAlchemy's part they cost a quarter. Raises
-        asyncpg's own errors.
+        For the few statements that every post needs: without SQLAlchemy they cost a quarter. Raises asyncpg's own
+        errors.
         """
         connection = await self.engine.raw_connection()
         try:
             driver = cast("asyncpg.Connection", connection.driver_connection)
             return list(await driver.fetch(statement, *arguments))
         finally:
-            # Where it is one too many for the pool, this closes it in its own time.
+            # If the pool has no place for the connection, this closes it later.
             await greenlet_spawn(connection.close)
 
     async def row(self, statement: str, *arguments: object) -> asyncpg.Record | None:
-        """Run such a statement and return its first row."""
+        """Run one statement as `rows` does, and return its first row."""
         return next(iter(await self.rows(statement, *arguments)), None)
 
     async def ping(self) -> None:
-        """Raise where the database does not answer."""
+        """Raise if the database does not respond."""
         async with self.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
@@ -140,10 +140,11 @@ class Pool:
 
 
 class Database(Pool):
-    """All connections of one process: most for everything, and a few for answers alone.
+    """All connections of one process: most for everything, and a few for platforms' responses only.
 
-    `answers` writes down what a network answered. Whatever holds the other connections, an answer does not wait for
-    them: were it lost, the post would have to be confirmed, and an account whose new tokens are lost is disconnected.
+    Platforms' responses are written through `answers`, so that they do not wait for a connection that other work holds.
+    If a response were lost, the post would have to be confirmed, and an account whose new tokens are lost is
+    disconnected.
     """
 
     def __init__(
@@ -152,7 +153,7 @@ class Database(Pool):
         super().__init__(url, pool_size, max_overflow, limits)
         self.answers = Pool(url, reserved, 0, OF_ANSWERS)
         self.locks = Pool(url, 1, 0, OF_ANSWERS, keepalives=True)
-        """One connection, opened when it is needed, for locks that live as long as this process and its machine."""
+        """One connection, opened when it is needed, for locks that last as long as this process and its machine."""
 
     async def close(self) -> None:
         """Close every connection."""

@@ -1,4 +1,4 @@
-"""The delivery of posts' versions to their workflows: which are known to have the newest one."""
+"""The delivery of posts' versions to their workflows: which workflows are known to have the newest one."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ RETURNING id
 """)
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
-"""How long a post is left alone after its first failed delivery, and at most."""
+"""The pause after the first failed delivery of a post, and the longest pause."""
 
 
 async def record_delivered(session: AsyncSession, versions: Mapping[str, int]) -> None:
@@ -61,14 +61,14 @@ async def claim_undelivered(session: AsyncSession, now: datetime, changed_before
 
 
 async def release_undelivered(session: AsyncSession, post_ids: Sequence[str]) -> None:
-    """Allow delivery without a pause: Temporal was away, the posts are not to blame."""
+    """Allow delivery without a pause: Temporal was unavailable, and the posts did not cause the failure."""
     await session.execute(update(Post).where(Post.id.in_(post_ids)).values(next_delivery_at=None))
 
 
 async def move_to_next_workflow(session: AsyncSession, post_id: str, taken: str) -> Post | None:
-    """Give a post another workflow id, because another post's run has the one it has; None if it is deleted.
+    """Give a post the next workflow id, because another post's run has its present one; None if it is deleted.
 
-    That happens if the rows of that other post are lost: its key was free, so this post was given its id again.
+    This happens if the rows of that other post are lost: its key was free, so this post got the same id.
     """
     post = await lock_post(session, post_id)
     if post is None or post.workflow_id != taken:
@@ -77,7 +77,7 @@ async def move_to_next_workflow(session: AsyncSession, post_id: str, taken: str)
     while await session.scalar(select(Post.id).where(Post.workflow_id == candidate)):
         candidate, generation = next_workflow_id(candidate)
     post.workflow_id = candidate
-    # The next use of the key must count on from here.
+    # The next use of the key must count from here.
     await session.execute(
         update(IdempotencyKey)
         .where(IdempotencyKey.workspace_id == post.workspace_id, IdempotencyKey.post_id == post_id)

@@ -1,4 +1,4 @@
-"""Queries of the doctor beside the posts themselves: loose ends, found by one statement each."""
+"""The doctor's queries other than for posts: loose ends, each found with one statement."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +26,7 @@ class OpenAttempt:
 
 @dataclass(frozen=True, slots=True)
 class WaitingRevision:
-    """A saved edit that is neither made nor refused, and whose it is."""
+    """A saved edit that was neither made nor refused, with its post."""
 
     id: str
     post_id: str
@@ -51,7 +51,7 @@ def _of(workspace_id: str | None) -> ColumnElement[bool]:
 
 
 async def post_and_targets(session: AsyncSession, post_id: str) -> Post | None:
-    """Return a post with its targets, as they are at one instant."""
+    """Return a post with its targets, all at one instant."""
     query = select(Post).where(Post.id == post_id).options(joinedload(Post.targets))
     query = query.execution_options(populate_existing=True)
     return (await session.scalars(query)).unique().one_or_none()
@@ -61,27 +61,27 @@ _OPEN: Select[str, str, str, str, str, datetime] = (
     select(Target.id, Post.id, Post.workspace_id, Post.workflow_id, Attempt.step, Attempt.started_at)
     .join(Target, Target.id == Attempt.target_id)
     .join(Post, Post.id == Target.post_id)
-    # What was lost with rows, and is due later, is confirmed then.
+    # If rows were lost and the post is due later, the attempt is confirmed when the post is due.
     .where(Attempt.state == AttemptState.SENDING)
     .where(or_(Attempt.code.is_distinct_from(ROWS_LOST), Post.due_at <= func.now()))
 )
 
 
 async def open_attempts(session: AsyncSession, before: datetime, workspace_id: str | None) -> list[OpenAttempt]:
-    """Return the attempts that were begun before a moment and have no answer yet, oldest first."""
+    """Return the attempts that were begun before a time and have no response yet, oldest first."""
     query = _OPEN.where(Attempt.started_at < before, _of(workspace_id)).order_by(Attempt.id)
     return [OpenAttempt(*row) for row in await session.execute(query)]
 
 
 async def open_attempts_of(session: AsyncSession, post_id: str) -> list[OpenAttempt]:
-    """Return a post's attempts that have no answer yet."""
+    """Return a post's attempts that have no response yet."""
     return [OpenAttempt(*row) for row in await session.execute(_OPEN.where(Post.id == post_id))]
 
 
 async def waiting_revisions(session: AsyncSession, before: datetime, workspace_id: str | None) -> list[WaitingRevision]:
-    """Return the newest edit of each post, if it was saved before a moment and waits still.
+    """Return the newest edit of each post, if it was saved before a time and still waits.
 
-    An older one that waits is no loss: its client was asked to try again, and has.
+    An older edit that waits is no loss: its client was asked to try again, and has.
     """
     later = aliased(Revision)
     newer = select(later.id).where(later.post_id == Revision.post_id, later.id > Revision.id)
@@ -96,7 +96,7 @@ async def waiting_revisions(session: AsyncSession, before: datetime, workspace_i
 
 
 async def loose_keys(session: AsyncSession, now: datetime, workspace_id: str | None, limit: int) -> list[LooseKey]:
-    """Return keys that hold, have no answer, and whose post is not there."""
+    """Return unexpired keys that have no response and whose post is missing."""
     there = select(Post.id).where(Post.id == IdempotencyKey.post_id).exists()
     query = select(
         IdempotencyKey.workspace_id,
@@ -111,7 +111,7 @@ async def loose_keys(session: AsyncSession, now: datetime, workspace_id: str | N
 
 
 async def platforms_waiting(session: AsyncSession, due_before: datetime, workspace_id: str | None) -> list[str]:
-    """Return the networks for which something was due before a moment that no worker has taken up."""
+    """Return the platforms for which targets were due before a time that no worker has taken up."""
     query = select(Target.platform).distinct().where(WAITS, Target.due_at < due_before)
     if workspace_id is not None:
         query = query.where(Target.workspace_id == workspace_id)

@@ -19,27 +19,27 @@ from store.publishing import LoadedTarget, close_attempt, load, outcome_of, stil
 _LOST = "the worker was lost while sending; confirming on the network before anything else"
 _NOT_EDITABLE = "By what is known of it now, the post is not published, or its id is not known."
 _RESULTS = "results"
-"""In an edit's revision: the error code of each target that is done, null where it went well."""
+"""In an edit's revision: the error code of each target that is done, null if the edit succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """An edit as one run of its activity works on it."""
+    """An edit, for one run of its activity."""
 
     loaded: LoadedTarget
     revision_id: str
     attempt_id: int
-    """Of the request that this run is about to send, or of the one that it must confirm first."""
+    """The attempt of the request that this run sends, or of the one that it must confirm first."""
     text: str
     platform_post_id: str
     left_by: datetime | None
-    """By when an earlier run's request had left, which may have made the edit; None if there is none."""
+    """The time by which an earlier run's request was sent, which may have made the edit; None if there is none."""
 
 
 async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) -> Edit | None:
     """Write that an edit is about to be sent, unless an earlier request may have made it. Commit before sending.
 
-    None if there is nothing (more) to edit.
+    Returns None if there is nothing left to edit.
     """
     loaded = await load(session, target_id, lock=True)
     revision = await session.get(Revision, revision_id)
@@ -48,7 +48,7 @@ async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) ->
     if target_id in revision.body.get(_RESULTS, {}) or target_id not in revision.body["target_ids"]:
         return None
     if loaded.target.status != TargetStatus.PUBLISHED or loaded.target.platform_post_id is None:
-        # A person has resolved it otherwise since the edit was requested: waiting requests must know.
+        # A person has resolved the target otherwise since the edit was requested: requests that wait must be notified.
         await _close_revision(session, revision_id, target_id, _NOT_EDITABLE, "edit_not_supported")
         await announce(session, loaded.post.id)
         return None
@@ -59,7 +59,7 @@ async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) ->
         .limit(1)
     )
     if earlier and earlier.state == AttemptState.SENDING:
-        # Its worker is lost, or frozen: once this is written, its request does not leave any more.
+        # The attempt's worker is lost or frozen. After this write, its request cannot be sent any more.
         await close_attempt(session, earlier.id, AttemptResult(AttemptState.UNCONFIRMED, _LOST, code=WORKER_LOST))
         await session.refresh(earlier)
     attempt = earlier or await _begun(session, target_id)
@@ -74,9 +74,9 @@ async def begin_edit(session: AsyncSession, target_id: str, revision_id: str) ->
 
 
 async def begin_again(session: AsyncSession, edit: Edit) -> Edit | None:
-    """Write that an edit is sent once more which an earlier request surely did not make. Commit before sending.
+    """Write that an edit is sent again, because the earlier request did certainly not make it. Commit before sending.
 
-    None if another run has done so meanwhile.
+    Returns None if another run has done so meanwhile.
     """
     await _locked(session, edit)
     edits = (Attempt.target_id == edit.loaded.target.id, Attempt.step == AttemptStep.EDIT)
@@ -108,7 +108,7 @@ async def settle_edit(
     editable_until: datetime | None,
     result: AttemptResult,
 ) -> Outcome:
-    """Move a target to its new version and keep the old one in its history."""
+    """Move a target to its new version, and keep the old version in its history."""
     post, target = await _locked(session, edit)
     if post is None or target is None:
         return Outcome(status=TargetStatus.PUBLISHED, stale=True)
@@ -134,7 +134,7 @@ async def settle_edit(
 
 
 async def refuse_edit(session: AsyncSession, edit: Edit, error: str, code: str, result: AttemptResult) -> Outcome:
-    """Write down that the network surely did not make the edit."""
+    """Save that the platform did certainly not make the edit."""
     await close_attempt(session, edit.attempt_id, result)
     await _close_revision(session, edit.revision_id, edit.loaded.target.id, error, code)
     await announce(session, edit.loaded.post.id)
@@ -142,9 +142,10 @@ async def refuse_edit(session: AsyncSession, edit: Edit, error: str, code: str, 
 
 
 async def put_off_edit(session: AsyncSession, edit: Edit, result: AttemptResult) -> Outcome:
-    """Write down why a run of an edit did not end it: its request was refused for now, or may have had its effect.
+    """Save why a run of an edit did not end it: the platform refused it for now, or it may have been made.
 
-    If it could not be confirmed, it stays unconfirmed, as old as it is. One that another run has closed stays so.
+    If it could not be confirmed, it stays unconfirmed, with its age. An attempt that another run has closed stays
+    closed.
     """
     if edit.left_by is not None:
         looked = {"decision": result.decision, "next_attempt_at": result.next_attempt_at}
@@ -163,7 +164,7 @@ async def _locked(session: AsyncSession, edit: Edit) -> tuple[Post | None, Targe
 async def _close_revision(
     session: AsyncSession, revision_id: str, target_id: str, error: str | None = None, code: str | None = None
 ) -> None:
-    """Note a target's result in the revision; it is settled once every target it names has one."""
+    """Save a target's result in the revision; the revision is settled once every target that it names has a result."""
     revision = await session.get(Revision, revision_id, populate_existing=True)
     if revision is None or revision.state != RevisionState.WAITING:
         return
@@ -173,5 +174,5 @@ async def _close_revision(
         revision.error, revision.error_code = error, code
     if set(results) >= set(revision.body["target_ids"]):
         revision.state = RevisionState.REFUSED if revision.error_code else RevisionState.APPLIED
-        # The target has the text from now on; it is not read here again.
+        # The target's row has the new text from now on; the revision no longer needs it.
         revision.body = {name: value for name, value in revision.body.items() if name != "content"}

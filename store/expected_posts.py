@@ -1,4 +1,4 @@
-"""The posts that networks should show, in pages, for a doctor that can read all that is public there."""
+"""The posts that platforms should show, in pages, for a doctor that can read all public posts there."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from store.models import Attempt, Post, Target
 
 _PAGE = 500
 _TOWARDS = (AttemptStep.PREPARE, AttemptStep.PUBLISH)
-"""Steps that belong to a send: a video is dated from when its upload began."""
+"""Steps that belong to a send: a video's date is the beginning of its upload."""
 _IS_SEND = Attempt.step == AttemptStep.PUBLISH
 
 
@@ -25,7 +25,7 @@ class SendTimes:
     """The times of a target's sends, and whether a response is awaited."""
 
     first: datetime | None = None
-    """When the first began, what it needed to be uploaded included."""
+    """When the first send began, including its uploads."""
     last: datetime | None = None
     """When the last send's response came, or now if it did not."""
     awaited: bool = False
@@ -35,19 +35,19 @@ class SendTimes:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedPost:
-    """A target with what its network should show of it. `text` is content: for comparing, never for printing."""
+    """A target with the post that its platform should show. `text` is content: for comparing, never for printing."""
 
     target: Target
     post: Post
     sends: SendTimes
     text: str = field(repr=False)
     sent_text: str = field(repr=False)
-    """What was sent first, before edits."""
+    """The text of the first send, before edits."""
     settings: dict[str, Any] = field(repr=False)
 
     @property
     def ids(self) -> set[str]:
-        """Return the ids under which it is or was public, as far as the row knows."""
+        """Return the ids under which the post is or was public, if the row knows them."""
         versions = {str(version["platformPostId"]) for version in self.target.edit_history}
         return versions | ({self.target.platform_post_id} if self.target.platform_post_id else set())
 

@@ -1,4 +1,4 @@
-"""Tell a database that cannot be used right now from a mistake of ours."""
+"""Functions that distinguish an unavailable database from a mistake in our code."""
 
 import asyncpg
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -11,12 +11,12 @@ _AWAY: tuple[type[BaseException], ...] = (
     asyncpg.CrashShutdownError,
     # Too many connections, no room on disk, no memory.
     asyncpg.InsufficientResourcesError,
-    # A statement or the wait for a lock took longer than `store.database.Limits` allow.
+    # A statement or its wait for a lock took longer than `store.database.Limits` allow.
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
-    # A deadlock or a conflict: the same transaction, run again, may go through.
+    # A deadlock or a conflict: the same transaction may succeed if it is run again.
     asyncpg.TransactionRollbackError,
-    # A failover has left us at a server that follows another.
+    # After a failover, this server is a standby.
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InterfaceError,
     OSError,
@@ -27,14 +27,14 @@ _SLOW = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError)
 
 
 def is_database_unavailable(error: BaseException) -> bool:
-    """Tell whether an error of a query or connection says that the database cannot be used right now."""
+    """Return whether an error of a query or connection says that the database cannot be used now."""
     if isinstance(error, (PoolTimeout, OperationalError, InterfaceError, *_AWAY)):
         return True
     return isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(_cause(error), _AWAY))
 
 
 def took_too_long(error: BaseException) -> bool:
-    """Tell whether a statement or its wait for a lock was ended because it took longer than it may."""
+    """Return whether a statement was ended because it, or its wait for a lock, took longer than allowed."""
     return isinstance(_cause(error) if isinstance(error, DBAPIError) else error, _SLOW)
 
 

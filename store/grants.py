@@ -1,4 +1,4 @@
-"""Accounts that share one consent of a person, and so the same tokens: pages, locations, profiles."""
+"""Accounts that share one consent of a person, and therefore the same tokens: pages, locations, profiles."""
 
 from typing import Any
 
@@ -31,9 +31,9 @@ async def siblings_of(session: AsyncSession, account: Account) -> list[Account]:
 async def keep_renewed_siblings(
     session: AsyncSession, vault: Vault, key: Key, before: dict[str, Any], changed: ChangedCredentials
 ) -> list[str]:
-    """Give the accounts that had the refresh token of `before` the new tokens, too; return their ids.
+    """Give the new tokens to the accounts that had the refresh token of `before`, too; return their ids.
 
-    What else their credentials hold stays: which page or location it is.
+    The rest of their credentials stays: which page or location it is.
     """
     account = await session.get(Account, key)
     given = []

@@ -1,7 +1,7 @@
-"""Hand secrets from the api to the worker: the api seals them with a public key and cannot open them again.
+"""Secrets that the API hands over to the worker: the API seals them with a public key and cannot open them.
 
-The api holds no key of the vault, and what it is given (a code, credentials) must not lie in a table in clear, not even
-for a moment. So the worker makes a pair of keys for each connection and keeps the private one sealed.
+The API holds no key of the vault, and the secrets that it receives (a code, credentials) must not be in a table in
+clear text, not even briefly. So the worker makes a pair of keys for each connection and keeps the private one sealed.
 """
 
 import json
@@ -21,7 +21,7 @@ _PUBLIC, _NONCE = 32, 12
 
 
 class HandoverError(Exception):
-    """Something that was handed over cannot be opened."""
+    """An error: a handed-over secret cannot be opened."""
 
 
 def new_pair() -> tuple[bytes, bytes]:

@@ -1,6 +1,6 @@
-"""One time line of a post: the audit trail, who created it, its steps towards networks and when it was late.
+"""The time line of a post: the audit trail, its author, its steps towards platforms and when it was late.
 
-Of a post that exists, the last three are read off its rows. When it is deleted they become lines of the trail.
+For an existing post, the last three are read from its rows. When the post is deleted, they become lines of the trail.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from store.models import ApiKey, Attempt, AuditEvent, LatePost, Post, Target
 from store.posts import find_post
 
 WORTH_SAYING = timedelta(seconds=5)
-"""From how long after its due time a target was begun late enough to be said."""
+"""How long after its due time a target must begin to be reported as late."""
 
 _IN_THE_TRAIL = (AttemptStep.RESOLVE, AttemptStep.CORRECT)
-"""Steps of the attempt log that people take: the trail has them, with who it was."""
+"""Steps of the attempt log that people take: the trail has them, with the person."""
 
 
 class Source(IntEnum):
@@ -60,8 +60,8 @@ async def read_history(
 ) -> list[HistoryEntry] | None:
     """Return up to `limit` lines of a post, oldest first, that come after a place.
 
-    All are as they are at one instant, so it must be the first that its transaction reads. None if the workspace has no
-    such post and its trail, which ends some time after the post, has no line of it.
+    All lines must be read at one instant, so this must be the first read of its transaction. Returns None if the
+    workspace has no such post, and no line of it in the trail, which is kept for some time after the post.
     """
     await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     post = await find_post(session, workspace_id, post_id)
@@ -80,7 +80,7 @@ async def read_history(
 
 
 async def keep_history(session: AsyncSession, post: Post) -> None:
-    """Write into the trail what goes with a locked post that is about to be deleted: the newest of it."""
+    """Write into the trail the newest lines that would be lost with a locked post that is about to be deleted."""
     kept = [*await _of_rows(session, post), *await _of_attempts(session, post, MOST_ENTRIES, newest=True)]
     kept.sort(key=lambda each: each[0])
     await add_events(session, [event for _, event in kept[-MOST_ENTRIES:]])
@@ -134,7 +134,7 @@ async def _of_rows(session: AsyncSession, post: Post) -> list[tuple[Moment, Audi
 
 
 def _begun_late(target: Target) -> datetime | None:
-    """Return when a target was begun if that was late, and not so late that `late_posts` has it."""
+    """Return when a target began if that was late, but not so late that `late_posts` has it."""
     if target.begun_at is None or target.due_at is None:
         return None
     return target.begun_at if WORTH_SAYING <= target.begun_at - target.due_at < LATE_AFTER else None
@@ -201,7 +201,7 @@ _EDITS = {
 
 
 def action_of(attempt: Attempt) -> Action:
-    """Return what a step towards a network came to."""
+    """Return the result of a step towards a platform."""
     step, state, decision = AttemptStep(attempt.step), AttemptState(attempt.state), attempt.decision or ""
     if step is AttemptStep.EDIT:
         return _EDITS[state]

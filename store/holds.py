@@ -1,4 +1,4 @@
-"""Find the posts that are held for an account or for the operator's app, once these work again."""
+"""A query for posts that are held for an account or for the operator's app, once these work again."""
 
 from datetime import datetime
 

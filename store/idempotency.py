@@ -1,4 +1,4 @@
-"""Idempotency keys: who comes first makes the post, everybody gets the same answer."""
+"""Idempotency keys: the first request makes the post, and every repetition gets the same response."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from store.models import IdempotencyKey, Post
 
 LIFETIME = timedelta(hours=24)
 KEPT = timedelta(days=30)
-"""How long a key's row is kept after the key has expired, and for how long again if a post of the key exists then.
+"""How long a key's row is kept after the key has expired, and for how long again if a post of the key still exists.
 
-It must be longer than Temporal keeps what it knows of closed workflows (7 days).
+It must be longer than Temporal's retention of closed workflows (7 days).
 """
 _TAKE = text(
     "SELECT take_key_v1("
@@ -32,7 +32,7 @@ SELECT response_status, response_body FROM idempotency_keys
 WHERE workspace_id = $1 AND key = $2 AND post_id = $3 AND response_body IS NOT NULL
 """
 _IDS = 5_000
-"""Workflow ids that are looked up by one statement."""
+"""The number of workflow ids that one statement looks up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,8 @@ async def claim(
 ) -> int | None:
     """Take a free or expired key for a post; returns its generation, None if another request holds it.
 
-    `response` is the status and body of the answer if it is known already; `revision_id` names the edit that the
-    request asks for, `post_ids` the posts of a request for many. Waits for a transaction that is just taking the
-    same key.
+    `response` is the status and body of the response if it is known already. `revision_id` names the edit that the
+    request asks for, `post_ids` the posts of a request for many. Waits for a transaction that is taking the same key.
     """
     status, body = response or (None, None)
     values = {
@@ -77,7 +76,7 @@ async def claim(
 
 
 async def find_key(session: AsyncSession, request: KeyedRequest, now: datetime) -> IdempotencyKey | None:
-    """Return the key's row while it holds."""
+    """Return the key's row if it has not expired."""
     return await session.scalar(
         select(IdempotencyKey).where(
             IdempotencyKey.workspace_id == request.workspace_id,
@@ -90,7 +89,7 @@ async def find_key(session: AsyncSession, request: KeyedRequest, now: datetime) 
 async def keep_response(
     database: Pool, request: KeyedRequest, post_id: str, status: int, body: bytes
 ) -> tuple[int, bytes]:
-    """Store the answer of a key if it has none yet, and return the one that everybody gets."""
+    """Store the response of a key if it has none yet, and return the one that all its requests get."""
     use = (request.workspace_id, request.key, post_id)
     if await database.row(_KEEP, *use, status, body) is not None:
         return status, body
@@ -99,11 +98,11 @@ async def keep_response(
 
 
 async def delete_expired_keys(session: AsyncSession, now: datetime, most: int) -> int:
-    """Delete the answers of up to `most` expired keys, and the rows of those that no workflow id needs any more.
+    """Delete the responses of up to `most` expired keys, and the rows that no workflow id needs any more.
 
-    Answers hold content and go as soon as their key has expired. A row goes `KEPT` later, unless a post of the key
-    exists: a new post with that key would get the workflow id of the existing one. Returns how many keys were checked;
-    if it is `most`, there may be more.
+    Responses hold content, and are deleted as soon as their key has expired. A row is deleted `KEPT` later, unless a
+    post of the key exists: a new post with that key would get the workflow id of the existing one. Returns how many
+    keys were checked; if it is `most`, there may be more.
     """
     query = (
         select(IdempotencyKey.workspace_id, IdempotencyKey.key, IdempotencyKey.generation, IdempotencyKey.expires_at)
@@ -146,7 +145,7 @@ class _Key:
 
 
 async def _needed(session: AsyncSession, keys: Sequence[_Key]) -> set[tuple[str, str]]:
-    """Return the names of the keys of which a post exists, in whichever generation."""
+    """Return the names of the keys of which a post exists, in any generation."""
     ids = ((each, key.name) for key in keys for each in key.workflow_ids)
     found: set[tuple[str, str]] = set()
     while names := dict(islice(ids, _IDS)):

@@ -1,15 +1,15 @@
-"""From which index a list of posts is read.
+"""The choice of the index from which a list of posts is read.
 
-A list is read in its order from the index of that order: by status if statuses are asked for. What this index does not
-know is checked of each post that it leads to, and of a million few may fit. So the other indexes that know a part of
-what is asked for are counted first, up to `MAX_SCANNED` entries each:
+A list is read in its order from the index of that order: by status if statuses are asked for. Conditions outside this
+index are checked for each of its posts, and of a million only a few may match. So the entries of the other indexes that
+cover a part of the conditions are counted first, up to `MAX_SCANNED` for each index:
 
-- If one has fewer than `WINDOW`, all posts of the list are among them: they are looked at, whatever the order.
-- Else, if an index has its entries in the list's order, its first `WINDOW` entries are looked at. A page that they fill
-  is the first page.
-- If no such index fills the page, and one has fewer than `MAX_SCANNED`, all of its entries are looked at.
-- Else the index of the list's order is read until the page is full. That is so if very many posts fit each part of the
-  question, and few of the first ones fit all of it.
+- If one has fewer than `WINDOW`, it contains all posts of the list: all of its entries are read, whatever the order.
+- Otherwise, if an index is in the list's order, its first `WINDOW` entries are read. A page that they fill is the
+  first page.
+- If no such index fills the page, and one has fewer than `MAX_SCANNED`, all of its entries are read.
+- Otherwise the index of the list's order is read until the page is full. That happens if very many posts match each
+  condition, and few of the first ones match all of them.
 """
 
 from collections.abc import Iterator
@@ -41,9 +41,9 @@ from domain.post import PostStatus, TargetStatus
 from store.models import Post, PostTag, Target
 
 WINDOW = 1_000
-"""Entries of an index that are looked at for a page. A thousand posts are found by their ids in some 3 ms."""
+"""The number of an index's entries that are read for a page. A thousand posts are found by their ids in some 3 ms."""
 MAX_SCANNED = 20_000
-"""Entries that are looked at if no index in the list's order has filled the page with its first `WINDOW`."""
+"""The number of entries that are read if no index in the list's order has filled the page with its first `WINDOW`."""
 
 
 class Order(StrEnum):
@@ -74,7 +74,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The conditions of a list. Times are inclusive; `after` is where the last page ended.
+    """The conditions of a list. Times are inclusive; `after` is the end of the previous page.
 
     A post is in the list if it has one of the statuses, or a target with one of the target statuses. It must have all
     of the tags.
@@ -94,12 +94,12 @@ class Filter:
     order: Order = Order.CREATED
     after: Position | None = None
     now: datetime = field(default_factory=lambda: datetime.now(UTC), repr=False)
-    """A scheduled post whose time has come by then is one that is being published (`domain.post.status_shown`)."""
+    """A scheduled post that is due by this time counts as one that is being published (`domain.post.status_shown`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexScan:
-    """The entries of an index, among which are all posts of a list. `ordered`: they come in the list's order."""
+    """The entries of an index, which include all posts of a list. `ordered`: they are in the list's order."""
 
     ids: Select[Any]
     ordered: bool
@@ -139,8 +139,9 @@ async def _rows(session: AsyncSession, query: Select[Any]) -> list[Row[Any]]:
 def scan_query(scan: IndexScan, workspace_id: str, wanted: Filter, count: int, most: int = WINDOW) -> Select[Any]:
     """Return the query for the first posts of a list among the first `most` entries of a scan.
 
-    OFFSET 0 has each post looked up by its id, in the order of the entries. The planner would rather join them with all
-    posts that it takes the conditions to leave, and a page's beginning makes it expect far too few.
+    OFFSET 0 makes PostgreSQL look each post up by its id, in the order of the entries. Otherwise the planner would join
+    the entries with all posts that it expects to match the conditions; for the beginning of a page its estimate is far
+    too low.
     """
     entries = scan.ids.limit(most).subquery()
     posts = select(Post.id, Post.answer_bytes, _COLUMNS[wanted.order].label("sort_key")).where(Post.id == entries.c.id)
@@ -154,7 +155,7 @@ def scan_query(scan: IndexScan, workspace_id: str, wanted: Filter, count: int, m
 def ordered_query(workspace_id: str, wanted: Filter, count: int) -> Select[Any]:
     """Return the query for the first posts of a list that reads the index of its order."""
     choices = [_first(choice, workspace_id, wanted, count) for choice in _choices(workspace_id, wanted)]
-    # A post with two targets that are asked for is found twice.
+    # A post with two matching targets is found twice.
     joined = union_all(*choices) if not wanted.target_statuses else union(*choices)
     found = joined.subquery() if len(choices) > 1 else choices[0].subquery()
     order = (found.c.sort_key.desc(),) if wanted.order is Order.CREATED else (found.c.sort_key, found.c.id)
@@ -165,9 +166,9 @@ def ordered_query(workspace_id: str, wanted: Filter, count: int) -> Select[Any]:
 
 
 def _scans(workspace_id: str, wanted: Filter) -> Iterator[IndexScan]:
-    """Yield the indexes that know a part of what is asked for; none if that of the list's order knows all of it."""
+    """Yield the indexes that cover a part of the conditions; none if that of the list's order covers all."""
     if wanted.external_id is not None:
-        # Its index leads to the only post that there can be.
+        # The index of external ids leads to the only possible post.
         return
     newest_first = wanted.order is Order.CREATED
     parts = [*_of_targets(workspace_id, wanted), *_of_tags(workspace_id, wanted)]
@@ -202,10 +203,10 @@ def _of_tags(workspace_id: str, wanted: Filter) -> Iterator[Select[Any]]:
 
 
 def _by_status(workspace_id: str, wanted: Filter, order: Order) -> Select[Any]:
-    """Return the ids of posts by their status and by the times that the index of an order knows, in that order."""
+    """Return the ids of posts by their status and by the times that the index of an order contains, in that order."""
     choices = []
     for choice in _choices(workspace_id, wanted, order):
-        # Without the size, which the index does not hold.
+        # Without the size, which the index does not contain.
         ids = choice.with_only_columns(Post.id, _COLUMNS[order].label("sort_key"))
         narrowed = ids.where(*_times(wanted, order)).order_by(*_order(order)).limit(MAX_SCANNED)
         choices.append(select(narrowed.subquery()))
@@ -215,7 +216,7 @@ def _by_status(workspace_id: str, wanted: Filter, order: Order) -> Select[Any]:
 
 
 def _choices(workspace_id: str, wanted: Filter, order: Order | None = None) -> Iterator[Select[Any]]:
-    """Yield a query for each status that is asked for, of which an index has the first posts in an order."""
+    """Yield a query for each requested status whose first posts, in an order, an index has."""
     order = order or wanted.order
     posts = select(Post.id, Post.answer_bytes, _COLUMNS[order].label("sort_key")).where(
         Post.workspace_id == workspace_id
@@ -242,21 +243,21 @@ def _separates_overdue(wanted: Filter) -> bool:
 def _has_status(status: PostStatus, wanted: Filter) -> Iterator[ColumnElement[bool]]:
     yield Post.status == status.value
     if status is PostStatus.SCHEDULED and _separates_overdue(wanted):
-        # Nearly all are not overdue. Written so that the planner does not look for them in the index by time.
+        # Nearly all are not overdue. The expression keeps the planner from searching for them in the index by time.
         yield func.coalesce(Post.scheduled_for, literal_column("'infinity'::timestamptz")) > wanted.now
 
 
 def _overdue(workspace_id: str, now: datetime) -> Select[Any]:
-    """Return the ids of the scheduled posts whose time has come, which are shown as publishing, from the index by time.
+    """Return the ids of the scheduled posts that are overdue, which are shown as publishing, from the index by time.
 
-    OFFSET 0 keeps the planner from looking for them among all that are scheduled: usually there are none.
+    OFFSET 0 keeps the planner from searching for them among all scheduled posts: usually none is overdue.
     """
     due = select(Post.id).where(Post.workspace_id == workspace_id, Post.status == PostStatus.SCHEDULED.value)
     return due.where(Post.scheduled_for <= now).offset(0)
 
 
 def _with_target(status: TargetStatus) -> Select[Any]:
-    # Written out, because the index holds these statuses only.
+    # The status is a literal, because the index is partial and the planner must see that it applies.
     return select(Target.post_id).where(Target.status == literal_column(f"'{status.value}'"))
 
 
@@ -274,7 +275,7 @@ def _order(order: Order) -> tuple[ColumnElement[Any], ...]:
 
 
 def _conditions(workspace_id: str, wanted: Filter) -> Iterator[ColumnElement[bool]]:
-    """Yield what holds for every post of a list, its status apart."""
+    """Yield the conditions of a list, except its statuses."""
     if wanted.platform or wanted.account_id:
         given = ((Target.platform, wanted.platform), (Target.account_id, wanted.account_id))
         ours = exists().where(Target.post_id == Post.id, Target.workspace_id == workspace_id)
@@ -305,7 +306,7 @@ def _is_overdue(now: datetime) -> ColumnElement[bool]:
 
 
 def _times(wanted: Filter, order: Order) -> Iterator[ColumnElement[bool]]:
-    """Yield what is asked of the time that an order sorts by; in the list's order also where the page begins."""
+    """Yield the conditions on the time that an order sorts by; in the list's order also the beginning of the page."""
     if order is Order.CREATED:
         yield from _within(Post.id, wanted)
         return
@@ -325,7 +326,7 @@ def _times(wanted: Filter, order: Order) -> Iterator[ColumnElement[bool]]:
 
 
 def _within(post_id: InstrumentedAttribute[str], wanted: Filter) -> Iterator[ColumnElement[bool]]:
-    """Yield what is asked of the time of creation, which is a part of the id, and where the page begins."""
+    """Yield the conditions on the time of creation, which is a part of the id, and the beginning of the page."""
     if wanted.created_from:
         yield post_id >= first_id("post", wanted.created_from)
     if wanted.created_to:

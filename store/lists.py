@@ -1,6 +1,6 @@
-"""Lists of posts, page by page, at the cost of some index entries however many posts there are.
+"""Lists of posts, page by page; the cost is that of some index entries, however many posts there are.
 
-Which index a page is read from is decided in `store.list_queries`. Content is read of the posts only that are shown.
+`store.list_queries` chooses the index from which a page is read. Content is read only for the posts of the page.
 """
 
 from collections.abc import Sequence
@@ -25,18 +25,18 @@ class Page:
 
     posts: list[ShownPost]
     last: Position | None
-    """Where the next page follows; None if this is the last."""
+    """The position after which the next page begins; None if this is the last page."""
 
     @property
     def more(self) -> bool:
-        """Tell whether there is a next page."""
+        """Return whether there is a next page."""
         return self.last is not None
 
 
 async def list_posts(database: Database, workspace_id: str, wanted: Filter, limit: int) -> Page:
-    """Return up to `limit` posts, but no more than an answer of LARGEST_ANSWER bytes holds, and always one."""
+    """Return up to `limit` posts, at least one, whose response does not exceed LARGEST_ANSWER bytes."""
     if wanted == Filter(after=wanted.after, now=wanted.now):
-        # Nearly every list: the newest posts, whatever they are.
+        # Nearly every list: the newest posts without conditions.
         after = wanted.after.id if wanted.after else None
         posts, more = await read_newest_posts(database, workspace_id, after, limit, LARGEST_ANSWER)
         return Page(posts, Position(posts[-1].id) if more else None)
@@ -48,7 +48,7 @@ async def list_posts(database: Database, workspace_id: str, wanted: Filter, limi
     shown = found[: max(1, sum(1 for _ in takewhile(lambda size: size <= LARGEST_ANSWER, sizes)))]
     last = shown[-1]
     position = Position(last.id, None if wanted.order is Order.CREATED else last.sort_key)
-    # One may have been deleted in between.
+    # A post may have been deleted in between.
     posts = await read_shown_posts(database, workspace_id, [row.id for row in shown])
     return Page(posts, position if len(shown) < len(found) else None)
 
@@ -59,7 +59,7 @@ async def find_ids(session: AsyncSession, workspace_id: str, wanted: Filter, lim
 
 
 async def statuses_of(session: AsyncSession, workspace_id: str, post_ids: Sequence[str]) -> dict[str, str]:
-    """Return the statuses, as they are shown, of those of the posts that exist in the workspace, by id."""
+    """Return the shown statuses of the posts that exist in the workspace, by id."""
     query = select(Post.id, Post.status, Post.scheduled_for)
     rows = await session.execute(query.where(Post.workspace_id == workspace_id, Post.id.in_(post_ids)))
     now = datetime.now(UTC)

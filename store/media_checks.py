@@ -1,4 +1,4 @@
-"""Validations whose files a worker looks at: content goes through here, never through a payload."""
+"""Validations whose files a worker checks: their content is passed in these rows, never in a payload."""
 
 import json
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from domain.ids import new_id
 from store.models import MediaCheck
 
 _NOTE = text("UPDATE media_checks SET findings = findings || CAST(:added AS jsonb) WHERE id = :id")
-"""Targets are noted side by side: each adds its own."""
+"""Targets are checked concurrently: each adds its own findings."""
 
 KEPT = timedelta(minutes=10)
 
@@ -32,17 +32,17 @@ async def add_check(session: AsyncSession, workspace_id: str, content: PostConte
 
 
 async def find_check(session: AsyncSession, check_id: str) -> MediaCheck | None:
-    """Return a check as it stands now."""
+    """Return the current row of a check."""
     return await session.get(MediaCheck, check_id, populate_existing=True)
 
 
 async def note_findings(session: AsyncSession, check_id: str, position: int, findings: list[dict[str, Any]]) -> None:
-    """Keep what was found about the files of the target at a position; an empty list says that they are sound."""
+    """Save what was found about the files of the target at a position; an empty list means that the files are valid."""
     await session.execute(_NOTE, {"id": check_id, "added": json.dumps({str(position): findings})})
 
 
 async def delete_old_checks(session: AsyncSession, now: datetime, most: int) -> int:
-    """Delete up to `most` checks that no request waits for any more; return how many there were."""
+    """Delete up to `most` checks for which no request waits any more; return how many there were."""
     due = select(MediaCheck.id).where(MediaCheck.expires_at <= now).order_by(MediaCheck.expires_at).limit(most)
     ids = list(await session.scalars(due))
     await session.execute(delete(MediaCheck).where(MediaCheck.id.in_(ids)))

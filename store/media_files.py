@@ -1,4 +1,4 @@
-"""Files that were made for networks which fetch files themselves, kept for as long as these may ask for them."""
+"""Files for platforms that fetch files themselves, kept for as long as the platforms may fetch them."""
 
 import secrets
 from datetime import datetime
@@ -10,11 +10,11 @@ from store.models import MediaFile
 
 MOST_FILES = 10_000
 MOST_BYTES = 2 * 2**30
-"""What one workspace may have here at a time."""
+"""The limits of one workspace at any time."""
 
 
 class TooManyFiles(Exception):
-    """A workspace has as many files here as it may; some expire within two days."""
+    """An error: a workspace has as many files here as it may; some expire within two days."""
 
 
 async def keep_file(

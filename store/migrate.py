@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from store.roles import Role, set_up_role
 
 _LOCK = 7_203_514
-"""Any number, always the same: an advisory lock, so that two starting replicas do not migrate at once."""
+"""Any number, always the same: an advisory lock, so that two starting replicas do not migrate concurrently."""
 
 
 def alembic_config() -> Config:
@@ -31,9 +31,9 @@ def _upgrade(connection: Connection, roles: Sequence[Role]) -> None:
 
 
 async def upgrade(database_url: str, roles: Sequence[Role] = ()) -> None:
-    """Apply every migration that the database lacks, and set up the roles; harmless if all is done already.
+    """Apply every migration that the database lacks, and set up the roles; repeatable.
 
-    Raises RoleError, and changes nothing then.
+    Raises RoleError, and changes nothing in that case.
     """
     engine = create_async_engine(database_url, hide_parameters=True)
     try:

@@ -1,4 +1,4 @@
-"""Find posts that are not at rest, in pages that stay cheap however many there are."""
+"""Queries for posts that are not at rest, in pages that stay cheap however many posts there are."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +31,7 @@ class PostSummary:
 
     @property
     def open(self) -> bool:
-        """Tell whether something is still to be done for it."""
+        """Return whether something must still be done for the post."""
         return PostStatus(self.status).is_open
 
 
@@ -47,7 +47,7 @@ _COLUMNS: _Summaries = select(
     Post.created_at,
     Post.updated_at,
 )
-# Written out: the planner must see that the partial index has all of them.
+# A literal list, because the planner must see that the partial index has all of them.
 _IS_OPEN = Post.status.in_(bindparam("open", [status.value for status in OPEN], expanding=True, literal_execute=True))
 
 
@@ -66,7 +66,7 @@ async def open_due_between(
 
 
 async def open_after(session: AsyncSession, after_id: str, limit: int, workspace_id: str | None) -> list[PostSummary]:
-    """Return open posts (of a workspace, of all) with ids above `after_id`, in their order."""
+    """Return open posts of a workspace, or of all, with ids above `after_id`, in their order."""
     query = _COLUMNS.where(_IS_OPEN, Post.id > after_id)
     if workspace_id is not None:
         query = query.where(Post.workspace_id == workspace_id)

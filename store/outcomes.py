@@ -1,4 +1,4 @@
-"""Wait for a post's row to change: what the api waits on while publishing goes on elsewhere."""
+"""Waiting for a post's row to change: the API waits here while workers publish."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 CHANNEL = "post_settled"
 _LOOK_EVERY_S = 1.0
-"""A notification can be lost. One query this often finds which of all the posts that are waited for have changed."""
+"""A notification can be lost. One query this often finds the changed ones among all posts that requests wait for."""
 _LOOK = """
 SELECT posts.id, concat_ws(' ', posts.xmin,
   (SELECT string_agg(targets.xmin::text, ',' ORDER BY targets.id) FROM targets WHERE targets.post_id = posts.id),
@@ -28,12 +28,12 @@ _LOOK_WITHIN_S = 5.0
 
 
 async def announce(session: AsyncSession, post_id: str) -> None:
-    """Tell everyone who waits that the post's row says something new once this transaction commits."""
+    """Notify all waiting requests that the post's row has changed, once this transaction commits."""
     await session.execute(text("SELECT pg_notify(:channel, :post_id)"), {"channel": CHANNEL, "post_id": post_id})
 
 
 class Outcomes:
-    """Share one listening connection among everyone in this process who waits for a post."""
+    """One listening connection, shared by all requests in this process that wait for a post."""
 
     def __init__(self, database_url: str) -> None:
         self._dsn = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
@@ -42,7 +42,7 @@ class Outcomes:
         self._listener: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to listen; a database that is away is tried again for as long as it takes."""
+        """Begin to listen; an unavailable database is tried again until it is back."""
         self._listener = asyncio.create_task(self._listen())
 
     async def close(self) -> None:
@@ -60,9 +60,9 @@ class Outcomes:
         *,
         new: bool = False,
     ) -> bool:
-        """Return True as soon as `done` says so, False after `timeout` seconds. No connection is held in between.
+        """Return True as soon as `done` does, False after `timeout` seconds. No connection is held in between.
 
-        `new` spares the first look: nothing can have happened yet.
+        `new` skips the first check: nothing can have happened yet.
         """
         deadline = asyncio.get_running_loop().time() + timeout
         event = asyncio.Event()
@@ -90,7 +90,7 @@ class Outcomes:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("outcomes.unreachable", reason=type(error).__name__)
                 await asyncio.sleep(_LOOK_EVERY_S)
-                # No notification arrives: each request reads the rows itself.
+                # No notification arrives, so each request reads the rows itself.
                 self._wake(self._waiting)
                 continue
             try:
@@ -108,7 +108,7 @@ class Outcomes:
                     await connection.close(timeout=1)
 
     async def _look(self, connection: asyncpg.Connection) -> None:
-        """Wake those whose post has changed since the last look, or has not been looked at before."""
+        """Wake the requests whose post has changed since the last check, or was not checked before."""
         waiting = list(self._waiting)
         if not waiting:
             self._seen = {}

@@ -1,4 +1,4 @@
-"""Read off a post's rows what its workflow may know."""
+"""Plans, read from a post's rows: what its workflow may know."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -18,12 +18,12 @@ def _prepares(post: Post, target: Target) -> bool:
 
 
 async def plan_with_accounts(session: AsyncSession, post: Post) -> Plan:
-    """Return the plan of a post that is not a draft, its accounts' names looked up; its targets must be loaded."""
+    """Return the plan of a post that is not a draft, with its accounts' names; its targets must be loaded."""
     return plan_of(post, await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets]))
 
 
 async def read_plan(session: AsyncSession, post_id: str) -> Plan | Unscheduled | None:
-    """Return what is wanted of a post as its row says it now; None if it is deleted."""
+    """Return the plan in a post's current row; None if it is deleted."""
     query = select(Post).where(Post.id == post_id).options(joinedload(Post.targets))
     post = (await session.scalars(query, execution_options={"populate_existing": True})).unique().one_or_none()
     if post is None:
@@ -45,7 +45,8 @@ def plan_of(post: Post, accounts: Mapping[str, ConnectedAccount], *, request_id:
             account_id=target.account_id,
             username=account.username if (account := accounts.get(target.account_id)) else "",
             prepares=_prepares(post, target),
-            # A row says publishing when a worker has begun; who reads the row again begins (or confirms) again.
+            # The row says publishing once a worker has begun; a run that reads the row again begins, or confirms,
+            # again.
             status=TargetStatus.PENDING if target.status == TargetStatus.PUBLISHING else TargetStatus(target.status),
             confirming=target.confirming,
             editable_until=target.editable_until,
@@ -75,7 +76,7 @@ def plan_of(post: Post, accounts: Mapping[str, ConnectedAccount], *, request_id:
 
 
 def _publish_by(post: Post, target: Target) -> datetime | None:
-    """Return until when a target may go out that has another time than the post: one that is tried again."""
+    """Return until when a target may be published whose time differs from the post's, because it was retried."""
     if target.due_at is None or target.due_at == post.due_at:
         return None
     return target.due_at + timedelta(seconds=post.publish_within)

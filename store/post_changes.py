@@ -1,7 +1,7 @@
-"""The transactions that change a post other than in its content (`store.contents.rewrite`): delete, retry, resolve.
+"""The transactions that change a post other than its content (`store.contents.rewrite`): delete, retry, resolve.
 
-Each locks the post's row, decides by its state, and raises its version. A workflow that misses the change finds it
-in the row before it sends anything.
+Each locks the post's row, decides by its state, and raises its version. A workflow that misses the change finds it in
+the row before it sends anything.
 """
 
 from collections.abc import Collection, Sequence
@@ -39,18 +39,18 @@ _UNKNOWN = "An operator cancelled the post while its answer was awaited. It may 
 
 
 def row_of(target: Target, *, sending: bool = False) -> TargetRow:
-    """Return what a target's rows say of it; `sending`: an attempt to publish it is open."""
+    """Return the state of a target in its rows; `sending`: an attempt to publish it is open."""
     return TargetRow(TargetStatus(target.status), target.confirming, target.next_attempt_at is not None, sending)
 
 
 async def lock_post(session: AsyncSession, post_id: str) -> Post | None:
-    """Return a post with its targets as they are now, held until the transaction ends; None if it is deleted."""
+    """Return a post with its current targets, locked until the transaction ends; None if it is deleted."""
     query = select(Post).where(Post.id == post_id).options(selectinload(Post.targets)).with_for_update(of=Post)
     return await session.scalar(query, execution_options={"populate_existing": True})
 
 
 async def delete_post(session: AsyncSession, post: Post, actor: Actor) -> bool:
-    """Delete a locked post with all that belongs to it but its history; False while something of it is being published.
+    """Delete a locked post, and all of it except its history; False while one of its targets is being published.
 
     Once this is committed nothing is sent: every send begins by locking the row.
     """
@@ -64,7 +64,7 @@ async def delete_post(session: AsyncSession, post: Post, actor: Actor) -> bool:
 
 
 async def rows_of(session: AsyncSession, post: Post) -> list[TargetRow]:
-    """Return what the rows of a locked post's targets say, in their order."""
+    """Return the states of a locked post's targets, in their order."""
     out = await _open_sends(session, post)
     return [row_of(each, sending=each.id in out) for each in post.targets]
 
@@ -72,16 +72,16 @@ async def rows_of(session: AsyncSession, post: Post) -> list[TargetRow]:
 async def reopen(
     session: AsyncSession, post: Post, actor: Actor, only: Collection[str] | None = None, **details: Any
 ) -> bool:
-    """Let a locked post's failed targets wait again, and resting unconfirmed ones be confirmed again.
+    """Reopen a locked post's failed targets, and have resting unconfirmed ones confirmed again.
 
-    `only`: the ids of those that are meant; None for all. False if there are none; what is published is left alone.
-    `details` are for the audit trail.
+    `only`: the ids of these targets; None for all. False if there are none; published targets do not change. `details`
+    are for the audit trail.
     """
     again = [each for each in post.targets if may_retry(row_of(each)) and (only is None or each.id in only)]
     for target in again:
         if target.status == TargetStatus.FAILED:
             forget_error(target)
-            # Nothing of it is public, so it is built from the beginning: what was prepared may be why it failed.
+            # No part of it is public, so it is prepared from the beginning: the prepared uploads may be why it failed.
             target.handles, target.media_changes = {}, []
             target.status = TargetStatus.PENDING
             wait_from(target, datetime.now(UTC))
@@ -104,7 +104,7 @@ async def resolve(
     published: bool,
     url: str | None = None,
 ) -> bool:
-    """Settle a locked post's target as a person found it on the network, at `url` if that is known.
+    """Settle a locked post's target as a person found it on the platform, at `url` if that is known.
 
     False if it is neither unconfirmed nor settled by a person lately.
     """
@@ -141,17 +141,17 @@ async def resolve(
 
 
 async def settled_by_a_person(session: AsyncSession, target: Target, now: datetime) -> timedelta | None:
-    """Return how long ago a person settled a target; None unless that is the last that happened to it."""
+    """Return how long ago a person settled a target; None unless that was the target's last step."""
     query = select(Attempt.step, Attempt.started_at).where(Attempt.target_id == target.id).order_by(Attempt.id.desc())
     last = (await session.execute(query.limit(1))).one_or_none()
     return now - last.started_at if last and last.step == AttemptStep.RESOLVE else None
 
 
 async def write_off_post(session: AsyncSession, post: Post, actor: Actor, **details: Any) -> datetime | None:
-    """Leave a locked post at rest whose workflow was cancelled: failed, or unconfirmed if it may be public.
+    """Put a locked post to rest whose workflow was cancelled: failed, or unconfirmed if it may be public.
 
-    `details` are for the audit trail, and name the run: the write-off of one run leaves one line. Returns when the last
-    of its requests can have left that a frozen worker may still send; None if there are none.
+    `details` are for the audit trail, and name the run: the write-off of one run leaves one line. A frozen worker may
+    still send a request of the post. Returns the time after which it cannot; None if there is no such request.
     """
     out = await _open_sends(session, post)
     await _close_sends(session, list(out), "cancelled while the answer was awaited")
@@ -194,12 +194,12 @@ async def confirm_first(
     until: datetime | None = None,
     platforms: Collection[str] | None = None,
 ) -> bool:
-    """Have a locked post's targets confirmed before they are sent: what these rows know of was lost.
+    """Have a locked post's targets confirmed before they are sent, because newer rows of them were lost.
 
-    Each gets an open attempt, as a worker leaves one that dies while it sends. The post keeps its status and its time.
-    `entry` says in the audit trail who found that out.
-    `since` and `until`: when the network may have been sent the post; None: it may still be. `platforms`: where only;
-    None: everywhere. False if there is no such target that is not public, failed or unconfirmed by these rows.
+    Each gets an open attempt, as if its worker had died while it sent. The post keeps its status and its time. `entry`
+    says in the audit trail who found that out. `since` and `until` limit the time at which the post may have been sent;
+    None: it may still be sent. `platforms` limits it to targets on these; None: on all. False if these rows have no
+    such target that is neither public, failed nor unconfirmed.
     """
     out = await _open_sends(session, post)
     unsure = [

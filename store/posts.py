@@ -1,4 +1,4 @@
-"""Posts as the api reads them."""
+"""Queries for posts, for the API."""
 
 from collections.abc import Collection
 
@@ -28,7 +28,7 @@ async def find_post(session: AsyncSession, workspace_id: str, post_id: str, *, l
 
 
 async def is_moving(session: AsyncSession, post_id: str) -> bool:
-    """Tell whether something is being done for a post; it is not for one that is deleted."""
+    """Return whether a step for a post is running or about to run; False if the post is deleted."""
     query = select(Post.status, Target.status, Target.confirming).join(Target, Target.post_id == Post.id)
     rows = list(await session.execute(query.where(Post.id == post_id)))
     states = [TargetState(TargetStatus(status), confirming) for _, status, confirming in rows]
@@ -46,13 +46,13 @@ _COUNT_KEPT = "SELECT count(*) AS posts, coalesce(sum(answer_bytes), 0) AS bytes
 
 
 async def count_kept(database: Database, workspace_id: str) -> tuple[int, int]:
-    """Return how many posts a workspace has, and how many bytes these are by `Post.answer_bytes`."""
+    """Return how many posts a workspace has, and their size in bytes by `Post.answer_bytes`."""
     row = await database.row(_COUNT_KEPT, workspace_id)
     return (int(row["posts"]), int(row["bytes"])) if row else (0, 0)
 
 
 async def count_open(database: Database, workspace_id: str, most: int) -> int:
-    """Return how many posts of a workspace are not settled yet, drafts included; it counts no further than `most`."""
+    """Return how many posts of a workspace are not settled, drafts included; it counts no further than `most`."""
     row = await database.row(_COUNT_OPEN, workspace_id, most)
     return int(row["count"]) if row else 0
 

@@ -1,8 +1,8 @@
-"""The transactions of one target's way to its network.
+"""The transactions of one target while it is published.
 
-Every change locks the post's row first, so that targets of one post settle one after the other and the post's status
-is always the sum of its targets. The writes that every post goes through are in `store.sending`; what is wanted is
-changed by `store.post_changes`.
+Every change locks the post's row first, so that targets of one post settle one after the other, and the post's status
+always follows from its targets. The writes that every post needs are in `store.sending`; `store.post_changes` changes
+the request.
 """
 
 from collections.abc import Mapping
@@ -33,24 +33,24 @@ class LoadedTarget:
     target: Target
     account: Account | None
     sent: Attempt | None
-    """The last request that was to make this target public."""
+    """The last request to make this target public."""
     unconfirmed_since: datetime | None
-    """When the first of its requests was sent whose effect was never seen in its answer."""
+    """When the first of its requests was sent whose effect no response has shown."""
 
     @property
     def is_free(self) -> bool:
-        """Tell whether the target may be sent by what the log and its status say: no send of it is open or answered."""
+        """Return whether the log and the status let the target be sent: no send of it is open, and it has no result."""
         is_open = self.sent is not None and self.sent.state == AttemptState.SENDING
         return TargetStatus(self.target.status).is_unsent and not is_open
 
     @property
     def outcome(self) -> Outcome:
-        """Return what a workflow may know of the target."""
+        """Return the state of the target for its workflow."""
         return outcome_of(self.target)
 
     @property
     def row(self) -> RowState:
-        """Return what decides whether something may be sent."""
+        """Return the state of the row that decides whether something may be sent."""
         return RowState(PostStatus(self.post.status), self.post.version, self.post.due_at)
 
 
@@ -61,12 +61,12 @@ _TOLD = (
 
 
 def outcome_of(target: Target) -> Outcome:
-    """Return what a workflow may know of a target's row."""
+    """Return the state of a target's row for its workflow."""
     return read_outcome({name: getattr(target, name) for name in _TOLD})
 
 
 def read_outcome(row: Mapping[str, Any]) -> Outcome:
-    """Return what a workflow may know of a target, by those of its columns that say it."""
+    """Return the state of a target for its workflow, from a mapping of its columns."""
     status = TargetStatus(row["status"])
     return Outcome(
         status=status,
@@ -100,23 +100,24 @@ LOADED_TARGET = (
     )
     .outerjoin(_LastSend, true())
 )
-"""Selects the columns of a `LoadedTarget`, for every target; built once, for that costs as much as to run it."""
+"""Selects the columns of a `LoadedTarget`, for every target; built once, because that costs as much as running it."""
 _REFRESH = text("SELECT status, published_at FROM refresh_post_v1(:post_id, :now)")
 _LOAD = LOADED_TARGET.where(Target.id == bindparam("target_id"))
 _LOCK = select(Post.id).join(Target, Target.post_id == Post.id).where(Target.id == bindparam("target_id"))
 
 
 async def load(session: AsyncSession, target_id: str, *, lock: bool = False) -> LoadedTarget | None:
-    """Return a target's rows, None where they are gone; `lock` holds the post until the transaction ends."""
+    """Return a target's rows, None if they are gone; `lock` locks the post until the transaction ends."""
     if lock:
-        # First and by itself: one statement would not see the attempts that were written while it waited.
+        # A statement of its own: a single statement would not see the attempts that were written while it waited for
+        # the lock.
         await session.execute(_LOCK.with_for_update(of=Post), {"target_id": target_id})
     row = (await session.execute(_LOAD, {"target_id": target_id})).one_or_none()
     return LoadedTarget(*row) if row else None
 
 
 async def count_unconfirmed_sends(session: AsyncSession, target_id: str) -> int:
-    """Return how many sends of a target have ended without an answer that was understood."""
+    """Return how many sends of a target have ended without a response that was understood."""
     query = select(func.count()).where(
         Attempt.target_id == target_id, Attempt.step == AttemptStep.PUBLISH, Attempt.state == AttemptState.UNCONFIRMED
     )
@@ -124,7 +125,7 @@ async def count_unconfirmed_sends(session: AsyncSession, target_id: str) -> int:
 
 
 async def save_media_changes(session: AsyncSession, target_id: str, changes: list[dict[str, Any]]) -> None:
-    """Keep what was changed about a target's media before its network got them."""
+    """Save the changes to a target's media before its platform got them."""
     await session.execute(update(Target).where(Target.id == target_id).values(media_changes=changes))
 
 
@@ -134,14 +135,14 @@ def finished_step(target_id: str, step: AttemptStep, started_at: datetime, note:
 
 
 async def close_attempt(session: AsyncSession, attempt_id: int, note: AttemptResult) -> None:
-    """Write what a begun attempt came to. One whose rows were lost keeps the time by which it had ended."""
+    """Write the result of an attempt. An attempt whose rows were lost keeps the time by which it had ended."""
     columns = closed(note)
     ended = func.coalesce(Attempt.finished_at, columns.pop("finished_at"))
     await session.execute(update(Attempt).where(Attempt.id == attempt_id).values(**columns, finished_at=ended))
 
 
 async def still_sending(session: AsyncSession, attempt_id: int) -> bool:
-    """Tell whether an attempt is still open. Its post's row must be locked."""
+    """Return whether an attempt is still open. Its post's row must be locked."""
     query = select(Attempt.id).where(Attempt.id == attempt_id, Attempt.state == AttemptState.SENDING)
     return await session.scalar(query) is not None
 
@@ -162,7 +163,7 @@ def closed(note: AttemptResult) -> dict[str, Any]:
 async def add_details(
     session: AsyncSession, target_id: str, known_as: str, platform_post_id: str, url: str | None, warning: str | None
 ) -> Outcome:
-    """Save what is known only once the target is public: its id, too, unless an edit has changed it meanwhile."""
+    """Save the details of a target that is public: its id, too, unless an edit has changed it meanwhile."""
     its_post = select(Target.post_id).where(Target.id == target_id).scalar_subquery()
     await session.execute(update(Post).where(Post.id == its_post).values(updated_at=datetime.now(UTC)))
     target = await session.get(Target, target_id, with_for_update=True, populate_existing=True)
@@ -176,7 +177,7 @@ async def add_details(
 
 
 async def refresh_post(session: AsyncSession, post: Post) -> None:
-    """Bring a locked post's own columns in line with its targets, and wake who waits for it."""
+    """Update a locked post's own columns from its targets, and wake the requests that wait for it."""
     await session.flush()
     now = datetime.now(UTC)
     (status, published_at) = (await session.execute(_REFRESH, {"post_id": post.id, "now": now})).one()
@@ -185,14 +186,14 @@ async def refresh_post(session: AsyncSession, post: Post) -> None:
 
 
 def forget_error(target: Target) -> None:
-    """Clear what the last failure left in a target's row, and what was to be feared of one that is not public yet."""
+    """Clear the last failure from a target's row, and the warning, too, if the target is not public."""
     for name, value in FORGOTTEN.items():
         if name != "warning" or target.status != TargetStatus.PUBLISHED:
             setattr(target, name, value)
 
 
 def wait_from(target: Target, due_at: datetime | None) -> None:
-    """Let a target wait for a worker until the given time; None for a draft's."""
+    """Let a target wait for a worker from the given time; None for a draft's target."""
     target.due_at, target.begun_at = due_at, None
 
 

@@ -1,7 +1,7 @@
 """Rate limits of accounts: a bucket for each account and step, and slots that hold over all workers.
 
-All times are of PostgreSQL's clock. A taken slot counts as long as the network counts the request that used it. A slot
-that is not taken yet is a reservation; it lapses if its target no longer waits, or has not come for it.
+All times are of PostgreSQL's clock. A taken slot counts as long as the platform counts the request that used it. A slot
+that is not taken yet is a reservation. It lapses if its target no longer waits, or did not use it in time.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from domain.rate_limits import Quota, RateLimit, Slot
 from store.models import RateLimitSlot
 
 MISSED_AFTER = timedelta(seconds=30)
-"""How late a target may come for its slot before those behind it may go first; it keeps its number."""
+"""How late a target may use its slot before later targets may go first; it keeps its number."""
 _MOST = 2**31 - 1
 KEPT = timedelta(hours=1)
 """How long slots are kept if no limit has a longer window."""
@@ -120,9 +120,9 @@ class Reservation:
     reported: Quota | None
     reported_at: datetime | None
     limit: int | None = None
-    """How many the network allows in the longest window of its rules, if it has ever reported that."""
+    """The limit that the platform last reported for the longest window of its rules, if it ever did."""
     no_query_before: datetime | None = None
-    """When the network may be asked again, whether it reported a quota or not."""
+    """When the platform may be asked again, whether it reported a quota or not."""
 
     @property
     def has_current_report(self) -> bool:
@@ -152,7 +152,7 @@ async def reserve(session: AsyncSession, bucket: Bucket, target_id: str, last_se
 async def acquire(session: AsyncSession, reservation: Reservation, rate_limits: Sequence[RateLimit]) -> Slot:
     """Take the slot if it is free now, else save when it will be; a slot that was taken before is taken again.
 
-    So a slot that is used late counts from when it is used.
+    So a slot that is used late counts from the time of its use.
     """
     reported = reservation.reported if reservation.has_current_report else None
     looked_back = max((rate_limit.per for rate_limit in rate_limits), default=KEPT)
@@ -180,7 +180,7 @@ async def release(session: AsyncSession, reservation: Reservation) -> None:
 
 
 async def count_used(session: AsyncSession, reservation: Reservation, per: timedelta) -> tuple[int, datetime | None]:
-    """Return how many slots were taken in the last `per`, and when the first of them was."""
+    """Return how many slots were taken in the last `per`, and the time of the first of them."""
     query = select(func.count(), func.min(RateLimitSlot.at)).where(
         RateLimitSlot.platform == reservation.bucket.platform,
         RateLimitSlot.server == reservation.bucket.server,
@@ -194,13 +194,13 @@ async def count_used(session: AsyncSession, reservation: Reservation, per: timed
 
 
 async def lease_quota_query(session: AsyncSession, bucket: Bucket, lease: timedelta) -> bool:
-    """Let one process ask the network for the quota of a bucket that exists; False if another is asking already."""
+    """Let one process ask the platform for the quota of a bucket that exists; False if another is asking already."""
     values = {**bucket.names, "lease": lease.total_seconds()}
     return cast("CursorResult[Any]", await session.execute(_LEASE_QUERY, values)).rowcount == 1
 
 
 async def record_no_quota(session: AsyncSession, bucket: Bucket, wait: timedelta) -> None:
-    """Save that the network reported no quota: for `wait` it is not asked again, and the rules' own limits hold."""
+    """Save that the platform reported no quota: for `wait` it is not asked again, and the rules' own limits hold."""
     await session.execute(_RECORD_NO_QUOTA, {**bucket.names, "wait": wait.total_seconds()})
 
 

@@ -1,8 +1,8 @@
-"""Locks that live as long as the process that renews an account, beside the lease in the row.
+"""Locks that last as long as the process that renews an account, in addition to the lease in the row.
 
-A lease ends by the clock, whatever its holder does: one that is frozen with an answer in hand would lose it to the next
-process, which uses the same refresh token. A session's lock ends with its process instead. All locks of a process are
-held over one connection, so a slow network takes no connection from anybody.
+A lease expires by the clock, whatever its holder does. If the holder is frozen after a response came, the next process
+would use the same refresh token, and the response would be lost. A session's lock ends with its process instead. All
+locks of a process are held over one connection, so a slow platform takes no connection from other work.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ class RenewalLocks:
         self._connection: AsyncConnection | None = None
         self._turn = asyncio.Lock()
         self._taken: set[Key] = set()
-        """PostgreSQL grants a session a lock that it has once more, so a process excludes itself."""
+        """The keys that this process holds, because PostgreSQL grants a session a lock again that it already has."""
 
     async def take(self, key: Key) -> bool:
-        """Take a lock if nobody has it, this process included; return whether it was taken.
+        """Take a lock if no process has it, this one included; return whether it was taken.
 
-        Raises what SQLAlchemy and asyncpg raise if the database is away.
+        Raises what SQLAlchemy and asyncpg raise if the database is unavailable.
         """
         async with self._turn:
             if key in self._taken:
@@ -39,7 +39,7 @@ class RenewalLocks:
             try:
                 taken = await self._try(key)
             except _CONNECTION_GONE:
-                # PostgreSQL has restarted since the connection was used last; its locks are gone with it.
+                # PostgreSQL has restarted since the connection was used last, and its locks are gone with it.
                 await self._drop()
                 taken = await self._try(key)
             if taken:
@@ -51,7 +51,7 @@ class RenewalLocks:
         return bool(await driver.fetchval(f"SELECT pg_try_advisory_lock({_NAME})", *key))
 
     async def release(self, key: Key) -> None:
-        """Let the next process take an account's lock. If the connection has gone, the lock has gone with it."""
+        """Release an account's lock. If the connection is gone, the lock is gone with it."""
         async with self._turn:
             self._taken.discard(key)
             if self._connection is None:
@@ -63,7 +63,7 @@ class RenewalLocks:
                 await self._drop()
 
     async def close(self) -> None:
-        """Let go of every lock."""
+        """Release every lock."""
         async with self._turn:
             await self._drop()
 
@@ -81,6 +81,6 @@ class RenewalLocks:
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            # Given back to the pool it would take its locks along.
+            # If the connection were returned to the pool, it would keep its locks.
             await connection.invalidate()
             await connection.close()

@@ -1,7 +1,7 @@
-"""The rows' part in renewing credentials: who may renew, what became of it, and which accounts are due.
+"""The rows for renewing credentials: who may renew, the results, and which accounts are due.
 
 The sealed credentials are their own version: each sealing of the same credentials differs, so a write that names the
-value it replaces can neither undo a reconnection nor another renewal. Only these columns are written, never a whole row
+value it replaces can undo neither a reconnection nor another renewal. Only these columns are written, never a whole row
 that was read before.
 """
 
@@ -17,7 +17,7 @@ from store.accounts import WORKS
 from store.models import Account
 
 LEASE = timedelta(seconds=75)
-"""Longer than asking the network for new credentials may take, so that no two processes use up the same token."""
+"""Longer than a request for new credentials may take, so that no two processes use up the same token."""
 
 Key = tuple[str, str]
 """Workspace and id of an account."""
@@ -25,20 +25,20 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The answer to a request for the lease."""
+    """The response to a request for the lease."""
 
     account: Account
-    """The account's row as it is now."""
+    """The account's current row."""
     granted: bool
     ran_out: bool = False
-    """Whether the process that had the lease last did not give it back: it may have an answer that is not written."""
+    """Whether the last holder did not return the lease: it may have a response that is not written."""
     unsure_since: datetime | None = None
     """The account's `renewal_started_at` before the lease was granted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The results of a renewal beside the credentials, by the columns of the row."""
+    """The results of a renewal other than the credentials, by the columns of the row."""
 
     expires_at: datetime | None
     refresh_expires_at: datetime | None
@@ -48,21 +48,21 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class ChangedCredentials:
-    """New credentials as JSON, and what is known of their tokens; None if these are the same."""
+    """New credentials as JSON, and the facts about their tokens; None if the tokens are the same."""
 
     credentials: dict[str, Any] = field(repr=False)
     tokens: Tokens | None
 
 
 async def account_now(session: AsyncSession, key: Key) -> Account | None:
-    """Return an account's row as it is now, None if it is gone."""
+    """Return an account's current row, None if it is gone."""
     return await session.scalar(select(Account).where(*_is(key)), execution_options={"populate_existing": True})
 
 
 async def lease_renewal(session: AsyncSession, key: Key, used: bytes) -> Lease | None:
     """Grant the lease if it is free and the credentials are still those of `used`; None if the account is gone.
 
-    From its commit on the row says that a renewal has started, whatever becomes of this process.
+    Once this is committed, the row says that a renewal has started, whatever happens to this process.
     """
     query = select(Account, func.clock_timestamp()).where(*_is(key)).with_for_update(of=Account)
     row = (await session.execute(query, execution_options={"populate_existing": True})).one_or_none()
@@ -79,10 +79,10 @@ async def lease_renewal(session: AsyncSession, key: Key, used: bytes) -> Lease |
 async def keep_renewed(
     session: AsyncSession, key: Key, used: bytes, renewed: bytes, tokens: Tokens | None, unsure_since: datetime | None
 ) -> Account | None:
-    """Replace the credentials of `used` by new ones and give the lease back; return what the row then holds.
+    """Replace the credentials of `used` by new ones and return the lease; returns the account's row after that.
 
-    `tokens` is None if the tokens are the same: then the row says of renewals what it said before. The row holds
-    something else if the account has been reconnected meanwhile, and None is returned if it is gone. Repeatable.
+    `tokens` is None if the tokens are the same: the row's facts about renewals stay. If the account has been
+    reconnected meanwhile, its row has other credentials; if it is gone, None is returned. Repeatable.
     """
     values: dict[str, Any] = {"renewal_started_at": unsure_since}
     if tokens is not None:
@@ -103,7 +103,7 @@ async def keep_renewed(
 
 
 async def give_back_lease(session: AsyncSession, key: Key, used: bytes, unsure_since: datetime | None) -> None:
-    """Let the next one renew at once: the network was not asked."""
+    """Return the lease, so that the next process can renew immediately: the platform was not asked."""
     await _update(session, key, used, renewing_until=None, renewal_started_at=unsure_since)
 
 
@@ -116,9 +116,9 @@ async def note_failure(
     renew_at: datetime | None,
     unsure_since: datetime | None,
 ) -> None:
-    """Note that a renewal brought no credentials, and give the lease back.
+    """Save that a renewal brought no credentials, and return the lease.
 
-    `renew_at` is when it is tried again, None if that cannot help. `unsure_since` becomes `renewal_started_at`.
+    `renew_at` is the time of the next try, None if that cannot help. `unsure_since` becomes `renewal_started_at`.
     """
     await _update(
         session,
@@ -133,10 +133,10 @@ async def note_failure(
 
 
 async def claim_due(session: AsyncSession, rotating: Sequence[str], again_in: timedelta, limit: int) -> list[Account]:
-    """Return accounts whose renewal is due, for this worker alone during `again_in`; the longest overdue first.
+    """Return accounts whose renewal is due, for this worker only during `again_in`; the longest overdue first.
 
     If the outcome of a renewal is not known, an account of a `rotating` platform waits until its access token has
-    ended: the refresh token may have been used up, and a second use may end the tokens that are still good.
+    expired: the refresh token may have been used up, and a second use may end the tokens that are still valid.
     """
     unsure = Account.renewal_started_at.is_not(None) & Account.platform.in_(rotating)
     due = (
@@ -160,7 +160,7 @@ async def claim_due(session: AsyncSession, rotating: Sequence[str], again_in: ti
 
 
 async def never_renew(session: AsyncSession, key: Key, used: bytes) -> None:
-    """Note that nothing renews these credentials."""
+    """Save that nothing renews these credentials."""
     await _update(session, key, used, renew_at=None)
 
 

@@ -1,4 +1,4 @@
-"""What operators ask about many posts: which targets wait, and what became of those of a time."""
+"""Operators' reports about many posts: the waiting targets, and the outcomes since a time."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class WaitingTarget:
     """A target that is due and waits for something other than this service."""
 
     workspace: str
-    """Its name."""
+    """The workspace's name."""
     post_id: str
     platform: str
     account_id: str
@@ -32,7 +32,7 @@ class WaitingTarget:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Targets of one network that came to the same."""
+    """The number of targets of one platform with the same outcome."""
 
     platform: str
     status: str
@@ -46,16 +46,16 @@ class AccountState:
     """The state of an account: whether it works, since when, and how many targets are held for it."""
 
     workspace: str
-    """Its name."""
+    """The workspace's name."""
     platform: str
     account_id: str
     username: str | None
     state: str
     """connected, refused or not_connected."""
     since: datetime | None
-    """When it was connected, or first refused; when its oldest held target was due, if it is not connected."""
+    """When it was connected, or first refused; if it is not connected, the due time of its oldest held target."""
     refusal: str | None
-    """What its network says of it, or what must be done."""
+    """The platform's reason, or what must be done."""
     held_targets: int
 
 
@@ -67,7 +67,7 @@ async def waiting_targets(
     platform: str | None = None,
     reason: WaitsFor | None = None,
 ) -> list[WaitingTarget]:
-    """Return at most `most` targets that wait, in the order of their ids, which is that of their creation."""
+    """Return at most `most` targets that wait, by id, which is the order of their creation."""
     found, last = list[WaitingTarget](), ""
     query = (
         select(Target, Workspace.name)
@@ -95,7 +95,7 @@ async def waiting_targets(
 
 
 async def outcomes_since(session: AsyncSession, since: datetime, workspace_id: str | None = None) -> Sequence[Outcomes]:
-    """Return what became of the targets that were due since a time, the most frequent first for each network."""
+    """Return the outcomes of the targets that were due since a time, the most frequent first for each platform."""
     group = (Target.platform, Target.status, Target.error_category, Target.error_code)
     query = select(*group, func.count()).where(Target.due_at >= since, Target.due_at <= func.now()).group_by(*group)
     if workspace_id is not None:
@@ -104,12 +104,12 @@ async def outcomes_since(session: AsyncSession, since: datetime, workspace_id: s
     return [Outcomes(*row) for row in rows]
 
 
-# Written out: the planner must see that the partial index of held targets has them.
+# A literal: the planner must see that the partial index of held targets has them.
 _HELD: ColumnElement[str] = literal_column("'held'")
 
 
 async def account_states(session: AsyncSession) -> AsyncIterator[AccountState]:
-    """Yield the accounts of all workspaces, in the order of their ids, then those of held targets not connected."""
+    """Yield the accounts of all workspaces by id, and then those of held targets that are not connected."""
     account = ConnectedAccount
     held = (
         select(func.count())

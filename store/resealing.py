@@ -1,4 +1,4 @@
-"""Sealing stored credentials under the newest vault key, so that older keys can be taken away."""
+"""Sealing of stored credentials under the newest vault key, so that older keys can be removed."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,7 +11,7 @@ from store.models import Account
 from store.vault import KEY_ID, Vault, VaultError
 
 _LEFT_ALONE = timedelta(minutes=30)
-"""A renewal writes its answer in place of the value that it began with, for a quarter of an hour after its lease."""
+"""For a quarter of an hour after its lease, a renewal may still replace the value that it began with."""
 
 Position = tuple[str, str]
 START: Position = ("", "")
@@ -26,9 +26,9 @@ class Batch:
 
 
 async def reseal_batch(session: AsyncSession, vault: Vault, after: Position, limit: int) -> Batch:
-    """Seal the next accounts under the vault's first key; those that cannot be opened or are being renewed stay.
+    """Seal the next accounts under the vault's first key, except those that cannot be opened or are being renewed.
 
-    Nothing is done twice: what is sealed under the first key is not looked at.
+    No work is done twice: accounts that are sealed under the first key are skipped.
     """
     workspace, account_id = after
     renewing = Account.renewing_until >= func.now() - _LEFT_ALONE

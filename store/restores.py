@@ -1,4 +1,4 @@
-"""What must happen to rows after the database, Temporal or both were restored from a backup."""
+"""Changes to rows after the database, Temporal or both were restored from a backup."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -20,15 +20,15 @@ WHERE status IN ('scheduled', 'publishing') AND due_at < :due_before
 """)
 
 MOVED_AT_MOST = timedelta(days=7)
-"""Posts that are due later are not confirmed in case they were moved: all that the account posts until then is read."""
+"""Posts that are due later are not confirmed in case they were moved: all posts of the account until then are read."""
 SOON = timedelta(hours=1)
-"""Workflows of posts that are due later are held against their rows by the recovery, before their time comes."""
+"""Recovery compares the workflows of posts that are due later with their rows, before they are due."""
 
 
 async def begin_restore(
     session: AsyncSession, restored_to: datetime, now: datetime, *, database: bool, temporal: bool
 ) -> Restore:
-    """Note that stores were put back, and return how far that is dealt with: one that was begun before goes on."""
+    """Save that stores were restored, and return the restore; if one is open, that one is returned and continues."""
     if open_one := await open_restore(session):
         return open_one
     restore = Restore(restored_to=restored_to, database=database, temporal=temporal, begun_at=now)
@@ -39,18 +39,18 @@ async def begin_restore(
 
 
 async def open_restore(session: AsyncSession) -> Restore | None:
-    """Return the restore that is not dealt with yet, None if there is none."""
+    """Return the open restore, None if there is none."""
     return await session.scalar(select(Restore).where(Restore.finished_at.is_(None)).order_by(Restore.id).limit(1))
 
 
 async def confirm_the_next_first(
     session: AsyncSession, restore_id: int, actor: Actor, now: datetime, limit: int, searchable: Collection[str]
 ) -> bool:
-    """Have the next posts confirmed before they are sent that may be public; False if there are no more.
+    """Have the next posts that may be public confirmed before they are sent; False if there are no more.
 
-    What they know ends at the moment of the copy. Any that was due by now may have been published since. One that is
-    due later may have been moved into that time: only on `searchable` networks is it confirmed, which find a post by
-    its words alone. On any other it could only rest for a person to decide.
+    Their rows end at the time of the copy. A post that was due by now may have been published since. A post that is due
+    later may have been moved into that time. It is confirmed only on `searchable` platforms, which find a post by its
+    text alone. On any other platform it could only wait for a person's decision.
     """
     restore = await session.get_one(Restore, restore_id)
     query = select(Post.id).where(
@@ -77,11 +77,11 @@ async def deliver_again(session: AsyncSession, now: datetime) -> None:
 
 
 async def finish_restore(session: AsyncSession, restore_id: int, now: datetime) -> None:
-    """Note that everything is dealt with: the API takes writes again."""
+    """Save that the restore is finished: the API accepts writes again."""
     await session.execute(update(Restore).where(Restore.id == restore_id).values(finished_at=now))
 
 
 async def count_to_confirm_first(session: AsyncSession) -> int:
-    """Return how many targets are still to be confirmed because of rows that were lost."""
+    """Return how many targets are still to be confirmed because their rows were lost."""
     query = select(func.count(Attempt.id)).where(Attempt.state == AttemptState.SENDING, Attempt.code == ROWS_LOST)
     return await session.scalar(query) or 0

@@ -1,4 +1,4 @@
-"""Edits that the api saves and a post's workflow makes: content goes through here, never through a payload."""
+"""Edits that the API saves and a post's workflow makes: their content is passed in these rows, never in a payload."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from store.models import Post, Revision
 async def add_revision(
     session: AsyncSession, post: Post, edit: EditedText, actor: Actor, now: datetime, revision_id: str | None = None
 ) -> str:
-    """Save an edit that waits for the post's workflow, under an id that was made before if need be; returns its id."""
+    """Save an edit that waits for the post's workflow, under the given id or a new one; returns its id."""
     revision = Revision(
         id=revision_id or new_id("rev"),
         post_id=post.id,
@@ -33,10 +33,10 @@ async def add_revision(
 
 
 async def count_revisions(session: AsyncSession, post_id: str) -> int:
-    """Return how many edits a post was asked for, whatever became of them."""
+    """Return how many edits of a post were requested, whatever their results."""
     return await session.scalar(select(func.count()).where(Revision.post_id == post_id)) or 0
 
 
 async def find_revision(session: AsyncSession, revision_id: str) -> Revision | None:
-    """Return a revision as it stands now."""
+    """Return the current row of a revision."""
     return await session.get(Revision, revision_id, populate_existing=True)

@@ -1,7 +1,7 @@
-"""The database roles of the api and the worker: made by the owner, each with the rights that its part needs.
+"""The database roles of the API and the worker: created by the owner, each with the rights that its part needs.
 
-The owner makes and changes tables. The api, which faces the internet, cannot read credentials, make API keys or change
-the log of attempts; neither it nor the worker can change a table or make a role.
+The owner creates and changes tables. The API, which faces the internet, cannot read credentials, create API keys or
+change the attempt log. Neither the API nor the worker can change a table or create a role.
 """
 
 import base64
@@ -38,12 +38,12 @@ class Component(StrEnum):
 
 
 class RoleError(Exception):
-    """A role cannot be set up. The message says why and repeats no password."""
+    """An error: a role cannot be set up. The message says why, and does not contain the password."""
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role to set up, which must exist already if it has no password. Raises ValueError for what cannot be one."""
+    """A role to set up, which must exist already if it has no password. Raises ValueError for invalid values."""
 
     component: Component
     name: str
@@ -63,7 +63,7 @@ _ALL = "SELECT, INSERT, UPDATE, DELETE"
 _FACTS = ", ".join(column.key for column in ConnectedAccount.__mapper__.column_attrs)
 
 RIGHTS: Mapping[str, Mapping[Component, str]] = {
-    # For the names that people see of workflows.
+    # For the names of workspaces that people see in workflows.
     "workspaces": {Component.API: "SELECT (id, name)", Component.WORKER: "SELECT (id, name)"},
     "api_keys": {Component.API: "SELECT, UPDATE (last_used_at)"},
     "accounts": {Component.API: f"SELECT ({_FACTS})", Component.WORKER: _ALL},
@@ -72,7 +72,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "targets": {Component.API: _ALL, Component.WORKER: _ALL},
     "post_tags": {Component.API: _READ},
     "late_posts": {Component.API: _NOTE, Component.WORKER: _ALL},
-    # The api adds what a person says of a target whose answer was lost.
+    # The API adds a person's decision on a target whose response was lost.
     "attempts": {Component.API: _ADD, Component.WORKER: _NOTE},
     # No process changes an entry of the audit trail; the worker deletes old ones.
     "audit_events": {Component.API: _ADD, Component.WORKER: "SELECT, INSERT, DELETE"},
@@ -85,23 +85,23 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "media_checks": {Component.API: _ADD, Component.WORKER: "SELECT, UPDATE, DELETE"},
     "app_setups": {Component.API: _READ, Component.WORKER: _NOTE},
     "pending_connections": {
-        # What the worker has sealed is of no use to the api.
+        # The API cannot open what the worker has sealed.
         Component.API: f"{_ADD}, UPDATE (browser_hash, handover, handover_hash, consumed_at, expires_at, wanted)",
         Component.WORKER: "SELECT, UPDATE, DELETE",
     },
     "restores": {Component.API: _READ, Component.WORKER: _READ},
     "zone_checks": {Component.API: _NOTE, Component.WORKER: _NOTE},
 }
-"""What each part may do with each table, as GRANT takes it. A new table gets its entry here, or no process can use it.
+"""The rights of each part on each table, as GRANT takes them. Without an entry here, no process can use a table.
 
-Rows that go with a deleted post need no right of their own: foreign keys act for the owner.
+Rows that are deleted with a post need no right of their own: foreign keys act with the owner's rights.
 """
 
 
 def set_up_role(connection: Connection, role: Role) -> None:
-    """Make a role, or change its password, and give it the rights of its part and no others.
+    """Create a role, or change its password, and give it the rights of its part and no others.
 
-    `connection` is the owner's. Raises RoleError if the role is missing and has no password, or may do too much.
+    `connection` is the owner's. Raises RoleError if the role is missing and has no password, or has too many rights.
     """
     name = f'"{role.name}"'
     powers = connection.execute(_POWERS, {"name": role.name}).mappings().one_or_none()
@@ -110,11 +110,11 @@ def set_up_role(connection: Connection, role: Role) -> None:
     if powers is not None:
         _refuse_power(connection, role, [power for power, has in powers.items() if has])
     if role.password is not None:
-        # The verifier and not the password, because the server may log statements.
+        # The verifier instead of the password, because the server may log statements.
         login = f"ROLE {name} LOGIN PASSWORD '{scram_verifier(role.password)}'"
         connection.exec_driver_sql(f"{'CREATE' if powers is None else 'ALTER'} {login}")
     if powers is None:
-        # So that the owner may end its sessions, should they be stuck.
+        # So that the owner can end the role's sessions if they hang.
         connection.exec_driver_sql(f"GRANT {name} TO CURRENT_USER")
     tables = ", ".join(Base.metadata.tables)
     database = connection.scalar(text("SELECT quote_ident(current_database())"))
@@ -136,7 +136,7 @@ def set_up_role(connection: Connection, role: Role) -> None:
 
 
 def _refuse_power(connection: Connection, role: Role, powers: list[str]) -> None:
-    """Raise RoleError for a role with which the separation would be worth nothing."""
+    """Raise RoleError for a role whose powers would make the separation of rights worthless."""
     powers += [f"a member of {group}" for group in connection.scalars(_GROUPS, {"name": role.name})]
     if connection.scalar(text("SELECT current_user")) == role.name:
         powers.append("the tables' owner")
@@ -145,7 +145,7 @@ def _refuse_power(connection: Connection, role: Role, powers: list[str]) -> None
 
 
 def scram_verifier(password: str, salt: bytes | None = None) -> str:
-    """Return what PostgreSQL keeps of an ASCII password (RFC 5803): it checks a login without telling the password."""
+    """Return PostgreSQL's form of an ASCII password (RFC 5803): it verifies logins without revealing the password."""
     salt = salt or secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, _ITERATIONS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()

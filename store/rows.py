@@ -1,6 +1,6 @@
-"""Run the few statements that every post goes through without a session: its part of them costs the most.
+"""Statements without a session, for the few that every post needs: a session is the largest part of their cost.
 
-A statement still comes from the models, is written out once, and its rows become models again, of no session.
+A statement is still built from the models, compiled once, and its rows become models again, without a session.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ M = TypeVar("M", bound=Base)
 
 
 def argument(number: int) -> ColumnElement[Any]:
-    """Stand for an argument of `Database.row`, counted from 1."""
+    """Return a placeholder for an argument of `Database.row`, counted from 1."""
     return literal_column(f"${number}")
 
 
@@ -35,8 +35,8 @@ class Reader:
         self._values: Iterator[Any] = iter(row.values())
 
     def next(self, model: type[M]) -> M | None:
-        """Return the next model, None where an outer join found none."""
-        # Names first: `zip` takes no value that it has no name for.
+        """Return the next model, None if an outer join found no row."""
+        # The names must come first: `zip` then takes no value for which it has no name.
         values = dict(zip(_NAMES[model], self._values))  # noqa: B905
         return None if values["id"] is None else model(**values)
 

@@ -1,4 +1,4 @@
-"""The secrets that this process holds, remembered so that no log line shows them."""
+"""The secrets that this process holds, kept so that no log line shows them."""
 
 import re
 import threading
@@ -9,23 +9,26 @@ from urllib.parse import quote, quote_plus, urlsplit
 
 MASK = "***"
 SECRET_FIELD = re.compile(r"token|secret|passw|jwt|webhook|dpop", re.IGNORECASE)
-"""Names of the fields of credentials that are secret; the others are ids and addresses that operators look for."""
+"""Names of the fields of credentials that are secret; the others are ids and addresses that operators search for."""
 
 _SHORTEST = 8
-"""Characters. Anything shorter occurs in other words."""
+"""Characters. A shorter text occurs in ordinary words."""
 _SHORTEST_CUT = 12
-"""Characters of a secret's beginning that are masked at the end of a text which was cut off."""
+"""The shortest beginning of a secret, in characters, that is masked at the end of a truncated text."""
 _MOST = 100_000
 _SAMPLE = 5
 _STEP = _SHORTEST - _SAMPLE + 1
-"""Five characters of a text are looked at in every fourth place. Wherever a secret stands in it, one of these samples
-lies within the secret's first eight characters, which have only four. So a text without any of them shows no secret."""
+"""Samples of five characters are taken from a text at every fourth position.
+
+If a text contains a secret, one of the samples lies within the secret's first eight characters, which contain only four
+samples. So a text without any of these contains no secret.
+"""
 _RUN = re.compile(rf"[^\s\"'<>(){{}}\[\],;|\\`]{{{_SHORTEST},}}")
-"""Where a secret may stand in a text. Secrets are kept in such pieces, so that only these are looked into."""
+"""The pieces of a text that can contain a secret. Secrets are stored in such pieces, so only these are searched."""
 
 
 class SecretValues:
-    """Secret texts, in every form in which they are sent, and the means to find them in a text in one pass."""
+    """Secret texts, in every encoding in which they are sent, and the means to find them in a text in one pass."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
@@ -33,30 +36,30 @@ class SecretValues:
         self._by_start: dict[str, list[str]] = {}
         self._samples = Counter[str]()
         self.version = 0
-        """Grows with each new secret: a text that showed none before may show this one."""
+        """Increases with each new secret: a text in which none was found before may contain the new one."""
         # Credentials are opened in threads, too.
         self._lock = threading.Lock()
 
     def remember(self, secret: str) -> None:
-        """Have a secret masked from now on. The oldest are forgotten beyond 100,000; too short ones are ignored."""
+        """Mask a secret from now on. Beyond 100,000, the oldest are dropped; secrets that are too short are ignored."""
         if self._knows(secret):
-            # Nearly every time: an account's credentials are opened for each of its steps.
+            # The usual case: an account's credentials are opened for each of its steps.
             return
         for form in (secret, quote(secret, safe=""), quote(secret), quote_plus(secret), *_address_parts(secret)):
             for piece in _RUN.findall(form):
                 self._keep(piece)
 
     def remember_fields(self, credentials: Mapping[str, Any]) -> None:
-        """Have the secret fields of an account's credentials masked."""
+        """Mask the secret fields of an account's credentials from now on."""
         for name, value in credentials.items():
             if isinstance(value, str) and SECRET_FIELD.search(name):
                 self.remember(value)
 
     def mask(self, text: str) -> str:
-        """Return the text with every secret replaced by stars, also one that is cut off at its end."""
+        """Return the text with every secret replaced by stars, including one that is truncated at the text's end."""
         samples = [text[at : at + _SAMPLE] for at in range(0, len(text) - _SAMPLE + 1, _STEP)]
         if self._samples.keys().isdisjoint(samples):
-            # Nearly every text.
+            # The usual case.
             return text
         return _RUN.sub(lambda run: self._masked(run[0]), text)
 
@@ -117,7 +120,7 @@ def _length_at(run: str, at: int, secrets: list[str]) -> int:
 
 
 def _address_parts(secret: str) -> list[str]:
-    """Return what is secret in an address: its password, and the long parts of its path, as a webhook has them."""
+    """Return the secret parts of an address: its password, and the long parts of its path, as in a webhook."""
     if "://" not in secret:
         return []
     try:
@@ -130,4 +133,4 @@ def _address_parts(secret: str) -> list[str]:
 
 
 SECRETS = SecretValues()
-"""Those of this process. The vault and the settings add theirs, and the log asks for them."""
+"""The secrets of this process. The vault and the settings add theirs, and the log masks them."""

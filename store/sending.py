@@ -1,8 +1,8 @@
-"""The writes of one target on its way to its network: begin a send, settle what a step came to.
+"""The writes of one target while it is published: begin a send, settle the result of a step.
 
 Each is one statement, a function in the database (`store/functions`). It locks the post's row, so that targets of one
-post settle one after the other; decides by what the rows say then; writes target, attempt and post together; and says
-what stood in the way if it wrote nothing.
+post settle one after the other. It decides by the rows' state then, and writes target, attempt and post together. If it
+wrote nothing, it returns the reason.
 """
 
 import json
@@ -21,7 +21,7 @@ from store.publishing import LOADED_TARGET, LoadedTarget, read_outcome
 from store.rows import Reader, argument, written
 
 VERSION = "version"
-"""Counts in the handles how often they were saved."""
+"""The key of the handles under which the number of their saves is kept."""
 
 _OPEN = written(LOADED_TARGET.where(Target.id == argument(1)))
 _BEGIN = "SELECT * FROM begin_send_v1($1, $2, $3, $4, $5, $6, $7)"
@@ -52,7 +52,7 @@ class Settled:
 
 
 async def open_target(database: Pool, target_id: str) -> LoadedTarget | None:
-    """Return a target's rows as they are at one instant; None if it is gone."""
+    """Return a target's rows, all at one instant; None if the target is gone."""
     row = await database.row(_OPEN, target_id)
     if row is None:
         return None
@@ -63,13 +63,13 @@ async def open_target(database: Pool, target_id: str) -> LoadedTarget | None:
 
 
 async def save_handles(database: Pool, target_id: str, handles: dict[str, Any], version: int) -> bool:
-    """Keep what a network gave us so far, as the version after `version`; False where another run has saved since."""
+    """Save the platform's handles as the version after `version`; False if another run has saved since."""
     kept = json.dumps({**handles, VERSION: version + 1})
     return await database.row(_SAVE, target_id, version, kept, VERSION) is not None
 
 
 async def take_up(database: Pool, target_id: str, wished: int) -> None:
-    """Let a target and its post say that their publishing has begun, before what must be done first.
+    """Save that the publishing of a target and its post has begun, before work that must be done first.
 
     Changes nothing if the post is not of the version `wished`, or not due yet.
     """
@@ -85,10 +85,10 @@ async def begin_send(
     version: int,
     handles: dict[str, Any] | None,
 ) -> Attempt | WriteResult:
-    """Take a target for its one send and write `sending`, committed on return; or return what stands in the way.
+    """Take a target for its one send and write `sending`, committed on return; or return the reason why not.
 
-    The post must be of the version `wished`, and due. `handles` replace those of the row if its are still those of
-    `version`; `prepared` is kept beside the send.
+    The post must be of the version `wished`, and due. `handles` replace those of the row if the row's are still of
+    `version`; `prepared` is saved with the send.
     """
     now = datetime.now(UTC)
     attempt = {name: getattr(prepared, name) for name in _ATTEMPT_COLUMNS} if prepared else None
@@ -113,10 +113,11 @@ async def settle(
     result: AttemptResult | None = None,
     entry: AuditEntry | None = None,
 ) -> Settled:
-    """Write what a step came to: the target, its post and the attempt, together.
+    """Write the result of a step: the target, its post and the attempt, together.
 
-    `result` closes the send that `basis` answers, and is a new attempt otherwise. Without a `change`
-    there is only that. `entry` goes into the audit trail with the change, unless it is the target's last entry already.
+    `result` closes the send that `basis` answers, and otherwise is a new attempt. Without a `transition`, only the
+    attempt is written. `entry` is added to the audit trail with the transition, unless it is the target's last entry
+    already.
     """
     now = datetime.now(UTC)
     attempt_id: int | None = None

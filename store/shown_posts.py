@@ -64,18 +64,18 @@ _EMPTY = {
     "tiktok_settings": "'{}'",
     "facebook_settings": "'{}'",
 }
-"""JSON that nearly every row has in these columns. It is read as NULL, which nothing has to parse."""
+"""JSON that nearly every row has in these columns. It is read as NULL, which need not be parsed."""
 
 
 def _columns(table: str, row: type[NamedTuple]) -> str:
-    """Return the columns of a table that a row of this type holds, in its order."""
+    """Return the columns of a table for a row of this type, in its order."""
     names = [name for name in row._fields if name != "targets"]
     return ", ".join(
         f"nullif({table}.{name}, {_EMPTY[name]})" if name in _EMPTY else f"{table}.{name}" for name in names
     )
 
 
-# One row for a post however many targets it has, so that its content is sent once.
+# One row for a post, however many targets it has, so that its content is sent once.
 _SHOWN = f"""
 {_columns("posts", ShownPost)},
 ARRAY(SELECT ROW({_columns("targets", ShownTarget)}) FROM targets
@@ -100,13 +100,13 @@ ORDER BY counted.number
 
 
 async def read_shown_post(database: Database, workspace_id: str, post_id: str) -> ShownPost | None:
-    """Return a post of the workspace with its targets, all as they are at one instant; None if there is none."""
+    """Return a post of the workspace with its targets, all at one instant; None if there is none."""
     row = await database.row(_POST, post_id, workspace_id)
     return _shown(row) if row else None
 
 
 async def read_shown_posts(database: Database, workspace_id: str, post_ids: Sequence[str]) -> list[ShownPost]:
-    """Return those of the posts that are in the workspace, in the order of the ids."""
+    """Return the posts that are in the workspace, in the order of the ids."""
     by_id = {post.id: post for post in map(_shown, await database.rows(_POSTS, post_ids, workspace_id))}
     return [by_id[post_id] for post_id in post_ids if post_id in by_id]
 
@@ -114,9 +114,9 @@ async def read_shown_posts(database: Database, workspace_id: str, post_ids: Sequ
 async def read_newest_posts(
     database: Database, workspace_id: str, after: str | None, limit: int, most_bytes: int
 ) -> tuple[list[ShownPost], bool]:
-    """Return up to `limit` posts, newest first, of those before the id `after`, and whether there are more.
+    """Return up to `limit` posts before the id `after`, newest first, and whether there are more.
 
-    Together they have no more than `most_bytes` by `Post.answer_bytes`; one is returned however large it is.
+    Together they have at most `most_bytes` by `Post.answer_bytes`; one is returned however large it is.
     """
     rows = await database.rows(_NEWEST, workspace_id, after or _BEYOND_ALL_IDS, limit, most_bytes)
     return [_shown(values) for _, *values in rows], bool(rows) and len(rows) < rows[0]["everything"]

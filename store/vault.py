@@ -1,6 +1,6 @@
-"""Encrypt credentials at rest with AES-256-GCM; keys rotate by being put first.
+"""Encryption of credentials at rest with AES-256-GCM; to rotate keys, a new key is put first.
 
-All credentials that this process uses go through here, so this is where their secrets become known to the log's masks.
+All credentials that this process uses are opened here, so their secrets are registered for the log's masks here.
 """
 
 import base64
@@ -23,7 +23,7 @@ _NONCE = 12
 
 
 class VaultError(Exception):
-    """Stored credentials cannot be decrypted with any key this process has."""
+    """An error: stored credentials cannot be decrypted with any key of this process."""
 
 
 def new_key() -> str:
@@ -32,7 +32,7 @@ def new_key() -> str:
 
 
 class Vault:
-    """Encrypt under the first key, decrypt under whichever key it was. Raises ValueError for a key that is none."""
+    """A vault that encrypts with the first key and decrypts with any key. Raises ValueError for an invalid key."""
 
     def __init__(self, keys: Sequence[SecretStr]) -> None:
         ciphers: dict[bytes, AESGCM] = {}
@@ -49,7 +49,7 @@ class Vault:
 
     @property
     def key_ids(self) -> list[bytes]:
-        """Return the ids of the keys, the one that encrypts first."""
+        """Return the ids of the keys, that of the encrypting key first."""
         return list(self._ciphers)
 
     def seal(self, content: dict[str, Any], context: str) -> bytes:
@@ -60,7 +60,7 @@ class Vault:
         return self._current + nonce + self._ciphers[self._current].encrypt(nonce, plain, context.encode())
 
     def open(self, sealed: bytes, context: str) -> dict[str, Any]:
-        """Decrypt what `seal` made. Raises VaultError."""
+        """Decrypt a sealed value. Raises VaultError."""
         key_id, nonce, cipher_text = sealed[:KEY_ID], sealed[KEY_ID : KEY_ID + _NONCE], sealed[KEY_ID + _NONCE :]
         try:
             plain = self._ciphers[key_id].decrypt(nonce, cipher_text, context.encode())

@@ -1,7 +1,7 @@
-"""Find what waits although nothing says so: posts that are due and not begun, and rows without a workflow.
+"""Queries for posts that wait without an error: posts that are due and not begun, and rows without a workflow.
 
-A target waits for as long as it is pending and no worker has taken up its publishing (`Target.begun_at`). A post is
-late while one of its targets has waited for longer than it may.
+A target waits as long as it is pending and no worker has begun to publish it (`Target.begun_at`). A post is late if one
+of its targets has waited longer than allowed.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from domain.post import TargetStatus
 from domain.waits import WaitsFor, waits_for
 from store.models import STUCK, LatePost, Post, Target
 
-# Written out: the planner must see that the partial indexes have them.
+# Literals: the planner must see that the partial indexes have them.
 WAITS = text("targets.status = 'pending' AND targets.begun_at IS NULL")
 STUCK_TARGETS = text("(" + STUCK.replace("status", "targets.status").replace("next_", "targets.next_") + ")")
 _UNDELIVERED = text("posts.delivered_version < posts.version AND posts.status IN ('scheduled', 'publishing')")
@@ -58,11 +58,11 @@ RETURNING over.id, over.workspace_id, over.workflow_id, over.due_at, over.begun_
 
 
 ENDED_KEPT = timedelta(days=90)
-"""How long it stays known that a post was late."""
+"""How long the record of a late post is kept."""
 
 
 async def delete_old_lateness(session: AsyncSession, now: datetime, most: int) -> int:
-    """Delete up to `most` notes of posts that were late long ago; returns how many there were."""
+    """Delete up to `most` old records of late posts; returns how many there were."""
     key = tuple_(LatePost.post_id, LatePost.due_at)
     due = select(LatePost.post_id, LatePost.due_at).where(LatePost.ended_at <= now - ENDED_KEPT).limit(most)
     old = [tuple(row) for row in await session.execute(due)]
@@ -83,31 +83,31 @@ class LatePostFound:
 
 @dataclass(frozen=True, slots=True)
 class LatePostEnded:
-    """A post that is late no longer: its last target has begun, was given up, or has another due time."""
+    """A post that is no longer late: its last target has begun, was given up, or has another due time."""
 
     post_id: str
     workspace_id: str
     workflow_id: str
     due_at: datetime
     begun_at: datetime | None
-    """None if nothing of it has begun."""
+    """None if no target has begun."""
     status: str
 
 
 async def note_late(session: AsyncSession, due_before: datetime, now: datetime, most: int) -> list[LatePostFound]:
-    """Note posts of which a target was due before a time and waits, and return them: each once, over all processes."""
+    """Save and return posts with a waiting target that was due before a time: each post once, over all processes."""
     found = await session.execute(_NOTE, {"due_before": due_before, "now": now, "most": most})
     return [LatePostFound(*row) for row in found]
 
 
 async def end_late(session: AsyncSession, now: datetime, most: int) -> list[LatePostEnded]:
-    """Note which posts are late no longer, and return them: each once, over all processes."""
+    """Save and return the posts that are no longer late: each post once, over all processes."""
     over = await session.execute(_END, {"now": now, "most": most})
     return [LatePostEnded(*row) for row in over]
 
 
 async def count_late(session: AsyncSession, due_before: datetime) -> int:
-    """Return how many posts have a target that was due before a time and waits."""
+    """Return how many posts have a waiting target that was due before a time."""
     query = select(func.count(Target.post_id.distinct())).where(WAITS, Target.due_at < due_before)
     return await session.scalar(query) or 0
 
@@ -133,9 +133,9 @@ def waits_of(target: Target) -> WaitsFor | None:
 
 
 async def stuck_targets(session: AsyncSession, workspace_id: str | None = None) -> dict[tuple[str, WaitsFor], Stuck]:
-    """Return the targets that wait for something other than their time and a worker, by platform and what it is.
+    """Return the targets that wait for something other than their due time and a worker, by platform and reason.
 
-    A workspace is named by its id; without one all are counted.
+    `workspace` is an id; without one, the targets of all workspaces are counted.
     """
     code = case((Target.status == TargetStatus.PUBLISHING, Target.error_code))
     query = (
@@ -176,7 +176,7 @@ class Undelivered:
 
     all: int
     untried: int
-    """Those that the sweep has not even tried to deliver: it does not run."""
+    """The posts that the sweep has not even tried to deliver: it does not run."""
 
 
 async def count_undelivered(session: AsyncSession, changed_before: datetime) -> Undelivered:

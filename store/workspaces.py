@@ -1,4 +1,4 @@
-"""Workspaces: made, and found by their name or id."""
+"""Workspaces: created, and found by their name or id."""
 
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession

@@ -1,4 +1,4 @@
-"""Posts whose time a client gave as wall time, and what is known of the time zones they were resolved with."""
+"""Posts whose time a client gave as wall time, and the time zones with which they were resolved."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -49,12 +49,12 @@ async def wall_times(database: Database, due_from: datetime, since: datetime | N
 
 
 async def last_check(session: AsyncSession) -> ZoneCheck | None:
-    """Return what the last check noted."""
+    """Return the record of the last check."""
     return await session.scalar(select(ZoneCheck))
 
 
 async def note_version(session: AsyncSession, version: str) -> None:
-    """Note which zones a process has come with, so that those with older ones leave posts alone."""
+    """Save the version of the zones of this process, so that processes with older ones do not move posts."""
     statement = insert(ZoneCheck).values(newest_version=version)
     newest = func.greatest(ZoneCheck.newest_version, statement.excluded.newest_version)
     await session.execute(
@@ -63,6 +63,6 @@ async def note_version(session: AsyncSession, version: str) -> None:
 
 
 async def note_check(session: AsyncSession, zones: ZoneData, checked_at: datetime) -> None:
-    """Note that every wall time saved before that moment was held against these zones."""
+    """Save that every wall time saved before that time was compared with these zones."""
     await note_version(session, zones.version)
     await session.execute(update(ZoneCheck).values(digest=zones.digest, checked_at=checked_at))

@@ -1,7 +1,7 @@
 """The functions in the database through which every post is created, sent and settled.
 
-A migration installs each. One that is installed is never changed, because old processes go on calling it while a new
-version is rolled out. A change is a new file, `…_v2`, and a migration of its own; a migration of a later release drops
+A migration installs each of them. An installed function is never changed, because old processes call it while a new
+version is rolled out. A change is a new file, `…_v2`, and a migration of its own. A migration of a later release drops
 the old function.
 """
 

@@ -20,20 +20,20 @@ class Workspace(Base):
 
 
 class ApiKey(Base):
-    """A key of a workspace. Only its SHA-256 is kept; the key itself was shown once."""
+    """A key of a workspace. Only its SHA-256 is stored; the key itself was shown once."""
 
     __tablename__ = "api_keys"
 
     sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     id: Mapped[str] = mapped_column(Id, unique=True)
-    """Names the key in lists and logs; it opens nothing."""
+    """The key's name in lists and logs; it does not authenticate."""
     prefix: Mapped[str]
     """The key's first characters, by which its owner recognizes it."""
     workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
     name: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     last_used_at: Mapped[datetime | None]
-    """Up to a minute behind: not every request writes it."""
+    """The last use, up to a minute behind, because not every request writes it."""
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
 
@@ -47,49 +47,49 @@ class _AccountColumns:
     user_id: Mapped[str]
     username: Mapped[str]
     app_id: Mapped[str] = mapped_column(server_default=text("''"))
-    """The network's id of the app that the account was connected with; empty if the credentials do not name one."""
+    """The platform's id of the app with which the account was connected; empty if the credentials do not name one."""
     premium: Mapped[bool] = mapped_column(server_default=text("false"))
     limits: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    """What the account's own server allows, where that differs from server to server."""
+    """The limits of the account's own server, if they differ from server to server."""
     allowed: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    """Places beside its own that it may publish to: lists of values by the names of the settings."""
+    """Other places to which the account may publish: lists of values by the names of the settings."""
     connected_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     checked_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
-    """When the network last reported who this is, premium included."""
+    """When the platform last reported the account's profile, including premium."""
     refused_at: Mapped[datetime | None]
-    """Since when its network refuses the credentials: its posts are held. Null while the account works."""
+    """Since when its platform refuses the credentials, so that its posts are held. Null while the account works."""
     refusal: Mapped[str | None]
-    """What the network refused it with, as a sentence for the account's owner."""
+    """The platform's reason for the refusal, as a sentence for the account's owner."""
     refusal_code: Mapped[str | None]
     refusals: Mapped[int] = mapped_column(server_default=text("0"))
-    """How often it was refused since it last published; spaces out how soon it is tried again."""
+    """How often it was refused since it last published; the pause before the next try depends on it."""
     recheck_at: Mapped[datetime | None]
-    """When the network is asked next whether it accepts the account again."""
+    """When the platform is asked next whether it accepts the account again."""
     expires_at: Mapped[datetime | None]
-    """When the access token ends; null if it has no end or none is known."""
+    """When the access token expires; null if it does not expire or its end is unknown."""
     refresh_expires_at: Mapped[datetime | None]
-    """When the connection ends if nothing renews it: with its refresh token, or its access token if it has no other."""
+    """When the connection ends without a renewal: with its refresh token, or with its access token if it has none."""
     scopes: Mapped[list[str] | None]
-    """The permissions that the network last said it has granted."""
+    """The permissions that the platform last reported as granted."""
     grant_subject: Mapped[str | None]
-    """Whose consent at the network the tokens belong to, if several accounts may share it."""
+    """The person at the platform whose consent gave the tokens, if several accounts may share it."""
     renew_at: Mapped[datetime | None]
-    """When the credentials are renewed even if nothing uses them; null if they cannot be, or the network refused to."""
+    """When the credentials are renewed even if unused; null if they cannot be renewed, or the platform refused."""
     renewed_at: Mapped[datetime | None]
     renewing_until: Mapped[datetime | None]
-    """Until when one process alone may renew the credentials. Past: that process ended before it wrote the result."""
+    """Until when only one process may renew the credentials. If past, that process ended before it wrote the result."""
     renewal_started_at: Mapped[datetime | None]
-    """Since when a renewal may have brought tokens that were never written. Null once its outcome is known."""
+    """Since when a renewal may have produced tokens that were never written. Null once its outcome is known."""
     renewal_failures: Mapped[int] = mapped_column(server_default=text("0"))
-    """Renewals that have failed since the last one that did not."""
+    """The number of failed renewals since the last successful one."""
     renewal_error: Mapped[str | None]
     """The code of the last of these failures."""
     last_ok_at: Mapped[datetime | None]
-    """When the network last accepted the credentials in a renewal, or when it was asked who this is."""
+    """When the platform last accepted the credentials, in a renewal or when it was asked for the account's profile."""
     inspected_at: Mapped[datetime | None]
-    """When somebody last had the network asked how the account is."""
+    """When a caller last had the platform asked about the account's health."""
     inspection: Mapped[dict[str, Any] | None]
-    """What came of that, without secrets: permissions that are `missing`, `notes`, and why it is `unanswered`."""
+    """The result of that check, without secrets: `missing` permissions, `notes`, and why it is `unanswered`."""
 
 
 class Account(_AccountColumns, Base):
@@ -107,14 +107,14 @@ class Account(_AccountColumns, Base):
 
 
 class ConnectedAccount(_AccountColumns, Base):
-    """The same row without the credentials: all that the database lets the api read."""
+    """The same row without the credentials: all columns that the API may read."""
 
     __table__ = Account.__table__
     __mapper_args__ = {"exclude_properties": ["credentials"]}  # noqa: RUF012 SQLAlchemy declares it so
 
 
 class AppRefusal(Base):
-    """An app of the operator's that its network refuses: not approved, not enabled or out of credits."""
+    """An app of the operator's that its platform refuses: not approved, not enabled or out of credits."""
 
     __tablename__ = "app_refusals"
 
@@ -122,35 +122,35 @@ class AppRefusal(Base):
     app_id: Mapped[str] = mapped_column(Id, primary_key=True)
     """As in `Account.app_id`."""
     code: Mapped[str] = mapped_column(Id, primary_key=True)
-    """The network's, or ours if it has none. An app may be refused for several reasons at a time."""
+    """The platform's code, or ours if it has none. An app may be refused for several reasons at the same time."""
     message: Mapped[str]
-    """What the operator has to do, as a sentence."""
+    """What the operator must do, as a sentence."""
     refused_at: Mapped[datetime]
-    """Since when."""
+    """When the refusal began."""
     last_refused_at: Mapped[datetime]
     probe_at: Mapped[datetime]
-    """When one held target is tried next, to see whether the network accepts the app again."""
+    """When one held target is tried next, to find out whether the platform accepts the app again."""
     probed_with: Mapped[str | None] = mapped_column(Id)
     """The id of the target that was tried last: the next one follows it."""
 
 
 class AppSetup(Base):
-    """The networks at which the operator has an app, as the workers' environment says. One row; no secret is in it."""
+    """The platforms for which the operator has an app, from the workers' environment. One row, without secrets."""
 
     __tablename__ = "app_setups"
 
     only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     platforms: Mapped[list[str]]
-    """For all workspaces."""
+    """The platforms with an app for all workspaces."""
     of_workspaces: Mapped[dict[str, Any]]
-    """Further ones by the ids of the workspaces that they are for."""
+    """Further platforms, by the ids of the workspaces that have an app there."""
     documents: Mapped[dict[str, Any]]
-    """What the api publishes of apps, by path: networks that know an app by an address read it there."""
+    """The documents that the API publishes about apps, by path: platforms that know an app by an address read them."""
     announced_at: Mapped[datetime]
 
 
 class PendingConnection(Base):
-    """An account that somebody is connecting. Deleted a day after it has ended."""
+    """An account that is being connected. Deleted a day after it has ended."""
 
     __tablename__ = "pending_connections"
     __table_args__ = (Index("pending_connections_by_workspace", "workspace_id", "created_at"),)
@@ -159,42 +159,42 @@ class PendingConnection(Base):
     workspace_id: Mapped[str] = mapped_column(Id, ForeignKey("workspaces.id", ondelete="CASCADE"))
     platform: Mapped[str]
     state_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
-    """SHA-256 of the state, which is nowhere else; null if the account is connected by credentials."""
+    """SHA-256 of the state, which is not stored; null if the account is connected by credentials."""
     redirect_url: Mapped[str | None]
-    """Where the network sends the person back; null if no network does."""
+    """The address to which the platform redirects the person; null if no platform does."""
     hosted: Mapped[str | None]
-    """Who asks for a selection if this service takes the network's answer itself: `page` or `caller`; else null."""
+    """Who asks for a selection if this service receives the platform's redirect: `page` or `caller`; otherwise null."""
     return_url: Mapped[str | None]
-    """Where this service sends the person in the end, if it takes the network's answer itself."""
+    """The address to which this service finally redirects the person, if it receives the platform's redirect."""
     browser_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """SHA-256 of the cookie of the one browser that may go on, if this service takes the network's answer itself."""
+    """SHA-256 of the cookie of the only browser that may continue, if this service receives the platform's redirect."""
     account_id: Mapped[str | None]
     """The account that is to be reconnected; another one is refused."""
     begun_by: Mapped[str | None] = mapped_column(Id)
     """The id of the API key with which it was begun."""
     options: Mapped[dict[str, Any]]
-    """What the client has chosen (platforms.connect.Connector.options)."""
+    """The client's choices (platforms.connect.Connector.options)."""
     posted_in: Mapped[str | None]
-    """The place in which somebody who may decide for it has posted the state, if the network works so."""
+    """The place in which a person with the right to decide has posted the state, if the platform works so."""
     public_key: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """With which the api seals what only the worker may read (store.handover)."""
+    """The key with which the API seals data that only the worker may read (store.handover)."""
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     """The worker's secrets, sealed by the vault: the private key, PKCE's verifier, then the tokens."""
     authorize_url: Mapped[str | None]
-    """Where the person consents; the state is not in it."""
+    """The address at which the person consents; the state is not in it."""
     handover: Mapped[bytes | None] = mapped_column(LargeBinary)
     """The code or the credentials, sealed with `public_key`."""
     handover_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """By which a repeat of the request is known."""
+    """The hash by which a repetition of the request is recognized."""
     consumed_at: Mapped[datetime | None]
     """When the state was used. It works once."""
     traded_at: Mapped[datetime | None]
-    """When the code was sent to the network, which accepts it once."""
+    """When the code was sent to the platform, which accepts it once."""
     outcome: Mapped[dict[str, Any] | None]
-    """What came of it: accounts, a selection or a refusal."""
+    """The result: accounts, a selection or a refusal."""
     wanted: Mapped[list[str] | None]
     """The ids that were chosen from the selection."""
     selected: Mapped[dict[str, Any] | None]
-    """What came of the choice."""
+    """The result of the choice."""
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     expires_at: Mapped[datetime] = mapped_column(index=True)

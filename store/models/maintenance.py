@@ -9,22 +9,22 @@ from store.models.base import Base, Id
 
 
 class Restore(Base):
-    """A restore of the database, of Temporal, or of both from a backup, and how far it is dealt with."""
+    """A restore of the database, of Temporal, or of both from a backup, and its progress."""
 
     __tablename__ = "restores"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     restored_to: Mapped[datetime]
-    """The moment of which the older of the two stores is a copy."""
+    """The time of the older of the two copies."""
     database: Mapped[bool]
     temporal: Mapped[bool]
     begun_at: Mapped[datetime]
     last_post_id: Mapped[str] = mapped_column(Id, server_default=text("''"))
-    """Up to this id, posts are dealt with."""
+    """The id up to which posts are processed."""
     to_confirm: Mapped[int] = mapped_column(server_default=text("0"))
-    """How many posts are confirmed before they are sent."""
+    """The number of targets that are confirmed before they are sent."""
     finished_at: Mapped[datetime | None]
-    """Until then the API refuses writes."""
+    """When the restore was finished; until then the API refuses writes."""
 
 
 class ZoneCheck(Base):
@@ -34,6 +34,6 @@ class ZoneCheck(Base):
 
     only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     newest_version: Mapped[str] = mapped_column(Id)
-    """The newest that any process has come with: who has an older one moves no post."""
+    """The newest version that any process has used: a process with an older one moves no post."""
     digest: Mapped[str | None]
     checked_at: Mapped[datetime | None]

@@ -1,4 +1,4 @@
-"""Files that were made for networks, and files that are looked at for a validation."""
+"""Files for platforms, and files that are checked for a validation."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from store.models.base import Base, Id
 
 
 class MediaFile(Base):
-    """A file that was made for a network which fetches files itself; every client with its token may read it."""
+    """A file for a platform that fetches files itself; every client with its token may read it."""
 
     __tablename__ = "media_files"
 
@@ -22,7 +22,7 @@ class MediaFile(Base):
 
 
 class MediaCheck(Base):
-    """The content of a validation whose files a worker looks at, and what it has found. Deleted after minutes."""
+    """The content of a validation whose files a worker checks, and the findings. Deleted after minutes."""
 
     __tablename__ = "media_checks"
 
@@ -31,5 +31,5 @@ class MediaCheck(Base):
     content: Mapped[dict[str, Any]]
     """A domain.content.PostContent."""
     findings: Mapped[dict[str, Any]]
-    """By the position of a target a list of what is wrong with its files. A target without one was not looked at."""
+    """The errors of the files of each target, by its position. A target without an entry was not checked."""
     expires_at: Mapped[datetime] = mapped_column(index=True)

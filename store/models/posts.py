@@ -1,4 +1,4 @@
-"""Posts and their targets. Content lives here and nowhere else; workflows carry ids."""
+"""Posts and their targets. Content is stored here and nowhere else; workflows carry ids."""
 
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ EXTERNAL_ID = "posts_by_external_id"
 
 
 class Post(Base):
-    """A post: what is wanted, and what has become of it. Every change locks the row first (domain.ownership)."""
+    """A post: the request, and its progress. Every change locks the row first (domain.ownership)."""
 
     __tablename__ = "posts"
 
@@ -32,21 +32,21 @@ class Post(Base):
     timezone: Mapped[str]
     scheduled_for: Mapped[datetime | None]
     scheduled_wall: Mapped[str | None]
-    """The wall time as the client gave it, where it gave no offset; `scheduled_for` is what it resolved to."""
+    """The wall time as the client gave it, if it gave no offset; `scheduled_for` is the resolved instant."""
     external_id: Mapped[str | None] = mapped_column(Id)
     """The client's own id, unique in the workspace as long as the post exists."""
     external_digest: Mapped[str | None]
-    """The digest of the body that made the post, in hexadecimal; null without an `external_id`."""
+    """The digest of the body that created the post, in hexadecimal; null without an `external_id`."""
     planned_for: Mapped[datetime | None]
-    """What `scheduled_for` was when the post was published ahead of it."""
+    """The old `scheduled_for`, if the post was published ahead of it."""
     tiktok_settings: Mapped[dict[str, Any]]
     facebook_settings: Mapped[dict[str, Any]]
     due_at: Mapped[datetime | None]
     """When publishing begins; null for a draft."""
     answer_bytes: Mapped[int]
-    """How many bytes of JSON an answer with it may have (domain.size): so a page ends before it is too large."""
+    """The size in bytes of its JSON in a response (domain.size), by which the size of a page is limited."""
     publish_within: Mapped[int] = mapped_column(server_default=text("86400"))
-    """Seconds after its due time (or a retry) in which it may still go out; then it fails rather than be stale."""
+    """Seconds after its due time (or a retry) in which it may still be published; after that it fails."""
     version: Mapped[int] = mapped_column(server_default=text("1"))
     """The number of the newest change of the request; raised under the row's lock, never by the results of the post."""
     delivered_version: Mapped[int] = mapped_column(server_default=text("0"))
@@ -54,7 +54,7 @@ class Post(Base):
     next_delivery_at: Mapped[datetime | None]
     """When the sweep may deliver the newest version again, after a failure."""
     delivery_attempts: Mapped[int] = mapped_column(server_default=text("0"))
-    """How often the sweep has tried to deliver this version to its workflow."""
+    """The number of the sweep's tries to deliver this version to its workflow."""
     created_by: Mapped[str | None] = mapped_column(Id)
     """The id of the API key that created it."""
     published_at: Mapped[datetime | None]
@@ -110,7 +110,7 @@ class Post(Base):
 
 
 class Target(Base):
-    """A post on one account: what it gets, and how far it got."""
+    """A post on one account: its content, and its progress."""
 
     __tablename__ = "targets"
 
@@ -128,20 +128,20 @@ class Target(Base):
     due_at: Mapped[datetime | None]
     """When its publishing begins: the post's due time, or when it was retried or found not to be public."""
     begun_at: Mapped[datetime | None]
-    """When a worker took up its publishing; null while it waits for one."""
+    """When a worker began to publish it; null while it waits for a worker."""
     confirming: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether the worker still tries to confirm an unconfirmed target."""
     content: Mapped[str | None]
-    """The text that is public now, once an edit made it differ from what was sent."""
+    """The text that is public now, if an edit changed the text that was sent."""
     handles: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     platform_post_id: Mapped[str | None]
     platform_post_url: Mapped[str | None]
     published_at: Mapped[datetime | None]
     editable_until: Mapped[datetime | None]
     warning: Mapped[str | None]
-    """What belongs to the published post and could not be done, or why a pending one could not be prepared."""
+    """The part of a published post that could not be done, or why a pending target could not be prepared."""
     media_changes: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'::jsonb"))
-    """What was changed about its media before the network got them: url, what and detail."""
+    """The changes to its media before the platform got them: url, what and detail."""
     edit_history: Mapped[list[dict[str, Any]]] = mapped_column(server_default=text("'[]'::jsonb"))
     error: Mapped[str | None]
     error_code: Mapped[str | None]
@@ -151,7 +151,7 @@ class Target(Base):
     hold_reason: Mapped[str | None]
     """Why it is held (domain.post.HoldReason); null otherwise."""
     released_at: Mapped[datetime | None]
-    """When the signal to go on was last sent to a held target's workflow."""
+    """When the workflow of a held target was last signalled to continue."""
 
     post: Mapped[Post] = relationship(back_populates="targets", lazy="raise")
 
@@ -180,11 +180,11 @@ class PostTag(Base):
     workspace_id: Mapped[str] = mapped_column(Id, primary_key=True)
     tag: Mapped[str] = mapped_column(Id, primary_key=True)
     post_id: Mapped[str] = mapped_column(Id, primary_key=True)
-    """No foreign key: it would need an index of its own, for nothing but deletions."""
+    """No foreign key, because it would need an index of its own only for deletions."""
 
 
 class LatePost(Base):
-    """A post of which some target had not begun long after its due time. Kept for a while (`store.waiting`)."""
+    """A post with a target that had not begun long after its due time. Kept for a while (`store.waiting`)."""
 
     __tablename__ = "late_posts"
 
@@ -192,7 +192,7 @@ class LatePost(Base):
     due_at: Mapped[datetime] = mapped_column(primary_key=True)
     found_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-    """When it was found that no target of it waits any more."""
+    """When it was found that none of its targets waits any more."""
 
     __table_args__ = (
         Index("late_posts_open", "post_id", postgresql_where=text("ended_at IS NULL")),

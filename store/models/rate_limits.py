@@ -9,9 +9,9 @@ from store.models.base import Base, Id
 
 
 class RateLimitBucket(Base):
-    """The rate limit of one account in one step, as its network last reported it; its row is the lock for slots.
+    """The rate limit of one account in one step, as its platform last reported it; its row is the lock for slots.
 
-    It belongs to the network's account, whichever workspaces have connected it, as one server knows it: reports of
+    It belongs to the platform's account as one server knows it, whichever workspaces have connected it. Reports of
     another server about an account of the same name do not count.
     """
 
@@ -19,29 +19,29 @@ class RateLimitBucket(Base):
 
     platform: Mapped[str] = mapped_column(Id, primary_key=True)
     server: Mapped[str] = mapped_column(Id, primary_key=True)
-    """Host and port at which the account is reached."""
+    """Host and port of the server of the account."""
     account_id: Mapped[str] = mapped_column(Id, primary_key=True)
     step: Mapped[str] = mapped_column(Id, primary_key=True)
-    """publish or prepare."""
+    """The step: publish or prepare."""
     reported_at: Mapped[datetime | None]
     """The reported quota does not count slots that were taken after this."""
     reported_remaining: Mapped[int | None]
-    """Null although `reported_until` is set: the network was asked and reported no quota."""
+    """Null although `reported_until` is set: the platform was asked and reported no quota."""
     reported_until: Mapped[datetime | None]
-    """Until when no more than `reported_remaining` are given, and the network is not asked."""
+    """Until when only `reported_remaining` slots are given, and the platform is not asked again."""
     query_lease_until: Mapped[datetime | None]
-    """Until when one process alone may ask the network for the quota."""
+    """Until when only one process may ask the platform for the quota."""
     reported_limit: Mapped[int | None]
-    """How many its network allows in the longest window of its rules, if it reports that."""
+    """The limit that its platform reported for the longest window of its rules, if it reports one."""
 
 
 class RateLimitSlot(Base):
-    """A target's send under a rate limit, done or reserved. Outlives its target: the network still counts it."""
+    """A target's send under a rate limit, done or reserved. Outlives its target: the platform still counts it."""
 
     __tablename__ = "rate_limit_slots"
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    """In the order in which slots are given."""
+    """The order in which slots are given."""
     platform: Mapped[str] = mapped_column(Id)
     server: Mapped[str] = mapped_column(Id)
     account_id: Mapped[str] = mapped_column(Id)

@@ -1,4 +1,4 @@
-"""What was done for posts, and asked of them."""
+"""The records of steps, changes and requests for posts."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from store.models.base import Base, Id
 
 
 class Attempt(Base):
-    """One step towards a network: written before the request that makes a post public, closed after its answer."""
+    """One step towards a platform: written before the request that makes a post public, closed after its response."""
 
     __tablename__ = "attempts"
 
@@ -26,9 +26,9 @@ class Attempt(Base):
     code: Mapped[str | None]
     request_id: Mapped[str | None]
     decision: Mapped[str | None]
-    """What was decided upon it and why, for the person on call."""
+    """The decision about it and its reason, for the person on call."""
     next_attempt_at: Mapped[datetime | None]
-    """When the step is taken again, where that was decided."""
+    """When the step is taken again, if that was decided."""
 
     __table_args__ = (Index("attempts_of_target", "target_id", "id"),)
 
@@ -48,10 +48,10 @@ class AuditEvent(Base):
     """A domain.audit.ActorType."""
     actor_id: Mapped[str | None] = mapped_column(Id)
     platform: Mapped[str | None] = mapped_column(Id)
-    """With `account_id` the target that it concerns; null if it concerns the post as a whole."""
+    """With `account_id`, the target of the entry; null if it is about the post as a whole."""
     account_id: Mapped[str | None] = mapped_column(Id)
     details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    """What else is to be said, bounded and without content or secrets, by the names of domain.audit."""
+    """Details by the names of domain.audit, bounded and without content or secrets."""
 
     __table_args__ = (Index("audit_events_of_post", "post_id", "at", "id"),)
 
@@ -72,13 +72,13 @@ class AccountEvent(Base):
     """A domain.audit.ActorType."""
     actor_id: Mapped[str | None] = mapped_column(Id)
     details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    """Its name at the network, and what became of its access there; no secrets."""
+    """The account's name at the platform, and the state of its access there; no secrets."""
 
     __table_args__ = (Index("account_events_of_account", "workspace_id", "account_id", "id"),)
 
 
 class Revision(Base):
-    """An edit that the api hands to a post's workflow by id, because no content may enter a payload."""
+    """An edit that the API passes to a post's workflow by id, because no content may be in a payload."""
 
     __tablename__ = "revisions"
 
@@ -106,13 +106,13 @@ class IdempotencyKey(Base):
     generation: Mapped[int]
     request_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     post_id: Mapped[str] = mapped_column(Id)
-    """The post that the request makes or changes; of a request for many, an id of its own."""
+    """The post that the request makes or changes; for a request for many posts, an id of its own."""
     revision_id: Mapped[str | None] = mapped_column(Id)
     """The edit that the request asks for, if it asks for one."""
     post_ids: Mapped[list[str] | None]
-    """The posts that a request for many has found by its filter: a repeat goes on with the same."""
+    """The posts that a request for many has found by its filter: a repeated request continues with the same ones."""
     expires_at: Mapped[datetime]
     response_status: Mapped[int | None]
     response_body: Mapped[bytes | None] = mapped_column(LargeBinary)
     check_at: Mapped[datetime] = mapped_column(server_default=text("now() + interval '24 hours'"), index=True)
-    """When it is checked next whether the answer, or the whole row, can be deleted."""
+    """When it is checked next whether the response, or the whole row, can be deleted."""

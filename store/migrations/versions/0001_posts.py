@@ -1,4 +1,4 @@
-"""Posts, their targets and what belongs to them."""
+"""Posts, their targets and related tables."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -245,7 +245,7 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.Column("post_id", sa.String(collation="C"), nullable=False),
         sa.PrimaryKeyConstraint("workspace_id", "tag", "post_id"),
     )
-    # It writes as its owner, so that neither part needs a right to the table.
+    # The trigger's function writes as its owner, so that neither part needs a right to the table.
     op.execute("""
         CREATE FUNCTION keep_post_tags() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
         SET search_path = public, pg_temp AS $$
@@ -546,7 +546,7 @@ def _create_accounts() -> None:
 
 
 def downgrade() -> None:  # noqa: PLR0915
-    """Take it back."""
+    """Revert the change."""
     for name in reversed(FUNCTIONS):
         op.execute(f"DROP FUNCTION {name}")
     op.drop_index("rate_limit_slots_of_target", table_name="rate_limit_slots")
