@@ -1,6 +1,6 @@
-"""What workers do with connected accounts on demand: ask the network how one is, and remove one.
+"""Worker steps on connected accounts on demand: check an account with its platform, and remove an account.
 
-The api cannot read tokens, so a worker does both. What comes of it stands in rows; Temporal carries ids only.
+The API cannot read tokens, so a worker does both. The results are in rows; Temporal carries ids only.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ from store.vault import VaultError
 log = structlog.get_logger(__name__)
 
 _ANSWER_S = 15.0
-"""How long a network gets to answer; the client waits meanwhile."""
+"""The time limit for a platform's response, because the client waits for it."""
 
 
 class AccountSteps:
-    """Check and remove accounts."""
+    """The activities that check and remove accounts."""
 
     def __init__(self, factory: StepContextFactory) -> None:
         self._factory = factory
@@ -45,7 +45,7 @@ class AccountSteps:
 
     @activity.defn
     async def check_account(self, command: AccountCommand) -> None:
-        """Ask the network how an account is, unless it was asked a moment ago, and write it down."""
+        """Ask the platform about an account, unless it was asked a moment ago, and save the result."""
         key, connector = (command.workspace_id, command.account_id), connectors().get(command.platform)
         every = connector.checked_every if connector else Connector.checked_every
         async with self._database.transaction() as session:
@@ -69,7 +69,7 @@ class AccountSteps:
 
     @activity.defn
     async def remove_account(self, command: AccountCommand) -> None:
-        """Forget an account and its tokens, then give the tokens back if no other account needs that access."""
+        """Delete an account and its tokens, then revoke the tokens if no other account needs that access."""
         actor = api_key(command.key_id) if command.key_id else WORKER
         about: dict[str, Any] = {
             "workspace_id": command.workspace_id,
@@ -141,7 +141,7 @@ class AccountSteps:
         log.info("account.check_failed", account_id=account.id, platform=account.platform, code=error.code)
 
     async def _may_give_back(self, session: AsyncSession, account: Account) -> bool:
-        """Tell whether the access of an account that was taken out can be ended without a loss to any other."""
+        """Return whether the access of a deleted account can be ended without a loss for any other account."""
         connector = connectors().get(account.platform)
         if connector is None or connector.revocation is None:
             return False

@@ -1,4 +1,4 @@
-"""The secrets of the operator's apps in requests: filled in for them, and never stored with an account."""
+"""The secrets of the operator's apps in requests: added for each request, and never stored with an account."""
 
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ C = TypeVar("C", bound=BaseModel)
 def with_app_secret(apps: RegisteredApps, platform: Platform[Any, Any], credentials: C) -> C:
     """Return credentials with the secret of the app that they name; an account's own secret stays.
 
-    They are for requests only: what is stored of them goes through `with_stored_secret`.
+    They are for requests only: before they are stored, `with_stored_secret` removes the app's secret.
     """
     client_id = getattr(credentials, "client_id", None)
     if client_id is not None and platform.shares_bot:
@@ -29,7 +29,7 @@ def with_app_secret(apps: RegisteredApps, platform: Platform[Any, Any], credenti
 
 
 def with_stored_secret(credentials: C, stored: C) -> C:
-    """Return credentials with the app secret that the stored ones have, which may be none."""
+    """Return credentials with the app secret of the stored ones, which may have none."""
     if not hasattr(stored, "client_secret"):
         return credentials
     return credentials.model_copy(update={"client_secret": stored.client_secret})

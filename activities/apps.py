@@ -1,4 +1,4 @@
-"""Apps that their networks refuse, as this worker knows them: their posts are held without asking the network."""
+"""The apps that their platforms refuse, as this worker knows them: their posts are held without asking the platform."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 class Apps:
-    """The refused apps of all networks. One per worker; `refresh` brings it up to date with the other workers."""
+    """The refused apps of all platforms. One per worker; `refresh` brings it up to date with the other workers."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -27,16 +27,16 @@ class Apps:
             self._refusals = await refused_apps(session)
 
     def check(self, account: Account, applies: Callable[[str], bool], released_at: datetime | None) -> None:
-        """Raise PlatformError(operator) if a refusal of the account's app applies, by its code, to what is to be sent.
+        """Raise PlatformError(operator) if a refusal of the account's app applies, by its code, to this send.
 
-        A target that was released since the refusal is the probe that finds out whether the network accepts the app.
+        A target that was released since the refusal is the probe that finds out whether the platform accepts the app.
         """
         for refusal in self._refusals_of(account):
             if applies(refusal.code) and (released_at is None or released_at <= refusal.last_refused_at):
                 raise PlatformError(ErrorKind.OPERATOR, refusal.message, code=refusal.code)
 
     async def refuse(self, account: Account, error: PlatformError) -> None:
-        """Note that the network refuses the account's app."""
+        """Save that the platform refuses the account's app."""
 
         async def write() -> None:
             async with self._database.answers.transaction() as session:
@@ -48,7 +48,7 @@ class Apps:
         await self.refresh()
 
     async def accept(self, account: Account, applies: Callable[[str], bool]) -> None:
-        """Note that the network has accepted the account's app: a post to which these refusals apply was published."""
+        """Save that the platform has accepted the account's app: it published a post to which these refusals apply."""
         over = {refusal.code for refusal in self._refusals_of(account) if applies(refusal.code)}
         if not over:
             return

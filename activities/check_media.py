@@ -1,4 +1,4 @@
-"""Look at the files of a validation as a step of a post would: fetched, examined, held against the network's rules."""
+"""The check of a validation's files, as a post's step does it: fetched, examined, compared with the rules."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ from store.media_checks import find_check, note_findings
 from store.models import Account
 
 LOOK_FOR_S = 15.0
-"""How long the files of one target are looked at in all; our choice."""
+"""The time limit for checking the files of one target; our choice."""
 _CONCURRENCY = 3
 
 MediaFinding = dict[str, Any]
@@ -37,7 +37,7 @@ class Checking:
 
     @activity.defn
     async def check_media(self, command: CheckMediaCommand) -> None:
-        """Note what is wrong with the files of one target of a validation."""
+        """Save the errors of the files of one target of a validation."""
         async with heartbeating() as progress:
             async with self._database.reading() as session:
                 check = await find_check(session, command.check_id)
@@ -50,7 +50,7 @@ class Checking:
             try:
                 settings = platform.settings.model_validate(content.settings_for(target))
             except ValidationError:
-                # Said by the rules already.
+                # The rules have reported it already.
                 return
             draft = Draft(content.text_for(target), tuple(content.media_for(target)), settings)
             source = self._factory.files_of_check(

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 
 class PostCommand(BaseModel):
-    """The post to work on, and the request that asked for it, so that one id finds all logs."""
+    """The post to work on, and the request that caused it, so that one id finds all logs."""
 
     post_id: str
     request_id: str | None = None
@@ -21,11 +21,11 @@ class TargetCommand(PostCommand):
     target_id: str
     platform: str
     tries: int = 0
-    """How often in a row its network has refused it for now, before this step."""
+    """How often in a row its platform has refused it for now, before this step."""
 
 
 class ConfirmCommand(TargetCommand):
-    """The unconfirmed target to confirm, and how soon after this the next attempt is."""
+    """The unconfirmed target to confirm, and the time until the attempt after this one."""
 
     again_in: timedelta | None = None
 
@@ -37,7 +37,7 @@ class EditCommand(TargetCommand):
 
 
 class CheckMediaCommand(BaseModel):
-    """The saved validation whose files are checked, and which of its targets is meant."""
+    """The saved validation whose files are checked, and the target to check."""
 
     check_id: str
     position: int
@@ -55,15 +55,15 @@ class ConnectCommand(BaseModel):
 
 
 class AccountCommand(BaseModel):
-    """Name a connected account, and who wants something done with it."""
+    """A connected account, and the caller of the step."""
 
     workspace_id: str
     account_id: str
     platform: str
     revoke: bool = True
-    """When it is removed: whether its tokens are given back to the network."""
+    """For a removal: whether its tokens are revoked at the platform."""
     key_id: str | None = None
-    """The id of the API key, which opens nothing."""
+    """The id of the API key, which does not authenticate."""
     request_id: str | None = None
 
 

@@ -1,4 +1,4 @@
-"""Do what follows a publication: a permalink, a first comment. Nothing here makes a post less public."""
+"""The steps after a publication: a permalink, a first comment. No step here makes a post less public."""
 
 import asyncio
 from dataclasses import replace
@@ -22,9 +22,9 @@ log = structlog.get_logger(__name__)
 
 
 async def completed(step: StepContext, published: Published) -> tuple[Published, bool]:
-    """Do what follows a publication, and tell whether some of it is left.
+    """Do the steps after a publication, and return whether some of them are left.
 
-    A worker that stops leaves the rest to the next one: what is public already is written down first.
+    A worker that stops leaves the rest to the next one: the publication is saved first.
     """
     try:
         return await step.platform.complete(step.connection, step.context, published), False
@@ -39,7 +39,7 @@ async def completed(step: StepContext, published: Published) -> tuple[Published,
 
 
 class Completing:
-    """The activity that does what follows a publication."""
+    """The activity that does the steps after a publication."""
 
     def __init__(self, factory: StepContextFactory) -> None:
         self._factory = factory
@@ -47,7 +47,7 @@ class Completing:
 
     @activity.defn
     async def complete(self, command: TargetCommand) -> Outcome:
-        """Do what is left to do for a target that is public already."""
+        """Do the remaining steps for a target that is public already."""
         async with heartbeating() as progress:
             loaded = await open_target(self._database, command.target_id)
             if loaded is None or loaded.target.platform_post_id is None:

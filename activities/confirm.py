@@ -1,4 +1,4 @@
-"""Confirm sends whose answer was lost."""
+"""Confirmation of sends whose response was lost."""
 
 import functools
 from datetime import UTC, datetime, timedelta
@@ -36,19 +36,19 @@ def _again(command: ConfirmCommand) -> TargetTransition | None:
 
 
 def _worked_at_until(sent: Attempt, step: StepContext) -> datetime:
-    """Return until when the network can have published an unconfirmed send; its reads may lag behind that."""
+    """Return until when the platform can have published an unconfirmed send; its reads may lag behind that."""
     lost = sent.code in {WORKER_LOST, ROWS_LOST}
     left = last_moment(sent.started_at, sent.finished_at, worker_lost=lost)
     if sent.http_status is not None or sent.code == TIMED_OUT:
-        # The network had ended with it, or was waited for as long as that.
+        # The platform responded, or its response was awaited for the full time-out.
         return left
     return left + step.platform.may_still_work(step.context.draft)
 
 
 def _believed_after(step: StepContext, unconfirmed_sends: int) -> timedelta:
-    """Return how long a post must have been absent before it is sent again: twice as long after each unconfirmed send.
+    """Return how long a post must be absent before it is sent again: twice as long after each unconfirmed send.
 
-    A network that loses every answer for an hour would get hundreds of sends of each post otherwise.
+    Otherwise a platform that loses every response for an hour would get hundreds of sends of each post.
     """
     first = step.platform.read_lag
     return max(first, min(first * (1 << min(max(unconfirmed_sends - 1, 0), 10)), LONGEST_BEFORE_RESEND))
@@ -68,7 +68,7 @@ class Confirming:
 
     @activity.defn
     async def confirm(self, command: ConfirmCommand) -> Outcome:
-        """Find out whether an unconfirmed send was published. Changes nothing on the network."""
+        """Find out whether an unconfirmed send was published. Changes nothing on the platform."""
         async with heartbeating():
             loaded = await open_target(self._database, command.target_id)
             async with self._database.reading() as session:
@@ -104,7 +104,7 @@ class Confirming:
             return outcome.model_copy(update={"incomplete": incomplete})
 
     async def _claimed(self, loaded: LoadedTarget, finding: Finding) -> Finding:
-        """Return a finding as it may be believed: no post that is found is two of ours."""
+        """Return a finding that can be believed: no public post belongs to two of our targets."""
         if not isinstance(finding, Published):
             return finding
 
@@ -122,11 +122,11 @@ class Confirming:
         sent: Attempt,
         unconfirmed_sends: int,
     ) -> tuple[AttemptResult | None, TargetTransition | None]:
-        """Decide on an unconfirmed send that the network does not show; no result if nothing was asked or decided."""
+        """Decide on an unconfirmed send that the platform does not show; no result if nothing was asked or decided."""
         again = command.again_in
         done = functools.partial(results.attempt_result, step, AttemptState.DONE)
         if isinstance(finding, Absent) and sent.code == ROWS_LOST and not step.platform.finds_without_handles:
-            # What the send left behind, by which this network finds a post, is lost with the rows.
+            # The handles of the send, by which this platform finds a post, are lost with the rows.
             finding = Unknown(final=True)
         match finding:
             case Absent() if finding.never_sent or _is_believed_by_now(sent, step, unconfirmed_sends):

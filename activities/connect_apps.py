@@ -38,7 +38,7 @@ def app_of(factory: StepContextFactory, row: PendingConnection, kept: Mapping[st
 
 
 async def find_server(factory: StepContextFactory, row: PendingConnection) -> dict[str, str]:
-    """Return what must be known of the account's server. Raises Refused, PlatformError."""
+    """Return the facts about the account's server. Raises Refused, PlatformError."""
     connector = connectors()[row.platform]
 
     def open_wire(credentials: BaseModel) -> Wire:

@@ -1,4 +1,4 @@
-"""What an authorization gives: the permissions, and the pages, channels or locations, as rows keep them."""
+"""The results of an authorization: the permissions, and the pages, channels or locations, as rows keep them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from platforms.registered_apps import App
 
 
 def declined_of(connector: Connector[Any], app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
-    """Return the permissions that were declined and are not needed. Raises Refused for those that are."""
+    """Return the declined permissions that are not needed. Raises Refused if a needed one was declined."""
     missing = connector.missing(app, grant, options)
     if needed := [each for each in missing if each not in connector.secondary]:
         label = connector.platform.label
@@ -25,12 +25,12 @@ def declined_of(connector: Connector[Any], app: App, grant: Grant, options: Mapp
 
 
 def number_of(candidate: Candidate[Any]) -> str:
-    """Return the user id that the account will have: the last part of a URN."""
+    """Return the account's future user id: the last part of a URN."""
     return candidate.identity.user_id if candidate.identity else candidate.id
 
 
 def identified(found: Iterable[Candidate[Any]]) -> list[Candidate[Any]]:
-    """Return those that can be selected, each with its identity: the network has just named them."""
+    """Return the candidates that can be selected, each with the identity that the platform has just reported."""
     return [
         replace(each, identity=each.identity or Identity(each.id, each.username or each.name))
         for each in found
@@ -39,7 +39,7 @@ def identified(found: Iterable[Candidate[Any]]) -> list[Candidate[Any]]:
 
 
 def options_of(platform: Platform[Any, Any], found: Sequence[Candidate[Any]]) -> list[dict[str, Any]]:
-    """Return what a person may choose from; no secret is in it."""
+    """Return the options from which a person may choose, without secrets."""
     return [
         {
             "id": each.id,
@@ -54,7 +54,7 @@ def options_of(platform: Platform[Any, Any], found: Sequence[Candidate[Any]]) ->
 
 
 def stored_of(found: Sequence[Candidate[Any]]) -> dict[str, dict[str, Any]]:
-    """Return the same by their ids with their credentials in clear; only the vault may be given this."""
+    """Return the candidates by their ids, with their credentials in clear text; only the vault may get this."""
     return {each.id: {**_dumped(each), "credentials": plain(each.credentials)} for each in found}
 
 

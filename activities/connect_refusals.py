@@ -1,4 +1,4 @@
-"""What is said of connections that come to nothing, or not yet."""
+"""Messages about connections that have failed or cannot continue yet."""
 
 import re
 from typing import Any
@@ -10,12 +10,12 @@ from store.models import PendingConnection
 
 Outcome = dict[str, Any]
 DENIALS = frozenset({"access_denied", "user_cancelled_authorize", "user_cancelled_login"})
-"""The errors with which networks send somebody back who has declined; the last two are LinkedIn's."""
+"""The errors with which platforms redirect a person who has declined; the last two are LinkedIn's."""
 _OAUTH_ERROR = re.compile(r"[a-z_]{1,64}")
 
 
 class Refused(Exception):
-    """The end of a connection, or what stops it for now if it is not `final`."""
+    """The end of a connection, or a temporary obstacle if it is not `final`."""
 
     def __init__(self, code: str, message: str, *, param: str | None = None, final: bool = True) -> None:
         super().__init__(code)
@@ -23,7 +23,7 @@ class Refused(Exception):
 
 
 def declined(platform: Platform[Any, Any], error: str) -> Refused:
-    """Return the refusal of a person, or of a network that did not even ask."""
+    """Return the refusal by a person, or by a platform that did not ask the person."""
     if error in DENIALS:
         message = f"The authorization was declined at {platform.label}. Nothing was connected."
         return Refused("authorization_declined", message)
@@ -47,7 +47,7 @@ def different(platform: Platform[Any, Any], row: PendingConnection) -> Refused:
 
 
 def refusal_of(platform: Platform[Any, Any], error: PlatformError) -> Refused:
-    """Return what a network's refusal means to the person who connects."""
+    """Return the meaning of a platform's error for the person who connects."""
     if error.kind is ErrorKind.OPERATOR:
         return Refused("app_refused", error.message)
     if error.kind is ErrorKind.REJECTED and error.code == FORBIDDEN:
@@ -58,6 +58,6 @@ def refusal_of(platform: Platform[Any, Any], error: PlatformError) -> Refused:
 
 
 def away(platform: Platform[Any, Any]) -> Refused:
-    """Return what is said if a network does not answer: the same request may go on."""
+    """Return the error if a platform does not respond: the same request may be repeated."""
     message = f"{platform.label} does not answer right now. Send the same request again."
     return Refused("unavailable", message, final=False)

@@ -1,4 +1,4 @@
-"""Save the account of credentials that its network has verified, with the line of the audit trail that says so."""
+"""Saving of an account whose credentials the platform has verified, with its line in the audit trail."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ async def save_verified(
 ) -> tuple[Account, bool]:
     """Connect an account, or reconnect it; return its row and whether it is a new one.
 
-    `lifetimes` are what the network has said of the tokens; `grant_subject` names the consent if several accounts
+    `lifetimes` are what the platform has reported of the tokens; `grant_subject` names the consent if several accounts
     share it.
     """
     account_id = platform.account_id(identity.user_id)

@@ -1,7 +1,7 @@
-"""Connect accounts: begin an authorization, trade its code, and keep what was chosen of what it gives.
+"""Connecting of accounts: begin an authorization, exchange its code, and save the chosen accounts.
 
-The api holds no app secrets and no key of the vault, so all of this is done here. What comes of it is written into the
-connection's row; nothing of it goes through Temporal but ids.
+The API holds no app secrets and no key of the vault, so all of this is done here. The results are written into the
+connection's row; only ids go through Temporal.
 """
 
 import asyncio
@@ -43,11 +43,11 @@ log = structlog.get_logger(__name__)
 
 _VERIFIER_BYTES = 32
 _STEP_S = 21.0
-"""How long a step may take: it has ended before its workflow has, so no repeat of the request meets it."""
+"""The time limit of a step: it ends before its workflow does, so a repeated request does not meet a running step."""
 _MOST_SIBLINGS = 50
-"""Accounts that one reconnection gives new tokens beside its own."""
+"""The largest number of other accounts that one reconnection gives new tokens."""
 _MOST_OPTIONS = 1_000
-"""Pages, channels or locations that a person is offered."""
+"""The largest number of pages, channels or locations that a person can choose from."""
 
 
 class Connecting:
@@ -59,7 +59,7 @@ class Connecting:
 
     @activity.defn
     async def connect(self, command: ConnectCommand) -> None:
-        """Take one step, and write down what came of it. A repeat goes on from what is written."""
+        """Take one step, and save its result. A repeated step continues from the saved state."""
         async with self._database.reading() as session:
             row = await find_connection(session, command.connection_id)
         if row is None:
@@ -111,7 +111,7 @@ class Connecting:
         await self._write(row, public_key=public, sealed=self._seal(row, kept), authorize_url=address)
 
     async def _push(self, row: PendingConnection) -> None:
-        """Send the server what is asked for, with the state that the API has handed over."""
+        """Push the authorization request to the server, with the state that the API has handed over."""
         if row.authorize_url is not None:
             return
         kept = self._factory.vault.open(row.sealed or b"", _context(row))
@@ -146,7 +146,7 @@ class Connecting:
     async def _use(
         self, row: PendingConnection, connector: Connector[Any], app: App, grant: Grant, kept: dict[str, Any]
     ) -> None:
-        """Connect what an authorization gives, or let a person choose of it."""
+        """Connect the accounts of an authorization, or let a person choose among them."""
         platform = connector.platform
         missing = declined_of(connector, app, grant, row.options)
         found = await self._candidates(row, connector, app, grant)
@@ -190,7 +190,7 @@ class Connecting:
         except PlatformError as error:
             if error.kind not in {ErrorKind.AUTH, ErrorKind.REJECTED}:
                 raise
-            # The person mends that and need not post the code again.
+            # The person can fix that, and need not post the code again.
             raise Refused("no_accounts", error.message, final=False) from error
         credentials = connector.at_place(app, identity.user_id)
         candidate = Candidate(identity.user_id, identity.username, "channel", credentials, identity=identity)
@@ -199,7 +199,7 @@ class Connecting:
     async def _trade(
         self, row: PendingConnection, connector: Connector[Any], app: App, code: str, kept: dict[str, Any]
     ) -> Grant:
-        """Trade the code, and seal the tokens onto the row before anything else is asked."""
+        """Exchange the code, and seal the tokens into the row before any other request."""
         platform = platforms()[row.platform]
         async with self._database.transaction() as session:
             if not await begin_trade(session, row.id, datetime.now(UTC)):
@@ -246,7 +246,7 @@ class Connecting:
         return lambda credentials: self._factory.new_account(platform, credentials, row.workspace_id).connection
 
     async def _stored(self, platform: Platform[Any, Any], row: PendingConnection) -> Any:
-        """Return the credentials of the account that is to be reconnected; None if there are none to be read."""
+        """Return the credentials of the account that is to be reconnected; None if they cannot be read."""
         if row.account_id is None:
             return None
         async with self._database.reading() as session:
@@ -257,7 +257,7 @@ class Connecting:
             return None
 
     async def _is_shared(self, row: PendingConnection) -> bool:
-        """Tell whether another workspace has the same account of the network."""
+        """Return whether another workspace has the same account of the platform."""
         async with self._database.reading() as session:
             return await is_elsewhere(session, row.workspace_id, row.account_id or "")
 
@@ -281,7 +281,7 @@ class Connecting:
         await self._keep(row, chosen, "selected", kept["permissions"], kept["missing"], grant.lifetimes)
 
     async def _connect_with(self, row: PendingConnection, given: Mapping[str, Any]) -> None:
-        """Connect the account of credentials that somebody has already."""
+        """Connect the account of credentials that the client already has."""
         platform = platforms()[row.platform]
         try:
             credentials: BaseModel = platform.credentials.model_validate(dict(given))
@@ -317,7 +317,7 @@ class Connecting:
         lifetimes: Lifetimes | None,
         siblings: Sequence[Candidate[Any]] = (),
     ) -> None:
-        """Save the accounts and what came of the connection in one transaction; `siblings` get the new tokens, too."""
+        """Save the accounts and the connection's result in one transaction; `siblings` get the new tokens, too."""
         platform = platforms()[row.platform]
         verified: list[tuple[Identity, Any]] = []
         for each in (*chosen, *siblings):
@@ -350,7 +350,7 @@ class Connecting:
                     about = {"account_id": account.id, "username": account.username, "created": created, **told}
                     about |= {"connected_at": account.connected_at.isoformat(), "expires_at": ends and ends.isoformat()}
                     accounts.append(about)
-                # The tokens are the accounts' now.
+                # The tokens belong to the accounts now.
                 await note(session, row.id, **{column: {"accounts": accounts}}, sealed=None, handover=None)
 
         await persist(write)
@@ -368,13 +368,13 @@ class Connecting:
 
 
 async def _take_back(connector: Connector[Any], line: Connect, credentials: Any) -> None:
-    """Remove at the network what nothing uses any more; if that fails it does no harm."""
+    """Remove at the platform what is no longer used; a failure of that does no harm."""
     with contextlib.suppress(PlatformError):
         await connector.take_back(line, credentials)
 
 
 def _is_by_code(row: PendingConnection) -> bool:
-    """Tell whether a person posts the state, instead of coming back from a network with it."""
+    """Return whether a person posts the state, instead of coming back from a platform with it."""
     return row.state_hash is not None and row.redirect_url is None
 
 

@@ -1,4 +1,4 @@
-"""Do something beside a step only if that takes longer than a moment."""
+"""Work that is done in parallel with a step, but only if the step takes longer than a moment."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ _DELAY_S = 1.0
 
 @contextlib.asynccontextmanager
 async def after_delay(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Begin the work a second after the block, unless that is over by then; what has begun is finished."""
+    """Begin the work one second after the block unless the block has ended by then; begun work is finished."""
     begun: list[asyncio.Task[None]] = []
     loop = asyncio.get_running_loop()
     alarm = loop.call_later(_DELAY_S, lambda: begun.append(loop.create_task(work())))

@@ -1,4 +1,4 @@
-"""Edit a published post: one request, which is confirmed before it would be repeated."""
+"""The edit of a published post: one request, which is confirmed before it would be repeated."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class Editing:
-    """The activity that edits published posts on networks that allow it."""
+    """The activity that edits published posts on platforms that allow it."""
 
     def __init__(self, factory: StepContextFactory) -> None:
         self._factory = factory
@@ -33,7 +33,7 @@ class Editing:
 
     @activity.defn
     async def edit(self, command: EditCommand) -> Outcome | None:
-        """Give a published target its new text; None where there is nothing to edit.
+        """Give a published target its new text; None if there is nothing to edit.
 
         If it is run again after a crash, it confirms before it sends.
         """
@@ -70,7 +70,7 @@ class Editing:
             return outcome
 
     async def _confirmed(self, platform: Editable[Any, Any], step: StepContext, edit: Edit) -> Published | None:
-        """Return the edit that an earlier try made after all, None if there was none or it surely made none."""
+        """Return the edit that an earlier try made, None if there was no such try or it certainly made no edit."""
         if edit.left_by is None:
             return None
         finding = await platform.confirm_edit(step.connection, _current(edit), edit.text)

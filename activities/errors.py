@@ -1,4 +1,4 @@
-"""The one place that turns a network's errors into Temporal's."""
+"""The only module that converts a platform's errors into Temporal's."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -20,13 +20,13 @@ _SPREAD = 0.2
 
 
 def count_tries(tries_before: int = 0) -> int:
-    """Return how often in a row the step has been tried, this try included; `tries_before`: by earlier steps."""
-    # A try that only waited, for its slot or for its workspace's other media, has failed at nothing.
+    """Return how often in a row the step has been tried, this try included; `tries_before` counts earlier steps."""
+    # A try that only waited for its slot, or for other media of its workspace, does not count.
     return tries_before + activity.info().attempt - times_given_back()
 
 
 def wait_before_retry(platform: Platform[Any, Any], error: PlatformError, tries_before: int = 0) -> timedelta:
-    """Return the network's own wish, else an exponential wait with jitter between the network's bounds."""
+    """Return the wait that the platform asks for, otherwise an exponential one with jitter, within its bounds."""
     if error.retry_after is not None:
         return error.retry_after
     tries = count_tries(tries_before)
@@ -35,7 +35,7 @@ def wait_before_retry(platform: Platform[Any, Any], error: PlatformError, tries_
 
 
 def time_left() -> timedelta:
-    """Return how long the step may still be tried; what is to be tried later than that is not tried any more."""
+    """Return how long the step may still be tried; it is not tried again after that."""
     info = activity.info()
     if not info.schedule_to_close_timeout:
         return timedelta.max
@@ -48,7 +48,7 @@ def shortened(wait: timedelta) -> timedelta:
 
 
 def refused(platform: Platform[Any, Any], error: PlatformError, outcome: Outcome) -> ApplicationError:
-    """Return the error that ends a step for good: red in the Web UI, its outcome inside for the workflow."""
+    """Return the error that ends a step for good: red in the Web UI, with the outcome for the workflow."""
     return ApplicationError(
         f"{platform.label}: {error.kind} ({error.code})",
         outcome,
@@ -72,7 +72,7 @@ def wait_for_slot(platform: Platform[Any, Any], wait: timedelta) -> ApplicationE
 def try_again(platform: Platform[Any, Any], error: PlatformError, delay: timedelta | None = None) -> ApplicationError:
     """Return the error that makes Temporal run the step again after `delay`, by default the usual wait.
 
-    Only our own words and the network's code go into it: it stays in the history, where no content may be.
+    It contains only our own words and the platform's code: it stays in the history, which must not contain content.
     """
     expected = error.kind in _EXPECTED or isinstance(error, MediaBusy)
     words = system_words(error)
@@ -85,7 +85,7 @@ def try_again(platform: Platform[Any, Any], error: PlatformError, delay: timedel
 
 
 def give_slot_back(platform: Platform[Any, Any], busy: MediaBusy, delay: timedelta) -> ApplicationError:
-    """Return the error that gives a step's slot back to Temporal, which runs it again after `delay`."""
+    """Return the error that returns a step's slot to Temporal, which runs the step again after `delay`."""
     note_given_back()
     return ApplicationError(
         f"{platform.label}: other media of the workspace are fetched first",

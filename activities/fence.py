@@ -1,7 +1,8 @@
 """A fence before the first byte of the request that makes a post public.
 
 A worker may be frozen, by a signal or while its machine is moved, between writing its attempt and sending. Meanwhile
-another takes the attempt for lost, confirms that there is no post, and sends it. The first must not send once it thaws.
+another worker takes the attempt for lost, confirms that there is no post, and sends it. When the first worker resumes,
+it must not send.
 """
 
 import time
@@ -19,21 +20,21 @@ from store.sending import is_still_sending
 
 @dataclass(slots=True)
 class Stopwatch:
-    """The time since a moment, by the clock that can be set and by the one that cannot: the longer of the two counts.
+    """The time since a moment, by a clock that can be set and by one that cannot: the longer of the two counts.
 
-    A clock may be set back, and one that cannot be set may stand still while a machine sleeps.
+    A clock may be set back, and a clock that cannot be set may stop while a machine sleeps.
     """
 
     _wall: float = field(default_factory=time.time)
     _monotonic: float = field(default_factory=time.monotonic)
 
     def restart(self) -> None:
-        """Count from now on."""
+        """Restart at zero."""
         self._wall, self._monotonic = time.time(), time.monotonic()
 
     @property
     def passed(self) -> timedelta:
-        """Return how long ago it was started."""
+        """Return the time since the start."""
         return timedelta(seconds=max(time.time() - self._wall, time.monotonic() - self._monotonic))
 
 
@@ -46,9 +47,9 @@ class Fence:
     written: Stopwatch
 
     async def __call__(self) -> None:
-        """Return if the request may leave now. Raises PlatformError(transient): it must not, and nothing has left."""
+        """Return if the request may be sent now. Raises PlatformError(transient) if not; then nothing was sent."""
         while must_ask(self.written.passed):
-            # What the database says is as old as the question.
+            # The database's answer is as old as the beginning of the query.
             asked = Stopwatch()
             try:
                 ours = await is_still_sending(self.pool, self.attempt_id)

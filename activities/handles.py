@@ -1,4 +1,4 @@
-"""Keep in a target's row what its network gave us before anything was public."""
+"""Handles: what a platform gave us before a post was public, saved in the target's row."""
 
 import asyncio
 import time
@@ -13,21 +13,20 @@ from store.database import Database
 from store.sending import VERSION, save_handles
 
 _FINGERPRINT = "contentFingerprint"
-"""Marks which content the handles were made for: what has been amended since is uploaded again."""
+"""The fingerprint of the content for which the handles were made: content that has changed since is uploaded again."""
 
 _ADDRESSES = "checkedMedia"
-"""By URL, the address from which the network fetches media that it fetches itself."""
+"""By the URL of a medium, the address from which a platform fetches it, if the platform fetches media itself."""
 
 _OUR_OWN = frozenset({_FINGERPRINT, _ADDRESSES, VERSION})
 _AT_LEAST_EVERY_S = 1.0
 
 
 class HandleKeeper:
-    """Save handles as they come, each time as the next version of the row's.
+    """A keeper that saves handles as they come, each time as the next version of the row's.
 
-    While a target is prepared, saves that follow each other within a second become one, and the last of them goes into
-    the statement that begins the send: losing one would cost an upload, never a double post. Everything after that is
-    saved at once.
+    While a target is prepared, saves within a second become one, and the last of them is part of the statement that
+    begins the send. Losing one would cost an upload, never a double post. Everything after that is saved immediately.
     """
 
     def __init__(self, database: Database, target_id: str, stored: Handles, fingerprint: str) -> None:
@@ -43,16 +42,16 @@ class HandleKeeper:
         self._writing = asyncio.Lock()
         self._deferring = False
         self.going_public = False
-        """Whether what could not be saved may be public already."""
+        """Whether a post whose handles could not be saved may be public already."""
 
     def usable(self) -> Handles:
-        """Return what the network gave for this very content."""
+        """Return the platform's handles, if they were made for this content."""
         return {key: value for key, value in self._stored.items() if key not in _OUR_OWN} if self._usable else {}
 
     async def save(self, handles: Handles) -> None:
-        """Keep the handles. Raises PlatformError where another run has saved since they were read.
+        """Save the handles. Raises PlatformError if another run has saved since they were read.
 
-        It is `transient`, or `unconfirmed` once the request that makes the post public may have been sent.
+        The error is `transient`, or `unconfirmed` once the request that makes the post public may have been sent.
         """
         own = {_FINGERPRINT: self._fingerprint, **({_ADDRESSES: self.addresses} if self.addresses else {})}
         self._waiting = {**handles, **own}
@@ -60,7 +59,7 @@ class HandleKeeper:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is waiting."""
+        """Write the handles that wait."""
         async with self._writing:
             if self._waiting is None:
                 return
@@ -73,7 +72,7 @@ class HandleKeeper:
 
     @asynccontextmanager
     async def deferring(self) -> AsyncIterator[None]:
-        """Let saves of the block wait for the statement that begins the send. A block that fails writes them."""
+        """Let saves in the block wait for the statement that begins the send. If the block fails, they are written."""
         self._deferring = True
         try:
             yield
@@ -84,7 +83,7 @@ class HandleKeeper:
             self._deferring = False
 
     def hand_over(self) -> tuple[int, dict[str, Any] | None]:
-        """Return the version that the row must have, and what is to be written into it; None: what it holds."""
+        """Return the version that the row must have, and its new handles, None if nothing has changed."""
         version, handles = self._version, self._waiting
         if handles is None:
             return version, None
@@ -92,7 +91,7 @@ class HandleKeeper:
         return version, {**handles, VERSION: version + 1}
 
     def overtaken(self) -> PlatformError:
-        """Return the error of a step that another run has gone on from: `unconfirmed` once it may have been sent."""
-        # A run that Temporal gave up on may still be at it: the row is its, read it again.
+        """Return the error of a step that another run has overtaken: `unconfirmed` once it may have been sent."""
+        # A run that Temporal gave up on may still work: the row belongs to it, and must be read again.
         kind = ErrorKind.UNCONFIRMED if self.going_public else ErrorKind.TRANSIENT
         return PlatformError(kind, "Another run is preparing this post.", code="overtaken")

@@ -1,4 +1,4 @@
-"""Tell Temporal that a long step is alive, and what the next try of it must know."""
+"""Heartbeats: they show Temporal that a long step is alive, and carry state to its next try."""
 
 import asyncio
 import contextlib
@@ -12,13 +12,13 @@ _EVERY_S = 2.0
 
 
 def times_given_back() -> int:
-    """Return how many tries of this step have given their slot back, as Temporal keeps it from try to try."""
+    """Return how many tries of this step have returned their slot, as Temporal keeps it from try to try."""
     details = activity.info().heartbeat_details
     return details[-1] if details and isinstance(details[-1], int) else 0
 
 
 def note_given_back() -> None:
-    """Let the next try know that this one gives its slot back. Call it right before the step fails for that."""
+    """Save for the next try that this one returns its slot. Call it right before the step fails for that reason."""
     if not activity.info().is_local:
         activity.heartbeat(times_given_back() + 1)
 
@@ -36,7 +36,7 @@ async def heartbeating() -> AsyncIterator[list[str]]:
             await asyncio.sleep(_EVERY_S)
 
     if activity.info().is_local:
-        # A workflow's task shows by itself that it is alive.
+        # A local activity needs no heartbeat: the workflow's task shows that it is alive.
         yield progress
         return
     task = asyncio.create_task(beat())

@@ -1,4 +1,4 @@
-"""Publish within a workflow's task, as a local activity, if the network answers soon and a slot is free."""
+"""Publishing within a workflow's task, as a local activity, if the platform responds soon and a slot is free."""
 
 import asyncio
 import contextlib
@@ -16,13 +16,13 @@ from domain.outcome import Outcome
 from domain.waits import MEDIA_BUSY
 
 SLOTS = 25
-"""Steps of one network at a time: one that does not answer takes no slots of the others."""
+"""The slots of each platform: a platform that does not respond takes no slots of the others."""
 
 LOCAL_LIMIT_S = 2.0
-"""How long a workflow's task is held for a step. One that takes longer continues as an activity."""
+"""How long a workflow's task waits for a step. A step that takes longer continues as an activity."""
 
 _KEPT_S = 20.0
-"""How long the result of a step that went on is kept for that."""
+"""How long the result of a continued step is kept for its activity."""
 
 _Key = tuple[str, int]
 
@@ -30,7 +30,7 @@ _Key = tuple[str, int]
 class LocalPublish:
     """The publish step of a worker of the posts' own queue: first as a local activity, then as an activity.
 
-    A step that finds no free slot, or whose network this worker does not serve, is left to the network's own queue.
+    A step that finds no free slot, or whose platform this worker does not serve, is left to the platform's own queue.
     """
 
     def __init__(self, publishing: Publishing, platforms: Iterable[str]) -> None:
@@ -41,12 +41,12 @@ class LocalPublish:
 
     @property
     def slots(self) -> int:
-        """Return how many steps of all networks may run at the same time."""
+        """Return how many steps of all platforms may run at the same time."""
         return SLOTS * max(len(self._under_way), 1)
 
     @activity.defn(name="publish")
     async def publish(self, command: TargetCommand) -> Outcome:
-        """Publish as `Publishing.publish` does, or leave it to the network's own queue.
+        """Publish as `Publishing.publish` does, or leave it to the platform's own queue.
 
         A local activity waits two seconds at most. It raises CONTINUES if the step takes longer or is to run again
         later. The activity that the workflow starts then joins the step, and returns or raises its result.
@@ -72,7 +72,7 @@ class LocalPublish:
         try:
             await asyncio.wait({step}, timeout=LOCAL_LIMIT_S)
         except asyncio.CancelledError:
-            # The workflow's task has failed. The next one goes on with this step rather than find it half done.
+            # The workflow's task has failed. The next task must continue this step, not find it half done.
             self._keep(command, step)
             raise
         if self._stopping and step.cancelled():
@@ -114,7 +114,7 @@ class LocalPublish:
     async def _cut_short(self, command: TargetCommand, step: asyncio.Task[Outcome]) -> Outcome:
         details = activity.cancellation_details()
         if details and not (details.cancel_requested or details.worker_shutdown):
-            # Temporal counts this try as lost. The next one continues with the step rather than find it half done.
+            # Temporal counts this try as lost. The next try must continue the step, not find it half done.
             self._keep(command, step)
             raise asyncio.CancelledError
         step.cancel(*([] if details and details.cancel_requested else [STOPS]))
@@ -126,7 +126,7 @@ class LocalPublish:
             raise
 
     async def stop(self, grace: timedelta) -> None:
-        """Take nothing new, and cut short what is not over after the grace: another worker goes on with it."""
+        """Begin no step, and cancel the steps that still run after the grace: another worker continues them."""
         self._stopping = True
         if under_way := set[asyncio.Task[Outcome]]().union(*self._under_way.values()):
             _, late = await asyncio.wait(under_way, timeout=grace.total_seconds())

@@ -1,4 +1,4 @@
-"""Count what becomes of targets, for the person on call."""
+"""Counters of targets' outcomes, for the person on call."""
 
 from datetime import timedelta
 
@@ -10,12 +10,12 @@ from platforms.registry import platforms
 
 LATENESS = "socialsyncer_publish_lateness_seconds"
 LATENESS_BUCKETS = (0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
-"""A second is a good day, a minute is late, a day is the default of `publishWithin`."""
+"""A second is normal, a minute is late, a day is the default of `publishWithin`."""
 RENEWAL_OUTCOMES = ("renewed", "refused", "failed", "operator")
 
 
 class Meters:
-    """The metrics of the steps towards networks. Every series is there from the start, so that it can rise."""
+    """The metrics of the steps towards platforms. Every series exists from the start, so that it can rise."""
 
     def __init__(self, meter: MetricMeter = MetricMeter.noop) -> None:
         self._lateness = meter.create_histogram_float(
@@ -42,12 +42,12 @@ class Meters:
         self._renewals.add(1, {"platform": platform, "outcome": outcome})
 
     def record_start(self, platform: str, late: timedelta) -> None:
-        """Note how long after its time a target was taken up by a worker."""
-        # Clocks differ: another machine's may have said that it was due.
+        """Record how long after its due time a worker began a target."""
+        # Clocks differ: another machine's clock may have said that it was due.
         self._lateness.record(max(0.0, late.total_seconds()), {"platform": platform})
 
     def record_outcome(self, platform: str, outcome: Outcome) -> None:
-        """Note where a step has brought a target."""
+        """Record the state that a step has given a target."""
         if outcome.stale:
             return
         if outcome.status is TargetStatus.HELD:

@@ -1,4 +1,4 @@
-"""The connection of an account that is being connected: nothing of it is stored yet."""
+"""The connection of an account that is being connected: nothing is stored yet."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,15 +11,15 @@ from platforms.renewal import Lifetimes, Renewed
 
 
 class NewAccount:
-    """Credentials that belong to no account yet, and what becomes of them while their network is asked."""
+    """Credentials of no account yet, and their changes while their platform is asked."""
 
     def __init__(
         self, platform: Platform[Any, Any], wire: Wire, credentials: Any, apps: RegisteredApps, *, vouched: bool
     ) -> None:
         self.credentials = credentials
-        """As they are to be stored: without the secret of the operator's app."""
+        """The credentials as they are to be stored: without the secret of the operator's app."""
         self.lifetimes: Lifetimes | None = None
-        """What the network reported of the tokens if they were renewed meanwhile."""
+        """The platform's facts about the tokens if they were renewed meanwhile."""
         self._platform = platform
         self._apps = apps
         self.connection: Connection[Any] = Connection(
@@ -32,7 +32,7 @@ class NewAccount:
         )
 
     async def whoami(self) -> Identity:
-        """Ask the network whose credentials these are. Raises PlatformError."""
+        """Ask the platform for the account of these credentials. Raises PlatformError."""
         return await self._platform.whoami(self.connection)
 
     async def _refresh(self) -> Any:

@@ -1,4 +1,4 @@
-"""What people asked of a post's workflow by Temporal's Web UI or CLI: who it was stands in its history alone."""
+"""Requests that people made to a post's workflow with Temporal's Web UI or CLI: only its history has their names."""
 
 import asyncio
 import re
@@ -23,14 +23,14 @@ from domain.audit import Action, Actor, operator
 log = structlog.get_logger(__name__)
 
 IDENTITY = "socialsyncer"
-"""How the client identities of our own processes begin: what these ask of workflows, no person does."""
+"""The prefix of our own processes' client identities: a request with it does not come from a person."""
 _TIMEOUT_S = 3.0
 _PAGE = 100
 _LONGEST = 200
 _BATCHES = 20
-"""Batches among which that of a request is looked for, the newest. Temporal runs one at a time."""
+"""The number of newest batches in which a request's batch is searched. Temporal runs one batch at a time."""
 _OF_A_BATCH = re.compile(r"[0-9]+@[^@]*@[^@]*")
-"""How Temporal's own process names itself as a client: process, host and queue."""
+"""The client identity of Temporal's own process: process, host and queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class OperatorRequest:
 
 
 def requests_among(run_id: str, events: Iterable[HistoryEvent]) -> Iterator[OperatorRequest]:
-    """Yield what people asked for by these events of a run, in their order."""
+    """Yield the requests of people among these events of a run, in their order."""
     for event in events:
         found = _request(event, run_id)
         if found is not None and not found.identity.startswith(IDENTITY):
@@ -95,9 +95,9 @@ async def newest_first(client: Client, workflow_id: str, run_id: str, most: int 
 
 
 async def named(client: Client, request: OperatorRequest) -> OperatorRequest:
-    """Return a request with the person and the reason of the batch that it came by, if it came by one. Raises RPCError.
+    """Return a request with the person and the reason of its batch, if it came from a batch. Raises RPCError.
 
-    Temporal notes its own process as the sender of what a batch asks of a workflow.
+    Temporal records its own process as the sender of a batch's requests.
     """
     if not _OF_A_BATCH.fullmatch(request.identity):
         return request
@@ -113,15 +113,15 @@ async def named(client: Client, request: OperatorRequest) -> OperatorRequest:
 
 
 async def who_cancelled() -> tuple[Actor, dict[str, str]]:
-    """Return who cancelled the run that an activity works for, and what else the audit trail keeps of that.
+    """Return who cancelled the run of an activity, and the details for the audit trail.
 
-    The actor has no name if Temporal does not tell it in time.
+    The actor has no name if Temporal does not respond in time.
     """
     return await _who(lambda request: request.action is Action.CANCELLED)
 
 
 async def who_signalled(name: str) -> tuple[Actor, dict[str, str]]:
-    """Return the same of the newest signal of this name."""
+    """Return who sent the newest signal of this name, and the details for the audit trail."""
     return await _who(lambda request: request.signal == name)
 
 
@@ -131,7 +131,7 @@ async def _who(is_meant: Callable[[OperatorRequest], bool]) -> tuple[Actor, dict
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             client = activity.client()
-            # The request is among the newest events: the step that carries it out comes right after it.
+            # The request is among the newest events: the step that it causes comes right after it.
             events = newest_first(client, info.workflow_id or "", run_id)
             found = requests_among(run_id, [event async for event in events])
             meant = next((request for request in found if is_meant(request)), None)

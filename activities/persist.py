@@ -1,4 +1,4 @@
-"""Write down what a network answered even while the database is away, restarts or has no connection to spare."""
+"""Writing of a platform's response even if the database is unavailable, restarts or has no free connection."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -13,15 +13,15 @@ log = structlog.get_logger(__name__)
 R = TypeVar("R")
 _TRIES = 12
 _LONGEST_S = 5.0
-"""Between two tries."""
+"""The pause between two tries."""
 _LAST_S = 5.0
 
 
 async def persist(write: Callable[[], Coroutine[Any, Any, R]], *, tries: int = _TRIES) -> R:
-    """Run a transaction, again while the database cannot be used: 12 tries take about 45 s.
+    """Run a transaction, and repeat it while the database cannot be used: 12 tries take about 45 s.
 
-    If it is lost here, a network's answer has to be confirmed there. So a step that is cancelled
-    (its worker stops) writes it down all the same, if that can be done within 5 s. Raises the last error.
+    If a platform's response is lost here, the post must be confirmed there. So a step that is cancelled because its
+    worker stops still writes it, if that can be done within 5 s. Raises the last error.
     """
     writing = asyncio.create_task(_persist(write, tries))
     try:

@@ -1,4 +1,4 @@
-"""Connect accounts by codes that people post where the operator's bot is."""
+"""Connecting of accounts by codes that people post in a place of the operator's bot."""
 
 import asyncio
 import contextlib
@@ -15,15 +15,15 @@ from store.database import Database
 from store.models import PendingConnection
 
 _LOOKS, _PAUSE_S = 4, 2.0
-"""How often a step looks for a code, and the seconds between: a client need not ask all the time."""
+"""How often a step checks for a code, and the seconds between, so that a client need not poll."""
 
 
 async def place_of_code(
     database: Database, row: PendingConnection, connector: Connector[Any], line: Connect, app: App
 ) -> str:
-    """Return where the code of a connection was posted. Raises Refused, PlatformError.
+    """Return the place in which the code of a connection was posted. Raises Refused, PlatformError.
 
-    The codes of other connections come with it and are noted in their rows: a bot's inbox can be read once.
+    The codes of other connections come with it and are saved in their rows: a bot's inbox can be read once.
     """
     for look in range(_LOOKS):
         if look:
@@ -51,6 +51,6 @@ async def _read_inbox(database: Database, connector: Connector[Any], line: Conne
 
 
 async def _harmless(work: Callable[..., Awaitable[None]], *given: Any) -> None:
-    """Do what may fail: the post with the code works once, so it does no harm if it stays."""
+    """Do work that may fail: the posted code works once, so it does no harm if the post stays."""
     with contextlib.suppress(PlatformError):
         await work(*given)

@@ -1,4 +1,4 @@
-"""Short activities that only change rows: repeatable, no network, most of them run as local activities."""
+"""Short activities that only change rows: repeatable, without a platform, most of them run as local activities."""
 
 import asyncio
 import functools
@@ -28,10 +28,10 @@ _LATE = "It could not be published within the time it was given for that. Retry 
 _INCOMPLETE = "What follows the post, such as its address or a first comment, could not be added in time."
 
 _READINGS = 3
-"""How often the rows are read: another step may change them before what they said is written."""
+"""How often the rows are read, because another step may change them between the read and the write."""
 
 WINDOW_PASSED = "publish_window_passed"
-"""Why a target is given up that could not go out in the time it was given for that."""
+"""The reason for giving up a target that could not be published in the time given for that."""
 
 
 class PostActivities:
@@ -43,13 +43,13 @@ class PostActivities:
 
     @activity.defn
     async def read_plan(self, command: PostCommand) -> Plan | Unscheduled | None:
-        """Return what the row says that is wanted; None if the post is deleted."""
+        """Return the plan in the post's row; None if the post is deleted."""
         async with self._database.reading() as session:
             return await read_plan(session, command.post_id)
 
     @activity.defn
     async def reopen(self, command: PostCommand) -> Plan | None:
-        """Let what failed wait again, and return what is wanted then; None if the post is a draft, or deleted."""
+        """Reopen failed targets and return the new plan; None if the post is a draft, or deleted."""
         actor, details = await who_signalled("retry")
         async with self._database.transaction() as session:
             post = await lock_post(session, command.post_id)
@@ -60,7 +60,7 @@ class PostActivities:
 
     @activity.defn
     async def write_off(self, command: PostCommand) -> Plan | Unscheduled | None:
-        """Leave the rows of a cancelled post at rest, and return what they say; None if it is deleted."""
+        """Put the rows of a cancelled post to rest, and return their plan; None if it is deleted."""
         actor, details = await who_cancelled()
         async with self._database.transaction() as session:
             post = await lock_post(session, command.post_id)
@@ -71,15 +71,15 @@ class PostActivities:
             last_moment = await write_off_post(session, post, actor, **details)
             plan = await plan_with_accounts(session, post)
         if last_moment and last_moment > datetime.now(UTC):
-            # By then no worker that was frozen while it sent can send any more.
+            # After that time, no worker that was frozen before its request can send it any more.
             await asyncio.sleep((last_moment - datetime.now(UTC)).total_seconds())
         return plan
 
     @activity.defn
     async def give_up(self, command: GiveUp) -> Outcome:
-        """Settle a target that was tried long enough: failed, or unconfirmed where a send may have landed.
+        """Settle a target that was tried long enough: failed, or unconfirmed if a send may have been published.
 
-        One that is public stays so; of what was to follow, its row says that it is missing.
+        A public target stays public; if a later step is missing, its row says so.
         """
         settled = Settled(WriteResult.GONE, STALE)
         for _ in range(_READINGS):
@@ -90,7 +90,7 @@ class PostActivities:
                 command.code == WINDOW_PASSED
                 and judge_send(loaded.row, command.version, datetime.now(UTC)) is not SendDecision.GO
             ):
-                # It has been given another time, of which the run does not know yet.
+                # The post has been given another time, of which the run does not know yet.
                 return STALE
             settled = await self._give_up(command, loaded)
             if settled.write is WriteResult.MADE:
@@ -101,7 +101,7 @@ class PostActivities:
         return settled.outcome
 
     async def _give_up(self, command: GiveUp, loaded: LoadedTarget) -> Settled:
-        """Settle a target by what its rows said; that is not made if they say something else by now."""
+        """Settle a target by the state of its rows; nothing is written if the rows have changed by now."""
         settle_as = functools.partial(settle, self._database, command.target_id)
         status, before = TargetStatus(loaded.target.status), BeforeSend(None, due=False)
         if loaded.sent and loaded.sent.state == AttemptState.SENDING:

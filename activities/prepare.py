@@ -1,4 +1,4 @@
-"""What a target needs before the request that makes it public: uploads and containers, nothing that people can see."""
+"""The steps before the request that makes a target public: uploads and containers, nothing that people can see."""
 
 from datetime import UTC, datetime
 
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 async def make_ready(step: StepContext) -> Attempt | None:
-    """Prepare a target. Return its row for the attempt log, None if nothing had to be asked of the network.
+    """Prepare a target. Return its row for the attempt log, None if no request to the platform was needed.
 
     Raises PlatformError, MediaBusy.
     """
@@ -44,7 +44,7 @@ async def make_ready(step: StepContext) -> Attempt | None:
 
 
 class Preparing:
-    """Prepare targets ahead of their time."""
+    """The activity that prepares targets ahead of their time."""
 
     def __init__(self, factory: StepContextFactory) -> None:
         self._factory = factory
@@ -53,7 +53,7 @@ class Preparing:
 
     @activity.defn
     async def prepare(self, command: TargetCommand) -> Outcome:
-        """Upload and build ahead of time what publishing will need. What is refused here is tried again when due."""
+        """Upload and build ahead of time what publishing will need. If that is refused, it is tried again when due."""
         async with heartbeating() as progress:
             loaded = await open_target(self._database, command.target_id)
             if loaded is None or loaded.target.status != TargetStatus.PENDING:
@@ -78,7 +78,7 @@ class Preparing:
             return loaded.outcome
 
     async def _not_prepared(self, command: TargetCommand, step: StepContext | None, error: PlatformError) -> None:
-        """Note why a target could not be prepared ahead; raise for Temporal if the step is to be run again."""
+        """Save why a target could not be prepared ahead; raise for Temporal if the step is to be run again."""
         platform = platforms()[command.platform]
         if error.kind is ErrorKind.AUTH and step:
             error = await judge_refusal(self._factory, step, error)
@@ -86,7 +86,7 @@ class Preparing:
         await self._rate_limiter.record_refusal(step, error, delay, sending=False)
         if error.kind in PASSING:
             raise try_again(platform, error, delay) from error
-        # Found out before it is due, this may be mended in time.
+        # The owner learns of it before the post is due, and may fix it in time.
         if error.kind is ErrorKind.AUTH and step:
             await refuse_account(self._database, step, error)
         if error.kind is ErrorKind.OPERATOR and step:

@@ -1,4 +1,4 @@
-"""The way of one target until it is public. Each step may be run again at any point; none sends blindly."""
+"""The steps of one target until it is public. Each may be run again at any point; a repeat confirms before it sends."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -49,11 +49,11 @@ _HELD_UNTIL = {
 
 
 STOPS = "the worker stops"
-"""With this word a step is cancelled because its worker stops: a send cannot end first."""
+"""The message of a cancellation because the worker stops: in that case a running send is not awaited."""
 
 
 class _Ended(Exception):
-    """The end of a step before it sends, because of what the rows say: its result, as the workflow gets it."""
+    """The end of a step before it sends, because of the rows' state, with the result for the workflow."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.status)
@@ -61,10 +61,10 @@ class _Ended(Exception):
 
 
 async def _finished(sending: Coroutine[Any, Any, Published]) -> Published:
-    """Return what a send came to, even if its step is cancelled meanwhile, unless the worker stops.
+    """Return the result of a send, even if its step is cancelled meanwhile, unless the worker stops.
 
-    An operator's cancel, and Temporal that counts the step as lost, change nothing about a request that is out. Its
-    answer makes the rows true; without it a target whose platform cannot be read would need a person.
+    If an operator cancels, or Temporal counts the step as lost, a request that was sent continues. Its response makes
+    the rows true; without it, a target whose platform cannot be read would need a person.
     """
     task = asyncio.create_task(sending)
     try:
@@ -91,7 +91,7 @@ class Publishing:
     async def publish(self, command: TargetCommand) -> Outcome:
         """Make a target public by one request that is never repeated while its effect is unconfirmed.
 
-        What has not been prepared ahead is prepared first.
+        Uploads that were not prepared ahead are prepared first.
         """
         async with heartbeating() as progress:
             step: StepContext | None = None
@@ -135,7 +135,7 @@ class Publishing:
             async with self._database.reading() as session:
                 step.context.taken = await posts_of_other_targets(session, loaded.target, loaded.unconfirmed_since)
         step.called_double = loaded.sent is not None and loaded.sent.code == DUPLICATE
-        # The rules were checked when the post was made; the account or the limits may be others by now.
+        # The rules were checked when the post was created; the account or its limits may have changed since.
         if broken := step.platform.violations(step.context.draft, step.connection.account):
             raise PlatformError(ErrorKind.REJECTED, broken[0].error, code=broken[0].code)
         return step
@@ -150,7 +150,7 @@ class Publishing:
         return begun
 
     async def _current_outcome(self, command: TargetCommand, loaded: LoadedTarget | None = None) -> Outcome:
-        """Return where a target stands that may not be sent; a send that was left behind becomes unconfirmed."""
+        """Return the state of a target that may not be sent; a send whose worker was lost becomes unconfirmed."""
         loaded = loaded or await open_target(self._database.answers, command.target_id)
         now = datetime.now(UTC)
         match judge_send(loaded.row if loaded else None, command.version, now):
@@ -161,7 +161,7 @@ class Publishing:
             case SendDecision.GO if loaded and loaded.target.status in RESULTS:
                 return loaded.outcome
             case SendDecision.GO if loaded and loaded.sent and not loaded.is_free:
-                # The run that wrote this attempt may have died after the request, or may still wait for the answer.
+                # The run that wrote this attempt may have died after the request, or may still wait for the response.
                 code = loaded.sent.code or WORKER_LOST
                 lost = AttemptResult(AttemptState.UNCONFIRMED, loaded.sent.decision or _LOST, code=code)
                 unconfirmed = transitions.unconfirmed(code, "The network's answer was lost.")
@@ -179,8 +179,8 @@ class Publishing:
             if asked_before:
                 await self._keep(command, published)
         except PlatformError as error:
-            # A network that calls the repeat a duplicate has published the first send after all. If it says so again
-            # although the post could not be confirmed, the duplicate is another post.
+            # A platform that calls the second send a duplicate has published the first one after all. If it says so
+            # again although the post could not be confirmed, the duplicate is another post.
             landed = asked_before and error.code == DUPLICATE and not step.called_double
             if error.kind is not ErrorKind.UNCONFIRMED and not landed:
                 return await self._refused(command, step, answer, error)
@@ -201,9 +201,9 @@ class Publishing:
         return outcome.model_copy(update={"incomplete": incomplete})
 
     async def _keep(self, command: TargetCommand, published: Published) -> None:
-        """Keep the answer to a repeat, for which a network may name a post that it has already.
+        """Claim the post in the response to a repeated send, because a platform may return a post that it already had.
 
-        Raises PlatformError(unconfirmed) where that is another of ours.
+        Raises PlatformError(unconfirmed) if that post belongs to another target.
         """
 
         async def keep() -> bool:
@@ -222,13 +222,13 @@ class Publishing:
         result: AttemptResult | None = None,
         entry: AuditEntry | None = None,
     ) -> Outcome:
-        """Write what the step came to; return where the target stands then."""
+        """Write the result of the step; return the target's state after that."""
         answers = self._database.answers
         settled = await persist(lambda: settle(answers, command.target_id, basis, transition, result, entry))
         if settled.write is WriteResult.MADE:
             self._meters.record_outcome(command.platform, settled.outcome)
         elif isinstance(basis, BeforeSend):
-            # The post has changed, or another run of this step has sent it: then only what that came to counts.
+            # The post has changed, or another run of this step has sent it: only the present state of the rows counts.
             return await self._current_outcome(command)
         return settled.outcome
 
@@ -247,11 +247,11 @@ class Publishing:
         return outcome
 
     async def _wait_for_slot(self, command: TargetCommand, step: StepContext | None, limited: RateLimited) -> Outcome:
-        """Save that a target waits for its account's rate limit: held if that may take hours or comes too late."""
+        """Save that a target waits for its account's rate limit: held if that may take hours or ends too late."""
         transition, entry = transitions.waiting(datetime.now(UTC) + limited.wait), None
         if limited.capped or limited.wait > time_left():
             used_up = results.quota_used_up(platforms()[command.platform], limited.wait)
-            # Held without an attempt, which the history could be read off.
+            # No attempt is written for this hold, so the audit trail needs an entry for the history.
             transition, entry = (
                 results.held(used_up),
                 AuditEntry(Action.HELD, WORKER, details=(("code", used_up.code),)),
@@ -271,7 +271,7 @@ class Publishing:
         return outcome.model_copy(update={"tries": command.tries})
 
     async def _wait_for_media(self, command: TargetCommand, busy: MediaBusy) -> Outcome:
-        """Raise for Temporal to run the step again after other media of the workspace; no attempt is noted."""
+        """Raise for Temporal to run the step again after other media of the workspace; no attempt is written."""
         delay = shortened(busy.wait)
         outcome = await self._settle(command, BeforeSend(command.version), results.tried_again(delay, busy))
         if outcome.stale or outcome.early or outcome.status in RESULTS:
@@ -282,7 +282,7 @@ class Publishing:
     async def _refused(
         self, command: TargetCommand, step: StepContext | None, basis: AnswerTo | BeforeSend, error: PlatformError
     ) -> Outcome:
-        """Write down a definite refusal; raise if Temporal is to run the step again soon."""
+        """Save a definite refusal; raise if Temporal is to run the step again soon."""
         platform, sending = platforms()[command.platform], isinstance(basis, AnswerTo)
         if error.kind is ErrorKind.AUTH and step:
             error = await judge_refusal(self._factory, step, error)
@@ -296,7 +296,7 @@ class Publishing:
             await self._rate_limiter.record_refusal(step, error, delay, sending=sending)
             return outcome
         if error.kind not in PASSING | HELD:
-            # Its owner may mend a file where it is before trying again.
+            # The owner may replace the file at the same address before trying again.
             self._factory.forget_files(command.post_id)
             result = results.attempt_result(step, AttemptState.REFUSED, decisions.FAILED, error)
             outcome = await self._close(command, basis, results.refused(error), result)
@@ -314,5 +314,5 @@ class Publishing:
         raise try_again(platform, error, delay) from error
 
     async def _holds(self, step: StepContext | None, error: PlatformError) -> bool:
-        """Tell whether a refusal holds the target: not if its account was reconnected meanwhile."""
+        """Return whether a refusal holds the target: not if its account was reconnected meanwhile."""
         return step is None or error.kind is not ErrorKind.AUTH or await refuse_account(self._database, step, error)

@@ -1,4 +1,4 @@
-"""Rate limiting: no account publishes faster than its network allows, whichever worker sends.
+"""Rate limiting: no account publishes faster than its platform allows, whichever worker sends.
 
 A target acquires a slot before anything is sent for it. Until then it waits, and no attempt is written.
 """
@@ -36,29 +36,29 @@ from store.rate_limits import (
 log = structlog.get_logger(__name__)
 
 _WAIT_IN_STEP = timedelta(seconds=2)
-"""If the slot is no further away than this, the step itself waits for it."""
+"""If the slot is free within this time, the step itself waits for it."""
 _REACQUIRE_AFTER_S = 0.1
-"""If preparing took longer, the slot is acquired again: the network counts from the moment of the send."""
+"""If preparing took longer, the slot is acquired again, because the platform counts from the time of the send."""
 _MARGIN = 30
 _LARGEST_MARGIN = timedelta(seconds=2)
-"""A limit's window is extended by a 30th, at most by this: requests take unequally long to arrive."""
+"""A limit's window is extended by a 30th, at most by this, because requests take different times to arrive."""
 _QUOTA_TRUSTED_FOR = timedelta(minutes=10)
-"""How long a quota is trusted that a network reported when it was asked."""
+"""How long a quota is trusted that a platform reported when it was asked."""
 _QUERY_TIMEOUT_S = 15.0
-"""How long a network may take to report a quota, and how long a step waits for that."""
+"""How long a platform may take to report a quota, and how long a step waits for it."""
 _QUERY_LEASE = timedelta(seconds=30)
 """How long no other process may ask; longer than the query may take."""
 _POLL_S = 0.5
-"""Between two checks whether another process has got the quota."""
+"""The pause between two checks whether another process has got the quota."""
 _NO_QUERY_FOR = timedelta(minutes=1)
-"""How long a network that reported no quota is not asked again."""
+"""How long a platform that reported no quota is not asked again."""
 _IN_FLIGHT = timedelta(minutes=2)
 """Slots that were taken so shortly before a query may be missing from the reported quota."""
 _LOW_QUOTA = 20
-"""From this many remaining posts on, the quota that comes with each response is saved."""
+"""From this number of remaining posts down, the quota in each response is saved."""
 
 _LONGEST_REPORT, _LONGEST_REPORT_OF_NAMED_SERVER = timedelta(days=32), timedelta(days=2)
-"""How long a reported quota may hold: a network's (X counts by the month), or that of a server an account names."""
+"""How long a reported quota may hold: of a platform (X counts by the month), and of a server that an account names."""
 
 BucketLimits = tuple[Bucket, Sequence[RateLimit]]
 
@@ -99,17 +99,17 @@ class RateLimiter:
             step.slot_taken_at = time.monotonic()
 
     async def record_quota(self, step: StepContext) -> None:
-        """Save the quota that the network reported when it published, if little remains."""
+        """Save the quota that the platform reported when it published, if little remains."""
         reported = next((each.quota for each in reversed(step.last) if each.quota), None)
         if self._on and reported and reported.resets_at and reported.remaining <= _LOW_QUOTA:
-            # Later slots' requests may not have arrived yet.
+            # The requests of slots that were taken later may not have arrived yet.
             since = datetime.now(UTC) - timedelta(seconds=time.monotonic() - step.slot_taken_at)
             await self._report(step, AttemptStep.PUBLISH, since, reported.remaining, reported.resets_at)
 
     async def record_refusal(
         self, step: StepContext | None, error: PlatformError, delay: timedelta, *, sending: bool
     ) -> None:
-        """Keep the account's other targets from being refused for the same limit."""
+        """Save a refusal for a rate limit, so that the account's other targets are not refused for the same limit."""
         if self._on and step and error.kind in {ErrorKind.RATE_LIMITED, ErrorKind.CAPPED}:
             everything = sending or error.kind is ErrorKind.CAPPED
             now = datetime.now(UTC)
@@ -125,8 +125,8 @@ class RateLimiter:
     async def _reserve_all(self, step: StepContext, buckets: Sequence[BucketLimits]) -> None:
         gate = self._gates.setdefault((step.server, step.account.id), asyncio.Lock())
         while True:
-            # One at a time in a process: the others would each hold a connection to wait for the bucket's lock, or
-            # each ask the network the same.
+            # One at a time in a process: otherwise each would hold a connection to wait for the bucket's lock, or each
+            # would ask the platform for the same quota.
             async with gate:
                 slot = await self._try_acquire(step, buckets)
                 if slot is None and isinstance(step.platform, ReportsQuota):
@@ -155,14 +155,14 @@ class RateLimiter:
                 )
             longest = max((slot for _, slot in slots), key=lambda slot: slot.wait)
             if longest.wait > timedelta(0):
-                # Slots that are free, but cannot be used yet, are left to others.
+                # Slots that are free, but cannot be used yet, are released for others.
                 for reservation, slot in slots:
                     if slot.wait <= timedelta(0):
                         await release(session, reservation)
             return longest
 
     async def _refresh_quota(self, step: StepContext, platform: ReportsQuota[Any], bucket: Bucket) -> None:
-        """Have one process ask the network for the quota; the others wait for it, as long as the query may take."""
+        """Let one process ask the platform for the quota; the others wait for it, as long as the query may take."""
         give_up = time.monotonic() + _QUERY_TIMEOUT_S
         while True:
             async with self._database.transaction() as session:
@@ -178,7 +178,7 @@ class RateLimiter:
             await asyncio.sleep(_POLL_S)
 
     async def _query_quota(self, step: StepContext, platform: ReportsQuota[Any], reservation: Reservation) -> None:
-        """Ask the network for the quota. If it does not answer in time, posts go on; it is asked again later."""
+        """Ask the platform for the quota. If it does not respond in time, posts continue; it is asked again later."""
         quota, seen = None, len(step.last)
         try:
             async with asyncio.timeout(_QUERY_TIMEOUT_S):
@@ -186,7 +186,7 @@ class RateLimiter:
         except (PlatformError, TimeoutError) as error:
             log.info("rate_limiting.no_quota", code=error.code if isinstance(error, PlatformError) else "timed_out")
         finally:
-            # The attempt log shows only what was sent for the target.
+            # The attempt log shows only requests for the target.
             del step.last[seen:]
         async with self._database.answers.transaction() as session:
             if quota is None:
@@ -218,7 +218,7 @@ def _longest_report(step: StepContext) -> timedelta:
 
 
 def _in_effect(rate_limits: Sequence[RateLimit], own_limit: int | None) -> list[RateLimit]:
-    """Return the limits, the longest with the account's own number if the network has reported one."""
+    """Return the limits; the longest has the account's own number if the platform has reported one."""
     longest = max((rate_limit.per for rate_limit in rate_limits), default=None)
     own = [
         replace(rate_limit, limit=own_limit) if own_limit and rate_limit.per == longest else rate_limit
@@ -234,7 +234,7 @@ def _with_margin(rate_limit: RateLimit) -> RateLimit:
 async def _first_slot_expires_at(
     session: AsyncSession, reservation: Reservation, rate_limits: Sequence[RateLimit], quota: Quota
 ) -> datetime:
-    """Return when the account's first post of the day expires, if all of them are ours; else ask hourly."""
+    """Return when the account's first post of the day expires if all of them are ours; otherwise an hour from now."""
     day = max(rate_limit.per for rate_limit in rate_limits)
     ours, first = await count_used(session, reservation, day)
     if first is None or quota.limit is None or ours < quota.limit:

@@ -1,4 +1,4 @@
-"""Whether a network refuses an account, or only what one post asks of it; then its posts are held."""
+"""The decision whether a platform refuses an account, whose posts are then held, or only one post's request."""
 
 import asyncio
 
@@ -14,17 +14,18 @@ from store.database import Database
 log = structlog.get_logger(__name__)
 
 _TRIES = 3
-"""From which try on a refusal counts as the post's, if the network says all the while that the account is fine."""
+"""From this try on, a refusal counts as the post's, if the platform accepts the account at every try."""
 _QUESTION_S = 20
-"""Seconds that the network gets to say whose credentials these are."""
+"""The seconds in which the platform must report the account of the credentials."""
 
 
 async def judge_refusal(factory: StepContextFactory, step: StepContext, error: PlatformError) -> PlatformError:
-    """Return what an answer of kind `auth` means, once the network was asked who the account is.
+    """Return the meaning of an error of kind `auth`, after asking the platform for the account.
 
-    A refused account holds all of its posts, so one post's answer alone does not refuse it: a forbidden reply or board
-    often reads like a lost permission. If the network knows the account, the step is tried again, and the third time
-    the post is at fault. If it cannot be asked, the step is tried again as well; nothing was published.
+    A refused account holds all of its posts, so one post's error alone does not refuse it: the error for a forbidden
+    reply or board often resembles that for a lost permission. If the platform knows the account, the step is tried
+    again, and the third time the post is at fault. If the platform cannot be asked, the step is tried again as well;
+    nothing was published.
     """
     try:
         async with asyncio.timeout(_QUESTION_S):
@@ -40,7 +41,7 @@ async def judge_refusal(factory: StepContextFactory, step: StepContext, error: P
 
 
 async def refuse_account(database: Database, step: StepContext, error: PlatformError) -> bool:
-    """Hold all posts of an account that its network refuses; False where it was reconnected meanwhile."""
+    """Hold all posts of an account that its platform refuses; False if it was reconnected meanwhile."""
 
     async def refuse() -> bool:
         async with database.answers.transaction() as session:

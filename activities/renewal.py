@@ -1,8 +1,8 @@
-"""Renew accounts' credentials without holding a connection to the database, and never lose the new ones.
+"""Renewal of accounts' credentials without holding a database connection, and without losing the new ones.
 
-A network that rotates refresh tokens accepts each of them once. So an account is renewed by one request at a time, over
-all workers, and the new tokens are saved as carefully as the answer to a publish request: if they are lost, the account
-is disconnected.
+A platform that rotates refresh tokens accepts each of them once. So an account is renewed by one request at a time,
+over all workers, and the new tokens are saved as carefully as the response to a publish request: if they are lost, the
+account is disconnected.
 """
 
 import asyncio
@@ -47,27 +47,27 @@ log = structlog.get_logger(__name__)
 Guard = Callable[[], Awaitable[None]]
 """Awaited before the first byte of each request for tokens; raises PlatformError if it is too late to send it."""
 CredentialsChange = Callable[[dict[str, Any], Guard], Awaitable[ChangedCredentials]]
-"""Make new credentials of these, mostly by asking the network."""
+"""Returns new credentials for these, usually by a request to the platform."""
 
 CALL_S = 25
-"""How long the network may take, in seconds that this process has lived: those of a freeze count as one."""
+"""How long the platform may take, in seconds in which this process ran: a freeze counts as one second."""
 SEND_WITHIN = timedelta(seconds=30)
-"""From the request for the lease to the first byte. With CALL_S it is well below the lease."""
+"""The limit from the request for the lease to the first byte. Together with CALL_S it is far below the lease."""
 _TIMEOUT_S = 20.0
-"""How long a step waits for a renewal; then Temporal runs it again later."""
+"""How long a step waits for a renewal; after that Temporal runs it again later."""
 _LAST_WORD_S = 10.0
-"""How long a process whose lease has run out is given to write down an answer: it tries every 5 seconds at least."""
+"""The time for a process whose lease has expired to save a response: it tries every 5 seconds at least."""
 _LOOK_S = 0.5
-"""Between two looks whether another process has renewed."""
+"""The pause between two checks whether another process has renewed."""
 _WRITES = 200
-"""Tries to write new credentials down; they take a quarter of an hour."""
+"""The number of tries to save new credentials; they take a quarter of an hour."""
 _CONCURRENCY = 10
-"""Renewals that one server is asked for at a time by one process."""
+"""The number of renewals that one process requests from one server at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Renewal:
-    """One renewal: of which account, from which sealed credentials, how, and by which rules."""
+    """One renewal: its account, the old sealed credentials, the function that renews them, and their rules."""
 
     key: Key
     platform: str
@@ -78,7 +78,7 @@ class _Renewal:
     rules: TokenRules | None
     force: bool
     grant: str | None = None
-    """The consent that the tokens came of, if other accounts may have the same tokens."""
+    """The consent that gave the tokens, if other accounts may have the same tokens."""
 
     @property
     def lock(self) -> Key:
@@ -114,8 +114,8 @@ class Renewals:
     ) -> bytes | None:
         """Return sealed credentials newer than the account's, None if the account is no longer connected.
 
-        They may be the result of another step or process; `account` then says what its row says of tokens. `force`
-        renews even shortly after a failure. Raises PlatformError: as the network refuses, or `transient` if it takes
+        They may be the result of another step or process; `account` then has its row's facts about tokens. `force`
+        renews even shortly after a failure. Raises PlatformError: as the platform refuses, or `transient` if it takes
         long.
         """
         key = account.workspace_id, account.id
@@ -146,22 +146,22 @@ class Renewals:
                 return newest
 
     def _only_resealed(self, key: Key, newest: bytes, used: bytes) -> bool:
-        """Tell whether these are the credentials of `used`, sealed under another vault key meanwhile."""
+        """Return whether these are the credentials of `used`, sealed under another vault key meanwhile."""
         if newest[:KEY_ID] == used[:KEY_ID]:
             return False
         return open_sealed(self._vault, *key, newest) == open_sealed(self._vault, *key, used)
 
     def stop(self) -> None:
-        """Begin no further renewals: those that run get all the time that is left to this process."""
+        """Begin no further renewals: running ones get all the time that is left to this process."""
         self._stopping = True
 
     @property
     def are_running(self) -> bool:
-        """Whether an answer may still come that must be written down."""
+        """Return whether a response may still come that must be saved."""
         return bool(self._running)
 
     async def close(self, within_s: float) -> None:
-        """Wait for what is running, so that answers still to come are written down; give the rest up."""
+        """Wait for running renewals, so that their responses are saved; cancel the rest."""
         if self._running:
             _, left = await asyncio.wait(self._running.values(), timeout=within_s)
             for task in left:
@@ -207,7 +207,7 @@ class Renewals:
                 lease, renewal, PlatformError(ErrorKind.TRANSIENT, f"{renewal.label} did not answer.", code="timed_out")
             )
         except BaseException:
-            # Cut off, with a request that may be out.
+            # Cancelled after the request may have been sent.
             unsure_since = _unsure_since(lease, renewal, asked_platform=True)
             await self._unless_away(self._give_back(renewal, unsure_since))
             raise
@@ -227,7 +227,7 @@ class Renewals:
         try:
             newest = await persist(write, tries=_WRITES)
         except Exception:
-            # From now on the network may accept nothing that we have.
+            # From now on the platform may accept none of the tokens that we have.
             log.exception("credentials.lost", account_id=renewal.key[1], platform=renewal.platform)
             raise
         if changed.tokens is not None:
@@ -238,7 +238,7 @@ class Renewals:
         return newest
 
     async def _share(self, renewal: _Renewal, changed: ChangedCredentials) -> None:
-        """Give the accounts that had the same tokens the new ones. If that fails, they are renewed by themselves."""
+        """Give the new tokens to the accounts that had the same ones. If that fails, they are renewed separately."""
 
         async def write() -> list[str]:
             async with self._database.answers.transaction() as session:
@@ -252,7 +252,7 @@ class Renewals:
             log.info("credentials.shared", platform=renewal.platform, accounts=given)
 
     async def _failed(self, lease: Lease, renewal: _Renewal, error: PlatformError) -> Account | None:
-        """Note a failure. Raises it, unless the account has other credentials by now."""
+        """Save a failure. Raises it, unless the account has other credentials by now."""
         if renewal.rules is None or error.code in _NOT_ASKED:
             await self._unless_away(self._give_back(renewal, lease.unsure_since))
             raise error
@@ -308,7 +308,7 @@ class Renewals:
         return await self._taken_over(lease, renewal, asked)
 
     async def _taken_over(self, lease: Lease, renewal: _Renewal, asked: Stopwatch) -> Lease | None:
-        """Give a process whose lease has run out the time to write down what it may have been answered."""
+        """Give a process whose lease has expired the time to save a response that it may have received."""
         log.warning("credentials.lease_ran_out", account_id=renewal.key[1], platform=renewal.platform)
         newest = None
         try:
@@ -329,7 +329,7 @@ class Renewals:
             await give_back_lease(session, renewal.key, renewal.used, unsure_since)
 
     async def _unless_away(self, write: Coroutine[Any, Any, None]) -> None:
-        """Run a write that is done without if the database is away: leases run out, and locks end with connections."""
+        """Run a write, or skip it if the database is unavailable: leases expire, and locks end with connections."""
         try:
             await write
         except Exception as error:
@@ -339,7 +339,7 @@ class Renewals:
 
 _STATE = ("renewal_started_at", "renewal_failures", "renewal_error")
 _NOT_ASKED = frozenset({"held_up", "pause"})
-"""Codes of renewals that ended before the network was asked."""
+"""Codes of renewals that ended before the platform was asked."""
 
 
 def _still_renewing(renewal: _Renewal) -> PlatformError:
@@ -348,7 +348,7 @@ def _still_renewing(renewal: _Renewal) -> PlatformError:
 
 
 def _unsure_since(lease: Lease, renewal: _Renewal, *, asked_platform: bool) -> datetime | None:
-    """Return since when the network may have made tokens that were lost; None if a refresh token can be sent again."""
+    """Return since when the platform may have made tokens that were lost; None if a refresh token can be sent again."""
     if renewal.rules is not None and not renewal.rules.rotates:
         return None
     return lease.account.renewal_started_at if asked_platform and renewal.rules is not None else lease.unsure_since
@@ -372,7 +372,8 @@ async def _demand_in_time(asked: Stopwatch) -> None:
 async def _within(seconds: int, work: Awaitable[ChangedCredentials]) -> ChangedCredentials:
     """Wait for a result for some seconds, one after the other. Raises TimeoutError.
 
-    A process that was frozen finds its answer and the end of a longer time together, and would take the time for over.
+    A process that was frozen would find its response and the end of one long time-out together, and would report the
+    time-out.
     """
     task = asyncio.ensure_future(work)
     try:

@@ -1,4 +1,4 @@
-"""What a renewal that brought no tokens means for the account, and when it is tried again."""
+"""The effects of a failed renewal on the account, and the time of the next try."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ LOST, EXPIRED = "lost_in_renewal", "connection_expired"
 _PAUSE_OF_APPS = timedelta(minutes=15)
 _LOST_ON_THE_WAY = frozenset({"timed_out", "connection_lost", "answer_too_large", UNREADABLE})
 _BEHIND_A_GATEWAY = frozenset({500, 502, 504})
-"""Statuses with which a gateway answers although the server behind it may have done what it was asked."""
+"""Statuses of a gateway's responses after which the server behind it may have renewed the tokens all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Failure:
 
 
 def failure_of(error: PlatformError, failures: int) -> Failure:
-    """Return what follows a failure, the `failures`th in a row."""
+    """Return the result of a failure, the `failures`th in a row."""
     if error.kind is ErrorKind.AUTH:
         return Failure(None, "refused")
     pause = pause_after(failures)
@@ -36,15 +36,15 @@ def failure_of(error: PlatformError, failures: int) -> Failure:
 
 
 def may_have_worked(error: PlatformError) -> bool:
-    """Return whether a network may have made new tokens although none arrived."""
+    """Return whether a platform may have made new tokens although none arrived."""
     return error.code in _LOST_ON_THE_WAY or error.status in _BEHIND_A_GATEWAY
 
 
 def as_refusal(error: PlatformError, lease: Lease, rules: TokenRules, label: str) -> PlatformError:
     """Return the refusal of a token with the reason that this service knows.
 
-    A token that has ended cannot be renewed at networks that have no refresh tokens, however they word it. After a
-    renewal that was interrupted the network refuses the old token because it has given out new ones.
+    On platforms without refresh tokens, an expired token cannot be renewed, however they word it. After an interrupted
+    renewal, the platform refuses the old token because it has issued new ones.
     """
     ends = lease.account.expires_at
     if rules.renews_itself and ends is not None and ends <= datetime.now(UTC) and (error.status or 500) < 500:

@@ -1,4 +1,4 @@
-"""What an answer of a network means for a target and for its attempt log."""
+"""The effects of a platform's response on a target and its attempt log."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from platforms.base import Platform, Published
 from platforms.errors import CATEGORY, ErrorKind, PlatformError
 
 DEFAULT_QUOTA_WAIT = timedelta(hours=1)
-"""How long a capped target waits if neither the network nor its module knows when the quota resets."""
+"""How long a capped target waits if neither the platform nor its module knows when the quota resets."""
 _HOLD_REASONS = {
     ErrorKind.AUTH: HoldReason.RECONNECT,
     ErrorKind.CAPPED: HoldReason.CAP,
@@ -28,7 +28,7 @@ def attempt_result(
     error: PlatformError | None = None,
     again_in: timedelta | None = None,
 ) -> AttemptResult:
-    """Return the row for the attempt log: what the last exchange came to, and what was decided upon it."""
+    """Return the row for the attempt log: the result of the last exchange, and the decision about it."""
     last = step.last[-1] if step and step.last else None
     return AttemptResult(
         state,
@@ -48,7 +48,7 @@ def published(result: Published) -> TargetTransition:
 
 
 def refused(error: PlatformError) -> TargetTransition:
-    """Return the transition of a target that fails with what the network said."""
+    """Return the transition of a target that fails with the platform's message."""
     return transitions.failed(error.message, error.code, CATEGORY[error.kind])
 
 
@@ -58,12 +58,12 @@ def tried_again(delay: timedelta, error: PlatformError) -> TargetTransition:
 
 
 def wait_while_held(error: PlatformError) -> timedelta | None:
-    """Return how long a target is held where that is known: a cap ends by itself, reconnecting is its owner's to do."""
+    """Return how long a target is held if that is known: a cap ends by itself, reconnecting depends on the owner."""
     return (error.retry_after or DEFAULT_QUOTA_WAIT) if error.kind is ErrorKind.CAPPED else None
 
 
 def wait_for_next_try(platform: Platform[Any, Any], error: PlatformError, tries_before: int = 0) -> timedelta:
-    """Return how long to wait after a refusal before the next try; `tries_before`: refused by earlier steps."""
+    """Return the wait after a refusal before the next try; `tries_before`: refusals of earlier steps."""
     return wait_while_held(error) or wait_before_retry(platform, error, tries_before)
 
 

@@ -1,4 +1,4 @@
-"""Put together what a step needs to talk to a network: the account's connection, the draft, the media."""
+"""The context of a step that sends requests to a platform: the account's connection, the draft, the media."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ from store.vault import Vault
 
 @dataclass(slots=True)
 class StepContext:
-    """A step at work: its network, its connection and what is sent; `last` ends with the newest exchange."""
+    """The context of a running step: platform, connection, draft and media; `last` ends with the newest exchange."""
 
     platform: Platform[Any, Any]
     connection: Connection[Any]
@@ -49,25 +49,25 @@ class StepContext:
     keeper: HandleKeeper
     media: StepMedia
     server: str
-    """Host and port at which the account is reached."""
+    """Host and port of the account's server."""
     vouched: bool
-    """Whether that server is the network's own or the operator's."""
+    """Whether that server belongs to the platform or the operator."""
     account: Account
-    """Its row; `credentials` are those in use, also after they were renewed."""
+    """The account's row; `credentials` are those in use, also after a renewal."""
     last: list[Exchange] = field(default_factory=list)
     called_double: bool = False
-    """Whether the network called the last send a duplicate."""
+    """Whether the platform called the last send a duplicate."""
     last_send: int = 0
-    """The id of the attempt that was its last send, 0 where there was none."""
+    """The id of the attempt of its last send, 0 if there was none."""
     slot_taken_at: float = 0
     """When it acquired its slot to publish, by the monotonic clock."""
 
     def refusal_applies(self, code: str) -> bool:
-        """Return whether a refusal of the operator's app, by its code, stops what is to be sent."""
+        """Return whether a refusal of the operator's app, by its code, applies to this send."""
         return self.platform.refusal_applies(code, self.connection.credentials, self.context.draft)
 
     async def check_media(self) -> None:
-        """Fetch what is not uploaded while preparing, before the network hears of it. Raises PlatformError."""
+        """Fetch media that preparing does not upload, before any request to the platform. Raises PlatformError."""
         if media := unchecked(self.platform, self.context.draft, self.keeper.addresses):
             self.keeper.addresses |= await host_files(self.platform, media, self.media)
             self.context.draft = with_hosted_urls(self.platform, self.context.draft, self.keeper.addresses)
@@ -107,16 +107,16 @@ def _fingerprint(draft: Draft[Any]) -> str:
 
 
 RENEWAL_S = CALL_S + 2.0
-"""How long a renewal that runs when a worker stops may take until it is written down."""
+"""How long a renewal that runs when a worker stops may take until its result is saved."""
 _LAST_RENEWALS_S = 3.0
-"""With the time in which an answer in hand is written down, what `worker.WIND_UP_S` leaves once all workers ended."""
+"""Together with the time for saving a response, this is what `worker.WIND_UP_S` leaves once all workers ended."""
 
 
 class StepContextFactory:
-    """The maker of step contexts. One per worker.
+    """The factory of step contexts. One per worker.
 
-    Each network has a transport of its own, so that one which does not answer uses up no connections of the others;
-    what accounts name themselves is reached by one for such servers.
+    Each platform has a transport of its own, so that one which does not respond uses up no connections of the others.
+    Servers that accounts name have a separate transport.
     """
 
     def __init__(
@@ -202,7 +202,7 @@ class StepContextFactory:
         account: AccountFacts,
         progress: Callable[[str], None],
     ) -> StepMedia:
-        """Return the files of a validation as a step would have them; no network is asked and nothing is noted."""
+        """Return the files of a validation as a step would have them; no request is sent and nothing is recorded."""
         rules = platform.file_rules(draft, account)
         covers = covers_of(platform, draft)
         return StepMedia(
@@ -210,7 +210,7 @@ class StepContextFactory:
         )
 
     def server_of(self, account: Account) -> str:
-        """Return the base URL at which an account is reached. Raises VaultError."""
+        """Return the base URL of an account's server. Raises VaultError."""
         platform = platforms()[account.platform]
         return self._servers.reach(platform, self._credentials(platform, account)).url
 
@@ -234,7 +234,7 @@ class StepContextFactory:
         workspace_id: str,
         error_of: Callable[[httpx.Response], PlatformError] | None = None,
     ) -> Wire:
-        """Return a wire to the server that credentials name, for what belongs to no account yet."""
+        """Return a wire to the server that credentials name, for requests that belong to no account yet."""
         server = self._servers.reach(platform, credentials)
         return Wire(
             transport=self._named_servers if server.named else self._platforms_at[platform.name],
@@ -259,11 +259,11 @@ class StepContextFactory:
         return self._vault
 
     def forget_files(self, post_id: str) -> None:
-        """Have a post's media fetched again from now on."""
+        """Fetch a post's media again from now on."""
         self._media.files.forget(post_id)
 
     async def renew(self, account: Account) -> bool:
-        """Renew an account's tokens now, even shortly after a failure; tell whether they are others now.
+        """Renew an account's tokens now, even shortly after a failure; return whether they have changed.
 
         Raises VaultError, PlatformError.
         """
@@ -278,12 +278,12 @@ class StepContextFactory:
         self._renewals.stop()
 
     def renewing_for_s(self) -> float:
-        """Return how many more seconds the renewals may need that ran when this worker began to stop."""
+        """Return how many more seconds those renewals may need that were running when this worker began to stop."""
         passed = self._stopping.passed.total_seconds() if self._stopping else RENEWAL_S
         return max(RENEWAL_S - passed, 0) if self._renewals.are_running else 0
 
     async def close(self) -> None:
-        """Wait for renewals that are running: an answer that is lost disconnects its account."""
+        """Wait for running renewals: if a response were lost, its account would be disconnected."""
         await self._renewals.close(max(self.renewing_for_s(), _LAST_RENEWALS_S))
 
     def _credentials(self, platform: Platform[Any, Any], account: Account) -> Any:
@@ -340,7 +340,7 @@ class StepContextFactory:
         *,
         guard: Guard | None = None,
     ) -> Connection[Any]:
-        """Return an account's connection. One with a `guard` is for renewing: it sends no byte before it was asked."""
+        """Return an account's connection. With a `guard`, for renewing, it awaits the guard before its first byte."""
         server = self._servers.reach(platform, credentials)
         rules = rules_for(platform, credentials) if platform_can_renew(platform, credentials) else None
         return Connection(
@@ -371,7 +371,7 @@ class StepContextFactory:
 
 
 def plain(credentials: BaseModel) -> dict[str, Any]:
-    """Return credentials as JSON with their secrets in clear; only the vault may be given this."""
+    """Return credentials as JSON with their secrets in clear text; only the vault may get this."""
     dumped: dict[str, Any] = {}
     for name, value in credentials:
         if value is not None:

@@ -1,4 +1,4 @@
-"""When an account's tokens are to be renewed, by its network's rules and by what the network reported."""
+"""The times at which an account's tokens are renewed, by its platform's rules and the platform's responses."""
 
 import random
 from datetime import datetime, timedelta
@@ -13,28 +13,28 @@ _FIRST_PAUSE, _GROWTH = timedelta(seconds=2), 4
 _LONG_PAUSE, _LONGEST_PAUSE = timedelta(minutes=15), timedelta(hours=1)
 _MANY = 12
 _SPREAD = 0.1
-"""Times are moved by up to a tenth either way: accounts that were connected together do not come due together."""
+"""Times are moved by up to a tenth either way, so that accounts that were connected together are not due together."""
 
 
 def rules_of(platform: Platform[Any, Any]) -> TokenRules | None:
-    """Return the rules of a network's tokens, None if its credentials have no end."""
+    """Return the rules of a platform's tokens, None if its credentials do not expire."""
     return platform.tokens if isinstance(platform, Renews) else None
 
 
 def rules_for(platform: Platform[Any, Any], credentials: Any) -> TokenRules | None:
-    """Return the rules of the very tokens that credentials hold; networks may give out several kinds."""
+    """Return the rules of the tokens in these credentials; platforms may issue several kinds."""
     return platform.rules_of(credentials) if isinstance(platform, Renews) else None
 
 
 def may_rotate(platform: Platform[Any, Any]) -> bool:
-    """Return whether a network gives out refresh tokens that work once."""
+    """Return whether a platform issues refresh tokens that work once."""
     return isinstance(platform, Renews) and any(each.rotates for each in (platform.tokens, *platform.other_tokens))
 
 
 def at_connecting(platform: Platform[Any, Any], credentials: Any, reported: Lifetimes | None, now: datetime) -> Tokens:
-    """Return what is known of an account's tokens when it is connected with them.
+    """Return the facts about an account's tokens when it is connected with them.
 
-    `reported` is what the network has just said of them; without it their age is not known.
+    `reported` is what the platform has just said of them; without it their age is not known.
     """
     if reported is not None:
         return at_renewal(platform, credentials, reported, None, now)
@@ -48,9 +48,9 @@ def at_connecting(platform: Platform[Any, Any], credentials: Any, reported: Life
 def at_renewal(
     platform: Platform[Any, Any], credentials: Any, reported: Lifetimes, before: datetime | None, now: datetime
 ) -> Tokens:
-    """Return what is known of tokens that an answer has just brought; what it leaves out is taken from the rules.
+    """Return the facts about tokens in a new response; what the response leaves out is taken from the rules.
 
-    `before` is the end of the refresh token so far, which stays if that token does.
+    `before` is the end of the old refresh token, which still holds if that token stays.
     """
     rules = rules_for(platform, credentials)
     if rules is None:
@@ -75,8 +75,8 @@ def platform_can_renew(platform: Platform[Any, Any], credentials: Any) -> bool:
 def is_due(rules: TokenRules | None, account: Account, now: datetime) -> bool:
     """Return whether an account's token is to be renewed before it is used.
 
-    It is not while the last renewal's outcome is unknown and a second use of the refresh token could end the token that
-    is still good, nor shortly after a renewal has failed.
+    It is not if the last renewal's outcome is unknown and a second use of the refresh token could end a token that is
+    still valid. Nor is it shortly after a renewal has failed.
     """
     if rules is None or account.expires_at is None:
         return False
@@ -89,7 +89,7 @@ def is_due(rules: TokenRules | None, account: Account, now: datetime) -> bool:
 
 
 def pause_after(failures: int) -> timedelta:
-    """Return how long to wait after so many failures in a row: 2 s, 8 s, 32 s … 15 minutes, in the end an hour."""
+    """Return the wait after so many failures in a row: 2 s, 8 s, 32 s … 15 minutes, finally an hour."""
     if failures >= _MANY:
         return _spread(_LONGEST_PAUSE)
     return _spread(min(_FIRST_PAUSE * _GROWTH ** min(max(failures, 1) - 1, 10), _LONG_PAUSE))
