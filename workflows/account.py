@@ -1,4 +1,4 @@
-"""Have a worker do something with a connected account, while a client waits."""
+"""The workflow of a step with a connected account, for which a client waits."""
 
 from datetime import timedelta
 from typing import Literal
@@ -13,22 +13,22 @@ with workflow.unsafe.imports_passed_through():
     from activities.commands import AccountCommand
 
 WITHIN = timedelta(seconds=25)
-"""How long it may take, waiting for a worker included."""
+"""The time limit of the step, including the wait for a worker."""
 
 
 class AccountPlan(AccountCommand):
-    """The account, and what is to be done. No secret is in it."""
+    """The account and the step, without secrets."""
 
     step: Literal["check", "remove"]
 
 
 @workflow.defn
 class AccountWorkflow:
-    """One step with an account. What came of it is in rows; nothing there means that it was not done in time."""
+    """A workflow that takes one step with an account. Its result is in rows; no result means that it took too long."""
 
     @workflow.run
     async def run(self, plan: AccountPlan) -> None:
-        """Return once the step is done, or could not be."""
+        """Return once the step is done, or could not be done."""
         command = AccountCommand.model_validate(plan.model_dump(exclude={"step"}))
         step = AccountSteps.check_account if plan.step == "check" else AccountSteps.remove_account
         try:

@@ -1,4 +1,4 @@
-"""Have a worker take one step of connecting an account, while a client waits."""
+"""The workflow of one step of connecting an account, for which a client waits."""
 
 from datetime import timedelta
 from typing import Literal
@@ -14,11 +14,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.connecting import Connecting
 
 WITHIN = timedelta(seconds=25)
-"""How long a step may take, waiting for a worker included: X accepts a code for 30 seconds."""
+"""The time limit of a step, including the wait for a worker: X accepts a code for 30 seconds."""
 
 
 class ConnectPlan(BaseModel):
-    """A connection and the step to take. No secret is in it."""
+    """A connection and the step to take, without secrets."""
 
     connection_id: str
     workspace_id: str
@@ -29,11 +29,11 @@ class ConnectPlan(BaseModel):
 
 @workflow.defn
 class ConnectWorkflow:
-    """A workflow that takes one step. Its result is in the connection's row; none means that it took too long."""
+    """A workflow that takes one step. Its result is in the connection's row; no result means that it took too long."""
 
     @workflow.run
     async def run(self, plan: ConnectPlan) -> None:
-        """Return once the step is taken, or could not be."""
+        """Return once the step is done, or could not be done."""
         command = ConnectCommand(
             connection_id=plan.connection_id, platform=plan.platform, step=plan.step, request_id=plan.request_id
         )

@@ -1,4 +1,4 @@
-"""Publish to the targets of a post: one coroutine for each, so that a slow one holds up no other."""
+"""Publishing to the targets of a post: one coroutine for each, so that a slow one does not delay the others."""
 
 import asyncio
 import contextlib
@@ -16,22 +16,22 @@ with workflow.unsafe.imports_passed_through():
     from workflows.post_run import PostRun
 
 _SHORTEST = timedelta(seconds=1)
-"""The least that is waited for a time which another machine has named: its clock may be behind."""
+"""The shortest wait for a time that another machine has named, because its clock may be behind."""
 
 
 class Deliveries:
-    """The deliveries of one run, each from the first try to the end of a target."""
+    """The deliveries of one run, each from the first try to the target's final state."""
 
     def __init__(self, run: PostRun) -> None:
         self._run = run
 
     def begin(self, targets: Iterable[TargetPlan]) -> None:
-        """Begin to publish to targets, each in a coroutine of its own."""
+        """Begin to publish to targets, each in a separate coroutine."""
         for target in targets:
             self._run.delivering[target.target_id] = asyncio.create_task(self._deliver_one(target))
 
     async def _deliver_one(self, target: TargetPlan) -> None:
-        """Publish to one target; whatever happens to it, the others go on."""
+        """Publish to one target, independently of the others."""
         if prepared := self._run.preparing.pop(target.target_id, None):
             await prepared
         deadline = target.publish_by or self._run.plan.due_at + self._run.plan.publish_within
@@ -59,7 +59,7 @@ class Deliveries:
                 return
 
     async def _publish(self, target: TargetPlan, deadline: datetime) -> Outcome:
-        """Publish within this task of the workflow if that can be done soon, else by an activity."""
+        """Publish within this task of the workflow if that can be done soon, otherwise by an activity."""
         outcome, begun_ahead = None, target.prepared or not target.prepares
         if (self._run.plan.immediate or begun_ahead) and deadline > workflow.now():
             self._run.local.add(target.target_id)
@@ -71,7 +71,7 @@ class Deliveries:
         return outcome
 
     def _begin_again_if_wanted(self, target: TargetPlan, newer: TargetPlan) -> bool:
-        """Follow a plan for a target that came before it was known here that it failed or is held."""
+        """Follow a plan for a target that came before this run knew that the target had failed or is held."""
         reopened = target.settled and target.status is not TargetStatus.PUBLISHED and not newer.settled
         if again := reopened or target.starts_over(newer):
             self._run.plan.replace(newer)
@@ -79,7 +79,7 @@ class Deliveries:
         return again
 
     def _has_to_begin_again(self, outcome: Outcome) -> bool:
-        """Tell whether a step has done nothing because of what the row says; the post then begins with that."""
+        """Return whether a step did nothing because of the row's state; the post then begins again from that state."""
         if outcome.stale:
             self._run.behind = True
         if outcome.early:
@@ -101,7 +101,7 @@ class Deliveries:
         target.status = TargetStatus.PENDING
 
     async def _wait_for_its_time(self, target: TargetPlan) -> None:
-        """Wait for the target's slot or its next try, unless an operator wants it now; nothing is sent meanwhile."""
+        """Wait for the target's slot or its next try, unless an operator releases it; nothing is sent meanwhile."""
         at = target.resumes_at or workflow.now()
         why = "is refused for now, and tried again at" if target.error_code else "waits for its rate limit until"
         with contextlib.suppress(TimeoutError):
@@ -113,18 +113,18 @@ class Deliveries:
         target.released, target.resumes_at = False, None
 
     def keep_open_for(self, target: TargetPlan) -> None:
-        """Note until when a settled target can be edited or tried again."""
+        """Set until when a settled target can be edited or retried."""
         if target.status is TargetStatus.PUBLISHED:
             target.open_until = target.editable_until or workflow.now() + options.edit_window(target.platform)
         elif target.settled:
             target.open_until = workflow.now() + options.RETRY_WINDOW
 
     def has_to_prepare(self) -> bool:
-        """Tell whether a target needs media that are not uploaded yet."""
+        """Return whether a target needs media that are not uploaded yet."""
         return any(target.prepares and not target.prepared for target in self._run.plan.targets)
 
     def prepare_ahead(self) -> None:
-        """Begin to upload what targets need before they are due."""
+        """Begin to upload the targets' media before the post is due."""
         for target in self._run.plan.targets:
             if target.prepares and not target.prepared:
                 target.prepared = True

@@ -1,7 +1,8 @@
-"""Texts that an operator reads in the Web UI, which renders them as markdown.
+"""Texts for operators in the Web UI, which renders them as markdown.
 
-User names, ids, codes and addresses come from networks and their servers. They stand in code spans, where markdown has
-no links and no images; a backslash would not do, because the Web UI also looks for addresses in plain text.
+User names, ids, codes and addresses come from platforms and their servers. They are put into code spans, in which
+markdown has no links and no images. A backslash would not suffice, because the Web UI also searches for addresses in
+plain text.
 """
 
 import re
@@ -15,18 +16,18 @@ from domain.schedule import rfc3339
 from workflows.search_attributes import Ending
 
 _LONGEST, _LONGEST_NAME = 255, 60
-"""Characters. Names are also in the summaries of timers and steps, which Temporal wants to be short."""
+"""Characters. Names are also in the summaries of timers and steps, which Temporal requires to be short."""
 _WEB_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9/?#@!$&'()*+,;=%:._~-]*)?")
 
 
 def short(moment: datetime) -> str:
-    """Write a time for people: to the minute, or to the second where it has any."""
+    """Format a time for people: to the minute, or to the second if it has seconds."""
     text = rfc3339(moment.replace(microsecond=0)).replace("T", " ")
     return f"{text.removesuffix(':00Z')}Z" if text.endswith(":00Z") else text
 
 
 def name_of(target: TargetPlan) -> str:
-    """Name a target's account as people know it, as one line of markdown."""
+    """Return the name of a target's account as people know it, as one line of markdown."""
     name = f"@{target.username}" if target.username else target.account_id
     return f"{target.platform} {as_code(name, _LONGEST_NAME)}"
 
@@ -43,12 +44,12 @@ def as_code(text: str, longest: int = _LONGEST) -> str:
 
 
 def summary(plan: Plan) -> str:
-    """Return the one line above the page of a workflow; it is never written again, so it holds what cannot change."""
+    """Return the line at the top of a workflow's page; it is never rewritten, so it has only what cannot change."""
     return f"{plan.post_id} of {as_code(plan.workspace or plan.workspace_id, _LONGEST_NAME)}"
 
 
 def details(plan: Plan, status: PostStatus | Ending, waiting_for: str) -> str:
-    """Return the post's standing as markdown: what it waits for, then one line a target."""
+    """Return the post's state as markdown: what it waits for, then one line for each target."""
     lines = [f"**{status.value}**: {waiting_for}", ""]
     if status in _NOTHING_IS_WANTED:
         lines.extend(f"- {name_of(target)}{_left_public(target)}" for target in plan.targets)
@@ -93,7 +94,7 @@ _FOR_A_PERSON = "it may be public: a person must look at the account, then say s
 
 
 def _why(target: TargetPlan) -> str:
-    """Return why a target stands where it does: in words, and the code."""
+    """Return the reason of a target's state, in words, and the code."""
     if not target.error_code:
         return ""
     words = reason(target.error_code, target.error_category)

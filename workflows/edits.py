@@ -1,4 +1,4 @@
-"""Give published targets their new text."""
+"""Edits of published targets."""
 
 import asyncio
 from functools import partial
@@ -23,15 +23,15 @@ class Edits:
         self._editing = asyncio.Lock()
 
     def begin(self, request: EditRequest) -> None:
-        """Begin an edit behind those that are under way."""
-        # The answer to the caller must not wait for the network.
+        """Begin an edit after those that are running."""
+        # The response to the caller must not wait for the platform.
         self._run.edits.append(asyncio.create_task(self._edit(request)))
 
     async def _edit(self, request: EditRequest) -> None:
-        # One at a time: the next edit of a tweet must name the version that the last one made.
+        # One at a time: the next edit of a tweet must name the version that the last edit made.
         async with self._editing:
             for target_id in [target.target_id for target in self.to_edit(request)]:
-                # Its row said that it is published; the step's result may still be on its way to us.
+                # The target's row said that it is published, but this run may not have received the step's result yet.
                 await workflow.wait_condition(partial(self._is_published, target_id))
                 target = self._run.plan.target(target_id)
                 if self._run.must_not_begin() or target is None:
@@ -44,7 +44,7 @@ class Edits:
             self._run.show(self._run.visibility.waiting_for)
 
     def to_edit(self, request: EditRequest) -> list[TargetPlan]:
-        """Return the targets that are named; if none are, those that can be edited."""
+        """Return the named targets; if none are named, those that can be edited."""
         if request.target_ids:
             return [target for target in self._run.plan.targets if target.target_id in request.target_ids]
         return [
@@ -54,7 +54,7 @@ class Edits:
         ]
 
     def _is_published(self, target_id: str) -> bool:
-        """Tell whether a target is public as far as is known here, or no step is out that could tell so."""
+        """Return whether this run knows that a target is public, or has no running step that could report it."""
         target = self._run.plan.target(target_id)
         public = target is None or target.status is TargetStatus.PUBLISHED
         return public or self._run.must_not_begin() or target not in self._run.in_delivery()

@@ -1,4 +1,4 @@
-"""Look at the files of a validation: one short step for each target, on its network's queue."""
+"""The check of a validation's files: one short step for each target, on its platform's queue."""
 
 import asyncio
 from datetime import timedelta
@@ -14,11 +14,11 @@ with workflow.unsafe.imports_passed_through():
     from activities.commands import CheckMediaCommand
 
 WITHIN = timedelta(seconds=25)
-"""How long all of it may take, waiting for a worker included."""
+"""The time limit of all steps, including the wait for a worker."""
 
 
 class MediaCheckPlan(BaseModel):
-    """A saved validation and the networks of its targets that have files, by their positions."""
+    """A saved validation and the platforms of its targets with files, by the targets' positions."""
 
     check_id: str
     workspace_id: str
@@ -32,7 +32,7 @@ class MediaCheckWorkflow:
 
     @workflow.run
     async def run(self, plan: MediaCheckPlan) -> None:
-        """Return once each target has been looked at, or could not be."""
+        """Return once the files of each target have been checked, or could not be checked."""
         await asyncio.gather(*(self._look(plan, position, plan.platforms[position]) for position in plan.platforms))
 
     async def _look(self, plan: MediaCheckPlan, position: int, platform: str) -> None:

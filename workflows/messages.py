@@ -1,4 +1,4 @@
-"""What may be sent to a post's workflow, and what it answers."""
+"""The messages to a post's workflow, and its responses."""
 
 from datetime import datetime
 
@@ -9,14 +9,14 @@ from domain.post import PostStatus, TargetStatus
 NOT_EDITABLE = "edit_not_supported"
 ANOTHER_POST = "another_post"
 CANCELLED = "cancelled"
-"""Types of the refusals that validators answer with."""
+"""Types of the errors with which validators reject an update."""
 
 MEMO_POST = "post"
-"""Under this name a run's memo has the id of its post: several posts may have had the same workflow id."""
+"""The key in a run's memo for the id of its post: several posts may have had the same workflow id."""
 
 
 class Unschedule(BaseModel):
-    """The message that from a version on nothing is to be published: the post is a draft, or deleted."""
+    """The message that from a version on the post is not to be published: it is a draft, or deleted."""
 
     post_id: str
     version: int
@@ -29,7 +29,7 @@ class EditRequest(BaseModel):
     revision_id: str
     request_id: str | None = None
     target_ids: list[str] = []
-    """None are named by an operator's signal: all that can be edited are meant."""
+    """An operator's signal names no target: all targets that can be edited are meant."""
 
 
 class TargetStatusView(BaseModel):

@@ -1,6 +1,6 @@
-"""Every change of the workflow's order of steps that was gated because runs of older code may still be open.
+"""Changes of the workflow's order of steps that are gated because runs of older code may still be open.
 
-Nothing is released yet, so there is none: the histories in tests/histories are of today's code.
+There are none yet, because nothing is released: the histories in tests/histories are of the present code.
 """
 
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ with workflow.unsafe.imports_passed_through():
     from domain.schedule import HORIZON_YEARS
 
 LONGEST_RUN = timedelta(days=366 * HORIZON_YEARS + 30) + RETRY_WINDOW
-"""How long a run can be open at most: a post sleeps, has up to 30 days to go out, and may be retried then."""
+"""How long a run can be open at most: a post sleeps, has up to 30 days to be published, and may be retried then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A gated change, and the day on which the release that has it was made."""
+    """A gated change, and the day of the release that introduced it."""
 
     name: str
     released: date
 
     @property
     def needed_until(self) -> date:
-        """Return from when on no open run can be older than the change: the gate and the old way may then go."""
+        """Return from when on no open run can be older than the change, so that the gate and the old code can go."""
         return self.released + LONGEST_RUN
 
 
 PATCHES: tuple[Patch, ...] = ()
-"""Every gate there is. Its name stands in histories, so it is never used for another change."""
+"""Every gate. Its name is in histories, so it is never used for another change."""
 
 
 def patched(patch: Patch) -> bool:
-    """Tell whether a run does what is new: False for one that began before the patch was deployed."""
+    """Return whether a run uses the new code: False if it began before the patch was deployed."""
     return workflow.patched(patch.name)

@@ -1,4 +1,4 @@
-"""The life of one post. It carries ids and times; content and credentials stay in the database."""
+"""The workflow of one post. It carries ids and times; content and credentials stay in the database."""
 
 import asyncio
 import contextlib
@@ -26,8 +26,8 @@ _NOTHING = timedelta(0)
 class PostWorkflow:
     """A workflow that publishes one post at its time, and stays open while something can still happen to it.
 
-    What is wanted is decided by the post's row alone. This run knows one version of it, its plan, and takes up newer
-    ones; every step that sends compares the version with the row's.
+    Only the post's row decides what is to be published. This run knows one version of the row, its plan, and takes up
+    newer ones. Every step that sends compares the version with the row's.
     """
 
     @workflow.init
@@ -50,10 +50,10 @@ class PostWorkflow:
             raise
         return self.status()
 
-    # -- the life of the post ----------------------------------------------------------------------------------------
+    # -- phases ------------------------------------------------------------------------------------------------------
 
     async def _has_ended(self) -> bool:
-        """Tell whether the run ends. No message is lost by that: each is handled before, and may want something new."""
+        """Return whether the run ends. No message is lost: each is handled first, and may bring a new request."""
         if self._run.over or self._run.done:
             await workflow.wait_condition(workflow.all_handlers_finished)
         return self._run.over or self._run.done
@@ -65,7 +65,7 @@ class PostWorkflow:
         plan = await steps.read_plan(self._run.plan)
         self._run.behind = False
         if self._run.plan.version != known:
-            # The plan that was read is older than one that came meanwhile.
+            # A newer plan came while this one was read.
             return
         if isinstance(plan, Plan) and plan.version >= self._run.plan.version:
             self._take_up(plan)
@@ -96,7 +96,7 @@ class PostWorkflow:
             )
 
     async def _sleep(self, duration: timedelta, summary: str) -> None:
-        """Sleep, but wake for a change of plan."""
+        """Sleep, but wake if the plan changes."""
         seen = self._run.changes
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
@@ -121,13 +121,13 @@ class PostWorkflow:
         )
 
     async def _stay_while_something_can_happen(self) -> None:
-        """Wait until nothing can happen any more, or there is something to begin with."""
+        """Wait until nothing can happen any more, or there is something to begin."""
         seen = self._run.changes
 
         def woken() -> bool:
             return self._run.over or self._run.behind or self._run.changes != seen
 
-        # The targets' coroutines begin, so that it is known which of them are published within this task.
+        # Let the targets' coroutines begin, so that it is known which of them publish within this task.
         await asyncio.sleep(0)
         while not woken():
             self._continue_as_new_if_suggested()
@@ -159,18 +159,19 @@ class PostWorkflow:
                 )
 
     def _continue_as_new_if_suggested(self) -> None:
-        """Continue as new before the history meets Temporal's limits; the plan holds all that this run knows."""
+        """Continue as new before the history reaches Temporal's limits; the plan contains all that this run knows."""
         if self._run.should_continue_as_new():
             self._run.show(self._run.visibility.waiting_for)
-            # What wakes in this same moment must not begin a step that nothing would hear of.
+            # A coroutine that wakes in this same moment must not begin a step, because this run would not receive its
+            # result.
             self._run.over = True
             workflow.continue_as_new(self._run.plan)
 
-    # -- what is wanted ----------------------------------------------------------------------------------------------
+    # -- the plan ----------------------------------------------------------------------------------------------------
 
     @workflow.update(description="Take up a newer version of what is wanted: content, targets, time, a retry")
     async def take_up(self, plan: Plan) -> None:
-        """Follow the row from now on as this plan says; an older plan than is known changes nothing."""
+        """Follow this plan of the row from now on; a plan that is older than this run's changes nothing."""
         if judge_offer(self._run.plan.post_version, plan.post_version) is Offer.NEWER:
             self._take_up(plan)
 
@@ -183,13 +184,13 @@ class PostWorkflow:
 
     @workflow.signal(description="Nothing is wanted any more: the post is a draft, or deleted")
     async def unschedule(self, request: Unschedule) -> None:
-        """End, unless something newer is wanted."""
+        """End, unless a newer plan is known."""
         if request.post_id == self._run.plan.post_id and request.version > self._run.plan.version:
             self._run.plan = self._run.plan.model_copy(update={"version": request.version})
             self._run.end_as(Ending.DELETED if request.deleted else Ending.DRAFT)
 
     def _take_up(self, newer: Plan) -> None:
-        """Follow a newer plan. A target whose step is out stays as it is known here until that step's result."""
+        """Follow a newer plan. A target whose step is running keeps its state in this run until that step's result."""
         busy = set[str]()
         for target in self._run.in_delivery():
             wanted = newer.target(target.target_id)
@@ -201,7 +202,7 @@ class PostWorkflow:
             elif wanted and not wanted.settled:
                 busy.add(target.target_id)
             else:
-                # A person has decided it, or it is not wanted any more: there is nothing left to wait for.
+                # A person has decided it, or the plan no longer has it: there is nothing left to wait for.
                 self._run.delivering[target.target_id].cancel()
         for task in self._run.preparing.values():
             task.cancel()
@@ -217,14 +218,14 @@ class PostWorkflow:
     # -- an operator cancels -------------------------------------------------------------------------------------------
 
     async def _write_off(self) -> None:
-        """Leave honest rows behind if an operator cancels the workflow, once nothing is out that could change them."""
+        """Put the rows to rest if an operator cancels the workflow, once no step runs that could change them."""
         self._run.cancelled = True
         tasks = [*self._run.preparing.values(), *self._run.delivering.values(), *self._run.edits]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        # The rows, not what is known here: something else may be wanted of them by now.
+        # The rows decide, not this run's plan: they may have a newer request by now.
         plan = await steps.write_off(self._run.plan)
         if not isinstance(plan, Plan):
             self._run.end_as(Ending.DELETED if plan is None else Ending.DRAFT)
@@ -234,20 +235,20 @@ class PostWorkflow:
             self._run.ending = Ending.CANCELLED
         self._run.show("Cancelled by an operator. What was not sent can be retried.")
 
-    # -- what a client or an operator may ask for --------------------------------------------------------------------
+    # -- requests of clients and operators ---------------------------------------------------------------------------
 
     @workflow.query(description="Where the post stands and what its workflow waits for")
     def status(self) -> StatusView:
-        """Return where the post stands."""
+        """Return the state of the post."""
         return self._run.view()
 
     @workflow.signal(
         description="Try at once whatever waits: publish again to what failed or is held, confirm what is unconfirmed"
     )
     async def retry(self) -> None:
-        """Publish again to what failed, for operators with many posts at once; what is published is left alone."""
+        """Publish again to failed targets, for operators with many posts; published targets do not change."""
         self._release_what_waits()
-        # A row says failed a moment before its workflow knows.
+        # The row says failed a moment before its workflow knows.
         await workflow.wait_condition(
             lambda: self._run.must_not_begin() or bool(self._run.plan.failed) or not self._run.runs_steps()
         )
@@ -263,12 +264,12 @@ class PostWorkflow:
 
     def _release_what_waits(self) -> None:
         for target in self._run.plan.targets:
-            # Also one whose step is out: its row may say held already. Any other result takes this back.
+            # Also a target whose step is running: its row may say held already. Any other result resets this.
             target.released = not target.settled
 
     @workflow.update(description="Give the published targets their new text, which was saved before")
     async def edit(self, request: EditRequest) -> None:
-        """Begin an edit; the revision's row tells how it went."""
+        """Begin an edit; its result is in the revision's row."""
         self._edits.begin(request)
 
     @edit.validator

@@ -1,4 +1,4 @@
-"""One run of a post's workflow: what it knows of the post, and what it does right now."""
+"""The state of one run of a post's workflow: its plan, and its running steps."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -23,15 +23,15 @@ class PostRun:
         self.begun = not plan.untouched
         self.visibility = Visibility(plan, self.status())
         self.over = False
-        """Nothing is wanted: the post is a draft, or deleted."""
+        """Nothing is to be published: the post is a draft, or deleted."""
         self.ending: Ending | None = None
-        """As what the run ends, if not as where its post stands."""
+        """The ending of the run, if it differs from the post's status."""
         self.done = False
-        """Nothing can happen any more to what is wanted."""
+        """Nothing can happen any more to the targets of the plan."""
         self.behind = False
-        """A step has found that the rows are not what this run knows."""
+        """A step has found that the rows differ from this run's plan."""
         self.not_before: datetime | None = None
-        """Until when the post is not due by the clock of a worker, although it is by Temporal's."""
+        """Until when the post is not due by a worker's clock, although it is by Temporal's."""
         self.changes = 0
         self.cancelled = False
         self.preparing: dict[str, asyncio.Task[None]] = {}
@@ -39,19 +39,19 @@ class PostRun:
         self.local = set[str]()
         """Targets that are being published within the workflow's task."""
         self.newer_targets: dict[str, TargetPlan | None] = {}
-        """What was wanted of a target while its step was out."""
+        """Newer plans of targets that came while their steps were running."""
         self.edits: list[asyncio.Task[None]] = []
 
-    # -- where the post stands ---------------------------------------------------------------------------------------
+    # -- the state of the post ---------------------------------------------------------------------------------------
 
     def status(self) -> PostStatus:
-        """Return the status of the post as far as this run knows."""
+        """Return the status of the post as this run knows it."""
         if not self.begun and self.plan.untouched:
             return PostStatus.PUBLISHING if self.plan.immediate else PostStatus.SCHEDULED
         return self.plan.status
 
     def view(self) -> StatusView:
-        """Return what a query is answered."""
+        """Return the response to a query."""
         return self.visibility.view(self.plan, self.status())
 
     def time_left(self) -> timedelta:
@@ -61,14 +61,14 @@ class PostRun:
         return max(left, self.not_before - now) if self.not_before else left
 
     def stays_open_until(self) -> datetime:
-        """Return until when something can still happen to a target that is settled."""
+        """Return until when a settled target can still be edited or retried."""
         return max((target.open_until for target in self.plan.targets if target.open_until), default=workflow.now())
 
     def must_not_begin(self) -> bool:
-        """Tell whether no step may begin: nothing is wanted, the row must be read first, or an operator cancelled."""
+        """Return whether no step may begin: there is no plan, the row must be read first, or an operator cancelled."""
         return self.over or self.behind or self.cancelled
 
-    # -- what is done right now --------------------------------------------------------------------------------------
+    # -- running steps -----------------------------------------------------------------------------------------------
 
     def in_delivery(self) -> list[TargetPlan]:
         """Return the targets whose coroutine runs."""
@@ -76,28 +76,28 @@ class PostRun:
         return [target for target in self.plan.targets if target.target_id in under_way]
 
     def runs_steps(self) -> bool:
-        """Tell whether a step towards a network is out."""
+        """Return whether a step towards a platform is running."""
         return any(not target.waits for target in self.in_delivery())
 
     def is_sending(self) -> bool:
-        """Tell whether a target is being published or confirmed."""
+        """Return whether a target is being published or confirmed."""
         return any(not target.is_idle for target in self.in_delivery())
 
     def is_editing(self) -> bool:
-        """Tell whether an edit is under way."""
+        """Return whether an edit is running."""
         return any(not task.done() for task in self.edits)
 
     def is_busy(self) -> bool:
-        """Tell whether a target, an edit or a message is being dealt with."""
+        """Return whether a target, an edit or a message is being processed."""
         return bool(self.in_delivery()) or self.is_editing() or not workflow.all_handlers_finished()
 
     def should_continue_as_new(self) -> bool:
-        """Tell whether the history is long enough to go on in a new run, and nothing would be lost by that."""
+        """Return whether the history is long enough to continue as new, and nothing would be lost by that."""
         busy = self.runs_steps() or self.is_editing() or any(not task.done() for task in self.preparing.values())
         return workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished() and not busy
 
     def mistake(self) -> BaseException | None:
-        """Return what one of the coroutines failed with, if it is a mistake of ours and no failed step."""
+        """Return the exception of a coroutine if it is a mistake in our code and not a failed step."""
         for task in (*self.delivering.values(), *self.edits, *self.preparing.values()):
             mistake = task.exception() if task.done() and not task.cancelled() else None
             if mistake and not isinstance(mistake, FailureError):
@@ -105,9 +105,9 @@ class PostRun:
         return None
 
     def raise_mistake(self) -> None:
-        """Let a mistake of ours fail the workflow's task, which Temporal repeats until code without it is deployed.
+        """Let a mistake in our code fail the workflow's task, which Temporal repeats until fixed code is deployed.
 
-        In a coroutine of its own it would only end that, and the workflow with the post unpublished.
+        In a separate coroutine it would end only that coroutine, and the workflow would end with the post unpublished.
         """
         if mistake := self.mistake():
             raise mistake
@@ -115,7 +115,7 @@ class PostRun:
     # -- what operators see ------------------------------------------------------------------------------------------
 
     def current_work(self) -> str:
-        """Return in words what is done for the post."""
+        """Return what is being done for the post, in words."""
         if self.is_sending():
             under_way = [target for target in self.in_delivery() if not target.is_idle]
             lost = all(target.status is TargetStatus.UNCONFIRMED for target in under_way)
@@ -130,7 +130,7 @@ class PostRun:
         return "Working on a request." if self.is_busy() else self.visibility.waiting_for
 
     def show(self, waiting_for: str) -> None:
-        """Show operators what the post waits for, and where it stands."""
+        """Show operators the state of the post and what it waits for."""
         waits_for = None if self.over else self.plan.waits_for
         moving = {target.target_id for target in self.in_delivery() if not target.is_idle}
         within_task = bool(moving) and moving <= self.local
@@ -139,6 +139,6 @@ class PostRun:
         )
 
     def end_as(self, ending: Ending) -> None:
-        """End because nothing is wanted any more."""
+        """End, because nothing is to be published any more."""
         self.over, self.ending = True, ending
         self.show("Deleted: nothing more is done." if ending is Ending.DELETED else "Taken off the schedule.")

@@ -1,6 +1,6 @@
-"""Every search attribute that operators can query by, registered from here and nowhere else.
+"""Every search attribute that operators can query by, registered only from here.
 
-They are never encrypted: ids and states only, no content.
+They are never encrypted, so they contain ids and states only, no content.
 """
 
 import json
@@ -18,7 +18,7 @@ class Ending(StrEnum):
     """A value of `PostStatus` for a run that has ended because nothing is to be published any more."""
 
     CANCELLED = "cancelled"
-    """An operator cancelled the run before all was published."""
+    """An operator cancelled the run before all targets were published."""
     DELETED = "deleted"
     DRAFT = "draft"
     """The post was taken off the schedule."""
@@ -30,7 +30,7 @@ PLATFORMS = SearchAttributeKey.for_keyword_list("Platforms")
 ACCOUNTS = SearchAttributeKey.for_keyword_list("Accounts")
 TAGS = SearchAttributeKey.for_keyword_list("Tags")
 WAITS_FOR = SearchAttributeKey.for_keyword("WaitsFor")
-"""What a due post waits for (domain.waits); unset if a worker has it in hand."""
+"""What a due post waits for (domain.waits); unset if a worker processes it."""
 DUE_AT = SearchAttributeKey.for_datetime("DueAt")
 
 REGISTRY: dict[str, str] = {
@@ -57,7 +57,7 @@ def _unique(values: Iterable[str]) -> list[str]:
 
 
 def attributes_of(plan: Plan, status: PostStatus) -> TypedSearchAttributes:
-    """Return what a post's workflow can be found by."""
+    """Return the search attributes of a post's workflow."""
     lists: Sequence[tuple[SearchAttributeKey[Sequence[str]], list[str]]] = (
         (PLATFORMS, _unique(target.platform for target in plan.targets)),
         (ACCOUNTS, _unique(target.account_id for target in plan.targets)),

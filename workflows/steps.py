@@ -1,4 +1,4 @@
-"""Run the activities of a post's workflow, each with its queue, timeouts, retry policy and a name for the Web UI."""
+"""Functions that run the activities of a post's workflow, each with its queue, timeouts, retry policy and name."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ _NOTHING = timedelta(0)
 _SHORTEST = timedelta(seconds=30)
 _URGENT = Priority(priority_key=options.URGENT)
 _WAITS = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
-"""A cancelled post is written off once no step is out any more."""
+"""A cancelled post is written off once no step of it runs any more."""
 
 
 def _command(plan: Plan, target: TargetPlan) -> TargetCommand:
@@ -48,7 +48,7 @@ def _command(plan: Plan, target: TargetPlan) -> TargetCommand:
 
 
 async def prepare(plan: Plan, target: TargetPlan) -> None:
-    """Upload and build ahead of time; what fails here is done again when the post is due."""
+    """Upload and build ahead of time; if that fails, it is done again when the post is due."""
     try:
         await workflow.execute_activity_method(
             Preparing.prepare,
@@ -67,7 +67,7 @@ async def prepare(plan: Plan, target: TargetPlan) -> None:
 async def publish_locally(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome | None:
     """Publish to one target within this workflow's task; if that takes long, `publish` continues it.
 
-    Returns None if the target has to go its network's way.
+    Returns None if the target must be published through its platform's queue.
     """
     try:
         return await workflow.execute_local_activity_method(
@@ -79,7 +79,7 @@ async def publish_locally(plan: Plan, target: TargetPlan, deadline: datetime) ->
             summary=name_of(target),
         )
     except FailureError as error:
-        # The failure of a local activity comes as it is, without an ActivityError around it.
+        # The failure of a local activity is raised without an ActivityError around it.
         if outcome := _refusal_in(error):
             return outcome
         target.continues_as_activity = _type_of(error) == options.CONTINUES
@@ -87,7 +87,7 @@ async def publish_locally(plan: Plan, target: TargetPlan, deadline: datetime) ->
 
 
 async def publish(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome:
-    """Publish to one target, tried again until the deadline where surely nothing was sent."""
+    """Publish to one target; tried again until the deadline if certainly nothing was sent."""
     if deadline <= workflow.now():
         return await give_up(plan, target, WINDOW_PASSED)
     try:
@@ -143,7 +143,7 @@ async def _publish(
 
 
 def _refusal_in(error: FailureError) -> Outcome | None:
-    """Return what a step came to that was refused for good, None if it failed otherwise. Raises if it was cancelled."""
+    """Return the outcome of a step that was refused for good, None if it failed otherwise. Raises if cancelled."""
     if is_cancelled_exception(error):
         raise error
     said = _said_in(error)
@@ -151,9 +151,9 @@ def _refusal_in(error: FailureError) -> Outcome | None:
 
 
 async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
-    """Try to confirm a send, again and again on durable timers, until it is found, ruled out or given up."""
+    """Try to confirm a send, repeatedly on durable timers, until it is found, ruled out or given up."""
     target.confirm_until = target.confirm_until or workflow.now() + options.CONFIRM_WITHIN
-    # An earlier run of the workflow may have tried already, and have been about to try again.
+    # An earlier run of the workflow may have made some of the tries, and have set the time of the next one.
     for wait, next_wait in islice(pairwise(options.confirm_waits()), target.confirm_attempts, None):
         target.next_confirm_at = target.next_confirm_at or workflow.now() + wait
         with contextlib.suppress(TimeoutError):
@@ -191,14 +191,14 @@ def _is_released(target: TargetPlan) -> bool:
 
 
 def _stop_if_cancelled() -> None:
-    """Raise CancelledError if the step's coroutine was cancelled while an activity was out that ended all the same."""
+    """Raise CancelledError if the step's coroutine was cancelled while an activity ran that ended all the same."""
     task = asyncio.current_task()
     if task and task.cancelling():
         raise asyncio.CancelledError
 
 
 async def complete(plan: Plan, target: TargetPlan) -> Outcome:
-    """Do what follows a publication (a permalink, a first comment), or say that it could not be done in time."""
+    """Do the steps after a publication (a permalink, a first comment), or save that they could not be done in time."""
     try:
         return await workflow.execute_activity_method(
             Completing.complete,
@@ -217,7 +217,7 @@ async def complete(plan: Plan, target: TargetPlan) -> Outcome:
 
 
 async def edit(plan: Plan, target: TargetPlan, request: EditRequest) -> Outcome | None:
-    """Edit one published target. Raises ActivityError where the network's window closed over it."""
+    """Edit one published target. Raises ActivityError if the platform's time for edits ended meanwhile."""
     return await workflow.execute_activity_method(
         Editing.edit,
         EditCommand(
@@ -250,17 +250,17 @@ async def give_up(plan: Plan, target: TargetPlan, code: str) -> Outcome:
 
 
 async def read_plan(plan: Plan) -> Plan | Unscheduled | None:
-    """Return what the post's row says that is wanted; None if the post is deleted."""
+    """Return the plan in the post's row; None if the post is deleted."""
     return await _of_the_post(plan, PostActivities.read_plan, "something else is wanted: read the row")
 
 
 async def reopen(plan: Plan) -> Plan | None:
-    """Let what failed wait again; return what is wanted then, None if the post is a draft, or deleted."""
+    """Reopen failed targets; return the new plan, None if the post is a draft, or deleted."""
     return await _of_the_post(plan, PostActivities.reopen, "reopen what failed")
 
 
 async def write_off(plan: Plan) -> Plan | Unscheduled | None:
-    """Leave the rows of the cancelled post at rest; return what they say, None if it is deleted."""
+    """Put the rows of the cancelled post to rest; return their plan, None if it is deleted."""
     return await _of_the_post(plan, PostActivities.write_off, "write off what was cancelled")
 
 

@@ -1,4 +1,4 @@
-"""Keep what operators see of a post true: the details in the Web UI, and what its workflow is searched by."""
+"""The operators' view of a post: the details in the Web UI, and the search attributes of its workflow."""
 
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ class Visibility:
 
     def __init__(self, plan: Plan, status: PostStatus) -> None:
         self.waiting_for = ""
-        # Given at the start, or by the run before this one.
+        # Set at the start, or by the run before this one.
         self._shown: tuple[str, datetime, WaitsFor | None] = (status.value, plan.due_at, plan.waits_for)
 
     def publish(
@@ -34,8 +34,8 @@ class Visibility:
     ) -> None:
         """Show this from now on.
 
-        Search attributes are left alone if it changes again `within_task`: a write of them costs Temporal as much
-        as all else that it does for a post.
+        Search attributes are not written if they change again `within_task`: writing them costs Temporal as much as
+        everything else that it does for a post.
         """
         self.waiting_for = waiting_for
         workflow.set_current_details(details(plan, status, waiting_for))
@@ -52,7 +52,7 @@ class Visibility:
             workflow.upsert_search_attributes(changed)
 
     def view(self, plan: Plan, status: PostStatus) -> StatusView:
-        """Return what a query is answered."""
+        """Return the response to a query."""
         return StatusView(
             post_id=plan.post_id,
             version=plan.version,

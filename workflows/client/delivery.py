@@ -1,4 +1,4 @@
-"""Deliver the plan in a post's row to its workflow: one way for all callers, which may be repeated."""
+"""Delivery of the plan in a post's row to its workflow: one function for all callers, which may be repeated."""
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,10 +24,10 @@ _NAMES: dict[str, str] = {}
 
 
 async def deliver(database: Database, workflows: PostWorkflows, plan: Plan) -> None:
-    """Have the post's workflow follow this plan, started if need be. Returns once it does. Raises Unavailable.
+    """Have the post's workflow follow this plan; if none runs, start one. Returns once it does. Raises Unavailable.
 
-    A plan that is older than what the workflow knows changes nothing. A post whose workflow id belongs to another
-    post's run takes the next one.
+    A plan that is older than the workflow's plan changes nothing. A post whose workflow id belongs to another post's
+    run takes the next id.
     """
     plan = await _named(database, plan)
     for _ in range(_MOST_MOVES):
@@ -39,8 +39,8 @@ async def deliver(database: Database, workflows: PostWorkflows, plan: Plan) -> N
                 post = await move_to_next_workflow(session, plan.post_id, plan.workflow_id)
                 if post is None or post.due_at is None:
                     return None
-                # It is the same request, repeated with its key after the rows of its first post were lost. Any run of
-                # that post may have published it.
+                # The request was repeated with its key after the rows of its first post were lost. Any run of that post
+                # may have published it.
                 await confirm_first(session, post, _RESTORED, min(other.started_at, post.created_at) - LIFETIME)
                 moved = await plan_with_accounts(session, post)
             plan = moved.model_copy(
@@ -50,7 +50,7 @@ async def deliver(database: Database, workflows: PostWorkflows, plan: Plan) -> N
 
 
 async def _named(database: Database, plan: Plan) -> Plan:
-    """Return a plan with the name of its workspace, so that people who see its workflow need not know ids."""
+    """Return a plan with the name of its workspace, so that people who see the workflow need not know ids."""
     if plan.workspace:
         return plan
     if (name := _NAMES.get(plan.workspace_id)) is None:
@@ -58,7 +58,7 @@ async def _named(database: Database, plan: Plan) -> Plan:
             async with database.reading() as session:
                 name = await name_of_workspace(session, plan.workspace_id) or ""
         except (SQLAlchemyError, OSError):
-            # A name is no reason to let a post wait.
+            # A post must not wait for a name.
             return plan
         if len(_NAMES) >= _MOST_NAMES:
             _NAMES.clear()

@@ -1,4 +1,4 @@
-"""The one module that knows what Temporal's client fails with: Temporal is away, or does not know a workflow."""
+"""The only module that interprets errors of Temporal's client: Temporal is unavailable, or does not know a workflow."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,28 +9,28 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.errors import Problem, Unavailable
 
 AWAY = (RPCError, RuntimeError, TimeoutError)
-"""What a call of the client raises where Temporal cannot be reached or does not answer in time."""
+"""The errors that the client raises if Temporal cannot be reached or does not respond in time."""
 
 
 def unavailable() -> Unavailable:
-    """Return the error for a caller while Temporal or every worker is away."""
+    """Return the error for a caller if Temporal, or every worker, is unavailable."""
     return Unavailable(Problem("Publishing is not reachable at the moment; ask again shortly", "unavailable"))
 
 
 def unknown(error: BaseException) -> bool:
-    """Tell whether an error says that there is no such workflow."""
+    """Return whether an error says that there is no such workflow."""
     return isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND
 
 
 def turned_down(error: BaseException) -> bool:
-    """Tell whether Temporal is there and does not take what it was given: asked again it says the same."""
+    """Return whether Temporal responded and rejected the arguments: a repeated call would get the same error."""
     cause = error.__cause__
     return isinstance(cause, RPCError) and cause.status is RPCStatusCode.INVALID_ARGUMENT
 
 
 @asynccontextmanager
 async def answering(seconds: float) -> AsyncIterator[None]:
-    """Bound how long Temporal is waited for. Raises Unavailable where it does not answer."""
+    """Limit the wait for Temporal. Raises Unavailable if it does not respond."""
     try:
         async with asyncio.timeout(seconds):
             yield

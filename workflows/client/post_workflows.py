@@ -1,4 +1,4 @@
-"""Reach posts' workflows from outside: start them, and tell them what is wanted."""
+"""A client of posts' workflows: it starts them and delivers plans and requests."""
 
 import asyncio
 import contextlib
@@ -47,23 +47,23 @@ _MOMENT_S = 0.1
 
 
 class AnotherPost(Exception):
-    """The workflow id of a post belongs to another post's run, whose rows are lost."""
+    """An error: the workflow id of a post belongs to another post's run, whose rows are lost."""
 
     def __init__(self, started_at: datetime) -> None:
         super().__init__("another post has this workflow id")
         self.started_at = started_at
-        """When the latest run of the other post was started. An earlier one may have published it."""
+        """The start of the latest run of the other post. An earlier run may have published the post."""
 
 
 class PostWorkflows:
-    """The workflows of posts, as the API and the worker reach them."""
+    """The workflows of posts, for the API and the worker."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self.queues = Queues(client)
 
     async def start(self, plan: Plan) -> None:
-        """Start the first run of a post. A run that an earlier try has started gets the plan.
+        """Start the first run of a post. If an earlier try has started a run, that run gets the plan.
 
         Raises AnotherPost, Unavailable.
         """
@@ -82,14 +82,14 @@ class PostWorkflows:
             await self.take_up(plan)
 
     async def take_up(self, plan: Plan) -> None:
-        """Have the running workflow of a post take up what is wanted; if none runs, a run begins with it.
+        """Have the running workflow of a post take up the plan; if none runs, start one with it.
 
         Raises AnotherPost, Unavailable.
         """
         await self._update(PostWorkflow.take_up, plan, plan)
 
     async def unschedule(self, workflow_id: str, post_id: str, version: int, *, deleted: bool = False) -> None:
-        """Have a post's workflow end, if it runs: from this version on nothing is wanted. Raises Unavailable."""
+        """End a post's workflow, if it runs: from this version on nothing is to be published. Raises Unavailable."""
         try:
             async with answering(_TIMEOUT.total_seconds()):
                 handle = self._client.get_workflow_handle(workflow_id)
@@ -100,18 +100,18 @@ class PostWorkflows:
                 raise
 
     async def edit(self, plan: Plan, revision_id: str, target_ids: Sequence[str] = ()) -> None:
-        """Begin a saved edit; its revision's row tells how it went. Raises Unprocessable, Unavailable."""
+        """Begin a saved edit; its result is in the revision's row. Raises Unprocessable, Unavailable."""
         request = EditRequest(revision_id=revision_id, request_id=plan.request_id, target_ids=list(target_ids))
         for wait in _CATCHING_UP_S:
             try:
                 return await self._update(PostWorkflow.edit, request, plan)
             except Unprocessable:
-                # The row is at rest; its workflow hears of that in a moment.
+                # The row is at rest, and its workflow will hear of that in a moment.
                 await asyncio.sleep(wait)
         return await self._update(PostWorkflow.edit, request, plan)
 
     async def check_media(self, plan: MediaCheckPlan) -> None:
-        """Have workers look at the files of a saved validation; return when they have, or time is over.
+        """Have workers check the files of a saved validation; return when they have, or at the time limit.
 
         Raises Unavailable.
         """
@@ -130,7 +130,7 @@ class PostWorkflows:
                 await handle.result()
 
     async def connect(self, plan: ConnectPlan) -> None:
-        """Have a worker take a step of a connection; return when it has, or time is over. Raises Unavailable."""
+        """Have a worker take a step of a connection; return when it has, or at the time limit. Raises Unavailable."""
         async with answering(_TIMEOUT.total_seconds()):
             handle = await self._client.start_workflow(
                 ConnectWorkflow.run,
@@ -148,9 +148,9 @@ class PostWorkflows:
                 await handle.result()
 
     async def account(self, plan: AccountPlan) -> None:
-        """Have a worker check or remove an account; return when it has, or time is over. Raises Unavailable.
+        """Have a worker check or remove an account; return when it has, or at the time limit. Raises Unavailable.
 
-        Requests for the same at the same time wait for one run.
+        Concurrent requests for the same step wait for one run.
         """
         named = hashlib.sha256(f"{plan.workspace_id}/{plan.account_id}".encode()).hexdigest()
         async with answering(_TIMEOUT.total_seconds()):
@@ -170,7 +170,7 @@ class PostWorkflows:
                 await handle.result()
 
     async def release(self, plan: Plan) -> None:
-        """Tell a post that its held targets may go on. Raises Unavailable."""
+        """Signal a post's workflow that its held targets may continue. Raises Unavailable."""
         async with answering(_TIMEOUT.total_seconds()):
             await self._client.start_workflow(
                 PostWorkflow.run,
@@ -191,8 +191,8 @@ class PostWorkflows:
             raise AnotherPost(found.start_time)
 
     async def _update(self, update: Any, argument: Any, plan: Plan) -> None:
-        """Send an update; if no run is there, one begins. Raises AnotherPost, Unprocessable, Unavailable."""
-        # One id for all tries: should an earlier one have been accepted after all, its result is the answer.
+        """Send an update; if no run exists, start one. Raises AnotherPost, Unprocessable, Unavailable."""
+        # One id for all tries: if an earlier try was accepted after all, its result is the response.
         update_id = str(uuid.uuid4())
         try:
             async with asyncio.timeout(_TIMEOUT.total_seconds()):
@@ -200,7 +200,7 @@ class PostWorkflows:
                     try:
                         return await self._update_with_start(update, argument, update_id, plan)
                     except RPCError as error:
-                        # An update that races with the end of a run, or with its going on in a new one, fails so.
+                        # An update fails with this error if the run closes or continues as new at the same time.
                         if error.status is not RPCStatusCode.FAILED_PRECONDITION:
                             raise
                         await asyncio.sleep(wait)
@@ -226,14 +226,14 @@ class PostWorkflows:
                 update, argument, id=update_id, start_workflow_operation=operation, rpc_timeout=_TIMEOUT
             )
         except BaseException:
-            # A start that failed leaves its future behind, and nothing else would read it.
+            # A failed start leaves its future unread; asyncio would log its error.
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(operation.workflow_handle(), _MOMENT_S)
             raise
 
 
 def _how(plan: Plan) -> dict[str, Any]:
-    """Return how every run of a post is started, and what operators see of it."""
+    """Return the options with which every run of a post is started, including what operators see of it."""
     return {
         "id": plan.workflow_id,
         "task_queue": POSTS_QUEUE,
@@ -251,7 +251,7 @@ def _first_status(plan: Plan) -> PostStatus:
 
 
 def _priority(plan: Plan) -> Priority:
-    # The workspace as fairness key: one customer's ten thousand posts do not delay another's one.
+    # The workspace is the fairness key, so that one customer's ten thousand posts do not delay another's single post.
     return Priority(priority_key=URGENT if plan.immediate else SCHEDULED, fairness_key=plan.workspace_id[:64])
 
 

@@ -1,4 +1,4 @@
-"""See whether workers serve the task queues."""
+"""Queries of the task queues: whether workers serve them."""
 
 import asyncio
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from workflows.client.failures import answering
 
 _TIMEOUT_S = 10.0
 _POLLED_WITHIN = timedelta(seconds=70)
-"""A worker asks for work at least once a minute; after this time no worker is there."""
+"""A worker polls at least once a minute; after this time without a poll, no worker is there."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """The state of a task queue: whether a worker polls it, and its backlog. Temporal counts again every 5 s.
+    """The state of a task queue: whether a worker polls it, and its backlog. Temporal updates it every 5 s.
 
     A worker that has just died counts for another minute.
     """
@@ -40,7 +40,7 @@ class Queues:
         return await self.state(POSTS_QUEUE)
 
     async def of_platforms(self) -> dict[str, QueueState]:
-        """Return the state of every network's queue by its name."""
+        """Return the state of every platform's queue by its name."""
         names = [queue_of(platform) for platform in platforms()]
         found = await asyncio.gather(*(self.state(name, activities=True) for name in names))
         return dict(zip(names, found, strict=True))

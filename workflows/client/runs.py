@@ -1,4 +1,4 @@
-"""See the runs of posts' workflows as Temporal has them, and end one: for the tools that hold rows against them."""
+"""Queries of the runs of posts' workflows, and their end, for the tools that compare them with rows."""
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -25,19 +25,19 @@ from workflows.search_attributes import DUE_AT, POST_STATUS, WORKSPACE
 
 _TIMEOUT_S = 10.0
 _ASKING = timedelta(seconds=5)
-"""How long a workflow has to say where its post stands: a worker may have to replay it first."""
+"""How long a workflow may take to report its post's state: a worker may have to replay it first."""
 _PAGE = 1000
 _IDS = 100
-"""How many workflow ids one query of the visibility store names."""
+"""The number of workflow ids in one query of the visibility store."""
 _RUNS = 10
-"""Runs under one id whose operators' requests are listed."""
+"""The number of runs under one id whose operators' requests are listed."""
 _LONGEST_FAILURE = 300
 _EVENTS = 1000
-"""Events of each of them that are read, the newest."""
+"""The number of newest events that are read of each of these runs."""
 _TASK_TRIES = 3
-"""From this try of one workflow task on, the code that is deployed does not fit the workflow's history."""
+"""From this try of one workflow task on, the deployed code does not fit the workflow's history."""
 _PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
-"""Temporal's own: set while a workflow's tasks fail again and again."""
+"""Temporal's own attribute: set while a workflow's tasks fail repeatedly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,16 @@ class PendingStep:
     attempt: int
     running: bool
     beat_at: datetime | None
-    """When it last said that it is alive."""
+    """The time of its last heartbeat."""
     next_at: datetime | None
-    """When it is tried again; None while it is given out."""
+    """The time of its next try; None while a worker has it."""
     failure: str | None = None
-    """What its last try ended with, without content."""
+    """The failure of its last try, without content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The latest run under a workflow's id. `post_status` and `due_at` are what it can be searched by."""
+    """The latest run under a workflow's id. `post_status` and `due_at` are search attributes."""
 
     workflow_id: str
     run_id: str
@@ -66,26 +66,26 @@ class Run:
     post_status: str | None
     due_at: datetime | None
     stuck: bool = False
-    """Its tasks fail again and again: it does nothing until code that fits is deployed."""
+    """Its tasks fail repeatedly: it does nothing until code that fits is deployed."""
     thinking: bool = False
-    """A worker is about to tell it what has happened: what it says of its post may be older than the row."""
+    """A workflow task is pending, so its view of the post may be older than the row."""
     steps: tuple[PendingStep, ...] = ()
 
     @property
     def running(self) -> bool:
-        """Tell whether something may still happen by it."""
+        """Return whether the run is still open."""
         return self.status is WorkflowExecutionStatus.RUNNING
 
 
 class Runs:
-    """The runs of workflows as Temporal knows them. Every method raises Unavailable if it does not answer."""
+    """The runs of workflows as Temporal knows them. Every method raises Unavailable if Temporal does not respond."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self.queues = Queues(client)
 
     async def listed(self, status: str, workspace_id: str | None = None) -> AsyncIterator[Run]:
-        """Yield the posts' runs of a status (`Running`, `Failed`), as the visibility store has them: seconds late."""
+        """Yield the posts' runs of a status (`Running`, `Failed`), as the visibility store lists them: seconds late."""
         query = f"WorkflowType = '{PostWorkflow.__name__}' AND ExecutionStatus = '{status}'"
         if workspace_id is not None:
             query += f" AND {WORKSPACE.name} = {_quoted(workspace_id)}"
@@ -99,7 +99,7 @@ class Runs:
                 return
 
     async def running_among(self, workflow_ids: Iterable[str]) -> list[Run]:
-        """Return the runs of those of these workflows that are surely running. One just started may be missing."""
+        """Return the runs of these workflows that are certainly running. A run that has just started may be missing."""
         ids = [each for each in workflow_ids if _can_be_quoted(each)]
         found: list[Run] = []
         for first in range(0, len(ids), _IDS):
@@ -110,7 +110,7 @@ class Runs:
         return found
 
     async def latest(self, workflow_id: str) -> Run | None:
-        """Return the latest run under an id as it is this moment; None where Temporal knows none."""
+        """Return the latest run under an id at this moment; None if Temporal knows none."""
         async with answering(_TIMEOUT_S):
             try:
                 found = await self._client.get_workflow_handle(workflow_id).describe(
@@ -136,7 +136,7 @@ class Runs:
         return _run_of(found, stuck=stuck, thinking=raw.HasField("pending_workflow_task"), steps=steps)
 
     async def says(self, run: Run) -> StatusView | None:
-        """Ask a run, closed or not, where its post stands; None where no worker can tell in time."""
+        """Query a run, closed or not, for its post's state; None if no worker can respond in time."""
         handle = self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
         try:
             return await handle.query(PostWorkflow.status, rpc_timeout=_ASKING)
@@ -144,7 +144,7 @@ class Runs:
             return None
 
     async def requests(self, workflow_id: str) -> list[OperatorRequest]:
-        """Return what people asked of the latest runs under an id, oldest first.
+        """Return people's requests to the latest runs under an id, oldest first.
 
         Histories end with Temporal's retention, and only the newest events of long ones are read.
         """
@@ -164,7 +164,7 @@ class Runs:
         return [run.run_id async for run in self._client.list_workflows(query, limit=_RUNS)]
 
     async def terminated_by(self, run: Run) -> OperatorRequest | None:
-        """Return who ended a run by force; None if it ended otherwise."""
+        """Return who terminated a run; None if it ended otherwise."""
         if run.status is not WorkflowExecutionStatus.TERMINATED:
             return None
         async with answering(_TIMEOUT_S):
@@ -174,12 +174,12 @@ class Runs:
             return await named(self._client, ended) if ended else None
 
     async def cancel(self, run: Run) -> None:
-        """Have a run write off what is not sent, and end."""
+        """Cancel a run, so that it writes off what is not sent, and ends."""
         async with answering(_TIMEOUT_S):
             await self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id).cancel()
 
     async def terminate(self, run: Run, reason: str) -> None:
-        """End a run at once; its post's rows stay as they are."""
+        """Terminate a run immediately; its post's rows stay unchanged."""
         async with answering(_TIMEOUT_S):
             await self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id).terminate(reason=reason)
 
@@ -211,7 +211,7 @@ def _moment(step: PendingActivityInfo, name: str) -> datetime | None:
 
 
 def _failure(step: PendingActivityInfo) -> str | None:
-    """Return the type and the message of what a step's last try ended with. No content is in it."""
+    """Return the type and the message of the failure of a step's last try, without content."""
     if not step.HasField("last_failure"):
         return None
     failure = step.last_failure

@@ -11,7 +11,7 @@ from domain.waits import WaitsFor
 from workflows.search_attributes import DUE_AT, POST_STATUS, TAGS, WAITS_FOR, WORKSPACE
 
 _OPEN = 'ExecutionStatus = "Running"'
-"""What has ended keeps the search attributes that it ended with."""
+"""Closed runs keep the search attributes that they ended with."""
 _SOON = timedelta(hours=1)
 
 
@@ -23,16 +23,16 @@ class ListView:
     query: str
 
     def link(self, ui_url: str, namespace: str) -> str:
-        """Return where the Web UI shows the list."""
+        """Return the address of the list in the Web UI."""
         return (
             f"{ui_url.rstrip('/')}/namespaces/{quote(namespace, safe='')}/workflows?query={quote(self.query, safe='')}"
         )
 
 
 def views(now: datetime, workspace_id: str | None = None, tag: str | None = None) -> Iterator[ListView]:
-    """Yield the lists as of a time, for one workspace or one campaign if they are given.
+    """Yield the lists as of a time, for one workspace or one campaign if given.
 
-    Queries know no "now": those of what is late or due soon hold for the moment at which they are made.
+    Queries have no "now": those for late posts, or posts that are due soon, hold for the time at which they are made.
     """
     parts = [_OPEN]
     if workspace_id is not None:
@@ -71,7 +71,7 @@ def _time(moment: datetime) -> str:
 
 
 def _quoted(value: str) -> str:
-    """Return a value as a query takes it. Raises ValueError for one that no query can hold."""
+    """Return a value as a literal of a query. Raises ValueError if no query can contain it."""
     if set(value) & set("\"'\\"):
         raise ValueError(f"{value!r} cannot be searched for: it has quotes or a backslash")
     return f'"{value}"'
