@@ -1,1 +1,1 @@
-"""Background loops, readiness and the doctor: they keep rows, workflows and networks in agreement."""
+"""Background loops, readiness and the doctor: they keep rows, workflows and platforms in agreement."""

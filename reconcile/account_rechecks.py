@@ -1,4 +1,4 @@
-"""Look after accounts that their networks refuse: ask again now and then, and let their posts go on once they work."""
+"""Rechecks of accounts that their platforms refuse: ask from time to time, and release their posts once they work."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -22,16 +22,16 @@ log = structlog.get_logger(__name__)
 
 _EVERY_S = 2.0
 _RELEASED_AGAIN_AFTER = timedelta(minutes=10)
-"""When a workflow is notified again that it may go on, if it has not."""
+"""The pause before a workflow is notified again that it may continue, if it has not."""
 _BATCH = 200
 _CONCURRENCY = 5
-"""Accounts that one server is asked about at a time."""
+"""The number of accounts that one server is asked about at the same time."""
 _ANSWER_S = 20.0
-"""How long a server may take to answer about one account."""
+"""The time limit for a server's response about one account."""
 
 
 async def recheck_refused_accounts(factory: StepContextFactory, workflows: PostWorkflows) -> None:
-    """Look every few seconds. A part that is away is waited for."""
+    """Check every few seconds. If a part is unavailable, the next round tries again."""
     checks = AccountChecks(factory)
     try:
         while True:
@@ -49,7 +49,7 @@ async def recheck_refused_accounts(factory: StepContextFactory, workflows: PostW
 
 
 async def start_account_checks(factory: StepContextFactory, checks: "AccountChecks") -> None:
-    """Begin to ask the networks of refused accounts whether they accept them by now."""
+    """Begin to ask the platforms of refused accounts whether they accept them again."""
     async with factory.database.transaction() as session:
         due = await accounts_to_ask(session)
     for account in due:
@@ -57,7 +57,7 @@ async def start_account_checks(factory: StepContextFactory, checks: "AccountChec
 
 
 class AccountChecks:
-    """The questions about refused accounts that are out. A server that is slow delays only its own accounts."""
+    """The running checks of refused accounts. A slow server delays only its own accounts."""
 
     def __init__(self, factory: StepContextFactory) -> None:
         self._factory = factory
@@ -65,19 +65,19 @@ class AccountChecks:
         self._room: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def ask(self, account: Account) -> None:
-        """Ask an account's network whether it accepts it, unless that is being done already."""
+        """Ask an account's platform whether it accepts the account, unless a check is running already."""
         key = account.workspace_id, account.id
         if key not in self._out:
             task = self._out[key] = asyncio.create_task(self._ask(account))
             task.add_done_callback(lambda _: self._out.pop(key))
 
     async def answered(self) -> None:
-        """Wait until no question is out."""
+        """Wait until no check is running."""
         while self._out:
             await asyncio.wait(self._out.values())
 
     async def close(self) -> None:
-        """Give all questions up; the accounts are asked about again later."""
+        """Cancel all checks; the accounts are checked again later."""
         for task in self._out.values():
             task.cancel()
         await self.answered()
@@ -111,7 +111,7 @@ async def probe_apps(factory: StepContextFactory, workflows: PostWorkflows) -> N
 
 
 async def release_posts(factory: StepContextFactory, workflows: PostWorkflows) -> int:
-    """Tell the workflows of held posts whose accounts work again; return how many there were."""
+    """Signal the workflows of held posts whose accounts work again; return how many there were."""
     now = datetime.now(UTC)
     async with factory.database.transaction() as session:
         posts = await released_posts(session, now, released_before=now - _RELEASED_AGAIN_AFTER, limit=_BATCH)

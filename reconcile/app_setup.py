@@ -1,4 +1,4 @@
-"""Tell the api at which networks there is an app; only the workers know the apps."""
+"""Announcements to the API of the platforms for which there is an app; only the workers know the apps."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _EVERY_S = 60.0
 
 
 async def announce_apps_forever(database: Database, apps: RegisteredApps, redirect_urls: Sequence[str] = ()) -> None:
-    """Announce them every minute: of workers with other settings, the last one counts."""
+    """Announce them every minute: if workers have different settings, the last one counts."""
     shared = {name for name, platform in platforms().items() if platform.registers_itself or apps.is_shared(platform)}
     own = {
         workspace: {name for name, platform in platforms().items() if apps.of_workspace(platform, workspace)}
@@ -38,7 +38,7 @@ async def announce_apps_forever(database: Database, apps: RegisteredApps, redire
 
 
 def documents_of(apps: RegisteredApps, redirect_urls: Sequence[str]) -> dict[str, Any]:
-    """Return what the api publishes of the apps, by path. No secret is in it."""
+    """Return the documents about the apps that the API publishes, by path, without secrets."""
     found: dict[str, Any] = {}
     for platform, connector in connectors().items():
         for app in apps.all_of(platforms()[platform]):

@@ -1,4 +1,4 @@
-"""Delete the rows that are kept for a time only, in batches, so that no statement takes long."""
+"""Deletion of rows that are kept for a limited time, in batches, so that no statement takes long."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 _EVERY_S = 30.0
 _PAUSE_S = 0.1
-"""Between two batches: up to 5,000 keys a second, fifty times as many as one API key can use."""
+"""The pause between two batches: up to 5,000 keys a second, fifty times as many as one API key can use."""
 
 _Delete = Callable[[AsyncSession, datetime, int], Awaitable[int]]
 
@@ -35,14 +35,14 @@ DELETES: tuple[tuple[_Delete, int], ...] = (
     (delete_surplus_events, 20),
     (delete_old_connections, 500),
 )
-"""What is deleted, and how many rows at a time; a file may have some MiB."""
+"""The kinds of rows and the size of their batches; a file may have some MiB."""
 
 _LOCK = "expiry"
-"""Workers that delete the same rows in another order would lock each other out."""
+"""The order of deletion: workers that delete the same rows in another order would deadlock."""
 
 
 async def expire_forever(database: Database, audit_kept: timedelta = AUDIT_KEPT) -> None:
-    """Delete what has expired, twice a minute. A database that is away is waited for."""
+    """Delete expired rows twice a minute. If the database is unavailable, the next round tries again."""
     while True:
         try:
             await expire(database, datetime.now(UTC), audit_kept)
@@ -52,7 +52,7 @@ async def expire_forever(database: Database, audit_kept: timedelta = AUDIT_KEPT)
 
 
 async def expire(database: Database, now: datetime, audit_kept: timedelta = AUDIT_KEPT) -> int:
-    """Delete all that has expired; returns how many rows were checked. Another process may be doing it: then 0.
+    """Delete all expired rows; returns how many were checked. If another process is doing it, returns 0.
 
     `audit_kept`: how long lines of the audit trail are kept.
     """

@@ -1,4 +1,4 @@
-"""The metrics of what waits, as Prometheus reads them from each process that looks."""
+"""The metrics of waiting posts, as Prometheus reads them from each process that measures them."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
@@ -50,12 +50,12 @@ class Gauges:
         self._found_late.add(posts)
 
     def waiting(self, late: int, unstarted: int) -> None:
-        """Tell how many posts are late, and how many have a workflow that does not know what is wanted."""
+        """Set how many posts are late, and how many have a workflow that does not know their newest version."""
         self._late.set(late)
         self._unstarted.set(unstarted)
 
     def stuck(self, targets: Mapping[tuple[str, WaitsFor], tuple[int, timedelta]]) -> None:
-        """Tell how many targets wait, and the longest time, by platform and what they wait for."""
+        """Set how many targets wait, and the longest time, by platform and reason."""
         for platform in platforms():
             for waits in WaitsFor:
                 count, oldest = targets.get((platform, waits), (0, timedelta(0)))
@@ -64,7 +64,7 @@ class Gauges:
                 self._stuck_for.set(max(round(oldest.total_seconds()), 0), labels)
 
     def refused_apps(self, refusals: Iterable[tuple[str, str, str]]) -> None:
-        """Tell which apps are refused now, as (platform, app id, code); one that is accepted again becomes 0."""
+        """Set which apps are refused now, as (platform, app id, code); an app that is accepted again becomes 0."""
         now = set(refusals)
         self._refusals |= now
         for platform, app_id, code in self._refusals:
@@ -72,20 +72,20 @@ class Gauges:
             self._refused.set(int((platform, app_id, code) in now), labels)
 
     def accounts(self, expiring: Mapping[str, int], overdue: timedelta) -> None:
-        """Tell how many accounts' connections end soon, by platform, and how late renewals are."""
+        """Set how many accounts' connections end soon, by platform, and how late renewals are."""
         for platform in platforms():
             self._expiring.set(expiring.get(platform, 0), {"platform": platform})
         self._overdue.set(round(overdue.total_seconds()))
 
     def api_versions(self, today: date) -> None:
-        """Tell how many days are left of each version of an API whose end was announced; 0 once it has ended."""
+        """Set how many days are left of each API version whose end was announced; 0 once it has ended."""
         for version in announced_ends():
             labels = {"platform": version.platform, "version": version.name}
-            # A gauge takes no negative numbers.
+            # A gauge must not become negative.
             self._ends.set(max((version.until - today).days, 0), labels)
 
     def parts(self, parts: Mapping[str, bool | int]) -> None:
-        """Tell which parts are well; a queue is named from when it was missed first."""
+        """Set which parts are healthy; a queue is named once it was missing."""
         found = {name: value for name, value in parts.items() if isinstance(value, bool)}
         self._named |= found.keys()
         for name in self._named:

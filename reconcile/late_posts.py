@@ -1,6 +1,6 @@
-"""Watch for late posts, and report each twice: when it is found, and when it has begun.
+"""A watch for late posts, which reports each twice: when it is found, and when it has begun.
 
-The api and every worker do this, for it is the worker that may be away. Who comes first tells.
+The API and every worker run it, because the worker may be the unavailable part. The first process reports.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class LatePostWatch:
         self._readiness = readiness
 
     async def run(self) -> None:
-        """Look every few seconds. A database that is away is waited for."""
+        """Check every few seconds. If the database is unavailable, the next round tries again."""
         while True:
             try:
                 if self._readiness and not self._gauges.off:
@@ -61,7 +61,7 @@ class LatePostWatch:
             await asyncio.sleep(EVERY_S)
 
     async def check(self) -> None:
-        """Tell of the posts that are late since the last look, and of those that are no longer."""
+        """Report the posts that became late since the last check, and those that are no longer late."""
         while len(await self._find()) == _BATCH:
             pass
         while len(await self._end()) == _BATCH:

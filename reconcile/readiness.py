@@ -1,4 +1,4 @@
-"""Know whether posts can be published: asked as often as one likes, answered in time whatever hangs."""
+"""Readiness: whether posts can be published. It may be requested at any rate, and responds in time whatever hangs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,18 +19,18 @@ log = structlog.get_logger(__name__)
 Parts = dict[str, bool | int]
 
 UNDELIVERED_AFTER = timedelta(seconds=30)
-"""How old a change must be until it counts that its workflow has not heard of it: the sweep comes every 5 s."""
+"""The age from which an undelivered change counts: the sweep comes every 5 s."""
 
 _TIMEOUT_S = 3.0
 _GIVEN_UP_S = 15.0
-"""After this a look that hangs is cut off, so that a new one can be had of a part that is back."""
+"""The time limit of a probe that hangs, so that a new probe can find a part that is available again."""
 _FRESH_S = 1.0
 _FRESH_QUEUES_S = 5.0
-"""Temporal itself counts no more often."""
+"""Temporal itself updates its counts no more often."""
 
 
 class Readiness:
-    """Probes of the parts, each on its own and at most once at a time. A fresh result is used again."""
+    """Probes of the parts, each separate and at most once at a time. A fresh result is used again."""
 
     def __init__(self, database: Database, queues: Queues, late_after: timedelta = LATE_AFTER) -> None:
         self._database = database
@@ -43,10 +43,10 @@ class Readiness:
         )
 
     async def parts(self) -> Parts:
-        """Say of each part by name whether it is well, how many posts are late and how many apps refused. Never raises.
+        """Return the health of each part by name, and the numbers of late posts and refused apps. Never raises.
 
-        `worker` is false where the posts' queue is polled by none, or a network's that has work; each such queue is
-        there under its name. `latePosts` and `refusedApps` are missing while the database is.
+        `worker` is false if no worker polls the posts' queue, or a platform's queue that has work; each such queue is
+        included under its name. `latePosts` and `refusedApps` are missing if the database is unavailable.
         """
         waited_for = {
             task: remaining_s
@@ -62,7 +62,7 @@ class Readiness:
         )
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Cancel running probes."""
         tasks = [probe.task for probe in self._probes if probe.task and not probe.task.done()]
         for task in tasks:
             task.cancel()
@@ -90,7 +90,7 @@ _NAMES = ("database", "temporal", "worker", "sweep", "latePosts", "refusedApps")
 
 
 def ready(parts: Parts) -> bool:
-    """Tell whether every part is well. Late posts and refused apps are shown and do not count: both have alerts."""
+    """Return whether every part is healthy. Late posts and refused apps do not count, because both have alerts."""
     return not any(value is False for value in parts.values())
 
 
@@ -107,8 +107,8 @@ class _Probe:
         self.task: asyncio.Task[None] | None = None
 
     def begin(self) -> asyncio.Task[None] | None:
-        """Return the look that is under way, a new one where the last is no longer fresh; None where it is."""
-        # It belongs to no request: the log must not say so.
+        """Return the running probe, or a new one if the last result is no longer fresh; None if it is fresh."""
+        # An empty context, because the probe belongs to no request and must not be logged with one's id.
         now = asyncio.get_running_loop().time()
         if self.task and not self.task.done():
             return self.task
@@ -125,7 +125,7 @@ class _Probe:
         return max(0.0, self._began_at + _TIMEOUT_S - asyncio.get_running_loop().time())
 
     def result(self) -> Parts:
-        """Return what was seen last, `away` where that takes too long."""
+        """Return the last result, `away` if the probe takes too long."""
         return self._result if self.task and self.task.done() else self._away
 
     async def _run(self) -> None:

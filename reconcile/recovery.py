@@ -1,6 +1,6 @@
-"""Start again the workflows that were lost: terminated, failed, or gone with a database of Temporal's.
+"""Recovery of lost workflows: terminated, failed, or lost with a database of Temporal's.
 
-The sweep delivers what was never delivered; this starts what was delivered and has stopped.
+The sweep delivers what was never delivered; recovery starts workflows that were started and have stopped.
 """
 
 import asyncio
@@ -29,19 +29,19 @@ from workflows.client.runs import Run, Runs
 log = structlog.get_logger(__name__)
 
 SOON = timedelta(minutes=2)
-"""From how long before its due time an open post is compared with Temporal every minute."""
+"""From this time before its due time on, an open post is compared with Temporal every minute."""
 EVERY = timedelta(minutes=1)
 AHEAD = timedelta(hours=1)
-"""From how long before their time posts are compared with Temporal every ten minutes."""
+"""From this time before their due time on, posts are compared with Temporal every ten minutes."""
 AHEAD_EVERY = timedelta(minutes=10)
 
 _SHARE = 10
-"""A round that took long is followed by a pause this many times as long: when everything is late, it must not add."""
+"""A round is followed by a pause this many times as long, so that recovery adds little load when everything is late."""
 _BATCH = 200
 _CONCURRENCY = 8
 _ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 _LOCK = "recovery"
-"""Name of the lock that lets one worker of all do a round."""
+"""The name of the lock that lets only one worker do a round."""
 
 
 class Recovery:
@@ -70,7 +70,7 @@ class Recovery:
             await asyncio.sleep(max(EVERY.total_seconds(), _SHARE * (loop.time() - began)))
 
     async def round(self, begin: datetime, end: datetime) -> int:
-        """Look after the open posts due in a time; return how many were started. Another worker's round counts as ours.
+        """Check the open posts due in a time; return how many were started. Another worker's round counts as well.
 
         Raises Unavailable.
         """
@@ -103,7 +103,7 @@ class Recovery:
         return started
 
     async def _judge(self, summary: PostSummary) -> bool:
-        """Tell a post's workflow what is wanted if it may not know, or is lost; return whether it was lost."""
+        """Deliver the plan to a post's workflow if it may not know it, or is lost; return whether it was lost."""
         run = await self._runs.latest(summary.workflow_id)
         view = await self._runs.says(run) if run is not None and not run.running else None
         async with self._database.reading() as session:
@@ -123,9 +123,9 @@ class Recovery:
         return self._deliver(summary, run, state)
 
     async def _note_restart(self, summary: PostSummary, run: Run | None) -> None:
-        """Write into the post's history that it is started again: before it is, for what follows may be seen at once.
+        """Write the restart into the post's history, before it happens, because its effects may appear immediately.
 
-        Tried again because Temporal went away in between, it is the same restart.
+        If Temporal became unavailable in between, the repeated try is the same restart.
         """
         ended = await self._how_it_ended(run)
         async with self._database.transaction() as session:
@@ -142,7 +142,7 @@ class Recovery:
         return tuple(ended)
 
     async def _confirm_first(self, post_id: str, run: Run | None) -> Plan | None:
-        """Have a post confirmed before it is sent whose last run knew more than its row; return what is wanted then."""
+        """Have a post confirmed before it is sent, because its last run knew more than its row; return the new plan."""
         entry = AuditEntry(Action.RESTARTED, RECOVERY, details=await self._how_it_ended(run))
         async with self._database.transaction() as session:
             post = await lock_post(session, post_id)

@@ -1,7 +1,7 @@
-"""Renew tokens whose time has come although nothing uses them.
+"""Renewal of tokens that are due although nothing uses them.
 
-Instagram's and Threads' tokens can be renewed only before they end, and other networks' refresh tokens end if they are
-not used for weeks. What is overdue is renewed as well: the row knows when it was due, however long no worker ran.
+Instagram's and Threads' tokens can be renewed only before they expire, and other platforms' refresh tokens expire if
+they are not used for weeks. Overdue tokens are renewed as well: the row has the due time, however long no worker ran.
 """
 
 import asyncio
@@ -24,13 +24,13 @@ log = structlog.get_logger(__name__)
 _EVERY_S = 30.0
 _BATCH = 50
 _CONCURRENCY = 5
-"""Accounts that one worker renews at a time here: what posts need goes before."""
+"""The number of accounts that one worker renews here at the same time: renewals that posts need have priority."""
 _AGAIN_IN = timedelta(minutes=2)
-"""When another worker may take up an account whose renewal a worker has begun and never ended."""
+"""The time after which another worker may renew an account whose renewal was begun and never ended."""
 
 
 async def renew_forever(factory: StepContextFactory) -> None:
-    """Look every half a minute. A database that is away is waited for."""
+    """Check every half minute. If the database is unavailable, the next round tries again."""
     while True:
         try:
             while await renew_due(factory) == _BATCH:
@@ -41,7 +41,7 @@ async def renew_forever(factory: StepContextFactory) -> None:
 
 
 async def renew_due(factory: StepContextFactory) -> int:
-    """Renew some of the accounts whose renewal is due; return how many were."""
+    """Renew some of the accounts whose renewal is due; return how many were renewed."""
     rotating = [name for name, platform in platforms().items() if may_rotate(platform)]
     async with factory.database.transaction() as session:
         due = await claim_due(session, rotating, _AGAIN_IN, _BATCH)
@@ -62,7 +62,7 @@ async def _renew(factory: StepContextFactory, account: Account) -> None:
             async with factory.database.answers.transaction() as session:
                 await never_renew(session, key, used)
     except PlatformError as error:
-        # The renewal itself has noted and logged it.
+        # The renewal itself has saved and logged it.
         if error.kind is ErrorKind.AUTH and _has_ended(account):
             async with factory.database.answers.transaction() as session:
                 await refuse_account(session, account, used, error.message, error.code)
@@ -72,7 +72,7 @@ async def _renew(factory: StepContextFactory, account: Account) -> None:
 
 
 def _has_ended(account: Account) -> bool:
-    """Return whether the access token is of no use any more, so that posts need not try it."""
+    """Return whether the access token has expired, so that posts need not try it."""
     rules = rules_of(platforms()[account.platform])
     itself = rules is not None and rules.renews_itself
     return itself or account.expires_at is None or account.expires_at <= datetime.now(UTC)

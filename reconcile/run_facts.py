@@ -1,4 +1,4 @@
-"""What `domain.ownership.classify_run` needs to know of a post's row and of the latest run of its workflow."""
+"""The facts about a post's row and the latest run of its workflow that `domain.ownership.classify_run` needs."""
 
 from temporalio.client import WorkflowExecutionStatus
 
@@ -16,13 +16,13 @@ _STATES = {
 
 
 def facts_of_row(post: Post) -> RowFacts:
-    """Return what the rows of a post say; its targets must be loaded."""
+    """Return the facts in the rows of a post; its targets must be loaded."""
     targets = {each.id: TargetStatus(each.status) for each in post.targets}
     return RowFacts(PostVersion(post.id, post.version), post.updated_at, targets)
 
 
 def facts_of_run(run: Run | None, view: StatusView | None) -> RunFacts | None:
-    """Return what is known of the latest run, and what it says of itself; None if Temporal knows no run."""
+    """Return the facts about the latest run and its own view; None if Temporal knows no run."""
     if run is None:
         return None
     state = _STATES.get(run.status, RunStatus.CLOSED)

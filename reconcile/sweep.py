@@ -21,11 +21,11 @@ _GRACE = timedelta(seconds=10)
 """How long the API may take between changing a post and delivering the change; a second delivery is harmless."""
 _BATCH = 100
 _CONCURRENCY = 16
-"""Deliveries at a time: one that Temporal refuses holds up no other."""
+"""The number of concurrent deliveries: one that Temporal refuses delays no other."""
 
 
 async def sweep_forever(database: Database, workflows: PostWorkflows) -> None:
-    """Sweep every few seconds. A part that is away is waited for."""
+    """Sweep every few seconds. If a part is unavailable, the next round tries again."""
     while True:
         try:
             while await sweep(database, workflows) == _BATCH:
@@ -36,10 +36,10 @@ async def sweep_forever(database: Database, workflows: PostWorkflows) -> None:
 
 
 async def sweep(database: Database, workflows: PostWorkflows) -> int:
-    """Deliver every post that was changed a while ago to its workflow, if that is not known to have the change.
+    """Deliver every post that was changed a while ago to its workflow, if the workflow is not known to have the change.
 
-    Soonest due first. Returns how many there were. After a failed delivery a post is left alone for a while, the
-    longer the more have failed. Raises Unavailable if Temporal is away.
+    The posts that are due first come first. Returns how many there were. After failed deliveries a post is skipped for
+    a while, the longer the more have failed. Raises Unavailable if Temporal is unavailable.
     """
     now = datetime.now(UTC)
     async with database.transaction() as session:
@@ -74,7 +74,7 @@ async def _deliver(database: Database, workflows: PostWorkflows, plan: Plan) -> 
 
 
 async def _require_temporal(database: Database, workflows: PostWorkflows, undelivered: list[str]) -> None:
-    """Raise Unavailable if Temporal is away: then the posts are delivered as soon as it is back."""
+    """Raise Unavailable if Temporal is unavailable: the posts are delivered as soon as it is back."""
     try:
         await workflows.queues.posts()
     except Unavailable:

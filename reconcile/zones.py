@@ -1,4 +1,4 @@
-"""Keep posts at the wall time that was asked for, also when a new tzdata gives it another instant."""
+"""Posts keep the wall time that was requested, also if a new tzdata gives it another instant."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -27,14 +27,14 @@ log = structlog.get_logger(__name__)
 _EVERY_S = 3600.0
 _FIRST_RETRY_S = 15.0
 _MARGIN = timedelta(minutes=5)
-"""How long saving a post may take, other machines' clocks included: what is younger is looked at once more."""
+"""How long saving a post may take, including clock differences between machines: younger changes are checked again."""
 _FARTHEST = timedelta(hours=26)
-"""More than any zone has moved its clocks at once: to a draft that is longer past it makes no difference."""
+"""More than any zone has ever moved its clocks; for a draft that is longer past, a move makes no difference."""
 _TIMEOUT_S = 3.0
 
 
 async def follow_zones_forever(database: Database, workflows: PostWorkflows) -> None:
-    """Check at once and then hourly: an api with older zones may have saved posts since. What is away is waited for."""
+    """Check immediately and then hourly: an API process with older zones may have saved posts since."""
     wait = _FIRST_RETRY_S
     while True:
         try:
@@ -49,7 +49,7 @@ async def follow_zones_forever(database: Database, workflows: PostWorkflows) -> 
 async def follow_zones(database: Database, workflows: PostWorkflows) -> int:
     """Move every draft and scheduled post whose wall time means another instant now; return how many were moved.
 
-    While the zones are those of the last check, only what was saved since is looked at.
+    If the zones are those of the last check, only posts that were saved since are checked.
     """
     zones, now = await asyncio.to_thread(reread), datetime.now(UTC)
     async with database.reading() as session:
@@ -66,7 +66,7 @@ async def follow_zones(database: Database, workflows: PostWorkflows) -> int:
         except UnknownZone:
             log.warning("post.zone_unknown", post_id=found.post_id, zone=found.zone, kept=rfc3339(found.instant))
         except Unavailable:
-            # Its row has the new time, which holds; the sweep tells its workflow.
+            # The row has the new time, which is valid; the sweep notifies its workflow.
             log.warning("post.not_reached", post_id=found.post_id, zone=found.zone)
             moved += 1
     async with database.transaction() as session:
@@ -75,7 +75,7 @@ async def follow_zones(database: Database, workflows: PostWorkflows) -> int:
 
 
 async def announce_zones(database: Database) -> None:
-    """Have workers with older zones leave the posts alone that this process resolves; the database may be away."""
+    """Make workers with older zones skip the posts that this process resolves; the database may be unavailable."""
     try:
         async with asyncio.timeout(_TIMEOUT_S), database.transaction() as session:
             await note_version(session, zone_version())
@@ -90,9 +90,9 @@ def _since(last: ZoneCheck | None, zones: ZoneData) -> datetime | None:
 
 
 async def _move(database: Database, workflows: PostWorkflows, found: WallTime, zones: ZoneData) -> bool:
-    """Move one post; False if it need not be any more. Raises Unavailable.
+    """Move one post; False if it need not be moved any more. Raises Unavailable.
 
-    A new instant that is past already makes the post due: the time that was asked for has come.
+    If the new instant is past already, the post becomes due: the requested time has come.
     """
     async with database.transaction() as session:
         post = await find_post(session, found.workspace_id, found.post_id, lock=True)

@@ -1,1 +1,1 @@
-"""Hold rows, workflows and the sandbox's networks against each other; reads only. `doctor.py` is where to begin."""
+"""Comparison of rows, workflows and the sandbox's platforms; it only reads. `doctor.py` is where to begin."""

@@ -1,4 +1,4 @@
-"""Find the posts that are worth a closer look: in pages, and without asking anybody about a single one."""
+"""A search for posts that are worth a closer look: in pages, and without a query for each post."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Case:
 
 @dataclass(slots=True)
 class Counted:
-    """The numbers of what was compared."""
+    """The numbers of posts and workflows that were compared."""
 
     posts: int = 0
     workflows: int = 0
@@ -35,9 +35,10 @@ class Counted:
 async def suspicious(
     database: Database, runs: Runs, now: datetime, workspace_id: str | None, counted: Counted
 ) -> dict[str, Case]:
-    """Return the cases by workflow id. Raises Unavailable where Temporal does not answer, SQLAlchemyError, OSError."""
+    """Return the cases by workflow id. Raises Unavailable if Temporal does not respond, SQLAlchemyError, OSError."""
     found: dict[str, Case] = {}
-    # Temporal first: what starts meanwhile is missing here and looked at closely, not the other way round.
+    # Temporal is read first: a workflow that starts meanwhile is missing here, so its post is examined closely and not
+    # overlooked.
     running = {run.workflow_id: run async for run in runs.listed("Running", workspace_id)}
     counted.workflows = len(running)
     async for summary in _open(database, workspace_id):
@@ -88,5 +89,5 @@ def _open_looks_wrong(summary: PostSummary, run: Run | None, now: datetime) -> b
 def _running_looks_wrong(run: Run, summary: PostSummary | None) -> bool:
     if summary is None or run.stuck:
         return True
-    # Of a partial post the sum does not say which of its targets is which.
+    # The status of a partial post does not say which target has which status.
     return not summary.open and (run.post_status != summary.status or summary.status == PostStatus.PARTIAL)

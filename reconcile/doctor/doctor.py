@@ -1,4 +1,4 @@
-"""Hold everything against each other once, and twice what seems to disagree."""
+"""The comparison of everything once, and of apparent disagreements twice."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -25,7 +25,7 @@ from workflows.client.runs import Runs
 DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 AGAIN_AFTER_S = 3.0
-"""How long what seems to disagree is left alone before it is looked at again: by then what was in flight has landed."""
+"""The pause before an apparent disagreement is checked again: by then, running steps have ended."""
 _CONCURRENCY = 16
 _SILENT = {FindingKind.STUCK, FindingKind.STATE_UNKNOWN}
 """The findings that are reported although the workflow cannot be queried."""
@@ -45,7 +45,7 @@ class Doctor:
         self._queries = RunQueries(runs, _CONCURRENT_QUERIES)
 
     async def look(self) -> Report:
-        """Return what disagrees. Unavailable parts are named in the report."""
+        """Return all disagreements. The report names unavailable parts."""
         report = Report()
         async with _noting_what_is_away(report):
             await self._look_at_workflows(report)
@@ -88,7 +88,7 @@ class Doctor:
 
     async def _look_at_platforms(self, report: Report, sandbox_url: str) -> None:
         async def look() -> list[Finding]:
-            # Rows first: what goes out meanwhile is public and not yet known, which is looked at again.
+            # Rows are read first: a post that is published meanwhile is public and not yet known, and is checked again.
             rows = [each async for each in expected_posts(self._database)]
             platforms = Platforms(await fetch_public_posts(sandbox_url), rows, self._workspace_id)
             report.public = platforms.compared
@@ -114,13 +114,13 @@ async def _all_of(look: Callable[[Case], Awaitable[Sequence[Finding]]], cases: I
 
 
 def _both(first: Iterable[Finding], again: Iterable[Finding]) -> list[Finding]:
-    """Return what was found both times, as it was the second time."""
+    """Return the findings of both checks, as they were in the second."""
     before = {each.identity for each in first}
     return [each for each in again if each.identity in before]
 
 
 def _order(finding: Finding) -> tuple[str, str, str, str]:
-    # Those for a person come last, next to the summary; of one post all together.
+    # Findings for a person come last, next to the summary; those of one post are together.
     subject = finding.subject
     return finding.heals, subject.post_id or "", finding.kind, subject.target_id or ""
 
@@ -136,9 +136,9 @@ async def _noting_what_is_away(report: Report) -> AsyncIterator[None]:
 
 
 def describe_database_error(error: BaseException) -> str:
-    """Say in a sentence that the database could not be read; its own words may repeat what it was sent."""
+    """Return a sentence about an unreadable database. The driver's own message may repeat a statement's arguments."""
     if isinstance(error, OSError):
         return "The database does not answer, so nothing could be compared."
-    # The driver's own error says which it is; SQLAlchemy wraps it twice.
+    # The driver's own error is the specific one; SQLAlchemy wraps it twice.
     own = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else None
     return f"The database cannot be read ({type(own or error).__name__}), so nothing could be compared."

@@ -1,4 +1,4 @@
-"""What rows and Temporal say of one post."""
+"""The facts about one post in its rows and in Temporal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from workflows.client.runs import Run
 from workflows.messages import StatusView, TargetStatusView
 
 SILENT_AFTER = HEARTBEAT_TIMEOUT + timedelta(seconds=5)
-"""From then on a step that has not been heard of has lost its worker, and Temporal has noticed."""
+"""From then on, a step without a heartbeat has lost its worker, and Temporal has noticed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One post's rows and its latest run; `view` is the run's answer to a query, if it was queried."""
+    """One post's rows and its latest run; `view` is the run's response to a query, if it was queried."""
 
     now: datetime
     workflow_id: str
@@ -27,22 +27,22 @@ class Facts:
     view: StatusView | None
     open_attempts: Sequence[OpenAttempt]
     served: bool
-    """Whether some worker asks for workflows' work."""
+    """Whether a worker polls the workflows' queue."""
 
     @property
     def open(self) -> bool:
-        """Tell whether the row says that something is still to be done."""
+        """Return whether the row says that something must still be done."""
         return self.post is not None and self.post.status in OPEN
 
     @property
     def in_motion(self) -> bool:
-        """Tell whether the workflow is about to hear what the row may say already."""
+        """Return whether the workflow is about to hear what the row may already say."""
         if self.run is None or not self.run.running or self.run.stuck:
             return False
         return self.run.thinking or any(self.alive(step.beat_at, running=step.running) for step in self.run.steps)
 
     def alive(self, beat_at: datetime | None, *, running: bool) -> bool:
-        """Tell whether a step may be under way: a short one never says that it is."""
+        """Return whether a step may be running: a short one sends no heartbeat."""
         return running and (beat_at is None or self.now - beat_at < SILENT_AFTER)
 
     def finding(
@@ -55,7 +55,7 @@ class Facts:
         by: datetime | None = None,
         target: Target | TargetStatusView | None = None,
     ) -> Finding:
-        """Say something of this post, or of one of its targets."""
+        """Return a finding about this post, or about one of its targets."""
         target_id = target.id if isinstance(target, Target) else target.target_id if target else None
         subject = Subject(
             post_id=self.post.id if self.post else self.view.post_id if self.view else None,
@@ -69,5 +69,5 @@ class Facts:
 
 
 def settled(target: Target) -> bool:
-    """Tell whether nothing more happens to a target by itself, as its row has it."""
+    """Return whether a target is final by its row: nothing more happens to it by itself."""
     return TargetState(TargetStatus(target.status), target.confirming).settled

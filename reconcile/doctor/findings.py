@@ -1,4 +1,4 @@
-"""What disagrees, and how it heals. Ids, states and times only: no content, no secret."""
+"""Disagreements, and how they heal. Ids, states and times only: no content, no secret."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
 _GRACE = timedelta(minutes=2)
-"""How long after its time a disagreement may still heal by itself before a person has to see why it does not."""
+"""How long after its time a disagreement may still heal by itself; after that a person must find out why not."""
 
 
 class FindingKind(StrEnum):
@@ -17,50 +17,50 @@ class FindingKind(StrEnum):
     NOT_STARTED = "not_started"
     """A row was saved, and the start of its workflow is not recorded."""
     LOST = "workflow_lost"
-    """A row is not at rest, and no run of its workflow goes on."""
+    """A row is not at rest, and no run of its workflow is open."""
     STATE_UNKNOWN = "workflow_state_unknown"
-    """As before; only a worker can find out whether its last run knows more than the row."""
+    """The same, and only a worker can find out whether the last run knows more than the row."""
     CANCELLED = "workflow_cancelled"
     ENDED = "workflow_ended"
-    """A row is not at rest, and its last run came to its end knowing how the post ended."""
+    """A row is not at rest, and its last run ended with knowledge of the post's outcome."""
     STUCK = "workflow_stuck"
     """The deployed code does not fit the workflow's history."""
     ORPHAN = "row_gone"
-    """A workflow runs for a post that is not there."""
+    """A workflow runs for a post that does not exist."""
     DRAFT = "draft_runs"
     """A draft's workflow runs."""
     ROW_AHEAD = "row_ahead"
-    """The row is at rest, and its workflow has still to do something."""
+    """The row is at rest, and its workflow still has work."""
     WORKFLOW_AHEAD = "workflow_ahead"
-    """The workflow knows how a target ended, and the row does not."""
+    """The workflow knows a target's outcome, and the row does not."""
     TARGET = "target_differs"
-    """Both know how a target ended, each in another way."""
+    """Row and workflow have different outcomes of a target."""
     DUE = "due_differs"
     LATE = "late"
     SENDING = "left_sending"
     """A send was begun, and its worker is gone."""
     APP = "app_refused"
-    """A network refuses the operator's app, and posts are held until that is mended."""
+    """A platform refuses the operator's app, and posts are held until that is fixed."""
     API_VERSION = "api_version_ends"
-    """A network is about to stop serving the version of its API that this release speaks."""
+    """A platform will soon stop serving the API version that this release uses."""
     RESTORE = "restore_unfinished"
-    """A restore from a backup was noted, and it is not dealt with."""
+    """A restore from a backup was recorded, and it is not finished."""
     REVISION = "revision_waits"
     KEY = "key_without_post"
     NOT_PUBLIC = "not_public"
-    """Published, and the network does not show it."""
+    """Published, and the platform does not show it."""
     OTHER_ID = "other_id"
-    """Published, and the network shows it under another id."""
+    """Published, and the platform shows it under another id."""
     UNKNOWN_PUBLIC = "public_unknown"
-    """Public, and the row does not know."""
+    """Public, and the row does not know it."""
     DOUBLE = "double"
     OLD_VERSION = "old_version"
-    """Published, and the network has a newer version of it."""
+    """Published, and the platform has a newer version of it."""
     OTHER_TEXT = "other_text"
 
 
 CAUSES = frozenset({FindingKind.NO_WORKER, FindingKind.APP, FindingKind.RESTORE, FindingKind.API_VERSION})
-"""Kinds that other findings follow from."""
+"""Kinds that cause other findings."""
 
 
 class Heals(StrEnum):
@@ -104,11 +104,11 @@ class Finding:
 
     @property
     def identity(self) -> tuple[FindingKind, Subject]:
-        """Return what makes it the same disagreement when it is looked at again."""
+        """Return the properties by which the same disagreement is recognized in the next check."""
         return self.kind, self.subject
 
     def as_of(self, now: datetime) -> "Finding":
-        """Return it as it must be called now: what has not healed long after it should is a person's to look into."""
+        """Return the finding as of now: a disagreement that has not healed long after it should have needs a person."""
         if self.heals is Heals.PERSON or self.by is None or now <= self.by + _GRACE:
             return self
         how = f"It should have healed and has not: see the worker's log. {self.how}"
@@ -117,24 +117,24 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """The result of one check. `away` has a sentence for each part that could not be read, and why."""
+    """The result of one check. `away` has a sentence for each part that could not be read, with the reason."""
 
     findings: list[Finding] = field(default_factory=list)
     away: list[str] = field(default_factory=list)
     posts: int = 0
     workflows: int = 0
     waiting: list[str] = field(default_factory=list)
-    """What is due and waits for something other than this service, in a sentence for each platform and reason."""
+    """The due targets that wait for something other than this service, in a sentence for each platform and reason."""
     public: int | None = None
-    """Public posts of the sandbox that were compared; None where the networks are real ones."""
+    """The number of the sandbox's public posts that were compared; None if the platforms are real ones."""
 
     def of(self, heals: Heals) -> Sequence[Finding]:
-        """Return the findings that heal in a way."""
+        """Return the findings that heal in this way."""
         return [each for each in self.findings if each.heals is heals]
 
     @property
     def exit(self) -> Exit:
-        """Return the exit code that says how it stands."""
+        """Return the exit code of the result."""
         if self.away:
             return Exit.COULD_NOT_LOOK
         if self.of(Heals.PERSON):

@@ -1,4 +1,4 @@
-"""Find loose ends: changes that were never made, keys without a post, queues without a worker."""
+"""A search for loose ends: changes that were never made, keys without a post, queues without a worker."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
@@ -26,9 +26,9 @@ from store.restores import count_to_confirm_first, open_restore
 from workflows.client.runs import Runs
 
 _HANDED_OVER_WITHIN = timedelta(seconds=30)
-"""A saved change is made or refused long before, or its client was asked to repeat it."""
+"""By this age, a saved change is made or refused, or its client was asked to repeat it."""
 _REMEMBERED = timedelta(days=1)
-"""How long an edit that was given up is still reported."""
+"""How long an abandoned edit is still reported."""
 _MOST_KEYS = 200
 
 
@@ -41,7 +41,7 @@ class LooseEnds:
         self._workspace_id = workspace_id
 
     async def findings(self, *, waiting: bool) -> list[Finding]:
-        """Return every loose end; `waiting` says that there are posts for which something is to be done."""
+        """Return every loose end; `waiting` says that there are posts with work left."""
         now = datetime.now(UTC)
         async with self._database.reading() as session:
             revisions = await waiting_revisions(session, now - _HANDED_OVER_WITHIN, self._workspace_id)
@@ -119,7 +119,8 @@ class LooseEnds:
         named = workflow_id(key.workspace_id, key.post_id, key.key, key.generation)
         run = await self._runs.latest(named)
         if run and (run.running or run.status is WorkflowExecutionStatus.COMPLETED):
-            # Deleted by its own workflow, as a client asked; or it still runs, which is reported elsewhere.
+            # Deleted by its own workflow, as a client requested; or the workflow still runs, which is reported
+            # elsewhere.
             return None
         what = "An Idempotency-Key holds for a post that is not there, and no workflow has deleted it."
         how = "By itself: requests with this key are answered 409 until it expires; use another key before."

@@ -1,4 +1,4 @@
-"""Judge a post whose workflow does not run."""
+"""The judgement of a post whose workflow does not run."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -23,7 +23,7 @@ _ROWS_BY_HAND = (
 
 
 def judge_lost(facts: Facts) -> list[Finding]:
-    """Return what is wrong with a post that no workflow looks after."""
+    """Return the findings about a post without a running workflow."""
     found = []
     if facts.post is not None and facts.open:
         found.append(_of_the_workflow(facts, facts.post))
@@ -47,7 +47,7 @@ def _of_the_workflow(facts: Facts, post: Post) -> Finding:
     if state is RunState.UNKNOWN:
         what = f"The row says {status}, but {ended}; whether it knew more than the row could not be found out."
         if facts.served:
-            # Its recovery has asked in vain, too.
+            # Its recovery has asked without a result, too.
             how = f"No worker can tell what it knew. Look at its accounts. {_ROWS_BY_HAND}"
             return facts.finding(FindingKind.STATE_UNKNOWN, Heals.PERSON, what, how)
         how = "By itself: once a worker runs, its recovery asks that run, and starts the post again or says why not."
@@ -79,7 +79,7 @@ def _known(facts: Facts) -> str:
 
 
 def _recovered_by(now: datetime, post: Post, run: Run | None) -> datetime | None:
-    """Return until when the recovery has looked at a post: what is due soon every minute, the rest every ten."""
+    """Return the time by which recovery has checked a post: every minute if it is due soon, otherwise every ten."""
     if post.due_at is None:
         return None
     lost_at = run.closed_at if run and run.closed_at else now
@@ -89,10 +89,10 @@ def _recovered_by(now: datetime, post: Post, run: Run | None) -> datetime | None
 
 
 def _left(facts: Facts, attempt: OpenAttempt) -> Iterator[Finding]:
-    """Report a send without an answer whose post is at rest and that no worker works on."""
+    """Report a send without a response whose post is at rest and on which no worker works."""
     target = next((each for each in facts.post.targets if each.id == attempt.target_id), None) if facts.post else None
     if target is None or (target.status == TargetStatus.PUBLISHED and attempt.step == AttemptStep.PUBLISH):
-        # What it came to is known all the same: only the attempt log does not say how.
+        # The result is known all the same: only the attempt log does not have it.
         return
     what = f"An attempt ({attempt.step}) of {rfc3339(attempt.started_at)} is left at sending, and no workflow runs."
     again = "edit" if attempt.step == AttemptStep.EDIT else "retry"

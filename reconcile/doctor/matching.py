@@ -1,4 +1,4 @@
-"""Tell whose a public post is that no row knows by its id: by account, words and the time of the sends."""
+"""Matching of public posts that no row knows by id with targets: by account, text and the time of the sends."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -45,12 +45,12 @@ def _account_key(expected: ExpectedPost) -> AccountKey:
 
 
 def _plain(text: str) -> str:
-    """Return a text without what networks change about it."""
+    """Return a text without the parts that platforms change."""
     return " ".join(text.split())
 
 
 def _words(expected: ExpectedPost) -> set[str]:
-    """Return what a network may show as a target's text: some make its first line a title, or have a field for it."""
+    """Return the texts that a platform may show for a target: some take its first line or a field as the title."""
     _, _, rest = expected.sent_text.strip().partition("\n")
     own = (expected.settings.get(name) for name in _FIELDS)
     found = {_plain(text) for text in (rest, *own) if isinstance(text, str) and text.strip()}

@@ -28,7 +28,7 @@ from store.waiting import stuck_targets, waits_of
 from workflows.client.runs import Run, Runs
 
 ATTEMPTS = 5
-"""Steps towards networks that are shown, the newest. `socialsyncer history` shows all."""
+"""The number of newest steps towards platforms that are shown. `socialsyncer history` shows all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class TargetReport:
 
 @dataclass(slots=True)
 class PostReport:
-    """All that is known of one post, in sentences. `away` has a sentence for each part that could not be read."""
+    """Everything known about one post, in sentences. `away` has a sentence for each part that could not be read."""
 
     post_id: str
     workspace_id: str
@@ -68,13 +68,13 @@ class PostReport:
 
     @property
     def advice(self) -> list[Advice]:
-        """Return what to do now, each only once; empty if there is nothing to do."""
+        """Return what to do now, without repetitions; empty if there is nothing to do."""
         found = [target.advice for target in self.targets if target.advice]
         return list(dict.fromkeys([*found, *(Advice(each.heals, each.how) for each in self.findings)]))
 
     @property
     def exit(self) -> Exit:
-        """Return the exit code that says how it stands, as that of all posts does."""
+        """Return the exit code of the report, as for the check of all posts."""
         if self.away:
             return Exit.COULD_NOT_LOOK
         heals = {each.heals for each in self.advice}
@@ -84,7 +84,7 @@ class PostReport:
 
 
 async def examine(database: Database, runs: Runs | None, post_id: str) -> PostReport | None:
-    """Return what is known of a post; None if there is none. `runs` is None if Temporal could not be reached."""
+    """Return the report on a post; None if there is no such post. `runs` is None if Temporal could not be reached."""
     now = datetime.now(UTC)
     async with database.reading() as session:
         post = await post_and_targets(session, post_id)
@@ -132,7 +132,7 @@ async def _ask_temporal(database: Database, runs: Runs, post: Post, report: Post
     examination = Examination(database, runs, RunQueries(runs, 1), served=served)
     case = Case(post.workflow_id, post.id)
     if first := await examination.findings(case):
-        # What was in flight has landed by then.
+        # Running steps have ended by then.
         await asyncio.sleep(AGAIN_AFTER_S)
         before = {each.identity for each in first}
         report.findings += [
@@ -165,7 +165,7 @@ async def _workflow(runs: Runs, run: Run | None) -> list[str]:
 
 
 async def _unserved(runs: Runs, post: Post, now: datetime) -> list[str]:
-    """Say of which queues of a post that is due no worker asks for work."""
+    """Return sentences about the queues of a due post that no worker polls."""
     due = {each.platform for each in post.targets if each.status not in _SETTLED and each.due_at and each.due_at <= now}
     queues = [(POSTS_QUEUE, False), *((queue_of(platform), True) for platform in sorted(due))]
     return [
@@ -224,7 +224,7 @@ _RETRY = "temporal workflow signal --workflow-id {} --name retry"
 
 
 def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -> Advice | None:
-    """Return what to do about a target; None if it is where it should be."""
+    """Return what to do about a target; None if there is nothing to do."""
     retry = _RETRY.format(shlex.quote(post.workflow_id))
     until = ""
     if target.due_at:

@@ -1,4 +1,4 @@
-"""Hold targets against what the sandbox's networks show."""
+"""The comparison of targets with the posts that the sandbox's platforms show."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,12 +16,12 @@ _BY_HAND = '(docs/operations.md, "After a restore from a backup")'
 
 
 class Platforms:
-    """Compare everything once."""
+    """A comparison of all targets with all public posts, made once."""
 
     def __init__(
         self, seen: PublicPosts, expected_posts: Sequence[ExpectedPost], workspace_id: str | None = None
     ) -> None:
-        # An account that the sandbox does not know is on a server of its own.
+        # An account that the sandbox does not know is on a separate server.
         self._expected_posts = [each for each in expected_posts if _account_key(each) in seen.accounts]
         self._seen = seen
         # Workspaces may share an account, so all of its posts must be known to judge one.
@@ -32,15 +32,15 @@ class Platforms:
 
     @property
     def compared(self) -> int:
-        """Return how many public posts are on accounts that the posts in question go to."""
+        """Return how many public posts are on the accounts of the compared targets."""
         places = {_account_key(each) for each in self._told}
         return sum(
             post.account_key in places and not post.deleted and not post.superseded_by for post in self._seen.posts
         )
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what disagrees."""
-        # One for each of which nothing is known to be public, before any is called a double.
+        """Yield all disagreements."""
+        # Each target without a known public post is matched with one first, before any post is called a double.
         hidden = [each for each in self._expected_posts if self._shown(each) is None]
         found = {each.target.id: self._unknown_posts.take(each, 1) for each in hidden}
         for expected in self._told:
@@ -61,7 +61,7 @@ class Platforms:
     def _of_published(self, expected: ExpectedPost, found: Sequence[Public]) -> Iterator[Finding]:
         claimed, public = expected.target.platform_post_id, self._shown(expected)
         if claimed is None:
-            # A person says that it is public, and not as what.
+            # A person has said that the post is public, but not which post it is.
             return
         if public is None and found:
             yield _other_id(expected, found[0])
@@ -100,7 +100,7 @@ class Platforms:
 
 
 def _being_looked_at(expected: ExpectedPost) -> bool:
-    """Tell whether what is public is about to be found out, or may be for all the row says."""
+    """Return whether a public post of the target is about to be confirmed, or its response is still awaited."""
     return expected.sends.awaited or (expected.target.status == TargetStatus.UNCONFIRMED and expected.target.confirming)
 
 

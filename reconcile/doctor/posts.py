@@ -1,4 +1,4 @@
-"""Look closely at single posts: their rows, their latest run and, where that decides, what the run says."""
+"""The examination of single posts: their rows, their latest run and, if that decides, the run's view."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ from workflows.client.runs import Run, Runs
 
 
 class Examination:
-    """Judge posts one by one."""
+    """An examination of posts, one by one."""
 
     def __init__(self, database: Database, runs: Runs, queries: RunQueries, *, served: bool) -> None:
         self._database = database
@@ -30,7 +30,7 @@ class Examination:
         self._served = served
 
     async def findings(self, case: Case) -> Sequence[Finding]:
-        """Return what is wrong with a post. Raises Unavailable where Temporal does not answer."""
+        """Return the findings about a post. Raises Unavailable if Temporal does not respond."""
         facts = await self._facts(case)
         if facts.run is not None and facts.run.running:
             return judge_running(facts, facts.run)
@@ -54,7 +54,7 @@ class Examination:
 
 
 def _decides(post: Post | None, run: Run) -> bool:
-    """Tell whether it matters what a run says of itself."""
+    """Return whether the run's own view matters."""
     if post is None or run.stuck:
         return False
     if not run.running:

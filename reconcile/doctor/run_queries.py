@@ -1,4 +1,4 @@
-"""Ask workflows where their posts stand, for as long as a worker answers."""
+"""Queries of workflows for their posts' states, for as long as a worker responds."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from workflows.client.runs import Run, Runs
 from workflows.messages import StatusView
 
 _HOPELESS = 3
-"""Workflows in a row that no worker answered for: it is not they that are silent."""
+"""After this many workflows in a row without a response, the cause is a missing worker, not the workflows."""
 
 
 class RunQueries:
@@ -17,10 +17,10 @@ class RunQueries:
         self._slots = asyncio.Semaphore(concurrency)
         self._in_a_row = 0
         self.unanswered: set[str] = set()
-        """Workflows that could not be asked."""
+        """Workflows that could not be queried."""
 
     async def says(self, run: Run) -> StatusView | None:
-        """Return where a run says that its post stands, None if no worker answered."""
+        """Return a run's view of its post, None if no worker responded."""
         async with self._slots:
             view = None if self._in_a_row >= _HOPELESS else await self._runs.says(run)
             self._in_a_row = 0 if view else self._in_a_row + 1

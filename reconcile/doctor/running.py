@@ -1,4 +1,4 @@
-"""Judge a post whose workflow runs."""
+"""The judgement of a post whose workflow runs."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ _TERMINATE = "`temporal workflow terminate --workflow-id '{}' --reason …`"
 
 
 def judge_running(facts: Facts, run: Run) -> list[Finding]:
-    """Return what is wrong with a post whose workflow runs."""
+    """Return the findings about a post whose workflow runs."""
     if run.stuck:
         return [_stuck(facts)]
     if facts.post is None:
@@ -137,5 +137,5 @@ def _row_ahead(facts: Facts, run: Run, row: str, says: str, target: Target | Non
 
 
 def _apart(one: datetime, other: datetime) -> bool:
-    """Tell whether two times differ: the visibility store keeps fewer digits than the row."""
+    """Return whether two times differ: the visibility store keeps fewer digits than the row."""
     return abs(one - other) >= timedelta(milliseconds=1)

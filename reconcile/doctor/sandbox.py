@@ -1,4 +1,4 @@
-"""See what is public on the networks of the sandbox."""
+"""The public posts on the platforms of the sandbox."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ AccountKey = tuple[str, str]
 
 
 class SandboxAway(Exception):
-    """The sandbox does not answer as a sandbox does."""
+    """An error: the sandbox does not respond as a sandbox does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class PublicPosts:
 async def fetch_public_posts(url: str) -> PublicPosts:
     """Ask a sandbox for its accounts and all posts. Raises SandboxAway."""
     try:
-        # trust_env: a proxy between us and a server on this machine can only be a mistake.
+        # trust_env=False: a proxy between this process and a server on this machine can only be a mistake.
         async with httpx.AsyncClient(timeout=_TIMEOUT_S, trust_env=False, base_url=url) as client:
             accounts = await _get(client, "/_/accounts", "accounts")
             posts = await _get(client, "/_/posts", "posts")

@@ -18,7 +18,7 @@ _WHY = {
 
 
 def waiting_sentence(platform: str, waits: WaitsFor, stuck: Stuck, now: datetime) -> str:
-    """Return how many targets of a network wait, since when and for what."""
+    """Return how many targets of a platform wait, since when and for what."""
     posts = "1 post" if stuck.count == 1 else f"{stuck.count:,} posts"
     verb = "waits" if stuck.count == 1 else "wait"
     since = _age(now - stuck.since)
