@@ -227,7 +227,7 @@ class Renewals:
         try:
             newest = await persist(write, tries=_WRITES)
         except Exception:
-            # From now on the platform may accept none of the tokens that we have.
+            # From now on the platform may accept no token that we have.
             log.exception("credentials.lost", account_id=renewal.key[1], platform=renewal.platform)
             raise
         if changed.tokens is not None:

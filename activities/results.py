@@ -41,7 +41,7 @@ def attempt_result(
 
 
 def published(result: Published) -> TargetTransition:
-    """Return the transition of a target that its network has published."""
+    """Return the transition of a target that its platform has published."""
     return transitions.published(
         datetime.now(UTC), result.platform_post_id, result.url, result.editable_until, result.warning
     )

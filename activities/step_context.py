@@ -219,11 +219,11 @@ class StepContextFactory:
         return self._credentials(platforms()[account.platform], account)
 
     def connect(self, account: Account) -> Connection[Any]:
-        """Return an account's connection to its network, outside of any post. Raises VaultError, PlatformError."""
+        """Return an account's connection to its platform, for requests of no post. Raises VaultError, PlatformError."""
         return self._connect(platforms()[account.platform], account, [])
 
     async def whoami(self, account: Account) -> Identity:
-        """Ask an account's network whether it accepts its credentials. Raises PlatformError."""
+        """Ask an account's platform whether it accepts its credentials. Raises PlatformError."""
         platform = platforms()[account.platform]
         return await platform.whoami(self._connect(platform, account, []))
 

@@ -47,7 +47,7 @@ async def save_account(
 ) -> Account:
     """Connect an account, or reconnect it with new credentials.
 
-    Some networks send a refresh token with the first consent only. So if the new credentials of the same user and app
+    Some platforms send a refresh token with the first consent only. So if the new credentials of the same user and app
     have none, the stored one is kept. `tokens` are columns: `expires_at`, `refresh_expires_at`, `scopes`, `renew_at`
     and `grant_subject`; null if not given.
     """

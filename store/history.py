@@ -87,7 +87,7 @@ async def keep_history(session: AsyncSession, post: Post) -> None:
 
 
 async def newest_attempts(session: AsyncSession, post: Post, limit: int) -> list[AuditEvent]:
-    """Return the newest steps of a post towards networks as lines of its history, oldest first."""
+    """Return the newest steps of a post towards platforms as lines of its history, oldest first."""
     found = await _of_attempts(session, post, limit, newest=True)
     return [event for _, event in sorted(found, key=lambda each: each[0])]
 

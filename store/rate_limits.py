@@ -112,7 +112,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A target's slot, taken or not, and the quota that the network last reported for its bucket."""
+    """A target's slot, taken or not, and the quota that the platform last reported for its bucket."""
 
     bucket: Bucket
     id: int
@@ -131,7 +131,7 @@ class Reservation:
 
     @property
     def needs_query(self) -> bool:
-        """Return whether it is time to ask the network for the quota."""
+        """Return whether it is time to ask the platform for the quota."""
         return self.no_query_before is None or self.no_query_before <= self.now
 
 
@@ -216,7 +216,7 @@ async def record_quota(
 ) -> None:
     """Save a reported quota: until then, at most `remaining` slots are given after `reported_at`.
 
-    A smaller quota of another response stays, unless the network was `asked` just now.
+    A smaller quota of another response stays, unless the platform was `asked` just now.
     """
     # Servers may send any number: it must fit its column, and no limit is less than one.
     values = {

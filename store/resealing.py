@@ -19,7 +19,7 @@ START: Position = ("", "")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The result for some accounts; `position` is where the next batch begins, None if there is none."""
+    """The result for some accounts; `position` is the end of the batch, None if there are no more accounts."""
 
     resealed: int
     position: Position | None

@@ -114,7 +114,7 @@ async def count_late(session: AsyncSession, due_before: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """The targets of one network that wait for the same thing."""
+    """The targets of one platform that wait for the same thing."""
 
     count: int
     since: datetime

@@ -93,7 +93,7 @@ class _AccountColumns:
 
 
 class Account(_AccountColumns, Base):
-    """A connected account of a network; its credentials are encrypted (see `store.vault`)."""
+    """A connected account of a platform; its credentials are encrypted (see `store.vault`)."""
 
     __tablename__ = "accounts"
     __table_args__ = (

@@ -192,7 +192,7 @@ class LatePost(Base):
     due_at: Mapped[datetime] = mapped_column(primary_key=True)
     found_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-    """When it was found that none of its targets waits any more."""
+    """When it was found that no target of it waits any more."""
 
     __table_args__ = (
         Index("late_posts_open", "post_id", postgresql_where=text("ended_at IS NULL")),
