@@ -60,7 +60,7 @@ SANDBOX_APPS = (
     *("facebook", "google", "instagram", "linkedin", "pinterest", "reddit", "threads", "tiktok", "twitter"),
 )
 SANDBOX_APP = {"clientId": PLAY_APP, "clientSecret": PLAY_SECRET}
-"""An app that each network of the sandbox knows."""
+"""An app that each platform of the sandbox knows."""
 SANDBOX_BOTS = {"discord": SANDBOX_APP | {"botToken": DISCORD_BOT}, "telegram": {"botToken": TELEGRAM_BOT}}
 """Bots that the sandbox's platforms know, which accounts share."""
 ROLES = (

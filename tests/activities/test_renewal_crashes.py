@@ -115,7 +115,7 @@ async def test_a_frozen_process_loses_nothing_however_long(
     stack: Stack, factory: StepContextFactory, account: Account, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with renewing(stack, account, point, signal.SIGSTOP) as frozen:
-        # Its lease runs out meanwhile.
+        # Its lease expires meanwhile.
         await asyncio.sleep(2)
         used = await row(stack, account)
         with monkeypatch.context() as impatient:

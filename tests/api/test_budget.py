@@ -20,7 +20,7 @@ _PREFIX = "EVENT_TYPE_"
 _TASKS = "WORKFLOW_TASK_"
 PUBLISHED = {
     "WORKFLOW_EXECUTION_STARTED": 1,
-    # A local activity, which publishes to one network.
+    # A local activity, which publishes to one platform.
     "MARKER_RECORDED": 2,
     "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES": 1,
     "TIMER_STARTED": 1,

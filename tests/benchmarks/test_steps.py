@@ -9,7 +9,7 @@ from tests.workflows.record import HISTORIES
 BUDGETS = {
     # A picture to two platforms, now.
     "published_now": Total(events=8, tasks=1, writes=3, listed=2, actions=4),
-    # A text to one network, later.
+    # A text to one platform, later.
     "scheduled": Total(events=12, tasks=2, writes=6, listed=2, actions=5),
 }
 

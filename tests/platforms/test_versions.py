@@ -1,4 +1,4 @@
-"""Versions of networks' APIs and their announced ends."""
+"""Versions of platforms' APIs and their announced ends."""
 
 from datetime import date, timedelta
 

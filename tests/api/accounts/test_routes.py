@@ -1,4 +1,4 @@
-"""The endpoints under /v1/accounts, against the sandbox's networks."""
+"""The endpoints under /v1/accounts, against the sandbox's platforms."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Connections that a network, a person or the operator's settings refuse."""
+"""Connections that a platform, a person or the operator's settings refuse."""
 
 import pytest
 from sqlalchemy import select

@@ -1,4 +1,4 @@
-"""GET and POST /v1/connect/{platform}: accounts that people connect themselves, against the sandbox's networks."""
+"""GET and POST /v1/connect/{platform}: accounts that people connect themselves, against the sandbox's platforms."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""Quotas that networks report, over real HTTP from the sandbox."""
+"""Quotas that platforms report, over real HTTP from the sandbox."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
