@@ -58,7 +58,7 @@ class Account(msgspec.Struct, rename="camel"):
     """When tokens end, in seconds since 1970; those that are not listed do not."""
     grants: list[Grant] = []
     scopes: list[str] = []
-    """What the last consent has granted; empty if its tokens came of none."""
+    """The scopes that the last consent granted; empty if no consent issued the tokens."""
 
 
 class Accounts:

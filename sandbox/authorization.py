@@ -67,9 +67,9 @@ class Consent:
     client_id: str = "client_id"
     """The name of the parameter that names the app."""
     requires: tuple[str, ...] = ()
-    """Parameters that the network demands beside the usual ones."""
+    """Parameters that the network requires in addition to the usual ones."""
     takes: tuple[str, ...] = ()
-    """Parameters that it knows beside the usual ones."""
+    """Parameters that the network knows in addition to the usual ones."""
     state_required: bool = False
     denied: str = "access_denied"
     """The error that the app receives if the person refuses."""

@@ -64,7 +64,8 @@ class FakePlatform(ABC):
     label: ClassVar[str]
     colour: ClassVar[str]
     conditions: ClassVar[Mapping[str, str]] = {}
-    """The conditions that this network knows beside `app_refused`, by name, with a sentence on what each does."""
+    """The conditions that this network knows in addition to `app_refused`, by name, with a sentence on what each does.
+    """
     refuses_app_for: ClassVar[frozenset[Operation]] = frozenset({"prepare", "publish"})
     """The operations that are refused while the operator's app is refused; most networks still answer reads."""
 

@@ -87,7 +87,7 @@ class FakeGraph(FakePlatform, ABC):
         return _VERSION.sub("", path).rstrip("/") or "/"
 
     async def serve(self, found: Route, request: Request) -> Answer:
-        """Answer with Meta's own headers."""
+        """Add Meta's own headers to the answer."""
         try:
             self._check_proof(request)
             answer = await found.handler(request)
@@ -121,7 +121,7 @@ class FakeGraph(FakePlatform, ABC):
         return str(parameters(request).get("access_token", ""))
 
     def debugged(self, account: Account | None, token: str, granted: list[str], **more: Any) -> Answer:
-        """Answer what is known of a token, as /debug_token does; the account is None if the token is not known."""
+        """Return the answer of /debug_token to a token; the account is None if the token is unknown."""
         if account is None or self.world.accounts.has_ended(self.platform, token):
             error = {"code": 190, "message": "The session is invalid.", "subcode": 463}
             return Answer.json({"data": {"is_valid": False, "error": error, "scopes": []}})

@@ -151,7 +151,7 @@ class FakeAT(FakePlatform, ABC):
         )
 
     async def serve(self, found: Route, request: Request) -> Answer:
-        """Answer with a request id."""
+        """Add a request id to the answer."""
         try:
             answer = await found.handler(request)
         except MalformedBodyError:

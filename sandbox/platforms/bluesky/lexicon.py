@@ -70,7 +70,7 @@ def named_blobs(record: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int, s
 
 
 def media_of(record: dict[str, Any]) -> Any:
-    """Return the embed beside a quoted post, or the only one if no post is quoted."""
+    """Return the media embed of a post with a quote, or the only one if no post is quoted."""
     embed = record.get("embed")
     match embed:
         case {"$type": "app.bsky.embed.record"}:

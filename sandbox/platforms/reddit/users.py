@@ -43,7 +43,7 @@ class UserRoutes(ConsentRoutes):
 
     @route("POST", "/api/v1/revoke_token", "auth")
     async def revoke(self, request: Request) -> Answer:
-        """End a token; one that is not known is answered alike."""
+        """Revoke a token; an unknown one gets the same answer."""
         form = request.form()
         try:
             self.consents.give_back(str(form.get("token", "")), basic_client(request))

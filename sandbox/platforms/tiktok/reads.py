@@ -64,7 +64,7 @@ class ReadRoutes(ConsentRoutes):
 
     @route("POST", "/v2/oauth/revoke/", "auth")
     async def revoke(self, request: Request) -> Answer:
-        """End an access token, and what came of the same consent; the answer is empty."""
+        """Revoke an access token, and the tokens of the same consent; the answer is empty."""
         form = request.texts()
         try:
             known = self.consents.give_back(

@@ -56,7 +56,7 @@ class UserRoutes(FakeX):
 
     @route("POST", "/2/oauth2/revoke", "auth")
     async def revoke(self, request: Request) -> Answer:
-        """End a token; one that is not known is answered alike."""
+        """Revoke a token; an unknown one gets the same answer."""
         form = request.form()
         try:
             self.consents.give_back(str(form.get("token", "")), basic_client(request))
