@@ -87,7 +87,7 @@ class TestRefusals:
         await refused(await stranger.get("/v1/connect/mastodon", params=named), 400, "invalid_field_value", "instance")
 
     async def test_invalid_server_is_named_in_the_error(self, stranger: Client, stack: Stack) -> None:
-        await stack.fault("mastodon", "reject", "auth", status=404, times=1)
+        await stack.fault("mastodon", "reject", "auth", status=404, times=2)
         named = {"redirect_url": BACK, "instance": SERVER}
         await refused(await stranger.get("/v1/connect/mastodon", params=named), 400, "invalid_field_value", "instance")
 
