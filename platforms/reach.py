@@ -119,5 +119,5 @@ def _host_and_port(url: httpx.URL) -> tuple[str, int]:
 
 
 def _forbidden(why: str, *, allowable: bool = True) -> PlatformError:
-    hint = f" Whoever runs this service can allow it by {_SETTING}." if allowable else ""
+    hint = f" The operator of this service can allow it by {_SETTING}." if allowable else ""
     return PlatformError(ErrorKind.REJECTED, f"The account's server is not called: {why}.{hint}", code=FORBIDDEN)

@@ -182,7 +182,7 @@ def read_history_query(request: Request[Any, Any, Any]) -> tuple[Moment | None, 
 
 @dataclass(frozen=True, slots=True)
 class AccountsQuery:
-    """Which accounts are asked for."""
+    """The filters of a list of accounts."""
 
     platform: str | None
     health: Health | None

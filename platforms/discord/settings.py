@@ -100,11 +100,11 @@ class DiscordSettings(WireModel):
     embeds: list[Embed] = Field(default_factory=list, max_length=10, description="Up to 10 embeds.")
     poll: Poll | None = Field(None, description="A poll; not together with media.")
     suppress_embeds: bool = Field(default=False, description="Show no previews of links.", examples=[True])
-    silent: bool = Field(default=False, description="Notify nobody.", examples=[True])
+    silent: bool = Field(default=False, description="Send no notification.", examples=[True])
     tts: bool = Field(default=False, description="Have the text read aloud.", examples=[True])
     allowed_mentions: list[Literal["users", "roles", "everyone"]] = Field(
         default_factory=list,
-        description="Whom mentions in the text notify; nobody where left out.",
+        description="Whom mentions in the text notify; no one if left out.",
         examples=[["users"]],
     )
     channel_id: Snowflake | None = Field(

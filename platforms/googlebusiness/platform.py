@@ -196,7 +196,7 @@ def _verdict(post: dict[str, Any]) -> Published | Unknown | Refused:
     """Return Google's verdict; source: the page of localPosts, LocalPostState."""
     match post.get("state"):
         case "REJECTED":
-            message = "Google rejected this post and shows it to nobody. It gives no reason."
+            message = "Google rejected this post and does not show it. It gives no reason."
             return Refused(PlatformError(ErrorKind.REJECTED, message, code="rejected"))
         case "LIVE" | "RECURRING":
             return _published(post)

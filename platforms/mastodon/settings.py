@@ -28,7 +28,7 @@ class Poll(WireModel):
         86_400, ge=1, description="How long the poll stays open, in seconds; a day where left out.", examples=[86_400]
     )
     multiple: bool = Field(default=False, description="Readers may choose several answers.", examples=[False])
-    hide_totals: bool = Field(default=False, description="Nobody sees the votes before the end.", examples=[False])
+    hide_totals: bool = Field(default=False, description="Hide the votes until the poll ends.", examples=[False])
 
 
 class MastodonSettings(WireModel):

@@ -103,8 +103,8 @@ class Refusals:
                 return by_words
         if body.get("is_transient") is True or not response.is_client_error:
             return self.server
-        told = f": {said}" if said else f" with status {response.status_code}."
-        return Meaning(ErrorKind.REJECTED, f"{self.label} refused{told}")
+        reason = f": {said}" if said else f" with status {response.status_code}."
+        return Meaning(ErrorKind.REJECTED, f"{self.label} refused{reason}")
 
     def _common(self, code: int | str | None, spoken: str) -> Meaning | None:
         """Return the meaning of a common code; source: the Graph API's page on errors, developers.facebook.com."""

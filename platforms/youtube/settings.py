@@ -11,7 +11,7 @@ from platforms.text_patterns import Digits, TextPattern, WebAddress
 COMMENT = 10_000
 """Characters of a comment; general knowledge, unverified."""
 Tag = Annotated[
-    str, StringConstraints(min_length=1, max_length=500), TextPattern(r"^[^<>,]+$", "must hold none of < > ,")
+    str, StringConstraints(min_length=1, max_length=500), TextPattern(r"^[^<>,]+$", "must not contain < > ,")
 ]
 Title = Annotated[
     str,
@@ -59,7 +59,7 @@ class YouTubeSettings(WireModel):
         min_length=1,
         max_length=COMMENT,
         description="A comment that the channel adds once the video is up.",
-        examples=["Where shall we go next?"],
+        examples=["Where do we go next?"],
     )
 
 
