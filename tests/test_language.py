@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.language import complaints
+from tests.language import PACKAGES, complaints, files
+
+
+@pytest.mark.parametrize("part", [*PACKAGES, "docs"])
+def test_sentences_and_names_follow_the_rules(part: str) -> None:
+    found = [str(complaint) for file in files(part) for complaint in complaints(file)]
+    assert found == []
 
 
 @pytest.mark.parametrize(

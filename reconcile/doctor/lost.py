@@ -18,7 +18,7 @@ from workflows.client.runs import Run
 
 _ROWS_BY_HAND = (
     "Do not change, retry or delete it before that: each would start it again from a row that knows less than its last "
-    'run did. docs/operations.md, "After a restore from a backup", tells how its rows are put right by hand.'
+    'run did. docs/backup.md, "Correct rows by hand", says how to correct its row.'
 )
 
 

@@ -12,7 +12,7 @@ from reconcile.doctor.matching import UnknownPosts
 from reconcile.doctor.sandbox import Public, PublicPosts
 from store.expected_posts import ExpectedPost
 
-_BY_HAND = '(docs/operations.md, "After a restore from a backup")'
+_BY_HAND = '(docs/backup.md, "Correct rows by hand")'
 
 
 class Platforms:

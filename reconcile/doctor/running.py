@@ -30,9 +30,7 @@ def judge_running(facts: Facts, run: Run) -> list[Finding]:
 
 def _stuck(facts: Facts) -> Finding:
     what = "Its workflow's tasks fail again and again: the deployed code does not fit what it has done so far."
-    how = (
-        'Deploy code that fits (ARCHITECTURE.md, "Change the workflow"): it does nothing until then, and goes on then.'
-    )
+    how = "Deploy code that fits (docs/change-the-workflow.md): it does nothing until then, and goes on then."
     return facts.finding(FindingKind.STUCK, Heals.PERSON, what, how)
 
 
@@ -108,8 +106,8 @@ def _of_target(facts: Facts, run: Run, target: Target, view: TargetStatusView) -
     named += f" as {view.platform_post_id}." if view.platform_post_id else "."
     if says is TargetStatus.PUBLISHED:
         how = (
-            "Look at the account, and do not retry it before: where it is public, the row has to say so "
-            '(docs/operations.md, "After a restore from a backup").'
+            "Look at the account, and do not retry it before: if it is public, the row has to say so "
+            '(docs/backup.md, "Correct rows by hand").'
         )
         kind = FindingKind.TARGET if settled(target) else FindingKind.WORKFLOW_AHEAD
         yield facts.finding(kind, Heals.PERSON, named, how, target=target)

@@ -1,4 +1,4 @@
-"""Every command of docs/runbook.md, run against the session's services."""
+"""Every command of docs/runbook.md and docs/web-ui.md, run against the session's services."""
 
 import asyncio
 import os
@@ -17,7 +17,8 @@ from tests.stack import Stack
 
 ROOT = Path(__file__).parents[2]
 RUNBOOK = (ROOT / "docs/runbook.md").read_text()
-COMMANDS = [line for block in re.findall(r"```\n(.*?)```", RUNBOOK, re.DOTALL) for line in block.splitlines()]
+PAGES = RUNBOOK + (ROOT / "docs/web-ui.md").read_text()
+COMMANDS = [line for block in re.findall(r"```\n(.*?)```", PAGES, re.DOTALL) for line in block.splitlines()]
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from platforms.registry import platforms
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-OPERATIONS = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+CREDENTIALS = (ROOT / "docs/credentials.md").read_text(encoding="utf-8")
 _NAMES = re.compile(r"`[A-Za-z]+`(?:, `[A-Za-z]+`)*")
 
 
@@ -21,8 +21,8 @@ def names_in(text: str) -> set[str]:
 
 
 def credentials_table() -> dict[str, tuple[set[str], set[str]]]:
-    section = OPERATIONS.split("## Credentials\n")[1].split("\n## ")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    lines = [line for line in CREDENTIALS.splitlines() if line[:1] == "|"]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert rows[0] == ["network", "needed", "optional"]
     return {platform: (names_in(needed), names_in(more.split(";")[0])) for platform, needed, more in rows[2:]}
 

@@ -12,7 +12,7 @@ from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 from workflows.client.views import ListView, views
 
-RUNBOOK = Path(__file__).parents[3] / "docs/runbook.md"
+PAGE = Path(__file__).parents[3] / "docs/web-ui.md"
 TAG = "a campaign / of 2030"
 
 
@@ -95,8 +95,8 @@ def test_what_no_query_can_hold_is_refused(tag: str) -> None:
         list(views(datetime.now(UTC), tag=tag))
 
 
-def test_the_runbook_names_each_list_and_its_query() -> None:
-    rows = re.findall(r"^\| ([^|]+) \| `(.*?)`.* \|$", RUNBOOK.read_text(), re.MULTILINE)
+def test_the_page_names_each_list_and_its_query() -> None:
+    rows = re.findall(r"^\| ([^|]+) \| `(.*?)`.* \|$", PAGE.read_text(), re.MULTILINE)
     written = {name: query for name, query in rows if query.startswith(("PostStatus", "WaitsFor"))}
     now = datetime(2030, 1, 1, 12, tzinfo=UTC)
     made = {view.name: view.query.removeprefix('ExecutionStatus = "Running" AND ') for view in views(now)}
