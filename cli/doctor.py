@@ -20,7 +20,7 @@ from domain.schedule import rfc3339
 from reconcile.doctor.doctor import AGAIN_AFTER_S, DATABASE_ERRORS, Doctor, describe_database_error
 from reconcile.doctor.findings import CAUSES, Exit, Finding, Heals, Report
 from runtime.settings import Settings
-from store.database import OF_COMMANDS, Database
+from store.database import OF_DIAGNOSES, Database
 from store.workspaces import find_workspace
 from workflows.client.runs import Runs
 
@@ -52,7 +52,7 @@ async def _report(data_dir: Path | None, workspace: str | None) -> Report:
 
 async def _look(environment: Environment[Settings], workspace: str | None) -> Report:
     """Run the check once. Raises UserError if the environment or the workspace is wrong."""
-    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_DIAGNOSES)
     away, runs, workspace_id = list[str](), None, None
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)

@@ -17,7 +17,7 @@ from cli.temporal_client import temporal_client
 from reconcile.doctor.findings import Exit, Heals
 from reconcile.doctor.one_post import PostReport, examine
 from runtime.settings import Settings
-from store.database import OF_COMMANDS, Database
+from store.database import OF_DIAGNOSES, Database
 from store.history import HistoryEntry, Moment, Source
 from workflows.client.runs import Runs
 
@@ -25,7 +25,7 @@ from workflows.client.runs import Runs
 async def doctor_post(data_dir: Path | None, post_id: str, *, as_json: bool) -> tuple[str, Exit]:
     """Return the text to print about a post, and the exit code. Raises UserError if there is no such post."""
     environment = environment_of(data_dir, Settings)
-    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
+    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_DIAGNOSES)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         try:

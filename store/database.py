@@ -72,6 +72,8 @@ OF_ANSWERS = Limits(statement=5, lock=5, connection=5)
 """Short statements that are retried until they succeed."""
 OF_COMMANDS = Limits(statement=None, lock=30)
 """A person waits and can cancel."""
+OF_DIAGNOSES = Limits(statement=None, lock=5)
+"""A person wants to know what is wrong, and a locked table may be it: the answer must not wait for the lock's end."""
 
 
 class Pool:

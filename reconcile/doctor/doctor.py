@@ -30,6 +30,10 @@ _CONCURRENCY = 16
 _SILENT = {FindingKind.STUCK, FindingKind.STATE_UNKNOWN}
 """The findings that are reported although the workflow cannot be queried."""
 _CONCURRENT_QUERIES = 4
+_FIND_THE_SESSION = (
+    "Find the session and end it: SELECT pid, usename, query FROM pg_stat_activity"
+    " WHERE pid = ANY (SELECT unnest(pg_blocking_pids(pid)) FROM pg_stat_activity)"
+)
 
 
 class Doctor:
@@ -141,4 +145,6 @@ def describe_database_error(error: BaseException) -> str:
         return "The database does not answer, so nothing could be compared."
     # The driver's own error is the specific one; SQLAlchemy wraps it twice.
     own = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else None
+    if isinstance(own, asyncpg.LockNotAvailableError):
+        return "Another session has locked a table of the database, so nothing could be compared. " + _FIND_THE_SESSION
     return f"The database cannot be read ({type(own or error).__name__}), so nothing could be compared."

@@ -5,13 +5,14 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 from temporalio.testing import WorkflowEnvironment
 
 from cli.doctor import to_text
 from cli.main import main
-from reconcile.doctor.findings import Finding, FindingKind, Heals, Report, Subject
+from reconcile.doctor.findings import Exit, Finding, FindingKind, Heals, Report, Subject
 from tests.reconcile.doctor.conftest import asleep, new_workspace
 from tests.stack import Stack
 
@@ -73,6 +74,18 @@ async def test_doctor_prints_five_findings_of_a_kind(stack: Stack) -> None:
         whole = await doctor("--workspace", own.workspace_id, "--all")
         assert whole.stdout.count("workflow_lost: post_") == 7
         assert len(json.loads((await doctor("--workspace", own.workspace_id, "--json")).stdout)["findings"]) == 7
+
+
+async def test_a_locked_table_is_reported_before_the_lock_ends(stack: Stack) -> None:
+    connection = await asyncpg.connect(stack.database_url.replace("+asyncpg", ""))
+    try:
+        async with asyncio.timeout(25), connection.transaction():
+            await connection.execute("LOCK TABLE posts IN ACCESS EXCLUSIVE MODE")
+            told = await doctor()
+    finally:
+        await connection.close()
+    assert told.exit_code == Exit.COULD_NOT_LOOK
+    assert told.stdout.startswith("Another session has locked a table of the database, so nothing could be compared.")
 
 
 async def test_waiting_targets_are_reported_without_findings(stack: Stack) -> None:
