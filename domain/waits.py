@@ -7,6 +7,8 @@ from domain.post import HoldReason, TargetStatus
 
 MEDIA_BUSY = "media_busy"
 """The error code of a target that waits for other media of its workspace."""
+NO_DISK_SPACE = "no_disk_space"
+"""The error code of a target whose media find no room on the worker's disk."""
 
 
 class WaitsFor(StrEnum):
@@ -25,7 +27,7 @@ class WaitsFor(StrEnum):
     PERSON = "person"
     """The network's answer was lost and the post could not be confirmed; a person must say whether it is public."""
     OPERATOR = "operator"
-    """The operator must mend the service's app at the network."""
+    """The operator must repair the service's app at the platform, or free disk space of the worker."""
 
 
 MOST_PRESSING = (
@@ -43,6 +45,7 @@ _HELD = {
     HoldReason.CAP: WaitsFor.RATE_LIMIT,
     HoldReason.OPERATOR: WaitsFor.OPERATOR,
 }
+_BY_CODE = {MEDIA_BUSY: WaitsFor.MEDIA, NO_DISK_SPACE: WaitsFor.OPERATOR}
 
 
 def waits_for(
@@ -62,6 +65,6 @@ def waits_for(
         case TargetStatus.PUBLISHING if next_attempt_at is not None:
             if error_code is None:
                 return WaitsFor.RATE_LIMIT
-            return WaitsFor.MEDIA if error_code == MEDIA_BUSY else WaitsFor.PLATFORM
+            return _BY_CODE.get(error_code, WaitsFor.PLATFORM)
         case _:
             return None

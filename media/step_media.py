@@ -10,6 +10,7 @@ import structlog
 
 from domain.post import Media, MediaType
 from domain.shares import Exhausted, Share
+from domain.waits import NO_DISK_SPACE
 from media import limits
 from media.admission import Admission, MediaBusy
 from media.change_record import ChangeRecord, NoChangeRecord
@@ -180,7 +181,7 @@ class StepMedia:
                 raise
             log.warning("media.disk_full")
             message = "The service has no disk space for media at the moment."
-            raise PlatformError(ErrorKind.TRANSIENT, message, code="no_disk_space") from error
+            raise PlatformError(ErrorKind.TRANSIENT, message, code=NO_DISK_SPACE) from error
         except Exhausted as short:
             # What it keeps only for later makes room first.
             files.make_room(self._workspace_id, short)

@@ -10,7 +10,7 @@ from activities.options import POSTS_QUEUE, queue_of
 from domain.errors import Unavailable
 from domain.post import LATE_AFTER, PostStatus, TargetStatus
 from domain.schedule import rfc3339
-from domain.waits import WaitsFor
+from domain.waits import NO_DISK_SPACE, WaitsFor
 from platforms.registry import platforms
 from reconcile.doctor.cases import Case
 from reconcile.doctor.doctor import AGAIN_AFTER_S
@@ -235,6 +235,8 @@ def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -
         case WaitsFor.ACCOUNT:
             add = f"`socialsyncer accounts add {target.platform} --workspace {post.workspace_id}`"
             return Advice(Heals.PERSON, f"Have the account {target.account_id} reconnected: {add}.{until}")
+        case WaitsFor.OPERATOR if target.error_code == NO_DISK_SPACE:
+            return Advice(Heals.PERSON, f"Free disk space in the folder for temporary files of the workers.{until}")
         case WaitsFor.OPERATOR:
             return Advice(Heals.PERSON, f"Mend the app at the network; `socialsyncer doctor` says how.{until}")
         case WaitsFor.PERSON:

@@ -13,7 +13,7 @@ _WHY = {
     WaitsFor.MEDIA: "for other media of the workspace",
     WaitsFor.ANSWER: "because the network's answer was lost, until it is confirmed",
     WaitsFor.PERSON: "for a person: look at the accounts, then use POST /v1/posts/{postId}/resolve",
-    WaitsFor.OPERATOR: "for the operator, whose app the network refuses",
+    WaitsFor.OPERATOR: "for the operator: the network refuses the app, or a worker's disk is full (`media.disk_full`)",
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from domain.post import HoldReason, TargetStatus
-from domain.waits import MEDIA_BUSY, WaitsFor, waits_for
+from domain.waits import MEDIA_BUSY, NO_DISK_SPACE, WaitsFor, waits_for
 
 LATER = datetime(2026, 12, 1, tzinfo=UTC)
 
@@ -21,6 +21,7 @@ LATER = datetime(2026, 12, 1, tzinfo=UTC)
         ("publishing", {"next_attempt_at": LATER}, WaitsFor.RATE_LIMIT),
         ("publishing", {"next_attempt_at": LATER, "error_code": "http_503"}, WaitsFor.PLATFORM),
         ("publishing", {"next_attempt_at": LATER, "error_code": MEDIA_BUSY}, WaitsFor.MEDIA),
+        ("publishing", {"next_attempt_at": LATER, "error_code": NO_DISK_SPACE}, WaitsFor.OPERATOR),
         ("unconfirmed", {"confirming": True}, WaitsFor.ANSWER),
         ("unconfirmed", {"confirming": True, "next_attempt_at": LATER}, WaitsFor.ANSWER),
         ("unconfirmed", {}, WaitsFor.PERSON),
