@@ -92,7 +92,7 @@ class FakePlatform(ABC):
     def consents(self) -> Consents:
         """Return the network's authorization server."""
         if self.consent is None:
-            raise LookupError(f"{self.label} asks nobody for consent")
+            raise LookupError(f"{self.label} has no page of consent")
         world = self.world
         return Consents(self.platform, self.label, self.consent, world.authorizations, world.accounts)
 

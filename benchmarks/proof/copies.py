@@ -80,7 +80,7 @@ class Copies:
             with suppress(psutil.NoSuchProcess):
                 each.send_signal(signal.SIGKILL)
         async with asyncio.timeout(_DEAD_WITHIN):
-            while not all(map(_is_dead, every)):  # noqa: ASYNC110 nobody tells
+            while not all(map(_is_dead, every)):  # noqa: ASYNC110 no event says so
                 await asyncio.sleep(_POLL)
 
     @staticmethod

@@ -159,14 +159,14 @@ def totals(posts: Sequence[Post], disagreements: Sequence[str] = ()) -> str:
         "lost": VerdictKind.LOST,
         "status and reality disagree": VerdictKind.DISAGREES,
         "ended otherwise than they must": VerdictKind.UNEXPECTED,
-        "untrue to what was told": VerdictKind.LIE,
+        "untrue to an answer": VerdictKind.LIE,
         "not struck": VerdictKind.MISSED,
     }
-    told = ", ".join(f"{name} {kinds[kind]} ({_MARKS[kind]})" for name, kind in counts.items())
+    counted = ", ".join(f"{name} {kinds[kind]} ({_MARKS[kind]})" for name, kind in counts.items())
     proven = right(posts) and not disagreements
     return "\n".join(
         [
-            f"{len(posts)} posts, {kinds[VerdictKind.RIGHT]} right: {told}",
+            f"{len(posts)} posts, {kinds[VerdictKind.RIGHT]} right: {counted}",
             f"In the end `socialsyncer doctor` finds {len(disagreements) or 'no'} disagreements",
             "Never twice, never lost: proven." if proven else "NOT proven: see above.",
         ]

@@ -175,7 +175,7 @@ class Postgres:
 
     @staticmethod
     def _user(data: Path) -> User | None:
-        """Return the user for the server if we are root, whom it refuses: the data's owner, else the user `nobody`."""
+        """Return the server's user if we are root, which it refuses: the data's owner, or an unprivileged one."""
         if os.geteuid() != 0:
             return None
         owner = data.stat()
