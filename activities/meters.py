@@ -6,6 +6,7 @@ from temporalio.common import MetricMeter
 
 from domain.outcome import Outcome
 from domain.post import RESULTS, TargetStatus
+from domain.preflight import PreflightReason
 from platforms.registry import platforms
 
 LATENESS = "socialsyncer_publish_lateness_seconds"
@@ -29,7 +30,12 @@ class Meters:
         self._renewals = meter.create_counter(
             "socialsyncer_renewals", "Renewals of accounts' tokens: renewed, refused, failed or the operator's"
         )
+        self._preflight = meter.create_counter(
+            "socialsyncer_preflight_warnings", "Targets found ahead of their time that will not go out as they are"
+        )
         for platform in platforms():
+            for reason in PreflightReason:
+                self._preflight.add(0, {"platform": platform, "reason": reason.value})
             for outcome in RENEWAL_OUTCOMES:
                 self._renewals.add(0, {"platform": platform, "outcome": outcome})
             for status in RESULTS:
@@ -40,6 +46,10 @@ class Meters:
     def record_renewal(self, platform: str, outcome: str) -> None:
         """Count a renewal by its outcome, one of RENEWAL_OUTCOMES."""
         self._renewals.add(1, {"platform": platform, "outcome": outcome})
+
+    def record_preflight_warning(self, platform: str, reason: PreflightReason) -> None:
+        """Count a warning about a target that is not due yet."""
+        self._preflight.add(1, {"platform": platform, "reason": reason.value})
 
     def record_start(self, platform: str, late: timedelta) -> None:
         """Record how long after its due time a worker began a target."""

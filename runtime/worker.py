@@ -38,6 +38,7 @@ from reconcile.account_rechecks import recheck_refused_accounts
 from reconcile.app_setup import announce_apps_forever
 from reconcile.expiry import expire_forever
 from reconcile.late_posts import LatePostWatch
+from reconcile.preflight import preflight_forever
 from reconcile.recovery import Recovery
 from reconcile.renewals import renew_forever
 from reconcile.sweep import sweep_forever
@@ -226,6 +227,7 @@ async def running_workers(
             **({"renewals": lambda: renew_forever(factory)} if factory.renews else {}),
             "zones": lambda: follow_zones_forever(factory.database, posts),
             "expiry": lambda: expire_forever(factory.database, audit_kept),
+            "preflight": lambda: preflight_forever(factory.database, factory.meters),
             "apps": lambda: announce_apps_forever(factory.database, factory.registered_apps, factory.redirect_urls),
             "watch": (watch or LatePostWatch(factory.database)).run,
         }

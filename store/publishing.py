@@ -194,7 +194,9 @@ def forget_error(target: Target) -> None:
 
 def wait_from(target: Target, due_at: datetime | None) -> None:
     """Let a target wait for a worker from the given time; None for a draft's target."""
-    target.due_at, target.begun_at = due_at, None
+    if due_at != target.due_at:
+        target.preflight_code = None
+    target.due_at, target.begun_at, target.preflight_at = due_at, None, None
 
 
 def raise_version(post: Post, entry: AuditEntry | None, by: int = 1) -> None:

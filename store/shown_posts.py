@@ -32,6 +32,7 @@ class ShownTarget(NamedTuple):
     retryable: bool | None
     next_attempt_at: datetime | None
     hold_reason: str | None
+    preflight_code: str | None
 
 
 class ShownPost(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.audit import Action, ActorType
 from domain.post import TargetStatus
+from domain.preflight import PreflightReason, warning_sentence
 from platforms.codes import known_codes
 from platforms.registry import platforms
 from store.history import HistoryEntry
@@ -132,6 +133,12 @@ def _signalled(event: AuditEvent, who: str, _: bool) -> str:
     return f"{who} sent the workflow the signal {event.details.get('signal')}."
 
 
+def _warned(event: AuditEvent, _who: str, _: bool) -> str:
+    platform = platforms().get(event.platform or "")
+    label = platform.label if platform else event.platform or "The network"
+    return f"Checked ahead of its time. {warning_sentence(PreflightReason(event.details['reason']), label)}"
+
+
 _Sentence = Callable[[AuditEvent, str, bool], str]
 _SENTENCES: dict[Action, _Sentence] = {
     Action.CREATED: lambda event, who, _: f"{who} created the post." if event.actor_id else "The post was created.",
@@ -150,6 +157,10 @@ _SENTENCES: dict[Action, _Sentence] = {
     Action.RELEASED: lambda _event, _who, _: "What it was held for works again, so it goes on.",
     Action.RESTARTED: lambda event, _who, named: f"Started again from its row: {_ended(event, named)}.",
     Action.RESTORED: lambda _event, _who, _: "Rows were lost: it is confirmed on its networks before anything is sent.",
+    Action.WARNED: _warned,
+    Action.WARNING_CLEARED: lambda event, _who, _: (
+        f"Checked ahead of its time. The cause of the last warning about {_place(event)} is gone."
+    ),
     Action.LATE: _late,
     Action.PREPARED: lambda event, _who, _: f"Prepared for {_place(event)}{_decided(event)}.",
     Action.SENDING: lambda event, _who, _: f"Sent to {_place(event)}; the answer is awaited.",

@@ -1,14 +1,17 @@
 """Posts as answers show them: the JSON that `PostView` describes, built once and not validated again."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pydantic_core import to_json
 
 from api.http.body import JsonObject
 from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus, status_shown, text_in_effect
+from domain.preflight import PreflightReason, warning_sentence
 from domain.schedule import local_time, rfc3339
 from domain.waits import waits_for
 from platforms.codes import known_codes, public_codes
+from platforms.registry import platforms
 from store.models import Post, Target
 from store.shown_posts import ShownPost, ShownTarget
 
@@ -48,7 +51,24 @@ def render_post(post: Post | ShownPost) -> JsonObject:
         shown["facebookSettings"] = post.facebook_settings
     if is_draft and post.scheduled_for and post.scheduled_for < datetime.now(UTC):
         shown["warnings"] = [_TIME_PASSED]
+    elif post.status == PostStatus.SCHEDULED and (warnings := _preflight_warnings(post.targets)):
+        shown["warnings"] = warnings
     return shown
+
+
+def _preflight_warnings(targets: Sequence[Target | ShownTarget]) -> list[JsonObject]:
+    """Return why targets will not go out, as they were found when the post was last checked before its time."""
+    return [
+        {
+            "error": warning_sentence(PreflightReason(target.preflight_code), platforms()[target.platform].label),
+            "code": target.preflight_code,
+            "param": f"platforms.{position}.accountId",
+            "platform": target.platform,
+            "accountId": target.account_id,
+        }
+        for position, target in enumerate(targets)
+        if target.preflight_code and target.status == TargetStatus.PENDING
+    ]
 
 
 def write_json(shown: JsonObject) -> bytes:

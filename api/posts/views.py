@@ -231,7 +231,13 @@ class PostView(View):
     )
     tiktok_settings: dict[str, Any] = Field(description="The root-level TikTok settings, if given.", examples=[{}])
     facebook_settings: dict[str, Any] = Field(description="The root-level Facebook settings, if given.", examples=[{}])
-    warnings: list[ProblemView] = Field(description="What its owner should know, if anything.")
+    warnings: list[ProblemView] = Field(
+        description=(
+            "What its owner should know, if anything: the time of a draft has passed; or a `scheduled` post, which is "
+            "checked again from 24 hours to 15 minutes before its time, will not go out on an account. A warning "
+            "goes once its cause is gone."
+        )
+    )
 
 
 class PageView(View):

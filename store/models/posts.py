@@ -150,6 +150,10 @@ class Target(Base):
     next_attempt_at: Mapped[datetime | None]
     hold_reason: Mapped[str | None]
     """Why it is held (domain.post.HoldReason); null otherwise."""
+    preflight_at: Mapped[datetime | None]
+    """When it is checked again before it is due; null if it was not checked since its time was set."""
+    preflight_code: Mapped[str | None]
+    """Why it will not go out, as the last of these checks has found (domain.preflight.PreflightReason)."""
     released_at: Mapped[datetime | None]
     """When the workflow of a held target was last signalled to continue."""
 
@@ -168,6 +172,13 @@ class Target(Base):
         ),
         Index("targets_held", "workspace_id", "account_id", postgresql_where=text("status = 'held'")),
         Index("targets_stuck", "platform", postgresql_where=text(STUCK)),
+        Index(
+            "targets_to_preflight",
+            "workspace_id",
+            "preflight_at",
+            "due_at",
+            postgresql_where=text("status = 'pending' AND begun_at IS NULL"),
+        ),
         Index("targets_waiting", "due_at", postgresql_where=text("status = 'pending' AND begun_at IS NULL")),
     )
 

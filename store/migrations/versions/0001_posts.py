@@ -349,6 +349,8 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.Column("retryable", sa.Boolean(), nullable=True),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("hold_reason", sa.Text(), nullable=True),
+        sa.Column("preflight_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("preflight_code", sa.Text(), nullable=True),
         sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["post_id"], ["posts.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
@@ -388,6 +390,13 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         postgresql_where=sa.text(
             "status IN ('held', 'unconfirmed') OR (status = 'publishing' AND next_attempt_at IS NOT NULL)"
         ),
+    )
+    op.create_index(
+        "targets_to_preflight",
+        "targets",
+        ["workspace_id", "preflight_at", "due_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'pending' AND begun_at IS NULL"),
     )
     op.create_index(
         "targets_waiting",
