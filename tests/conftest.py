@@ -10,8 +10,10 @@ import structlog
 from temporalio.testing import WorkflowEnvironment
 
 from runtime import worker
+from store.database import Database
+from store.roles import Component
 from tests.postgres import postgres_server
-from tests.stack import Stack, running_stack, temporal_server
+from tests.stack import Stack, running_stack, temporal_server, url_as
 
 # The time that an example takes depends on the machine's load.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -62,13 +64,19 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
 
 @pytest.fixture(scope="session")
 async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIterator[Stack]:
-    """Run the whole product with one worker."""
-    async with (
-        running_stack(postgres_url, temporal) as stack,
-        worker.factory(stack.settings, stack.worker_database) as factory,
-        worker.running_workers(stack.client, factory),
-    ):
-        yield stack
+    """Run the whole product with one worker.
+
+    The worker has a database client of its own, as a process has: the locks of renewals are held over its only
+    connection for them, and tests with a step of their own need another.
+    """
+    async with running_stack(postgres_url, temporal) as stack:
+        database = Database(url_as(stack.database_url, Component.WORKER))
+        async with (
+            worker.factory(stack.settings, database) as factory,
+            worker.running_workers(stack.client, factory),
+        ):
+            yield stack
+        await database.close()
 
 
 @pytest.fixture

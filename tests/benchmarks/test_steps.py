@@ -4,7 +4,7 @@ import pytest
 from temporalio.client import WorkflowHistory
 
 from benchmarks.steps import COSTS, Total, kind_of, total_of
-from tests.workflows.record import HISTORIES
+from tests.workflows.record import read_history
 
 BUDGETS = {
     # A picture to two platforms, now.
@@ -16,6 +16,6 @@ BUDGETS = {
 
 @pytest.mark.parametrize("name", BUDGETS)
 def test_a_usual_way_costs_what_its_budget_says(name: str) -> None:
-    events = WorkflowHistory.from_json(name, (HISTORIES / f"{name}.json").read_text()).events
+    events = WorkflowHistory.from_json(name, read_history(name)).events
     assert {kind_of(event) for event in events} <= set(COSTS)
     assert total_of(events) == BUDGETS[name]
