@@ -39,12 +39,13 @@ async def failure(process: Process, account: Account, platform: Platform, *, for
 async def test_what_the_platform_reported_is_kept_beside_the_credentials(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
-    await write(stack, account, "renewal_failures = 3, renewal_error = 'http_500', renew_at = now() - interval '1 s'")
+    # Not due: the running worker renews what is.
+    await write(stack, account, "renewal_failures = 3, renewal_error = 'http_500', renew_at = now() + interval '1 h'")
     async with stack.database.transaction() as session:
         assert await refuse_account(session, account, account.credentials, "No.", "http_401")
     now = datetime.now(UTC)
     platform.tokens = Tokens(now + 2 * HOUR, now + 99 * HOUR, ["read", "write"], now + 50 * HOUR)
-    assert await process().renewed(account, platform.renew, TOKENS)
+    assert await process().renewed(account, platform.renew, TOKENS, force=True)
     kept = await row(stack, account)
     assert (kept.expires_at, kept.refresh_expires_at, kept.renew_at) == (
         now + 2 * HOUR,

@@ -312,7 +312,7 @@ async def test_a_post_that_google_rejects_is_refused_whenever_it_says_so(google:
     await says(google, "confirm", "REJECTED")
     finding = await PLATFORM.confirm(google.connection(), context)
     assert isinstance(finding, Refused)
-    assert (finding.error.kind, "nobody" in finding.error.message) == (ErrorKind.REJECTED, True)
+    assert (finding.error.kind, "does not show it" in finding.error.message) == (ErrorKind.REJECTED, True)
 
 
 async def test_a_post_that_was_lost_and_then_rejected_is_refused(google: Rig) -> None:

@@ -154,7 +154,7 @@ async def test_what_google_still_checks_is_published_or_failed_only_by_its_verdi
         return
     assert (target.status, target.error_category, target.error_code) == (TargetStatus.FAILED, "rejected", "rejected")
     assert (target.retryable, target.platform_post_id) == (False, None)
-    assert "nobody" in (target.error or "")
+    assert "does not show it" in (target.error or "")
 
 
 async def test_the_wait_before_a_send_is_repeated_doubles_each_time(stack: Stack, quick_confirms: None) -> None:
