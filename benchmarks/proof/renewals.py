@@ -62,7 +62,7 @@ FROZEN_S = {Interruption.FROZEN_20: 20.0, Interruption.FROZEN_120: 120.0}
 CANNOT_BE_KEPT = frozenset({(Point.SENT, Interruption.KILLED), (Point.ANSWERED, Interruption.KILLED)})
 """Cases in which no process is left that knows the new tokens."""
 ALL = tuple((point, struck) for struck in Interruption for point in Point)
-SHORT = ((Point.STORED, Interruption.KILLED), (Point.ANSWERED, Interruption.FROZEN_20))
+SHORT = ((Point.STORED, Interruption.KILLED),)
 """The cases that end soon."""
 _MAY_BE_UNSURE = frozenset({(Point.LEASED, Interruption.KILLED), (Point.FIRST_BYTE, Interruption.KILLED)})
 """Cases in which nothing was sent, which the next process cannot know."""
