@@ -8,7 +8,7 @@ from activities.token_times import rules_of
 from domain.account_health import TokenFacts
 from platforms.connect import connectors
 from platforms.registry import platforms
-from store.account_pages import AppKey
+from store.accounts.pages import AppKey
 from store.models import Account, ConnectedAccount
 
 AnyAccount = Account | ConnectedAccount

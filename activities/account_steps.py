@@ -23,12 +23,12 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.inspection import Inspection
 from platforms.registered_apps import App
 from platforms.registry import platforms
-from store.account_checks import claim_check, note_check
-from store.account_events import add_account_event
-from store.account_removal import others_lose, take_out
-from store.accounts import accept_account, refuse_account
+from store.accounts.checks import claim_check, note_check
+from store.accounts.connected import accept_account, refuse_account
+from store.accounts.removal import others_lose, take_out
+from store.audit.account_events import add_account_event
 from store.models import Account
-from store.vault import VaultError
+from store.secrets.vault import VaultError
 
 log = structlog.get_logger(__name__)
 

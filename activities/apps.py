@@ -7,7 +7,7 @@ import structlog
 
 from activities.persist import persist
 from platforms.errors import ErrorKind, PlatformError
-from store.app_refusals import accept_app, refuse_app, refused_apps
+from store.apps.refusals import accept_app, refuse_app, refused_apps
 from store.database import Database
 from store.models import Account, AppRefusal
 

@@ -17,8 +17,8 @@ from media.step_media import StepMedia
 from platforms.base import AccountFacts, Draft
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
-from store.accounts import find_account
-from store.media_checks import find_check, note_findings
+from store.accounts.connected import find_account
+from store.media.checks import find_check, note_findings
 from store.models import Account
 
 LOOK_FOR_S = 15.0

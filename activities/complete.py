@@ -15,8 +15,8 @@ from domain.outcome import STALE, Outcome
 from platforms.base import Published
 from platforms.errors import PASSING, PlatformError
 from platforms.registry import platforms
-from store.publishing import add_details
-from store.sending import open_target
+from store.publishing.sending import open_target
+from store.publishing.targets import add_details
 
 log = structlog.get_logger(__name__)
 

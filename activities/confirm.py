@@ -21,10 +21,10 @@ from domain.transitions import ConfirmationOf, TargetTransition
 from platforms.base import Absent, Finding, Published, Refused, Unknown, Unlisted
 from platforms.errors import PlatformError
 from platforms.http.wire import TIMED_OUT
-from store.claims import claim, posts_of_other_targets
 from store.models import Attempt
-from store.publishing import LoadedTarget, count_unconfirmed_sends
-from store.sending import open_target, settle
+from store.publishing.claims import claim, posts_of_other_targets
+from store.publishing.sending import open_target, settle
+from store.publishing.targets import LoadedTarget, count_unconfirmed_sends
 
 LONGEST_BEFORE_RESEND = timedelta(minutes=10)
 

@@ -12,10 +12,10 @@ from domain.account_events import AccountAction
 from domain.audit import Actor
 from platforms.base import Identity, Platform
 from platforms.renewal import Lifetimes
-from store.account_events import add_account_event
-from store.accounts import find_account, save_account
+from store.accounts.connected import find_account, save_account
+from store.audit.account_events import add_account_event
 from store.models import Account
-from store.vault import Vault
+from store.secrets.vault import Vault
 
 
 async def save_verified(

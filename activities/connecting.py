@@ -31,13 +31,13 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.registered_apps import App
 from platforms.registry import platforms
 from platforms.renewal import Lifetimes
-from store.account_removal import is_elsewhere
-from store.accounts import find_account, open_credentials
-from store.connecting import begin_trade, find_connection, note
-from store.grants import siblings_of
-from store.handover import HandoverError, new_pair, open_handover
+from store.accounts.connected import find_account, open_credentials
+from store.accounts.connecting import begin_trade, find_connection, note
+from store.accounts.grants import siblings_of
+from store.accounts.removal import is_elsewhere
 from store.models import PendingConnection
-from store.vault import VaultError
+from store.secrets.handover import HandoverError, new_pair, open_handover
+from store.secrets.vault import VaultError
 
 log = structlog.get_logger(__name__)
 

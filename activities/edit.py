@@ -19,7 +19,7 @@ from platforms.base import Absent, Editable, Published
 from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.database import Database
-from store.editing import Edit, begin_again, begin_edit, put_off_edit, refuse_edit, settle_edit
+from store.publishing.editing import Edit, begin_again, begin_edit, put_off_edit, refuse_edit, settle_edit
 
 log = structlog.get_logger(__name__)
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain.ownership import must_ask
 from platforms.errors import ErrorKind, PlatformError
 from store.database import Pool
-from store.sending import is_still_sending
+from store.publishing.sending import is_still_sending
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from activities.persist import persist
 from platforms.base import Handles
 from platforms.errors import ErrorKind, PlatformError
 from store.database import Database
-from store.sending import VERSION, save_handles
+from store.publishing.sending import VERSION, save_handles
 
 _FINGERPRINT = "contentFingerprint"
 """The fingerprint of the content for which the handles were made: content that has changed since is uploaded again."""

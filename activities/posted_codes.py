@@ -10,7 +10,7 @@ from activities.connect_refusals import Refused
 from platforms.connect import Connect, Connector
 from platforms.errors import PlatformError
 from platforms.registered_apps import App
-from store.connecting import awaited_codes, find_connection, note
+from store.accounts.connecting import awaited_codes, find_connection, note
 from store.database import Database
 from store.models import PendingConnection
 

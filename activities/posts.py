@@ -19,10 +19,10 @@ from domain.post import RESULTS, ErrorCategory, TargetStatus
 from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, WriteResult
 from store.database import Database
 from store.models import Target
-from store.plans import plan_with_accounts, read_plan
-from store.post_changes import lock_post, reopen, write_off_post
-from store.publishing import LoadedTarget
-from store.sending import Settled, open_target, settle
+from store.posts.changes import lock_post, reopen, write_off_post
+from store.posts.plans import plan_with_accounts, read_plan
+from store.publishing.sending import Settled, open_target, settle
+from store.publishing.targets import LoadedTarget
 
 _LATE = "It could not be published within the time it was given for that. Retry it if it should still go out."
 _INCOMPLETE = "What follows the post, such as its address or a first comment, could not be added in time."

@@ -22,8 +22,8 @@ from media.admission import MediaBusy
 from platforms.errors import PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.models import Attempt
-from store.publishing import finished_step
-from store.sending import open_target, settle
+from store.publishing.sending import open_target, settle
+from store.publishing.targets import finished_step
 
 log = structlog.get_logger(__name__)
 

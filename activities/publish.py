@@ -32,11 +32,11 @@ from media.admission import MediaBusy
 from platforms.base import Published
 from platforms.errors import DUPLICATE, PASSING, ErrorKind, PlatformError
 from platforms.registry import platforms
-from store.accounts import accept_account
-from store.claims import claim, posts_of_other_targets
+from store.accounts.connected import accept_account
 from store.models import Attempt
-from store.publishing import LoadedTarget, load
-from store.sending import begin_send, open_target, settle, take_up
+from store.publishing.claims import claim, posts_of_other_targets
+from store.publishing.sending import begin_send, open_target, settle, take_up
+from store.publishing.targets import LoadedTarget, load
 
 log = structlog.get_logger(__name__)
 

@@ -21,7 +21,7 @@ from domain.rate_limits import Quota, RateLimit, Slot
 from platforms.base import ReportsQuota
 from platforms.errors import LONGEST_LIMIT, ErrorKind, PlatformError
 from store.database import Database
-from store.rate_limits import (
+from store.publishing.rate_limits import (
     Bucket,
     Reservation,
     acquire,

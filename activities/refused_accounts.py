@@ -8,7 +8,7 @@ from temporalio import activity
 from activities.persist import persist
 from activities.step_context import StepContext, StepContextFactory
 from platforms.errors import ErrorKind, PlatformError
-from store import accounts
+from store.accounts import connected
 from store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,7 @@ async def refuse_account(database: Database, step: StepContext, error: PlatformE
     async def refuse() -> bool:
         async with database.answers.transaction() as session:
             used = step.account.credentials
-            return await accounts.refuse_account(session, step.account, used, error.message, error.code)
+            return await connected.refuse_account(session, step.account, used, error.message, error.code)
 
     noted = await persist(refuse)
     log.warning("account.refused", account_id=step.account.id, code=error.code, noted=noted)

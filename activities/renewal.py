@@ -23,13 +23,10 @@ from activities.renewal_outcomes import as_refusal, failure_of, may_have_worked
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from platforms.renewal import TokenRules
-from store.accounts import open_credentials, open_sealed, seal_credentials
-from store.database import Database
-from store.failures import is_database_unavailable
-from store.grants import keep_renewed_siblings
-from store.models import Account
-from store.renewal_locks import RenewalLocks
-from store.renewals import (
+from store.accounts.connected import open_credentials, open_sealed, seal_credentials
+from store.accounts.grants import keep_renewed_siblings
+from store.accounts.renewal_locks import RenewalLocks
+from store.accounts.renewals import (
     ChangedCredentials,
     Key,
     Lease,
@@ -39,7 +36,10 @@ from store.renewals import (
     lease_renewal,
     note_failure,
 )
-from store.vault import KEY_ID, Vault
+from store.database import Database
+from store.failures import is_database_unavailable
+from store.models import Account
+from store.secrets.vault import KEY_ID, Vault
 
 log = structlog.get_logger(__name__)
 

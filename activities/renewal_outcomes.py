@@ -7,7 +7,7 @@ from activities.token_times import pause_after
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.token_endpoint import UNREADABLE
 from platforms.renewal import TokenRules
-from store.renewals import Lease
+from store.accounts.renewals import Lease
 
 LOST, EXPIRED = "lost_in_renewal", "connection_expired"
 _PAUSE_OF_APPS = timedelta(minutes=15)

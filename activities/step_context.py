@@ -31,12 +31,12 @@ from platforms.reach import Servers
 from platforms.registered_apps import RegisteredApps
 from platforms.registry import platforms
 from platforms.renewal import Lifetimes, Renewed, TokenRules
-from store.accounts import open_credentials
+from store.accounts.connected import open_credentials
+from store.accounts.renewals import ChangedCredentials
 from store.database import Database
 from store.models import Account, MediaCheck, Post, Target
-from store.publishing import LoadedTarget
-from store.renewals import ChangedCredentials
-from store.vault import Vault
+from store.publishing.targets import LoadedTarget
+from store.secrets.vault import Vault
 
 
 @dataclass(slots=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 from platforms.base import Platform
 from platforms.renewal import Lifetimes, Renews, TokenRules
+from store.accounts.renewals import Tokens
 from store.models import Account
-from store.renewals import Tokens
 
 _FIRST_PAUSE, _GROWTH = timedelta(seconds=2), 4
 _LONG_PAUSE, _LONGEST_PAUSE = timedelta(minutes=15), timedelta(hours=1)

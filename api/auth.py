@@ -13,8 +13,8 @@ from api.dependencies import Deps
 from api.errors import Unauthorized
 from domain.audit import Actor, api_key
 from domain.errors import Problem
-from store.api_keys import Caller, recognize_key
 from store.database import Database
+from store.workspaces.keys import Caller, recognize_key
 
 _CACHED_FOR_S = 1.0
 """A revoked key still works this long; in return, a busy client costs one look-up in that time."""

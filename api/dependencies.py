@@ -15,7 +15,7 @@ from api.restoring import Restoring
 from domain.post import LATE_AFTER
 from reconcile.readiness import Readiness
 from store.database import Database
-from store.outcomes import Outcomes
+from store.publishing.outcomes import Outcomes
 from workflows.client.post_workflows import PostWorkflows
 
 

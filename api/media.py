@@ -7,7 +7,7 @@ from litestar.params import FromPath
 
 from api.dependencies import Deps
 from domain.errors import NotFound, Problem
-from store.media_files import find_file
+from store.media.files import find_file
 
 _MISSING = Problem("There is no such file", "not_found")
 

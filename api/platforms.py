@@ -16,7 +16,7 @@ from platforms.base import Platform
 from platforms.connect import connectors
 from platforms.registry import platforms
 from platforms.rules import FileRule
-from store.app_setups import platforms_with_app
+from store.apps.setups import platforms_with_app
 
 
 class TextRuleView(View):

@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import Problem, Unavailable
 from store.database import Database
-from store.restores import open_restore
+from store.maintenance.restores import open_restore
 
 FRESH_S = 2.0
 """How long what was seen is good for. It is looked at beside requests, so none waits for that but the first."""

@@ -21,9 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.post import PostStatus, TargetStatus
 from store.database import OF_COMMANDS, Database
-from store.list_queries import Filter, Order, find
-from store.lists import list_posts
-from store.workspaces import create_workspace
+from store.posts.list_queries import Filter, Order, find
+from store.posts.lists import list_posts
+from store.workspaces.queries import create_workspace
 from tests.postgres import postgres_server
 from tests.stack import new_database
 

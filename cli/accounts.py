@@ -29,12 +29,12 @@ from platforms.base import Platform
 from platforms.registry import platforms
 from runtime.settings import Settings, VaultSettings
 from runtime.worker import servers
-from store.account_events import account_events, add_account_event, names_of_keys
-from store.account_pages import refusals_of_apps
-from store.accounts import change_places, find_account, list_accounts, posts_waiting_for, remove_account
+from store.accounts.connected import change_places, find_account, list_accounts, posts_waiting_for, remove_account
+from store.accounts.pages import refusals_of_apps
+from store.audit.account_events import account_events, add_account_event, names_of_keys
 from store.database import OF_COMMANDS, Database
+from store.maintenance.reports import account_states
 from store.models import Account
-from store.reports import account_states
 
 
 @dataclass(frozen=True, slots=True)

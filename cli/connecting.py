@@ -23,8 +23,8 @@ from runtime.settings import VaultSettings
 from runtime.worker import servers
 from store.database import Database
 from store.models import Account
-from store.secret_values import SECRETS
-from store.vault import Vault
+from store.secrets.secret_values import SECRETS
+from store.secrets.vault import Vault
 
 _CONNECTION_ENDED = "no longer accepts this"
 """Part of the networks' messages if they know no reason; it is wrong for an account that was never connected."""

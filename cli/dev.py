@@ -234,7 +234,7 @@ class Stack:
 
     def _encryption_key(self) -> str:
         if not self._folder.key_file.exists():
-            from store.vault import new_key
+            from store.secrets.vault import new_key
 
             write_private(self._folder.key_file, new_key() + "\n")
         return self._folder.encryption_key()

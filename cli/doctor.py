@@ -21,7 +21,7 @@ from reconcile.doctor.doctor import AGAIN_AFTER_S, DATABASE_ERRORS, Doctor, desc
 from reconcile.doctor.findings import CAUSES, Exit, Finding, Heals, Report
 from runtime.settings import Settings
 from store.database import OF_DIAGNOSES, Database
-from store.workspaces import find_workspace
+from store.workspaces.queries import find_workspace
 from workflows.client.runs import Runs
 
 EXAMPLES = 5

@@ -18,7 +18,7 @@ from reconcile.doctor.findings import Exit, Heals
 from reconcile.doctor.one_post import PostReport, examine
 from runtime.settings import Settings
 from store.database import OF_DIAGNOSES, Database
-from store.history import HistoryEntry, Moment, Source
+from store.posts.history import HistoryEntry, Moment, Source
 from workflows.client.runs import Runs
 
 

@@ -17,11 +17,11 @@ from domain.audit import Action, ActorType
 from domain.errors import Unavailable
 from domain.schedule import rfc3339
 from runtime.settings import Settings
-from store.audit import newest_event
+from store.audit.trail import newest_event
 from store.database import OF_COMMANDS, Database
-from store.history import HistoryEntry, Moment, Source, read_history
 from store.models import AuditEvent
-from store.posts import find_workflow
+from store.posts.history import HistoryEntry, Moment, Source, read_history
+from store.posts.queries import find_workflow
 from workflows.client.runs import Runs
 
 TEMPORAL_AWAY = "Temporal does not answer, so what operators asked of it directly is missing."

@@ -14,12 +14,12 @@ from cli.errors import UserError
 from cli.terminal import say
 from domain.schedule import rfc3339
 from runtime.settings import Settings, VaultSettings
-from store.api_keys import NewKey, create_key, list_keys, revoke_key
+from store.accounts.resealing import START, Position, count_by_key, reseal_batch
 from store.database import OF_COMMANDS, Database
 from store.models import ApiKey
-from store.resealing import START, Position, count_by_key, reseal_batch
-from store.vault import Vault, new_key
-from store.workspaces import create_workspace, find_workspace
+from store.secrets.vault import Vault, new_key
+from store.workspaces.keys import NewKey, create_key, list_keys, revoke_key
+from store.workspaces.queries import create_workspace, find_workspace
 
 _BATCH = 100
 

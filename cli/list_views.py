@@ -10,7 +10,7 @@ from cli.errors import UserError
 from cli.stack.files import Folder
 from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
-from store.workspaces import find_workspace
+from store.workspaces.queries import find_workspace
 from workflows.client.views import ListView, views
 
 DEFAULT_NAMESPACE = "default"

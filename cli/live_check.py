@@ -22,7 +22,7 @@ from runtime.live_check.report import Report
 from runtime.settings import VaultSettings
 from sandbox import media as samples
 from sandbox.painting import IMAGE_SIZE, SIZES, VIDEO_SECONDS, VIDEO_SIZE
-from store.accounts import find_account
+from store.accounts.connected import find_account
 from store.database import Database
 from store.models import Account
 

@@ -19,8 +19,8 @@ from domain.schedule import rfc3339
 from domain.waits import WaitsFor
 from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
-from store.reports import WaitingTarget, outcomes_since, waiting_targets
-from store.workspaces import find_workspace
+from store.maintenance.reports import WaitingTarget, outcomes_since, waiting_targets
+from store.workspaces.queries import find_workspace
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _LONGEST = timedelta(days=3650)

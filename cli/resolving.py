@@ -22,13 +22,13 @@ from domain.ownership import may_resolve
 from domain.plan import Plan
 from domain.post import TargetStatus
 from runtime.settings import Settings
-from store.accounts import find_accounts
+from store.accounts.connected import find_accounts
 from store.database import OF_COMMANDS, Database
-from store.delivery import record_delivered
 from store.models import Post, Target
-from store.plans import plan_with_accounts
-from store.post_changes import lock_post, reopen, settled_by_a_person
-from store.posts import find_posts
+from store.posts.changes import lock_post, reopen, settled_by_a_person
+from store.posts.delivery import record_delivered
+from store.posts.plans import plan_with_accounts
+from store.posts.queries import find_posts
 from workflows.client.delivery import deliver
 from workflows.client.post_workflows import PostWorkflows
 

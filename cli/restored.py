@@ -12,7 +12,7 @@ from domain.schedule import parse_date_time, rfc3339
 from platforms.registry import platforms
 from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
-from store.restores import (
+from store.maintenance.restores import (
     begin_restore,
     confirm_the_next_first,
     count_to_confirm_first,

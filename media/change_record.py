@@ -7,7 +7,7 @@ from typing import Any
 
 from media.changes import MediaChange
 from store.database import Database
-from store.publishing import save_media_changes
+from store.publishing.targets import save_media_changes
 
 
 class NoChangeRecord:

@@ -10,12 +10,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from activities.step_context import StepContextFactory
 from domain.errors import Unavailable
 from platforms.errors import PlatformError
-from store.accounts import accept_account, accounts_to_ask
-from store.app_refusals import posts_to_probe_with
+from store.accounts.connected import accept_account, accounts_to_ask
+from store.apps.refusals import posts_to_probe_with
 from store.failures import is_database_unavailable
-from store.holds import released_posts
+from store.maintenance.holds import released_posts
 from store.models import Account
-from store.plans import plan_with_accounts
+from store.posts.plans import plan_with_accounts
 from workflows.client.post_workflows import PostWorkflows
 
 log = structlog.get_logger(__name__)

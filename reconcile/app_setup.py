@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from platforms.connect import connectors
 from platforms.registered_apps import RegisteredApps
 from platforms.registry import platforms
-from store.app_setups import announce_apps
+from store.apps.setups import announce_apps
 from store.database import Database
 
 log = structlog.get_logger(__name__)

@@ -9,15 +9,15 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from store.account_events import delete_old_account_events
-from store.audit import AUDIT_KEPT, delete_old_events, delete_surplus_events
-from store.connecting import delete_old_connections
+from store.accounts.connecting import delete_old_connections
+from store.audit.account_events import delete_old_account_events
+from store.audit.trail import AUDIT_KEPT, delete_old_events, delete_surplus_events
 from store.database import Database
-from store.idempotency import delete_expired_keys
 from store.locks import try_lock
-from store.media_checks import delete_old_checks
-from store.media_files import delete_expired_files
-from store.waiting import delete_old_lateness
+from store.maintenance.waiting import delete_old_lateness
+from store.media.checks import delete_old_checks
+from store.media.files import delete_expired_files
+from store.posts.idempotency import delete_expired_keys
 
 log = structlog.get_logger(__name__)
 

@@ -13,10 +13,10 @@ from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from reconcile.gauges import Gauges
 from reconcile.readiness import UNDELIVERED_AFTER, Readiness
-from store.account_ends import ends_of_accounts
-from store.app_refusals import refused_apps
+from store.accounts.ends import ends_of_accounts
+from store.apps.refusals import refused_apps
 from store.database import Database
-from store.waiting import (
+from store.maintenance.waiting import (
     LatePostEnded,
     LatePostFound,
     count_late,

@@ -14,10 +14,10 @@ from activities.account_facts import facts_of
 from activities.meters import Meters
 from domain.preflight import FIRST_CHECK, LAST_CHECK, PreflightReason, next_check
 from domain.schedule import rfc3339
-from store.account_pages import AppKey, refusals_of_apps
+from store.accounts.pages import AppKey, refusals_of_apps
 from store.database import Database
 from store.locks import try_lock
-from store.preflight import AccountKey, Preflight, due_for_preflight, full_until, note_preflight
+from store.maintenance.preflight import AccountKey, Preflight, due_for_preflight, full_until, note_preflight
 
 log = structlog.get_logger(__name__)
 

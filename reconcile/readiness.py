@@ -9,9 +9,9 @@ import structlog
 
 from activities.options import POSTS_QUEUE
 from domain.post import LATE_AFTER
-from store.app_refusals import refused_apps
+from store.apps.refusals import refused_apps
 from store.database import Database
-from store.waiting import count_late, count_undelivered
+from store.maintenance.waiting import count_late, count_undelivered
 from workflows.client.queues import Queues
 
 log = structlog.get_logger(__name__)

@@ -15,13 +15,13 @@ from domain.ownership import CLOCKS_DIFFER, RunState, classify_run, may_be_behin
 from domain.plan import Plan
 from domain.post import PostStatus
 from reconcile.run_facts import facts_of_row, facts_of_run
-from store.audit import add_unless_recorded
+from store.audit.trail import add_unless_recorded
 from store.database import Database
 from store.locks import try_lock
-from store.open_posts import PostSummary, open_due_between
-from store.plans import plan_with_accounts
-from store.post_changes import confirm_first, lock_post
-from store.posts import find_post
+from store.maintenance.open_posts import PostSummary, open_due_between
+from store.posts.changes import confirm_first, lock_post
+from store.posts.plans import plan_with_accounts
+from store.posts.queries import find_post
 from workflows.client.delivery import deliver
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.runs import Run, Runs

@@ -14,10 +14,10 @@ from activities.step_context import StepContextFactory
 from activities.token_times import may_rotate, rules_of
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
-from store.accounts import refuse_account
+from store.accounts.connected import refuse_account
+from store.accounts.renewals import claim_due, never_renew
 from store.failures import is_database_unavailable
 from store.models import Account
-from store.renewals import claim_due, never_renew
 
 log = structlog.get_logger(__name__)
 

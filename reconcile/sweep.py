@@ -9,8 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain.errors import Unavailable
 from domain.plan import Plan
 from store.database import Database
-from store.delivery import claim_undelivered, record_delivered, release_undelivered
-from store.plans import plan_with_accounts
+from store.posts.delivery import claim_undelivered, record_delivered, release_undelivered
+from store.posts.plans import plan_with_accounts
 from workflows.client.delivery import deliver
 from workflows.client.post_workflows import PostWorkflows
 

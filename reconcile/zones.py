@@ -12,13 +12,13 @@ from domain.ownership import may_change
 from domain.post import PostStatus
 from domain.schedule import resolve, rfc3339
 from domain.zones import UnknownZone, ZoneData, reread, zone_version
-from store.contents import content_of, rewrite
 from store.database import Database
-from store.delivery import record_delivered
+from store.maintenance.zones import WallTime, last_check, note_check, note_version, wall_times
 from store.models import ZoneCheck
-from store.plans import plan_with_accounts
-from store.posts import find_post
-from store.zones import WallTime, last_check, note_check, note_version, wall_times
+from store.posts.contents import content_of, rewrite
+from store.posts.delivery import record_delivered
+from store.posts.plans import plan_with_accounts
+from store.posts.queries import find_post
 from workflows.client.delivery import deliver
 from workflows.client.post_workflows import PostWorkflows
 

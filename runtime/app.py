@@ -19,7 +19,7 @@ from runtime.metrics import serve_metrics
 from runtime.settings import Settings, read_settings
 from runtime.temporal import connect
 from store.database import OF_REQUESTS
-from store.outcomes import Outcomes
+from store.publishing.outcomes import Outcomes
 from workflows.client.post_workflows import PostWorkflows
 
 

@@ -1,8 +1,8 @@
 """What a log line must not show: the secrets that this process holds, what looks like one, and content in errors.
 
-Two nets. The first is certain and knows every secret that this process holds (`store.secret_values`), in whatever words
-it stands. The second knows the shapes of secrets that never were ours to hold: a key that a client sent, a token in a
-server's answer, an address that was signed.
+Two nets. The first is certain and knows every secret that this process holds (`store.secrets.secret_values`), in
+whatever words it stands. The second knows the shapes of secrets that never were ours to hold: a key that a client sent,
+a token in a server's answer, an address that was signed.
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Any
 
 from structlog.typing import EventDict, WrappedLogger
 
-from store.secret_values import MASK, SECRETS
+from store.secrets.secret_values import MASK, SECRETS
 
 _NAME = re.compile(
     r"authorization|cookie|credential|passw|secret|api_?key|private_?key|encryption_?key|jwt|token$", re.IGNORECASE

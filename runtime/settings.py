@@ -27,10 +27,10 @@ from api.posts.quotas import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
 from domain.post import LATE_AFTER
 from platforms.http.allowed_hosts import AllowedHosts
 from platforms.registered_apps import RegisteredApps
-from store.audit import AUDIT_KEPT
+from store.audit.trail import AUDIT_KEPT
 from store.roles import Component, Role
-from store.secret_values import SECRETS
-from store.vault import Vault
+from store.secrets.secret_values import SECRETS
+from store.secrets.vault import Vault
 
 _ENV_FILE = Path(".env")
 _SECRET_FILES = Path("/run/secrets")

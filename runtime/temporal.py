@@ -18,7 +18,7 @@ from temporalio.service import GrpcCompression, RPCError
 
 from activities.operators import IDENTITY
 from platforms.errors import PlatformError
-from store.secret_values import SECRETS
+from store.secrets.secret_values import SECRETS
 
 log = structlog.get_logger(__name__)
 

@@ -46,9 +46,9 @@ from reconcile.zones import follow_zones_forever
 from runtime.background import BackgroundTask, supervised
 from runtime.context import LogContext
 from runtime.settings import Settings, VaultSettings
-from store.audit import AUDIT_KEPT
+from store.audit.trail import AUDIT_KEPT
 from store.database import Database
-from store.vault import Vault
+from store.secrets.vault import Vault
 from workflows.account import AccountWorkflow
 from workflows.client.post_workflows import PostWorkflows
 from workflows.client.runs import Runs

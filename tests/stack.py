@@ -35,23 +35,23 @@ from sandbox.authorization import PLAY_APP, PLAY_SECRET
 from sandbox.platforms.discord.base import SHARED_BOT as DISCORD_BOT
 from sandbox.platforms.telegram.base import SHARED_BOT as TELEGRAM_BOT
 from sandbox.server import running_sandbox
-from store.accounts import find_accounts, save_account
-from store.api_keys import create_key
-from store.contents import content_of, new_post, rewrite
-from store.creating import create_post
+from store.accounts.connected import find_accounts, save_account
 from store.database import Database
-from store.delivery import record_delivered
 from store.migrate import upgrade
 from store.models import Account, AppRefusal, Post, Target
-from store.outcomes import Outcomes
-from store.plans import plan_of
-from store.post_changes import delete_post, lock_post, reopen, resolve, rows_of
-from store.posts import find_post
-from store.rate_limits import Bucket
-from store.revisions import add_revision
+from store.posts.changes import delete_post, lock_post, reopen, resolve, rows_of
+from store.posts.contents import content_of, new_post, rewrite
+from store.posts.creating import create_post
+from store.posts.delivery import record_delivered
+from store.posts.plans import plan_of
+from store.posts.queries import find_post
+from store.posts.revisions import add_revision
+from store.publishing.outcomes import Outcomes
+from store.publishing.rate_limits import Bucket
 from store.roles import Component, Role
-from store.vault import Vault, new_key
-from store.workspaces import create_workspace
+from store.secrets.vault import Vault, new_key
+from store.workspaces.keys import create_key
+from store.workspaces.queries import create_workspace
 from workflows import search_attributes
 from workflows.client.delivery import deliver
 from workflows.client.post_workflows import PostWorkflows

@@ -11,8 +11,8 @@ from domain.account_events import AccountAction
 from domain.audit import ActorType
 from domain.schedule import rfc3339
 from platforms.registry import platforms
-from store.account_events import account_events, names_of_keys
-from store.account_pages import find_connected_account
+from store.accounts.pages import find_connected_account
+from store.audit.account_events import account_events, names_of_keys
 from store.models import AccountEvent
 
 MOST_EVENTS = 100

@@ -16,10 +16,10 @@ from domain.errors import NotFound, Problem, TooManyRequests, Unavailable
 from domain.schedule import rfc3339
 from platforms.connect import Connector, connectors
 from platforms.registry import platforms
-from store.account_checks import checked_since, may_be_checked
-from store.account_events import account_events
-from store.account_pages import find_connected_account
-from store.accounts import posts_waiting_for
+from store.accounts.checks import checked_since, may_be_checked
+from store.accounts.connected import posts_waiting_for
+from store.accounts.pages import find_connected_account
+from store.audit.account_events import account_events
 from store.models import AccountEvent, ConnectedAccount
 from workflows.account import AccountPlan
 

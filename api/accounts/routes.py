@@ -18,7 +18,7 @@ from api.http.query import known_platform, read_query
 from api.posts.listing import AccountsQuery, accounts_cursor, read_accounts_query
 from api.posts.views import View, write
 from domain.errors import InvalidRequest, Problem
-from store.account_pages import page_of_accounts, refusals_of_apps
+from store.accounts.pages import page_of_accounts, refusals_of_apps
 
 _MOST_READ = 1_000
 """Accounts that one request for those of a certain health reads."""

@@ -13,7 +13,7 @@ from api.posts.views import ItemView
 from api.posts.waiting import Deadline, wait_until_at_rest
 from domain.errors import Problem, Unavailable
 from domain.post import PostStatus
-from store.lists import statuses_of
+from store.posts.lists import statuses_of
 
 _CONCURRENCY = 4
 """Posts of one request that are worked on at a time: it takes no more of the process than as many single requests."""

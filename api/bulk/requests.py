@@ -22,10 +22,10 @@ from api.posts.waiting import Deadline
 from domain.audit import Actor, api_key
 from domain.errors import Unavailable
 from domain.ids import new_id
-from store.idempotency import KeyedRequest, claim
-from store.list_queries import Filter, Position
-from store.lists import find_ids
 from store.models import IdempotencyKey
+from store.posts.idempotency import KeyedRequest, claim
+from store.posts.list_queries import Filter, Position
+from store.posts.lists import find_ids
 
 log = structlog.get_logger(__name__)
 

@@ -24,9 +24,9 @@ from api.connect.steps import address_of, choose_of, go_on, take
 from api.dependencies import Dependencies, Deps
 from domain.errors import PostsError
 from platforms.registry import platforms
-from store.connecting import bind_browser, digest, find_connection, find_hosted
+from store.accounts.connecting import bind_browser, digest, find_connection, find_hosted
 from store.models import PendingConnection
-from store.workspaces import name_of_workspace
+from store.workspaces.queries import name_of_workspace
 
 _RESULT = "/v1/connect/result"
 _TICKET = re.compile(r"[A-Za-z0-9_-]{43}")

@@ -30,9 +30,8 @@ from domain.errors import InvalidRequest, NotFound, Problem, TooManyRequests, Un
 from domain.schedule import rfc3339
 from platforms.connect import Connector, connectors
 from platforms.registry import platforms
-from store.accounts import find_accounts
-from store.app_setups import platforms_with_app
-from store.connecting import (
+from store.accounts.connected import find_accounts
+from store.accounts.connecting import (
     STATE_LIVES,
     add_connection,
     begun_since,
@@ -41,6 +40,7 @@ from store.connecting import (
     find_connection,
     find_open,
 )
+from store.apps.setups import platforms_with_app
 from store.models import PendingConnection
 
 MOST_AN_HOUR = 60

@@ -10,9 +10,9 @@ from api.connect.views import refusal_of
 from api.dependencies import Dependencies
 from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
 from platforms.connect import connectors
-from store.connecting import choose, consume, find_connection, hand_over
-from store.handover import seal_for
+from store.accounts.connecting import choose, consume, find_connection, hand_over
 from store.models import PendingConnection
+from store.secrets.handover import seal_for
 from workflows.connect import ConnectPlan
 
 _KEPT = timedelta(minutes=10)

@@ -9,7 +9,7 @@ from api.posts.rendering import render_post, write_json
 from api.posts.views import ErrorView, ProblemView, View, write
 from domain.errors import Problem
 from store.models import Post
-from store.shown_posts import ShownPost
+from store.posts.shown import ShownPost
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from domain.errors import Conflict, Problem, Unprocessable
 from domain.ownership import TargetRow, may_correct
 from domain.post import TargetStatus
 from platforms.registry import platforms
-from store.contents import content_of, correct
 from store.models import ConnectedAccount, Post, Target
+from store.posts.contents import content_of, correct
 
 _OTHER_TARGETS = Problem(
     "Publishing has begun, so no target can be added or dropped any more: platforms must name those that the post has",

@@ -27,11 +27,11 @@ from domain.errors import (
 from domain.ids import made_at, new_id, workflow_id
 from domain.plan import Plan
 from domain.post import PostStatus
-from store.contents import new_post
-from store.creating import ExternalIdTakenError, create_post, is_moving, read_accounts, read_post
-from store.idempotency import KeyedRequest
 from store.models import Post
-from store.posts import find_post
+from store.posts.contents import new_post
+from store.posts.creating import ExternalIdTakenError, create_post, is_moving, read_accounts, read_post
+from store.posts.idempotency import KeyedRequest
+from store.posts.queries import find_post
 
 
 def now_ms() -> datetime:

@@ -11,8 +11,8 @@ from domain.errors import Conflict, Problem
 from domain.ids import is_post_id
 from domain.post import PostStatus, TargetStatus
 from store.models import IdempotencyKey, Post
-from store.post_changes import delete_post
-from store.posts import find_post
+from store.posts.changes import delete_post
+from store.posts.queries import find_post
 
 _PUBLISHING = Problem("The post is just being published; delete it afterwards", "conflict")
 

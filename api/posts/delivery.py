@@ -8,7 +8,7 @@ import structlog
 from domain.errors import Unavailable
 from domain.plan import Plan
 from store.database import Database
-from store.delivery import record_delivered
+from store.posts.delivery import record_delivered
 from workflows.client.delivery import deliver
 from workflows.client.post_workflows import PostWorkflows
 

@@ -27,9 +27,9 @@ from domain.size import edit_bytes
 from platforms.base import Editable
 from platforms.codes import known_codes
 from platforms.registry import platforms
-from store.contents import content_of
 from store.models import ConnectedAccount, Post, Revision, Target
-from store.revisions import add_revision, count_revisions, find_revision
+from store.posts.contents import content_of
+from store.posts.revisions import add_revision, count_revisions, find_revision
 
 EDIT_LIMIT = 5
 """Edits of one tweet, as this API's contract and X's documentation say."""

@@ -10,7 +10,7 @@ from api.posts.schemas import LONGEST_NAME
 from api.posts.waiting import Deadline
 from domain.errors import Conflict, NotFound, Problem
 from domain.post import PostStatus
-from store.posts import find_by_external_id
+from store.posts.queries import find_by_external_id
 
 
 async def answer_existing(

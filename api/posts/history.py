@@ -16,8 +16,8 @@ from domain.errors import NotFound
 from domain.ids import is_post_id
 from domain.schedule import rfc3339
 from platforms.codes import known_codes
-from store.history import HistoryEntry, read_history
-from store.history import Moment as Place
+from store.posts.history import HistoryEntry, read_history
+from store.posts.history import Moment as Place
 
 
 class ActorView(View):

@@ -9,8 +9,8 @@ from domain.post import TargetStatus
 from domain.preflight import PreflightReason, warning_sentence
 from platforms.codes import known_codes
 from platforms.registry import platforms
-from store.history import HistoryEntry
 from store.models import AuditEvent
+from store.posts.history import HistoryEntry
 
 
 def sentence_of(entry: HistoryEntry, *, identities: bool) -> str:

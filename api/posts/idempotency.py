@@ -11,8 +11,8 @@ from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.posts.answer import Answer
 from domain.errors import Conflict, IdempotencyKeyReused, NotFound, Problem, Unavailable
-from store.idempotency import KeyedRequest, claim, find_key, keep_response
 from store.models import IdempotencyKey
+from store.posts.idempotency import KeyedRequest, claim, find_key, keep_response
 
 _REUSED = Problem(
     "This Idempotency-Key was used with another request or body; use a new key for each request",

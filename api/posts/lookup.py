@@ -8,12 +8,12 @@ from structlog.contextvars import bind_contextvars, get_contextvars
 from domain.errors import NotFound, Problem
 from domain.ids import is_post_id
 from domain.plan import Plan
-from store.accounts import find_accounts
+from store.accounts.connected import find_accounts
 from store.database import Database
 from store.models import ConnectedAccount, Post
-from store.plans import plan_of
-from store.posts import find_post
-from store.shown_posts import ShownPost, read_shown_post
+from store.posts.plans import plan_of
+from store.posts.queries import find_post
+from store.posts.shown import ShownPost, read_shown_post
 
 NO_SUCH_POST = Problem("There is no such post", "not_found")
 

@@ -9,7 +9,7 @@ from domain.codes import ProblemCode
 from domain.content import PostContent, TargetContent
 from domain.errors import Problem, Unavailable
 from domain.size import answer_bytes
-from store.media_checks import add_check, find_check
+from store.media.checks import add_check, find_check
 from workflows.media_check import MediaCheckPlan
 
 _NOT_CHECKED: ProblemCode = "media_not_checked"

@@ -22,8 +22,8 @@ from domain.errors import Conflict, InvalidRequest, Problem
 from domain.post import Media, PostStatus
 from domain.schedule import ScheduledTime, Shift, parse_shift, rfc3339, shifted
 from domain.zones import UnknownZone
-from store.contents import content_of
 from store.models import Post
+from store.posts.contents import content_of
 
 
 def read_patch(post: Post, payload: JsonObject, now: datetime) -> ParsedPost:

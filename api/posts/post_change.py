@@ -12,8 +12,8 @@ from api.posts.answer import Answer
 from api.posts.idempotency import answer_once, keyed_request, take_key
 from api.posts.lookup import require_post
 from domain.audit import Actor
-from store.idempotency import KeyedRequest
 from store.models import IdempotencyKey, Post
+from store.posts.idempotency import KeyedRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from api.http.rates import Rates
 from domain.codes import ProblemCode
 from domain.errors import Problem, TooManyRequests
 from store.database import Database
-from store.posts import count_kept, count_open
+from store.posts.queries import count_kept, count_open
 
 MOST_OPEN_POSTS = 100_000
 MOST_POSTS = 1_000_000

@@ -13,7 +13,7 @@ from domain.waits import waits_for
 from platforms.codes import known_codes, public_codes
 from platforms.registry import platforms
 from store.models import Post, Target
-from store.shown_posts import ShownPost, ShownTarget
+from store.posts.shown import ShownPost, ShownTarget
 
 _TIME_PASSED = {
     "error": "The time of this draft has passed and it was not published: give it another scheduledFor, or publishNow",

@@ -14,7 +14,7 @@ from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.plan import Plan
 from platforms.registry import platforms
 from store.models import ConnectedAccount, Post, Target
-from store.post_changes import resolve as resolve_target
+from store.posts.changes import resolve as resolve_target
 
 _NOTHING = Problem(
     "This target is not unconfirmed, nor settled by a person in the last 7 days: there is nothing to resolve",

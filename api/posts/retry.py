@@ -16,9 +16,9 @@ from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.ownership import may_retry
 from domain.post import TargetStatus
 from platforms.registry import platforms
-from store.attempts import most_attempts
 from store.models import Post, Target
-from store.post_changes import reopen, row_of
+from store.posts.changes import reopen, row_of
+from store.publishing.attempts import most_attempts
 
 MOST_ATTEMPTS = 1_000
 """Steps of one target from which on it is not retried any more: each is a row that is kept as long as the post."""

@@ -20,8 +20,8 @@ from api.posts.parse_post import read_create
 from api.posts.validate import validate
 from api.posts.views import attempts_view
 from api.posts.waiting import Deadline
-from store.attempts import list_attempts
-from store.lists import list_posts
+from store.posts.lists import list_posts
+from store.publishing.attempts import list_attempts
 
 PostId = FromPath[str]
 Workspace = NamedDependency[str]

@@ -19,10 +19,10 @@ from domain.audit import Actor
 from domain.errors import Conflict, Problem, Unprocessable
 from domain.ownership import may_change, may_correct
 from domain.post import PostStatus
-from store.accounts import find_accounts
-from store.contents import rewrite
+from store.accounts.connected import find_accounts
 from store.models import ConnectedAccount, Post
-from store.post_changes import rows_of
+from store.posts.changes import rows_of
+from store.posts.contents import rewrite
 
 _BEGUN = Problem(
     "Publishing has begun; only drafts, scheduled and held posts, and what failed or waits can be changed",

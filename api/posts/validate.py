@@ -10,7 +10,7 @@ from api.posts.parse_post import read_create
 from api.posts.platform_rules import find_platform_problems, platform_cautions, refused_accounts
 from api.posts.views import VerdictView
 from domain.errors import InvalidRequest, Problem
-from store.accounts import find_accounts
+from store.accounts.connected import find_accounts
 
 
 async def validate(deps: Dependencies, workspace_id: str, payload: JsonObject) -> Answer:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from api.dependencies import Dependencies
 from domain.errors import Problem, TooManyRequests
-from store.posts import is_moving
+from store.posts.queries import is_moving
 
 MOST_WAITING = 1_000
 """Requests of one workspace that may wait for outcomes at a time, in one process: half of its connections."""

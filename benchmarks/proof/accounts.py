@@ -14,8 +14,8 @@ from cli.connecting import connect_account, parse_credentials
 from cli.sandbox import SandboxAccount, fake_credentials, introduce, stable_user_id
 from platforms.registry import platforms
 from runtime.settings import VaultSettings
-from store.api_keys import workspace_of_key
 from store.database import Database
+from store.workspaces.keys import workspace_of_key
 
 _CONCURRENCY = 8
 

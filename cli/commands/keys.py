@@ -60,7 +60,7 @@ def keys_revoke(key_id: str, data_dir: Path | None) -> None:
 @keys.command("secret")
 def keys_secret() -> None:
     """Print a new encryption key for SOCIALSYNCER_ENCRYPTION_KEYS."""
-    from store.vault import new_key
+    from store.secrets.vault import new_key
 
     say(new_key())
 

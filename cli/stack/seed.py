@@ -19,12 +19,12 @@ from cli.stack.files import DevAccount, State
 from platforms.base import Platform
 from platforms.registry import platforms
 from runtime.settings import VaultSettings
-from store.accounts import list_accounts, open_credentials
-from store.api_keys import create_key, workspace_of_key
+from store.accounts.connected import list_accounts, open_credentials
 from store.database import Database
 from store.models import Account
-from store.vault import Vault, VaultError
-from store.workspaces import create_workspace, find_workspace
+from store.secrets.vault import Vault, VaultError
+from store.workspaces.keys import create_key, workspace_of_key
+from store.workspaces.queries import create_workspace, find_workspace
 
 WORKSPACE = "default"
 _SECOND_ACCOUNT = "twitter"

@@ -8,8 +8,8 @@ from domain.post import LATE_AFTER, PostStatus
 from reconcile.doctor.facts import SILENT_AFTER
 from reconcile.readiness import UNDELIVERED_AFTER
 from store.database import Database
-from store.doctor_queries import open_attempts
-from store.open_posts import PostSummary, open_after, posts_of_workflows
+from store.maintenance.loose_ends import open_attempts
+from store.maintenance.open_posts import PostSummary, open_after, posts_of_workflows
 from workflows.client.runs import Run, Runs
 
 _PAGE = 1000

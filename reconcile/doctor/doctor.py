@@ -18,8 +18,8 @@ from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.sandbox import SandboxAway, fetch_public_posts
 from reconcile.doctor.waiting import waiting_sentence
 from store.database import Database
-from store.expected_posts import expected_posts
-from store.waiting import stuck_targets
+from store.maintenance.expected_posts import expected_posts
+from store.maintenance.waiting import stuck_targets
 from workflows.client.runs import Runs
 
 DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from activities.options import HEARTBEAT_TIMEOUT
 from domain.post import OPEN, TargetState, TargetStatus
 from reconcile.doctor.findings import Finding, FindingKind, Heals, Subject
-from store.doctor_queries import OpenAttempt
+from store.maintenance.loose_ends import OpenAttempt
 from store.models import Post, Target
 from workflows.client.runs import Run
 from workflows.messages import StatusView, TargetStatusView

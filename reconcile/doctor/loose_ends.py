@@ -11,9 +11,9 @@ from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from platforms.versions import EndingVersion, ending_versions
 from reconcile.doctor.findings import Finding, FindingKind, Heals, Subject
-from store.app_refusals import refused_apps
+from store.apps.refusals import refused_apps
 from store.database import Database
-from store.doctor_queries import (
+from store.maintenance.loose_ends import (
     LooseKey,
     WaitingRevision,
     loose_keys,
@@ -21,8 +21,8 @@ from store.doctor_queries import (
     post_and_targets,
     waiting_revisions,
 )
+from store.maintenance.restores import count_to_confirm_first, open_restore
 from store.models import AppRefusal, Restore
-from store.restores import count_to_confirm_first, open_restore
 from workflows.client.runs import Runs
 
 _HANDED_OVER_WITHIN = timedelta(seconds=30)

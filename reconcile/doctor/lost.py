@@ -12,7 +12,7 @@ from reconcile.doctor.findings import Finding, FindingKind, Heals
 from reconcile.readiness import UNDELIVERED_AFTER
 from reconcile.recovery import AHEAD, AHEAD_EVERY, EVERY, SOON
 from reconcile.run_facts import facts_of_row, facts_of_run
-from store.doctor_queries import OpenAttempt
+from store.maintenance.loose_ends import OpenAttempt
 from store.models import Post
 from workflows.client.runs import Run
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from platforms.registry import platforms
 from reconcile.doctor.sandbox import AccountKey, Public, PublicPosts
-from store.expected_posts import ExpectedPost
+from store.maintenance.expected_posts import ExpectedPost
 
 _CLOCKS_APART = timedelta(seconds=5)
 _FIELDS = ("title", "description")

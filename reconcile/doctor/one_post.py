@@ -18,13 +18,13 @@ from reconcile.doctor.findings import Exit, Finding, Heals
 from reconcile.doctor.posts import Examination
 from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.waiting import waiting_sentence
-from store.accounts import find_accounts
-from store.app_refusals import refused_apps
+from store.accounts.connected import find_accounts
+from store.apps.refusals import refused_apps
 from store.database import Database
-from store.doctor_queries import post_and_targets
-from store.history import newest_attempts
+from store.maintenance.loose_ends import post_and_targets
+from store.maintenance.waiting import stuck_targets, waits_of
 from store.models import AuditEvent, ConnectedAccount, Post, Target
-from store.waiting import stuck_targets, waits_of
+from store.posts.history import newest_attempts
 from workflows.client.runs import Run, Runs
 
 ATTEMPTS = 5

@@ -10,7 +10,7 @@ from platforms.registry import platforms
 from reconcile.doctor.findings import Finding, FindingKind, Heals, Subject
 from reconcile.doctor.matching import UnknownPosts
 from reconcile.doctor.sandbox import Public, PublicPosts
-from store.expected_posts import ExpectedPost
+from store.maintenance.expected_posts import ExpectedPost
 
 _BY_HAND = '(docs/backup.md, "Correct rows by hand")'
 

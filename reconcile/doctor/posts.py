@@ -15,7 +15,7 @@ from reconcile.doctor.running import judge_running
 from reconcile.readiness import UNDELIVERED_AFTER
 from reconcile.run_facts import facts_of_row, facts_of_run
 from store.database import Database
-from store.doctor_queries import open_attempts_of, post_and_targets
+from store.maintenance.loose_ends import open_attempts_of, post_and_targets
 from store.models import Post
 from workflows.client.runs import Run, Runs
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from domain.waits import WaitsFor
 from platforms.registry import platforms
-from store.waiting import Stuck
+from store.maintenance.waiting import Stuck
 
 _WHY = {
     WaitsFor.ACCOUNT: "for accounts to be reconnected: `socialsyncer accounts list --all --refused`",

@@ -93,7 +93,7 @@ class _AccountColumns:
 
 
 class Account(_AccountColumns, Base):
-    """A connected account of a platform; its credentials are encrypted (see `store.vault`)."""
+    """A connected account of a platform; its credentials are encrypted (see `store.secrets.vault`)."""
 
     __tablename__ = "accounts"
     __table_args__ = (
@@ -177,7 +177,7 @@ class PendingConnection(Base):
     posted_in: Mapped[str | None]
     """The place in which a person with the right to decide has posted the state, if the platform works so."""
     public_key: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """The key with which the API seals data that only the worker may read (store.handover)."""
+    """The key with which the API seals data that only the worker may read (store.secrets.handover)."""
     sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
     """The worker's secrets, sealed by the vault: the private key, PKCE's verifier, then the tokens."""
     authorize_url: Mapped[str | None]

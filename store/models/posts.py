@@ -75,7 +75,7 @@ class Post(Base):
     )
 
     __table_args__ = (
-        # With the sizes, because they are summed for each workspace (store.posts.count_kept).
+        # With the sizes, because they are summed for each workspace (store.posts.queries.count_kept).
         Index("posts_list", "workspace_id", text("id DESC"), postgresql_include=["answer_bytes"]),
         Index(
             EXTERNAL_ID,
@@ -195,7 +195,7 @@ class PostTag(Base):
 
 
 class LatePost(Base):
-    """A post with a target that had not begun long after its due time. Kept for a while (`store.waiting`)."""
+    """A post with a target that had not begun long after its due time; kept for a while (`maintenance.waiting`)."""
 
     __tablename__ = "late_posts"
 

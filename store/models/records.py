@@ -34,7 +34,7 @@ class Attempt(Base):
 
 
 class AuditEvent(Base):
-    """An entry of the audit trail: who did what to a post. Outlives the post (`store.audit`)."""
+    """An entry of the audit trail: who did what to a post. Outlives the post (`store.audit.trail`)."""
 
     __tablename__ = "audit_events"
 

@@ -5,7 +5,7 @@ import pytest
 from activities.renewal import Renewals
 from store.database import Database
 from store.models import Account
-from store.vault import Vault
+from store.secrets.vault import Vault
 from tests.activities.renewing import Platform, Process
 from tests.stack import Stack
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from activities.renewal import Guard, Renewals
 from platforms.errors import PlatformError
-from store.accounts import open_credentials
+from store.accounts.connected import open_credentials
+from store.accounts.renewals import ChangedCredentials, Key, Tokens
 from store.models import Account
-from store.renewals import ChangedCredentials, Key, Tokens
-from store.vault import Vault
+from store.secrets.vault import Vault
 from tests.stack import Stack
 
 TOLD = Tokens(None, None, ["write"], None)

@@ -15,7 +15,7 @@ from activities import renewal
 from platforms.errors import PlatformError
 from runtime import worker
 from runtime.settings import VaultSettings, read_settings
-from store import renewals
+from store.accounts import renewals
 from store.database import Database
 from store.models import Account
 

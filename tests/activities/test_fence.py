@@ -25,7 +25,7 @@ from platforms.http.wire import Wire
 from platforms.registry import platforms
 from runtime import worker
 from store.models import Account, Attempt, Post, Revision
-from store.revisions import add_revision
+from store.posts.revisions import add_revision
 from tests.stack import CLIENT, Stack
 
 LONG_AGO = (FENCE + timedelta(seconds=1)).total_seconds()

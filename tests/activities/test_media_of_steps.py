@@ -16,9 +16,9 @@ from api.posts.rendering import render_post
 from platforms.base import Published
 from platforms.errors import ErrorKind, PlatformError
 from runtime import worker
-from store.media_files import delete_expired_files, find_file, keep_file
+from store.media.files import delete_expired_files, find_file, keep_file
 from store.models import Post, Target
-from store.publishing import load
+from store.publishing.targets import load
 from tests.media.files import photo
 from tests.serving import listening, started
 from tests.stack import Stack

@@ -19,10 +19,10 @@ from domain.post import TargetStatus
 from domain.rate_limits import Quota, RateLimit
 from platforms.registry import platforms
 from runtime import worker
-from store.attempts import list_attempts
 from store.database import Database
 from store.models import Account, Post, RateLimitSlot
-from store.rate_limits import record_quota
+from store.publishing.attempts import list_attempts
+from store.publishing.rate_limits import record_quota
 from tests.stack import Stack
 
 CONSENT = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "SELF_ONLY"}

@@ -18,12 +18,12 @@ from domain.post import TargetStatus
 from platforms.errors import ErrorKind, PlatformError
 from platforms.twitter.tokens import TOKENS
 from runtime import worker
-from store.accounts import open_sealed, remove_account, seal_credentials
+from store.accounts.connected import open_sealed, remove_account, seal_credentials
+from store.accounts.renewals import keep_renewed, lease_renewal
+from store.accounts.resealing import START, reseal_batch
 from store.database import Database
 from store.models import Account, Post
-from store.renewals import keep_renewed, lease_renewal
-from store.resealing import START, reseal_batch
-from store.vault import Vault, new_key
+from store.secrets.vault import Vault, new_key
 from tests.activities.renewing import TOLD, Platform, Process, key_of, row, token
 from tests.stack import Stack
 

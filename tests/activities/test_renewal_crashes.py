@@ -22,11 +22,11 @@ from activities.step_context import StepContextFactory
 from platforms.errors import ErrorKind, PlatformError
 from reconcile.renewals import renew_due
 from runtime import worker
-from store import renewals
-from store.accounts import open_credentials
+from store.accounts import renewals
+from store.accounts.connected import open_credentials
 from store.database import Database
 from store.models import Account
-from store.vault import Vault
+from store.secrets.vault import Vault
 from tests.activities.renewing import row
 from tests.stack import Stack
 

@@ -11,10 +11,10 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.instagram.tokens import TOKENS as LONG_LIVED
 from platforms.reddit.tokens import TOKENS as REUSED
 from platforms.twitter.tokens import TOKENS
-from store.accounts import open_credentials, refuse_account, save_account
+from store.accounts.connected import open_credentials, refuse_account, save_account
+from store.accounts.renewals import Tokens
 from store.models import Account
-from store.renewals import Tokens
-from store.vault import Vault
+from store.secrets.vault import Vault
 from tests.activities.renewing import Platform, Process, row, token
 from tests.stack import Stack
 

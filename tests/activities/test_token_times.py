@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from activities.token_times import at_connecting, at_renewal, is_due, may_rotate, pause_after, rules_for, rules_of
 from platforms.registry import platforms
 from platforms.renewal import Lifetimes
+from store.accounts.renewals import Tokens
 from store.models import Account
-from store.renewals import Tokens
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

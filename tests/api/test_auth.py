@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import update
 
 from api.auth import Keys
-from store.api_keys import create_key, list_keys, revoke_key
 from store.models import ApiKey
+from store.workspaces.keys import create_key, list_keys, revoke_key
 from tests.api.conftest import client_of
 from tests.stack import Stack
 

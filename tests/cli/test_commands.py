@@ -18,10 +18,10 @@ from cli.stack.files import DevFile, Folder, State, write_private
 from cli.stack.ports import free_port
 from domain.ids import new_id
 from platforms.registry import platforms
-from store.accounts import open_credentials
-from store.api_keys import workspace_of_key
+from store.accounts.connected import open_credentials
 from store.models import Account
-from store.vault import Vault, new_key
+from store.secrets.vault import Vault, new_key
+from store.workspaces.keys import workspace_of_key
 from tests.media.hostile import HostileServer, answer
 from tests.stack import Stack, new_database
 

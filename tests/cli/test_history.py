@@ -23,8 +23,8 @@ from domain.ids import new_id
 from domain.post import PostStatus
 from reconcile.recovery import Recovery
 from runtime.temporal import DATA_CONVERTER, connect
-from store.delivery import record_delivered
 from store.models import Post
+from store.posts.delivery import record_delivered
 from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import CLIENT, Stack
 from workflows.client.runs import Runs

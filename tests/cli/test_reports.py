@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from cli.commands.options import WAITS_FOR
 from cli.main import main
 from domain.waits import WaitsFor
-from store.accounts import remove_account
+from store.accounts.connected import remove_account
 from store.models import Workspace
 from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack

@@ -18,9 +18,9 @@ from domain.ownership import FENCE
 from domain.post import PostStatus, TargetStatus
 from platforms.registry import platforms
 from reconcile.doctor.findings import FindingKind
-from store.delivery import record_delivered
+from store.maintenance.restores import begin_restore, finish_restore
 from store.models import Attempt, Post, Restore, Target
-from store.restores import begin_restore, finish_restore
+from store.posts.delivery import record_delivered
 from tests.api.conftest import client_of
 from tests.reconcile.doctor.conftest import look
 from tests.serving import started

@@ -13,7 +13,7 @@ from media.spool import Spool
 from media.stored import StoredFile
 from platforms.errors import ErrorKind, PlatformError
 from runtime import worker
-from store.publishing import load
+from store.publishing.targets import load
 from tests.media.hostile import JPEG, Answer, HostileServer, answer, slow
 from tests.media.test_fetch import open_files
 from tests.stack import Stack

@@ -11,12 +11,12 @@ from domain.ids import new_id
 from reconcile import expiry
 from reconcile.expiry import expire
 from store.database import Database
-from store.idempotency import LIFETIME, KeyedRequest, claim
 from store.locks import try_lock
-from store.media_files import keep_file
+from store.maintenance.waiting import ENDED_KEPT
+from store.media.files import keep_file
 from store.models import IdempotencyKey, LatePost, MediaFile
-from store.waiting import ENDED_KEPT
-from store.workspaces import create_workspace
+from store.posts.idempotency import LIFETIME, KeyedRequest, claim
+from store.workspaces.queries import create_workspace
 from tests.stack import Stack, new_database
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from domain.preflight import PreflightReason, next_check
 from reconcile import preflight
 from store.locks import try_lock
 from store.models import Account, AppRefusal, AuditEvent, Post, Target
-from store.rate_limits import record_quota
+from store.publishing.rate_limits import record_quota
 from tests.stack import Stack
 
 SOON = timedelta(hours=3)

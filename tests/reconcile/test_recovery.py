@@ -12,8 +12,8 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from domain.post import PostStatus, TargetStatus
 from reconcile import recovery as module
 from reconcile.recovery import Recovery
-from store.delivery import record_delivered
 from store.models import Attempt, Post, Target
+from store.posts.delivery import record_delivered
 from tests.stack import Stack
 from workflows.client.runs import Runs
 

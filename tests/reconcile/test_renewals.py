@@ -12,11 +12,11 @@ from reconcile.gauges import Gauges
 from reconcile.late_posts import WARNED_AHEAD, LatePostWatch
 from reconcile.renewals import renew_due
 from runtime import worker
-from store.account_ends import ends_of_accounts
-from store.accounts import open_credentials
+from store.accounts.connected import open_credentials
+from store.accounts.ends import ends_of_accounts
 from store.database import Database
 from store.models import Account
-from store.vault import Vault
+from store.secrets.vault import Vault
 from tests.stack import Stack
 
 DAY = timedelta(days=1)

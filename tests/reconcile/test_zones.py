@@ -21,8 +21,8 @@ from domain.zones import reread, zone_named, zone_version
 from reconcile.zones import announce_zones, follow_zones, follow_zones_forever
 from runtime import worker
 from store.database import Database
+from store.maintenance.zones import note_version
 from store.models import Post, Revision, ZoneCheck
-from store.zones import note_version
 from tests.api.conftest import Client, client_of, problems
 from tests.serving import started
 from tests.stack import Stack
@@ -263,7 +263,7 @@ class TestLooks:
     async def test_through_more_posts_than_it_reads_at_once(
         self, api: Client, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("store.zones._BATCH", 3)
+        monkeypatch.setattr("store.maintenance.zones._BATCH", 3)
         # Seven posts at one instant: page boundaries fall within it.
         posts = [await create(api, stack, f"page {n}", scheduledFor="2027-02-01T09:00", isDraft=True) for n in range(7)]
         with altered_zones(tmp_path, LATER):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runtime import log_masking
 from runtime.log_masking import mask_event, mask_text
-from store.secret_values import SecretValues
+from store.secrets.secret_values import SecretValues
 from tests.cpu import cpu_seconds
 
 SHAPES = [

@@ -29,7 +29,7 @@ from cli.stack.ports import free_port
 from runtime.logging import _Handler, configure
 from runtime.settings import Settings
 from store.models import Workspace
-from store.vault import Vault, new_key
+from store.secrets.vault import Vault, new_key
 from tests.cli.parts import until
 from tests.stack import Stack
 
@@ -226,7 +226,7 @@ UNCAUGHT = """
 import sys, threading, warnings
 from pydantic import SecretStr
 from runtime.logging import configure, log_uncaught
-from store.vault import Vault
+from store.secrets.vault import Vault
 
 configure("info", "{format}")
 log_uncaught()

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from runtime.logging import configure
-from store.secret_values import MASK
+from store.secrets.secret_values import MASK
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from runtime.settings import MigrateSettings, Settings, SettingsError, VaultSettings, read_settings
 from store.roles import Component
-from store.secret_values import SECRETS
-from store.vault import new_key
+from store.secrets.secret_values import SECRETS
+from store.secrets.vault import new_key
 
 URL = "postgresql://u:hunter2@127.0.0.1/d"
 

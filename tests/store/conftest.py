@@ -6,7 +6,7 @@ import pytest
 
 from domain.ids import new_id
 from store.database import Database
-from store.workspaces import create_workspace
+from store.workspaces.queries import create_workspace
 from tests.stack import new_database
 
 

@@ -16,7 +16,7 @@ from activities.publish import Publishing
 from domain.content import TargetContent
 from domain.plan import Plan, Unscheduled
 from store.models import Post, Target
-from store.plans import read_plan
+from store.posts.plans import read_plan
 from tests.stack import Stack
 from tests.workflows.scenarios import PICTURE, REFUSAL, WORDS, Handle, comes_to, scenario, scenario_on
 from workflows.messages import EditRequest

@@ -13,7 +13,7 @@ from temporalio.client import WorkflowHandle
 
 from activities.options import PREPARE_AHEAD, prepare_ahead
 from store.models import Account, Post
-from store.rate_limits import record_quota
+from store.publishing.rate_limits import record_quota
 from tests.stack import Stack
 
 Handle = WorkflowHandle[Any, Any]

@@ -14,9 +14,9 @@ from temporalio.common import SearchAttributePair
 from domain.post import PostStatus, TargetStatus
 from reconcile.recovery import Recovery
 from runtime import worker
-from store.attempts import list_attempts
-from store.delivery import record_delivered
 from store.models import Attempt, Post
+from store.posts.delivery import record_delivered
+from store.publishing.attempts import list_attempts
 from tests.stack import SEARCH_ATTRIBUTES, Stack, running_stack, temporal_server
 from tests.workflows.resets import reset
 from workflows.client.runs import Runs

@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 
 from activities import local_publish
 from domain.post import HoldReason, PostStatus, TargetStatus
-from store.attempts import list_attempts
 from store.models import Account, Post, Target
+from store.publishing.attempts import list_attempts
 from tests.stack import Stack
 
 

@@ -18,9 +18,9 @@ from domain.ids import workflow_id
 from domain.plan import Plan, Unscheduled
 from domain.post import PostStatus, TargetStatus
 from reconcile.recovery import Recovery
-from store.delivery import record_delivered
 from store.models import Attempt, Post, Target
-from store.post_changes import lock_post
+from store.posts.changes import lock_post
+from store.posts.delivery import record_delivered
 from tests.stack import Stack
 from tests.workflows.scenarios import Handle, comes_to
 from tests.workflows.test_deployed import NONDETERMINISM

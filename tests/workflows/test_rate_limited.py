@@ -19,8 +19,8 @@ from platforms.errors import ErrorKind
 from platforms.registry import platforms
 from platforms.tiktok import errors
 from runtime import worker
-from store.attempts import list_attempts
 from store.models import Account, Post
+from store.publishing.attempts import list_attempts
 from tests.api.conftest import client_of
 from tests.serving import started
 from tests.stack import Stack, running_stack, temporal_server

@@ -15,9 +15,9 @@ import pytest
 from domain.post import PostStatus
 from platforms.mastodon.platform import Mastodon
 from runtime import worker
-from store.accounts import save_account
+from store.accounts.connected import save_account
 from store.models import Account, Post
-from store.vault import Vault
+from store.secrets.vault import Vault
 from tests.platforms import pds, snac
 from tests.platforms.lossy import Lossy, losing
 from tests.platforms.rig import Rig, Sandbox

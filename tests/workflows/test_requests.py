@@ -7,10 +7,10 @@ import pytest
 
 from domain.errors import Conflict, Unprocessable
 from domain.post import PostStatus, TargetStatus
-from store.attempts import list_attempts
 from store.models import Post
-from store.post_changes import lock_post, reopen
-from store.revisions import find_revision
+from store.posts.changes import lock_post, reopen
+from store.posts.revisions import find_revision
+from store.publishing.attempts import list_attempts
 from tests.stack import CLIENT, Stack
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from domain.post import PostStatus
 from platforms.twitter import thread
-from store.revisions import find_revision
+from store.posts.revisions import find_revision
 from tests.stack import Stack
 
 

@@ -10,8 +10,8 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from domain.post import TargetStatus
 from platforms.registry import platforms
+from store.maintenance.waiting import waits_of
 from store.models import Attempt, Post
-from store.waiting import waits_of
 from tests.stack import Stack
 from workflows.post import PostWorkflow
 from workflows.search_attributes import POST_STATUS, WAITS_FOR

@@ -6,11 +6,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain.audit import WORKER, Action, AuditEntry
 from domain.plan import Plan
 from store.database import Database
-from store.delivery import move_to_next_workflow
-from store.idempotency import LIFETIME
-from store.plans import plan_with_accounts
-from store.post_changes import confirm_first
-from store.workspaces import name_of_workspace
+from store.posts.changes import confirm_first
+from store.posts.delivery import move_to_next_workflow
+from store.posts.idempotency import LIFETIME
+from store.posts.plans import plan_with_accounts
+from store.workspaces.queries import name_of_workspace
 from workflows.client.failures import unavailable
 from workflows.client.post_workflows import AnotherPost, PostWorkflows
 

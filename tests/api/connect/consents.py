@@ -5,9 +5,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
-from store.accounts import open_credentials
+from store.accounts.connected import open_credentials
 from store.models import Account
-from store.vault import Vault
+from store.secrets.vault import Vault
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
 

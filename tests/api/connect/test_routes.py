@@ -13,7 +13,7 @@ from platforms.registered_apps import RegisteredApps
 from reconcile.app_setup import documents_of
 from reconcile.expiry import expire
 from sandbox.authorization import PLAY_SECRET
-from store.app_setups import announce_apps
+from store.apps.setups import announce_apps
 from store.models import Account, AppSetup, PendingConnection
 from tests.api.conftest import Client
 from tests.api.connect.consents import BACK, SERVER, _query, begin, connected, consent, credentials, refused, trade

@@ -14,7 +14,7 @@ from api.dependencies import Dependencies
 from api.errors import Unauthorized
 from api.http.rates import Rates
 from domain.errors import TooManyRequests
-from store.api_keys import Caller
+from store.workspaces.keys import Caller
 from tests.api.conftest import client_of, problems
 from tests.serving import started
 from tests.stack import Stack

@@ -1,7 +1,7 @@
 """The limits of an account's own server apply when a post is created."""
 
-from store.accounts import save_account
-from store.vault import Vault
+from store.accounts.connected import save_account
+from store.secrets.vault import Vault
 from tests.api.conftest import Client
 from tests.stack import Stack
 

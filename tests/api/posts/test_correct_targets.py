@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from domain.schedule import rfc3339
 from domain.size import answer_bytes
-from store.contents import content_of
 from store.models import Account, Post
+from store.posts.contents import content_of
 from tests.api.conftest import Client
 from tests.stack import Stack
 

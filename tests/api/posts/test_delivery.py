@@ -14,8 +14,8 @@ from api.dependencies import Dependencies
 from api.posts.delivery import Delivery
 from cli.stack.ports import free_port
 from domain.post import PostStatus
-from store.accounts import find_accounts
-from store.plans import plan_of
+from store.accounts.connected import find_accounts
+from store.posts.plans import plan_of
 from tests.api.conftest import Client, client_of
 from tests.serving import started
 from tests.stack import Stack

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select, update
 
 from domain.ids import new_id
-from store.audit import MOST_ENTRIES, delete_surplus_events
+from store.audit.trail import MOST_ENTRIES, delete_surplus_events
 from store.database import Database
-from store.holds import released_posts
+from store.maintenance.holds import released_posts
 from store.models import Account, ApiKey, AuditEvent, Post, Target
 from tests.api.conftest import Client
 from tests.stack import Stack

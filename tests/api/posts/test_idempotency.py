@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import update
 
 from api.posts.idempotency import keyed_request
-from store.idempotency import claim
 from store.models import IdempotencyKey
+from store.posts.idempotency import claim
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from domain.post import PostStatus
-from store.accounts import change_places
+from store.accounts.connected import change_places
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
 

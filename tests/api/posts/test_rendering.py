@@ -13,15 +13,15 @@ from api.posts.rendering import render_post, write_json
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import ErrorCategory, HoldReason, Media, MediaType, PostStatus, TargetStatus
-from store.contents import new_post
-from store.creating import create_post
 from store.database import Database
-from store.list_queries import Filter
-from store.lists import list_posts
 from store.models import Post
-from store.posts import find_post
-from store.shown_posts import read_shown_post, read_shown_posts
-from store.workspaces import create_workspace
+from store.posts.contents import new_post
+from store.posts.creating import create_post
+from store.posts.list_queries import Filter
+from store.posts.lists import list_posts
+from store.posts.queries import find_post
+from store.posts.shown import read_shown_post, read_shown_posts
+from store.workspaces.queries import create_workspace
 from tests.stack import new_database
 
 NOW = datetime(2026, 11, 1, 12, 0, 0, 5000, tzinfo=UTC)

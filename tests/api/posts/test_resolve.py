@@ -12,9 +12,9 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.http.transport import Transport
 from platforms.http.wire import Wire
 from platforms.registry import platforms
-from store.editing import begin_edit
 from store.models import Attempt, Target
-from store.revisions import add_revision, find_revision
+from store.posts.revisions import add_revision, find_revision
+from store.publishing.editing import begin_edit
 from tests.stack import CLIENT, Stack
 
 

@@ -15,8 +15,8 @@ from domain.errors import Unavailable
 from domain.post import PostStatus
 from reconcile.doctor.doctor import Doctor
 from reconcile.doctor.findings import Finding, FindingKind, Report
-from store.delivery import record_delivered
 from store.models import Post, Target, Workspace
+from store.posts.delivery import record_delivered
 from tests.stack import Stack
 from workflows.client.runs import Runs
 

@@ -11,7 +11,7 @@ from domain.post import PostStatus, TargetStatus
 from reconcile.doctor.findings import Exit, FindingKind, Heals
 from runtime import worker
 from store.models import Attempt
-from store.sending import begin_send
+from store.publishing.sending import begin_send
 from tests.reconcile.doctor.conftest import (
     TOKEN,
     look,

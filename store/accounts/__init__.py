@@ -1,0 +1,1 @@
+"""Accounts: connected, checked, renewed, refused and removed."""

@@ -1,0 +1,222 @@
+"""Connected accounts; credentials leave this module decrypted only for the platform that needs them."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.post import OPEN, UNSENT
+from store.models import Account, ConnectedAccount, Post, Target
+from store.secrets.vault import Vault, VaultError
+
+
+def _context(workspace_id: str, account_id: str) -> str:
+    return f"{workspace_id}/{account_id}"
+
+
+WORKS: Mapping[str, Any] = {
+    "refused_at": None,
+    "refusal": None,
+    "refusal_code": None,
+    "refusals": 0,
+    "recheck_at": None,
+}
+"""The columns of an account that its platform accepts."""
+_OF_TOKENS = ("expires_at", "refresh_expires_at", "scopes", "renew_at", "grant_subject")
+_FIRST_QUESTION, _LONGEST_SILENCE = timedelta(seconds=15), timedelta(hours=1)
+_GROWTH = 4
+
+
+async def save_account(
+    session: AsyncSession,
+    vault: Vault,
+    *,
+    workspace_id: str,
+    account_id: str,
+    platform: str,
+    user_id: str,
+    username: str,
+    premium: bool,
+    credentials: dict[str, Any],
+    app_id: str = "",
+    limits: Mapping[str, int] | None = None,
+    tokens: Mapping[str, Any] | None = None,
+) -> Account:
+    """Connect an account, or reconnect it with new credentials.
+
+    Some platforms send a refresh token with the first consent only. So if the new credentials of the same user and app
+    have none, the stored one is kept. `tokens` are columns: `expires_at`, `refresh_expires_at`, `scopes`, `renew_at`
+    and `grant_subject`; null if not given.
+    """
+    now = datetime.now(UTC)
+    if not credentials.get("refresh_token"):
+        stored = await _refresh_token(session, vault, workspace_id, account_id, user_id, app_id)
+        credentials |= {"refresh_token": stored} if stored else {}
+    values = {
+        "platform": platform,
+        "user_id": user_id,
+        "username": username,
+        "app_id": app_id,
+        "premium": premium,
+        "limits": dict(limits or {}),
+        "credentials": seal_credentials(vault, workspace_id, account_id, credentials),
+        "renewing_until": None,
+        "renewal_started_at": None,
+        "renewed_at": None,
+        "renewal_failures": 0,
+        "renewal_error": None,
+        "connected_at": now,
+        "checked_at": now,
+        "last_ok_at": now,
+        "inspected_at": None,
+        "inspection": None,
+        **dict.fromkeys(_OF_TOKENS),
+        **(tokens or {}),
+        **WORKS,
+    }
+    statement = (
+        insert(Account)
+        .values(workspace_id=workspace_id, id=account_id, **values)
+        .on_conflict_do_update(index_elements=[Account.workspace_id, Account.id], set_=values)
+        .returning(Account)
+    )
+    return (await session.scalars(statement, execution_options={"populate_existing": True})).one()
+
+
+async def _refresh_token(
+    session: AsyncSession, vault: Vault, workspace_id: str, account_id: str, user_id: str, app_id: str
+) -> str | None:
+    """Return the refresh token that an account's row has for this user and app, and lock the row."""
+    account = await session.get(Account, (workspace_id, account_id), with_for_update=True, populate_existing=True)
+    if account is None or (account.user_id, account.app_id) != (user_id, app_id):
+        return None
+    try:
+        found = open_credentials(vault, account).get("refresh_token")
+    except VaultError:
+        return None
+    return found if isinstance(found, str) else None
+
+
+async def list_accounts(session: AsyncSession, workspace_id: str) -> list[Account]:
+    """Return the workspace's accounts, oldest first."""
+    query = select(Account).where(Account.workspace_id == workspace_id).order_by(Account.connected_at, Account.id)
+    return list(await session.scalars(query))
+
+
+async def find_accounts(
+    session: AsyncSession, workspace_id: str, account_ids: list[str]
+) -> dict[str, ConnectedAccount]:
+    """Return the connected ones among these accounts, by id."""
+    query = select(ConnectedAccount).where(
+        ConnectedAccount.workspace_id == workspace_id, ConnectedAccount.id.in_(account_ids)
+    )
+    return {account.id: account for account in await session.scalars(query)}
+
+
+async def remove_account(session: AsyncSession, workspace_id: str, account_id: str) -> bool:
+    """Delete an account and its credentials; return whether there was one."""
+    query = delete(Account).where(Account.workspace_id == workspace_id, Account.id == account_id).returning(Account.id)
+    return await session.scalar(query) is not None
+
+
+async def posts_waiting_for(session: AsyncSession, workspace_id: str, account_id: str, most: int) -> list[str]:
+    """Return the ids of up to `most` posts that are still to be published to an account, the soonest due first."""
+    query = (
+        select(Post.id)
+        .join(Target, Target.post_id == Post.id)
+        .where(
+            Target.workspace_id == workspace_id,
+            Target.account_id == account_id,
+            Target.status.in_(UNSENT),
+            Post.status.in_(OPEN),
+        )
+        .order_by(Post.due_at, Post.id)
+        .limit(most)
+    )
+    return list(await session.scalars(query))
+
+
+async def change_places(
+    session: AsyncSession,
+    workspace_id: str,
+    account_id: str,
+    *,
+    allow: Mapping[str, set[str]] | None = None,
+    forbid: Mapping[str, set[str]] | None = None,
+) -> Account | None:
+    """Allow or forbid an account to publish to places other than its own; return it, None if there is none."""
+    account = await session.get(Account, (workspace_id, account_id), with_for_update=True, populate_existing=True)
+    if account is None:
+        return None
+    allow, forbid = allow or {}, forbid or {}
+    names = {*account.allowed, *allow}
+    kept = {name: {*account.allowed.get(name, ())} | allow.get(name, set()) for name in names}
+    left = {name: sorted(values - forbid.get(name, set())) for name, values in kept.items()}
+    account.allowed = {name: values for name, values in left.items() if values}
+    return account
+
+
+async def refuse_account(session: AsyncSession, account: Account, used: bytes, message: str, code: str) -> bool:
+    """Save that a platform refuses an account's credentials: from now on its posts are held without asking again.
+
+    `used` is the sealed value that was refused. If the account has been reconnected meanwhile, nothing is saved and the
+    result is False.
+    """
+    now = datetime.now(UTC)
+    wait = min(_FIRST_QUESTION * _GROWTH ** min(account.refusals, 10), _LONGEST_SILENCE)
+    fresh = Account.refused_at.is_(None)
+    statement = update(Account).where(_is(account), Account.credentials == used)
+    statement = statement.values(
+        refused_at=func.coalesce(Account.refused_at, now),
+        refusal=message,
+        refusal_code=code,
+        refusals=Account.refusals + case((fresh, 1), else_=0),
+        recheck_at=case((fresh, now + wait), else_=Account.recheck_at),
+    )
+    return await session.scalar(statement.returning(Account.id)) is not None
+
+
+async def accounts_to_ask(session: AsyncSession) -> list[Account]:
+    """Return the refused accounts that this worker must check with their platforms now; no other worker gets them."""
+    now = datetime.now(UTC)
+    age = func.least(func.greatest(now - Account.refused_at, _FIRST_QUESTION), _LONGEST_SILENCE)
+    due = update(Account).where(Account.refused_at.is_not(None), Account.recheck_at <= now)
+    return list(await session.scalars(due.values(recheck_at=now + age).returning(Account)))
+
+
+async def accept_account(session: AsyncSession, account: Account, *, published: bool = False) -> None:
+    """Save that a platform accepts an account again.
+
+    Only `published` proves it: an account that can be identified may still lack a permission. Until it has published,
+    the next refusal lengthens the pause between checks.
+    """
+    values = {**WORKS} if published else {name: value for name, value in WORKS.items() if name != "refusals"}
+    values["last_ok_at"] = datetime.now(UTC)
+    await session.execute(update(Account).where(_is(account)).values(**values))
+
+
+def _is(account: Account) -> ColumnElement[bool]:
+    return and_(Account.workspace_id == account.workspace_id, Account.id == account.id)
+
+
+def open_credentials(vault: Vault, account: Account) -> dict[str, Any]:
+    """Decrypt an account's credentials. Raises VaultError."""
+    return open_sealed(vault, account.workspace_id, account.id, account.credentials)
+
+
+def open_sealed(vault: Vault, workspace_id: str, account_id: str, sealed: bytes) -> dict[str, Any]:
+    """Decrypt a value that an account's row has or had. Raises VaultError."""
+    return vault.open(sealed, _context(workspace_id, account_id))
+
+
+def seal_credentials(vault: Vault, workspace_id: str, account_id: str, credentials: dict[str, Any]) -> bytes:
+    """Encrypt an account's credentials: each time to another value."""
+    return vault.seal(credentials, _context(workspace_id, account_id))
+
+
+async def find_account(session: AsyncSession, workspace_id: str, account_id: str) -> Account | None:
+    """Return an account with its sealed credentials; None if the workspace has no such account."""
+    return await session.get(Account, (workspace_id, account_id))

@@ -1,0 +1,174 @@
+"""The rows for renewing credentials: who may renew, the results, and which accounts are due.
+
+The sealed credentials are their own version: each sealing of the same credentials differs, so a write that names the
+value it replaces can undo neither a reconnection nor another renewal. Only these columns are written, never a whole row
+that was read before.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from store.accounts.connected import WORKS
+from store.models import Account
+
+LEASE = timedelta(seconds=75)
+"""Longer than a request for new credentials may take, so that no two processes use up the same token."""
+
+Key = tuple[str, str]
+"""Workspace and id of an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The response to a request for the lease."""
+
+    account: Account
+    """The account's current row."""
+    granted: bool
+    ran_out: bool = False
+    """Whether the last holder did not return the lease: it may have a response that is not written."""
+    unsure_since: datetime | None = None
+    """The account's `renewal_started_at` before the lease was granted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The results of a renewal other than the credentials, by the columns of the row."""
+
+    expires_at: datetime | None
+    refresh_expires_at: datetime | None
+    scopes: list[str] | None
+    renew_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedCredentials:
+    """New credentials as JSON, and the facts about their tokens; None if the tokens are the same."""
+
+    credentials: dict[str, Any] = field(repr=False)
+    tokens: Tokens | None
+
+
+async def account_now(session: AsyncSession, key: Key) -> Account | None:
+    """Return an account's current row, None if it is gone."""
+    return await session.scalar(select(Account).where(*_is(key)), execution_options={"populate_existing": True})
+
+
+async def lease_renewal(session: AsyncSession, key: Key, used: bytes) -> Lease | None:
+    """Grant the lease if it is free and the credentials are still those of `used`; None if the account is gone.
+
+    Once this is committed, the row says that a renewal has started, whatever happens to this process.
+    """
+    query = select(Account, func.clock_timestamp()).where(*_is(key)).with_for_update(of=Account)
+    row = (await session.execute(query, execution_options={"populate_existing": True})).one_or_none()
+    if row is None:
+        return None
+    account, now = row
+    if account.credentials != used or (account.renewing_until is not None and account.renewing_until > now):
+        return Lease(account, granted=False)
+    ran_out, unsure_since = account.renewing_until is not None, account.renewal_started_at
+    account.renewing_until, account.renewal_started_at = now + LEASE, unsure_since or now
+    return Lease(account, granted=True, ran_out=ran_out, unsure_since=unsure_since)
+
+
+async def keep_renewed(
+    session: AsyncSession, key: Key, used: bytes, renewed: bytes, tokens: Tokens | None, unsure_since: datetime | None
+) -> Account | None:
+    """Replace the credentials of `used` by new ones and return the lease; returns the account's row after that.
+
+    `tokens` is None if the tokens are the same: the row's facts about renewals stay. If the account has been
+    reconnected meanwhile, its row has other credentials; if it is gone, None is returned. Repeatable.
+    """
+    values: dict[str, Any] = {"renewal_started_at": unsure_since}
+    if tokens is not None:
+        now = func.now()
+        values = {name: value for name, value in WORKS.items() if name != "refusals"} | {
+            "renewal_started_at": None,
+            "renewed_at": now,
+            "last_ok_at": now,
+            "renewal_failures": 0,
+            "renewal_error": None,
+            "expires_at": tokens.expires_at,
+            "refresh_expires_at": tokens.refresh_expires_at,
+            "renew_at": tokens.renew_at,
+            "scopes": Account.scopes if tokens.scopes is None else tokens.scopes,
+        }
+    await _update(session, key, used, credentials=renewed, renewing_until=None, **values)
+    return await account_now(session, key)
+
+
+async def give_back_lease(session: AsyncSession, key: Key, used: bytes, unsure_since: datetime | None) -> None:
+    """Return the lease, so that the next process can renew immediately: the platform was not asked."""
+    await _update(session, key, used, renewing_until=None, renewal_started_at=unsure_since)
+
+
+async def note_failure(
+    session: AsyncSession,
+    key: Key,
+    used: bytes,
+    *,
+    code: str,
+    renew_at: datetime | None,
+    unsure_since: datetime | None,
+) -> None:
+    """Save that a renewal brought no credentials, and return the lease.
+
+    `renew_at` is the time of the next try, None if that cannot help. `unsure_since` becomes `renewal_started_at`.
+    """
+    await _update(
+        session,
+        key,
+        used,
+        renewing_until=None,
+        renewal_started_at=unsure_since,
+        renewal_failures=Account.renewal_failures + 1,
+        renewal_error=code,
+        renew_at=renew_at,
+    )
+
+
+async def claim_due(session: AsyncSession, rotating: Sequence[str], again_in: timedelta, limit: int) -> list[Account]:
+    """Return accounts whose renewal is due, for this worker only during `again_in`; the longest overdue first.
+
+    If the outcome of a renewal is not known, an account of a `rotating` platform waits until its access token has
+    expired: the refresh token may have been used up, and a second use may end the tokens that are still valid.
+    """
+    unsure = Account.renewal_started_at.is_not(None) & Account.platform.in_(rotating)
+    due = (
+        select(Account.workspace_id, Account.id)
+        .where(
+            Account.renew_at <= func.now(),
+            or_(~unsure, Account.expires_at.is_(None), Account.expires_at <= func.now()),
+        )
+        .order_by(Account.renew_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    claim = (
+        update(Account)
+        .where(Account.workspace_id == due.c.workspace_id, Account.id == due.c.id)
+        .values(renew_at=func.now() + again_in)
+        .returning(Account)
+    )
+    return list(await session.scalars(claim))
+
+
+async def never_renew(session: AsyncSession, key: Key, used: bytes) -> None:
+    """Save that nothing renews these credentials."""
+    await _update(session, key, used, renew_at=None)
+
+
+async def _update(session: AsyncSession, key: Key, used: bytes, **values: Any) -> None:
+    statement = update(Account).where(*_is(key), Account.credentials == used).values(**values)
+    await session.execute(statement, execution_options={"synchronize_session": False})
+
+
+def _is(key: Key) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    workspace_id, account_id = key
+    return Account.workspace_id == workspace_id, Account.id == account_id

@@ -1,0 +1,1 @@
+"""The audit trails: who did what to posts, and to accounts."""

@@ -1,0 +1,122 @@
+"""The audit trail: who did what to a post, in entries that outlive it.
+
+An entry is written in the transaction of its change. `attempts` has the workers' steps towards platforms, and the
+post's row has its author: neither is written twice. When a post is deleted, they become entries in the same transaction
+(`store.posts.history`).
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import object_session
+
+from domain.audit import Action, AuditEntry
+from store.models import AuditEvent, Post
+
+AUDIT_KEPT = timedelta(days=365)
+"""How long entries are kept if the operator does not set it."""
+MOST_ENTRIES = 500
+"""The number of entries of one post that are kept, the newest."""
+_RECENT = 10_000
+"""The number of newest entries in which posts with too many are searched: more than all API keys write in 30 s."""
+
+
+def add_entry(post: Post, entry: AuditEntry) -> None:
+    """Add an entry to the transaction in which a post's row was read."""
+    session = object_session(post)
+    if session is None:
+        raise ValueError("the post is of no session")
+    session.add(event_of(post, entry))
+
+
+def event_of(post: Post, entry: AuditEntry) -> AuditEvent:
+    """Return the row of an entry, dated now."""
+    platform, account_id = entry.targets[0] if len(entry.targets) == 1 else (None, None)
+    return AuditEvent(
+        at=datetime.now(UTC),
+        workspace_id=post.workspace_id,
+        post_id=post.id,
+        action=entry.action.value,
+        actor_type=entry.actor.type.value,
+        actor_id=entry.actor.id,
+        platform=platform,
+        account_id=account_id,
+        details=entry.as_json(),
+    )
+
+
+async def add_unless_recorded(session: AsyncSession, post: Post, entry: AuditEntry) -> bool:
+    """Add an entry unless the post's newest one on the same target is the same; False if it is.
+
+    For actions that may be repeated without a change, and for steps that may be repeated.
+    """
+    new = event_of(post, entry)
+    newest = await session.scalar(
+        select(AuditEvent)
+        .where(AuditEvent.post_id == post.id, AuditEvent.platform.is_not_distinct_from(new.platform))
+        .where(AuditEvent.account_id.is_not_distinct_from(new.account_id))
+        .order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
+        .limit(1)
+    )
+    if newest is not None and _says(newest) == _says(new):
+        return False
+    session.add(new)
+    return True
+
+
+async def is_recorded(session: AsyncSession, post: Post, action: Action, **details: Any) -> bool:
+    """Return whether the trail has an entry of this action with these details already, because a step was run again."""
+    query = select(AuditEvent.id).where(AuditEvent.post_id == post.id, AuditEvent.action == action.value)
+    return await session.scalar(query.where(AuditEvent.details.contains(details)).limit(1)) is not None
+
+
+def _says(event: AuditEvent) -> tuple[object, ...]:
+    return event.action, event.actor_type, event.actor_id, event.details
+
+
+async def add_events(session: AsyncSession, events: Sequence[AuditEvent]) -> None:
+    """Add complete entries with one statement."""
+    if events:
+        columns = [column.key for column in AuditEvent.__mapper__.column_attrs if column.key != "id"]
+        rows = [{name: getattr(event, name) for name in columns} for event in events]
+        await session.execute(insert(AuditEvent), rows)
+
+
+async def delete_old_events(session: AsyncSession, now: datetime, limit: int, keep: timedelta) -> int:
+    """Delete up to `limit` entries that are older than `keep`; return how many were deleted."""
+    # Entries are read by id, the order in which they were written, so no index on the time is needed.
+    oldest = select(AuditEvent.id, AuditEvent.at).order_by(AuditEvent.id).limit(limit).subquery()
+    old = delete(AuditEvent).where(AuditEvent.id.in_(select(oldest.c.id).where(oldest.c.at < now - keep)))
+    found = await session.execute(old.returning(AuditEvent.id), execution_options={"synchronize_session": False})
+    return len(found.all())
+
+
+async def delete_surplus_events(session: AsyncSession, _now: datetime, limit: int) -> int:
+    """Delete the oldest entries of up to `limit` posts that recently got too many; return how many posts there were.
+
+    This is not done when an entry is written: the API, which faces the internet, has no right to delete entries.
+    """
+    recent = select(AuditEvent.post_id).order_by(AuditEvent.id.desc()).limit(_RECENT).subquery()
+    crowded = (
+        select(AuditEvent.post_id)
+        .where(AuditEvent.post_id.in_(select(recent.c.post_id).distinct()))
+        .group_by(AuditEvent.post_id)
+        .having(func.count() > MOST_ENTRIES)
+        .limit(limit)
+    )
+    posts = list(await session.scalars(crowded))
+    for post_id in posts:
+        newest = select(AuditEvent.id).where(AuditEvent.post_id == post_id)
+        newest = newest.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(MOST_ENTRIES)
+        surplus = delete(AuditEvent).where(AuditEvent.post_id == post_id, AuditEvent.id.not_in(newest))
+        await session.execute(surplus, execution_options={"synchronize_session": False})
+    return len(posts)
+
+
+async def newest_event(session: AsyncSession, post_id: str) -> AuditEvent | None:
+    """Return the last line of a post's trail, which outlives the post; None if there is none."""
+    query = select(AuditEvent).where(AuditEvent.post_id == post_id)
+    return await session.scalar(query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(1))

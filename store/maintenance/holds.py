@@ -1,0 +1,49 @@
+"""A query for posts that are held for an account or for the operator's app, once these work again."""
+
+from datetime import datetime
+
+from sqlalchemy import and_, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from domain.audit import WORKER, Action, AuditEntry
+from domain.post import HoldReason, TargetStatus
+from store.apps.refusals import app_is_accepted
+from store.audit.trail import add_unless_recorded
+from store.models import Account, Post, Target
+
+
+async def released_posts(session: AsyncSession, now: datetime, *, released_before: datetime, limit: int) -> list[Post]:
+    """Return posts with targets that need not be held any more, with all their targets, and mark them as released.
+
+    Posts that were released after `released_before` are left out, so each worker finds others.
+    """
+    works = and_(
+        Account.workspace_id == Target.workspace_id,
+        Account.id == Target.account_id,
+        Account.platform == Target.platform,
+        or_(
+            and_(Target.hold_reason == HoldReason.RECONNECT, Account.refused_at.is_(None)),
+            and_(Target.hold_reason == HoldReason.OPERATOR, app_is_accepted()),
+        ),
+    )
+    held = (
+        select(Target.id)
+        .where(
+            Target.status == TargetStatus.HELD,
+            or_(Target.released_at.is_(None), Target.released_at < released_before),
+            select(Account.id).where(works).exists(),
+        )
+        .order_by(Target.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    release = (
+        update(Target).where(Target.id.in_(held.scalar_subquery())).values(released_at=now).returning(Target.post_id)
+    )
+    ids = set(await session.scalars(release, execution_options={"synchronize_session": False}))
+    query = select(Post).where(Post.id.in_(ids)).order_by(Post.due_at, Post.id).options(selectinload(Post.targets))
+    posts = list(await session.scalars(query))
+    for post in posts:
+        await add_unless_recorded(session, post, AuditEntry(Action.RELEASED, WORKER))
+    return posts

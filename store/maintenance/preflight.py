@@ -1,0 +1,118 @@
+"""Which targets are checked again before their time, and what their accounts' rows say then."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, func, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import load_only
+
+from domain.attempts import AttemptStep
+from domain.audit import WORKER, Action, AuditEntry
+from domain.post import PostStatus, TargetStatus
+from domain.preflight import PreflightReason
+from store.audit.trail import add_entry
+from store.models import ConnectedAccount, Post, RateLimitBucket, Target
+
+# Each workspace is asked for a few: one with many posts does not make the others wait.
+_DUE = text("""
+WITH due AS (
+  SELECT found.id, found.due_at, row_number() OVER (PARTITION BY workspaces.id ORDER BY found.due_at) AS number
+  FROM workspaces CROSS JOIN LATERAL (
+    (SELECT id, due_at FROM targets
+     WHERE workspace_id = workspaces.id AND status = 'pending' AND begun_at IS NULL
+       AND preflight_at IS NULL AND due_at > :now AND due_at <= :first
+       AND (due_at >= :last OR preflight_code IS NOT NULL)
+     ORDER BY due_at LIMIT :most)
+    UNION ALL
+    (SELECT id, due_at FROM targets
+     WHERE workspace_id = workspaces.id AND status = 'pending' AND begun_at IS NULL
+       AND preflight_at <= :now AND due_at > :now AND (due_at >= :last OR preflight_code IS NOT NULL)
+     ORDER BY preflight_at LIMIT :most)
+  ) AS found
+)
+SELECT id FROM due ORDER BY number, due_at LIMIT :most
+""")
+
+AccountKey = tuple[str, str]
+"""Platform and id of an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """A target to check, its post, and its account; None if the account is not connected."""
+
+    post: Post
+    target: Target
+    account: ConnectedAccount | None
+
+
+async def due_for_preflight(
+    session: AsyncSession, now: datetime, *, first: datetime, last: datetime, most: int
+) -> list[Preflight]:
+    """Return up to `most` targets to check now, and lock their posts; posts that others have locked are left out.
+
+    A target is checked if it is due from `last` to `first`, and until it is due if it has a warning.
+    """
+    due = await session.scalars(_DUE, {"now": now, "first": first, "last": last, "most": most})
+    query = (
+        select(Post, Target, ConnectedAccount)
+        .join(Target, Target.post_id == Post.id)
+        .outerjoin(
+            ConnectedAccount,
+            and_(
+                ConnectedAccount.workspace_id == Target.workspace_id,
+                ConnectedAccount.id == Target.account_id,
+                ConnectedAccount.platform == Target.platform,
+            ),
+        )
+        .where(
+            Target.id.in_(list(due)),
+            Target.status == TargetStatus.PENDING,
+            Target.begun_at.is_(None),
+            Target.due_at > now,
+            Post.status == PostStatus.SCHEDULED,
+        )
+        .with_for_update(of=Post, skip_locked=True)
+        .options(
+            load_only(Post.id, Post.workspace_id),
+            load_only(
+                Target.id, Target.platform, Target.account_id, Target.due_at, Target.preflight_at, Target.preflight_code
+            ),
+        )
+    )
+    return [Preflight(*row) for row in await session.execute(query)]
+
+
+async def full_until(
+    session: AsyncSession, accounts: Collection[ConnectedAccount], after: datetime
+) -> dict[AccountKey, datetime]:
+    """Return until when accounts have used up the quota that their network last reported, if longer than `after`."""
+    keys = {(account.platform, account.id) for account in accounts}
+    if not keys:
+        return {}
+    query = (
+        select(RateLimitBucket.platform, RateLimitBucket.account_id, func.max(RateLimitBucket.reported_until))
+        .where(
+            tuple_(RateLimitBucket.platform, RateLimitBucket.account_id).in_(keys),
+            RateLimitBucket.step == AttemptStep.PUBLISH,
+            RateLimitBucket.reported_remaining == 0,
+            RateLimitBucket.reported_until > after,
+        )
+        .group_by(RateLimitBucket.platform, RateLimitBucket.account_id)
+    )
+    return {(platform, account_id): until for platform, account_id, until in await session.execute(query) if until}
+
+
+def note_preflight(found: Preflight, reason: PreflightReason | None, again_at: datetime, now: datetime) -> bool:
+    """Write down what came of a check; return whether it is a new warning. Only a change is news in the history."""
+    target = found.target
+    before, target.preflight_at = target.preflight_code, again_at
+    if before == reason:
+        return False
+    target.preflight_code, found.post.updated_at = reason, now
+    action = Action.WARNING_CLEARED if reason is None else Action.WARNED
+    named = ((target.platform, target.account_id),)
+    add_entry(found.post, AuditEntry(action, WORKER, targets=named, details=(("reason", reason or before),)))
+    return reason is not None

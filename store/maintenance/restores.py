@@ -1,0 +1,87 @@
+"""Changes to rows after the database, Temporal or both were restored from a backup."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.attempts import ROWS_LOST, AttemptState
+from domain.audit import Action, Actor, AuditEntry
+from domain.ownership import CLOCKS_DIFFER
+from domain.post import OPEN
+from store.models import Attempt, Post, Restore
+from store.posts.changes import confirm_first, lock_post
+
+_DELIVER_AGAIN = text("""
+UPDATE posts SET delivered_version = least(delivered_version, version - 1),
+                 next_delivery_at = NULL, delivery_attempts = 0
+WHERE status IN ('scheduled', 'publishing') AND due_at < :due_before
+""")
+
+MOVED_AT_MOST = timedelta(days=7)
+"""Posts that are due later are not confirmed in case they were moved: all posts of the account until then are read."""
+SOON = timedelta(hours=1)
+"""Recovery compares the workflows of posts that are due later with their rows, before they are due."""
+
+
+async def begin_restore(
+    session: AsyncSession, restored_to: datetime, now: datetime, *, database: bool, temporal: bool
+) -> Restore:
+    """Save that stores were restored, and return the restore; if one is open, that one is returned and continues."""
+    if open_one := await open_restore(session):
+        return open_one
+    restore = Restore(restored_to=restored_to, database=database, temporal=temporal, begun_at=now)
+    session.add(restore)
+    await session.flush()
+    await session.refresh(restore)
+    return restore
+
+
+async def open_restore(session: AsyncSession) -> Restore | None:
+    """Return the open restore, None if there is none."""
+    return await session.scalar(select(Restore).where(Restore.finished_at.is_(None)).order_by(Restore.id).limit(1))
+
+
+async def confirm_the_next_first(
+    session: AsyncSession, restore_id: int, actor: Actor, now: datetime, limit: int, searchable: Collection[str]
+) -> bool:
+    """Have the next posts that may be public confirmed before they are sent; False if there are no more.
+
+    Their rows end at the time of the copy. A post that was due by now may have been published since. A post that is due
+    later may have been moved into that time. It is confirmed only on `searchable` platforms, which find a post by its
+    text alone. On any other platform it could only wait for a person's decision.
+    """
+    restore = await session.get_one(Restore, restore_id)
+    query = select(Post.id).where(
+        Post.status.in_(OPEN), Post.due_at <= now + MOVED_AT_MOST, Post.id > restore.last_post_id
+    )
+    ids = list(await session.scalars(query.order_by(Post.id).limit(limit)))
+    for post_id in ids:
+        post = await lock_post(session, post_id)
+        if post is None or post.due_at is None:
+            continue
+        since = restore.restored_to - CLOCKS_DIFFER
+        if await confirm_first(
+            session, post, AuditEntry(Action.RESTORED, actor), since, now, None if post.due_at <= now else searchable
+        ):
+            restore.to_confirm += 1
+    if ids:
+        restore.last_post_id = ids[-1]
+    return len(ids) == limit
+
+
+async def deliver_again(session: AsyncSession, now: datetime) -> None:
+    """Have posts that are due soon delivered again: their workflows may be older than the database."""
+    await session.execute(_DELIVER_AGAIN, {"due_before": now + SOON})
+
+
+async def finish_restore(session: AsyncSession, restore_id: int, now: datetime) -> None:
+    """Save that the restore is finished: the API accepts writes again."""
+    await session.execute(update(Restore).where(Restore.id == restore_id).values(finished_at=now))
+
+
+async def count_to_confirm_first(session: AsyncSession) -> int:
+    """Return how many targets are still to be confirmed because their rows were lost."""
+    query = select(func.count(Attempt.id)).where(Attempt.state == AttemptState.SENDING, Attempt.code == ROWS_LOST)
+    return await session.scalar(query) or 0

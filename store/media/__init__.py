@@ -1,0 +1,1 @@
+"""Files that platforms fetch, and validations whose files workers check."""

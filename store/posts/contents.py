@@ -1,0 +1,188 @@
+"""Conversions between a client's request for a post and the rows that keep it."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from domain.attempts import AttemptResult, AttemptState, AttemptStep
+from domain.audit import Action, Actor, AuditEntry, FieldChange, changes_between
+from domain.content import PostContent, TargetContent
+from domain.ids import new_id
+from domain.post import Media, PostStatus, TargetStatus
+from domain.size import answer_bytes
+from store.models import Attempt, Post, Target
+from store.publishing.targets import finished_step, forget_error, raise_version, wait_from
+
+
+def _json(media: list[Media]) -> list[dict[str, Any]]:
+    return [item.model_dump(mode="json", exclude_none=True) for item in media]
+
+
+def _content_columns(content: PostContent) -> dict[str, Any]:
+    return {
+        "content": content.content,
+        "media_items": _json(content.media_items),
+        "tags": content.tags,
+        "timezone": content.timezone,
+        "scheduled_for": content.scheduled_for,
+        "scheduled_wall": content.scheduled_wall,
+        "external_id": content.external_id,
+        "planned_for": content.planned_for,
+        "tiktok_settings": content.tiktok_settings,
+        "facebook_settings": content.facebook_settings,
+        "answer_bytes": answer_bytes(content),
+        "publish_within": content.publish_within,
+    }
+
+
+def _target_columns(target: TargetContent, position: int) -> dict[str, Any]:
+    return {
+        "position": position,
+        "custom_content": target.custom_content,
+        "custom_media": None if target.custom_media is None else _json(target.custom_media),
+        "settings": target.settings,
+    }
+
+
+def _new_target(
+    post_id: str, workspace_id: str, target: TargetContent, position: int, due_at: datetime | None
+) -> Target:
+    return Target(
+        id=new_id("tgt"),
+        post_id=post_id,
+        workspace_id=workspace_id,
+        platform=target.platform,
+        account_id=target.account_id,
+        status=TargetStatus.PENDING.value,
+        due_at=due_at,
+        confirming=False,
+        handles={},
+        media_changes=[],
+        edit_history=[],
+        **_target_columns(target, position),
+    )
+
+
+def new_post(
+    post_id: str,
+    workspace_id: str,
+    workflow_id: str,
+    content: PostContent,
+    *,
+    status: PostStatus,
+    due_at: datetime | None,
+    now: datetime,
+    external_digest: str | None = None,
+    created_by: str | None = None,
+) -> Post:
+    """Return a post that is not in the database yet, with its targets; `created_by` is the id of an API key."""
+    return Post(
+        id=post_id,
+        workspace_id=workspace_id,
+        workflow_id=workflow_id,
+        status=status.value,
+        due_at=due_at,
+        external_digest=external_digest,
+        created_by=created_by,
+        version=1,
+        delivered_version=0,
+        delivery_attempts=0,
+        created_at=now,
+        updated_at=now,
+        targets=[_new_target(post_id, workspace_id, each, at, due_at) for at, each in enumerate(content.targets)],
+        **_content_columns(content),
+    )
+
+
+def content_of(post: Post) -> PostContent:
+    """Return the client's request as the rows contain it."""
+    return PostContent(
+        content=post.content,
+        media_items=[Media.model_validate(item) for item in post.media_items],
+        targets=[
+            TargetContent(
+                platform=target.platform,
+                account_id=target.account_id,
+                custom_content=target.custom_content,
+                custom_media=None
+                if target.custom_media is None
+                else [Media.model_validate(item) for item in target.custom_media],
+                settings=target.settings,
+            )
+            for target in post.targets
+        ],
+        tags=post.tags,
+        timezone=post.timezone,
+        scheduled_for=post.scheduled_for,
+        scheduled_wall=post.scheduled_wall,
+        external_id=post.external_id,
+        planned_for=post.planned_for,
+        tiktok_settings=post.tiktok_settings,
+        facebook_settings=post.facebook_settings,
+        publish_within=post.publish_within,
+    )
+
+
+def rewrite(
+    post: Post, content: PostContent, actor: Actor, *, status: PostStatus, due_at: datetime | None, now: datetime
+) -> None:
+    """Give a locked post other content and another time; a target of the same account keeps its id."""
+    changes = changes_between(content_of(post), content)
+    if post.status != status:
+        changes += (FieldChange("status", post.status, status.value),)
+    raise_version(post, AuditEntry(Action.CHANGED, actor, changes))
+    same_time = post.due_at == due_at
+    for name, value in _content_columns(content).items():
+        setattr(post, name, value)
+    post.status, post.due_at, post.updated_at = status.value, due_at, now
+    staying = {(target.platform, target.account_id): target for target in post.targets}
+    targets: list[Target] = []
+    for position, wanted in enumerate(content.targets):
+        target = staying.get((wanted.platform, wanted.account_id))
+        if target is None:
+            target = _new_target(post.id, post.workspace_id, wanted, position, due_at)
+        else:
+            # A held target that is tried again has its own due time.
+            _reset(target, wanted, position, target.due_at if same_time else due_at)
+        targets.append(target)
+    post.targets = targets
+
+
+def _reset(target: Target, wanted: TargetContent, position: int, due_at: datetime | None) -> None:
+    columns = _target_columns(wanted, position)
+    if any(getattr(target, name) != value for name, value in columns.items()):
+        # The platform's handles (uploads, containers) were built from the old content.
+        target.handles, target.media_changes = {}, []
+    if target.status == TargetStatus.HELD:
+        forget_error(target)
+        target.status = TargetStatus.PENDING.value
+    # The reason of the warning may be gone; if not, preparing finds it again.
+    target.warning = None
+    wait_from(target, due_at)
+    for name, value in columns.items():
+        setattr(target, name, value)
+
+
+def correct(post: Post, content: PostContent, actor: Actor, changed: Collection[str], now: datetime) -> list[Attempt]:
+    """Give a locked post whose publishing has begun other content for the same targets.
+
+    `changed`: the ids of the targets whose content changes. Returns the lines for the attempt log.
+    """
+    raise_version(post, AuditEntry(Action.CORRECTED, actor, changes_between(content_of(post), content)))
+    # Earlier versions of an edited post count, too.
+    growth = post.answer_bytes - answer_bytes(content_of(post))
+    for name, value in _content_columns(content).items():
+        setattr(post, name, value)
+    post.answer_bytes += growth
+    post.updated_at = now
+    rows = {(target.platform, target.account_id): target for target in post.targets}
+    for position, wanted in enumerate(content.targets):
+        target = rows[wanted.platform, wanted.account_id]
+        for name, value in _target_columns(wanted, position).items():
+            setattr(target, name, value)
+        if target.id in changed:
+            target.handles, target.media_changes = {}, []
+            if target.status == TargetStatus.FAILED:
+                target.retryable = True
+    note = AttemptResult(AttemptState.DONE, "its owner has changed what it sends")
+    return [finished_step(target_id, AttemptStep.CORRECT, now, note) for target_id in changed]

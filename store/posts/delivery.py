@@ -1,0 +1,88 @@
+"""The delivery of posts' versions to their workflows: which workflows are known to have the newest one."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from domain.ids import next_workflow_id
+from store.models import IdempotencyKey, Post
+from store.posts.changes import lock_post
+
+_RECORD_DELIVERED = text("""
+UPDATE posts SET delivered_version = delivered.version, next_delivery_at = NULL, delivery_attempts = 0
+FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS delivered (id, version)
+WHERE posts.id = delivered.id AND posts.delivered_version < delivered.version AND delivered.version <= posts.version
+""")
+
+_CLAIM = text("""
+UPDATE posts
+SET delivery_attempts = delivery_attempts + 1,
+    next_delivery_at = CAST(:now AS timestamptz)
+      + least(CAST(:first AS interval) * power(2, least(delivery_attempts, 20)), CAST(:longest AS interval))
+WHERE id IN (
+  SELECT id FROM posts
+  WHERE delivered_version < version AND status IN ('scheduled', 'publishing')
+    AND updated_at < :changed_before AND (next_delivery_at IS NULL OR next_delivery_at <= :now)
+  ORDER BY due_at, id
+  LIMIT :most
+  FOR UPDATE SKIP LOCKED
+)
+RETURNING id
+""")
+
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
+"""The pause after the first failed delivery of a post, and the longest pause."""
+
+
+async def record_delivered(session: AsyncSession, versions: Mapping[str, int]) -> None:
+    """Save which version of each post its workflow is known to have."""
+    ids = sorted(versions)
+    await session.execute(_RECORD_DELIVERED, {"ids": ids, "versions": [versions[each] for each in ids]})
+
+
+async def claim_undelivered(session: AsyncSession, now: datetime, changed_before: datetime, most: int) -> list[Post]:
+    """Return posts whose workflows are not known to have the newest version, soonest due first, with their targets.
+
+    No other worker gets them for a while: the longer, the more deliveries have failed.
+    """
+    values = {
+        "now": now,
+        "changed_before": changed_before,
+        "most": most,
+        "first": FIRST_PAUSE,
+        "longest": LONGEST_PAUSE,
+    }
+    ids = list(await session.scalars(_CLAIM, values))
+    query = select(Post).where(Post.id.in_(ids)).order_by(Post.due_at, Post.id).options(selectinload(Post.targets))
+    return list(await session.scalars(query))
+
+
+async def release_undelivered(session: AsyncSession, post_ids: Sequence[str]) -> None:
+    """Allow delivery without a pause: Temporal was unavailable, and the posts did not cause the failure."""
+    await session.execute(update(Post).where(Post.id.in_(post_ids)).values(next_delivery_at=None))
+
+
+async def move_to_next_workflow(session: AsyncSession, post_id: str, taken: str) -> Post | None:
+    """Give a post the next workflow id, because another post's run has its present one; None if it is deleted.
+
+    This happens if the rows of that other post are lost: its key was free, so this post got the same id.
+    """
+    post = await lock_post(session, post_id)
+    if post is None or post.workflow_id != taken:
+        return post
+    candidate, generation = next_workflow_id(taken)
+    while await session.scalar(select(Post.id).where(Post.workflow_id == candidate)):
+        candidate, generation = next_workflow_id(candidate)
+    post.workflow_id = candidate
+    # The next use of the key must count from here.
+    await session.execute(
+        update(IdempotencyKey)
+        .where(IdempotencyKey.workspace_id == post.workspace_id, IdempotencyKey.post_id == post_id)
+        .where(IdempotencyKey.generation < generation)
+        .values(generation=generation)
+        .execution_options(synchronize_session=False)
+    )
+    return post

@@ -1,0 +1,216 @@
+"""The time line of a post: the audit trail, its author, its steps towards platforms and when it was late.
+
+For an existing post, the last three are read from its rows. When the post is deleted, they become lines of the trail.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, true, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain import decisions
+from domain.attempts import AttemptState, AttemptStep
+from domain.audit import Action, ActorType
+from domain.post import LATE_AFTER
+from domain.schedule import rfc3339
+from store.audit.trail import MOST_ENTRIES, add_events
+from store.models import ApiKey, Attempt, AuditEvent, LatePost, Post, Target
+from store.posts.queries import find_post
+
+WORTH_SAYING = timedelta(seconds=5)
+"""How long after its due time a target must begin to be reported as late."""
+
+_IN_THE_TRAIL = (AttemptStep.RESOLVE, AttemptStep.CORRECT)
+"""Steps of the attempt log that people take: the trail has them, with the person."""
+
+
+class Source(IntEnum):
+    """The source of an entry; entries of the same moment are read in this order."""
+
+    ROW = 0
+    TRAIL = 1
+    ATTEMPTS = 2
+    LATENESS = 3
+    TEMPORAL = 4
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Moment:
+    """The place of a line in a time line."""
+
+    at: datetime
+    source: int
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A line with its place. `actor_name` is that of an API key, if it has one."""
+
+    moment: Moment
+    event: AuditEvent
+    actor_name: str | None = None
+
+
+async def read_history(
+    session: AsyncSession, workspace_id: str, post_id: str, limit: int, after: Moment | None = None
+) -> list[HistoryEntry] | None:
+    """Return up to `limit` lines of a post, oldest first, that come after a place.
+
+    All lines must be read at one instant, so this must be the first read of its transaction. Returns None if the
+    workspace has no such post, and no line of it in the trail, which is kept for some time after the post.
+    """
+    await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    post = await find_post(session, workspace_id, post_id)
+    query = select(AuditEvent).where(AuditEvent.workspace_id == workspace_id, AuditEvent.post_id == post_id)
+    query = query.where(_after(after, Source.TRAIL, AuditEvent.at, AuditEvent.id))
+    events = list(await session.scalars(query.order_by(AuditEvent.at, AuditEvent.id).limit(limit)))
+    if post is None and not events and not await _is_known(session, workspace_id, post_id):
+        return None
+    found = [(Moment(event.at, Source.TRAIL, event.id), event) for event in events]
+    if post is not None:
+        found += await _of_rows(session, post)
+        found += await _of_attempts(session, post, limit, after)
+    found = sorted((each for each in found if after is None or each[0] > after), key=lambda each: each[0])[:limit]
+    names = await _names(session, {event.actor_id for _, event in found if event.actor_type == ActorType.API_KEY})
+    return [HistoryEntry(moment, event, names.get(event.actor_id or "")) for moment, event in found]
+
+
+async def keep_history(session: AsyncSession, post: Post) -> None:
+    """Write into the trail the newest lines that would be lost with a locked post that is about to be deleted."""
+    kept = [*await _of_rows(session, post), *await _of_attempts(session, post, MOST_ENTRIES, newest=True)]
+    kept.sort(key=lambda each: each[0])
+    await add_events(session, [event for _, event in kept[-MOST_ENTRIES:]])
+
+
+async def newest_attempts(session: AsyncSession, post: Post, limit: int) -> list[AuditEvent]:
+    """Return the newest steps of a post towards platforms as lines of its history, oldest first."""
+    found = await _of_attempts(session, post, limit, newest=True)
+    return [event for _, event in sorted(found, key=lambda each: each[0])]
+
+
+async def _is_known(session: AsyncSession, workspace_id: str, post_id: str) -> bool:
+    query = select(AuditEvent.id).where(AuditEvent.workspace_id == workspace_id, AuditEvent.post_id == post_id)
+    return await session.scalar(query.limit(1)) is not None
+
+
+async def _names(session: AsyncSession, key_ids: set[str | None]) -> dict[str, str]:
+    if not key_ids:
+        return {}
+    query = select(ApiKey.id, ApiKey.name).where(ApiKey.id.in_(key_ids), ApiKey.name != "")
+    return {row.id: row.name for row in await session.execute(query)}
+
+
+def _after(after: Moment | None, source: Source, at: Any, id: Any) -> ColumnElement[bool]:  # noqa: A002
+    """Return the condition for lines of a source that come after a place."""
+    if after is None:
+        return true()
+    if source == after.source:
+        return tuple_(at, id) > tuple_(after.at, after.id)
+    condition: ColumnElement[bool] = at >= after.at if source > after.source else at > after.at
+    return condition
+
+
+async def _of_rows(session: AsyncSession, post: Post) -> list[tuple[Moment, AuditEvent]]:
+    """Return who created a post, and when it was late; its targets must be loaded."""
+    created = _event(post, None, post.created_at, Action.CREATED, {})
+    if post.created_by:
+        created.actor_type, created.actor_id = ActorType.API_KEY.value, post.created_by
+    found = [(Moment(post.created_at, Source.ROW, 0), created)]
+    late = list(await session.scalars(select(LatePost).where(LatePost.post_id == post.id).order_by(LatePost.found_at)))
+    for number, each in enumerate(late):
+        details = {"dueAt": rfc3339(each.due_at)} | ({"endedAt": rfc3339(each.ended_at)} if each.ended_at else {})
+        event = _event(post, None, each.found_at, Action.LATE, details)
+        found.append((Moment(each.found_at, Source.LATENESS, number), event))
+    for target in post.targets:
+        if moment := _begun_late(target):
+            details = {"dueAt": rfc3339(target.due_at), "endedAt": rfc3339(moment)} if target.due_at else {}
+            event = _event(post, target, moment, Action.LATE, details)
+            found.append((Moment(moment, Source.LATENESS, len(late) + target.position), event))
+    return found
+
+
+def _begun_late(target: Target) -> datetime | None:
+    """Return when a target began if that was late, but not so late that `late_posts` has it."""
+    if target.begun_at is None or target.due_at is None:
+        return None
+    return target.begun_at if WORTH_SAYING <= target.begun_at - target.due_at < LATE_AFTER else None
+
+
+async def _of_attempts(
+    session: AsyncSession, post: Post, limit: int, after: Moment | None = None, *, newest: bool = False
+) -> list[tuple[Moment, AuditEvent]]:
+    query = (
+        select(Attempt, Target)
+        .join(Target, Target.id == Attempt.target_id)
+        .where(Target.post_id == post.id, Attempt.step.not_in(_IN_THE_TRAIL))
+        .where(_after(after, Source.ATTEMPTS, Attempt.started_at, Attempt.id))
+    )
+    at, number = Attempt.started_at, Attempt.id
+    query = query.order_by(at.desc(), number.desc()) if newest else query.order_by(at, number)
+    return [
+        (Moment(row.Attempt.started_at, Source.ATTEMPTS, row.Attempt.id), _of_attempt(post, row.Attempt, row.Target))
+        for row in await session.execute(query.limit(limit))
+    ]
+
+
+def _of_attempt(post: Post, attempt: Attempt, target: Target) -> AuditEvent:
+    action = action_of(attempt)
+    details: dict[str, Any] = {
+        "decision": attempt.decision,
+        "code": attempt.code,
+        "httpStatus": attempt.http_status,
+        "requestId": attempt.request_id,
+        "endedAt": attempt.finished_at and rfc3339(attempt.finished_at),
+        "nextAttemptAt": attempt.next_attempt_at and rfc3339(attempt.next_attempt_at),
+    }
+    if action is Action.PUBLISHED:
+        details |= {"platformPostId": target.platform_post_id, "platformPostUrl": target.platform_post_url}
+    said = {name: value for name, value in details.items() if value is not None}
+    return _event(post, target, attempt.started_at, action, said)
+
+
+def _event(post: Post, target: Target | None, at: datetime, action: Action, details: dict[str, Any]) -> AuditEvent:
+    return AuditEvent(
+        at=at,
+        workspace_id=post.workspace_id,
+        post_id=post.id,
+        action=action.value,
+        actor_type=ActorType.WORKER.value,
+        actor_id=None,
+        platform=target.platform if target else None,
+        account_id=target.account_id if target else None,
+        details=details,
+    )
+
+
+_SENDS = {
+    AttemptState.SENDING: Action.SENDING,
+    AttemptState.DONE: Action.PUBLISHED,
+    AttemptState.UNCONFIRMED: Action.UNCONFIRMED,
+}
+_EDITS = {
+    AttemptState.SENDING: Action.SENDING,
+    AttemptState.DONE: Action.EDIT_PUBLISHED,
+    AttemptState.UNCONFIRMED: Action.EDIT_UNCONFIRMED,
+    AttemptState.REFUSED: Action.EDIT_REFUSED,
+}
+
+
+def action_of(attempt: Attempt) -> Action:
+    """Return the result of a step towards a platform."""
+    step, state, decision = AttemptStep(attempt.step), AttemptState(attempt.state), attempt.decision or ""
+    if step is AttemptStep.EDIT:
+        return _EDITS[state]
+    if step is AttemptStep.CONFIRM:
+        if decision in decisions.PUBLIC_AFTER_ALL:
+            return Action.PUBLISHED
+        return Action.FAILED if decision == decisions.REFUSED_LATER else Action.CONFIRMED
+    if state is AttemptState.REFUSED:
+        if decision in decisions.HELD:
+            return Action.HELD
+        return Action.FAILED if decision == decisions.FAILED else Action.REFUSED
+    return Action.PREPARED if step is AttemptStep.PREPARE else _SENDS[state]

@@ -1,0 +1,66 @@
+"""Lists of posts, page by page; the cost is that of some index entries, however many posts there are.
+
+`store.posts.list_queries` chooses the index from which a page is read. Content is read only for the posts of the page.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import accumulate, takewhile
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from domain.bounds import LARGEST_ANSWER
+from domain.post import PostStatus, status_shown
+from store.database import Database
+from store.models import Post
+from store.posts.list_queries import Filter, Order, Position, find
+from store.posts.shown import ShownPost, read_newest_posts, read_shown_posts
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Posts with their targets, in the order of the list."""
+
+    posts: list[ShownPost]
+    last: Position | None
+    """The position after which the next page begins; None if this is the last page."""
+
+    @property
+    def more(self) -> bool:
+        """Return whether there is a next page."""
+        return self.last is not None
+
+
+async def list_posts(database: Database, workspace_id: str, wanted: Filter, limit: int) -> Page:
+    """Return up to `limit` posts, at least one, whose response does not exceed LARGEST_ANSWER bytes."""
+    if wanted == Filter(after=wanted.after, now=wanted.now):
+        # Nearly every list: the newest posts without conditions.
+        after = wanted.after.id if wanted.after else None
+        posts, more = await read_newest_posts(database, workspace_id, after, limit, LARGEST_ANSWER)
+        return Page(posts, Position(posts[-1].id) if more else None)
+    async with database.reading() as session:
+        found = await find(session, workspace_id, wanted, limit + 1)
+    if not found:
+        return Page([], None)
+    sizes = accumulate(row.answer_bytes for row in found[:limit])
+    shown = found[: max(1, sum(1 for _ in takewhile(lambda size: size <= LARGEST_ANSWER, sizes)))]
+    last = shown[-1]
+    position = Position(last.id, None if wanted.order is Order.CREATED else last.sort_key)
+    # A post may have been deleted in between.
+    posts = await read_shown_posts(database, workspace_id, [row.id for row in shown])
+    return Page(posts, position if len(shown) < len(found) else None)
+
+
+async def find_ids(session: AsyncSession, workspace_id: str, wanted: Filter, limit: int) -> list[str]:
+    """Return the ids of up to `limit` posts, in the order of the list."""
+    return [row.id for row in await find(session, workspace_id, wanted, limit)]
+
+
+async def statuses_of(session: AsyncSession, workspace_id: str, post_ids: Sequence[str]) -> dict[str, str]:
+    """Return the shown statuses of the posts that exist in the workspace, by id."""
+    query = select(Post.id, Post.status, Post.scheduled_for)
+    rows = await session.execute(query.where(Post.workspace_id == workspace_id, Post.id.in_(post_ids)))
+    now = datetime.now(UTC)
+    return {row.id: status_shown(PostStatus(row.status), row.scheduled_for, now) for row in rows}

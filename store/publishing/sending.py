@@ -1,0 +1,169 @@
+"""The writes of one target while it is published: begin a send, settle the result of a step.
+
+Each is one statement, a function in the database (`store/functions`). It locks the post's row, so that targets of one
+post settle one after the other. It decides by the rows' state then, and writes target, attempt and post together. If it
+wrote nothing, it returns the reason.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from domain.attempts import AttemptResult, AttemptStep
+from domain.audit import AuditEntry
+from domain.outcome import STALE, Outcome
+from domain.ownership import TOLERANCE
+from domain.transitions import AnswerTo, Basis, BeforeSend, ConfirmationOf, TargetTransition, WriteResult
+from store.database import Pool
+from store.models import Account, Attempt, Post, Target
+from store.publishing.targets import LOADED_TARGET, LoadedTarget, read_outcome
+from store.rows import Reader, argument, written
+
+VERSION = "version"
+"""The key of the handles under which the number of their saves is kept."""
+
+_OPEN = written(LOADED_TARGET.where(Target.id == argument(1)))
+_BEGIN = "SELECT * FROM begin_send_v1($1, $2, $3, $4, $5, $6, $7)"
+_SETTLE = "SELECT * FROM settle_target_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+_SAVE = """
+-- Of a save whose commit was not acknowledged the same again is no other run's.
+UPDATE targets SET handles = $3 WHERE id = $1 AND (coalesce((handles ->> $4)::int, 0) = $2 OR handles = $3) RETURNING id
+"""
+_TAKE_UP = """
+WITH post AS (
+  SELECT posts.id FROM posts JOIN targets ON targets.post_id = posts.id
+  WHERE targets.id = $1 AND judge_send_v1(posts.status, posts.due_at, posts.version, $3, $4) = 'go'
+  FOR UPDATE OF posts
+), begun AS (
+  UPDATE posts SET status = 'publishing', updated_at = $2 FROM post WHERE posts.id = post.id AND status = 'scheduled'
+)
+UPDATE targets SET begun_at = $2 FROM post WHERE targets.id = $1 AND targets.begun_at IS NULL
+"""
+_STILL_SENDING = "SELECT id FROM attempts WHERE id = $1 AND state = 'sending'"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The result of settling a target, and its state now."""
+
+    write: WriteResult
+    outcome: Outcome
+
+
+async def open_target(database: Pool, target_id: str) -> LoadedTarget | None:
+    """Return a target's rows, all at one instant; None if the target is gone."""
+    row = await database.row(_OPEN, target_id)
+    if row is None:
+        return None
+    read = Reader(row)
+    post, target, account = read.next(Post), read.next(Target), read.next(Account)
+    sent = read.next(Attempt)
+    return LoadedTarget(post, target, account, sent, row["unconfirmed_since"]) if post and target else None
+
+
+async def save_handles(database: Pool, target_id: str, handles: dict[str, Any], version: int) -> bool:
+    """Save the platform's handles as the version after `version`; False if another run has saved since."""
+    kept = json.dumps({**handles, VERSION: version + 1})
+    return await database.row(_SAVE, target_id, version, kept, VERSION) is not None
+
+
+async def take_up(database: Pool, target_id: str, wished: int) -> None:
+    """Save that the publishing of a target and its post has begun, before work that must be done first.
+
+    Changes nothing if the post is not of the version `wished`, or not due yet.
+    """
+    now = datetime.now(UTC)
+    await database.row(_TAKE_UP, target_id, now, wished, now + TOLERANCE)
+
+
+async def begin_send(
+    database: Pool,
+    target_id: str,
+    wished: int,
+    prepared: Attempt | None,
+    version: int,
+    handles: dict[str, Any] | None,
+) -> Attempt | WriteResult:
+    """Take a target for its one send and write `sending`, committed on return; or return the reason why not.
+
+    The post must be of the version `wished`, and due. `handles` replace those of the row if the row's are still of
+    `version`; `prepared` is saved with the send.
+    """
+    now = datetime.now(UTC)
+    attempt = {name: getattr(prepared, name) for name in _ATTEMPT_COLUMNS} if prepared else None
+    row = await database.row(
+        *(_BEGIN, target_id, now, wished, now + TOLERANCE, version), *(_json(each) for each in (handles, attempt))
+    )
+    if row is None or row["attempt_id"] is None:
+        return WriteResult(row["write"]) if row else WriteResult.GONE
+    return Attempt(id=row["attempt_id"], target_id=target_id, started_at=now)
+
+
+async def is_still_sending(database: Pool, attempt_id: int) -> bool:
+    """Return whether an attempt is still open: not taken for lost, written off or answered."""
+    return await database.row(_STILL_SENDING, attempt_id) is not None
+
+
+async def settle(
+    database: Pool,
+    target_id: str,
+    basis: Basis,
+    transition: TargetTransition | None,
+    result: AttemptResult | None = None,
+    entry: AuditEntry | None = None,
+) -> Settled:
+    """Write the result of a step: the target, its post and the attempt, together.
+
+    `result` closes the send that `basis` answers, and otherwise is a new attempt. Without a `transition`, only the
+    attempt is written. `entry` is added to the audit trail with the transition, unless it is the target's last entry
+    already.
+    """
+    now = datetime.now(UTC)
+    attempt_id: int | None = None
+    version: int | None = None
+    due_by: datetime | None = None
+    step: tuple[AttemptStep, datetime] | None = None
+    match basis:
+        case AnswerTo():
+            name, attempt_id = "answer", basis.attempt_id
+        case BeforeSend():
+            name, version, step = "step", basis.version, (AttemptStep.PREPARE, now)
+            due_by = now + TOLERANCE if basis.due else None
+        case ConfirmationOf():
+            name, attempt_id, step = "confirm", basis.attempt_id, (AttemptStep.CONFIRM, basis.began_at)
+    kept = {each: getattr(result, each) for each in _RESULT} if result else None
+    if kept and step:
+        kept |= {"step": step[0], "started_at": step[1]}
+    row = await database.row(
+        *(_SETTLE, target_id, now, name, attempt_id, version, due_by),
+        *(
+            sorted(transition.starts(basis)) if transition else [],
+            json.dumps(transition.columns if transition else {}, default=_plain),
+        ),
+        *(_json(kept), _json(_audited(entry))),
+    )
+    if row is None:
+        return Settled(WriteResult.GONE, STALE)
+    return Settled(WriteResult(row["write"]), read_outcome(row))
+
+
+_RESULT = ("state", "decision", "http_status", "code", "request_id", "next_attempt_at")
+_ATTEMPT_COLUMNS = ("step", "state", "started_at", "finished_at", "http_status", "code", "request_id", "decision")
+
+
+def _audited(entry: AuditEntry | None) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    actor = {"actor_type": entry.actor.type, "actor_id": entry.actor.id}
+    return {"action": entry.action, **actor, "details": entry.as_json()}
+
+
+def _json(value: dict[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value, default=_plain)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON")

@@ -1,0 +1,210 @@
+"""The transactions of one target while it is published.
+
+Every change locks the post's row first, so that targets of one post settle one after the other, and the post's status
+always follows from its targets. The writes that every post needs are in `store.publishing.sending`;
+`store.posts.changes` changes the request.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, text, true, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+from sqlalchemy.orm.attributes import set_committed_value
+
+from domain.attempts import UNANSWERED, AttemptResult, AttemptState, AttemptStep
+from domain.audit import AuditEntry
+from domain.outcome import STALE, Outcome
+from domain.ownership import RowState
+from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus
+from domain.transitions import FORGOTTEN
+from store.audit.trail import add_entry
+from store.models import Account, Attempt, Post, Target
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedTarget:
+    """A target with its post, its account and its last send, as one step has loaded them."""
+
+    post: Post
+    target: Target
+    account: Account | None
+    sent: Attempt | None
+    """The last request to make this target public."""
+    unconfirmed_since: datetime | None
+    """When the first of its requests was sent whose effect no response has shown."""
+
+    @property
+    def is_free(self) -> bool:
+        """Return whether the log and the status let the target be sent: no send of it is open, and it has no result."""
+        is_open = self.sent is not None and self.sent.state == AttemptState.SENDING
+        return TargetStatus(self.target.status).is_unsent and not is_open
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return the state of the target for its workflow."""
+        return outcome_of(self.target)
+
+    @property
+    def row(self) -> RowState:
+        """Return the state of the row that decides whether something may be sent."""
+        return RowState(PostStatus(self.post.status), self.post.version, self.post.due_at)
+
+
+_TOLD = (
+    *("status", "confirming", "platform_post_id", "platform_post_url", "editable_until"),
+    *("error_code", "error_category", "hold_reason", "next_attempt_at"),
+)
+
+
+def outcome_of(target: Target) -> Outcome:
+    """Return the state of a target's row for its workflow."""
+    return read_outcome({name: getattr(target, name) for name in _TOLD})
+
+
+def read_outcome(row: Mapping[str, Any]) -> Outcome:
+    """Return the state of a target for its workflow, from a mapping of its columns."""
+    status = TargetStatus(row["status"])
+    return Outcome(
+        status=status,
+        confirming=row["confirming"],
+        platform_post_id=row["platform_post_id"],
+        platform_post_url=row["platform_post_url"],
+        editable_until=row["editable_until"],
+        error_code=row["error_code"],
+        hold_reason=HoldReason(row["hold_reason"]) if row["hold_reason"] else None,
+        error_category=ErrorCategory(row["error_category"]) if row["error_category"] else None,
+        resumes_at=row["next_attempt_at"] if status.may_have_a_time else None,
+    )
+
+
+_SENDS = select(Attempt).where(Attempt.target_id == Target.id, Attempt.step == AttemptStep.PUBLISH).correlate(Target)
+_LastSend = aliased(Attempt, _SENDS.order_by(Attempt.id.desc()).limit(1).lateral("last_send"))
+_UNCONFIRMED_SINCE = (
+    _SENDS.where(Attempt.state.in_(UNANSWERED))
+    .with_only_columns(func.min(Attempt.started_at))
+    .scalar_subquery()
+    .label("unconfirmed_since")
+)
+LOADED_TARGET = (
+    select(Post, Target, Account, _LastSend, _UNCONFIRMED_SINCE)
+    .join(Target, Target.post_id == Post.id)
+    .outerjoin(
+        Account,
+        (Account.workspace_id == Target.workspace_id)
+        & (Account.id == Target.account_id)
+        & (Account.platform == Target.platform),
+    )
+    .outerjoin(_LastSend, true())
+)
+"""Selects the columns of a `LoadedTarget`, for every target; built once, because that costs as much as running it."""
+_REFRESH = text("SELECT status, published_at FROM refresh_post_v1(:post_id, :now)")
+_LOAD = LOADED_TARGET.where(Target.id == bindparam("target_id"))
+_LOCK = select(Post.id).join(Target, Target.post_id == Post.id).where(Target.id == bindparam("target_id"))
+
+
+async def load(session: AsyncSession, target_id: str, *, lock: bool = False) -> LoadedTarget | None:
+    """Return a target's rows, None if they are gone; `lock` locks the post until the transaction ends."""
+    if lock:
+        # A statement of its own: a single statement would not see the attempts that were written while it waited for
+        # the lock.
+        await session.execute(_LOCK.with_for_update(of=Post), {"target_id": target_id})
+    row = (await session.execute(_LOAD, {"target_id": target_id})).one_or_none()
+    return LoadedTarget(*row) if row else None
+
+
+async def count_unconfirmed_sends(session: AsyncSession, target_id: str) -> int:
+    """Return how many sends of a target have ended without a response that was understood."""
+    query = select(func.count()).where(
+        Attempt.target_id == target_id, Attempt.step == AttemptStep.PUBLISH, Attempt.state == AttemptState.UNCONFIRMED
+    )
+    return await session.scalar(query) or 0
+
+
+async def save_media_changes(session: AsyncSession, target_id: str, changes: list[dict[str, Any]]) -> None:
+    """Save the changes to a target's media before its platform got them."""
+    await session.execute(update(Target).where(Target.id == target_id).values(media_changes=changes))
+
+
+def finished_step(target_id: str, step: AttemptStep, started_at: datetime, note: AttemptResult) -> Attempt:
+    """Return the line of the attempt log for a step that is over."""
+    return Attempt(target_id=target_id, step=step, started_at=started_at, **closed(note))
+
+
+async def close_attempt(session: AsyncSession, attempt_id: int, note: AttemptResult) -> None:
+    """Write the result of an attempt. An attempt whose rows were lost keeps the time by which it had ended."""
+    columns = closed(note)
+    ended = func.coalesce(Attempt.finished_at, columns.pop("finished_at"))
+    await session.execute(update(Attempt).where(Attempt.id == attempt_id).values(**columns, finished_at=ended))
+
+
+async def still_sending(session: AsyncSession, attempt_id: int) -> bool:
+    """Return whether an attempt is still open. Its post's row must be locked."""
+    query = select(Attempt.id).where(Attempt.id == attempt_id, Attempt.state == AttemptState.SENDING)
+    return await session.scalar(query) is not None
+
+
+def closed(note: AttemptResult) -> dict[str, Any]:
+    """Return the columns of an attempt that is over."""
+    return {
+        "state": note.state,
+        "finished_at": datetime.now(UTC),
+        "http_status": note.http_status,
+        "code": note.code,
+        "request_id": note.request_id,
+        "decision": note.decision,
+        "next_attempt_at": note.next_attempt_at,
+    }
+
+
+async def add_details(
+    session: AsyncSession, target_id: str, known_as: str, platform_post_id: str, url: str | None, warning: str | None
+) -> Outcome:
+    """Save the details of a target that is public: its id, too, unless an edit has changed it meanwhile."""
+    its_post = select(Target.post_id).where(Target.id == target_id).scalar_subquery()
+    await session.execute(update(Post).where(Post.id == its_post).values(updated_at=datetime.now(UTC)))
+    target = await session.get(Target, target_id, with_for_update=True, populate_existing=True)
+    if target is None:
+        return STALE
+    if target.platform_post_id == known_as:
+        target.platform_post_id = platform_post_id
+    target.platform_post_url = url or target.platform_post_url
+    target.warning = warning
+    return outcome_of(target)
+
+
+async def refresh_post(session: AsyncSession, post: Post) -> None:
+    """Update a locked post's own columns from its targets, and wake the requests that wait for it."""
+    await session.flush()
+    now = datetime.now(UTC)
+    (status, published_at) = (await session.execute(_REFRESH, {"post_id": post.id, "now": now})).one()
+    for name, value in (("status", status), ("published_at", published_at), ("updated_at", now)):
+        set_committed_value(post, name, value)
+
+
+def forget_error(target: Target) -> None:
+    """Clear the last failure from a target's row, and the warning, too, if the target is not public."""
+    for name, value in FORGOTTEN.items():
+        if name != "warning" or target.status != TargetStatus.PUBLISHED:
+            setattr(target, name, value)
+
+
+def wait_from(target: Target, due_at: datetime | None) -> None:
+    """Let a target wait for a worker from the given time; None for a draft's target."""
+    if due_at != target.due_at:
+        target.preflight_code = None
+    target.due_at, target.begun_at, target.preflight_at = due_at, None, None
+
+
+def raise_version(post: Post, entry: AuditEntry | None, by: int = 1) -> None:
+    """Raise a locked post's version, which is delivered to its workflow.
+
+    `entry` says in the audit trail who made the change; None if the trail has it from an earlier try.
+    """
+    post.version += by
+    post.next_delivery_at, post.delivery_attempts = None, 0
+    if entry is not None:
+        add_entry(post, replace(entry, details=(("version", post.version), *entry.details)))

@@ -1,0 +1,67 @@
+"""The number of waiting targets, their reasons, and the times since when they wait."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text, update
+
+from domain.content import PostContent, TargetContent
+from domain.ids import new_id
+from domain.post import PostStatus
+from domain.waits import WaitsFor
+from store.database import Database
+from store.maintenance.waiting import Stuck, stuck_targets
+from store.models import STUCK, Target
+from store.posts.contents import new_post
+from store.posts.creating import create_post
+from store.workspaces.queries import create_workspace
+from tests.stack import new_database
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+EARLIER = NOW - timedelta(minutes=7)
+
+
+@pytest.fixture
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    database = Database(await new_database(postgres_url))
+    yield database
+    await database.close()
+
+
+async def target(database: Database, workspace: str, **row: object) -> None:
+    post_id = new_id("post")
+    content = PostContent(content="text", targets=[TargetContent(platform="twitter", account_id="tw_1")])
+    post = new_post(post_id, workspace, post_id, content, status=PostStatus.PUBLISHING, due_at=NOW, now=NOW)
+    await create_post(database, post)
+    async with database.transaction() as session:
+        await session.execute(update(Target).where(Target.post_id == post_id).values(**row))
+
+
+async def test_waiting_targets_are_counted_by_platform_and_reason(database: Database) -> None:
+    async with database.transaction() as session:
+        workspace = await create_workspace(session, "w")
+    refused = {"status": "publishing", "next_attempt_at": NOW}
+    await target(database, workspace, **refused, error_code="http_429", begun_at=NOW)
+    await target(database, workspace, **refused, error_code="http_503", begun_at=EARLIER)
+    await target(database, workspace, **refused)
+    await target(database, workspace, status="held", hold_reason="account_needs_reconnecting", error_code="190")
+    await target(database, workspace, status="unconfirmed", confirming=True)
+    await target(database, workspace, status="unconfirmed")
+    await target(database, workspace, status="publishing")
+    await target(database, workspace, status="failed", error_code="rejected")
+    async with database.reading() as session:
+        assert await stuck_targets(session) == {
+            ("twitter", WaitsFor.PLATFORM): Stuck(2, EARLIER),
+            ("twitter", WaitsFor.RATE_LIMIT): Stuck(1, NOW),
+            ("twitter", WaitsFor.ACCOUNT): Stuck(1, NOW),
+            ("twitter", WaitsFor.ANSWER): Stuck(1, NOW),
+            ("twitter", WaitsFor.PERSON): Stuck(1, NOW),
+        }
+
+
+async def test_counting_reads_only_the_index_of_waiting_targets(database: Database) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = await session.execute(text(f"EXPLAIN SELECT count(*) FROM targets WHERE {STUCK}"))
+        assert any("targets_stuck" in line for (line,) in plan)

@@ -1,0 +1,166 @@
+"""One statement each: posts are created, read and answered as with sessions."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import SecretStr
+
+from domain.content import PostContent
+from domain.ids import new_id, workflow_id
+from domain.post import PostStatus
+from store.accounts.connected import find_accounts, save_account
+from store.database import Database
+from store.models import Base, ConnectedAccount, IdempotencyKey, Post
+from store.posts.contents import content_of, new_post
+from store.posts.creating import ExternalIdTakenError, create_post, read_accounts, read_post
+from store.posts.idempotency import LIFETIME, KeyedRequest, claim, find_key
+from store.posts.queries import find_post
+from store.rows import columns
+from store.secrets.vault import Vault, new_key
+from store.workspaces.queries import create_workspace
+from tests.stack import new_database
+from tests.store.posts.test_queries import CONTENT, NOW
+
+PLAIN = PostContent(content=None, targets=[])
+
+
+@pytest.fixture(scope="module")
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    database = Database(await new_database(postgres_url))
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="module")
+async def workspace(database: Database) -> str:
+    async with database.transaction() as session:
+        return await create_workspace(session, new_id("w"))
+
+
+def new(workspace: str, content: PostContent = CONTENT, status: PostStatus = PostStatus.PUBLISHING) -> Post:
+    post_id = new_id("post")
+    due = None if status is PostStatus.DRAFT else NOW
+    return new_post(post_id, workspace, post_id, content, status=status, due_at=due, now=NOW)
+
+
+def keyed(workspace: str, key: str) -> KeyedRequest:
+    return KeyedRequest(workspace, key, b"\x00digest")
+
+
+def values(row: Base) -> dict[str, object]:
+    return {name: getattr(row, name) for name in columns(type(row))}
+
+
+async def find(database: Database, post: Post) -> Post | None:
+    async with database.transaction() as session:
+        return await find_post(session, post.workspace_id, post.id)
+
+
+async def key_of(database: Database, request: KeyedRequest) -> IdempotencyKey | None:
+    async with database.transaction() as session:
+        return await find_key(session, request, NOW)
+
+
+@pytest.mark.parametrize("content", [CONTENT, PLAIN])
+async def test_stored_posts_are_read_back_unchanged(database: Database, workspace: str, content: PostContent) -> None:
+    post = new(workspace, content)
+    assert await create_post(database, post)
+    for found in (await find(database, post), await read_post(database, workspace, post.id)):
+        assert found is not None
+        assert content_of(found) == content
+        assert values(found) == values(post)
+        assert [values(target) for target in found.targets] == [values(target) for target in post.targets]
+
+
+async def test_a_post_belongs_to_its_workspace(database: Database, workspace: str) -> None:
+    post = new(workspace)
+    await create_post(database, post)
+    assert await read_post(database, "ws_other", post.id) is None
+    assert await read_post(database, workspace, "post_none") is None
+
+
+async def test_a_key_comes_with_its_post(database: Database, workspace: str) -> None:
+    post, request = new(workspace, PLAIN, PostStatus.DRAFT), keyed(workspace, "é key")
+    assert await create_post(database, post, request, NOW, (201, b"\x00body"))
+    key = await key_of(database, request)
+    assert key is not None
+    assert (key.post_id, key.generation, key.request_sha256) == (post.id, 1, b"\x00digest")
+    assert (key.response_status, key.response_body, key.expires_at) == (201, b"\x00body", NOW + LIFETIME)
+
+
+async def test_a_key_that_is_held_makes_no_post(database: Database, workspace: str) -> None:
+    first, second, request = new(workspace), new(workspace), keyed(workspace, "used")
+    async with database.transaction() as session:
+        assert await claim(session, request, first.id, NOW, None) == 1
+    assert not await create_post(database, second, request, NOW)
+    assert await find(database, second) is None
+
+
+@pytest.mark.parametrize("key", ["again", "é" * 200])
+async def test_an_expired_key_gives_its_next_generation(database: Database, workspace: str, key: str) -> None:
+    request = keyed(workspace, key)
+    for generation in (1, 2, 3):
+        post = new(workspace)
+        post.workflow_id = workflow_id(workspace, post.id, key)
+        assert await create_post(database, post, request, NOW + generation * LIFETIME)
+        found = await find(database, post)
+        assert found is not None
+        assert found.workflow_id == post.workflow_id == workflow_id(workspace, post.id, key, generation)
+
+
+async def test_a_taken_external_id_leaves_the_key_free(database: Database, workspace: str) -> None:
+    first, second, third, request = *(new(workspace) for _ in range(3)), keyed(workspace, "external")
+    first.external_id = second.external_id = "one of ours"
+    assert await create_post(database, first)
+    with pytest.raises(ExternalIdTakenError):
+        await create_post(database, second, request, NOW)
+    assert await create_post(database, third, request, NOW)
+
+
+async def test_one_of_many_requests_gets_the_key(database: Database, workspace: str) -> None:
+    for number in range(10):
+        posts, request = [new(workspace) for _ in range(6)], keyed(workspace, f"crowd {number}")
+        made = await asyncio.gather(*(create_post(database, post, request, NOW, None) for post in posts))
+        assert sum(made) == 1
+        assert [await find(database, post) is not None for post in posts] == made
+        key = await key_of(database, request)
+        assert key is not None
+        assert key.post_id == posts[made.index(True)].id
+
+
+async def test_a_key_in_use_is_not_taken_twice(database: Database, workspace: str) -> None:
+    first, second, request = new(workspace), new(workspace), keyed(workspace, "under way")
+    async with database.transaction() as session:
+        await claim(session, request, first.id, NOW, None)
+        creating = asyncio.create_task(create_post(database, second, request, NOW, None))
+        await asyncio.sleep(0.1)
+        assert not creating.done()
+    assert not await creating
+
+
+async def test_accounts_are_read_as_a_session_reads_them(database: Database, workspace: str) -> None:
+    async with database.transaction() as session:
+        saved = [
+            await save_account(
+                session,
+                Vault([SecretStr(new_key())]),
+                workspace_id=workspace,
+                account_id=account_id,
+                platform="twitter",
+                user_id="7",
+                username="é",
+                premium=True,
+                credentials={"accessToken": "x"},
+            )
+            for account_id in ("tw_1", "tw_2", "tw_3")
+        ]
+        expected = await find_accounts(session, workspace, ["tw_1", "tw_3", "tw_9"])
+    found = await read_accounts(database, workspace, ["tw_1", "tw_3", "tw_9"])
+    assert {name: values(each) for name, each in found.items()} == {
+        name: values(each) for name, each in expected.items()
+    }
+    assert values(found["tw_1"]) == {name: getattr(saved[0], name) for name in columns(ConnectedAccount)}
+    assert values(found["tw_1"]).keys() == values(saved[0]).keys() - {"credentials"}
+    assert await read_accounts(database, "ws_other", ["tw_1"]) == {}
+    assert await read_accounts(database, workspace, []) == {}

@@ -1,0 +1,198 @@
+"""Pages of a long list are read from an index, with every filter and order."""
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import ClauseElement, delete, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import Executable
+
+from domain.post import PostStatus, TargetStatus
+from store.database import Database
+from store.models import Post, PostTag
+from store.posts.list_queries import WINDOW, Filter, Order, find, ordered_query
+from store.posts.lists import list_posts
+from store.workspaces.queries import create_workspace
+from tests.stack import new_database
+
+POSTS = 20_000
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+FILL = """
+INSERT INTO posts (id, workspace_id, workflow_id, status, media_items, tags, timezone, scheduled_for, tiktok_settings,
+                   facebook_settings, answer_bytes, created_at, updated_at)
+SELECT 'post_' || lpad(n::text, 32, '0'), :workspace, 'post_' || lpad(n::text, 32, '0'),
+       CASE WHEN n % 1000 = 0 THEN 'failed' WHEN n % 1000 = 1 THEN 'partial' WHEN n % 10 = 2 THEN 'scheduled'
+            ELSE 'published' END,
+       '[]', CASE WHEN n % 500 = 0 THEN ARRAY['rare', 'common'] ELSE ARRAY['common'] END, 'UTC',
+       CASE WHEN n % 2 = 0 THEN CAST(:epoch AS timestamptz) + n * interval '1 minute' END, '{}', '{}', 1000,
+       CAST(:epoch AS timestamptz) + n * interval '1 second', CAST(:epoch AS timestamptz) + n * interval '2 seconds'
+FROM generate_series(1, :posts) AS n
+"""
+FILL_TARGETS = """
+INSERT INTO targets (id, post_id, workspace_id, position, platform, account_id, settings, status)
+SELECT 'tgt_' || lpad(n::text, 32, '0'), 'post_' || lpad(n::text, 32, '0'), :workspace, 0, 'twitter',
+       CASE WHEN n % 7 = 0 THEN 'tw_2' ELSE 'tw_1' END, '{}',
+       CASE WHEN n % 2000 = 2 THEN 'held' WHEN n % 2000 = 1 THEN 'unconfirmed' ELSE 'published' END
+FROM generate_series(1, :posts) AS n
+"""
+
+
+class Explain(Executable, ClauseElement):
+    """A query's execution plan, with its actual counts."""
+
+    inherit_cache = False
+
+    def __init__(self, query: Any) -> None:
+        self.query = query
+
+
+@compiles(Explain)
+def _explained(element: Explain, compiler: Any, **options: Any) -> str:
+    return f"EXPLAIN (ANALYZE, FORMAT JSON) {compiler.process(element.query, **options)}"
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from nodes(inner)
+
+
+@pytest.fixture(scope="module")
+async def filled(postgres_url: str) -> AsyncIterator[tuple[Database, str]]:
+    database = Database(await new_database(postgres_url))
+    try:
+        yield database, await fill(database)
+    finally:
+        await database.close()
+
+
+async def fill(database: Database) -> str:
+    async with database.transaction() as session:
+        workspace = await create_workspace(session, "many")
+        values = {"workspace": workspace, "posts": POSTS, "epoch": EPOCH}
+        await session.execute(text(FILL), values)
+        await session.execute(text(FILL_TARGETS), {"workspace": workspace, "posts": POSTS})
+    async with database.transaction() as session:
+        await session.execute(text("ANALYZE posts, targets"))
+    return workspace
+
+
+WEEK = Filter(order=Order.SCHEDULED, scheduled_from=EPOCH + timedelta(days=5), scheduled_to=EPOCH + timedelta(days=12))
+
+
+class Noting:
+    """A session that records its queries."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.queries: list[Any] = []
+
+    async def execute(self, query: Any) -> Any:
+        self.queries.append(query)
+        return await self.session.execute(query)
+
+
+async def rows_read(session: AsyncSession, workspace: str, wanted: Filter) -> tuple[float, list[dict[str, Any]]]:
+    """Return how many rows and index entries are read to find a page, and the scans that do so."""
+    noting = Noting(session)
+    await find(cast("AsyncSession", noting), workspace, wanted, 21)
+    scans = []
+    for query in noting.queries:
+        ((explained,),) = (await session.execute(Explain(query))).all()
+        found = nodes(explained[0]["Plan"])
+        scans += [node for node in found if "Scan" in node["Node Type"] and "Subquery" not in node["Node Type"]]
+    rows = ((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in scans)
+    return sum(rows), scans
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Filter(),
+        Filter(statuses=(PostStatus.FAILED,)),
+        Filter(statuses=(PostStatus.FAILED, PostStatus.PARTIAL)),
+        Filter(statuses=(PostStatus.PUBLISHED, PostStatus.FAILED, PostStatus.DRAFT)),
+        Filter(target_statuses=(TargetStatus.HELD, TargetStatus.UNCONFIRMED)),
+        Filter(statuses=(PostStatus.FAILED,), target_statuses=(TargetStatus.HELD,)),
+        Filter(order=Order.SCHEDULED),
+        WEEK,
+        replace(WEEK, statuses=(PostStatus.SCHEDULED,), now=EPOCH),
+        Filter(statuses=(PostStatus.PUBLISHING,), now=EPOCH + timedelta(hours=1)),
+        Filter(statuses=(PostStatus.SCHEDULED,), now=EPOCH + timedelta(hours=1)),
+        Filter(order=Order.SCHEDULED, statuses=(PostStatus.FAILED,)),
+        Filter(order=Order.UPDATED, updated_since=EPOCH + timedelta(seconds=2 * POSTS - 50)),
+        Filter(order=Order.UPDATED),
+        Filter(tags=("rare", "common")),
+        Filter(platform="twitter", account_id="tw_1"),
+    ],
+    ids=str,
+)
+async def test_a_page_reads_little_more_than_it_shows(filled: tuple[Database, str], wanted: Filter) -> None:
+    database, workspace = filled
+    page = await list_posts(database, workspace, wanted, 20)
+    assert page.posts
+    async with database.reading() as session:
+        for each in (wanted, replace(wanted, after=page.last)) if page.last else (wanted,):
+            read, scans = await rows_read(session, workspace, each)
+            assert read < 3 * WINDOW, scans
+
+
+async def test_orders_hold_from_page_to_page(filled: tuple[Database, str]) -> None:
+    database, workspace = filled
+    rare = (PostStatus.FAILED, PostStatus.PARTIAL)
+    for order in Order:
+        seen: list[str] = []
+        wanted = Filter(statuses=rare, order=order)
+        while True:
+            page = await list_posts(database, workspace, wanted, 7)
+            seen += [post.id for post in page.posts]
+            if not page.more:
+                break
+            wanted = Filter(statuses=rare, order=order, after=page.last)
+        # The failed posts are those with even numbers, and only those are scheduled.
+        assert len(seen) == len(set(seen)) == (20 if order is Order.SCHEDULED else 40)
+        assert seen == sorted(seen, reverse=order is Order.CREATED)
+
+
+async def test_every_query_plan_finds_the_same_posts(filled: tuple[Database, str]) -> None:
+    """Whichever indexes are read first, a list has the posts and the order that its conditions define."""
+    database, workspace = filled
+    parts: list[dict[str, Any]] = [
+        {"statuses": (PostStatus.FAILED, PostStatus.PARTIAL)},
+        {"target_statuses": (TargetStatus.HELD,)},
+        {"tags": ("common",)},
+        {"tags": ("rare",)},
+        {"platform": "twitter"},
+        {"account_id": "tw_2"},
+        {"scheduled_from": EPOCH + timedelta(days=3), "scheduled_to": EPOCH + timedelta(days=4)},
+        {"updated_since": EPOCH + timedelta(seconds=2 * POSTS - 3000)},
+    ]
+    async with database.reading() as session:
+        for one, two, order in itertools.product(parts, parts, Order):
+            wanted = Filter(**{**one, **two}, order=order)
+            simple = (await session.execute(ordered_query(workspace, wanted, 30))).all()
+            assert [row.id for row in await find(session, workspace, wanted, 30)] == [row.id for row in simple], wanted
+
+
+async def test_tags_are_kept_beside_the_posts(filled: tuple[Database, str]) -> None:
+    database, _ = filled
+    async with database.transaction() as session:
+        one = "post_" + "7".zfill(32)
+
+        async def tags() -> list[str]:
+            return list(await session.scalars(select(PostTag.tag).where(PostTag.post_id == one).order_by(PostTag.tag)))
+
+        assert await tags() == ["common"]
+        await session.execute(update(Post).where(Post.id == one).values(tags=["b", "a", "b"]))
+        assert await tags() == ["a", "b"]
+        await session.execute(update(Post).where(Post.id == one).values(tags=[]))
+        assert await tags() == []
+        await session.execute(update(Post).where(Post.id == one).values(tags=["common"]))
+        other = "post_" + "8".zfill(32)
+        await session.execute(delete(Post).where(Post.id == other))
+        assert not await session.scalar(select(PostTag.tag).where(PostTag.post_id == other))

@@ -1,0 +1,107 @@
+"""Waiters hear of changes; one query a second replaces lost notifications for all of them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+
+from domain.content import PostContent
+from domain.ids import new_id
+from domain.post import PostStatus
+from store.database import Database
+from store.models import Post
+from store.posts.contents import new_post
+from store.posts.creating import create_post
+from store.publishing.outcomes import Outcomes, announce
+from store.workspaces.queries import create_workspace
+from tests.stack import new_database
+from tests.store.posts.test_queries import NOW
+
+
+@pytest.fixture(scope="module")
+async def url(postgres_url: str) -> str:
+    return await new_database(postgres_url)
+
+
+@pytest.fixture(scope="module")
+async def database(url: str) -> AsyncIterator[Database]:
+    database = Database(url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def outcomes(url: str, database: Database) -> AsyncIterator[Outcomes]:
+    outcomes = Outcomes(url)
+    await outcomes.start()
+    yield outcomes
+    await outcomes.close()
+
+
+async def save(database: Database) -> Post:
+    async with database.transaction() as session:
+        workspace_id = await create_workspace(session, new_id("w"))
+        post_id = new_id("post")
+        content = PostContent(content="x")
+        post = new_post(post_id, workspace_id, post_id, content, status=PostStatus.DRAFT, due_at=None, now=NOW)
+    await create_post(database, post)
+    return post
+
+
+async def change(database: Database, post: Post) -> None:
+    async with database.transaction() as session:
+        await session.execute(text("UPDATE posts SET content = 'y' WHERE id = :id"), {"id": post.id})
+
+
+class Looks:
+    def __init__(self, database: Database, post: Post) -> None:
+        self.number = 0
+        self._database = database
+        self._post = post
+
+    async def done(self) -> bool:
+        self.number += 1
+        async with self._database.reading() as session:
+            query = text("SELECT content FROM posts WHERE id = :id")
+            return bool(await session.scalar(query, {"id": self._post.id}) != "x")
+
+
+async def test_a_change_whose_notification_is_lost_is_found(database: Database, outcomes: Outcomes) -> None:
+    post = await save(database)
+    looks = Looks(database, post)
+    waiting = asyncio.create_task(outcomes.wait(post.id, looks.done, 10))
+    await asyncio.sleep(3.2)
+    # At the beginning, and when the post was seen for the first time.
+    assert looks.number == 2
+    await change(database, post)
+    async with asyncio.timeout(3):
+        assert await waiting
+
+
+async def test_a_deleted_post_is_found(database: Database, outcomes: Outcomes) -> None:
+    post = await save(database)
+    waiting = asyncio.create_task(outcomes.wait(post.id, Looks(database, post).done, 10))
+    await asyncio.sleep(1.2)
+    async with database.transaction() as session:
+        await session.execute(text("DELETE FROM posts WHERE id = :id"), {"id": post.id})
+    async with asyncio.timeout(3):
+        assert await waiting
+
+
+async def test_a_notification_ends_the_wait_immediately(database: Database, outcomes: Outcomes) -> None:
+    post = await save(database)
+    looks = Looks(database, post)
+    waiting = asyncio.create_task(outcomes.wait(post.id, looks.done, 10))
+    await asyncio.sleep(1.5)
+    await change(database, post)
+    async with database.transaction() as session:
+        await announce(session, post.id)
+    async with asyncio.timeout(0.5):
+        assert await waiting
+
+
+async def test_waits_end_at_their_timeout(database: Database, outcomes: Outcomes) -> None:
+    post = await save(database)
+    async with asyncio.timeout(2):
+        assert not await outcomes.wait(post.id, Looks(database, post).done, 0.3)

@@ -1,0 +1,27 @@
+"""Secrets that the API hands to the worker: sealed for the worker alone."""
+
+import pytest
+
+from store.secrets.handover import HandoverError, new_pair, open_handover, seal_for
+
+CONTENT = {"code": "a-code-of-somebody"}
+
+
+def test_only_the_private_key_opens_it() -> None:
+    private, public = new_pair()
+    sealed = seal_for(public, CONTENT, "sel_1")
+    assert open_handover(private, sealed, "sel_1") == CONTENT
+    assert b"a-code" not in sealed
+    assert seal_for(public, CONTENT, "sel_1") != sealed
+    with pytest.raises(HandoverError):
+        open_handover(new_pair()[0], sealed, "sel_1")
+
+
+def test_it_opens_for_its_connection_only_and_unchanged() -> None:
+    private, public = new_pair()
+    sealed = seal_for(public, CONTENT, "sel_1")
+    with pytest.raises(HandoverError):
+        open_handover(private, sealed, "sel_2")
+    for changed in (sealed[:-1] + bytes([sealed[-1] ^ 1]), b"", sealed[:40]):
+        with pytest.raises(HandoverError):
+            open_handover(private, changed, "sel_1")
