@@ -1,5 +1,6 @@
 """Real parts for every test: one PostgreSQL, one Temporal and one running stack a session."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,6 +76,10 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
             worker.factory(stack.settings, database) as factory,
             worker.running_workers(stack.client, factory),
         ):
+            async with asyncio.timeout(30):
+                # Temporal knows a worker only from its first poll on.
+                while not (await stack.workflows.queues.posts()).polled:  # noqa: ASYNC110 there is no event
+                    await asyncio.sleep(0.02)
             yield stack
         await database.close()
 

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from reconcile.readiness import Readiness, ready
 from store.database import Database
@@ -73,6 +75,25 @@ async def test_concurrent_probes_share_one_check(stack: Stack, monkeypatch: pyte
     assert all(parts["worker"] for parts in await asyncio.gather(*(readiness.parts() for _ in range(50))))
     assert (await readiness.parts())["worker"]
     assert looks == 1
+
+
+async def test_temporal_is_asked_again_if_the_connection_ends_during_the_call(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe = stack.client.workflow_service.describe_task_queue
+    calls = 0
+
+    async def first_cancelled(request: DescribeTaskQueueRequest) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            # Seen from a real server with `frontend.keepAliveMaxConnectionAge`, as after five minutes by default.
+            raise RPCError("operation was canceled", RPCStatusCode.CANCELLED, b"")
+        return await describe(request)
+
+    monkeypatch.setattr(stack.client.workflow_service, "describe_task_queue", first_cancelled)
+    assert (await stack.workflows.queues.posts()).polled
+    assert calls == 2
 
 
 async def test_every_failure_is_an_answer(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

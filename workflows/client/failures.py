@@ -28,6 +28,14 @@ def turned_down(error: BaseException) -> bool:
     return isinstance(cause, RPCError) and cause.status is RPCStatusCode.INVALID_ARGUMENT
 
 
+def connection_ended(error: RPCError) -> bool:
+    """Return whether the connection ended during the call: Temporal replaces each connection every five minutes.
+
+    The call may have been processed: repeat only what changes nothing.
+    """
+    return error.status is RPCStatusCode.CANCELLED
+
+
 @asynccontextmanager
 async def answering(seconds: float) -> AsyncIterator[None]:
     """Limit the wait for Temporal. Raises Unavailable if it does not respond."""

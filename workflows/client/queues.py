@@ -8,10 +8,11 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from activities.options import POSTS_QUEUE, queue_of
 from platforms.registry import platforms
-from workflows.client.failures import answering
+from workflows.client.failures import answering, connection_ended
 
 _TIMEOUT_S = 10.0
 _POLLED_WITHIN = timedelta(seconds=70)
@@ -52,7 +53,12 @@ class Queues:
             namespace=self._client.namespace, task_queue=TaskQueue(name=name), task_queue_type=kind, report_stats=True
         )
         async with answering(_TIMEOUT_S):
-            answer = await self._client.workflow_service.describe_task_queue(request)
+            try:
+                answer = await self._client.workflow_service.describe_task_queue(request)
+            except RPCError as error:
+                if not connection_ended(error):
+                    raise
+                answer = await self._client.workflow_service.describe_task_queue(request)
         oldest = datetime.now(UTC) - _POLLED_WITHIN
         polled = any(each.last_access_time.ToDatetime(UTC) > oldest for each in answer.pollers)
         return QueueState(polled, answer.stats.approximate_backlog_count)
