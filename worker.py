@@ -31,7 +31,7 @@ from workflows.client.queues import Queues
 
 log = structlog.get_logger(__name__)
 
-WIND_UP_S = 20.0
+STOP_MARGIN_S = 20.0
 """How long writing everything down may take after the grace. Local activities go on while the database is away, and
 the process manager kills this process."""
 
@@ -50,7 +50,7 @@ async def run(names: list[str] | None) -> None:
     # Until here nothing has begun, and a signal may end the process as it ends any other.
     factories: list[StepContextFactory] = []
     stop = _stop_signal(
-        settings.worker_grace_s + WIND_UP_S, lambda: max((each.renewing_for_s() for each in factories), default=0)
+        settings.worker_grace_s + STOP_MARGIN_S, lambda: max((each.renewing_for_s() for each in factories), default=0)
     )
     database = open_database(settings, OF_STEPS)
     try:

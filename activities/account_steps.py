@@ -25,7 +25,7 @@ from platforms.registered_apps import App
 from platforms.registry import platforms
 from store.accounts.checks import claim_check, note_check
 from store.accounts.connected import accept_account, refuse_account
-from store.accounts.removal import others_lose, take_out
+from store.accounts.removal import delete_account_row, is_access_shared
 from store.audit.account_events import add_account_event
 from store.models import Account
 from store.secrets.vault import VaultError
@@ -77,16 +77,16 @@ class AccountSteps:
             "account_id": command.account_id,
         }
         async with self._database.transaction() as session:
-            account = await take_out(session, **about)
+            account = await delete_account_row(session, **about)
             if account is None:
                 return
-            gives_back = command.revoke and self._factory.renews and await self._may_give_back(session, account)
+            gives_back = command.revoke and self._factory.renews and await self._may_revoke(session, account)
             details = {"username": account.username, "revokes": gives_back}
             add_account_event(session, action=AccountAction.REMOVED, actor=actor, details=details, **about)
         log.info("account.removed", platform=account.platform, account_id=account.id, gives_back=gives_back)
         if not gives_back:
             return
-        ended = await self._give_back(account)
+        ended = await self._revoke(account)
 
         async def write() -> None:
             action = AccountAction.REVOKED if ended else AccountAction.NOT_REVOKED
@@ -140,7 +140,7 @@ class AccountSteps:
         await persist(write)
         log.info("account.check_failed", account_id=account.id, platform=account.platform, code=error.code)
 
-    async def _may_give_back(self, session: AsyncSession, account: Account) -> bool:
+    async def _may_revoke(self, session: AsyncSession, account: Account) -> bool:
         """Return whether the access of a deleted account can be ended without a loss for any other account."""
         connector = connectors().get(account.platform)
         if connector is None or connector.revocation is None:
@@ -150,9 +150,9 @@ class AccountSteps:
             platform for platform, each in platforms().items() if (each.app_family or platform) == family
         ]
         shared = platforms_of_app if connector.ends_all_of_person else []
-        return not await others_lose(session, account, family=shared)
+        return not await is_access_shared(session, account, family=shared)
 
-    async def _give_back(self, account: Account) -> bool:
+    async def _revoke(self, account: Account) -> bool:
         platform, connector = platforms()[account.platform], connectors()[account.platform]
         try:
             credentials = self._factory.credentials_of(account)

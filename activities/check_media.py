@@ -21,7 +21,7 @@ from store.accounts.connected import find_account
 from store.media.checks import find_check, note_findings
 from store.models import Account
 
-LOOK_FOR_S = 15.0
+CHECK_TIMEOUT_S = 15.0
 """The time limit for checking the files of one target; our choice."""
 _CONCURRENCY = 3
 
@@ -56,7 +56,7 @@ class Checking:
             source = self._factory.files_of_check(
                 check, platform, draft, _facts(account, target.account_id), progress.append
             )
-            findings = await _look_at_each(source, files_of(platform, draft))
+            findings = await _check_each(source, files_of(platform, draft))
             if not findings and (images := source.images_to_match(draft.media)):
                 findings = await _match(source, images)
 
@@ -74,25 +74,25 @@ def _facts(account: Account | None, account_id: str) -> AccountFacts:
     return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits, account.allowed)
 
 
-async def _look_at_each(source: StepMedia, files: list[Media]) -> list[MediaFinding]:
-    gate, deadline = asyncio.Semaphore(_CONCURRENCY), asyncio.get_running_loop().time() + LOOK_FOR_S
+async def _check_each(source: StepMedia, files: list[Media]) -> list[MediaFinding]:
+    gate, deadline = asyncio.Semaphore(_CONCURRENCY), asyncio.get_running_loop().time() + CHECK_TIMEOUT_S
 
-    async def look_at(item: Media) -> MediaFinding | None:
+    async def check(item: Media) -> MediaFinding | None:
         try:
             async with asyncio.timeout_at(deadline), gate, source.open(item):
                 return None
         except TimeoutError:
-            return {"url": item.url, "error": f"It could not be looked at within {LOOK_FOR_S:.0f} seconds."}
+            return {"url": item.url, "error": f"It could not be looked at within {CHECK_TIMEOUT_S:.0f} seconds."}
         except PlatformError as error:
             return _finding(error, item.url)
 
-    found = await asyncio.gather(*map(look_at, files))
+    found = await asyncio.gather(*map(check, files))
     return [each for each in found if each]
 
 
 async def _match(source: StepMedia, images: list[Media]) -> list[MediaFinding]:
     try:
-        async with asyncio.timeout(LOOK_FOR_S):
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
             source.match_sides([await source.measure(each) for each in images])
     except TimeoutError:
         return []

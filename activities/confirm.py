@@ -35,7 +35,7 @@ def _again(command: ConfirmCommand) -> TargetTransition | None:
     return None if command.again_in is None else transitions.still_unconfirmed(datetime.now(UTC) + command.again_in)
 
 
-def _worked_at_until(sent: Attempt, step: StepContext) -> datetime:
+def _processed_until(sent: Attempt, step: StepContext) -> datetime:
     """Return until when the platform can have published an unconfirmed send; its reads may lag behind that."""
     lost = sent.code in {WORKER_LOST, ROWS_LOST}
     left = last_moment(sent.started_at, sent.finished_at, worker_lost=lost)
@@ -45,7 +45,7 @@ def _worked_at_until(sent: Attempt, step: StepContext) -> datetime:
     return left + step.platform.may_still_work(step.context.draft)
 
 
-def _believed_after(step: StepContext, unconfirmed_sends: int) -> timedelta:
+def _required_absence(step: StepContext, unconfirmed_sends: int) -> timedelta:
     """Return how long a post must be absent before it is sent again: twice as long after each unconfirmed send.
 
     Otherwise a platform that loses every response for an hour would get hundreds of sends of each post.
@@ -54,8 +54,8 @@ def _believed_after(step: StepContext, unconfirmed_sends: int) -> timedelta:
     return max(first, min(first * (1 << min(max(unconfirmed_sends - 1, 0), 10)), LONGEST_BEFORE_RESEND))
 
 
-def _is_believed_by_now(sent: Attempt, step: StepContext, unconfirmed_sends: int) -> bool:
-    return datetime.now(UTC) - _worked_at_until(sent, step) >= _believed_after(step, unconfirmed_sends)
+def _is_absent_long_enough(sent: Attempt, step: StepContext, unconfirmed_sends: int) -> bool:
+    return datetime.now(UTC) - _processed_until(sent, step) >= _required_absence(step, unconfirmed_sends)
 
 
 class Confirming:
@@ -99,7 +99,7 @@ class Confirming:
                 finding, incomplete = await completed(step, finding)
                 transition: TargetTransition | None = results.published(finding)
             else:
-                result, transition = self._judge(command, step, finding, loaded.sent, unconfirmed_sends)
+                result, transition = self._decide(command, step, finding, loaded.sent, unconfirmed_sends)
             outcome = await self._write_finding(command, confirmation, result, transition)
             return outcome.model_copy(update={"incomplete": incomplete})
 
@@ -114,7 +114,7 @@ class Confirming:
 
         return finding if await persist(claimed) else Unknown()
 
-    def _judge(
+    def _decide(
         self,
         command: ConfirmCommand,
         step: StepContext,
@@ -129,7 +129,7 @@ class Confirming:
             # The handles of the send, by which this platform finds a post, are lost with the rows.
             finding = Unknown(final=True)
         match finding:
-            case Absent() if finding.never_sent or _is_believed_by_now(sent, step, unconfirmed_sends):
+            case Absent() if finding.never_sent or _is_absent_long_enough(sent, step, unconfirmed_sends):
                 return done(decisions.SENT_AGAIN), transitions.pending(datetime.now(UTC))
             case Absent() if not step.last:
                 return None, _again(command)

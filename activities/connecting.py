@@ -34,7 +34,7 @@ from platforms.renewal import Lifetimes
 from store.accounts.connected import find_account, open_credentials
 from store.accounts.connecting import begin_trade, find_connection, note
 from store.accounts.grants import siblings_of
-from store.accounts.removal import is_elsewhere
+from store.accounts.removal import is_in_other_workspace
 from store.models import PendingConnection
 from store.secrets.handover import HandoverError, new_pair, open_handover
 from store.secrets.vault import VaultError
@@ -152,7 +152,7 @@ class Connecting:
         found = await self._candidates(row, connector, app, grant)
         line, stored = self._line_of(platform, row), await self._stored(platform, row)
         if stored is not None:
-            found = [await connector.standing_in(line, each, stored) for each in found]
+            found = [await connector.match_stored(line, each, stored) for each in found]
         chosen = [each for each in found if platform.account_id(number_of(each)) == row.account_id]
         usable = chosen or [each for each in found if each.reason is None]
         if row.account_id is not None and not chosen and len(found) > 1:
@@ -163,10 +163,10 @@ class Connecting:
             try:
                 await self._keep(row, usable, "outcome", permissions, missing, grant.lifetimes, siblings)
             except Refused:
-                await _take_back(connector, line, usable[0].credentials)
+                await _remove_unused(connector, line, usable[0].credentials)
                 raise
             if stored is not None and not await self._is_shared(row):
-                await _take_back(connector, line, stored)
+                await _remove_unused(connector, line, stored)
             return None
         kept |= {"grant": grant.dump(), "permissions": permissions, "missing": missing, "candidates": stored_of(found)}
         outcome = {"selection": options_of(platform, found)}
@@ -186,13 +186,13 @@ class Connecting:
         app, line = app_of(self._factory, row, kept), self._line_of(platform, row)
         place = await place_of_code(self._database, row, connector, line, app)
         try:
-            identity = await platform.whoami(line(connector.at_place(app, place)))
+            identity = await platform.whoami(line(connector.credentials_at(app, place)))
         except PlatformError as error:
             if error.kind not in {ErrorKind.AUTH, ErrorKind.REJECTED}:
                 raise
             # The person can fix that, and need not post the code again.
             raise Refused("no_accounts", error.message, final=False) from error
-        credentials = connector.at_place(app, identity.user_id)
+        credentials = connector.credentials_at(app, identity.user_id)
         candidate = Candidate(identity.user_id, identity.username, "channel", credentials, identity=identity)
         await self._keep(row, [candidate], "outcome", [], [], None)
 
@@ -214,7 +214,7 @@ class Connecting:
             if error.code == CODE_REJECTED:
                 raise Refused(
                     "code_rejected",
-                    f"{platform.label} does not accept this code: it accepts one for {connector.code_lives}, once. "
+                    f"{platform.label} does not accept this code: it accepts one for {connector.code_lifetime}, once. "
                     "Start again.",
                 ) from error
             if error.kind is ErrorKind.OPERATOR:
@@ -259,7 +259,7 @@ class Connecting:
     async def _is_shared(self, row: PendingConnection) -> bool:
         """Return whether another workspace has the same account of the platform."""
         async with self._database.reading() as session:
-            return await is_elsewhere(session, row.workspace_id, row.account_id or "")
+            return await is_in_other_workspace(session, row.workspace_id, row.account_id or "")
 
     async def _select(self, row: PendingConnection) -> None:
         if row.selected is not None and row.selected.get("final", True):
@@ -289,7 +289,7 @@ class Connecting:
             where = ".".join(str(part) for part in error.errors(include_input=False)[0]["loc"])
             message = f"{platform.label} does not take these credentials: {where or 'a field'} is missing or wrong."
             raise Refused("invalid_field_value", message, param="credentials") from None
-        if any(getattr(credentials, name) is not None for name in platform.not_given):
+        if any(getattr(credentials, name) is not None for name in platform.service_fields):
             message = f"{platform.label} does not take these credentials: this service alone writes some of them."
             raise Refused("invalid_field_value", message, param="credentials")
         new_account = self._factory.new_account(platform, credentials, row.workspace_id)
@@ -367,10 +367,10 @@ class Connecting:
         await persist(write)
 
 
-async def _take_back(connector: Connector[Any], line: Connect, credentials: Any) -> None:
+async def _remove_unused(connector: Connector[Any], line: Connect, credentials: Any) -> None:
     """Remove at the platform what is no longer used; a failure of that does no harm."""
     with contextlib.suppress(PlatformError):
-        await connector.take_back(line, credentials)
+        await connector.remove_unused(line, credentials)
 
 
 def _is_by_code(row: PendingConnection) -> bool:

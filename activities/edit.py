@@ -56,7 +56,7 @@ class Editing:
                     step.connection.wire.fence = Fence(self._database.answers, edit.attempt_id, written)
                     published = await platform.edit(step.connection, _current(edit), edit.text)
             except PlatformError as error:
-                return await self._went_wrong(command, edit, error)
+                return await self._settle_error(command, edit, error)
             result = results.attempt_result(step, AttemptState.DONE, "edited")
 
             async def write() -> Outcome:
@@ -88,7 +88,7 @@ class Editing:
             raise PlatformError(ErrorKind.TRANSIENT, "Another worker has taken over this edit.", code="overtaken")
         return again
 
-    async def _went_wrong(self, command: EditCommand, edit: Edit, error: PlatformError) -> Outcome:
+    async def _settle_error(self, command: EditCommand, edit: Edit, error: PlatformError) -> Outcome:
         platform = platforms()[command.platform]
         again = error.kind in PASSING or error.kind is ErrorKind.UNCONFIRMED
         delay = wait_before_retry(platform, error) if again else None

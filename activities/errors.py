@@ -7,7 +7,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.heartbeat import note_given_back, times_given_back
+from activities.heartbeat import count_returned_slots, note_returned_slot
 from domain.outcome import Outcome
 from domain.system_errors import system_words
 from media.admission import MediaBusy
@@ -22,7 +22,7 @@ _SPREAD = 0.2
 def count_tries(tries_before: int = 0) -> int:
     """Return how often in a row the step has been tried, this try included; `tries_before` counts earlier steps."""
     # A try that only waited for its slot, or for other media of its workspace, does not count.
-    return tries_before + activity.info().attempt - times_given_back()
+    return tries_before + activity.info().attempt - count_returned_slots()
 
 
 def wait_before_retry(platform: Platform[Any, Any], error: PlatformError, tries_before: int = 0) -> timedelta:
@@ -60,7 +60,7 @@ def refused(platform: Platform[Any, Any], error: PlatformError, outcome: Outcome
 
 def wait_for_slot(platform: Platform[Any, Any], wait: timedelta) -> ApplicationError:
     """Return the error that makes Temporal run a step again once its target may send."""
-    note_given_back()
+    note_returned_slot()
     return ApplicationError(
         f"{platform.label}: its account's rate limit allows the next request in {wait.total_seconds():.0f} s",
         type="rate_limited",
@@ -84,9 +84,9 @@ def try_again(platform: Platform[Any, Any], error: PlatformError, delay: timedel
     )
 
 
-def give_slot_back(platform: Platform[Any, Any], busy: MediaBusy, delay: timedelta) -> ApplicationError:
+def return_slot(platform: Platform[Any, Any], busy: MediaBusy, delay: timedelta) -> ApplicationError:
     """Return the error that returns a step's slot to Temporal, which runs the step again after `delay`."""
-    note_given_back()
+    note_returned_slot()
     return ApplicationError(
         f"{platform.label}: other media of the workspace are fetched first",
         type=busy.code,

@@ -12,7 +12,7 @@ from datetime import timedelta
 import asyncpg
 from sqlalchemy.exc import SQLAlchemyError
 
-from domain.ownership import must_ask
+from domain.ownership import must_recheck_attempt
 from platforms.errors import ErrorKind, PlatformError
 from store.database import Pool
 from store.publishing.sending import is_still_sending
@@ -48,7 +48,7 @@ class Fence:
 
     async def __call__(self) -> None:
         """Return if the request may be sent now. Raises PlatformError(transient) if not; then nothing was sent."""
-        while must_ask(self.written.passed):
+        while must_recheck_attempt(self.written.passed):
             # The database's answer is as old as the beginning of the query.
             asked = Stopwatch()
             try:

@@ -11,16 +11,16 @@ _FIRST_S = 3.0
 _EVERY_S = 2.0
 
 
-def times_given_back() -> int:
+def count_returned_slots() -> int:
     """Return how many tries of this step have returned their slot, as Temporal keeps it from try to try."""
     details = activity.info().heartbeat_details
     return details[-1] if details and isinstance(details[-1], int) else 0
 
 
-def note_given_back() -> None:
+def note_returned_slot() -> None:
     """Save for the next try that this one returns its slot. Call it right before the step fails for that reason."""
     if not activity.info().is_local:
-        activity.heartbeat(times_given_back() + 1)
+        activity.heartbeat(count_returned_slots() + 1)
 
 
 @contextlib.asynccontextmanager
@@ -30,7 +30,7 @@ async def heartbeating() -> AsyncIterator[list[str]]:
 
     async def beat() -> None:
         await asyncio.sleep(_FIRST_S)
-        given_back = times_given_back()
+        given_back = count_returned_slots()
         while True:
             activity.heartbeat(*progress[-1:], *([given_back] if given_back else []))
             await asyncio.sleep(_EVERY_S)

@@ -14,7 +14,7 @@ class NewAccount:
     """Credentials of no account yet, and their changes while their platform is asked."""
 
     def __init__(
-        self, platform: Platform[Any, Any], wire: Wire, credentials: Any, apps: RegisteredApps, *, vouched: bool
+        self, platform: Platform[Any, Any], wire: Wire, credentials: Any, apps: RegisteredApps, *, is_trusted: bool
     ) -> None:
         self.credentials = credentials
         """The credentials as they are to be stored: without the secret of the operator's app."""
@@ -28,7 +28,7 @@ class NewAccount:
             with_app_secret(apps, platform, credentials),
             self._refresh,
             self._keep,
-            vouched=vouched,
+            is_trusted=is_trusted,
         )
 
     async def whoami(self) -> Identity:

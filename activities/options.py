@@ -29,7 +29,7 @@ DECLINED = "declined"
 CONTINUES = "continues_as_activity"
 """The type of the error with which it reports that a local activity is not over and continues as an activity."""
 
-LONGEST_WAIT_AFTER_A_DEATH = timedelta(minutes=1)
+LONGEST_WAIT_AFTER_CRASH = timedelta(minutes=1)
 FIRST_CONFIRM_WAITS = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 15, 30, 60, 120, 300, 600, 1800))
 """The waits before the first attempts to confirm a send."""
 
@@ -81,7 +81,7 @@ def retry_policy(name: str) -> RetryPolicy:
     """
     platform = platforms()[name]
     return RetryPolicy(
-        initial_interval=platform.first_retry, maximum_interval=min(platform.longest_retry, LONGEST_WAIT_AFTER_A_DEATH)
+        initial_interval=platform.first_retry, maximum_interval=min(platform.longest_retry, LONGEST_WAIT_AFTER_CRASH)
     )
 
 

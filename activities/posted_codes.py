@@ -14,7 +14,7 @@ from store.accounts.connecting import awaited_codes, find_connection, note
 from store.database import Database
 from store.models import PendingConnection
 
-_LOOKS, _PAUSE_S = 4, 2.0
+_READS, _PAUSE_S = 4, 2.0
 """How often a step checks for a code, and the seconds between, so that a client need not poll."""
 
 
@@ -25,8 +25,8 @@ async def place_of_code(
 
     The codes of other connections come with it and are saved in their rows: a bot's inbox can be read once.
     """
-    for look in range(_LOOKS):
-        if look:
+    for read in range(_READS):
+        if read:
             await asyncio.sleep(_PAUSE_S)
         async with database.reading() as session:
             newest = await find_connection(session, row.id)
@@ -46,7 +46,7 @@ async def _read_inbox(database: Database, connector: Connector[Any], line: Conne
         if post.code in awaited and await connector.may_connect(line, app, post):
             async with database.transaction() as session:
                 await note(session, awaited[post.code], posted_in=post.place)
-            await _harmless(connector.tidy, line, app, post)
+            await _harmless(connector.remove_code_post, line, app, post)
     await inbox.forget()
 
 

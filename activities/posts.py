@@ -13,7 +13,7 @@ from domain import transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
 from domain.audit import WORKER, Action, AuditEntry
 from domain.outcome import STALE, Outcome
-from domain.ownership import SendDecision, judge_send
+from domain.ownership import SendDecision, decide_send
 from domain.plan import Plan, Unscheduled
 from domain.post import RESULTS, ErrorCategory, TargetStatus
 from domain.transitions import AnswerTo, BeforeSend, ConfirmationOf, WriteResult
@@ -88,7 +88,7 @@ class PostActivities:
                 return STALE
             if (
                 command.code == WINDOW_PASSED
-                and judge_send(loaded.row, command.version, datetime.now(UTC)) is not SendDecision.GO
+                and decide_send(loaded.row, command.version, datetime.now(UTC)) is not SendDecision.GO
             ):
                 # The post has been given another time, of which the run does not know yet.
                 return STALE
@@ -115,7 +115,7 @@ class PostActivities:
             return await settle_as(confirmation, transitions.resting(), entry=entry)
         if status.is_unsent:
             category = ErrorCategory(loaded.target.error_category or ErrorCategory.PLATFORM)
-            transition = transitions.failed(_last_words(loaded.target), command.code, category)
+            transition = transitions.failed(_final_error(loaded.target), command.code, category)
             return await settle_as(before, transition, entry=_given_up(command, Action.FAILED))
         if command.code == "incomplete" and not loaded.target.warning:
             return await settle_as(before, transitions.incomplete(_INCOMPLETE))
@@ -126,5 +126,5 @@ def _given_up(command: GiveUp, action: Action) -> AuditEntry:
     return AuditEntry(action, WORKER, details=(("code", command.code), ("decision", "given up")))
 
 
-def _last_words(target: Target) -> str:
+def _final_error(target: Target) -> str:
     return f"{target.error} {_LATE}" if target.error else _LATE

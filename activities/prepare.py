@@ -7,11 +7,11 @@ from temporalio import activity
 
 from activities import results
 from activities.commands import TargetCommand
-from activities.errors import give_slot_back, shortened, time_left, try_again, wait_for_slot
+from activities.errors import return_slot, shortened, time_left, try_again, wait_for_slot
 from activities.heartbeat import heartbeating
 from activities.persist import persist
 from activities.rate_limiting import RateLimited, RateLimiter
-from activities.refused_accounts import judge_refusal, refuse_account
+from activities.refused_accounts import refuse_account, verify_refusal
 from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import AttemptState, AttemptStep
@@ -28,7 +28,7 @@ from store.publishing.targets import finished_step
 log = structlog.get_logger(__name__)
 
 
-async def make_ready(step: StepContext) -> Attempt | None:
+async def prepare_target(step: StepContext) -> Attempt | None:
     """Prepare a target. Return its row for the attempt log, None if no request to the platform was needed.
 
     Raises PlatformError, MediaBusy.
@@ -63,7 +63,7 @@ class Preparing:
                 step = self._factory.create(loaded, progress.append)
                 await self._rate_limiter.before_preparing(step)
                 async with step.keeper.deferring():
-                    prepared = await make_ready(step)
+                    prepared = await prepare_target(step)
                 await step.keeper.flush()
                 if prepared:
                     async with self._database.transaction() as session:
@@ -72,16 +72,16 @@ class Preparing:
                 if limited.wait < time_left():
                     raise wait_for_slot(platforms()[command.platform], limited.wait) from limited
             except MediaBusy as busy:
-                raise give_slot_back(platforms()[command.platform], busy, shortened(busy.wait)) from busy
+                raise return_slot(platforms()[command.platform], busy, shortened(busy.wait)) from busy
             except PlatformError as error:
-                await self._not_prepared(command, step, error)
+                await self._record_refusal(command, step, error)
             return loaded.outcome
 
-    async def _not_prepared(self, command: TargetCommand, step: StepContext | None, error: PlatformError) -> None:
+    async def _record_refusal(self, command: TargetCommand, step: StepContext | None, error: PlatformError) -> None:
         """Save why a target could not be prepared ahead; raise for Temporal if the step is to be run again."""
         platform = platforms()[command.platform]
         if error.kind is ErrorKind.AUTH and step:
-            error = await judge_refusal(self._factory, step, error)
+            error = await verify_refusal(self._factory, step, error)
         delay = results.wait_for_next_try(platform, error)
         await self._rate_limiter.record_refusal(step, error, delay, sending=False)
         if error.kind in PASSING:

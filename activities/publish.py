@@ -12,20 +12,20 @@ from activities import results
 from activities.commands import TargetCommand
 from activities.complete import completed
 from activities.delay import after_delay
-from activities.errors import HELD, count_tries, give_slot_back, refused, shortened, time_left, try_again
+from activities.errors import HELD, count_tries, refused, return_slot, shortened, time_left, try_again
 from activities.fence import Fence, Stopwatch
 from activities.heartbeat import heartbeating
 from activities.options import LONGEST_WAIT_IN_STEP, confirm_waits
 from activities.persist import persist
-from activities.prepare import make_ready
+from activities.prepare import prepare_target
 from activities.rate_limiting import RateLimited, RateLimiter
-from activities.refused_accounts import judge_refusal, refuse_account
+from activities.refused_accounts import refuse_account, verify_refusal
 from activities.step_context import StepContext, StepContextFactory
 from domain import decisions, transitions
 from domain.attempts import WORKER_LOST, AttemptResult, AttemptState
 from domain.audit import WORKER, Action, AuditEntry
 from domain.outcome import STALE, Outcome
-from domain.ownership import SendDecision, judge_send, wait_until_due
+from domain.ownership import SendDecision, decide_send, wait_until_due
 from domain.post import RESULTS, TargetStatus
 from domain.transitions import AnswerTo, Basis, BeforeSend, TargetTransition, WriteResult
 from media.admission import MediaBusy
@@ -35,7 +35,7 @@ from platforms.registry import platforms
 from store.accounts.connected import accept_account
 from store.models import Attempt
 from store.publishing.claims import claim, posts_of_other_targets
-from store.publishing.sending import begin_send, open_target, settle, take_up
+from store.publishing.sending import begin_send, mark_started, open_target, settle
 from store.publishing.targets import LoadedTarget, load
 
 log = structlog.get_logger(__name__)
@@ -99,8 +99,8 @@ class Publishing:
                 step = await self._open(command, progress)
                 async with step.keeper.deferring():
                     await self._rate_limiter.before_publishing(step)
-                    async with after_delay(lambda: take_up(self._database, command.target_id, command.version)):
-                        prepared = await make_ready(step)
+                    async with after_delay(lambda: mark_started(self._database, command.target_id, command.version)):
+                        prepared = await prepare_target(step)
                     await self._rate_limiter.before_sending(step)
                     await step.platform.assign_key(step.context)
                 written = Stopwatch()
@@ -122,7 +122,7 @@ class Publishing:
         if (
             loaded is None
             or not loaded.is_free
-            or judge_send(loaded.row, command.version, datetime.now(UTC)) is not SendDecision.GO
+            or decide_send(loaded.row, command.version, datetime.now(UTC)) is not SendDecision.GO
         ):
             raise _Ended(await self._current_outcome(command, loaded))
         if loaded.target.begun_at is None and loaded.target.due_at:
@@ -153,7 +153,7 @@ class Publishing:
         """Return the state of a target that may not be sent; a send whose worker was lost becomes unconfirmed."""
         loaded = loaded or await open_target(self._database.answers, command.target_id)
         now = datetime.now(UTC)
-        match judge_send(loaded.row if loaded else None, command.version, now):
+        match decide_send(loaded.row if loaded else None, command.version, now):
             case SendDecision.EARLY if loaded:
                 early = wait_until_due(loaded.row, now)
                 log.info("target.early", platform=command.platform, seconds=early.total_seconds())
@@ -277,7 +277,7 @@ class Publishing:
         if outcome.stale or outcome.early or outcome.status in RESULTS:
             return outcome
         log.info("target.waits_for_media", platform=command.platform, seconds=delay.total_seconds())
-        raise give_slot_back(platforms()[command.platform], busy, delay) from busy
+        raise return_slot(platforms()[command.platform], busy, delay) from busy
 
     async def _refused(
         self, command: TargetCommand, step: StepContext | None, basis: AnswerTo | BeforeSend, error: PlatformError
@@ -285,7 +285,7 @@ class Publishing:
         """Save a definite refusal; raise if Temporal is to run the step again soon."""
         platform, sending = platforms()[command.platform], isinstance(basis, AnswerTo)
         if error.kind is ErrorKind.AUTH and step:
-            error = await judge_refusal(self._factory, step, error)
+            error = await verify_refusal(self._factory, step, error)
         delay = results.wait_for_next_try(platform, error, command.tries)
         if error.kind in HELD and await self._holds(step, error):
             if error.kind is ErrorKind.OPERATOR and step:

@@ -214,7 +214,7 @@ def _bucket(step: StepContext, name: str) -> Bucket:
 
 
 def _longest_report(step: StepContext) -> timedelta:
-    return _LONGEST_REPORT if step.vouched else _LONGEST_REPORT_OF_NAMED_SERVER
+    return _LONGEST_REPORT if step.is_trusted else _LONGEST_REPORT_OF_NAMED_SERVER
 
 
 def _in_effect(rate_limits: Sequence[RateLimit], own_limit: int | None) -> list[RateLimit]:

@@ -19,7 +19,7 @@ _QUESTION_S = 20
 """The seconds in which the platform must report the account of the credentials."""
 
 
-async def judge_refusal(factory: StepContextFactory, step: StepContext, error: PlatformError) -> PlatformError:
+async def verify_refusal(factory: StepContextFactory, step: StepContext, error: PlatformError) -> PlatformError:
     """Return the meaning of an error of kind `auth`, after asking the platform for the account.
 
     A refused account holds all of its posts, so one post's error alone does not refuse it: the error for a forbidden

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from activities.fence import Stopwatch
 from activities.meters import Meters
 from activities.persist import persist
-from activities.renewal_outcomes import as_refusal, failure_of, may_have_worked
+from activities.renewal_outcomes import as_refusal, failure_of, may_have_renewed
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from platforms.renewal import TokenRules
@@ -31,10 +31,10 @@ from store.accounts.renewals import (
     Key,
     Lease,
     account_now,
-    give_back_lease,
     keep_renewed,
     lease_renewal,
     note_failure,
+    release_lease,
 )
 from store.database import Database
 from store.failures import is_database_unavailable
@@ -55,9 +55,9 @@ SEND_WITHIN = timedelta(seconds=30)
 """The limit from the request for the lease to the first byte. Together with CALL_S it is far below the lease."""
 _TIMEOUT_S = 20.0
 """How long a step waits for a renewal; after that Temporal runs it again later."""
-_LAST_WORD_S = 10.0
+_SAVE_WITHIN_S = 10.0
 """The time for a process whose lease has expired to save a response: it tries every 5 seconds at least."""
-_LOOK_S = 0.5
+_POLL_S = 0.5
 """The pause between two checks whether another process has renewed."""
 _WRITES = 200
 """The number of tries to save new credentials; they take a quarter of an hour."""
@@ -193,7 +193,7 @@ class Renewals:
         try:
             return await self._under(lease, renewal, asked)
         finally:
-            await self._unless_away(self._locks.release(renewal.lock))
+            await self._skip_if_unavailable(self._locks.release(renewal.lock))
 
     async def _under(self, lease: Lease, renewal: _Renewal, asked: Stopwatch) -> Account | None:
         try:
@@ -209,7 +209,7 @@ class Renewals:
         except BaseException:
             # Cancelled after the request may have been sent.
             unsure_since = _unsure_since(lease, renewal, asked_platform=True)
-            await self._unless_away(self._give_back(renewal, unsure_since))
+            await self._skip_if_unavailable(self._release_lease(renewal, unsure_since))
             raise
         sealed = seal_credentials(self._vault, *renewal.key, changed.credentials)
 
@@ -254,7 +254,7 @@ class Renewals:
     async def _failed(self, lease: Lease, renewal: _Renewal, error: PlatformError) -> Account | None:
         """Save a failure. Raises it, unless the account has other credentials by now."""
         if renewal.rules is None or error.code in _NOT_ASKED:
-            await self._unless_away(self._give_back(renewal, lease.unsure_since))
+            await self._skip_if_unavailable(self._release_lease(renewal, lease.unsure_since))
             raise error
         if error.kind is ErrorKind.AUTH or (renewal.rules.renews_itself and error.status is not None):
             error = as_refusal(error, lease, renewal.rules, renewal.label)
@@ -264,7 +264,7 @@ class Renewals:
             if newest is None or newest.credentials != renewal.used:
                 return newest
         failure = failure_of(error, lease.account.renewal_failures + 1)
-        unsure_since = _unsure_since(lease, renewal, asked_platform=may_have_worked(error))
+        unsure_since = _unsure_since(lease, renewal, asked_platform=may_have_renewed(error))
 
         async def note() -> None:
             async with self._database.answers.transaction() as session:
@@ -277,7 +277,7 @@ class Renewals:
                     unsure_since=None if error.kind is ErrorKind.AUTH else unsure_since,
                 )
 
-        await self._unless_away(note())
+        await self._skip_if_unavailable(note())
         self._meters.record_renewal(renewal.platform, failure.outcome)
         raise error
 
@@ -293,7 +293,7 @@ class Renewals:
                         lease = await lease_renewal(session, renewal.key, renewal.used)
                 finally:
                     if lease is None or not lease.granted:
-                        await self._unless_away(self._locks.release(renewal.lock))
+                        await self._skip_if_unavailable(self._locks.release(renewal.lock))
             else:
                 async with self._database.reading() as session:
                     account = await account_now(session, renewal.key)
@@ -302,7 +302,7 @@ class Renewals:
                 break
             if time.monotonic() > until:
                 raise _still_renewing(renewal)
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_S)
         if lease is None or not lease.ran_out:
             return lease
         return await self._taken_over(lease, renewal, asked)
@@ -312,23 +312,23 @@ class Renewals:
         log.warning("credentials.lease_ran_out", account_id=renewal.key[1], platform=renewal.platform)
         newest = None
         try:
-            await asyncio.sleep(_LAST_WORD_S)
+            await asyncio.sleep(_SAVE_WITHIN_S)
             async with self._database.transaction() as session:
                 newest = await account_now(session, renewal.key)
         finally:
             if newest is None or newest.credentials != renewal.used:
-                await self._unless_away(self._locks.release(renewal.lock))
+                await self._skip_if_unavailable(self._locks.release(renewal.lock))
         if newest is None:
             return None
         if newest.credentials != renewal.used:
             return Lease(newest, granted=False)
         return lease
 
-    async def _give_back(self, renewal: _Renewal, unsure_since: datetime | None) -> None:
+    async def _release_lease(self, renewal: _Renewal, unsure_since: datetime | None) -> None:
         async with self._database.answers.transaction() as session:
-            await give_back_lease(session, renewal.key, renewal.used, unsure_since)
+            await release_lease(session, renewal.key, renewal.used, unsure_since)
 
-    async def _unless_away(self, write: Coroutine[Any, Any, None]) -> None:
+    async def _skip_if_unavailable(self, write: Coroutine[Any, Any, None]) -> None:
         """Run a write, or skip it if the database is unavailable: leases expire, and locks end with connections."""
         try:
             await write

@@ -35,7 +35,7 @@ def failure_of(error: PlatformError, failures: int) -> Failure:
     return Failure(datetime.now(UTC) + pause, "operator" if error.kind is ErrorKind.OPERATOR else "failed")
 
 
-def may_have_worked(error: PlatformError) -> bool:
+def may_have_renewed(error: PlatformError) -> bool:
     """Return whether a platform may have made new tokens although none arrived."""
     return error.code in _LOST_ON_THE_WAY or error.status in _BEHIND_A_GATEWAY
 
@@ -48,7 +48,7 @@ def as_refusal(error: PlatformError, lease: Lease, rules: TokenRules, label: str
     """
     ends = lease.account.expires_at
     if rules.renews_itself and ends is not None and ends <= datetime.now(UTC) and (error.status or 500) < 500:
-        message = f"This connection has ended: {label} lets it last {rules.life.days} days. Reconnect the account."
+        message = f"This connection has ended: {label} lets it last {rules.lifetime.days} days. Reconnect the account."
         return PlatformError(ErrorKind.AUTH, message, code=EXPIRED, status=error.status)
     if error.kind is ErrorKind.AUTH and lease.unsure_since is not None and rules.rotates:
         message = (

@@ -50,7 +50,7 @@ class StepContext:
     media: StepMedia
     server: str
     """Host and port of the account's server."""
-    vouched: bool
+    is_trusted: bool
     """Whether that server belongs to the platform or the operator."""
     account: Account
     """The account's row; `credentials` are those in use, also after a renewal."""
@@ -109,7 +109,7 @@ def _fingerprint(draft: Draft[Any]) -> str:
 RENEWAL_S = CALL_S + 2.0
 """How long a renewal that runs when a worker stops may take until its result is saved."""
 _LAST_RENEWALS_S = 3.0
-"""Together with the time for saving a response, this is what `worker.WIND_UP_S` leaves once all workers ended."""
+"""Together with the time for saving a response, this is what `worker.STOP_MARGIN_S` leaves once all workers ended."""
 
 
 class StepContextFactory:
@@ -188,7 +188,7 @@ class StepContextFactory:
             keeper,
             media,
             server,
-            connection.vouched,
+            connection.is_trusted,
             loaded.account,
             last,
             last_send=last_send,
@@ -249,9 +249,9 @@ class StepContextFactory:
 
     def new_account(self, platform: Platform[Any, Any], credentials: Any, workspace_id: str) -> NewAccount:
         """Return the connection of an account that is being connected."""
-        vouched = self._servers.reach(platform, credentials).vouched
+        is_trusted = self._servers.reach(platform, credentials).is_trusted
         wire = self.wire_for(platform, credentials, workspace_id)
-        return NewAccount(platform, wire, credentials, self.registered_apps, vouched=vouched)
+        return NewAccount(platform, wire, credentials, self.registered_apps, is_trusted=is_trusted)
 
     @property
     def vault(self) -> Vault:
@@ -366,7 +366,7 @@ class StepContextFactory:
             refresh=lambda: self._renew(platform, account),
             keep=lambda edit: self._keep(platform, account, edit),
             is_due=lambda: is_due(rules, account, datetime.now(UTC)),
-            vouched=server.vouched,
+            is_trusted=server.is_trusted,
         )
 
 

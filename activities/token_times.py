@@ -55,11 +55,11 @@ def at_renewal(
     rules = rules_for(platform, credentials)
     if rules is None:
         return Tokens(reported.expires_at, reported.expires_at, _list(reported.scopes), None)
-    expires_at = reported.expires_at or now + rules.life
+    expires_at = reported.expires_at or now + rules.lifetime
     if not platform_can_renew(platform, credentials) or rules.renews_itself:
         ends: datetime | None = expires_at
     else:
-        assumed = now + rules.refresh_life if rules.refresh_life else None
+        assumed = now + rules.refresh_lifetime if rules.refresh_lifetime else None
         ends = reported.refresh_expires_at or assumed or before
     renews = rules.renew_after if platform_can_renew(platform, credentials) else None
     if renews and rules.renews_itself:
@@ -84,8 +84,8 @@ def is_due(rules: TokenRules | None, account: Account, now: datetime) -> bool:
         return False
     if account.renewal_failures and account.renew_at is not None and account.renew_at > now:
         return False
-    life = account.expires_at - (account.renewed_at or account.connected_at)
-    return account.expires_at - min(rules.lead, life / 2) <= now
+    lifetime = account.expires_at - (account.renewed_at or account.connected_at)
+    return account.expires_at - min(rules.lead, lifetime / 2) <= now
 
 
 def pause_after(failures: int) -> timedelta:

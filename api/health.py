@@ -10,7 +10,7 @@ class Health(Controller):
     """Endpoints for monitors; no API key is needed."""
 
     @get("/healthz")
-    async def lives(self) -> dict[str, str]:
+    async def live(self) -> dict[str, str]:
         """Say that the process lives."""
         return {"status": "ok"}
 

@@ -23,20 +23,20 @@ class Restoring:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._refuses = False
-        self._looked_at: float | None = None
-        self._look: asyncio.Task[None] | None = None
+        self._checked_at: float | None = None
+        self._check: asyncio.Task[None] | None = None
 
-    async def require_over(self) -> None:
+    async def require_finished(self) -> None:
         """Return if writes are taken. Raises Unavailable while a restore is dealt with."""
         now = asyncio.get_running_loop().time()
-        if self._look is None and (self._looked_at is None or now - self._looked_at > FRESH_S):
-            self._look = asyncio.create_task(self._see(), context=Context())
-        if self._looked_at is None and self._look:
-            await asyncio.shield(self._look)
+        if self._check is None and (self._checked_at is None or now - self._checked_at > FRESH_S):
+            self._check = asyncio.create_task(self._refresh(), context=Context())
+        if self._checked_at is None and self._check:
+            await asyncio.shield(self._check)
         if self._refuses:
             raise Unavailable(_RESTORING, retry_after=_RETRY_AFTER_S)
 
-    async def _see(self) -> None:
+    async def _refresh(self) -> None:
         try:
             async with self._database.reading() as session:
                 self._refuses = await open_restore(session) is not None
@@ -44,4 +44,4 @@ class Restoring:
             # The write itself will say that the database is away.
             pass
         finally:
-            self._looked_at, self._look = asyncio.get_running_loop().time(), None
+            self._checked_at, self._check = asyncio.get_running_loop().time(), None

@@ -56,7 +56,7 @@ def options_of(pairs: Sequence[str]) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ConnectRequest:
     """The accounts to connect. `chosen` names some of several; if it is empty, a person is asked."""
 
     platform: str
@@ -66,55 +66,55 @@ class Wish:
     opens_browser: bool = True
 
 
-def connect(api: Api, wish: Wish) -> list[dict[str, Any]]:
+def connect(api: Api, wanted: ConnectRequest) -> list[dict[str, Any]]:
     """Let a person connect accounts; return them in the API's form. Raises UserError."""
     with httpx.Client(
         base_url=api.url, headers={"Authorization": f"Bearer {api.key}"}, timeout=_TIMEOUT_S, trust_env=False
     ) as client:
-        speaking = _Speaking(client, f"/v1/connect/{quote(wish.platform, safe='')}")
-        query = {"hosted": "true", "choose": "caller", **wish.options}
-        begun = speaking.ask("GET", params=query | ({"accountId": wish.account_id} if wish.account_id else {}))
+        connect_api = _ConnectApi(client, f"/v1/connect/{quote(wanted.platform, safe='')}")
+        query = {"hosted": "true", "choose": "caller", **wanted.options}
+        begun = connect_api.ask("GET", params=query | ({"accountId": wanted.account_id} if wanted.account_id else {}))
         if begun["method"] == "credentials":
-            return [_by_credentials(speaking, begun["fields"], wish)]
+            return [_by_credentials(connect_api, begun["fields"], wanted)]
         if begun["method"] == "code":
-            return [_by_code(speaking, begun)]
+            return [_by_code(connect_api, begun)]
         say("Open this address in a browser, and consent there:", error=True)
         say(begun["authUrl"], error=True)
-        if wish.opens_browser:
+        if wanted.opens_browser:
             webbrowser.open(begun["authUrl"])
-        found = _awaited(speaking, begun)
+        found = _wait_for_person(connect_api, begun)
         if found["status"] == "selection":
-            ids = _chosen(found["selection"]["options"], wish.chosen)
+            ids = _chosen(found["selection"]["options"], wanted.chosen)
             body = {"selectionId": found["selection"]["id"], "ids": ids}
-            found = speaking.ask("POST", "/select", json=body)
+            found = connect_api.ask("POST", "/select", json=body)
         accounts: list[dict[str, Any]] = found["accounts"]
         return accounts
 
 
 @dataclass(frozen=True, slots=True)
-class _Speaking:
+class _ConnectApi:
     """The API's routes for one network."""
 
     client: httpx.Client
     path: str
 
     def ask(self, method: str, below: str = "", **options: Any) -> dict[str, Any]:
-        """Return an answer. Raises UserError with the API's reason if it refuses, _NotNowError if it may yet answer."""
+        """Return an answer. Raises UserError with the API's reason, _UnavailableError if a later try may succeed."""
         try:
             response = self.client.request(method, self.path + below, **options)
             answer: dict[str, Any] = response.json()
         except httpx.TransportError as error:
-            raise _NotNowError(f"The API does not answer ({type(error).__name__}).") from error
+            raise _UnavailableError(f"The API does not answer ({type(error).__name__}).") from error
         except ValueError as error:
             raise UserError("The API's answer cannot be read. Is SOCIALSYNCER_API_URL that of the API?") from error
         if response.is_success:
             return answer
         said = str(answer.get("error", f"status {response.status_code}"))
         passes = response.status_code in {429, 503} or answer.get("code") == "authorization_pending"
-        raise (_NotNowError if passes else UserError)(f"{said.rstrip('.')}.")
+        raise (_UnavailableError if passes else UserError)(f"{said.rstrip('.')}.")
 
 
-class _NotNowError(UserError):
+class _UnavailableError(UserError):
     """An error: the API could not answer now, or not yet."""
 
 
@@ -126,12 +126,12 @@ def _tries(until: datetime) -> Iterator[None]:
     raise UserError("The connection was not finished in time. Begin again.")
 
 
-def _awaited(speaking: _Speaking, begun: Mapping[str, Any]) -> dict[str, Any]:
+def _wait_for_person(connect_api: _ConnectApi, begun: Mapping[str, Any]) -> dict[str, Any]:
     """Return the state of a connection once the person has come back. Raises UserError."""
     for _ in _tries(datetime.fromisoformat(begun["expiresAt"])):
         try:
-            found = speaking.ask("GET", f"/{begun['connectionId']}")
-        except _NotNowError:
+            found = connect_api.ask("GET", f"/{begun['connectionId']}")
+        except _UnavailableError:
             continue
         if found["status"] == "failed":
             raise UserError(found["refusal"]["error"])
@@ -140,7 +140,7 @@ def _awaited(speaking: _Speaking, begun: Mapping[str, Any]) -> dict[str, Any]:
     raise AssertionError
 
 
-def _by_code(speaking: _Speaking, begun: Mapping[str, Any]) -> dict[str, Any]:
+def _by_code(connect_api: _ConnectApi, begun: Mapping[str, Any]) -> dict[str, Any]:
     """Return the account of the chat in which a person has posted the code. Raises UserError."""
     say("Add the bot as an administrator of your channel or group:", error=True)
     say(begun["authUrl"], error=True)
@@ -148,16 +148,18 @@ def _by_code(speaking: _Speaking, begun: Mapping[str, Any]) -> dict[str, Any]:
     say(begun["state"], error=True)
     for _ in _tries(datetime.fromisoformat(begun["expiresAt"])):
         try:
-            return speaking.ask("POST", json={"state": begun["state"]})
-        except _NotNowError:
+            return connect_api.ask("POST", json={"state": begun["state"]})
+        except _UnavailableError:
             continue
     raise AssertionError
 
 
-def _by_credentials(speaking: _Speaking, fields: Sequence[Mapping[str, Any]], wish: Wish) -> dict[str, Any]:
+def _by_credentials(
+    connect_api: _ConnectApi, fields: Sequence[Mapping[str, Any]], wanted: ConnectRequest
+) -> dict[str, Any]:
     """Ask for the credentials of a network without an authorization. Raises UserError."""
     if not sys.stdin.isatty():
-        raise UserError(f"{wish.platform} takes credentials: pass them on stdin to `socialsyncer accounts add`.")
+        raise UserError(f"{wanted.platform} takes credentials: pass them on stdin to `socialsyncer accounts add`.")
     given = {}
     for each in fields:
         if each["description"]:
@@ -171,8 +173,8 @@ def _by_credentials(speaking: _Speaking, fields: Sequence[Mapping[str, Any]], wi
         )
         if value:
             given[each["name"]] = value
-    body = {"credentials": given} | ({"accountId": wish.account_id} if wish.account_id else {})
-    return speaking.ask("POST", json=body)
+    body = {"credentials": given} | ({"accountId": wanted.account_id} if wanted.account_id else {})
+    return connect_api.ask("POST", json=body)
 
 
 def _chosen(options: Sequence[Mapping[str, Any]], wanted: Sequence[str]) -> list[str]:

@@ -118,15 +118,15 @@ async def verify(platform: Platform[Any, Any], credentials: BaseModel, settings:
             credentials=with_app_secret(apps, platform, credentials),
             refresh=refresh,
             keep=keep,
-            vouched=server.vouched,
+            is_trusted=server.is_trusted,
         )
         try:
             return Verified(platform, await platform.whoami(connection), current, lifetimes)
         except PlatformError as error:
-            raise UserError(_why_not(platform, error)) from error
+            raise UserError(_explanation(platform, error)) from error
 
 
-def _why_not(platform: Platform[Any, Any], error: PlatformError) -> str:
+def _explanation(platform: Platform[Any, Any], error: PlatformError) -> str:
     if error.code == FORBIDDEN:
         return error.message
     if error.kind is not ErrorKind.AUTH:

@@ -35,7 +35,7 @@ async def doctor(
     """Check, and check again if a part could not be reached; return the text to print, and the exit code."""
     began = time.monotonic()
     report = await _report(data_dir, workspace)
-    if report.exit is Exit.COULD_NOT_LOOK:
+    if report.exit is Exit.COULD_NOT_CHECK:
         # A worker that has just started answers a moment later.
         await asyncio.sleep(AGAIN_AFTER_S)
         report = await _report(data_dir, workspace)
@@ -45,12 +45,12 @@ async def doctor(
 
 async def _report(data_dir: Path | None, workspace: str | None) -> Report:
     try:
-        return await _look(environment_of(data_dir, Settings), workspace)
+        return await _diagnose(environment_of(data_dir, Settings), workspace)
     except UserError as error:
         return Report(away=[error.message])
 
 
-async def _look(environment: Environment[Settings], workspace: str | None) -> Report:
+async def _diagnose(environment: Environment[Settings], workspace: str | None) -> Report:
     """Run the check once. Raises UserError if the environment or the workspace is wrong."""
     database = Database(environment.settings.database_url.get_secret_value(), limits=OF_DIAGNOSES)
     away, runs, workspace_id = list[str](), None, None
@@ -66,7 +66,7 @@ async def _look(environment: Environment[Settings], workspace: str | None) -> Re
             away.append("Temporal does not answer, so rows could not be held against workflows.")
         if runs is None or away:
             return Report(away=away)
-        return await Doctor(database, runs, workspace_id, environment.settings.sandbox_url).look()
+        return await Doctor(database, runs, workspace_id, environment.settings.sandbox_url).diagnose()
 
 
 async def _workspace_id(database: Database, workspace: str | None) -> str | None:

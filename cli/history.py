@@ -90,12 +90,12 @@ def merged(
 ) -> list[HistoryEntry]:
     """Return the lines together with people's direct requests to Temporal, unless a line already names the person."""
     known = [line.event for line in lines if line.event.actor_type == ActorType.OPERATOR]
-    beside = [request for request in requests if not _is_told(request, known)]
+    beside = [request for request in requests if not _is_recorded(request, known)]
     found = [*lines, *(_line(request, at, workspace_id, post_id) for at, request in enumerate(beside))]
     return sorted(found, key=lambda line: line.moment)
 
 
-def _is_told(request: OperatorRequest, known: list[AuditEvent]) -> bool:
+def _is_recorded(request: OperatorRequest, known: list[AuditEvent]) -> bool:
     """Return whether a line describes the effect of a request, and use that line up."""
     led_to = {Action.CANCELLED: Action.CANCELLED, Action.SIGNALLED: Action.RETRIED}.get(request.action)
     for event in known:

@@ -47,7 +47,7 @@ class Effect(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class PlannedDecision:
     """A decision, the request body that it means, and its effect."""
 
     decision: Decision
@@ -64,30 +64,30 @@ class Resolver:
         self._environment = environment
         self._database = database
 
-    async def judge(self, decisions: Sequence[Decision]) -> list[Judged]:
+    async def plan(self, decisions: Sequence[Decision]) -> list[PlannedDecision]:
         """Return the effect of each decision; nothing is changed. Raises UserError, which names each bad line."""
-        bad, judged = BadLines(), dict[tuple[str, str], Judged]()
+        bad, planned = BadLines(), dict[tuple[str, str], PlannedDecision]()
         for first in range(0, len(decisions), _PAGE):
             part = decisions[first : first + _PAGE]
             async with self._database.reading() as session:
                 posts = await find_posts(session, {each.post_id for each in part})
                 for decision in part:
-                    if (found := await _judged(session, posts.get(decision.post_id), decision, bad)) is None:
+                    if (found := await _planned(session, posts.get(decision.post_id), decision, bad)) is None:
                         continue
                     key = (decision.post_id, found.body.account_id)
-                    if key in judged:
-                        bad.add(decision.line, f"line {judged[key].decision.line} decides the same target.")
-                    judged[key] = found
+                    if key in planned:
+                        bad.add(decision.line, f"line {planned[key].decision.line} decides the same target.")
+                    planned[key] = found
         bad.refuse_if_any()
-        return list(judged.values())
+        return list(planned.values())
 
-    async def settle(self, judged: Sequence[Judged], *, retry: bool) -> AsyncIterator[str]:
+    async def settle(self, planned: Sequence[PlannedDecision], *, retry: bool) -> AsyncIterator[str]:
         """Carry out decisions that settle a target, each in a transaction of its own; yield the results as sentences.
 
         `retry`: publish immediately again what is not public.
         """
         done, plans = 0, list[Plan]()
-        for each in judged:
+        for each in planned:
             if each.effect is not Effect.SETTLES:
                 continue
             try:
@@ -104,14 +104,14 @@ class Resolver:
                 "still shows what was. The posts are settled all the same."
             )
 
-    async def _settle(self, judged: Judged, *, retry: bool) -> Plan:
+    async def _settle(self, planned: PlannedDecision, *, retry: bool) -> Plan:
         async with self._database.transaction() as session:
-            post = await lock_post(session, judged.decision.post_id)
+            post = await lock_post(session, planned.decision.post_id)
             if post is None:
                 raise Conflict(Problem("The post was deleted meanwhile", "conflict"))
-            plan = await settle_target(session, post, judged.body, current_operator())
-            if retry and judged.body.outcome == "not_published":
-                only = [each.id for each in post.targets if each.account_id == judged.body.account_id]
+            plan = await settle_target(session, post, planned.body, current_operator())
+            if retry and planned.body.outcome == "not_published":
+                only = [each.id for each in post.targets if each.account_id == planned.body.account_id]
                 await reopen(session, post, current_operator(), only)
                 plan = await plan_with_accounts(session, post)
             return plan
@@ -122,11 +122,11 @@ class Resolver:
             return 0
         try:
             async with temporal_client(self._environment) as client:
-                return await self._tell_by(PostWorkflows(client), plans)
+                return await self._deliver_by(PostWorkflows(client), plans)
         except (RPCError, RuntimeError):
             return len(plans)
 
-    async def _tell_by(self, workflows: PostWorkflows, plans: Sequence[Plan]) -> int:
+    async def _deliver_by(self, workflows: PostWorkflows, plans: Sequence[Plan]) -> int:
         slots = asyncio.Semaphore(_CONCURRENCY)
 
         async def told(plan: Plan) -> Plan | None:
@@ -156,22 +156,24 @@ async def resolver(data_dir: Path | None) -> AsyncIterator[Resolver]:
         await database.close()
 
 
-def preview(judged: Sequence[Judged], undecided: int = 0) -> Iterator[str]:
+def preview(planned: Sequence[PlannedDecision], undecided: int = 0) -> Iterator[str]:
     """Yield the changes that decisions will make, before anything is changed."""
-    settles = [each for each in judged if each.effect is Effect.SETTLES]
+    settles = [each for each in planned if each.effect is Effect.SETTLES]
     published = sum(each.decision.published for each in settles)
     counts = f"{published} published, {len(settles) - published} not published"
     yield f"{_counted(len(settles), 'target')} to settle: {counts}."
-    if same := sum(each.effect is Effect.SAME for each in judged):
+    if same := sum(each.effect is Effect.SAME for each in planned):
         yield f"{_counted(same, 'target')} settled so already."
-    for each in judged:
+    for each in planned:
         if each.effect is Effect.TOO_LATE:
             yield f"{_place_of(each)}: it is {each.status} and waits for no decision."
     if undecided:
         yield f"{_counted(undecided, 'line')} without an outcome, left for later."
 
 
-async def _judged(session: AsyncSession, post: Post | None, decision: Decision, bad: BadLines) -> Judged | None:
+async def _planned(
+    session: AsyncSession, post: Post | None, decision: Decision, bad: BadLines
+) -> PlannedDecision | None:
     """Return the effect of a decision; None if it cannot be carried out, which is recorded in `bad`."""
     target = _target(post, decision, bad)
     if post is None or target is None:
@@ -194,7 +196,7 @@ async def _judged(session: AsyncSession, post: Post | None, decision: Decision, 
     else:
         settled_for = await settled_by_a_person(session, target, datetime.now(UTC))
         effect = Effect.SETTLES if may_resolve(TargetStatus(target.status), settled_for) else Effect.TOO_LATE
-    return Judged(decision, body, effect, target.status)
+    return PlannedDecision(decision, body, effect, target.status)
 
 
 def _target(post: Post | None, decision: Decision, bad: BadLines) -> Target | None:
@@ -221,9 +223,9 @@ def _is_settled_so(target: Target, platform_post_id: str | None, *, published: b
     return target.status == TargetStatus.FAILED and target.error_code == "not_published"
 
 
-def _place_of(judged: Judged) -> str:
-    where = f"{judged.decision.post_id} on {judged.decision.platform}"
-    return f"line {judged.decision.line}, {where}" if judged.decision.line else where
+def _place_of(planned: PlannedDecision) -> str:
+    where = f"{planned.decision.post_id} on {planned.decision.platform}"
+    return f"line {planned.decision.line}, {where}" if planned.decision.line else where
 
 
 def _counted(count: int, what: str) -> str:

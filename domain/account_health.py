@@ -114,7 +114,7 @@ def _findings(facts: TokenFacts, now: datetime) -> Iterator[tuple[Health, Health
     if facts.refused_at is None and not facts.renewal_refused and ends and now < ends <= now + WARNED_BEFORE:
         sentence = f"Token expires in {_days(ends - now)}. Consider reconnecting."
         yield Health.WARNING, HealthReason.EXPIRING, sentence
-    if facts.renewal_failures and not facts.renewal_refused and _is_worth_a_word(facts, now):
+    if facts.renewal_failures and not facts.renewal_refused and _has_warning(facts, now):
         sentence = (
             f"{label} could not be asked to renew this connection {facts.renewal_failures} times in a row. It is tried "
             "again; there is nothing to do yet."
@@ -130,7 +130,7 @@ def _findings(facts: TokenFacts, now: datetime) -> Iterator[tuple[Health, Health
         yield Health.WARNING, HealthReason.CHECK_FAILED, note
 
 
-def _is_worth_a_word(facts: TokenFacts, now: datetime) -> bool:
+def _has_warning(facts: TokenFacts, now: datetime) -> bool:
     if facts.expires_at is not None and facts.expires_at <= now:
         return True
     return facts.expires_at is None and facts.renewed_at is not None and facts.renewed_at <= now - _FAILING_FOR

@@ -30,7 +30,7 @@ class AttemptState(StrEnum):
     """The answer was lost."""
 
     @property
-    def may_have_landed(self) -> bool:
+    def may_have_succeeded(self) -> bool:
         """Tell whether the request may have had its effect although no answer says so."""
         return self in {AttemptState.SENDING, AttemptState.UNCONFIRMED}
 
@@ -43,7 +43,7 @@ class RevisionState(StrEnum):
     REFUSED = "refused"
 
 
-UNANSWERED = tuple(each for each in AttemptState if each.may_have_landed)
+UNANSWERED = tuple(each for each in AttemptState if each.may_have_succeeded)
 
 WORKER_LOST = "worker_lost"
 """The code of a send that another than its sender has closed: the sender may be frozen, and may not be gone."""

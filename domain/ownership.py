@@ -37,22 +37,22 @@ class PostVersion:
 # -- the run ---------------------------------------------------------------------------------------------------------
 
 
-class Offer(StrEnum):
+class VersionComparison(StrEnum):
     """The decision of a run on a version that it is given."""
 
     NEWER = "newer"
-    """It takes it up."""
+    """The run follows it."""
     KNOWN = "known"
     """It knows this version, or a newer one, and changes nothing."""
     ANOTHER_POST = "another_post"
     """It refuses: it is the run of another post under the same workflow id."""
 
 
-def judge_offer(known: PostVersion, offered: PostVersion) -> Offer:
+def compare_versions(known: PostVersion, offered: PostVersion) -> VersionComparison:
     """Decide what a run that knows one version does with another."""
     if offered.post_id != known.post_id:
-        return Offer.ANOTHER_POST
-    return Offer.NEWER if offered.version > known.version else Offer.KNOWN
+        return VersionComparison.ANOTHER_POST
+    return VersionComparison.NEWER if offered.version > known.version else VersionComparison.KNOWN
 
 
 def sleep_for(due_at: datetime, now: datetime, *, immediate: bool) -> timedelta:
@@ -84,7 +84,7 @@ class SendDecision(StrEnum):
     """The post is not due yet by this clock. The run waits."""
 
 
-def judge_send(row: RowState | None, version: int, now: datetime) -> SendDecision:
+def decide_send(row: RowState | None, version: int, now: datetime) -> SendDecision:
     """Decide whether a step of a run that knows `version` may send.
 
     Read before anything is prepared, and once more under the lock of the post's row, in the transaction that writes the
@@ -107,7 +107,7 @@ def wait_until_due(row: RowState, now: datetime) -> timedelta:
     return row.due_at - now
 
 
-def must_ask(since_written: timedelta) -> bool:
+def must_recheck_attempt(since_written: timedelta) -> bool:
     """Tell whether a request, about to be sent, needs a look at the database first: is its attempt still ours?"""
     return since_written > FENCE
 
@@ -208,15 +208,15 @@ def write_off(target: TargetRow) -> TargetState:
 class FoundRun(StrEnum):
     """The run that the first start of a post has found under its workflow id."""
 
-    OURS = "ours"
+    SAME_POST = "same_post"
     """A run of this very post: an earlier try has started it. It is offered the row's version."""
-    ANOTHERS = "anothers"
+    OTHER_POST = "other_post"
     """A run of another post, whose rows are lost. This post takes the next workflow id."""
 
 
-def judge_found(post_id: str, found_post_id: str | None) -> FoundRun:
+def classify_found_run(post_id: str, found_post_id: str | None) -> FoundRun:
     """Decide whose run it is that a start has found, open or closed."""
-    return FoundRun.OURS if found_post_id == post_id else FoundRun.ANOTHERS
+    return FoundRun.SAME_POST if found_post_id == post_id else FoundRun.OTHER_POST
 
 
 class RunStatus(StrEnum):
@@ -277,21 +277,23 @@ def classify_run(row: RowFacts, run: RunFacts | None) -> RunState:
             return RunState.RUNNING
         changed_since = run.closed_at is None or row.updated_at > run.closed_at + CLOCKS_DIFFER
         return RunState.LOST if changed_since else RunState.UNKNOWN
-    offer = judge_offer(run.knows.post_version, row.post_version)
-    if offer is Offer.ANOTHER_POST:
+    offer = compare_versions(run.knows.post_version, row.post_version)
+    if offer is VersionComparison.ANOTHER_POST:
         return RunState.LOST
     if run.state is RunStatus.RUNNING:
         return RunState.RUNNING
-    if offer is Offer.NEWER:
+    if offer is VersionComparison.NEWER:
         # What it saw before the row changed: an unconfirmed send may have been decided by a person since.
-        return RunState.AHEAD if saw_published(row.targets, run.knows.targets) else RunState.LOST
+        return RunState.AHEAD if run_knows_published(row.targets, run.knows.targets) else RunState.LOST
     if run.state is RunStatus.CANCELED:
         return RunState.CANCELLED
-    knows_more = run.knows.post_version.version > row.post_version.version or saw_more(row.targets, run.knows.targets)
+    knows_more = run.knows.post_version.version > row.post_version.version or run_knows_more(
+        row.targets, run.knows.targets
+    )
     return RunState.AHEAD if knows_more else RunState.LOST
 
 
-def saw_published(rows: Mapping[str, TargetStatus], seen: Mapping[str, TargetStatus]) -> bool:
+def run_knows_published(rows: Mapping[str, TargetStatus], seen: Mapping[str, TargetStatus]) -> bool:
     """Tell whether a run knows a published target that is not published by its row."""
     return any(
         status is TargetStatus.PUBLISHED and rows.get(target_id, status) is not status
@@ -299,9 +301,9 @@ def saw_published(rows: Mapping[str, TargetStatus], seen: Mapping[str, TargetSta
     )
 
 
-def saw_more(rows: Mapping[str, TargetStatus], seen: Mapping[str, TargetStatus]) -> bool:
+def run_knows_more(rows: Mapping[str, TargetStatus], seen: Mapping[str, TargetStatus]) -> bool:
     """Tell whether a run has seen a send of which the rows know nothing."""
-    return saw_published(rows, seen) or any(
+    return run_knows_published(rows, seen) or any(
         status is TargetStatus.UNCONFIRMED and rows.get(target_id) in UNSENT for target_id, status in seen.items()
     )
 

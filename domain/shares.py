@@ -77,7 +77,7 @@ class Shares:
             share.amount = amount
             self._free -= more
 
-    def give_back(self, share: "Share") -> None:
+    def release(self, share: "Share") -> None:
         """Give a share's units back; a second time changes nothing."""
         with self._lock:
             shares = self._holders.get(share.holder, {})
@@ -116,12 +116,12 @@ class Share(AbstractContextManager["Share"]):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.give_back()
+        self.release()
 
     def resize(self, amount: int) -> None:
         """Have another number of units. Raises Exhausted, and leaves the share as it was, if it may not grow."""
         self._shares.resize(self, amount)
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Give the units back; a second time changes nothing."""
-        self._shares.give_back(self)
+        self._shares.release(self)

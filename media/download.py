@@ -81,7 +81,7 @@ class Download:
                 raise self._refusals.too_large(self.limit)
             self._spool.append(piece)
             if self.content_type is None and self._spool.size >= HEAD:
-                self.content_type = self._judged()
+                self.content_type = self._sniffed_type()
 
     def finish(self) -> str:
         """Return the media type once everything was fed."""
@@ -89,7 +89,7 @@ class Download:
             raise self._refusals.broken_off()
         if not self._spool.size:
             raise self._refusals.empty()
-        return self.content_type or self._judged()
+        return self.content_type or self._sniffed_type()
 
     def _decoded(self, data: bytes) -> Iterator[bytes]:
         if self._unzip is None:
@@ -102,7 +102,7 @@ class Download:
         except zlib.error as error:
             raise self._refusals.broken_off() from error
 
-    def _judged(self) -> str:
+    def _sniffed_type(self) -> str:
         found = sniff(self._spool.read_at(0, HEAD))
         if found == HTML:
             raise self._refusals.is_html(self._hosts)

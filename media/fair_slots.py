@@ -33,7 +33,7 @@ class FairSlots:
         try:
             yield
         finally:
-            self._give_back(workspace)
+            self._release(workspace)
 
     async def _take(self, workspace: str) -> None:
         if self._free and self._held[workspace] < self._each:
@@ -48,7 +48,7 @@ class FairSlots:
             await granted
         except asyncio.CancelledError:
             if not granted.cancelled():
-                self._give_back(workspace)
+                self._release(workspace)
             elif granted in queue:
                 queue.remove(granted)
                 if not queue:
@@ -59,7 +59,7 @@ class FairSlots:
         self._free -= 1
         self._held[workspace] += 1
 
-    def _give_back(self, workspace: str) -> None:
+    def _release(self, workspace: str) -> None:
         self._free += 1
         self._held[workspace] -= 1
         while self._free:

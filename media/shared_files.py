@@ -144,7 +144,7 @@ class SharedFiles:
 
         fetch = self._fetcher.fetch(media, spool, told, lambda: file.most_bytes, workspace_id=workspace_id)
         file.fetching = asyncio.create_task(fetch)
-        file.fetching.add_done_callback(lambda _: connection.give_back())
+        file.fetching.add_done_callback(lambda _: connection.release())
         return file
 
     def _number(self, workspace_id: str) -> Share:
@@ -186,4 +186,4 @@ class SharedFiles:
         self._use(key, file)
         file.fetching.cancel()
         file.spool.close()
-        file.number.give_back()
+        file.number.release()

@@ -72,7 +72,7 @@ class Spool:
             if self._file:
                 self._file.close()
         if self._disk:
-            self._disk.give_back()
+            self._disk.release()
 
     def duplicate(self, *, writable: bool) -> int:
         """Return a file number of the caller's own, who closes it."""

@@ -200,7 +200,7 @@ class StepMedia:
         finally:
             self._opened -= 1
             if self._held and not self._opened:
-                self._held.give_back()
+                self._held.release()
                 self._held = None
 
     def _fetched(self, received: int) -> None:

@@ -182,7 +182,7 @@ class Connection(Generic[C]):
     """Stores credentials of which something other than the tokens has changed; returns what is stored then."""
     is_due: Callable[[], bool] = lambda: False
     """Returns whether the access token ends so soon that it must be renewed before it is used."""
-    vouched: bool = True
+    is_trusted: bool = True
     """Whether the server is the platform's own or set by the operator. Any other may claim to be what it is not."""
 
 
@@ -256,7 +256,7 @@ class Platform(ABC, Generic[S, C]):
     """Whether accounts may use the operator's bot. Its token (an app's `botToken`) is filled in for each request."""
     bot_names_app: ClassVar[bool] = False
     """Whether an app consists of its bot only, so that the operator gives the bot's token alone."""
-    not_given: ClassVar[frozenset[str]] = frozenset()
+    service_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields of the credentials that only this service may write. A client that could name the operator's app could use
     the bot in every place that has added it."""
     settings: type[S]

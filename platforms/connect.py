@@ -110,7 +110,7 @@ class Connector(ABC, Generic[C]):
     """Whether an app with a secret identifies itself by HTTP Basic rather than in the form."""
     client_id: ClassVar[str] = "client_id"
     """The parameter that names the app."""
-    code_lives: ClassVar[str] = "a few minutes"
+    code_lifetime: ClassVar[str] = "a few minutes"
     """How long a code is accepted, as part of a sentence."""
     query: ClassVar[Mapping[str, str]] = {}
     """Parameters of the address in addition to the usual ones."""
@@ -133,7 +133,7 @@ class Connector(ABC, Generic[C]):
     """How often the account's state may be checked at the platform on demand; our choice."""
     revocation: ClassVar[str | None] = None
     """The endpoint that revokes tokens; None if there is none, or if revoking does not end the access."""
-    given_back: ClassVar[Sequence[str]] = ("refresh_token", "access_token")
+    revoked_tokens: ClassVar[Sequence[str]] = ("refresh_token", "access_token")
     """The tokens to revoke, one request for each."""
     ends_all_of_person: ClassVar[bool] = False
     """Whether revoking a token ends all that the person has granted the app, on all platforms of its family."""
@@ -278,21 +278,21 @@ class Connector(ABC, Generic[C]):
         """Return whether the person who posted a code may decide for that place. Raises PlatformError."""
         raise NotImplementedError
 
-    def at_place(self, app: App, place: str) -> C:
+    def credentials_at(self, app: App, place: str) -> C:
         """Return the credentials of a place that the operator's bot was added to."""
         raise NotImplementedError
 
-    async def tidy(self, connect: Connect, app: App, post: CodePost) -> None:
+    async def remove_code_post(self, connect: Connect, app: App, post: CodePost) -> None:
         """Remove the post with the code. Raises PlatformError."""
 
-    async def standing_in(self, connect: Connect, candidate: Candidate[C], stored: C) -> Candidate[C]:
+    async def match_stored(self, connect: Connect, candidate: Candidate[C], stored: C) -> Candidate[C]:
         """Return the candidate as the account that has the `stored` credentials, if it may replace it; else unchanged.
 
         Called if an account is reconnected.
         """
         return candidate
 
-    async def take_back(self, connect: Connect, credentials: C) -> None:
+    async def remove_unused(self, connect: Connect, credentials: C) -> None:
         """Remove at the platform what these credentials opened and nothing uses any more. Raises PlatformError."""
 
     def missing(self, app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:
@@ -308,7 +308,7 @@ class Connector(ABC, Generic[C]):
         """Revoke an account's tokens. Repeatable. Raises PlatformError."""
         if self.revocation is None:
             return
-        for name in self.given_back:
+        for name in self.revoked_tokens:
             token = getattr(credentials, name, None)
             if token is not None:
                 await self.ask(wire, app, self.revocation, {"token": token.get_secret_value()})

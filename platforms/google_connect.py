@@ -16,6 +16,6 @@ class GoogleConnector(Connector[C], ABC):
     token = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
     # Either token ends the whole consent.
     revocation = "https://oauth2.googleapis.com/revoke"
-    given_back = ("refresh_token",)
+    revoked_tokens = ("refresh_token",)
     ends_all_of_person = True
     query = {"access_type": "offline", "prompt": "consent"}  # noqa: RUF012

@@ -17,7 +17,7 @@ FILE = "file:"
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class RecordedExchange:
     """One exchange with the platform. `step` is the part of the check that it belongs to."""
 
     step: str
@@ -35,11 +35,11 @@ class Answered:
 
 
 @dataclass(slots=True)
-class Seen:
+class SampleResult:
     """The results of one sample's check so far."""
 
     sample: "Sample"
-    exchanges: list[Answered] = field(default_factory=list)
+    exchanges: list[RecordedExchange] = field(default_factory=list)
     published: Published | None = None
     error: PlatformError | None = None
     """Why the sample was not published."""
@@ -48,7 +48,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
+class Assumption:
     """One assumption of an adapter that only the platform itself can show to be true.
 
     `holds` returns whether it is true; None if the check has not shown it. It reads what was seen and sends no request.
@@ -56,7 +56,7 @@ class Belief:
 
     name: str
     says: str
-    holds: Callable[[Seen], bool | None]
+    holds: Callable[[SampleResult], bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Sample:
     """The text that follows the mark."""
     repeats: bool = False
     """Whether the platform recognises a repeat of the same request and answers it with the first post."""
-    beliefs: tuple[Belief, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
 
 
 Remove = Callable[[Connection[Any], PublishContext[Any], Published], Awaitable[object]]
@@ -101,7 +101,7 @@ def live_check_of(platform: Platform[Any, Any]) -> LiveCheck:
     return check
 
 
-def answers_at(seen: Seen, part: str, *, method: str | None = None) -> list[Answered]:
+def answers_at(seen: SampleResult, part: str, *, method: str | None = None) -> list[RecordedExchange]:
     """Return the answered exchanges of a sample whose path contains this part, oldest first."""
     found = [each for each in seen.exchanges if part in each.path and each.status is not None]
     return [each for each in found if method in (None, each.method)]

@@ -23,12 +23,12 @@ class Reach:
     """The address at which an account is reached; `named` if the account itself names the server.
 
     `elsewhere` are replacements for the base URLs of the platform's further hosts, by their usual ones. A server that
-    an account names is not vouched for, even if a sandbox plays it.
+    an account names is not trusted, even if a sandbox plays it.
     """
 
     url: str
     named: bool
-    vouched: bool = True
+    is_trusted: bool = True
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -70,9 +70,9 @@ class Servers:
         if self._sandbox_url and not own:
             played = f"{self._sandbox_url}/{platform.name}"
             return Reach(
-                played, named=False, vouched=not named, elsewhere=dict.fromkeys(platform.other_base_urls, played)
+                played, named=False, is_trusted=not named, elsewhere=dict.fromkeys(platform.other_base_urls, played)
             )
-        return Reach(url, named=named, vouched=not named, elsewhere=elsewhere)
+        return Reach(url, named=named, is_trusted=not named, elsewhere=elsewhere)
 
 
 def to_named_servers(

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic
 from platforms.base import C, Connection
 from platforms.http.untrusted import moment, number
 
-LONGEST_LIFE = timedelta(days=3660)
+LONGEST_LIFETIME = timedelta(days=3660)
 """The longest token lifetime that is accepted; a reported longer one is cut to this."""
 MOST_SCOPES, LONGEST_SCOPE = 100, 200
 
@@ -30,14 +30,14 @@ class Reuse(StrEnum):
 class TokenRules:
     """The rules of a platform's tokens. Lifetimes in a response always take precedence over these numbers."""
 
-    life: timedelta
+    lifetime: timedelta
     """How long an access token is valid."""
     reuse: Reuse
     grace: timedelta = timedelta(0)
     """How long a used refresh token still yields the same new tokens."""
     lead: timedelta = timedelta(0)
     """A token is renewed before it is used if less than this remains of it, or less than half of its lifetime."""
-    refresh_life: timedelta | None = None
+    refresh_lifetime: timedelta | None = None
     """How long a refresh token is valid if it is not used; None if it has no known end."""
     renew_after: timedelta | None = None
     """How long after a renewal, or after connecting, the next is due even if nothing uses the token."""
@@ -113,7 +113,7 @@ def lifetimes_of(answer: Mapping[str, Any]) -> Lifetimes:
 
 def _after(now: datetime, seconds: object) -> datetime | None:
     found = number(seconds)
-    return None if found is None or found <= 0 else now + min(timedelta(seconds=min(found, 1e9)), LONGEST_LIFE)
+    return None if found is None or found <= 0 else now + min(timedelta(seconds=min(found, 1e9)), LONGEST_LIFETIME)
 
 
 def _moment(told: object) -> datetime | None:

@@ -51,7 +51,7 @@ class Recovery:
         self._database = database
         self._workflows = workflows
         self._runs = runs
-        self._told: set[str] = set()
+        self._notified: set[str] = set()
         """Posts that need a person and that were logged."""
 
     async def run(self) -> None:
@@ -99,13 +99,13 @@ class Recovery:
         ]
         for first in range(0, len(doubtful), _CONCURRENCY):
             part = doubtful[first : first + _CONCURRENCY]
-            started += sum(await asyncio.gather(*(self._judge(summary) for summary in part)))
+            started += sum(await asyncio.gather(*(self._recover(summary) for summary in part)))
         return started
 
-    async def _judge(self, summary: PostSummary) -> bool:
+    async def _recover(self, summary: PostSummary) -> bool:
         """Deliver the plan to a post's workflow if it may not know it, or is lost; return whether it was lost."""
         run = await self._runs.latest(summary.workflow_id)
-        view = await self._runs.says(run) if run is not None and not run.running else None
+        view = await self._runs.query_status(run) if run is not None and not run.running else None
         async with self._database.reading() as session:
             post = await find_post(session, summary.workspace_id, summary.id)
             if post is None or post.status != summary.status or post.due_at is None:
@@ -161,8 +161,8 @@ class Recovery:
             log.warning("recovery.started", **found)
         elif state is RunState.AHEAD:
             log.warning("recovery.confirms_first", **found)
-        elif state is not RunState.RUNNING and summary.id not in self._told:
-            self._told.add(summary.id)
+        elif state is not RunState.RUNNING and summary.id not in self._notified:
+            self._notified.add(summary.id)
             log.error("recovery.needs_a_person", state=state, hint="socialsyncer doctor explains it", **found)
         return state in {RunState.LOST, RunState.AHEAD}
 

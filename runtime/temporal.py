@@ -41,7 +41,7 @@ class RedactingFailureConverter(DefaultFailureConverter):
             told = ApplicationError(_explanation(exception), type=type(exception).__name__)
             told.with_traceback(exception.__traceback__)
         try:
-            told.__cause__ = _told_cause(exception)
+            told.__cause__ = _quotable_cause(exception)
             super().to_failure(told, payload_converter, failure)
         finally:
             exception.__cause__ = cause
@@ -55,7 +55,7 @@ def _explanation(exception: BaseException) -> str:
     return f"errno {number}: {os.strerror(number)}" if number else "see the worker's log"
 
 
-def _told_cause(exception: BaseException) -> BaseException | None:
+def _quotable_cause(exception: BaseException) -> BaseException | None:
     """Return the cause that a history may name: not a network's refusal, of which all that may be said is said."""
     cause = exception.__cause__
     return None if cause is exception or isinstance(cause, PlatformError) else cause

@@ -140,10 +140,10 @@ class Accounts:
 
     def revoke(self, account: Account) -> None:
         """Revoke all of an account's tokens, as its owner can at the network."""
-        self._take_back(account, {*account.access_tokens, *account.refresh_tokens})
+        self._retire(account, {*account.access_tokens, *account.refresh_tokens})
         self._keep(account)
 
-    def give_back(self, platform: str, token: str, *, all_of_it: bool = False) -> Account | None:
+    def revoke_for_app(self, platform: str, token: str, *, all_of_it: bool = False) -> Account | None:
         """Revoke a token for its app, and the tokens of its grant or of its account; return the account."""
         known = self._by_access_token.get((platform, token)) or self._by_refresh_token.get((platform, token))
         if known is None:
@@ -152,7 +152,7 @@ class Accounts:
         for grant in known.grants:
             if token in (*grant.access, grant.refresh):
                 tokens |= {*grant.access, grant.refresh or ""}
-        self._take_back(known, {*known.access_tokens, *known.refresh_tokens} if all_of_it else tokens)
+        self._retire(known, {*known.access_tokens, *known.refresh_tokens} if all_of_it else tokens)
         return self._keep(known)
 
     def granted(self, account: Account, scopes: list[str]) -> None:
@@ -206,10 +206,10 @@ class Accounts:
                     grant.replays += 1
                     if ends_grant and not grant.ended:
                         grant.ended = True
-                        self._take_back(account, {*grant.access, grant.refresh or ""})
+                        self._retire(account, {*grant.access, grant.refresh or ""})
                     self._keep(account)
 
-    def _take_back(self, account: Account, tokens: set[str]) -> None:
+    def _retire(self, account: Account, tokens: set[str]) -> None:
         for token in tokens:
             self._by_access_token.pop((account.platform, token), None)
             self._by_refresh_token.pop((account.platform, token), None)

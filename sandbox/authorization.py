@@ -187,10 +187,10 @@ class Consents:
         self._accounts.granted(account, code.scopes)
         return account, code.scopes
 
-    def give_back(self, token: str, client: tuple[str, str], *, all_of_it: bool = False) -> bool:
+    def revoke(self, token: str, client: tuple[str, str], *, all_of_it: bool = False) -> bool:
         """Revoke a token for its app; return whether it was known. Raises Problem."""
         self.known_app(client)
-        return self._accounts.give_back(self._platform, token, all_of_it=all_of_it) is not None
+        return self._accounts.revoke_for_app(self._platform, token, all_of_it=all_of_it) is not None
 
     def known_app(self, client: tuple[str, str]) -> App:
         """Return the app of this id and secret. Raises Problem."""

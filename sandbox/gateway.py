@@ -85,14 +85,14 @@ class Gateway:
 
     async def _fail(self, fault: Fault, found: Route | None, request: Request, receive: Receive) -> Answer | None:
         """Apply a failure; None means that the connection is to be dropped."""
-        answer = await self._struck(fault, found, request)
+        answer = await self._apply(fault, found, request)
         if fault.fault == "accept_then_outlast":
-            await _outlast(receive, fault.wait)
+            await _wait_for_close(receive, fault.wait)
         if fault.hold:
             await asyncio.sleep(fault.hold)
         return answer
 
-    async def _struck(self, fault: Fault, found: Route | None, request: Request) -> Answer | None:
+    async def _apply(self, fault: Fault, found: Route | None, request: Request) -> Answer | None:
         match fault.fault:
             case "reject":
                 return self._programmed(fault, REFUSED)
@@ -126,14 +126,14 @@ class Gateway:
             return self._fake.failure(404)
         try:
             answer = await self._fake.serve(found, request)
-            return self._judged(request, answer) if self._strict and answer.status < 400 else answer
+            return self._checked(request, answer) if self._strict and answer.status < 400 else answer
         except RefusedError as refused:
             return refused.answer
         except Exception:
             _logger.exception("The fake %s failed at %s %s", self._fake.platform, request.method, found.path)
             return self._fake.failure(500)
 
-    def _judged(self, request: Request, answer: Answer) -> Answer:
+    def _checked(self, request: Request, answer: Answer) -> Answer:
         """Answer with a refusal if the request has unknown parameters. The request itself was carried out."""
         if unknown := sorted(request.unknown() - self._fake.without_effect):
             return self._fake.failure(400, f"Unknown to {self._fake.label}: {', '.join(unknown)} (--strict).")
@@ -147,7 +147,7 @@ def _token(fake: FakePlatform, request: Request) -> str:
         return ""
 
 
-async def _outlast(receive: Receive, at_most: float) -> None:
+async def _wait_for_close(receive: Receive, at_most: float) -> None:
     """Wait until the sender has closed its connection."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(at_most):

@@ -28,7 +28,7 @@ class GoogleConsent(FakePlatform, ABC):
         for name in ("client_id", "client_secret"):
             form.get(name)
         token = str(form.get("token", ""))
-        if self.world.accounts.give_back(self.platform, token, all_of_it=True) is None:
+        if self.world.accounts.revoke_for_app(self.platform, token, all_of_it=True) is None:
             return Answer.json({"error": "invalid_token", "error_description": "Token expired or revoked"}, 400)
         return Answer.json({})
 

@@ -51,7 +51,7 @@ def summary(plan: Plan) -> str:
 def details(plan: Plan, status: PostStatus | Ending, waiting_for: str) -> str:
     """Return the post's state as markdown: what it waits for, then one line for each target."""
     lines = [f"**{status.value}**: {waiting_for}", ""]
-    if status in _NOTHING_IS_WANTED:
+    if status in _NO_LONGER_PUBLISHED:
         lines.extend(f"- {name_of(target)}{_left_public(target)}" for target in plan.targets)
     else:
         lines.extend(f"- {name_of(target)}: {_standing(target)}" for target in plan.targets)
@@ -60,14 +60,14 @@ def details(plan: Plan, status: PostStatus | Ending, waiting_for: str) -> str:
     return "\n".join(lines)
 
 
-_NOTHING_IS_WANTED = frozenset({Ending.DELETED, Ending.DRAFT})
+_NO_LONGER_PUBLISHED = frozenset({Ending.DELETED, Ending.DRAFT})
 
 
 def _left_public(target: TargetPlan) -> str:
     return f": still {_standing(target)}" if target.may_be_public else ""
 
 
-def _until_mended(target: TargetPlan) -> str:
+def _until_released(target: TargetPlan) -> str:
     if target.hold_reason is HoldReason.OPERATOR:
         return "until the operator has mended the app at the network; `socialsyncer doctor` says how"
     return "until its account is reconnected"
@@ -78,7 +78,7 @@ def _standing(target: TargetPlan) -> str:
         return "**published**" + _public_as(target)
     why = _why(target)
     if target.status is TargetStatus.HELD:
-        until = f"until {short(target.resumes_at)}" if target.resumes_at else _until_mended(target)
+        until = f"until {short(target.resumes_at)}" if target.resumes_at else _until_released(target)
         return f"**held**{why} {until}"
     if target.waits_for_a_time and target.resumes_at:
         if target.error_code:

@@ -33,9 +33,9 @@ class MediaCheckWorkflow:
     @workflow.run
     async def run(self, plan: MediaCheckPlan) -> None:
         """Return once the files of each target have been checked, or could not be checked."""
-        await asyncio.gather(*(self._look(plan, position, plan.platforms[position]) for position in plan.platforms))
+        await asyncio.gather(*(self._check(plan, position, plan.platforms[position]) for position in plan.platforms))
 
-    async def _look(self, plan: MediaCheckPlan, position: int, platform: str) -> None:
+    async def _check(self, plan: MediaCheckPlan, position: int, platform: str) -> None:
         command = CheckMediaCommand(
             check_id=plan.check_id, position=position, platform=platform, request_id=plan.request_id
         )

@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities import options
     from domain.codes import CANCELLED as CODE_CANCELLED
-    from domain.ownership import Offer, judge_offer
+    from domain.ownership import VersionComparison, compare_versions
     from domain.plan import Plan
     from workflows import details, steps
     from workflows.deliveries import Deliveries
@@ -44,7 +44,7 @@ class PostWorkflow:
                 await self._read_plan_if_behind()
                 await self._sleep_until_due()
                 self._publish_to_every_target()
-                await self._stay_while_something_can_happen()
+                await self._stay_open()
         except asyncio.CancelledError:
             await self._write_off()
             raise
@@ -68,7 +68,7 @@ class PostWorkflow:
             # A newer plan came while this one was read.
             return
         if isinstance(plan, Plan) and plan.version >= self._run.plan.version:
-            self._take_up(plan)
+            self._follow(plan)
         elif isinstance(plan, Plan):
             self._run.over = True
             self._run.show(
@@ -120,7 +120,7 @@ class PostWorkflow:
             each for each in self._run.plan.targets if not each.settled and each.target_id not in under_way
         )
 
-    async def _stay_while_something_can_happen(self) -> None:
+    async def _stay_open(self) -> None:
         """Wait until nothing can happen any more, or there is something to begin."""
         seen = self._run.changes
 
@@ -169,15 +169,15 @@ class PostWorkflow:
 
     # -- the plan ----------------------------------------------------------------------------------------------------
 
-    @workflow.update(description="Take up a newer version of what is wanted: content, targets, time, a retry")
-    async def take_up(self, plan: Plan) -> None:
+    @workflow.update(description="Follow a newer plan of the row: content, targets, time, a retry")
+    async def update_plan(self, plan: Plan) -> None:
         """Follow this plan of the row from now on; a plan that is older than this run's changes nothing."""
-        if judge_offer(self._run.plan.post_version, plan.post_version) is Offer.NEWER:
-            self._take_up(plan)
+        if compare_versions(self._run.plan.post_version, plan.post_version) is VersionComparison.NEWER:
+            self._follow(plan)
 
-    @take_up.validator
-    def _may_take_up(self, plan: Plan) -> None:
-        if judge_offer(self._run.plan.post_version, plan.post_version) is Offer.ANOTHER_POST:
+    @update_plan.validator
+    def _may_update_plan(self, plan: Plan) -> None:
+        if compare_versions(self._run.plan.post_version, plan.post_version) is VersionComparison.ANOTHER_POST:
             raise ApplicationError("This is the workflow of another post", type=ANOTHER_POST)
         if self._run.cancelled:
             raise ApplicationError("This run was cancelled and ends", type=CANCELLED)
@@ -189,7 +189,7 @@ class PostWorkflow:
             self._run.plan = self._run.plan.model_copy(update={"version": request.version})
             self._run.end_as(Ending.DELETED if request.deleted else Ending.DRAFT)
 
-    def _take_up(self, newer: Plan) -> None:
+    def _follow(self, newer: Plan) -> None:
         """Follow a newer plan. A target whose step is running keeps its state in this run until that step's result."""
         busy = set[str]()
         for target in self._run.in_delivery():
@@ -247,22 +247,25 @@ class PostWorkflow:
     )
     async def retry(self) -> None:
         """Publish again to failed targets, for operators with many posts; published targets do not change."""
-        self._release_what_waits()
+        self._release_waiting_targets()
         # The row says failed a moment before its workflow knows.
         await workflow.wait_condition(
             lambda: self._run.must_not_begin() or bool(self._run.plan.failed) or not self._run.runs_steps()
         )
         if not self._run.must_not_begin() and self._run.plan.failed:
             reopened = await steps.reopen(self._run.plan)
-            if reopened and judge_offer(self._run.plan.post_version, reopened.post_version) is Offer.NEWER:
-                self._take_up(reopened)
+            if (
+                reopened
+                and compare_versions(self._run.plan.post_version, reopened.post_version) is VersionComparison.NEWER
+            ):
+                self._follow(reopened)
 
     @workflow.signal(description="Let held targets go on: their account works again")
     async def release(self) -> None:
         """Try held targets again now; those that must still wait are held again."""
-        self._release_what_waits()
+        self._release_waiting_targets()
 
-    def _release_what_waits(self) -> None:
+    def _release_waiting_targets(self) -> None:
         for target in self._run.plan.targets:
             # Also a target whose step is running: its row may say held already. Any other result resets this.
             target.released = not target.settled

@@ -65,7 +65,7 @@ class Accounts(Controller):
         """Return how one account is; with `check`, ask its network before."""
         named = AccountName(workspace_id, known_platform(platform), account_id)
         if _flag(request, "check", default=False):
-            await deps.restoring.require_over()
+            await deps.restoring.require_finished()
             await check_account(deps, named)
         async with deps.database.reading() as session:
             account = await require_account(session, named)
@@ -96,7 +96,7 @@ class Accounts(Controller):
         deps: Deps,
     ) -> Response[bytes]:
         """Forget an account and its tokens."""
-        await deps.restoring.require_over()
+        await deps.restoring.require_finished()
         named = AccountName(workspace_id, known_platform(platform), account_id)
         revoke = _flag(request, "revoke", default=True)
         await read_no_body(request)

@@ -53,7 +53,7 @@ async def _answer(
     key_of: Callable[[HttpRequest], str | None],
     act: Callable[[ManyPosts, JsonObject], Awaitable[Answer]],
 ) -> Response[bytes]:
-    await deps.restoring.require_over()
+    await deps.restoring.require_finished()
     payload, key = await read_keyed_request(request, key_of, check_body)
     wait = preferred_wait(request)
     with deps.waiting.deadline(workspace_id, DEFAULT_WAIT_S if wait is None else wait) as deadline:

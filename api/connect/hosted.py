@@ -20,7 +20,7 @@ from litestar.params import FromPath
 from api.connect import hosted_pages as pages
 from api.connect.routes import CALLBACK, START, state_of
 from api.connect.schemas import LONGEST_CODE
-from api.connect.steps import address_of, choose_of, go_on, take
+from api.connect.steps import address_of, choose_of, finish, take
 from api.dependencies import Dependencies, Deps
 from domain.errors import PostsError
 from platforms.registry import platforms
@@ -31,7 +31,7 @@ from store.workspaces.queries import name_of_workspace
 _RESULT = "/v1/connect/result"
 _TICKET = re.compile(r"[A-Za-z0-9_-]{43}")
 _CONNECTION = re.compile(r"sel_[0-9a-f]{32}")
-_COOKIE_LIVES_S = 45 * 60
+_COOKIE_LIFETIME_S = 45 * 60
 """As long as a person may consent and then choose, and some more."""
 _MOST_FIELDS, _MOST_CHOSEN = 1_100, 20
 _GONE = "This address was used, or is older than 10 minutes. Begin again where you came from."
@@ -52,7 +52,7 @@ class HostedConnect(Controller):
         """Say who asks for what. It changes nothing, so it does no harm if a program looks at the address first."""
         row = await _row_of_ticket(deps, ticket)
         if row is None:
-            return _trouble(_GONE, 410)
+            return _error_page(_GONE, 410)
         async with deps.database.reading() as session:
             workspace = await name_of_workspace(session, row.workspace_id)
         return pages.invitation(row, _label(row), workspace or "This service")
@@ -61,17 +61,17 @@ class HostedConnect(Controller):
     async def start(self, request: HttpRequest, ticket: FromPath[str], deps: Deps) -> Response[bytes]:
         """Let this browser alone go on, and send it to the network."""
         if not _is_own(request, deps):
-            return _trouble(_FOREIGN, 403)
-        if problem := await _problem_of(deps.restoring.require_over()):
-            return _trouble(problem, 503)
+            return _error_page(_FOREIGN, 403)
+        if problem := await _problem_of(deps.restoring.require_finished()):
+            return _error_page(problem, 503)
         row = await _row_of_ticket(deps, ticket)
         if row is None:
-            return _trouble(_GONE, 410)
+            return _error_page(_GONE, 410)
         cookie = request.cookies.get(_cookie_name(deps, row.id)) or secrets.token_urlsafe(32)
         async with deps.database.transaction() as session:
             bound = await bind_browser(session, row.id, cookie, datetime.now(UTC))
         if not bound:
-            return _trouble(_OTHER_BROWSER, 409)
+            return _error_page(_OTHER_BROWSER, 409)
         address = address_of(row, state_of(ticket))
         answer = pages.page(f"On to {_label(row)}", "", go_to=address)
         answer.cookies.append(_cookie(deps, row.id, cookie))
@@ -84,47 +84,47 @@ class HostedConnect(Controller):
         state, code, error = given.get("state", ""), given.get("code", ""), given.get("error", "")
         row = await _row_of_state(deps, state)
         if row is None:
-            return _trouble(_GONE, 410)
+            return _error_page(_GONE, 410)
         if not _is_bound(request, deps, row):
-            return _trouble(_OTHER_BROWSER, 403)
+            return _error_page(_OTHER_BROWSER, 403)
         if len(code) > LONGEST_CODE or not (code or error):
-            return _trouble(f"{_label(row)} has sent nothing that this service understands.", 400)
-        if problem := await _problem_of(deps.restoring.require_over()):
-            return _trouble(problem, 503)
+            return _error_page(f"{_label(row)} has sent nothing that this service understands.", 400)
+        if problem := await _problem_of(deps.restoring.require_finished()):
+            return _error_page(problem, 503)
         handed = {"code": code, "iss": given.get("iss", "")} if code else {"error": error[:64]}
         fingerprint = digest(code or f"error {error[:64]}")
         if problem := await _problem_of(take(deps, row, handed, fingerprint)):
             async with deps.database.reading() as session:
                 row = await find_connection(session, row.id) or row
             if row.handover_hash != fingerprint:
-                return _trouble(problem, 410)
-        return _see(f"{deps.public_url}{_RESULT}/{row.id}")
+                return _error_page(problem, 410)
+        return _redirect(f"{deps.public_url}{_RESULT}/{row.id}")
 
     @get(f"{_RESULT}/{{connection_id:str}}")
     async def result(self, request: HttpRequest, connection_id: FromPath[str], deps: Deps) -> Response[bytes]:
         """Show what came of it, and let the person choose if there are several accounts."""
         row = await _bound_row(request, deps, connection_id)
-        return _trouble(_OTHER_BROWSER, 403) if row is None else _shown(row)
+        return _error_page(_OTHER_BROWSER, 403) if row is None else _shown(row)
 
     @post(f"{_RESULT}/{{connection_id:str}}", status_code=200)
     async def choose(self, request: HttpRequest, connection_id: FromPath[str], deps: Deps) -> Response[bytes]:
         """Connect what the person has chosen, or go on with what was not done in time."""
         if not _is_own(request, deps):
-            return _trouble(_FOREIGN, 403)
+            return _error_page(_FOREIGN, 403)
         row = await _bound_row(request, deps, connection_id)
         if row is None:
-            return _trouble(_OTHER_BROWSER, 403)
-        if problem := await _problem_of(deps.restoring.require_over()):
-            return _trouble(problem, 503)
+            return _error_page(_OTHER_BROWSER, 403)
+        if problem := await _problem_of(deps.restoring.require_finished()):
+            return _error_page(problem, 503)
         if "selection" not in (row.outcome or {}):
-            await _problem_of(go_on(deps, row))
+            await _problem_of(finish(deps, row))
         else:
             ids = row.wanted or await _ids_in(request)
             if not 0 < len(ids) <= _MOST_CHOSEN:
                 sentence = f"Choose at least one, and at most {_MOST_CHOSEN} at a time."
                 return pages.selection(_label(row), (row.outcome or {})["selection"], sentence)
             await _problem_of(choose_of(deps, row.workspace_id, row.platform, row.id, ids))
-        return _see(f"{deps.public_url}{_RESULT}/{row.id}")
+        return _redirect(f"{deps.public_url}{_RESULT}/{row.id}")
 
 
 def _shown(row: PendingConnection) -> Response[bytes]:
@@ -137,7 +137,7 @@ def _shown(row: PendingConnection) -> Response[bytes]:
         if row.wanted is not None:
             return pages.waiting(label, None)
         if row.expires_at <= datetime.now(UTC):
-            return _trouble(_GONE, 410)
+            return _error_page(_GONE, 410)
         if row.hosted == "page":
             return pages.selection(label, outcome["selection"])
     return pages.finished(row, label)
@@ -191,7 +191,7 @@ def _cookie(deps: Dependencies, connection_id: str, value: str) -> Cookie:
         key=_cookie_name(deps, connection_id),
         value=value,
         path="/",
-        max_age=_COOKIE_LIVES_S,
+        max_age=_COOKIE_LIFETIME_S,
         httponly=True,
         secure=_is_secure(deps),
         samesite="lax",
@@ -231,9 +231,9 @@ def _label(row: PendingConnection) -> str:
     return platforms()[row.platform].label
 
 
-def _trouble(sentence: str, status: int) -> Response[bytes]:
+def _error_page(sentence: str, status: int) -> Response[bytes]:
     return pages.page("Not connected", pages.said(sentence), status=status)
 
 
-def _see(url: str) -> Response[bytes]:
+def _redirect(url: str) -> Response[bytes]:
     return Response(b"", status_code=303, headers={**pages.HEADERS, "Location": url}, media_type="text/plain")

@@ -17,7 +17,7 @@ from litestar.params import FromPath
 from api.auth import actor_of, authenticate
 from api.connect.redirects import redirect_problem
 from api.connect.schemas import ConnectBody, ConnectionView, SelectBody, SelectedView
-from api.connect.steps import EXPIRED, NOT_DONE, address_of, choose_of, go_on, push, require_success, step, take
+from api.connect.steps import EXPIRED, NOT_DONE, address_of, choose_of, finish, push, require_success, step, take
 from api.connect.views import connected_view, credential_fields, progress_view, selection_view
 from api.dependencies import Dependencies, Deps
 from api.http.body import JsonObject
@@ -32,7 +32,7 @@ from platforms.connect import Connector, connectors
 from platforms.registry import platforms
 from store.accounts.connected import find_accounts
 from store.accounts.connecting import (
-    STATE_LIVES,
+    STATE_LIFETIME,
     add_connection,
     begun_since,
     digest,
@@ -71,7 +71,7 @@ class Connect(Controller):
         self, request: HttpRequest, platform: FromPath[str], workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Say how to connect an account, and begin it."""
-        await deps.restoring.require_over()
+        await deps.restoring.require_finished()
         return _respond(await begin(deps, workspace_id, known_platform(platform), request))
 
     @get("/{platform:str}/{connection_id:str}")
@@ -98,7 +98,7 @@ class Connect(Controller):
         self, request: HttpRequest, platform: FromPath[str], workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Connect an account with what the network sent back, or with credentials."""
-        await deps.restoring.require_over()
+        await deps.restoring.require_finished()
         payload = await read_request(request, _read_connect)
         row = await connect(deps, workspace_id, known_platform(platform), payload, actor_of(request))
         outcome = row.outcome or {}
@@ -116,7 +116,7 @@ class Connect(Controller):
         self, request: HttpRequest, platform: FromPath[str], workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Connect what was chosen of a selection."""
-        await deps.restoring.require_over()
+        await deps.restoring.require_finished()
         row = await select(deps, workspace_id, known_platform(platform), await read_request(request, _read_select))
         accounts = [connected_view(row.platform, each) for each in (row.selected or {})["accounts"]]
         first = (row.selected or {})["accounts"][0]
@@ -184,7 +184,7 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
         auth_url=f"{deps.public_url}{START}/{ticket}" if hosted else asked,
         state=None if hosted else state,
         connection_id=row.id,
-        expires_at=rfc3339(now + STATE_LIVES),
+        expires_at=rfc3339(now + STATE_LIFETIME),
         fields=fields,
     )
 
@@ -220,7 +220,7 @@ async def connect(
     """Connect an account; returns the row with what came of it. Raises as `begin` does."""
     body = _read_connect(payload)
     if body.code is None and body.credentials is None:
-        return await go_on(deps, await _find_by_code(deps, workspace_id, platform, body.state or ""))
+        return await finish(deps, await _find_by_code(deps, workspace_id, platform, body.state or ""))
     if body.credentials is not None:
         row = await _begin_with_credentials(deps, workspace_id, platform, body.account_id, actor)
         handed: dict[str, Any] = {"credentials": body.credentials}

@@ -44,10 +44,10 @@ async def take(
         again = row.consumed_at is not None and now - row.consumed_at < _KEPT
         if not again or row.handover_hash != fingerprint:
             raise Unprocessable(EXPIRED)
-    return await go_on(deps, row)
+    return await finish(deps, row)
 
 
-async def go_on(deps: Dependencies, row: PendingConnection) -> PendingConnection:
+async def finish(deps: Dependencies, row: PendingConnection) -> PendingConnection:
     """Have a worker finish a connection for which something came, unless it has. Raises as `begin`."""
     if row.outcome is None or not row.outcome.get("final", True):
         row = await step(deps, row.workspace_id, row.platform, row.id, "finish")

@@ -122,7 +122,7 @@ def credential_fields(platform: Platform[Any, Any]) -> list[CredentialFieldView]
             description=field.description,
         )
         for name, field in model.model_fields.items()
-        if name not in platform.not_given
+        if name not in platform.service_fields
     ]
 
 

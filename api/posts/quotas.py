@@ -22,8 +22,8 @@ _COUNTED_AGAIN_AFTER_S = 5.0
 """How soon a workspace that has reached a limit is counted again."""
 _MOST_WORKSPACES = 10_000
 
-WRITTEN_PER_S = 256 * 1024
-WRITTEN_AT_ONCE = 2**30
+WRITES_PER_S = 256 * 1024
+WRITE_BURST = 2**30
 """Bytes of posts: what is deleted at once still leaves its stored answer (24 hours) and its workflow (7 days)."""
 _TOO_MUCH = Problem("This workspace writes too many bytes of posts; please slow down", "rate_limited")
 
@@ -46,7 +46,7 @@ class Quotas:
     def __init__(self, database: Database, limits: WorkspaceLimits | None = None) -> None:
         limits = limits or WorkspaceLimits()
         self._limits = limits
-        self._written = Rates(WRITTEN_PER_S, WRITTEN_AT_ONCE, problem=_TOO_MUCH)
+        self._written = Rates(WRITES_PER_S, WRITE_BURST, problem=_TOO_MUCH)
 
         async def open_(workspace_id: str) -> tuple[int, ...]:
             return (await count_open(database, workspace_id, limits.open_posts),)

@@ -37,7 +37,7 @@ def respond(answer: Answer, wait: int | None = None) -> Response[bytes]:
     return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
 
 
-def _patience(deps: Dependencies, workspace_id: str, wait: int | None) -> AbstractContextManager[Deadline]:
+def _deadline(deps: Dependencies, workspace_id: str, wait: int | None) -> AbstractContextManager[Deadline]:
     return deps.waiting.deadline(workspace_id, DEFAULT_WAIT_S if wait is None else wait)
 
 
@@ -50,12 +50,12 @@ class Posts(Controller):
     @post("/")
     async def create_post(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
         """Create a post, and publish it if it is due."""
-        await deps.restoring.require_over()
+        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(
             request, idempotency_key, lambda body: read_create(body, create.now_ms())
         )
         wait = preferred_wait(request)
-        with _patience(deps, workspace_id, wait) as deadline:
+        with _deadline(deps, workspace_id, wait) as deadline:
             answer = await create.create(deps, workspace_id, actor_of(request), payload, key, deadline)
         return respond(answer, wait if deadline.granted else None)
 
@@ -85,12 +85,12 @@ class Posts(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Change a draft or a scheduled post."""
-        await deps.restoring.require_over()
+        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(
             request, idempotency_key, lambda body: update.check(deps, workspace_id, post_id, body)
         )
         wait = preferred_wait(request)
-        with _patience(deps, workspace_id, wait) as deadline:
+        with _deadline(deps, workspace_id, wait) as deadline:
             answer = await update.update_post(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
         return respond(answer, wait if deadline.granted else None)
 
@@ -99,7 +99,7 @@ class Posts(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Remove a post from this service."""
-        await deps.restoring.require_over()
+        await deps.restoring.require_finished()
         key = await read_bare_request(request, idempotency_key)
         return respond(await delete_post.delete(deps, workspace_id, actor_of(request), post_id, key))
 
@@ -129,7 +129,7 @@ class Posts(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Let a person settle an unconfirmed target."""
-        await deps.restoring.require_over()
+        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, idempotency_key, resolve.read_resolution)
         return respond(await resolve.resolve(deps, workspace_id, actor_of(request), post_id, payload, key))
 
@@ -138,10 +138,10 @@ class Posts(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Edit the text of a published tweet."""
-        await deps.restoring.require_over()
+        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, idempotency_key, edit.read_edit)
         wait = preferred_wait(request)
-        with _patience(deps, workspace_id, wait) as deadline:
+        with _deadline(deps, workspace_id, wait) as deadline:
             answer = await edit.edit(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
         return respond(answer, wait if deadline.granted else None)
 
@@ -150,9 +150,9 @@ class Posts(Controller):
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
         """Publish again to the platforms that failed."""
-        await deps.restoring.require_over()
+        await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, idempotency_key, retry.read_retry, optional=True)
         wait = preferred_wait(request)
-        with _patience(deps, workspace_id, wait) as deadline:
+        with _deadline(deps, workspace_id, wait) as deadline:
             answer = await retry.retry(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
         return respond(answer, wait if deadline.granted else None)

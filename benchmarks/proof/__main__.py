@@ -38,7 +38,7 @@ _TOGETHER = 490
 
 _ALL = "*/*/*/*"
 
-_DOCTOR_LOOKS, _BETWEEN_LOOKS = 8, 15.0
+_DOCTOR_RUNS, _BETWEEN_RUNS_S = 8, 15.0
 """How often the doctor is asked, and the seconds between, so that what heals by itself has healed."""
 
 
@@ -99,18 +99,18 @@ async def _prove_on_one(
                 await proof.run(cells, together)
                 renewed = await renewals.Renewals(product, say, networks).run(cases)
                 say("the doctor looks")
-                looks = _DOCTOR_LOOKS if report.right(proof.posts) else 1
-                found = await _disagreements(dev, [*proof.posts, *proof.run_again], looks)
+                runs = _DOCTOR_RUNS if report.right(proof.posts) else 1
+                found = await _disagreements(dev, [*proof.posts, *proof.run_again], runs)
                 say("done")
                 return _Ended(proof.posts, renewed, found)
             finally:
                 await product.close()
 
 
-async def _disagreements(dev: dict[str, Any], posts: list[Post], looks: int) -> list[str]:
+async def _disagreements(dev: dict[str, Any], posts: list[Post], runs: int) -> list[str]:
     """Return the disagreements of rows, workflows and networks that do not heal within a short time."""
-    for look in range(looks):
-        await asyncio.sleep(_BETWEEN_LOOKS if look else 0)
+    for run in range(runs):
+        await asyncio.sleep(_BETWEEN_RUNS_S if run else 0)
         told = json.loads(await command(dev, "doctor", "--json", may_fail=True))
         found = [
             f"{each['kind']}: {each.get('postId', '')} {each['what']}"

@@ -27,7 +27,7 @@ WHERE NOT granted AND relation = '{_TABLE_OF_SENDS}'::regclass
 """
 _STEPS = frozenset({"publish", "edit"})
 _CONCURRENCY = 16
-_LOOK_EVERY = 0.5
+_POLL_EVERY = 0.5
 
 
 class Product:
@@ -131,7 +131,7 @@ class Product:
                     return False
                 if time.monotonic() > deadline:
                     raise
-                await asyncio.sleep(_LOOK_EVERY)
+                await asyncio.sleep(_POLL_EVERY)
             else:
                 return True
 

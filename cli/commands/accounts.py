@@ -64,11 +64,11 @@ def accounts_connect(
     It works over the API, whose key is read from SOCIALSYNCER_API_KEY, or with --data-dir over that of a stack. Prints
     the connected accounts, a JSON object each.
     """
-    from cli.connect import Wish, api_of, connect, options_of
+    from cli.connect import ConnectRequest, api_of, connect, options_of
 
     api = api_of(data_dir, url, os.environ.get("SOCIALSYNCER_API_KEY"))
-    wish = Wish(platform, options_of(options), account_id, choose, opens_browser=not no_browser)
-    for account in connect(api, wish):
+    wanted = ConnectRequest(platform, options_of(options), account_id, choose, opens_browser=not no_browser)
+    for account in connect(api, wanted):
         say(json.dumps(account, ensure_ascii=False))
 
 

@@ -34,11 +34,11 @@ def doctor(
     and what to do now. Changes nothing. Exit code 0: all agree; 1: what disagrees heals by itself; 2: some of it needs
     a person; 3: a part could not be looked at.
     """
-    from cli.doctor import doctor as look
+    from cli.doctor import doctor as diagnose
     from cli.doctor_post import doctor_post
 
-    looking = doctor_post(data_dir, post_id, as_json=as_json) if post_id else None
-    text, code = asyncio.run(looking or look(data_dir, workspace, as_json=as_json, everything=everything))
+    of_one_post = doctor_post(data_dir, post_id, as_json=as_json) if post_id else None
+    text, code = asyncio.run(of_one_post or diagnose(data_dir, workspace, as_json=as_json, everything=everything))
     say(text)
     sys.exit(code)
 
@@ -125,14 +125,14 @@ def resolve(
 
     async def run() -> None:
         async with resolver(data_dir) as acting:
-            judged = await acting.judge(wanted.made)
-            for sentence in preview(judged, wanted.open):
+            planned = await acting.plan(wanted.made)
+            for sentence in preview(planned, wanted.open):
                 say(sentence)
             if dry_run:
                 return
             if file is not None:
                 ask("Settle them?", yes=yes, otherwise="Nothing was changed.", what="settle them")
-            async for sentence in acting.settle(judged, retry=retry):
+            async for sentence in acting.settle(planned, retry=retry):
                 say(sentence)
 
     asyncio.run(run())

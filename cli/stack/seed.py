@@ -42,7 +42,7 @@ async def seed(settings: VaultSettings, sandbox_url: str, state: State) -> list[
         async with database.transaction() as session:
             workspace_id = await _workspace_and_key(session, state)
             known = await list_accounts(session, workspace_id)
-        await introduce(sandbox_url, [_told(vault, account) for account in known])
+        await introduce(sandbox_url, [_sandbox_account(vault, account) for account in known])
         present = {account.platform for account in known}
         offered = await platforms_of(sandbox_url)
         for platform, name, premium in _wanted():
@@ -104,7 +104,7 @@ async def _connect(
     await connect_account(database, settings, workspace_id, platform, parse_credentials(platform, given))
 
 
-def _told(vault: Vault, account: Account) -> SandboxAccount:
+def _sandbox_account(vault: Vault, account: Account) -> SandboxAccount:
     try:
         credentials = open_credentials(vault, account)
     except VaultError as error:

@@ -15,7 +15,7 @@ from cli.stack.process import Child, Command, spawn
 _POLL = 0.05
 _CHECK_EVERY = 5.0
 _CHECK_TIMEOUT = 5.0
-_SILENCE_IS_DEATH = 30.0
+_RESTART_AFTER_SILENCE_S = 30.0
 """Seconds without a successful check: long enough for a machine under load, on which a restart would make things worse.
 """
 _READY_WITHIN = 90.0
@@ -94,7 +94,7 @@ class PartSupervisor:
         while True:
             began = time.monotonic()
             try:
-                reason = await self._live_once()
+                reason = await self._run_once()
             except UserError as error:
                 if not self._came_up:
                     raise
@@ -108,7 +108,7 @@ class PartSupervisor:
             self._report(said + (self._last_lines() if failures > 1 else ""))
             await asyncio.sleep(min(_SHORTEST_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE))
 
-    async def _live_once(self) -> str:
+    async def _run_once(self) -> str:
         """Run the program once; return how it ended."""
         began = time.monotonic()
         command = await self.part.start()
@@ -116,16 +116,18 @@ class PartSupervisor:
         self._ledger.record(self.part.name, child)
         ended = asyncio.create_task(child.wait())
         try:
-            if not await self._well(ended, began + _READY_WITHIN, _POLL):
-                return await self._down(child, ended, f"was not ready within {_READY_WITHIN:.0f} s")
+            if not await self._wait_until_ready(ended, began + _READY_WITHIN, _POLL):
+                return await self._await_end(child, ended, f"was not ready within {_READY_WITHIN:.0f} s")
             if self._came_up:
                 self._report(f"{self.part.label} is back after {time.monotonic() - began:.1f} s.")
             self._came_up = True
             self._up.set()
             while True:
                 await asyncio.wait({ended}, timeout=_CHECK_EVERY)
-                if not await self._well(ended, time.monotonic() + _SILENCE_IS_DEATH, _CHECK_EVERY / 5):
-                    return await self._down(child, ended, f"did not answer for {_SILENCE_IS_DEATH:.0f} s")
+                if not await self._wait_until_ready(
+                    ended, time.monotonic() + _RESTART_AFTER_SILENCE_S, _CHECK_EVERY / 5
+                ):
+                    return await self._await_end(child, ended, f"did not answer for {_RESTART_AFTER_SILENCE_S:.0f} s")
         finally:
             ended.cancel()
             if child.process.returncode is None:
@@ -134,7 +136,7 @@ class PartSupervisor:
             self._child = None
             self._ledger.forget(self.part.name)
 
-    async def _well(self, ended: asyncio.Task[int], deadline: float, pause: float) -> bool:
+    async def _wait_until_ready(self, ended: asyncio.Task[int], deadline: float, pause: float) -> bool:
         """Wait for a successful check; return False if the program ends or the time runs out first."""
         while not ended.done() and time.monotonic() < deadline:
             try:
@@ -146,7 +148,7 @@ class PartSupervisor:
                 return True
         return False
 
-    async def _down(self, child: Child, ended: asyncio.Task[int], silent: str) -> str:
+    async def _await_end(self, child: Child, ended: asyncio.Task[int], silent: str) -> str:
         if silent and not ended.done():
             child.kill()
             await ended

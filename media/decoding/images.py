@@ -26,7 +26,7 @@ FORMATS = {
 """Pillow's name of each type. Only the decoder of the sniffed type is ever tried: fewer decoders, fewer holes."""
 
 _ON_ITS_SIDE = range(5, 9)
-_GLANCE = (64, 64)
+_SMALLEST_SIZE = (64, 64)
 """Pixels that a JPEG is decoded to where only its being whole is of interest; an eighth of the work, at most."""
 
 register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
@@ -38,7 +38,7 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 def opened(spool: Spool, content_type: str) -> Iterator[Image.Image]:
     """Open an image for the length of the block, its pixels not yet decoded; raises Undecodable, TooManyPixels."""
     with spool.reader() as data:
-        with _judging():
+        with _reporting_damage():
             image = Image.open(data, formats=[FORMATS[content_type]])
         with image:
             if image.width * image.height > MAX_PIXELS:
@@ -48,12 +48,12 @@ def opened(spool: Spool, content_type: str) -> Iterator[Image.Image]:
 
 def decode(image: Image.Image) -> None:
     """Decode the pixels of an opened image; raises Undecodable, TooManyPixels."""
-    with _judging():
+    with _reporting_damage():
         image.load()
 
 
 @contextmanager
-def _judging() -> Iterator[None]:
+def _reporting_damage() -> Iterator[None]:
     try:
         yield
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -100,6 +100,6 @@ def image_facts(spool: Spool, content_type: str) -> MediaFacts:
         )
         if not whole:
             # What is missing would be grey on the network, unless it is only the end mark.
-            image.draft(None, _GLANCE)
+            image.draft(None, _SMALLEST_SIZE)
             decode(image)
         return facts

@@ -24,7 +24,7 @@ _ABOUT_FRAGMENTS = {b"udta": "user data", b"meta": "metadata"}
 _SPHERICAL = bytes.fromhex("ffcc8263f8554a938814587a02521fdd")
 """The private box that says a video is a 360° one (Spherical Video V1); players need it."""
 
-_SEEN_AND_HEARD = {b"vide", b"soun", b"subt", b"sbtl", b"clcp", b"tmcd"}
+_KEPT_TRACKS = {b"vide", b"soun", b"subt", b"sbtl", b"clcp", b"tmcd"}
 """Handlers of tracks that stay. `meta`, `camm` and `text` carry positions: GoPro, DJI, Sony, iPhone, Android."""
 
 
@@ -82,7 +82,7 @@ def _track(source: Source, trak: Box) -> Iterator[Patch]:
     handler = child(source, trak, b"mdia", b"hdlr")
     content = source.take(handler.body, handler.end - handler.body) if handler else b""
     # DJI writes positions as subtitles.
-    if content[8:12] not in _SEEN_AND_HEARD or b"DJI" in content[24:]:
+    if content[8:12] not in _KEPT_TRACKS or b"DJI" in content[24:]:
         for start, end in sample_ranges(source, child(source, trak, b"mdia", b"minf", b"stbl")):
             yield Patch(start, end, fill=b"\0")
         yield trak.blank("position or metadata track")

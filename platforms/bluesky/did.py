@@ -30,7 +30,7 @@ async def check_server(connection: Connection[BlueskyCredentials], did: str) -> 
 
     A server that is Bluesky's own or that the operator has set is trusted.
     """
-    if connection.vouched:
+    if connection.is_trusted:
         return
     endpoint = server_in(await document_of(connection, did), did)
     if endpoint is None or origin(endpoint) != origin(connection.credentials.service):

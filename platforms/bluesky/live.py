@@ -4,7 +4,7 @@ from platforms.base import PublishContext, Published
 from platforms.bluesky.connection import BlueskyConnection, call, open_session
 from platforms.bluesky.references import COLLECTION
 from platforms.bluesky.settings import BlueskySettings
-from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, Sample, SampleResult, answers_at, values_of
 
 
 async def _remove(connection: BlueskyConnection, _: PublishContext[BlueskySettings], published: Published) -> None:
@@ -14,7 +14,7 @@ async def _remove(connection: BlueskyConnection, _: PublishContext[BlueskySettin
     )
 
 
-def _names_its_job(seen: Seen) -> bool | None:
+def _names_its_job(seen: SampleResult) -> bool | None:
     answers = answers_at(seen, "app.bsky.video.uploadVideo")
     return bool(values_of(answers[-1].body, "jobId")) if answers else None
 
@@ -27,7 +27,9 @@ LIVE = LiveCheck(
         Sample(
             "video",
             files=("tall.mp4",),
-            beliefs=(Belief("video_job", "The video service's answer to an upload names a job.", _names_its_job),),
+            assumptions=(
+                Assumption("video_job", "The video service's answer to an upload names a job.", _names_its_job),
+            ),
         ),
     ),
     remove=_remove,

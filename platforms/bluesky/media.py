@@ -19,12 +19,12 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.http.body import FileBody
 
-BLOB_LIFE = timedelta(minutes=5)
+BLOB_LIFETIME = timedelta(minutes=5)
 """How long an uploaded blob may wait for its record. Servers delete unused ones after minutes (lexicon
 com.atproto.repo.uploadBlob); the number is unverified. The same bytes uploaded again are the same blob."""
-LOOKS = (0, 1, 2)
+CHECK_PAUSES = (0, 1, 2)
 """Seconds before each check of a video in one step."""
-NEXT_LOOK = timedelta(seconds=5)
+NEXT_CHECK = timedelta(seconds=5)
 MOST_FAILURES = 2
 """How often a video is uploaded again after Bluesky failed on it for no fault of the video; our choice."""
 
@@ -57,7 +57,7 @@ class Blobs:
         for index, item in enumerate(media):
             name = f"{part}.{index}"
             known = self._known.get(name, {})
-            if known.get("url") != item.url or (known.get("blob") and _age(known) > BLOB_LIFE):
+            if known.get("url") != item.url or (known.get("blob") and _age(known) > BLOB_LIFETIME):
                 known = {"url": item.url, "failures": known.get("failures", 0)}
                 self._known[name] = known
             if not known.get("blob"):
@@ -125,19 +125,19 @@ class Blobs:
         await video.check_limits(self._connection, file.size)
         status = await video.upload(self._connection, self._body(file), file.content_type)
         known["job"] = status["jobId"]
-        await self._judge(name, known, status)
+        await self._is_processed(name, known, status)
 
     async def _finish_job(self, name: str, known: Handle) -> None:
-        for pause in LOOKS:
+        for pause in CHECK_PAUSES:
             await asyncio.sleep(pause)
             status = await video.job(self._connection, known["job"])
             self._sending.heartbeat(f"processing {status.get('progress', 0)}%")
-            if await self._judge(name, known, status):
+            if await self._is_processed(name, known, status):
                 return
         message = "Bluesky is still processing the video."
-        raise PlatformError(ErrorKind.NOT_READY, message, code="video_in_progress", retry_after=NEXT_LOOK)
+        raise PlatformError(ErrorKind.NOT_READY, message, code="video_in_progress", retry_after=NEXT_CHECK)
 
-    async def _judge(self, name: str, known: Handle, status: Mapping[str, Any]) -> bool:
+    async def _is_processed(self, name: str, known: Handle, status: Mapping[str, Any]) -> bool:
         """Store a job's state; return whether it is done. Raises PlatformError if it failed."""
         if status.get("blob"):
             del known["job"]

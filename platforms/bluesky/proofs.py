@@ -24,7 +24,7 @@ Key = ec.EllipticCurvePrivateKey
 _CURVE = ec.SECP256R1()
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _BYTES = 32
-_ASSERTION_LIVES_S = 60
+_ASSERTION_LIFETIME_S = 60
 _MOST_NONCES = 2_000
 _LONGEST_NONCE = 512
 
@@ -111,7 +111,7 @@ def assertion(secret: str, client_id: str, issuer: str) -> str:
         "aud": issuer,
         "jti": secrets.token_urlsafe(16),
         "iat": now,
-        "exp": now + _ASSERTION_LIVES_S,
+        "exp": now + _ASSERTION_LIFETIME_S,
     }
     return _signed(private, {"alg": "ES256", "kid": thumbprint(public_jwk(private))}, claims)
 

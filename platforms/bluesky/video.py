@@ -16,7 +16,7 @@ from platforms.http.body import FileBody
 from platforms.http.wire import json_of
 
 VIDEO_SERVICE = "https://video.bsky.app"
-TOKEN_LIFE = timedelta(minutes=30)
+TOKEN_LIFETIME = timedelta(minutes=30)
 """How long a token for the video service is valid; source: Bluesky's guide to videos."""
 
 _HOSTED = (".bsky.social", ".bsky.network")
@@ -75,7 +75,7 @@ async def job(connection: BlueskyConnection, job_id: str) -> Mapping[str, Any]:
 
 
 async def _token(connection: BlueskyConnection, audience: str, method: str) -> str:
-    allowed = {"aud": audience, "lxm": method, "exp": str(int((datetime.now(UTC) + TOKEN_LIFE).timestamp()))}
+    allowed = {"aud": audience, "lxm": method, "exp": str(int((datetime.now(UTC) + TOKEN_LIFETIME).timestamp()))}
     found = await call(connection, "GET", "com.atproto.server.getServiceAuth", params=allowed)
     return str(found.get("token"))
 

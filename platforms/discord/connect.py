@@ -84,7 +84,7 @@ class DiscordConnector(Connector[DiscordCredentials]):
         )
         return [Candidate(user_id, name, "webhook", credentials, name, identity=Identity(user_id, name))]
 
-    async def standing_in(
+    async def match_stored(
         self, connect: Connect, candidate: Candidate[DiscordCredentials], stored: DiscordCredentials
     ) -> Candidate[DiscordCredentials]:
         """Return a new webhook as the known account, if it is in the same channel."""
@@ -98,7 +98,7 @@ class DiscordConnector(Connector[DiscordCredentials]):
             candidate, id=old.user_id, credentials=delivered_version, identity=Identity(old.user_id, candidate.name)
         )
 
-    async def take_back(self, connect: Connect, credentials: DiscordCredentials) -> None:
+    async def remove_unused(self, connect: Connect, credentials: DiscordCredentials) -> None:
         """Delete a webhook that no account uses any more."""
         if credentials.webhook:
             connection = connect(credentials)

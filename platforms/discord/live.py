@@ -5,7 +5,7 @@ from platforms.discord.connection import DiscordConnection, channel_path, header
 from platforms.discord.platform import CHANNEL
 from platforms.discord.settings import DiscordSettings
 from platforms.http.wire import segment
-from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, Sample, SampleResult, answers_at, values_of
 
 
 async def _remove(
@@ -21,7 +21,7 @@ def _is_bot(connection: DiscordConnection) -> bool:
     return connection.credentials.webhook is None
 
 
-def _keeps_nonce_to_itself(seen: Seen) -> bool | None:
+def _keeps_nonce_to_itself(seen: SampleResult) -> bool | None:
     lists = [each for each in answers_at(seen, "/messages", method="GET") if isinstance(each.body, list) and each.body]
     return not any(values_of(each.body, "nonce") for each in lists) if lists else None
 
@@ -32,7 +32,7 @@ LIVE = LiveCheck(
             "text",
             more_text=" · ünïcödé 🧪 \u2026",
             repeats=True,
-            beliefs=(Belief("no_nonce", "Lists of messages do not show nonces.", _keeps_nonce_to_itself),),
+            assumptions=(Assumption("no_nonce", "Lists of messages do not show nonces.", _keeps_nonce_to_itself),),
         ),
         Sample("image", files=("plain.jpg",)),
         Sample("poll", settings={"poll": {"question": "Is this a test?", "options": ["Yes", "No"]}}),

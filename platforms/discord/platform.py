@@ -67,7 +67,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
     rules = rules.RULES
     settings = DiscordSettings
     credentials = DiscordCredentials
-    not_given = frozenset({"client_id", "replaced_by", "in_channel"})
+    service_fields = frozenset({"client_id", "replaced_by", "in_channel"})
     app_options = frozenset({"botToken"})
     shares_bot = True
 

@@ -42,7 +42,7 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
         "business_management",
     )
     secondary = frozenset({"pages_manage_engagement", "business_management"})
-    code_lives = "a few minutes"
+    code_lifetime = "a few minutes"
 
     async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
         """Trade a code for a person's token, and that for a long-lived one. Raises PlatformError."""

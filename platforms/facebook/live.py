@@ -4,7 +4,7 @@ from platforms.base import PublishContext, Published
 from platforms.facebook.connection import GRAPH, FacebookConnection
 from platforms.facebook.settings import FacebookSettings
 from platforms.http.wire import segment
-from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, Sample, SampleResult, answers_at, values_of
 
 _UPLOAD_HOSTS = ("graph-video.facebook.com",)
 
@@ -13,25 +13,25 @@ async def _remove(connection: FacebookConnection, _: PublishContext[FacebookSett
     await GRAPH.delete(connection, f"/{segment(published.platform_post_id)}")
 
 
-def _went_to_its_own_host(seen: Seen) -> bool | None:
+def _went_to_its_own_host(seen: SampleResult) -> bool | None:
     sent = [each for each in answers_at(seen, "/videos", method="POST") if each.host in _UPLOAD_HOSTS]
     return all(each.status == 200 for each in sent) if sent else None
 
 
-def _is_public(seen: Seen) -> bool | None:
+def _is_public(seen: SampleResult) -> bool | None:
     told = [value for each in seen.exchanges for value in values_of(each.body, "published")]
     return told[-1] is True if told else None
 
 
-_BYTES = Belief("video_host", "The bytes of a video are taken at graph-video.facebook.com.", _went_to_its_own_host)
-_PUBLIC = Belief("video_public", "A video that is processed is public, and no draft.", _is_public)
+_BYTES = Assumption("video_host", "The bytes of a video are taken at graph-video.facebook.com.", _went_to_its_own_host)
+_PUBLIC = Assumption("video_public", "A video that is processed is public, and no draft.", _is_public)
 
 LIVE = LiveCheck(
     samples=(
         Sample("text", more_text=" · ünïcödé 🧪"),
         Sample("image", files=("plain.jpg",)),
-        Sample("wide video", files=("wide.mp4",), beliefs=(_BYTES, _PUBLIC)),
-        Sample("upright video", files=("tall.mp4",), beliefs=(_BYTES, _PUBLIC)),
+        Sample("wide video", files=("wide.mp4",), assumptions=(_BYTES, _PUBLIC)),
+        Sample("upright video", files=("tall.mp4",), assumptions=(_BYTES, _PUBLIC)),
         Sample("reel", files=("tall.mp4",), settings={"contentType": "reel"}),
     ),
     remove=_remove,

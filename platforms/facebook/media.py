@@ -165,7 +165,7 @@ class Uploads:
                 raise PlatformError(
                     ErrorKind.TRANSIENT, "Facebook wants other bytes of the video.", code="upload_offset"
                 )
-            self._tell(video)
+            self._report_progress(video)
 
     async def _send_piece(
         self, video: dict[str, Any], fields: Fields, chunk: multipart.FilePart, hosts: list[str]
@@ -211,7 +211,7 @@ class Uploads:
 
         def told(sent: int) -> None:
             video["offset"] = start + sent
-            self._tell(video)
+            self._report_progress(video)
 
         body = FileBody(file.part(start, file.size), told)
         headers = {
@@ -222,5 +222,5 @@ class Uploads:
         }
         await self._connection.wire.send("POST", video["url"], headers=headers, content=body)
 
-    def _tell(self, video: dict[str, Any]) -> None:
+    def _report_progress(self, video: dict[str, Any]) -> None:
         self._sending.heartbeat(f"{video['offset'] * 100 // max(video['size'], 1)}%")

@@ -155,4 +155,4 @@ async def _finish(
         await context.save(context.handles)
     if context.draft.settings.draft:
         return Published(video["id"], None)
-    return await videos.watch(connection, context)
+    return await videos.wait_until_public(connection, context)

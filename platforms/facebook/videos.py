@@ -16,7 +16,7 @@ from platforms.http.wire import segment
 
 KEPT_AFTER = timedelta(minutes=10)
 """How long a video that was to be public may read as a draft before that counts; our choice."""
-LOOKS = (0, 1, 2, 3, 5, 5, 10, 10, 15, 15, 30, 30, 60, 60)
+CHECK_PAUSES = (0, 1, 2, 3, 5, 5, 10, 10, 15, 15, 30, 30, 60, 60)
 """Seconds before each check right after publishing; the workflow makes later checks, on durable timers."""
 
 
@@ -48,7 +48,7 @@ class Video:
     post_id: str | None = None
 
 
-async def look(connection: FacebookConnection, video_id: str) -> Video:
+async def read_video(connection: FacebookConnection, video_id: str) -> Video:
     """Read the state of a video."""
     try:
         answer = await GRAPH.get(connection, f"/{segment(video_id)}", fields="status,published,permalink_url,post_id")
@@ -66,17 +66,17 @@ async def look(connection: FacebookConnection, video_id: str) -> Video:
     return Video(state, url, _said(phases), answer.get("post_id"))
 
 
-async def watch(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:
+async def wait_until_public(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Published:
     """Wait until the video that was published is public.
 
     Raises PlatformError: `rejected` if Facebook could not process it, `unconfirmed` if it takes long.
     """
     video_id = context.handles["video"]["id"]
-    for pause in LOOKS:
+    for pause in CHECK_PAUSES:
         await asyncio.sleep(pause)
         context.heartbeat("processing")
         try:
-            video = await look(connection, video_id)
+            video = await read_video(connection, video_id)
         except PlatformError:
             # It was accepted: a failed check must not lead to publishing it again.
             continue
@@ -92,7 +92,7 @@ async def watch(connection: FacebookConnection, context: PublishContext[Facebook
 async def find(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Finding:
     """Find out from the video itself whether it became public; a failed one is noted for the next attempt."""
     handle = context.handles["video"]
-    video = await look(connection, handle["id"])
+    video = await read_video(connection, handle["id"])
     match video.state:
         case State.PUBLIC:
             return published(connection, context, video)

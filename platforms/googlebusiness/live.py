@@ -5,7 +5,7 @@ from urllib.parse import quote
 from platforms.base import PublishContext, Published
 from platforms.googlebusiness.connection import GoogleBusinessConnection, call
 from platforms.googlebusiness.settings import GoogleBusinessSettings
-from platforms.live import Belief, LiveCheck, Sample, Seen, values_of
+from platforms.live import Assumption, LiveCheck, Sample, SampleResult, values_of
 
 
 async def _remove(
@@ -14,17 +14,17 @@ async def _remove(
     await call(connection, "DELETE", f"/v4/{quote(published.platform_post_id)}")
 
 
-def _states(seen: Seen) -> bool | None:
+def _states(seen: SampleResult) -> bool | None:
     told = [value for each in seen.exchanges for value in values_of(each.body, "state")]
     return set(told) <= {"PROCESSING", "LIVE", "RECURRING"} if told else None
 
 
-_STATES = Belief("states", "A post that is taken is PROCESSING, then LIVE.", _states)
+_STATES = Assumption("states", "A post that is taken is PROCESSING, then LIVE.", _states)
 
 LIVE = LiveCheck(
     samples=(
-        Sample("text", more_text=" · ünïcödé 🧪", beliefs=(_STATES,)),
-        Sample("image", files=("plain.jpg",), beliefs=(_STATES,)),
+        Sample("text", more_text=" · ünïcödé 🧪", assumptions=(_STATES,)),
+        Sample("image", files=("plain.jpg",), assumptions=(_STATES,)),
     ),
     remove=_remove,
 )

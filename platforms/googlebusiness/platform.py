@@ -53,7 +53,7 @@ CLOCKS_APART = timedelta(seconds=60)
 """How far Google's clock may be behind ours for its own post still to be recognised."""
 PAGE, MOST_PAGES = 100, 5
 """Posts per page, and pages. Google does not say in which order it lists posts, so the code relies on none."""
-LOOKS = (1, 2, 3, 5, 5, 10)
+CHECK_PAUSES = (1, 2, 3, 5, 5, 10)
 """Seconds before each check right after publishing; the workflow makes later checks, on durable timers."""
 POST = "post"
 """The name, in the handles, of the post that Google accepted."""
@@ -126,14 +126,14 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         context.handles[POST] = str(made["name"])
         await context.save(context.handles)
         finding = _verdict(made)
-        for pause in LOOKS:
+        for pause in CHECK_PAUSES:
             if not isinstance(finding, Unknown):
                 break
             await asyncio.sleep(pause)
             context.heartbeat("Google is checking the post")
             # Google has it: a failed check must not lead to publishing it again.
             with suppress(PlatformError):
-                finding = await _look(connection, context.handles[POST])
+                finding = await _read_post(connection, context.handles[POST])
         match finding:
             case Published():
                 return finding
@@ -148,7 +148,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         if context.started_at is None:
             return Absent()
         if known := context.handles.get(POST):
-            return await _look(connection, known)
+            return await _read_post(connection, known)
         name = await _parent(connection, context)
         query, alike = {"pageSize": str(PAGE)}, list[dict[str, Any]]()
         for _ in range(MOST_PAGES):
@@ -173,7 +173,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         """Read the post's address, which Google may report a little later than it shows the post."""
         if published.url:
             return published
-        shown = await _look(connection, published.platform_post_id)
+        shown = await _read_post(connection, published.platform_post_id)
         return shown if isinstance(shown, Published) else published
 
 
@@ -188,7 +188,7 @@ async def _parent(connection: GoogleBusinessConnection, context: PublishContext[
     return str(context.handles[PARENT])
 
 
-async def _look(connection: GoogleBusinessConnection, name: str) -> Published | Unknown | Refused:
+async def _read_post(connection: GoogleBusinessConnection, name: str) -> Published | Unknown | Refused:
     return _verdict({**await call(connection, "GET", f"/v4/{quote(name)}"), "name": name})
 
 

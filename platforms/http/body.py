@@ -11,9 +11,9 @@ PIECE_BYTES = 256 * 1024
 class FileBody:
     """A media file streamed as a request body, which can be sent more than once. It reports the bytes sent so far."""
 
-    def __init__(self, file: MediaFile, told: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(self, file: MediaFile, report_sent: Callable[[int], None] = lambda _: None) -> None:
         self._file = file
-        self._told = told
+        self._report_sent = report_sent
 
     @property
     def headers(self) -> dict[str, str]:
@@ -26,7 +26,7 @@ class FileBody:
         async for piece in self._file.chunks(PIECE_BYTES):
             yield piece
             sent += len(piece)
-            self._told(sent)
+            self._report_sent(sent)
 
 
 class Fenced:

@@ -33,7 +33,7 @@ class SharedConnections(httpx.AsyncBaseTransport):
         try:
             response = await self._transport.handle_async_request(request)
         except BaseException:
-            share.give_back()
+            share.release()
             raise
         response.stream = _Body(cast("httpx.AsyncByteStream", response.stream), share)
         return response
@@ -66,4 +66,4 @@ class _Body(httpx.AsyncByteStream):
         try:
             await self._stream.aclose()
         finally:
-            self._share.give_back()
+            self._share.release()

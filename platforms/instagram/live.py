@@ -1,14 +1,14 @@
 """The live check of Instagram."""
 
 from platforms.base import Published
-from platforms.live import Belief, LiveCheck, Sample, Seen
+from platforms.live import Assumption, LiveCheck, Sample, SampleResult
 
 
-def _is_listed(seen: Seen) -> bool | None:
+def _is_listed(seen: SampleResult) -> bool | None:
     return isinstance(seen.finding, Published) if seen.finding is not None else None
 
 
-def _is_taken(seen: Seen) -> bool | None:
+def _is_taken(seen: SampleResult) -> bool | None:
     if seen.published:
         return True
     return False if seen.error and seen.error.code else None
@@ -20,20 +20,22 @@ LIVE = LiveCheck(
         Sample(
             "image of 3:4",
             files=("portrait.jpg",),
-            beliefs=(Belief("ratio", "Images of 3:4 are taken as they are.", _is_taken),),
+            assumptions=(Assumption("ratio", "Images of 3:4 are taken as they are.", _is_taken),),
         ),
         Sample("carousel", files=("plain.jpg", "plain.jpg")),
         Sample(
             "reel beside the feed",
             files=("tall.mp4",),
             settings={"shareToFeed": False},
-            beliefs=(Belief("reel_listed", "A reel that is not shared to the feed is listed in /media.", _is_listed),),
+            assumptions=(
+                Assumption("reel_listed", "A reel that is not shared to the feed is listed in /media.", _is_listed),
+            ),
         ),
         Sample(
             "trial reel",
             files=("tall.mp4",),
             settings={"trialParams": {"graduationStrategy": "MANUAL"}},
-            beliefs=(Belief("trial_listed", "A trial reel is listed in /media.", _is_listed),),
+            assumptions=(Assumption("trial_listed", "A trial reel is listed in /media.", _is_listed),),
         ),
     ),
 )

@@ -107,7 +107,7 @@ class Instagram(
 
     async def confirm(self, connection: InstagramConnection, context: PublishContext[InstagramSettings]) -> Finding:
         """Read from the container whether it was published, then find the post among the account's newest."""
-        return await Containers(CONTAINERS, connection, context).look(
+        return await Containers(CONTAINERS, connection, context).confirm(
             POST, lambda since: _find(connection, context, since)
         )
 

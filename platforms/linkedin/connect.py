@@ -32,7 +32,7 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
     token = "https://www.linkedin.com/oauth/v2/accessToken"  # noqa: S105 - an address
     scopes = _OF_MEMBERS
     pkce = False
-    code_lives = "30 minutes"
+    code_lifetime = "30 minutes"
     options = {"as": ("member", "pages", "both")}  # noqa: RUF012
 
     def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:

@@ -24,7 +24,9 @@ _FORBIDDEN_MEDIUM = re.compile(r"accessing this (?:image|video) resource is forb
 """Shortly after an upload this passes by itself, as a publisher in production has found."""
 MEDIA_WAIT = timedelta(seconds=5)
 
-USELESS_MEDIA = frozenset({"MEDIA_ASSET_PROCESSING_FAILED", "INVALID_IMAGE_ID", "EXPIRED_UPLOAD_URL", FORBIDDEN_MEDIUM})
+UNUSABLE_MEDIA = frozenset(
+    {"MEDIA_ASSET_PROCESSING_FAILED", "INVALID_IMAGE_ID", "EXPIRED_UPLOAD_URL", FORBIDDEN_MEDIUM}
+)
 """Codes after which only a new upload of the media can help."""
 
 _URN = re.compile(r"urn:li:(?:share|ugcPost|activity):\d+")

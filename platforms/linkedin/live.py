@@ -4,7 +4,7 @@ from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
 from platforms.linkedin.connection import LinkedInConnection, call
 from platforms.linkedin.settings import LinkedInSettings
-from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, Sample, SampleResult, answers_at, values_of
 
 _SPECIAL = " · (a) [b] {c} <d> @e _f_ *g* ~h~ #test"
 
@@ -17,7 +17,7 @@ def _is_page(connection: LinkedInConnection) -> bool:
     return connection.credentials.organization_urn is not None
 
 
-def _keeps_escapes(seen: Seen) -> bool | None:
+def _keeps_escapes(seen: SampleResult) -> bool | None:
     told = [
         value for each in answers_at(seen, "/rest/posts", method="GET") for value in values_of(each.body, "commentary")
     ]
@@ -30,8 +30,8 @@ LIVE = LiveCheck(
             "text",
             more_text=_SPECIAL,
             repeats=True,
-            beliefs=(
-                Belief("escapes", "A page's posts are read back with the escapes that were sent.", _keeps_escapes),
+            assumptions=(
+                Assumption("escapes", "A page's posts are read back with the escapes that were sent.", _keeps_escapes),
             ),
         ),
         Sample("image", files=("plain.jpg",)),

@@ -67,7 +67,7 @@ class Uploads:
             await self._upload(name, item)
         for name, item in items.items():
             if self._known[name]["stage"] != Stage.READY:
-                await self._look(name, item)
+                await self._check_processing(name, item)
 
     async def drop(self) -> None:
         """Forget everything, so that the next attempt uploads again."""
@@ -147,7 +147,7 @@ class Uploads:
         headers = {**headers, "Content-Type": "application/octet-stream", **body.headers}
         return await self._connection.wire.send("PUT", url, content=body, headers=headers)
 
-    async def _look(self, name: str, item: Media) -> None:
+    async def _check_processing(self, name: str, item: Media) -> None:
         """Check whether LinkedIn has processed an item."""
         handle = self._known[name]
         state, reason, wait = await self._state(handle, item)

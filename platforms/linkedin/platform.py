@@ -222,7 +222,7 @@ async def _judged_media(
         context.handles["forbidden"] = context.handles.get("forbidden", 0) + 1
         await context.save(context.handles)
         error = error.as_rejected() if context.handles["forbidden"] >= FORBIDDEN_TRIES else error
-    if error.code in errors.USELESS_MEDIA and error.kind is not ErrorKind.NOT_READY:
+    if error.code in errors.UNUSABLE_MEDIA and error.kind is not ErrorKind.NOT_READY:
         await uploads.drop()
     return error
 

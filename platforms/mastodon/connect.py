@@ -32,7 +32,7 @@ class MastodonConnector(Connector[MastodonCredentials]):
     authorize = "https://mastodon.social/oauth/authorize"
     token = "https://mastodon.social/oauth/token"  # noqa: S105 - an address
     scopes = ("read:accounts", "read:statuses", "write:statuses", "write:media")
-    code_lives = "10 minutes"
+    code_lifetime = "10 minutes"
     options = {"instance": ()}  # noqa: RUF012
     needed = ("instance",)
     covers = {"read": "read:", "write": "write:"}  # noqa: RUF012

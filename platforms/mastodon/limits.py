@@ -12,7 +12,7 @@ from platforms.errors import PlatformError
 from platforms.http.untrusted import count
 from platforms.mastodon.connection import MastodonConnection, is_missing, read
 
-LIFE = 86_400
+LIFETIME = 86_400
 """Seconds for which a server's limits are cached."""
 MOST_SERVERS = 1000
 """Servers in the cache of one process."""
@@ -128,8 +128,8 @@ def kept(numbers: Mapping[str, int]) -> Limits:
 async def limits_of(connection: MastodonConnection) -> Limits:
     """Return the limits of the account's server, at most one day old. Raises PlatformError."""
     address, now = connection.wire.base_url, time.monotonic()
-    since, limits = _known.get(address, (now - LIFE, DEFAULTS))
-    if now - since >= LIFE:
+    since, limits = _known.get(address, (now - LIFETIME, DEFAULTS))
+    if now - since >= LIFETIME:
         limits = _limits(await _instance(connection))
         _known[address] = (now, limits)
         _known.move_to_end(address)

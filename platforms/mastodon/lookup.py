@@ -24,11 +24,11 @@ AFTER = "after"
 """The newest status before the first send, in the handles: "" if there was none, null if unknown."""
 
 
-class Likeness(Enum):
+class Similarity(Enum):
     """The similarity of a status to the sent text. Servers change texts as they like, and few document how."""
 
     OURS = auto()
-    SAYS_THE_SAME = auto()
+    SAME_TEXT = auto()
     """Ours, unless another status says the same."""
     RESEMBLES = auto()
     """It may be ours: too similar to send the post again, but not enough to call it ours."""
@@ -107,7 +107,7 @@ class _Search:
         self._sending = context
         self._seen: set[str] = set()
         self._ours: list[MatchingPost] = []
-        self._likely: dict[Likeness, list[dict[str, Any]]] = {Likeness.SAYS_THE_SAME: [], Likeness.RESEMBLES: []}
+        self._likely: dict[Similarity, list[dict[str, Any]]] = {Similarity.SAME_TEXT: [], Similarity.RESEMBLES: []}
 
     async def take(self, page: list[dict[str, Any]]) -> bool:
         """Compare the statuses of a page, newest first; return whether older ones may still be ours."""
@@ -118,7 +118,7 @@ class _Search:
                 return False
             # Comparing blocks the event loop, and the server decides how much there is to compare.
             await asyncio.sleep(0)
-            await self._judge(status)
+            await self._examine(status)
         return bool(fresh)
 
     async def take_own(self, statuses: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -128,17 +128,17 @@ class _Search:
             if id_of(status) not in self._seen and not _is_before(status, self._sending):
                 self._seen.add(id_of(status))
                 await asyncio.sleep(0)
-                await self._judge(status)
+                await self._examine(status)
         return own
 
-    async def _judge(self, status: dict[str, Any]) -> None:
+    async def _examine(self, status: dict[str, Any]) -> None:
         # A boost of a post is listed as a status without text of its own.
         boosted = status.get("reblog")
         shown: dict[str, Any] = boosted if isinstance(boosted, dict) else status
-        likeness = _likeness(shown, self._sending, raw_text_of(shown))
+        likeness = _similarity(shown, self._sending, raw_text_of(shown))
         if likeness in self._likely and raw_text_of(shown) is None:
-            likeness = _likeness(shown, self._sending, await read_raw_text(self._connection, shown))
-        if likeness is Likeness.OURS:
+            likeness = _similarity(shown, self._sending, await read_raw_text(self._connection, shown))
+        if likeness is Similarity.OURS:
             made = _created(shown) or self._sending.started_at or datetime.now(UTC)
             self._ours.append(MatchingPost(published(self._connection, self._sending, shown), made))
         elif likeness in self._likely and id_of(shown) not in self._sending.taken:
@@ -152,7 +152,7 @@ class _Search:
         """Return the result for the whole list."""
         if found := self.found():
             return found
-        if len(same := self._likely[Likeness.SAYS_THE_SAME]) == 1:
+        if len(same := self._likely[Similarity.SAME_TEXT]) == 1:
             return published(self._connection, self._sending, same[0])
         if any(self._likely.values()):
             return Unknown()
@@ -215,31 +215,33 @@ async def read_raw_text(connection: MastodonConnection, status: dict[str, Any]) 
     return found if isinstance(found, str) and found else None
 
 
-def _likeness(status: dict[str, Any], context: PublishContext[MastodonSettings], raw: str | None = None) -> Likeness:
+def _similarity(
+    status: dict[str, Any], context: PublishContext[MastodonSettings], raw: str | None = None
+) -> Similarity:
     draft = context.draft
     shown = [str(each.get("id")) for each in status.get("media_attachments") or [] if isinstance(each, dict)]
     ours = media_ids(context.handles) if draft.media else []
     if set(shown) & set(ours):
-        return Likeness.OURS
+        return Similarity.OURS
     answered = status.get("in_reply_to_id")
     if answered and str(answered) != draft.settings.in_reply_to_id:
-        return Likeness.OTHER
+        return Similarity.OTHER
     if raw is not None:
         # If a server shows more media, that proves nothing: some servers add the pictures that a text links to.
         same = raw.strip() == draft.text.strip() and len(shown) >= len(ours)
-        return Likeness.OURS if same else Likeness.OTHER
+        return Similarity.OURS if same else Similarity.OTHER
     content = str(status.get("content") or "")
     if is_too_long(content, draft.text):
-        return Likeness.OTHER
+        return Similarity.OTHER
     text = shown_text(content, draft.text)
     same = comparable(text) == comparable(draft.text)
     if same and not shown and not ours:
-        return Likeness.OURS
+        return Similarity.OURS
     same = same or (bool(words(text)) and words(text) in map(words, readings(draft.text)))
     # If a server shows more or fewer media, that proves nothing: some make them of the pictures in a text.
     if same and len(shown) == len(ours):
-        return Likeness.SAYS_THE_SAME
-    return Likeness.RESEMBLES if same or resemble(text, draft.text) else Likeness.OTHER
+        return Similarity.SAME_TEXT
+    return Similarity.RESEMBLES if same or resemble(text, draft.text) else Similarity.OTHER
 
 
 def _created(status: dict[str, Any]) -> datetime | None:

@@ -20,11 +20,11 @@ from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY
 from platforms.mastodon.limits import Limits, limits_of
 from platforms.mastodon.settings import MastodonSettings
 
-LIFE = timedelta(hours=20)
+LIFETIME = timedelta(hours=20)
 """How long an upload may wait for its post; servers delete unused ones after about a day (unverified)."""
-LOOKS = (0.5, 1, 2)
+CHECK_PAUSES = (0.5, 1, 2)
 """Seconds before each check, in one step, of what a server processes."""
-NEXT_LOOK = timedelta(seconds=5)
+NEXT_CHECK = timedelta(seconds=5)
 
 Handle = dict[str, Any]
 """One item as it is stored: url, id, whether the server is ready to show it, and time of the upload (at)."""
@@ -52,7 +52,7 @@ class Uploads:
             del self._known[name]
         for index, item in enumerate(items):
             known = self._known.get(str(index), {})
-            if known.get("url") != item.url or _age(known) > LIFE:
+            if known.get("url") != item.url or _age(known) > LIFETIME:
                 await self._upload(str(index), item, limits)
         # The server processes the first items while the next are uploaded.
         for index in range(len(items)):
@@ -111,15 +111,15 @@ class Uploads:
 
     async def _wait(self, name: str) -> None:
         known = self._known[name]
-        for pause in LOOKS:
+        for pause in CHECK_PAUSES:
             if known["ready"]:
                 return
             await asyncio.sleep(pause)
-            await self._look(name, known)
+            await self._check_processing(name, known)
         if not known["ready"]:
             raise _not_ready()
 
-    async def _look(self, name: str, known: Handle) -> None:
+    async def _check_processing(self, name: str, known: Handle) -> None:
         try:
             answer = await send(self._connection, "GET", f"/api/v1/media/{segment(known['id'])}")
         except PlatformError as error:
@@ -141,7 +141,7 @@ class Uploads:
 
 def _not_ready() -> PlatformError:
     message = "The server is still processing the media."
-    return PlatformError(ErrorKind.NOT_READY, message, code=MEDIA_NOT_READY, retry_after=NEXT_LOOK)
+    return PlatformError(ErrorKind.NOT_READY, message, code=MEDIA_NOT_READY, retry_after=NEXT_CHECK)
 
 
 def _age(known: Handle) -> timedelta:

@@ -20,7 +20,7 @@ class MetaConnector(Connector[C], ABC):
 
     pkce = False
     divided_by = ","
-    code_lives = "an hour"
+    code_lifetime = "an hour"
 
     def refuses_app(self, answer: Mapping[str, Any]) -> bool:
         """Return whether a refusal says that the app's id or secret is wrong."""

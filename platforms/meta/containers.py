@@ -18,7 +18,7 @@ from platforms.meta.graph import Fields, Graph, text_of
 
 LIFETIME = timedelta(hours=23)
 """An unpublished container expires after 24 hours; one hour is reserved for publishing it."""
-LOOKS = (0, 0.5, 1, 1.5)
+CHECK_PAUSES = (0, 0.5, 1, 1.5)
 """Seconds before each check in one step; a text or an image is ready at the first."""
 SOONEST, LATEST = timedelta(seconds=5), timedelta(minutes=1)
 """Between steps: new containers are checked often, older ones once a minute as both platforms' guides ask."""
@@ -159,7 +159,7 @@ class Containers:
         refused_at = self._sending.handles.get("refusedAt", {}).get(name)
         return bool(refused_at) and datetime.now(UTC) - datetime.fromisoformat(refused_at) >= REFUSED_FOR
 
-    async def look(self, name: str, find: Callable[[datetime], Awaitable[Published | None]]) -> Finding:
+    async def confirm(self, name: str, find: Callable[[datetime], Awaitable[Published | None]]) -> Finding:
         """Read from a container whether it was published, then `find` the post among those since it was made.
 
         The search does not begin at the last attempt, because an earlier one may have been published late.
@@ -232,7 +232,7 @@ class Containers:
 
     async def _ready(self, name: str) -> str:
         """Return the id of a container that is processed."""
-        for pause in LOOKS:
+        for pause in CHECK_PAUSES:
             await asyncio.sleep(pause)
             state, said = await self._state(name)
             match state:

@@ -39,7 +39,7 @@ async def find(connection: PinterestConnection, context: PublishContext[Pinteres
             raise PlatformError(
                 ErrorKind.TRANSIENT, "Pinterest's list of pins cannot be read.", code="unreadable_answer"
             )
-        same = (pin for pin in pins if _says_the_same(pin, context))
+        same = (pin for pin in pins if _has_same_content(pin, context))
         alike += [
             each for pin in same if (each := MatchingPost(published(str(pin["id"])), _made_at(pin))).made_at >= since
         ]
@@ -49,7 +49,7 @@ async def find(connection: PinterestConnection, context: PublishContext[Pinteres
     return earliest_unclaimed(context, alike) or Unknown()
 
 
-def _says_the_same(pin: dict[str, Any], context: PublishContext[PinterestSettings]) -> bool:
+def _has_same_content(pin: dict[str, Any], context: PublishContext[PinterestSettings]) -> bool:
     settings = context.draft.settings
     shown = [_plain(pin.get(name)) for name in ("title", "description")]
     same_words = shown == [_plain(text) for text in (settings.title, context.draft.text)]

@@ -12,7 +12,7 @@ from platforms.http.wire import segment
 from platforms.pinterest.connection import PinterestConnection, call
 from platforms.pinterest.settings import PinterestSettings
 
-LOOK_AFTER = timedelta(seconds=5)
+NEXT_CHECK = timedelta(seconds=5)
 
 
 class Video:
@@ -35,7 +35,7 @@ class Video:
             media_id = await self._upload()
             await self._keep({"id": media_id, "url": item.url, "ready": False})
         if not handles["video"]["ready"]:
-            await self._look()
+            await self._check_processing()
 
     async def drop(self) -> None:
         """Forget the video, so that the next attempt uploads it again."""
@@ -63,7 +63,7 @@ class Video:
         self._sending.heartbeat("100%")
         return media_id
 
-    async def _look(self) -> None:
+    async def _check_processing(self) -> None:
         state = (await call(self._connection, "GET", f"/v5/media/{segment(self.media_id)}")).get("status")
         if state == "failed":
             await self.drop()
@@ -71,7 +71,7 @@ class Video:
             raise PlatformError(ErrorKind.REJECTED, message, code="media_failed")
         if state != "succeeded":
             message = "Pinterest is still processing the video."
-            raise PlatformError(ErrorKind.NOT_READY, message, code=f"media_{state}", retry_after=LOOK_AFTER)
+            raise PlatformError(ErrorKind.NOT_READY, message, code=f"media_{state}", retry_after=NEXT_CHECK)
         await self._keep({**self._sending.handles["video"], "ready": True})
 
     async def _keep(self, video: dict[str, Any]) -> None:

@@ -5,10 +5,10 @@ from datetime import timedelta
 from platforms.renewal import Reuse, TokenRules
 
 TOKENS = TokenRules(
-    life=timedelta(days=30),
+    lifetime=timedelta(days=30),
     reuse=Reuse.REFUSED,
     lead=timedelta(days=5),
-    refresh_life=timedelta(days=60),
+    refresh_lifetime=timedelta(days=60),
     renew_after=timedelta(days=15),
 )
 """Source: Pinterest's API document; what a second use of a refresh token does is unverified."""

@@ -21,7 +21,7 @@ class RedditConnector(Connector[RedditCredentials]):
     secondary = frozenset({"flair", "edit"})
     pkce = False
     basic = True
-    code_lives = "10 minutes"
+    code_lifetime = "10 minutes"
     revocation = "https://www.reddit.com/api/v1/revoke_token"
     query = {"duration": "permanent"}  # noqa: RUF012
     covers = {"*": ""}  # noqa: RUF012

@@ -4,5 +4,5 @@ from datetime import timedelta
 
 from platforms.renewal import Reuse, TokenRules
 
-TOKENS = TokenRules(life=timedelta(days=1), reuse=Reuse.HARMLESS, lead=timedelta(minutes=15))
+TOKENS = TokenRules(lifetime=timedelta(days=1), reuse=Reuse.HARMLESS, lead=timedelta(minutes=15))
 """Refresh tokens do not expire; general knowledge."""

@@ -74,11 +74,11 @@ class TelegramConnector(Connector[TelegramCredentials]):
         member = await ask(connection, "getChatMember", chat_id=post.place, user_id=int(post.author))
         return member.get("status") in _ADMINS
 
-    async def tidy(self, connect: Connect, app: App, post: CodePost) -> None:
+    async def remove_code_post(self, connect: Connect, app: App, post: CodePost) -> None:
         """Delete the post with the code, if the bot may. Raises PlatformError."""
         await remove(connect(credentials_for(app, post.place)), post.message, post.place)
 
-    def at_place(self, app: App, place: str) -> TelegramCredentials:
+    def credentials_at(self, app: App, place: str) -> TelegramCredentials:
         """Return the credentials of a chat."""
         return credentials_for(app, place)
 

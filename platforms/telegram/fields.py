@@ -49,15 +49,15 @@ def call_of(draft: Draft[TelegramSettings], chat: str, files: list[MediaFile]) -
         preview = {"is_disabled": True} if settings.disable_web_page_preview else None
         said = _given(text=draft.text, parse_mode=settings.parse_mode, link_preview_options=preview)
         return Call("sendMessage", fields | said)
-    look = _given(has_spoiler=settings.has_spoiler, show_caption_above_media=settings.show_caption_above_media)
+    appearance = _given(has_spoiler=settings.has_spoiler, show_caption_above_media=settings.show_caption_above_media)
     caption = _given(caption=draft.text, parse_mode=settings.parse_mode if draft.text else None)
     if len(draft.media) == 1:
         method, name = _SINGLE[draft.media[0].type]
-        fields |= look | caption | _playing(draft.media[0].type, files[0])
+        fields |= appearance | caption | _playing(draft.media[0].type, files[0])
         return Call(method, fields, [_part(name, draft.media[0], files[0])])
     names = [f"file{index}" for index in range(len(files))]
     fields["media"] = [
-        {"type": _ALBUM[item.type], "media": f"attach://{name}", **look, **_playing(item.type, file)}
+        {"type": _ALBUM[item.type], "media": f"attach://{name}", **appearance, **_playing(item.type, file)}
         for item, name, file in zip(draft.media, names, files, strict=True)
     ]
     # Telegram shows the caption of the first item under the whole album.

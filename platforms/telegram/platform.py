@@ -28,7 +28,7 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
     rules = rules.RULES
     settings = TelegramSettings
     credentials = TelegramCredentials
-    not_given = frozenset({"client_id"})
+    service_fields = frozenset({"client_id"})
     app_options = frozenset({"botToken"})
     shares_bot = True
     bot_names_app = True

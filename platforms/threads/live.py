@@ -2,7 +2,7 @@
 
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
-from platforms.live import Belief, LiveCheck, Sample, Seen
+from platforms.live import Assumption, LiveCheck, Sample, SampleResult
 from platforms.threads.connection import GRAPH, ThreadsConnection
 from platforms.threads.settings import ThreadsSettings
 
@@ -11,7 +11,7 @@ async def _remove(connection: ThreadsConnection, _: PublishContext[ThreadsSettin
     await GRAPH.delete(connection, f"/{segment(published.platform_post_id)}")
 
 
-def _is_refused_as_forbidden(seen: Seen) -> bool | None:
+def _is_refused_as_forbidden(seen: SampleResult) -> bool | None:
     if seen.published:
         return False
     return seen.error.code.partition("/")[0] == "10" if seen.error else None
@@ -26,8 +26,8 @@ LIVE = LiveCheck(
         Sample(
             "reply to another's post",
             needs=("replyToId",),
-            beliefs=(
-                Belief("reply", "A reply below another's post is refused with code 10.", _is_refused_as_forbidden),
+            assumptions=(
+                Assumption("reply", "A reply below another's post is refused with code 10.", _is_refused_as_forbidden),
             ),
         ),
     ),

@@ -41,7 +41,7 @@ from platforms.threads.tokens import TOKENS
 CLOCKS_APART = timedelta(seconds=60)
 """How far Threads' clock may be behind ours for its own post still to be recognised."""
 POST_FIELDS = "id,permalink,text,timestamp"
-NEXT_LOOK = timedelta(seconds=10)
+NEXT_CHECK = timedelta(seconds=10)
 """Between checks for a post of a thread whose response was lost."""
 
 
@@ -136,7 +136,7 @@ class Threads(
     async def confirm(self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings]) -> Finding:
         """Read from the container whether it was published, then find the post among the account's newest."""
         edge = "/me/replies" if context.draft.settings.reply_to_id else "/me/threads"
-        return await _look(connection, context, POST, context.draft.text, edge)
+        return await _confirm(connection, context, POST, context.draft.text, edge)
 
     async def complete(
         self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings], published: Published
@@ -200,10 +200,10 @@ async def _quotas(connection: ThreadsConnection, of: str = "") -> list[dict[str,
     return await _of_me(GRAPH.get_list(connection, "/me/threads_publishing_limit", fields=fields))
 
 
-async def _look(
+async def _confirm(
     connection: ThreadsConnection, context: PublishContext[ThreadsSettings], name: str, text: str, edge: str
 ) -> Finding:
-    return await Containers(CONTAINERS, connection, context).look(
+    return await Containers(CONTAINERS, connection, context).confirm(
         name, lambda since: _find(connection, context, edge, text, since)
     )
 
@@ -245,10 +245,10 @@ async def _follow(
     if "id" in state:
         return state["id"]
     if "sent" in state:
-        finding = await _look(connection, context, name, item.content, "/me/replies")
+        finding = await _confirm(connection, context, name, item.content, "/me/replies")
         if not isinstance(finding, Absent | Published):
             message = "Threads cannot say yet whether a post of the thread is public."
-            raise PlatformError(ErrorKind.NOT_READY, message, code="unconfirmed_reply", retry_after=NEXT_LOOK)
+            raise PlatformError(ErrorKind.NOT_READY, message, code="unconfirmed_reply", retry_after=NEXT_CHECK)
         if isinstance(finding, Published):
             state["id"] = finding.platform_post_id
             await context.save(context.handles)
@@ -262,6 +262,6 @@ async def _follow(
     except PlatformError as error:
         if error.kind is not ErrorKind.UNCONFIRMED:
             raise
-        raise PlatformError(ErrorKind.NOT_READY, error.message, code=error.code, retry_after=NEXT_LOOK) from error
+        raise PlatformError(ErrorKind.NOT_READY, error.message, code=error.code, retry_after=NEXT_CHECK) from error
     await context.save(context.handles)
     return state["id"]

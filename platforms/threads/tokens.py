@@ -5,7 +5,7 @@ from datetime import timedelta
 from platforms.renewal import Reuse, TokenRules
 
 TOKENS = TokenRules(
-    life=timedelta(days=60),
+    lifetime=timedelta(days=60),
     reuse=Reuse.HARMLESS,
     renew_after=timedelta(days=30),
     renews_itself=True,

@@ -20,7 +20,7 @@ class TikTokConnector(Connector[TikTokCredentials]):
     pkce = False
     client_id = "client_key"
     revocation = "https://open.tiktokapis.com/v2/oauth/revoke/"
-    given_back = ("access_token",)
+    revoked_tokens = ("access_token",)
     query = {"disable_auto_auth": "1"}  # noqa: RUF012
 
 

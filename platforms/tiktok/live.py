@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at, values_of
+from platforms.live import Assumption, LiveCheck, Sample, SampleResult, answers_at, values_of
 
 _PRIVATE: dict[str, Any] = {
     "privacyLevel": "SELF_ONLY",
@@ -11,7 +11,7 @@ _PRIVATE: dict[str, Any] = {
 }
 
 
-def _counts_at_once(seen: Seen) -> bool | None:
+def _counts_uploaded_bytes(seen: SampleResult) -> bool | None:
     counts = [value for each in answers_at(seen, "/status/fetch") for value in values_of(each.body, "uploaded_bytes")]
     sizes = [value for each in answers_at(seen, "/video/init") for value in values_of(each.sent, "video_size")]
     return counts[0] >= sizes[0] if counts and sizes else None
@@ -23,7 +23,11 @@ LIVE = LiveCheck(
             "video",
             files=("tall.mp4",),
             settings=_PRIVATE,
-            beliefs=(Belief("uploaded_bytes", "The first status counts every byte of the upload.", _counts_at_once),),
+            assumptions=(
+                Assumption(
+                    "uploaded_bytes", "The first status counts every byte of the upload.", _counts_uploaded_bytes
+                ),
+            ),
         ),
         Sample("photos", files=("plain.jpg", "plain.jpg"), settings=_PRIVATE),
     ),

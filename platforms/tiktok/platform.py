@@ -21,7 +21,7 @@ from platforms.tiktok.status import Verdict
 from platforms.tiktok.tokens import TOKENS
 
 IN_INBOX = "TikTok has put this into the inbox of the app, where the account's owner finishes the post."
-NEXT_LOOK = timedelta(minutes=2)
+NEXT_CHECK = timedelta(minutes=2)
 """How often TikTok is asked for the public id of a published post."""
 
 
@@ -124,7 +124,7 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
         status = await verdict.status()
         if status.post_id is None:
             message = "TikTok has not given the post its public address yet."
-            raise PlatformError(ErrorKind.NOT_READY, message, code="no_post_id", retry_after=NEXT_LOOK)
+            raise PlatformError(ErrorKind.NOT_READY, message, code="no_post_id", retry_after=NEXT_CHECK)
         return verdict.published(status)
 
 

@@ -15,10 +15,10 @@ from platforms.tiktok.fields import caption_of
 from platforms.tiktok.rules import is_video
 from platforms.tiktok.settings import PUBLIC, TikTokSettings
 
-LOOKS = (0, 5, 10, 15, 30, 60, 60, 60)
+CHECK_PAUSES = (0, 5, 10, 15, 30, 60, 60, 60)
 """Seconds before each check right after publishing; the workflow makes later checks, on durable timers. TikTok answers
 30 a minute and publishes six posts in it, so each post may have five."""
-LOOKS_FOR_ID = 4
+CHECKS_FOR_ID = 4
 """Further checks once the post is published: its public id follows after moderation."""
 CLOCKS_APART = timedelta(seconds=60)
 """How far TikTok's clock may be behind ours for its own post still to be recognised."""
@@ -76,8 +76,8 @@ class Verdict:
 
     async def watch(self) -> Published:
         """Wait until TikTok has published. Raises PlatformError: what failed, or `unconfirmed` if it takes long."""
-        patience = LOOKS_FOR_ID
-        for pause in LOOKS:
+        patience = CHECKS_FOR_ID
+        for pause in CHECK_PAUSES:
             await asyncio.sleep(pause)
             self._sending.heartbeat("processing")
             try:

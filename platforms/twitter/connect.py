@@ -15,7 +15,7 @@ class TwitterConnector(Connector[TwitterCredentials]):
     scopes = ("tweet.read", "tweet.write", "users.read", "media.write", "offline.access")
     secondary = frozenset({"offline.access"})
     basic = True
-    code_lives = "30 seconds"
+    code_lifetime = "30 seconds"
     # Each read costs the operator money.
     checked_every = timedelta(days=1)
     revocation = "https://api.x.com/2/oauth2/revoke"

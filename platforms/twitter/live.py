@@ -2,7 +2,7 @@
 
 from platforms.base import PublishContext, Published
 from platforms.http.wire import segment
-from platforms.live import Belief, LiveCheck, Sample, Seen, answers_at
+from platforms.live import Assumption, LiveCheck, Sample, SampleResult, answers_at
 from platforms.twitter.connection import TwitterConnection, call
 from platforms.twitter.settings import TwitterSettings
 
@@ -11,17 +11,17 @@ async def _remove(connection: TwitterConnection, _: PublishContext[TwitterSettin
     await call(connection, "DELETE", f"/2/tweets/{segment(published.platform_post_id)}")
 
 
-def _takes_alt_text(seen: Seen) -> bool | None:
+def _takes_alt_text(seen: SampleResult) -> bool | None:
     answers = answers_at(seen, "/2/media/metadata")
     return answers[-1].status == 200 if answers else None
 
 
-_ALT_TEXT = Belief("alt_text", "Alt texts are taken.", _takes_alt_text)
+_ALT_TEXT = Assumption("alt_text", "Alt texts are taken.", _takes_alt_text)
 
 LIVE = LiveCheck(
     samples=(
         Sample("text", more_text=" · ünïcödé 🧪"),
-        Sample("image", files=("plain.jpg",), beliefs=(_ALT_TEXT,)),
+        Sample("image", files=("plain.jpg",), assumptions=(_ALT_TEXT,)),
         Sample("video", files=("wide.mp4",)),
     ),
     remove=_remove,

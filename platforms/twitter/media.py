@@ -23,11 +23,11 @@ PIECE_BYTES, SMALL_PIECE_BYTES = 4 * 1024 * 1024, 1024 * 1024
 """X's guide allows up to 5 MB a piece; sometimes its servers answer 413 to that, and accept smaller ones."""
 MOST_PIECES = 10_000
 """Source: X's guide to chunked uploads, segment_index."""
-LIFE_LEFT = 300
+LIFETIME_LEFT = 300
 """Seconds for which an upload must still be valid to be used; our choice."""
 UNNAMED_LIFETIME = 86_400
 """Seconds for which an upload is valid if X does not say; source: the examples in X's guide to chunked uploads."""
-SOONEST_LOOK = 1
+EARLIEST_CHECK = 1
 """The shortest time in seconds between checks of what X processes."""
 
 Handle = dict[str, Any]
@@ -81,7 +81,7 @@ class Uploads:
 
     async def _bring(self, name: str, item: Media) -> None:
         upload = self._known.get(name, {})
-        going_on = upload.get("url") == item.url and upload.get("expiresAt", 0) > time.time() + LIFE_LEFT
+        going_on = upload.get("url") == item.url and upload.get("expiresAt", 0) > time.time() + LIFETIME_LEFT
         if not going_on:
             upload = self._known[name] = {"url": item.url}
         try:
@@ -163,10 +163,10 @@ class Uploads:
         upload["stage"] = Stage.TAKEN if state == "succeeded" else Stage.PROCESSING
         await self._save()
         if state != "succeeded":
-            soonest = timedelta(seconds=SOONEST_LOOK)
-            look_after = max(wait(processing.get("check_after_secs")) or soonest, soonest)
+            soonest = timedelta(seconds=EARLIEST_CHECK)
+            check_after = max(wait(processing.get("check_after_secs")) or soonest, soonest)
             raise PlatformError(
-                ErrorKind.NOT_READY, "X is still processing the media.", code=f"media_{state}", retry_after=look_after
+                ErrorKind.NOT_READY, "X is still processing the media.", code=f"media_{state}", retry_after=check_after
             )
 
     def _note(self, upload: Handle, answer: dict[str, Any]) -> dict[str, Any]:

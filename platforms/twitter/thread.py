@@ -10,7 +10,7 @@ from platforms.twitter.connection import TwitterConnection
 from platforms.twitter.media import Uploads
 from platforms.twitter.settings import TwitterSettings
 
-NEXT_LOOK = timedelta(seconds=5)
+NEXT_CHECK = timedelta(seconds=5)
 """Between checks for a post whose response was lost; our choice."""
 
 
@@ -111,4 +111,4 @@ def _note(context: PublishContext[TwitterSettings], number: int) -> Handles:
 
 def _unconfirmed(code: str) -> PlatformError:
     message = "X cannot say yet whether a post of the thread is public."
-    return PlatformError(ErrorKind.NOT_READY, message, code=code, retry_after=NEXT_LOOK)
+    return PlatformError(ErrorKind.NOT_READY, message, code=code, retry_after=NEXT_CHECK)

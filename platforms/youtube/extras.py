@@ -13,7 +13,7 @@ from platforms.youtube.connection import YouTubeConnection, read, send
 from platforms.youtube.fields import comment_thread, playlist_item
 from platforms.youtube.settings import YouTubeSettings
 
-NEXT_LOOK = timedelta(minutes=1)
+NEXT_CHECK = timedelta(minutes=1)
 """The interval of checks whether a video is processed; each costs one unit of the day's quota."""
 
 _REASONS = {
@@ -95,7 +95,7 @@ class Extras:
         match status.get("uploadStatus"):
             case "uploaded":
                 message = "YouTube is still processing the video."
-                raise PlatformError(ErrorKind.NOT_READY, message, code="processing", retry_after=NEXT_LOOK)
+                raise PlatformError(ErrorKind.NOT_READY, message, code="processing", retry_after=NEXT_CHECK)
             case "failed" | "rejected":
                 reason = str(status.get("failureReason") or status.get("rejectionReason") or "")
                 return f"YouTube does not show the video because {_REASONS.get(reason, 'it could not process it')}."

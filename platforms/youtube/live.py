@@ -1,7 +1,7 @@
 """The live check of YouTube: its videos are private."""
 
 from platforms.base import PublishContext, Published
-from platforms.live import FILE, Belief, LiveCheck, Sample, Seen, answers_at
+from platforms.live import FILE, Assumption, LiveCheck, Sample, SampleResult, answers_at
 from platforms.youtube.connection import YouTubeConnection, send
 from platforms.youtube.settings import YouTubeSettings
 
@@ -12,19 +12,19 @@ async def _remove(connection: YouTubeConnection, _: PublishContext[YouTubeSettin
     await send(connection, "DELETE", "/youtube/v3/videos", params={"id": published.platform_post_id})
 
 
-def _takes_thumbnail(seen: Seen) -> bool | None:
+def _takes_thumbnail(seen: SampleResult) -> bool | None:
     if not answers_at(seen, "/thumbnails/set"):
         return None
     return bool(seen.published and not seen.published.warning)
 
 
-_THUMBNAIL = Belief("thumbnail", "A thumbnail is taken once the video is processed.", _takes_thumbnail)
+_THUMBNAIL = Assumption("thumbnail", "A thumbnail is taken once the video is processed.", _takes_thumbnail)
 _WITH_THUMBNAIL = {**_PRIVATE, "thumbnail": f"{FILE}wide.jpg"}
 
 LIVE = LiveCheck(
     samples=(
-        Sample("video", files=("wide.mp4",), settings=_WITH_THUMBNAIL, beliefs=(_THUMBNAIL,)),
-        Sample("short", files=("tall.mp4",), settings=_WITH_THUMBNAIL, beliefs=(_THUMBNAIL,)),
+        Sample("video", files=("wide.mp4",), settings=_WITH_THUMBNAIL, assumptions=(_THUMBNAIL,)),
+        Sample("short", files=("tall.mp4",), settings=_WITH_THUMBNAIL, assumptions=(_THUMBNAIL,)),
     ),
     remove=_remove,
     by_hand=("Does the Short show its thumbnail in the app?",),

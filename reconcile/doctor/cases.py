@@ -43,11 +43,11 @@ async def suspicious(
     counted.workflows = len(running)
     async for summary in _open(database, workspace_id):
         counted.posts, counted.open = counted.posts + 1, counted.open + 1
-        if _open_looks_wrong(summary, running.get(summary.workflow_id), now):
+        if _is_open_suspicious(summary, running.get(summary.workflow_id), now):
             found[summary.workflow_id] = Case(summary.workflow_id, summary.id)
     async for run, row in _rows_of(database, running):
         counted.posts += row is not None and not row.open
-        if _running_looks_wrong(run, row):
+        if _is_running_suspicious(run, row):
             found[run.workflow_id] = Case(run.workflow_id, row.id if row else None)
     async with database.reading() as session:
         for attempt in await open_attempts(session, now - SILENT_AFTER, workspace_id):
@@ -77,7 +77,7 @@ async def _rows_of(database: Database, running: dict[str, Run]) -> AsyncIterator
             yield running[workflow_id], summaries.get(workflow_id)
 
 
-def _open_looks_wrong(summary: PostSummary, run: Run | None, now: datetime) -> bool:
+def _is_open_suspicious(summary: PostSummary, run: Run | None, now: datetime) -> bool:
     undelivered = not summary.is_delivered and now - summary.updated_at > UNDELIVERED_AFTER
     if run is None:
         return summary.is_delivered or undelivered
@@ -86,7 +86,7 @@ def _open_looks_wrong(summary: PostSummary, run: Run | None, now: datetime) -> b
     return undelivered or late or other_time or run.stuck or run.post_status != summary.status
 
 
-def _running_looks_wrong(run: Run, summary: PostSummary | None) -> bool:
+def _is_running_suspicious(run: Run, summary: PostSummary | None) -> bool:
     if summary is None or run.stuck:
         return True
     # The status of a partial post does not say which target has which status.

@@ -48,14 +48,14 @@ class Doctor:
         self._sandbox_url = sandbox_url
         self._queries = RunQueries(runs, _CONCURRENT_QUERIES)
 
-    async def look(self) -> Report:
+    async def diagnose(self) -> Report:
         """Return all disagreements. The report names unavailable parts."""
         report = Report()
-        async with _noting_what_is_away(report):
-            await self._look_at_workflows(report)
-            report.waiting = await self._what_waits()
+        async with _recording_unavailable(report):
+            await self._check_workflows(report)
+            report.waiting = await self._waiting()
             if self._sandbox_url:
-                await self._look_at_platforms(report, self._sandbox_url)
+                await self._check_platforms(report, self._sandbox_url)
         explained = {each.subject.workflow_id for each in report.findings if each.kind in _SILENT}
         if silent := len(self._queries.unanswered - explained):
             workflows = "1 workflow" if silent == 1 else f"{silent} workflows"
@@ -64,7 +64,7 @@ class Doctor:
         report.findings = sorted((each.as_of(now) for each in report.findings), key=_order)
         return report
 
-    async def _look_at_workflows(self, report: Report) -> None:
+    async def _check_workflows(self, report: Report) -> None:
         counted = Counted()
         now = datetime.now(UTC)
         cases = await suspicious(self._database, self._runs, now, self._workspace_id, counted)
@@ -73,25 +73,25 @@ class Doctor:
         examination = Examination(self._database, self._runs, self._queries, served=at_work)
         loose = LooseEnds(self._database, self._runs, self._workspace_id)
 
-        async def look(at: Iterable[Case]) -> list[Finding]:
+        async def diagnose(at: Iterable[Case]) -> list[Finding]:
             found = await _all_of(examination.findings, at)
             return [*found, *await loose.findings(waiting=counted.open > 0)]
 
-        first = await look(cases.values())
+        first = await diagnose(cases.values())
         if first:
             await asyncio.sleep(AGAIN_AFTER_S)
             doubted = {each.subject.workflow_id for each in first}
-            again = await look(case for case in cases.values() if case.workflow_id in doubted)
+            again = await diagnose(case for case in cases.values() if case.workflow_id in doubted)
             report.findings += _both(first, again)
 
-    async def _what_waits(self) -> list[str]:
+    async def _waiting(self) -> list[str]:
         async with self._database.reading() as session:
             found = await stuck_targets(session, self._workspace_id)
         now = datetime.now(UTC)
         return [waiting_sentence(platform, waits, stuck, now) for (platform, waits), stuck in sorted(found.items())]
 
-    async def _look_at_platforms(self, report: Report, sandbox_url: str) -> None:
-        async def look() -> list[Finding]:
+    async def _check_platforms(self, report: Report, sandbox_url: str) -> None:
+        async def diagnose() -> list[Finding]:
             # Rows are read first: a post that is published meanwhile is public and not yet known, and is checked again.
             rows = [each async for each in expected_posts(self._database)]
             platforms = Platforms(await fetch_public_posts(sandbox_url), rows, self._workspace_id)
@@ -99,20 +99,20 @@ class Doctor:
             return list(platforms.findings())
 
         try:
-            first = await look()
+            first = await diagnose()
             if first:
                 await asyncio.sleep(AGAIN_AFTER_S)
-                report.findings += _both(first, await look())
+                report.findings += _both(first, await diagnose())
         except SandboxAway as error:
             report.away.append(f"{error} So rows could not be held against networks.")
 
 
-async def _all_of(look: Callable[[Case], Awaitable[Sequence[Finding]]], cases: Iterable[Case]) -> list[Finding]:
+async def _all_of(diagnose: Callable[[Case], Awaitable[Sequence[Finding]]], cases: Iterable[Case]) -> list[Finding]:
     slots = asyncio.Semaphore(_CONCURRENCY)
 
     async def one(case: Case) -> Sequence[Finding]:
         async with slots:
-            return await look(case)
+            return await diagnose(case)
 
     return [finding for found in await asyncio.gather(*map(one, cases)) for finding in found]
 
@@ -130,7 +130,7 @@ def _order(finding: Finding) -> tuple[str, str, str, str]:
 
 
 @asynccontextmanager
-async def _noting_what_is_away(report: Report) -> AsyncIterator[None]:
+async def _recording_unavailable(report: Report) -> AsyncIterator[None]:
     try:
         yield
     except Unavailable:

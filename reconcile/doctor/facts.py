@@ -39,7 +39,7 @@ class Facts:
         """Return whether the workflow is about to hear what the row may already say."""
         if self.run is None or not self.run.running or self.run.stuck:
             return False
-        return self.run.thinking or any(self.alive(step.beat_at, running=step.running) for step in self.run.steps)
+        return self.run.task_pending or any(self.alive(step.beat_at, running=step.running) for step in self.run.steps)
 
     def alive(self, beat_at: datetime | None, *, running: bool) -> bool:
         """Return whether a step may be running: a short one sends no heartbeat."""

@@ -76,7 +76,7 @@ class Exit(IntEnum):
     AGREES = 0
     HEALS = 1
     NEEDS_A_PERSON = 2
-    COULD_NOT_LOOK = 3
+    COULD_NOT_CHECK = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ class Report:
     def exit(self) -> Exit:
         """Return the exit code of the result."""
         if self.away:
-            return Exit.COULD_NOT_LOOK
+            return Exit.COULD_NOT_CHECK
         if self.of(Heals.PERSON):
             return Exit.NEEDS_A_PERSON
         return Exit.HEALS if self.findings else Exit.AGREES

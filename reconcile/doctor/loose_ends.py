@@ -100,7 +100,7 @@ class LooseEnds:
         async with self._database.reading() as session:
             post = await post_and_targets(session, revision.post_id)
         run = await self._runs.latest(revision.workflow_id)
-        if post is None or (run and run.running and run.thinking):
+        if post is None or (run and run.running and run.task_pending):
             return None
         subject = Subject(revision.post_id, revision.workspace_id, revision.workflow_id)
         saved = rfc3339(revision.created_at)

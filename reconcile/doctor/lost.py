@@ -22,7 +22,7 @@ _ROWS_BY_HAND = (
 )
 
 
-def judge_lost(facts: Facts) -> list[Finding]:
+def diagnose_lost(facts: Facts) -> list[Finding]:
     """Return the findings about a post without a running workflow."""
     found = []
     if facts.post is not None and facts.open:

@@ -76,7 +76,7 @@ class PostReport:
     def exit(self) -> Exit:
         """Return the exit code of the report, as for the check of all posts."""
         if self.away:
-            return Exit.COULD_NOT_LOOK
+            return Exit.COULD_NOT_CHECK
         heals = {each.heals for each in self.advice}
         if Heals.PERSON in heals:
             return Exit.NEEDS_A_PERSON
@@ -150,7 +150,7 @@ async def _workflow(runs: Runs, run: Run | None) -> list[str]:
         reason = f": {by_force.reason}" if by_force.reason else ""
         said.append(f"{by_force.identity or 'An operator'} terminated it{reason}.")
     if run.running and not run.stuck:
-        view = await runs.says(run)
+        view = await runs.query_status(run)
         if view is None:
             said.append("No worker answered for it.")
         else:

@@ -25,7 +25,7 @@ class Platforms:
         self._expected_posts = [each for each in expected_posts if _account_key(each) in seen.accounts]
         self._seen = seen
         # Workspaces may share an account, so all of its posts must be known to judge one.
-        self._told = [each for each in self._expected_posts if workspace_id in {None, each.target.workspace_id}]
+        self._compared = [each for each in self._expected_posts if workspace_id in {None, each.target.workspace_id}]
         self._public = {(post.account_key, post.id): post for post in seen.posts}
         self._unknown_posts = UnknownPosts(seen, self._expected_posts)
         self._claims = Counter((_account_key(each), each.target.platform_post_id) for each in self._expected_posts)
@@ -33,7 +33,7 @@ class Platforms:
     @property
     def compared(self) -> int:
         """Return how many public posts are on the accounts of the compared targets."""
-        places = {_account_key(each) for each in self._told}
+        places = {_account_key(each) for each in self._compared}
         return sum(
             post.account_key in places and not post.deleted and not post.superseded_by for post in self._seen.posts
         )
@@ -43,12 +43,12 @@ class Platforms:
         # Each target without a known public post is matched with one first, before any post is called a double.
         hidden = [each for each in self._expected_posts if self._shown(each) is None]
         found = {each.target.id: self._unknown_posts.take(each, 1) for each in hidden}
-        for expected in self._told:
+        for expected in self._compared:
             shown = self._shown(expected)
             mine = found.get(expected.target.id, [shown] if shown and not shown.deleted else [])
             if expected.target.status == TargetStatus.PUBLISHED:
                 yield from self._of_published(expected, mine)
-            elif mine and not _being_looked_at(expected):
+            elif mine and not _awaits_confirmation(expected):
                 yield _unknown(expected, mine[0])
             if more := self._unknown_posts.take(expected):
                 ids = ", ".join(post.id for post in more)
@@ -99,7 +99,7 @@ class Platforms:
             yield _finding(FindingKind.OTHER_TEXT, Heals.PERSON, expected, what, how)
 
 
-def _being_looked_at(expected: ExpectedPost) -> bool:
+def _awaits_confirmation(expected: ExpectedPost) -> bool:
     """Return whether a public post of the target is about to be confirmed, or its response is still awaited."""
     return expected.sends.awaited or (expected.target.status == TargetStatus.UNCONFIRMED and expected.target.confirming)
 

@@ -9,9 +9,9 @@ from domain.post import OPEN, PostStatus
 from reconcile.doctor.cases import Case
 from reconcile.doctor.facts import Facts, settled
 from reconcile.doctor.findings import Finding
-from reconcile.doctor.lost import judge_lost
+from reconcile.doctor.lost import diagnose_lost
 from reconcile.doctor.run_queries import RunQueries
-from reconcile.doctor.running import judge_running
+from reconcile.doctor.running import diagnose_running
 from reconcile.readiness import UNDELIVERED_AFTER
 from reconcile.run_facts import facts_of_row, facts_of_run
 from store.database import Database
@@ -33,10 +33,10 @@ class Examination:
         """Return the findings about a post. Raises Unavailable if Temporal does not respond."""
         facts = await self._facts(case)
         if facts.run is not None and facts.run.running:
-            return judge_running(facts, facts.run)
+            return diagnose_running(facts, facts.run)
         if facts.post and not facts.post.is_delivered and facts.now - facts.post.updated_at < UNDELIVERED_AFTER:
             return []
-        return judge_lost(facts)
+        return diagnose_lost(facts)
 
     async def _facts(self, case: Case) -> Facts:
         # Temporal is asked first: a run that ends in between has written its row before.
@@ -49,7 +49,7 @@ class Examination:
                 attempts = await open_attempts_of(session, post.id)
         facts = Facts(datetime.now(UTC), case.workflow_id, post, run, None, attempts, self._served)
         if run is not None and not facts.in_motion and _decides(post, run):
-            return replace(facts, view=await self._queries.says(run))
+            return replace(facts, view=await self._queries.query_status(run))
         return facts
 
 

@@ -5,7 +5,7 @@ import asyncio
 from workflows.client.runs import Run, Runs
 from workflows.messages import StatusView
 
-_HOPELESS = 3
+_MAX_FAILURES = 3
 """After this many workflows in a row without a response, the cause is a missing worker, not the workflows."""
 
 
@@ -19,10 +19,10 @@ class RunQueries:
         self.unanswered: set[str] = set()
         """Workflows that could not be queried."""
 
-    async def says(self, run: Run) -> StatusView | None:
+    async def query_status(self, run: Run) -> StatusView | None:
         """Return a run's view of its post, None if no worker responded."""
         async with self._slots:
-            view = None if self._in_a_row >= _HOPELESS else await self._runs.says(run)
+            view = None if self._in_a_row >= _MAX_FAILURES else await self._runs.query_status(run)
             self._in_a_row = 0 if view else self._in_a_row + 1
         if view:
             self.unanswered.discard(run.workflow_id)

@@ -16,7 +16,7 @@ from workflows.messages import TargetStatusView
 _TERMINATE = "`temporal workflow terminate --workflow-id '{}' --reason …`"
 
 
-def judge_running(facts: Facts, run: Run) -> list[Finding]:
+def diagnose_running(facts: Facts, run: Run) -> list[Finding]:
     """Return the findings about a post whose workflow runs."""
     if run.stuck:
         return [_stuck(facts)]
@@ -24,7 +24,7 @@ def judge_running(facts: Facts, run: Run) -> list[Finding]:
         return [] if facts.in_motion else [_orphan(facts, run)]
     found = [*_late(facts, facts.post), *_left_sending(facts, facts.post, run)]
     if not facts.in_motion:
-        found += _beside_each_other(facts, facts.post, run)
+        found += _inconsistent(facts, facts.post, run)
     return found
 
 
@@ -71,7 +71,7 @@ def _left_sending(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
         yield facts.finding(FindingKind.SENDING, Heals.ITSELF, what, how, target=target)
 
 
-def _beside_each_other(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
+def _inconsistent(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
     says = facts.view.status if facts.view else PostStatus(run.post_status) if run.post_status else None
     if post.status == PostStatus.DRAFT:
         what = "The post is a draft, and its workflow runs on."

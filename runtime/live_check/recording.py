@@ -7,7 +7,7 @@ from typing import Any, cast
 import httpx
 
 from platforms.http import answers
-from platforms.live import Answered
+from platforms.live import RecordedExchange
 
 _MOST_BYTES = 256 * 1024
 """Kept of one answer; beyond that its shape is not known."""
@@ -17,7 +17,7 @@ class Recording(httpx.AsyncBaseTransport):
     """A transport that calls `note` after each exchange."""
 
     def __init__(
-        self, inner: httpx.AsyncBaseTransport, step: Callable[[], str], note: Callable[[Answered], None]
+        self, inner: httpx.AsyncBaseTransport, step: Callable[[], str], note: Callable[[RecordedExchange], None]
     ) -> None:
         self._inner = inner
         self._step = step
@@ -30,12 +30,12 @@ class Recording(httpx.AsyncBaseTransport):
         try:
             response = await self._inner.handle_async_request(request)
         except BaseException:
-            self._note(Answered(*about, status=None, sent=sent))
+            self._note(RecordedExchange(*about, status=None, sent=sent))
             raise
 
         def over(body: bytes) -> None:
             parsed = answers.parse(httpx.Response(response.status_code, content=_unpacked(response, body)))
-            self._note(Answered(*about, response.status_code, sent, parsed, dict(response.headers)))
+            self._note(RecordedExchange(*about, response.status_code, sent, parsed, dict(response.headers)))
 
         stream = _Copied(cast("httpx.AsyncByteStream", response.stream), over)
         return httpx.Response(response.status_code, headers=response.headers.raw, stream=stream, request=request)

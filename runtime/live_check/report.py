@@ -8,7 +8,7 @@ from typing import Any
 from domain.schedule import rfc3339
 from platforms.base import AccountFacts, Platform
 from platforms.errors import ErrorKind
-from platforms.live import Answered, LiveCheck
+from platforms.live import LiveCheck, RecordedExchange
 from runtime.live_check.shapes import headers_shape, path_shape, shape_of
 from runtime.live_check.trial import Trial
 from runtime.live_check.verdicts import Verdict, verdicts_on
@@ -86,8 +86,8 @@ class Report:
             }
             for step in trial.steps
         ]
-        beliefs = [
-            {"name": each.belief, "says": each.says, "verdict": _WORDS[each.holds].lower()}
+        assumptions = [
+            {"name": each.assumption, "says": each.says, "verdict": _WORDS[each.holds].lower()}
             for each in self.verdicts
             if each.sample == trial.sample.name
         ]
@@ -97,11 +97,11 @@ class Report:
             **({"post": {"id": post.platform_post_id, "url": post.url}} if post else {}),
             "foundAfterSeconds": None if trial.found_after is None else round(trial.found_after, 1),
             "steps": steps,
-            "beliefs": beliefs,
+            "assumptions": assumptions,
             "exchanges": [self._exchange(each) for each in trial.exchanges],
         }
 
-    def _exchange(self, each: Answered) -> dict[str, Any]:
+    def _exchange(self, each: RecordedExchange) -> dict[str, Any]:
         return {
             "step": each.step,
             "request": f"{each.method} {self._host(each.host)}{path_shape(each.path, self._private)}",

@@ -15,7 +15,7 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z_.-]{0,59}|-?\d{1,9}")
 _CODES = frozenset({"code", "subcode", "error_subcode", "error", "reason", "status", "state", "type", "is_transient"})
 """Fields whose values are shown if they are words or numbers of the protocol: they say what an answer means."""
 _NUMBERS = re.compile(r"[0-9.,;:= /a-zA-Z_-]{1,80}")
-_TOLD_HEADERS = re.compile(
+_REPORTED_HEADERS = re.compile(
     r"content-type|retry-after|(x-)?rate-?limit.*|x-user-limit-.*|x-app-limit-.*|x-ratelimit.*|deprecation|sunset"
 )
 
@@ -25,7 +25,7 @@ def shape_of(value: Any, depth: int = 0) -> Any:
     if isinstance(value, dict):
         if depth >= _DEEPEST or len(value) > MOST_KEYS:
             return f"object of {len(value)}"
-        return {_key(key): _told(key, each, depth) for key, each in value.items()}
+        return {_key(key): _shaped(key, each, depth) for key, each in value.items()}
     if isinstance(value, list):
         if not value:
             return []
@@ -35,7 +35,7 @@ def shape_of(value: Any, depth: int = 0) -> Any:
     return _type(value)
 
 
-def _told(key: object, value: Any, depth: int) -> Any:
+def _shaped(key: object, value: Any, depth: int) -> Any:
     scalar = isinstance(value, str | int) and not isinstance(value, dict)
     if scalar and str(key).lower() in _CODES and _CODE.fullmatch(str(value)):
         return f"{_type(value)} {value}"
@@ -69,14 +69,14 @@ def _type(value: Any) -> str:
 def path_shape(path: str, private: frozenset[str]) -> str:
     """Return a path with its words; ids, names and tokens in it become "…". `private` are words to be hidden, too."""
     parts = [unquote(part) for part in path.partition("?")[0].split("/")]
-    return "/".join(part if not part or _may_be_told(part, private) else "…" for part in parts)
+    return "/".join(part if not part or _may_be_reported(part, private) else "…" for part in parts)
 
 
-def _may_be_told(part: str, private: frozenset[str]) -> bool:
+def _may_be_reported(part: str, private: frozenset[str]) -> bool:
     return part.lower() not in private and bool(_WORD.fullmatch(part) or _VERSION.fullmatch(part))
 
 
 def headers_shape(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers that tell of limits, versions and kinds of content, if their values are no more than that."""
-    told = {name.lower(): value for name, value in headers.items() if _TOLD_HEADERS.fullmatch(name.lower())}
+    told = {name.lower(): value for name, value in headers.items() if _REPORTED_HEADERS.fullmatch(name.lower())}
     return {name: value if _NUMBERS.fullmatch(value) else "…" for name, value in sorted(told.items())}

@@ -22,16 +22,16 @@ from platforms.base import (
     Unknown,
 )
 from platforms.errors import PASSING, ErrorKind, PlatformError
-from platforms.live import LiveCheck, Seen
+from platforms.live import LiveCheck, SampleResult
 from runtime.live_check.files import CheckFiles
 
 T = TypeVar("T")
 
 RETRY_FOR = timedelta(minutes=10)
 """How long one step is tried again while the network says that it is not ready."""
-LOOK_FOR, GONE_WITHIN = timedelta(minutes=2), timedelta(seconds=10)
+CONFIRM_FOR, GONE_WITHIN = timedelta(minutes=2), timedelta(seconds=10)
 """How long a post is looked for at least, and how long it may be seen once it is deleted."""
-LOOKS = (1, 2, 3, 5, 8, 13, 20, 30, 40)
+CHECK_PAUSES = (1, 2, 3, 5, 8, 13, 20, 30, 40)
 """Seconds before each look for a post; then a minute each."""
 _LONGEST_WAIT_S = 30.0
 
@@ -51,7 +51,7 @@ class Step:
 
 
 @dataclass(slots=True)
-class Trial(Seen):
+class Trial(SampleResult):
     """The results of one sample's check."""
 
     steps: list[Step] = field(default_factory=list)
@@ -110,7 +110,7 @@ class Runner:
             return
         lost, began = self._lost(context)
         if self._reads:
-            await self._look(trial, lost, began)
+            await self._confirm_lost(trial, lost, began)
         if trial.published is None:
             return
         if trial.sample.repeats and self._check.knows_repeats(self._connection):
@@ -152,10 +152,10 @@ class Runner:
         lost.started_at = datetime.now(UTC) if self._snapshot is None else self._left_at
         return lost, time.monotonic()
 
-    async def _look(self, trial: Trial, lost: PublishContext[Any], began: float) -> None:
+    async def _confirm_lost(self, trial: Trial, lost: PublishContext[Any], began: float) -> None:
         """Confirm the post as the worker does if an answer is lost."""
         platform = self._platform
-        for wait in self._waits(max(2 * platform.read_lag, LOOK_FOR)):
+        for wait in self._waits(max(2 * platform.read_lag, CONFIRM_FOR)):
             finding = await self._find(trial, "confirm", lost)
             passed = time.monotonic() - began
             if finding is not None:
@@ -239,7 +239,7 @@ class Runner:
     ) -> T | None:
         """Return what a step comes to; None if it fails, which is noted. `refusable`: the post is not failed by it."""
         self.step, began, tries = name, time.monotonic(), 0
-        pauses = iter(LOOKS)
+        pauses = iter(CHECK_PAUSES)
         while True:
             tries += 1
             try:
@@ -268,7 +268,7 @@ class Runner:
     @staticmethod
     def _waits(longest: timedelta) -> Iterator[float]:
         passed = 0.0
-        for wait in chain(LOOKS, repeat(60.0)):
+        for wait in chain(CHECK_PAUSES, repeat(60.0)):
             if passed >= longest.total_seconds():
                 return
             yield wait

@@ -14,7 +14,7 @@ class Verdict:
     """A belief and whether it holds; `holds` is None if the check has not shown it."""
 
     sample: str
-    belief: str
+    assumption: str
     says: str
     holds: bool | None
 
@@ -22,18 +22,18 @@ class Verdict:
 def verdicts_on(platform: Platform[Any, Any], check: LiveCheck, trial: Trial) -> Iterator[Verdict]:
     """Yield what a trial says of each belief."""
     if trial.skipped:
-        for own in trial.sample.beliefs:
+        for own in trial.sample.assumptions:
             yield Verdict(trial.sample.name, own.name, own.says, None)
         return
     for name, says, holds in _shared(platform, check, trial):
         yield Verdict(trial.sample.name, name, says, holds)
-    for own in trial.sample.beliefs:
+    for own in trial.sample.assumptions:
         yield Verdict(trial.sample.name, own.name, own.says, own.holds(trial))
 
 
 def _shared(platform: Platform[Any, Any], check: LiveCheck, trial: Trial) -> Iterator[tuple[str, str, bool | None]]:
     published = trial.published
-    expected_refusal = trial.sample.beliefs and trial.sample.needs and not published
+    expected_refusal = trial.sample.assumptions and trial.sample.needs and not published
     if not expected_refusal:
         yield "published", f"{platform.label} takes it as it is sent.", published is not None
     if published is None:

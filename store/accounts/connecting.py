@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.ids import new_id
 from store.models import PendingConnection
 
-STATE_LIVES = timedelta(minutes=10)
+STATE_LIFETIME = timedelta(minutes=10)
 """How long a person may take to consent."""
-SELECTION_LIVES = timedelta(minutes=30)
+SELECTION_LIFETIME = timedelta(minutes=30)
 """How long a person may take to choose."""
 _KEPT = timedelta(days=1)
 
@@ -50,7 +50,7 @@ async def add_connection(
         options=dict(options or {}),
         begun_by=begun_by,
         created_at=now,
-        expires_at=now + STATE_LIVES,
+        expires_at=now + STATE_LIFETIME,
     )
     session.add(row)
     await session.flush()
@@ -152,7 +152,7 @@ async def consume(
         "handover": handover,
         "handover_hash": handover_hash,
         "consumed_at": now,
-        "expires_at": now + SELECTION_LIVES,
+        "expires_at": now + SELECTION_LIFETIME,
     }
     return await session.scalar(own.values(**values).returning(PendingConnection.id)) is not None
 

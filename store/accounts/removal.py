@@ -8,14 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from store.models import Account
 
 
-async def take_out(session: AsyncSession, workspace_id: str, platform: str, account_id: str) -> Account | None:
+async def delete_account_row(
+    session: AsyncSession, workspace_id: str, platform: str, account_id: str
+) -> Account | None:
     """Delete an account's row and return it, None if there is none."""
     own = (Account.workspace_id == workspace_id, Account.id == account_id, Account.platform == platform)
     taken = delete(Account).where(*own).returning(Account)
     return (await session.scalars(taken, execution_options={"populate_existing": True})).one_or_none()
 
 
-async def others_lose(session: AsyncSession, account: Account, *, family: Collection[str]) -> bool:
+async def is_access_shared(session: AsyncSession, account: Account, *, family: Collection[str]) -> bool:
     """Return whether a removed account shares its access with one that stays, in any workspace.
 
     `family` are the platforms on which ending a token ends everything that the person has granted the app. The person
@@ -32,7 +34,7 @@ async def others_lose(session: AsyncSession, account: Account, *, family: Collec
     return await session.scalar(select(Account.id).where(another, or_(*shares)).limit(1)) is not None
 
 
-async def is_elsewhere(session: AsyncSession, workspace_id: str, account_id: str) -> bool:
+async def is_in_other_workspace(session: AsyncSession, workspace_id: str, account_id: str) -> bool:
     """Return whether another workspace has the same account of the platform."""
     others = select(Account.id).where(Account.id == account_id, Account.workspace_id != workspace_id)
     return await session.scalar(others.limit(1)) is not None

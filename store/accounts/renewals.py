@@ -102,7 +102,7 @@ async def keep_renewed(
     return await account_now(session, key)
 
 
-async def give_back_lease(session: AsyncSession, key: Key, used: bytes, unsure_since: datetime | None) -> None:
+async def release_lease(session: AsyncSession, key: Key, used: bytes, unsure_since: datetime | None) -> None:
     """Return the lease, so that the next process can renew immediately: the platform was not asked."""
     await _update(session, key, used, renewing_until=None, renewal_started_at=unsure_since)
 

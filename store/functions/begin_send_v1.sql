@@ -31,7 +31,7 @@ BEGIN
   FOR UPDATE;
   _write := CASE
     WHEN NOT FOUND THEN 'gone'
-    ELSE nullif(judge_send_v1(_post.status, _post.due_at, _post.version, _version, _due_by), 'go')
+    ELSE nullif(decide_send_v1(_post.status, _post.due_at, _post.version, _version, _due_by), 'go')
   END;
   IF _write IS NULL THEN
     _write := CASE

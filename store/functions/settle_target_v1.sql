@@ -48,7 +48,7 @@ BEGIN
         _write := 'overtaken';
       END IF;
     WHEN 'step' THEN
-      _write := nullif(judge_send_v1(_post.status, _post.due_at, _post.version, _version, _due_by), 'go');
+      _write := nullif(decide_send_v1(_post.status, _post.due_at, _post.version, _version, _due_by), 'go');
       IF _write IS NULL
          AND EXISTS (SELECT FROM attempts WHERE target_id = _target_id AND step = 'publish' AND state = 'sending') THEN
         _write := 'sending';

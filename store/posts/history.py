@@ -20,7 +20,7 @@ from store.audit.trail import MOST_ENTRIES, add_events
 from store.models import ApiKey, Attempt, AuditEvent, LatePost, Post, Target
 from store.posts.queries import find_post
 
-WORTH_SAYING = timedelta(seconds=5)
+REPORTED_AFTER = timedelta(seconds=5)
 """How long after its due time a target must begin to be reported as late."""
 
 _IN_THE_TRAIL = (AttemptStep.RESOLVE, AttemptStep.CORRECT)
@@ -137,7 +137,7 @@ def _begun_late(target: Target) -> datetime | None:
     """Return when a target began if that was late, but not so late that `late_posts` has it."""
     if target.begun_at is None or target.due_at is None:
         return None
-    return target.begun_at if WORTH_SAYING <= target.begun_at - target.due_at < LATE_AFTER else None
+    return target.begun_at if REPORTED_AFTER <= target.begun_at - target.due_at < LATE_AFTER else None
 
 
 async def _of_attempts(

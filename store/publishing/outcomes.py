@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 log = structlog.get_logger(__name__)
 
 CHANNEL = "post_settled"
-_LOOK_EVERY_S = 1.0
+_POLL_EVERY_S = 1.0
 """A notification can be lost. One query this often finds the changed ones among all posts that requests wait for."""
 _LOOK = """
 SELECT posts.id, concat_ws(' ', posts.xmin,
@@ -24,7 +24,7 @@ SELECT posts.id, concat_ws(' ', posts.xmin,
 ) FROM posts WHERE posts.id = ANY($1::text[])
 """
 """The rows' versions: any write changes one of them."""
-_LOOK_WITHIN_S = 5.0
+_POLL_TIMEOUT_S = 5.0
 
 
 async def announce(session: AsyncSession, post_id: str) -> None:
@@ -89,7 +89,7 @@ class Outcomes:
                 connection = await asyncpg.connect(self._dsn)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("outcomes.unreachable", reason=type(error).__name__)
-                await asyncio.sleep(_LOOK_EVERY_S)
+                await asyncio.sleep(_POLL_EVERY_S)
                 # No notification arrives, so each request reads the rows itself.
                 self._wake(self._waiting)
                 continue
@@ -99,10 +99,10 @@ class Outcomes:
                 while not lost.is_set():
                     await self._look(connection)
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(lost.wait(), _LOOK_EVERY_S)
+                        await asyncio.wait_for(lost.wait(), _POLL_EVERY_S)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("outcomes.unreachable", reason=type(error).__name__)
-                await asyncio.sleep(_LOOK_EVERY_S)
+                await asyncio.sleep(_POLL_EVERY_S)
             finally:
                 with contextlib.suppress(Exception):
                     await connection.close(timeout=1)
@@ -113,7 +113,7 @@ class Outcomes:
         if not waiting:
             self._seen = {}
             return
-        rows = await connection.fetch(_LOOK, waiting, timeout=_LOOK_WITHIN_S)
+        rows = await connection.fetch(_LOOK, waiting, timeout=_POLL_TIMEOUT_S)
         found: dict[str, str | None] = dict.fromkeys(waiting) | {row[0]: row[1] for row in rows}
         self._wake(post_id for post_id, version in found.items() if self._seen.get(post_id, "") != version)
         self._seen = found

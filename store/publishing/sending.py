@@ -30,10 +30,10 @@ _SAVE = """
 -- Of a save whose commit was not acknowledged the same again is no other run's.
 UPDATE targets SET handles = $3 WHERE id = $1 AND (coalesce((handles ->> $4)::int, 0) = $2 OR handles = $3) RETURNING id
 """
-_TAKE_UP = """
+_MARK_STARTED = """
 WITH post AS (
   SELECT posts.id FROM posts JOIN targets ON targets.post_id = posts.id
-  WHERE targets.id = $1 AND judge_send_v1(posts.status, posts.due_at, posts.version, $3, $4) = 'go'
+  WHERE targets.id = $1 AND decide_send_v1(posts.status, posts.due_at, posts.version, $3, $4) = 'go'
   FOR UPDATE OF posts
 ), begun AS (
   UPDATE posts SET status = 'publishing', updated_at = $2 FROM post WHERE posts.id = post.id AND status = 'scheduled'
@@ -68,13 +68,13 @@ async def save_handles(database: Pool, target_id: str, handles: dict[str, Any], 
     return await database.row(_SAVE, target_id, version, kept, VERSION) is not None
 
 
-async def take_up(database: Pool, target_id: str, wished: int) -> None:
+async def mark_started(database: Pool, target_id: str, wished: int) -> None:
     """Save that the publishing of a target and its post has begun, before work that must be done first.
 
     Changes nothing if the post is not of the version `wished`, or not due yet.
     """
     now = datetime.now(UTC)
-    await database.row(_TAKE_UP, target_id, now, wished, now + TOLERANCE)
+    await database.row(_MARK_STARTED, target_id, now, wished, now + TOLERANCE)
 
 
 async def begin_send(

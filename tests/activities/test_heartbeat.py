@@ -10,8 +10,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.errors import give_slot_back, wait_before_retry
-from activities.heartbeat import heartbeating, times_given_back
+from activities.errors import return_slot, wait_before_retry
+from activities.heartbeat import count_returned_slots, heartbeating
 from media.admission import MediaBusy
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
@@ -24,8 +24,8 @@ async def give_back_twice() -> list[int]:
     async with heartbeating() as progress:
         progress.append("fetched 1.0 MB")
         if activity.info().attempt < 3:
-            raise give_slot_back(TWITTER, MediaBusy(timedelta(0)), timedelta(milliseconds=1))
-        return [activity.info().attempt, times_given_back()]
+            raise return_slot(TWITTER, MediaBusy(timedelta(0)), timedelta(milliseconds=1))
+        return [activity.info().attempt, count_returned_slots()]
 
 
 @workflow.defn(name="give-back")
@@ -66,6 +66,6 @@ async def test_a_slot_that_is_given_back_is_no_failure() -> None:
     environment = ActivityEnvironment()
     heard: list[object] = []
     environment.on_heartbeat = lambda *details: heard.extend(details)
-    error = environment.run(give_slot_back, TWITTER, MediaBusy(timedelta(seconds=7)), timedelta(seconds=7))
+    error = environment.run(return_slot, TWITTER, MediaBusy(timedelta(seconds=7)), timedelta(seconds=7))
     assert isinstance(error, ApplicationError)
     assert (error.next_retry_delay, error.non_retryable, heard) == (timedelta(seconds=7), False, [1])

@@ -217,8 +217,8 @@ async def test_what_follows_and_is_given_up_is_reported(stack: Stack, factory: S
 async def test_the_public_id_that_comes_late_is_the_posts(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platforms.tiktok.status.LOOKS", (0,))
-    monkeypatch.setattr("platforms.tiktok.status.LOOKS_FOR_ID", 1)
+    monkeypatch.setattr("platforms.tiktok.status.CHECK_PAUSES", (0,))
+    monkeypatch.setattr("platforms.tiktok.status.CHECKS_FOR_ID", 1)
     account = await stack.connect("tiktok", refreshToken="r", clientKey="k", clientSecret="s")
     settings = {"privacyLevel": "PUBLIC_TO_EVERYONE", "contentPreviewConfirmed": True, "expressConsentGiven": True}
     video = ("https://example.com/late.mp4",)

@@ -113,7 +113,7 @@ async def test_a_lease_whose_holder_died_runs_out(
     has_written: bool,
 ) -> None:
     """If the holder is alive after all, its response is waited for."""
-    monkeypatch.setattr(renewal, "_LAST_WORD_S", 0.3)
+    monkeypatch.setattr(renewal, "_SAVE_WITHIN_S", 0.3)
     async with stack.database.transaction() as session:
         lease = await lease_renewal(session, key_of(account), account.credentials)
         assert lease

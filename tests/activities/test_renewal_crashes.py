@@ -38,7 +38,7 @@ AFTER_THE_PLATFORM = ("sent", "answered")
 @pytest.fixture
 async def factory(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StepContextFactory]:
     """Return the factory of another worker, which waits less than in production for a process that may be alive."""
-    monkeypatch.setattr(renewal, "_LAST_WORD_S", 0.5)
+    monkeypatch.setattr(renewal, "_SAVE_WITHIN_S", 0.5)
     database = Database(stack.database_url, pool_size=2, max_overflow=0)
     async with worker.factory(stack.settings, database) as factory:
         yield factory

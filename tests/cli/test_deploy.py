@@ -21,7 +21,7 @@ from domain.limits import DYNAMIC_CONFIG
 from runtime.settings import MigrateSettings, Settings, VaultSettings
 from store.migrate import upgrade
 from store.roles import Component, Role
-from worker import WIND_UP_S
+from worker import STOP_MARGIN_S
 
 ROOT = Path(__file__).parents[2]
 ONCE = {"temporal-schema", "temporal-namespace", "migrate"}
@@ -83,7 +83,7 @@ def test_services_restart_and_jobs_do_not(services: dict[str, Any]) -> None:
 def test_a_worker_that_is_stopped_is_given_the_time_it_takes(services: dict[str, Any]) -> None:
     given = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", services["worker"]["stop_grace_period"])
     assert given
-    longest = Settings.model_fields["worker_grace_s"].default + WIND_UP_S
+    longest = Settings.model_fields["worker_grace_s"].default + STOP_MARGIN_S
     assert 60 * int(given[1] or 0) + int(given[2] or 0) > longest
 
 

@@ -84,7 +84,7 @@ async def test_a_locked_table_is_reported_before_the_lock_ends(stack: Stack) -> 
             told = await doctor()
     finally:
         await connection.close()
-    assert told.exit_code == Exit.COULD_NOT_LOOK
+    assert told.exit_code == Exit.COULD_NOT_CHECK
     assert told.stdout.startswith("Another session has locked a table of the database, so nothing could be compared.")
 
 
@@ -119,10 +119,10 @@ async def test_all_parts_that_are_away_are_named(environment: pytest.MonkeyPatch
 async def test_unavailable_parts_are_checked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     reports = [Report(away=["No worker answered for 1 workflow."]), Report()]
 
-    async def look(*_: object) -> Report:
+    async def diagnose(*_: object) -> Report:
         return reports.pop(0)
 
-    monkeypatch.setattr("cli.doctor._look", look)
+    monkeypatch.setattr("cli.doctor._diagnose", diagnose)
     monkeypatch.setattr("cli.doctor.AGAIN_AFTER_S", 0)
     told = await doctor()
     assert (told.exit_code, reports) == (0, [])

@@ -22,7 +22,7 @@ from store.maintenance.restores import begin_restore, finish_restore
 from store.models import Attempt, Post, Restore, Target
 from store.posts.delivery import record_delivered
 from tests.api.conftest import client_of
-from tests.reconcile.doctor.conftest import look
+from tests.reconcile.doctor.conftest import diagnose
 from tests.serving import started
 from tests.stack import Stack
 
@@ -178,7 +178,7 @@ async def test_the_api_refuses_writes_until_it_is_dealt_with_and_doctor_says_so(
         assert [each.status_code for each in refused] == [503] * 6
         assert {each.headers["retry-after"] for each in refused} == {"30"}
         assert (await client.get(f"/v1/posts/{post.id}")).status_code == 200
-        assert FindingKind.RESTORE in {each.kind for each in (await look(stack, platforms=False)).findings}
+        assert FindingKind.RESTORE in {each.kind for each in (await diagnose(stack, platforms=False)).findings}
         async with stack.database.transaction() as session:
             await finish_restore(session, open_one.id, datetime.now(UTC))
         async with asyncio.timeout(5):

@@ -65,7 +65,7 @@ async def test_a_part_that_never_comes_up_is_given_up_with_the_end_of_its_log(tm
 
 async def test_a_part_that_falls_silent_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_CHECK_EVERY", 0.1)
-    monkeypatch.setattr(supervisor, "_SILENCE_IS_DEATH", 0.4)
+    monkeypatch.setattr(supervisor, "_RESTART_AFTER_SILENCE_S", 0.4)
     silent = False
 
     def check() -> None:

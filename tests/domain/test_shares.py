@@ -41,7 +41,7 @@ def test_holders_that_come_and_go_end_with_equal_shares() -> None:
     for _ in range(60):
         for name in "ab":
             if mine[name]:
-                mine[name].pop().give_back()
+                mine[name].pop().release()
             mine[name] += taken(shares, name)
     assert {name: len(each) for name, each in mine.items()} == {"a": 20, "b": 20}
 
@@ -55,8 +55,8 @@ def test_a_holder_has_no_more_than_each_may() -> None:
 def test_what_is_given_back_twice_is_free_once() -> None:
     shares = Shares(4)
     with shares.take("a") as share:
-        share.give_back()
-    share.give_back()
+        share.release()
+    share.release()
     assert (shares.free, shares.held_by("a")) == (4, 0)
     with pytest.raises(ValueError, match="given back"):
         share.resize(1)
@@ -79,7 +79,7 @@ def test_exhausted_says_how_much_to_give_back() -> None:
     with pytest.raises(Exhausted) as caught:
         shares.take("a", 40)
     assert (caught.value.shares, caught.value.missing) == (shares, 40)
-    first.give_back()
+    first.release()
     second.resize(10)
     assert shares.take("a", 40).amount == 40
 
@@ -105,7 +105,7 @@ def test_nobody_ever_has_more_than_half_and_nothing_is_lost(total: int, wishes: 
     shares, held = Shares(total), list[Share]()
     for holder, amount, leaves in wishes:
         if leaves and held:
-            held.pop(amount % len(held)).give_back()
+            held.pop(amount % len(held)).release()
         try:
             held.append(shares.take(holder, amount))
         except Exhausted:

@@ -142,7 +142,10 @@ def test_statuses_are_grouped_by_what_they_mean() -> None:
     assert set(RESULTS) == {PUBLISHED, FAILED, UNCONFIRMED}
     assert set(OPEN) == {PostStatus.SCHEDULED, PostStatus.PUBLISHING}
     assert set(UNBEGUN) == {PostStatus.DRAFT, PostStatus.SCHEDULED}
-    assert {each for each in AttemptState if each.may_have_landed} == {AttemptState.SENDING, AttemptState.UNCONFIRMED}
+    assert {each for each in AttemptState if each.may_have_succeeded} == {
+        AttemptState.SENDING,
+        AttemptState.UNCONFIRMED,
+    }
 
 
 @pytest.mark.parametrize("status", PostStatus)

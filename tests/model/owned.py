@@ -12,7 +12,6 @@ from functools import cache
 from domain.ownership import (
     FoundRun,
     KnownToRun,
-    Offer,
     PostVersion,
     RowFacts,
     RowState,
@@ -21,10 +20,11 @@ from domain.ownership import (
     RunStatus,
     SendDecision,
     TargetRow,
+    VersionComparison,
+    classify_found_run,
     classify_run,
-    judge_found,
-    judge_offer,
-    judge_send,
+    compare_versions,
+    decide_send,
     may_be_behind,
     may_change,
     may_correct,
@@ -104,7 +104,7 @@ class OwnedModel(Model):
             run = run._replace(behind=False)
             if step.answer == Answer.GONE or step.version < run.version:
                 return world._replace(run=run._replace(ended=True))
-            return _take_up(world._replace(run=run), step.version, step.due, step.number)
+            return _follow(world._replace(run=run), step.version, step.due, step.number)
         newer, run = run.newer, run._replace(newer=-1)
         if step.answer in {Answer.GONE, Answer.SUPERSEDED}:
             return world._replace(run=run._replace(behind=True))
@@ -164,7 +164,7 @@ class OwnedModel(Model):
         if (
             met
             and (message.fresh or run.temporal_status == TemporalStatus.RUNNING)
-            and _found(message.post, run.post) is FoundRun.ANOTHERS
+            and _found(message.post, run.post) is FoundRun.OTHER_POST
         ):
             moved = _moved(world) if world.row.post == message.post else world
             return f"{name} finds another post's run", moved, None
@@ -172,9 +172,9 @@ class OwnedModel(Model):
             return f"{name} starts a run", _noted(_start(world, message), message), None
         if run.canceling:
             return f"{name} is refused: the run was canceled", world, None
-        if _offer(run.post, run.version, message.post, message.version) is not Offer.NEWER:
+        if _offer(run.post, run.version, message.post, message.version) is not VersionComparison.NEWER:
             return f"{name} is no news", _noted(world, message), None
-        taken = _take_up(world, message.version, message.due, message.target)
+        taken = _follow(world, message.version, message.due, message.target)
         return f"{name} is taken up", _noted(taken, message), None
 
     def background(self, world: World) -> Iterator[Move]:
@@ -184,7 +184,7 @@ class OwnedModel(Model):
         if row.taken < row.version:
             yield "the sweep tells again", post(world, tell), None
         elif run.temporal_status == TemporalStatus.RUNNING:
-            news = _offer(run.post, run.version, row.post, row.version) is not Offer.KNOWN
+            news = _offer(run.post, run.version, row.post, row.version) is not VersionComparison.KNOWN
             if news and _may_be_behind(row.begun, row.due, run.begun, run.due):
                 yield "recovery tells again", post(world, tell), None
         elif (state := _run_state(row, run)) is RunState.LOST:
@@ -257,7 +257,7 @@ def _planned(row: Row) -> int:
     return Target.PENDING if row.target == Target.PUBLISHING else row.target
 
 
-def _take_up(world: World, version: int, due: int, target: int) -> World:
+def _follow(world: World, version: int, due: int, target: int) -> World:
     """Let the run follow a newer plan; a target whose step is running keeps its state until that step's result."""
     run = world.run
     if any(step.kind in SENDS and not step.late for step in world.steps):
@@ -319,17 +319,17 @@ def _target_row(target: int, *, sending: bool) -> TargetRow:
 @cache
 def _may_begin(draft: bool, begun: bool, due: int, version: int, known: int, now: int) -> int:
     state = RowState(_status(draft, begun, Target.PENDING), version, None if draft else _at(due))
-    return _WHY[judge_send(state, known, _at(now))]
+    return _WHY[decide_send(state, known, _at(now))]
 
 
 @cache
-def _offer(known_post: int, known: int, offered_post: int, offered: int) -> Offer:
-    return judge_offer(PostVersion(str(known_post), known), PostVersion(str(offered_post), offered))
+def _offer(known_post: int, known: int, offered_post: int, offered: int) -> VersionComparison:
+    return compare_versions(PostVersion(str(known_post), known), PostVersion(str(offered_post), offered))
 
 
 @cache
 def _found(post_id: int, found: int) -> FoundRun:
-    return judge_found(str(post_id), str(found))
+    return classify_found_run(str(post_id), str(found))
 
 
 @cache

@@ -69,7 +69,7 @@ def test_each_rule_is_needed(model: OwnedModel, start: World, broken: str) -> No
 
 
 def test_another_posts_run_must_not_be_taken_for_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(owned, "_found", lambda _, __: FoundRun.OURS)
+    monkeypatch.setattr(owned, "_found", lambda _, __: FoundRun.SAME_POST)
     assert TWICE in search(OwnedModel(), NEAR["a key used again after a lost commit"]).broken
 
 

@@ -58,7 +58,7 @@ class Authorization:
         async def none() -> Any:
             raise AssertionError("nothing is renewed while an account is connected")
 
-        return Connection(wire, AccountFacts("", "", ""), credentials, none, lambda _: none(), vouched=False)
+        return Connection(wire, AccountFacts("", "", ""), credentials, none, lambda _: none(), is_trusted=False)
 
     async def begin(self, app: App | None = None, **options: str) -> str:
         """Find the server and register there; returns the address at which the person consents."""

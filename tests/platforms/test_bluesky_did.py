@@ -56,7 +56,7 @@ async def identify(server: Server) -> str:
 
     async with to_named_servers([f"127.0.0.1:{server.port}"]) as transport:
         wire = Wire(transport, server.url, PLATFORM.label, PLATFORM.error_of, elsewhere={PLC: server.url})
-        connection = Connection(wire, AccountFacts("", "", ""), stored, refresh, keep, vouched=False)
+        connection = Connection(wire, AccountFacts("", "", ""), stored, refresh, keep, is_trusted=False)
         return (await PLATFORM.whoami(connection)).user_id
 
 
@@ -175,7 +175,7 @@ async def test_the_sandbox_plays_the_directory(rig: Rig, *, holds: bool) -> None
     await rig.sandbox.control("POST", "accounts", {"accounts": [known]})
     rig.stored = rig.stored.model_copy(update={"service": "https://pds.example"})
     connection = rig.connection()
-    connection.vouched = False
+    connection.is_trusted = False
     connection.wire.elsewhere = {PLC: f"{rig.sandbox.url}/bluesky"}
     if holds:
         assert (await PLATFORM.whoami(connection)).user_id == f"did:plc:{rig.account.user_id}"

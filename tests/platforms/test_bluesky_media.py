@@ -47,7 +47,7 @@ async def test_what_is_uploaded_is_not_uploaded_again_until_it_is_old(rig: Rig) 
     resumed = rig.context("Hi", context.draft.media, handles=rig.saved[-1])
     await PLATFORM.prepare(rig.connection(), resumed)
     assert len(rig.source.opened) == 2
-    resumed.handles["media"]["post.1"]["at"] = (datetime.now(UTC) - media.BLOB_LIFE).isoformat()
+    resumed.handles["media"]["post.1"]["at"] = (datetime.now(UTC) - media.BLOB_LIFETIME).isoformat()
     await PLATFORM.prepare(rig.connection(), resumed)
     assert len(rig.source.opened) == 3
     await PLATFORM.publish(rig.connection(), resumed)
@@ -106,7 +106,7 @@ async def test_a_video_given_before_is_recognised(rig: Rig) -> None:
 
 
 async def test_a_video_is_waited_for_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media, "LOOKS", (0,))
+    monkeypatch.setattr(media, "CHECK_PAUSES", (0,))
     ahead = [0.0]
 
     def clock() -> float:
@@ -116,7 +116,7 @@ async def test_a_video_is_waited_for_step_by_step(monkeypatch: pytest.MonkeyPatc
         slow = await open_bluesky(Sandbox(url, client))
         context = slow.context("Hi", [slow.sandbox.media("a.mp4")])
         error = await refused(PLATFORM.prepare(slow.connection(), context))
-        assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, media.NEXT_LOOK)
+        assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, media.NEXT_CHECK)
         job = slow.saved[-1]["media"]["post.0"]["job"]
         ahead[0] = 60
         resumed = slow.context("Hi", context.draft.media, handles=slow.saved[-1])

@@ -75,7 +75,7 @@ def signed(pds: Pds, did: str, *, typ: str, scope: str, until: float) -> SecretS
 
 async def test_account_is_known_by_its_own_document(server: Pds, rig: Rig) -> None:
     connection = rig.connection()
-    connection.vouched = False
+    connection.is_trusted = False
     identity = await PLATFORM.whoami(connection)
     assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
 

@@ -70,8 +70,8 @@ KINDS = [
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(videos, "LOOKS", (0, 0.01))
-    monkeypatch.setattr(status, "LOOKS", (0, 0.01))
+    monkeypatch.setattr(videos, "CHECK_PAUSES", (0, 0.01))
+    monkeypatch.setattr(status, "CHECK_PAUSES", (0, 0.01))
     monkeypatch.setattr(media, "GRACE", timedelta())
 
 

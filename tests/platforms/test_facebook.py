@@ -26,7 +26,7 @@ FORMS: list[tuple[list[str], dict[str, Any]]] = [
 
 @pytest.fixture
 async def rig(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.MonkeyPatch) -> Rig:
-    monkeypatch.setattr(videos, "LOOKS", (0, 0.01))
+    monkeypatch.setattr(videos, "CHECK_PAUSES", (0, 0.01))
     return await connect("facebook")
 
 
@@ -423,7 +423,7 @@ READY = {"video_status": "ready", "processing_phase": {"status": "complete"}}
 )
 async def test_a_video_is_public_only_if_facebook_says_so(rig: Rig, told: dict[str, Any], state: videos.State) -> None:
     await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body={"id": "1", **told})
-    assert (await videos.look(rig.connection(), "1")).state is state
+    assert (await videos.read_video(rig.connection(), "1")).state is state
 
 
 @pytest.mark.parametrize("form", [{}, {"contentType": "reel"}])
@@ -474,7 +474,7 @@ async def test_a_failure_that_was_looked_up_is_reported_by_the_next_attempt(rig:
 
 
 async def test_a_video_that_processes_long_is_looked_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(videos, "LOOKS", (0,))
+    monkeypatch.setattr(videos, "CHECK_PAUSES", (0,))
     now = datetime.now(UTC).timestamp()
     clock = [now]
     async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient(timeout=60) as client:

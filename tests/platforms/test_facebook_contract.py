@@ -89,7 +89,7 @@ async def test_every_request_uses_names_and_values_that_its_edge_knows(
     names: list[str],
     settings: dict[str, Any],
 ) -> None:
-    monkeypatch.setattr(videos, "LOOKS", (0,))
+    monkeypatch.setattr(videos, "CHECK_PAUSES", (0,))
     for method, edge, values in await sent(await connect("facebook"), names, settings):
         known = {name.partition("[")[0] for name in values} - EVERYWHERE
         if edge == "":

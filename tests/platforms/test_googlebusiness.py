@@ -29,7 +29,7 @@ BUTTON = {"type": "LEARN_MORE", "url": "https://example.com"}
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "LOOKS", (0, 0.01, 0.01))
+    monkeypatch.setattr(platform, "CHECK_PAUSES", (0, 0.01, 0.01))
 
 
 @pytest.fixture
@@ -276,7 +276,7 @@ async def test_a_post_is_watched_until_google_shows_it(google: Rig) -> None:
 async def test_what_google_checks_for_long_is_not_public_yet(google: Rig) -> None:
     context = google.context("Hi", started_at=datetime.now(UTC))
     await says(google, "publish", "PROCESSING")
-    for _ in range(len(platform.LOOKS) + 1):
+    for _ in range(len(platform.CHECK_PAUSES) + 1):
         await says(google, "confirm", "PROCESSING")
     error = await refused(PLATFORM.publish(google.connection(), context))
     assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "processing")

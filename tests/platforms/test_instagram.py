@@ -38,7 +38,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def slow(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     """Yield an account on a slow Instagram; each step checks once instead of for some seconds."""
-    monkeypatch.setattr(containers, "LOOKS", (0,))
+    monkeypatch.setattr(containers, "CHECK_PAUSES", (0,))
     async with running_sandbox(realistic=True, clock=clock) as url, httpx.AsyncClient(timeout=60) as client:
         yield await open_account(Sandbox(url, client), "instagram")
 
@@ -195,7 +195,7 @@ async def test_an_image_that_is_processed_within_seconds_is_waited_for_at_once(
 
 
 async def test_a_state_that_is_new_to_us_is_waited_out(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "LOOKS", (0,))
+    monkeypatch.setattr(containers, "CHECK_PAUSES", (0,))
     context = rig.context("Hi", [rig.sandbox.media("a.jpg")])
     await PLATFORM.prepare(rig.connection(), context)
     await rig.sandbox.fault("instagram", "reject", "prepare", status=200, body={"status_code": "REVIEWING"})

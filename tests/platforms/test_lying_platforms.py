@@ -72,7 +72,7 @@ async def upload(connect: Connect, name: str, named: str) -> tuple[Rig, Liar, Pl
 
 @pytest.fixture(autouse=True)
 def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiktok_status, "LOOKS", (0,))
+    monkeypatch.setattr(tiktok_status, "CHECK_PAUSES", (0,))
 
 
 @pytest.mark.parametrize(

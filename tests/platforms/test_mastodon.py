@@ -184,7 +184,7 @@ async def test_what_is_uploaded_is_not_uploaded_again_until_it_is_old(rig: Rig) 
     before = len(rig.exchanges)
     await PLATFORM.prepare(rig.connection(), resumed)
     assert (len(rig.source.opened), len(rig.exchanges)) == (2, before)
-    resumed.handles["media"]["1"]["at"] = (datetime.now(UTC) - media.LIFE - timedelta(seconds=1)).isoformat()
+    resumed.handles["media"]["1"]["at"] = (datetime.now(UTC) - media.LIFETIME - timedelta(seconds=1)).isoformat()
     await PLATFORM.prepare(rig.connection(), resumed)
     assert len(rig.source.opened) == 3
     shorter = rig.context("Hi", [rig.sandbox.media("c.jpg")], handles=resumed.handles)
@@ -196,7 +196,7 @@ async def test_what_is_uploaded_is_not_uploaded_again_until_it_is_old(rig: Rig) 
 @pytest.fixture
 async def slow(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Rig, list[float]]]:
     """Yield an account on a slow server, and the seconds by which its clock is ahead of ours."""
-    monkeypatch.setattr(media, "LOOKS", (0,))
+    monkeypatch.setattr(media, "CHECK_PAUSES", (0,))
     ahead = [0.0]
     async with (
         running_sandbox(realistic=True, clock=lambda: datetime.now(UTC).timestamp() + ahead[0]) as url,
@@ -209,7 +209,7 @@ async def test_a_video_is_waited_for_step_by_step(slow: tuple[Rig, list[float]])
     rig, ahead = slow
     context = rig.context("Hi", [rig.sandbox.media("a.mp4")])
     error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, media.NEXT_LOOK)
+    assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, media.NEXT_CHECK)
     assert [exchange.status for exchange in rig.exchanges] == [200, 202, 206]
     early = await refused(PLATFORM.publish(rig.connection(), context))
     assert (early.kind, early.code) == (ErrorKind.NOT_READY, "media_not_ready")

@@ -412,4 +412,4 @@ async def test_a_status_that_no_markup_explains_is_not_compared(rig: Rig, monkey
     context = await prepared(rig)
     monkeypatch.setattr(lookup, "shown_text", lambda *_: pytest.fail("the text was read"))
     huge = {"id": "1", "content": "<p>x</p>" * 100_000, "created_at": datetime.now(UTC).isoformat()}
-    assert lookup._likeness(huge, context) is lookup.Likeness.OTHER
+    assert lookup._similarity(huge, context) is lookup.Similarity.OTHER

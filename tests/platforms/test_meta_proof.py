@@ -28,7 +28,7 @@ POSTS: list[tuple[str, list[str], dict[str, Any]]] = [
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(videos, "LOOKS", (0, 0.01))
+    monkeypatch.setattr(videos, "CHECK_PAUSES", (0, 0.01))
 
 
 async def publish(rig: Rig, client: httpx.AsyncClient | None, names: list[str], settings: dict[str, Any]) -> None:

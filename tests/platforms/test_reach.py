@@ -81,15 +81,15 @@ LOCAL = "http://localhost:3000"
 @pytest.mark.parametrize(
     ("servers", "instance", "reached"),
     [
-        (Servers(), "https://social.test", Reach("https://social.test", named=True, vouched=False)),
+        (Servers(), "https://social.test", Reach("https://social.test", named=True, is_trusted=False)),
         (Servers(), FLAGSHIP, Reach(FLAGSHIP, named=False)),
         (Servers({"mastodon": SANDBOX}), "https://social.test", Reach(SANDBOX, named=False)),
         (Servers({"mastodon": SANDBOX}, None, ["localhost:3000"]), LOCAL, Reach(SANDBOX, named=False)),
-        (Servers(None, SANDBOX), "https://social.test", Reach(f"{SANDBOX}/mastodon", named=False, vouched=False)),
+        (Servers(None, SANDBOX), "https://social.test", Reach(f"{SANDBOX}/mastodon", named=False, is_trusted=False)),
         # Both addresses are refused when they are called.
-        (Servers(None, SANDBOX), LOCAL, Reach(LOCAL, named=True, vouched=False)),
-        (Servers(None, SANDBOX, ["localhost:3001"]), LOCAL, Reach(LOCAL, named=True, vouched=False)),
-        (Servers(None, SANDBOX, ["localhost:3000"]), LOCAL, Reach(LOCAL, named=True, vouched=False)),
+        (Servers(None, SANDBOX), LOCAL, Reach(LOCAL, named=True, is_trusted=False)),
+        (Servers(None, SANDBOX, ["localhost:3001"]), LOCAL, Reach(LOCAL, named=True, is_trusted=False)),
+        (Servers(None, SANDBOX, ["localhost:3000"]), LOCAL, Reach(LOCAL, named=True, is_trusted=False)),
     ],
 )
 def test_what_the_operator_sets_is_trusted_and_what_accounts_name_is_not(
@@ -117,10 +117,10 @@ def test_directory_and_index_are_the_real_ones_unless_a_sandbox_plays_the_server
 ) -> None:
     bluesky = platforms()["bluesky"]
     reached = servers.reach(bluesky, bluesky.credentials.model_validate(OWN))
-    assert (reached.vouched, reached.elsewhere) == (False, elsewhere)
+    assert (reached.is_trusted, reached.elsewhere) == (False, elsewhere)
 
 
 def test_the_platforms_own_server_is_vouched_for() -> None:
     bluesky = platforms()["bluesky"]
-    assert Servers().reach(bluesky, bluesky.credentials.model_validate({**OWN, "service": bluesky.base_url})).vouched
-    assert Servers({"bluesky": SANDBOX}).reach(bluesky, bluesky.credentials.model_validate(OWN)).vouched
+    assert Servers().reach(bluesky, bluesky.credentials.model_validate({**OWN, "service": bluesky.base_url})).is_trusted
+    assert Servers({"bluesky": SANDBOX}).reach(bluesky, bluesky.credentials.model_validate(OWN)).is_trusted

@@ -47,7 +47,7 @@ def test_every_platform_has_its_row_of_credentials() -> None:
 
 @pytest.mark.parametrize("platform", sorted(platforms()))
 def test_the_credentials_are_those_that_it_takes(platform: str) -> None:
-    fields, kept = platforms()[platform].credentials.model_fields, platforms()[platform].not_given
+    fields, kept = platforms()[platform].credentials.model_fields, platforms()[platform].service_fields
     given = [
         field
         for name, field in fields.items()

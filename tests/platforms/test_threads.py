@@ -24,7 +24,7 @@ async def rig(connect: Connect) -> Rig:
 @pytest.fixture
 async def slow(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Rig, list[float]]]:
     """Yield an account on a slow Threads, and the seconds by which its clock is ahead of ours."""
-    monkeypatch.setattr(containers, "LOOKS", (0,))
+    monkeypatch.setattr(containers, "CHECK_PAUSES", (0,))
     ahead = [0.0]
     async with (
         running_sandbox(realistic=True, clock=lambda: datetime.now(UTC).timestamp() + ahead[0]) as url,
@@ -177,7 +177,7 @@ async def test_a_container_stuck_in_processing_is_built_again(slow: tuple[Rig, l
 
 
 async def test_a_state_that_is_new_to_us_is_waited_out(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "LOOKS", (0,))
+    monkeypatch.setattr(containers, "CHECK_PAUSES", (0,))
     context = rig.context("Hi")
     await PLATFORM.prepare(rig.connection(), context)
     await rig.sandbox.fault("threads", "reject", "prepare", status=200, body={"status": "REVIEWING"})

@@ -28,7 +28,7 @@ FORMS = [["a.mp4"], ["a.jpg"], ["a.jpg", "b.jpg", "c.jpg"]]
 
 @pytest.fixture
 async def rig(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.MonkeyPatch) -> Rig:
-    monkeypatch.setattr(status, "LOOKS", (0, 0.01))
+    monkeypatch.setattr(status, "CHECK_PAUSES", (0, 0.01))
     monkeypatch.setattr(media, "CHUNK_BYTES", 5_000_000)
     return await connect("tiktok", credentials={"refreshToken": "r1", "clientKey": "key", "clientSecret": "secret"})
 
@@ -259,8 +259,8 @@ async def test_what_cannot_be_renewed_must_be_reconnected(
 
 
 async def test_a_post_that_waits_for_its_id_is_published_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "LOOKS", (0, 0))
-    monkeypatch.setattr(status, "LOOKS_FOR_ID", 1)
+    monkeypatch.setattr(status, "CHECK_PAUSES", (0, 0))
+    monkeypatch.setattr(status, "CHECKS_FOR_ID", 1)
     clock = [datetime.now(UTC).timestamp()]
     async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient(timeout=60) as client:
         rig = await open_account(Sandbox(url, client), "tiktok")

@@ -252,7 +252,7 @@ class TestLooks:
         post = await create(api, stack, "silent", scheduledFor="2027-02-01T09:00")
 
         class Silent(PostWorkflows):
-            async def take_up(self, plan: Plan) -> None:
+            async def update_plan(self, plan: Plan) -> None:
                 raise Unavailable(Problem("no answer", "unavailable"))
 
         with altered_zones(tmp_path, LATER):

@@ -15,7 +15,7 @@ from pathlib import Path
 from store.roles import Component
 from tests.cli.parts import contents, until
 from tests.stack import Stack, url_as
-from worker import WIND_UP_S
+from worker import STOP_MARGIN_S
 
 _STARTS_WITHIN = 60
 
@@ -49,7 +49,7 @@ async def worker_process(
     *,
     grace_s: float,
     platforms: str,
-    wind_up_s: float = WIND_UP_S,
+    stop_margin_s: float = STOP_MARGIN_S,
     settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[WorkerProcess]:
     """Run a worker until the block ends, unless it is stopped before."""
@@ -68,7 +68,7 @@ async def worker_process(
         "NO_PROXY": "127.0.0.1,localhost",
         **(settings or {}),
     }
-    program = f"import worker; worker.WIND_UP_S = {wind_up_s}; worker.main()"
+    program = f"import worker; worker.STOP_MARGIN_S = {stop_margin_s}; worker.main()"
     command = [sys.executable, "-P", "-c", program, "--platforms", platforms]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=folder)  # noqa: ASYNC220

@@ -113,7 +113,7 @@ async def test_an_app_that_nothing_waits_for_is_forgotten_when_it_would_be_probe
 
 async def test_doctor_warns_of_a_version_of_an_api_that_ends(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.versions.WARN_AHEAD", timedelta(days=36_500))
-    report = await Doctor(stack.database, Runs(stack.client), stack.workspace_id).look()
+    report = await Doctor(stack.database, Runs(stack.client), stack.workspace_id).diagnose()
     ending = {finding.subject.platform: finding for finding in report.findings if finding.kind == "api_version_ends"}
     assert ending["linkedin"].what == (
         "LinkedIn serves 202609 of its API until 2027-09-01, and this release of socialsyncer speaks it."
@@ -124,7 +124,7 @@ async def test_doctor_says_what_the_operator_must_do(stack: Stack) -> None:
     app_id = f"app_{secrets.token_hex(4)}"
     await refuse_app(stack)
     await held_post(stack, "ask the doctor", await with_app(stack, app_id))
-    report = await Doctor(stack.database, Runs(stack.client), stack.workspace_id).look()
+    report = await Doctor(stack.database, Runs(stack.client), stack.workspace_id).diagnose()
     (finding,) = [each for each in report.findings if app_id in each.what]
     assert finding.kind == "app_refused"
     assert "Buy credits" in finding.what

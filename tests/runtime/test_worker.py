@@ -25,7 +25,7 @@ from tests.stack import Stack, running_stack, temporal_server
 from tests.workflows.scenarios import comes_to
 
 GRACE_S = 4.0
-WIND_UP_S = 14.0
+STOP_MARGIN_S = 14.0
 """Longer than the posts' own worker waits for rows, and less than in production, so that tests are quick."""
 HANGS_S = 60.0
 """Longer than a worker takes to stop, whatever it has in flight."""
@@ -156,7 +156,7 @@ class Deploy:
 async def deploy(own: Stack, tmp_path_factory: pytest.TempPathFactory) -> Deploy:
     deploy, folder = Deploy(own), tmp_path_factory.mktemp("workers")
     async with worker_process(
-        own, folder, grace_s=GRACE_S, wind_up_s=WIND_UP_S, platforms=",".join(PLATFORMS)
+        own, folder, grace_s=GRACE_S, stop_margin_s=STOP_MARGIN_S, platforms=",".join(PLATFORMS)
     ) as first:
         await deploy.stop(first)
         # The local activity on a row that stays locked is the only one that the worker could not finish.
@@ -181,7 +181,7 @@ async def test_hanging_platforms_share_one_grace(deploy: Deploy) -> None:
     cut_at = deploy.cut_at["slow"] + deploy.cut_at["uploading"]
     assert len(cut_at) == 2
     assert max(cut_at) - min(cut_at) < timedelta(seconds=GRACE_S / 2)
-    assert deploy.took_s < GRACE_S + WIND_UP_S + 3
+    assert deploy.took_s < GRACE_S + STOP_MARGIN_S + 3
 
 
 async def test_stopping_a_worker_fails_nothing(deploy: Deploy) -> None:

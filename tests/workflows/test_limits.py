@@ -19,7 +19,7 @@ from domain.plan import Plan, TargetPlan
 from domain.post import PostStatus
 from platforms.registry import platforms
 from tests.stack import Stack
-from workflows.client.failures import turned_down
+from workflows.client.failures import is_rejection
 from workflows.post import PostWorkflow
 from workflows.search_attributes import REGISTRY, attributes_of
 
@@ -64,4 +64,4 @@ async def test_the_server_of_these_tests_refuses_what_production_could_not_hold(
     plan = (await stack.plan(post)).model_copy(update={"workflow_id": "x" * (LONGEST_ID + 1)})
     with pytest.raises(Unavailable) as refusal:
         await stack.workflows.start(plan)
-    assert turned_down(refusal.value)
+    assert is_rejection(refusal.value)

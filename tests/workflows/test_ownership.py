@@ -106,7 +106,7 @@ async def test_an_older_change_that_arrives_late_changes_nothing(stack: Stack) -
     first = await stack.plan(await stack.write_change(post, due=datetime.now(UTC) + timedelta(hours=1)))
     later = datetime.now(UTC) + timedelta(hours=9)
     await stack.change(post, due=later)
-    await stack.workflows.take_up(first)
+    await stack.workflows.update_plan(first)
     assert (await handle.query("status"))["due_at"].startswith(f"{later:%Y-%m-%dT%H:%M:%S}")
     await stack.delete(post)
 

@@ -141,7 +141,7 @@ async def test_refused_repeat_is_not_confirmed_by_the_equal_post(
 async def test_what_google_still_checks_is_published_or_failed_only_by_its_verdict(
     stack: Stack, verdict: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("platforms.googlebusiness.platform.LOOKS", (0,))
+    monkeypatch.setattr("platforms.googlebusiness.platform.CHECK_PAUSES", (0,))
     account = await stack.connect("googlebusiness", refreshToken="1//r")
     name = f"accounts/1/locations/2/localPosts/{verdict}"
     for operation, state in (("publish", "PROCESSING"), ("confirm", "PROCESSING"), ("confirm", verdict)):

@@ -32,7 +32,7 @@ async def deliver(database: Database, workflows: PostWorkflows, plan: Plan) -> N
     plan = await _named(database, plan)
     for _ in range(_MOST_MOVES):
         try:
-            return await (workflows.take_up(plan) if plan.started else workflows.start(plan))
+            return await (workflows.update_plan(plan) if plan.started else workflows.start(plan))
         except AnotherPost as other:
             log.warning("workflow.of_another_post", post_id=plan.post_id, workflow_id=plan.workflow_id)
             async with database.transaction() as session:

@@ -22,7 +22,7 @@ def unknown(error: BaseException) -> bool:
     return isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND
 
 
-def turned_down(error: BaseException) -> bool:
+def is_rejection(error: BaseException) -> bool:
     """Return whether Temporal responded and rejected the arguments: a repeated call would get the same error."""
     cause = error.__cause__
     return isinstance(cause, RPCError) and cause.status is RPCStatusCode.INVALID_ARGUMENT

@@ -22,7 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.options import POSTS_QUEUE, SCHEDULED, URGENT
 from domain.errors import PostsError, Problem, Unavailable, Unprocessable
-from domain.ownership import FoundRun, judge_found
+from domain.ownership import FoundRun, classify_found_run
 from domain.plan import Plan
 from domain.post import PostStatus, TargetStatus
 from workflows.account import WITHIN as ACCOUNT_WITHIN
@@ -79,14 +79,14 @@ class PostWorkflows:
                 )
         except WorkflowAlreadyStartedError:
             await self._require_ours(plan)
-            await self.take_up(plan)
+            await self.update_plan(plan)
 
-    async def take_up(self, plan: Plan) -> None:
+    async def update_plan(self, plan: Plan) -> None:
         """Have the running workflow of a post take up the plan; if none runs, start one with it.
 
         Raises AnotherPost, Unavailable.
         """
-        await self._update(PostWorkflow.take_up, plan, plan)
+        await self._update(PostWorkflow.update_plan, plan, plan)
 
     async def unschedule(self, workflow_id: str, post_id: str, version: int, *, deleted: bool = False) -> None:
         """End a post's workflow, if it runs: from this version on nothing is to be published. Raises Unavailable."""
@@ -187,7 +187,7 @@ class PostWorkflows:
         async with answering(_TIMEOUT.total_seconds()):
             found = await self._client.get_workflow_handle(plan.workflow_id).describe(rpc_timeout=_TIMEOUT)
             memo = await found.memo()
-        if judge_found(plan.post_id, memo.get(MEMO_POST)) is FoundRun.ANOTHERS:
+        if classify_found_run(plan.post_id, memo.get(MEMO_POST)) is FoundRun.OTHER_POST:
             raise AnotherPost(found.start_time)
 
     async def _update(self, update: Any, argument: Any, plan: Plan) -> None:

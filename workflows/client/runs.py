@@ -67,7 +67,7 @@ class Run:
     due_at: datetime | None
     stuck: bool = False
     """Its tasks fail repeatedly: it does nothing until code that fits is deployed."""
-    thinking: bool = False
+    task_pending: bool = False
     """A workflow task is pending, so its view of the post may be older than the row."""
     steps: tuple[PendingStep, ...] = ()
 
@@ -133,9 +133,9 @@ class Runs:
             for step in raw.pending_activities
         )
         stuck = raw.pending_workflow_task.attempt >= _TASK_TRIES
-        return _run_of(found, stuck=stuck, thinking=raw.HasField("pending_workflow_task"), steps=steps)
+        return _run_of(found, stuck=stuck, task_pending=raw.HasField("pending_workflow_task"), steps=steps)
 
-    async def says(self, run: Run) -> StatusView | None:
+    async def query_status(self, run: Run) -> StatusView | None:
         """Query a run, closed or not, for its post's state; None if no worker can respond in time."""
         handle = self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
         try:
@@ -185,7 +185,11 @@ class Runs:
 
 
 def _run_of(
-    execution: WorkflowExecution, *, stuck: bool = False, thinking: bool = False, steps: tuple[PendingStep, ...] = ()
+    execution: WorkflowExecution,
+    *,
+    stuck: bool = False,
+    task_pending: bool = False,
+    steps: tuple[PendingStep, ...] = (),
 ) -> Run:
     attributes = execution.typed_search_attributes
     if execution.status is None:
@@ -198,7 +202,7 @@ def _run_of(
         post_status=attributes.get(POST_STATUS),
         due_at=attributes.get(DUE_AT),
         stuck=stuck or bool(attributes.get(_PROBLEMS)),
-        thinking=thinking,
+        task_pending=task_pending,
         steps=steps,
     )
 

@@ -210,9 +210,9 @@ class FakeAT(FakePlatform, ABC):
         for limit, seconds in ((POINTS_PER_HOUR, 3600), (POINTS_PER_DAY, 86_400)):
             key = (self.platform, account.account_id, str(seconds))
             window = self.world.windows.take(key, limit // points, seconds)
-            self.let_in(window)
+            self.admit(window)
 
-    def let_in(self, window: Window) -> None:
+    def admit(self, window: Window) -> None:
         """Refuse the request if a window is full."""
         if not window.allowed:
             raise RefusedError(self.rate_limited(window.resets_at - self.world.now()))

@@ -53,7 +53,7 @@ class RecordRoutes(FakeAT):
     async def upload_blob(self, request: Request) -> Answer:
         """Store a file; the same bytes are the same blob."""
         account = self.account(request)
-        self.let_in(self.world.windows.take((self.platform, account.account_id, "blobs"), BLOBS_PER_DAY, 86_400))
+        self.admit(self.world.windows.take((self.platform, account.account_id, "blobs"), BLOBS_PER_DAY, 86_400))
         if not request.body:
             raise invalid("Request body is empty")
         if len(request.body) > BLOB_BYTES:

@@ -40,7 +40,7 @@ class SessionRoutes(FakeAT):
         if account is None or identifier not in (did_of(account), handle_of(account), account.user_id.lower()):
             raise RefusedError(xrpc_error(401, "AuthenticationRequired", "Invalid identifier or password"))
         for limit, seconds in LOGINS:
-            self.let_in(
+            self.admit(
                 self.world.windows.take((self.platform, account.account_id, "login", str(seconds)), limit, seconds)
             )
         return Answer.json(self._described(account, self.open_session(account)))

@@ -57,7 +57,7 @@ class VideoRoutes(RecordRoutes):
             if self.holds(condition, account):
                 status, body = refusal
                 raise RefusedError(Answer.json(body, status))
-        self.let_in(self.world.windows.take((self.platform, account.account_id, "videos"), VIDEOS_PER_DAY, 86_400))
+        self.admit(self.world.windows.take((self.platform, account.account_id, "videos"), VIDEOS_PER_DAY, 86_400))
         if len(request.body) > VIDEO_BYTES:
             raise refused("VideoTooLarge", "The video is too large")
         blob = self.keep_blob(account, request.body, "video/mp4", kept=not self.holds("video_blob_lost", account))

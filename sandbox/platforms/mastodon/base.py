@@ -86,7 +86,7 @@ class FakeMastodon(FakePlatform, ABC):
         """Return the response to a reached limit."""
         return self._too_many(Window(False, REQUESTS, 0, self.world.now() + seconds))
 
-    def let_in(self, window: Window) -> None:
+    def admit(self, window: Window) -> None:
         """Refuse the request if a window is full."""
         if not window.allowed:
             raise RefusedError(self._too_many(window))
@@ -110,7 +110,7 @@ class FakeMastodon(FakePlatform, ABC):
                 return Answer.text("<html>Redirecting to /login</html>", 302)
             if self.holds("localized", account) and request.query.get("lang") != "en":
                 answer = self.failure(answer.status, "Das Gesuchte ist noch nicht so weit.")
-        return answer.with_headers({**_told(window), "x-request-id": secrets.token_hex(16)})
+        return answer.with_headers({**_rate_headers(window), "x-request-id": secrets.token_hex(16)})
 
     def profile(self, account: Account, request: Request) -> dict[str, Any]:
         """Return the public profile of an account."""
@@ -123,7 +123,7 @@ class FakeMastodon(FakePlatform, ABC):
         }
 
     def _too_many(self, window: Window) -> Answer:
-        return self.failure(429).with_headers(_told(window))
+        return self.failure(429).with_headers(_rate_headers(window))
 
 
 def server_of() -> str:
@@ -170,7 +170,7 @@ def time_of(moment: float) -> str:
     return iso_milliseconds(moment)
 
 
-def _told(window: Window) -> dict[str, str]:
+def _rate_headers(window: Window) -> dict[str, str]:
     # A time, not Unix seconds; rounded up, so that a client that waits until then is admitted.
     resets_at = datetime.fromtimestamp(-int(-window.resets_at // 1), UTC)
     return {

@@ -52,7 +52,7 @@ class StatusRoutes(FakeMastodon):
         """Receive a file; a video is answered with status 202, before it is processed."""
         account = self.account(request)
         window = (self.platform, account.account_id, "uploads")
-        self.let_in(self.world.windows.take(window, UPLOADS, UPLOAD_SECONDS))
+        self.admit(self.world.windows.take(window, UPLOADS, UPLOAD_SECONDS))
         values = values_of(request)
         content, description = values.get("file"), values.get("description")
         if not isinstance(content, bytes) or not content:
@@ -106,7 +106,7 @@ class StatusRoutes(FakeMastodon):
 
     def _make(self, account: Account, values: dict[str, Any]) -> str:
         window = (self.platform, account.account_id, "statuses")
-        self.let_in(self.world.windows.take(window, STATUSES, STATUS_SECONDS))
+        self.admit(self.world.windows.take(window, STATUSES, STATUS_SECONDS))
         media = self._attached(account, values)
         text, poll = str(values.get("status") or ""), values.get("poll")
         self._check(account, values, text, media)

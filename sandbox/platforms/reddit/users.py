@@ -46,7 +46,7 @@ class UserRoutes(ConsentRoutes):
         """Revoke a token; an unknown one gets the same answer."""
         form = request.form()
         try:
-            self.consents.give_back(str(form.get("token", "")), basic_client(request))
+            self.consents.revoke(str(form.get("token", "")), basic_client(request))
         except Problem:
             return self.unauthorized()
         return Answer(204)

@@ -67,7 +67,7 @@ class ReadRoutes(ConsentRoutes):
         """Revoke an access token, and the tokens of the same consent; the answer is empty."""
         form = request.texts()
         try:
-            known = self.consents.give_back(
+            known = self.consents.revoke(
                 form.get("token", ""), (form.get("client_key", ""), form.get("client_secret", "")), all_of_it=True
             )
         except Problem:

@@ -59,7 +59,7 @@ class UserRoutes(FakeX):
         """Revoke a token; an unknown one gets the same answer."""
         form = request.form()
         try:
-            self.consents.give_back(str(form.get("token", "")), basic_client(request))
+            self.consents.revoke(str(form.get("token", "")), basic_client(request))
         except Problem:
             said = {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
             return Answer.json(said, 401)

@@ -116,7 +116,7 @@ async def ask(api: Client, begun: dict[str, Any]) -> httpx.Response:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("activities.posted_codes._LOOKS", 2)
+    monkeypatch.setattr("activities.posted_codes._READS", 2)
     monkeypatch.setattr("activities.posted_codes._PAUSE_S", 0.05)
 
 

@@ -371,7 +371,7 @@ class TestInterleavings:
             target.status = type(target.status)("pending")
         handle = stack.client.get_workflow_handle((await stack.read(post["id"])).workflow_id)
         await handle.terminate()
-        await stack.workflows.take_up(plan)
+        await stack.workflows.update_plan(plan)
         await asyncio.sleep(1)
         assert await stack.public(old) == await stack.public(new) == []
         assert (await retry(api, post))["status"] == "published"

@@ -92,7 +92,7 @@ async def test_check_media_must_be_a_boolean(api: Client, stack: Stack, flag: An
 async def test_a_slow_server_costs_its_time_and_no_more(
     api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("activities.check_media.LOOK_FOR_S", 0.0)
+    monkeypatch.setattr("activities.check_media.CHECK_TIMEOUT_S", 0.0)
     verdict = await validate(api, body_of(stack, "twitter"))
     assert verdict["valid"] is True
     assert [(each["code"], each["param"]) for each in verdict["warnings"]] == [("media_not_checked", "mediaItems.0")]

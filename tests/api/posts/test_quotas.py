@@ -57,8 +57,8 @@ async def test_kept_posts_and_bytes_are_limited(
 
 
 async def test_written_bytes_are_limited(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.posts.quotas.WRITTEN_PER_S", 1.0)
-    monkeypatch.setattr("api.posts.quotas.WRITTEN_AT_ONCE", 100_000)
+    monkeypatch.setattr("api.posts.quotas.WRITES_PER_S", 1.0)
+    monkeypatch.setattr("api.posts.quotas.WRITE_BURST", 100_000)
     deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes)
     (_, key), (_, other) = await stack.new_workspace(), await stack.new_workspace()
     async with started(create_app(deps)) as app, client_of(app, key) as client, client_of(app, other) as neighbour:

@@ -185,6 +185,12 @@ def test_the_lead_is_less_than_half_of_a_life() -> None:
     for platform in platforms().values():
         if isinstance(platform, Renews):
             rules = platform.tokens
-            assert rules.lead < rules.life / 2
-            assert rules.renew_after is None or rules.refresh_life is None or rules.renew_after < rules.refresh_life / 2
-            assert not rules.renews_itself or (rules.renew_after is not None and rules.renew_after <= rules.life / 2)
+            assert rules.lead < rules.lifetime / 2
+            assert (
+                rules.renew_after is None
+                or rules.refresh_lifetime is None
+                or rules.renew_after < rules.refresh_lifetime / 2
+            )
+            assert not rules.renews_itself or (
+                rules.renew_after is not None and rules.renew_after <= rules.lifetime / 2
+            )

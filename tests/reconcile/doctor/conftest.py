@@ -59,25 +59,25 @@ async def _in_new_workspace(stack: Stack) -> Stack:
     return mine
 
 
-async def look(stack: Stack, *, platforms: bool = True) -> Report:
+async def diagnose(stack: Stack, *, platforms: bool = True) -> Report:
     """Run the doctor as the command does, or without the sandbox, as on real platforms."""
     sandbox_url = stack.sandbox_url if platforms else None
-    return await Doctor(stack.database, Runs(stack.client), stack.workspace_id, sandbox_url).look()
+    return await Doctor(stack.database, Runs(stack.client), stack.workspace_id, sandbox_url).diagnose()
 
 
 async def only(stack: Stack, kind: FindingKind, *, platforms: bool = True) -> Finding:
     """Return the only finding, which is of this kind, once Temporal lists what it has done."""
-    report = await look(stack, platforms=platforms)
+    report = await diagnose(stack, platforms=platforms)
     for _ in range(10):
         if [each.kind for each in report.findings] == [kind]:
             return report.findings[0]
         await asyncio.sleep(0.3)
-        report = await look(stack, platforms=platforms)
+        report = await diagnose(stack, platforms=platforms)
     raise AssertionError(report)
 
 
 async def agrees(stack: Stack) -> bool:
-    report = await look(stack)
+    report = await diagnose(stack)
     return (report.findings, report.away) == ([], [])
 
 

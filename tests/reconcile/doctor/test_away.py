@@ -14,7 +14,7 @@ from store.models import Attempt
 from store.publishing.sending import begin_send
 from tests.reconcile.doctor.conftest import (
     TOKEN,
-    look,
+    diagnose,
     new_workspace,
     note_started,
     published,
@@ -52,7 +52,7 @@ async def test_a_post_without_worker_is_reported_and_published_later(own: Stack)
     await own.start(post)
     await note_started(own, post)
     began = time.monotonic()
-    report = await look(own)
+    report = await diagnose(own)
     assert time.monotonic() - began < 5
     told = {(each.kind, each.heals, each.subject.platform) for each in report.findings}
     assert told == {
@@ -82,7 +82,7 @@ async def test_a_send_that_its_worker_left_behind_is_confirmed_by_the_next(own: 
     public = sent.raise_for_status().json()["data"]["id"]
     async with own.database.transaction() as session:
         (await session.get_one(Attempt, attempt.id)).started_at = datetime.now(UTC) - timedelta(seconds=20)
-    report = await look(own)
+    report = await diagnose(own)
     # A worker that polled a minute ago still counts as running.
     assert {each.kind for each in report.findings} - {FindingKind.NO_WORKER} == {FindingKind.SENDING}
     async with at_work(own):
@@ -105,8 +105,8 @@ async def test_an_unanswered_query_is_reported_and_not_awaited(own: Stack, monke
         await write_target(own, post, status=TargetStatus.FAILED)
         await write(own, post, status=PostStatus.FAILED)
     began = time.monotonic()
-    report = await look(own)
+    report = await diagnose(own)
     assert time.monotonic() - began < 20
     assert {each.kind for each in report.findings} == {FindingKind.STATE_UNKNOWN, FindingKind.UNKNOWN_PUBLIC}
     assert report.away == ["No worker answered for 5 workflows that had to be asked where the post stands."]
-    assert report.exit is Exit.COULD_NOT_LOOK
+    assert report.exit is Exit.COULD_NOT_CHECK

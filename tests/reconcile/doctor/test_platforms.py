@@ -14,7 +14,7 @@ from store.models import Account, Attempt, Post
 from tests.reconcile.doctor.conftest import (
     TOKEN,
     agrees,
-    look,
+    diagnose,
     note_started,
     only,
     published,
@@ -53,7 +53,7 @@ async def test_public_posts_are_recognised_by_text_on_every_platform(own: Stack)
     for post in posts.values():
         await write_target(own, post, status=TargetStatus.FAILED, platform_post_id=None)
         await write(own, post, status=PostStatus.FAILED)
-    report = await look(own)
+    report = await diagnose(own)
     found = {
         str(each.subject.platform): each.what for each in report.findings if each.kind is FindingKind.UNKNOWN_PUBLIC
     }
@@ -109,7 +109,7 @@ async def test_a_publication_unknown_to_the_platform_needs_a_person(own: Stack, 
     assert (await only(own, FindingKind.NOT_PUBLIC)).heals is Heals.PERSON
     second = await published(own, "doctor: had", "mastodon")
     await write_target(own, first, platform_post_id=second.targets[0].platform_post_id)
-    report = await look(own)
+    report = await diagnose(own)
     assert [each.kind for each in report.findings] == [FindingKind.NOT_PUBLIC, FindingKind.NOT_PUBLIC]
 
 
@@ -162,9 +162,9 @@ async def test_the_rest_is_reported_without_the_sandbox(own: Stack) -> None:
     post = await own.save("doctor: no sandbox", [own.accounts["plain"]], due_in=timedelta(hours=1))
     await note_started(own, post)
     own.sandbox_url = f"http://127.0.0.1:{free_port()}"
-    report = await look(own)
+    report = await diagnose(own)
     assert [each.kind for each in report.findings] == [FindingKind.LOST]
-    assert report.exit is Exit.COULD_NOT_LOOK
+    assert report.exit is Exit.COULD_NOT_CHECK
     assert report.away == [
         f"There is no sandbox at {own.sandbox_url} (ConnectError). So rows could not be held against networks."
     ]

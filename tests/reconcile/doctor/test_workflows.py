@@ -17,7 +17,7 @@ from store.models import Attempt, IdempotencyKey, Post, Revision
 from tests.reconcile.doctor.conftest import (
     agrees,
     asleep,
-    look,
+    diagnose,
     note_started,
     only,
     published,
@@ -71,7 +71,7 @@ async def test_a_healthy_system_agrees(own: Stack) -> None:
     )
     both = await own.publish("doctor: everywhere", [own.accounts["plain"], own.accounts["other"]])
     await note_started(own, both)
-    report = await look(own)
+    report = await diagnose(own)
     assert (report.findings, report.away, report.exit) == ([], [], Exit.AGREES)
     assert report.posts >= 4
     assert report.workflows >= 4
@@ -107,7 +107,7 @@ async def test_a_post_that_is_just_being_created_is_left_alone(own: Stack) -> No
 async def test_an_overdue_recovery_needs_a_person(own: Stack) -> None:
     post = await own.save("doctor: never swept", [own.accounts["plain"]], due_in=HALF_AN_HOUR)
     await write(own, post, updated_at=datetime.now(UTC) - timedelta(minutes=20), next_delivery_at=not_yet())
-    report = await look(own)
+    report = await diagnose(own)
     assert [(each.kind, each.heals) for each in report.findings] == [(FindingKind.NOT_STARTED, Heals.PERSON)]
     assert report.exit is Exit.NEEDS_A_PERSON
 
@@ -225,7 +225,7 @@ async def test_of_a_partial_post_each_target_is_compared(own: Stack) -> None:
         for target, status in zip(post.targets, (TargetStatus.PUBLISHED, TargetStatus.FAILED), strict=True):
             await session.merge(target)
             (await session.get_one(type(target), target.id)).status = status
-    report = await look(own, platforms=False)
+    report = await diagnose(own, platforms=False)
     assert {(each.kind, each.heals) for each in report.findings} == {
         (FindingKind.TARGET, Heals.ITSELF),
         (FindingKind.TARGET, Heals.PERSON),
@@ -245,7 +245,7 @@ async def test_failing_workflow_tasks_need_a_person(own: Stack, monkeypatch: pyt
         search_attributes=attributes_of(await own.plan(post), PostStatus.SCHEDULED),
     )
     async with asyncio.timeout(60):
-        while not (stuck := [each for each in (await look(own)).findings if each.kind is FindingKind.STUCK]):  # noqa: ASYNC110 there is no event
+        while not (stuck := [each for each in (await diagnose(own)).findings if each.kind is FindingKind.STUCK]):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.5)
     assert [(each.subject.post_id, each.heals) for each in stuck] == [(post.id, Heals.PERSON)]
 
@@ -274,7 +274,7 @@ async def test_an_abandoned_edit_is_reported(own: Stack) -> None:
     await own.workflows.edit(await own.plan(post), revision)
     assert (await only(own, FindingKind.REVISION)).heals is Heals.ITSELF
     await own.client.get_workflow_handle(post.workflow_id).terminate()
-    report = await look(own)
+    report = await diagnose(own)
     assert {(each.kind, each.heals) for each in report.findings} == {(FindingKind.REVISION, Heals.PERSON)}
 
 

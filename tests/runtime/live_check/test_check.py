@@ -34,9 +34,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove all waits: the sandbox processes, shows and deletes immediately."""
     monkeypatch.setattr("platforms.linkedin.media.GRACE", timedelta())
     for module in ("facebook.videos", "googlebusiness.platform", "tiktok.status"):
-        monkeypatch.setattr(f"platforms.{module}.LOOKS", (0, 0.1, 0.1, 0.1))
-    monkeypatch.setattr("runtime.live_check.trial.LOOKS", (0.2,) * 100)
-    for name, seconds in (("RETRY_FOR", 20), ("LOOK_FOR", 2), ("GONE_WITHIN", 0.5)):
+        monkeypatch.setattr(f"platforms.{module}.CHECK_PAUSES", (0, 0.1, 0.1, 0.1))
+    monkeypatch.setattr("runtime.live_check.trial.CHECK_PAUSES", (0.2,) * 100)
+    for name, seconds in (("RETRY_FOR", 20), ("CONFIRM_FOR", 2), ("GONE_WITHIN", 0.5)):
         monkeypatch.setattr(f"runtime.live_check.trial.{name}", timedelta(seconds=seconds))
     for platform in platforms().values():
         monkeypatch.setattr(type(platform), "read_lag", timedelta(seconds=1))
@@ -60,7 +60,7 @@ async def test_the_sandbox_is_as_its_adapters_believe(stack: Stack, factory: Ste
     assert report.otherwise == [], said
     check, by_name = live_check_of(platforms()[platform]), dict[str, set[bool | None]]()
     for verdict in report.verdicts:
-        by_name.setdefault(verdict.belief, set()).add(verdict.holds)
+        by_name.setdefault(verdict.assumption, set()).add(verdict.holds)
     assert by_name["published"] == {True}, said
     assert by_name.get("removed", {True}) == {True}, said
     made = (await stack.control("GET", f"posts?platform={platform}&since={rfc3339(stack.began_at)}"))["posts"]
@@ -74,7 +74,7 @@ async def test_the_sandbox_is_as_its_adapters_believe(stack: Stack, factory: Ste
 async def test_a_linkedin_page_shows_its_posts(stack: Stack, factory: StepContextFactory) -> None:
     page = {"organizationUrn": "urn:li:organization:5515715"}
     report = await checked(stack, factory, "linkedin", credentials=page, only=["text"])
-    held = {verdict.belief: verdict.holds for verdict in report.verdicts}
+    held = {verdict.assumption: verdict.holds for verdict in report.verdicts}
     assert (held["found"], held["escapes"]) == (True, True), "\n".join(report.lines())
 
 
@@ -88,15 +88,15 @@ async def test_a_belief_of_the_platforms_own_is_judged(
         await stack.fault("threads", "reject", "prepare", status=400, body={"error": error})
     given = {"replyToId": other.targets[0].platform_post_id}
     report = await checked(stack, factory, "threads", given=given, only=["reply to another's post"])
-    assert {each.holds for each in report.verdicts if each.belief == "reply"} == {refuses}
-    assert [each.belief for each in report.otherwise] == ([] if refuses else ["reply"])
+    assert {each.holds for each in report.verdicts if each.assumption == "reply"} == {refuses}
+    assert [each.assumption for each in report.otherwise] == ([] if refuses else ["reply"])
 
 
 async def test_refusals_are_reported_without_platform_texts(stack: Stack, factory: StepContextFactory) -> None:
     body = {"ok": False, "error_code": 400, "description": "Bad Request: secret words"}
     await stack.fault("telegram", "reject", "publish", status=400, body=body)
     report = await checked(stack, factory, "telegram", only=["text"])
-    assert [(each.belief, each.holds) for each in report.otherwise] == [("published", False)]
+    assert [(each.assumption, each.holds) for each in report.otherwise] == [("published", False)]
     assert "secret words" in "\n".join(report.lines())
     told = report.as_json()
     assert "secret words" not in json.dumps(told)
@@ -113,28 +113,28 @@ async def test_refusals_are_reported_without_platform_texts(stack: Stack, factor
 async def test_a_post_that_a_worker_would_have_sent_again_is_the_finding_that_matters(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("runtime.live_check.trial.LOOK_FOR", timedelta(seconds=20))
+    monkeypatch.setattr("runtime.live_check.trial.CONFIRM_FOR", timedelta(seconds=20))
     nothing = {"data": [], "meta": {"result_count": 0}}
     await stack.fault("twitter", "reject", "confirm", status=200, body=nothing, times=12)
     report = await checked(stack, factory, "twitter", only=["text"])
-    held = {each.belief: each.holds for each in report.verdicts}
+    held = {each.assumption: each.holds for each in report.verdicts}
     assert (held["published"], held["found"], held["absence"]) == (True, True, False)
 
 
 @pytest.mark.parametrize(
-    ("platform", "condition", "sample", "belief"),
+    ("platform", "condition", "sample", "assumption"),
     [
         ("linkedin", "commentary_rewritten", "text", "escapes"),
         ("tiktok", "count_lags", "video", "uploaded_bytes"),
     ],
 )
 async def test_deviations_of_a_platform_are_reported(
-    stack: Stack, factory: StepContextFactory, platform: str, condition: str, sample: str, belief: str
+    stack: Stack, factory: StepContextFactory, platform: str, condition: str, sample: str, assumption: str
 ) -> None:
     page = {"organizationUrn": "urn:li:organization:5515715"} if platform == "linkedin" else {}
     await stack.switch_on(platform, condition)
     report = await checked(stack, factory, platform, credentials=page, only=[sample])
-    assert belief in {each.belief for each in report.otherwise}, "\n".join(report.lines())
+    assert assumption in {each.assumption for each in report.otherwise}, "\n".join(report.lines())
 
 
 async def test_a_post_that_may_be_public_is_left_to_a_person(stack: Stack, factory: StepContextFactory) -> None:

@@ -20,8 +20,8 @@ async def checked(rig: Rig, only: list[str]) -> Report:
     return await Check(rig.platform, rig.connection(), CheckFiles(file_named, None), given={}, only=only).run()
 
 
-def held(report: Report, belief: str) -> set[bool | None]:
-    return {verdict.holds for verdict in report.verdicts if verdict.belief == belief}
+def held(report: Report, assumption: str) -> set[bool | None]:
+    return {verdict.holds for verdict in report.verdicts if verdict.assumption == assumption}
 
 
 @pytest.mark.skipif(snac.PROGRAM is None, reason="snac is not installed: Debian package snac2")
@@ -30,7 +30,7 @@ async def test_deviations_of_snac_are_found(sandbox: Sandbox) -> None:
     async with snac.running_snac() as server:
         report = await checked(await server.open_account(sandbox), ["text", "image"])
     said = "\n".join(report.lines())
-    otherwise = [(each.sample, each.belief) for each in report.otherwise]
+    otherwise = [(each.sample, each.assumption) for each in report.otherwise]
     assert otherwise == [("text", "repeat"), ("text", "removed"), ("image", "removed")], said
     assert held(report, "found") == {True}, said
     assert said.count("DELETE BY HAND: http") == 3, said
@@ -43,5 +43,5 @@ async def test_the_reference_server_of_bluesky_is_as_believed(sandbox: Sandbox) 
     said = "\n".join(report.lines())
     assert report.otherwise == [], said
     assert platforms()["bluesky"].label in said
-    for belief in ("found", "repeat", "removed"):
-        assert held(report, belief) == {True}, said
+    for assumption in ("found", "repeat", "removed"):
+        assert held(report, assumption) == {True}, said

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import AttemptResult, AttemptState, AttemptStep
-from domain.ownership import TOLERANCE, RowState, SendDecision, judge_send
+from domain.ownership import TOLERANCE, RowState, SendDecision, decide_send
 from domain.post import PostStatus, TargetState, TargetStatus, post_status
 from domain.transitions import WriteResult
 from store.accounts.connected import save_account
@@ -177,9 +177,9 @@ async def test_the_database_judges_a_send_as_the_domain_does(
 ) -> None:
     now = datetime.now(UTC)
     due_at = None if due_in is None else now + due_in
-    row = await database.row("SELECT judge_send_v1($1, $2, 1, $3, $4)", status, due_at, version, now + TOLERANCE)
+    row = await database.row("SELECT decide_send_v1($1, $2, 1, $3, $4)", status, due_at, version, now + TOLERANCE)
     assert row is not None
-    assert row[0] == judge_send(RowState(status, 1, due_at), version, now)
+    assert row[0] == decide_send(RowState(status, 1, due_at), version, now)
     assert WriteResult(row[0]) if row[0] != SendDecision.GO else True
 
 

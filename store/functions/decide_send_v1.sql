@@ -1,6 +1,6 @@
--- Says whether a target may be sent, as domain.ownership.judge_send does; `_known` null: whatever the version,
+-- Says whether a target may be sent, as domain.ownership.decide_send does; `_known` null: whatever the version,
 -- `_due_by` null: due or not.
-CREATE FUNCTION judge_send_v1(_status text, _due_at timestamptz, _version int, _known int, _due_by timestamptz)
+CREATE FUNCTION decide_send_v1(_status text, _due_at timestamptz, _version int, _known int, _due_by timestamptz)
 RETURNS text
 LANGUAGE sql IMMUTABLE
 AS $$
