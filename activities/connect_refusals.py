@@ -46,6 +46,12 @@ def different(platform: Platform[Any, Any], row: PendingConnection) -> Refused:
     return Refused("different_account", message)
 
 
+def full(most: int) -> Refused:
+    """Return the refusal of accounts that would be more than a workspace may connect."""
+    message = f"This workspace would have more than {most:,} accounts. Remove some first, and start again."
+    return Refused("too_many_accounts", message)
+
+
 def refusal_of(platform: Platform[Any, Any], error: PlatformError) -> Refused:
     """Return the meaning of a platform's error for the person who connects."""
     if error.kind is ErrorKind.OPERATOR:

@@ -1,5 +1,6 @@
 """Saving of an account whose credentials the platform has verified, with its line in the audit trail."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -28,11 +29,12 @@ async def save_verified(
     lifetimes: Lifetimes | None,
     actor: Actor,
     grant_subject: str | None = None,
+    by: Mapping[str, Any] | None = None,
 ) -> tuple[Account, bool]:
     """Connect an account, or reconnect it; return its row and whether it is a new one.
 
     `lifetimes` are what the platform has reported of the tokens; `grant_subject` names the consent if several accounts
-    share it.
+    share it. `by` are facts about the way, for the audit trail, without secrets.
     """
     account_id = platform.account_id(identity.user_id)
     known = await find_account(session, workspace_id, account_id) is not None
@@ -58,6 +60,6 @@ async def save_verified(
         account_id=account_id,
         action=AccountAction.RECONNECTED if known else AccountAction.CONNECTED,
         actor=actor,
-        details={"username": identity.username},
+        details={"username": identity.username, **(by or {})},
     )
     return account, not known

@@ -19,7 +19,7 @@ from temporalio import activity
 from activities.commands import ConnectCommand
 from activities.connect_apps import app_for, app_of, find_server, register, wire_to
 from activities.connect_candidates import declined_of, identified, number_of, options_of, stored_of
-from activities.connect_refusals import Refused, away, declined, different, refusal_of
+from activities.connect_refusals import Refused, away, declined, different, full, refusal_of
 from activities.connected import save_verified
 from activities.persist import persist
 from activities.posted_codes import place_of_code
@@ -31,7 +31,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.registered_apps import App
 from platforms.registry import platforms
 from platforms.renewal import Lifetimes
-from store.accounts.connected import find_account, open_credentials
+from store.accounts.connected import find_account, has_room_for, open_credentials
 from store.accounts.connecting import begin_trade, find_connection, note
 from store.accounts.grants import siblings_of
 from store.accounts.removal import is_in_other_workspace
@@ -333,6 +333,9 @@ class Connecting:
 
         async def write() -> None:
             async with self._database.answers.transaction() as session:
+                most, ids = self._factory.most_accounts, [platform.account_id(each.user_id) for each, _ in verified]
+                if most and not await has_room_for(session, row.workspace_id, ids, most):
+                    raise full(most)
                 accounts = []
                 for identity, credentials in verified:
                     account, created = await save_verified(
@@ -345,6 +348,7 @@ class Connecting:
                         lifetimes,
                         actor,
                         grant_subject,
+                        {"connection_id": row.id, "hosted": row.hosted is not None},
                     )
                     ends = None if account.renew_at else account.refresh_expires_at
                     about = {"account_id": account.id, "username": account.username, "created": created, **told}
@@ -354,7 +358,14 @@ class Connecting:
                 await note(session, row.id, **{column: {"accounts": accounts}}, sealed=None, handover=None)
 
         await persist(write)
-        log.info("connect.connected", platform=row.platform, accounts=[each.user_id for each, _ in verified])
+        log.info(
+            "connect.connected",
+            platform=row.platform,
+            accounts=[each.user_id for each, _ in verified],
+            connection_id=row.id,
+            hosted=row.hosted is not None,
+            key_id=row.begun_by,
+        )
 
     def _seal(self, row: PendingConnection, kept: dict[str, Any]) -> bytes:
         return self._factory.vault.seal(kept, _context(row))

@@ -19,6 +19,7 @@ from activities.meters import Meters
 from activities.new_account import NewAccount
 from activities.renewal import CALL_S, CredentialsChange, Guard, Renewals
 from activities.token_times import at_renewal, is_due, platform_can_renew, rules_for
+from domain.account_events import MOST_ACCOUNTS
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
 from media.change_record import ChangeRecord, NoChangeRecord
@@ -133,10 +134,12 @@ class StepContextFactory:
         registered_apps: RegisteredApps | None = None,
         renews: bool = True,
         redirect_urls: Sequence[str] = (),
+        most_accounts: int = MOST_ACCOUNTS,
     ) -> None:
         self.database = database
         self.registered_apps = registered_apps or RegisteredApps()
         self.redirect_urls = redirect_urls
+        self.most_accounts = most_accounts
         self.platform_rate_limits = platform_rate_limits
         self.meters = meters or Meters()
         self.apps = Apps(database)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from cli.keys import known_workspace, workspace_id_of
 from cli.places import parse_places
 from cli.sandbox import SandboxAccount, introduce, known_accounts, own_server, stable_user_id
 from domain.account_events import AccountAction
+from domain.account_health import Health
 from domain.schedule import rfc3339
 from platforms.base import Platform
 from platforms.registry import platforms
@@ -111,15 +112,19 @@ async def describe_accounts(workspace: str | None, data_dir: Path | None) -> lis
 
 
 async def describe_all_accounts(data_dir: Path | None, *, refused: bool = False) -> AsyncIterator[dict[str, Any]]:
-    """Yield the accounts of all workspaces with their state; with `refused` only those that do not work."""
+    """Yield the accounts of all workspaces with their state and health; with `refused` only those that do not work."""
+    now = datetime.now(UTC)
     async with open_database(environment_of(data_dir, Settings)) as database, database.reading() as session:
         async for each in account_states(session):
-            if not refused or each.state != "connected":
-                yield {
+            health = _health(health_view(each.account, each.refused_apps, now)) if each.account else {}
+            if not refused or each.state != "connected" or health["health"] == Health.NEEDS_RECONNECT:
+                named = {field.name: getattr(each, field.name) for field in fields(each)}
+                shown = {
                     to_camel(name): rfc3339(value) if isinstance(value, datetime) else value
-                    for name, value in asdict(each).items()
-                    if value is not None
+                    for name, value in named.items()
+                    if value is not None and name not in _OF_ROWS
                 }
+                yield shown | health
 
 
 async def describe_waiting_posts(account_id: str, workspace: str | None, data_dir: Path | None) -> str:
@@ -142,6 +147,8 @@ async def describe_waiting_posts(account_id: str, workspace: str | None, data_di
 
 
 _COUNTED, _NAMED, _LINES = 10_000, 5, 100
+_OF_ROWS = frozenset({"account", "refused_apps"})
+"""The facts from which an account's health is derived; they are not shown."""
 
 
 async def remove(account_id: str, workspace: str | None, data_dir: Path | None) -> None:

@@ -51,6 +51,7 @@ ProblemCode = Literal[
     "scheduled_time_passed",
     "server_forbidden",
     "text_only",
+    "too_many_accounts",
     "too_many_bytes",
     "too_many_open_posts",
     "too_many_posts",

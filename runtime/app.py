@@ -38,7 +38,9 @@ def create_app_from_env() -> Litestar:
         await outcomes.start()
         await announce_zones(database)
         rates = Rates(settings.api_rate, settings.api_burst)
-        limits = WorkspaceLimits(settings.open_posts, settings.kept_posts, settings.kept_mb)
+        limits = WorkspaceLimits(
+            settings.open_posts, settings.kept_posts, settings.kept_mb, settings.connected_accounts
+        )
         deps = Dependencies.of(
             database,
             PostWorkflows(client),

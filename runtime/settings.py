@@ -24,6 +24,7 @@ from sqlalchemy import make_url
 from api.http.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.http.rates import DEFAULT_BURST, DEFAULT_RATE
 from api.posts.quotas import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
+from domain.account_events import MOST_ACCOUNTS
 from domain.post import LATE_AFTER
 from platforms.http.allowed_hosts import AllowedHosts
 from platforms.registered_apps import RegisteredApps
@@ -101,6 +102,9 @@ class Settings(BaseSettings):
     )
     kept_mb: int = Field(
         default=MOST_MB, ge=0, le=10**9, description="MiB of all posts of one workspace; 0 for any number"
+    )
+    connected_accounts: int = Field(
+        default=MOST_ACCOUNTS, ge=0, le=10**9, description="accounts that a workspace may connect; 0 for any number"
     )
     worker_health_host: str = "127.0.0.1"
     worker_health_port: int | None = Field(default=None, description="serves /healthz and /readyz of the worker if set")

@@ -51,9 +51,12 @@ def event_view(event: AccountEvent, names: Mapping[str, str], *, identities: boo
         who = event.actor_id
     label = platforms()[event.platform].label
     did = _DID[action].format(name=event.details.get("username") or event.account_id, label=label)
+    if event.details.get("hosted"):
+        did += " on a page of this service"
     return AccountEventView(
         at=rfc3339(event.at),
         action=action,
         actor=ActorView.model_construct(type=kind, **given),
+        connection_id=event.details.get("connection_id"),
         summary=f"{who} {did}.",
     )

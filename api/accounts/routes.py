@@ -5,7 +5,7 @@ from typing import Any
 
 from litestar import Controller, Request, Response, delete, get
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath
+from litestar.params import FromPath, SkipValidation
 
 from api.accounts.account_history import account_history
 from api.accounts.actions import AccountName, check_account, remove_account, require_account
@@ -26,13 +26,26 @@ _PRIVATE = {"Cache-Control": "no-store"}
 
 Workspace = NamedDependency[str]
 HttpRequest = Request[Any, Any, Any]
+NamedAccount = NamedDependency[SkipValidation[AccountName]]
+
+
+async def _named(
+    request: HttpRequest, platform: FromPath[str], account_id: FromPath[str], workspace_id: Workspace, deps: Deps
+) -> AccountName:
+    """Return the account that a path names. Raises InvalidRequest; for a removal first Unavailable during a restore."""
+    if request.method == "DELETE":
+        await deps.restoring.require_finished()
+    named = AccountName(workspace_id, known_platform(platform), account_id)
+    if "\0" in account_id:  # no row can have it, and PostgreSQL takes no text with it
+        raise named.unknown
+    return named
 
 
 class Accounts(Controller):
     """The accounts of the caller's workspace. The api reads rows that hold no credentials."""
 
     path = "/v1/accounts"
-    dependencies = {"workspace_id": Provide(authenticate)}  # noqa: RUF012
+    dependencies = {"workspace_id": Provide(authenticate), "named": Provide(_named)}  # noqa: RUF012
 
     @get("/")
     async def list_accounts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
@@ -54,16 +67,8 @@ class Accounts(Controller):
         return _respond(await _health_page(deps, workspace_id, read_accounts_query(request, by_health=True)))
 
     @get("/{platform:str}/{account_id:str}/health")
-    async def get_health(
-        self,
-        request: HttpRequest,
-        platform: FromPath[str],
-        account_id: FromPath[str],
-        workspace_id: Workspace,
-        deps: Deps,
-    ) -> Response[bytes]:
+    async def get_health(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
         """Return how one account is; with `check`, ask its network before."""
-        named = AccountName(workspace_id, known_platform(platform), account_id)
         if _flag(request, "check", default=False):
             await deps.restoring.require_finished()
             await check_account(deps, named)
@@ -73,31 +78,14 @@ class Accounts(Controller):
         return _respond(health_view(account, refused_apps, datetime.now(UTC)))
 
     @get("/{platform:str}/{account_id:str}/history")
-    async def get_history(
-        self,
-        request: HttpRequest,
-        platform: FromPath[str],
-        account_id: FromPath[str],
-        workspace_id: Workspace,
-        deps: Deps,
-    ) -> Response[bytes]:
+    async def get_history(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
         """Return who connected and removed an account."""
-        named = AccountName(workspace_id, known_platform(platform), account_id)
         read_query(request)
         return _respond(await account_history(deps, named))
 
     @delete("/{platform:str}/{account_id:str}", status_code=200)
-    async def remove_account(
-        self,
-        request: HttpRequest,
-        platform: FromPath[str],
-        account_id: FromPath[str],
-        workspace_id: Workspace,
-        deps: Deps,
-    ) -> Response[bytes]:
+    async def remove_account(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
         """Forget an account and its tokens."""
-        await deps.restoring.require_finished()
-        named = AccountName(workspace_id, known_platform(platform), account_id)
         revoke = _flag(request, "revoke", default=True)
         await read_no_body(request)
         return _respond(await remove_account(deps, actor_of(request), named, revoke=revoke))

@@ -3,7 +3,7 @@
 from pydantic import ConfigDict, Field
 
 from api.posts.history import ActorView
-from api.posts.views import Moment, PlatformName, View
+from api.posts.views import HasMore, Moment, NextCursor, PlatformName, View
 from domain.account_events import Access, AccountAction
 from domain.account_health import Health, HealthReason
 
@@ -33,10 +33,8 @@ class AccountPageView(View):
     model_config = ConfigDict(title="AccountList")
 
     accounts: list[AccountView] = Field(description="In the order of their ids.")
-    cursor: str | None = Field(
-        description="Send it back for the next page; null on the last.", examples=["eyJpZCI6InR3XzQ1NiJ9"]
-    )
-    has_more: bool = Field(description="Whether there is a next page.", examples=[False])
+    cursor: NextCursor = Field(examples=["eyJpZCI6InR3XzQ1NiJ9"])
+    has_more: HasMore = Field(examples=[False])
 
 
 class AccountHealthView(AccountView):
@@ -64,9 +62,7 @@ class AccountHealthPageView(View):
     model_config = ConfigDict(title="AccountHealthList")
 
     accounts: list[AccountHealthView] = Field(description="In the order of their ids.")
-    cursor: str | None = Field(
-        description="Send it back for the next page; null on the last.", examples=["eyJpZCI6InR3XzQ1NiJ9"]
-    )
+    cursor: NextCursor = Field(examples=["eyJpZCI6InR3XzQ1NiJ9"])
     has_more: bool = Field(
         description="Whether there is a next page. A page may hold fewer accounts than `limit`, or none.",
         examples=[False],
@@ -118,7 +114,14 @@ class AccountEventView(View):
     at: Moment = Field(description="When.")
     action: AccountAction = Field(description="What was done.", examples=["connected"])
     actor: ActorView = Field(description="Who did it.")
-    summary: str = Field(description="It in a sentence.", examples=['API key "Editorial office" connected jane.'])
+    connection_id: str | None = Field(
+        description="The `connectionId` with which it was begun over the API; null if it was not.",
+        examples=["sel_019bc10f27c07a7d4e9a54c1d9e3f0a1"],
+    )
+    summary: str = Field(
+        description="It in a sentence. A connection that was made with `hosted` says so.",
+        examples=['API key "Editorial office" connected jane.'],
+    )
 
 
 class AccountHistoryView(View):

@@ -158,6 +158,8 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
     # A code is posted by a person: nothing that an app takes for markup may be in it.
     state = state_of(ticket) if hosted else secrets.token_hex(_CODE_BYTES) if by_code else ticket
     await _require_account(deps, workspace_id, platform, account_id)
+    if account_id is None:
+        await deps.quotas.require_room_for_account(workspace_id)
     await _take_one(deps, workspace_id, now)
     async with deps.database.transaction() as session:
         connection_id = await add_connection(

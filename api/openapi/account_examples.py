@@ -56,12 +56,14 @@ HISTORY: dict[str, Any] = {
             "at": "2026-01-15T10:00:12Z",
             "action": "reconnected",
             "actor": _EDITORS,
-            "summary": 'API key "Editorial office" connected jane again.',
+            "connectionId": "sel_019bc10f27c07a7d4e9a54c1d9e3f0a1",
+            "summary": 'API key "Editorial office" connected jane again on a page of this service.',
         },
         {
             "at": "2025-12-01T08:30:00Z",
             "action": "connected",
             "actor": {"type": "operator"},
+            "connectionId": None,
             "summary": "An operator connected jane.",
         },
     ]

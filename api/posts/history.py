@@ -9,7 +9,7 @@ from api.dependencies import Dependencies
 from api.posts.history_sentences import sentence_of
 from api.posts.listing import history_cursor
 from api.posts.lookup import NO_SUCH_POST
-from api.posts.views import Moment, PlatformName, View
+from api.posts.views import HasMore, Moment, NextCursor, PlatformName, View
 from domain.audit import Action, ActorType
 from domain.codes import TargetCode
 from domain.errors import NotFound
@@ -94,11 +94,8 @@ class HistoryView(View):
     model_config = ConfigDict(title="History")
 
     events: list[EventView] = Field(description="Oldest first.")
-    cursor: str | None = Field(
-        description="Send it back for the next page; null on the last.",
-        examples=["eyJpZCI6IjEuMTAwIiwiYXQiOiIyMDI2LTAxLTE1VDEwOjAwOjAwKzAwOjAwIn0"],
-    )
-    has_more: bool = Field(description="Whether there is a next page.", examples=[False])
+    cursor: NextCursor = Field(examples=["eyJpZCI6IjEuMTAwIiwiYXQiOiIyMDI2LTAxLTE1VDEwOjAwOjAwKzAwOjAwIn0"])
+    has_more: HasMore = Field(examples=[False])
 
 
 async def history(deps: Dependencies, workspace_id: str, post_id: str, after: Place | None, limit: int) -> HistoryView:

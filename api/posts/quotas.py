@@ -1,12 +1,14 @@
-"""What a workspace may keep and write: open posts, posts in all, their bytes, and how fast it writes bytes."""
+"""What a workspace may keep and write: posts, their bytes, accounts, and how fast it writes bytes."""
 
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from api.http.rates import Rates
+from domain.account_events import MOST_ACCOUNTS
 from domain.codes import ProblemCode
-from domain.errors import Problem, TooManyRequests
+from domain.errors import Problem, TooManyRequests, Unprocessable
+from store.accounts.connected import count_accounts
 from store.database import Database
 from store.posts.queries import count_kept, count_open
 
@@ -38,6 +40,8 @@ class WorkspaceLimits:
     """Posts in all, settled ones included."""
     megabytes: int = MOST_MB
     """MiB of these posts, as `Post.answer_bytes` counts them."""
+    accounts: int = MOST_ACCOUNTS
+    """Connected accounts."""
 
 
 class Quotas:
@@ -46,6 +50,7 @@ class Quotas:
     def __init__(self, database: Database, limits: WorkspaceLimits | None = None) -> None:
         limits = limits or WorkspaceLimits()
         self._limits = limits
+        self._database = database
         self._written = Rates(WRITES_PER_S, WRITE_BURST, problem=_TOO_MUCH)
 
         async def open_(workspace_id: str) -> tuple[int, ...]:
@@ -70,6 +75,20 @@ class Quotas:
             most = f"This workspace may have {self._limits.megabytes:,} MiB of posts"
             raise _refusal(f"{most}, and has them; delete some first", "too_many_bytes")
         self.write(workspace_id, size)
+
+    async def require_room_for_account(self, workspace_id: str) -> None:
+        """Raise Unprocessable if the workspace has as many accounts as it may connect. The worker counts them again."""
+        most = self._limits.accounts
+        if not most:
+            return
+        async with self._database.reading() as session:
+            if await count_accounts(session, workspace_id, most) < most:
+                return
+        sentence = (
+            f"This workspace has as many accounts as it may connect: {most:,}. Remove one first, or name the account "
+            "to reconnect in accountId."
+        )
+        raise Unprocessable(Problem(sentence, "too_many_accounts"))
 
     def write(self, workspace_id: str, size: int) -> None:
         """Count `size` bytes of a post that are about to be written. Raises TooManyRequests."""

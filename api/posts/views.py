@@ -31,6 +31,9 @@ PlatformName = Annotated[
     str, WithJsonSchema({"type": "string", "enum": list(platforms()), "examples": ["instagram"]}, mode="serialization")
 ]
 
+NextCursor = Annotated[str | None, Field(description="Send it back for the next page; null on the last.")]
+HasMore = Annotated[bool, Field(description="Whether there is a next page.")]
+
 Step = Annotated[str, WithJsonSchema({"type": "string", "enum": list(AttemptStep)}, mode="serialization")]
 State = Annotated[str, WithJsonSchema({"type": "string", "enum": list(AttemptState)}, mode="serialization")]
 
@@ -246,10 +249,8 @@ class PageView(View):
     model_config = ConfigDict(title="PostList")
 
     posts: list[PostView] = Field(description="In the order that `sort` names; newest first by default.")
-    cursor: str | None = Field(
-        description="Send it back for the next page; null on the last.", examples=["eyJpZCI6InBvc3RfYWJjMTIzIn0"]
-    )
-    has_more: bool = Field(description="Whether there is a next page.", examples=[True])
+    cursor: NextCursor = Field(examples=["eyJpZCI6InBvc3RfYWJjMTIzIn0"])
+    has_more: HasMore = Field(examples=[True])
 
 
 class AttemptView(View):
@@ -282,10 +283,8 @@ class AttemptsView(View):
     model_config = ConfigDict(title="AttemptList")
 
     attempts: list[AttemptView] = Field(description="Oldest first.")
-    cursor: str | None = Field(
-        description="Send it back for the next page; null on the last.", examples=["eyJpZCI6MTAwfQ"]
-    )
-    has_more: bool = Field(description="Whether there is a next page.", examples=[False])
+    cursor: NextCursor = Field(examples=["eyJpZCI6MTAwfQ"])
+    has_more: HasMore = Field(examples=[False])
 
 
 class DeletedView(View):

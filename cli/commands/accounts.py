@@ -102,14 +102,14 @@ def accounts_forbid(account_id: str, places: tuple[str, ...], workspace: str | N
 
 @accounts.command("list")
 @workspace_option
-@click.option("--all", "everywhere", is_flag=True, help="The accounts of every workspace, and whether they work.")
+@click.option("--all", "everywhere", is_flag=True, help="The accounts of every workspace.")
 @click.option("--refused", is_flag=True, help="Only accounts that must be reconnected.")
 @data_dir_option
 def accounts_list(workspace: str | None, data_dir: Path | None, *, everywhere: bool, refused: bool) -> None:
     """Print the workspace's accounts, a JSON object each, with how they are and what to do.
 
-    With --all: of every workspace, each with its state and since when, why its network refuses it if it does, and how
-    many targets are held for it.
+    With --all: of every workspace, each also with its state and since when, why its network refuses it if it does, and
+    how many targets are held for it.
     """
     from cli.accounts import describe_accounts, describe_all_accounts
 
@@ -122,7 +122,7 @@ def accounts_list(workspace: str | None, data_dir: Path | None, *, everywhere: b
                 say(json.dumps(account, ensure_ascii=False))
             return
         for account in await describe_accounts(workspace, data_dir):
-            if not refused or "refusedSince" in account:
+            if not refused or account["health"] == "needs_reconnect":
                 say(json.dumps(account, ensure_ascii=False))
 
     asyncio.run(run())

@@ -1,6 +1,6 @@
 """Connected accounts; credentials leave this module decrypted only for the platform that needs them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.post import OPEN, UNSENT
+from store.locks import lock
 from store.models import Account, ConnectedAccount, Post, Target
 from store.secrets.vault import Vault, VaultError
 
@@ -114,6 +115,20 @@ async def find_accounts(
         ConnectedAccount.workspace_id == workspace_id, ConnectedAccount.id.in_(account_ids)
     )
     return {account.id: account for account in await session.scalars(query)}
+
+
+async def count_accounts(session: AsyncSession, workspace_id: str, most: int) -> int:
+    """Return how many accounts a workspace has, up to `most`."""
+    own = select(ConnectedAccount.id).where(ConnectedAccount.workspace_id == workspace_id).limit(most)
+    return int(await session.scalar(select(func.count()).select_from(own.subquery())) or 0)
+
+
+async def has_room_for(session: AsyncSession, workspace_id: str, account_ids: Collection[str], most: int) -> bool:
+    """Return whether a workspace may have these accounts, too; others wait until the transaction has ended."""
+    await lock(session, f"accounts.{workspace_id}")
+    known = await find_accounts(session, workspace_id, list(account_ids))
+    new = set(account_ids) - set(known)
+    return not new or await count_accounts(session, workspace_id, most) + len(new) <= most
 
 
 async def remove_account(session: AsyncSession, workspace_id: str, account_id: str) -> bool:

@@ -1,7 +1,7 @@
 """Operators' reports about many posts: the waiting targets, and the outcomes since a time."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, exists, func, literal_column, select, tuple_
@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.post import HoldReason
 from domain.waits import WaitsFor
+from store.accounts.pages import AppKey, refusals_of_apps
 from store.maintenance.waiting import STUCK_TARGETS, waits_of
 from store.models import ConnectedAccount, Post, Target, Workspace
 
@@ -57,6 +58,10 @@ class AccountState:
     refusal: str | None
     """The platform's reason, or what must be done."""
     held_targets: int
+    account: ConnectedAccount | None = None
+    """Its row, None if it is not connected."""
+    refused_apps: Mapping[AppKey, str] = field(default_factory=dict)
+    """The messages with which platforms refuse apps, as far as they concern this account."""
 
 
 async def waiting_targets(
@@ -125,10 +130,11 @@ async def account_states(session: AsyncSession) -> AsyncIterator[AccountState]:
     last = ("", "")
     while True:
         rows = (await session.execute(query.where(tuple_(account.workspace_id, account.id) > last))).all()
+        refused_apps = await refusals_of_apps(session, [row[0] for row in rows])
         for found, workspace, count in rows:
             state = "refused" if found.refused_at else "connected"
-            since = found.refused_at or found.connected_at
-            yield AccountState(workspace, found.platform, found.id, found.username, state, since, found.refusal, count)
+            since, named = found.refused_at or found.connected_at, (found.platform, found.id, found.username)
+            yield AccountState(workspace, *named, state, since, found.refusal, count, found, refused_apps)
         if len(rows) < _PAGE:
             break
         last = (rows[-1][0].workspace_id, rows[-1][0].id)

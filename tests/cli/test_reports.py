@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,13 @@ from click.testing import CliRunner, Result
 
 from cli.commands.options import WAITS_FOR
 from cli.main import main
+from domain.account_events import AccountAction
+from domain.audit import api_key
 from domain.waits import WaitsFor
 from store.accounts.connected import remove_account
-from store.models import Workspace
+from store.audit.account_events import add_account_event
+from store.models import Account, Workspace
+from store.workspaces.keys import create_key
 from tests.reconcile.doctor.conftest import new_workspace
 from tests.stack import Stack
 
@@ -94,6 +99,9 @@ async def test_accounts_of_all_workspaces_are_listed_with_their_state(stack: Sta
         mine = [each for each in map(json.loads, found.stdout.splitlines()) if each["workspace"] == workspace.name]
         states = {each["accountId"]: (each["state"], each["heldTargets"]) for each in mine}
         assert (states[works.id], states[revoked.id]) == (("connected", 0), ("refused", 1))
+        health = {each["accountId"]: each["health"] for each in mine}
+        assert (health[works.id], health[revoked.id]) == ("healthy", "needs_reconnect")
+        assert not any("account" in each or "refusedApps" in each for each in mine)
         refused = [each for each in mine if each["state"] == "refused"]
         assert "Reconnect" in refused[0]["refusal"]
         assert refused[0]["since"].endswith("Z")
@@ -103,3 +111,50 @@ async def test_accounts_of_all_workspaces_are_listed_with_their_state(stack: Sta
         (gone,) = [each for each in map(json.loads, lines) if each["workspace"] == workspace.name]
         assert (gone["accountId"], gone["state"], gone["heldTargets"]) == (revoked.id, "not_connected", 1)
     assert (await run("accounts", "list", "--all", "--workspace", "x")).exit_code == 1
+
+
+async def test_an_account_whose_connection_ends_is_listed_with_its_health(stack: Stack) -> None:
+    async with new_workspace(stack) as own:
+        ends, ended = await own.connect("linkedin"), await own.connect("linkedin")
+        now = datetime.now(UTC)
+        for account, end in ((ends, timedelta(days=3, hours=1)), (ended, timedelta(hours=-1))):
+            async with own.database.transaction() as session:
+                row = await session.get_one(Account, (own.workspace_id, account.id))
+                row.expires_at = row.refresh_expires_at = now + end
+                row.renew_at = None
+        for more in (("--workspace", own.workspace_id), ("--all",)):
+            lines = [json.loads(line) for line in (await run("accounts", "list", *more)).stdout.splitlines()]
+            found = {each["accountId"]: each for each in lines}
+            assert found[ends.id]["health"] == "warning"
+            assert found[ends.id]["recommendations"] == ["Token expires in 3 days. Consider reconnecting."]
+            assert found[ended.id]["health"] == "needs_reconnect"
+            refused = (await run("accounts", "list", "--refused", *more)).stdout
+            assert ended.id in refused
+            assert ends.id not in refused
+
+
+async def test_the_history_of_an_account_names_who_did_what(stack: Stack) -> None:
+    async with new_workspace(stack) as own:
+        async with own.database.transaction() as session:
+            key = await create_key(session, own.workspace_id, "Editorial office")
+            add_account_event(
+                session,
+                workspace_id=own.workspace_id,
+                platform="twitter",
+                account_id="tw_history",
+                action=AccountAction.CONNECTED,
+                actor=api_key(key.id),
+                details={"username": "jane", "connection_id": "sel_1", "hosted": True},
+            )
+        own_workspace = ("--workspace", own.workspace_id)
+        account = await own.connect("mastodon")
+        assert (await run("accounts", "remove", account.id, *own_workspace)).exit_code == 0
+        (line,) = (await run("accounts", "history", "tw_history", *own_workspace)).stdout.splitlines()
+        moment, summary = line.split("  ", 1)
+        assert moment.endswith("Z")
+        assert summary == 'API key "Editorial office" connected jane on a page of this service.'
+        (removed,) = (await run("accounts", "history", account.id, *own_workspace)).stdout.splitlines()
+        assert removed.endswith(f" removed {account.username}.")
+        unknown = await run("accounts", "history", "tw_nobody", *own_workspace)
+        assert unknown.exit_code == 1
+        assert "Nothing is known of an account tw_nobody" in unknown.stderr

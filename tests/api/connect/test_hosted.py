@@ -118,6 +118,21 @@ async def test_a_pushed_authorization_comes_back_with_its_issuer(
     assert found["accountId"] == [known.id]
 
 
+async def test_the_history_names_the_hosted_connection(stranger: Client, browser: Browser) -> None:
+    """Who made the address and which connection it was is kept, and nothing by which it could be used."""
+    begun = await begin(stranger)
+    callback = await browser.consent(begun, "recorded")
+    account = returned(await browser.come_back(callback))["accountId"][0]
+    response = await stranger.get(f"/v1/accounts/twitter/{account}/history")
+    (event,) = response.json()["events"]
+    assert (event["action"], event["connectionId"]) == ("connected", begun["connectionId"])
+    assert event["actor"]["type"] == "api_key"
+    assert event["summary"].endswith(" connected recorded on a page of this service.")
+    back = dict(parse_qsl(urlsplit(callback).query))
+    for secret in (begun["authUrl"].rpartition("/")[2], back["state"], back["code"]):
+        assert secret not in response.text
+
+
 async def test_without_an_address_a_page_says_what_came_of_it(stranger: Client, browser: Browser) -> None:
     begun = await begin(stranger, redirect_url=None)
     shown = await browser.come_back(await browser.consent(begun))

@@ -1,0 +1,69 @@
+"""Limits of what a workspace may connect and begin."""
+
+import asyncio
+from collections.abc import Collection
+
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from activities import connecting
+from api.app import create_app
+from api.connect.routes import MOST_AN_HOUR
+from api.dependencies import Dependencies
+from api.posts.quotas import WorkspaceLimits
+from store.accounts.connected import count_accounts, has_room_for
+from store.models import PendingConnection
+from tests.api.conftest import Client, client_of
+from tests.api.connect.consents import BACK, begin, connected, consent, refused, trade
+from tests.serving import started
+from tests.stack import Stack
+
+
+@pytest.fixture
+def two_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the workers connect two accounts of a workspace."""
+
+    async def has_room(session: AsyncSession, workspace_id: str, account_ids: Collection[str], _: int) -> bool:
+        return await has_room_for(session, workspace_id, account_ids, 2)
+
+    monkeypatch.setattr(connecting, "has_room_for", has_room)
+
+
+async def test_nobody_is_sent_to_a_network_for_an_account_too_many(stack: Stack) -> None:
+    deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, limits=WorkspaceLimits(accounts=1))
+    _, key = await stack.new_workspace()
+    async with started(create_app(deps)) as app, client_of(app, key) as client:
+        known = await connected(client, stack, "twitter", "the only one")
+        response = await client.get("/v1/connect/twitter", params={"redirect_url": BACK})
+        assert "as many accounts as it may connect: 1." in await refused(response, 422, "too_many_accounts")
+        again = await begin(client, "twitter", accountId=known["accountId"])
+        assert (await trade(client, "twitter", await consent(stack, again, "the only one"))).status_code == 200
+
+
+@pytest.mark.usefixtures("two_at_most")
+async def test_accounts_that_are_connected_at_the_same_time_keep_to_the_limit(stranger: Client, stack: Stack) -> None:
+    backs = [await consent(stack, await begin(stranger, "twitter"), f"limited {number}") for number in range(4)]
+    answers: list[httpx.Response] = await asyncio.gather(*(trade(stranger, "twitter", back) for back in backs))
+    assert sorted(each.status_code for each in answers) == [201, 201, 422, 422]
+    assert {each.json()["code"] for each in answers if each.status_code == 422} == {"too_many_accounts"}
+    async with stack.database.reading() as session:
+        assert await count_accounts(session, stranger.workspace_id, 10) == 2
+    # A known account may always be connected again.
+    person = next(number for number, each in enumerate(answers) if each.status_code == 201)
+    back = await consent(stack, await begin(stranger, "twitter"), f"limited {person}")
+    assert (await trade(stranger, "twitter", back)).status_code == 200
+
+
+async def test_a_workspace_begins_so_many_connections_an_hour(stranger: Client, stack: Stack) -> None:
+    await begin(stranger, "twitter")
+    async with stack.database.transaction() as session:
+        for number in range(MOST_AN_HOUR - 1):
+            values = {"id": f"sel_{stranger.workspace_id}_{number}", "workspace_id": stranger.workspace_id}
+            session.add(PendingConnection(**values, platform="twitter", options={}, expires_at=stack.began_at))
+    for hosted in ("true", "false"):
+        response = await stranger.get("/v1/connect/twitter", params={"redirect_url": BACK, "hosted": hosted})
+        await refused(response, 429, "rate_limited")
+        assert response.headers["retry-after"] == "60"
+    response = await stranger.post("/v1/connect/telegram", json={"credentials": {"botToken": "1:a", "chatId": "1"}})
+    await refused(response, 429, "rate_limited")
