@@ -42,7 +42,9 @@ class Product:
         self.api = httpx.AsyncClient(
             base_url=dev["apiUrl"], headers=headers, limits=limits, timeout=90, trust_env=False
         )
-        self.sandbox = httpx.AsyncClient(base_url=dev["sandboxUrl"], limits=limits, timeout=60, trust_env=False)
+        # A connection kept for later can be closed by the sandbox in the moment in which a request goes over it.
+        unkept = httpx.Limits(max_connections=600, max_keepalive_connections=0)
+        self.sandbox = httpx.AsyncClient(base_url=dev["sandboxUrl"], limits=unkept, timeout=60, trust_env=False)
         self._temporal: Temporal | None = None
 
     async def close(self) -> None:
