@@ -87,7 +87,7 @@ def _stop_signal(within_s: float, needs_s: Callable[[], float]) -> asyncio.Event
         else:
             _exit_now(1)
 
-    def heard(number: signal.Signals) -> None:
+    def on_signal(number: signal.Signals) -> None:
         if not first:
             first.append(loop.time())
             stop.set()
@@ -96,7 +96,7 @@ def _stop_signal(within_s: float, needs_s: Callable[[], float]) -> asyncio.Event
             _exit_now(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, heard, number)
+        loop.add_signal_handler(number, on_signal, number)
     return stop
 
 

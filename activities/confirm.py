@@ -136,11 +136,11 @@ class Confirming:
             case Absent():
                 return done("not public yet; confirming again", None, again), _again(command)
             case Refused(error):
-                told = results.attempt_result(step, AttemptState.REFUSED, decisions.REFUSED_LATER, error)
-                return told, results.refused(error)
+                result = results.attempt_result(step, AttemptState.REFUSED, decisions.REFUSED_LATER, error)
+                return result, results.refused(error)
             case Unlisted():
-                told = done(decisions.PUBLIC_UNLISTED)
-                return told, transitions.unlisted(datetime.now(UTC), step.platform.label)
+                result = done(decisions.PUBLIC_UNLISTED)
+                return result, transitions.unlisted(datetime.now(UTC), step.platform.label)
             case Unknown(final=True):
                 return done(decisions.PERSON_MUST_DECIDE), transitions.resting()
             case _:

@@ -329,7 +329,7 @@ class Connecting:
         # Accounts of one consent have the same tokens, which are renewed for all of them together.
         grant_subject = row.id if len(verified) > 1 else None
         actor = api_key(row.begun_by) if row.begun_by else WORKER
-        told = {"permissions": list(permissions), "missing": list(missing)}
+        reported = {"permissions": list(permissions), "missing": list(missing)}
 
         async def write() -> None:
             async with self._database.answers.transaction() as session:
@@ -351,7 +351,7 @@ class Connecting:
                         {"connection_id": row.id, "hosted": row.hosted is not None},
                     )
                     ends = None if account.renew_at else account.refresh_expires_at
-                    about = {"account_id": account.id, "username": account.username, "created": created, **told}
+                    about = {"account_id": account.id, "username": account.username, "created": created, **reported}
                     about |= {"connected_at": account.connected_at.isoformat(), "expires_at": ends and ends.isoformat()}
                     accounts.append(about)
                 # The tokens belong to the accounts now.

@@ -181,8 +181,8 @@ class Publishing:
         except PlatformError as error:
             # A platform that calls the second send a duplicate has published the first one after all. If it says so
             # again although the post could not be confirmed, the duplicate is another post.
-            landed = asked_before and error.code == DUPLICATE and not step.called_double
-            if error.kind is not ErrorKind.UNCONFIRMED and not landed:
+            was_published = asked_before and error.code == DUPLICATE and not step.called_double
+            if error.kind is not ErrorKind.UNCONFIRMED and not was_published:
                 return await self._refused(command, step, answer, error)
             soon = next(confirm_waits())
             result = results.attempt_result(

@@ -302,8 +302,8 @@ class StepContextFactory:
                 platform, account, with_app_secret(self.registered_apps, platform, own), guard=guard
             )
             renewed: Renewed[Any] = await platform.renew(connection)  # type: ignore[attr-defined]
-            told, now = renewed.lifetimes or Lifetimes(), datetime.now(UTC)
-            tokens = at_renewal(platform, renewed.credentials, told, account.refresh_expires_at, now)
+            reported, now = renewed.lifetimes or Lifetimes(), datetime.now(UTC)
+            tokens = at_renewal(platform, renewed.credentials, reported, account.refresh_expires_at, now)
             return ChangedCredentials(plain(with_stored_secret(renewed.credentials, own)), tokens)
 
         rules = rules_for(platform, self._credentials(platform, account))

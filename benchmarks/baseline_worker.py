@@ -38,9 +38,9 @@ async def run(address: str) -> None:
         ended = asyncio.create_task((await lines()).read())
         while not ended.done():
             await asyncio.wait({ended}, timeout=_TELL_EVERY_S)
-            told, late.seconds = late.seconds, []
-            if told:
-                print(json.dumps(told), flush=True)
+            seconds, late.seconds = late.seconds, []
+            if seconds:
+                print(json.dumps(seconds), flush=True)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class Clocks:
     def _now(self) -> dict[str, float]:
         return {part: cpu_seconds(pid) for part, pid in self._pids.items()}
 
-    def told(self, count: int) -> str:
+    def describe(self, count: int) -> str:
         """Return the milliseconds that each part has used for one of `count` posts."""
         each = {part: (seconds - self._before[part]) / count * 1000 for part, seconds in self._now().items()}
         return ", ".join(f"{part} {ms:.1f}" for part, ms in each.items() if ms >= 1)
@@ -95,7 +95,7 @@ async def ours(http: httpx.AsyncClient, sandbox: httpx.AsyncClient, dev: dict[st
         seconds = ((datetime.fromisoformat(post["createdAt"]) - due).total_seconds() for post in posts)
         # Targets of the round before are older than any of this round can be.
         late = [each for each in seconds if each > -count / CREATES_PER_S]
-    show("ours", late, clocks.told(count))
+    show("ours", late, clocks.describe(count))
 
 
 async def baseline(client: Client, worker: Process, dev: dict[str, Any], count: int) -> None:
@@ -108,7 +108,7 @@ async def baseline(client: Client, worker: Process, dev: dict[str, Any], count: 
     clocks, late = Clocks({"temporal": parts_of(dev)["temporal"], "worker": worker.pid}), list[float]()
     while len(late) < count * len(PLATFORMS):
         late += json.loads(await answer(worker))
-    show("bare", late, clocks.told(count))
+    show("bare", late, clocks.describe(count))
 
 
 async def run(count: int, rounds: int) -> None:

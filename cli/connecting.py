@@ -97,9 +97,9 @@ async def verify(platform: Platform[Any, Any], credentials: BaseModel, settings:
         renewed: Renewed[BaseModel] = await platform.renew(connection)  # type: ignore[attr-defined]
         return await keep(lambda _: with_stored_secret(renewed.credentials, credentials), renewed.lifetimes)
 
-    async def keep(change: Callable[[BaseModel], BaseModel], told: Lifetimes | None = None) -> BaseModel:
+    async def keep(change: Callable[[BaseModel], BaseModel], reported: Lifetimes | None = None) -> BaseModel:
         nonlocal current, lifetimes
-        current, lifetimes = change(current), told or lifetimes
+        current, lifetimes = change(current), reported or lifetimes
         connection.credentials = with_app_secret(apps, platform, current)
         return connection.credentials
 

@@ -88,7 +88,7 @@ async def _run(options: Options, folder: Folder, lock: Lock) -> None:
 
 
 def _on_signals(stop: asyncio.Event, stack: "Stack") -> None:
-    def heard() -> None:
+    def on_signal() -> None:
         if stop.is_set():
             print_line("Ending everything at once.")
             stack.kill()
@@ -99,7 +99,7 @@ def _on_signals(stop: asyncio.Event, stack: "Stack") -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # nohup makes us ignore hang-ups. A shell's `&` makes us ignore SIGINT too, but there SIGINT must still stop us.
         if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            asyncio.get_running_loop().add_signal_handler(number, heard)
+            asyncio.get_running_loop().add_signal_handler(number, on_signal)
 
 
 async def _stop_with_launcher(stop: asyncio.Event) -> None:

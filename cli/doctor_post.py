@@ -47,7 +47,7 @@ def to_json(report: PostReport) -> str:
             "accountId": each.account_id,
             "status": each.status,
             "waitsFor": each.waits_for,
-            "says": each.says,
+            "explanation": each.explanation,
         }
         for each in report.targets
     ]
@@ -72,7 +72,7 @@ def to_text(report: PostReport) -> Iterator[str]:
     """Yield the lines of the report for people; what to do comes last."""
     yield f"{report.post_id} of workspace {report.workspace_id}, workflow {report.workflow_id}"
     yield report.row
-    yield from (f"  {target.says}" for target in report.targets)
+    yield from (f"  {target.explanation}" for target in report.targets)
     yield from report.workflow
     yield from report.platform
     if report.attempts:

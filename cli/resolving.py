@@ -129,7 +129,7 @@ class Resolver:
     async def _deliver_by(self, workflows: PostWorkflows, plans: Sequence[Plan]) -> int:
         slots = asyncio.Semaphore(_CONCURRENCY)
 
-        async def told(plan: Plan) -> Plan | None:
+        async def deliver_one(plan: Plan) -> Plan | None:
             async with slots:
                 try:
                     await deliver(self._database, workflows, plan)
@@ -139,10 +139,10 @@ class Resolver:
 
         # If a post has several targets, the newest plan counts.
         newest = {plan.post_id: plan for plan in plans}
-        heard = [each for each in await asyncio.gather(*map(told, newest.values())) if each]
+        done = [each for each in await asyncio.gather(*map(deliver_one, newest.values())) if each]
         async with self._database.transaction() as session:
-            await record_delivered(session, {plan.post_id: plan.version for plan in heard})
-        return len(newest) - len(heard)
+            await record_delivered(session, {plan.post_id: plan.version for plan in done})
+        return len(newest) - len(done)
 
 
 @asynccontextmanager

@@ -154,8 +154,11 @@ def held(
 
 def unconfirmed(code: str, message: str) -> TargetTransition:
     """Return the transition of a target whose send may or may not have landed."""
-    told = f"{message} The post may be public; it is waiting for confirmation."
-    columns = _error(told, code, ErrorCategory.UNCONFIRMED) | {"status": TargetStatus.UNCONFIRMED, "confirming": True}
+    explanation = f"{message} The post may be public; it is waiting for confirmation."
+    columns = _error(explanation, code, ErrorCategory.UNCONFIRMED) | {
+        "status": TargetStatus.UNCONFIRMED,
+        "confirming": True,
+    }
     return TargetTransition(_UNSENT, columns)
 
 

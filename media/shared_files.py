@@ -138,11 +138,11 @@ class SharedFiles:
             taken.pop_all()
         file = self._files[key] = _Shared(workspace_id, spool, number, most_bytes)
 
-        def told(received: int) -> None:
+        def report_received(received: int) -> None:
             for listener in file.listeners:
                 listener(received)
 
-        fetch = self._fetcher.fetch(media, spool, told, lambda: file.most_bytes, workspace_id=workspace_id)
+        fetch = self._fetcher.fetch(media, spool, report_received, lambda: file.most_bytes, workspace_id=workspace_id)
         file.fetching = asyncio.create_task(fetch)
         file.fetching.add_done_callback(lambda _: connection.release())
         return file

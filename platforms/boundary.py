@@ -51,7 +51,7 @@ def _shielded(step: Step) -> Step:
             )
             kind = (
                 ErrorKind.UNCONFIRMED
-                if step.__name__ in _PUBLIC and connection.wire.has_gone_public
+                if step.__name__ in _PUBLIC and connection.wire.sent_public_request
                 else ErrorKind.TRANSIENT
             )
             message = f"{self.label} answered in a way that cannot be read."

@@ -236,12 +236,12 @@ class Connector(ABC, Generic[C]):
         access, refresh = answer.get("access_token"), answer.get("refresh_token")
         if not isinstance(access, str) or not access:
             raise refusal_of(self, 400, answer)
-        told = lifetimes_of(answer)
+        reported = lifetimes_of(answer)
         return Grant(
             SecretStr(access),
             SecretStr(refresh) if isinstance(refresh, str) and refresh else None,
-            None if told.scopes is None else frozenset(told.scopes),
-            told,
+            None if reported.scopes is None else frozenset(reported.scopes),
+            reported,
         )
 
     async def candidates(

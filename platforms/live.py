@@ -55,7 +55,7 @@ class Assumption:
     """
 
     name: str
-    says: str
+    statement: str
     holds: Callable[[SampleResult], bool | None]
 
 

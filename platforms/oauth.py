@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from platforms.base import Connection, WireModel
 from platforms.errors import PlatformError
-from platforms.http.token_endpoint import IsDead, ask, refuses_grant
+from platforms.http.token_endpoint import GrantEnded, ask, refuses_grant
 from platforms.http.wire import Wire
 from platforms.renewal import Renewed, lifetimes_of
 
@@ -89,7 +89,7 @@ async def renewed(
     *,
     basic: bool,
     headers: Mapping[str, str] | None = None,
-    is_dead: IsDead = refuses_grant,
+    grant_ended: GrantEnded = refuses_grant,
     app_named: str = "client_id",
 ) -> Renewed[O]:
     """Trade the refresh token for new tokens. If the platform sends no new refresh token, the old one stays.
@@ -105,7 +105,9 @@ async def renewed(
     if not basic:
         fields |= {name: value for name, value in ((app_named, client_id), ("client_secret", secret)) if value}
     own = {"Authorization": f"Basic {b64encode(f'{client_id}:{secret}'.encode()).decode()}"} if basic else {}
-    answer = await ask(connection.wire, "POST", url, is_dead=is_dead, data=fields, headers={**(headers or {}), **own})
+    answer = await ask(
+        connection.wire, "POST", url, grant_ended=grant_ended, data=fields, headers={**(headers or {}), **own}
+    )
     update = {"access_token": SecretStr(answer["access_token"])}
     if isinstance(refresh := answer.get("refresh_token"), str) and refresh:
         update["refresh_token"] = SecretStr(refresh)

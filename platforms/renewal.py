@@ -116,15 +116,15 @@ def _after(now: datetime, seconds: object) -> datetime | None:
     return None if found is None or found <= 0 else now + min(timedelta(seconds=min(found, 1e9)), LONGEST_LIFETIME)
 
 
-def _moment(told: object) -> datetime | None:
+def _moment(reported: object) -> datetime | None:
     try:
-        return moment(told)
+        return moment(reported)
     except ValueError:
         return None
 
 
-def _scopes(told: object) -> tuple[str, ...] | None:
-    words = " ".join(map(str, told[:MOST_SCOPES])) if isinstance(told, list) else told
+def _scopes(reported: object) -> tuple[str, ...] | None:
+    words = " ".join(map(str, reported[:MOST_SCOPES])) if isinstance(reported, list) else reported
     if not isinstance(words, str):
         return None
     found = {word[:LONGEST_SCOPE] for word in words.replace(",", " ").split() if word.isprintable()}

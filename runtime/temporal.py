@@ -36,13 +36,13 @@ class RedactingFailureConverter(DefaultFailureConverter):
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
         """Convert an exception and what caused it."""
-        told, cause = exception, exception.__cause__
+        quoted, cause = exception, exception.__cause__
         if not isinstance(exception, FailureError):
-            told = ApplicationError(_explanation(exception), type=type(exception).__name__)
-            told.with_traceback(exception.__traceback__)
+            quoted = ApplicationError(_explanation(exception), type=type(exception).__name__)
+            quoted.with_traceback(exception.__traceback__)
         try:
-            told.__cause__ = _quotable_cause(exception)
-            super().to_failure(told, payload_converter, failure)
+            quoted.__cause__ = _quotable_cause(exception)
+            super().to_failure(quoted, payload_converter, failure)
         finally:
             exception.__cause__ = cause
         failure.stack_trace = failure.stack_trace[-_LONGEST_TRACE:]

@@ -120,14 +120,14 @@ class Accounts:
         account.ends = account.ends | dict.fromkeys(account.access_tokens, self._now())
         self._keep(account)
 
-    def issue(self, account: Account, lives: float | None = None) -> str:
+    def issue(self, account: Account, lifetime: float | None = None) -> str:
         """Issue one more access token, valid for this many seconds; the older ones stay valid."""
         token = secrets.token_urlsafe(48)
         account.access_tokens = [*account.access_tokens, token][-TOKENS_KEPT:]
         known = (*account.access_tokens, *account.refresh_tokens)
         account.ends = {each: ends for each, ends in account.ends.items() if each in known}
-        if lives is not None:
-            account.ends[token] = self._now() + lives
+        if lifetime is not None:
+            account.ends[token] = self._now() + lifetime
         self._keep(account)
         return token
 
@@ -169,8 +169,8 @@ class Accounts:
         platform: str,
         refresh_token: str,
         *,
-        lives: float | None = None,
-        refresh_lives: float | None = None,
+        lifetime: float | None = None,
+        refresh_lifetime: float | None = None,
         replay_ends_grant: bool = False,
     ) -> tuple[Account, str, str] | None:
         """Use up a refresh token: return its account, a new access token and a new refresh token, or None.
@@ -186,9 +186,9 @@ class Accounts:
         renewed = secrets.token_urlsafe(48)
         account.refresh_tokens = [token for token in account.refresh_tokens if token != refresh_token] + [renewed]
         account.retired_tokens = [*account.retired_tokens, refresh_token][-TOKENS_KEPT:]
-        access = self.issue(account, lives)
-        if refresh_lives is not None:
-            account.ends[renewed] = self._now() + refresh_lives
+        access = self.issue(account, lifetime)
+        if refresh_lifetime is not None:
+            account.ends[renewed] = self._now() + refresh_lifetime
         grant = next((each for each in account.grants if each.refresh == refresh_token), None)
         if grant is None:
             grant = Grant()

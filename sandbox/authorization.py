@@ -142,7 +142,7 @@ class Consents:
         try:
             scopes = self._wanted(request, app)
         except Problem as problem:
-            request.overlook()
+            request.ignore_unread()
             return _back(
                 redirect_uri, {"error": problem.code, "error_description": problem.description, "state": state}
             )
@@ -161,7 +161,7 @@ class Consents:
         except Problem as problem:
             raise RefusedError(Answer.text(f"<h1>{html.escape(problem.description)}</h1>", 400)) from problem
         fields = request.fields()
-        request.overlook()
+        request.ignore_unread()
         by_name = {name: str(value) for name, value in fields}
         allowed = by_name.get("decision") == "allow"
         ticked = {str(value) for name, value in fields if name == "scope"}

@@ -31,8 +31,8 @@ class Request:
 
     __slots__ = (
         "_form",
+        "_ignores_unread",
         "_noted",
-        "_overlooked",
         "_query",
         "base_url",
         "body",
@@ -55,7 +55,7 @@ class Request:
         self.params: dict[str, str] = {}
         self._query: Noted | None = None
         self._noted: list[Noted] = []
-        self._overlooked = False
+        self._ignores_unread = False
         self._form: list[tuple[str, Field]] | None = None
 
     def header(self, name: str) -> str:
@@ -95,13 +95,13 @@ class Request:
         """Return the form's fields as texts."""
         return self.noting({name: str(value) for name, value in self.fields()})
 
-    def overlook(self, *, looked: bool = False) -> None:
-        """Ignore unknown names of this request, which is answered before all of it is read; `looked` undoes that."""
-        self._overlooked = not looked
+    def ignore_unread(self, *, undo: bool = False) -> None:
+        """Ignore unknown names of this request, which is answered before all of it is read; `undo` ends that."""
+        self._ignores_unread = not undo
 
     def unknown(self) -> set[str]:
         """Return the names that the request contains and that no handler has read, in query or body."""
-        if self._overlooked:
+        if self._ignores_unread:
             return set()
         _ = self.query
         unseen, seen = set[str](), set[str]()

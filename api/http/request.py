@@ -40,8 +40,8 @@ async def read_keyed_request(
     found: tuple[Problem, ...] = ()
     try:
         payload = await read(request)
-        if check_body is not None and isawaitable(told := check_body(payload)):
-            await told
+        if check_body is not None and isawaitable(further := check_body(payload)):
+            await further
     except InvalidRequest as error:
         found = error.problems
     raise _refusal(found, beside)

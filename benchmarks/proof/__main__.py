@@ -111,15 +111,15 @@ async def _disagreements(dev: dict[str, Any], posts: list[Post], runs: int) -> l
     """Return the disagreements of rows, workflows and networks that do not heal within a short time."""
     for run in range(runs):
         await asyncio.sleep(_BETWEEN_RUNS_S if run else 0)
-        told = json.loads(await command(dev, "doctor", "--json", may_fail=True))
+        doctor_report = json.loads(await command(dev, "doctor", "--json", may_fail=True))
         found = [
             f"{each['kind']}: {each.get('postId', '')} {each['what']}"
-            for each in told["findings"]
+            for each in doctor_report["findings"]
             if not report.is_rightly_found(each, posts)
         ]
-        if not found and not told["couldNotLook"]:
+        if not found and not doctor_report["couldNotLook"]:
             break
-    return [*found, *told["couldNotLook"]]
+    return [*found, *doctor_report["couldNotLook"]]
 
 
 def main() -> None:
@@ -167,9 +167,9 @@ def main() -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(report.rows(posts), indent=1))
     if arguments.markdown:
-        told = report.markdown(posts, disagreements, took, _chosen_by(arguments), ended.renewals)
+        doctor_report = report.markdown(posts, disagreements, took, _chosen_by(arguments), ended.renewals)
         document = arguments.markdown.read_text() if arguments.markdown.exists() else ""
-        arguments.markdown.write_text(report.put_into(document, told))
+        arguments.markdown.write_text(report.put_into(document, doctor_report))
     _print(ended, took)
     gc.collect()
     raise SystemExit(0 if ended.is_right else 1)

@@ -129,9 +129,9 @@ class CrashInjection:
             case Crash.BEFORE:
                 await self._until(self._all_taken)
             case Crash.ROW:
-                await self._until(self._rows_stand)
+                await self._until(self._rows_are_written)
             case Crash.ANSWER:
-                await self._until(self._nobody_heard)
+                await self._until(self._no_answer_arrived)
             case Crash.EVERYTHING:
                 await self._until(self._reached, share=0.5)
             case _:
@@ -237,7 +237,7 @@ class CrashInjection:
             return seen
         workflow_id = row["workflow_id"]
         held = workflow_id in self._product.inside.held()
-        return replace(seen, **told_by(row, post.cell.mode), taken=workflow_id in self._taken, held=held)
+        return replace(seen, **statuses_of(row, post.cell.mode), taken=workflow_id in self._taken, held=held)
 
     async def watch(self) -> None:
         """Record when each post's request reaches the network, until cancelled."""
@@ -300,7 +300,7 @@ class CrashInjection:
         self._taken |= await self._product.takes(waiting)
         return len(self._taken)
 
-    async def _rows_stand(self) -> int:
+    async def _rows_are_written(self) -> int:
         """Count the posts whose rows are complete, while Temporal is frozen and does not know of the change yet."""
         state, there = await self._state(), 0
         for post in self._posts:
@@ -308,12 +308,14 @@ class CrashInjection:
             there += crash_hit(post.cell, observation)
         return there
 
-    async def _nobody_heard(self) -> int:
+    async def _no_answer_arrived(self) -> int:
         """Count the posts that are in progress while their clients still wait for an answer."""
         state = await self._state()
         scheduled = {post.key for post in self._posts if post.cell.mode is Mode.SCHEDULED}
         others = sum(post.mark in self._arrived for post in self._posts if post.cell.mode is not Mode.SCHEDULED)
-        return others + sum(told_by(row, Mode.SCHEDULED)["started"] for key, row in state.items() if key in scheduled)
+        return others + sum(
+            statuses_of(row, Mode.SCHEDULED)["started"] for key, row in state.items() if key in scheduled
+        )
 
     async def _answers_are_out(self) -> None:
         """Wait until every answer has come or its sender has stopped waiting; the outcome cannot be recorded."""
@@ -327,7 +329,7 @@ class CrashInjection:
             await self._read_log()
 
 
-def told_by(row: Any, mode: Mode) -> dict[str, bool]:
+def statuses_of(row: Any, mode: Mode) -> dict[str, bool]:
     """Return the progress that a post's row shows, as fields of an Observation."""
     sending = row["sent"] == "sending"
     if mode is Mode.EDIT:

@@ -126,7 +126,7 @@ class Renewals:
                 await self._freeze(FROZEN_S[struck], release)
         if not there:
             return None
-        await asyncio.gather(*map(self._judge, renewals))
+        await asyncio.gather(*map(self._evaluate, renewals))
         right = sum(each.is_right for each in renewals)
         self._say(f"renewals {struck} at {point}: {right} of {len(renewals)} right")
         return renewals
@@ -163,7 +163,7 @@ class Renewals:
             return all(sum(each["renewals"] for each in found) == 1 for found in grants)
         return {each.account_id for each in renewals} <= self._product.inside.renewing()
 
-    async def _judge(self, renewal: Renewal) -> None:
+    async def _evaluate(self, renewal: Renewal) -> None:
         renewal.why = await self._fault(renewal)
 
     async def _fault(self, renewal: Renewal) -> str:

@@ -189,9 +189,9 @@ def failures(posts: Sequence[Post]) -> list[str]:
     ]
 
 
-def _attempt(told: dict[str, Any]) -> str:
+def _attempt(attempt: dict[str, Any]) -> str:
     names = ("step", "state", "startedAt", "finishedAt", "httpStatus", "errorCode", "platformCode", "decision")
-    return ", ".join(str(told[name]) for name in names if told.get(name) is not None)
+    return ", ".join(str(attempt[name]) for name in names if attempt.get(name) is not None)
 
 
 def markdown(
@@ -215,11 +215,11 @@ def markdown(
     )
 
 
-def put_into(document: str, told: str) -> str:
+def put_into(document: str, attempt: str) -> str:
     """Return a document with the text between its two marks replaced; without marks it is replaced as a whole."""
     before, begin, rest = document.partition(BEGIN)
     _, end, after = rest.partition(END)
-    return f"{before}{begin}\n\n{told}\n\n{end}{after}" if begin and end else f"{told}\n"
+    return f"{before}{begin}\n\n{attempt}\n\n{end}{after}" if begin and end else f"{attempt}\n"
 
 
 def renewals_table(renewals: Sequence[Renewal]) -> str:

@@ -13,7 +13,7 @@ from benchmarks.proof.faults import needs_its_owner, programs
 from benchmarks.proof.platforms import PLATFORMS, api_name_of
 from benchmarks.proof.posts import Client, Post, facts, now
 from benchmarks.proof.product import Product
-from benchmarks.proof.verdict import VerdictKind, judge, shown_of
+from benchmarks.proof.verdict import VerdictKind, evaluate, shown_of
 
 _ROUND_TIMEOUT_S = 60.0
 """Seconds after which the next crash begins, even if some posts are still unconfirmed on slow networks."""
@@ -87,9 +87,9 @@ class Proof:
                 waiting += missed
             # A restore would undo the progress of other posts.
             await self._settle(None if crash in RESTORED else 0 if crash in FROZEN_WORKER else _ROUND_TIMEOUT_S)
-            await self._judge([post for post in self._open if post.status])
+            await self._evaluate([post for post in self._open if post.status])
         await self._settle(None)
-        await self._judge(self._open)
+        await self._evaluate(self._open)
 
     async def _round(self, crash: Crash, cells: Sequence[tuple[Cell, int]]) -> list[tuple[Cell, int]]:
         """Run one round of cells and their tries; return those that the crash missed, to be run again."""
@@ -186,13 +186,13 @@ class Proof:
             "DELETE", "faults", platform=api_name_of(post.cell.platform), accountId=post.account_id
         )
 
-    async def _judge(self, posts: Sequence[Post]) -> None:
+    async def _evaluate(self, posts: Sequence[Post]) -> None:
         shown = await self._shown()
         for post in posts:
             target = (await self._client.read(post))["platforms"][0]
             seen = facts(post, target, shown_of(post.mark, shown), early=_is_early(post, shown))
             post.status, post.public = seen.status, len(seen.public)
-            post.verdict = judge(post.cell, seen, post.new_text)
+            post.verdict = evaluate(post.cell, seen, post.new_text)
             if post.verdict.kind is not VerdictKind.RIGHT:
                 post.attempts = await self._client.attempts(post)
             await self._forget_faults(post)

@@ -85,7 +85,7 @@ def shown_of(mark: str, shown: Iterable[dict[str, Any]]) -> list[tuple[str, str]
     ]
 
 
-def judge(cell: Cell, seen: Facts, new_text: str = "") -> Verdict:
+def evaluate(cell: Cell, seen: Facts, new_text: str = "") -> Verdict:
     """Return the verdict; `new_text` is the post's text after an edit or a change."""
     if max(len(seen.public), seen.shown_while_waiting) > 1:
         return Verdict(VerdictKind.DOUBLE, f"{max(len(seen.public), seen.shown_while_waiting)} public posts")

@@ -102,11 +102,11 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
     async def publish(self, connection: DiscordConnection, context: PublishContext[DiscordSettings]) -> Published:
         """Make the message by one request, with its files."""
         await _check_channel(connection, context.draft.settings)
-        draft, blind = context.draft, connection.credentials.webhook is not None
+        draft, is_webhook = context.draft, connection.credentials.webhook is not None
         async with AsyncExitStack() as opened:
             files = [await opened.enter_async_context(context.media.open(item)) for item in draft.media]
-            parts, own = parts_of(draft, files), of_webhook(draft.settings) if blind else of_bot(context.target_id)
-            if files and blind:
+            parts, own = parts_of(draft, files), of_webhook(draft.settings) if is_webhook else of_bot(context.target_id)
+            if files and is_webhook:
                 await opened.enter_async_context(mark_sending(context))
             path, query = _where(connection, draft.settings)
             body, headers = body_of(draft, files) | own, headers_of(connection)

@@ -19,8 +19,8 @@ def _went_to_its_own_host(seen: SampleResult) -> bool | None:
 
 
 def _is_public(seen: SampleResult) -> bool | None:
-    told = [value for each in seen.exchanges for value in values_of(each.body, "published")]
-    return told[-1] is True if told else None
+    reported = [value for each in seen.exchanges for value in values_of(each.body, "published")]
+    return reported[-1] is True if reported else None
 
 
 _BYTES = Assumption("video_host", "The bytes of a video are taken at graph-video.facebook.com.", _went_to_its_own_host)

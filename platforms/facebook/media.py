@@ -192,8 +192,8 @@ class Uploads:
         if known := video.pop("host", None):
             return [known]
         wire, named = self._connection.wire, str(video.get("domain") or "")
-        told = [f"https://{named}"] if HOST.fullmatch(named) and is_within(named, (DOMAIN,)) else []
-        return list(dict.fromkeys([*told, second_host(wire, BASE_URL, VIDEO_URL), wire.base_url]))
+        reported = [f"https://{named}"] if HOST.fullmatch(named) and is_within(named, (DOMAIN,)) else []
+        return list(dict.fromkeys([*reported, second_host(wire, BASE_URL, VIDEO_URL), wire.base_url]))
 
     async def _stream(self, video: dict[str, Any], file: MediaFile) -> None:
         """Send in one request all bytes of a reel or story that Facebook does not have yet."""
@@ -209,11 +209,11 @@ class Uploads:
             return
         start = int(uploading.get("bytes_transferred") or uploading.get("bytes_transfered") or 0)
 
-        def told(sent: int) -> None:
+        def reported(sent: int) -> None:
             video["offset"] = start + sent
             self._report_progress(video)
 
-        body = FileBody(file.part(start, file.size), told)
+        body = FileBody(file.part(start, file.size), reported)
         headers = {
             "Authorization": f"OAuth {self._connection.credentials.access_token.get_secret_value()}",
             "offset": str(start),

@@ -115,10 +115,10 @@ async def find(connection: FacebookConnection, context: PublishContext[FacebookS
 def published(connection: FacebookConnection, context: PublishContext[FacebookSettings], video: Video) -> Published:
     """Return the post that shows a video, whose id comments and statistics need; else the video itself."""
     handle = context.handles["video"]
-    told = str(video.post_id or handle.get("post") or "")
-    if told.isdecimal():
-        told = f"{connection.account.user_id}_{told}"
-    post_id = told if _POST_ID.fullmatch(told) else handle["id"]
+    reported = str(video.post_id or handle.get("post") or "")
+    if reported.isdecimal():
+        reported = f"{connection.account.user_id}_{reported}"
+    post_id = reported if _POST_ID.fullmatch(reported) else handle["id"]
     return Published(post_id, video.url or f"https://www.facebook.com/{handle['id']}")
 
 

@@ -82,12 +82,12 @@ def _reason(fault: dict[str, Any]) -> str | None:
 def _other(status: int, body: dict[str, Any], faults: list[dict[str, Any]]) -> tuple[ErrorKind, str]:
     if status >= 500:
         return ErrorKind.TRANSIENT, _SERVER
-    told = [
+    reported = [
         f"{fault['field']}: {fault['message']}" if fault.get("field") else str(fault["message"])
         for fault in faults
         if fault.get("message")
     ]
-    said = "; ".join(told) or str(body.get("message") or "")
+    said = "; ".join(reported) or str(body.get("message") or "")
     return ErrorKind.REJECTED, f"Google refused: {said}" if said else f"Google refused with status {status}."
 
 

@@ -15,8 +15,8 @@ async def _remove(
 
 
 def _states(seen: SampleResult) -> bool | None:
-    told = [value for each in seen.exchanges for value in values_of(each.body, "state")]
-    return set(told) <= {"PROCESSING", "LIVE", "RECURRING"} if told else None
+    reported = [value for each in seen.exchanges for value in values_of(each.body, "state")]
+    return set(reported) <= {"PROCESSING", "LIVE", "RECURRING"} if reported else None
 
 
 _STATES = Assumption("states", "A post that is taken is PROCESSING, then LIVE.", _states)

@@ -16,7 +16,7 @@ from platforms.http.wire import Wire, json_of
 log = structlog.get_logger(__name__)
 
 Answer = Mapping[str, Any]
-IsDead = Callable[[Answer], bool]
+GrantEnded = Callable[[Answer], bool]
 """Returns whether the body of a refusal says that the account's own token is no longer accepted."""
 
 OF_THE_APP = frozenset({"invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"})
@@ -33,30 +33,32 @@ def refuses_grant(answer: Answer) -> bool:
     return answer.get("error") == "invalid_grant"
 
 
-async def ask(wire: Wire, method: str, url: str, *, is_dead: IsDead = refuses_grant, **options: Any) -> dict[str, Any]:
+async def ask(
+    wire: Wire, method: str, url: str, *, grant_ended: GrantEnded = refuses_grant, **options: Any
+) -> dict[str, Any]:
     """Return the response to one request for tokens; its `access_token` is a text that is not empty.
 
     Raises PlatformError as `refusal_of` says. Some platforms send refusals with status 200.
     """
-    response = await wire.send(method, url, error_of=lambda refused: refusal_of(wire, refused, is_dead), **options)
+    response = await wire.send(method, url, error_of=lambda refused: refusal_of(wire, refused, grant_ended), **options)
     answer = json_of(response)
     token = answer.get("access_token")
     if isinstance(token, str) and token:
         return answer
-    raise refusal_of(wire, response, is_dead)
+    raise refusal_of(wire, response, grant_ended)
 
 
-def refusal_of(wire: Wire, response: httpx.Response, is_dead: IsDead = refuses_grant) -> PlatformError:
+def refusal_of(wire: Wire, response: httpx.Response, grant_ended: GrantEnded = refuses_grant) -> PlatformError:
     """Return the error for a response without tokens.
 
-    - the platform refuses this token (`is_dead`): `auth`, the account must be reconnected;
+    - the platform refuses this token (`grant_ended`): `auth`, the account must be reconnected;
     - it refuses the app's id or secret, or answers 401 to anything else: `operator`;
     - the platform's own mapping yields a temporary, rate-limited or operator error: that one;
     - anything else (HTML, no token, an unknown code): `transient`.
     """
     label, status, answer = wire.label, response.status_code, json_of(response)
     code = _code(answer) or (UNREADABLE if response.is_success else f"http_{status}")
-    if is_dead(answer):
+    if grant_ended(answer):
         message = f"{label} no longer accepts this account's connection. Reconnect the account."
         return PlatformError(ErrorKind.AUTH, message, code=code, status=status)
     if code in OF_THE_APP or status == httpx.codes.UNAUTHORIZED:

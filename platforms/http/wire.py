@@ -73,7 +73,7 @@ class Wire:
     """Whether there is no timeout for responses, because the caller has its own."""
     domains: Collection[str] = ()
     """Hosts, including all subdomains, that may be sent the account's token at an address from a response."""
-    has_gone_public: bool = False
+    sent_public_request: bool = False
     """Whether a public request was sent, so that it may have had its effect."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Replacements for the base URLs of the platform's further hosts, by their usual ones."""
@@ -112,7 +112,7 @@ class Wire:
             message = f"{self.label} cannot be asked about what is named in this post."
             raise PlatformError(ErrorKind.REJECTED, message, code="invalid_address") from error
         started = time.monotonic()
-        self.has_gone_public |= public
+        self.sent_public_request |= public
         try:
             response = await self._answer(request, fence)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:

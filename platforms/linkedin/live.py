@@ -18,10 +18,10 @@ def _is_page(connection: LinkedInConnection) -> bool:
 
 
 def _keeps_escapes(seen: SampleResult) -> bool | None:
-    told = [
+    reported = [
         value for each in answers_at(seen, "/rest/posts", method="GET") for value in values_of(each.body, "commentary")
     ]
-    return all("\\(a\\)" in str(value) for value in told) if told else None
+    return all("\\(a\\)" in str(value) for value in reported) if reported else None
 
 
 LIVE = LiveCheck(

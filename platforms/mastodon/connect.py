@@ -44,18 +44,18 @@ class MastodonConnector(Connector[MastodonCredentials]):
         """Return the server's own metadata; servers before 4.3 and other software publish none."""
         wire = open_wire(self.target(options))
         try:
-            told = json_of(await wire.send("GET", _METADATA))
+            reported = json_of(await wire.send("GET", _METADATA))
         except PlatformError as error:
             if error.code == FORBIDDEN:
                 raise
             # It may not be such a server at all; registering the app shows that.
             return {}
         found = {}
-        issuer, scopes = told.get("issuer"), told.get("scopes_supported")
+        issuer, scopes = reported.get("issuer"), reported.get("scopes_supported")
         # Behind an emulator or a proxy the server's identity is not known.
         if isinstance(issuer, str) and origin(issuer) == origin(options["instance"]):
             found["issuer"] = issuer[:300]
-            if told.get("authorization_response_iss_parameter_supported") is True:
+            if reported.get("authorization_response_iss_parameter_supported") is True:
                 found["names_issuer"] = "yes"
         if isinstance(scopes, list) and scopes and not set(self.scopes) <= set(map(str, scopes)):
             found["scopes"] = _OLD_SCOPES

@@ -153,11 +153,11 @@ def _limits(instance: Mapping[str, Any]) -> Limits:
     configuration = configuration if isinstance(configuration, dict) else {}
     found: dict[str, Any] = {}
     # Servers reported it here before Mastodon defined a field for it.
-    told = {"characters": instance.get("max_toot_chars")}
+    reported = {"characters": instance.get("max_toot_chars")}
     for name, (group, key) in _PLACES.items():
         values = configuration.get(group)
-        told[name] = (values.get(key) if isinstance(values, dict) else None) or told.get(name)
-    for name, value in told.items():
+        reported[name] = (values.get(key) if isinstance(values, dict) else None) or reported.get(name)
+    for name, value in reported.items():
         # A number that is written as text does not count; other servers' responses contain such.
         if isinstance(value, int) and (within := count(value, _MOST[name])):
             found[name] = within

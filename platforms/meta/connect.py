@@ -55,8 +55,10 @@ class LongLivedConnector(MetaConnector[C], ABC):
         # The reference shows the token and the secret in the query only; this service logs no such address.
         query["access_token"] = short.access_token.get_secret_value()
         longer = json_of(await wire.send("GET", self.at(wire, self.long_lived), params=query))
-        told = lifetimes_of(longer)
-        grant = replace(self.grant(wire, longer), lifetimes=replace(told, scopes=told.scopes or short.lifetimes.scopes))
+        reported = lifetimes_of(longer)
+        grant = replace(
+            self.grant(wire, longer), lifetimes=replace(reported, scopes=reported.scopes or short.lifetimes.scopes)
+        )
         return replace(grant, scopes=grant.scopes or short.scopes)
 
 

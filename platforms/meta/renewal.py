@@ -15,7 +15,7 @@ from platforms.renewal import Renewed, lifetimes_of
 M = TypeVar("M", bound=MetaCredentials)
 
 _PATH = "/refresh_access_token"
-_DEAD = 190
+_GRANT_ENDED = 190
 """The Graph API's code for a token that has ended or was revoked."""
 
 
@@ -31,18 +31,20 @@ async def renew_long_lived(connection: Connection[M], grant_type: str) -> Renewe
             connection.wire,
             "GET",
             _PATH,
-            is_dead=_is_dead,
+            grant_ended=_grant_ended,
             params=params,
             headers={"Authorization": f"Bearer {token}"},
         )
     except PlatformError as error:
         if error.status != httpx.codes.BAD_REQUEST or error.kind is not ErrorKind.TRANSIENT:
             raise
-        answer = await ask(connection.wire, "GET", _PATH, is_dead=_is_dead, params={**params, "access_token": token})
+        answer = await ask(
+            connection.wire, "GET", _PATH, grant_ended=_grant_ended, params={**params, "access_token": token}
+        )
     renewed = connection.credentials.model_copy(update={"access_token": SecretStr(answer["access_token"])})
     return Renewed(renewed, lifetimes_of(answer))
 
 
-def _is_dead(answer: Mapping[str, Any]) -> bool:
+def _grant_ended(answer: Mapping[str, Any]) -> bool:
     error = answer.get("error")
-    return isinstance(error, dict) and error.get("code") == _DEAD
+    return isinstance(error, dict) and error.get("code") == _GRANT_ENDED

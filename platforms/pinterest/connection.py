@@ -13,7 +13,7 @@ from platforms.renewal import Renewed
 
 PinterestConnection = Connection[PinterestCredentials]
 
-_DEAD = 283
+_GRANT_ENDED = 283
 
 
 async def call(
@@ -25,9 +25,9 @@ async def call(
 
 async def renew(connection: PinterestConnection) -> Renewed[PinterestCredentials]:
     """Trade the refresh token for new ones. Raises PlatformError."""
-    return await oauth.renewed(connection, "/v5/oauth/token", basic=True, is_dead=_is_dead)
+    return await oauth.renewed(connection, "/v5/oauth/token", basic=True, grant_ended=_grant_ended)
 
 
-def _is_dead(answer: Mapping[str, Any]) -> bool:
+def _grant_ended(answer: Mapping[str, Any]) -> bool:
     """Return whether Pinterest's code says that it refuses the refresh token; seen in responses, unverified."""
-    return refuses_grant(answer) or answer.get("code") == _DEAD
+    return refuses_grant(answer) or answer.get("code") == _GRANT_ENDED

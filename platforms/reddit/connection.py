@@ -41,11 +41,11 @@ async def renew(connection: RedditConnection) -> Renewed[RedditCredentials]:
     """Trade the refresh token for another access token. Raises PlatformError."""
     url = oauth.second_host(connection.wire, BASE_URL, SIGN_IN) + "/api/v1/access_token"
     return await oauth.renewed(
-        connection, url, basic=True, headers={"User-Agent": user_agent(connection)}, is_dead=_is_dead
+        connection, url, basic=True, headers={"User-Agent": user_agent(connection)}, grant_ended=_grant_ended
     )
 
 
-def _is_dead(answer: Mapping[str, Any]) -> bool:
+def _grant_ended(answer: Mapping[str, Any]) -> bool:
     """Return whether Reddit refuses the refresh token; source: r2/controllers/oauth2.py of its archive."""
     return answer.get("error") in {"invalid_grant", "invalid_request"}
 

@@ -106,11 +106,11 @@ def error_within(body: dict[str, Any], response: httpx.Response) -> PlatformErro
         sentence,
         code=DUPLICATE if code == "ALREADY_SUB" else code,
         status=response.status_code,
-        retry_after=_as_told(inner.get("ratelimit"), said) if kind is ErrorKind.RATE_LIMITED else None,
+        retry_after=_wait_of(inner.get("ratelimit"), said) if kind is ErrorKind.RATE_LIMITED else None,
     )
 
 
-def _as_told(seconds: object, said: str) -> timedelta:
+def _wait_of(seconds: object, said: str) -> timedelta:
     if asked := wait(seconds):
         return timedelta(seconds=math.ceil(asked.total_seconds()))
     if found := re.search(r"(\d{1,6}) (millisecond|second|minute|hour)", said):

@@ -76,7 +76,7 @@ class Verdict:
 
     async def watch(self) -> Published:
         """Wait until TikTok has published. Raises PlatformError: what failed, or `unconfirmed` if it takes long."""
-        patience = CHECKS_FOR_ID
+        checks_left = CHECKS_FOR_ID
         for pause in CHECK_PAUSES:
             await asyncio.sleep(pause)
             self._sending.heartbeat("processing")
@@ -87,8 +87,8 @@ class Verdict:
                 continue
             if status.name == "FAILED":
                 raise await self.fail(status.reason)
-            patience -= status.done
-            if status.done and (status.post_id or not self._becomes_public() or not patience):
+            checks_left -= status.done
+            if status.done and (status.post_id or not self._becomes_public() or not checks_left):
                 return self.published(status)
         raise PlatformError(ErrorKind.UNCONFIRMED, "TikTok is still processing the post.", code="processing")
 

@@ -52,10 +52,10 @@ async def _send(
 async def renew(connection: TwitterConnection) -> Renewed[TwitterCredentials]:
     """Trade the refresh token, which X accepts once; only an app with a secret identifies itself by HTTP Basic."""
     basic = connection.credentials.client_secret is not None
-    return await oauth.renewed(connection, "/2/oauth2/token", basic=basic, is_dead=_is_dead)
+    return await oauth.renewed(connection, "/2/oauth2/token", basic=basic, grant_ended=_grant_ended)
 
 
-def _is_dead(answer: Mapping[str, Any]) -> bool:
+def _grant_ended(answer: Mapping[str, Any]) -> bool:
     """Return whether the refresh token is dead, not the request wrong: X calls both `invalid_request`.
 
     The message shows which; source: responses that several public clients have in their tests.

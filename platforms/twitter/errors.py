@@ -149,8 +149,8 @@ def _day_used_up(response: httpx.Response) -> str | None:
 def quota_in(response: httpx.Response) -> Quota | None:
     """Return what remains of the account's scarcest limit: that of 15 minutes, and those of a day."""
     limits = ("x-rate-limit", *_DAYS)
-    told = (quota_from_headers(response, f"{limit}-remaining", _until_reset(response, limit)) for limit in limits)
-    return min((each for each in told if each), key=lambda each: each.remaining, default=None)
+    reported = (quota_from_headers(response, f"{limit}-remaining", _until_reset(response, limit)) for limit in limits)
+    return min((each for each in reported if each), key=lambda each: each.remaining, default=None)
 
 
 def _until_reset(response: httpx.Response, limit: str) -> timedelta | None:

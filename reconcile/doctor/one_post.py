@@ -47,7 +47,7 @@ class TargetReport:
     account_id: str
     status: str
     waits_for: WaitsFor | None
-    says: str
+    explanation: str
     advice: Advice | None
 
 
@@ -193,12 +193,12 @@ def _target(post: Post, target: Target, account: ConnectedAccount | None, now: d
         target.account_id,
         target.status,
         waits,
-        " ".join(_says(post, target, account, now)),
+        " ".join(_explain(post, target, account, now)),
         _advice(post, target, waits, now),
     )
 
 
-def _says(post: Post, target: Target, account: ConnectedAccount | None, now: datetime) -> Sequence[str]:
+def _explain(post: Post, target: Target, account: ConnectedAccount | None, now: datetime) -> Sequence[str]:
     name = f"{platforms()[target.platform].label} account {target.account_id}"
     known_as = f" as {target.platform_post_id}" if target.platform_post_id else ""
     said = [f"{name}: {target.status}{known_as}."]

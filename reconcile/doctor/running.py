@@ -72,7 +72,7 @@ def _left_sending(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
 
 
 def _inconsistent(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
-    says = facts.view.status if facts.view else PostStatus(run.post_status) if run.post_status else None
+    status = facts.view.status if facts.view else PostStatus(run.post_status) if run.post_status else None
     if post.status == PostStatus.DRAFT:
         what = "The post is a draft, and its workflow runs on."
         how = "By itself: it reads the row before it sends anything, and ends."
@@ -89,8 +89,8 @@ def _inconsistent(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
         how = "Change the post (PATCH /v1/posts/{postId}) to the time that is wanted: both follow."
         yield facts.finding(FindingKind.DUE, Heals.PERSON, what, how)
     if facts.view is None:
-        if not facts.open and says in OPEN:
-            yield _row_ahead(facts, run, post.status, str(says))
+        if not facts.open and status in OPEN:
+            yield _row_ahead(facts, run, post.status, str(status))
         return
     rows = {target.id: target for target in post.targets}
     for view in facts.view.targets:
@@ -99,12 +99,12 @@ def _inconsistent(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
 
 
 def _of_target(facts: Facts, run: Run, target: Target, view: TargetStatusView) -> Iterator[Finding]:
-    row, says = TargetStatus(target.status), view.status
-    if row is says:
+    row, status = TargetStatus(target.status), view.status
+    if row is status:
         return
-    named = f"The target's row says {row}, its workflow {says}"
+    named = f"The target's row says {row}, its workflow {status}"
     named += f" as {view.platform_post_id}." if view.platform_post_id else "."
-    if says is TargetStatus.PUBLISHED:
+    if status is TargetStatus.PUBLISHED:
         how = (
             "Look at the account, and do not retry it before: if it is public, the row has to say so "
             '(docs/backup.md, "Correct rows by hand").'
@@ -112,13 +112,13 @@ def _of_target(facts: Facts, run: Run, target: Target, view: TargetStatusView) -
         kind = FindingKind.TARGET if settled(target) else FindingKind.WORKFLOW_AHEAD
         yield facts.finding(kind, Heals.PERSON, named, how, target=target)
     elif settled(target):
-        over = says is TargetStatus.FAILED or (says is TargetStatus.UNCONFIRMED and not run.steps)
+        over = status is TargetStatus.FAILED or (status is TargetStatus.UNCONFIRMED and not run.steps)
         if over and not facts.open:
             how = "By itself: the row is what counts, and the workflow forgets when it closes."
             yield facts.finding(FindingKind.TARGET, Heals.ITSELF, named, how, target=target)
         else:
-            yield _row_ahead(facts, run, row, says, target)
-    elif says is TargetStatus.FAILED:
+            yield _row_ahead(facts, run, row, status, target)
+    elif status is TargetStatus.FAILED:
         how = (
             f"End the workflow: {_TERMINATE.format(facts.workflow_id)}. A worker's recovery then starts it again from "
             "the row."
@@ -126,8 +126,8 @@ def _of_target(facts: Facts, run: Run, target: Target, view: TargetStatusView) -
         yield facts.finding(FindingKind.WORKFLOW_AHEAD, Heals.PERSON, named, how, target=target)
 
 
-def _row_ahead(facts: Facts, run: Run, row: str, says: str, target: Target | None = None) -> Finding:
-    what = f"The row says {row}, its workflow still {says}."
+def _row_ahead(facts: Facts, run: Run, row: str, status: str, target: Target | None = None) -> Finding:
+    what = f"The row says {row}, its workflow still {status}."
     how = "By itself: its next step finds the row settled and sends nothing."
     moments = [step.next_at for step in run.steps if step.next_at] or ([run.due_at] if run.due_at else [])
     by = min((each for each in moments if each > facts.now), default=None)

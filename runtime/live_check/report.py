@@ -53,7 +53,7 @@ class Report:
                     yield f"  {step.name}: {step.sentence} ({step.code})"
             for verdict in self.verdicts:
                 if verdict.sample == trial.sample.name:
-                    yield f"  {_WORDS[verdict.holds]}: {verdict.says}"
+                    yield f"  {_WORDS[verdict.holds]}: {verdict.statement}"
             if trial.error and trial.error.kind is ErrorKind.UNCONFIRMED and trial.published is None:
                 yield "  LOOK BY HAND: it may be public. The answer was lost, and it was not found."
             for post in trial.left:
@@ -87,7 +87,7 @@ class Report:
             for step in trial.steps
         ]
         assumptions = [
-            {"name": each.assumption, "says": each.says, "verdict": _WORDS[each.holds].lower()}
+            {"name": each.assumption, "statement": each.statement, "verdict": _WORDS[each.holds].lower()}
             for each in self.verdicts
             if each.sample == trial.sample.name
         ]

@@ -59,7 +59,7 @@ class Trial(SampleResult):
     """Why it was not tried."""
     found_after: float | None = None
     """Seconds from the answer to the publication until confirming found the post."""
-    believed_absent: bool = False
+    called_absent: bool = False
     """Whether confirming said that the post is absent, at a time when the worker would have sent it again."""
     repeat: Published | None = None
     """What a repeat of the same request was answered with."""
@@ -167,7 +167,7 @@ class Runner:
             if isinstance(finding, Unknown) and finding.final:
                 return
             if isinstance(finding, Absent) and passed > platform.read_lag.total_seconds():
-                trial.believed_absent = True
+                trial.called_absent = True
             await asyncio.sleep(wait)
 
     async def _repeat(self, trial: Trial, lost: PublishContext[Any]) -> None:

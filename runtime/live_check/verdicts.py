@@ -15,7 +15,7 @@ class Verdict:
 
     sample: str
     assumption: str
-    says: str
+    statement: str
     holds: bool | None
 
 
@@ -23,12 +23,12 @@ def verdicts_on(platform: Platform[Any, Any], check: LiveCheck, trial: Trial) ->
     """Yield what a trial says of each belief."""
     if trial.skipped:
         for own in trial.sample.assumptions:
-            yield Verdict(trial.sample.name, own.name, own.says, None)
+            yield Verdict(trial.sample.name, own.name, own.statement, None)
         return
-    for name, says, holds in _shared(platform, check, trial):
-        yield Verdict(trial.sample.name, name, says, holds)
+    for name, statement, holds in _shared(platform, check, trial):
+        yield Verdict(trial.sample.name, name, statement, holds)
     for own in trial.sample.assumptions:
-        yield Verdict(trial.sample.name, own.name, own.says, own.holds(trial))
+        yield Verdict(trial.sample.name, own.name, own.statement, own.holds(trial))
 
 
 def _shared(platform: Platform[Any, Any], check: LiveCheck, trial: Trial) -> Iterator[tuple[str, str, bool | None]]:
@@ -45,7 +45,7 @@ def _shared(platform: Platform[Any, Any], check: LiveCheck, trial: Trial) -> Ite
     if can_be_read:
         found = True if trial.found_after is not None else None if isinstance(trial.finding, Unknown) else False
         yield "found", "Confirming finds it again if the answer is lost.", found
-        yield "absence", f"Confirming {seconds:.0f} s later never calls it absent.", not trial.believed_absent
+        yield "absence", f"Confirming {seconds:.0f} s later never calls it absent.", not trial.called_absent
     if trial.repeat or (trial.sample.repeats and any(step.name == "repeat" for step in trial.steps)):
         yield (
             "repeat",
@@ -53,8 +53,8 @@ def _shared(platform: Platform[Any, Any], check: LiveCheck, trial: Trial) -> Ite
             not trial.has_doubled if trial.repeat else None,
         )
     if any(step.name == "edit" for step in trial.steps):
-        told = {step.code for step in trial.steps if step.name == "edit"}
-        yield "edit", "It can be edited.", True if trial.edited else None if "edit_not_supported" in told else False
+        codes = {step.code for step in trial.steps if step.name == "edit"}
+        yield "edit", "It can be edited.", True if trial.edited else None if "edit_not_supported" in codes else False
     if check.remove is not None:
         yield "removed", "The network's call for it deletes it.", trial.removed
         if trial.removed and can_be_read:

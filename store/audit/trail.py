@@ -61,7 +61,7 @@ async def add_unless_recorded(session: AsyncSession, post: Post, entry: AuditEnt
         .order_by(AuditEvent.at.desc(), AuditEvent.id.desc())
         .limit(1)
     )
-    if newest is not None and _says(newest) == _says(new):
+    if newest is not None and _identity_of(newest) == _identity_of(new):
         return False
     session.add(new)
     return True
@@ -73,7 +73,7 @@ async def is_recorded(session: AsyncSession, post: Post, action: Action, **detai
     return await session.scalar(query.where(AuditEvent.details.contains(details)).limit(1)) is not None
 
 
-def _says(event: AuditEvent) -> tuple[object, ...]:
+def _identity_of(event: AuditEvent) -> tuple[object, ...]:
     return event.action, event.actor_type, event.actor_id, event.details
 
 

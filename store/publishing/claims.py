@@ -32,12 +32,12 @@ async def claim(session: AsyncSession, loaded: LoadedTarget, platform_post_id: s
     target = loaded.target
     # Two targets that are confirmed at the same time must not both find the post free.
     await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(target.account_id, 0))))
-    says = func.coalesce(Target.custom_content, Post.content, "")
+    text = func.coalesce(Target.custom_content, Post.content, "")
     # A response that was lost with its rows never comes.
     comes = Attempt.code.is_distinct_from(ROWS_LOST)
     is_open = Attempt.state == AttemptState.SENDING
     awaited = select(Attempt.id).where(Attempt.target_id == Target.id, is_open, comes).exists()
-    same = says == text_in_effect(loaded.post.content, target.custom_content)
+    same = text == text_in_effect(loaded.post.content, target.custom_content)
     theirs = Target.platform_post_id == platform_post_id
     if by_text:
         theirs = or_(theirs, and_(awaited, same))

@@ -148,8 +148,8 @@ async def put_off_edit(session: AsyncSession, edit: Edit, result: AttemptResult)
     closed.
     """
     if edit.left_by is not None:
-        looked = {"decision": result.decision, "next_attempt_at": result.next_attempt_at}
-        await session.execute(update(Attempt).where(Attempt.id == edit.attempt_id).values(**looked))
+        values = {"decision": result.decision, "next_attempt_at": result.next_attempt_at}
+        await session.execute(update(Attempt).where(Attempt.id == edit.attempt_id).values(**values))
     elif await still_sending(session, edit.attempt_id):
         await close_attempt(session, edit.attempt_id, result)
     return outcome_of(edit.loaded.target)

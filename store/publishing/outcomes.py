@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 CHANNEL = "post_settled"
 _POLL_EVERY_S = 1.0
 """A notification can be lost. One query this often finds the changed ones among all posts that requests wait for."""
-_LOOK = """
+_POLL = """
 SELECT posts.id, concat_ws(' ', posts.xmin,
   (SELECT string_agg(targets.xmin::text, ',' ORDER BY targets.id) FROM targets WHERE targets.post_id = posts.id),
   (SELECT string_agg(revisions.xmin::text, ',' ORDER BY revisions.id) FROM revisions WHERE revisions.post_id = posts.id)
@@ -95,9 +95,9 @@ class Outcomes:
                 continue
             try:
                 connection.add_termination_listener(lambda *_, lost=lost: lost.set())
-                await connection.add_listener(CHANNEL, self._hear)
+                await connection.add_listener(CHANNEL, self._on_notification)
                 while not lost.is_set():
-                    await self._look(connection)
+                    await self._poll(connection)
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(lost.wait(), _POLL_EVERY_S)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -107,18 +107,18 @@ class Outcomes:
                 with contextlib.suppress(Exception):
                     await connection.close(timeout=1)
 
-    async def _look(self, connection: asyncpg.Connection) -> None:
+    async def _poll(self, connection: asyncpg.Connection) -> None:
         """Wake the requests whose post has changed since the last check, or was not checked before."""
         waiting = list(self._waiting)
         if not waiting:
             self._seen = {}
             return
-        rows = await connection.fetch(_LOOK, waiting, timeout=_POLL_TIMEOUT_S)
+        rows = await connection.fetch(_POLL, waiting, timeout=_POLL_TIMEOUT_S)
         found: dict[str, str | None] = dict.fromkeys(waiting) | {row[0]: row[1] for row in rows}
         self._wake(post_id for post_id, version in found.items() if self._seen.get(post_id, "") != version)
         self._seen = found
 
-    def _hear(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
+    def _on_notification(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
         self._wake([str(payload)])
 
     def _wake(self, post_ids: Iterable[str]) -> None:

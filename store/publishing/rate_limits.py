@@ -155,12 +155,12 @@ async def acquire(session: AsyncSession, reservation: Reservation, rate_limits: 
     So a slot that is used late counts from the time of its use.
     """
     reported = reservation.reported if reservation.has_current_report else None
-    looked_back = max((rate_limit.per for rate_limit in rate_limits), default=KEPT)
+    longest_window = max((rate_limit.per for rate_limit in rate_limits), default=KEPT)
     values = {
         **reservation.bucket.names,
         "id": reservation.id,
         "now": reservation.now,
-        "since": reservation.now - max(looked_back, KEPT),
+        "since": reservation.now - max(longest_window, KEPT),
         "missed_before": reservation.now - MISSED_AFTER,
         "limits": [rate_limit.limit for rate_limit in rate_limits],
         "pers": [rate_limit.per.total_seconds() for rate_limit in rate_limits],

@@ -68,32 +68,32 @@ async def save_handles(database: Pool, target_id: str, handles: dict[str, Any], 
     return await database.row(_SAVE, target_id, version, kept, VERSION) is not None
 
 
-async def mark_started(database: Pool, target_id: str, wished: int) -> None:
+async def mark_started(database: Pool, target_id: str, post_version: int) -> None:
     """Save that the publishing of a target and its post has begun, before work that must be done first.
 
-    Changes nothing if the post is not of the version `wished`, or not due yet.
+    Changes nothing if the post is not of the version `post_version`, or not due yet.
     """
     now = datetime.now(UTC)
-    await database.row(_MARK_STARTED, target_id, now, wished, now + TOLERANCE)
+    await database.row(_MARK_STARTED, target_id, now, post_version, now + TOLERANCE)
 
 
 async def begin_send(
     database: Pool,
     target_id: str,
-    wished: int,
+    post_version: int,
     prepared: Attempt | None,
     version: int,
     handles: dict[str, Any] | None,
 ) -> Attempt | WriteResult:
     """Take a target for its one send and write `sending`, committed on return; or return the reason why not.
 
-    The post must be of the version `wished`, and due. `handles` replace those of the row if the row's are still of
+    The post must be of the version `post_version`, and due. `handles` replace the row's if those are still of
     `version`; `prepared` is saved with the send.
     """
     now = datetime.now(UTC)
     attempt = {name: getattr(prepared, name) for name in _ATTEMPT_COLUMNS} if prepared else None
     row = await database.row(
-        *(_BEGIN, target_id, now, wished, now + TOLERANCE, version), *(_json(each) for each in (handles, attempt))
+        *(_BEGIN, target_id, now, post_version, now + TOLERANCE, version), *(_json(each) for each in (handles, attempt))
     )
     if row is None or row["attempt_id"] is None:
         return WriteResult(row["write"]) if row else WriteResult.GONE

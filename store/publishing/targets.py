@@ -54,7 +54,7 @@ class LoadedTarget:
         return RowState(PostStatus(self.post.status), self.post.version, self.post.due_at)
 
 
-_TOLD = (
+_OUTCOME_COLUMNS = (
     *("status", "confirming", "platform_post_id", "platform_post_url", "editable_until"),
     *("error_code", "error_category", "hold_reason", "next_attempt_at"),
 )
@@ -62,7 +62,7 @@ _TOLD = (
 
 def outcome_of(target: Target) -> Outcome:
     """Return the state of a target's row for its workflow."""
-    return read_outcome({name: getattr(target, name) for name in _TOLD})
+    return read_outcome({name: getattr(target, name) for name in _OUTCOME_COLUMNS})
 
 
 def read_outcome(row: Mapping[str, Any]) -> Outcome:

@@ -6,7 +6,7 @@ from typing import Any
 from benchmarks.proof.cells import Cell, Crash, Fault, Mode
 from benchmarks.proof.posts import Post, facts
 from benchmarks.proof.report import failures, right
-from benchmarks.proof.verdict import VerdictKind, judge, shown_of
+from benchmarks.proof.verdict import VerdictKind, evaluate, shown_of
 from tests.stack import Stack
 
 
@@ -15,7 +15,7 @@ async def verdict_on(stack: Stack, post: Post, **told: Any) -> VerdictKind:
     target = {"status": "published", "platformPostId": None, "content": post.text, **told}
     shown = shown_of(post.mark, (await stack.control("GET", "posts"))["posts"])
     post.status, post.public = target["status"], len(shown)
-    post.verdict = judge(post.cell, facts(post, target, shown))
+    post.verdict = evaluate(post.cell, facts(post, target, shown))
     return post.verdict.kind
 
 

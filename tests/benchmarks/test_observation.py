@@ -21,7 +21,7 @@ from benchmarks.proof.cells import (
     every,
     short,
 )
-from benchmarks.proof.crashes import told_by
+from benchmarks.proof.crashes import statuses_of
 from benchmarks.proof.faults import GIVEN_UP_AFTER, HOLD, LATE, point, programs
 from benchmarks.proof.observation import Observation, crash_hit
 from benchmarks.proof.platforms import PLATFORMS
@@ -85,16 +85,16 @@ def test_between_start_and_answer_means_that_a_client_still_waits() -> None:
 
 def test_the_row_says_what_the_mode_requires() -> None:
     row = {"revised": False, "sent": None, "status": "failed", "version": 1, "delivered_version": 1}
-    assert told_by(row, Mode.NOW) == {"row": True, "started": True, "sending": False}
-    assert not told_by(row | {"delivered_version": 0}, Mode.NOW)["started"]
+    assert statuses_of(row, Mode.NOW) == {"row": True, "started": True, "sending": False}
+    assert not statuses_of(row | {"delivered_version": 0}, Mode.NOW)["started"]
     for mode, version in ((Mode.CHANGED, 2), (Mode.RETRY, 2), (Mode.DRAFTED, 3)):
-        assert told_by(row, mode) == {"row": False, "started": False, "sending": False}
+        assert statuses_of(row, mode) == {"row": False, "started": False, "sending": False}
         written = row | {"version": version}
-        assert told_by(written, mode) == {"row": True, "started": False, "sending": False}
-        assert told_by(written | {"delivered_version": version}, mode)["started"]
-    assert told_by(row | {"sent": "sending"}, Mode.CHANGED)["sending"]
-    assert told_by(row, Mode.EDIT) == {"row": False, "started": False, "sending": False}
-    assert told_by(row | {"revised": True, "sent": "sending"}, Mode.EDIT) == {
+        assert statuses_of(written, mode) == {"row": True, "started": False, "sending": False}
+        assert statuses_of(written | {"delivered_version": version}, mode)["started"]
+    assert statuses_of(row | {"sent": "sending"}, Mode.CHANGED)["sending"]
+    assert statuses_of(row, Mode.EDIT) == {"row": False, "started": False, "sending": False}
+    assert statuses_of(row | {"revised": True, "sent": "sending"}, Mode.EDIT) == {
         "row": True,
         "started": True,
         "sending": True,

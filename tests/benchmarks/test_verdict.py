@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from benchmarks.proof.cells import Cell, Crash, Fault, Mode
-from benchmarks.proof.verdict import Facts, VerdictKind, judge, shown_of
+from benchmarks.proof.verdict import Facts, VerdictKind, evaluate, shown_of
 
 PUBLIC = [("1", "text")]
 
@@ -22,104 +22,106 @@ def seen(status: str = "published", public: list[tuple[str, str]] | None = None,
 
 
 def test_one_public_post_that_is_called_published_is_right() -> None:
-    assert judge(cell(), seen()).kind is VerdictKind.RIGHT
+    assert evaluate(cell(), seen()).kind is VerdictKind.RIGHT
 
 
 @pytest.mark.parametrize("status", ["published", "failed", "unconfirmed", "held"])
 def test_two_public_posts_are_a_double_whatever_the_status(status: str) -> None:
-    assert judge(cell(), seen(status, [("1", "text"), ("2", "text")])).kind is VerdictKind.DOUBLE
+    assert evaluate(cell(), seen(status, [("1", "text"), ("2", "text")])).kind is VerdictKind.DOUBLE
 
 
 def test_a_temporary_duplicate_is_a_duplicate() -> None:
     told = seen(waited_as="unconfirmed", shown_while_waiting=2)
-    assert judge(cell("facebook", fault=Fault.EXPIRED), told).kind is VerdictKind.DOUBLE
+    assert evaluate(cell("facebook", fault=Fault.EXPIRED), told).kind is VerdictKind.DOUBLE
 
 
 def test_a_target_that_a_crash_failed_is_lost() -> None:
-    assert judge(cell(crash=Crash.SENDING), seen("failed", [], category="internal")).kind is VerdictKind.LOST
+    assert evaluate(cell(crash=Crash.SENDING), seen("failed", [], category="internal")).kind is VerdictKind.LOST
 
 
 @pytest.mark.parametrize("status", ["publishing", "pending", "scheduled"])
 def test_a_post_on_which_nothing_moves_any_more_is_lost(status: str) -> None:
-    assert judge(cell(crash=Crash.TEMPORAL), seen(status, [], settled=False)).kind is VerdictKind.LOST
+    assert evaluate(cell(crash=Crash.TEMPORAL), seen(status, [], settled=False)).kind is VerdictKind.LOST
 
 
 @pytest.mark.parametrize("status", ["failed", "held", "pending"])
 def test_a_public_post_must_be_called_published(status: str) -> None:
-    assert judge(cell(fault=Fault.REFUSED), seen(status)).kind is VerdictKind.DISAGREES
+    assert evaluate(cell(fault=Fault.REFUSED), seen(status)).kind is VerdictKind.DISAGREES
 
 
 def test_a_published_post_must_be_public_under_its_id() -> None:
-    assert judge(cell(), seen(public=[])).kind is VerdictKind.DISAGREES
-    assert judge(cell(), seen(public=[("2", "text")])).kind is VerdictKind.DISAGREES
+    assert evaluate(cell(), seen(public=[])).kind is VerdictKind.DISAGREES
+    assert evaluate(cell(), seen(public=[("2", "text")])).kind is VerdictKind.DISAGREES
 
 
 def test_a_definite_refusal_must_end_failed_and_anything_else_published() -> None:
-    assert judge(cell(fault=Fault.REFUSED), seen("failed", [])).kind is VerdictKind.RIGHT
-    assert judge(cell(fault=Fault.REFUSED), seen()).kind is VerdictKind.UNEXPECTED
-    assert judge(cell(fault=Fault.LIMITED), seen("failed", [], category="rate_limited")).kind is VerdictKind.UNEXPECTED
+    assert evaluate(cell(fault=Fault.REFUSED), seen("failed", [])).kind is VerdictKind.RIGHT
+    assert evaluate(cell(fault=Fault.REFUSED), seen()).kind is VerdictKind.UNEXPECTED
+    assert (
+        evaluate(cell(fault=Fault.LIMITED), seen("failed", [], category="rate_limited")).kind is VerdictKind.UNEXPECTED
+    )
 
 
 @pytest.mark.parametrize("platform", ["telegram", "discord-webhook"])
 def test_a_lost_answer_may_rest_unconfirmed_where_the_platform_cannot_be_read(platform: str) -> None:
-    assert judge(cell(platform, fault=Fault.DROPPED), seen("unconfirmed")).kind is VerdictKind.RIGHT
-    assert judge(cell(platform, fault=Fault.DROPPED), seen("unconfirmed", [])).kind is VerdictKind.LOST
-    assert judge(cell(platform, fault=Fault.DOWN), seen("unconfirmed", [])).kind is VerdictKind.RIGHT
+    assert evaluate(cell(platform, fault=Fault.DROPPED), seen("unconfirmed")).kind is VerdictKind.RIGHT
+    assert evaluate(cell(platform, fault=Fault.DROPPED), seen("unconfirmed", [])).kind is VerdictKind.LOST
+    assert evaluate(cell(platform, fault=Fault.DOWN), seen("unconfirmed", [])).kind is VerdictKind.RIGHT
     told = seen("unconfirmed", [], crashes=frozenset({Crash.SENDING}))
-    assert judge(cell(platform, crash=Crash.SENDING), told).kind is VerdictKind.RIGHT
+    assert evaluate(cell(platform, crash=Crash.SENDING), told).kind is VerdictKind.RIGHT
 
 
 def test_unconfirmed_is_no_end_where_no_answer_was_lost_or_the_platform_can_be_read() -> None:
-    assert judge(cell("telegram"), seen("unconfirmed")).kind is VerdictKind.UNEXPECTED
+    assert evaluate(cell("telegram"), seen("unconfirmed")).kind is VerdictKind.UNEXPECTED
     told = seen("unconfirmed", crashes=frozenset({Crash.BEFORE}))
-    assert judge(cell("telegram", crash=Crash.BEFORE), told).kind is VerdictKind.UNEXPECTED
-    assert judge(cell("mastodon", fault=Fault.DROPPED), seen("unconfirmed")).kind is VerdictKind.UNEXPECTED
+    assert evaluate(cell("telegram", crash=Crash.BEFORE), told).kind is VerdictKind.UNEXPECTED
+    assert evaluate(cell("mastodon", fault=Fault.DROPPED), seen("unconfirmed")).kind is VerdictKind.UNEXPECTED
 
 
 def test_a_public_post_must_be_found_if_only_absence_is_unclear() -> None:
-    assert judge(cell("tiktok", fault=Fault.DOWN), seen("unconfirmed", [])).kind is VerdictKind.RIGHT
-    assert judge(cell("tiktok", fault=Fault.DROPPED), seen("unconfirmed")).kind is VerdictKind.UNEXPECTED
+    assert evaluate(cell("tiktok", fault=Fault.DOWN), seen("unconfirmed", [])).kind is VerdictKind.RIGHT
+    assert evaluate(cell("tiktok", fault=Fault.DROPPED), seen("unconfirmed")).kind is VerdictKind.UNEXPECTED
 
 
 def test_an_account_that_needs_its_owner_must_have_held_the_post() -> None:
     expired = cell("facebook", fault=Fault.EXPIRED)
-    assert judge(expired, seen(waited_as="held")).kind is VerdictKind.RIGHT
-    assert judge(expired, seen()).kind is VerdictKind.UNEXPECTED
-    assert judge(expired, seen(waited_as="unconfirmed")).kind is VerdictKind.UNEXPECTED
-    assert judge(expired, seen("failed", [], waited_as="held", category="auth")).kind is VerdictKind.UNEXPECTED
-    assert judge(expired, seen(waited_as="held", shown_while_waiting=1)).kind is VerdictKind.DISAGREES
-    assert judge(expired, seen("held", [], waited_as="held", settled=False)).kind is VerdictKind.LOST
+    assert evaluate(expired, seen(waited_as="held")).kind is VerdictKind.RIGHT
+    assert evaluate(expired, seen()).kind is VerdictKind.UNEXPECTED
+    assert evaluate(expired, seen(waited_as="unconfirmed")).kind is VerdictKind.UNEXPECTED
+    assert evaluate(expired, seen("failed", [], waited_as="held", category="auth")).kind is VerdictKind.UNEXPECTED
+    assert evaluate(expired, seen(waited_as="held", shown_while_waiting=1)).kind is VerdictKind.DISAGREES
+    assert evaluate(expired, seen("held", [], waited_as="held", settled=False)).kind is VerdictKind.LOST
 
 
 def test_an_account_that_renews_its_token_holds_nothing() -> None:
-    assert judge(cell("linkedin", fault=Fault.EXPIRED), seen()).kind is VerdictKind.RIGHT
-    assert judge(cell("linkedin", fault=Fault.EXPIRED), seen("held", [])).kind is VerdictKind.UNEXPECTED
+    assert evaluate(cell("linkedin", fault=Fault.EXPIRED), seen()).kind is VerdictKind.RIGHT
+    assert evaluate(cell("linkedin", fault=Fault.EXPIRED), seen("held", [])).kind is VerdictKind.UNEXPECTED
 
 
 def test_an_edit_must_match_in_row_and_platform() -> None:
     edit = cell(mode=Mode.EDIT)
-    assert judge(edit, seen(public=[("1", "new")], content="new"), "new").kind is VerdictKind.RIGHT
-    assert judge(edit, seen(public=[("1", "new")], content="old"), "new").kind is VerdictKind.DISAGREES
-    assert judge(edit, seen(public=[("1", "old")], content="old"), "new").kind is VerdictKind.UNEXPECTED
+    assert evaluate(edit, seen(public=[("1", "new")], content="new"), "new").kind is VerdictKind.RIGHT
+    assert evaluate(edit, seen(public=[("1", "new")], content="old"), "new").kind is VerdictKind.DISAGREES
+    assert evaluate(edit, seen(public=[("1", "old")], content="old"), "new").kind is VerdictKind.UNEXPECTED
     refused = cell(mode=Mode.EDIT, fault=Fault.REFUSED)
-    assert judge(refused, seen(public=[("1", "old")], content="old"), "new").kind is VerdictKind.RIGHT
-    assert judge(refused, seen(public=[("1", "new")], content="new"), "new").kind is VerdictKind.UNEXPECTED
+    assert evaluate(refused, seen(public=[("1", "old")], content="old"), "new").kind is VerdictKind.RIGHT
+    assert evaluate(refused, seen(public=[("1", "new")], content="new"), "new").kind is VerdictKind.UNEXPECTED
 
 
 def test_a_changed_post_goes_out_as_it_was_changed() -> None:
     changed = cell(mode=Mode.CHANGED)
-    assert judge(changed, seen(public=[("1", "new")], content="new"), "new").kind is VerdictKind.RIGHT
-    assert judge(changed, seen(public=[("1", "old")], content="new"), "new").kind is VerdictKind.UNEXPECTED
-    assert judge(changed, seen(public=[("1", "old")], content="old"), "new").kind is VerdictKind.UNEXPECTED
+    assert evaluate(changed, seen(public=[("1", "new")], content="new"), "new").kind is VerdictKind.RIGHT
+    assert evaluate(changed, seen(public=[("1", "old")], content="new"), "new").kind is VerdictKind.UNEXPECTED
+    assert evaluate(changed, seen(public=[("1", "old")], content="old"), "new").kind is VerdictKind.UNEXPECTED
     refused = cell(mode=Mode.CHANGED, fault=Fault.REFUSED)
-    assert judge(refused, seen("failed", [], content="new"), "new").kind is VerdictKind.RIGHT
-    assert judge(refused, seen("failed", [], content="old"), "new").kind is VerdictKind.UNEXPECTED
+    assert evaluate(refused, seen("failed", [], content="new"), "new").kind is VerdictKind.RIGHT
+    assert evaluate(refused, seen("failed", [], content="old"), "new").kind is VerdictKind.UNEXPECTED
 
 
 def test_a_crash_that_missed_its_point_proves_nothing_yet_hides_nothing() -> None:
     missed = cell(crash=Crash.SENDING)
-    assert judge(missed, seen(struck=False)).kind is VerdictKind.MISSED
-    assert judge(missed, seen("failed", [], struck=False, category="internal")).kind is VerdictKind.LOST
+    assert evaluate(missed, seen(struck=False)).kind is VerdictKind.MISSED
+    assert evaluate(missed, seen("failed", [], struck=False, category="internal")).kind is VerdictKind.LOST
 
 
 def test_deleted_and_replaced_posts_are_not_public() -> None:
@@ -129,15 +131,15 @@ def test_deleted_and_replaced_posts_are_not_public() -> None:
 
 
 def test_a_post_public_before_its_time_is_early() -> None:
-    assert judge(cell(mode=Mode.SCHEDULED), seen(early=True)).kind is VerdictKind.EARLY
+    assert evaluate(cell(mode=Mode.SCHEDULED), seen(early=True)).kind is VerdictKind.EARLY
 
 
 def test_rows_that_were_lost_leave_doubt_only_where_a_post_is_not_found_by_its_words() -> None:
     for crash in (Crash.FAILOVER, Crash.RESTORED_POSTGRES, Crash.RESTORED_BOTH):
         told = seen("unconfirmed", crashes=frozenset({crash}))
-        assert judge(cell("mastodon", crash=crash), told).kind is VerdictKind.RIGHT
-        assert judge(cell("twitter", crash=crash), told).kind is VerdictKind.UNEXPECTED
+        assert evaluate(cell("mastodon", crash=crash), told).kind is VerdictKind.RIGHT
+        assert evaluate(cell("twitter", crash=crash), told).kind is VerdictKind.UNEXPECTED
         gone = seen("unconfirmed", [], crashes=frozenset({crash}))
-        assert judge(cell("mastodon", crash=crash), gone).kind is VerdictKind.LOST
+        assert evaluate(cell("mastodon", crash=crash), gone).kind is VerdictKind.LOST
     older = seen("unconfirmed", crashes=frozenset({Crash.RESTORED_TEMPORAL}))
-    assert judge(cell("mastodon", crash=Crash.RESTORED_TEMPORAL), older).kind is VerdictKind.UNEXPECTED
+    assert evaluate(cell("mastodon", crash=Crash.RESTORED_TEMPORAL), older).kind is VerdictKind.UNEXPECTED

@@ -53,7 +53,7 @@ async def test_a_post_that_failed_says_why_and_how_to_go_on(own: Stack) -> None:
     post = await own.publish("failed, and told why", [own.accounts["plain"]])
     report = await doctor(post)
     assert report["exitCode"] == Exit.NEEDS_A_PERSON
-    assert "failed" in report["targets"][0]["says"]
+    assert "failed" in report["targets"][0]["explanation"]
     assert [each["action"] for each in report["attempts"]] == ["failed"]
     (advice,) = report["now"]
     assert advice["heals"] == "person"
@@ -69,7 +69,7 @@ async def test_a_held_post_names_the_account_to_reconnect(own: Stack) -> None:
     assert await own.outcomes.wait(post.id, held, 20)
     report = await doctor(post)
     assert report["targets"][0]["waitsFor"] == "account"
-    assert "Its network refuses the account since" in report["targets"][0]["says"]
+    assert "Its network refuses the account since" in report["targets"][0]["explanation"]
     assert any(each.startswith("waiting: ") for each in report["platform"])
     assert f"socialsyncer accounts add twitter --workspace {own.workspace_id}" in report["now"][0]["text"]
     assert report["exitCode"] == Exit.NEEDS_A_PERSON
@@ -100,7 +100,7 @@ async def test_a_post_that_was_late_says_by_how_much(own: Stack) -> None:
         target = await session.merge(post.targets[0])
         assert target.begun_at
         target.due_at = target.begun_at - timedelta(seconds=42)
-    assert "begun 42.0 s after that" in (await doctor(post))["targets"][0]["says"]
+    assert "begun 42.0 s after that" in (await doctor(post))["targets"][0]["explanation"]
 
 
 async def test_a_draft_has_no_workflow_and_needs_none(own: Stack) -> None:

@@ -146,7 +146,7 @@ class AuthorizationRoutes(FakeAT):
 
     def _asked(self, request: Request) -> Request:
         """Return the request as if its address contained the pushed parameters. Raises RefusedError."""
-        request.overlook()
+        request.ignore_unread()
         query = request.query
         pushed, until, _ = self._pushed.get(query.get("request_uri", ""), ({}, 0.0, ""))
         if until < self.world.now() or pushed.get("client_id") != query.get("client_id"):
@@ -196,7 +196,7 @@ class AuthorizationRoutes(FakeAT):
         bound = self._bound.get(used)
         if bound is None or (bound.key, bound.client_id) != (key, app.client_id):
             raise Problem("invalid_grant", "Invalid refresh token")
-        found = self.world.accounts.rotate(self.platform, used, lives=TOKEN_SECONDS, replay_ends_grant=True)
+        found = self.world.accounts.rotate(self.platform, used, lifetime=TOKEN_SECONDS, replay_ends_grant=True)
         if found is None:
             raise Problem("invalid_grant", "Refresh token replayed")
         account, access, refresh = found

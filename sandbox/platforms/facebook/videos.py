@@ -56,9 +56,9 @@ class VideoRoutes(FakePage):
             case "start":
                 size = _number(values, "file_size")
                 video = self._begin(account, "videos", size)
-                told = {"upload_domain": UPLOAD_DOMAIN} if self.holds("upload_domain_told", account) else {}
+                reported = {"upload_domain": UPLOAD_DOMAIN} if self.holds("upload_domain_told", account) else {}
                 begun = {"video_id": video.id, "upload_session_id": video.session}
-                return Answer.json(begun | self._wanted(video) | told)
+                return Answer.json(begun | self._wanted(video) | reported)
             case "transfer":
                 video = self._in_session(account, values)
                 self._check_host(account, request)

@@ -40,8 +40,8 @@ class ConsentRoutes(FakeMastodon):
         if not self.holds("names_issuer"):
             return self.failure(404)
         known = sorted(_OLD_SCOPES if self.holds("old_scopes") else _SCOPES)
-        told = {"issuer": ISSUER, "scopes_supported": known, "code_challenge_methods_supported": ["S256"]}
-        return Answer.json({**told, "authorization_response_iss_parameter_supported": True})
+        reported = {"issuer": ISSUER, "scopes_supported": known, "code_challenge_methods_supported": ["S256"]}
+        return Answer.json({**reported, "authorization_response_iss_parameter_supported": True})
 
     async def _ask_for_consent(self, request: Request) -> Answer:
         return self._with_issuer(await super()._ask_for_consent(request))

@@ -92,10 +92,10 @@ class StatusRoutes(FakeMastodon):
         """Publish a status; if its key was used in the last hour, return the status that the key made."""
         account, values = self.account(request), values_of(request)
         # Of a repeated request only the key is checked.
-        request.overlook()
+        request.ignore_unread()
 
         def make() -> str:
-            request.overlook(looked=True)
+            request.ignore_unread(undo=True)
             return self._make(account, values)
 
         made = self.keys.publish(account, request, make)

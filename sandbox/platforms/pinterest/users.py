@@ -38,7 +38,7 @@ class UserRoutes(ConsentRoutes):
         if form.get("grant_type") != "refresh_token":
             return error(400, INVALID, "grant_type must be refresh_token")
         renewed = self.world.accounts.rotate(
-            self.platform, str(form.get("refresh_token", "")), lives=TOKEN_SECONDS, refresh_lives=REFRESH_SECONDS
+            self.platform, str(form.get("refresh_token", "")), lifetime=TOKEN_SECONDS, refresh_lifetime=REFRESH_SECONDS
         )
         if renewed is None:
             return error(401, 283, "Your refresh token is invalid or was used before.")

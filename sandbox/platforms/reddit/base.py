@@ -99,7 +99,7 @@ class FakeReddit(FakePlatform, ABC):
             answer = await found.handler(request)
         except RefusedError as problem:
             answer = problem.answer
-            request.overlook()
+            request.ignore_unread()
         return answer.with_headers(_limits(window.remaining, window.limit - window.remaining, int(seconds)))
 
 

@@ -33,7 +33,7 @@ class UpdateRoutes(FakeBot):
         super().__init__(world)
         self.chats = world.collection(self.platform, "chat", Chat)
         self._updates: list[dict[str, Any]] = []
-        self._heard = 0
+        self._newest_read = 0
 
     @route("POST", "/bot{token}/getUpdates", "auth")
     async def updates(self, request: Request) -> Answer:
@@ -65,9 +65,9 @@ class UpdateRoutes(FakeBot):
         author = int(str(form.get("author") or ADMIN))
         chat = self._chat(name)
         self.chats.put(chat.user_id, Chat(chat.user_id, kind, form.get("rights") == "yes"))
-        self._heard += 1
+        self._newest_read += 1
         message = {
-            "message_id": _FIRST_MESSAGE + self._heard,
+            "message_id": _FIRST_MESSAGE + self._newest_read,
             "chat": self.chat(chat),
             "text": str(form.get("text", "")),
         }
@@ -75,7 +75,7 @@ class UpdateRoutes(FakeBot):
             update = {"channel_post": message | {"sender_chat": self.chat(chat)}}
         else:
             update = {"message": message | {"from": {"id": author, "is_bot": False, "first_name": "Ada"}}}
-        self._updates.append({"update_id": self._heard, **update})
+        self._updates.append({"update_id": self._newest_read, **update})
         return Answer.text(_page(f"Posted in {name}."))
 
     def chat(self, account: Account) -> dict[str, object]:

@@ -45,7 +45,7 @@ class ReadRoutes(ConsentRoutes):
         renewed = None
         if form.get("grant_type") == "refresh_token":
             renewed = self.world.accounts.rotate(
-                self.platform, form.get("refresh_token", ""), lives=TOKEN_SECONDS, refresh_lives=REFRESH_SECONDS
+                self.platform, form.get("refresh_token", ""), lifetime=TOKEN_SECONDS, refresh_lifetime=REFRESH_SECONDS
             )
         if renewed is None:
             return _oauth_error("invalid_grant", "Refresh token is invalid or expired.", 400)
@@ -149,18 +149,18 @@ class ReadRoutes(ConsentRoutes):
         since = None if publication.whole_at is None else self.world.now() - publication.whole_at
         slow = self.world.realistic
         got = len(self.received.get(publication.id, b"")) if since is None else publication.size
-        told: dict[str, Any] = {"publicaly_available_post_id": []}
-        told["downloaded_bytes" if publication.is_photo else "uploaded_bytes"] = got
+        reported: dict[str, Any] = {"publicaly_available_post_id": []}
+        reported["downloaded_bytes" if publication.is_photo else "uploaded_bytes"] = got
         if since is None or since < (PROCESSING_SECONDS if slow else 0):
-            return told | {"status": "PROCESSING_DOWNLOAD" if publication.is_photo else "PROCESSING_UPLOAD"}
+            return reported | {"status": "PROCESSING_DOWNLOAD" if publication.is_photo else "PROCESSING_UPLOAD"}
         if publication.failure is not None:
-            return told | {"status": "FAILED", "fail_reason": publication.failure}
+            return reported | {"status": "FAILED", "fail_reason": publication.failure}
         if publication.to_inbox:
-            return told | {"status": "SEND_TO_USER_INBOX"}
+            return reported | {"status": "SEND_TO_USER_INBOX"}
         moderated = since >= (PROCESSING_SECONDS + MODERATION_SECONDS if slow else 0)
         if publication.privacy == PUBLIC and moderated and publication.post_id:
-            told["publicaly_available_post_id"] = [int(publication.post_id)]
-        return told | {"status": "PUBLISH_COMPLETE"}
+            reported["publicaly_available_post_id"] = [int(publication.post_id)]
+        return reported | {"status": "PUBLISH_COMPLETE"}
 
 
 def _wanted(request: Request, known: set[str]) -> list[str]:

@@ -39,7 +39,7 @@ class UserRoutes(FakeX):
         if form.get("grant_type") != "refresh_token":
             return _refused("unsupported_grant_type", "Only refresh_token is known here.")
         renewed = self.world.accounts.rotate(
-            self.platform, str(form.get("refresh_token", "")), lives=TOKEN_SECONDS, replay_ends_grant=True
+            self.platform, str(form.get("refresh_token", "")), lifetime=TOKEN_SECONDS, replay_ends_grant=True
         )
         if renewed is None:
             return _refused("invalid_request", "Value passed for the token was invalid.")
