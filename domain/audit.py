@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from domain.content import PostContent
 from domain.schedule import rfc3339
 
@@ -139,14 +141,11 @@ class AuditEntry:
         return kept
 
 
-_NAMES_ONLY = {
-    "content": "content",
-    "media_items": "mediaItems",
-    "tags": "tags",
-    "tiktok_settings": "tiktokSettings",
-    "facebook_settings": "facebookSettings",
-}
-_WITH_VALUES = {"timezone": "timezone", "scheduled_for": "scheduledFor", "publish_within": "publishWithin"}
+_WITH_VALUES = ("timezone", "scheduled_for", "publish_within")
+"""Fields whose values an entry keeps. Of all others it keeps the name only, because they may be content."""
+_NOT_NAMED = frozenset({"targets", "scheduled_wall", "planned_for"})
+"""The targets, whose fields are named one by one, and what follows from `scheduled_for`."""
+_NAMES_ONLY = tuple(name for name in PostContent.model_fields if name not in {*_WITH_VALUES, *_NOT_NAMED})
 _OF_TARGETS = {
     "custom_content": "customContent",
     "custom_media": "customMedia",
@@ -155,18 +154,18 @@ _OF_TARGETS = {
 
 
 def changes_between(before: PostContent, after: PostContent) -> tuple[FieldChange, ...]:
-    """Return the fields in which two versions of a post differ, in the order of the API's documentation."""
+    """Return the fields in which two versions of a post differ, those whose values are kept first."""
     return tuple(_changes(before, after))
 
 
 def _changes(before: PostContent, after: PostContent) -> Iterator[FieldChange]:
-    for name, shown in _WITH_VALUES.items():
+    for name in _WITH_VALUES:
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
-            yield FieldChange(shown, _value(old), _value(new))
-    for name, shown in _NAMES_ONLY.items():
+            yield FieldChange(to_camel(name), _value(old), _value(new))
+    for name in _NAMES_ONLY:
         if getattr(before, name) != getattr(after, name):
-            yield FieldChange(shown)
+            yield FieldChange(to_camel(name))
     old_targets = {(each.platform, each.account_id): each for each in before.targets}
     new_targets = {(each.platform, each.account_id): each for each in after.targets}
     for platform, account in sorted(old_targets.keys() - new_targets.keys()):

@@ -12,6 +12,8 @@ _OF_A_TARGET = 4_000
 """Bytes of ids, times, addresses and sentences, most of which networks add later (500 characters at most each)."""
 _OF_A_CHANGE = 300
 """Bytes beside its address that say what was changed about a media file."""
+_COUNTED_ALONE = {"content", "media_items", "targets"}
+"""Fields of a post that are counted with its targets."""
 
 
 def answer_bytes(content: PostContent) -> int:
@@ -21,7 +23,7 @@ def answer_bytes(content: PostContent) -> int:
     """
     shared_text, shared_media = _size(content.content or ""), _media(content.media_items)
     size = _OF_A_POST + shared_text + shared_media
-    size += _size([content.external_id, content.tags, content.tiktok_settings, content.facebook_settings])
+    size += len(content.model_dump_json(exclude=_COUNTED_ALONE).encode())
     for target in content.targets:
         size += _OF_A_TARGET + _size(target.settings)
         # A text of its own is the one in effect, too. What was changed about media names their addresses once more.

@@ -1,11 +1,11 @@
 """What clients may write of many posts in one request."""
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from api.http.body import JsonObject
-from api.http.body_validation import in_contract_order, read
+from api.http.body_validation import read_sound
 from api.posts.listing import TARGET_STATUSES, read_cursor
 from api.posts.schemas import Name, PatchBody, PlatformName, PostBody, RequestModel
 from domain.bounds import MAX_ITEMS
@@ -114,7 +114,7 @@ class SelectManyBody(RequestModel):
 
 def read_create_many(payload: JsonObject) -> list[tuple[JsonObject, str | None]]:
     """Return the bodies of the posts to create, each with its Idempotency-Key. Raises InvalidRequest."""
-    body = _read(CreateManyBody, payload)
+    body = read_sound(CreateManyBody, payload)
     found, problems = [], []
     for position, post in enumerate(body.posts):
         own = {name: value for name, value in post.items() if name != _KEY}
@@ -137,7 +137,7 @@ def read_update_many(payload: JsonObject) -> tuple[dict[str, JsonObject], JsonOb
 
     Raises InvalidRequest.
     """
-    body = _read(UpdateManyBody, payload)
+    body = read_sound(UpdateManyBody, payload)
     if body.posts is None:
         if body.filter is not None and body.change is None:
             raise InvalidRequest(_missing("change is required beside filter", "change"))
@@ -158,21 +158,11 @@ def read_update_many(payload: JsonObject) -> tuple[dict[str, JsonObject], JsonOb
 
 def read_select_many(payload: JsonObject) -> tuple[list[str], Filter | None]:
     """Return the ids of the posts that are meant; none if a filter says which. Raises InvalidRequest."""
-    body = _read(SelectManyBody, payload)
+    body = read_sound(SelectManyBody, payload)
     if body.ids is None:
         return [], _filter_of(body.filter, body.cursor, "ids")
     _refuse_beside("ids", {"filter": body.filter, "cursor": body.cursor})
     return list(dict.fromkeys(body.ids)), None
-
-
-M = TypeVar("M", bound=RequestModel)
-
-
-def _read(model: type[M], payload: JsonObject) -> M:
-    body, problems = read(model, payload)
-    if body is None or problems:
-        raise InvalidRequest(in_contract_order(problems))
-    return body
 
 
 def _filter_of(body: FilterBody | None, cursor: str | None, other: str) -> Filter:

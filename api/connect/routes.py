@@ -8,6 +8,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from litestar import Controller, Request, Response, get, post
@@ -21,7 +22,7 @@ from api.connect.steps import EXPIRED, NOT_DONE, address_of, choose_of, finish, 
 from api.connect.views import connected_view, credential_fields, progress_view, selection_view
 from api.dependencies import Dependencies, Deps
 from api.http.body import JsonObject
-from api.http.body_validation import in_contract_order, read
+from api.http.body_validation import in_contract_order, read, read_sound
 from api.http.query import known_platform, parse_query, read_query
 from api.http.request import read_request
 from api.posts.views import View, write
@@ -117,7 +118,9 @@ class Connect(Controller):
     ) -> Response[bytes]:
         """Connect what was chosen of a selection."""
         await deps.restoring.require_finished()
-        row = await select(deps, workspace_id, known_platform(platform), await read_request(request, _read_select))
+        row = await select(
+            deps, workspace_id, known_platform(platform), await read_request(request, partial(read_sound, SelectBody))
+        )
         accounts = [connected_view(row.platform, each) for each in (row.selected or {})["accounts"]]
         first = (row.selected or {})["accounts"][0]
         view = SelectedView(
@@ -241,7 +244,7 @@ async def connect(
 
 async def select(deps: Dependencies, workspace_id: str, platform: str, payload: JsonObject) -> PendingConnection:
     """Connect what was chosen; returns the row with what came of it. Raises as `begin` does."""
-    body = _read_select(payload)
+    body = read_sound(SelectBody, payload)
     return await choose_of(deps, workspace_id, platform, body.selection_id, body.ids)
 
 
@@ -324,14 +327,7 @@ def _read_connect(payload: JsonObject) -> ConnectBody:
             sentence = "accountId goes together with credentials; otherwise name it when the connection is begun"
             problems.append(Problem(sentence, "invalid_field_value", "accountId"))
     if problems or body is None:
-        raise InvalidRequest(in_contract_order(problems))
-    return body
-
-
-def _read_select(payload: JsonObject) -> SelectBody:
-    body, problems = read(SelectBody, payload)
-    if problems or body is None:
-        raise InvalidRequest(in_contract_order(problems))
+        raise InvalidRequest(in_contract_order(ConnectBody, problems))
     return body
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -10,34 +11,9 @@ from pydantic_core import ErrorDetails
 
 from api.http.body import MAX_PROBLEMS, JsonObject, unusable_strings
 from api.http.suggest import closest, did_you_mean
-from domain.errors import Problem
+from domain.errors import InvalidRequest, Problem
 
 M = TypeVar("M", bound=BaseModel)
-
-_ORDER = (
-    "content",
-    "mediaItems",
-    "platforms",
-    "publishNow",
-    "scheduledFor",
-    "isDraft",
-    "timezone",
-    "tags",
-    "tiktokSettings",
-    "facebookSettings",
-    "publishWithin",
-    "externalId",
-    "shiftBy",
-    "platform",
-    "accountId",
-    "customContent",
-    "customMedia",
-    "platformSpecificData",
-    "type",
-    "url",
-    "altText",
-)
-"""The contract's field tables; fields it does not know come after those it does, misspellings of these apart."""
 
 _TARGET = re.compile(r"platforms\.([0-9]{1,4})(?:\.|$)")
 
@@ -55,24 +31,37 @@ _MUST_BE = {
 }
 
 
-def in_contract_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Sort problems as the contract lists its fields, then by position; the same problem is said once.
+def in_contract_order(model: type[BaseModel], problems: Iterable[Problem]) -> list[Problem]:
+    """Sort problems of a body as its model lists the fields, then by position; the same problem is said once.
 
-    A misspelled field stands just before the one that it was meant to be: it is why that one is missing.
+    Unknown fields come last. A misspelled one stands just before the field that it was meant to be: it is why that one
+    is missing.
     """
+    order = _fields_of(model)
 
     def rank(problem: Problem) -> tuple[list[tuple[int, int]], bool]:
         parts = problem.param.split(".") if problem.param else []
-        meant = closest(parts[-1], _ORDER) if problem.code == "unknown_parameter" and parts else None
+        meant = closest(parts[-1], order) if problem.code == "unknown_parameter" and parts else None
         if meant:
             parts[-1] = meant
         path = [
-            (0, int(part)) if part.isdecimal() and part.isascii() else (1, _ORDER.index(part) if part in _ORDER else 99)
+            (0, int(part)) if part.isdecimal() and part.isascii() else (1, order.get(part, len(order)))
             for part in parts[:8]
         ]
         return path, meant is None
 
     return sorted(dict.fromkeys(problems), key=rank)[:MAX_PROBLEMS]
+
+
+@cache
+def _fields_of(model: type[BaseModel]) -> dict[str, int]:
+    """Return the place of each name that a body may hold: its own fields first, then those of the objects in it."""
+    names = dict.fromkeys(field.alias or name for name, field in model.model_fields.items())
+    for field in model.model_fields.values():
+        for kind in _kinds(field.annotation):
+            if issubclass(kind, BaseModel):
+                names |= dict.fromkeys(name for name in _fields_of(kind) if name not in names)
+    return {name: place for place, name in enumerate(names)}
 
 
 def name_targets(problems: Iterable[Problem], payload: JsonObject) -> list[Problem]:
@@ -116,6 +105,14 @@ def read(model: type[M], payload: JsonObject) -> tuple[M | None, list[Problem]]:
     # pydantic lists known fields before unknown ones: what a flood of the latter cuts off is more of the same.
     others = [as_problem(detail, known_names(model, detail["loc"])) for detail in found[:MAX_PROBLEMS]]
     return partial, [*problems, *(problem for problem in others if problem.param not in said)]
+
+
+def read_sound(model: type[M], payload: JsonObject) -> M:
+    """Return a body without problems. Raises InvalidRequest with all of them."""
+    body, problems = read(model, payload)
+    if body is None or problems:
+        raise InvalidRequest(in_contract_order(model, problems))
+    return body
 
 
 def known_names(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:

@@ -7,7 +7,7 @@ from functools import partial
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
-from api.http.body_validation import in_contract_order, read
+from api.http.body_validation import read_sound
 from api.posts.answer import Answer, answer_post
 from api.posts.create import now_ms
 from api.posts.lookup import accounts_of, plan_for, require_post
@@ -102,9 +102,7 @@ async def _outcome(deps: Dependencies, workspace_id: str, post_id: str, revision
 
 def read_edit(payload: JsonObject) -> str:
     """Return the new text. Raises InvalidRequest."""
-    body, problems = read(EditBody, {name: value for name, value in payload.items() if name not in _MEDIA_FIELDS})
-    if body is None or problems:
-        raise InvalidRequest(in_contract_order(problems))
+    body = read_sound(EditBody, {name: value for name, value in payload.items() if name not in _MEDIA_FIELDS})
     if not body.content.strip():
         raise InvalidRequest(Problem("content must not be empty", "missing_required_field", "content"))
     return body.content

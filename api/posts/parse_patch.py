@@ -5,6 +5,7 @@ from datetime import datetime
 
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, name_targets
+from api.posts.body_content import to_body, to_content
 from api.posts.parse_post import (
     ParsedPost,
     decide_status,
@@ -13,13 +14,12 @@ from api.posts.parse_post import (
     read_body,
     read_time,
     time_problems,
-    to_content,
 )
 from api.posts.patch_fields import writable_fields
-from api.posts.schemas import MediaBody, PatchBody, PostBody, TargetBody
+from api.posts.schemas import PatchBody, PostBody, TargetBody
 from domain.content import PostContent
 from domain.errors import Conflict, InvalidRequest, Problem
-from domain.post import Media, PostStatus
+from domain.post import PostStatus
 from domain.schedule import ScheduledTime, Shift, parse_shift, rfc3339, shifted
 from domain.zones import UnknownZone
 from store.models import Post
@@ -38,7 +38,7 @@ def read_patch(post: Post, payload: JsonObject, now: datetime) -> ParsedPost:
             problems += found
     problems += missing_fields(merged, at_fault, draft=draft)
     if problems:
-        raise InvalidRequest(in_contract_order(name_targets(problems, payload)))
+        raise InvalidRequest(in_contract_order(PatchBody, name_targets(problems, payload)))
     content = to_content(merged, schedule)
     if patch.publish_now:
         content.planned_for = post.scheduled_for or post.planned_for
@@ -59,7 +59,7 @@ def read_correction(post: Post, payload: JsonObject) -> PostContent:
     patch, merged, problems, at_fault = _read(post, payload)
     problems += missing_fields(merged, at_fault, draft=False)
     if problems:
-        raise InvalidRequest(in_contract_order(name_targets(problems, payload)))
+        raise InvalidRequest(in_contract_order(PatchBody, name_targets(problems, payload)))
     if patch.publish_now or patch.is_draft or not _keeps_its_time(post, patch):
         raise Conflict(_BEGUN_TIME)
     kept = ScheduledTime(post.scheduled_for, post.scheduled_wall, post.timezone) if post.scheduled_for else None
@@ -80,7 +80,7 @@ def _read(post: Post, payload: JsonObject) -> tuple[PatchBody, PostBody, list[Pr
     patch, problems, at_fault = read_body(payload, PatchBody)
     problems += of_fields
     at_fault |= {(problem.param or "").split(".")[0] for problem in of_fields}
-    current = _body_of(post)
+    current = to_body(content_of(post))
     given = patch.model_fields_set - {"shift_by"}
     merged = current.model_copy(update={name: getattr(patch, name) for name in given})
     merged.platforms = _merged(current.platforms or [], merged.platforms)
@@ -165,32 +165,3 @@ _NULL_ALONE = Problem(
     "invalid_field_value",
     "scheduledFor",
 )
-
-
-def _body_of(post: Post) -> PostBody:
-    """Return the body that would create this post, apart from its time."""
-    content = content_of(post)
-    return PostBody.model_construct(
-        content=content.content,
-        media_items=_media(content.media_items),
-        platforms=[
-            TargetBody.model_construct(
-                platform=target.platform,
-                account_id=target.account_id,
-                custom_content=target.custom_content,
-                custom_media=None if target.custom_media is None else _media(target.custom_media),
-                platform_specific_data=target.settings,
-            )
-            for target in content.targets
-        ],
-        timezone=content.timezone,
-        tags=content.tags,
-        tiktok_settings=content.tiktok_settings,
-        facebook_settings=content.facebook_settings,
-        publish_within=content.publish_within,
-        external_id=content.external_id,
-    )
-
-
-def _media(items: list[Media]) -> list[MediaBody]:
-    return [MediaBody.model_construct(type=item.type.value, url=item.url, alt_text=item.alt_text) for item in items]

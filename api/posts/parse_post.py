@@ -6,15 +6,15 @@ from typing import TypeVar
 
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, name_targets, read
+from api.posts.body_content import to_content
 from api.posts.schemas import MediaBody, PostBody, TargetBody
-from domain.bounds import LARGEST_POST, MAX_ITEMS, MAX_MEDIA
+from domain.bounds import MAX_ITEMS, MAX_MEDIA
 from domain.codes import ProblemCode
-from domain.content import PostContent, TargetContent
+from domain.content import PostContent
 from domain.errors import InvalidRequest, Problem
 from domain.ownership import CLOCK_ERROR
-from domain.post import PUBLISH_WITHIN_S, Media, MediaType, PostStatus
+from domain.post import PostStatus
 from domain.schedule import LATE_COUNTS_AS_NOW, ScheduledTime, horizon, resolve
-from domain.size import answer_bytes
 from domain.zones import UnknownZone
 
 B = TypeVar("B", bound=PostBody)
@@ -49,7 +49,7 @@ def read_create(payload: JsonObject, now: datetime) -> ParsedPost:
     undecided = bool(at_fault & {"publishNow", "scheduledFor", "isDraft"})
     problems += missing_fields(body, at_fault, draft=draft or undecided)
     if problems:
-        raise InvalidRequest(in_contract_order(name_targets(problems, payload)))
+        raise InvalidRequest(in_contract_order(PostBody, name_targets(problems, payload)))
     return decide_status(to_content(body, schedule), now, draft=bool(draft), publish_now=bool(body.publish_now))
 
 
@@ -185,50 +185,6 @@ def _missing_content(body: PostBody, targets: list[TargetBody]) -> list[Problem]
 
 
 _CONTENT_MISSING = Problem("content is required when no media is attached", *_MISSING, "content")
-
-
-def to_content(body: PostBody, schedule: ScheduledTime | None) -> PostContent:
-    """Return a sound body in the domain's words.
-
-    Raises InvalidRequest if an answer with the post would be too large.
-    """
-    content = PostContent(
-        content=body.content,
-        media_items=_media(body.media_items or []),
-        targets=[
-            TargetContent(
-                platform=target.platform,
-                account_id=target.account_id,
-                custom_content=target.custom_content,
-                custom_media=None if target.custom_media is None else _media(target.custom_media),
-                settings=target.platform_specific_data or {},
-            )
-            for target in body.platforms or []
-        ],
-        tags=body.tags or [],
-        timezone=body.timezone or "UTC",
-        scheduled_for=schedule.instant if schedule else None,
-        scheduled_wall=schedule.wall if schedule else None,
-        tiktok_settings=body.tiktok_settings or {},
-        facebook_settings=body.facebook_settings or {},
-        publish_within=body.publish_within or PUBLISH_WITHIN_S,
-        external_id=body.external_id,
-    )
-    if answer_bytes(content) > LARGEST_POST:
-        raise InvalidRequest(_TOO_LARGE)
-    return content
-
-
-_TOO_LARGE = Problem(
-    f"The post would be larger than {LARGEST_POST // 2**20} MiB, counting its text once for each target without a text "
-    "of its own: shorten it, or send it as several posts",
-    *_INVALID,
-    "content",
-)
-
-
-def _media(items: list[MediaBody]) -> list[Media]:
-    return [Media(type=MediaType(item.type), url=item.url, alt_text=item.alt_text) for item in items]
 
 
 def decide_status(content: PostContent, now: datetime, *, draft: bool, publish_now: bool) -> ParsedPost:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from api.http.body import MAX_PROBLEMS
 from api.http.body_validation import as_problem, in_contract_order, known_names
 from api.http.loop_share import loop_share
+from api.posts.schemas import PostBody
 from domain.content import PostContent, TargetContent
 from domain.errors import Problem
 from platforms.base import AccountFacts, Draft, Platform
@@ -50,7 +51,7 @@ async def find_platform_problems(
                     await held.pause()
         except TooMuchText:
             return [_TOO_MUCH_TEXT]
-        return in_contract_order(found)
+        return in_contract_order(PostBody, found)
 
 
 def _parts(
@@ -73,7 +74,7 @@ def _collected(problems: Iterator[Problem]) -> list[Problem]:
     """Look for as many problems as are listed, and for no more."""
     try:
         with one_request():
-            return in_contract_order(islice(problems, MAX_PROBLEMS))
+            return in_contract_order(PostBody, islice(problems, MAX_PROBLEMS))
     except TooMuchText:
         return [_TOO_MUCH_TEXT]
 

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
-from api.http.body_validation import in_contract_order, read
+from api.http.body_validation import read_sound
 from api.posts.answer import Answer, answer_post
 from api.posts.lookup import accounts_of, plan_for, require_post
 from api.posts.post_change import PostChange
@@ -60,9 +60,7 @@ async def settle_target(session: AsyncSession, post: Post, body: ResolveBody, ac
 
 def read_resolution(payload: JsonObject) -> ResolveBody:
     """Return what the person says. Raises InvalidRequest."""
-    body, problems = read(ResolveBody, payload)
-    if body is None or problems:
-        raise InvalidRequest(in_contract_order(problems))
+    body = read_sound(ResolveBody, payload)
     _found(body, None)
     return body
 

@@ -79,7 +79,7 @@ def read_retry(payload: JsonObject) -> list[NamedTarget] | None:
             problems.append(Problem(f"{where} is named already", "duplicate_target", where))
         seen.add(account)
     if problems:
-        raise InvalidRequest(in_contract_order(problems))
+        raise InvalidRequest(in_contract_order(RetryBody, problems))
     return named
 
 

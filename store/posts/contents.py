@@ -18,20 +18,15 @@ def _json(media: list[Media]) -> list[dict[str, Any]]:
     return [item.model_dump(mode="json", exclude_none=True) for item in media]
 
 
+_SAME = tuple(name for name in PostContent.model_fields if name not in {"media_items", "targets"})
+"""Fields of the content whose columns have the same name and value."""
+
+
 def _content_columns(content: PostContent) -> dict[str, Any]:
     return {
-        "content": content.content,
+        **{name: getattr(content, name) for name in _SAME},
         "media_items": _json(content.media_items),
-        "tags": content.tags,
-        "timezone": content.timezone,
-        "scheduled_for": content.scheduled_for,
-        "scheduled_wall": content.scheduled_wall,
-        "external_id": content.external_id,
-        "planned_for": content.planned_for,
-        "tiktok_settings": content.tiktok_settings,
-        "facebook_settings": content.facebook_settings,
         "answer_bytes": answer_bytes(content),
-        "publish_within": content.publish_within,
     }
 
 
@@ -97,7 +92,7 @@ def new_post(
 def content_of(post: Post) -> PostContent:
     """Return the client's request as the rows contain it."""
     return PostContent(
-        content=post.content,
+        **{name: getattr(post, name) for name in _SAME},
         media_items=[Media.model_validate(item) for item in post.media_items],
         targets=[
             TargetContent(
@@ -111,15 +106,6 @@ def content_of(post: Post) -> PostContent:
             )
             for target in post.targets
         ],
-        tags=post.tags,
-        timezone=post.timezone,
-        scheduled_for=post.scheduled_for,
-        scheduled_wall=post.scheduled_wall,
-        external_id=post.external_id,
-        planned_for=post.planned_for,
-        tiktok_settings=post.tiktok_settings,
-        facebook_settings=post.facebook_settings,
-        publish_within=post.publish_within,
     )
 
 

@@ -73,18 +73,33 @@ def test_valid_fields_are_read_despite_problems() -> None:
     assert [problem.param for problem in problems] == ["flag", "zebra"]
 
 
+class Target(BaseModel):
+    platform: str
+    account_id: str = Field(alias="accountId")
+
+
+class Many(BaseModel):
+    content: str
+    platforms: list[Target] | None
+
+
 def test_problems_sort_by_position_and_unknown_names_last() -> None:
     params = [
         "zebra",
+        "platfroms",
         "platforms.10.accountId",
         "platforms.2.accountId",
         "platforms.2.platform",
         "platforms",
         "content",
     ]
-    problems = [Problem("wrong", "conflict", param) for param in (*params, "content")]
-    assert [problem.param for problem in in_contract_order(problems)] == [
+    problems = [
+        Problem("wrong", "unknown_parameter" if param == "platfroms" else "conflict", param)
+        for param in (*params, "content")
+    ]
+    assert [problem.param for problem in in_contract_order(Many, problems)] == [
         "content",
+        "platfroms",
         "platforms",
         "platforms.2.platform",
         "platforms.2.accountId",

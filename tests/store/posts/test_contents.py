@@ -1,0 +1,49 @@
+"""A post's content goes through its rows without loss."""
+
+from datetime import UTC, datetime
+
+from domain.audit import changes_between
+from domain.content import PostContent, TargetContent
+from domain.post import Media, MediaType, PostStatus
+from domain.size import answer_bytes
+from store.posts.contents import content_of, new_post
+
+NOW = datetime(2026, 1, 15, 10, tzinfo=UTC)
+PHOTO = Media(type=MediaType.IMAGE, url="https://example.com/photo.jpg", alt_text="A lighthouse")
+EVERYTHING = PostContent(
+    content="words",
+    media_items=[PHOTO],
+    targets=[
+        TargetContent(
+            platform="tiktok", account_id="tt_1", custom_content="own", custom_media=[PHOTO], settings={"draft": True}
+        )
+    ],
+    tags=["spring"],
+    timezone="Europe/Berlin",
+    scheduled_for=NOW,
+    scheduled_wall="2026-01-15T11:00:00",
+    external_id="row-1",
+    planned_for=NOW,
+    tiktok_settings={"privacyLevel": "SELF_ONLY"},
+    facebook_settings={"pageId": "1"},
+    publish_within=60,
+)
+
+
+def test_every_field_is_set_in_these_tests() -> None:
+    empty = PostContent()
+    assert [name for name in PostContent.model_fields if getattr(EVERYTHING, name) == getattr(empty, name)] == []
+
+
+def test_rows_keep_every_field() -> None:
+    post = new_post("post_1", "ws_1", "ws_1/key", EVERYTHING, status=PostStatus.SCHEDULED, due_at=NOW, now=NOW)
+    assert content_of(post) == EVERYTHING
+
+
+def test_every_field_that_a_client_writes_is_counted_and_named_in_the_trail() -> None:
+    empty = PostContent()
+    size = answer_bytes(empty)
+    for name in PostContent.model_fields.keys() - {"targets"}:
+        one = empty.model_copy(update={name: getattr(EVERYTHING, name)})
+        assert answer_bytes(one) > size or name == "publish_within", name
+        assert len(changes_between(empty, one)) == (name not in {"scheduled_wall", "planned_for"}), name
