@@ -100,8 +100,8 @@ class Resolver:
         yield f"{_counted(done, 'target')} settled."
         if undelivered := await self._deliver(plans):
             yield (
-                f"{_counted(undelivered, 'workflow')} could not be notified: Temporal does not answer: the Web UI "
-                "still shows what was. The posts are settled all the same."
+                f"{_counted(undelivered, 'workflow')} could not be notified, because Temporal does not answer. The "
+                "posts are settled all the same; a worker notifies the workflows once Temporal is back."
             )
 
     async def _settle(self, planned: PlannedDecision, *, retry: bool) -> Plan:

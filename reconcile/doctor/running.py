@@ -114,7 +114,9 @@ def _of_target(facts: Facts, run: Run, target: Target, view: TargetStatusView) -
     elif settled(target):
         over = status is TargetStatus.FAILED or (status is TargetStatus.UNCONFIRMED and not run.steps)
         if over and not facts.open:
-            how = "By itself: the row is what counts, and the workflow forgets when it closes."
+            how = "By itself: the row is what counts, and a worker's sweep notifies the workflow."
+            if facts.post is None or facts.post.is_delivered or facts.post.next_delivery_at is None:
+                how = "By itself: the row is what counts, and the workflow forgets when it closes."
             yield facts.finding(FindingKind.TARGET, Heals.ITSELF, named, how, target=target)
         else:
             yield _row_ahead(facts, run, row, status, target)

@@ -52,7 +52,7 @@ class Post(Base):
     delivered_version: Mapped[int] = mapped_column(server_default=text("0"))
     """The newest version that its workflow is known to have; 0: no workflow was ever started."""
     next_delivery_at: Mapped[datetime | None]
-    """When the sweep may deliver the newest version again, after a failure."""
+    """When the sweep may deliver the newest version, after a failure. Null in a settled post: the sweep leaves it."""
     delivery_attempts: Mapped[int] = mapped_column(server_default=text("0"))
     """The number of the sweep's tries to deliver this version to its workflow."""
     created_by: Mapped[str | None] = mapped_column(Id)
@@ -94,10 +94,16 @@ class Post(Base):
             postgresql_where=text("scheduled_for IS NOT NULL"),
         ),
         Index("posts_list_by_change", "workspace_id", "status", "updated_at", "id"),
+        # Open posts first: their delivery must not wait for those of settled ones.
         Index(
             "posts_undelivered",
+            text("(status IN ('scheduled', 'publishing')) DESC"),
             "due_at",
-            postgresql_where=text("delivered_version < version AND status IN ('scheduled', 'publishing')"),
+            "id",
+            postgresql_where=text(
+                "delivered_version < version"
+                " AND (status IN ('scheduled', 'publishing') OR next_delivery_at IS NOT NULL)"
+            ),
         ),
         Index("posts_open", "due_at", "id", postgresql_where=text("status IN ('scheduled', 'publishing')")),
         Index(

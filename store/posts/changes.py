@@ -136,6 +136,8 @@ async def resolve(
             (("platformPostId", platform_post_id),) if platform_post_id else (),
         ),
     )
+    # The post may be settled now, and nothing else would repeat a notification that is lost.
+    post.next_delivery_at = now
     await refresh_post(session, post)
     return True
 

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
 from domain.ids import next_workflow_id
+from domain.post import OPEN
 from store.models import IdempotencyKey, Post
 from store.posts.changes import lock_post
 
@@ -24,9 +25,9 @@ SET delivery_attempts = delivery_attempts + 1,
       + least(CAST(:first AS interval) * power(2, least(delivery_attempts, 20)), CAST(:longest AS interval))
 WHERE id IN (
   SELECT id FROM posts
-  WHERE delivered_version < version AND status IN ('scheduled', 'publishing')
+  WHERE delivered_version < version AND (status IN ('scheduled', 'publishing') OR next_delivery_at IS NOT NULL)
     AND updated_at < :changed_before AND (next_delivery_at IS NULL OR next_delivery_at <= :now)
-  ORDER BY due_at, id
+  ORDER BY (status IN ('scheduled', 'publishing')) DESC, due_at, id
   LIMIT :most
   FOR UPDATE SKIP LOCKED
 )
@@ -44,9 +45,10 @@ async def record_delivered(session: AsyncSession, versions: Mapping[str, int]) -
 
 
 async def claim_undelivered(session: AsyncSession, now: datetime, changed_before: datetime, most: int) -> list[Post]:
-    """Return posts whose workflows are not known to have the newest version, soonest due first, with their targets.
+    """Return posts whose workflows are not known to have the newest version, with their targets.
 
-    No other worker gets them for a while: the longer, the more deliveries have failed.
+    Open posts come first, the soonest due before the others. A settled post is among them only if its change asked for
+    delivery (`next_delivery_at`). No other worker gets them for a while: the longer, the more deliveries have failed.
     """
     values = {
         "now": now,
@@ -56,13 +58,15 @@ async def claim_undelivered(session: AsyncSession, now: datetime, changed_before
         "longest": LONGEST_PAUSE,
     }
     ids = list(await session.scalars(_CLAIM, values))
-    query = select(Post).where(Post.id.in_(ids)).order_by(Post.due_at, Post.id).options(selectinload(Post.targets))
+    soonest_first = Post.status.in_(OPEN).desc(), Post.due_at, Post.id
+    query = select(Post).where(Post.id.in_(ids)).order_by(*soonest_first).options(selectinload(Post.targets))
     return list(await session.scalars(query))
 
 
 async def release_undelivered(session: AsyncSession, post_ids: Sequence[str]) -> None:
     """Allow delivery without a pause: Temporal was unavailable, and the posts did not cause the failure."""
-    await session.execute(update(Post).where(Post.id.in_(post_ids)).values(next_delivery_at=None))
+    # Not null: a settled post without a time is not delivered.
+    await session.execute(update(Post).where(Post.id.in_(post_ids)).values(next_delivery_at=func.now()))
 
 
 async def move_to_next_workflow(session: AsyncSession, post_id: str, taken: str) -> Post | None:

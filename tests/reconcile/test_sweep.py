@@ -15,8 +15,10 @@ from domain.plan import Plan
 from domain.post import PostStatus
 from reconcile.sweep import sweep
 from runtime.temporal import DATA_CONVERTER
+from store.delivery import claim_undelivered
 from store.models import Post
-from tests.stack import Stack
+from store.post_changes import lock_post, resolve
+from tests.stack import CLIENT, Stack
 from workflows.client.post_workflows import PostWorkflows
 
 
@@ -110,9 +112,58 @@ async def test_while_temporal_is_away_posts_wait_for_it_and_no_longer(stack: Sta
     nowhere = await Client.connect(f"127.0.0.1:{free_port()}", data_converter=DATA_CONVERTER, lazy=True)
     with pytest.raises(Unavailable):
         await sweep(stack.worker_database, PostWorkflows(nowhere))
-    assert (await stack.read(post.id)).next_delivery_at is None
+    next_delivery_at = (await stack.read(post.id)).next_delivery_at
+    assert next_delivery_at
+    assert next_delivery_at <= datetime.now(UTC)
     await sweep(stack.worker_database, stack.workflows)
     assert (await stack.read(post.id)).is_delivered
+
+
+async def resolved_behind_its_workflow(stack: Stack, text: str) -> Post:
+    """Return a post whose answer was lost, and which a person settled while Temporal was unavailable."""
+    account = await stack.connect("telegram")
+    await stack.fault("telegram", "accept_then_drop", "publish")
+    post = await stack.publish(text, [account])
+    assert post.targets[0].status == "unconfirmed"
+    async with stack.api_database.transaction() as session:
+        row = await lock_post(session, post.id)
+        assert row
+        assert await resolve(session, row, row.targets[0], "4711", CLIENT, published=True)
+    await age(stack, post)
+    return post
+
+
+async def test_a_settled_posts_workflow_hears_of_a_resolution_that_it_missed(stack: Stack) -> None:
+    post = await resolved_behind_its_workflow(stack, "resolved while Temporal was away")
+    handle = stack.client.get_workflow_handle(post.workflow_id)
+    assert (await handle.query("status"))["targets"][0]["status"] == "unconfirmed"
+    nowhere = await Client.connect(f"127.0.0.1:{free_port()}", data_converter=DATA_CONVERTER, lazy=True)
+    with pytest.raises(Unavailable):
+        await sweep(stack.worker_database, PostWorkflows(nowhere))
+    await sweep(stack.worker_database, stack.workflows)
+    row = await stack.read(post.id)
+    assert (row.status, row.is_delivered, row.next_delivery_at) == (PostStatus.PUBLISHED, True, None)
+    assert (await handle.query("status"))["targets"][0]["status"] == "published"
+
+
+async def test_open_posts_are_delivered_before_settled_ones(stack: Stack) -> None:
+    settled = await resolved_behind_its_workflow(stack, "settled behind an open one")
+    later = await stack.save("open and due later", [stack.accounts["plain"]], due_in=timedelta(hours=1))
+    await age(stack, later)
+    async with stack.database.transaction() as session:
+        posts = await claim_undelivered(session, datetime.now(UTC), datetime.now(UTC) - timedelta(seconds=10), 1)
+        assert [post.id for post in posts] == [later.id]
+        posts = await claim_undelivered(session, datetime.now(UTC), datetime.now(UTC) - timedelta(seconds=10), 100)
+        assert settled.id in {post.id for post in posts}
+
+
+async def test_a_settled_post_without_a_notification_is_left_alone(stack: Stack) -> None:
+    post = await stack.publish("settled, and nothing to say", [stack.accounts["plain"]])
+    async with stack.database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(version=Post.version + 1))
+    await age(stack, post)
+    await sweep(stack.worker_database, stack.workflows)
+    assert not (await stack.read(post.id)).is_delivered
 
 
 async def test_a_post_with_as_many_tags_and_accounts_as_the_api_takes_is_started(stack: Stack) -> None:

@@ -227,9 +227,11 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
     op.create_index(
         "posts_undelivered",
         "posts",
-        ["due_at"],
+        [sa.text("(status IN ('scheduled', 'publishing')) DESC"), "due_at", "id"],
         unique=False,
-        postgresql_where=sa.text("delivered_version < version AND status IN ('scheduled', 'publishing')"),
+        postgresql_where=sa.text(
+            "delivered_version < version AND (status IN ('scheduled', 'publishing') OR next_delivery_at IS NOT NULL)"
+        ),
     )
     op.create_index(
         "posts_wall_times",
@@ -601,7 +603,9 @@ def downgrade() -> None:  # noqa: PLR0915
     op.drop_index(
         "posts_undelivered",
         table_name="posts",
-        postgresql_where=sa.text("delivered_version < version AND status IN ('scheduled', 'publishing')"),
+        postgresql_where=sa.text(
+            "delivered_version < version AND (status IN ('scheduled', 'publishing') OR next_delivery_at IS NOT NULL)"
+        ),
     )
     op.drop_index("posts_open", table_name="posts", postgresql_where=sa.text("status IN ('scheduled', 'publishing')"))
     op.drop_index("posts_list_by_change", table_name="posts")
