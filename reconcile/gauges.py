@@ -1,5 +1,6 @@
 """The metrics of waiting posts, as Prometheus reads them from each process that measures them."""
 
+import time
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
@@ -44,6 +45,8 @@ class Gauges:
         self._up = meter.create_gauge("socialsyncer_part_up", "Whether a part that /readyz names is well")
         self._named: set[str] = set()
         self._found_late.add(0)
+        started = meter.create_gauge("socialsyncer_start_time_seconds", "Unix time at which the process was started")
+        started.set(round(time.time()))
 
     def found_late(self, posts: int) -> None:
         """Count posts that were found late."""

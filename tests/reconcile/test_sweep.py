@@ -15,9 +15,9 @@ from domain.plan import Plan
 from domain.post import PostStatus
 from reconcile.sweep import sweep
 from runtime.temporal import DATA_CONVERTER
-from store.delivery import claim_undelivered
 from store.models import Post
-from store.post_changes import lock_post, resolve
+from store.posts.changes import lock_post, resolve
+from store.posts.delivery import claim_undelivered
 from tests.stack import CLIENT, Stack
 from workflows.client.post_workflows import PostWorkflows
 
