@@ -75,8 +75,15 @@ class Post(Base):
     )
 
     __table_args__ = (
-        # With the sizes, because they are summed for each workspace (store.posts.queries.count_kept).
-        Index("posts_list", "workspace_id", text("id DESC"), postgresql_include=["answer_bytes"]),
+        # Lists compare two times in an index's entries (store.posts.list_queries), so each index of a list has them
+        # all: an id begins with the time of creation. The sizes are summed for each workspace
+        # (store.posts.queries.count_kept).
+        Index(
+            "posts_list",
+            "workspace_id",
+            text("id DESC"),
+            postgresql_include=["answer_bytes", "scheduled_for", "updated_at"],
+        ),
         Index(
             EXTERNAL_ID,
             "workspace_id",
@@ -84,16 +91,30 @@ class Post(Base):
             unique=True,
             postgresql_where=text("external_id IS NOT NULL"),
         ),
-        Index("posts_list_by_status", "workspace_id", "status", text("id DESC")),
+        Index(
+            "posts_list_by_status",
+            "workspace_id",
+            "status",
+            text("id DESC"),
+            postgresql_include=["scheduled_for", "updated_at"],
+        ),
         Index(
             "posts_list_by_schedule",
             "workspace_id",
             "status",
             "scheduled_for",
             "id",
+            postgresql_include=["updated_at"],
             postgresql_where=text("scheduled_for IS NOT NULL"),
         ),
-        Index("posts_list_by_change", "workspace_id", "status", "updated_at", "id"),
+        Index(
+            "posts_list_by_change",
+            "workspace_id",
+            "status",
+            "updated_at",
+            "id",
+            postgresql_include=["scheduled_for"],
+        ),
         # Open posts first: their delivery must not wait for those of settled ones.
         Index(
             "posts_undelivered",

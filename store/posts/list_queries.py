@@ -1,17 +1,20 @@
 """The choice of the index from which a list of posts is read.
 
-A list is read in its order from the index of that order: by status if statuses are asked for. Conditions outside this
-index are checked for each of its posts, and of a million only a few may match. So the entries of the other indexes that
-cover a part of the conditions are counted first, up to `MAX_SCANNED` for each index:
+A list is read in its order from the index of that order: by status if statuses are asked for. Of a million posts only a
+few may match the conditions that this index does not cover. So the entries of the other indexes that cover a part of
+the conditions are counted first, up to `WINDOW` for each index:
 
 - If one has fewer than `WINDOW`, it contains all posts of the list: all of its entries are read, whatever the order.
-- Otherwise, if an index is in the list's order, its first `WINDOW` entries are read. A page that they fill is the
-  first page.
+- Otherwise, if an index is in the list's order, its first entries are read. A page that they fill is the first page.
 - If no such index fills the page, and one has fewer than `MAX_SCANNED`, all of its entries are read.
 - Otherwise the index of the list's order is read until the page is full. That happens if very many posts match each
   condition, and few of the first ones match all of them.
+
+The indexes of posts contain all times of a list: the id, which begins with the time of creation, `scheduled_for` and
+`updated_at`. So two conditions on times are checked for thousands of entries without reading a post.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -34,16 +37,17 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
 from domain.ids import first_id, last_id
 from domain.post import PostStatus, TargetStatus
 from store.models import Post, PostTag, Target
 
 WINDOW = 1_000
-"""The number of an index's entries that are read for a page. A thousand posts are found by their ids in some 3 ms."""
+"""The number of posts that are read for a page. A thousand posts are found by their ids in some 3 ms."""
+MAX_CHECKED = 10_000
+"""The number of entries whose times are checked for a page, in the list's order: some 2 ms, because no post is read."""
 MAX_SCANNED = 20_000
-"""The number of entries that are read if no index in the list's order has filled the page with its first `WINDOW`."""
+"""The number of entries that are read if no index in the list's order has filled the page with its first ones."""
 
 
 class Order(StrEnum):
@@ -57,11 +61,7 @@ class Order(StrEnum):
     """The longest unchanged first."""
 
 
-_COLUMNS: dict[Order, InstrumentedAttribute[Any]] = {
-    Order.CREATED: Post.id,
-    Order.SCHEDULED: Post.scheduled_for,
-    Order.UPDATED: Post.updated_at,
-}
+_COLUMNS = {Order.CREATED: "id", Order.SCHEDULED: "scheduled_for", Order.UPDATED: "updated_at"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,10 @@ class Filter:
 class IndexScan:
     """The entries of an index, which include all posts of a list. `ordered`: they are in the list's order."""
 
-    ids: Select[Any]
+    entries: Select[Any]
+    """The ids of posts; with `has_times`, also their times."""
     ordered: bool
+    has_times: bool = False
 
 
 async def find(session: AsyncSession, workspace_id: str, wanted: Filter, count: int) -> list[Row[Any]]:
@@ -113,10 +115,7 @@ async def find(session: AsyncSession, workspace_id: str, wanted: Filter, count: 
         if narrowest:
             return await _rows(session, scan_query(narrowest, workspace_id, wanted, count))
         for scan in scans:
-            if (
-                scan.ordered
-                and len(found := await _rows(session, scan_query(scan, workspace_id, wanted, count))) == count
-            ):
+            if scan.ordered and len(found := await _first_rows(session, scan, workspace_id, wanted, count)) == count:
                 return found
         narrowest = await _narrowest(session, scans, MAX_SCANNED)
         if narrowest:
@@ -126,30 +125,60 @@ async def find(session: AsyncSession, workspace_id: str, wanted: Filter, count: 
 
 async def _narrowest(session: AsyncSession, scans: list[IndexScan], most: int) -> IndexScan | None:
     """Return the scan with the fewest entries; None if all have `most` of them or more."""
-    counts = (select(func.count()).select_from(scan.ids.limit(most).subquery()).scalar_subquery() for scan in scans)
+    counts = (select(func.count()).select_from(_some(scan, most).subquery()).scalar_subquery() for scan in scans)
     sizes = (await session.execute(select(*counts))).one()
     fewest, scan = min(zip(sizes, scans, strict=True), key=lambda pair: pair[0])
     return scan if fewest < most else None
+
+
+def _some(scan: IndexScan, most: int) -> Select[Any]:
+    # The entries of several statuses need not be merged to be counted. Those of targets are in order as they are.
+    return (scan.entries.order_by(None) if scan.has_times else scan.entries).limit(most)
+
+
+async def _first_rows(
+    session: AsyncSession, scan: IndexScan, workspace_id: str, wanted: Filter, count: int
+) -> list[Row[Any]]:
+    """Return the posts of a list among the first entries of a scan in its order."""
+    most = MAX_CHECKED if scan.has_times else WINDOW
+    return await _rows(session, scan_query(scan, workspace_id, wanted, count, most, WINDOW))
 
 
 async def _rows(session: AsyncSession, query: Select[Any]) -> list[Row[Any]]:
     return list((await session.execute(query)).all())
 
 
-def scan_query(scan: IndexScan, workspace_id: str, wanted: Filter, count: int, most: int = WINDOW) -> Select[Any]:
+def scan_query(
+    scan: IndexScan,
+    workspace_id: str,
+    wanted: Filter,
+    count: int,
+    most: int = WINDOW,
+    most_posts: int | None = None,
+) -> Select[Any]:
     """Return the query for the first posts of a list among the first `most` entries of a scan.
+
+    Times are checked in the entries, if these have them. Of the remaining ones, up to `most_posts` posts are read.
 
     OFFSET 0 makes PostgreSQL look each post up by its id, in the order of the entries. Otherwise the planner would join
     the entries with all posts that it expects to match the conditions; for the beginning of a page its estimate is far
     too low.
     """
-    entries = scan.ids.limit(most).subquery()
-    posts = select(Post.id, Post.answer_bytes, _COLUMNS[wanted.order].label("sort_key")).where(Post.id == entries.c.id)
+    read = scan.entries.limit(most).subquery()
+    # An order that is not stated here would be lost to the planner, and all entries would be sorted.
+    entries = select(read).order_by(*_order(wanted.order, read.c) if scan.ordered or scan.has_times else ())
+    if scan.has_times:
+        entries = entries.where(*itertools.chain.from_iterable(_times(wanted, order, read.c) for order in Order))
+        if not (wanted.platform or wanted.account_id or wanted.tags):
+            # The entries have all conditions: of those that match, only the page is looked up.
+            most_posts = count
+    matching = entries.limit(most_posts).subquery()
+    posts = select(Post.id, Post.answer_bytes, _column(wanted.order).label("sort_key")).where(Post.id == matching.c.id)
     found = posts.where(*_conditions(workspace_id, wanted), *_of_statuses(wanted)).offset(0).lateral()
-    ordered = entries if scan.ordered else found
-    newest_first = wanted.order is Order.CREATED
-    order = (ordered.c.id.desc(),) if newest_first else (ordered.c.sort_key, ordered.c.id)
-    return select(found).select_from(entries.join(found, true())).order_by(*order).limit(count)
+    page = select(found).select_from(matching.join(found, true())).limit(count)
+    if scan.ordered or scan.has_times:
+        return page.order_by(*_order(wanted.order, matching.c))
+    return page.order_by(*_by_sort_key(wanted.order, found.c))
 
 
 def ordered_query(workspace_id: str, wanted: Filter, count: int) -> Select[Any]:
@@ -158,8 +187,7 @@ def ordered_query(workspace_id: str, wanted: Filter, count: int) -> Select[Any]:
     # A post with two matching targets is found twice.
     joined = union_all(*choices) if not wanted.target_statuses else union(*choices)
     found = joined.subquery() if len(choices) > 1 else choices[0].subquery()
-    order = (found.c.sort_key.desc(),) if wanted.order is Order.CREATED else (found.c.sort_key, found.c.id)
-    return select(found).order_by(*order).limit(count)
+    return select(found).order_by(*_by_sort_key(wanted.order, found.c)).limit(count)
 
 
 # -- scans -----------------------------------------------------------------------------------------------------------
@@ -186,7 +214,7 @@ def _scans(workspace_id: str, wanted: Filter) -> Iterator[IndexScan]:
     for order in Order:
         knows = any(ranges[order]) or (stated if order is Order.CREATED else order is wanted.order)
         if knows and (order is Order.CREATED or not wanted.target_statuses):
-            yield IndexScan(_by_status(workspace_id, wanted, order), ordered=wanted.order is order)
+            yield IndexScan(_by_status(workspace_id, wanted, order), wanted.order is order, has_times=True)
 
 
 def _of_targets(workspace_id: str, wanted: Filter) -> Iterator[Select[Any]]:
@@ -203,22 +231,21 @@ def _of_tags(workspace_id: str, wanted: Filter) -> Iterator[Select[Any]]:
 
 
 def _by_status(workspace_id: str, wanted: Filter, order: Order) -> Select[Any]:
-    """Return the ids of posts by their status and by the times that the index of an order contains, in that order."""
+    """Return the ids and times of posts by their status and by the time that an order sorts by, in that order."""
     choices = []
     for choice in _choices(workspace_id, wanted, order):
-        # Without the size, which the index does not contain.
-        ids = choice.with_only_columns(Post.id, _COLUMNS[order].label("sort_key"))
-        narrowed = ids.where(*_times(wanted, order)).order_by(*_order(order)).limit(MAX_SCANNED)
+        # Without the size, which not every index contains.
+        entries = choice.with_only_columns(Post.id, Post.scheduled_for, Post.updated_at)
+        narrowed = entries.where(*_times(wanted, order)).order_by(*_order(order)).limit(MAX_SCANNED)
         choices.append(select(narrowed.subquery()))
     joined = (union if wanted.target_statuses else union_all)(*choices).subquery()
-    by = (joined.c.id.desc(),) if order is Order.CREATED else (joined.c.sort_key, joined.c.id)
-    return select(joined.c.id, joined.c.sort_key).order_by(*by)
+    return select(joined).order_by(*_order(order, joined.c))
 
 
 def _choices(workspace_id: str, wanted: Filter, order: Order | None = None) -> Iterator[Select[Any]]:
     """Yield a query for each requested status whose first posts, in an order, an index has."""
     order = order or wanted.order
-    posts = select(Post.id, Post.answer_bytes, _COLUMNS[order].label("sort_key")).where(
+    posts = select(Post.id, Post.answer_bytes, _column(order).label("sort_key")).where(
         Post.workspace_id == workspace_id
     )
     statuses = wanted.statuses
@@ -267,8 +294,17 @@ def _first(choice: Select[Any], workspace_id: str, wanted: Filter, count: int) -
     )
 
 
-def _order(order: Order) -> tuple[ColumnElement[Any], ...]:
-    return (Post.id.desc(),) if order is Order.CREATED else (_COLUMNS[order].expression, Post.id.expression)
+def _column(order: Order, columns: Any = Post) -> Any:
+    """Return the column that an order sorts by, of the posts or of an index's entries."""
+    return getattr(columns, _COLUMNS[order])
+
+
+def _order(order: Order, columns: Any = Post) -> tuple[ColumnElement[Any], ...]:
+    return (columns.id.desc(),) if order is Order.CREATED else (_column(order, columns).asc(), columns.id.asc())
+
+
+def _by_sort_key(order: Order, columns: Any) -> tuple[ColumnElement[Any], ...]:
+    return (columns.sort_key.desc(),) if order is Order.CREATED else (columns.sort_key, columns.id)
 
 
 # -- conditions ------------------------------------------------------------------------------------------------------
@@ -305,27 +341,28 @@ def _is_overdue(now: datetime) -> ColumnElement[bool]:
     return and_(Post.status == PostStatus.SCHEDULED.value, Post.scheduled_for <= now)
 
 
-def _times(wanted: Filter, order: Order) -> Iterator[ColumnElement[bool]]:
+def _times(wanted: Filter, order: Order, columns: Any = Post) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions on the time that an order sorts by; in the list's order also the beginning of the page."""
     if order is Order.CREATED:
-        yield from _within(Post.id, wanted)
+        yield from _within(columns.id, wanted)
         return
     bounds = {
         Order.SCHEDULED: (wanted.scheduled_from, wanted.scheduled_to),
         Order.UPDATED: (wanted.updated_since, None),
     }
     first, last = bounds[order]
+    column = _column(order, columns)
     if first:
-        yield _COLUMNS[order] >= first
+        yield column >= first
     if last:
-        yield _COLUMNS[order] <= last
+        yield column <= last
     if order is Order.SCHEDULED and (wanted.order is order or first or last):
-        yield Post.scheduled_for.is_not(None)
+        yield column.is_not(None)
     if wanted.after is not None and wanted.order is order:
-        yield tuple_(_COLUMNS[order], Post.id) > tuple_(wanted.after.at, wanted.after.id)
+        yield tuple_(column, columns.id) > tuple_(wanted.after.at, wanted.after.id)
 
 
-def _within(post_id: InstrumentedAttribute[str], wanted: Filter) -> Iterator[ColumnElement[bool]]:
+def _within(post_id: Any, wanted: Filter) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions on the time of creation, which is a part of the id, and the beginning of the page."""
     if wanted.created_from:
         yield post_id >= first_id("post", wanted.created_from)

@@ -204,19 +204,30 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         "posts",
         ["workspace_id", sa.literal_column("id DESC")],
         unique=False,
-        postgresql_include=["answer_bytes"],
+        postgresql_include=["answer_bytes", "scheduled_for", "updated_at"],
     )
     op.create_index(
-        "posts_list_by_status", "posts", ["workspace_id", "status", sa.literal_column("id DESC")], unique=False
+        "posts_list_by_status",
+        "posts",
+        ["workspace_id", "status", sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_include=["scheduled_for", "updated_at"],
     )
     op.create_index(
         "posts_list_by_schedule",
         "posts",
         ["workspace_id", "status", "scheduled_for", "id"],
         unique=False,
+        postgresql_include=["updated_at"],
         postgresql_where=sa.text("scheduled_for IS NOT NULL"),
     )
-    op.create_index("posts_list_by_change", "posts", ["workspace_id", "status", "updated_at", "id"], unique=False)
+    op.create_index(
+        "posts_list_by_change",
+        "posts",
+        ["workspace_id", "status", "updated_at", "id"],
+        unique=False,
+        postgresql_include=["scheduled_for"],
+    )
     op.create_index(
         "posts_open",
         "posts",
@@ -611,7 +622,7 @@ def downgrade() -> None:  # noqa: PLR0915
     op.drop_index("posts_list_by_change", table_name="posts")
     op.drop_index("posts_list_by_schedule", table_name="posts", postgresql_where=sa.text("scheduled_for IS NOT NULL"))
     op.drop_index("posts_list_by_status", table_name="posts")
-    op.drop_index("posts_list", table_name="posts", postgresql_include=["answer_bytes"])
+    op.drop_index("posts_list", table_name="posts")
     op.drop_index("posts_by_external_id", table_name="posts", postgresql_where=sa.text("external_id IS NOT NULL"))
     op.drop_table("posts")
     op.execute("DROP FUNCTION keep_post_tags()")
