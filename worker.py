@@ -18,12 +18,10 @@ from reconcile.late_posts import LatePostWatch
 from reconcile.readiness import Readiness
 from runtime import worker
 from runtime.database import open_database
-from runtime.event_loop import new_event_loop
-from runtime.gc_tuning import tune_gc
 from runtime.health import serving_health
 from runtime.logging import configure, log_uncaught
 from runtime.metrics import serve_metrics
-from runtime.open_files import allow_many_files
+from runtime.process import MANY_FILES, allow_open_files, new_event_loop, tune_gc
 from runtime.settings import SettingsError, VaultSettings, read_settings
 from runtime.temporal import connect
 from store.database import OF_STEPS
@@ -118,7 +116,7 @@ def main() -> None:
     if unknown := set(arguments.platforms or ()) - set(platforms()):
         parser.error(f"unknown platforms: {', '.join(sorted(unknown))}; there are {', '.join(platforms())}")
     tune_gc()
-    allow_many_files()
+    allow_open_files(MANY_FILES)
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         try:
             runner.run(run(arguments.platforms))

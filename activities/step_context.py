@@ -19,7 +19,7 @@ from activities.meters import Meters
 from activities.new_account import NewAccount
 from activities.renewal import CALL_S, CredentialsChange, Guard, Renewals
 from activities.token_times import at_renewal, is_due, platform_can_renew, rules_for
-from domain.account_events import MOST_ACCOUNTS
+from domain.bounds import MOST_ACCOUNTS
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
 from media.change_record import ChangeRecord, NoChangeRecord

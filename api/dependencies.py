@@ -8,10 +8,10 @@ from litestar.di import NamedDependency
 from litestar.params import SkipValidation
 
 from api.http.rates import Rates
-from api.posts.delivery import Delivery
-from api.posts.quotas import Quotas, WorkspaceLimits
-from api.posts.waiting import Checks, WaitingRequests
-from api.restoring import Restoring
+from api.shared.delivery import Delivery
+from api.shared.quotas import Quotas, WorkspaceLimits
+from api.shared.restoring import Restoring
+from api.shared.waiting import Checks, WaitingRequests
 from domain.post import LATE_AFTER
 from reconcile.readiness import Readiness
 from store.database import Database

@@ -14,7 +14,7 @@ import uvicorn
 from litestar import Litestar, Response, get
 
 from benchmarks.baseline import lines
-from runtime.event_loop import new_event_loop
+from runtime.process import new_event_loop
 
 
 class _Server(uvicorn.Server):

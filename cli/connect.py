@@ -13,8 +13,8 @@ from urllib.parse import quote, urlsplit
 import click
 import httpx
 
+from cli.data_dir import Folder
 from cli.errors import UserError
-from cli.stack.files import Folder
 from cli.terminal import say
 
 _POLL_S = 1.0

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import httpx
 import psutil
 
+from cli.data_dir import API_ROLE, WORKER_ROLE, DevFile, Folder, Lock, State, locked, write_private
 from cli.stack.example import publish_example
-from cli.stack.files import API_ROLE, WORKER_ROLE, DevFile, Folder, Lock, State, locked, write_private
 from cli.stack.orphans import ProcessLedger, end_orphans
 from cli.stack.parts import OwnParts, environment, postgres_part, sandbox_apps, temporal_part
 from cli.stack.ports import PortRequest, free_port, require_free

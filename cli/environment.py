@@ -6,8 +6,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import SecretStr
 
+from cli.data_dir import Folder
 from cli.errors import UserError
-from cli.stack.files import Folder
 from runtime.settings import Settings, SettingsError, comma_separated, read_settings
 
 S = TypeVar("S", bound=Settings)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cli.data_dir import Folder
 from cli.environment import environment_of
 from cli.errors import UserError
-from cli.stack.files import Folder
 from runtime.settings import Settings
 from store.database import OF_COMMANDS, Database
 from store.workspaces.queries import find_workspace

@@ -1,6 +1,5 @@
 """Run the api alone, as production and `socialsyncer dev` do."""
 
-import resource
 from functools import partial
 from typing import Any
 
@@ -10,8 +9,8 @@ from api.http.connections import Connections
 from api.http.protocol import ApiProtocol
 from cli.environment import settings_of
 from cli.stack.ports import PortRequest, require_free
-from runtime.gc_tuning import tune_gc
 from runtime.logging import configure, log_uncaught
+from runtime.process import allow_open_files, tune_gc
 from runtime.settings import Settings
 
 _OTHER_FILES = 500
@@ -28,7 +27,7 @@ def serve_api(host: str | None, port: int | None) -> None:
     require_free([PortRequest("--port", port)])
     log_uncaught()
     tune_gc()
-    _allow_files(settings.api_connections + _OTHER_FILES)
+    allow_open_files(settings.api_connections + _OTHER_FILES)
     connections = Connections(settings.api_connections, settings.api_connections_per_address)
     uvicorn.run(
         "runtime.app:create_app_from_env",
@@ -49,11 +48,3 @@ def http_options(connections: Connections) -> dict[str, Any]:
         "access_log": False,
         "server_header": False,
     }
-
-
-def _allow_files(number: int) -> None:
-    """Let the process open this many files, if the system grants them; each connection needs one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = number if hard == resource.RLIM_INFINITY else min(number, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from cli.stack.ports import PortRequest, require_free
-from runtime.gc_tuning import tune_gc
 from runtime.logging import configure, log_uncaught
+from runtime.process import tune_gc
 from runtime.settings import comma_separated
 from sandbox.server import run
 

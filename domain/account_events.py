@@ -2,9 +2,6 @@
 
 from enum import StrEnum
 
-MOST_ACCOUNTS = 1_000
-"""Accounts that a workspace may connect by default; our choice."""
-
 
 class AccountAction(StrEnum):
     """An action on an account."""

@@ -1,4 +1,4 @@
-"""Bounds of one request, so that no request costs unbounded work; docs/limits.md lists them for people."""
+"""Bounds of a request and of a workspace, so that neither costs unbounded work (docs/limits.md)."""
 
 MAX_TEXT = 100_000
 """Characters of any string in a body. The longest text that a network takes, Facebook's, has 63,206."""
@@ -20,3 +20,6 @@ LARGEST_ANSWER = 4 * 1024 * 1024
 
 LARGEST_POST = 3 * 1024 * 1024
 """Bytes of the answer with a post that is accepted. Edits, whose earlier texts are kept, may add the rest."""
+
+MOST_ACCOUNTS = 1_000
+"""Accounts that a workspace may connect by default; our choice."""

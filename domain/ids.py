@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import uuid_utils
 
-from domain.limits import LONGEST_ID
+from domain.temporal_limits import LONGEST_ID
 
 _POST_ID = re.compile(r"post_[0-9a-f]{32}")
 _TIME_DIGITS, _OTHER_DIGITS = 12, 20

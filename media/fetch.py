@@ -15,14 +15,14 @@ from domain.shares import Shares
 from media.admission import MOST_FETCHES
 from media.bandwidth import Bandwidth
 from media.download import Download
+from media.example_hosts import Samples
 from media.refusals import Refusals
-from media.samples import Samples
 from media.spool import Spool, off_the_loop
 from media.stored import StoredFile, stored
 from platforms.errors import PlatformError
 from platforms.http.addresses import is_plain_host
-from platforms.http.allowed_hosts import AllowedHosts
 from platforms.http.guard import AddressForbidden, GuardedTransport
+from platforms.http.hosts import AllowedHosts
 from platforms.http.urls import url_of
 
 MAX_BYTES = 4 * 2**30

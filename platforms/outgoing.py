@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 
 from platforms.base import Platform
-from platforms.http.allowed_hosts import AllowedHosts
 from platforms.http.guard import GuardedTransport
+from platforms.http.hosts import AllowedHosts
 from platforms.http.resolver import OWN_NAMES, STRANGE_NAMES, PlatformNames, Resolver
 from platforms.reach import Servers, to_named_servers
 

@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from platforms.base import Platform
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.addresses import is_plain_host
-from platforms.http.allowed_hosts import AllowedHosts
 from platforms.http.guard import AddressForbidden, GuardedTransport
+from platforms.http.hosts import AllowedHosts
 from platforms.http.shared_connections import SharedConnections
 
 FORBIDDEN = "server_forbidden"

@@ -13,7 +13,7 @@ from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from reconcile.gauges import Gauges
 from reconcile.readiness import UNDELIVERED_AFTER, Readiness
-from store.accounts.ends import ends_of_accounts
+from store.accounts.renewals import ends_of_accounts
 from store.apps.refusals import refused_apps
 from store.database import Database
 from store.maintenance.waiting import (

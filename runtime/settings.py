@@ -23,10 +23,10 @@ from sqlalchemy import make_url
 
 from api.http.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.http.rates import DEFAULT_BURST, DEFAULT_RATE
-from api.posts.quotas import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
-from domain.account_events import MOST_ACCOUNTS
+from api.shared.quotas import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
+from domain.bounds import MOST_ACCOUNTS
 from domain.post import LATE_AFTER
-from platforms.http.allowed_hosts import AllowedHosts
+from platforms.http.hosts import AllowedHosts
 from platforms.registered_apps import RegisteredApps
 from store.audit.trail import AUDIT_KEPT
 from store.roles import Component, Role

@@ -44,7 +44,7 @@ from reconcile.renewals import renew_forever
 from reconcile.sweep import sweep_forever
 from reconcile.zones import follow_zones_forever
 from runtime.background import BackgroundTask, supervised
-from runtime.context import LogContext
+from runtime.log_context import LogContext
 from runtime.settings import Settings, VaultSettings
 from store.audit.trail import AUDIT_KEPT
 from store.database import Database

@@ -9,9 +9,9 @@ from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
 from sandbox.control import Control
-from sandbox.fake_platform import discover
 from sandbox.faults import FaultBoard
 from sandbox.gateway import Gateway
+from sandbox.registry import discover
 from sandbox.requestlog import RequestLog
 from sandbox.world import World
 

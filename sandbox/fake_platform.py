@@ -1,7 +1,5 @@
 """The base of every network of the sandbox: routes with their operations, and the network's own errors."""
 
-import importlib
-import pkgutil
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
-from sandbox import platforms
 from sandbox.accounts import Account
 from sandbox.authorization import Consent, Consents
 from sandbox.operations import Operation
@@ -57,7 +54,7 @@ class FakePlatform(ABC):
 
     A subclass names its `platform`, which is also its path prefix, and what the page shows of it. It has handlers
     marked with `route`, and returns its network's own errors for an unknown token, a reached limit and a failure.
-    Subclasses in the package `sandbox.platforms` are found automatically.
+    `sandbox.registry` finds subclasses in the package `sandbox.platforms`.
     """
 
     platform: ClassVar[str]
@@ -195,14 +192,3 @@ class FakePlatform(ABC):
 
     async def _take_decision(self, request: Request) -> Answer:
         return self.consents.decide(request, self.world.now())
-
-
-def discover() -> list[type[FakePlatform]]:
-    """Return the fake platforms of all modules in `sandbox.platforms`, by platform."""
-    found: dict[str, type[FakePlatform]] = {}
-    for info in pkgutil.iter_modules(platforms.__path__):
-        module = importlib.import_module(f"{platforms.__name__}.{info.name}")
-        for member in vars(module).values():
-            if isinstance(member, type) and issubclass(member, FakePlatform) and "platform" in vars(member):
-                found[member.platform] = member
-    return [found[platform] for platform in sorted(found)]

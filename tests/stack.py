@@ -23,11 +23,11 @@ from domain.audit import api_key
 from domain.content import EditedText, PostContent, TargetContent
 from domain.errors import Conflict, Problem
 from domain.ids import new_id, workflow_id
-from domain.limits import DYNAMIC_CONFIG
 from domain.ownership import may_change
 from domain.plan import Plan
 from domain.post import Media, MediaType, PostStatus, TargetStatus
 from domain.schedule import rfc3339
+from domain.temporal_limits import DYNAMIC_CONFIG
 from platforms.registry import platforms
 from runtime.settings import VaultSettings
 from runtime.temporal import DATA_CONVERTER

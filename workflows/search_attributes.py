@@ -9,9 +9,9 @@ from enum import StrEnum
 
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
-from domain.limits import LARGEST_SEARCH_ATTRIBUTE, LONGEST_KEYWORD
 from domain.plan import Plan
 from domain.post import PostStatus
+from domain.temporal_limits import LARGEST_SEARCH_ATTRIBUTE, LONGEST_KEYWORD
 
 
 class Ending(StrEnum):

@@ -18,7 +18,7 @@ from api.posts.answer import Answer
 from api.posts.idempotency import EXPIRING, find_use, keep, keyed_request
 from api.posts.listing import cursor_after
 from api.posts.views import ItemView, ManyView, write
-from api.posts.waiting import Deadline
+from api.shared.waiting import Deadline
 from domain.audit import Actor, api_key
 from domain.errors import Unavailable
 from domain.ids import new_id

@@ -3,8 +3,9 @@
 from api.dependencies import Dependencies
 from api.posts.answer import Answer, answer_post
 from api.posts.lookup import require_post
-from api.posts.waiting import Deadline, wait_until_at_rest
+from api.shared.waiting import Deadline
 from domain.post import PostStatus
+from store.posts.queries import is_moving
 
 
 async def answer_at_rest(
@@ -21,3 +22,22 @@ async def answer_at_rest(
     await wait_until_at_rest(deps, post_id, deadline)
     async with deps.database.reading() as session:
         return answer_post(await require_post(session, workspace_id, post_id), waited=True)
+
+
+async def wait_until_at_rest(
+    deps: Dependencies,
+    post_id: str,
+    deadline: Deadline,
+    *,
+    new: bool = False,
+) -> None:
+    """Return once publishing is over or held, the post is gone, or the deadline is over.
+
+    `new` says that the post was made just now, so that a first look is not worth its query.
+    """
+
+    async def at_rest() -> bool:
+        async with deps.database.reading() as session:
+            return not await is_moving(session, post_id)
+
+    await deps.outcomes.wait(post_id, at_rest, deadline.left, new=new)

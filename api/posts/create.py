@@ -14,7 +14,7 @@ from api.posts.idempotency import digest_of, find_use, keep, keyed_request
 from api.posts.lookup import accounts_of, plan_for
 from api.posts.parse_post import read_create
 from api.posts.platform_rules import find_platform_problems
-from api.posts.waiting import Deadline
+from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import (
     Conflict,

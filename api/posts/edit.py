@@ -14,7 +14,7 @@ from api.posts.lookup import accounts_of, plan_for, require_post
 from api.posts.platform_rules import text_problems
 from api.posts.post_change import PostChange
 from api.posts.schemas import EditBody
-from api.posts.waiting import Deadline
+from api.shared.waiting import Deadline
 from domain.attempts import RevisionState
 from domain.audit import Actor
 from domain.bounds import LARGEST_ANSWER

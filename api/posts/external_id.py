@@ -7,7 +7,7 @@ from api.posts.at_rest import answer_at_rest
 from api.posts.idempotency import digest_of
 from api.posts.lookup import accounts_of, plan_for
 from api.posts.schemas import LONGEST_NAME
-from api.posts.waiting import Deadline
+from api.shared.waiting import Deadline
 from domain.errors import Conflict, NotFound, Problem
 from domain.post import PostStatus
 from store.posts.queries import find_by_external_id

@@ -10,7 +10,7 @@ from api.posts.at_rest import answer_at_rest
 from api.posts.lookup import accounts_of, plan_for
 from api.posts.post_change import PostChange
 from api.posts.schemas import NamedTarget, RetryBody
-from api.posts.waiting import Deadline
+from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.ownership import may_retry

@@ -19,7 +19,7 @@ from api.posts.lookup import require_post, require_shown_post
 from api.posts.parse_post import read_create
 from api.posts.validate import validate
 from api.posts.views import attempts_view
-from api.posts.waiting import Deadline
+from api.shared.waiting import Deadline
 from store.posts.lists import list_posts
 from store.publishing.attempts import list_attempts
 

@@ -14,7 +14,7 @@ from api.posts.lookup import plan_for, require_post
 from api.posts.parse_patch import read_correction, read_patch
 from api.posts.platform_rules import platform_problems
 from api.posts.post_change import PostChange
-from api.posts.waiting import Deadline
+from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import Conflict, Problem, Unprocessable
 from domain.ownership import may_change, may_correct

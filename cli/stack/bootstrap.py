@@ -5,9 +5,9 @@ It is separate from `cli.dev` because its imports take a second, in which Postgr
 
 from pydantic import SecretStr
 
+from cli.data_dir import DevAccount, State
 from cli.environment import settings_of
 from cli.migrating import register_search_attributes
-from cli.stack.files import DevAccount, State
 from cli.stack.seed import seed
 from cli.stack.temporal import Temporal
 from runtime.logging import configure

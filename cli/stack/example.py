@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 
+from cli.data_dir import DevAccount
 from cli.errors import UserError
-from cli.stack.files import DevAccount
 
 _TIMEOUT = 40.0
 """Seconds; the api answers publishNow after 25 at the latest."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from cli.stack.files import write_private
+from cli.data_dir import write_private
 from cli.stack.process import Child
 
 _CLOCK_SLACK = 5.0

@@ -9,8 +9,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from cli.data_dir import DevAccount, DevFile, Folder
 from cli.list_views import lines_of
-from cli.stack.files import DevAccount, DevFile, Folder
 from cli.terminal import say
 from workflows.client.views import views
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cli.connecting import connect_account, parse_credentials
+from cli.data_dir import DevAccount, State
 from cli.errors import UserError
 from cli.sandbox import (
     SandboxAccount,
@@ -15,7 +16,6 @@ from cli.sandbox import (
     platforms_of,
     stable_user_id,
 )
-from cli.stack.files import DevAccount, State
 from platforms.base import Platform
 from platforms.registry import platforms
 from runtime.settings import VaultSettings

@@ -15,7 +15,7 @@ from temporalio.client import Client
 from cli.errors import UserError
 from cli.stack.ports import HOST, free_port
 from cli.stack.process import Command
-from domain import limits
+from domain import temporal_limits as limits
 
 NAMESPACE = "default"
 RETENTION = timedelta(days=7)

@@ -14,7 +14,7 @@ from platforms.facebook.settings import FacebookSettings
 from platforms.files import MediaFile
 from platforms.http import multipart
 from platforms.http.body import FileBody
-from platforms.http.domains import is_within
+from platforms.http.hosts import is_within
 from platforms.http.wire import segment
 from platforms.meta.graph import Answer, Fields, text_of
 from platforms.oauth import second_host

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from platforms.connect import Candidate, Connect, Grant
-from platforms.google_connect import GoogleConnector
+from platforms.google.connect import GoogleConnector
 from platforms.googlebusiness.connection import places
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
 from platforms.registered_apps import App

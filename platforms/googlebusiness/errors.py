@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from platforms.errors import ErrorKind, PlatformError
-from platforms.google import operators_fault
+from platforms.google.errors import operators_fault
 from platforms.http.wire import json_of
 
 LIMIT_WAIT = timedelta(seconds=60)

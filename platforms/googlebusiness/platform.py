@@ -26,6 +26,7 @@ from platforms.base import (
     Unknown,
 )
 from platforms.errors import ErrorKind, PlatformError
+from platforms.google.tokens import TOKENS
 from platforms.googlebusiness import errors, rules
 from platforms.googlebusiness.connection import (
     ACCOUNTS,
@@ -42,7 +43,6 @@ from platforms.googlebusiness.connection import (
 )
 from platforms.googlebusiness.fields import post_body
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
-from platforms.googlebusiness.tokens import TOKENS
 from platforms.http.untrusted import moment
 from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.places import PlaceSetting

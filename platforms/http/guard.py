@@ -15,8 +15,8 @@ import httpcore
 import httpx
 
 from platforms.http.addresses import is_public
-from platforms.http.allowed_hosts import AllowedHosts
 from platforms.http.bounded_answers import BoundedBody, BoundedHeads, exchanging
+from platforms.http.hosts import AllowedHosts
 from platforms.http.resolver import Resolver, workspace
 from platforms.http.transport import Transport
 

@@ -14,7 +14,7 @@ from domain.rate_limits import Quota
 from platforms.errors import LONGEST_CODE, ErrorKind, PlatformError
 from platforms.http import answers, timeouts
 from platforms.http.body import Fenced
-from platforms.http.domains import is_within
+from platforms.http.hosts import is_within
 from platforms.http.urls import url_of
 
 TIMED_OUT = "timed_out"

@@ -1,6 +1,6 @@
 """The connector for channels of YouTube: on Google's own page people choose which one."""
 
-from platforms.google_connect import GoogleConnector
+from platforms.google.connect import GoogleConnector
 from platforms.youtube.settings import YouTubeCredentials
 
 _AT = "https://www.googleapis.com/auth/youtube"

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import httpx
 
 from platforms.errors import ErrorKind, PlatformError
-from platforms.google import is_limit_of_a_day, operators_fault
+from platforms.google.errors import is_limit_of_a_day, operators_fault
 from platforms.http.untrusted import wait
 from platforms.http.wire import json_of
 

@@ -16,6 +16,7 @@ from platforms.base import (
     Published,
 )
 from platforms.errors import ErrorKind, PlatformError
+from platforms.google.tokens import TOKENS
 from platforms.http.untrusted import moment
 from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.renewal import Renewed, Renews
@@ -26,7 +27,6 @@ from platforms.youtube.extras import Extras
 from platforms.youtube.media import SessionGoneError, Upload
 from platforms.youtube.rules import title_of
 from platforms.youtube.settings import YouTubeCredentials, YouTubeSettings
-from platforms.youtube.tokens import TOKENS
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far YouTube's clock may be behind ours for its own video still to be recognised."""

@@ -10,7 +10,7 @@ from api.app import create_app
 from api.bulk import answers
 from api.dependencies import Dependencies
 from api.http.rates import Rates
-from api.posts.delivery import Delivery
+from api.shared.delivery import Delivery
 from domain.plan import Plan
 from tests.api.conftest import Client, client_of, problems
 from tests.serving import started

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from pydantic import SecretStr
 from temporalio.testing import WorkflowEnvironment
 
+from cli.data_dir import DevFile, Folder, State, write_private
 from cli.main import main
-from cli.stack.files import DevFile, Folder, State, write_private
 from cli.stack.ports import free_port
 from domain.ids import new_id
 from platforms.registry import platforms

@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 from cli.keys import new_secrets
 from cli.main import main
 from cli.stack.postgres import programs
-from domain.limits import DYNAMIC_CONFIG
+from domain.temporal_limits import DYNAMIC_CONFIG
 from runtime.settings import MigrateSettings, Settings, VaultSettings
 from store.migrate import upgrade
 from store.roles import Component, Role

@@ -161,7 +161,7 @@ async def test_workflows_of_an_older_temporal_are_notified_again(stack: Stack) -
 async def test_the_api_refuses_writes_until_it_is_dealt_with_and_doctor_says_so(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.restoring.FRESH_S", 0.05)
+    monkeypatch.setattr("api.shared.restoring.FRESH_S", 0.05)
     post = await stack.save("not now", [stack.accounts["plain"]], due_in=timedelta(hours=1))
     async with stack.database.transaction() as session:
         open_one = await begin_restore(session, datetime.now(UTC), datetime.now(UTC), database=True, temporal=False)

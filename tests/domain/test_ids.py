@@ -16,7 +16,7 @@ from domain.ids import (
     next_workflow_id,
     workflow_id,
 )
-from domain.limits import LONGEST_ID
+from domain.temporal_limits import LONGEST_ID
 
 keys = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=255)
 workspaces = st.from_regex(r"ws_[0-9a-f]{12}", fullmatch=True)

@@ -13,7 +13,7 @@ from reconcile.late_posts import WARNED_AHEAD, LatePostWatch
 from reconcile.renewals import renew_due
 from runtime import worker
 from store.accounts.connected import open_credentials
-from store.accounts.ends import ends_of_accounts
+from store.accounts.renewals import ends_of_accounts
 from store.database import Database
 from store.models import Account
 from store.secrets.vault import Vault

@@ -8,15 +8,15 @@ import pytest
 from activities.options import POSTS_QUEUE, queue_of
 from domain.errors import Unavailable
 from domain.ids import new_id, new_workspace_id, workflow_id
-from domain.limits import (
+from domain.plan import Plan, TargetPlan
+from domain.post import PostStatus
+from domain.temporal_limits import (
     LARGEST_SEARCH_ATTRIBUTE,
     LONGEST_FAIRNESS_KEY,
     LONGEST_ID,
     LONGEST_KEYWORD,
     SEARCH_ATTRIBUTES,
 )
-from domain.plan import Plan, TargetPlan
-from domain.post import PostStatus
 from platforms.registry import platforms
 from tests.stack import Stack
 from workflows.client.failures import is_rejection

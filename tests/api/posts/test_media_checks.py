@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from api.posts.waiting import Checks
+from api.shared.waiting import Checks
 from domain.errors import TooManyRequests
 from reconcile.expiry import expire
 from store.models import MediaCheck

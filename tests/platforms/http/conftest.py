@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from runtime.event_loop import new_event_loop
+from runtime.process import new_event_loop
 from tests.media.hostile import PUBLIC, HostileServer, Internet
 from tests.platforms.http.loops import Run, runner
 

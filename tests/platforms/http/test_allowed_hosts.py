@@ -1,6 +1,6 @@
 import pytest
 
-from platforms.http.allowed_hosts import AllowedHosts
+from platforms.http.hosts import AllowedHosts
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from api.dependencies import Dependencies
 from domain.errors import Problem, TooManyRequests
-from store.posts.queries import is_moving
 
 MOST_WAITING = 1_000
 """Requests of one workspace that may wait for outcomes at a time, in one process: half of its connections."""
@@ -76,22 +72,3 @@ class WaitingRequests:
             self._waiting[workspace_id] -= counts
             if not self._waiting[workspace_id]:
                 del self._waiting[workspace_id]
-
-
-async def wait_until_at_rest(
-    deps: "Dependencies",
-    post_id: str,
-    deadline: Deadline,
-    *,
-    new: bool = False,
-) -> None:
-    """Return once publishing is over or held, the post is gone, or the deadline is over.
-
-    `new` says that the post was made just now, so that a first look is not worth its query.
-    """
-
-    async def at_rest() -> bool:
-        async with deps.database.reading() as session:
-            return not await is_moving(session, post_id)
-
-    await deps.outcomes.wait(post_id, at_rest, deadline.left, new=new)

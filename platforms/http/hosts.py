@@ -1,7 +1,14 @@
-"""The hosts that the operator allows to have a private address or to use plain http."""
+"""The hosts of a domain, and the hosts that the operator allows to have a private address or to use plain http."""
 
 import re
 from collections.abc import Collection
+
+
+def is_within(host: str, domains: Collection[str]) -> bool:
+    """Return whether a host is one of the domains or a subdomain of one."""
+    host = host.lower()
+    return any(host == domain or host.endswith(f".{domain}") for domain in domains)
+
 
 _ENTRY = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s:/@?#\[\]]+)):(?P<port>[0-9]{1,5})")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.data_dir import DevAccount, DevFile, Folder, State, locked, write_private
 from cli.errors import UserError
-from cli.stack.files import DevAccount, DevFile, Folder, State, locked, write_private
 
 
 def mode(path: Path) -> int:

@@ -1,4 +1,4 @@
-"""Workflows that left the cache are freed, although the garbage collector runs seldom."""
+"""The tuning of a process: its garbage collection and its limit of open files."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ ENDED = 30_000
 PROGRAM = f"""
 import gc, weakref
 from collections import deque
-from runtime.gc_tuning import tune_gc
+from runtime.process import tune_gc
 
 class Workflow:
     def __init__(self):
@@ -33,3 +33,13 @@ def test_workflows_that_left_the_cache_do_not_pile_up() -> None:
     assert most < CACHED + 8_000
     # Python's default settings would collect garbage some 3,500 times.
     assert collections < 500
+
+
+def test_the_limit_of_open_files_is_raised() -> None:
+    program = (
+        "import resource as r; from runtime.process import allow_open_files\n"
+        "hard = r.getrlimit(r.RLIMIT_NOFILE)[1]; r.setrlimit(r.RLIMIT_NOFILE, (100, hard)); allow_open_files(65_536)\n"
+        "soft = r.getrlimit(r.RLIMIT_NOFILE)[0]; print(soft > 100 and soft == min(hard, 65_536))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from api.http.rates import Rates
-from domain.account_events import MOST_ACCOUNTS
+from domain.bounds import MOST_ACCOUNTS
 from domain.codes import ProblemCode
 from domain.errors import Problem, TooManyRequests, Unprocessable
 from store.accounts.connected import count_accounts

@@ -11,7 +11,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from api.app import create_app
 from api.dependencies import Dependencies
-from api.posts.delivery import Delivery
+from api.shared.delivery import Delivery
 from cli.stack.ports import free_port
 from domain.post import PostStatus
 from store.accounts.connected import find_accounts

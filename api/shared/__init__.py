@@ -1,0 +1,1 @@
+"""The objects that all requests of one API process share."""

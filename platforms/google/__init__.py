@@ -1,0 +1,1 @@
+"""The modules that Google's platforms share: consent, tokens and errors. It is no platform itself."""
