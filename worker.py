@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument(
         "--platforms",
         type=lambda text: [part.strip() for part in text.split(",") if part.strip()],
-        help="serve only these networks' queues, comma-separated; all by default",
+        help="serve only these platforms' queues, comma-separated; all by default",
     )
     arguments = parser.parse_args()
     if unknown := set(arguments.platforms or ()) - set(platforms()):

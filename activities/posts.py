@@ -106,7 +106,7 @@ class PostActivities:
         status, before = TargetStatus(loaded.target.status), BeforeSend(None, due=False)
         if loaded.sent and loaded.sent.state == AttemptState.SENDING:
             given_up = AttemptResult(AttemptState.UNCONFIRMED, "given up while the answer was out", code=WORKER_LOST)
-            unconfirmed = transitions.unconfirmed(command.code, "The network's answer was lost.")
+            unconfirmed = transitions.unconfirmed(command.code, "The platform's answer was lost.")
             entry = _given_up(command, Action.UNCONFIRMED)
             return await settle_as(AnswerTo(loaded.sent.id), unconfirmed, given_up, entry)
         if status is TargetStatus.UNCONFIRMED:

@@ -40,7 +40,7 @@ from store.publishing.targets import LoadedTarget, load
 
 log = structlog.get_logger(__name__)
 
-_LOST = "the worker was lost while sending; confirming on the network before anything else"
+_LOST = "the worker was lost while sending; confirming on the platform before anything else"
 _HELD_UNTIL = {
     ErrorKind.AUTH: decisions.HELD_FOR_ACCOUNT,
     ErrorKind.CAPPED: decisions.HELD_FOR_ACCOUNT,
@@ -164,7 +164,7 @@ class Publishing:
                 # The run that wrote this attempt may have died after the request, or may still wait for the response.
                 code = loaded.sent.code or WORKER_LOST
                 lost = AttemptResult(AttemptState.UNCONFIRMED, loaded.sent.decision or _LOST, code=code)
-                unconfirmed = transitions.unconfirmed(code, "The network's answer was lost.")
+                unconfirmed = transitions.unconfirmed(code, "The platform's answer was lost.")
                 return await self._settle(command, AnswerTo(loaded.sent.id), unconfirmed, lost)
             case _:
                 return STALE
@@ -186,7 +186,7 @@ class Publishing:
                 return await self._refused(command, step, answer, error)
             soon = next(confirm_waits())
             result = results.attempt_result(
-                step, AttemptState.UNCONFIRMED, "confirming on the network before anything else", error, soon
+                step, AttemptState.UNCONFIRMED, "confirming on the platform before anything else", error, soon
             )
             return await self._close(command, answer, transitions.unconfirmed(error.code, error.message), result)
         step.connection.wire.fence = None
@@ -212,7 +212,7 @@ class Publishing:
                 return loaded is None or await claim(session, loaded, published.platform_post_id, by_text=False)
 
         if not await persist(keep):
-            raise PlatformError(ErrorKind.UNCONFIRMED, "The network named another post.", code=DUPLICATE)
+            raise PlatformError(ErrorKind.UNCONFIRMED, "The platform named another post.", code=DUPLICATE)
 
     async def _settle(
         self,

@@ -34,9 +34,9 @@ class Dependencies:
     waiting: WaitingRequests
     checks: Checks
     redirect_urls: frozenset[str]
-    """Where networks may send people back to who connect an account; anywhere if it is empty."""
+    """Where platforms may send people back to who connect an account; anywhere if it is empty."""
     public_url: str | None
-    """Where people and networks reach this API, without a slash at the end."""
+    """Where people and platforms reach this API, without a slash at the end."""
 
     @classmethod
     def of(

@@ -1,4 +1,4 @@
-"""Serve the networks' rules as data, so that clients can check a post while it is being written."""
+"""Serve the platforms' rules as data, so that clients can check a post while it is being written."""
 
 from functools import lru_cache
 from typing import Any, Literal
@@ -48,7 +48,7 @@ class FileRuleView(View):
 
     type: MediaType = Field(description="The type of media item.", examples=["image"])
     content_types: list[str] = Field(
-        description="What the network takes; images of other types are converted to JPEG.", examples=[["image/jpeg"]]
+        description="What the platform takes; images of other types are converted to JPEG.", examples=[["image/jpeg"]]
     )
     min_bytes: int | None = Field(description="The smallest file.", examples=[75000])
     max_bytes: int | None = Field(description="The largest file.", examples=[8388608])
@@ -79,7 +79,7 @@ class ConnectRuleView(View):
 
     method: Literal["oauth", "code", "credentials", "both"] = Field(
         description=(
-            "`oauth`: by an authorization at the network. `code`: by a code that a person posts where this service's "
+            "`oauth`: by an authorization at the platform. `code`: by a code that a person posts where this service's "
             "bot is. Credentials are taken, too. `both`: by credentials, and by an authorization if the connection is "
             "begun with the `options`."
         ),
@@ -96,11 +96,11 @@ class ConnectRuleView(View):
 
 
 class PlatformView(View):
-    """The rules of one network. Accounts on servers of their own may have others, which publishing goes by."""
+    """The rules of one platform. Accounts on servers of their own may have others, which publishing goes by."""
 
     model_config = ConfigDict(title="PlatformRules")
 
-    platform: PlatformName = Field(description="The network.")
+    platform: PlatformName = Field(description="The platform.")
     label: str = Field(description="Its name for people.", examples=["Instagram"])
     text: TextRuleView = Field(description="The limit of a text.")
     media: MediaRuleView = Field(description="The limits of the number of media.")
@@ -116,7 +116,7 @@ class PlatformView(View):
 
 
 class PlatformsView(View):
-    """Every network there is."""
+    """Every platform there is."""
 
     model_config = ConfigDict(title="PlatformList")
 
@@ -133,7 +133,7 @@ class Platforms(Controller):
     async def list_platforms(
         self, request: Request[Any, Any, Any], workspace_id: NamedDependency[str], deps: Deps
     ) -> Response[bytes]:
-        """Return the rules of all networks."""
+        """Return the rules of all platforms."""
         read_query(request)
         async with deps.database.reading() as session:
             with_app = await platforms_with_app(session, workspace_id)
@@ -141,7 +141,7 @@ class Platforms(Controller):
 
 
 def view_of_platform(platform: Platform[Any, Any], *, with_app: bool = True) -> PlatformView:
-    """Return a network's rules as clients read them; `with_app` says that the operator has an app there."""
+    """Return a platform's rules as clients read them; `with_app` says that the operator has an app there."""
     text, media = platform.rules.text, platform.rules.media
     return PlatformView(
         platform=platform.name,

@@ -23,7 +23,7 @@ _WITHIN = timedelta(seconds=10)
 
 @activity.defn
 async def nothing(number: int) -> int:
-    """Do nothing, in place of a network's step."""
+    """Do nothing, in place of a platform's step."""
     return number
 
 

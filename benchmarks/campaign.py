@@ -111,7 +111,7 @@ class Campaign:
         self.many("/update", {"filter": {"tag": [self._name]}, "change": {"shiftBy": "P1D"}}, "next-day")
 
     def cancel(self, platform: str) -> None:
-        """Remove a network from every post that is still scheduled."""
+        """Remove a platform from every post that is still scheduled."""
         fewer, none = [], []
         for post in self.listed(status="scheduled", platform=platform):
             left = [target for target in post["platforms"] if target["platform"] != platform]
@@ -127,7 +127,7 @@ class Campaign:
         first = list(self.listed(status="scheduled", sort="scheduledFor"))[:TO_REFUSE]
         platforms = [[target["platform"] for target in post["platforms"]] for post in first]
         for own in platforms:
-            # The posts are published concurrently. Only on a network to which no other post goes is it known which
+            # The posts are published concurrently. Only on a platform to which no other post goes is it known which
             # target is refused.
             alone = next(name for name in own if sum(name in each for each in platforms) == 1)
             fault = {"platform": alone, "operation": "publish", "fault": "reject"}
@@ -168,7 +168,7 @@ class Campaign:
             ("import", lambda: self.import_all(table, "import")),
             ("import again", lambda: self.import_all(table, "again")),
             ("move by a day", self.move_by_a_day),
-            ("cancel one network", lambda: self.cancel("threads")),
+            ("cancel one platform", lambda: self.cancel("threads")),
             ("publish, partly refused", self.publish_some),
             ("correct and retry", correct),
         ]

@@ -1,6 +1,6 @@
 """Compare many posts that are due in one second with bare Temporal: `uv run python -m benchmarks.herd`.
 
-Each post goes to two networks. Bare is a workflow that sleeps and runs two empty activities, on the same Temporal. Its
+Each post goes to two platforms. Bare is a workflow that sleeps and runs two empty activities, on the same Temporal. Its
 worker is a process of its own with the SDK's defaults. Rounds of both alternate. The output says how late the targets
 became public, by the clock of the fake platforms, and the processor time of each process for one post.
 """
@@ -121,7 +121,7 @@ async def run(count: int, rounds: int) -> None:
             httpx.AsyncClient(base_url=dev["sandboxUrl"], timeout=60) as sandbox,
             program("benchmarks.baseline_worker", dev["temporalAddress"]) as worker,
         ):
-            print(f"{count} posts to {len(PLATFORMS)} networks; load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
+            print(f"{count} posts to {len(PLATFORMS)} platforms; load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
             for _ in range(rounds):
                 await baseline(client, worker, dev, count)
                 await ours(http, sandbox, dev, count)

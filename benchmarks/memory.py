@@ -1,6 +1,6 @@
 """Measure what a large video costs the worker in memory: `uv run python -m benchmarks.memory --megabytes 500`.
 
-A development stack publishes one post with a video to the named networks; this program serves the video. The output
+A development stack publishes one post with a video to the named platforms; this program serves the video. The output
 says the worker's resident memory before and at its highest, as Linux counts it.
 """
 
@@ -64,7 +64,7 @@ def forget_highest(pid: int) -> None:
 
 
 async def measure(dev: dict[str, Any], worker: int, video: str, platforms: list[str]) -> None:
-    """Publish the video to the networks and print the memory that it cost."""
+    """Publish the video to the platforms and print the memory that it cost."""
     by_platform = {each["platform"]: each["accountId"] for each in reversed(dev["accounts"])}
     targets = [
         {"platform": name, "accountId": by_platform[name], "platformSpecificData": SETTINGS.get(name, {})}
@@ -93,7 +93,7 @@ async def measure(dev: dict[str, Any], worker: int, video: str, platforms: list[
 
 
 async def run(megabytes: int, groups: list[str]) -> None:
-    """Measure every group of networks on one fresh stack."""
+    """Measure every group of platforms on one fresh stack."""
     port = free_port()
     os.environ["SOCIALSYNCER_PRIVATE_MEDIA_HOSTS"] = f"{HOST}:{port}"
     async with stack() as dev:
@@ -109,7 +109,7 @@ def main() -> None:
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--megabytes", type=int, default=500)
-    parser.add_argument("groups", nargs="*", default=["twitter+youtube"], help="networks of one post, joined by +")
+    parser.add_argument("groups", nargs="*", default=["twitter+youtube"], help="platforms of one post, joined by +")
     arguments = parser.parse_args()
     asyncio.run(run(arguments.megabytes, arguments.groups))
 

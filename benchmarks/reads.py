@@ -48,7 +48,7 @@ async def ask(address: tuple[str, int], path: str, count: int, key: str = "") ->
 
 
 async def fill(dev: dict[str, Any]) -> str:
-    """Schedule some posts to two networks; return the id of one of them."""
+    """Schedule some posts to two platforms; return the id of one of them."""
     by_platform = {each["platform"]: each["accountId"] for each in reversed(dev["accounts"])}
     targets = [{"platform": name, "accountId": by_platform[name]} for name in ("twitter", "bluesky")]
     due = (datetime.now(UTC) + timedelta(days=1)).isoformat()

@@ -1,6 +1,6 @@
 """List Temporal's events for a post, and the purpose of each: `uv run python -m benchmarks.steps`.
 
-The program starts a development stack. It publishes one post immediately and schedules one, both to two networks. It
+The program starts a development stack. It publishes one post immediately and schedules one, both to two platforms. It
 prints every event of their histories, and their number of writes and billed actions.
 """
 
@@ -129,7 +129,7 @@ async def run() -> None:
             due = datetime.now(UTC) + _DUE_IN
             later = await _publish(http, dev["accounts"], scheduledFor=due.isoformat())
             await asyncio.sleep(2 * _DUE_IN.total_seconds())
-        for title, key in (("publishNow of a text to two networks", now), ("the same, scheduled", later)):
+        for title, key in (("publishNow of a text to two platforms", now), ("the same, scheduled", later)):
             print(title)
             show(await _events(client, key))
 

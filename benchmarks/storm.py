@@ -1,9 +1,9 @@
 """Many clients change, publish, retry and delete the same posts while parts are killed and frozen.
 
 `uv run python -m benchmarks.storm` runs on a stack of its own. Four clients per post send random requests: new texts,
-new times, draft and back, publishNow, retry, DELETE; most with an Idempotency-Key. Networks refuse some sends and lose
+new times, draft and back, publishNow, retry, DELETE; most with an Idempotency-Key. Platforms refuse some sends and lose
 the answers of others. In the end the sandbox shows what became public. The exit code is 1 if a post is public twice, is
-public after its deletion was confirmed, says something else than its network shows, or never settles, or if a client
+public after its deletion was confirmed, says something else than its platform shows, or never settles, or if a client
 got a 500.
 """
 
@@ -75,7 +75,7 @@ class Stormed:
 
 
 def problems(post: Stormed, public: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Yield the problems of a post, given what its network shows of it now."""
+    """Yield the problems of a post, given what its platform shows of it now."""
     if len(public) > 1:
         yield f"public {len(public)} times"
     if post.deleted_at:
@@ -90,11 +90,11 @@ def problems(post: Stormed, public: Sequence[dict[str, Any]]) -> Iterator[str]:
     [target] = post.last["platforms"]
     ids = {each["platformPostId"] for each in public}
     if target["status"] == "published" and target["platformPostId"] not in ids:
-        yield f"published as {target['platformPostId']}, and the network shows {ids or 'nothing'}"
+        yield f"published as {target['platformPostId']}, and the platform shows {ids or 'nothing'}"
     elif target["status"] == "published" and not any(post.last["content"] in each["text"] for each in public):
         yield f"published with other words than {post.last['content']!r}"
     if target["status"] in {"failed", "pending", "held"} and ids:
-        yield f"{target['status']}, and the network shows {ids}"
+        yield f"{target['status']}, and the platform shows {ids}"
 
 
 class Storm:

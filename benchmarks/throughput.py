@@ -3,7 +3,7 @@
 The program starts a development stack and stops it at the end. Rounds of both kinds alternate, so that a change of the
 machine's speed affects both alike. The bare worker and the bare client are processes of their own with the SDK's
 defaults; ours do not use its compression. The output shows each process's processor time for one call. The sandbox,
-which stands for the networks, uses the same cores.
+which stands for the platforms, uses the same cores.
 """
 
 import argparse
@@ -44,7 +44,7 @@ async def rate(call: Call, count: int) -> float:
 
 
 def our_calls(http: httpx.AsyncClient, accounts: list[dict[str, Any]]) -> tuple[Call, Call, Call]:
-    """Return our calls: a scheduled create, and a publishNow to two networks as text and with a picture."""
+    """Return our calls: a scheduled create, and a publishNow to two platforms as text and with a picture."""
     by_platform = {each["platform"]: each["accountId"] for each in reversed(accounts)}
     due = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 

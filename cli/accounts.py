@@ -93,7 +93,7 @@ async def add(
         if not servers(environment.settings).reach(platform, credentials).named:
             await _introduce(environment.sandbox_url, platform, credentials, about)
     async with open_database(environment) as database:
-        # This comes before the request to the network, which may renew the credentials: then they must be stored.
+        # This comes before the request to the platform, which may renew the credentials: then they must be stored.
         async with database.transaction() as session:
             await known_workspace(session, named)
         verified = await verify(platform, credentials, environment.settings)
@@ -206,7 +206,7 @@ async def _change(
 
 
 def describe(account: Account) -> dict[str, Any]:
-    """Return an account's description without secrets, and its network's reason if the network refuses it."""
+    """Return an account's description without secrets, and its platform's reason if the platform refuses it."""
     about: dict[str, Any] = {"platform": account.platform, "accountId": account.id, "username": account.username}
     if account.allowed:
         about["allowed"] = account.allowed

@@ -45,7 +45,7 @@ def api_of(data_dir: Path | None, url: str | None, key: str | None) -> Api:
 
 
 def options_of(pairs: Sequence[str]) -> dict[str, str]:
-    """Return the options of a network, given as NAME=VALUE. Raises UserError."""
+    """Return the options of a platform, given as NAME=VALUE. Raises UserError."""
     found = {}
     for pair in pairs:
         name, separator, value = pair.partition("=")
@@ -93,7 +93,7 @@ def connect(api: Api, wanted: ConnectRequest) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class _ConnectApi:
-    """The API's routes for one network."""
+    """The API's routes for one platform."""
 
     client: httpx.Client
     path: str
@@ -157,7 +157,7 @@ def _by_code(connect_api: _ConnectApi, begun: Mapping[str, Any]) -> dict[str, An
 def _by_credentials(
     connect_api: _ConnectApi, fields: Sequence[Mapping[str, Any]], wanted: ConnectRequest
 ) -> dict[str, Any]:
-    """Ask for the credentials of a network without an authorization. Raises UserError."""
+    """Ask for the credentials of a platform without an authorization. Raises UserError."""
     if not sys.stdin.isatty():
         raise UserError(f"{wanted.platform} takes credentials: pass them on stdin to `socialsyncer accounts add`.")
     given = {}

@@ -1,4 +1,4 @@
-"""Functions that connect accounts: they ask the network for the credentials' account, then store them encrypted."""
+"""Functions that connect accounts: they ask the platform for the credentials' account, then store them encrypted."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -27,19 +27,19 @@ from store.secrets.secret_values import SECRETS
 from store.secrets.vault import Vault
 
 _CONNECTION_ENDED = "no longer accepts this"
-"""Part of the networks' messages if they know no reason; it is wrong for an account that was never connected."""
+"""Part of the platforms' messages if they know no reason; it is wrong for an account that was never connected."""
 
 
 def platform_named(name: str) -> Platform[Any, Any]:
-    """Return a network by its name. Raises UserError."""
+    """Return a platform by its name. Raises UserError."""
     platform = platforms().get(name)
     if platform is None:
-        raise UserError(f"There is no network {name!r}: choose one of {', '.join(platforms())}.")
+        raise UserError(f"There is no platform {name!r}: choose one of {', '.join(platforms())}.")
     return platform
 
 
 def parse_credentials(platform: Platform[Any, Any], given: Mapping[str, Any]) -> BaseModel:
-    """Return the credentials as the network's own model. Raises UserError, which names wrong fields but no values."""
+    """Return the credentials as the platform's own model. Raises UserError, which names wrong fields but no values."""
     SECRETS.remember_fields(given)
     try:
         credentials: BaseModel = platform.credentials.model_validate(dict(given))
@@ -56,7 +56,7 @@ def parse_credentials(platform: Platform[Any, Any], given: Mapping[str, Any]) ->
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """Credentials that a network accepts, renewed if necessary, and their account."""
+    """Credentials that a platform accepts, renewed if necessary, and their account."""
 
     platform: Platform[Any, Any]
     identity: Identity
@@ -68,7 +68,7 @@ class Verified:
 async def connect_account(
     database: Database, settings: VaultSettings, workspace_id: str, platform: Platform[Any, Any], credentials: BaseModel
 ) -> Account:
-    """Verify the credentials with the network and connect their account. Raises UserError."""
+    """Verify the credentials with the platform and connect their account. Raises UserError."""
     verified = await verify(platform, credentials, settings)
     async with database.transaction() as session:
         return await keep_account(session, settings, workspace_id, verified)
@@ -87,7 +87,7 @@ async def keep_account(
 
 
 async def verify(platform: Platform[Any, Any], credentials: BaseModel, settings: VaultSettings) -> Verified:
-    """Ask the network for the account of credentials. Raises UserError."""
+    """Ask the platform for the account of credentials. Raises UserError."""
     reached = servers(settings)
     server, outgoing = reached.reach(platform, credentials), Outgoing(reached)
     apps = settings.registered_apps

@@ -26,9 +26,9 @@ class Decision:
     platform: str
     published: bool
     account_id: str | None = None
-    """None: the post's only target on the network."""
+    """None: the post's only target on the platform."""
     platform_post_id: str | None = None
-    """Its id on the network, or the address of its page."""
+    """Its id on the platform, or the address of its page."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The doctor's report on disagreements of rows, workflows and networks, for people and for programs."""
+"""The doctor's report on disagreements of rows, workflows and platforms, for people and for programs."""
 
 import asyncio
 import json

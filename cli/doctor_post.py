@@ -76,7 +76,7 @@ def to_text(report: PostReport) -> Iterator[str]:
     yield from report.workflow
     yield from report.platform
     if report.attempts:
-        yield "The last steps towards networks:"
+        yield "The last steps towards platforms:"
         for view in events_view(_lines(report), identities=True):
             yield f"  {view.at}  {view.summary}"
     yield from (f"{each.kind}: {each.what}" for each in report.findings)

@@ -8,7 +8,7 @@ from domain.printable import make_printable
 class UserError(click.ClickException):
     """An expected failure: click prints its message after "Error:" and exits with 1.
 
-    The message may repeat words of a network or a server: control characters in it are written out.
+    The message may repeat words of a platform or a server: control characters in it are written out.
     """
 
     def __init__(self, message: str) -> None:

@@ -1,4 +1,4 @@
-"""A check of a network on a real account: it publishes marked posts, reads them, deletes them and reports."""
+"""A check of a platform on a real account: it publishes marked posts, reads them, deletes them and reports."""
 
 import asyncio
 import json
@@ -96,7 +96,7 @@ async def run_check(
 
 
 def host_of(environment: Environment[VaultSettings], database: Database, workspace_id: str) -> Host | None:
-    """Return the host at which networks find the files that they fetch themselves."""
+    """Return the host at which platforms find the files that they fetch themselves."""
     if environment.settings.sandbox_url:
         return in_the_sandbox
     if not environment.settings.public_url:

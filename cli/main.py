@@ -8,7 +8,7 @@ from cli.commands import accounts, keys, posts, processes
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="socialsyncer")
 def main() -> None:
-    """Publish social posts to every network, now or at a set time, never twice."""
+    """Publish social posts to every platform, now or at a set time, never twice."""
 
 
 for _command in (

@@ -46,7 +46,7 @@ async def waiting(
 
 
 async def report(data_dir: Path | None, workspace: str | None, since: str) -> list[dict[str, Any]]:
-    """Return the outcomes of targets due since a time, counted by network, status and code. Raises UserError."""
+    """Return the outcomes of targets due since a time, counted by platform, status and code. Raises UserError."""
     begin = datetime.now(UTC) - parse_age(since)
     async with _session(data_dir, workspace) as (session, workspace_id):
         found = await outcomes_since(session, begin, workspace_id)

@@ -1,4 +1,4 @@
-"""Functions that register accounts with a sandbox of networks, so that it accepts their tokens."""
+"""Functions that register accounts with a sandbox of platforms, so that it accepts their tokens."""
 
 import hashlib
 import secrets
@@ -28,22 +28,22 @@ class SandboxAccount(BaseModel):
     refresh_token: str | None = None
     premium: bool = False
     server: str | None = None
-    """The server that the account names, on networks that have several."""
+    """The server that the account names, on platforms that have several."""
 
 
 def own_server(platform: Platform[Any, Any], credentials: BaseModel) -> str | None:
-    """Return the server that an account names; None if it is the network's usual one."""
+    """Return the server that an account names; None if it is the platform's usual one."""
     address = platform.address(credentials)
     return None if address == platform.base_url else address
 
 
 def stable_user_id(seed: str) -> str:
-    """Return 17 digits that look like a network's user id, always the same for the same seed."""
+    """Return 17 digits that look like a platform's user id, always the same for the same seed."""
     return str(10**16 + int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % (9 * 10**16))
 
 
 def fake_credentials(platform: Platform[Any, Any], user_id: str) -> dict[str, str]:
-    """Return invented credentials for every field of the network; only the sandbox accepts them."""
+    """Return invented credentials for every field of the platform; only the sandbox accepts them."""
     invented = {
         "access_token": f"sandbox-{secrets.token_urlsafe(24)}",
         "refresh_token": f"sandbox-{secrets.token_urlsafe(24)}",
@@ -61,13 +61,13 @@ async def introduce(sandbox_url: str, accounts: Iterable[SandboxAccount]) -> Non
 
 
 async def known_accounts(sandbox_url: str, platform: str) -> dict[str, str]:
-    """Return the user ids of a network's accounts by their names. Raises UserError if the sandbox does not answer."""
+    """Return the user ids of a platform's accounts by their names. Raises UserError if the sandbox does not answer."""
     found = (await _ask(sandbox_url, "GET", "accounts"))["accounts"]
     return {each["username"]: each["userId"] for each in found if each["platform"] == platform}
 
 
 async def platforms_of(sandbox_url: str) -> set[str]:
-    """Return the networks that the sandbox has. Raises UserError if it does not answer."""
+    """Return the platforms that the sandbox has. Raises UserError if it does not answer."""
     return set((await _ask(sandbox_url, "GET", "health"))["platforms"])
 
 

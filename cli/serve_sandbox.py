@@ -1,4 +1,4 @@
-"""Run the sandbox of networks alone, as `socialsyncer dev` does."""
+"""Run the sandbox of platforms alone, as `socialsyncer dev` does."""
 
 from pathlib import Path
 

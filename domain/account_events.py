@@ -11,16 +11,16 @@ class AccountAction(StrEnum):
     """Connected again: with other tokens, under the same id."""
     REMOVED = "removed"
     REVOKED = "revoked"
-    """The network has ended this service's access after the account was removed."""
+    """The platform has ended this service's access after the account was removed."""
     NOT_REVOKED = "not_revoked"
-    """The network could not be asked to end it."""
+    """The platform could not be asked to end it."""
 
 
 class Access(StrEnum):
-    """The state of this service's access at the network after an account was removed."""
+    """The state of this service's access at the platform after an account was removed."""
 
     ENDED = "ended"
     KEPT = "kept"
-    """The tokens are forgotten, and the network still knows them."""
+    """The tokens are forgotten, and the platform still knows them."""
     UNKNOWN = "unknown"
-    """The network was asked to end it, and its answer is not known."""
+    """The platform was asked to end it, and its answer is not known."""

@@ -1,4 +1,4 @@
-"""How well an account is connected, judged by what is known of its tokens: pure, and no network is asked."""
+"""How well an account is connected, judged by what is known of its tokens: pure, and no platform is asked."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,16 +25,16 @@ class HealthReason(StrEnum):
     """Why an account is not healthy."""
 
     REFUSED = "refused"
-    """Its network does not accept its tokens."""
+    """Its platform does not accept its tokens."""
     EXPIRED = "expired"
     RENEWAL_REFUSED = "renewal_refused"
-    """Its tokens still work, and its network has refused to renew them."""
+    """Its tokens still work, and its platform has refused to renew them."""
     PERMISSION_MISSING = "permission_missing"
     """A permission without which nothing can be published."""
     EXPIRING = "expiring"
     RENEWAL_FAILING = "renewal_failing"
     APP_REFUSED = "app_refused"
-    """Its network refuses the operator's app."""
+    """Its platform refuses the operator's app."""
     PERMISSION_DECLINED = "permission_declined"
     """A permission without which something beside publishing does not work."""
     CHECK_FAILED = "check_failed"
@@ -46,22 +46,22 @@ class TokenFacts:
     """The facts about an account's tokens. Times are None if there is no end, or none is known."""
 
     label: str
-    """The network's name for people."""
+    """The platform's name for people."""
     expires_at: datetime | None = None
     """When the access token ends."""
     connection_ends_at: datetime | None = None
     """When the connection ends if its owner does nothing; None if it is renewed in time."""
     refused_at: datetime | None = None
     refusal: str | None = None
-    """What the network refuses the account with, as a sentence."""
+    """What the platform refuses the account with, as a sentence."""
     renewal_refused: bool = False
-    """Whether the network has refused this account's refresh token."""
+    """Whether the platform has refused this account's refresh token."""
     renewal_failures: int = 0
     """Renewals that have failed in a row for a reason that may pass."""
     renewed_at: datetime | None = None
     """When it was last renewed, or connected."""
     app_refusal: str | None = None
-    """What the network refuses the operator's app with, as a sentence."""
+    """What the platform refuses the operator's app with, as a sentence."""
     missing: tuple[str, ...] = ()
     """Permissions without which nothing can be published."""
     declined: tuple[str, ...] = ()

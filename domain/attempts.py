@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class AttemptStep(StrEnum):
-    """A kind of step: a request to a network, or what replaces one."""
+    """A kind of step: a request to a platform, or what replaces one."""
 
     PREPARE = "prepare"
     PUBLISH = "publish"

@@ -1,7 +1,7 @@
 """Bounds of a request and of a workspace, so that neither costs unbounded work (docs/limits.md)."""
 
 MAX_TEXT = 100_000
-"""Characters of any string in a body. The longest text that a network takes, Facebook's, has 63,206."""
+"""Characters of any string in a body. The longest text that a platform takes, Facebook's, has 63,206."""
 
 MAX_NAME = 255
 """Characters of a name in a JSON object."""
@@ -10,7 +10,7 @@ MAX_VALUES = 20_000
 """Values of a body, nested ones included: 100 targets with 200 each."""
 
 MAX_ITEMS = 100
-"""Of media, targets and tags each; far above what any network takes."""
+"""Of media, targets and tags each; far above what any platform takes."""
 
 MAX_MEDIA = 1_000
 """Media of a post in all: its own, those of its targets and those of threads."""

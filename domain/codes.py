@@ -148,5 +148,5 @@ def is_target_code(code: str | None) -> TypeGuard[TargetCode]:
 
 
 def general_code(category: ErrorCategory, hold: HoldReason | None = None) -> TargetCode:
-    """Return the code of a failure that has no more exact one: a network's own code is not one of ours."""
+    """Return the code of a failure that has no more exact one: a platform's own code is not one of ours."""
     return _OF_HOLD[hold] if hold is not None else _OF_CATEGORY[category]

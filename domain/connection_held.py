@@ -1,4 +1,4 @@
-"""The mark of code that holds a connection to the database: it must not ask a network meanwhile.
+"""The mark of code that holds a connection to the database: it must not ask a platform meanwhile.
 
 The store sets the mark and the transports of HTTP read it; neither knows the other.
 """
@@ -21,18 +21,18 @@ _HELD: ContextVar[_Hold | None] = ContextVar("held_connection", default=None)
 
 
 class ConnectionHeld(RuntimeError):
-    """A mistake of ours: a network was to be asked while a connection of the database's pool is held."""
+    """A mistake of ours: a platform was to be asked while a connection of the database's pool is held."""
 
 
 def demand_no_connection() -> None:
     """Raise ConnectionHeld inside a transaction.
 
-    Called before every request to a network: one that answers slowly would keep the connection, and perhaps locks of
+    Called before every request to a platform: one that answers slowly would keep the connection, and perhaps locks of
     rows, from everybody else for as long as it likes.
     """
     held = _HELD.get()
     if held is not None and not held.ended:
-        raise ConnectionHeld("a network must not be asked inside a database transaction")
+        raise ConnectionHeld("a platform must not be asked inside a database transaction")
 
 
 @contextmanager

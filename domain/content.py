@@ -47,7 +47,7 @@ class PostContent(BaseModel):
         return media_in_effect(self.media_items, target.custom_media)
 
     def sent_to(self, target: TargetContent) -> tuple[str, list[Media], dict[str, Any]]:
-        """Return all that a target's network is sent: text, media and settings."""
+        """Return all that a target's platform is sent: text, media and settings."""
         return self.text_for(target), self.media_for(target), self.settings_for(target)
 
     def settings_for(self, target: TargetContent) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is decided upon a step towards a network, in the words of the attempt log: the history is read off them."""
+"""What is decided upon a step towards a platform, in the words of the attempt log: the history is read off them."""
 
 READY = "ready to publish"
 PUBLISHED = "published"
@@ -6,10 +6,10 @@ FAILED = "failed"
 HELD_FOR_ACCOUNT = "held until its account can publish"
 HELD_FOR_OPERATOR = "held until the operator has mended the app"
 PUBLIC = "it is public"
-PUBLIC_UNLISTED = "it is public, and the network does not list it"
+PUBLIC_UNLISTED = "it is public, and the platform does not list it"
 SENT_AGAIN = "it is not public; it is sent again"
-REFUSED_LATER = "the network took it, then refused it"
-PERSON_MUST_DECIDE = "the network cannot tell; a person must decide"
+REFUSED_LATER = "the platform took it, then refused it"
+PERSON_MUST_DECIDE = "the platform cannot tell; a person must decide"
 
 HELD = frozenset({HELD_FOR_ACCOUNT, HELD_FOR_OPERATOR})
 PUBLIC_AFTER_ALL = frozenset({PUBLIC, PUBLIC_UNLISTED})

@@ -2,7 +2,7 @@
 
 PostsError
 ├── InvalidRequest       the request itself is malformed
-├── Unprocessable        a network or an account refuses what is asked
+├── Unprocessable        a platform or an account refuses what is asked
 ├── IdempotencyKeyReused the key came with another body before
 ├── NotFound
 ├── Conflict             the post is not in a state that allows it
@@ -24,10 +24,10 @@ class Problem:
     code: ProblemCode
     param: str | None = None
     platform: str | None = None
-    """The network of the target that it concerns; None if it concerns all, or none."""
+    """The platform of the target that it concerns; None if it concerns all, or none."""
     account_id: str | None = None
     platform_code: str | None = None
-    """The network's own code, if its refusal is the problem."""
+    """The platform's own code, if its refusal is the problem."""
 
 
 class PostsError(Exception):
@@ -48,7 +48,7 @@ class InvalidRequest(PostsError):
 
 
 class Unprocessable(PostsError):
-    """The request is well-formed, but a network's rule or an account stands against it."""
+    """The request is well-formed, but a platform's rule or an account stands against it."""
 
 
 class IdempotencyKeyReused(PostsError):

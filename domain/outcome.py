@@ -1,4 +1,4 @@
-"""What a step towards a network came to: the facts that a workflow may know of it."""
+"""What a step towards a platform came to: the facts that a workflow may know of it."""
 
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ from domain.post import ErrorCategory, HoldReason, TargetStatus
 
 
 class Outcome(BaseModel):
-    """The state of a target after a step. Content and networks' texts stay in the row."""
+    """The state of a target after a step. Content and platforms' texts stay in the row."""
 
     status: TargetStatus
     confirming: bool = False
@@ -23,12 +23,12 @@ class Outcome(BaseModel):
     editable_until: datetime | None = None
     error_code: str | None = None
     resumes_at: datetime | None = None
-    """When a target goes on by itself, if known; it is held, or waits for its rate limit or its network."""
+    """When a target goes on by itself, if known; it is held, or waits for its rate limit or its platform."""
     hold_reason: HoldReason | None = None
     """Why a held target is held."""
     error_category: ErrorCategory | None = None
     tries: int = 0
-    """How often in a row its network has refused it for now, if it waits for its network."""
+    """How often in a row its platform has refused it for now, if it waits for its platform."""
 
 
 STALE = Outcome(status=TargetStatus.PENDING, stale=True)

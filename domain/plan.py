@@ -43,7 +43,7 @@ class TargetPlan(BaseModel):
     prepared: bool = False
     """What is done ahead of its time has begun, and need not begin again."""
     tries: int = 0
-    """How often in a row its network has refused it for now; the next wait follows from that."""
+    """How often in a row its platform has refused it for now; the next wait follows from that."""
     continues_as_activity: bool = False
     """Its local activity took too long; the step continues as a regular activity."""
     released: bool = False
@@ -92,7 +92,7 @@ class TargetPlan(BaseModel):
 
     @property
     def may_be_public(self) -> bool:
-        """Tell whether people may see it on its network."""
+        """Tell whether people may see it on its platform."""
         return self.status.may_be_public
 
     def starts_over(self, newer: "TargetPlan | None") -> bool:

@@ -36,7 +36,7 @@ class PostStatus(StrEnum):
 
 
 class TargetStatus(StrEnum):
-    """The status of a post on one account of one network."""
+    """The status of a post on one account of one platform."""
 
     PENDING = "pending"
     PUBLISHING = "publishing"
@@ -54,7 +54,7 @@ class TargetStatus(StrEnum):
 
     @property
     def may_be_public(self) -> bool:
-        """Tell whether people may see it on its network."""
+        """Tell whether people may see it on its platform."""
         return self in {TargetStatus.PUBLISHED, TargetStatus.UNCONFIRMED}
 
     @property
@@ -79,11 +79,11 @@ class HoldReason(StrEnum):
     """Why a target is held rather than failed."""
 
     RECONNECT = "account_needs_reconnecting"
-    """Its network no longer accepts the account's credentials, or the account is not connected at all."""
+    """Its platform no longer accepts the account's credentials, or the account is not connected at all."""
     CAP = "platform_cap"
-    """The account has published as much as its network allows for now."""
+    """The account has published as much as its platform allows for now."""
     OPERATOR = "operator_action_needed"
-    """Its network refuses the app of this service until the operator has mended that: approval, a product, credits."""
+    """Its platform refuses the app of this service until the operator has mended that: approval, a product, credits."""
 
 
 class ErrorCategory(StrEnum):

@@ -1,4 +1,4 @@
-"""Why a scheduled post will not go out as it is, found before its time: pure, and no network is asked."""
+"""Why a scheduled post will not go out as it is, found before its time: pure, and no platform is asked."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -23,9 +23,9 @@ class PreflightReason(StrEnum):
     """Its tokens end before the post is due, and nothing renews them."""
     PERMISSION_MISSING = "permission_missing"
     APP_REFUSED = "app_refused"
-    """Its network refuses the operator's app."""
+    """Its platform refuses the operator's app."""
     PLATFORM_CAP = "platform_cap"
-    """Its network has reported that it may publish nothing before a time that is later than the post's."""
+    """Its platform has reported that it may publish nothing before a time that is later than the post's."""
 
 
 _SENTENCES = {
@@ -53,7 +53,7 @@ _SENTENCES = {
 
 
 def warning_sentence(reason: PreflightReason, label: str) -> str:
-    """Return a warning for the post's owner; `label` is the network's name for people."""
+    """Return a warning for the post's owner; `label` is the platform's name for people."""
     return _SENTENCES[reason].format(label=label)
 
 

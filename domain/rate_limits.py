@@ -15,7 +15,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """The posts that a network still lets an account publish until `resets_at`, which is None if it does not say.
+    """The posts that a platform still lets an account publish until `resets_at`, which is None if it does not say.
 
     `limit` is how many it allows in the longest window of its rules, if it reports that, too.
     """
@@ -29,7 +29,7 @@ class Quota:
 class Slot:
     """The wait until a target may send; zero if it may now.
 
-    `window` is the length of the limit that makes it wait; None if the network's reported quota does.
+    `window` is the length of the limit that makes it wait; None if the platform's reported quota does.
     """
 
     wait: timedelta

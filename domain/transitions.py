@@ -109,7 +109,7 @@ def published(
 
 
 def unlisted(now: datetime, label: str) -> TargetTransition:
-    """Return the transition of a target that is public and whose id its network does not tell."""
+    """Return the transition of a target that is public and whose id its platform does not tell."""
     warning = (
         f"{label} says that the post is public and does not list it: its id and address are not known, "
         "and what follows a post, such as a first comment, was not added."
@@ -175,7 +175,7 @@ def pending(now: datetime) -> TargetTransition:
 
 def resting() -> TargetTransition:
     """Return the transition of a target that can no longer be confirmed: only a person can decide now."""
-    error = "The network's answer was lost and the post could not be found or ruled out. Look at the account."
+    error = "The platform's answer was lost and the post could not be found or ruled out. Look at the account."
     return TargetTransition(_UNCONFIRMED, {"confirming": False, "next_attempt_at": None, "error": error})
 
 

@@ -13,7 +13,7 @@ from domain.waits import MEDIA_BUSY
 from platforms.errors import ErrorKind, PlatformError
 
 MOST_STEPS = 60
-"""Steps of one network that hold media at the same time; the network's other slots are left to posts without."""
+"""Steps of one platform that hold media at the same time; the platform's other slots are left to posts without."""
 MOST_FETCHES = 60
 """Files that one process fetches at the same time, each over one connection."""
 MOST_FILES = 512
@@ -105,6 +105,6 @@ class Admission:
         self._steps: dict[str, Shares] = {}
 
     def hold_step(self, platform: str, workspace_id: str) -> Share:
-        """Let a step of a network hold media. Raises Exhausted."""
+        """Let a step of a platform hold media. Raises Exhausted."""
         steps = self._steps.setdefault(platform, Shares(self._most_steps))
         return steps.take(workspace_id)

@@ -1,4 +1,4 @@
-"""Record what was changed about a media file before a network got it."""
+"""Record what was changed about a media file before a platform got it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

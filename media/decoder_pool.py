@@ -35,7 +35,7 @@ MEMORY = 2 * 2**30
 """Bytes of address space of one process: pictures of 120 megapixels of every type are converted within it. A quick job
 may have half of it."""
 WAITING = 16
-"""Jobs of one workspace that wait in each queue. They hold up steps, of which each network has a hundred at a time."""
+"""Jobs of one workspace that wait in each queue. They hold up steps, of which each platform has a hundred at a time."""
 MAX_CONVERTED = 100 * 2**20
 """Bytes of a converted image."""
 _LARGE_FILE = 64 * 2**20

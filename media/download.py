@@ -9,7 +9,7 @@ from media.sniff import HEAD, HTML, sniff
 from media.spool import Spool
 
 MAX_IMAGE_BYTES = 100 * 2**20
-"""Most bytes of an image or GIF; the largest that a network here takes is a tenth of it."""
+"""Most bytes of an image or GIF; the largest that a platform here takes is a tenth of it."""
 MAX_DECODED_BYTES = 100 * 2**20
 """Most bytes out of a compressed answer. Media does not compress, so what unpacks to more is no media."""
 _PIECE = 2**20

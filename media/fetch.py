@@ -26,7 +26,7 @@ from platforms.http.hosts import AllowedHosts
 from platforms.http.urls import url_of
 
 MAX_BYTES = 4 * 2**30
-"""The largest video that a network here takes in chunks (TikTok's 4 GB)."""
+"""The largest video that a platform here takes in chunks (TikTok's 4 GB)."""
 MAX_REDIRECTS = 5
 _BATCH = 256 * 1024
 """Bytes that are gathered for one write: a thread is asked once for several reads of the socket."""

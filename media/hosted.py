@@ -1,6 +1,6 @@
-"""Check what is not sent as bytes while a post is prepared: what its network fetches itself, and covers of videos.
+"""Check what is not sent as bytes while a post is prepared: what its platform fetches itself, and covers of videos.
 
-Where a file that the network fetches had to be converted, the new one is named to it.
+Where a file that the platform fetches had to be converted, the new one is named to it.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ def covers_of(platform: Platform[Any, Any], draft: Draft[Any]) -> dict[str, File
 
 
 def unchecked(platform: Platform[Any, Any], draft: Draft[Any], known: Mapping[str, str]) -> list[Media]:
-    """Return the media that the network will fetch, and covers, that have not been looked at, each once."""
+    """Return the media that the platform will fetch, and covers, that have not been looked at, each once."""
     # The draft may name the new addresses already.
     done = {*known, *known.values()}
     media = [item for item in _media_of(draft) if item.type in platform.pulls_media]

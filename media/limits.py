@@ -1,4 +1,4 @@
-"""Hold a file against what its network takes, and say which limit it breaks."""
+"""Hold a file against what its platform takes, and say which limit it breaks."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,11 +13,11 @@ from platforms.rules import FileRule
 _A = {MediaType.IMAGE: "an image", MediaType.VIDEO: "a video", MediaType.GIF: "a GIF", MediaType.DOCUMENT: "a document"}
 _MEBI, _MEGA = 2**20, 10**6
 _SLACK = 0.01
-"""By which a ratio may miss its limit: networks round, and so do people who cut pictures."""
+"""By which a ratio may miss its limit: platforms round, and so do people who cut pictures."""
 
 
 def demand_of(rule: FileRule, facts: MediaFacts, sides: tuple[int, int] | None = None) -> ImageDemand | None:
-    """Return what an image must become before its network takes it, None where it can stay as it is.
+    """Return what an image must become before its platform takes it, None where it can stay as it is.
 
     `sides` are those that it must have exactly. Too many bytes alone are no reason to touch a picture, unless the rule
     says that it shrinks.
@@ -55,7 +55,7 @@ def check(label: str, rule: FileRule, file: MediaFile, facts: MediaFacts | None)
 
 
 def too_large(label: str, rule: FileRule) -> PlatformError:
-    """Return the refusal of a file of which more has come than its network takes; its whole size is not known."""
+    """Return the refusal of a file of which more has come than its platform takes; its whole size is not known."""
     if rule.max_bytes is None:
         raise ValueError("the rule has no limit of bytes")
     said = f"{label} allows {_megabytes(rule.max_bytes)} for {_A[rule.kind]}; this has more"
@@ -63,7 +63,7 @@ def too_large(label: str, rule: FileRule) -> PlatformError:
 
 
 def takes(label: str, rule: FileRule, content_type: str) -> str:
-    """Return in words which types a network takes, and which one it was given."""
+    """Return in words which types a platform takes, and which one it was given."""
     return f"{label} takes {_either(rule.types)} for {_A[rule.kind]}; this is {content_type}"
 
 

@@ -1,4 +1,4 @@
-"""Put converted files where networks that fetch media themselves can reach them: at our own public address."""
+"""Put converted files where platforms that fetch media themselves can reach them: at our own public address."""
 
 import mimetypes
 from datetime import UTC, datetime, timedelta

@@ -72,7 +72,7 @@ def too_much_memory(content_type: str) -> PlatformError:
 
 
 def cannot_shrink(limit: int) -> PlatformError:
-    """Refuse a picture that stays above a network's limit of bytes whatever is done."""
+    """Refuse a picture that stays above a platform's limit of bytes whatever is done."""
     return PlatformError(
         ErrorKind.REJECTED, f"The picture cannot be made smaller than {limit:,} bytes. Use another.", code=TOO_LARGE
     )

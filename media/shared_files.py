@@ -15,7 +15,7 @@ from platforms.errors import ErrorKind, PlatformError
 
 KEPT_S = 240
 """Seconds for which a file is kept after its last use: longer than media are prepared ahead of the due time, for some
-networks get a video's last piece only then."""
+platforms get a video's last piece only then."""
 MOST_FILES = 256
 """Files that are kept without being used; each holds one of the process's file numbers."""
 
@@ -32,7 +32,7 @@ class _Shared:
     spool: Spool
     number: Share
     most_bytes: int
-    """Up to which size it is wanted: what the largest of the networks takes that have asked for it."""
+    """Up to which size it is wanted: what the largest of the platforms takes that have asked for it."""
     fetching: "asyncio.Task[StoredFile]" = field(init=False)
     listeners: list[Progress] = field(default_factory=list)
     ending: asyncio.TimerHandle | None = None

@@ -1,4 +1,4 @@
-"""Give one step its media as its network takes them: fetched, cleaned, measured, held against the rules, converted."""
+"""Give one step its media as its platform takes them: fetched, cleaned, measured, held against the rules, converted."""
 
 import errno
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ class MediaTools:
 
 
 _UNSTATED_BYTES = 2**29
-"""Up to which size a video is fetched for a network that states no limit; our choice."""
+"""Up to which size a video is fetched for a platform that states no limit; our choice."""
 
 Fitted = tuple[StoredFile, MediaFacts | None, tuple[MediaChange, ...]]
 
@@ -94,8 +94,8 @@ class StepMedia:
     async def open(self, media: Media) -> AsyncIterator[MediaFile]:
         """Yield a file that may be sent, for the length of the block.
 
-        Raises PlatformError: `rejected` for what the network would not take and what cannot be fetched, `transient` for
-        what may work a little later. It is a MediaBusy if the workspace has its share of what media need.
+        Raises PlatformError: `rejected` for what the platform would not take and what cannot be fetched, `transient`
+        for what may work a little later. It is a MediaBusy if the workspace has its share of what media need.
         """
         self._start_decoders(media)
         async with self._file(media) as fetched:
@@ -106,7 +106,7 @@ class StepMedia:
                     yield _with_facts(fitted, facts)
 
     def images_to_match(self, media: Sequence[Media]) -> list[Media]:
-        """Return the images that must have the same sides; none if the network takes them as they are."""
+        """Return the images that must have the same sides; none if the platform takes them as they are."""
         rule = self._rules.get(MediaType.IMAGE)
         images = [item for item in media if item.type is MediaType.IMAGE and item.url not in self._covers]
         return images if rule and rule.same_sides and len(images) > 1 else []
@@ -119,7 +119,7 @@ class StepMedia:
             return facts
 
     def match_sides(self, images: Sequence[MediaFacts]) -> None:
-        """Have images scaled to the same sides from now on, if they can be kept here for the network to fetch.
+        """Have images scaled to the same sides from now on, if they can be kept here for the platform to fetch.
 
         Raises PlatformError, `rejected`, if their shapes differ.
         """
@@ -128,7 +128,7 @@ class StepMedia:
             self._sides[MediaType.IMAGE] = sides
 
     async def address(self, media: Media) -> str:
-        """Return the URL for the network to fetch: the file's own, unless it had to be converted or hosted here.
+        """Return the URL for the platform to fetch: the file's own, unless it had to be converted or hosted here.
 
         Raises PlatformError as `open` does; `operator` if it must be hosted here and this service has no public
         address.
@@ -136,7 +136,7 @@ class StepMedia:
         if self._platform.pulls_from_verified_domain and self._tools.public_files is None:
             message = (
                 f"{self._platform.label} fetches pictures only from an address that is proven to be this service's. "
-                "Set SOCIALSYNCER_PUBLIC_URL, and verify it at the network."
+                "Set SOCIALSYNCER_PUBLIC_URL, and verify it at the platform."
             )
             raise PlatformError(ErrorKind.OPERATOR, message, code=NO_PUBLIC_URL)
         self._start_decoders(media)
@@ -191,7 +191,7 @@ class StepMedia:
 
     @contextmanager
     def _step_with_media(self) -> Iterator[None]:
-        """Count this step, while it has a file open, among those of its network that hold media. Raises Exhausted."""
+        """Count this step, while it has a file open, among those of its platform that hold media. Raises Exhausted."""
         if self._held is None and not self.sends:
             self._held = self._tools.admission.hold_step(self._platform.name, self._workspace_id)
         self._opened += 1
@@ -207,7 +207,7 @@ class StepMedia:
         self._progress(f"fetched {received / 2**20:.1f} MB")
 
     async def _examined(self, media: Media, file: StoredFile, room: Spool | None) -> Fitted:
-        """Return a file without its metadata if there is room for that and the network does not take it out itself."""
+        """Return a file without its metadata if there is room for that and the platform does not take it out itself."""
         if media.type is MediaType.DOCUMENT:
             # No reader of ours looks into documents.
             return file, None, ()
@@ -218,7 +218,7 @@ class StepMedia:
     async def _fitted(
         self, media: Media, file: StoredFile, facts: MediaFacts | None, *, converts: bool = True
     ) -> AsyncIterator[Fitted]:
-        """Yield the file as the network takes it, with what it is and how it was changed."""
+        """Yield the file as the platform takes it, with what it is and how it was changed."""
         kind, label = media.type, self._platform.label
         cover = self._covers.get(media.url) if kind is MediaType.IMAGE else None
         rule = cover or self._rules.get(kind)

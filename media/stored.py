@@ -1,4 +1,4 @@
-"""Join what networks see of a media file with the file on our disk."""
+"""Join what platforms see of a media file with the file on our disk."""
 
 from dataclasses import dataclass
 

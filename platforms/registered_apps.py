@@ -100,7 +100,7 @@ def _entries(name: str, given: Any) -> list[_Entry]:
     served = [each for each in platforms().values() if name in {each.name, each.app_family}]
     if not served:
         known = sorted({name for each in platforms().values() for name in (each.name, each.app_family) if name})
-        raise ValueError(f"{name[:40]!r} is no network: {', '.join(known)}")
+        raise ValueError(f"{name[:40]!r} is no platform: {', '.join(known)}")
     options = {option for each in served for option in each.app_options}
     found = []
     for each in given if isinstance(given, list) else [given]:

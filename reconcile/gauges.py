@@ -30,10 +30,11 @@ class Gauges:
             "socialsyncer_targets_waiting_oldest_seconds", "How long the oldest of these targets has waited"
         )
         self._refused = meter.create_gauge(
-            "socialsyncer_app_refused", "Whether a network refuses an app of the operator's: 1, with the network's code"
+            "socialsyncer_app_refused",
+            "Whether a platform refuses an app of the operator's: 1, with the platform's code",
         )
         self._ends = meter.create_gauge(
-            "socialsyncer_api_version_days_left", "Days until a network stops serving the version of its API in use"
+            "socialsyncer_api_version_days_left", "Days until a platform stops serving the version of its API in use"
         )
         self._refusals: set[tuple[str, str, str]] = set()
         self._expiring = meter.create_gauge(

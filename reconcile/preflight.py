@@ -1,6 +1,6 @@
 """Check scheduled posts again before their time, so that their owners hear early of what will keep them from going out.
 
-All is read from rows; no network is asked.
+All is read from rows; no platform is asked.
 """
 
 import asyncio

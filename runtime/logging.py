@@ -15,7 +15,7 @@ from temporalio import activity, workflow
 from domain.printable import make_printable
 from runtime.log_masking import mask_event
 
-# They log whole URLs, and some networks want their tokens there.
+# They log whole URLs, and some platforms want their tokens there.
 _QUIET = ("httpx", "httpcore", "uvicorn.access")
 # Local variables hold content and credentials.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False, max_frames=30))

@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         default=30, ge=2, le=1000, description="most connections of one process; two thirds of them are kept open"
     )
     database_reserved: int = Field(
-        default=4, ge=1, le=100, description="connections beside these, for writing down what networks answered"
+        default=4, ge=1, le=100, description="connections beside these, for writing down what platforms answered"
     )
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=1, le=65535)
@@ -132,11 +132,11 @@ class Settings(BaseSettings):
     )
     redirect_urls: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default_factory=list,
-        description="addresses, comma-separated, to which networks may send people back; any https one if not set",
+        description="addresses, comma-separated, to which platforms may send people back; any https one if not set",
     )
     sandbox_url: str | None = Field(
         default=None,
-        description="sends every network's calls to this sandbox and answers example.com media from its samples",
+        description="sends every platform's calls to this sandbox and answers example.com media from its samples",
     )
     base_urls: dict[str, str] = Field(
         default_factory=dict,
@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         default=None,
         pattern=r"^(https?://[^\s?#]+)?$",
-        description="where the networks reach the api, for media that had to be converted and that they fetch",
+        description="where the platforms reach the api, for media that had to be converted and that they fetch",
     )
     private_media_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default_factory=list,
@@ -173,7 +173,7 @@ class Settings(BaseSettings):
         description="MiB of address space that decoding one media file may take; a worker decodes up to five at a time",
     )
     platform_rate_limits: bool = Field(
-        default=True, description="whether accounts keep to their networks' rate limits; off to measure load"
+        default=True, description="whether accounts keep to their platforms' rate limits; off to measure load"
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
@@ -224,7 +224,7 @@ class VaultSettings(Settings):
 
     apps: SecretStr = Field(
         default=SecretStr(""),
-        description="JSON object of the apps that the operator has registered at the networks (docs/connect.md)",
+        description="JSON object of the apps that the operator has registered at the platforms (docs/connect.md)",
     )
 
     renewals: bool = Field(

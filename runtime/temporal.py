@@ -56,7 +56,7 @@ def _explanation(exception: BaseException) -> str:
 
 
 def _quotable_cause(exception: BaseException) -> BaseException | None:
-    """Return the cause that a history may name: not a network's refusal, of which all that may be said is said."""
+    """Return the cause that a history may name: not a platform's refusal, of which all that may be said is said."""
     cause = exception.__cause__
     return None if cause is exception or isinstance(cause, PlatformError) else cause
 

@@ -1,4 +1,4 @@
-"""Put a worker together: workflows and database activities on one queue, each network's steps on its own."""
+"""Put a worker together: workflows and database activities on one queue, each platform's steps on its own."""
 
 import asyncio
 import contextlib
@@ -68,13 +68,13 @@ _THROTTLE = timedelta(seconds=5)
 _WORKFLOW_TASKS = 30
 """What a worker has taken is no longer shared out fairly; more than it can do in a moment stays with the server."""
 _STEPS_WITHOUT_MEDIA = 40
-"""Steps of one network that run at a time even if media hold all that they may: texts do not wait for media."""
+"""Steps of one platform that run at a time even if media hold all that they may: texts do not wait for media."""
 _ROWS = 20
 """Changes and retries whose rows are written at a time. Platforms that do not answer do not use these slots."""
 
 
 def servers(settings: Settings) -> Servers:
-    """Return where the operator lets networks be reached."""
+    """Return where the operator lets platforms be reached."""
     return Servers(settings.base_urls, settings.sandbox_url, settings.private_account_hosts)
 
 
@@ -147,7 +147,7 @@ class WorkerGroup:
     async def finish(self) -> None:
         """Take nothing new, and end what has begun.
 
-        Steps towards networks stop together, so that one grace is enough for all of them. The posts' own worker
+        Steps towards platforms stop together, so that one grace is enough for all of them. The posts' own worker
         follows, because a step is only over when its workflow has heard what it came to.
         """
         stops = [each.shutdown() for each in self.platforms]
@@ -158,7 +158,7 @@ class WorkerGroup:
 def worker_group(
     client: Client, factory: StepContextFactory, platforms: Iterable[str], grace: timedelta = _SHORT_GRACE
 ) -> WorkerGroup:
-    """Return the workers of one process that serves these networks."""
+    """Return the workers of one process that serves these platforms."""
     publishing, posts, served = Publishing(factory), PostActivities(factory.database, factory.meters), list(platforms)
     local_publish, accounts = LocalPublish(publishing, served), AccountSteps(factory)
     towards_platforms: list[Callable[..., Any]] = [

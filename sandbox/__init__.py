@@ -1,1 +1,1 @@
-"""A server that behaves like the networks: their requests and answers, their limits and their failures."""
+"""A server that behaves like the platforms: their requests and answers, their limits and their failures."""

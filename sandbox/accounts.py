@@ -1,4 +1,4 @@
-"""The accounts that the networks of the sandbox know, and their tokens."""
+"""The accounts that the platforms of the sandbox know, and their tokens."""
 
 import secrets
 import time
@@ -23,7 +23,7 @@ class NewAccount(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     refresh_token: str | None = None
     premium: bool = False
     server: str | None = None
-    """The server that the account names, on networks that have several."""
+    """The server that the account names, on platforms that have several."""
 
 
 class Grant(msgspec.Struct, rename="camel"):
@@ -37,11 +37,11 @@ class Grant(msgspec.Struct, rename="camel"):
     replays: int = 0
     """How often a used refresh token was sent again."""
     ended: bool = False
-    """Whether the network has ended all of its tokens because of such a replay."""
+    """Whether the platform has ended all of its tokens because of such a replay."""
 
 
 class Account(msgspec.Struct, rename="camel"):
-    """One account on one network; `account_id` is the name that the API has for it."""
+    """One account on one platform; `account_id` is the name that the API has for it."""
 
     platform: str
     account_id: str
@@ -62,7 +62,7 @@ class Account(msgspec.Struct, rename="camel"):
 
 
 class Accounts:
-    """The accounts, found by token, by their network's user id and by the API's account id."""
+    """The accounts, found by token, by their platform's user id and by the API's account id."""
 
     def __init__(self, journal: Journal, now: Callable[[], float] = time.time) -> None:
         self._now = now
@@ -103,7 +103,7 @@ class Accounts:
         return None if ended else account
 
     def by_user(self, platform: str, user_id: str) -> Account | None:
-        """Return the account with the network's own user id."""
+        """Return the account with the platform's own user id."""
         return self._by_user.get((platform, user_id))
 
     def get(self, platform: str, account_id: str) -> Account | None:
@@ -139,7 +139,7 @@ class Accounts:
         return token
 
     def revoke(self, account: Account) -> None:
-        """Revoke all of an account's tokens, as its owner can at the network."""
+        """Revoke all of an account's tokens, as its owner can at the platform."""
         self._retire(account, {*account.access_tokens, *account.refresh_tokens})
         self._keep(account)
 

@@ -1,4 +1,4 @@
-"""Functions that build the sandbox: one mounted application per network, and the control side."""
+"""Functions that build the sandbox: one mounted application per platform, and the control side."""
 
 import time
 from collections.abc import Callable
@@ -24,14 +24,14 @@ def create_sandbox(
     public_url: str | None = None,
     clock: Callable[[], float] | None = None,
 ) -> Litestar:
-    """Build the sandbox of networks.
+    """Build the sandbox of platforms.
 
     Args:
         data_dir: The folder of the journal; without one nothing survives a restart.
-        realistic: Keep the networks' own rate limits and processing times.
-        strict: Refuse parameters that the networks would ignore because they do not know them.
-        public_url: The sandbox's own address, for answers that contain addresses of the network itself; if left out, it
-        is taken from each request.
+        realistic: Keep the platforms' own rate limits and processing times.
+        strict: Refuse parameters that the platforms would ignore because they do not know them.
+        public_url: The sandbox's own address, for answers that contain addresses of the platform itself; if left out,
+        it is taken from each request.
         clock: Returns the seconds since 1970; for tests.
     """
     world = World(data_dir, realistic=realistic, clock=clock or time.time)

@@ -1,6 +1,6 @@
-"""The authorization servers of the networks: apps, the page on which a person consents, and codes that work once.
+"""The authorization servers of the platforms: apps, the page on which a person consents, and codes that work once.
 
-What differs from network to network is data (`Consent`). The page is the same for all of them; each network's own
+What differs from platform to platform is data (`Consent`). The page is the same for all of them; each platform's own
 routes redeem the codes and write the answers.
 """
 
@@ -20,20 +20,20 @@ from sandbox.journal import Collection, Journal
 from sandbox.wire import Answer, RefusedError, Request
 
 PLAY_APP, PLAY_SECRET = "sandbox-app", "sandbox-app-secret"
-"""An app that every network knows. It may redirect to any address of this machine."""
+"""An app that every platform knows. It may redirect to any address of this machine."""
 
 
 class App(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """An app as its developer has registered it at a network."""
+    """An app as its developer has registered it at a platform."""
 
     platform: str
     client_id: str
     client_secret: str
     redirect_uris: list[str] = []
     scopes: list[str] | None = None
-    """What the network has approved it for; None for everything."""
+    """What the platform has approved it for; None for everything."""
     jwk: dict[str, str] | None = None
-    """The public key by which the app proves its identity, at networks that require such a proof instead of a secret.
+    """The public key by which the app proves its identity, at platforms that require such a proof instead of a secret.
     """
 
 
@@ -51,12 +51,12 @@ class Code(msgspec.Struct, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """A network's rules for its page of consent and for codes."""
+    """A platform's rules for its page of consent and for codes."""
 
     path: str
-    """The path of the page, below the network's prefix."""
+    """The path of the page, below the platform's prefix."""
     scopes: frozenset[str]
-    """The scopes that the network knows."""
+    """The scopes that the platform knows."""
     code_seconds: float
     pkce: str = "optional"
     """`required`, `optional` or `none`; with `none` a challenge is ignored."""
@@ -67,9 +67,9 @@ class Consent:
     client_id: str = "client_id"
     """The name of the parameter that names the app."""
     requires: tuple[str, ...] = ()
-    """Parameters that the network requires in addition to the usual ones."""
+    """Parameters that the platform requires in addition to the usual ones."""
     takes: tuple[str, ...] = ()
-    """Parameters that the network knows in addition to the usual ones."""
+    """Parameters that the platform knows in addition to the usual ones."""
     state_required: bool = False
     denied: str = "access_denied"
     """The error that the app receives if the person refuses."""
@@ -87,7 +87,7 @@ class Problem(Exception):
 
 
 class Authorizations:
-    """The apps of all networks, and the codes that were issued."""
+    """The apps of all platforms, and the codes that were issued."""
 
     def __init__(self, journal: Journal) -> None:
         self._apps = Collection(journal, "app", App)
@@ -98,7 +98,7 @@ class Authorizations:
         return self._apps.put(f"{app.platform}/{app.client_id}", app)
 
     def app(self, platform: str, client_id: str) -> App | None:
-        """Return an app of a network."""
+        """Return an app of a platform."""
         play = App(platform, PLAY_APP, PLAY_SECRET) if client_id == PLAY_APP else None
         return self._apps.get(f"{platform}/{client_id}") or play
 
@@ -121,7 +121,7 @@ def accepts_redirect(app: App, redirect_uri: str) -> bool:
 
 
 class Consents:
-    """One network's authorization server."""
+    """One platform's authorization server."""
 
     def __init__(self, platform: str, label: str, rules: Consent, all_of: Authorizations, accounts: Accounts) -> None:
         self._platform = platform

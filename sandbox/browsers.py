@@ -52,7 +52,7 @@ class OwnOriginOnly:
             return 403, f"{self._called} is not called by this name. {self._to_change}"
         origin = headers.get(b"origin", b"").decode("latin-1").lower()
         own = {f"{scheme}://{host.lower()}" for scheme in ("http", "https")}
-        # People follow links to a network's page of consent from any site; such a page has no effect by itself.
+        # People follow links to a platform's page of consent from any site; such a page has no effect by itself.
         follows = scope["method"] == "GET" and headers.get(b"sec-fetch-mode") == b"navigate"
         foreign = headers.get(b"sec-fetch-site") == b"cross-site" and (
             not follows or scope["path"].startswith(_CONTROL)

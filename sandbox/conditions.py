@@ -1,16 +1,16 @@
-"""States of a network that last until they are switched off: an app that is not approved, a list that lags behind."""
+"""States of a platform that last until they are switched off: an app that is not approved, a list that lags behind."""
 
 import msgspec
 
 APP_REFUSED = "app_refused"
-"""The network refuses the operator's app: not approved, a product not enabled, no credits. Every network has it."""
+"""The platform refuses the operator's app: not approved, a product not enabled, no credits. Every platform has it."""
 
 CLIENT_UNKNOWN = "client_unknown"
-"""The token endpoint does not know the app's id and secret. Networks with renewable tokens have it."""
+"""The token endpoint does not know the app's id and secret. Platforms with renewable tokens have it."""
 
 
 class Condition(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One condition of a network; for one account only, if `accountId` names it."""
+    """One condition of a platform; for one account only, if `accountId` names it."""
 
     platform: str
     condition: str
@@ -40,5 +40,5 @@ class Conditions:
         return sorted(self._on, key=lambda each: (each.platform, each.condition, each.account_id or ""))
 
     def holds(self, platform: str, condition: str, account_id: str | None = None) -> bool:
-        """Return whether a condition holds for an account of a network."""
+        """Return whether a condition holds for an account of a platform."""
         return not self._on.isdisjoint({Condition(platform, condition), Condition(platform, condition, account_id)})

@@ -71,7 +71,7 @@ class Control:
         return Response(page, media_type="text/html", headers={"cache-control": "no-cache"})
 
     def health(self) -> Response[bytes]:
-        """Say that the sandbox is running and which networks it has."""
+        """Say that the sandbox is running and which platforms it has."""
         return _json({"status": "ok", "platforms": list(self._fakes), "realistic": self._world.realistic})
 
     def posts(self, request: AnyRequest) -> Response[bytes]:
@@ -94,7 +94,7 @@ class Control:
         return _json(self._feed.read(query.get("version"), query.get("count"), query.get("platform")))
 
     def requests(self, request: AnyRequest) -> Response[bytes]:
-        """List the newest requests to the networks, newest first."""
+        """List the newest requests to the platforms, newest first."""
         query = request.query_params
         platform, operation, account_id = query.get("platform"), query.get("operation"), query.get("accountId")
         try:
@@ -135,7 +135,7 @@ class Control:
         return self.faults()
 
     def conditions(self) -> Response[bytes]:
-        """List the conditions that are switched on, and those that each network knows."""
+        """List the conditions that are switched on, and those that each platform knows."""
         known = {name: {**_common(fake), **fake.conditions} for name, fake in self._fakes.items()}
         return _json({"conditions": self._world.conditions.all(), "known": known})
 
@@ -163,7 +163,7 @@ class Control:
         return _json({"accounts": self._account_list()})
 
     async def upsert_accounts(self, request: AnyRequest) -> Response[bytes]:
-        """Add accounts to their networks, or change them."""
+        """Add accounts to their platforms, or change them."""
         try:
             wanted = msgspec.json.decode(await request.body(), type=_AccountList)
         except (msgspec.DecodeError, RecursionError) as error:
@@ -176,7 +176,7 @@ class Control:
         return _json({"accounts": self._account_list()})
 
     async def register_app(self, request: AnyRequest) -> Response[bytes]:
-        """Register an app at a network, with the addresses that it may send people back to."""
+        """Register an app at a platform, with the addresses that it may send people back to."""
         try:
             app = msgspec.json.decode(await request.body(), type=App)
         except (msgspec.DecodeError, RecursionError) as error:
@@ -187,7 +187,7 @@ class Control:
         return _json({"platform": app.platform, "clientId": app.client_id, "redirectUris": app.redirect_uris}, 201)
 
     def revoke_tokens(self, request: AnyRequest) -> Response[bytes]:
-        """Revoke the tokens of one account: its network refuses it until it is connected again.
+        """Revoke the tokens of one account: its platform refuses it until it is connected again.
 
         With `only=access` its access tokens expire, and can be renewed.
         """
@@ -257,8 +257,8 @@ def _bad(reason: str) -> Response[bytes]:
 
 
 def _common(fake: FakePlatform) -> dict[str, str]:
-    """Return the conditions that a network has in addition to its own."""
-    common = {APP_REFUSED: "The network refuses the operator's app."}
+    """Return the conditions that a platform has in addition to its own."""
+    common = {APP_REFUSED: "The platform refuses the operator's app."}
     if fake.renewal_path is not None:
         common[CLIENT_UNKNOWN] = "The token endpoint does not know the app's id and secret."
     return common

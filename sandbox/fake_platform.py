@@ -1,4 +1,4 @@
-"""The base of every network of the sandbox: routes with their operations, and the network's own errors."""
+"""The base of every platform of the sandbox: routes with their operations, and the platform's own errors."""
 
 import re
 from abc import ABC, abstractmethod
@@ -24,7 +24,7 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 def route(method: str, path: str, operation: Operation | Classify) -> Callable[[H], H]:
-    """Serve a method and path of the network with the decorated handler.
+    """Serve a method and path of the platform with the decorated handler.
 
     `{name}` in the path matches anything but a slash; its decoded value is in `request.params`. Routes are tried in the
     order in which the class has them.
@@ -50,10 +50,10 @@ class Route:
 
 
 class FakePlatform(ABC):
-    """A server that behaves like one network.
+    """A server that behaves like one platform.
 
     A subclass names its `platform`, which is also its path prefix, and what the page shows of it. It has handlers
-    marked with `route`, and returns its network's own errors for an unknown token, a reached limit and a failure.
+    marked with `route`, and returns its platform's own errors for an unknown token, a reached limit and a failure.
     `sandbox.registry` finds subclasses in the package `sandbox.platforms`.
     """
 
@@ -61,19 +61,19 @@ class FakePlatform(ABC):
     label: ClassVar[str]
     colour: ClassVar[str]
     conditions: ClassVar[Mapping[str, str]] = {}
-    """The conditions that this network knows in addition to `app_refused`, by name, with a sentence on what each does.
+    """The conditions that this platform knows in addition to `app_refused`, by name, with a sentence on what each does.
     """
     refuses_app_for: ClassVar[frozenset[Operation]] = frozenset({"prepare", "publish"})
-    """The operations that are refused while the operator's app is refused; most networks still answer reads."""
+    """The operations that are refused while the operator's app is refused; most platforms still answer reads."""
 
     consent: ClassVar[Consent | None] = None
-    """How the network asks people for their consent, if it does."""
+    """How the platform asks people for their consent, if it does."""
 
     renewal_path: ClassVar[str | None] = None
     """The path of the token endpoint, at which apps name themselves."""
 
     without_effect: ClassVar[frozenset[str]] = frozenset()
-    """Parameters that the network documents and that change nothing here; with --strict all others are refused."""
+    """Parameters that the platform documents and that change nothing here; with --strict all others are refused."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -87,7 +87,7 @@ class FakePlatform(ABC):
 
     @property
     def consents(self) -> Consents:
-        """Return the network's authorization server."""
+        """Return the platform's authorization server."""
         if self.consent is None:
             raise LookupError(f"{self.label} has no page of consent")
         world = self.world
@@ -95,26 +95,26 @@ class FakePlatform(ABC):
 
     @abstractmethod
     def failure(self, status: int, message: str | None = None) -> Answer:
-        """Return the network's error for a failure with this status."""
+        """Return the platform's error for a failure with this status."""
 
     @abstractmethod
     def unauthorized(self) -> Answer:
-        """Return the network's error for a missing or unknown token."""
+        """Return the platform's error for a missing or unknown token."""
 
     @abstractmethod
     def token_expired(self) -> Answer:
-        """Return the network's error for an expired token."""
+        """Return the platform's error for an expired token."""
 
     @abstractmethod
     def rate_limited(self, seconds: float) -> Answer:
-        """Return status 429 with the network's own headers: the limit is reached and resets in `seconds`."""
+        """Return status 429 with the platform's own headers: the limit is reached and resets in `seconds`."""
 
     def refuses_app(self, operation: Operation, request: Request) -> bool:
         """Return whether this request is refused while the operator's app is refused."""
         return operation in self.refuses_app_for
 
     def app_refused(self) -> Answer:
-        """Return the network's error for an operator's app that is not approved, not enabled or out of credits."""
+        """Return the platform's error for an operator's app that is not approved, not enabled or out of credits."""
         return self.failure(403, "This app is not approved.")
 
     def client_unknown(self) -> Answer:
@@ -130,7 +130,7 @@ class FakePlatform(ABC):
         return path
 
     def logged_path(self, path: str) -> str:
-        """Return the path as the request log may show it; a network with tokens in its paths masks them here."""
+        """Return the path as the request log may show it; a platform with tokens in its paths masks them here."""
         return path
 
     def token(self, request: Request) -> str:
@@ -170,7 +170,7 @@ class FakePlatform(ABC):
         return found.operation(self, request) if callable(found.operation) else found.operation
 
     async def serve(self, found: Route, request: Request) -> Answer:
-        """Answer a request; a network that counts requests or adds headers to every answer overrides this."""
+        """Answer a request; a platform that counts requests or adds headers to every answer overrides this."""
         return await found.handler(request)
 
     def _routes(self) -> list[Route]:

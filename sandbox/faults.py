@@ -27,7 +27,7 @@ DEFAULT_SECONDS: dict[FaultName, float] = {
 
 
 REFUSED = 400
-"""The status of a refusal that names none: the network does not accept the request."""
+"""The status of a refusal that names none: the platform does not accept the request."""
 
 
 class Fault(msgspec.Struct, forbid_unknown_fields=True):
@@ -35,12 +35,12 @@ class Fault(msgspec.Struct, forbid_unknown_fields=True):
 
     If `operation` is left out, any matches; for token_expired it is then the send. If `accountId` is left out, any
     matches. Requests without an account's token match no `accountId`. `status` and `body` apply to reject (400 by
-    default, a permanent refusal) and accept_then_500. `hold` applies to every fault: the seconds between the network's
+    default, a permanent refusal) and accept_then_500. `hold` applies to every fault: the seconds between the platform's
     action and its answer, so that the sender can be killed in between. `seconds` means for
 
-    - accept_late: how long the network takes to carry the request out, even if its sender stops waiting;
+    - accept_late: how long the platform takes to carry the request out, even if its sender stops waiting;
     - accept_then_delay: how long the answer is held back;
-    - accept_then_outlast: how long the network waits at most for its sender to disconnect, before it answers;
+    - accept_then_outlast: how long the platform waits at most for its sender to disconnect, before it answers;
     - rate_limited: the time until the limit resets, as the answer says it.
     """
 

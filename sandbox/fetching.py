@@ -1,4 +1,4 @@
-"""Functions that fetch media as a network does if it receives an address instead of bytes."""
+"""Functions that fetch media as a platform does if it receives an address instead of bytes."""
 
 import ssl
 from functools import cache
@@ -12,7 +12,7 @@ from sandbox.formats import Format, probe
 
 TIMEOUT_SECONDS = 5.0
 LARGEST = 300 * 1024 * 1024
-"""Bytes; no network takes more from an address (Instagram's own limit for a Reel)."""
+"""Bytes; no platform takes more from an address (Instagram's own limit for a Reel)."""
 
 
 class Fetched(NamedTuple):
@@ -31,7 +31,7 @@ async def fetch(url: str, own_host: str) -> Fetched:
     """Fetch an address; reserved example domains and the sandbox's own samples are answered without a request.
 
     Args:
-        url: The address that the client sent to the network.
+        url: The address that the client sent to the platform.
         own_host: The host and port by which the sandbox is reached.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Functions that recognise a media file from its bytes, as far as networks check it."""
+"""Functions that recognise a media file from its bytes, as far as platforms check it."""
 
 import struct
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The entry of every network: it reads the request, applies programmed failures, logs and answers."""
+"""The entry of every platform: it reads the request, applies programmed failures, logs and answers."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ _logger = logging.getLogger("sandbox")
 
 
 class Gateway:
-    """The ASGI application of one network, under its own path prefix."""
+    """The ASGI application of one platform, under its own path prefix."""
 
     def __init__(
         self, fake: FakePlatform, faults: FaultBoard, log: RequestLog, public_url: str | None, *, strict: bool = False

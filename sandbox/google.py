@@ -1,4 +1,4 @@
-"""Google's consent and codes, which its networks share."""
+"""Google's consent and codes, which its platforms share."""
 
 from abc import ABC
 

@@ -20,11 +20,11 @@ _BUSY = '{"call_count":100,"total_cputime":25,"total_time":25}'
 
 
 APP_SECRET = PLAY_SECRET
-"""The secret of the app that owns all tokens of Meta's networks here."""
+"""The secret of the app that owns all tokens of Meta's platforms here."""
 
 
 class FakeGraph(FakePlatform, ABC):
-    """State and methods that the routes of all of Meta's networks share."""
+    """State and methods that the routes of all of Meta's platforms share."""
 
     limit: ClassVar[tuple[str, int, int]] = ("(#4) Application request limit reached", 4, 429)
     """The text, the code and the status of a reached limit."""

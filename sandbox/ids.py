@@ -1,4 +1,4 @@
-"""Ids that look like the networks' own: unique, and ascending if theirs are."""
+"""Ids that look like the platforms' own: unique, and ascending if theirs are."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Fixed windows in which a network counts requests."""
+"""Fixed windows in which a platform counts requests."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The six purposes of a request to a network."""
+"""The six purposes of a request to a platform."""
 
 from typing import Literal
 

@@ -15,7 +15,7 @@ from typing import Literal
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 IMAGE_SIZE = (1080, 1080)
-"""Square, because every network allows that aspect ratio, and as wide as the feeds show."""
+"""Square, because every platform allows that aspect ratio, and as wide as the feeds show."""
 GIF_SIZE = (480, 480)
 GIF_FRAMES = 10
 VIDEO_SIZE = (540, 960)

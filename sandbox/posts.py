@@ -1,4 +1,4 @@
-"""Everything that ever became public on the networks of the sandbox."""
+"""Everything that ever became public on the platforms of the sandbox."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -77,7 +77,7 @@ class PublicPosts:
         return self._collection.put(f"{post.platform}:{post.platform_post_id}", post)
 
     def get(self, platform: str, platform_post_id: str) -> Post | None:
-        """Return a post by its network's id, deleted or not."""
+        """Return a post by its platform's id, deleted or not."""
         return self._collection.get(f"{platform}:{platform_post_id}")
 
     def of(self, account: Account) -> Iterator[Post]:

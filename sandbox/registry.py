@@ -1,4 +1,4 @@
-"""The networks of the sandbox, as they are found in `sandbox.platforms`."""
+"""The platforms of the sandbox, as they are found in `sandbox.platforms`."""
 
 import importlib
 import pkgutil

@@ -1,4 +1,4 @@
-"""The newest requests to the networks, for developers and tests that check what was sent."""
+"""The newest requests to the platforms, for developers and tests that check what was sent."""
 
 from collections import deque
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
-"""Parameters of a request that the network does not know: with --strict they are refused instead of ignored.
+"""Parameters of a request that the platform does not know: with --strict they are refused instead of ignored.
 
-Most networks ignore parameters that they do not know, so a misspelt parameter looks like success. Here a parameter is
-unknown if no handler has read it: the handlers read every name that the network documents, or it is listed as known and
-without effect.
+Most platforms ignore parameters that they do not know, so a misspelt parameter looks like success. Here a parameter is
+unknown if no handler has read it: the handlers read every name that the platform documents, or it is listed as known
+and without effect.
 """
 
 from collections.abc import Iterator

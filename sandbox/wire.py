@@ -23,9 +23,9 @@ class MalformedBodyError(ValueError):
 
 
 class Request:
-    """One request to a network.
+    """One request to a platform.
 
-    `path` is the network's own, without the sandbox's prefix and still percent-encoded; `params` are the decoded
+    `path` is the platform's own, without the sandbox's prefix and still percent-encoded; `params` are the decoded
     parts of it that the route's template names.
     """
 

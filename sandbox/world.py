@@ -1,4 +1,4 @@
-"""The state that the networks of one sandbox share."""
+"""The state that the platforms of one sandbox share."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class World:
-    """Accounts, posts and uploads; `realistic` switches on the networks' own rate limits and processing times."""
+    """Accounts, posts and uploads; `realistic` switches on the platforms' own rate limits and processing times."""
 
     def __init__(
         self,
@@ -39,5 +39,5 @@ class World:
         self.windows = Windows(clock, on=realistic)
 
     def collection(self, platform: str, name: str, kind: type[T]) -> Collection[T]:
-        """Return a network's collection for values of one kind that must survive a restart."""
+        """Return a platform's collection for values of one kind that must survive a restart."""
         return Collection(self.journal, f"{platform}.{name}", kind)

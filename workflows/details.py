@@ -69,7 +69,7 @@ def _left_public(target: TargetPlan) -> str:
 
 def _until_released(target: TargetPlan) -> str:
     if target.hold_reason is HoldReason.OPERATOR:
-        return "until the operator has mended the app at the network; `socialsyncer doctor` says how"
+        return "until the operator has mended the app at the platform; `socialsyncer doctor` says how"
     return "until its account is reconnected"
 
 

@@ -122,7 +122,7 @@ class PostRun:
             return "Waiting for confirmation: an answer was lost." if lost else "Publishing."
         waiting = [target for target in self.plan.targets if target.waits_for_a_time]
         if any(target.error_code for target in waiting):
-            return "Refused for now by its network; it is tried again by itself."
+            return "Refused for now by its platform; it is tried again by itself."
         if waiting:
             return "Waiting for its account's rate limit."
         if any(target.status is TargetStatus.HELD for target in self.plan.targets):

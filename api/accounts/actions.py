@@ -1,4 +1,4 @@
-"""What the api has workers do with accounts: ask the network how one is, and remove one."""
+"""What the api has workers do with accounts: ask the platform how one is, and remove one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from store.models import AccountEvent, ConnectedAccount
 from workflows.account import AccountPlan
 
 MOST_CHECKS = 60
-"""Accounts of a workspace that networks are asked about in a minute; our choice."""
+"""Accounts of a workspace that platforms are asked about in a minute; our choice."""
 MOST_COUNTED, MOST_NAMED = 1_000, 5
 _KEPT = timedelta(days=1)
 """How long a repeat of a removal is answered as the first."""
@@ -44,7 +44,7 @@ class AccountName:
 
     @property
     def label(self) -> str:
-        """Return the network's name for people."""
+        """Return the platform's name for people."""
         return platforms()[self.platform].label
 
     @property
@@ -62,7 +62,7 @@ async def require_account(session: AsyncSession, named: AccountName) -> Connecte
 
 
 async def check_account(deps: Dependencies, named: AccountName) -> None:
-    """Have the network asked how an account is, unless it was asked a moment ago.
+    """Have the platform asked how an account is, unless it was asked a moment ago.
 
     Raises NotFound, TooManyRequests, Unavailable.
     """

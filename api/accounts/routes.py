@@ -63,12 +63,12 @@ class Accounts(Controller):
 
     @get("/health")
     async def list_health(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
-        """List how the accounts are, from what is known: no network is asked."""
+        """List how the accounts are, from what is known: no platform is asked."""
         return _respond(await _health_page(deps, workspace_id, read_accounts_query(request, by_health=True)))
 
     @get("/{platform:str}/{account_id:str}/health")
     async def get_health(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
-        """Return how one account is; with `check`, ask its network before."""
+        """Return how one account is; with `check`, ask its platform before."""
         if _flag(request, "check", default=False):
             await deps.restoring.require_finished()
             await check_account(deps, named)

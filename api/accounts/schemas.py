@@ -13,9 +13,9 @@ class AccountView(View):
 
     model_config = ConfigDict(title="Account")
 
-    platform: PlatformName = Field(description="The network.")
+    platform: PlatformName = Field(description="The platform.")
     account_id: str = Field(description="Its id, as posts name it.", examples=["tw_456"])
-    username: str = Field(description="Its name at the network.", examples=["jane"])
+    username: str = Field(description="Its name at the platform.", examples=["jane"])
     connected_at: Moment = Field(description="When it was connected, or connected again.")
     health: Health = Field(description="How it is, as far as this service knows.", examples=["healthy"])
     token_valid: bool = Field(
@@ -44,12 +44,14 @@ class AccountHealthView(AccountView):
 
     reason: HealthReason | None = Field(description="Why it is not healthy; null if it is.", examples=["expiring"])
     permissions: list[str] = Field(
-        description="What the network has granted; empty if it does not say.", examples=[["tweet.read", "tweet.write"]]
+        description="What the platform has granted; empty if it does not say.", examples=[["tweet.read", "tweet.write"]]
     )
     missing_permissions: list[str] = Field(
         description="What is asked for and was not granted.", examples=[["offline.access"]]
     )
-    checked_at: Moment | None = Field(description="When the network last accepted its tokens, or was asked about them.")
+    checked_at: Moment | None = Field(
+        description="When the platform last accepted its tokens, or was asked about them."
+    )
     recommendations: list[str] = Field(
         description="What to do, as sentences for people.",
         examples=[["Token expires in 3 days. Consider reconnecting."]],
@@ -85,15 +87,15 @@ class RemovedAccountView(View):
 
     model_config = ConfigDict(title="RemovedAccount")
 
-    platform: PlatformName = Field(description="The network.")
+    platform: PlatformName = Field(description="The platform.")
     account_id: str = Field(
         description="Its id. The same account gets it again if it is connected again.", examples=["tw_456"]
     )
-    username: str = Field(description="Its name at the network.", examples=["jane"])
+    username: str = Field(description="Its name at the platform.", examples=["jane"])
     removed: bool = Field(description="Always true.", examples=[True])
     removed_at: Moment = Field(description="When it was removed.")
     access: Access = Field(
-        description="What became of this service's access at the network: `ended` there, `kept` there and forgotten "
+        description="What became of this service's access at the platform: `ended` there, `kept` there and forgotten "
         "here, or `unknown`.",
         examples=["ended"],
     )

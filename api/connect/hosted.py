@@ -1,9 +1,9 @@
-"""Connect accounts for callers without a page of their own: this service takes what the network sends back.
+"""Connect accounts for callers without a page of their own: this service takes what the platform sends back.
 
-A person opens the address that the caller was given, goes to the network and comes back to `/v1/connect/callback`. Only
-the browser that began may go on: it holds a cookie. Without that, an attacker could send a victim straight to a
-network's page and have the victim's consent counted for the attacker's workspace. What came of the connection is in its
-row; a page shows it or sends it on to the caller's address.
+A person opens the address that the caller was given, goes to the platform and comes back to `/v1/connect/callback`.
+Only the browser that began may go on: it holds a cookie. Without that, an attacker could send a victim straight to a
+platform's page and have the victim's consent counted for the attacker's workspace. What came of the connection is in
+its row; a page shows it or sends it on to the caller's address.
 """
 
 import re
@@ -45,7 +45,7 @@ HttpRequest = Request[Any, Any, Any]
 
 
 class HostedConnect(Controller):
-    """The pages between a caller and a network."""
+    """The pages between a caller and a platform."""
 
     @get(f"{START}/{{ticket:str}}")
     async def invite(self, ticket: FromPath[str], deps: Deps) -> Response[bytes]:
@@ -59,7 +59,7 @@ class HostedConnect(Controller):
 
     @post(f"{START}/{{ticket:str}}", status_code=200)
     async def start(self, request: HttpRequest, ticket: FromPath[str], deps: Deps) -> Response[bytes]:
-        """Let this browser alone go on, and send it to the network."""
+        """Let this browser alone go on, and send it to the platform."""
         if not _is_own(request, deps):
             return _error_page(_FOREIGN, 403)
         if problem := await _problem_of(deps.restoring.require_finished()):
@@ -79,7 +79,7 @@ class HostedConnect(Controller):
 
     @get(CALLBACK)
     async def callback(self, request: HttpRequest, deps: Deps) -> Response[bytes]:
-        """Take what the network sends back, use the state up, and go on to a page without the code in its address."""
+        """Take what the platform sends back, use the state up, and go on to a page without the code in its address."""
         given = _parsed(request.scope["query_string"])
         state, code, error = given.get("state", ""), given.get("code", ""), given.get("error", "")
         row = await _row_of_state(deps, state)

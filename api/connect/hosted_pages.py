@@ -1,4 +1,4 @@
-"""The pages that a person sees while this service takes a network's answer: HTML without scripts, all text escaped."""
+"""The pages that a person sees while this service takes a platform's answer: HTML without scripts, all text escaped."""
 
 import base64
 import hashlib
@@ -65,7 +65,7 @@ def said(text: str) -> str:
 
 
 def invitation(row: PendingConnection, label: str, workspace: str) -> Response[bytes]:
-    """Say who asks for what before a person goes to the network."""
+    """Say who asks for what before a person goes to the platform."""
     back = f"Afterwards you return to {host_of(row.return_url)}." if row.return_url else ""
     again = f" The account {row.account_id} is reconnected; any other is refused." if row.account_id else ""
     body = (

@@ -1,4 +1,4 @@
-"""The addresses to which networks send people back who connect an account."""
+"""The addresses to which platforms send people back who connect an account."""
 
 from collections.abc import Collection
 from urllib.parse import urlsplit
@@ -7,11 +7,11 @@ from domain.errors import Problem
 
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 LONGEST = 512
-"""What TikTok takes; the other networks take more."""
+"""What TikTok takes; the other platforms take more."""
 
 
 def redirect_problem(url: str, allowed: Collection[str]) -> Problem | None:
-    """Return what is wrong with a `redirect_url`. The allowed ones are compared as text, as networks do."""
+    """Return what is wrong with a `redirect_url`. The allowed ones are compared as text, as platforms do."""
     if sentence := _fault(url):
         return Problem(f"redirect_url {sentence}", "invalid_field_value", "redirect_url")
     if allowed and url not in allowed:

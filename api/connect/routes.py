@@ -1,6 +1,6 @@
-"""Connect accounts over the API: begin, take what the network sent back, choose. A worker does what needs secrets.
+"""Connect accounts over the API: begin, take what the platform sent back, choose. A worker does what needs secrets.
 
-Either the client takes what the network sends back, or this service does (`hosted`, see `api.connect.hosted`).
+Either the client takes what the platform sends back, or this service does (`hosted`, see `api.connect.hosted`).
 """
 
 import base64
@@ -47,12 +47,12 @@ from store.models import PendingConnection
 MOST_AN_HOUR = 60
 """Connections that a workspace may begin in an hour; our choice."""
 CALLBACK, START = "/v1/connect/callback", "/v1/connect/start"
-"""Where networks send people back if this service takes the answer, and where people begin then."""
+"""Where platforms send people back if this service takes the answer, and where people begin then."""
 _STATE_BYTES, _CODE_BYTES = 32, 16
 _NO_STORE = {"Cache-Control": "no-store"}
 _UNKNOWN = Problem("This workspace has no such connection; it is forgotten a day after it has ended", "not_found")
 _NOT_PUBLIC = Problem(
-    "This service has no public address, so it cannot take a network's answer. Its operator must set "
+    "This service has no public address, so it cannot take a platform's answer. Its operator must set "
     "SOCIALSYNCER_PUBLIC_URL.",
     "platform_not_configured",
     "hosted",
@@ -98,7 +98,7 @@ class Connect(Controller):
     async def connect(
         self, request: HttpRequest, platform: FromPath[str], workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
-        """Connect an account with what the network sent back, or with credentials."""
+        """Connect an account with what the platform sent back, or with credentials."""
         await deps.restoring.require_finished()
         payload = await read_request(request, _read_connect)
         row = await connect(deps, workspace_id, known_platform(platform), payload, actor_of(request))
@@ -141,7 +141,7 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
     if connector and connector.asked_for_by is not None and connector.asked_for_by not in found:
         connector = None
     faulty = {each.param for each in problems}
-    # This service has an address of its own to which the network sends people back.
+    # This service has an address of its own to which the platform sends people back.
     needed = [*(() if hosted or connector.by_code else ("redirect_url",)), *connector.needed] if connector else []
     for name in needed:
         if name not in found and name not in faulty:
@@ -195,7 +195,7 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
 
 
 async def _connector(deps: Dependencies, workspace_id: str, platform: str) -> Connector[Any] | None:
-    """Return how a network lets people connect accounts; None if they give credentials."""
+    """Return how a platform lets people connect accounts; None if they give credentials."""
     connector = connectors().get(platform)
     if connector is None or connector.needs_app:
         return connector
@@ -204,7 +204,7 @@ async def _connector(deps: Dependencies, workspace_id: str, platform: str) -> Co
 
 
 def state_of(ticket: str) -> str:
-    """Return the state that a network is given for a ticket: who sees it there cannot open the ticket's page."""
+    """Return the state that a platform is given for a ticket: who sees it there cannot open the ticket's page."""
     return base64.urlsafe_b64encode(hashlib.sha256(f"state {ticket}".encode()).digest()).rstrip(b"=").decode()
 
 
@@ -235,7 +235,7 @@ async def connect(
         row = await _find(deps, workspace_id, platform, body)
         connector = connectors().get(platform)
         if connector and connector.names_issuer and body.iss is None:
-            sentence = "iss is required: the network sends it with the code"
+            sentence = "iss is required: the platform sends it with the code"
             raise InvalidRequest(Problem(sentence, "missing_required_field", "iss"))
         handed = {"code": body.code, "iss": body.iss}
         fingerprint = digest(body.code or "")

@@ -19,7 +19,7 @@ class ConnectBody(RequestModel):
     model_config = ConfigDict(title="ConnectAccount")
 
     code: Secret | None = Field(
-        None, description="The code with which the network sent the person back; used at once.", examples=["SplxlOBe"]
+        None, description="The code with which the platform sent the person back; used at once.", examples=["SplxlOBe"]
     )
     redirect_url: Secret | None = Field(
         None,
@@ -30,14 +30,14 @@ class ConnectBody(RequestModel):
     state: Secret | None = Field(
         None,
         description=(
-            "The state with which the network sent the person back. If it is left out, the workspace's one open "
+            "The state with which the platform sent the person back. If it is left out, the workspace's one open "
             "connection for this `redirect_url` is meant. Send it: it is what protects against a planted code."
         ),
         examples=["mF_9B5f4"],
     )
     iss: Secret | None = Field(
         None,
-        description="The `iss` with which the network sent the person back, if there was one; Bluesky demands it.",
+        description="The `iss` with which the platform sent the person back, if there was one; Bluesky demands it.",
         examples=["https://bsky.social"],
     )
     credentials: dict[str, Any] | None = Field(
@@ -64,7 +64,7 @@ class SelectBody(RequestModel):
 
 
 class CredentialFieldView(View):
-    """One of the fields of a network's credentials."""
+    """One of the fields of a platform's credentials."""
 
     model_config = ConfigDict(title="CredentialField")
 
@@ -132,11 +132,11 @@ class ConnectedView(View):
     model_config = ConfigDict(title="ConnectedAccount")
     sometimes = frozenset({"selection"})
 
-    platform: PlatformName = Field(description="The network.")
+    platform: PlatformName = Field(description="The platform.")
     account_id: str | None = Field(description="The account; null if `selection` has to be made.", examples=["tw_456"])
-    username: str | None = Field(description="Its name at the network.", examples=["jane"])
+    username: str | None = Field(description="Its name at the platform.", examples=["jane"])
     connected_at: Moment | None = Field(description="When it was connected, or connected again.")
-    permissions: list[str] = Field(description="What the network has granted.", examples=[["tweet.write"]])
+    permissions: list[str] = Field(description="What the platform has granted.", examples=[["tweet.write"]])
     missing_permissions: list[str] = Field(
         description="What was declined and is not needed to publish.", examples=[["offline.access"]]
     )
@@ -160,7 +160,7 @@ class ProgressView(View):
 
     model_config = ConfigDict(title="ConnectionProgress")
 
-    platform: PlatformName = Field(description="The network.")
+    platform: PlatformName = Field(description="The platform.")
     connection_id: str = Field(description="The connection.", examples=["sel_019bc10f"])
     status: Literal["pending", "selection", "connected", "failed"] = Field(
         description="`pending`: the person has not come back, or a worker is still at it. `selection`: the person has "
@@ -178,7 +178,7 @@ class SelectedView(View):
 
     model_config = ConfigDict(title="SelectedAccounts")
 
-    platform: PlatformName = Field(description="The network.")
+    platform: PlatformName = Field(description="The platform.")
     account_id: str = Field(description="The first account.", examples=["gb_123"])
-    username: str = Field(description="Its name at the network.", examples=["Bakery"])
+    username: str = Field(description="Its name at the platform.", examples=["Bakery"])
     accounts: list[ConnectedView] = Field(description="All that were connected.")

@@ -1,4 +1,4 @@
-"""Steps of connecting accounts that a worker takes: finish with what a network sent back, and choose."""
+"""Steps of connecting accounts that a worker takes: finish with what a platform sent back, and choose."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -111,7 +111,7 @@ async def step(
 
 
 async def push(deps: Dependencies, row: PendingConnection, state: str) -> PendingConnection:
-    """Have a worker send the network what is asked for, if it wants that. The state is sealed for the worker."""
+    """Have a worker send the platform what is asked for, if it wants that. The state is sealed for the worker."""
     if not connectors()[row.platform].pushes or row.public_key is None:
         return row
     sealed = seal_for(row.public_key, {"state": state}, row.id)
@@ -123,7 +123,7 @@ async def push(deps: Dependencies, row: PendingConnection, state: str) -> Pendin
 
 
 def address_of(row: PendingConnection, state: str) -> str:
-    """Return where the person consents; a network that was sent the state before needs no other."""
+    """Return where the person consents; a platform that was sent the state before needs no other."""
     connector = connectors()[row.platform]
     address = row.authorize_url or ""
     return address if connector.pushes or connector.by_code else f"{address}&state={state}"

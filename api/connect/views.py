@@ -112,7 +112,7 @@ def _code_of(error: Mapping[str, Any]) -> ProblemCode:
 
 
 def credential_fields(platform: Platform[Any, Any]) -> list[CredentialFieldView]:
-    """Return the fields of a network's credentials by the names that clients write."""
+    """Return the fields of a platform's credentials by the names that clients write."""
     model: type[BaseModel] = platform.credentials
     return [
         CredentialFieldView(

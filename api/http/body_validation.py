@@ -65,7 +65,7 @@ def _fields_of(model: type[BaseModel]) -> dict[str, int]:
 
 
 def name_targets(problems: Iterable[Problem], payload: JsonObject) -> list[Problem]:
-    """Return problems, those of a target with its network and account as far as the body says them."""
+    """Return problems, those of a target with its platform and account as far as the body says them."""
     targets = payload.get("platforms")
     return [_named(problem, targets if isinstance(targets, list) else []) for problem in problems]
 

@@ -53,9 +53,9 @@ def parse_lists(
 
 
 def known_platform(platform: str) -> str:
-    """Return the network that a path names. Raises InvalidRequest."""
+    """Return the platform that a path names. Raises InvalidRequest."""
     if platform not in platforms():
         known = ", ".join(platforms())
-        sentence = f"platform must be one of the networks {known}{did_you_mean(platform, platforms())}"
+        sentence = f"platform must be one of the platforms {known}{did_you_mean(platform, platforms())}"
         raise InvalidRequest(Problem(sentence, "invalid_field_value", "platform"))
     return platform

@@ -17,7 +17,7 @@ _PLATFORM: Json = {
     "name": "platform",
     "in": "path",
     "required": True,
-    "description": "The network.",
+    "description": "The platform.",
     "schema": {"type": "string", "enum": list(platforms())},
     "example": "twitter",
 }
@@ -36,7 +36,7 @@ def _query(name: str, description: str, schema: Json, example: object) -> Json:
 
 
 _OF_PLATFORM = _query(
-    "platform", "Only accounts of this network.", {"type": "string", "enum": list(platforms())}, "twitter"
+    "platform", "Only accounts of this platform.", {"type": "string", "enum": list(platforms())}, "twitter"
 )
 _OF_HEALTH = _query("health", "Only accounts that are so.", {"type": "string", "enum": list(Health)}, "needs_reconnect")
 _PAGE = (
@@ -55,7 +55,7 @@ ACCOUNT_OPERATIONS = (
         "/v1/accounts",
         "listAccounts",
         "List the connected accounts",
-        "With how they are, as far as this service knows: no network is asked. In the order of their ids.",
+        "With how they are, as far as this service knows: no platform is asked. In the order of their ids.",
         AccountPageView,
         {"accounts": examples.ACCOUNTS, "page": examples.ACCOUNT_PAGE},
         ("unknownQuery", "wrongQuery", *ALWAYS),
@@ -67,7 +67,7 @@ ACCOUNT_OPERATIONS = (
         "/v1/accounts/health",
         "listAccountHealth",
         "See how the accounts are, and what to do",
-        "From what is known: no network is asked. `healthy` needs nothing. `warning` may soon. `needs_reconnect` "
+        "From what is known: no platform is asked. `healthy` needs nothing. `warning` may soon. `needs_reconnect` "
         "publishes nothing, or soon nothing, until somebody reconnects it.",
         AccountHealthPageView,
         {"health": examples.HEALTH_PAGE},
@@ -80,7 +80,7 @@ ACCOUNT_OPERATIONS = (
         "/v1/accounts/{platform}/{accountId}/health",
         "getAccountHealth",
         "See how one account is",
-        "From what is known, unless `check` asks the network: then whether it accepts the tokens, and, if it says so, "
+        "From what is known, unless `check` asks the platform: then whether it accepts the tokens, and, if it says so, "
         "what they are for and until when. It is asked about an account once a minute at most (X once a day, because "
         "that costs money): within that time the answer is what is known. 60 accounts a minute in all.",
         AccountHealthView,
@@ -89,7 +89,7 @@ ACCOUNT_OPERATIONS = (
         parameters=(
             _PLATFORM,
             _ACCOUNT,
-            _query("check", "Whether to ask the network.", {"type": "boolean", "default": False}, True),
+            _query("check", "Whether to ask the platform.", {"type": "boolean", "default": False}, True),
         ),
         tag="Accounts",
     ),
@@ -112,8 +112,8 @@ ACCOUNT_OPERATIONS = (
         "removeAccount",
         "Remove an account",
         "Forgets it and its tokens. Posts that are still to be published to it stay: each is held at its time, and "
-        "goes out once the same account is connected again, under the same id. The access at the network is ended, "
-        "too, if the network lets this service do so and no other account needs it. The same request again within a "
+        "goes out once the same account is connected again, under the same id. The access at the platform is ended, "
+        "too, if the platform lets this service do so and no other account needs it. The same request again within a "
         "day is answered alike.",
         RemovedAccountView,
         {"removed": examples.REMOVED, "kept": examples.REMOVED_KEPT},
@@ -123,7 +123,7 @@ ACCOUNT_OPERATIONS = (
             _ACCOUNT,
             _query(
                 "revoke",
-                "Whether to end the access at the network.",
+                "Whether to end the access at the platform.",
                 {"type": "boolean", "default": True},
                 False,
             ),

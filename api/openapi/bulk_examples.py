@@ -24,7 +24,7 @@ CREATE_MANY: dict[str, dict[str, Any]] = {
 
 UPDATE_MANY: dict[str, dict[str, Any]] = {
     "moveByTag": {"filter": {"tag": ["winter-2026"], "status": ["scheduled"]}, "change": {"shiftBy": "P1D"}},
-    "eachItsOwn": {"posts": [{"id": _ID, "content": "A text that the network takes"}]},
+    "eachItsOwn": {"posts": [{"id": _ID, "content": "A text that the platform takes"}]},
 }
 
 SELECT_MANY: dict[str, dict[str, Any]] = {

@@ -1,6 +1,6 @@
 """The schemas of the API's document: named in the API's own words, and such that generators can read them.
 
-A settings model of a network bears its network's name, so two networks may both have a `Poll`.
+A settings model of a platform bears its platform's name, so two platforms may both have a `Poll`.
 """
 
 import json
@@ -143,7 +143,7 @@ def _read_by_clients(schema: Any, names: dict[str, str]) -> Any:
 
 
 def _target_of(platform: str, label: str, target: Json, settings: Json) -> Json:
-    """Return the schema of a network's targets: that of any target, with the network's name and settings."""
+    """Return the schema of a platform's targets: that of any target, with the platform's name and settings."""
     own = deepcopy(target)
     own["description"] = f"An account of {label} that the post goes to."
     own["properties"]["platform"] |= {"enum": [platform], "examples": [platform]}

@@ -10,7 +10,7 @@ _PLATFORM: Json = {
     "name": "platform",
     "in": "path",
     "required": True,
-    "description": "The network.",
+    "description": "The platform.",
     "schema": {"type": "string", "enum": list(platforms())},
     "example": "twitter",
 }
@@ -37,7 +37,7 @@ _SUCH_AS = {"identifier": "alice.bsky.social", "instance": "https://mastodon.soc
 
 
 def _options() -> list[Json]:
-    """Return the parameters that single networks know."""
+    """Return the parameters that single platforms know."""
     known: dict[str, tuple[list[str], list[str]]] = {}
     for platform, connector in connectors().items():
         for name, values in connector.options.items():
@@ -62,10 +62,10 @@ CONNECT_OPERATIONS = (
         "/v1/connect/{platform}",
         "beginConnection",
         "Begin to connect an account",
-        "Send the person to `authUrl`; the network sends them back to `redirect_url` with `code` and `state`, or with "
-        "`error`. `redirect_url` must be registered at the network for this service's app. A network without an "
+        "Send the person to `authUrl`; the platform sends them back to `redirect_url` with `code` and `state`, or with "
+        "`error`. `redirect_url` must be registered at the platform for this service's app. A platform without an "
         "authorization answers with the `fields` of its credentials. At most 60 an hour. With `hosted=true` this "
-        "service takes what the network sends back, and `authUrl` is a page of its own; in the end it sends the person "
+        "service takes what the platform sends back, and `authUrl` is a page of its own; at the end it sends them "
         "to `redirect_url` with `connectionId`, `platform` and either `accountId`, once for each account, or `error` "
         "and `message`.",
         ConnectionView,
@@ -81,8 +81,8 @@ CONNECT_OPERATIONS = (
             {
                 "name": "redirect_url",
                 "in": "query",
-                "description": "Where the network sends the person back: https, or http on localhost. Needed by "
-                "networks with an authorization. With `hosted`: where this service sends the person in the end; if it "
+                "description": "Where the platform sends the person back: https, or http on localhost. Needed by "
+                "platforms with an authorization. With `hosted`: where this service sends the person in the end; if it "
                 "is left out, a page says what came of it.",
                 "schema": {"type": "string", "format": "uri", "maxLength": 512},
                 "example": "https://app.example.com/connected",
@@ -97,8 +97,8 @@ CONNECT_OPERATIONS = (
             {
                 "name": "hosted",
                 "in": "query",
-                "description": "Whether this service takes what the network sends back. It needs a public address; the "
-                "address to register at the network is that with `/v1/connect/callback`.",
+                "description": "Whether this service takes the platform's answer. It needs a public address; the "
+                "address to register at the platform is that with `/v1/connect/callback`.",
                 "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
                 "example": "true",
             },
@@ -120,7 +120,7 @@ CONNECT_OPERATIONS = (
         "/v1/connect/{platform}/{connectionId}",
         "getConnection",
         "See how a connection stands",
-        "For callers who wait while a person is at the network, with `hosted` above all. Ask every second or two.",
+        "For callers who wait while a person is at the platform, with `hosted` above all. Ask every second or two.",
         ProgressView,
         examples.PROGRESS,
         ("wrongPlatform", "unknownQuery", "connectionNotFound", *ALWAYS),
@@ -142,9 +142,9 @@ CONNECT_OPERATIONS = (
         "/v1/connect/{platform}",
         "connectAccount",
         "Connect an account",
-        "Takes the code at once: networks accept one for as little as 30 seconds. 201 is a new account; 200 is one "
+        "Takes the code at once: platforms accept one for as little as 30 seconds. 201 is a new account; 200 is one "
         "that was known and is reconnected, or a `selection` if there are several pages, channels or locations. The "
-        "same request again within 10 minutes is answered alike, and goes on if the network did not answer.",
+        "same request again within 10 minutes is answered alike, and goes on if the platform did not answer.",
         ConnectedView,
         {"connected": examples.ACCOUNT},
         ("wrongPlatform", "missingCode", "wrongRedirect", *WITH_BODY, "reconnectNotFound", *_REFUSED, *ALWAYS),

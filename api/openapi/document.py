@@ -39,7 +39,7 @@ _HEADERS: dict[str, Json] = {
     "WWW-Authenticate": {"description": "Always Bearer.", "schema": {"type": "string"}, "example": "Bearer"},
 }
 _ERROR_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
-_ABOUT = """Publish social posts to every network, now or at a set time, never twice.
+_ABOUT = """Publish social posts to every platform, now or at a set time, never twice.
 
 Send your API key as `Authorization: Bearer sk_…`. Bodies are JSON (UTF-8, at most 1 MiB); unknown fields are refused.
 Every error has one shape; `errors` lists everything that is wrong. Times are UTC in answers.
@@ -67,7 +67,7 @@ def document() -> Json:
             {"name": "Posts", "description": "Create, schedule, publish and follow posts."},
             {"name": "Accounts", "description": "See how connected accounts are."},
             {"name": "Connect", "description": "Let people connect their accounts."},
-            {"name": "Platforms", "description": "Read what the networks take."},
+            {"name": "Platforms", "description": "Read what the platforms take."},
         ],
         "paths": {**paths, **_health()},
         "components": {
@@ -151,7 +151,7 @@ def _health() -> Json:
             "latePosts": {"type": "integer", "description": "Posts that are due for a minute and have not begun."},
             "refusedApps": {
                 "type": "integer",
-                "description": "Networks' apps that wait for the operator: approval, a product or credits are missing.",
+                "description": "Apps that wait for the operator: approval, a product or credits are missing.",
             },
         },
         "additionalProperties": {"type": "boolean"},

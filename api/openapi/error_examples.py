@@ -124,7 +124,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         (
             "wrongPlatform",
             400,
-            "platform must be one of the networks bluesky, discord; did you mean twitter?",
+            "platform must be one of the platforms bluesky, discord; did you mean twitter?",
             "invalid_field_value",
             "platform",
         ),

@@ -32,7 +32,7 @@ PATCH: dict[str, dict[str, Any]] = {
     "reschedule": {"scheduledFor": "2026-02-02T09:00:00", "timezone": "America/New_York"},
     "publishNow": {"publishNow": True},
     "backToDraft": {"isDraft": True},
-    "correct": {"content": "A text that the network takes"},
+    "correct": {"content": "A text that the platform takes"},
 }
 
 
@@ -61,7 +61,7 @@ ATTEMPTS: dict[str, Any] = {
             "errorCode": "timed_out",
             "platformCode": None,
             "requestId": None,
-            "decision": "confirming on the network before anything else",
+            "decision": "confirming on the platform before anything else",
             "nextAttemptAt": "2026-01-15T10:00:31.102Z",
         },
         {

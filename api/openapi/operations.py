@@ -54,7 +54,7 @@ OPERATIONS = (
         "Create and optionally publish a post",
         "`publishNow` publishes at once and waits for the outcome on every platform; `scheduledFor` publishes at that "
         "time, never early; otherwise the post is a draft. Shape errors (400) are listed together; only where there "
-        "are none, everything the networks and accounts would refuse (422). A repeat of a body with an `externalId` is "
+        "are none, all that platforms and accounts would refuse (422). A repeat of a body with an `externalId` is "
         "answered 200 with the existing post and `Idempotent-Replayed`.",
         PostView,
         {"published": examples.POST, "scheduled": examples.SCHEDULED, "partial": examples.PARTIAL},
@@ -82,8 +82,8 @@ OPERATIONS = (
         f"{_POSTS}/validate",
         "validatePost",
         "Check a post without creating it",
-        "Answers what creating it would say. For a draft, what the networks will refuse later is a warning. With "
-        "`checkMedia` the files are looked at too, if nothing else is wrong: fetched, and held against the networks' "
+        "Answers what creating it would say. For a draft, what the platforms will refuse later is a warning. With "
+        "`checkMedia` the files are looked at too, if nothing else is wrong: fetched, and held against the platforms' "
         "rules.",
         VerdictView,
         {
@@ -172,7 +172,7 @@ OPERATIONS = (
         "retryPost",
         "Retry the platforms that failed",
         "Published targets are skipped; unconfirmed ones are confirmed first, never sent again blindly. Without a body "
-        "all that failed are tried again, with `platforms` those that are named. What the network refused can be "
+        "all that failed are tried again, with `platforms` those that are named. What the platform refused can be "
         "corrected before, by PATCH.",
         PostView,
         {"published": examples.POST, "partial": examples.PARTIAL},
@@ -229,9 +229,9 @@ OPERATIONS = (
         "get",
         "/v1/platforms",
         "listPlatforms",
-        "List the networks and their rules",
+        "List the platforms and their rules",
         "Text limits and how they count, numbers and types of media, what files must be, and the JSON Schema of every "
-        "network's settings. Creating and validating go by the same rules; files are held against theirs when they "
+        "platform's settings. Creating and validating go by the same rules; files are held against theirs when they "
         "are fetched, before anything is sent.",
         PlatformsView,
         {
@@ -247,7 +247,7 @@ OPERATIONS = (
         f"{_ONE}/attempts",
         "listAttempts",
         "Follow a post's attempts",
-        "Every step towards the networks with its times, what the network answered and what was decided upon it.",
+        "Every step towards the platforms with its times, what the platform answered and what was decided upon it.",
         AttemptsView,
         {"attempts": examples.ATTEMPTS},
         ("unknownQuery", "wrongQuery", "notFound", *ALWAYS),
@@ -271,7 +271,7 @@ OPERATIONS = (
         f"{_ONE}/resolve",
         "resolvePost",
         "Settle an unconfirmed target",
-        "If a network's answer was lost and the service cannot confirm the post, say what you found there. "
+        "If a platform's answer was lost and the service cannot confirm the post, say what you found there. "
         "`not_published` makes the target one that can be retried. `platformPostId` may be the address of the post's "
         "page. What a person has said can be corrected so for 7 days, until something else is done for the target.",
         PostView,

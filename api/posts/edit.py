@@ -1,4 +1,4 @@
-"""Edit the text of published posts on networks that allow it."""
+"""Edit the text of published posts on platforms that allow it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -34,7 +34,7 @@ from store.posts.revisions import add_revision, count_revisions, find_revision
 EDIT_LIMIT = 5
 """Edits of one tweet, as this API's contract and X's documentation say."""
 MOST_REVISIONS = 100
-"""Edits that a post may be asked for, those that its network refuses included: each leaves a row and an attempt."""
+"""Edits that a post may be asked for, those that its platform refuses included: each leaves a row and an attempt."""
 _MEDIA_FIELDS = frozenset({"media", "mediaItems", "customMedia"})
 """Known here only to be answered with the rule that they break."""
 
@@ -202,7 +202,7 @@ def _refusals(revision: Revision, post: Post) -> list[Problem]:
 
 
 def _refusal(revision: Revision) -> Problem:
-    said, code = revision.error or "The network refused the edit", revision.error_code
+    said, code = revision.error or "The platform refused the edit", revision.error_code
     if is_problem_code(code):
         return Problem(said, code, revision.param)
     return Problem(said, "edit_refused", revision.param, platform_code=known_codes(code).platform_code)

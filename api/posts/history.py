@@ -47,7 +47,7 @@ class FieldChangeView(View):
         alias="from", description="What it was. Of content no value is kept.", examples=["2026-02-01T14:00:00Z"]
     )
     after: str = Field(alias="to", description="What it is since.", examples=["2026-02-02T14:00:00Z"])
-    platform: str = Field(description="The network of the target whose field it is.", examples=["instagram"])
+    platform: str = Field(description="The platform of the target whose field it is.", examples=["instagram"])
     account_id: str = Field(description="The account of that target.", examples=["ig_123"])
 
 
@@ -70,21 +70,21 @@ class EventView(View):
         }
     )
 
-    at: Moment = Field(description="When; of a step towards a network, when it began.")
+    at: Moment = Field(description="When; of a step towards a platform, when it began.")
     action: Action = Field(description="What was done, or what became of it.", examples=["changed"])
     actor: ActorView = Field(description="Who did it.")
     summary: str = Field(
         description="It in a sentence.",
         examples=['API key "Editorial office" changed scheduledFor from 2026-02-01T14:00:00Z to 2026-02-02T14:00:00Z.'],
     )
-    platform: PlatformName = Field(description="The network, if it concerns one target.")
+    platform: PlatformName = Field(description="The platform, if it concerns one target.")
     account_id: str = Field(description="The account of that target.", examples=["ig_123"])
     version: int = Field(description="Which version of the post it made: each change makes one.", examples=[2])
     changes: list[FieldChangeView] = Field(description="The fields that it changed.")
-    http_status: int = Field(description="The network's HTTP status.", examples=[429])
+    http_status: int = Field(description="The platform's HTTP status.", examples=[429])
     error_code: TargetCode = Field(description="What went wrong.", examples=["timed_out"])
-    platform_code: str = Field(description="The network's own code.", examples=["http_429"])
-    platform_post_id: str = Field(description="The post's id on the network.", examples=["17841400123456789"])
+    platform_code: str = Field(description="The platform's own code.", examples=["http_429"])
+    platform_post_id: str = Field(description="The post's id on the platform.", examples=["17841400123456789"])
     next_attempt_at: Moment = Field(description="When it is tried again.")
 
 

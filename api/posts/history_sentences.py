@@ -135,7 +135,7 @@ def _signalled(event: AuditEvent, who: str, _: bool) -> str:
 
 def _warned(event: AuditEvent, _who: str, _: bool) -> str:
     platform = platforms().get(event.platform or "")
-    label = platform.label if platform else event.platform or "The network"
+    label = platform.label if platform else event.platform or "The platform"
     return f"Checked ahead of its time. {warning_sentence(PreflightReason(event.details['reason']), label)}"
 
 
@@ -156,7 +156,9 @@ _SENTENCES: dict[Action, _Sentence] = {
     ),
     Action.RELEASED: lambda _event, _who, _: "What it was held for works again, so it goes on.",
     Action.RESTARTED: lambda event, _who, named: f"Started again from its row: {_ended(event, named)}.",
-    Action.RESTORED: lambda _event, _who, _: "Rows were lost: it is confirmed on its networks before anything is sent.",
+    Action.RESTORED: lambda _event, _who, _: (
+        "Rows were lost: it is confirmed on its platforms before anything is sent."
+    ),
     Action.WARNED: _warned,
     Action.WARNING_CLEARED: lambda event, _who, _: (
         f"Checked ahead of its time. The cause of the last warning about {_place(event)} is gone."

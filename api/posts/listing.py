@@ -262,7 +262,7 @@ def _zone(text: str) -> tzinfo:
 
 def _platform(text: str) -> str:
     if text not in platforms():
-        raise ValueError(f"must be one of the networks {', '.join(platforms())}{did_you_mean(text, platforms())}")
+        raise ValueError(f"must be one of the platforms {', '.join(platforms())}{did_you_mean(text, platforms())}")
     return text
 
 

@@ -30,7 +30,7 @@ class ParsedPost:
 
     @property
     def is_draft(self) -> bool:
-        """Tell whether accounts and network rules wait for later."""
+        """Tell whether accounts and platform rules wait for later."""
         return self.status is PostStatus.DRAFT
 
 

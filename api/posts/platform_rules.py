@@ -1,4 +1,4 @@
-"""Hold a post against its accounts and its networks' rules, and say which field of the request is at fault."""
+"""Hold a post against its accounts and its platforms' rules, and say which field of the request is at fault."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ def facts_of(account: ConnectedAccount) -> AccountFacts:
 def platform_problems(
     content: PostContent, accounts: Mapping[str, ConnectedAccount], only: Collection[int] | None = None
 ) -> list[Problem]:
-    """Return everything the accounts and networks of a post would refuse, in the contract's order.
+    """Return everything the accounts and platforms of a post would refuse, in the contract's order.
 
     `only`: the positions of the targets that are meant; None for all.
     """
@@ -66,7 +66,7 @@ def _parts(
 def text_problems(
     content: PostContent, targets: Iterable[TargetContent], accounts: Mapping[str, ConnectedAccount], text: str
 ) -> list[Problem]:
-    """Return what the networks of these targets would refuse about another text in place of theirs."""
+    """Return what the platforms of these targets would refuse about another text in place of theirs."""
     return _collected(chain(*(_text_problems(content, target, accounts, text) for target in targets)))
 
 
@@ -88,7 +88,7 @@ _TOO_MUCH_TEXT = Problem(
 
 
 def refused_accounts(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
-    """Name the accounts that their networks refuse at the moment: posts to them are held until that is over."""
+    """Name the accounts that their platforms refuse at the moment: posts to them are held until that is over."""
     return [
         Problem(
             f"{account.refusal} Until then its posts are held",
@@ -103,7 +103,7 @@ def refused_accounts(content: PostContent, accounts: Mapping[str, ConnectedAccou
 
 
 def platform_cautions(content: PostContent, accounts: Mapping[str, ConnectedAccount]) -> list[Problem]:
-    """Return what the networks of a valid post may refuse later, or show otherwise than it was given."""
+    """Return what the platforms of a valid post may refuse later, or show otherwise than it was given."""
     found: list[Problem] = []
     for position, target in enumerate(content.targets):
         platform, account = platforms()[target.platform], accounts[target.account_id]
@@ -152,7 +152,7 @@ class _FieldPath:
         self._target = target
 
     def problem(self, violation: Violation) -> Problem:
-        """Return a network's violation with the path of the field at fault."""
+        """Return a platform's violation with the path of the field at fault."""
         if violation.part == "content":
             own = "customContent" if self._target.custom_content is not None else None
         elif violation.part == "mediaItems":
@@ -164,7 +164,7 @@ class _FieldPath:
         return self.of_target(Problem(violation.error, violation.code, param))
 
     def of_target(self, problem: Problem) -> Problem:
-        """Return a problem with the network and account that it concerns."""
+        """Return a problem with the platform and account that it concerns."""
         return replace(problem, platform=self._target.platform, account_id=self._target.account_id)
 
     def settings(self, path: tuple[int | str, ...]) -> tuple[int | str, ...]:
@@ -196,7 +196,7 @@ def _text_problems(
 
 
 def _idle_root_settings(content: PostContent) -> Iterator[Problem]:
-    """Find misspelled root settings of a network that no target of this post uses."""
+    """Find misspelled root settings of a platform that no target of this post uses."""
     used = {target.platform for target in content.targets}
     for platform_name, name in _ROOT_SETTINGS.items():
         given = content.tiktok_settings if platform_name == "tiktok" else content.facebook_settings

@@ -73,7 +73,7 @@ def id_and_address(body: ResolveBody, account: ConnectedAccount | None) -> tuple
 def _found(body: ResolveBody, user_id: str | None) -> tuple[str | None, str | None]:
     """Return the id that a person has given, or the address of which it is a part, and that address.
 
-    `user_id`: the network's id of the account; None if only the form is checked. Raises InvalidRequest.
+    `user_id`: the platform's id of the account; None if only the form is checked. Raises InvalidRequest.
     """
     post_id, given = platforms()[body.platform].rules.post_id, body.platform_post_id
     if given is None:

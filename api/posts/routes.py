@@ -107,7 +107,7 @@ class Posts(Controller):
     async def list_attempts(
         self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
     ) -> Response[bytes]:
-        """Return a page of the steps towards the networks, oldest first."""
+        """Return a page of the steps towards the platforms, oldest first."""
         after_id, limit = read_attempts_query(request)
         async with deps.database.reading() as session:
             await require_post(session, workspace_id, post_id)

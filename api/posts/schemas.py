@@ -30,7 +30,7 @@ def _bad(sentence: str) -> PydanticCustomError:
 def _platform(name: str) -> str:
     if name not in platforms():
         known = ", ".join(platforms())
-        raise _bad(f"must be one of the networks {known}{did_you_mean(name, platforms())}")
+        raise _bad(f"must be one of the platforms {known}{did_you_mean(name, platforms())}")
     return name
 
 
@@ -103,7 +103,7 @@ class MediaBody(RequestModel):
     model_config = ConfigDict(title="MediaItem")
 
     type: Literal["image", "video", "gif", "document"] = Field(
-        description="What the file is; a `document` (PDF, Word, PowerPoint) only where the network takes one.",
+        description="What the file is; a `document` (PDF, Word, PowerPoint) only where the platform takes one.",
         examples=["image"],
     )
     url: WebAddress = Field(
@@ -117,8 +117,8 @@ class MediaBody(RequestModel):
 class TargetBody(RequestModel):
     """One account that the post goes to."""
 
-    platform: PlatformName = Field(description="The network.", examples=["instagram"])
-    account_id: Name = Field(description="A connected account of that network.", examples=["ig_123"])
+    platform: PlatformName = Field(description="The platform.", examples=["instagram"])
+    account_id: Name = Field(description="A connected account of that platform.", examples=["ig_123"])
     custom_content: Text | None = Field(
         None, description="Replaces `content` for this account.", examples=["Platform-specific caption override"]
     )
@@ -126,7 +126,7 @@ class TargetBody(RequestModel):
         None, max_length=MAX_ITEMS, description="Replaces `mediaItems` for this account."
     )
     platform_specific_data: dict[str, Any] | None = Field(
-        None, description="The network's own settings; they win over the root-level ones.", examples=[{}]
+        None, description="The platform's own settings; they win over the root-level ones.", examples=[{}]
     )
 
 
@@ -188,7 +188,7 @@ class PostBody(RequestModel):
         ge=SHORTEST_WINDOW_S,
         le=LONGEST_WINDOW_S,
         description=(
-            "Seconds after its time in which the post may still go out, should its network, its account or this "
+            "Seconds after its time in which the post may still go out, should its platform, its account or this "
             f"service be away. Later it fails rather than appear stale. {PUBLISH_WITHIN_S} (24 hours) by default."
         ),
         examples=[PUBLISH_WITHIN_S],
@@ -219,7 +219,7 @@ class ValidateBody(PostBody):
     check_media: bool = Field(
         False,
         description=(
-            "Also look at the files, as publishing would: whether they can be fetched and are what the networks take. "
+            "Also look at the files, as publishing would: whether they can be fetched and are what the platforms take. "
             "It is done if nothing else is wrong, and takes up to 25 seconds."
         ),
         examples=[True],
@@ -229,7 +229,7 @@ class ValidateBody(PostBody):
 class NamedTarget(RequestModel):
     """One target of a post."""
 
-    platform: PlatformName = Field(description="The target's network.", examples=["twitter"])
+    platform: PlatformName = Field(description="The target's platform.", examples=["twitter"])
     account_id: Name = Field(description="The target's account.", examples=["tw_456"])
 
 
@@ -248,14 +248,14 @@ class ResolveBody(RequestModel):
 
     model_config = ConfigDict(title="ResolveTarget")
 
-    platform: PlatformName = Field(description="The target's network.", examples=["telegram"])
+    platform: PlatformName = Field(description="The target's platform.", examples=["telegram"])
     account_id: Name = Field(description="The target's account.", examples=["tg_123"])
     outcome: Literal["published", "not_published"] = Field(
         description="`not_published` makes the target one that can be retried.", examples=["not_published"]
     )
     platform_post_id: Name | None = Field(
         None,
-        description="The post's id on the network, or the address of its page, if it is known.",
+        description="The post's id on the platform, or the address of its page, if it is known.",
         examples=["42"],
     )
 

@@ -77,7 +77,7 @@ class VersionView(View):
 
     model_config = ConfigDict(title="PostVersion")
 
-    platform_post_id: str = Field(description="Its id on the network.", examples=["1234567890"])
+    platform_post_id: str = Field(description="Its id on the platform.", examples=["1234567890"])
     platform_post_url: str | None = Field(description="Its address.", examples=["https://x.com/i/status/1234567890"])
     content: str = Field(description="Its text.", examples=["Hello from SocialSyncerAPI!"])
     edited_at: Moment = Field(description="When the next version replaced it.")
@@ -104,11 +104,11 @@ class ProblemView(View):
     code: ProblemCode = Field(description="For a program.", examples=["invalid_field_value"])
     param: str | None = Field(description="The dotted path of the field at fault.", examples=["mediaItems"])
     platform: str = Field(
-        description="The network of the target that it concerns, as the body names it, if it concerns one target.",
+        description="The platform of the target that it concerns, as the body names it, if it concerns one target.",
         examples=["instagram"],
     )
     account_id: str = Field(description="The account of that target.", examples=["ig_123"])
-    platform_code: str = Field(description="The network's own code, if it refused an edit.", examples=["187"])
+    platform_code: str = Field(description="The platform's own code, if it refused an edit.", examples=["187"])
 
 
 class TargetView(View):
@@ -136,7 +136,7 @@ class TargetView(View):
         }
     )
 
-    platform: PlatformName = Field(description="The network.")
+    platform: PlatformName = Field(description="The platform.")
     account_id: str = Field(description="The connected account.", examples=["ig_123"])
     status: TargetStatus = Field(
         description=(
@@ -146,9 +146,9 @@ class TargetView(View):
         ),
         examples=["published"],
     )
-    platform_post_id: str | None = Field(description="The post's id on the network.", examples=["17841400123456789"])
+    platform_post_id: str | None = Field(description="The post's id on the platform.", examples=["17841400123456789"])
     platform_post_url: str | None = Field(
-        description="The post's address on the network.", examples=["https://instagram.com/p/ABC123"]
+        description="The post's address on the platform.", examples=["https://instagram.com/p/ABC123"]
     )
     content: str = Field(description="The text in effect.", examples=["Hello from SocialSyncerAPI!"])
     published_at: Moment | None = Field(description="When it became public.")
@@ -168,12 +168,12 @@ class TargetView(View):
     )
     hold_reason: HoldReason = Field(
         description=(
-            "While it is held: whether the account must be reconnected, has used up its quota at the network, "
-            "or the operator of this service must mend its app at the network."
+            "While it is held: whether the account must be reconnected, has used up its quota at the platform, "
+            "or the operator of this service must mend its app at the platform."
         )
     )
     media_changes: list[ChangeView] = Field(
-        description="What was changed about media files before the network got them, if anything."
+        description="What was changed about media files before the platform got them, if anything."
     )
     warning: str = Field(
         description=(
@@ -192,7 +192,7 @@ class TargetView(View):
         examples=["duplicate_content"],
     )
     platform_code: str = Field(
-        description="The network's own code, or `http_` and the status of its answer, if it gave one.",
+        description="The platform's own code, or `http_` and the status of its answer, if it gave one.",
         examples=["190"],
     )
     error_category: ErrorCategory | None = Field(description="The party that must act.", examples=["rejected"])
@@ -254,9 +254,9 @@ class PageView(View):
 
 
 class AttemptView(View):
-    """One step towards a network."""
+    """One step towards a platform."""
 
-    platform: PlatformName = Field(description="The network.")
+    platform: PlatformName = Field(description="The platform.")
     account_id: str = Field(description="The account.", examples=["ig_123"])
     step: Step = Field(
         description="`publish` is the one request that makes a post public; `confirm` follows if its answer was lost.",
@@ -265,14 +265,14 @@ class AttemptView(View):
     state: State = Field(description="What it came to.", examples=[AttemptState.DONE])
     started_at: Moment = Field(description="When it began.")
     finished_at: Moment | None = Field(description="When it ended; null while it is under way.")
-    http_status: int | None = Field(description="The network's HTTP status.", examples=[200])
+    http_status: int | None = Field(description="The platform's HTTP status.", examples=[200])
     error_code: TargetCode | None = Field(
-        description="What went wrong, if it is more than the network's own code says.", examples=["timed_out"]
+        description="What went wrong, if it is more than the platform's own code says.", examples=["timed_out"]
     )
     platform_code: str | None = Field(
-        description="The network's own code, or `http_` and the status of its answer.", examples=["36003/2207009"]
+        description="The platform's own code, or `http_` and the status of its answer.", examples=["36003/2207009"]
     )
-    request_id: str | None = Field(description="The network's id of the request.", examples=["AbCdEf"])
+    request_id: str | None = Field(description="The platform's id of the request.", examples=["AbCdEf"])
     decision: str | None = Field(description="What was decided upon it.", examples=["trying again in 12 s"])
     next_attempt_at: Moment | None = Field(description="When the step is taken again, where that was decided.")
 

@@ -1,7 +1,7 @@
 """Measure how one workspace's slow media delay another's posts: `uv run python -m benchmarks.abuse.slow_media`.
 
-One workspace publishes more posts than a network's queue has slots. Each has a video that its server sends slowly, or
-in a form that is expensive to read. Meanwhile another workspace publishes texts and pictures on the same network. The
+One workspace publishes more posts than a platform's queue has slots. Each has a video that its server sends slowly, or
+in a form that is expensive to read. Meanwhile another workspace publishes texts and pictures on the same platform. The
 output says how late those became public.
 """
 

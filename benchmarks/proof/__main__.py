@@ -1,8 +1,8 @@
 """Prove that no post is published twice and none is lost: `uv run python -m benchmarks.proof`.
 
-The proof combines every network, every fault, every crash and every way to publish, on development stacks of its own.
+The proof combines every platform, every fault, every crash and every way to publish, on development stacks of its own.
 PostgreSQL, Temporal, the API and the worker are real, and send over real HTTP to the sandbox, which counts the public
-posts. The product has no code for the proof: parts are killed with SIGKILL at moments that the network's requests and
+posts. The product has no code for the proof: parts are killed with SIGKILL at moments that the platform's requests and
 database locks define. Two things need `inside.hooks` in the product's processes: to stop a worker right before the
 first byte of its requests, and to set clocks wrong.
 
@@ -33,7 +33,7 @@ from benchmarks.proof.rounds import Proof, shares
 from benchmarks.stack import command, stack
 
 _TOGETHER = 490
-"""Posts in flight together; each network has a queue of its own, and each post an account of its own."""
+"""Posts in flight together; each platform has a queue of its own, and each post an account of its own."""
 
 
 _ALL = "*/*/*/*"
@@ -61,7 +61,7 @@ class _Ended:
 
 
 async def prove(
-    cells: list[Cell], together: int, stacks: int, cases: _Cases = (), networks: Sequence[str] = ()
+    cells: list[Cell], together: int, stacks: int, cases: _Cases = (), platform_names: Sequence[str] = ()
 ) -> _Ended:
     """Run the cells on fresh stacks concurrently, and the cases of renewals on the stack with the least to do.
 
@@ -76,7 +76,7 @@ async def prove(
     last = len(shared) - 1
     found = await asyncio.gather(
         *(
-            _prove_on_one(share, together, say_as(name), cases if number == last else (), networks)
+            _prove_on_one(share, together, say_as(name), cases if number == last else (), platform_names)
             for number, (name, share) in enumerate(zip("ABCDEFGH", shared, strict=False))
         )
     )
@@ -88,7 +88,7 @@ async def prove(
 
 
 async def _prove_on_one(
-    cells: list[Cell], together: int, say: Callable[[str], None], cases: _Cases, networks: Sequence[str]
+    cells: list[Cell], together: int, say: Callable[[str], None], cases: _Cases, platform_names: Sequence[str]
 ) -> _Ended:
     with inside() as folder:
         async with stack(folder.environment) as dev:
@@ -97,7 +97,7 @@ async def _prove_on_one(
             try:
                 proof = Proof(product, say)
                 await proof.run(cells, together)
-                renewed = await renewals.Renewals(product, say, networks).run(cases)
+                renewed = await renewals.Renewals(product, say, platform_names).run(cases)
                 say("the doctor looks")
                 runs = _DOCTOR_RUNS if report.right(proof.posts) else 1
                 found = await _disagreements(dev, [*proof.posts, *proof.run_again], runs)
@@ -108,7 +108,7 @@ async def _prove_on_one(
 
 
 async def _disagreements(dev: dict[str, Any], posts: list[Post], runs: int) -> list[str]:
-    """Return the disagreements of rows, workflows and networks that do not heal within a short time."""
+    """Return the disagreements of rows, workflows and platforms that do not heal within a short time."""
     for run in range(runs):
         await asyncio.sleep(_BETWEEN_RUNS_S if run else 0)
         doctor_report = json.loads(await command(dev, "doctor", "--json", may_fail=True))
@@ -130,7 +130,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--short", action="store_true", help="every network, a few faults and crashes that are over soon"
+        "--short", action="store_true", help="every platform, a few faults and crashes that are over soon"
     )
     parser.add_argument("--renewals", action="store_true", help="the renewals of tokens alone")
     parser.add_argument("--only", default=_ALL, metavar="PLATFORM/MODE/FAULT/CRASH", help="each part may be *")
@@ -147,7 +147,7 @@ def main() -> None:
     arguments = parser.parse_args()
     platforms = [name for name in arguments.platforms.split(",") if name]
     if unknown := set(platforms) - set(PLATFORMS):
-        parser.error(f"unknown networks: {', '.join(sorted(unknown))}")
+        parser.error(f"unknown platforms: {', '.join(sorted(unknown))}")
     try:
         cells = chosen(arguments.only, platforms=platforms, shortened=arguments.short)
     except ValueError as error:
@@ -159,8 +159,8 @@ def main() -> None:
         parser.error("no cell has this name, or it is left out: " + "; ".join(report.left_out()))
     began = time.monotonic()
     try:
-        stacks, networks = (4, renewals.FEW_ACCOUNTS) if arguments.short else (2, renewals.ACCOUNTS)
-        ended = asyncio.run(prove(cells, arguments.together, arguments.stacks or stacks, cases, networks))
+        stacks, platform_names = (4, renewals.FEW_ACCOUNTS) if arguments.short else (2, renewals.ACCOUNTS)
+        ended = asyncio.run(prove(cells, arguments.together, arguments.stacks or stacks, cases, platform_names))
     except (ProofError, TimeoutError) as error:
         raise SystemExit(f"The proof cannot go on: {error!r}") from error
     took, posts, disagreements = time.monotonic() - began, ended.posts, ended.disagreements

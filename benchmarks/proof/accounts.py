@@ -37,7 +37,7 @@ class Accounts:
         self._numbers = itertools.count(1)
 
     async def lend(self, names: Iterable[str]) -> list[str]:
-        """Return the id of an account on each of these networks, all of them unused until they are given back."""
+        """Return the id of an account on each of these platforms, all of them unused until they are given back."""
         wanted = list(names)
         for name, count in Counter(wanted).items():
             missing = count - len(self._free[name])

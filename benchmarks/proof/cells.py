@@ -1,4 +1,4 @@
-"""The matrix of the proof as data: network, way of publishing, fault, crash."""
+"""The matrix of the proof as data: platform, way of publishing, fault, crash."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Mode(StrEnum):
 
 
 class Fault(StrEnum):
-    """The network's fault at the request that makes the post public (or changes it)."""
+    """The platform's fault at the request that makes the post public (or changes it)."""
 
     NONE = "none"
     REFUSED = "refused"
@@ -105,7 +105,7 @@ class Cell:
         """Return why this combination is left out; None if it is not."""
         traits = PLATFORMS[self.platform]
         if self.mode is Mode.EDIT and not traits.editable:
-            return "the network has no edit"
+            return "the platform has no edit"
         if self.crash is Crash.UPLOADING and self.mode is Mode.EDIT:
             return "an edit uploads nothing"
         if self.crash is Crash.UPLOADING and not traits.uploads:
@@ -127,13 +127,13 @@ class Cell:
             self.mode not in {Mode.NOW, Mode.SCHEDULED, Mode.CHANGED, Mode.DRAFTED, Mode.RETRY}
             or self.fault not in {Fault.NONE, Fault.DROPPED}
         ):
-            return "wrong clocks are tried with first requests, and a network that does not fail or loses its answer"
+            return "wrong clocks are tried with first requests, and a platform that does not fail or loses its answer"
         if self.crash in FROZEN_PART and (self.mode not in {*_SIMPLE, Mode.CHANGED} or self.fault is not Fault.NONE):
-            return "frozen servers are tried with networks that do not fail"
+            return "frozen servers are tried with platforms that do not fail"
         if self.mode in {Mode.DRAFTED, Mode.CANCELED} and self.fault not in {Fault.NONE, Fault.DROPPED}:
-            return "drafts and cancels are tried with a network that does not fail, or loses its answer"
+            return "drafts and cancels are tried with a platform that does not fail, or loses its answer"
         if self.fault is Fault.ACCEPTED_LATE and self.crash not in {Crash.NONE, Crash.SENDING}:
-            return "a network that accepts late is tried without a crash, and with one while it does"
+            return "a platform that accepts late is tried without a crash, and with one while it does"
         if self.fault is Fault.ACCEPTED_LATE and self.mode is Mode.EDIT:
             return "an edit that is accepted late is an edit"
         return None
@@ -147,7 +147,7 @@ class Cell:
         if self.crash is Crash.RESTORED_BOTH and self.mode is Mode.NOW:
             return "nothing that is left tells of a post that was made in the lost time of both stores"
         if self.mode not in modes or self.fault is not Fault.NONE:
-            return "restores are tried with first requests and a network that does not fail"
+            return "restores are tried with first requests and a platform that does not fail"
         return None
 
 
@@ -168,9 +168,9 @@ _SHORT: dict[Crash, tuple[frozenset[Mode], frozenset[Fault]]] = {
     Crash.RESTORED_BOTH: (frozenset({Mode.SCHEDULED}), frozenset({Fault.NONE})),
     Crash.CLOCKS_APART: (frozenset({Mode.NOW, Mode.SCHEDULED, Mode.DRAFTED}), frozenset({Fault.NONE})),
 }
-"""The combinations of the short version, on every network: those that end soon."""
+"""The combinations of the short version, on every platform: those that end soon."""
 _SLOW = frozenset({"googlebusiness", "pinterest", "youtube"})
-"""Networks on which the absence of a post counts as certain only after a long time."""
+"""Platforms on which the absence of a post counts as certain only after a long time."""
 _WAITS_FOR_SILENCE = frozenset({Crash.EVERYTHING, *FROZEN_WORKER})
 
 

@@ -1,6 +1,6 @@
 """Crashes of parts of the product at exact points.
 
-The network's requests and database locks show the point from outside.
+The platform's requests and database locks show the point from outside.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _MARGIN = 2.0
 _SETTLE = 1.5
 """Seconds between the last event that is visible from outside and the kill."""
 _QUIET = 2.0
-"""Seconds without any request after which the network has received every request."""
+"""Seconds without any request after which the platform has received every request."""
 _LONGEST_START = 90.0
 _STALLED = 8.0
 """Seconds without another post at the point, after which the proof stops waiting for more."""
@@ -221,7 +221,7 @@ class CrashInjection:
         else:
             had = self._product.kill(first) | (self._product.kill(*rest) if rest else {})
         killed_at = time.time()
-        # Every request that arrived at the network before the kill is in its log by now.
+        # Every request that arrived at the platform before the kill is in its log by now.
         await self._note(state, killed_at, waiting)
         return had
 
@@ -240,7 +240,7 @@ class CrashInjection:
         return replace(seen, **statuses_of(row, post.cell.mode), taken=workflow_id in self._taken, held=held)
 
     async def watch(self) -> None:
-        """Record when each post's request reaches the network, until cancelled."""
+        """Record when each post's request reaches the platform, until cancelled."""
         while True:
             await self._read_log()
             await asyncio.sleep(_POLL)

@@ -7,7 +7,7 @@ from benchmarks.proof.cells import FROZEN_PART, Cell, Crash, Fault, Mode
 from benchmarks.proof.platforms import PLATFORMS, api_name_of
 
 HOLD = 25.0
-"""Seconds between the network's action and its answer; less than a sender waits for an answer (30)."""
+"""Seconds between the platform's action and its answer; less than a sender waits for an answer (30)."""
 LATE = 33.0
 """Seconds; more than a sender waits for an answer."""
 GIVEN_UP_AFTER = 31.0
@@ -67,7 +67,7 @@ def programs(cell: Cell, account_id: str) -> list[Program]:
 
 
 def refusal(cell: Cell, account_id: str) -> Program:
-    """Return the fault with which the network permanently refuses every post."""
+    """Return the fault with which the platform permanently refuses every post."""
     return _program(cell, account_id, "reject", "publish", {"status": 400, "times": _FOR_GOOD})
 
 

@@ -13,7 +13,7 @@ class Observation:
     killed_at: float = 0.0
     """After the signal was sent: the part does nothing later, or nothing before it is thawed."""
     arrived_at: float | None = None
-    """When the request at which the crash comes arrived at the network, by the network's own log."""
+    """When the request at which the crash comes arrived at the platform, by the platform's own log."""
     barred_since: float | None = None
     """The time from which no attempt could be begun or closed in the database."""
     asked: bool = False

@@ -1,4 +1,4 @@
-"""The requirements of a post on each network, and the abilities of the network."""
+"""The requirements of a post on each platform, and the abilities of the platform."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +9,7 @@ VIDEO = {"type": "video", "url": "https://example.com/proof.mp4"}
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """A network, as far as the proof needs to know it.
+    """A platform, as far as the proof needs to know it.
 
     `api_name` is its name in the API if the two differ; `webhook` makes it an account that cannot be read back. `media`
     is what every post must have there. `upload` is what makes it upload something before the request that publishes.
@@ -57,7 +57,7 @@ PLATFORMS: dict[str, Traits] = {
 
 
 def api_name_of(platform: str) -> str:
-    """Return the API's name of a network."""
+    """Return the API's name of a platform."""
     return PLATFORMS[platform].api_name or platform
 
 

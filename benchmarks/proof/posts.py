@@ -45,7 +45,7 @@ class Post:
     cell: Cell
     account_id: str
     mark: str = field(default_factory=lambda: f"proof-{secrets.token_hex(5)}")
-    """Part of the text, so that the post is found on the network."""
+    """Part of the text, so that the post is found on the platform."""
     key: str = field(default_factory=_new_key)
     """Every second key has the greatest length that the API allows."""
     post_id: str | None = None

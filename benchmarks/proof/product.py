@@ -1,4 +1,4 @@
-"""The running product as the proof sees it: its API, its network, its database, and its processes."""
+"""The running product as the proof sees it: its API, its platform, its database, and its processes."""
 
 import asyncio
 import json

@@ -1,7 +1,7 @@
-"""Kill or freeze the worker at every point of a renewal, on networks whose refresh tokens can be used once.
+"""Kill or freeze the worker at every point of a renewal, on platforms whose refresh tokens can be used once.
 
 The sandbox counts how often a used refresh token came again; X then ends all tokens of the consent. A connection is
-lost if that happens while its tokens could still be used. One case remains that no sender can prevent: the network has
+lost if that happens while its tokens could still be used. One case remains that no sender can prevent: the platform has
 issued new tokens, and the process that requested them is killed before they are stored. Then the old access token must
 stay in use until it ends, and the account must say `lost_in_renewal` afterwards.
 """
@@ -21,11 +21,11 @@ from benchmarks.proof.platforms import body
 from benchmarks.proof.product import Product
 
 ACCOUNTS = ("pinterest", "tiktok", "twitter") * 3
-"""The networks of the accounts of each case: their refresh tokens can be used once."""
+"""The platforms of the accounts of each case: their refresh tokens can be used once."""
 FEW_ACCOUNTS = ("twitter", "twitter")
 _AT_POINT_S, _ENDS_WITHIN_S, _POLL = 60.0, 300.0, 0.3
 _ANSWER_HELD_S = 15.0
-"""How long the network holds back its answer, so that the worker is hit while it waits."""
+"""How long the platform holds back its answer, so that the worker is hit while it waits."""
 _TRIES = 3
 _MARGIN_S = 2.0
 """How long the other worker stays once the frozen one continues."""
@@ -87,11 +87,11 @@ class Renewal:
 
 
 class Renewals:
-    """The cases that one stack runs, one after the other, with an account of each of `networks`."""
+    """The cases that one stack runs, one after the other, with an account of each of `platforms`."""
 
-    def __init__(self, product: Product, say: Callable[[str], None], networks: Sequence[str]) -> None:
+    def __init__(self, product: Product, say: Callable[[str], None], platform_names: Sequence[str]) -> None:
         self._product = product
-        self._networks = networks
+        self._platform_names = platform_names
         self._accounts = Accounts(product)
         self._say = say
         self.ended: list[Renewal] = []
@@ -106,12 +106,12 @@ class Renewals:
                     break
                 self._say(f"renewals {struck} at {point}: not at the point; again")
             else:
-                self.ended += [Renewal(name, "", point, struck, "never at its point") for name in self._networks]
+                self.ended += [Renewal(name, "", point, struck, "never at its point") for name in self._platform_names]
         return self.ended
 
     async def _case(self, point: Point, struck: Interruption) -> list[Renewal] | None:
         """Kill or freeze the worker at a point; return None if not all accounts reached it."""
-        names = self._networks
+        names = self._platform_names
         lent = await self._accounts.lend(names)
         renewals = [Renewal(name, account, point, struck) for name, account in zip(names, lent, strict=True)]
         await self._product.rows(_DUE, lent)
@@ -137,7 +137,7 @@ class Renewals:
         point = renewals[0].point
         inside = self._product.inside
         if point is Point.SENT:
-            for name in self._networks:
+            for name in self._platform_names:
                 fault = {"platform": name, "fault": "accept_then_delay", "operation": "auth", "times": 1}
                 await self._product.control("POST", "faults", fault | {"seconds": _ANSWER_HELD_S})
         else:
@@ -215,6 +215,6 @@ class Renewals:
 
 
 def _of_grants(grants: Sequence[dict[str, Any]]) -> str:
-    """Return the error that a network has seen: a refresh token that came again."""
+    """Return the error that a platform has seen: a refresh token that came again."""
     replays = sum(grant["replays"] for grant in grants)
     return f"a used refresh token was sent {replays} times more, which ends the connection" if replays else ""

@@ -79,7 +79,7 @@ def without_certainty(posts: Sequence[Post]) -> set[str]:
 def is_rightly_found(finding: dict[str, Any], posts: Sequence[Post]) -> bool:
     """Return whether the doctor is right to find something although every post ended as it must.
 
-    Only the sandbox shows the doctor that a post is public if its network does not show it to us. If rows were lost,
+    Only the sandbox shows the doctor that a post is public if its platform does not show it to us. If rows were lost,
     workflows of posts remain that no client knows. If Temporal was restored, a workflow that was to wait for hours
     waits again; it ends at its old time, without sending the published post again.
     """
@@ -95,7 +95,7 @@ def is_rightly_found(finding: dict[str, Any], posts: Sequence[Post]) -> bool:
 
 
 def table(posts: Sequence[Post]) -> str:
-    """Return tables: networks, faults and modes by the killed part; networks by the frozen, restored or misset part.
+    """Return tables: platforms, faults and modes by the killed part; platforms by the frozen, restored or misset part.
 
     A number counts posts that ended as they must.
     """
@@ -142,7 +142,7 @@ def _entry(posts: Sequence[Post]) -> str:
 
 
 def ends(posts: Sequence[Post]) -> str:
-    """Return the statuses in which posts ended, by the number of public posts that the network shows of each."""
+    """Return the statuses in which posts ended, by the number of public posts that the platform shows of each."""
     lines = [["final status", "0 public", "1 public", "2 or more"]]
     for status in sorted({post.status for post in posts}):
         counts = Counter(min(post.public, 2) for post in posts if post.status == status)

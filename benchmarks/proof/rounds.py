@@ -16,7 +16,7 @@ from benchmarks.proof.product import Product
 from benchmarks.proof.verdict import VerdictKind, evaluate, shown_of
 
 _ROUND_TIMEOUT_S = 60.0
-"""Seconds after which the next crash begins, even if some posts are still unconfirmed on slow networks."""
+"""Seconds after which the next crash begins, even if some posts are still unconfirmed on slow platforms."""
 _STANDSTILL = 330.0
 """Seconds without any progress after which an unsettled post counts as lost; confirm attempts become rare after a
 while.
@@ -24,7 +24,7 @@ while.
 _OUTAGE_OVER_AFTER = 60.0
 """Seconds after which an operator retries posts after an outage; by themselves they wait for up to ten minutes."""
 _CONFIRM_ATTEMPTS = 6
-"""Attempts to confirm a post whose absence its network cannot show; they continue for a day."""
+"""Attempts to confirm a post whose absence its platform cannot show; they continue for a day."""
 _TRIES = 6
 _FEWEST = 30
 _NAMED = 5
@@ -239,7 +239,7 @@ def _settled(post: Post, row: Any) -> bool:
 
 
 def _is_early(post: Post, shown: Sequence[dict[str, Any]]) -> bool:
-    """Return whether a scheduled post was public before its time, by the network's clock, which is right."""
+    """Return whether a scheduled post was public before its time, by the platform's clock, which is right."""
     made = (datetime.fromisoformat(each["createdAt"]) for each in shown if post.mark in each["text"])
     return post.due is not None and min(made, default=post.due) < post.due - _MOMENT
 

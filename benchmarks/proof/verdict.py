@@ -1,4 +1,4 @@
-"""Verdicts: does a post's status match what the network shows, and is it the outcome that the cell must have?"""
+"""Verdicts: does a post's status match what the platform shows, and is it the outcome that the cell must have?"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,9 +21,9 @@ class VerdictKind(StrEnum):
     LOST = "lost"
     """A crash made it fail, or it is not public and no workflow works on it."""
     DISAGREES = "disagrees"
-    """Its status contradicts what the network shows."""
+    """Its status contradicts what the platform shows."""
     UNEXPECTED = "unexpected"
-    """Status and network agree, but the outcome is not the expected one."""
+    """Status and platform agree, but the outcome is not the expected one."""
     LIE = "lie"
     """A client or an operator got an answer that is not what happened."""
     MISSED = "missed"
@@ -32,7 +32,7 @@ class VerdictKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The facts about one post: what the API says, and what the network shows of it (ids and texts)."""
+    """The facts about one post: what the API says, and what the platform shows of it (ids and texts)."""
 
     status: str
     """The status of its one target."""
@@ -77,7 +77,7 @@ _LOSE_ANSWERS = frozenset(
 
 
 def shown_of(mark: str, shown: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Return ids and texts that a network shows of a post now, given all posts that the sandbox ever made public."""
+    """Return ids and texts that a platform shows of a post now, given all posts that the sandbox ever made public."""
     return [
         (each["platformPostId"], each["text"])
         for each in shown
@@ -132,10 +132,10 @@ def expected(cell: Cell, seen: Facts) -> set[str]:
         return {"published", "failed", "unconfirmed"}
     statuses = {"failed"} if cell.fault is Fault.REFUSED else {"published"}
     lost = cell.fault in _ANSWER_LOST or seen.crashes & _LOSE_ANSWERS
-    # If the network cannot show whether there is such a post, unconfirmed is the correct status.
+    # If the platform cannot show whether there is such a post, unconfirmed is the correct status.
     if lost and (not traits.readable or not (traits.rules_out or seen.public)):
         statuses |= {"unconfirmed"}
-    # The ids that a send left in the rows, by which other networks find the post, are lost with the rows.
+    # The ids that a send left in the rows, by which other platforms find the post, are lost with the rows.
     if cell.crash in LOSES_ROWS and not traits.found_by_words:
         statuses |= {"unconfirmed"}
     return statuses
@@ -154,14 +154,14 @@ def _wrong_way(cell: Cell, seen: Facts, new_text: str) -> Verdict | None:
     if cell.mode in {Mode.CHANGED, Mode.DRAFTED} and {seen.content, *(text for _, text in seen.public)} != {new_text}:
         return Verdict(VerdictKind.UNEXPECTED, "the change was not made")
     if seen.status == "unconfirmed" and not seen.crashes - LOSES_ROWS and cell.fault in _ACCEPTED and not seen.public:
-        return Verdict(VerdictKind.LOST, "the network took it, and does not show it")
+        return Verdict(VerdictKind.LOST, "the platform took it, and does not show it")
     return None
 
 
 def _wrong_edit(cell: Cell, seen: Facts, new_text: str) -> Verdict | None:
     shown = seen.public[0][1]
     if shown != seen.content:
-        return Verdict(VerdictKind.DISAGREES, "the API tells another text than the network shows")
+        return Verdict(VerdictKind.DISAGREES, "the API tells another text than the platform shows")
     if (shown == new_text) is (cell.fault is Fault.REFUSED):
         return Verdict(VerdictKind.UNEXPECTED, "the edit was made" if shown == new_text else "the edit was not made")
     return None

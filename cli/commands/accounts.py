@@ -108,7 +108,7 @@ def accounts_forbid(account_id: str, places: tuple[str, ...], workspace: str | N
 def accounts_list(workspace: str | None, data_dir: Path | None, *, everywhere: bool, refused: bool) -> None:
     """Print the workspace's accounts, a JSON object each, with how they are and what to do.
 
-    With --all: of every workspace, each also with its state and since when, why its network refuses it if it does, and
+    With --all: of every workspace, each also with its state and since when, why its platform refuses it if it does, and
     how many targets are held for it.
     """
     from cli.accounts import describe_accounts, describe_all_accounts

@@ -45,7 +45,7 @@ def doctor(
 
 @click.command()
 @click.option("--for", "reason", type=click.Choice(WAITS_FOR), default=None, help="Only what waits for this.")
-@click.option("--platform", default=None, help="Only targets on this network.")
+@click.option("--platform", default=None, help="Only targets on this platform.")
 @click.option("--workspace", default=None, help="Only one workspace's, by its name or id.")
 @click.option(
     "--most", type=click.IntRange(1, 100_000), default=100, show_default=True, help="List no more than these."
@@ -63,7 +63,7 @@ def waiting(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """List the targets that are due and wait for an account, a network, a lost answer, a person or the operator."""
+    """List the targets that are due and wait for an account, a platform, a lost answer, a person or the operator."""
     from cli.reports import as_decisions
     from cli.reports import waiting as find
     from domain.waits import WaitsFor
@@ -121,7 +121,7 @@ def resolve(
         decision = Decision(0, post_id, platform, outcome == "published", account_id, platform_post_id)
         wanted = Decisions([decision], 0)
     else:
-        raise UserError("Name the post, its network and published or not-published; or give --from FILE.")
+        raise UserError("Name the post, its platform and published or not-published; or give --from FILE.")
 
     async def run() -> None:
         async with resolver(data_dir) as acting:
@@ -144,7 +144,7 @@ def resolve(
 @as_json_option
 @data_dir_option
 def report(since: str, workspace: str | None, data_dir: Path | None, *, as_json: bool) -> None:
-    """Count what became of the targets that were due, by network, status and error code."""
+    """Count what became of the targets that were due, by platform, status and error code."""
     from cli.reports import report as count
 
     print_rows(asyncio.run(count(data_dir, workspace, since)), as_json=as_json)

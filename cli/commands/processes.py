@@ -22,16 +22,16 @@ from cli.terminal import say
 @port_option("--api-port", 8000, "the API")
 @port_option("--temporal-port", 7233, "Temporal")
 @port_option("--ui-port", 8233, "Temporal's Web UI")
-@port_option("--sandbox-port", 8025, "the sandbox of networks")
+@port_option("--sandbox-port", 8025, "the sandbox of platforms")
 @click.option("--sandbox-url", default=None, help="Use a sandbox that runs elsewhere.")
 @click.option(
     "--realistic",
     is_flag=True,
-    help="With the networks' own limits and processing times, and the rate limits to match.",
+    help="With the platforms' own limits and processing times, and the rate limits to match.",
 )
 @click.option("--no-example", is_flag=True, help="Publish no example post at the first start.")
 def dev(**chosen: Any) -> None:
-    """Run everything here: PostgreSQL, Temporal, the sandbox of networks, the worker and the API."""
+    """Run everything here: PostgreSQL, Temporal, the sandbox of platforms, the worker and the API."""
     with explaining_missing_packages():
         from cli.dev import Options, run_dev
 
@@ -54,8 +54,8 @@ def api(host: str | None, port: int | None) -> None:
     "--port", type=PORT, default=8025, show_default=True, envvar="SOCIALSYNCER_SANDBOX_PORT", show_envvar=True
 )
 @click.option("--data-dir", type=FOLDER, default=Path(".socialsyncer/sandbox"), show_default=True)
-@click.option("--realistic", is_flag=True, help="With the networks' own rate limits and processing times.")
-@click.option("--strict", is_flag=True, help="Refuse parameters that the networks do not know and would ignore.")
+@click.option("--realistic", is_flag=True, help="With the platforms' own rate limits and processing times.")
+@click.option("--strict", is_flag=True, help="Refuse parameters that the platforms do not know and would ignore.")
 @click.option(
     "--names",
     default="",
@@ -64,7 +64,7 @@ def api(host: str | None, port: int | None) -> None:
     help="Other host names, comma-separated, by which it is reached beside 127.0.0.1, localhost and --host.",
 )
 def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, strict: bool, names: str) -> None:
-    """Serve the sandbox of networks, where nothing becomes really public."""
+    """Serve the sandbox of platforms, where nothing becomes really public."""
     with explaining_missing_packages():
         from cli.serve_sandbox import serve_sandbox
 

@@ -33,7 +33,7 @@ _WITH_APPS = (
     "tiktok",
     "twitter",
 )
-"""The networks that people authorize apps at, by the names of SOCIALSYNCER_APPS."""
+"""The platforms that people authorize apps at, by the names of SOCIALSYNCER_APPS."""
 _LOCAL = "127.0.0.1,localhost"
 _OWN_NAMES = f"{_LOCAL},[::1]"
 _READY_WITHIN = 60
@@ -83,7 +83,7 @@ class OwnParts:
         return Part("temporal-ui", "Temporal's Web UI", start, check, grace=5)
 
     def sandbox(self, *, realistic: bool) -> Part:
-        """Return the sandbox of networks; if `realistic` is set, with their limits and processing times."""
+        """Return the sandbox of platforms; if `realistic` is set, with their limits and processing times."""
         where = ("--host", HOST, "--port", str(self.sandbox_port), "--data-dir", str(self.data_dir / "sandbox"))
         command = Command(
             [*_PYTHON, "cli.main", "sandbox", *where, *(["--realistic"] if realistic else [])], env=_without_proxy()
@@ -145,14 +145,14 @@ def environment(
 ) -> dict[str, str]:
     """Return the environment that a stack's API and worker share; each has a database URL of its own.
 
-    With `platform_rate_limits`, a benchmark would measure the networks' limits.
+    With `platform_rate_limits`, a benchmark would measure the platforms' limits.
     """
     return {
         "SOCIALSYNCER_API_HOST": HOST,
         "SOCIALSYNCER_API_PORT": str(api_port),
         # A web page whose name resolves to this machine (DNS rebinding) must not be able to read anything.
         "SOCIALSYNCER_API_NAMES": ",".join(filter(None, (_OWN_NAMES, os.environ.get("SOCIALSYNCER_API_NAMES")))),
-        # The sandbox fetches media by address, as some networks do.
+        # The sandbox fetches media by address, as some platforms do.
         "SOCIALSYNCER_PUBLIC_URL": f"http://{HOST}:{api_port}",
         "SOCIALSYNCER_SANDBOX_URL": sandbox_url,
         "SOCIALSYNCER_PLATFORM_RATE_LIMITS": str(platform_rate_limits).lower(),
@@ -165,7 +165,7 @@ def environment(
 
 
 def sandbox_apps() -> str:
-    """Return SOCIALSYNCER_APPS with the app that each network of the sandbox knows."""
+    """Return SOCIALSYNCER_APPS with the app that each platform of the sandbox knows."""
     app = {"clientId": "sandbox-app", "clientSecret": "sandbox-app-secret"}
     discord, telegram = app | {"botToken": "sandbox-bot-token"}, {"botToken": "1000000001:sandbox-bot-token"}
     bots = {"discord": discord, "telegram": telegram}

@@ -1,4 +1,4 @@
-"""The first content of a stack: a workspace, an API key, and accounts on every network of the sandbox."""
+"""The first content of a stack: a workspace, an API key, and accounts on every platform of the sandbox."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,7 +28,7 @@ from store.workspaces.queries import create_workspace, find_workspace
 
 WORKSPACE = "default"
 _SECOND_ACCOUNT = "twitter"
-"""The network on which paid accounts have other rules: its first account has X Premium, its second does not."""
+"""The platform on which paid accounts have other rules: its first account has X Premium, its second does not."""
 
 
 async def seed(settings: VaultSettings, sandbox_url: str, state: State) -> list[DevAccount]:

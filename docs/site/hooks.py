@@ -52,9 +52,9 @@ def on_page_markdown(markdown: str, *, page: Page, **_: object) -> str:
 
 
 def _platforms() -> str:
-    """Return the limits of every network as a page, written from the rules that the API applies."""
+    """Return the limits of every platform as a page, written from the rules that the API applies."""
     parts = [
-        "# Limits per network",
+        "# Limits per platform",
         "What the API checks before it accepts a post, taken from the code. `GET /v1/platforms` has it as data.",
     ]
     for name, platform in sorted(platforms().items()):

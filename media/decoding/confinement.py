@@ -81,7 +81,7 @@ def confine_job(limits: JobLimits) -> str | None:
 
 
 def _enter_namespaces() -> bool:
-    """Leave the network and shared memory behind if the system lets; return whether users are counted apart."""
+    """Leave the platform and shared memory behind if the system lets; return whether users are counted apart."""
     if not _LINUX:
         return False
     libc = ctypes.CDLL(None)

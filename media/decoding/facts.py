@@ -1,4 +1,4 @@
-"""What was found out about files, what networks demand of them, and why work on them ends."""
+"""What was found out about files, what platforms demand of them, and why work on them ends."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Turn any picture into a JPEG that fits what a network takes."""
+"""Turn any picture into a JPEG that fits what a platform takes."""
 
 import io
 import sys
@@ -10,7 +10,7 @@ from media.decoding.images import decode, image_facts, opened, orientation_of
 from media.spool import Spool
 
 QUALITIES = (90, 82, 74, 66, 58)
-"""Tried in turn where a network limits the bytes; below the last, the picture is made smaller instead."""
+"""Tried in turn where a platform limits the bytes; below the last, the picture is made smaller instead."""
 LEAST_SIDE = 64
 """Pixels below which a picture is not shrunk any further to meet a limit of bytes."""
 

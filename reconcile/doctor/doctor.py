@@ -104,7 +104,7 @@ class Doctor:
                 await asyncio.sleep(AGAIN_AFTER_S)
                 report.findings += _both(first, await diagnose())
         except SandboxAway as error:
-            report.away.append(f"{error} So rows could not be held against networks.")
+            report.away.append(f"{error} So rows could not be held against platforms.")
 
 
 async def _all_of(diagnose: Callable[[Case], Awaitable[Sequence[Finding]]], cases: Iterable[Case]) -> list[Finding]:

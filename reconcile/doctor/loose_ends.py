@@ -78,8 +78,8 @@ class LooseEnds:
         named = f"the app {app.app_id}" if app.app_id else "the app of this service"
         what = f"{app.platform} refuses {named} since {rfc3339(app.refused_at)} ({app.code}): {app.message}"
         how = (
-            "Mend it at the network. Posts are held until then and go on by themselves; "
-            f"the network is tried again at {rfc3339(app.probe_at)}."
+            "Mend it at the platform. Posts are held until then and go on by themselves; "
+            f"the platform is tried again at {rfc3339(app.probe_at)}."
         )
         return Finding(FindingKind.APP, Heals.PERSON, Subject(platform=app.platform), what, how)
 
@@ -107,12 +107,12 @@ class LooseEnds:
         trying = [step for step in run.steps if step.activity == "edit"] if run and run.running else []
         if trying:
             what = f"An edit of {saved} is not made yet."
-            how = "By itself: it is confirmed or tried again for as long as the network takes edits."
+            how = "By itself: it is confirmed or tried again for as long as the platform takes edits."
             return Finding(FindingKind.REVISION, Heals.ITSELF, subject, what, how, trying[0].next_at)
         if now - revision.created_at > _REMEMBERED:
             return None
         what = f"An edit of {saved} was given up, and its client may not know."
-        how = "Ask for it again (POST /v1/posts/{postId}/edit) if the network still takes edits of the post."
+        how = "Ask for it again (POST /v1/posts/{postId}/edit) if the platform still takes edits of the post."
         return Finding(FindingKind.REVISION, Heals.PERSON, subject, what, how)
 
     async def _key(self, key: LooseKey) -> Finding | None:

@@ -42,7 +42,7 @@ def _of_the_workflow(facts: Facts, post: Post) -> Finding:
         return facts.finding(FindingKind.CANCELLED, Heals.PERSON, what, how)
     if state is RunState.AHEAD:
         what = f"The row says {status}, but {ended} and knows more: {_known(facts)}."
-        how = "By itself: a worker's recovery has it confirmed on its networks before anything is sent."
+        how = "By itself: a worker's recovery has it confirmed on its platforms before anything is sent."
         return facts.finding(FindingKind.ENDED, Heals.ITSELF, what, how, by=_recovered_by(facts.now, post, run))
     if state is RunState.UNKNOWN:
         what = f"The row says {status}, but {ended}; whether it knew more than the row could not be found out."

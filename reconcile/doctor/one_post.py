@@ -216,7 +216,7 @@ def _explain(post: Post, target: Target, account: ConnectedAccount | None, now: 
     if account is None:
         said.append("The account is not connected.")
     elif account.refused_at:
-        said.append(f"Its network refuses the account since {rfc3339(account.refused_at)}.")
+        said.append(f"Its platform refuses the account since {rfc3339(account.refused_at)}.")
     return said
 
 
@@ -238,7 +238,7 @@ def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -
         case WaitsFor.OPERATOR if target.error_code == NO_DISK_SPACE:
             return Advice(Heals.PERSON, f"Free disk space in the folder for temporary files of the workers.{until}")
         case WaitsFor.OPERATOR:
-            return Advice(Heals.PERSON, f"Mend the app at the network; `socialsyncer doctor` says how.{until}")
+            return Advice(Heals.PERSON, f"Mend the app at the platform; `socialsyncer doctor` says how.{until}")
         case WaitsFor.PERSON:
             where = f"{post.id} {target.platform} published|not-published [ID]"
             return Advice(Heals.PERSON, f"Look at the account, then `socialsyncer resolve {where}`.")

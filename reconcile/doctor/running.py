@@ -67,7 +67,7 @@ def _left_sending(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
             continue
         target = next((each for each in post.targets if each.id == attempt.target_id), None)
         what = f"An attempt ({attempt.step}) of {rfc3339(attempt.started_at)} is left at sending: its worker is gone."
-        how = "By itself: the next worker that takes the step confirms on the network before it sends anything."
+        how = "By itself: the next worker that takes the step confirms on the platform before it sends anything."
         yield facts.finding(FindingKind.SENDING, Heals.ITSELF, what, how, target=target)
 
 

@@ -8,12 +8,12 @@ from store.maintenance.waiting import Stuck
 
 _WHY = {
     WaitsFor.ACCOUNT: "for accounts to be reconnected: `socialsyncer accounts list --all --refused`",
-    WaitsFor.PLATFORM: "because the network refuses for now, and is tried again",
+    WaitsFor.PLATFORM: "because the platform refuses for now, and is tried again",
     WaitsFor.RATE_LIMIT: "for the rate limits of accounts",
     WaitsFor.MEDIA: "for other media of the workspace",
-    WaitsFor.ANSWER: "because the network's answer was lost, until it is confirmed",
+    WaitsFor.ANSWER: "because the platform's answer was lost, until it is confirmed",
     WaitsFor.PERSON: "for a person: look at the accounts, then use POST /v1/posts/{postId}/resolve",
-    WaitsFor.OPERATOR: "for the operator: the network refuses the app, or a worker's disk is full (`media.disk_full`)",
+    WaitsFor.OPERATOR: "for the operator: the platform refuses the app, or a worker's disk is full (`media.disk_full`)",
 }
 
 

@@ -16,7 +16,7 @@ from runtime.live_check.trial import Runner, Trial
 
 
 class Check:
-    """The live check of one account's network. `given` are settings that the operator chose."""
+    """The live check of one account's platform. `given` are settings that the operator chose."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Check:
         try:
             media = [await self._files.media(name, platform.pulls_media, alt_text) for name in sample.files]
         except LookupError:
-            raise _Impossible("set SOCIALSYNCER_PUBLIC_URL: the network must fetch the file") from None
+            raise _Impossible("set SOCIALSYNCER_PUBLIC_URL: the platform must fetch the file") from None
         text = f"A test of SocialSyncer, deleted in a moment ({sample.name}, {mark}){sample.more_text}"
         draft = Draft(text, tuple(media), settings)
         if broken := platform.violations(draft, account):

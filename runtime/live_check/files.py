@@ -1,4 +1,4 @@
-"""The files that a live check publishes, as a network's adapter asks for them."""
+"""The files that a live check publishes, as a platform's adapter asks for them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -30,7 +30,7 @@ class CheckFile:
         return _KINDS.get(part) or _KINDS.get(whole) or MediaType.IMAGE
 
     def as_media(self) -> MediaFile:
-        """Return the file as networks get to see it."""
+        """Return the file as platforms get to see it."""
 
         async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
             for at in range(start, len(self.content), size):
@@ -47,7 +47,7 @@ class CheckFile:
 
 
 Host = Callable[[CheckFile], Awaitable[str]]
-"""Put a file at an address where networks can fetch it."""
+"""Put a file at an address where platforms can fetch it."""
 
 
 class CheckFiles:
@@ -60,7 +60,7 @@ class CheckFiles:
         self._at: dict[str, CheckFile] = {}
 
     async def media(self, name: str, fetched: frozenset[MediaType], alt_text: str | None = None) -> Media:
-        """Return a file as a media item of a post. Raises LookupError if its network must fetch it and nothing can."""
+        """Return a file as a media item of a post. Raises LookupError if its platform must fetch it and nothing can."""
         file = await self._file(name)
         address = await self._hosted(file) if file.kind in fetched else _ADDRESS + name
         self._at[address] = file
@@ -83,5 +83,5 @@ class CheckFiles:
 
 
 async def in_the_sandbox(file: CheckFile) -> str:
-    """Return the address at which the networks of a sandbox find a sample of this name."""
+    """Return the address at which the platforms of a sandbox find a sample of this name."""
     return _ADDRESS + file.name

@@ -62,7 +62,7 @@ class Report:
             yield f"Only a person can tell: {question}"
 
     def as_json(self) -> dict[str, Any]:
-        """Return the report. It holds no secret, no text of the network's and no id but those of the check's posts."""
+        """Return the report. It holds no secret, no text of the platform's and no id but those of the check's posts."""
         return {
             "format": FORMAT,
             "product": version("socialsyncer"),

@@ -28,7 +28,7 @@ from runtime.live_check.files import CheckFiles
 T = TypeVar("T")
 
 RETRY_FOR = timedelta(minutes=10)
-"""How long one step is tried again while the network says that it is not ready."""
+"""How long one step is tried again while the platform says that it is not ready."""
 CONFIRM_FOR, GONE_WITHIN = timedelta(minutes=2), timedelta(seconds=10)
 """How long a post is looked for at least, and how long it may be seen once it is deleted."""
 CHECK_PAUSES = (1, 2, 3, 5, 8, 13, 20, 30, 40)
@@ -47,7 +47,7 @@ class Step:
     code: str | None = None
     status: int | None = None
     sentence: str | None = None
-    """For the person at the terminal: it may hold the network's own words, so it is in no report."""
+    """For the person at the terminal: it may hold the platform's own words, so it is in no report."""
 
 
 @dataclass(slots=True)

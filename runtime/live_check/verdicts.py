@@ -1,4 +1,4 @@
-"""What a trial says of the beliefs that every adapter shares, and of the network's own."""
+"""What a trial says of the beliefs that every adapter shares, and of the platform's own."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def _shared(platform: Platform[Any, Any], check: LiveCheck, trial: Trial) -> Ite
         codes = {step.code for step in trial.steps if step.name == "edit"}
         yield "edit", "It can be edited.", True if trial.edited else None if "edit_not_supported" in codes else False
     if check.remove is not None:
-        yield "removed", "The network's call for it deletes it.", trial.removed
+        yield "removed", "The platform's call for it deletes it.", trial.removed
         if trial.removed and can_be_read:
             # No adapter needs this, so it is shown or it is not.
             yield "gone", "Confirming calls it absent once it is deleted.", trial.absent_once_removed or None

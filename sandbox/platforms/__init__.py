@@ -1,1 +1,1 @@
-"""The networks of the sandbox, one module or package each; each fake platform in this package is served."""
+"""The platforms of the sandbox, one module or package each; each fake platform in this package is served."""

@@ -88,7 +88,7 @@ async def due_for_preflight(
 async def full_until(
     session: AsyncSession, accounts: Collection[ConnectedAccount], after: datetime
 ) -> dict[AccountKey, datetime]:
-    """Return until when accounts have used up the quota that their network last reported, if longer than `after`."""
+    """Return until when accounts have used up the quota that their platform last reported, if longer than `after`."""
     keys = {(account.platform, account.id) for account in accounts}
     if not keys:
         return {}

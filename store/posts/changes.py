@@ -33,7 +33,7 @@ from store.publishing.targets import (
 _CANCELLED = "An operator of this service cancelled the post before it was published."
 
 _MORE_THAN_WERE_LOST = 1000
-_WHY_CONFIRM = "what was sent since is not known to this database; confirming on the network before anything else"
+_WHY_CONFIRM = "what was sent since is not known to this database; confirming on the platform before anything else"
 _IS_OPEN_SEND = and_(Attempt.step == AttemptStep.PUBLISH, Attempt.state == AttemptState.SENDING)
 _UNKNOWN = "An operator cancelled the post while its answer was awaited. It may be public: look at the account."
 

@@ -16,7 +16,7 @@ from store.models import Attempt, Post, Revision, Target
 from store.publishing.outcomes import announce
 from store.publishing.targets import LoadedTarget, close_attempt, load, outcome_of, still_sending
 
-_LOST = "the worker was lost while sending; confirming on the network before anything else"
+_LOST = "the worker was lost while sending; confirming on the platform before anything else"
 _NOT_EDITABLE = "By what is known of it now, the post is not published, or its id is not known."
 _RESULTS = "results"
 """In an edit's revision: the error code of each target that is done, null if the edit succeeded."""

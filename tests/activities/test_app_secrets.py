@@ -33,7 +33,7 @@ def test_the_app_is_the_one_that_the_account_names() -> None:
     assert secret("twitter", clientId="two") == "older"
     assert secret("twitter", clientId="three") is None
     assert secret("twitter") is None
-    assert secret("reddit", clientId="one") is None, "ids belong to a network"
+    assert secret("reddit", clientId="one") is None, "ids belong to a platform"
     assert secret("youtube", clientId="g") == secret("googlebusiness", clientId="g") == "of Google"
 
 

@@ -56,7 +56,7 @@ async def test_tries_that_gave_their_slot_back_do_not_lengthen_the_next_wait(
 ) -> None:
     environment = ActivityEnvironment()
     environment.info = replace(ActivityEnvironment.default_info(), attempt=attempt, heartbeat_details=details)
-    failure = PlatformError(ErrorKind.TRANSIENT, "The network had an error.", code="server_error")
+    failure = PlatformError(ErrorKind.TRANSIENT, "The platform had an error.", code="server_error")
     wait = environment.run(wait_before_retry, TWITTER, failure)
     expected = TWITTER.first_retry * 2**doubled
     assert expected * 0.8 <= wait <= expected * 1.2

@@ -144,7 +144,7 @@ async def test_slow_quota_query_delays_no_other_account(stack: Stack, monkeypatc
         assert {each.status for each in await asyncio.gather(*slow)} == {TargetStatus.PUBLISHED}
     await database.close()
     asked = [each for each in await requests(stack, account) if "publishing_limit" in each["path"]]
-    assert len(asked) == 1, "one asks, and a network that is silent is left alone for a while"
+    assert len(asked) == 1, "one asks, and a platform that is silent is left alone for a while"
 
 
 async def test_waiting_to_prepare_uses_up_no_publish_slot(

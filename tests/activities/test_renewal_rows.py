@@ -56,7 +56,7 @@ async def test_what_the_platform_reported_is_kept_beside_the_credentials(
     assert kept.renewed_at is not None
     assert kept.renewed_at == kept.last_ok_at
     assert (kept.renewal_failures, kept.renewal_error, kept.renewal_started_at) == (0, None, None)
-    assert kept.refused_at is None, "the network accepts it again"
+    assert kept.refused_at is None, "the platform accepts it again"
     assert account.expires_at == kept.expires_at, "the step's own row follows"
     platform.tokens = Tokens(None, None, None, None)
     await process().renewed(account, platform.renew, TOKENS)

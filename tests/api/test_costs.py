@@ -104,7 +104,7 @@ FLOODS: dict[str, dict[str, Any]] = {
     "a name of dots": {"." * 500_000: {str(n): "\0" for n in range(100)}},
     "values": flood(platforms=[0] * 300_000),
     "targets": flood(platforms=[target("twitter", n) for n in range(8_000)]),
-    "targets of no network": flood(platforms=[{"platform": f"twiter{n}", "accountId": "a"} for n in range(TARGETS)]),
+    "targets of no platform": flood(platforms=[{"platform": f"twiter{n}", "accountId": "a"} for n in range(TARGETS)]),
     "targets with unknown fields": flood(
         platforms=[{**target("twitter", n), **{f"contet{m}": 0 for m in range(190)}} for n in range(TARGETS)]
     ),

@@ -40,7 +40,7 @@ def test_expected_states_are_no_problem(post: Stormed, public: list[dict[str, An
         (stormed("published"), [shown(), shown("8")], "public 2 times"),
         (stormed("published"), [], "shows nothing"),
         (stormed("published"), [shown(text="storm 1 1. 4")], "other words"),
-        (stormed("failed"), [shown()], "failed, and the network shows"),
+        (stormed("failed"), [shown()], "failed, and the platform shows"),
         (stormed("pending", post="scheduled"), [], "does not come to rest"),
         (stormed("unconfirmed", post="publishing"), [shown()], "does not come to rest"),
         (stormed("pending", deleted_at=NOW), [shown(at=NOW + timedelta(seconds=1))], "after its deletion"),

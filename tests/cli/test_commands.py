@@ -390,7 +390,7 @@ async def test_invalid_credentials_are_named_by_field_without_values(
 
 async def test_an_unknown_platform_lists_the_known_ones(production: Stack) -> None:
     result = await run("accounts", "add", "myspace", "--workspace", "w", stdin="{}")
-    assert result.stderr == f"Error: There is no network 'myspace': choose one of {', '.join(platforms())}.\n"
+    assert result.stderr == f"Error: There is no platform 'myspace': choose one of {', '.join(platforms())}.\n"
 
 
 async def test_on_a_stack_any_token_makes_an_account(stack: Stack, data_dir: Path) -> None:

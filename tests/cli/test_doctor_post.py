@@ -69,7 +69,7 @@ async def test_a_held_post_names_the_account_to_reconnect(own: Stack) -> None:
     assert await own.outcomes.wait(post.id, held, 20)
     report = await doctor(post)
     assert report["targets"][0]["waitsFor"] == "account"
-    assert "Its network refuses the account since" in report["targets"][0]["explanation"]
+    assert "Its platform refuses the account since" in report["targets"][0]["explanation"]
     assert any(each.startswith("waiting: ") for each in report["platform"])
     assert f"socialsyncer accounts add twitter --workspace {own.workspace_id}" in report["now"][0]["text"]
     assert report["exitCode"] == Exit.NEEDS_A_PERSON

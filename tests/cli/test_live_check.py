@@ -39,7 +39,7 @@ async def test_it_writes_a_report(production: Stack, tmp_path: Path, *, to_stdou
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("nowhere", "--account", "x"), "There is no network"),
+        (("nowhere", "--account", "x"), "There is no platform"),
         (("mastodon", "--account", "ma_0"), "has no account ma_0"),
         (("mastodon", "--account", "x", "--only", "song"), "There is no sample"),
         (("mastodon", "--account", "x", "--set", "visibility"), "NAME=VALUE"),

@@ -21,12 +21,12 @@ def test_control_characters_are_escaped_for_terminals(capsys: pytest.CaptureFixt
 
 def test_an_error_that_repeats_a_platforms_words_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
-        raise UserError(f"The network says: {HOSTILE}")
+        raise UserError(f"The platform says: {HOSTILE}")
 
     monkeypatch.setattr("cli.accounts.describe_accounts", fail)
     result = CliRunner().invoke(main, ["accounts", "list", "--workspace", "w"])
     assert result.exit_code == 1
-    assert result.stderr == f"Error: The network says: {SHOWN}\n"
+    assert result.stderr == f"Error: The platform says: {SHOWN}\n"
 
 
 def test_accounts_names_are_printed_as_json_that_a_terminal_does_not_obey(monkeypatch: pytest.MonkeyPatch) -> None:

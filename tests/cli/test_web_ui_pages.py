@@ -98,18 +98,18 @@ async def test_pages_say_in_words_how_posts_stand(dev: DevStack, page: Page, tmp
     failed = await publish(dev, "failed", "facebook", "mastodon", status="failed")
     published = await publish(dev, "published", "twitter", "linkedin", status="published")
 
-    shown = await metadata(dev, page, waits, "Refused for now by its network", "refused for now", "tried again at")
-    assert "discord @socialsyncer: refused for now: the network asks to wait (http_429), tried again at" in shown
+    shown = await metadata(dev, page, waits, "Refused for now by its platform", "refused for now", "tried again at")
+    assert "discord @socialsyncer: refused for now: the platform asks to wait (http_429), tried again at" in shown
     assert f"{waits} of default" in shown
     await keep(await page.picture(WIDTH, HEIGHT), "web-ui-waiting", tmp_path)
     shown = await metadata(dev, page, failed, "partial", "Open for")
-    assert "facebook @socialsyncer: failed: the network refuses the content or its settings (2500)" in shown
+    assert "facebook @socialsyncer: failed: the platform refuses the content or its settings (2500)" in shown
     await keep(await page.picture(WIDTH, HEIGHT), "web-ui-failed", tmp_path)
     shown = await metadata(dev, page, published, "published", "Open for edits until")
     assert "twitter @socialsyncer: published as" in shown
     await keep(await page.picture(WIDTH, HEIGHT), "web-ui-published", tmp_path)
 
-    line = next(line for line in dev.said.splitlines() if line.strip().startswith("wait for their network"))
+    line = next(line for line in dev.said.splitlines() if line.strip().startswith("wait for their platform"))
     await page.open(line.split()[-1])
     shown = await page.shows(waits, "WaitsFor")
     assert failed not in shown

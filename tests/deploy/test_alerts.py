@@ -72,10 +72,10 @@ def part(name: str) -> dict[str, float]:
 
 
 INCIDENTS = {
-    "a network refuses everybody": Incident(
+    "a platform refuses everybody": Incident(
         waiting("discord", "platform", 25), ["PlatformRefuses"], within_s=300, grows={oldest("discord", "platform"): 15}
     ),
-    "a network takes posts and does not answer": Incident(waiting("mastodon", "answer", 20), ["AnswersLost"]),
+    "a platform takes posts and does not answer": Incident(waiting("mastodon", "answer", 20), ["AnswersLost"]),
     "an account's token has expired": Incident(waiting("instagram", "account", 50), ["AccountsNeedReconnecting"]),
     "connections end soon": Incident({'socialsyncer_accounts_expiring{platform="linkedin"}': 2}, ["AccountsExpire"]),
     "a token endpoint is down": Incident(
@@ -85,7 +85,7 @@ INCIDENTS = {
         {}, [], grows={renewals("twitter", "renewed"): 5, renewals("twitter", "refused"): 3}
     ),
     "no worker renews": Incident({"socialsyncer_renewals_overdue_seconds": 9000}, ["RenewalsOverdue"]),
-    "a network refuses the app": Incident(
+    "a platform refuses the app": Incident(
         {**waiting("twitter", "operator", 3), 'socialsyncer_app_refused{platform="twitter",app="1",code="402"}': 1},
         ["AppRefused"],
     ),
@@ -117,7 +117,7 @@ INCIDENTS = {
     "a process is gone": Incident(
         {'up{job="socialsyncer",instance="worker"}': 0}, ["MetricsAway"], within_s=WITHIN_A_MINUTE_S
     ),
-    "answers are lost at a network that cannot be read": Incident(
+    "answers are lost at a platform that cannot be read": Incident(
         waiting("telegram", "person", 30), ["APersonMustDecide"]
     ),
     "the disk is full": Incident(
@@ -127,7 +127,7 @@ INCIDENTS = {
         grows={FAILING_STEPS: 3},
     ),
     "steps fail": Incident({}, ["StepsFail"], grows={FAILING_STEPS: 3}),
-    "a network hangs": Incident(
+    "a platform hangs": Incident(
         waiting("mastodon", "answer", 20),
         ["AnswersLost", "PlatformSilent"],
         within_s=300,
@@ -137,7 +137,7 @@ INCIDENTS = {
             settled("mastodon", "published"): 0,
         },
     ),
-    "a network loses some answers": Incident(
+    "a platform loses some answers": Incident(
         waiting("mastodon", "answer", 20),
         ["AnswersLost"],
         grows={
@@ -150,8 +150,8 @@ INCIDENTS = {
         {}, ["WorkflowTasksFail"], within_s=90, grows={"temporal_workflow_task_execution_failed_total": 1}
     ),
     "an operator cancels many posts": Incident({}, []),
-    "a network is slow for a minute": Incident({}, [], grows={settled("x", "published"): 5}),
-    "most posts to a network fail": Incident(
+    "a platform is slow for a minute": Incident({}, [], grows={settled("x", "published"): 5}),
+    "most posts to a platform fail": Incident(
         {}, ["PublicationsFail"], within_s=120, grows={settled("facebook", "failed"): 10}
     ),
 }

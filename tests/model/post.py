@@ -135,7 +135,7 @@ class Model(ABC):
             yield "an hour passes", world._replace(now=world.now + 1), None
         if platform.late:
             shown = world._replace(platform=Platform(platform.public + 1, platform.late - 1))
-            yield "the network shows what it accepted late", shown, TWICE if platform.public else None
+            yield "the platform shows what it accepted late", shown, TWICE if platform.public else None
         if row.age == 2 or (row.age == 1 and platform.late) or not (row.attempts or row.target == Target.UNCONFIRMED):
             # A platform accepts a request late, but before its absence is believed.
             return
@@ -208,7 +208,7 @@ class Model(ABC):
             yield f"!{late}the request is lost, its sender does not know", unsent, lie
         if left.accept_late:
             slow = world._replace(left=spend(left, "accept_late"), platform=platform._replace(late=platform.late + 1))
-            yield f"!{late}the network takes the request late", answered(slow, step, Answer.UNCONFIRMED), lie
+            yield f"!{late}the platform takes the request late", answered(slow, step, Answer.UNCONFIRMED), lie
 
     def _settle(self, world: World, step: Step, late: str) -> Move:
         row = world.row

@@ -58,7 +58,7 @@ from tests.model.state import World
         # A frozen worker sends after another worker found nothing and sent again.
         (FROZEN, TWICE, ["freezes with publish", "finds nothing and believes it", "late: the request is sent"]),
         # Absence is believed a while after the start of a request that the platform had not accepted yet.
-        (ACCEPTED_LATE, TWICE, ["takes the request late", "finds nothing", "the network shows", "sent and accepted"]),
+        (ACCEPTED_LATE, TWICE, ["takes the request late", "finds nothing", "the platform shows", "sent and accepted"]),
     ],
     ids=[
         "draft-scheduled-again",

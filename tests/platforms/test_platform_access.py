@@ -38,7 +38,7 @@ def test_every_cell_says_something_true(platform: str) -> None:
     assert bool(proven["spec"]) is (ROOT / f"tests/platforms/test_{platform}_contract.py").is_file()
     assert bool(proven["server"]) is (platform in REAL_SERVERS)
     assert proven["seen"]
-    assert proven["unverified"], "nothing is proven of a network that was never asked"
+    assert proven["unverified"], "nothing is proven of a platform that was never asked"
     assert live_check_of(platforms()[platform]).samples
 
 

@@ -23,7 +23,7 @@ def names_in(text: str) -> set[str]:
 def credentials_table() -> dict[str, tuple[set[str], set[str]]]:
     lines = [line for line in CREDENTIALS.splitlines() if line[:1] == "|"]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert rows[0] == ["network", "needed", "optional"]
+    assert rows[0] == ["platform", "needed", "optional"]
     return {platform: (names_in(needed), names_in(more.split(";")[0])) for platform, needed, more in rows[2:]}
 
 
@@ -34,7 +34,7 @@ def name_of(field: FieldInfo) -> str:
 
 
 def test_every_platform_is_listed_by_its_name() -> None:
-    (line,) = [line for line in README.splitlines() if line.startswith("Networks, by the name")]
+    (line,) = [line for line in README.splitlines() if line.startswith("Platforms, by the name")]
     listed = re.findall(r"`(\w+)`(?: \(([^)]+)\))?", line.partition(":")[2])
     assert [name for name, _ in listed] == sorted(platforms())
     for name, label in listed:

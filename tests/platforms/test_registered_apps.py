@@ -52,7 +52,7 @@ def test_tiktok_calls_it_a_client_key() -> None:
     [
         ("[]", "JSON object by platform"),
         ('{"twitter"', "JSON object by platform"),
-        ('{"myspace": {"clientId": "x"}}', "'myspace' is no network"),
+        ('{"myspace": {"clientId": "x"}}', "'myspace' is no platform"),
         ('{"twitter": {"clientSecret": "s3cret"}}', "clientId is missing"),
         ('{"twitter": {"clientId": "x", "clientSecrets": "s3cret"}}', "unknown field 'clientSecrets'"),
         ('{"twitter": {"clientId": "x", "clientSecret": 5}}', "clientSecret is not what it must be"),

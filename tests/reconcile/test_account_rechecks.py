@@ -49,7 +49,7 @@ async def test_a_platform_that_hangs_delays_no_other(stack: Stack, hangs: list[s
     """Neither the rechecks on other platforms, nor the posts of accounts that were accepted."""
     hung = [await stack.connect("telegram") for _ in range(2)]
     works = await stack.connect("twitter")
-    post = await stack.save("held beside a network that hangs", [works])
+    post = await stack.save("held beside a platform that hangs", [works])
     for account in (*hung, works):
         await refuse(stack, account)
     await stack.start(post)

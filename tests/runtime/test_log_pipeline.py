@@ -137,7 +137,7 @@ async def test_an_engine_that_echoes_shows_no_parameters(lines: io.StringIO, sta
 
 @activity.defn
 async def lose(secret: str) -> None:
-    raise RuntimeError(f"the network said {secret[::-1]}")
+    raise RuntimeError(f"the platform said {secret[::-1]}")
 
 
 @workflow.defn
@@ -161,7 +161,7 @@ async def test_failed_steps_logged_by_temporal_are_masked(lines: io.StringIO, st
         with pytest.raises(WorkflowFailureError):
             # Reversed, because a workflow's arguments are not masked here.
             await stack.client.execute_workflow(Losing.run, token[::-1], id=queue, task_queue=queue)
-    assert_told_without(lines, token, "Completing activity as failed", "the network said ***")
+    assert_told_without(lines, token, "Completing activity as failed", "the platform said ***")
 
 
 @pytest.fixture

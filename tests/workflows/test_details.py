@@ -36,14 +36,14 @@ def test_details_say_where_each_target_stands() -> None:
     failed = {"username": "ada", "status": TargetStatus.FAILED}
     assert line(**failed, error_code="190") == "- mastodon `@ada`: **failed** (`190`)"
     assert line(**failed, error_code="190", error_category=ErrorCategory.REJECTED) == (
-        "- mastodon `@ada`: **failed**: the network refuses the content or its settings (`190`)"
+        "- mastodon `@ada`: **failed**: the platform refuses the content or its settings (`190`)"
     )
     assert line(**failed, error_code="media_empty") == (
         "- mastodon `@ada`: **failed**: a file is empty (`media_empty`)"
     )
     waits = {"username": "ada", "status": TargetStatus.PUBLISHING, "resumes_at": DUE}
     assert line(**waits, error_code="http_503", error_category=ErrorCategory.PLATFORM) == (
-        "- mastodon `@ada`: **refused for now**: the network failed (`http_503`), tried again at 2030-01-01 12:00Z"
+        "- mastodon `@ada`: **refused for now**: the platform failed (`http_503`), tried again at 2030-01-01 12:00Z"
     )
     assert (
         line(**waits) == "- mastodon `@ada`: **publishing**, waits for its account's rate limit until 2030-01-01 12:00Z"
@@ -76,7 +76,7 @@ def test_of_a_post_that_is_not_wanted_only_what_is_public_is_said(ending: Ending
 
 def test_every_code_has_words() -> None:
     assert {code for code in TARGET_CODES if not reason(code, None)} == set()
-    assert {category for category in ErrorCategory if not reason("of the network", category)} == set()
+    assert {category for category in ErrorCategory if not reason("of the platform", category)} == set()
     assert reason(None, None) is None
 
 

@@ -78,7 +78,7 @@ async def test_what_a_platform_refuses_for_now_is_found_and_tried_when_an_operat
     (target,) = (await stack.read(post.id)).targets
     assert (target.status, target.next_attempt_at is not None) == ("publishing", True)
     said = await details_of(handle)
-    assert "**refused for now**: the network asks to wait (`" in said
+    assert "**refused for now**: the platform asks to wait (`" in said
     assert "tried again at" in said
     assert (await handle.describe()).raw_description.pending_activities == []
     await handle.signal("retry")

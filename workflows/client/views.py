@@ -43,7 +43,7 @@ def views(now: datetime, workspace_id: str | None = None, tag: str | None = None
     for name, *conditions in (
         ("late", waiting, f"{DUE_AT.name} < {_time(now - LATE_AFTER)}"),
         ("wait for their account", _is(WAITS_FOR.name, WaitsFor.ACCOUNT)),
-        ("wait for their network", _among(WAITS_FOR.name, WaitsFor.PLATFORM, WaitsFor.RATE_LIMIT)),
+        ("wait for their platform", _among(WAITS_FOR.name, WaitsFor.PLATFORM, WaitsFor.RATE_LIMIT)),
         ("wait for a lost answer", _is(WAITS_FOR.name, WaitsFor.ANSWER)),
         ("wait for a person", _is(WAITS_FOR.name, WaitsFor.PERSON)),
         ("wait for the operator", _is(WAITS_FOR.name, WaitsFor.OPERATOR)),

@@ -24,7 +24,7 @@ NOTE = AttemptResult(AttemptState.DONE, "published", http_status=200, request_id
 REFUSED = AttemptResult(AttemptState.REFUSED, "failed", http_status=400, code="no")
 
 
-def public(platform_post_id: str = "id on the network") -> TargetTransition:
+def public(platform_post_id: str = "id on the platform") -> TargetTransition:
     return transitions.published(datetime.now(UTC), platform_post_id, "https://example.com/1", None, None)
 
 
@@ -81,7 +81,7 @@ class TestSettle:
         (row,) = (await read(database, post)).targets
         is_first = status is TargetStatus.PUBLISHED
         assert settled.write is (WriteResult.WRONG_STATUS if is_first else WriteResult.MADE)
-        assert (row.status, row.platform_post_id) == ("published", "first" if is_first else "id on the network")
+        assert (row.status, row.platform_post_id) == ("published", "first" if is_first else "id on the platform")
         assert (await attempts(database, post.targets[0]))[0].state == AttemptState.DONE
 
     async def test_a_refusal_of_a_send_that_was_given_up_changes_nothing(

@@ -58,7 +58,7 @@ async def test_each_list_finds_what_it_names_and_nothing_else(stack: Stack) -> N
         now = datetime.now(UTC)
         names = {
             "wait for their account": {"account"},
-            "wait for their network": {"platform"},
+            "wait for their platform": {"platform"},
             "wait for a lost answer": {"answer"},
             "wait for a person": {"person"},
             "wait for the operator": set[str](),
