@@ -82,7 +82,7 @@ async def _check_each(source: StepMedia, files: list[Media]) -> list[MediaFindin
             async with asyncio.timeout_at(deadline), gate, source.open(item):
                 return None
         except TimeoutError:
-            return {"url": item.url, "error": f"It could not be looked at within {CHECK_TIMEOUT_S:.0f} seconds."}
+            return {"url": item.url, "error": f"It could not be checked within {CHECK_TIMEOUT_S:.0f} seconds."}
         except PlatformError as error:
             return _finding(error, item.url)
 

@@ -20,7 +20,7 @@ class Meters:
 
     def __init__(self, meter: MetricMeter = MetricMeter.noop) -> None:
         self._lateness = meter.create_histogram_float(
-            LATENESS, "Seconds from when a target was due until a worker took it up", "s"
+            LATENESS, "Seconds from when a target was due until a worker started it", "s"
         )
         self._settled = meter.create_counter(
             "socialsyncer_targets_settled", "Targets that came to rest: published, failed or unconfirmed"

@@ -359,7 +359,7 @@ def _demand_pause_is_over(lease: Lease, renewal: _Renewal) -> None:
     if renewal.rules is None or renewal.force or not account.renewal_failures or account.renew_at is None:
         return
     if account.renew_at > now:
-        message = f"{renewal.label} could not renew the account's access just now; it is asked again later."
+        message = f"{renewal.label} could not renew the account's access; it will be asked again later."
         raise PlatformError(ErrorKind.TRANSIENT, message, code="pause", retry_after=account.renew_at - now)
 
 

@@ -23,12 +23,12 @@ class TextRuleView(View):
     """The limits of a text's length."""
 
     limit: int = Field(description="The most units of a text.", examples=[280])
-    premium_limit: int | None = Field(description="The most for paying accounts, where it differs.", examples=[25000])
+    premium_limit: int | None = Field(description="The most for paying accounts, if it differs.", examples=[25000])
     beside: dict[str, int] = Field(
-        description="The most beside media of a type, where it differs: a caption.", examples=[{"image": 1024}]
+        description="The most beside media of a type, if it differs: a caption.", examples=[{"image": 1024}]
     )
     unit: str = Field(description="What is counted.", examples=["weighted characters"])
-    source: str = Field(description="Where the number comes from.", examples=["help.x.com"])
+    source: str = Field(description="The source of the number.", examples=["help.x.com"])
 
 
 class MediaRuleView(View):
@@ -40,7 +40,7 @@ class MediaRuleView(View):
         description="The most items of each type; types that are missing are not taken.", examples=[{"image": 10}]
     )
     mixes: bool = Field(description="Whether one post may hold several types.", examples=[True])
-    source: str = Field(description="Where the numbers come from.", examples=["developers.facebook.com"])
+    source: str = Field(description="The source of the numbers.", examples=["developers.facebook.com"])
 
 
 class FileRuleView(View):
@@ -71,7 +71,7 @@ class FileRuleView(View):
         examples=[False],
     )
     shrinks: bool = Field(description="Whether too large an image is compressed, not refused.", examples=[False])
-    source: str = Field(description="Where the numbers come from.", examples=["developers.facebook.com"])
+    source: str = Field(description="The source of the numbers.", examples=["developers.facebook.com"])
 
 
 class ConnectRuleView(View):
@@ -106,7 +106,7 @@ class PlatformView(View):
     media: MediaRuleView = Field(description="The limits of the number of media.")
     files: list[FileRuleView] = Field(description="What the files must be, type by type.")
     alt_text: int | None = Field(
-        description="The most characters of a media item's altText; null where no limit is known or none is taken.",
+        description="The most characters of a media item's altText; null if no limit is known or none is accepted.",
         examples=[1000],
     )
     connect: ConnectRuleView = Field(description="How an account is connected.")

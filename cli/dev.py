@@ -90,7 +90,7 @@ async def _run(options: Options, folder: Folder, lock: Lock) -> None:
 def _on_signals(stop: asyncio.Event, stack: "Stack") -> None:
     def on_signal() -> None:
         if stop.is_set():
-            print_line("Ending everything at once.")
+            print_line("Ending everything immediately.")
             stack.kill()
         else:
             print_line("\nStopping …")

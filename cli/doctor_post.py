@@ -83,7 +83,7 @@ def to_text(report: PostReport) -> Iterator[str]:
     yield from report.away
     yield "What to do now:"
     if not report.advice:
-        yield "  Nothing." if not report.away else "  Look again once that answers."
+        yield "  Nothing." if not report.away else "  Run this again once that answers."
     for advice in report.advice:
         yield f"  {'' if advice.heals is Heals.ITSELF else '! '}{advice.text}"
 

@@ -79,13 +79,13 @@ async def reseal(data_dir: Path | None) -> tuple[list[str], bool]:
     said = [f"Sealed again: {resealed}. Sealed under the newest key, {newest.hex()}: {counts.pop(newest, 0)}."]
     for key, count in sorted(counts.items()):
         why = (
-            "they were in use just now; run this again in half an hour"
+            "they were in use; run this again in half an hour"
             if key in older
             else "this key is not configured, so they cannot be opened; put it back, or connect these accounts again"
         )
         said.append(f"Still sealed under {key.hex()}: {count}; {why}.")
     if not counts:
-        said.append("No credentials need an older key: it can be taken away.")
+        said.append("No credentials need an older key: it can be removed.")
     return said, not counts
 
 

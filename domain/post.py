@@ -83,7 +83,7 @@ class HoldReason(StrEnum):
     CAP = "platform_cap"
     """The account has published as much as its platform allows for now."""
     OPERATOR = "operator_action_needed"
-    """Its platform refuses the app of this service until the operator has mended that: approval, a product, credits."""
+    """Its platform refuses this service's app until the operator has corrected that: approval, a product, credits."""
 
 
 class ErrorCategory(StrEnum):

@@ -10,7 +10,7 @@ _OF_CODE: dict[TargetCode, str] = {
     "app_refused": "the platform refuses this service's app",
     "cancelled": "an operator cancelled it",
     "connection_lost": "the connection to the platform broke",
-    "decoder_unavailable": "this service cannot decode files just now",
+    "decoder_unavailable": "this service cannot decode files at the moment",
     "duplicate_content": "the platform says that the account has published the same before",
     "edit_limit_reached": "the platform allows no more edits",
     "edit_not_supported": "the platform does not let it be edited",

@@ -48,7 +48,7 @@ class MediaBusy(PlatformError):
     """A step cannot have its media yet, because others of its workspace hold what media may take."""
 
     def __init__(self, wait: timedelta) -> None:
-        message = "Other media of this workspace are fetched first; this post goes on after them."
+        message = "Other media of this workspace are fetched first; this post continues after them."
         super().__init__(ErrorKind.TRANSIENT, message, code=MEDIA_BUSY, retry_after=wait)
         self.wait = wait
 

@@ -91,7 +91,7 @@ class MediaFetcher:
     async def open(self, media: Media, progress: Progress | None = None) -> AsyncIterator[StoredFile]:
         """Fetch a media item to disk for the length of the block.
 
-        Raises PlatformError: `rejected` for what its owner must mend, `transient` for what may work a little later.
+        Raises PlatformError: `rejected` for what its owner must correct, `transient` for what may work a little later.
         An OSError is this machine's own (no room on disk).
         """
         with Spool() as spool:

@@ -79,7 +79,7 @@ class SharedFiles:
         await self._fetcher.close()
 
     def forget(self, post_id: str) -> None:
-        """Have a post's files fetched again when they are needed next: their owner may mend what was refused."""
+        """Have a post's files fetched again when they are needed next: their owner may correct what was refused."""
         for key, file in list(self._files.items()):
             if key[0] == post_id:
                 self._drop(key, file)

@@ -259,7 +259,7 @@ def _cannot_convert(label: str, rule: FileRule, facts: MediaFacts) -> PlatformEr
 
 
 def worst_of(outcomes: Sequence[object]) -> BaseException | None:
-    """Return the failure that waiting does not mend, else any."""
+    """Return the failure that waiting does not correct, else any."""
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     return max(
         failures,

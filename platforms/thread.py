@@ -23,7 +23,7 @@ class ThreadMedia(WireModel):
     """An image, video or GIF of a thread's post."""
 
     type: MediaType = Field(description="What it is.", examples=["image"])
-    url: WebAddress = Field(description="Where it is fetched from.", examples=["https://cdn.example.com/second.jpg"])
+    url: WebAddress = Field(description="The address of the file.", examples=["https://cdn.example.com/second.jpg"])
     alt_text: str | None = Field(
         None, description="What it shows, for those who cannot see it.", examples=["A beach at dusk"]
     )

@@ -21,7 +21,7 @@ class Gauges:
             "socialsyncer_posts_found_late", "Posts that were found late; each is counted by one process"
         )
         self._unstarted = meter.create_gauge(
-            "socialsyncer_posts_unstarted", "Posts whose workflow has not heard for long what is wanted"
+            "socialsyncer_posts_unstarted", "Posts whose workflow has not received their newest version for long"
         )
         self._stuck = meter.create_gauge(
             "socialsyncer_targets_waiting", "Targets that are due and wait, by platform and what they wait for"
@@ -43,7 +43,7 @@ class Gauges:
         self._overdue = meter.create_gauge(
             "socialsyncer_renewals_overdue_seconds", "How long the most overdue renewal of tokens has been due"
         )
-        self._up = meter.create_gauge("socialsyncer_part_up", "Whether a part that /readyz names is well")
+        self._up = meter.create_gauge("socialsyncer_part_up", "Whether a part that /readyz names is healthy")
         self._named: set[str] = set()
         self._found_late.add(0)
         started = meter.create_gauge("socialsyncer_start_time_seconds", "Unix time at which the process was started")

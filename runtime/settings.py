@@ -89,7 +89,7 @@ class Settings(BaseSettings):
         description="requests a second that one API key may make for long at each api process; 0 for any number",
     )
     api_burst: int = Field(
-        default=DEFAULT_BURST, ge=1, le=1_000_000, description="requests that it may make at once beyond that"
+        default=DEFAULT_BURST, ge=1, le=1_000_000, description="requests that it may make in a burst beyond that"
     )
     open_posts: int = Field(
         default=MOST_OPEN_POSTS,
@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         default=None,
         pattern=r"^(https?://[^\s?#]+)?$",
-        description="where the platforms reach the api, for media that had to be converted and that they fetch",
+        description="the address at which platforms reach the api, for converted media that they fetch",
     )
     private_media_hosts: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default_factory=list,

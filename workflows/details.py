@@ -69,7 +69,7 @@ def _left_public(target: TargetPlan) -> str:
 
 def _until_released(target: TargetPlan) -> str:
     if target.hold_reason is HoldReason.OPERATOR:
-        return "until the operator has mended the app at the platform; `socialsyncer doctor` says how"
+        return "until the operator has corrected the app at the platform; `socialsyncer doctor` says how"
     return "until its account is reconnected"
 
 
@@ -90,7 +90,7 @@ def _standing(target: TargetPlan) -> str:
 
 
 _CONFIRMING = "it may be public and is waiting for confirmation"
-_FOR_A_PERSON = "it may be public: a person must look at the account, then say so by `socialsyncer resolve`"
+_FOR_A_PERSON = "it may be public: a person must look at the account, then report it by `socialsyncer resolve`"
 
 
 def _why(target: TargetPlan) -> str:

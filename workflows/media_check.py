@@ -50,4 +50,4 @@ class MediaCheckWorkflow:
                 summary=f"the files for {platform}",
             )
         except ActivityError:
-            workflow.logger.info("files not looked at", extra={"check_id": plan.check_id})
+            workflow.logger.info("files not checked", extra={"check_id": plan.check_id})

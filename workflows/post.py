@@ -182,7 +182,7 @@ class PostWorkflow:
         if self._run.cancelled:
             raise ApplicationError("This run was cancelled and ends", type=CANCELLED)
 
-    @workflow.signal(description="Nothing is wanted any more: the post is a draft, or deleted")
+    @workflow.signal(description="End: the post is a draft or deleted")
     async def unschedule(self, request: Unschedule) -> None:
         """End, unless a newer plan is known."""
         if request.post_id == self._run.plan.post_id and request.version > self._run.plan.version:
@@ -237,14 +237,12 @@ class PostWorkflow:
 
     # -- requests of clients and operators ---------------------------------------------------------------------------
 
-    @workflow.query(description="Where the post stands and what its workflow waits for")
+    @workflow.query(description="The state of the post and what its workflow waits for")
     def status(self) -> StatusView:
         """Return the state of the post."""
         return self._run.view()
 
-    @workflow.signal(
-        description="Try at once whatever waits: publish again to what failed or is held, confirm what is unconfirmed"
-    )
+    @workflow.signal(description="Try immediately: publish again to failed and held targets, confirm unconfirmed ones")
     async def retry(self) -> None:
         """Publish again to failed targets, for operators with many posts; published targets do not change."""
         self._release_waiting_targets()
@@ -260,7 +258,7 @@ class PostWorkflow:
             ):
                 self._follow(reopened)
 
-    @workflow.signal(description="Let held targets go on: their account works again")
+    @workflow.signal(description="Try held targets again: their account works again")
     async def release(self) -> None:
         """Try held targets again now; those that must still wait are held again."""
         self._release_waiting_targets()
@@ -280,7 +278,7 @@ class PostWorkflow:
         if self._run.must_not_begin() or not self._edits.to_edit(request):
             raise ApplicationError("No published target takes this edit", type=NOT_EDITABLE)
 
-    @workflow.signal(name="edit", description="As the update of that name; ignored where it does not apply")
+    @workflow.signal(name="edit", description="As the update of that name; ignored if it does not apply")
     async def edit_signal(self, request: EditRequest) -> None:
         """Edit published targets, for operators."""
         if not self._run.must_not_begin() and self._edits.to_edit(request):

@@ -251,7 +251,7 @@ async def give_up(plan: Plan, target: TargetPlan, code: str) -> Outcome:
 
 async def read_plan(plan: Plan) -> Plan | Unscheduled | None:
     """Return the plan in the post's row; None if the post is deleted."""
-    return await _of_the_post(plan, PostActivities.read_plan, "something else is wanted: read the row")
+    return await _of_the_post(plan, PostActivities.read_plan, "the row has changed: read it")
 
 
 async def reopen(plan: Plan) -> Plan | None:

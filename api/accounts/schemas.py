@@ -121,7 +121,7 @@ class AccountEventView(View):
         examples=["sel_019bc10f27c07a7d4e9a54c1d9e3f0a1"],
     )
     summary: str = Field(
-        description="It in a sentence. A connection that was made with `hosted` says so.",
+        description="The event as a sentence, which names a connection that was made with `hosted`.",
         examples=['API key "Editorial office" connected jane.'],
     )
 

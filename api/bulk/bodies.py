@@ -83,7 +83,7 @@ class CreateManyBody(RequestModel):
 
 
 _FILTER_SAID = "The posts are those that match; at most 100 of them a request, newest first."
-_CURSOR_SAID = "From the previous answer, to go on with the posts after those."
+_CURSOR_SAID = "From the previous answer, to continue with the posts after those."
 _CURSOR_EXAMPLE = "eyJpZCI6InBvc3RfYWJjMTIzIn0"
 
 

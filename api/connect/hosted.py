@@ -36,8 +36,8 @@ _COOKIE_LIFETIME_S = 45 * 60
 _MOST_FIELDS, _MOST_CHOSEN = 1_100, 20
 _GONE = "This address was used, or is older than 10 minutes. Begin again where you came from."
 _OTHER_BROWSER = (
-    "This browser has not begun this connection, or began it too long ago. Begin again where you came from, and let "
-    "cookies be."
+    "This browser did not begin this connection, or began it too long ago. Begin again where you came from, and allow "
+    "cookies."
 )
 _FOREIGN = "This form was not sent from a page of this service. Begin again where you came from."
 

@@ -45,7 +45,9 @@ HEADERS = {
 def page(title: str, body: str, *, status: int = 200, go_to: str | None = None) -> Response[bytes]:
     """Return a page; `go_to` is where the browser is sent from it. `body` is HTML, all else is text."""
     onwards = f'<meta http-equiv="refresh" content="0;url={escape(go_to)}">' if go_to else ""
-    link = f'<p><a href="{escape(go_to)}" rel="noreferrer">Go on to {escape(host_of(go_to))}</a></p>' if go_to else ""
+    link = (
+        f'<p><a href="{escape(go_to)}" rel="noreferrer">Continue to {escape(host_of(go_to))}</a></p>' if go_to else ""
+    )
     text = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">{onwards}<style>{_STYLE}</style></head>'
@@ -106,7 +108,7 @@ def finished(row: PendingConnection, label: str) -> Response[bytes]:
     if error:
         return page("Not connected", said(error["message"]), go_to=back)
     if not names:
-        return page(f"{label} has consented", said("Go on where you began, and choose there."), go_to=back)
+        return page(f"{label} has consented", said("Return to where you began, and choose there."), go_to=back)
     end = "" if back else " You can close this page."
     return page("Connected", said(f"{label}: {', '.join(names)}.{end}"), go_to=back)
 

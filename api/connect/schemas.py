@@ -19,7 +19,9 @@ class ConnectBody(RequestModel):
     model_config = ConfigDict(title="ConnectAccount")
 
     code: Secret | None = Field(
-        None, description="The code with which the platform sent the person back; used at once.", examples=["SplxlOBe"]
+        None,
+        description="The code with which the platform sent the person back; it is used immediately.",
+        examples=["SplxlOBe"],
     )
     redirect_url: Secret | None = Field(
         None,
@@ -95,7 +97,7 @@ class ConnectionView(View):
         examples=["mF_9B5f4"],
     )
     connection_id: str | None = Field(
-        description="`GET /v1/connect/{platform}/{connectionId}` says how it stands.",
+        description="`GET /v1/connect/{platform}/{connectionId}` returns its state.",
         examples=["sel_019bc10f"],
     )
     expires_at: Moment | None = Field(description="Until when the state works: 10 minutes.")
@@ -170,7 +172,7 @@ class ProgressView(View):
     expires_at: Moment = Field(description="Until when a person may consent, or choose.")
     accounts: list[ConnectedView] = Field(description="What was connected.")
     selection: SelectionView | None = Field(description="What there is to choose from, until it was chosen.")
-    refusal: RefusalView | None = Field(description="Why it failed, or why it does not go on for now.")
+    refusal: RefusalView | None = Field(description="Why it failed, or why it does not continue for now.")
 
 
 class SelectedView(View):

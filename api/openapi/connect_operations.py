@@ -81,16 +81,16 @@ CONNECT_OPERATIONS = (
             {
                 "name": "redirect_url",
                 "in": "query",
-                "description": "Where the platform sends the person back: https, or http on localhost. Needed by "
-                "platforms with an authorization. With `hosted`: where this service sends the person in the end; if it "
-                "is left out, a page says what came of it.",
+                "description": "The address to which the platform sends the person back: https, or http on localhost. "
+                "Needed by platforms with an authorization. With `hosted`: the address to which this service sends the "
+                "person at the end; if it is left out, a page shows the result.",
                 "schema": {"type": "string", "format": "uri", "maxLength": 512},
                 "example": "https://app.example.com/connected",
             },
             {
                 "name": "accountId",
                 "in": "query",
-                "description": "The account that is to be reconnected. If another comes back, nothing is changed.",
+                "description": "The account to reconnect. If the answer is for another account, nothing is changed.",
                 "schema": {"type": "string", "minLength": 1},
                 "example": "tw_456",
             },
@@ -119,7 +119,7 @@ CONNECT_OPERATIONS = (
         "get",
         "/v1/connect/{platform}/{connectionId}",
         "getConnection",
-        "See how a connection stands",
+        "Get the state of a connection",
         "For callers who wait while a person is at the platform, with `hosted` above all. Ask every second or two.",
         ProgressView,
         examples.PROGRESS,
@@ -142,9 +142,9 @@ CONNECT_OPERATIONS = (
         "/v1/connect/{platform}",
         "connectAccount",
         "Connect an account",
-        "Takes the code at once: platforms accept one for as little as 30 seconds. 201 is a new account; 200 is one "
+        "Uses the code immediately: platforms accept one for as little as 30 seconds. 201 is a new account; 200 is one "
         "that was known and is reconnected, or a `selection` if there are several pages, channels or locations. The "
-        "same request again within 10 minutes is answered alike, and goes on if the platform did not answer.",
+        "same request again within 10 minutes is answered alike, and continues if the platform did not answer.",
         ConnectedView,
         {"connected": examples.ACCOUNT},
         ("wrongPlatform", "missingCode", "wrongRedirect", *WITH_BODY, "reconnectNotFound", *_REFUSED, *ALWAYS),

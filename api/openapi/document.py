@@ -22,7 +22,7 @@ _REQUEST_ID = {
 _HEADERS: dict[str, Json] = {
     "X-Request-Id": _REQUEST_ID,
     "Idempotent-Replayed": {
-        "description": "`true` where this is the answer to an earlier request with the same Idempotency-Key.",
+        "description": "`true` if this is the answer to an earlier request with the same Idempotency-Key.",
         "schema": {"type": "string", "enum": ["true"]},
         "example": "true",
     },
@@ -180,7 +180,9 @@ def _health() -> Json:
             {
                 "200": answer("All parts are there", parts, ready),
                 "503": answer(
-                    "A part is away", parts, {**ready, "worker": False, "publish-mastodon": False, "latePosts": 3}
+                    "A part is unavailable",
+                    parts,
+                    {**ready, "worker": False, "publish-mastodon": False, "latePosts": 3},
                 ),
             },
         ),

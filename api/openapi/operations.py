@@ -52,9 +52,9 @@ OPERATIONS = (
         _POSTS,
         "createPost",
         "Create and optionally publish a post",
-        "`publishNow` publishes at once and waits for the outcome on every platform; `scheduledFor` publishes at that "
-        "time, never early; otherwise the post is a draft. Shape errors (400) are listed together; only where there "
-        "are none, all that platforms and accounts would refuse (422). A repeat of a body with an `externalId` is "
+        "`publishNow` publishes immediately and waits for the outcome on every platform; `scheduledFor` publishes at "
+        "that time, never early; otherwise the post is a draft. Shape errors (400) are listed together; if there are "
+        "none, all that platforms and accounts would refuse (422). A repeat of a body with an `externalId` is "
         "answered 200 with the existing post and `Idempotent-Replayed`.",
         PostView,
         {"published": examples.POST, "scheduled": examples.SCHEDULED, "partial": examples.PARTIAL},
@@ -83,7 +83,7 @@ OPERATIONS = (
         "validatePost",
         "Check a post without creating it",
         "Answers what creating it would say. For a draft, what the platforms will refuse later is a warning. With "
-        "`checkMedia` the files are looked at too, if nothing else is wrong: fetched, and held against the platforms' "
+        "`checkMedia` the files are checked too, if nothing else is wrong: fetched, and compared with the platforms' "
         "rules.",
         VerdictView,
         {
@@ -190,7 +190,7 @@ OPERATIONS = (
         "Create many posts",
         f"Up to {MOST_POSTS} posts, each as `POST /v1/posts` creates it: what is wrong with one is said in its own "
         "result, and the others are created. Each needs an `externalId` or an `idempotencyKey`, so that the same "
-        "request, or one with its mistakes mended, can be sent again and creates only what is missing. The answer "
+        "request, or one with its mistakes corrected, can be sent again and creates only what is missing. The answer "
         "waits once for the outcome of all that are published now. Each post counts as a request of the API key.",
         ManyView,
         {"created": bulk_examples.CREATED_MANY},

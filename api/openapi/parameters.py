@@ -47,7 +47,7 @@ PREFER = {
     "in": "header",
     "description": (
         f"`wait=N`: how many seconds to wait for the outcome, 0 to {LONGEST_WAIT_S}, {DEFAULT_WAIT_S} by default (RFC "
-        "7240). Past it the answer is the post as it stands, and publishing goes on."
+        "7240). After that the answer is the post's current state, and publishing continues."
     ),
     "schema": {"type": "string"},
     "example": "wait=10",

@@ -154,7 +154,7 @@ _SENTENCES: dict[Action, _Sentence] = {
     Action.RESET: lambda _event, who, _: (
         f"{who} reset the workflow to an earlier point. What was sent is not sent again."
     ),
-    Action.RELEASED: lambda _event, _who, _: "What it was held for works again, so it goes on.",
+    Action.RELEASED: lambda _event, _who, _: "The reason for holding it is gone, so it continues.",
     Action.RESTARTED: lambda event, _who, named: f"Started again from its row: {_ended(event, named)}.",
     Action.RESTORED: lambda _event, _who, _: (
         "Rows were lost: it is confirmed on its platforms before anything is sent."

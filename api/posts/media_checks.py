@@ -30,7 +30,7 @@ async def check_files(
     if not platforms:
         return [], []
     if sum(len(content.media_for(content.targets[at])) for at in platforms) > MOST_FILES or len(platforms) > MOST_FILES:
-        return [], [Problem(f"More than {MOST_FILES} files are not looked at; validate parts of it", _NOT_CHECKED)]
+        return [], [Problem(f"More than {MOST_FILES} files are not checked; validate parts of it", _NOT_CHECKED)]
     with deps.checks.take(workspace_id):
         deps.quotas.write(workspace_id, answer_bytes(content))
         async with deps.database.transaction() as session:
@@ -60,7 +60,7 @@ async def check_files(
 
 
 def _unseen(target: TargetContent, position: int) -> Problem:
-    sentence = "The files of this target could not be looked at just now"
+    sentence = "The files of this target could not be checked"
     return Problem(sentence, _NOT_CHECKED, f"platforms.{position}", target.platform, target.account_id)
 
 

@@ -81,7 +81,7 @@ def _collected(problems: Iterator[Problem]) -> list[Problem]:
 
 _TOO_MUCH_TEXT = Problem(
     f"The post's texts are too long to be checked: those for X, Mastodon and Telegram may have {MOST_CHARACTERS:,} "
-    "characters in all, where a text counts once for each of the three that it goes to",
+    "characters in all, and a text counts once for each of the three that it goes to",
     "invalid_field_value",
     "content",
 )

@@ -137,15 +137,15 @@ def _codes(target: Target | ShownTarget) -> dict[str, str | None]:
 def _hint(target: Target | ShownTarget, status: TargetStatus) -> str | None:
     """Say how the post's owner can go on with a target that is not published; None if there is nothing to do."""
     if status == TargetStatus.PENDING and target.warning:
-        return "Change the post by PATCH before its time; unless this is mended, it will be refused then."
+        return "Change the post by PATCH before its time; unless this is corrected, it will be refused then."
     if status == TargetStatus.FAILED:
         if target.retryable:
             return "POST /v1/posts/{postId}/retry tries it again."
         return "Change what it sends by PATCH /v1/posts/{postId}, then POST /v1/posts/{postId}/retry."
     if status == TargetStatus.UNCONFIRMED and not target.confirming:
-        return "Look at the account, then say what you found by POST /v1/posts/{postId}/resolve."
+        return "Look at the account, then report what you found by POST /v1/posts/{postId}/resolve."
     if status == TargetStatus.HELD:
-        return "It goes on by itself. Until then the post can be changed by PATCH, or deleted."
+        return "It continues by itself. Until then the post can be changed by PATCH, or deleted."
     return None
 
 

@@ -103,11 +103,12 @@ class MediaBody(RequestModel):
     model_config = ConfigDict(title="MediaItem")
 
     type: Literal["image", "video", "gif", "document"] = Field(
-        description="What the file is; a `document` (PDF, Word, PowerPoint) only where the platform takes one.",
+        description="What the file is; a `document` (PDF, Word, PowerPoint) only if the platform accepts one.",
         examples=["image"],
     )
     url: WebAddress = Field(
-        description="Where the file can be fetched without a login.", examples=["https://example.com/photo.jpg"]
+        description="The address at which the file can be fetched without a login.",
+        examples=["https://example.com/photo.jpg"],
     )
     alt_text: Text | None = Field(
         None, description="A description for people who cannot see it.", examples=["A lighthouse at dawn"]
@@ -147,9 +148,9 @@ class PostBody(RequestModel):
         examples=[[{"type": "image", "url": "https://example.com/photo.jpg"}]],
     )
     platforms: list[TargetBody] | None = Field(
-        None, max_length=MAX_ITEMS, description="Where the post goes; required unless it is a draft."
+        None, max_length=MAX_ITEMS, description="The accounts that it is published to; required unless it is a draft."
     )
-    publish_now: bool | None = Field(None, description="Publish at once and wait for the outcome.", examples=[True])
+    publish_now: bool | None = Field(None, description="Publish immediately and wait for the outcome.", examples=[True])
     scheduled_for: str | None = Field(
         None,
         description=(
@@ -188,8 +189,9 @@ class PostBody(RequestModel):
         ge=SHORTEST_WINDOW_S,
         le=LONGEST_WINDOW_S,
         description=(
-            "Seconds after its time in which the post may still go out, should its platform, its account or this "
-            f"service be away. Later it fails rather than appear stale. {PUBLISH_WITHIN_S} (24 hours) by default."
+            "Seconds after its time in which the post may still be published, if its platform, its account or this "
+            f"service is unavailable. After that it fails rather than appear stale. "
+            f"{PUBLISH_WITHIN_S} (24 hours) by default."
         ),
         examples=[PUBLISH_WITHIN_S],
     )
@@ -219,7 +221,7 @@ class ValidateBody(PostBody):
     check_media: bool = Field(
         False,
         description=(
-            "Also look at the files, as publishing would: whether they can be fetched and are what the platforms take. "
+            "Also check the files, as publishing would: whether they can be fetched and are what the platforms take. "
             "It is done if nothing else is wrong, and takes up to 25 seconds."
         ),
         examples=[True],

@@ -68,7 +68,7 @@ class MediaView(View):
     sometimes = frozenset({"altText"})
 
     type: MediaType = Field(description="What the file is.", examples=["image"])
-    url: str = Field(description="Where the file is fetched.", examples=["https://example.com/photo.jpg"])
+    url: str = Field(description="The address of the file.", examples=["https://example.com/photo.jpg"])
     alt_text: str = Field(description="Its description, if given.", examples=["A lighthouse at dawn"])
 
 
@@ -141,7 +141,7 @@ class TargetView(View):
     status: TargetStatus = Field(
         description=(
             "`unconfirmed`: the request was sent and its answer lost; it may be public and is not sent again. "
-            "`held`: it waits for its account or for this service's operator (see `holdReason`), goes on by itself, "
+            "`held`: it waits for its account or for this service's operator (see `holdReason`), continues by itself, "
             "and fails when `publishWithin` has passed."
         ),
         examples=["published"],
@@ -157,7 +157,7 @@ class TargetView(View):
     platform_specific_data: dict[str, Any] = Field(
         description="The settings given for this account, if any.", examples=[{"shareToFeed": True}]
     )
-    next_attempt_at: Moment = Field(description="While it waits: when it is tried again, where that is known.")
+    next_attempt_at: Moment = Field(description="While it waits: when it is tried again, if that is known.")
     waits_for: WaitsFor = Field(
         description=(
             "What it waits for, if it is due and waits: its `platform`, which refused it for now (see `errorCode`); "
@@ -169,7 +169,7 @@ class TargetView(View):
     hold_reason: HoldReason = Field(
         description=(
             "While it is held: whether the account must be reconnected, has used up its quota at the platform, "
-            "or the operator of this service must mend its app at the platform."
+            "or the operator of this service must correct its app at the platform."
         )
     )
     media_changes: list[ChangeView] = Field(
@@ -198,7 +198,7 @@ class TargetView(View):
     error_category: ErrorCategory | None = Field(description="The party that must act.", examples=["rejected"])
     retryable: bool = Field(description="Whether a retry can help without any change.", examples=[False])
     hint: str = Field(
-        description="How to go on, if it is failed, held or left unconfirmed.",
+        description="How to continue, if it is failed, held or left unconfirmed.",
         examples=["Change what it sends by PATCH, then POST …/retry."],
     )
 
@@ -274,7 +274,7 @@ class AttemptView(View):
     )
     request_id: str | None = Field(description="The platform's id of the request.", examples=["AbCdEf"])
     decision: str | None = Field(description="What was decided upon it.", examples=["trying again in 12 s"])
-    next_attempt_at: Moment | None = Field(description="When the step is taken again, where that was decided.")
+    next_attempt_at: Moment | None = Field(description="When the step is repeated, if that was decided.")
 
 
 class AttemptsView(View):
@@ -318,7 +318,7 @@ class ErrorView(View):
         "invalid_request_error", "authentication_error", "idempotency_error", "rate_limit_error", "api_error"
     ] = Field(description="The kind of error.", examples=["authentication_error"])
     code: ProblemCode = Field(description="The first problem, for a program.", examples=["invalid_credentials"])
-    param: str = Field(description="The dotted path of the field at fault, where there is one.", examples=["content"])
+    param: str = Field(description="The dotted path of the field at fault, if there is one.", examples=["content"])
     errors: list[ProblemView] = Field(description="All problems, the first included.")
 
 

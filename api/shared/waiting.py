@@ -13,7 +13,7 @@ MOST_WAITING = 1_000
 
 MOST_CHECKS, MOST_CHECKS_OF_ONE = 20, 2
 """Validations that look at files at a time in one process: in all, and of one workspace; our choice."""
-_TOO_MANY_CHECKS = Problem("Files of other validations are looked at just now; please wait", "rate_limited")
+_TOO_MANY_CHECKS = Problem("Files of other validations are being checked; please wait", "rate_limited")
 
 
 class Deadline:

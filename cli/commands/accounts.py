@@ -28,7 +28,7 @@ def accounts() -> None:
 @workspace_option
 @data_dir_option
 def accounts_add(platform: str, allow: tuple[str, ...], workspace: str | None, data_dir: Path | None) -> None:
-    """Connect an account of PLATFORM, its credentials being one JSON object on stdin, e.g. {"accessToken": "…"}.
+    """Connect an account of PLATFORM by credentials: one JSON object on stdin, e.g. {"accessToken": "…"}.
 
     With --data-dir the account is registered with the stack's sandbox, so any token does; "username" and "premium" may
     describe it.
@@ -94,7 +94,7 @@ def accounts_allow(account_id: str, places: tuple[str, ...], workspace: str | No
 @workspace_option
 @data_dir_option
 def accounts_forbid(account_id: str, places: tuple[str, ...], workspace: str | None, data_dir: Path | None) -> None:
-    """Take back what `accounts allow` has allowed. Posts that name such a place fail when they are due."""
+    """Withdraw what `accounts allow` has allowed. Posts that name such a place fail when they are due."""
     from cli.accounts import forbid
 
     say(json.dumps(asyncio.run(forbid(account_id, places, workspace, data_dir)), ensure_ascii=False))
@@ -133,7 +133,7 @@ def accounts_list(workspace: str | None, data_dir: Path | None, *, everywhere: b
 @workspace_option
 @data_dir_option
 def accounts_history(account_id: str, workspace: str | None, data_dir: Path | None) -> None:
-    """Say who connected and removed an account, the newest first; by API keys and by commands."""
+    """Show who connected and removed an account, by API keys and commands; the newest first."""
     from cli.accounts import history
 
     for line in asyncio.run(history(account_id, workspace, data_dir)):
@@ -146,7 +146,7 @@ def accounts_history(account_id: str, workspace: str | None, data_dir: Path | No
 @workspace_option
 @data_dir_option
 def accounts_remove(account_id: str, yes: bool, workspace: str | None, data_dir: Path | None) -> None:
-    """Forget an account and its credentials. Names the posts that wait for it, and asks."""
+    """Remove an account and its credentials. Names the posts that wait for it, and asks first."""
     from cli.accounts import describe_waiting_posts, remove
 
     if posts := asyncio.run(describe_waiting_posts(account_id, workspace, data_dir)):

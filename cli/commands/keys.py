@@ -16,7 +16,7 @@ from cli.terminal import say
 
 @click.group()
 def keys() -> None:
-    """Make, list and revoke API keys; make encryption keys and bring credentials under a new one."""
+    """Create, list and revoke API keys; create encryption keys and reseal credentials with a new one."""
 
 
 @keys.command("create")
@@ -50,7 +50,7 @@ def keys_list(workspace: str | None, data_dir: Path | None) -> None:
 @click.argument("key_id")
 @data_dir_option
 def keys_revoke(key_id: str, data_dir: Path | None) -> None:
-    """Make an API key worthless, by its id from `keys list`. Every API process refuses it within 2 seconds."""
+    """Revoke an API key, by its id from `keys list`. Every API process refuses it within 2 seconds."""
     from cli.keys import revoke
 
     asyncio.run(revoke(key_id, data_dir))

@@ -22,17 +22,17 @@ from cli.terminal import say
 @click.command()
 @click.argument("post_id", metavar="[POST]", required=False)
 @data_dir_option
-@click.option("--workspace", default=None, help="Look at one workspace's posts only, by its name or id.")
+@click.option("--workspace", default=None, help="Check only one workspace's posts, by its name or id.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of sentences.")
 @click.option("--all", "everything", is_flag=True, help="Print every finding, not only the first five of each kind.")
 def doctor(
     post_id: str | None, data_dir: Path | None, workspace: str | None, *, as_json: bool, everything: bool
 ) -> None:
-    """Hold rows, workflows and the sandbox against each other; say what disagrees and how it heals.
+    """Compare rows, workflows and the sandbox; report what disagrees and how that is resolved.
 
     With a POST, report all that is known about it: its row, its workflow, its last attempts, what it waits for
-    and what to do now. Changes nothing. Exit code 0: all agree; 1: what disagrees heals by itself; 2: some of it needs
-    a person; 3: a part could not be looked at.
+    and what to do now. Changes nothing. Exit code 0: all agree; 1: what disagrees is resolved by itself; 2: some of
+    it needs a person; 3: a part could not be checked.
     """
     from cli.doctor import doctor as diagnose
     from cli.doctor_post import doctor_post
@@ -88,8 +88,8 @@ def waiting(
     default=None,
     help="Settle the targets in this CSV file: postId, platform, outcome, accountId, platformPostId.",
 )
-@click.option("--retry", is_flag=True, help="Publish again at once what is not published.")
-@click.option("--dry-run", is_flag=True, help="Say what would be changed, and change nothing.")
+@click.option("--retry", is_flag=True, help="Publish immediately again what is not published.")
+@click.option("--dry-run", is_flag=True, help="Show what would be changed, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @data_dir_option
 def resolve(
@@ -105,7 +105,7 @@ def resolve(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Say what a person saw of a target whose answer was lost: published (as PLATFORM_POST_ID), or not-published.
+    """Report what a person saw of a target whose answer was lost: published (as PLATFORM_POST_ID), or not-published.
 
     `waiting --for person` lists these targets; with --csv it prints a file for --from: fill in the column outcome.
     A file may be given again: what is settled so already is left alone.
@@ -144,7 +144,7 @@ def resolve(
 @as_json_option
 @data_dir_option
 def report(since: str, workspace: str | None, data_dir: Path | None, *, as_json: bool) -> None:
-    """Count what became of the targets that were due, by platform, status and error code."""
+    """Count the outcomes of targets that were due, by platform, status and error code."""
     from cli.reports import report as count
 
     print_rows(asyncio.run(count(data_dir, workspace, since)), as_json=as_json)
@@ -155,7 +155,7 @@ def report(since: str, workspace: str | None, data_dir: Path | None, *, as_json:
 @as_json_option
 @data_dir_option
 def history(post_id: str, data_dir: Path | None, *, as_json: bool) -> None:
-    """Tell who did what to a post and what became of it, oldest first; also of a post that is deleted."""
+    """Show who did what to a post and what followed, oldest first; also of a deleted post."""
     from cli.history import history as read
     from cli.history import to_json, to_text
 
@@ -210,7 +210,7 @@ def live_check(
 ) -> None:
     """Publish marked posts of each kind on a real account of PLATFORM, look at them, and delete them again.
 
-    Says what was not as this software believes. Exit code 0: all was as believed; 1: some was not.
+    Reports assumptions of this software that were wrong. Exit code 0: none was; 1: some were.
     """
     with explaining_missing_packages():
         from cli.live_check import parse_settings, run_check, write_report

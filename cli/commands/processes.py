@@ -64,7 +64,7 @@ def api(host: str | None, port: int | None) -> None:
     help="Other host names, comma-separated, by which it is reached beside 127.0.0.1, localhost and --host.",
 )
 def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, strict: bool, names: str) -> None:
-    """Serve the sandbox of platforms, where nothing becomes really public."""
+    """Serve the sandbox of platforms; nothing becomes really public."""
     with explaining_missing_packages():
         from cli.serve_sandbox import serve_sandbox
 
@@ -87,7 +87,7 @@ def migrate(data_dir: Path | None) -> None:
 @click.option("--database", is_flag=True, help="The service's own database was put back.")
 @click.option("--temporal", is_flag=True, help="Temporal's database was put back.")
 def restored(data_dir: Path | None, since: str, *, database: bool, temporal: bool) -> None:
-    """Say that databases were restored from a backup: what may be public already is confirmed before it is sent.
+    """Report that databases were restored from a backup: posts that may be public are confirmed first.
 
     Run it before workers start on the restored database. The API refuses writes meanwhile.
     """

@@ -61,7 +61,7 @@ def check(label: str, draft: Draft[DiscordSettings], account: AccountFacts) -> l
             setting("embeds", f"{label} allows {EMBED_CHARACTERS:,} characters in all embeds; these have {length:,}")
         )
     if settings.thread_id and settings.thread_name:
-        found.append(setting("threadName", f"{label} begins a thread or goes on in one; give threadId or threadName"))
+        found.append(setting("threadName", f"{label} begins a thread or continues one; give threadId or threadName"))
     return found + _of_the_other_kind(label, settings, account)
 
 

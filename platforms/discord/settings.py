@@ -33,7 +33,9 @@ class EmbedAuthor(WireModel):
     """The author of an embed."""
 
     name: str = Field(max_length=256, description="The author's name.", examples=["Ada"])
-    url: WebAddress | None = Field(None, description="Where the name leads.", examples=["https://example.com/ada"])
+    url: WebAddress | None = Field(
+        None, description="The address that the name links to.", examples=["https://example.com/ada"]
+    )
     icon_url: WebAddress | None = Field(
         None, description="A small picture.", examples=["https://cdn.example.com/ada.png"]
     )
@@ -67,7 +69,9 @@ class Embed(WireModel):
 
     title: str | None = Field(None, max_length=256, description="The title.", examples=["Release 2.0"])
     description: str | None = Field(None, max_length=4096, description="The text.", examples=["What is new"])
-    url: WebAddress | None = Field(None, description="Where the title leads.", examples=["https://example.com/2.0"])
+    url: WebAddress | None = Field(
+        None, description="The address that the title links to.", examples=["https://example.com/2.0"]
+    )
     color: int | None = Field(None, ge=0, le=0xFFFFFF, description="The colour as a number.", examples=[5793266])
     timestamp: datetime | None = Field(None, description="A time to show.", examples=["2026-01-20T09:00:00Z"])
     author: EmbedAuthor | None = Field(None, description="Whom it is by.")

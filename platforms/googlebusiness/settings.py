@@ -31,7 +31,9 @@ class CallToAction(WireModel):
         description="What the button says; CALL dials the profile's own number.", examples=["LEARN_MORE"]
     )
     url: WebAddress | None = Field(
-        None, description="Where it leads; needed for all but CALL, which has none.", examples=["https://example.com"]
+        None,
+        description="The address that it links to; needed for all but CALL, which has none.",
+        examples=["https://example.com"],
     )
 
     @model_validator(mode="after")
@@ -87,7 +89,7 @@ class Offer(WireModel):
 
     coupon_code: str | None = Field(None, min_length=1, description="A code to show.", examples=["WINTER26"])
     redeem_online_url: WebAddress | None = Field(
-        None, description="Where it is redeemed online.", examples=["https://example.com/sale"]
+        None, description="The address at which it is redeemed online.", examples=["https://example.com/sale"]
     )
     terms_conditions: str | None = Field(
         None, min_length=1, description="What applies.", examples=["While supplies last."]

@@ -49,7 +49,7 @@ class SharedConnections(httpx.AsyncBaseTransport):
                 return self._shares.take(workspace_id)
             except Exhausted as short:
                 if asyncio.get_running_loop().time() >= deadline:
-                    message = "Servers of this workspace's accounts are slow; this post goes on after others."
+                    message = "Servers of this workspace's accounts are slow; this post continues after others."
                     raise PlatformError(ErrorKind.TRANSIENT, message, code="servers_busy") from short
             await asyncio.sleep(_ASK_AGAIN_S)
 

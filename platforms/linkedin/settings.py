@@ -55,7 +55,7 @@ class LinkedInSettings(WireModel):
         None,
         min_length=1,
         max_length=TITLE,
-        description="The title of a document; its file name where left out.",
+        description="The title of a document; its file name if left out.",
         examples=["Annual report"],
     )
     article: Article | None = Field(

@@ -25,7 +25,7 @@ class Poll(WireModel):
         examples=[["Yes", "No"]],
     )
     expires_in: int = Field(
-        86_400, ge=1, description="How long the poll stays open, in seconds; a day where left out.", examples=[86_400]
+        86_400, ge=1, description="How long the poll stays open, in seconds; a day if left out.", examples=[86_400]
     )
     multiple: bool = Field(default=False, description="Readers may choose several answers.", examples=[False])
     hide_totals: bool = Field(default=False, description="Hide the votes until the poll ends.", examples=[False])
@@ -35,7 +35,7 @@ class MastodonSettings(WireModel):
     """Settings of a post on Mastodon."""
 
     visibility: Literal["public", "unlisted", "private", "direct"] | None = Field(
-        None, description="Who may see the post; the account's own default where left out.", examples=["unlisted"]
+        None, description="Who may see the post; the account's own default if left out.", examples=["unlisted"]
     )
     spoiler_text: str | None = Field(
         None,
@@ -45,7 +45,7 @@ class MastodonSettings(WireModel):
     )
     sensitive: bool | None = Field(None, description="Hide the media until a reader opens them.", examples=[True])
     language: Language | None = Field(
-        None, description="The language of the text (ISO 639-1); the account's own where left out.", examples=["en"]
+        None, description="The language of the text (ISO 639-1); the account's own if left out.", examples=["en"]
     )
     poll: Poll | None = Field(None, description="A poll; not together with media.")
     in_reply_to_id: StatusId | None = Field(
@@ -53,7 +53,7 @@ class MastodonSettings(WireModel):
     )
     quoted_status_id: StatusId | None = Field(
         None,
-        description="Quote the post with this id on the account's server, where that knows quotes.",
+        description="Quote the post with this id on the account's server, if that server supports quotes.",
         examples=["103254962155278888"],
     )
     quote_approval_policy: Literal["public", "followers", "nobody"] | None = Field(

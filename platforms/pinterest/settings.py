@@ -16,7 +16,9 @@ class PinterestSettings(WireModel):
         None, min_length=1, max_length=100, description="Up to 100 characters.", examples=["Ten knots to know"]
     )
     link: WebAddress | None = Field(
-        None, description="Where the pin leads, up to 2,048 characters.", examples=["https://example.com/knots"]
+        None,
+        description="The address that the pin links to, up to 2,048 characters.",
+        examples=["https://example.com/knots"],
     )
     cover_image_url: WebAddress | None = Field(
         None, description="A video's cover.", examples=["https://cdn.example.com/cover.jpg"]
@@ -24,7 +26,7 @@ class PinterestSettings(WireModel):
     cover_image_key_frame_time: int | None = Field(
         None,
         ge=0,
-        description="The moment of a video that becomes its cover, in seconds; the first where nothing is given.",
+        description="The moment of a video that becomes its cover, in seconds; the first if none is given.",
         examples=[3],
     )
 

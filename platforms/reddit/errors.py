@@ -71,7 +71,7 @@ def error_of(response: httpx.Response) -> PlatformError:
         )
     elif status == 403 and not body:
         # A page of Reddit's network security, not its API: it passes, and says nothing about the account.
-        kind, sentence = ErrorKind.TRANSIENT, "Reddit turned the request away before looking at it."
+        kind, sentence = ErrorKind.TRANSIENT, "Reddit rejected the request without processing it."
     elif status == 403:
         kind, sentence = (
             ErrorKind.REJECTED,

@@ -26,7 +26,7 @@ class RedditSettings(WireModel):
         None,
         min_length=1,
         max_length=300,
-        description="Up to 300 characters. Where left out, the first line of the text is the title.",
+        description="Up to 300 characters. If left out, the first line of the text is the title.",
         examples=["We made a thing"],
     )
     url: WebAddress | None = Field(

@@ -31,7 +31,7 @@ class ThreadsSettings(WireModel):
     )
     reply_control: (
         Literal["everyone", "accounts_you_follow", "mentioned_only", "parent_post_author_only", "followers_only"] | None
-    ) = Field(None, description="Who may reply; everyone where left out.", examples=["mentioned_only"])
+    ) = Field(None, description="Who may reply; everyone if left out.", examples=["mentioned_only"])
     quote_post_id: Digits | None = Field(
         None, description="Quote the post with this id.", examples=["18000000000000001"]
     )
@@ -42,9 +42,9 @@ class ThreadsSettings(WireModel):
         examples=["18000000000000001"],
     )
     link_attachment: WebAddress | None = Field(
-        None, description="A link shown as a card; only where there are no media.", examples=["https://example.com"]
+        None, description="A link shown as a card; only if there are no media.", examples=["https://example.com"]
     )
-    poll: Poll | None = Field(None, description="A poll; only where there are no media.")
+    poll: Poll | None = Field(None, description="A poll; only if there are no media.")
     thread_items: ThreadItems = Field(
         default_factory=list,
         description="Posts that follow as replies, each to the one before.",

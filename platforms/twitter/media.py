@@ -188,7 +188,7 @@ def _check(item: Media, file: MediaFile, *, premium: bool) -> None:
     [rule] = [rule for rule in file_rules(premium=premium) if rule.kind is item.type]
     if file.content_type not in rule.types:
         known = ", ".join(rule.types)
-        message = f"X takes no {file.content_type} where the media type is {item.type}; it takes {known}."
+        message = f"X accepts no {file.content_type} if the media type is {item.type}; it accepts {known}."
         raise PlatformError(ErrorKind.REJECTED, message, code="media_type")
     if rule.max_bytes is not None and file.size > rule.max_bytes:
         message = (

@@ -42,7 +42,7 @@ class TwitterSettings(WireModel):
         examples=["1445880548472328192"],
     )
     reply_settings: Literal["following", "mentionedUsers", "subscribers", "verified"] | None = Field(
-        None, description="Who may reply; everyone where left out.", examples=["mentionedUsers"]
+        None, description="Who may reply; everyone if left out.", examples=["mentionedUsers"]
     )
     poll: Poll | None = Field(None, description="A poll; not together with media or a quoted post.")
     long_video: bool = Field(

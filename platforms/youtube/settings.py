@@ -26,7 +26,7 @@ class YouTubeSettings(WireModel):
 
     title: Title | None = Field(
         None,
-        description="The title, up to 100 characters without < and >; the first line of the content where left out.",
+        description="The title, up to 100 characters without < and >; the first line of the content if left out.",
         examples=["Waves at dawn"],
     )
     visibility: Literal["public", "unlisted", "private"] = Field(

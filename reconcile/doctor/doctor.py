@@ -59,7 +59,7 @@ class Doctor:
         explained = {each.subject.workflow_id for each in report.findings if each.kind in _SILENT}
         if silent := len(self._queries.unanswered - explained):
             workflows = "1 workflow" if silent == 1 else f"{silent} workflows"
-            report.away.append(f"No worker answered for {workflows} that had to be asked where the post stands.")
+            report.away.append(f"No worker reported the state of {workflows} that had to be asked.")
         now = datetime.now(UTC)
         report.findings = sorted((each.as_of(now) for each in report.findings), key=_order)
         return report
@@ -104,7 +104,7 @@ class Doctor:
                 await asyncio.sleep(AGAIN_AFTER_S)
                 report.findings += _both(first, await diagnose())
         except SandboxAway as error:
-            report.away.append(f"{error} So rows could not be held against platforms.")
+            report.away.append(f"{error} So rows could not be compared with platforms.")
 
 
 async def _all_of(diagnose: Callable[[Case], Awaitable[Sequence[Finding]]], cases: Iterable[Case]) -> list[Finding]:

@@ -62,23 +62,23 @@ class LooseEnds:
         for queue, activities in queues:
             if not (await self._runs.queues.state(queue, activities=activities)).polled:
                 what = f"There are posts to be published, and no worker asks for work of the queue {queue}."
-                how = "Start a worker that serves it (`python worker.py`); what waits goes on then."
+                how = "Start a worker that serves it (`python worker.py`); what waits continues then."
                 subject = Subject(workspace_id=self._workspace_id, platform=queue)
                 yield Finding(FindingKind.NO_WORKER, Heals.PERSON, subject, what, how)
 
     def _restore(self, restore: Restore, waiting: int) -> Finding:
         what = (
-            f"A restore to {rfc3339(restore.restored_to)} is not dealt with: {restore.to_confirm} posts so far, "
+            f"A restore to {rfc3339(restore.restored_to)} is not finished: {restore.to_confirm} posts so far, "
             f"{waiting} targets still to be confirmed. The API refuses writes."
         )
-        how = "Run `socialsyncer restored` again, as before: it goes on from there."
+        how = "Run `socialsyncer restored` again, as before: it continues from there."
         return Finding(FindingKind.RESTORE, Heals.PERSON, Subject(), what, how)
 
     def _refused(self, app: AppRefusal) -> Finding:
         named = f"the app {app.app_id}" if app.app_id else "the app of this service"
         what = f"{app.platform} refuses {named} since {rfc3339(app.refused_at)} ({app.code}): {app.message}"
         how = (
-            "Mend it at the platform. Posts are held until then and go on by themselves; "
+            "Correct it at the platform. Posts are held until then and continue by themselves; "
             f"the platform is tried again at {rfc3339(app.probe_at)}."
         )
         return Finding(FindingKind.APP, Heals.PERSON, Subject(platform=app.platform), what, how)

@@ -117,7 +117,7 @@ async def examine(database: Database, runs: Runs | None, post_id: str) -> PostRe
             return report
     except Unavailable:
         pass
-    report.away.append("Temporal does not answer, so the post's workflow could not be looked at.")
+    report.away.append("Temporal does not answer, so the post's workflow could not be read.")
     return report
 
 
@@ -212,7 +212,7 @@ def _explain(post: Post, target: Target, account: ConnectedAccount | None, now: 
     if target.warning:
         said.append(target.warning)
     if target.next_attempt_at and target.status not in _SETTLED:
-        said.append(f"It goes on at {rfc3339(target.next_attempt_at)}.")
+        said.append(f"It continues at {rfc3339(target.next_attempt_at)}.")
     if account is None:
         said.append("The account is not connected.")
     elif account.refused_at:
@@ -238,14 +238,14 @@ def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -
         case WaitsFor.OPERATOR if target.error_code == NO_DISK_SPACE:
             return Advice(Heals.PERSON, f"Free disk space in the folder for temporary files of the workers.{until}")
         case WaitsFor.OPERATOR:
-            return Advice(Heals.PERSON, f"Mend the app at the platform; `socialsyncer doctor` says how.{until}")
+            return Advice(Heals.PERSON, f"Correct the app at the platform; `socialsyncer doctor` says how.{until}")
         case WaitsFor.PERSON:
             where = f"{post.id} {target.platform} published|not-published [ID]"
             return Advice(Heals.PERSON, f"Look at the account, then `socialsyncer resolve {where}`.")
         case WaitsFor.ANSWER:
-            return Advice(Heals.ITSELF, f"By itself: the worker tries again to confirm it. At once: `{retry}`.")
+            return Advice(Heals.ITSELF, f"By itself: the worker tries again to confirm it. Immediately: `{retry}`.")
         case WaitsFor.PLATFORM:
-            return Advice(Heals.ITSELF, f"By itself: it is tried again. At once: `{retry}`.{until}")
+            return Advice(Heals.ITSELF, f"By itself: it is tried again. Immediately: `{retry}`.{until}")
         case WaitsFor.RATE_LIMIT | WaitsFor.MEDIA:
             return Advice(Heals.ITSELF, f"By itself: it waits for its account's rate limit.{until}")
         case None:
@@ -260,5 +260,5 @@ def _advice_on_status(target: Target, retry: str, now: datetime) -> Advice | Non
         return Advice(Heals.PERSON, "Its owner must change it by PATCH /v1/posts/{postId} and then retry it.")
     late = target.due_at is not None and now - target.due_at >= LATE_AFTER
     if target.status == TargetStatus.PENDING and target.begun_at is None and late:
-        return Advice(Heals.ITSELF, "By itself, once a worker takes it up.")
+        return Advice(Heals.ITSELF, "By itself, once a worker starts it.")
     return None

@@ -89,13 +89,13 @@ class Platforms:
                 how = "By itself: the edit's answer was lost, and the worker tries to confirm it."
                 yield _finding(FindingKind.OLD_VERSION, Heals.ITSELF, expected, what, how)
             else:
-                how = "Nothing is to be done where somebody has edited it there; here it can no longer be edited."
+                how = "Nothing needs to be done if somebody has edited it there; here it can no longer be edited."
                 yield _finding(FindingKind.OLD_VERSION, Heals.PERSON, expected, what, how)
         elif (
             isinstance(platforms()[expected.target.platform], Editable) and newest.text.split() != expected.text.split()
         ):
             what = f"The row and {_named(expected)} have different texts for {newest.id}."
-            how = "Edit it (POST /v1/posts/{postId}/edit) where that is still possible, or leave it."
+            how = "Edit it (POST /v1/posts/{postId}/edit) if that is still possible, or leave it."
             yield _finding(FindingKind.OTHER_TEXT, Heals.PERSON, expected, what, how)
 
 

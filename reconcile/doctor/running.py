@@ -30,7 +30,7 @@ def diagnose_running(facts: Facts, run: Run) -> list[Finding]:
 
 def _stuck(facts: Facts) -> Finding:
     what = "Its workflow's tasks fail again and again: the deployed code does not fit what it has done so far."
-    how = "Deploy code that fits (docs/change-the-workflow.md): it does nothing until then, and goes on then."
+    how = "Deploy code that fits (docs/change-the-workflow.md): it does nothing until then, and continues then."
     return facts.finding(FindingKind.STUCK, Heals.PERSON, what, how)
 
 
@@ -38,7 +38,7 @@ def _orphan(facts: Facts, run: Run) -> Finding:
     due = run.due_at
     what = "Its workflow runs, and there is no row: the post was deleted past it, or an older database put in place."
     how = (
-        "By itself: it sends nothing without a row and ends when it wakes. At once: "
+        "By itself: it sends nothing without a row and ends when it wakes. Immediately: "
         + _TERMINATE.format(facts.workflow_id)
         + "."
     )
@@ -55,7 +55,7 @@ def _late(facts: Facts, post: Post) -> Iterator[Finding]:
             continue
         deadline = target.due_at + timedelta(seconds=post.publish_within)
         what = f"It was due at {rfc3339(target.due_at)} and is not begun."
-        how = "By itself: it goes out as soon as a worker takes it up, and fails if none has until then."
+        how = "By itself: it is published as soon as a worker starts it, and fails if none has by then."
         yield facts.finding(FindingKind.LATE, Heals.ITSELF, what, how, by=deadline, target=target)
 
 
@@ -86,7 +86,7 @@ def _inconsistent(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
             how = "By itself: the row's time holds, and a worker's sweep tells the workflow."
             yield facts.finding(FindingKind.DUE, Heals.ITSELF, what, how, by=post.updated_at + UNDELIVERED_AFTER)
             return
-        how = "Change the post (PATCH /v1/posts/{postId}) to the time that is wanted: both follow."
+        how = "Change the post (PATCH /v1/posts/{postId}) to the intended time: both follow."
         yield facts.finding(FindingKind.DUE, Heals.PERSON, what, how)
     if facts.view is None:
         if not facts.open and status in OPEN:

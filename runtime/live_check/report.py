@@ -55,7 +55,7 @@ class Report:
                 if verdict.sample == trial.sample.name:
                     yield f"  {_WORDS[verdict.holds]}: {verdict.statement}"
             if trial.error and trial.error.kind is ErrorKind.UNCONFIRMED and trial.published is None:
-                yield "  LOOK BY HAND: it may be public. The answer was lost, and it was not found."
+                yield "  CHECK BY HAND: it may be public. The answer was lost, and it was not found."
             for post in trial.left:
                 yield f"  DELETE BY HAND: {post.url or post.platform_post_id}"
         for question in self._check.by_hand:

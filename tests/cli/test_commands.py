@@ -193,7 +193,7 @@ async def test_reseal_says_when_an_older_key_is_of_no_use(postgres_url: str, mon
     monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", f"{new_key()},{new_key()}")
     result = await run("keys", "reseal")
     assert result.exit_code == 0
-    assert result.stdout.endswith("No credentials need an older key: it can be taken away.\n")
+    assert result.stdout.endswith("No credentials need an older key: it can be removed.\n")
 
 
 @pytest.mark.parametrize("instance", ["http://127.0.0.1:{port}", "https://127.0.0.1:{port}", "http://localhost:{port}"])

@@ -1,4 +1,4 @@
-"""What will keep a scheduled post from going out is found before its time, shown, and cleared once it is mended."""
+"""What will keep a scheduled post from going out is found before its time, shown, and cleared once it is corrected."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -50,7 +50,7 @@ def test_details_say_where_each_target_stands() -> None:
     )
     assert line(username="ada", status=TargetStatus.UNCONFIRMED, error_code="cancelled") == (
         "- mastodon `@ada`: **unconfirmed**: an operator cancelled it (`cancelled`), it may be public: "
-        "a person must look at the account, then say so by `socialsyncer resolve`"
+        "a person must look at the account, then report it by `socialsyncer resolve`"
     )
     published = {"status": TargetStatus.PUBLISHED, "platform_post_id": "1", "platform_post_url": "https://m.example/1"}
     assert line(username="ada", **published) == "- mastodon `@ada`: **published** as [`1`](<https://m.example/1>)"

@@ -108,5 +108,5 @@ async def test_an_unanswered_query_is_reported_and_not_awaited(own: Stack, monke
     report = await diagnose(own)
     assert time.monotonic() - began < 20
     assert {each.kind for each in report.findings} == {FindingKind.STATE_UNKNOWN, FindingKind.UNKNOWN_PUBLIC}
-    assert report.away == ["No worker answered for 5 workflows that had to be asked where the post stands."]
+    assert report.away == ["No worker reported the state of 5 workflows that had to be asked."]
     assert report.exit is Exit.COULD_NOT_CHECK

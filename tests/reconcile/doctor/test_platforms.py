@@ -166,5 +166,5 @@ async def test_the_rest_is_reported_without_the_sandbox(own: Stack) -> None:
     assert [each.kind for each in report.findings] == [FindingKind.LOST]
     assert report.exit is Exit.COULD_NOT_CHECK
     assert report.away == [
-        f"There is no sandbox at {own.sandbox_url} (ConnectError). So rows could not be held against platforms."
+        f"There is no sandbox at {own.sandbox_url} (ConnectError). So rows could not be compared with platforms."
     ]
