@@ -57,4 +57,4 @@ class Edits:
         """Return whether this run knows that a target is public, or has no running step that could report it."""
         target = self._run.plan.target(target_id)
         public = target is None or target.status is TargetStatus.PUBLISHED
-        return public or self._run.must_not_begin() or target not in self._run.in_delivery()
+        return public or self._run.must_not_begin() or target not in self._run.unfinished_targets()

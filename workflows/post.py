@@ -13,11 +13,11 @@ with workflow.unsafe.imports_passed_through():
     from domain.ownership import VersionComparison, compare_versions
     from domain.plan import Plan
     from workflows import details, steps
-    from workflows.deliveries import Deliveries
     from workflows.edits import Edits
     from workflows.messages import ANOTHER_POST, CANCELLED, NOT_EDITABLE, EditRequest, StatusView, Unschedule
     from workflows.post_run import PostRun
     from workflows.search_attributes import Ending
+    from workflows.targets import TargetCoroutines
 
 _NOTHING = timedelta(0)
 
@@ -33,7 +33,7 @@ class PostWorkflow:
     @workflow.init
     def __init__(self, plan: Plan) -> None:
         self._run = PostRun(plan)
-        self._deliveries = Deliveries(self._run)
+        self._targets = TargetCoroutines(self._run)
         self._edits = Edits(self._run)
 
     @workflow.run
@@ -83,11 +83,9 @@ class PostWorkflow:
             if left <= _NOTHING:
                 return
             self._continue_as_new_if_suggested()
-            ahead = (
-                left - options.prepare_ahead(self._run.plan.post_id) if self._deliveries.has_to_prepare() else _NOTHING
-            )
-            if self._deliveries.has_to_prepare() and ahead <= _NOTHING:
-                self._deliveries.prepare_ahead()
+            ahead = left - options.prepare_ahead(self._run.plan.post_id) if self._targets.has_to_prepare() else _NOTHING
+            if self._targets.has_to_prepare() and ahead <= _NOTHING:
+                self._targets.prepare_ahead()
             due = details.short(self._run.plan.due_at)
             self._run.show(f"Sleeping until {due}.")
             await self._sleep(
@@ -115,8 +113,8 @@ class PostWorkflow:
         if self._run.over:
             return
         self._run.begun, self._run.not_before = True, None
-        under_way = {target.target_id for target in self._run.in_delivery()}
-        self._deliveries.begin(
+        under_way = {target.target_id for target in self._run.unfinished_targets()}
+        self._targets.begin(
             each for each in self._run.plan.targets if not each.settled and each.target_id not in under_way
         )
 
@@ -192,18 +190,18 @@ class PostWorkflow:
     def _follow(self, newer: Plan) -> None:
         """Follow a newer plan. A target whose step is running keeps its state in this run until that step's result."""
         busy = set[str]()
-        for target in self._run.in_delivery():
+        for target in self._run.unfinished_targets():
             wanted = newer.target(target.target_id)
             if not target.waits:
                 busy.add(target.target_id)
                 self._run.newer_targets[target.target_id] = wanted
             elif target.starts_over(wanted):
-                self._run.delivering.pop(target.target_id).cancel()
+                self._run.target_tasks.pop(target.target_id).cancel()
             elif wanted and not wanted.settled:
                 busy.add(target.target_id)
             else:
                 # A person has decided it, or the plan no longer has it: there is nothing left to wait for.
-                self._run.delivering[target.target_id].cancel()
+                self._run.target_tasks[target.target_id].cancel()
         for task in self._run.preparing.values():
             task.cancel()
         self._run.preparing.clear()
@@ -213,14 +211,14 @@ class PostWorkflow:
         self._run.changes += 1
         for target in self._run.plan.targets:
             if target.settled and not target.open_until:
-                self._deliveries.keep_open_for(target)
+                self._targets.keep_open_for(target)
 
     # -- an operator cancels -------------------------------------------------------------------------------------------
 
     async def _write_off(self) -> None:
         """Put the rows to rest if an operator cancels the workflow, once no step runs that could change them."""
         self._run.cancelled = True
-        tasks = [*self._run.preparing.values(), *self._run.delivering.values(), *self._run.edits]
+        tasks = [*self._run.preparing.values(), *self._run.target_tasks.values(), *self._run.edits]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

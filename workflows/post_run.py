@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 class PostRun:
-    """The state of one run. The workflow, its deliveries and its edits change it."""
+    """The state of one run. The workflow, its targets' coroutines and its edits change it."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -35,7 +35,7 @@ class PostRun:
         self.changes = 0
         self.cancelled = False
         self.preparing: dict[str, asyncio.Task[None]] = {}
-        self.delivering: dict[str, asyncio.Task[None]] = {}
+        self.target_tasks: dict[str, asyncio.Task[None]] = {}
         self.local = set[str]()
         """Targets that are being published within the workflow's task."""
         self.newer_targets: dict[str, TargetPlan | None] = {}
@@ -70,18 +70,18 @@ class PostRun:
 
     # -- running steps -----------------------------------------------------------------------------------------------
 
-    def in_delivery(self) -> list[TargetPlan]:
+    def unfinished_targets(self) -> list[TargetPlan]:
         """Return the targets whose coroutine runs."""
-        under_way = {target_id for target_id, task in self.delivering.items() if not task.done()}
+        under_way = {target_id for target_id, task in self.target_tasks.items() if not task.done()}
         return [target for target in self.plan.targets if target.target_id in under_way]
 
     def runs_steps(self) -> bool:
         """Return whether a step towards a platform is running."""
-        return any(not target.waits for target in self.in_delivery())
+        return any(not target.waits for target in self.unfinished_targets())
 
     def is_sending(self) -> bool:
         """Return whether a target is being published or confirmed."""
-        return any(not target.is_idle for target in self.in_delivery())
+        return any(not target.is_idle for target in self.unfinished_targets())
 
     def is_editing(self) -> bool:
         """Return whether an edit is running."""
@@ -89,7 +89,7 @@ class PostRun:
 
     def is_busy(self) -> bool:
         """Return whether a target, an edit or a message is being processed."""
-        return bool(self.in_delivery()) or self.is_editing() or not workflow.all_handlers_finished()
+        return bool(self.unfinished_targets()) or self.is_editing() or not workflow.all_handlers_finished()
 
     def should_continue_as_new(self) -> bool:
         """Return whether the history is long enough to continue as new, and nothing would be lost by that."""
@@ -98,7 +98,7 @@ class PostRun:
 
     def mistake(self) -> BaseException | None:
         """Return the exception of a coroutine if it is a mistake in our code and not a failed step."""
-        for task in (*self.delivering.values(), *self.edits, *self.preparing.values()):
+        for task in (*self.target_tasks.values(), *self.edits, *self.preparing.values()):
             mistake = task.exception() if task.done() and not task.cancelled() else None
             if mistake and not isinstance(mistake, FailureError):
                 return mistake
@@ -117,7 +117,7 @@ class PostRun:
     def current_work(self) -> str:
         """Return what is being done for the post, in words."""
         if self.is_sending():
-            under_way = [target for target in self.in_delivery() if not target.is_idle]
+            under_way = [target for target in self.unfinished_targets() if not target.is_idle]
             lost = all(target.status is TargetStatus.UNCONFIRMED for target in under_way)
             return "Waiting for confirmation: an answer was lost." if lost else "Publishing."
         waiting = [target for target in self.plan.targets if target.waits_for_a_time]
@@ -132,7 +132,7 @@ class PostRun:
     def show(self, waiting_for: str) -> None:
         """Show operators the state of the post and what it waits for."""
         waits_for = None if self.over else self.plan.waits_for
-        moving = {target.target_id for target in self.in_delivery() if not target.is_idle}
+        moving = {target.target_id for target in self.unfinished_targets() if not target.is_idle}
         within_task = bool(moving) and moving <= self.local
         self.visibility.publish(
             self.plan, self.ending or self.status(), waiting_for, waits_for, within_task=within_task

@@ -29,7 +29,7 @@ from domain.plan import Plan
 from domain.post import PostStatus
 from store.models import Post
 from store.posts.contents import new_post
-from store.posts.creating import ExternalIdTakenError, create_post, is_moving, read_accounts, read_post
+from store.posts.creating import ExternalIdTakenError, create_post, read_accounts, read_post
 from store.posts.idempotency import KeyedRequest
 from store.posts.queries import find_post
 
@@ -147,7 +147,7 @@ async def _outcome(
     async def at_rest() -> bool:
         nonlocal post
         post = await read_post(deps.database, workspace_id, post_id)
-        return post is None or not is_moving(post)
+        return post is None or not post.is_moving
 
     if not await deps.outcomes.wait(post_id, at_rest, deadline.left, new=new):
         post = await read_post(deps.database, workspace_id, post_id)

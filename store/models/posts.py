@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from domain.post import PostStatus, TargetState, TargetStatus, is_moving
 from store.models.base import Base, Id
 
 STUCK = "status IN ('held', 'unconfirmed') OR (status = 'publishing' AND next_attempt_at IS NOT NULL)"
@@ -65,6 +66,12 @@ class Post(Base):
     def is_delivered(self) -> bool:
         """Return whether its workflow is known to have the newest version."""
         return self.delivered_version >= self.version
+
+    @property
+    def is_moving(self) -> bool:
+        """Return whether a step for it is running or about to run; its targets must be loaded."""
+        states = (TargetState(TargetStatus(each.status), each.confirming) for each in self.targets)
+        return is_moving(PostStatus(self.status), states)
 
     targets: Mapped[list["Target"]] = relationship(
         back_populates="post",

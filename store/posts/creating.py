@@ -7,8 +7,6 @@ import asyncpg
 from sqlalchemy import any_, select
 
 from domain.ids import workflow_id
-from domain.post import PostStatus, TargetState, TargetStatus
-from domain.post import is_moving as is_moving_by
 from store.database import Database, Pool
 from store.models import EXTERNAL_ID, ConnectedAccount, Post, Target
 from store.posts.idempotency import LIFETIME, KeyedRequest
@@ -86,9 +84,3 @@ async def read_post(database: Database, workspace_id: str, post_id: str) -> Post
     if post:
         post.targets = targets
     return post
-
-
-def is_moving(post: Post) -> bool:
-    """Return whether a step for a post is running or about to run; its targets must be loaded."""
-    states = (TargetState(TargetStatus(each.status), each.confirming) for each in post.targets)
-    return is_moving_by(PostStatus(post.status), states)

@@ -20,8 +20,8 @@ from platforms.registry import platforms
 from tests.workflows.changed import Gated, Ungated
 from tests.workflows.record import HISTORIES, read_history, recorded
 from tests.workflows.scenarios import SCENARIOS, WORDS
-from workflows.deliveries import Deliveries
 from workflows.post import PostWorkflow
+from workflows.targets import TargetCoroutines
 
 # Each replay ends threads, and coverage of greenlets leaves work behind for each of them. During that work, CPython
 # 3.11 was once seen to loop for ever in a place that no time limit reaches. Coverage of replays is therefore measured
@@ -48,7 +48,7 @@ concurrency = thread
 fail_under = 100
 show_missing = true
 include =
-    workflows/deliveries.py
+    workflows/targets.py
     workflows/edits.py
     workflows/post.py
     workflows/post_run.py
@@ -120,7 +120,7 @@ async def test_a_change_that_was_gated_breaks_no_post_that_sleeps() -> None:
 
 
 async def test_a_step_that_is_left_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Deliveries, "has_to_prepare", lambda _: False)
+    monkeypatch.setattr(TargetCoroutines, "has_to_prepare", lambda _: False)
     with pytest.raises(pytest.fail.Exception, match=r"workflow\.patched"):
         await replay("scheduled_with_media_soon", UnsandboxedWorkflowRunner())
 

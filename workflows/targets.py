@@ -19,8 +19,8 @@ _SHORTEST = timedelta(seconds=1)
 """The shortest wait for a time that another machine has named, because its clock may be behind."""
 
 
-class Deliveries:
-    """The deliveries of one run, each from the first try to the target's final state."""
+class TargetCoroutines:
+    """The coroutines of one run's targets, each from the first try to the target's final state."""
 
     def __init__(self, run: PostRun) -> None:
         self._run = run
@@ -28,9 +28,9 @@ class Deliveries:
     def begin(self, targets: Iterable[TargetPlan]) -> None:
         """Begin to publish to targets, each in a separate coroutine."""
         for target in targets:
-            self._run.delivering[target.target_id] = asyncio.create_task(self._deliver_one(target))
+            self._run.target_tasks[target.target_id] = asyncio.create_task(self._publish_to_target(target))
 
-    async def _deliver_one(self, target: TargetPlan) -> None:
+    async def _publish_to_target(self, target: TargetPlan) -> None:
         """Publish to one target, independently of the others."""
         if prepared := self._run.preparing.pop(target.target_id, None):
             await prepared

@@ -1,0 +1,49 @@
+"""ARCHITECTURE.md and the other documents name files and functions that exist."""
+
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_documents import DOCUMENTS
+
+ROOT = Path(__file__).parents[2]
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+WALK = ARCHITECTURE.split("## One `publishNow`, function by function")[1].split("\n## ")[0]
+FUNCTIONS = re.findall(r"`([\w/]+)\.py:([\w.]+)`", WALK)
+FOLDERS = "|".join(sorted(each.parent.name for each in ROOT.glob("*/__init__.py")))
+FILE = re.compile(rf"`((?:{FOLDERS})/[\w/]+\.(?:py|sql|html))[`:]")
+# With two dots: `media.write` is a permission, and `target.late` a line of the log.
+PLACE = re.compile(rf"`((?:{FOLDERS})(?:\.\w+){{2,}})`")
+
+
+def test_the_walk_has_every_step() -> None:
+    steps = re.findall(r"^(\d+)\. ", WALK, re.MULTILINE)
+    assert [int(step) for step in steps] == list(range(1, 15))
+    assert len(FUNCTIONS) >= 20
+
+
+@pytest.mark.parametrize(("module", "name"), FUNCTIONS, ids=[".".join(each) for each in FUNCTIONS])
+def test_a_function_of_the_walk_exists(module: str, name: str) -> None:
+    assert pkgutil.resolve_name(f"{module.replace('/', '.')}:{name}")
+
+
+def test_a_database_function_of_the_walk_exists() -> None:
+    named = re.findall(r"`(\w+_v\d+)`", WALK)
+    assert len(named) >= 4
+    assert [each for each in named if not (ROOT / f"store/functions/{each}.sql").exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_that_a_document_names_exists(document: Path) -> None:
+    text = document.read_text()
+    assert [file for file in FILE.findall(text) if not (ROOT / file).exists()] == []
+    assert [place for place in PLACE.findall(text) if not _resolves(place)] == []
+
+
+def _resolves(place: str) -> bool:
+    try:
+        return bool(pkgutil.resolve_name(place))
+    except (ImportError, AttributeError):
+        return False
