@@ -23,6 +23,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from benchmarks.baseline import QUEUE
 from benchmarks.processes import answer, cpu_seconds, parts_of, program
 from benchmarks.stack import stack
+from benchmarks.targets import NextTarget, rate_limits, targets_on
 
 CALLERS = 16
 PLATFORMS = ("twitter", "bluesky")
@@ -75,13 +76,14 @@ def show(name: str, late: list[float], costs: str) -> None:
     )
 
 
-async def ours(http: httpx.AsyncClient, sandbox: httpx.AsyncClient, dev: dict[str, Any], count: int) -> None:
+async def ours(
+    http: httpx.AsyncClient, sandbox: httpx.AsyncClient, dev: dict[str, Any], next_target: NextTarget, count: int
+) -> None:
     """Measure our posts."""
-    by_platform = {each["platform"]: each["accountId"] for each in reversed(dev["accounts"])}
-    targets = [{"platform": platform, "accountId": by_platform[platform]} for platform in PLATFORMS]
 
     async def create(due: datetime) -> None:
         key = str(uuid.uuid4())
+        targets = [next_target(platform) for platform in PLATFORMS]
         body = {"content": key, "platforms": targets, "scheduledFor": due.isoformat()}
         (await http.post("/v1/posts", json=body, headers={"Idempotency-Key": key})).raise_for_status()
 
@@ -111,9 +113,10 @@ async def baseline(client: Client, worker: Process, dev: dict[str, Any], count: 
     show("bare", late, clocks.describe(count))
 
 
-async def run(count: int, rounds: int) -> None:
+async def run(count: int, rounds: int, *, limited: bool) -> None:
     """Measure on a fresh stack."""
-    async with stack() as dev:
+    async with stack(rate_limits(on=limited)) as dev:
+        next_target = await targets_on(dev, PLATFORMS)
         headers = {"Authorization": f"Bearer {dev['apiKey']}"}
         client = await Client.connect(dev["temporalAddress"], data_converter=pydantic_data_converter)
         async with (
@@ -121,10 +124,13 @@ async def run(count: int, rounds: int) -> None:
             httpx.AsyncClient(base_url=dev["sandboxUrl"], timeout=60) as sandbox,
             program("benchmarks.baseline_worker", dev["temporalAddress"]) as worker,
         ):
-            print(f"{count} posts to {len(PLATFORMS)} platforms; load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores")
+            print(
+                f"{count} posts to {len(PLATFORMS)} platforms, rate limits {'on' if limited else 'off'}; "
+                f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores"
+            )
             for _ in range(rounds):
                 await baseline(client, worker, dev, count)
-                await ours(http, sandbox, dev, count)
+                await ours(http, sandbox, dev, next_target, count)
 
 
 def main() -> None:
@@ -132,8 +138,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--count", type=int, default=300, help="posts that are due in one second")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rate-limits", action="store_true", help="keep to the platforms' rate limits")
     arguments = parser.parse_args()
-    asyncio.run(run(arguments.count, arguments.rounds))
+    asyncio.run(run(arguments.count, arguments.rounds, limited=arguments.rate_limits))
     gc.collect()
 
 

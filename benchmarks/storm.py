@@ -110,7 +110,7 @@ class Storm:
     async def run(self) -> list[Stormed]:
         """Run the storm and wait until all posts are settled; return them."""
         names = [self._random.choice(sorted(PLATFORMS)) for _ in range(self._count)]
-        lent = await Accounts(self._product).lend(names)
+        lent = await Accounts(self._product.dev).lend(names)
         posts = [
             Stormed(name, account, f"storm {self._seed} {number}.")
             for number, (name, account) in enumerate(zip(names, lent, strict=True))

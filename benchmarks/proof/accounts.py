@@ -5,11 +5,12 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
 from benchmarks.proof.platforms import PLATFORMS, api_name_of
-from benchmarks.proof.product import Product
 from cli.connecting import connect_account, parse_credentials
 from cli.sandbox import SandboxAccount, fake_credentials, introduce, stable_user_id
 from platforms.registry import platforms
@@ -23,13 +24,13 @@ _CONCURRENCY = 8
 class Accounts:
     """The accounts that posts borrow; if all are in use, more are connected."""
 
-    def __init__(self, product: Product) -> None:
-        self._sandbox_url: str = product.dev["sandboxUrl"]
-        self._api_key: str = product.dev["apiKey"]
+    def __init__(self, dev: dict[str, Any]) -> None:
+        self._sandbox_url: str = dev["sandboxUrl"]
+        self._api_key: str = dev["apiKey"]
         self._settings = VaultSettings(
             _env_file=None,
-            database_url=SecretStr(product.dev["databaseUrl"]),
-            encryption_keys=[SecretStr((product.folder / "encryption.key").read_text().strip())],
+            database_url=SecretStr(dev["databaseUrl"]),
+            encryption_keys=[SecretStr((Path(dev["dataDir"]) / "encryption.key").read_text().strip())],
             sandbox_url=self._sandbox_url,
         )
         self._free: defaultdict[str, list[str]] = defaultdict(list)

@@ -92,7 +92,7 @@ class Renewals:
     def __init__(self, product: Product, say: Callable[[str], None], platform_names: Sequence[str]) -> None:
         self._product = product
         self._platform_names = platform_names
-        self._accounts = Accounts(product)
+        self._accounts = Accounts(product.dev)
         self._say = say
         self.ended: list[Renewal] = []
 

@@ -62,7 +62,7 @@ class Proof:
 
     def __init__(self, product: Product, say: Callable[[str], None]) -> None:
         self._product = product
-        self._accounts = Accounts(product)
+        self._accounts = Accounts(product.dev)
         self._client = Client(product)
         self._say = say
         self._began = now()

@@ -145,7 +145,8 @@ def environment(
 ) -> dict[str, str]:
     """Return the environment that a stack's API and worker share; each has a database URL of its own.
 
-    With `platform_rate_limits`, a benchmark would measure the platforms' limits.
+    With `platform_rate_limits`, a benchmark with few accounts would measure the platforms' limits. The setting of that
+    name in this process's environment comes first.
     """
     return {
         "SOCIALSYNCER_API_HOST": HOST,
@@ -155,7 +156,8 @@ def environment(
         # The sandbox fetches media by address, as some platforms do.
         "SOCIALSYNCER_PUBLIC_URL": f"http://{HOST}:{api_port}",
         "SOCIALSYNCER_SANDBOX_URL": sandbox_url,
-        "SOCIALSYNCER_PLATFORM_RATE_LIMITS": str(platform_rate_limits).lower(),
+        "SOCIALSYNCER_PLATFORM_RATE_LIMITS": os.environ.get("SOCIALSYNCER_PLATFORM_RATE_LIMITS")
+        or str(platform_rate_limits).lower(),
         "TEMPORAL_ADDRESS": temporal_address,
         "TEMPORAL_NAMESPACE": NAMESPACE,
         # The user's own Temporal profile names another server.
