@@ -80,13 +80,19 @@ class AccountSteps:
             account = await delete_account_row(session, **about)
             if account is None:
                 return
-            gives_back = command.revoke and self._factory.renews and await self._may_revoke(session, account)
+            connector, credentials = connectors().get(account.platform), self._credentials_of(account)
+            gives_back = (
+                command.revoke and self._factory.renews and await self._may_revoke(session, account, credentials)
+            )
             details = {"username": account.username, "revokes": gives_back}
+            if connector is not None:
+                remains = connector.remains(credentials) if credentials is not None and gives_back else None
+                details |= {"to_remove": connector.to_remove(credentials), **({"remains": remains} if remains else {})}
             add_account_event(session, action=AccountAction.REMOVED, actor=actor, details=details, **about)
         log.info("account.removed", platform=account.platform, account_id=account.id, gives_back=gives_back)
         if not gives_back:
             return
-        ended = await self._revoke(account)
+        ended = await self._revoke(account, credentials)
 
         async def write() -> None:
             action = AccountAction.REVOKED if ended else AccountAction.NOT_REVOKED
@@ -140,28 +146,37 @@ class AccountSteps:
         await persist(write)
         log.info("account.check_failed", account_id=account.id, platform=account.platform, code=error.code)
 
-    async def _may_revoke(self, session: AsyncSession, account: Account) -> bool:
+    def _credentials_of(self, account: Account) -> Any:
+        """Return an account's credentials; None if they cannot be read."""
+        try:
+            return self._factory.credentials_of(account)
+        except VaultError:
+            log.warning("account.unreadable", account_id=account.id, platform=account.platform)
+            return None
+
+    async def _may_revoke(self, session: AsyncSession, account: Account, credentials: Any) -> bool:
         """Return whether the access of a deleted account can be ended without a loss for any other account."""
         connector = connectors().get(account.platform)
-        if connector is None or connector.revocation is None:
+        if connector is None or credentials is None or not connector.can_revoke(credentials):
             return False
         family = connector.platform.app_family or account.platform
         platforms_of_app = [
             platform for platform, each in platforms().items() if (each.app_family or platform) == family
         ]
         shared = platforms_of_app if connector.ends_all_of_person else []
-        return not await is_access_shared(session, account, family=shared)
+        users = () if connector.ends_own_only else (account.user_id, *connector.user_ids(credentials))
+        return not await is_access_shared(session, account, users=users, family=shared)
 
-    async def _revoke(self, account: Account) -> bool:
+    async def _revoke(self, account: Account, credentials: Any) -> bool:
         platform, connector = platforms()[account.platform], connectors()[account.platform]
         try:
-            credentials = self._factory.credentials_of(account)
             wire = self._factory.wire_for(platform, credentials, account.workspace_id, connector.error_of)
-            registered = self._factory.registered_apps.by_client(platform, credentials.client_id or "")
-            app = App(credentials.client_id or "", credentials.client_secret, registered.options if registered else {})
+            client_id, secret = platform.app_id(credentials), getattr(credentials, "client_secret", None)
+            registered = self._factory.registered_apps.by_client(platform, client_id)
+            app = App(client_id, secret, registered.options if registered else {})
             async with asyncio.timeout(_ANSWER_S):
                 await connector.revoke(wire, app, credentials)
-        except (PlatformError, TimeoutError, VaultError) as error:
+        except (PlatformError, TimeoutError) as error:
             code = error.code if isinstance(error, PlatformError) else type(error).__name__
             log.info("account.not_revoked", account_id=account.id, platform=account.platform, code=code)
             return False

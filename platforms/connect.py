@@ -135,6 +135,11 @@ class Connector(ABC, Generic[C]):
     """The endpoint that revokes tokens; None if there is none, or if revoking does not end the access."""
     revoked_tokens: ClassVar[Sequence[str]] = ("refresh_token", "access_token")
     """The tokens to revoke, one request for each."""
+    ends_own_only: ClassVar[bool] = False
+    """Whether each connection has tokens of its own, so that revoking them is no loss for the same person elsewhere."""
+    settings_page: ClassVar[str] = "the account's settings"
+    """Where a person removes this service's access at the platform, as part of a sentence. Unverified: the platforms
+    name these pages in their help, and change them."""
     ends_all_of_person: ClassVar[bool] = False
     """Whether revoking a token ends all that the person has granted the app, on all platforms of its family."""
     covers: ClassVar[Mapping[str, str]] = {}
@@ -303,6 +308,25 @@ class Connector(ABC, Generic[C]):
         """Check the account's state, changing nothing. Raises PlatformError, `auth` if its tokens are not accepted."""
         await self.platform.whoami(connection)
         return Inspection()
+
+    def can_revoke(self, credentials: C) -> bool:
+        """Return whether `revoke` ends the access that these credentials give."""
+        return self.revocation is not None
+
+    def user_ids(self, credentials: C) -> Collection[str]:
+        """Return further user ids under which other accounts may use the same access."""
+        return ()
+
+    def to_remove(self, credentials: C | None) -> str:
+        """Return what a person does at the platform to end the access, as a sentence.
+
+        The credentials are None if they cannot be read.
+        """
+        return f"To end it there, too, remove the app in {self.settings_page}."
+
+    def remains(self, credentials: C) -> str | None:
+        """Return what remains at the platform even after `revoke`, and what to do about it; None if nothing does."""
+        return None
 
     async def revoke(self, wire: Wire, app: App, credentials: C) -> None:
         """Revoke an account's tokens. Repeatable. Raises PlatformError."""

@@ -85,8 +85,11 @@ async def check_account(deps: Dependencies, named: AccountName) -> None:
 async def remove_account(deps: Dependencies, actor: Actor, named: AccountName, *, revoke: bool) -> RemovedAccountView:
     """Forget an account and its tokens. A repeat within a day is answered alike. Raises NotFound, Unavailable."""
     async with deps.database.reading() as session:
-        connected = await find_connected_account(session, named.workspace_id, named.platform, named.account_id)
+        # In this order: if another request removes the account in between, its line is newer than these.
         events = await _events(session, named)
+        connected = await find_connected_account(session, named.workspace_id, named.platform, named.account_id)
+        if connected is None:
+            events = await _events(session, named)
     if connected is None:
         removed = _removal(events)
         if removed is None or removed.at < datetime.now(UTC) - _KEPT:
@@ -136,12 +139,13 @@ def _access(removed: AccountEvent, events: Sequence[AccountEvent]) -> Access:
 def _view(named: AccountName, removed: AccountEvent, access: Access, waiting: Sequence[str]) -> RemovedAccountView:
     username, count = str(removed.details.get("username") or named.account_id), min(len(waiting), MOST_COUNTED)
     more = len(waiting) > MOST_COUNTED
+    to_remove = removed.details.get("to_remove") or "To end it there, too, remove the app in the account's settings."
+    remains = removed.details.get("remains")
     sentences = {
-        Access.ENDED: f"{named.label} has ended this service's access.",
-        Access.KEPT: f"This service has forgotten its access at {named.label}. To end it there, too, remove the app in "
-        "the account's settings.",
+        Access.ENDED: f"{named.label} has ended this service's access." + (f" {remains}" if remains else ""),
+        Access.KEPT: f"This service has forgotten its access at {named.label}. {to_remove}",
         Access.UNKNOWN: "This service has forgotten its access, and it is not known whether "
-        f"{named.label} has ended it. To be sure, remove the app in the account's settings.",
+        f"{named.label} has ended it. {to_remove}",
     }
     said = [f"{username} is no longer connected.", sentences[access]]
     if count:

@@ -88,5 +88,5 @@ REMOVED_KEPT: dict[str, Any] = {
     "access": "kept",
     "waitingPosts": {"count": 0, "more": False, "first": []},
     "message": "bakery is no longer connected. This service has forgotten its access at Facebook. To end it there, "
-    "too, remove the app in the account's settings.",
+    "too, remove the app in Facebook: Settings and privacy, Settings, Business integrations.",
 }

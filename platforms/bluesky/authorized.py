@@ -93,6 +93,15 @@ async def renew_authorization(connection: Connection[BlueskyCredentials]) -> Ren
     return Renewed(current.model_copy(update=update), lifetimes_of(answer))
 
 
+async def revoke_authorization(wire: Wire, app: App, credentials: BlueskyCredentials) -> None:
+    """End an authorization by its refresh token (RFC 7009). Raises PlatformError if its server cannot do that."""
+    key, token = credentials.dpop_key, credentials.refresh_token or credentials.access_token
+    issuer = credentials.issuer or credentials.service
+    url = endpoint(await metadata_of(wire, credentials.service, issuer), "revocation")
+    form = {"token": token.get_secret_value()}
+    await ask_for_tokens(wire, app, issuer, url, form, key or SecretStr(""), credentials.service)
+
+
 def is_bound(answer: Mapping[str, Any]) -> bool:
     """Return whether a response's tokens are bound to the key, as they must be."""
     return str(answer.get("token_type", "")).lower() == "dpop"

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode, urlsplit
 
+import httpx
 from pydantic import SecretStr
 
-from platforms.bluesky.authorized import ask_for_tokens, is_bound
+from platforms.bluesky.authorized import ask_for_tokens, is_bound, revoke_authorization
 from platforms.bluesky.did import INDEX
 from platforms.bluesky.identity import Home, OpenWire, at_server, find_home, place
 from platforms.bluesky.proofs import app_jwk, new_key
@@ -19,13 +20,16 @@ from platforms.bluesky.settings import HOSTED, BlueskyCredentials
 from platforms.connect import Candidate, Connect, Connector, Grant
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.token_endpoint import UNREADABLE
-from platforms.http.wire import Wire
+from platforms.http.wire import Wire, json_of
 from platforms.registered_apps import App
 
 _SCOPES = ("atproto", "transition:generic")
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _OF_THE_APP = frozenset({"invalid_client_id", "invalid_client_metadata", "invalid_redirect_uri"})
 _NAME = "SocialSyncer"
+_OF_TOKENS = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED})
+_ENDED = frozenset({"ExpiredToken", "InvalidToken"})
+"""Refusals of a session that has ended already."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
     asked_for_by: ClassVar[str | None] = "identifier"
     pushes: ClassVar[bool] = True
     names_issuer: ClassVar[bool] = True
+    ends_own_only: ClassVar[bool] = True
 
     home: Home | None = None
     key: SecretStr = field(default=SecretStr(""), repr=False)
@@ -149,6 +154,39 @@ class BlueskyConnector(Connector[BlueskyCredentials]):
     def is_from(self, issuer: str | None) -> bool:
         """Return whether the response came from the server to which the person was sent."""
         return issuer == self._home.issuer
+
+    def can_revoke(self, credentials: BlueskyCredentials) -> bool:
+        """Return whether there is an authorization, or a session, that can be ended."""
+        return credentials.is_authorized or credentials.refresh_jwt is not None
+
+    def to_remove(self, credentials: BlueskyCredentials | None) -> str:
+        """Return how an app password or an authorization is removed."""
+        if credentials is not None and credentials.is_authorized:
+            return f"To end it there, too, remove the app on the account page of {credentials.service}: /account."
+        return (
+            "To end it there, too, delete the app password in Bluesky: Settings, Privacy and security, App passwords."
+        )
+
+    def remains(self, credentials: BlueskyCredentials) -> str | None:
+        """Return that an app password outlives its sessions: only its owner can delete it."""
+        if credentials.is_authorized:
+            return None
+        return "The app password still exists: delete it in Bluesky, Settings, Privacy and security, App passwords."
+
+    async def revoke(self, wire: Wire, app: App, credentials: BlueskyCredentials) -> None:
+        """End the authorization, or the session. Raises PlatformError.
+
+        Source: RFC 7009, and com.atproto.server.deleteSession, which takes the refresh token.
+        """
+        if credentials.is_authorized:
+            await revoke_authorization(wire, app, credentials)
+        elif credentials.refresh_jwt is not None:
+            headers = {"Authorization": f"Bearer {credentials.refresh_jwt.get_secret_value()}"}
+            answer = await wire.send(
+                "POST", "/xrpc/com.atproto.server.deleteSession", headers=headers, accept=_OF_TOKENS
+            )
+            if not answer.is_success and json_of(answer).get("error") not in _ENDED:
+                raise self.error_of(answer)
 
     def refuses_app(self, answer: Mapping[str, Any]) -> bool:
         """Return whether a refusal says that the app's id or its metadata are wrong."""

@@ -56,6 +56,9 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
     rules = rules.RULES
     settings = BlueskySettings
     credentials = BlueskyCredentials
+    service_fields = frozenset(
+        ("client_id", "client_secret", "refresh_token", "dpop_key", "issuer", "access_jwt", "refresh_jwt", "did", "pds")
+    )
     app_options = frozenset({"clientName", "website"})
     tokens = TOKENS
     other_tokens = (OF_AUTHORIZATIONS, OF_LOCAL_APPS)

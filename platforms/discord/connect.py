@@ -1,15 +1,16 @@
 """The connector for Discord's channels: a webhook that a person makes for a channel, or this service's bot."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import httpx
 from pydantic import SecretStr
 
 from platforms.base import Connection, Identity
 from platforms.bots import OF_APP, token_of
 from platforms.connect import Candidate, Connect, Connector, Grant
-from platforms.discord.connection import USER_AGENT, get, headers_of, home
+from platforms.discord.connection import USER_AGENT, get, headers_of, home, webhook_path
 from platforms.discord.settings import WEBHOOK, DiscordCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.answers import parse
@@ -23,6 +24,7 @@ _ASKED = _NEEDED | _EMBED | _HISTORY
 """The permissions that the bot asks for. Reading the history finds messages whose response was lost."""
 _TEXT_CHANNELS = {0, 5}
 """Text and announcement channels. Source: Discord's API document, channel types."""
+_GONE = frozenset({httpx.codes.NOT_FOUND})
 _MAY_NOT = "The bot may not publish here. Let it view the channel, send messages and attach files."
 
 
@@ -41,6 +43,24 @@ class DiscordConnector(Connector[DiscordCredentials]):
     basic = True
     options = {"kind": ("webhook", "bot")}  # noqa: RUF012
     needs_app = False
+
+    def can_revoke(self, credentials: DiscordCredentials) -> bool:
+        """Return whether this service's authorization made the webhook; a person may use any other elsewhere."""
+        return credentials.webhook is not None and credentials.made_by is not None
+
+    def user_ids(self, credentials: DiscordCredentials) -> Collection[str]:
+        """Return the user id that an account has if its owner gives the address of this webhook."""
+        return (f"{WEBHOOK}{credentials.webhook}",)
+
+    def to_remove(self, credentials: DiscordCredentials | None) -> str:
+        """Return how a webhook or a bot is removed."""
+        if credentials is None or credentials.webhook:
+            return "To end it there, too, delete the webhook in the channel's settings: Integrations, Webhooks."
+        return "To end it there, too, remove the bot from the server's members."
+
+    async def revoke(self, wire: Wire, app: App, credentials: DiscordCredentials) -> None:
+        """Delete the webhook, which needs only its token. Raises PlatformError."""
+        await wire.send("DELETE", webhook_path(credentials), headers={"User-Agent": USER_AGENT}, accept=_GONE)
 
     def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:
         """Return the permissions to ask for. `identify` is included only so that Discord issues a code."""
@@ -80,7 +100,10 @@ class DiscordConnector(Connector[DiscordCredentials]):
             raise PlatformError(ErrorKind.REJECTED, "Discord made no webhook. Connect again.", code="no_webhook")
         user_id, name = f"{WEBHOOK}{number}", str(hook.get("name") or "")
         credentials = DiscordCredentials(
-            access_token=SecretStr(token), user_id=user_id, in_channel=str(hook.get("channel_id") or "") or None
+            access_token=SecretStr(token),
+            user_id=user_id,
+            in_channel=str(hook.get("channel_id") or "") or None,
+            made_by=app.client_id,
         )
         return [Candidate(user_id, name, "webhook", credentials, name, identity=Identity(user_id, name))]
 

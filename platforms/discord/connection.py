@@ -24,12 +24,13 @@ def headers_of(connection: DiscordConnection) -> dict[str, str]:
 
 def home(connection: DiscordConnection) -> str:
     """Return the path of the account: its webhook or its channel."""
-    webhook = connection.credentials.webhook
-    return (
-        f"/webhooks/{segment(webhook)}/{segment(_token(connection))}"
-        if webhook
-        else channel_path(connection.credentials.user_id)
-    )
+    credentials = connection.credentials
+    return webhook_path(credentials) if credentials.webhook else channel_path(credentials.user_id)
+
+
+def webhook_path(credentials: DiscordCredentials) -> str:
+    """Return the path of a webhook, with its token."""
+    return f"/webhooks/{segment(credentials.webhook)}/{segment(credentials.access_token.get_secret_value())}"
 
 
 def channel_path(channel: object) -> str:

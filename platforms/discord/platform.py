@@ -67,7 +67,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
     rules = rules.RULES
     settings = DiscordSettings
     credentials = DiscordCredentials
-    service_fields = frozenset({"client_id", "replaced_by", "in_channel"})
+    service_fields = frozenset({"client_id", "replaced_by", "in_channel", "made_by"})
     app_options = frozenset({"botToken"})
     shares_bot = True
 

@@ -147,6 +147,7 @@ class DiscordCredentials(WireModel):
     client_id: str | None = Field(None, description="The app whose bot is used.")
     replaced_by: str | None = Field(None, description="The webhook in use, if it is no longer the account's first.")
     in_channel: str | None = Field(None, description="The channel of a webhook.")
+    made_by: str | None = Field(None, description="The app by whose authorization a webhook was made.")
 
     @model_validator(mode="before")
     @classmethod

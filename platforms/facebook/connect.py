@@ -8,8 +8,10 @@ from pydantic import SecretStr
 
 from platforms.base import Connection
 from platforms.connect import Candidate, Connect, Grant
+from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook.connection import API, GRAPH
 from platforms.facebook.settings import FacebookCredentials
+from platforms.http.token_endpoint import UNREADABLE
 from platforms.http.wire import Wire, json_of
 from platforms.inspection import Inspection
 from platforms.meta.connect import MetaConnector
@@ -32,6 +34,7 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
     """
 
     name = "facebook"
+    settings_page = "Facebook: Settings and privacy, Settings, Business integrations"
     authorize = f"https://www.facebook.com/{API.name}/dialog/oauth"
     token = f"{_GRAPH}/oauth/access_token"
     scopes = (
@@ -43,6 +46,7 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
     )
     secondary = frozenset({"pages_manage_engagement", "business_management"})
     code_lifetime = "a few minutes"
+    ends_all_of_person = True
 
     async def exchange(self, wire: Wire, app: App, code: str, redirect_uri: str, verifier: str) -> Grant:
         """Trade a code for a person's token, and that for a long-lived one. Raises PlatformError."""
@@ -91,6 +95,26 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
         targets = targets_of(data, _PUBLISHES)
         lost = targets is not None and connection.account.user_id not in targets
         return replace(found, missing=(_PUBLISHES,)) if lost else found
+
+    def can_revoke(self, credentials: FacebookCredentials) -> bool:
+        """Return whether the app can be removed for the person, which needs its secret."""
+        return credentials.client_id is not None and credentials.client_secret is not None
+
+    async def revoke(self, wire: Wire, app: App, credentials: FacebookCredentials) -> None:
+        """Remove the app for the person who granted it the Page. Raises PlatformError.
+
+        A Page's token cannot do that, but the app's own can. Source: User permissions in the Graph API's reference.
+        """
+        asking = {"Authorization": f"Bearer {app.client_id}|{app.secret}"}
+        query = {"input_token": credentials.access_token.get_secret_value()}
+        reported = json_of(await wire.send("GET", f"/{API.name}/debug_token", params=query, headers=asking)).get("data")
+        data = reported if isinstance(reported, dict) else {}
+        person = data.get("user_id")
+        if data.get("is_valid") is False and not person:
+            return
+        if not isinstance(person, str) or not person.isdecimal():
+            raise PlatformError(ErrorKind.TRANSIENT, "Facebook did not say whose token it is.", code=UNREADABLE)
+        await wire.send("DELETE", f"/{API.name}/{person}/permissions", headers=asking)
 
     def _candidate(self, app: App, page: Mapping[str, Any]) -> Candidate[FacebookCredentials] | None:
         number, token, tasks = page.get("id"), page.get("access_token"), page.get("tasks")

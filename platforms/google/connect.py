@@ -18,4 +18,5 @@ class GoogleConnector(Connector[C], ABC):
     revocation = "https://oauth2.googleapis.com/revoke"
     revoked_tokens = ("refresh_token",)
     ends_all_of_person = True
+    settings_page = "the Google account: myaccount.google.com/connections"
     query = {"access_type": "offline", "prompt": "consent"}  # noqa: RUF012

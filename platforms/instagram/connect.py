@@ -11,6 +11,7 @@ class InstagramConnector(LongLivedConnector[InstagramCredentials]):
     """
 
     name = "instagram"
+    settings_page = "Instagram: Settings, Website permissions, Apps and websites"
     authorize = "https://www.instagram.com/oauth/authorize"
     token = "https://api.instagram.com/oauth/access_token"  # noqa: S105 - an address
     long_lived = "https://graph.instagram.com/access_token"

@@ -28,11 +28,16 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
     """
 
     name = "linkedin"
+    settings_page = "LinkedIn: Settings and Privacy, Data privacy, Permitted services"
     authorize = "https://www.linkedin.com/oauth/v2/authorization"
     token = "https://www.linkedin.com/oauth/v2/accessToken"  # noqa: S105 - an address
     scopes = _OF_MEMBERS
     pkce = False
     code_lifetime = "30 minutes"
+    # Unverified, as LinkedIn's documents do not name it. What else of the member's it ends is not known either, so it
+    # is used with the last account of the app only.
+    revocation = "https://www.linkedin.com/oauth/v2/revoke"
+    ends_all_of_person = True
     options = {"as": ("member", "pages", "both")}  # noqa: RUF012
 
     def wanted(self, app: App, options: Mapping[str, str]) -> Sequence[str]:

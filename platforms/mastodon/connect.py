@@ -29,12 +29,17 @@ class MastodonConnector(Connector[MastodonCredentials]):
     """
 
     name = "mastodon"
+    settings_page = "the server's Preferences, Account, Authorized apps"
     authorize = "https://mastodon.social/oauth/authorize"
     token = "https://mastodon.social/oauth/token"  # noqa: S105 - an address
     scopes = ("read:accounts", "read:statuses", "write:statuses", "write:media")
     code_lifetime = "10 minutes"
     options = {"instance": ()}  # noqa: RUF012
     needed = ("instance",)
+    revocation = "https://mastodon.social/oauth/revoke"
+    revoked_tokens = ("access_token",)
+    # A server issues an app the same token for the same person again; here each connection has an app of its own.
+    ends_own_only = True
     covers = {"read": "read:", "write": "write:"}  # noqa: RUF012
 
     def __init__(self, found: Mapping[str, str] | None = None) -> None:
@@ -112,8 +117,16 @@ class MastodonConnector(Connector[MastodonCredentials]):
         return [each for each in wanted if each not in granted and each.partition(":")[0] not in granted]
 
     def credentials(self, app: App, grant: Grant, **more: Any) -> MastodonCredentials:
-        """Return the credentials for the server that `options` name; the token does not expire and needs no app."""
-        return self.target(more["options"]).model_copy(update={"access_token": grant.access_token})
+        """Return the credentials for the server that `options` name; the token does not expire.
+
+        The app is needed only to revoke the token. It was registered for this connection, so it is stored with it.
+        """
+        own = {"access_token": grant.access_token, "client_id": app.client_id, "client_secret": app.client_secret}
+        return self.target(more["options"]).model_copy(update=own)
+
+    def can_revoke(self, credentials: MastodonCredentials) -> bool:
+        """Return whether the token is known to be that of an app of this service."""
+        return credentials.client_id is not None and credentials.client_secret is not None
 
     async def candidates(
         self, connect: Connect, app: App, grant: Grant, options: Mapping[str, str]

@@ -30,6 +30,7 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
     name = "mastodon"
     app_options = frozenset({"clientName", "website"})
     registers_itself = True
+    service_fields = frozenset({"client_id", "client_secret"})
     label = "Mastodon"
     base_url = FLAGSHIP
     api = ApiVersion("v1")

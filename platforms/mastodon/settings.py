@@ -68,3 +68,5 @@ class MastodonCredentials(WireModel):
     access_token: SecretStr = Field(
         min_length=1, description="A token that may write statuses and media and read both."
     )
+    client_id: str | None = Field(None, description="Kept by us: the app that this connection has registered.")
+    client_secret: SecretStr | None = Field(None, description="Kept by us: the secret of that app.")

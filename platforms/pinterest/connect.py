@@ -13,6 +13,7 @@ class PinterestConnector(Connector[PinterestCredentials]):
     """Pinterest's authorization; it documents no PKCE. Source: Pinterest's API v5 document."""
 
     name = "pinterest"
+    settings_page = "Pinterest: Settings, Security, Connected apps"
     authorize = "https://www.pinterest.com/oauth/"
     token = "https://api.pinterest.com/v5/oauth/token"  # noqa: S105 - an address
     scopes = ("boards:read", "boards:write", "pins:read", "pins:write", "user_accounts:read")

@@ -15,6 +15,7 @@ class RedditConnector(Connector[RedditCredentials]):
     """
 
     name = "reddit"
+    settings_page = "Reddit: reddit.com/prefs/apps"
     authorize = "https://www.reddit.com/api/v1/authorize"
     token = "https://www.reddit.com/api/v1/access_token"  # noqa: S105 - an address
     scopes = ("identity", "submit", "read", "flair", "history", "edit")

@@ -41,6 +41,10 @@ class TelegramConnector(Connector[TelegramCredentials]):
     needs_app = False
     by_code = True
 
+    def to_remove(self, credentials: TelegramCredentials | None) -> str:
+        """Return how a bot loses its access."""
+        return "To end it there, too, remove the bot from the chat's administrators and members."
+
     async def invite(self, wire: Wire, connect: Connect, app: App) -> str:
         """Return where a person adds the bot to a channel. Raises PlatformError."""
         bot = await ask(connect(credentials_for(app, _NOBODY)), "getMe")

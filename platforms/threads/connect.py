@@ -14,6 +14,7 @@ class ThreadsConnector(LongLivedConnector[ThreadsCredentials]):
     """
 
     name = "threads"
+    settings_page = "Threads: Settings, Account, Website permissions"
     authorize = "https://www.threads.net/oauth/authorize"
     token = "https://graph.threads.net/oauth/access_token"  # noqa: S105 - an address
     long_lived = "https://graph.threads.net/access_token"

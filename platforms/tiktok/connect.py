@@ -12,6 +12,7 @@ class TikTokConnector(Connector[TikTokCredentials]):
     """
 
     name = "tiktok"
+    settings_page = "TikTok: Settings and privacy, Security and permissions, Apps and services permissions"
     authorize = "https://www.tiktok.com/v2/auth/authorize/"
     token = "https://open.tiktokapis.com/v2/oauth/token/"  # noqa: S105 - an address
     scopes = ("user.info.basic", "user.info.profile", "video.publish", "video.upload", "video.list")

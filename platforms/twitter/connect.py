@@ -10,6 +10,7 @@ class TwitterConnector(Connector[TwitterCredentials]):
     """X's authorization. Source: docs.x.com, fundamentals/authentication/oauth-2-0."""
 
     name = "twitter"
+    settings_page = "X: Settings, Security and account access, Apps and sessions, Connected apps"
     authorize = "https://x.com/i/oauth2/authorize"
     token = "https://api.x.com/2/oauth2/token"  # noqa: S105 - an address
     scopes = ("tweet.read", "tweet.write", "users.read", "media.write", "offline.access")

@@ -17,14 +17,16 @@ async def delete_account_row(
     return (await session.scalars(taken, execution_options={"populate_existing": True})).one_or_none()
 
 
-async def is_access_shared(session: AsyncSession, account: Account, *, family: Collection[str]) -> bool:
+async def is_access_shared(
+    session: AsyncSession, account: Account, *, users: Collection[str], family: Collection[str]
+) -> bool:
     """Return whether a removed account shares its access with one that stays, in any workspace.
 
-    `family` are the platforms on which ending a token ends everything that the person has granted the app. The person
-    is not known there, so every account of the app counts. It is empty if only the token itself is ended.
+    `users` are the user ids of accounts that lose it, too. `family` are the platforms on which ending a token ends
+    everything that the person has granted the app. The person is not known there, so every account of the app counts.
+    It is empty if only the token itself is ended.
     """
-    same_person = and_(Account.platform == account.platform, Account.user_id == account.user_id)
-    shares: list[ColumnElement[bool]] = [same_person]
+    shares: list[ColumnElement[bool]] = [and_(Account.platform == account.platform, Account.user_id.in_(users))]
     if account.grant_subject is not None:
         own = (Account.workspace_id == account.workspace_id, Account.grant_subject == account.grant_subject)
         shares.append(and_(*own, Account.platform == account.platform))

@@ -1,6 +1,7 @@
 """Authorizations of an app at Bluesky's reference server: publishing with bound tokens, and their renewal."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -109,3 +110,22 @@ async def test_an_app_is_known_by_the_metadata_that_this_service_publishes(serve
     await publish(rig, rig.context("by an app with a key"))
     rig.stored = rig.stored.model_copy(update={"client_secret": SecretStr("another secret")})
     assert (await refused(PLATFORM.renew(rig.connection()))).kind is ErrorKind.OPERATOR
+
+
+async def test_an_authorization_is_ended_at_the_server(server: Pds, sandbox: Sandbox) -> None:
+    rig = await connected(server, sandbox)
+    wire = replace(rig.connection().wire, error_of=CONNECTOR.error_of)
+    for _ in range(2):  # a repeat does no harm
+        await CONNECTOR.revoke(wire, App(rig.stored.client_id or ""), rig.stored)
+    assert (await refused(PLATFORM.renew(rig.connection()))).kind is ErrorKind.AUTH
+
+
+async def test_a_session_is_ended_at_the_server(server: Pds, sandbox: Sandbox) -> None:
+    rig = await server.open_account(sandbox)
+    await PLATFORM.whoami(rig.connection())
+    wire = replace(rig.connection().wire, error_of=CONNECTOR.error_of)
+    for _ in range(2):
+        await CONNECTOR.revoke(wire, App(""), rig.stored)
+    headers = {"Authorization": f"Bearer {rig.stored.refresh_jwt.get_secret_value()}"}
+    answer = await server.client.post(f"{server.url}/xrpc/com.atproto.server.refreshSession", headers=headers)
+    assert answer.status_code == 400

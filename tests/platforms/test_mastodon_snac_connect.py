@@ -64,3 +64,14 @@ async def test_a_guessed_code_gives_no_account(server: Snac) -> None:
     with pytest.raises(PlatformError):
         # This server may respond with a token all the same; the token does not work.
         await authorization.account(await authorization.trade({"code": "guessed", "state": authorization.state}))
+
+
+async def test_an_access_is_ended_at_the_server(server: Snac) -> None:
+    name, password = await server.add_person()
+    authorization = begun(server)
+    back = await consent(server, await authorization.begin(instance=server.url), name, password)
+    candidate = await authorization.account(await authorization.trade(back))
+    assert CONNECTOR.can_revoke(candidate.credentials)
+    await CONNECTOR.revoke(authorization.to_server(), authorization.app, candidate.credentials)
+    with pytest.raises(PlatformError):
+        await PLATFORM.whoami(authorization.connection(candidate.credentials))

@@ -94,6 +94,7 @@ class AuthorizationRoutes(FakeAT):
                 "authorization_endpoint": f"{ISSUER}/oauth/authorize",
                 "token_endpoint": f"{ISSUER}/oauth/token",
                 "pushed_authorization_request_endpoint": f"{ISSUER}/oauth/par",
+                "revocation_endpoint": f"{ISSUER}/oauth/revoke",
                 "require_pushed_authorization_requests": True,
                 "authorization_response_iss_parameter_supported": True,
                 "client_id_metadata_document_supported": True,
@@ -137,6 +138,22 @@ class AuthorizationRoutes(FakeAT):
         except Problem as problem:
             return _refused(problem)
         return _refused(Problem("unsupported_grant_type", "Grant type is not supported"))
+
+    @route("POST", "/oauth/revoke", "auth")
+    async def revoke(self, request: Request) -> Answer:
+        """End the authorization of a token; an unknown one gets the same answer."""
+        form = request.form()
+        try:
+            self.proofs.check(request, self.world.now())
+            app = self._app(form, request)
+        except UseNonce:
+            return _nonce()
+        except Problem as problem:
+            return _refused(problem)
+        bound = self._bound.get(str(form.get("token", "")))
+        if bound is not None and bound.client_id == app.client_id:
+            self.world.accounts.revoke_for_app(self.platform, str(form["token"]))
+        return Answer.json({})
 
     async def _ask_for_consent(self, request: Request) -> Answer:
         return self._with_issuer(self.consents.ask(self._asked(request), self.world.now()), request)

@@ -66,6 +66,16 @@ class SessionRoutes(FakeAT):
         self.sessions.put(session.access, session)
         return Answer.json(self._described(account, self.open_session(account)))
 
+    @route("POST", "/xrpc/com.atproto.server.deleteSession", "auth")
+    async def delete_session(self, request: Request) -> Answer:
+        """End a session by its refresh token. The access token stays valid until it expires."""
+        session = self.session_to_refresh(request.bearer)
+        if session is None or session.used or self.world.now() >= session.refresh_until:
+            raise refused("ExpiredToken", "Token has been revoked")
+        session.used = True
+        self.sessions.put(session.access, session)
+        return Answer(200)
+
     @route("GET", "/xrpc/com.atproto.server.getSession", "auth")
     async def get_session(self, request: Request) -> Answer:
         """Return the account that the session belongs to."""

@@ -32,6 +32,8 @@ class ConsentRoutes(FakePage):
         super().__init__(world)
         self._persons: dict[str, tuple[Account, list[str]]] = {}
         """The account of a person's token, and the granted permissions. Accounts are Pages here, not persons."""
+        self._first_pages: dict[str, str] = {}
+        """The first Page of the person, by the person's further Pages."""
 
     @route("POST", "/oauth/access_token", "auth")
     async def redeem(self, request: Request) -> Answer:
@@ -84,8 +86,25 @@ class ConsentRoutes(FakePage):
         pages = [] if account is None or self.holds("page_withdrawn", account) else [account.user_id]
         granular = [{"scope": "pages_manage_posts", "target_ids": pages}]
         granted = account.scopes if account and account.scopes else sorted(_SCOPES)
-        about = {"app_id": client_id, "type": "PAGE", "user_id": "9", "granular_scopes": granular}
+        person = self._owner_of(account) if account else "9"
+        about = {"app_id": client_id, "type": "PAGE", "user_id": person, "granular_scopes": granular}
         return self.debugged(account, token, granted, **about)
+
+    @route("DELETE", "/{person}/permissions", "auth")
+    async def remove_app(self, request: Request) -> Answer:
+        """Remove the app for a person: the tokens of all of the person's Pages end."""
+        client_id, _, secret = self.token(request).partition("|")
+        app = self.world.authorizations.app(self.platform, client_id)
+        if app is None or app.client_secret != secret:
+            return graph_error("Invalid OAuth access token signature.", 190)
+        for account in list(self.world.accounts):
+            if account.platform == self.platform and self._owner_of(account) == request.params["person"]:
+                self.world.accounts.revoke(account)
+        return Answer.json({"success": True})
+
+    def _owner_of(self, account: Account) -> str:
+        """Return the number of the person to whom a Page belongs."""
+        return f"9{self._first_pages.get(account.user_id, account.user_id)}"
 
     def _person(self, request: Request) -> tuple[Account, list[str]]:
         found = self._persons.get(self.token(request))
@@ -107,6 +126,7 @@ class ConsentRoutes(FakePage):
     def _beside(self, account: Account, number: int) -> Account:
         """Return another Page of the same person."""
         user_id, name = f"{account.user_id}{number}", f"{account.username} {number}"
+        self._first_pages[user_id] = account.user_id
         known = self.world.accounts.by_user(self.platform, user_id)
         fresh = NewAccount(self.platform, f"new_{user_id}", user_id, name, secrets.token_urlsafe(24))
         return known or self.world.accounts.upsert(fresh)

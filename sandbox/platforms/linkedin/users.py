@@ -87,6 +87,17 @@ class UserRoutes(FakeLinkedIn):
         scope = ",".join(account.scopes or sorted(SCOPES))
         return Answer.json({**about, "authorized_at": int(self.world.now()), "expires_at": int(ends), "scope": scope})
 
+    @route("POST", "/oauth/v2/revoke", "auth")
+    async def revoke(self, request: Request) -> Answer:
+        """Revoke a token; an unknown one gets the same answer. Unverified: LinkedIn does not document it."""
+        form = request.form()
+        try:
+            client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+            self.consents.revoke(str(form.get("token", "")), client)
+        except Problem as problem:
+            return Answer.json({"error": problem.code, "error_description": problem.description}, 401)
+        return Answer(200)
+
     def _redeem(self, form: Noted) -> Answer:
         """Exchange a code for tokens. Only apps of partners get refresh tokens, so there is none here."""
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))

@@ -71,7 +71,18 @@ class ConsentRoutes(FakeMastodon):
         token = {"access_token": self.world.accounts.issue(account), "token_type": "Bearer"}
         return Answer.json({**token, "scope": " ".join(scopes), "created_at": int(self.world.now())})
 
+    @route("POST", "/oauth/revoke", "auth")
+    async def revoke(self, request: Request) -> Answer:
+        """Revoke a token for its app; an unknown one gets the same answer."""
+        form = request.form()
+        client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
+        try:
+            self.consents.revoke(str(form.get("token", "")), client)
+        except Problem:
+            return _refused("unauthorized_client", "You are not authorized to revoke this token", 403)
+        return Answer.json({})
 
-def _refused(error: str, description: str) -> Answer:
+
+def _refused(error: str, description: str, status: int = 400) -> Answer:
     body = {"error": error, "error_description": description}
-    return Answer.json(body, 401 if error == "invalid_client" else 400)
+    return Answer.json(body, 401 if error == "invalid_client" else status)

@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import select, update
 
 from activities.step_context import StepContextFactory
+from api.accounts import actions
 from api.accounts.actions import MOST_CHECKS
 from reconcile.renewals import renew_due
 from runtime import worker
+from store.accounts.pages import find_connected_account
 from store.database import Database
 from store.models import Account, AccountEvent
 from tests.api.conftest import Client
@@ -302,7 +304,7 @@ class TestRemove:
         removed = (await remove(stranger, "mastodon", account)).json()
         assert removed["waitingPosts"] == {"count": 1, "more": False, "first": [post["id"]]}
         assert "1 post is still to be published to it" in removed["message"]
-        assert removed["access"] == "kept"
+        assert removed["access"] == "ended"
         await _until(stranger, post["id"], "held")
         again = await connected(stranger, stack, "mastodon", "max", instance="https://social.example")
         assert again["accountId"] == account
@@ -349,6 +351,24 @@ class TestRemove:
         await refused(await remove(stranger, "twitter", others.id), 404, "not_found")
         async with stack.database.reading() as session:
             assert await session.get(Account, (others.workspace_id, others.id)) is not None
+
+    async def test_a_removal_right_after_the_account_was_read_is_the_same_one(
+        self, stranger: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        account = (await connected(stranger, stack, "twitter", "tia"))["accountId"]
+        others = list[httpx.Response]()
+
+        async def read(*arguments: Any) -> Any:
+            found = await find_connected_account(*arguments)
+            if not others:
+                others.append(httpx.Response(0))
+                others.append(await remove(stranger, "twitter", account))
+            return found
+
+        monkeypatch.setattr(actions, "find_connected_account", read)
+        response = await remove(stranger, "twitter", account)
+        assert response.status_code == 200, response.text
+        assert response.json() == others[1].json()
 
     async def test_removals_at_the_same_time_are_one(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "twitter", "rob"))["accountId"]

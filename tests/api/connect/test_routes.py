@@ -63,7 +63,9 @@ async def test_an_account_is_connected_and_publishes(
     assert account["missingPermissions"] == []
     assert set(query["scope"].replace(",", " ").split()) == set(account["permissions"])
     stored = await credentials(stack, stranger.workspace_id, account["accountId"])
-    assert stored.get("client_id") == (None if platform == "mastodon" else "sandbox-app")
+    # At Mastodon each connection has an app of its own, which is the only one whose secret is stored.
+    assert (stored["client_id"] == "sandbox-app") is (platform != "mastodon")
+    assert (stored.get("client_secret") is not None) is (platform == "mastodon")
     assert PLAY_SECRET not in str(stored)
     if platform in {"facebook", "linkedin", "mastodon", "threads", "twitter"}:
         post = {
@@ -356,6 +358,28 @@ class TestCredentials:
             ("botToken", True, True),
             ("chatId", False, True),
         ]
+
+    @pytest.mark.parametrize(
+        ("platform", "given"),
+        [
+            ("bluesky", {"clientId": "https://posts.example/apps/bluesky.json", "dpopKey": "k", "refreshToken": "t"}),
+            ("bluesky", {"issuer": "https://evil.example"}),
+            ("bluesky", {"pds": "10.0.0.1"}),
+            ("bluesky", {"did": "did:plc:somebodyelse", "accessJwt": "a"}),
+            ("mastodon", {"clientId": "of-another", "clientSecret": "guessed"}),
+        ],
+    )
+    async def test_a_client_may_not_write_what_this_service_keeps(
+        self, stranger: Client, stack: Stack, platform: str, given: dict[str, str]
+    ) -> None:
+        """Neither the operator's app, nor a host that was never found by the account's own record."""
+        known = await stack.connect(platform)
+        own = await credentials(stack, stack.workspace_id, known.id)
+        named = {"accessToken": own["access_token"], **({"userId": known.user_id} if platform == "bluesky" else {})}
+        response = await stranger.post(f"/v1/connect/{platform}", json={"credentials": named | given})
+        await refused(response, 400, "invalid_field_value", "credentials")
+        fields = (await stranger.get("/v1/connect/bluesky")).json()["fields"]
+        assert {each["name"] for each in fields} == {"service", "identifier", "password"}
 
     @pytest.mark.parametrize("platform", ["mastodon", "telegram", "bluesky"])
     async def test_an_account_is_connected_by_credentials(self, stranger: Client, stack: Stack, platform: str) -> None:

@@ -1,0 +1,188 @@
+"""Ending this service's access at the platform when an account is removed, without a loss for any other account."""
+
+import secrets
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.api.accounts.test_routes import change_row, remove
+from tests.api.conftest import Client
+from tests.api.connect.consents import SERVER, _query, connected, credentials, refused, trade
+from tests.api.connect.test_bots import connect_discord
+from tests.stack import Stack
+
+AT_HOME = "http://127.0.0.1:3000/connected"
+
+
+async def removed(client: Client, platform: str, account_id: str) -> dict[str, Any]:
+    response = await remove(client, platform, account_id)
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+async def asked(stack: Stack, path: str, token: str) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    return (await stack.http.get(f"{stack.sandbox_url}/{path}", headers=headers)).status_code
+
+
+class TestOfApps:
+    """Platforms at which ending a token ends all that a person has granted the app."""
+
+    PATHS = {"linkedin": "linkedin/v2/userinfo", "facebook": "facebook/v25.0/me"}  # noqa: RUF012
+
+    @pytest.mark.parametrize("platform", ["linkedin", "facebook"])
+    async def test_the_last_account_of_an_app_ends_its_access(
+        self, stranger: Client, stack: Stack, platform: str
+    ) -> None:
+        account = (await connected(stranger, stack, platform, f"last of {platform}"))["accountId"]
+        stored = await credentials(stack, stranger.workspace_id, account)
+        assert await asked(stack, self.PATHS[platform], stored["access_token"]) == 200
+        await change_row(stack, stranger, account, app_id=secrets.token_hex(8))
+        found = await removed(stranger, platform, account)
+        assert found["access"] == "ended", found
+        assert await asked(stack, self.PATHS[platform], stored["access_token"]) in {400, 401}
+
+    @pytest.mark.parametrize("platform", ["linkedin", "facebook"])
+    async def test_another_account_of_the_app_keeps_it(
+        self, stranger: Client, api: Client, stack: Stack, platform: str
+    ) -> None:
+        app = secrets.token_hex(8)
+        account = (await connected(stranger, stack, platform, f"first of {platform}"))["accountId"]
+        other = (await connected(api, stack, platform, f"other of {platform}"))["accountId"]
+        stored = await credentials(stack, stranger.workspace_id, account)
+        await change_row(stack, stranger, account, app_id=app)
+        await change_row(stack, api, other, app_id=app)
+        found = await removed(stranger, platform, account)
+        assert found["access"] == "kept"
+        assert {"linkedin": "Permitted services", "facebook": "Business integrations"}[platform] in found["message"]
+        assert await asked(stack, self.PATHS[platform], stored["access_token"]) == 200
+
+    async def test_a_platform_that_is_down_leaves_it_unknown(self, stranger: Client, stack: Stack) -> None:
+        account = (await connected(stranger, stack, "facebook", "of a platform that is down"))["accountId"]
+        await change_row(stack, stranger, account, app_id=secrets.token_hex(8))
+        await stack.fault("facebook", "reject", "auth", status=503)
+        found = await removed(stranger, "facebook", account)
+        assert found["access"] == "unknown"
+        assert "Business integrations" in found["message"]
+
+
+class TestMastodon:
+    async def test_each_connection_ends_its_own_access(self, stranger: Client, api: Client, stack: Stack) -> None:
+        """A person in two workspaces has two apps at the server, hence two tokens."""
+        path = "mastodon/api/v1/accounts/verify_credentials"
+        account = (await connected(stranger, stack, "mastodon", "tobi", instance=SERVER))["accountId"]
+        assert (await connected(api, stack, "mastodon", "tobi", instance=SERVER))["accountId"] == account
+        ours = await credentials(stack, stranger.workspace_id, account)
+        theirs = await credentials(stack, api.workspace_id, account)
+        assert ours["client_id"] != theirs["client_id"]
+        assert (await removed(stranger, "mastodon", account))["access"] == "ended"
+        assert await asked(stack, path, ours["access_token"]) == 401
+        assert await asked(stack, path, theirs["access_token"]) == 200
+        assert (await removed(api, "mastodon", account))["access"] == "ended"
+        assert await asked(stack, path, theirs["access_token"]) == 401
+
+    async def test_a_token_of_another_app_is_kept_and_its_place_named(self, stranger: Client, stack: Stack) -> None:
+        known = await stack.connect("mastodon")
+        own = await credentials(stack, stack.workspace_id, known.id)
+        given = {"accessToken": own["access_token"]}
+        response = await stranger.post("/v1/connect/mastodon", json={"credentials": given})
+        assert response.status_code == 201, response.text
+        found = await removed(stranger, "mastodon", known.id)
+        assert found["access"] == "kept"
+        assert "Authorized apps" in found["message"]
+
+
+class TestBluesky:
+    async def test_an_authorization_is_ended(self, stranger: Client, stack: Stack) -> None:
+        known = await stack.connect("bluesky")
+        handle = f"{known.username.replace('_', '-')}.bsky.social"
+        query = {"redirect_url": AT_HOME, "identifier": handle}
+        begun = (await stranger.get("/v1/connect/bluesky", params=query)).json()
+        answer = await stack.http.get(
+            f"{begun['authUrl']}&sandbox_as={known.username}", headers={"User-Agent": "Mozilla/5.0"}
+        )
+        back = _query(answer.headers["location"])
+        response = await trade(stranger, "bluesky", back, iss=back["iss"], redirect_url=AT_HOME)
+        account = response.json()["accountId"]
+        stored = await credentials(stack, stranger.workspace_id, account)
+        found = await removed(stranger, "bluesky", account)
+        assert found["access"] == "ended", found
+        assert "app password" not in found["message"]
+        accounts = (await stack.control("GET", "accounts"))["accounts"]
+        mine = next(each for each in accounts if each["accountId"] == known.id)
+        assert stored["refresh_token"] not in str(mine.get("refreshTokens"))
+
+    async def test_a_session_is_ended_and_the_app_password_named(self, stranger: Client, stack: Stack) -> None:
+        known = await stack.connect("bluesky")
+        own = await credentials(stack, stack.workspace_id, known.id)
+        given = {"password": own["access_token"], "identifier": known.user_id}
+        response = await stranger.post("/v1/connect/bluesky", json={"credentials": given})
+        assert response.status_code == 201, response.text
+        stored = await credentials(stack, stranger.workspace_id, known.id)
+        found = await removed(stranger, "bluesky", known.id)
+        assert found["access"] == "ended", found
+        assert "The app password still exists" in found["message"]
+        headers = {"Authorization": f"Bearer {stored['refresh_jwt']}"}
+        url = f"{stack.sandbox_url}/bluesky/xrpc/com.atproto.server.refreshSession"
+        assert (await stack.http.post(url, headers=headers)).status_code == 400
+
+
+class TestDiscord:
+    async def hook(self, stack: Stack, client: Client, account: str) -> str:
+        stored = await credentials(stack, client.workspace_id, account)
+        number = (stored.get("replaced_by") or stored["user_id"]).removeprefix("webhook-")
+        return f"{stack.sandbox_url}/discord/api/v10/webhooks/{number}/{stored['access_token']}"
+
+    async def status(self, stack: Stack, url: str) -> int:
+        response: httpx.Response = await stack.http.get(url, headers={"User-Agent": "DiscordBot (x, 1)"})
+        return response.status_code
+
+    async def test_a_webhook_of_this_service_is_deleted(self, stranger: Client, stack: Stack) -> None:
+        account = (await connect_discord(stranger, stack, "removed")).json()["accountId"]
+        url = await self.hook(stack, stranger, account)
+        assert await self.status(stack, url) == 200
+        assert (await removed(stranger, "discord", account))["access"] == "ended"
+        assert await self.status(stack, url) == 404
+
+    async def test_a_webhook_that_another_account_uses_stays(self, stranger: Client, api: Client, stack: Stack) -> None:
+        first = (await connect_discord(stranger, stack, "shared")).json()["accountId"]
+        again = await connect_discord(stranger, stack, "shared", accountId=first)
+        assert again.json()["accountId"] == first
+        # The other workspace knows the present webhook by its own number.
+        url = await self.hook(stack, stranger, first)
+        given = {"webhookUrl": url.replace(stack.sandbox_url, "https://discord.com")}
+        response = await api.post("/v1/connect/discord", json={"credentials": given})
+        assert response.status_code in {200, 201}, response.text
+        found = await removed(stranger, "discord", first)
+        assert found["access"] == "kept"
+        assert "Integrations, Webhooks" in found["message"]
+        assert await self.status(stack, url) == 200
+        # The person has given this address themselves: the webhook is not this service's to delete.
+        assert (await removed(api, "discord", response.json()["accountId"]))["access"] == "kept"
+        assert await self.status(stack, url) == 200
+
+
+@pytest.mark.parametrize(
+    ("platform", "place"),
+    [("pinterest", "Connected apps"), ("instagram", "Apps and websites"), ("threads", "Website permissions")],
+)
+async def test_a_platform_without_revocation_names_the_place(
+    stranger: Client, stack: Stack, platform: str, place: str
+) -> None:
+    account = (await connected(stranger, stack, platform, "uma"))["accountId"]
+    found = await removed(stranger, platform, account)
+    assert found["access"] == "kept"
+    assert place in found["message"]
+    # A repeat says the same.
+    assert await removed(stranger, platform, account) == found
+
+
+async def test_nothing_of_it_is_a_secret(stranger: Client, stack: Stack) -> None:
+    account = (await connect_discord(stranger, stack, "told")).json()["accountId"]
+    stored = await credentials(stack, stranger.workspace_id, account)
+    answer = await remove(stranger, "discord", account)
+    history = await stranger.get(f"/v1/accounts/discord/{account}/history")
+    assert stored["access_token"] not in answer.text + history.text
+    await refused(await stranger.get(f"/v1/accounts/discord/{account}%00/health"), 404, "not_found")
