@@ -67,6 +67,8 @@ ROLES = (
     Role(Component.API, "socialsyncer_api", secrets.token_urlsafe()),
     Role(Component.WORKER, "socialsyncer_worker", secrets.token_urlsafe()),
 )
+_MIGRATED = "migrated"
+"""A database that new ones are copied from: a copy takes a tenth of the time of all migrations."""
 CLIENT = api_key("key_of_a_test")
 """The actor of changes, as the API records it."""
 SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
@@ -112,8 +114,12 @@ async def new_database(server_url: str) -> str:
     name = f"test_{secrets.token_hex(4)}"
     engine = create_async_engine(f"{server_url}/postgres", isolation_level="AUTOCOMMIT")
     async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
+        if not await connection.scalar(text(f"SELECT 1 FROM pg_database WHERE datname = '{_MIGRATED}'")):
+            await connection.execute(text(f"CREATE DATABASE {_MIGRATED}"))
+            await upgrade(f"{server_url}/{_MIGRATED}")
+        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {_MIGRATED}"))
     await engine.dispose()
+    # The template has all migrations; rights to the database itself are not copied.
     await upgrade(f"{server_url}/{name}", ROLES)
     return f"{server_url}/{name}"
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-import gzip
 import socket
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -92,9 +92,17 @@ def generated(pieces: Sequence[bytes]) -> Answer:
     return write
 
 
-def bomb(size: int) -> Answer:
-    """Send a photo's beginning and then zeros, compressed to a thousandth."""
-    return answer(gzip.compress(JPEG + bytes(size)), "Content-Encoding: gzip")
+def bomb(mebibytes: int, head: bytes = JPEG) -> Answer:
+    """Send a file's beginning and then zeros, compressed to a thousandth."""
+    return answer(gzip_bomb(mebibytes, head), "Content-Encoding: gzip")
+
+
+def gzip_bomb(mebibytes: int, head: bytes = b"") -> bytes:
+    """Return a head and zeros as gzip without its end, which no reader may get to."""
+    packer = zlib.compressobj(wbits=31)
+    packed = packer.compress(head) + packer.flush(zlib.Z_FULL_FLUSH)
+    # Nothing refers across a full flush, so that one packed mebibyte can be repeated.
+    return packed + (packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)) * mebibytes
 
 
 async def hangs(writer: asyncio.StreamWriter) -> None:
