@@ -24,7 +24,7 @@ def test_sentences_and_names_follow_the_rules(part: str) -> None:
         (f"def test_{'a' * 90}() -> None: ...\n", "letters"),
     ],
 )
-def test_a_breach_is_found(tmp_path: Path, source: str, said: str) -> None:
+def test_violations_are_found(tmp_path: Path, source: str, said: str) -> None:
     file = tmp_path / "module.py"
     file.write_text(source)
     (complaint,) = complaints(file)

@@ -54,7 +54,7 @@ async def dropped(stack: Stack, factory: StepContextFactory, text: str, *, files
     ],
     ids=["text", "file", "file, later", "worker lost", "worker lost, later", "waited for", "answered"],
 )
-async def test_a_platform_is_given_time_for_the_files_that_came_with_the_request(
+async def test_absence_counts_later_after_a_request_with_files(
     stack: Stack,
     factory: StepContextFactory,
     request: pytest.FixtureRequest,

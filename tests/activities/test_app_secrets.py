@@ -28,7 +28,7 @@ def secret(platform: str, **more: Any) -> str | None:
     return None if found is None else str(found.get_secret_value())
 
 
-def test_the_app_is_the_one_that_the_account_names() -> None:
+def test_app_secret_is_that_of_the_accounts_app() -> None:
     assert secret("twitter", clientId="one") == "of one"
     assert secret("twitter", clientId="two") == "older"
     assert secret("twitter", clientId="three") is None
@@ -37,11 +37,11 @@ def test_the_app_is_the_one_that_the_account_names() -> None:
     assert secret("youtube", clientId="g") == secret("googlebusiness", clientId="g") == "of Google"
 
 
-def test_an_accounts_own_secret_stays() -> None:
+def test_accounts_own_secret_is_kept() -> None:
     assert secret("twitter", clientId="one", clientSecret="its own") == "its own"
 
 
-def test_what_is_stored_has_no_secret_that_was_filled_in() -> None:
+def test_stored_credentials_do_not_contain_the_app_secret() -> None:
     platform = platforms()["twitter"]
     stored = credentials("twitter", clientId="one")
     assert with_stored_secret(with_app_secret(APPS, platform, stored), stored).client_secret is None

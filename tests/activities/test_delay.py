@@ -14,7 +14,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("takes", "done"), [(0, []), (0.06, ["begun", "ended"])])
-async def test_it_is_done_only_beside_what_takes_long_and_then_whole(takes: float, done: list[str]) -> None:
+async def test_delayed_work_runs_only_during_long_blocks_and_to_its_end(takes: float, done: list[str]) -> None:
     seen: list[str] = []
 
     async def work() -> None:
@@ -28,7 +28,7 @@ async def test_it_is_done_only_beside_what_takes_long_and_then_whole(takes: floa
     assert seen == done
 
 
-async def test_its_failure_is_the_blocks() -> None:
+async def test_failure_of_delayed_work_fails_the_block() -> None:
     async def fail() -> None:
         raise ConnectionError("no database")
 

@@ -56,7 +56,7 @@ async def publish(factory: StepContextFactory, post: Post) -> Outcome:
 
 
 @pytest.mark.parametrize("clock", ["wall", "monotonic"])
-async def test_what_another_worker_has_taken_over_is_not_sent(
+async def test_attempt_closed_by_another_worker_is_not_sent(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch, clock: str
 ) -> None:
     text = f"frozen by its {clock} clock"
@@ -78,7 +78,7 @@ async def test_what_another_worker_has_taken_over_is_not_sent(
         assert [(each.step, each.state, each.code) for each in attempts] == [("publish", "unconfirmed", "worker_lost")]
 
 
-async def test_what_is_still_its_own_is_sent_however_late(
+async def test_own_open_attempt_is_sent_however_late(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await stack.save("late, and still its own", [stack.accounts["plain"]])
@@ -110,7 +110,7 @@ async def edits_of(stack: Stack, account: Account) -> list[dict[str, Any]]:
     return [each for each in requests if each["accountId"] == account.id and each["operation"] == "edit"]
 
 
-async def test_an_edit_that_another_worker_has_taken_over_is_not_sent(
+async def test_edit_closed_by_another_worker_is_not_sent(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = await stack.connect("twitter", premium=True)
@@ -136,7 +136,7 @@ async def test_an_edit_that_another_worker_has_taken_over_is_not_sent(
         assert (attempt.state, attempt.code) == ("unconfirmed", "worker_lost")
 
 
-async def test_an_edit_whose_answer_was_lost_is_not_sent_again_because_it_could_not_be_confirmed(
+async def test_unconfirmed_edit_is_not_sent_again_after_failed_confirmation(
     stack: Stack, factory: StepContextFactory
 ) -> None:
     account = await stack.connect("twitter", premium=True)
@@ -154,7 +154,7 @@ async def test_an_edit_whose_answer_was_lost_is_not_sent_again_because_it_could_
     assert len(await edits_of(stack, account)) == 1
 
 
-async def test_an_edit_that_surely_was_not_made_is_sent_by_an_attempt_of_its_own(
+async def test_edit_that_was_not_made_is_sent_by_a_new_attempt(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(platforms()["twitter"], "read_lag", timedelta(0))
@@ -169,7 +169,7 @@ async def test_an_edit_that_surely_was_not_made_is_sent_by_an_attempt_of_its_own
         assert list(await session.scalars(query.order_by(Attempt.id))) == ["refused", "done"]
 
 
-async def test_a_database_that_cannot_be_asked_lets_nothing_out(
+async def test_nothing_is_sent_while_the_database_is_unavailable(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> bool:
@@ -182,14 +182,12 @@ async def test_a_database_that_cannot_be_asked_lets_nothing_out(
     assert caught.value.kind is ErrorKind.TRANSIENT
 
 
-async def test_a_send_in_time_asks_nothing(stack: Stack) -> None:
+async def test_prompt_send_does_not_query_the_database(stack: Stack) -> None:
     await Fence(stack.worker_database.answers, -1, Stopwatch())()
 
 
 @pytest.mark.parametrize("public", [True, False])
-async def test_the_fence_stands_between_the_connection_and_the_first_byte_of_a_public_request(
-    stack: Stack, *, public: bool
-) -> None:
+async def test_fence_is_checked_after_connecting_and_before_the_first_byte(stack: Stack, *, public: bool) -> None:
     moments: list[str] = []
 
     async def fence() -> None:
@@ -212,7 +210,7 @@ async def test_the_fence_stands_between_the_connection_and_the_first_byte_of_a_p
     assert moments == (["fence"] * 2 if public else [])
 
 
-async def test_absence_counts_from_when_the_request_can_have_left_at_the_latest(stack: Stack) -> None:
+async def test_absence_counts_from_the_latest_possible_send(stack: Stack) -> None:
     began = stack.began_at
     ended = began + timedelta(seconds=30)
     assert last_moment(began, ended, worker_lost=False) == ended

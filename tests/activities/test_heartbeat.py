@@ -37,7 +37,7 @@ class GiveBack:
         )
 
 
-async def test_temporal_keeps_how_often_a_step_gave_its_slot_back(temporal: WorkflowEnvironment) -> None:
+async def test_heartbeat_counts_returned_slots(temporal: WorkflowEnvironment) -> None:
     queue = f"give-back-{uuid4().hex}"
     async with Worker(
         temporal.client,
@@ -51,9 +51,7 @@ async def test_temporal_keeps_how_often_a_step_gave_its_slot_back(temporal: Work
 
 
 @pytest.mark.parametrize(("attempt", "details", "doubled"), [(1, [], 0), (3, [], 2), (9, [8], 0), (9, ["50%", 6], 2)])
-async def test_tries_that_gave_their_slot_back_do_not_lengthen_the_next_wait(
-    attempt: int, details: list[object], doubled: int
-) -> None:
+async def test_returned_slots_do_not_lengthen_the_next_wait(attempt: int, details: list[object], doubled: int) -> None:
     environment = ActivityEnvironment()
     environment.info = replace(ActivityEnvironment.default_info(), attempt=attempt, heartbeat_details=details)
     failure = PlatformError(ErrorKind.TRANSIENT, "The platform had an error.", code="server_error")
@@ -62,7 +60,7 @@ async def test_tries_that_gave_their_slot_back_do_not_lengthen_the_next_wait(
     assert expected * 0.8 <= wait <= expected * 1.2
 
 
-async def test_a_slot_that_is_given_back_is_no_failure() -> None:
+async def test_returned_slot_is_no_failure() -> None:
     environment = ActivityEnvironment()
     heard: list[object] = []
     environment.on_heartbeat = lambda *details: heard.extend(details)

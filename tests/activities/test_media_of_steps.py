@@ -83,7 +83,7 @@ async def test_a_png_reaches_instagram_as_a_jpeg_at_our_own_address(
     ]
 
 
-async def test_the_next_try_looks_at_nothing_again(stack: Stack, factory: StepContextFactory) -> None:
+async def test_next_try_examines_no_file_again(stack: Stack, factory: StepContextFactory) -> None:
     media = ["https://example.com/y.png", "https://example.com/y.jpg"]
     post = await stack.save("looked at once", [stack.accounts["instagram"]], media=media)
     first = await opened(stack, factory, post)
@@ -99,7 +99,7 @@ async def test_the_next_try_looks_at_nothing_again(stack: Stack, factory: StepCo
     assert (await target_of(stack, post)).handles == before
 
 
-async def test_without_a_public_address_the_post_fails_and_says_what_to_give(stack: Stack) -> None:
+async def test_post_fails_without_a_public_address_and_names_the_setting(stack: Stack) -> None:
     post = await stack.publish("not a jpeg", [stack.accounts["instagram"]], media=["https://example.com/z.png"])
     [target] = post.targets
     assert (target.status, target.error_category, target.error_code) == ("failed", "rejected", "media_type")
@@ -110,7 +110,7 @@ async def test_without_a_public_address_the_post_fails_and_says_what_to_give(sta
     assert "mediaChanges" not in render_post(post)["platforms"][0]
 
 
-async def test_what_instagram_could_not_show_is_refused_before_it_is_reported(
+async def test_file_that_instagram_cannot_show_is_refused_before_a_request(
     stack: Stack, factory: StepContextFactory
 ) -> None:
     media = [f"{stack.sandbox_url}/_/health"]
@@ -146,7 +146,7 @@ async def test_a_cover_that_is_no_picture_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize(("platform", "name", "settings"), COVERS)
-async def test_a_cover_is_checked_once_and_given_as_it_is_where_it_fits(
+async def test_fitting_cover_is_checked_once_and_not_converted(
     stack: Stack, factory: StepContextFactory, platform: str, name: str, settings: dict[str, Any]
 ) -> None:
     cover = "https://example.com/cover.jpg"
@@ -209,7 +209,7 @@ async def test_a_cover_that_instagram_could_not_show_is_converted(
     assert len(await stack.public("a cover")) == 1
 
 
-async def test_what_a_video_tells_is_taken_out_and_the_target_says_so(
+async def test_video_metadata_are_removed_and_reported(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await stack.save("a clip", [stack.accounts["twitter"]], media=["https://example.com/clip.mp4"])
@@ -290,7 +290,7 @@ async def test_images_of_one_pin_get_the_same_sides(
     assert len(await stack.public(words)) == 1
 
 
-async def test_images_of_other_shapes_are_refused_before_pinterest_is_reported(
+async def test_images_of_different_shapes_are_refused_before_a_request_to_pinterest(
     stack: Stack, carousels: StepContextFactory, public_url: str
 ) -> None:
     post = await pin_of(stack, public_url, "unlike", (600, 900), (800, 800))
@@ -310,7 +310,7 @@ async def test_one_image_of_a_pin_keeps_its_sides(stack: Stack, carousels: StepC
     assert [item.url for item in step.context.draft.media] == [item["url"] for item in post.media_items]
 
 
-async def test_without_a_public_address_images_of_one_shape_go_out_as_they_are(
+async def test_images_of_one_shape_need_no_public_address(
     stack: Stack, carousels: StepContextFactory, public_url: str
 ) -> None:
     post = await pin_of(stack, public_url, "as they are", (600, 900), (1000, 1500))

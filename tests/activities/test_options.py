@@ -51,9 +51,7 @@ async def workflow_id(stack: Stack) -> AsyncIterator[str]:
         await handle.terminate()
 
 
-async def test_a_step_whose_worker_died_runs_again_within_a_minute_however_often_it_waited(
-    stack: Stack, workflow_id: str
-) -> None:
+async def test_step_is_repeated_within_a_minute_after_a_worker_crash(stack: Stack, workflow_id: str) -> None:
     handle = stack.client.get_workflow_handle(workflow_id)
     async with asyncio.timeout(30):
         while True:

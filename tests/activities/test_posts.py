@@ -8,7 +8,7 @@ from domain.post import TargetStatus
 from tests.stack import Stack
 
 
-async def test_what_could_not_follow_a_publication_is_reported(stack: Stack) -> None:
+async def test_incomplete_follow_up_is_reported(stack: Stack) -> None:
     post = await stack.publish("nothing follows", [stack.accounts["plain"]])
     (target,) = post.targets
     command = GiveUp(post_id=post.id, version=1, target_id=target.id, platform=target.platform, code="incomplete")

@@ -59,7 +59,7 @@ async def attempts(stack: Stack, post: Post) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("media", [(), ("https://example.com/left.jpg",)])
-async def test_a_send_that_was_left_behind_is_not_repeated(
+async def test_abandoned_send_is_not_repeated(
     stack: Stack, factory: StepContextFactory, media: tuple[str, ...]
 ) -> None:
     text = f"left behind {len(media)}"
@@ -72,7 +72,7 @@ async def test_a_send_that_was_left_behind_is_not_repeated(
     assert await attempts(stack, post) == [("publish", "unconfirmed")]
 
 
-async def test_two_runs_at_once_send_once(stack: Stack, factory: StepContextFactory) -> None:
+async def test_concurrent_runs_send_once(stack: Stack, factory: StepContextFactory) -> None:
     """Temporal may run a step again while its first run, cut off from the server, still goes on."""
     post = await stack.save("twice at once", [stack.accounts["instagram"]], media=["https://example.com/twice.jpg"])
     publishing = Publishing(factory)
@@ -86,7 +86,7 @@ async def test_two_runs_at_once_send_once(stack: Stack, factory: StepContextFact
 
 @pytest.mark.parametrize("kind", [ErrorKind.RATE_LIMITED, ErrorKind.REJECTED, ErrorKind.CAPPED])
 @pytest.mark.parametrize("answer", ["lost", "awaited"])
-async def test_a_run_that_is_refused_overrules_no_send_of_another(
+async def test_refusal_of_one_run_does_not_override_another_runs_send(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch, kind: ErrorKind, answer: str
 ) -> None:
     text = f"sent while another was refused: {kind}, {answer}"
@@ -124,9 +124,7 @@ async def test_a_deleted_post_is_not_sent(stack: Stack, factory: StepContextFact
     assert await stack.public("deleted before") == []
 
 
-async def test_an_account_that_is_gone_holds_the_target_with_a_sentence(
-    stack: Stack, factory: StepContextFactory
-) -> None:
+async def test_missing_account_holds_the_target_with_a_message(stack: Stack, factory: StepContextFactory) -> None:
     account = await stack.connect("twitter")
     post = await stack.save("no account", [account])
     async with stack.database.transaction() as session:
@@ -139,7 +137,7 @@ async def test_an_account_that_is_gone_holds_the_target_with_a_sentence(
     assert target.error == "This X account is not connected. Connect it again."
 
 
-async def test_a_limit_shows_when_it_is_tried_again(stack: Stack, factory: StepContextFactory) -> None:
+async def test_rate_limited_target_shows_its_next_attempt(stack: Stack, factory: StepContextFactory) -> None:
     await stack.fault("twitter", "rate_limited", "publish", seconds=90)
     post = await stack.save("later", [stack.accounts["plain"]])
     with pytest.raises(ApplicationError) as failure:
@@ -154,7 +152,7 @@ async def test_a_limit_shows_when_it_is_tried_again(stack: Stack, factory: StepC
     assert target.error_code
 
 
-async def test_giving_up_never_calls_an_open_send_failed(stack: Stack, factory: StepContextFactory) -> None:
+async def test_expired_open_send_is_not_failed(stack: Stack, factory: StepContextFactory) -> None:
     post = await stack.save("given up", [stack.accounts["twitter"]])
     await leave_behind(stack, post)
     given_up = GiveUp(**command(post).model_dump(), code="publish_window_passed")
@@ -165,7 +163,7 @@ async def test_giving_up_never_calls_an_open_send_failed(stack: Stack, factory: 
     assert (await stack.read(post.id)).status == PostStatus.PARTIAL
 
 
-async def test_no_failure_that_temporal_keeps_holds_the_content(stack: Stack, factory: StepContextFactory) -> None:
+async def test_failures_in_temporal_contain_no_content(stack: Stack, factory: StepContextFactory) -> None:
     secret = "a sentence that must stay in the database"
     await stack.fault("twitter", "reject", "publish", status=400, body={"detail": secret, "title": secret})
     post = await stack.save(secret, [stack.accounts["plain"]])
@@ -174,7 +172,7 @@ async def test_no_failure_that_temporal_keeps_holds_the_content(stack: Stack, fa
     assert secret not in f"{failure.value} {failure.value.details}"
 
 
-async def test_handles_that_cannot_be_kept_once_it_may_be_public_make_it_unconfirmed(
+async def test_unsaved_handles_after_the_send_make_it_unconfirmed(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await stack.save("overtaken while sending", [stack.accounts["twitter"]])
@@ -199,7 +197,7 @@ def at_its_end(left: timedelta) -> ActivityEnvironment:
     return environment
 
 
-async def test_what_follows_and_is_given_up_is_reported(stack: Stack, factory: StepContextFactory) -> None:
+async def test_expired_follow_up_is_reported(stack: Stack, factory: StepContextFactory) -> None:
     await stack.fault("instagram", "reject", "confirm", status=503, times=3)
     picture = ("https://example.com/given-up.jpg",)
     post = await stack.save("given up", [stack.accounts["instagram"]], media=picture)
@@ -214,7 +212,7 @@ async def test_what_follows_and_is_given_up_is_reported(stack: Stack, factory: S
     assert (target.warning or "").startswith("What follows the post was given up.")
 
 
-async def test_the_public_id_that_comes_late_is_the_posts(
+async def test_late_public_id_is_saved(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platforms.tiktok.status.CHECK_PAUSES", (0,))
@@ -235,7 +233,7 @@ async def test_the_public_id_that_comes_late_is_the_posts(
     assert (target.platform_post_url or "").endswith("/video/7301")
 
 
-async def test_what_is_chosen_is_saved_with_the_attempt(
+async def test_assigned_key_is_saved_with_the_attempt(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post = await stack.save("known by its key", [stack.accounts["twitter"]])

@@ -56,7 +56,7 @@ async def renewals(stack: Stack) -> int:
     return len(found)
 
 
-async def test_a_slow_renewal_holds_up_no_other_account(stack: Stack, factory: StepContextFactory) -> None:
+async def test_slow_renewal_delays_no_other_account(stack: Stack, factory: StepContextFactory) -> None:
     account = await stack.connect("twitter", refreshToken="slow to renew", clientId="app")
     before = await renewals(stack)
     posts = [await stack.save(f"renewed slowly {number}", [account]) for number in range(5)]
@@ -90,7 +90,7 @@ async def test_many_steps_of_many_processes_renew_once(
     assert (await row(stack, account)).renewing_until is None
 
 
-async def test_who_waits_for_another_process_does_so_for_a_bounded_time(
+async def test_waiting_for_another_process_is_bounded(
     stack: Stack, account: Account, platform: Platform, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(renewal, "_TIMEOUT_S", 0.3)
@@ -103,7 +103,7 @@ async def test_who_waits_for_another_process_does_so_for_a_bounded_time(
 
 
 @pytest.mark.parametrize("has_written", [False, True])
-async def test_a_lease_whose_holder_died_runs_out(
+async def test_lease_of_a_dead_process_expires(
     stack: Stack,
     account: Account,
     platform: Platform,
@@ -135,7 +135,7 @@ async def test_a_lease_whose_holder_died_runs_out(
     assert await token(stack, account) == ("written late" if has_written else "renewed 1")
 
 
-async def test_a_refusal_gives_the_lease_back(
+async def test_refused_renewal_releases_the_lease(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     platform.refusal = PlatformError(ErrorKind.AUTH, "No.", code="invalid_grant")
@@ -147,7 +147,7 @@ async def test_a_refusal_gives_the_lease_back(
     assert (await row(stack, account)).credentials == account.credentials
 
 
-async def test_a_platform_that_does_not_answer_is_given_up(
+async def test_renewal_without_a_response_times_out(
     stack: Stack, account: Account, platform: Platform, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(renewal, "CALL_S", 1)
@@ -158,7 +158,7 @@ async def test_a_platform_that_does_not_answer_is_given_up(
     assert (await row(stack, account)).renewing_until is None
 
 
-async def test_a_step_that_is_cut_off_loses_no_answer(
+async def test_cancelled_step_loses_no_renewed_tokens(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     """A worker that stops cancels its steps; by then the platform may accept only the new token."""
@@ -173,7 +173,7 @@ async def test_a_step_that_is_cut_off_loses_no_answer(
     assert await token(stack, account) == "renewed 1"
 
 
-async def test_an_answer_is_written_down_while_every_other_connection_is_taken(
+async def test_renewed_tokens_are_saved_while_the_pool_is_exhausted(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     platform.may_answer.clear()
@@ -187,7 +187,7 @@ async def test_an_answer_is_written_down_while_every_other_connection_is_taken(
         assert await token(stack, account) == "renewed 1"
 
 
-async def test_a_reconnection_is_not_undone(
+async def test_renewal_does_not_overwrite_a_reconnection(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     platform.may_answer.clear()
@@ -204,7 +204,7 @@ async def test_a_reconnection_is_not_undone(
     assert (await row(stack, account)).credentials != reconnected.credentials
 
 
-async def test_an_account_that_is_removed_meanwhile_is_reported(
+async def test_account_removed_during_renewal_is_reported(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     platform.may_answer.clear()
@@ -216,7 +216,7 @@ async def test_an_account_that_is_removed_meanwhile_is_reported(
     assert await renewing is None
 
 
-async def test_credentials_that_were_resealed_meanwhile_are_renewed_all_the_same(
+async def test_credentials_resealed_during_renewal_are_renewed(
     stack: Stack, account: Account, platform: Platform
 ) -> None:
     newest = SecretStr(new_key())
@@ -237,7 +237,7 @@ async def test_credentials_that_were_resealed_meanwhile_are_renewed_all_the_same
             await reseal_batch(session, back, START, 10_000)
 
 
-async def test_a_worker_that_stops_gives_up_what_takes_too_long(
+async def test_stopping_worker_cancels_slow_renewals(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     platform.may_answer.clear()
@@ -250,7 +250,7 @@ async def test_a_worker_that_stops_gives_up_what_takes_too_long(
     assert (await row(stack, account)).renewing_until is None
 
 
-async def test_a_connection_that_ended_takes_no_renewal_along(
+async def test_lost_database_connection_does_not_end_renewals(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     """PostgreSQL restarts during a renewal, and between two renewals."""

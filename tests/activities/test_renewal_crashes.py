@@ -111,7 +111,7 @@ async def works(stack: Stack, factory: StepContextFactory, account: Account) -> 
 
 
 @pytest.mark.parametrize("point", ["leased", "before the first byte", "sent", "answered"])
-async def test_a_frozen_process_loses_nothing_however_long(
+async def test_frozen_process_loses_no_tokens(
     stack: Stack, factory: StepContextFactory, account: Account, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with renewing(stack, account, point, signal.SIGSTOP) as frozen:
@@ -132,7 +132,7 @@ async def test_a_frozen_process_loses_nothing_however_long(
 
 
 @pytest.mark.parametrize("point", ["leased", "before the first byte", "stored"])
-async def test_a_killed_process_loses_nothing_but_between_answer_and_row(
+async def test_killed_process_loses_tokens_only_between_response_and_row(
     stack: Stack, factory: StepContextFactory, account: Account, point: str
 ) -> None:
     async with renewing(stack, account, point, signal.SIGKILL) as killed:
@@ -142,7 +142,7 @@ async def test_a_killed_process_loses_nothing_but_between_answer_and_row(
 
 
 @pytest.mark.parametrize("point", AFTER_THE_PLATFORM)
-async def test_what_is_lost_between_answer_and_row_is_seen_and_costs_nothing_early(
+async def test_tokens_lost_before_saving_are_detected_without_early_cost(
     stack: Stack, factory: StepContextFactory, account: Account, point: str
 ) -> None:
     """The one remaining window: the platform has made tokens, and the process that requested them is dead."""
@@ -168,7 +168,7 @@ async def test_what_is_lost_between_answer_and_row_is_seen_and_costs_nothing_ear
     assert (kept.renewal_error, kept.renewal_started_at, kept.renew_at) == ("lost_in_renewal", None, None)
 
 
-async def test_a_worker_that_stops_waits_for_the_answer(stack: Stack, account: Account) -> None:
+async def test_stopping_worker_waits_for_the_renewal(stack: Stack, account: Account) -> None:
     await stack.fault("twitter", "accept_then_delay", "auth", seconds=5)
     database = Database(stack.database_url, pool_size=2, max_overflow=0)
     async with worker.factory(stack.settings, database) as factory:
@@ -185,7 +185,7 @@ async def test_a_worker_that_stops_waits_for_the_answer(stack: Stack, account: A
     assert (kept.renewal_started_at, kept.renewing_until) == (None, None)
 
 
-async def test_an_answer_outlives_a_database_that_is_away(
+async def test_renewed_tokens_survive_a_database_outage(
     stack: Stack, factory: StepContextFactory, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A failover: for some seconds the row cannot be written."""

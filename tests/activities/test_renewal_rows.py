@@ -36,7 +36,7 @@ async def failure(process: Process, account: Account, platform: Platform, *, for
     return raised.value
 
 
-async def test_what_the_platform_reported_is_kept_beside_the_credentials(
+async def test_reported_lifetimes_are_saved_with_the_credentials(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     # Not due: the running worker renews what is.
@@ -63,7 +63,7 @@ async def test_what_the_platform_reported_is_kept_beside_the_credentials(
     assert (await row(stack, account)).scopes == ["read", "write"], "an answer that names none takes none away"
 
 
-async def test_the_row_says_that_a_renewal_has_started_before_the_platform_is_asked(
+async def test_row_records_a_renewal_before_its_request(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     platform.may_answer.clear()
@@ -75,7 +75,7 @@ async def test_the_row_says_that_a_renewal_has_started_before_the_platform_is_as
     assert (await row(stack, account)).renewal_started_at is None
 
 
-async def test_an_outage_is_counted_and_given_time(
+async def test_failed_renewals_are_counted_and_delayed(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     platform.refusal = AWAY
@@ -92,7 +92,7 @@ async def test_an_outage_is_counted_and_given_time(
     assert (await row(stack, account)).renewal_failures == 0
 
 
-async def test_a_limit_is_waited_out(stack: Stack, account: Account, platform: Platform, process: Process) -> None:
+async def test_rate_limited_renewal_waits(stack: Stack, account: Account, platform: Platform, process: Process) -> None:
     platform.refusal = PlatformError(
         ErrorKind.RATE_LIMITED, "Slow.", code="http_429", status=429, retry_after=timedelta(minutes=10)
     )
@@ -102,7 +102,7 @@ async def test_a_limit_is_waited_out(stack: Stack, account: Account, platform: P
     assert renew_at - datetime.now(UTC) > timedelta(minutes=9)
 
 
-async def test_a_mistake_of_the_operators_is_tried_again_after_a_quarter_of_an_hour(
+async def test_operator_error_is_retried_after_15_minutes(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     platform.refusal = PlatformError(ErrorKind.OPERATOR, "The app.", code="invalid_client", status=401)
@@ -113,7 +113,7 @@ async def test_a_mistake_of_the_operators_is_tried_again_after_a_quarter_of_an_h
 
 
 @pytest.mark.parametrize("code", ["timed_out", "connection_lost", "unreadable_answer"])
-async def test_a_lost_answer_is_remembered_until_the_platform_has_its_say(
+async def test_lost_renewal_is_remembered_until_the_platform_responds(
     stack: Stack, account: Account, platform: Platform, process: Process, code: str
 ) -> None:
     platform.refusal = PlatformError(ErrorKind.TRANSIENT, "Lost.", code=code)
@@ -130,7 +130,7 @@ async def test_a_lost_answer_is_remembered_until_the_platform_has_its_say(
     assert (kept.renewal_error, kept.renew_at, kept.renewal_started_at) == ("lost_in_renewal", None, None)
 
 
-async def test_a_lost_answer_costs_nothing_if_refresh_tokens_may_be_sent_again(
+async def test_lost_response_is_harmless_if_refresh_tokens_are_reusable(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     platform.refusal = PlatformError(ErrorKind.TRANSIENT, "Lost.", code="timed_out")
@@ -139,7 +139,7 @@ async def test_a_lost_answer_costs_nothing_if_refresh_tokens_may_be_sent_again(
     assert (await row(stack, account)).renewal_started_at is None
 
 
-async def test_a_refusal_of_an_older_token_is_not_the_accounts(
+async def test_refusal_of_an_old_token_does_not_refuse_the_account(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     """The account was reconnected while the platform refused the old token."""
@@ -176,7 +176,7 @@ async def test_a_process_that_was_frozen_before_it_sent_sends_nothing(
     assert (kept.renewing_until, kept.renewal_started_at, kept.renewal_failures) == (None, None, 0)
 
 
-async def test_nobody_takes_over_from_a_process_that_lives(
+async def test_lease_of_a_running_process_is_not_taken(
     stack: Stack, account: Account, platform: Platform, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The process was frozen until its lease expired; its response is waited for."""
@@ -194,7 +194,7 @@ async def test_nobody_takes_over_from_a_process_that_lives(
     assert await token(stack, account) == "renewed 1"
 
 
-async def test_renewals_that_are_switched_off_ask_nobody(
+async def test_disabled_renewals_send_no_requests(
     stack: Stack, account: Account, platform: Platform, process: Process
 ) -> None:
     with pytest.raises(PlatformError) as raised:
@@ -202,7 +202,7 @@ async def test_renewals_that_are_switched_off_ask_nobody(
     assert (raised.value.kind, raised.value.code, platform.asked) == (ErrorKind.OPERATOR, "renewals_off", 0)
 
 
-async def test_a_process_that_stops_begins_no_renewal(account: Account, platform: Platform, process: Process) -> None:
+async def test_stopping_process_begins_no_renewal(account: Account, platform: Platform, process: Process) -> None:
     stopping = process()
     stopping.stop()
     with pytest.raises(PlatformError) as raised:

@@ -83,7 +83,7 @@ async def attempts_of(stack: Stack, posts: list[Post]) -> int:
     return found.scalar_one()
 
 
-async def test_a_workspace_with_slow_media_holds_up_no_other(slow: tuple[Stack, HostileServer]) -> None:
+async def test_slow_media_delay_no_other_workspace(slow: tuple[Stack, HostileServer]) -> None:
     stack, server = slow
     posts = await publish_slow_videos(stack, server)
     await asyncio.sleep(5)
@@ -101,9 +101,7 @@ async def test_a_workspace_with_slow_media_holds_up_no_other(slow: tuple[Stack, 
 
 
 @pytest.mark.parametrize("platform", ["discord", "telegram"])
-async def test_a_send_that_carries_files_does_not_begin_before_they_are_there(
-    slow: tuple[Stack, HostileServer], platform: str
-) -> None:
+async def test_send_with_files_waits_for_the_files(slow: tuple[Stack, HostileServer], platform: str) -> None:
     stack, server = slow
     may_end = asyncio.Event()
     server.routes["/a.jpg"] = comes_slowly(JPEG, may_end)
@@ -120,7 +118,7 @@ async def test_a_send_that_carries_files_does_not_begin_before_they_are_there(
     assert len(server.requests) == 1
 
 
-async def test_a_workspace_whose_own_server_does_not_answer_holds_up_no_other(
+async def test_unresponsive_account_server_delays_no_other_workspace(
     slow: tuple[Stack, HostileServer],
 ) -> None:
     stack, server = slow
@@ -135,7 +133,7 @@ async def test_a_workspace_whose_own_server_does_not_answer_holds_up_no_other(
     assert await lateness(other, text) < SOON_S
 
 
-async def test_what_a_client_waits_for_leaves_the_posts_own_queue(slow: tuple[Stack, HostileServer]) -> None:
+async def test_awaited_posts_with_slow_media_leave_the_posts_queue(slow: tuple[Stack, HostileServer]) -> None:
     stack, server = slow
     count = stack.settings.media_fetches + 1
     posts = await publish_slow_videos(stack, server, count, immediate=True)

@@ -36,17 +36,17 @@ def test_a_token_is_renewed_before_it_ends() -> None:
     assert due("twitter", NOW + 3 * HOUR, **fresh)
 
 
-def test_a_token_of_a_short_life_is_not_renewed_at_every_use() -> None:
+def test_short_lived_token_is_not_renewed_at_every_use() -> None:
     short = {"renewed_at": NOW, "expires_at": NOW + timedelta(minutes=1)}
     assert not due("twitter", NOW + timedelta(seconds=29), **short)
     assert due("twitter", NOW + timedelta(seconds=31), **short)
 
 
-def test_an_end_that_is_not_known_is_not_guessed() -> None:
+def test_unknown_token_end_is_not_guessed() -> None:
     assert not due("twitter", expires_at=None)
 
 
-def test_a_token_that_is_still_good_is_not_risked_after_a_lost_answer() -> None:
+def test_valid_token_is_not_risked_after_a_lost_response() -> None:
     lost: dict[str, Any] = {
         "renewed_at": NOW - 2 * HOUR,
         "expires_at": NOW + HOUR / 60,
@@ -56,13 +56,13 @@ def test_a_token_that_is_still_good_is_not_risked_after_a_lost_answer() -> None:
     assert due("youtube", **lost), "Google's refresh tokens may be sent again"
 
 
-def test_a_failure_is_given_time() -> None:
+def test_renewal_pauses_after_a_failure() -> None:
     ended: dict[str, Any] = {"renewed_at": NOW - 2 * HOUR, "expires_at": NOW, "renewal_failures": 1}
     assert not due("twitter", **ended, renew_at=NOW + HOUR)
     assert due("twitter", **ended, renew_at=NOW - HOUR)
 
 
-def test_platforms_whose_tokens_have_no_end_are_left_alone() -> None:
+def test_endless_tokens_are_not_renewed() -> None:
     told = Lifetimes(NOW + DAY, None, ("a",))
     for platform in ("mastodon", "facebook", "telegram"):
         assert rules_of(platforms()[platform]) is None
@@ -86,7 +86,7 @@ def test_a_token_without_a_refresh_token_is_renewed_at_half_of_its_life(name: st
     assert shorter.renew_at - NOW < 6 * DAY
 
 
-def test_refresh_tokens_that_die_unused_are_kept_alive() -> None:
+def test_refresh_tokens_are_renewed_before_they_expire_unused() -> None:
     x = credentials("twitter", refreshToken="r")
     first = at_connecting(platforms()["twitter"], x, None, NOW)
     assert first.renew_at is not None
@@ -100,7 +100,7 @@ def test_refresh_tokens_that_die_unused_are_kept_alive() -> None:
     ), "Reddit's have no end"
 
 
-def test_an_end_that_is_reported_wins_over_the_rules() -> None:
+def test_reported_token_end_overrides_the_rules() -> None:
     x = credentials("twitter", refreshToken="r")
     told = Lifetimes(NOW + HOUR, NOW + 7 * DAY)
     tokens = at_renewal(platforms()["twitter"], x, told, None, NOW)
@@ -119,7 +119,7 @@ def test_the_end_of_a_refresh_token_that_stays_is_kept() -> None:
     assert other.renew_at is None
 
 
-def test_accounts_that_were_connected_together_do_not_come_due_together() -> None:
+def test_renewals_of_accounts_connected_together_are_spread() -> None:
     x = credentials("twitter", refreshToken="r")
     times = {at_connecting(platforms()["twitter"], x, None, NOW).renew_at for _ in range(50)}
     assert len(times) > 40

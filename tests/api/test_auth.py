@@ -36,7 +36,7 @@ async def last_used(stack: Stack, key_id: str) -> datetime | None:
         return next(key.last_used_at for key, _ in await list_keys(session) if key.id == key_id)
 
 
-async def test_a_revoked_key_is_refused_within_two_seconds(app: Any, stack: Stack) -> None:
+async def test_revoked_key_is_refused_within_two_seconds(app: Any, stack: Stack) -> None:
     key_id, key = await new_key(stack)
     async with client_of(app, key) as client:
         assert (await client.get("/v1/posts")).status_code == 200

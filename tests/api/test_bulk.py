@@ -99,7 +99,7 @@ async def test_with_a_key_the_whole_answer_is_repeated(api: Client, stack: Stack
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
 
 
-async def test_posts_that_are_due_are_published_and_waited_for(api: Client, stack: Stack) -> None:
+async def test_due_posts_are_published_and_awaited(api: Client, stack: Stack) -> None:
     tag = f"tag-{uuid.uuid4()}"
     due = body_of(stack, tag, publishNow=True)
     del due["scheduledFor"]

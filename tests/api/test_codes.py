@@ -109,7 +109,7 @@ async def test_a_problem_names_the_target_that_it_concerns(api: Client, stack: S
     ("target", "platform"),
     [({"platform": "twiter", "accountId": "a"}, "twiter"), ({"platform": 5, "accountId": "a"}, None)],
 )
-async def test_a_malformed_target_is_named_as_far_as_it_can_be_read(
+async def test_malformed_target_is_named_by_its_readable_fields(
     api: Client, target: dict[str, object], platform: str | None
 ) -> None:
     answer = await api.send_post({"content": "x", "platforms": [target], "publishNow": True})

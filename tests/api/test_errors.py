@@ -241,7 +241,7 @@ async def over(database: Database, stack: Stack) -> AsyncIterator[Client]:
     await database.close()
 
 
-class TestOurSide:
+class TestServerErrors:
     async def test_a_database_that_is_away_is_503(self, stack: Stack, quiet: list[Any]) -> None:
         async with without_database(stack) as client:
             for response in (await client.get("/v1/posts"), await client.send_post({"content": "x"})):
@@ -265,7 +265,7 @@ class TestOurSide:
             assert int(response.headers["retry-after"]) > 0
             assert (await client.get("/v1/posts")).status_code == 200, "the connection can be used again"
 
-    async def test_no_connection_to_spare_is_503(self, stack: Stack, quiet: list[Any]) -> None:
+    async def test_exhausted_pool_is_503(self, stack: Stack, quiet: list[Any]) -> None:
         database = Database(
             stack.database_url, pool_size=1, max_overflow=0, limits=replace(OF_REQUESTS, connection=0.2)
         )

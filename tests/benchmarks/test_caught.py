@@ -27,7 +27,7 @@ async def send(stack: Stack, token: str, text: str) -> str:
     return str(answer.raise_for_status().json()["data"]["id"])
 
 
-async def test_a_second_send_is_seen_by_what_the_platform_shows(stack: Stack) -> None:
+async def test_second_send_is_detected_on_the_platform(stack: Stack) -> None:
     token = secrets.token_urlsafe(16)
     account = await stack.connect("twitter", accessToken=token)
     post = Post(Cell("twitter", Mode.NOW, Fault.DROPPED, Crash.SENDING), account.id, post_id="post_1")
@@ -48,7 +48,7 @@ async def test_a_second_send_is_seen_by_what_the_platform_shows(stack: Stack) ->
     assert "--only twitter/publishNow/accept-then-drop/worker-while-sending" in told
 
 
-async def test_own_publications_are_right(stack: Stack) -> None:
+async def test_own_publications_are_counted(stack: Stack) -> None:
     account = await stack.connect("twitter")
     post = Post(Cell("twitter", Mode.NOW, Fault.NONE, Crash.NONE), account.id)
     made = await stack.publish(post.text, [account])

@@ -40,23 +40,23 @@ def hit(crash: Crash, seen: Observation, mode: Mode = Mode.NOW, fault: Fault = F
 
 
 @pytest.mark.parametrize("crash", [Crash.SENDING, Crash.UPLOADING, Crash.TEMPORAL, Crash.POSTGRES, Crash.EVERYTHING])
-def test_while_a_request_is_out_means_after_it_came_and_before_its_answer(crash: Crash) -> None:
+def test_crash_while_sending_strikes_between_request_and_response(crash: Crash) -> None:
     assert hit(crash, OUT)
     assert not hit(crash, OUT, killed_at=100 + HOLD)
     assert hit(crash, OUT, arrived_at=None) is (crash is Crash.EVERYTHING)
 
 
-def test_everything_at_once_strikes_nothing_that_was_not_asked_for() -> None:
+def test_crash_of_everything_strikes_only_requested_posts() -> None:
     assert not hit(Crash.EVERYTHING, OUT, arrived_at=None, asked=False)
 
 
-def test_before_the_send_means_that_a_worker_had_it_and_the_platform_did_not() -> None:
+def test_crash_before_send_strikes_after_the_worker_started() -> None:
     assert hit(Crash.BEFORE, OUT, arrived_at=None, taken=True)
     assert not hit(Crash.BEFORE, OUT, arrived_at=None)
     assert not hit(Crash.BEFORE, OUT, taken=True)
 
 
-def test_before_recording_means_that_the_answer_came_while_nothing_could_be_written() -> None:
+def test_crash_unrecorded_strikes_after_the_response() -> None:
     answered = replace(OUT, killed_at=100 + HOLD + 2, barred_since=100 + HOLD - 1, sending=True)
     assert hit(Crash.UNRECORDED, answered)
     assert not hit(Crash.UNRECORDED, answered, barred_since=100 + HOLD + 1)
@@ -68,7 +68,7 @@ def test_before_recording_means_that_the_answer_came_while_nothing_could_be_writ
     assert hit(Crash.UNRECORDED, answered, fault=Fault.LATE, killed_at=100 + GIVEN_UP_AFTER + 1)
 
 
-def test_between_row_and_start_means_that_the_workflow_has_not_heard_of_it() -> None:
+def test_crash_after_row_strikes_before_the_workflow_starts() -> None:
     assert hit(Crash.ROW, OUT, unanswered=False)
     assert not hit(Crash.ROW, OUT, started=True)
     assert not hit(Crash.ROW, OUT, row=False)
@@ -76,7 +76,7 @@ def test_between_row_and_start_means_that_the_workflow_has_not_heard_of_it() -> 
     assert not hit(Crash.ROW, OUT, Mode.RETRY, row=False)
 
 
-def test_between_start_and_answer_means_that_a_client_still_waits() -> None:
+def test_crash_before_answer_strikes_while_a_client_waits() -> None:
     assert hit(Crash.ANSWER, OUT)
     assert not hit(Crash.ANSWER, OUT, unanswered=False)
     assert hit(Crash.ANSWER, OUT, Mode.SCHEDULED, arrived_at=None, started=True)
@@ -101,7 +101,7 @@ def test_the_row_says_what_the_mode_requires() -> None:
     }
 
 
-def test_every_cell_that_waits_for_a_request_has_that_request_held_back_first() -> None:
+def test_cells_that_wait_for_a_request_hold_it_back() -> None:
     waiting = {Crash.SENDING, Crash.UNRECORDED, Crash.TEMPORAL, Crash.POSTGRES, Crash.EVERYTHING, Crash.UPLOADING}
     for each in every():
         if each.crash in waiting and each.left_out is None:
@@ -110,7 +110,7 @@ def test_every_cell_that_waits_for_a_request_has_that_request_held_back_first() 
             assert first.get("hold") == HOLD or first.get("seconds") == LATE, each
 
 
-def test_the_matrix_is_whole_and_the_short_version_a_part_of_it_on_every_platform() -> None:
+def test_short_matrix_is_a_subset_with_every_platform() -> None:
     whole = chosen()
     pairs = {(each.fault, each.crash) for each in whole}
     killed = set(Crash) - set(FROZEN_WORKER) - set(FROZEN_PART) - set(RESTORED) - set(CLOCKS)
@@ -135,7 +135,7 @@ def test_a_frozen_worker_has_no_more_attempts_than_connections() -> None:
     assert len(batch_of([(each, 1) for each in cells], 480)) == 28
 
 
-def test_frozen_before_its_request_means_that_the_attempt_is_written_and_nothing_was_sent() -> None:
+def test_worker_frozen_before_send_has_an_attempt_and_no_request() -> None:
     written = replace(OUT, arrived_at=None, sending=True)
     for crash in FROZEN_WORKER:
         written = replace(written, held=crash in FROZEN_SENDING)
@@ -162,7 +162,7 @@ def test_stores_are_put_back_while_requests_are_out_or_once_all_is_published() -
     assert not hit(Crash.FAILOVER, OUT, killed_at=100 + HOLD)
 
 
-def test_a_restore_is_judged_only_where_something_can_be_known() -> None:
+def test_restore_is_evaluated_only_if_its_outcome_is_known() -> None:
     for crash in LOSES_ROWS:
         assert cell(crash, Mode.CHANGED).left_out is None
         assert Cell("mastodon", Mode.CHANGED, Fault.NONE, crash).left_out

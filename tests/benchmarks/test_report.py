@@ -56,7 +56,7 @@ def test_a_wrong_missed_or_missing_post_fails_the_proof() -> None:
     assert len(failures(POSTS)) == 2
 
 
-def test_only_those_that_are_rightly_unconfirmed_are_without_certainty() -> None:
+def test_only_correctly_unconfirmed_posts_are_uncertain() -> None:
     posts = [replace(post, post_id=str(number)) for number, post in enumerate(POSTS)]
     assert without_certainty(posts) == {"1"}
     assert without_certainty([replace(posts[1], verdict=Verdict(VerdictKind.MISSED))]) == {"1"}
@@ -79,7 +79,7 @@ def test_doctor_findings_fail_the_proof() -> None:
     assert "NOT proven" in totals(POSTS[:2], ["double: post_1"])
 
 
-def test_renewals_are_counted_by_point_and_what_cannot_be_kept_is_named() -> None:
+def test_renewals_are_counted_by_point_and_losses_named() -> None:
     renewals = [
         Renewal("twitter", "tw_1", Point.SENT, Interruption.KILLED, ""),
         Renewal("twitter", "tw_2", Point.STORED, Interruption.KILLED, ""),
@@ -95,7 +95,7 @@ def test_renewals_are_counted_by_point_and_what_cannot_be_kept_is_named() -> Non
     assert "connections lost 1" in markdown(POSTS[:2], [], 600, "", renewals)
 
 
-def test_the_tables_replace_what_stands_between_the_marks() -> None:
+def test_tables_replace_the_text_between_the_marks() -> None:
     told = markdown(POSTS[:2], [], 600, "")
     assert "10 minutes" in told
     document = f"before\n{BEGIN}\nold\n{END}\nafter"

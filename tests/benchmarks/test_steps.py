@@ -15,7 +15,7 @@ BUDGETS = {
 
 
 @pytest.mark.parametrize("name", BUDGETS)
-def test_a_usual_way_costs_what_its_budget_says(name: str) -> None:
+def test_usual_steps_keep_to_their_budget(name: str) -> None:
     events = WorkflowHistory.from_json(name, read_history(name)).events
     assert {kind_of(event) for event in events} <= set(COSTS)
     assert total_of(events) == BUDGETS[name]

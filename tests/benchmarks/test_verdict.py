@@ -21,12 +21,12 @@ def seen(status: str = "published", public: list[tuple[str, str]] | None = None,
     return Facts(status=status, public=PUBLIC if public is None else public, **told)
 
 
-def test_one_public_post_that_is_called_published_is_right() -> None:
+def test_one_public_published_post_is_right() -> None:
     assert evaluate(cell(), seen()).kind is VerdictKind.RIGHT
 
 
 @pytest.mark.parametrize("status", ["published", "failed", "unconfirmed", "held"])
-def test_two_public_posts_are_a_double_whatever_the_status(status: str) -> None:
+def test_two_public_posts_are_a_double(status: str) -> None:
     assert evaluate(cell(), seen(status, [("1", "text"), ("2", "text")])).kind is VerdictKind.DOUBLE
 
 
@@ -35,12 +35,12 @@ def test_a_temporary_duplicate_is_a_duplicate() -> None:
     assert evaluate(cell("facebook", fault=Fault.EXPIRED), told).kind is VerdictKind.DOUBLE
 
 
-def test_a_target_that_a_crash_failed_is_lost() -> None:
+def test_target_failed_by_a_crash_is_lost() -> None:
     assert evaluate(cell(crash=Crash.SENDING), seen("failed", [], category="internal")).kind is VerdictKind.LOST
 
 
 @pytest.mark.parametrize("status", ["publishing", "pending", "scheduled"])
-def test_a_post_on_which_nothing_moves_any_more_is_lost(status: str) -> None:
+def test_unsettled_post_at_the_end_is_lost(status: str) -> None:
     assert evaluate(cell(crash=Crash.TEMPORAL), seen(status, [], settled=False)).kind is VerdictKind.LOST
 
 
@@ -63,7 +63,7 @@ def test_a_definite_refusal_must_end_failed_and_anything_else_published() -> Non
 
 
 @pytest.mark.parametrize("platform", ["telegram", "discord-webhook"])
-def test_a_lost_answer_may_rest_unconfirmed_where_the_platform_cannot_be_read(platform: str) -> None:
+def test_lost_answer_may_stay_unconfirmed_on_unreadable_platforms(platform: str) -> None:
     assert evaluate(cell(platform, fault=Fault.DROPPED), seen("unconfirmed")).kind is VerdictKind.RIGHT
     assert evaluate(cell(platform, fault=Fault.DROPPED), seen("unconfirmed", [])).kind is VerdictKind.LOST
     assert evaluate(cell(platform, fault=Fault.DOWN), seen("unconfirmed", [])).kind is VerdictKind.RIGHT
@@ -71,14 +71,14 @@ def test_a_lost_answer_may_rest_unconfirmed_where_the_platform_cannot_be_read(pl
     assert evaluate(cell(platform, crash=Crash.SENDING), told).kind is VerdictKind.RIGHT
 
 
-def test_unconfirmed_is_no_end_where_no_answer_was_lost_or_the_platform_can_be_read() -> None:
+def test_unconfirmed_is_wrong_if_the_platform_can_be_read() -> None:
     assert evaluate(cell("telegram"), seen("unconfirmed")).kind is VerdictKind.UNEXPECTED
     told = seen("unconfirmed", crashes=frozenset({Crash.BEFORE}))
     assert evaluate(cell("telegram", crash=Crash.BEFORE), told).kind is VerdictKind.UNEXPECTED
     assert evaluate(cell("mastodon", fault=Fault.DROPPED), seen("unconfirmed")).kind is VerdictKind.UNEXPECTED
 
 
-def test_a_public_post_must_be_found_if_only_absence_is_unclear() -> None:
+def test_public_post_must_be_found_if_only_absence_is_uncertain() -> None:
     assert evaluate(cell("tiktok", fault=Fault.DOWN), seen("unconfirmed", [])).kind is VerdictKind.RIGHT
     assert evaluate(cell("tiktok", fault=Fault.DROPPED), seen("unconfirmed")).kind is VerdictKind.UNEXPECTED
 
@@ -108,7 +108,7 @@ def test_an_edit_must_match_in_row_and_platform() -> None:
     assert evaluate(refused, seen(public=[("1", "new")], content="new"), "new").kind is VerdictKind.UNEXPECTED
 
 
-def test_a_changed_post_goes_out_as_it_was_changed() -> None:
+def test_changed_post_is_published_as_changed() -> None:
     changed = cell(mode=Mode.CHANGED)
     assert evaluate(changed, seen(public=[("1", "new")], content="new"), "new").kind is VerdictKind.RIGHT
     assert evaluate(changed, seen(public=[("1", "old")], content="new"), "new").kind is VerdictKind.UNEXPECTED
@@ -118,7 +118,7 @@ def test_a_changed_post_goes_out_as_it_was_changed() -> None:
     assert evaluate(refused, seen("failed", [], content="old"), "new").kind is VerdictKind.UNEXPECTED
 
 
-def test_a_crash_that_missed_its_point_proves_nothing_yet_hides_nothing() -> None:
+def test_missed_crash_proves_nothing_and_hides_nothing() -> None:
     missed = cell(crash=Crash.SENDING)
     assert evaluate(missed, seen(struck=False)).kind is VerdictKind.MISSED
     assert evaluate(missed, seen("failed", [], struck=False, category="internal")).kind is VerdictKind.LOST
@@ -134,7 +134,7 @@ def test_a_post_public_before_its_time_is_early() -> None:
     assert evaluate(cell(mode=Mode.SCHEDULED), seen(early=True)).kind is VerdictKind.EARLY
 
 
-def test_rows_that_were_lost_leave_doubt_only_where_a_post_is_not_found_by_its_words() -> None:
+def test_lost_rows_leave_doubt_only_without_text_search() -> None:
     for crash in (Crash.FAILOVER, Crash.RESTORED_POSTGRES, Crash.RESTORED_BOTH):
         told = seen("unconfirmed", crashes=frozenset({crash}))
         assert evaluate(cell("mastodon", crash=crash), told).kind is VerdictKind.RIGHT

@@ -114,7 +114,7 @@ async def test_keys_create_prints_the_key_alone(production: Stack) -> None:
     assert None not in found
 
 
-async def test_keys_create_needs_a_workspace_that_can_be(production: Stack) -> None:
+async def test_keys_create_needs_a_valid_workspace(production: Stack) -> None:
     assert "Which workspace?" in (await run("keys", "create")).stderr
     assert "Which workspace?" in (await run("keys", "create", "--workspace", "")).stderr
     assert "There is no workspace ws_unknown." in (await run("keys", "create", "--workspace", "ws_unknown")).stderr
@@ -141,7 +141,7 @@ async def test_keys_list_shows_everything_but_the_key(production: Stack) -> None
     assert len(everybody) > 1
 
 
-async def test_a_revoked_key_opens_nothing(production: Stack) -> None:
+async def test_revoked_key_is_refused(production: Stack) -> None:
     name = f"revoke {new_id('ws')}"
     key = (await run("keys", "create", "--workspace", name)).stdout.strip()
     [before] = await keys_of(name)
@@ -188,7 +188,7 @@ async def test_reseal_counts_credentials_by_key(
     assert not any(secret in result.output for secret in (old, new, "token-"))
 
 
-async def test_reseal_says_when_an_older_key_is_of_no_use(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_reseal_reports_unneeded_keys(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", (await new_database(postgres_url)).replace("+asyncpg", ""))
     monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", f"{new_key()},{new_key()}")
     result = await run("keys", "reseal")
@@ -393,7 +393,7 @@ async def test_an_unknown_platform_lists_the_known_ones(production: Stack) -> No
     assert result.stderr == f"Error: There is no platform 'myspace': choose one of {', '.join(platforms())}.\n"
 
 
-async def test_on_a_stack_any_token_makes_an_account(stack: Stack, data_dir: Path) -> None:
+async def test_any_token_connects_an_account_on_a_stack(stack: Stack, data_dir: Path) -> None:
     credentials = {"accessToken": "made-up", "refreshToken": "made-up-too", "clientId": "c"}
     described = json.dumps({**credentials, "username": "ada", "premium": True})
     where = ("--data-dir", str(data_dir))
@@ -411,7 +411,7 @@ async def test_on_a_stack_any_token_makes_an_account(stack: Stack, data_dir: Pat
     assert {**shown, "health": "healthy"} in listed
 
 
-async def test_a_stack_that_does_not_run_is_one_sentence(tmp_path: Path) -> None:
+async def test_stopped_stack_is_reported_in_one_sentence(tmp_path: Path) -> None:
     result = await run("keys", "create", "--data-dir", str(tmp_path / "none"))
     assert result.stderr.startswith(f"Error: No stack runs in {tmp_path / 'none'}: start it with `socialsyncer dev")
 
@@ -433,7 +433,7 @@ async def test_migrate_says_when_the_database_is_away(production: Stack, monkeyp
     assert "hunter2" not in result.output
 
 
-async def test_on_a_stack_an_account_goes_to_the_real_server_that_was_allowed(stack: Stack, data_dir: Path) -> None:
+async def test_stack_account_uses_the_allowed_real_server(stack: Stack, data_dir: Path) -> None:
     folder = Folder(data_dir)
     async with HostileServer().running() as server:
         me = {"id": "7", "username": "ann", "acct": "ann"}

@@ -172,7 +172,7 @@ async def post_code(dev: DevStack, page: Page, platform: str) -> None:
 
 
 @needs_chromium
-async def test_who_declines_reads_so_on_the_page(dev: DevStack, page: Page) -> None:
+async def test_page_shows_a_declined_consent(dev: DevStack, page: Page) -> None:
     await page.open(f"{dev.dev['apiUrl']}/connect")
     await see(page, "API key")
     await fill(page, "#key", dev.dev["apiKey"])
@@ -274,7 +274,7 @@ async def test_a_code_is_waited_for(dev: DevStack) -> None:
     assert json.loads(out)["username"] == "terminal_channel", said
 
 
-async def test_an_api_elsewhere_is_named_with_its_key(dev: DevStack) -> None:
+async def test_another_api_is_used_with_its_key(dev: DevStack) -> None:
     words = [*SOCIALSYNCER, "accounts", "connect", "twitter", "--no-browser"]
     named = {"SOCIALSYNCER_API_URL": dev.dev["apiUrl"], "SOCIALSYNCER_API_KEY": dev.dev["apiKey"]}
     process = subprocess.Popen(  # noqa: ASYNC220 it is waited for in a thread

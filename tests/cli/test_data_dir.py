@@ -82,7 +82,7 @@ def test_dev_json_has_the_documented_keys(folder: Folder) -> None:
     assert folder.running().api_key == "sk_1"
 
 
-def test_a_stack_that_does_not_run_is_one_sentence(folder: Folder) -> None:
+def test_stopped_stack_is_reported_in_one_sentence(folder: Folder) -> None:
     with pytest.raises(UserError, match=r"No stack runs in .*: start it with `socialsyncer dev --data-dir"):
         folder.running()
 
@@ -106,7 +106,7 @@ def test_two_stacks_cannot_share_a_folder(folder: Folder) -> None:
         pass
 
 
-def test_a_stack_that_is_just_stopping_is_waited_for(folder: Folder) -> None:
+def test_stopping_stack_is_awaited(folder: Folder) -> None:
     release = threading.Event()
     held = threading.Event()
 

@@ -47,7 +47,7 @@ def services() -> dict[str, Any]:
     return _resolved()
 
 
-def test_the_parts_are_there(services: dict[str, Any]) -> None:
+def test_compose_file_has_all_services(services: dict[str, Any]) -> None:
     assert services.keys() == {"postgres", "temporal", "temporal-ui", "api", "worker", "operator", *ONCE}
     images = {name: re.sub(r"^\$\{\w+:-|}$", "", service["image"]) for name, service in services.items()}
     assert images["postgres"].startswith("postgres:18")
@@ -80,7 +80,7 @@ def test_services_restart_and_jobs_do_not(services: dict[str, Any]) -> None:
         assert service["restart"].startswith(expected), name
 
 
-def test_a_worker_that_is_stopped_is_given_the_time_it_takes(services: dict[str, Any]) -> None:
+def test_worker_has_enough_time_to_stop(services: dict[str, Any]) -> None:
     given = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", services["worker"]["stop_grace_period"])
     assert given
     longest = Settings.model_fields["worker_grace_s"].default + STOP_MARGIN_S
@@ -138,7 +138,7 @@ def test_every_container_may_do_little(services: dict[str, Any]) -> None:
         assert services[name].get("user") is None, "the image's own is no root"
 
 
-def test_media_lie_on_a_volume_of_the_workers_own(services: dict[str, Any]) -> None:
+def test_media_are_on_the_workers_own_volume(services: dict[str, Any]) -> None:
     assert services["worker"]["environment"]["TMPDIR"] == "/work"
     having = {name for name, each in services.items() if re.search(r'[:"]/work"', json.dumps(each.get("volumes")))}
     assert having == {"worker"}
@@ -260,7 +260,7 @@ def test_the_example_holds_no_secret_and_names_all() -> None:
         assert f"\n#{name}=\n" in text
 
 
-def test_made_secrets_fill_the_file_up(tmp_path: Path) -> None:
+def test_generated_secrets_complete_the_example(tmp_path: Path) -> None:
     made = CliRunner().invoke(main, ["keys", "env"]).stdout
     names = [line.partition("=")[0] for line in made.splitlines()]
     needed = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text()))

@@ -90,7 +90,7 @@ async def test_files_with_secrets_are_their_owners_alone(stacks: tuple[DevStack,
     assert stat.S_IMODE((data / "postgres").stat().st_mode) == 0o700
 
 
-async def test_its_curl_can_be_pasted(stacks: tuple[DevStack, DevStack]) -> None:
+async def test_printed_curl_command_works(stacks: tuple[DevStack, DevStack]) -> None:
     command = stacks[0].said[stacks[0].said.index("curl -X POST") :].partition("\n\n")[0]
     process = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
     assert b'"status":"published"' in (await process.communicate())[0].replace(b" ", b"")
@@ -166,7 +166,7 @@ async def test_impossible_options_are_one_sentence(stacks: tuple[DevStack, DevSt
     await two.ready(1)
 
 
-async def test_every_part_that_dies_is_up_again(stacks: tuple[DevStack, DevStack]) -> None:
+async def test_every_killed_part_is_restarted(stacks: tuple[DevStack, DevStack]) -> None:
     one, two = stacks
     before, untouched = one.pids, two.pids
     assert set(before) == PARTS
@@ -188,7 +188,7 @@ def in_order(dev: dict[str, Any]) -> dict[str, Any]:
     return {**dev, "accounts": sorted(dev["accounts"], key=itemgetter("accountId"))}
 
 
-async def test_a_killed_stack_finds_everything_and_publishes_what_fell_due_meanwhile(
+async def test_restarted_stack_publishes_posts_that_came_due(
     stacks: tuple[DevStack, DevStack],
 ) -> None:
     one, two = stacks

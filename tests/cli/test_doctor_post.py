@@ -48,7 +48,7 @@ async def test_a_post_that_waits_for_its_time_needs_nothing(own: Stack) -> None:
     assert (await text(post))[-2:] == ["What to do now:", "  Nothing."]
 
 
-async def test_a_post_that_failed_says_why_and_how_to_go_on(own: Stack) -> None:
+async def test_failed_post_shows_reason_and_advice(own: Stack) -> None:
     await own.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden"})
     post = await own.publish("failed, and told why", [own.accounts["plain"]])
     report = await doctor(post)
@@ -85,7 +85,7 @@ async def test_a_post_whose_answer_was_lost_names_the_command_that_settles_it(ow
     assert report["exitCode"] == Exit.NEEDS_A_PERSON
 
 
-async def test_a_terminated_post_says_by_whom_and_that_it_heals(own: Stack, alice: Client) -> None:  # noqa: F811
+async def test_terminated_post_names_the_operator_and_its_recovery(own: Stack, alice: Client) -> None:  # noqa: F811
     post = await scheduled(own, "terminated, and told")
     await alice.get_workflow_handle(post.workflow_id).terminate(reason="an exercise")
     report = await doctor(post)
@@ -94,7 +94,7 @@ async def test_a_terminated_post_says_by_whom_and_that_it_heals(own: Stack, alic
     assert report["exitCode"] == Exit.HEALS
 
 
-async def test_a_post_that_was_late_says_by_how_much(own: Stack) -> None:
+async def test_late_post_shows_its_delay(own: Stack) -> None:
     post = await own.publish("late by 42 s", [own.accounts["plain"]])
     async with own.database.transaction() as session:
         target = await session.merge(post.targets[0])

@@ -10,7 +10,7 @@ GLOSSARY = (Path(__file__).parents[2] / "docs/glossary.md").read_text()
 ROWS = re.findall(r"^\| ([^|]+) \| [^|]+ \| `([\w.]+)` \|$", GLOSSARY, re.MULTILINE)
 
 
-def test_every_row_names_its_place_and_no_term_stands_twice() -> None:
+def test_every_row_names_its_place_and_terms_are_unique() -> None:
     rows = [line for line in GLOSSARY.splitlines() if line.startswith("| ") and not line.startswith(("| term", "|---"))]
     assert len(ROWS) == len(rows) >= 40
     assert len({term for term, _ in ROWS}) == len(ROWS)

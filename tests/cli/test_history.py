@@ -113,7 +113,7 @@ async def test_signals_without_effect_come_from_temporals_history(own: Stack, al
     assert events[2]["summary"] == f"Operator {ALICE} sent the workflow the signal retry."
 
 
-async def test_termination_names_the_operator_and_is_kept_by_recovery(own: Stack, alice: Client) -> None:
+async def test_recovery_keeps_the_operator_of_a_termination(own: Stack, alice: Client) -> None:
     post = await scheduled(own, "terminated by Alice")
     await alice.get_workflow_handle(post.workflow_id).terminate(reason="an exercise")
     assert actions(await history(post)) == ["created", "terminated"]
@@ -158,7 +158,7 @@ async def test_history_without_temporal_says_what_is_missing(own: Stack, monkeyp
     assert found.stderr == "Temporal does not answer, so what operators asked of it directly is missing.\n"
 
 
-async def test_our_own_processes_are_no_operators(temporal: WorkflowEnvironment) -> None:
+async def test_own_processes_are_not_operators(temporal: WorkflowEnvironment) -> None:
     client = await connect(address=temporal.client.service_client.config.target_host, attempts=1)
     assert client.identity.startswith(f"{IDENTITY}:")
 

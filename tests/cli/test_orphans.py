@@ -45,7 +45,7 @@ async def test_orphans_that_ignore_signals_are_killed(tmp_path: Path, monkeypatc
         assert await child.wait() == -signal.SIGKILL
 
 
-async def test_a_pid_that_now_belongs_to_another_program_is_left_alone(tmp_path: Path) -> None:
+async def test_reused_pid_of_another_program_is_left_alone(tmp_path: Path) -> None:
     async with running(tmp_path) as child:
         record = Record(pid=child.pid, started=child.started, argv=[child.argv[0], "-m", "worker"])
         (tmp_path / "run.json").write_text(json.dumps({"worker": record.model_dump()}))
@@ -53,7 +53,7 @@ async def test_a_pid_that_now_belongs_to_another_program_is_left_alone(tmp_path:
         assert alive(child.pid)
 
 
-async def test_a_pid_that_was_given_again_to_the_same_program_is_left_alone(tmp_path: Path) -> None:
+async def test_reused_pid_of_the_same_program_is_left_alone(tmp_path: Path) -> None:
     async with running(tmp_path) as child:
         record = Record(pid=child.pid, started=child.started - 3600, argv=child.argv)
         (tmp_path / "run.json").write_text(json.dumps({"worker": record.model_dump()}))

@@ -23,7 +23,7 @@ def test_a_server_on_all_addresses_takes_the_port_too() -> None:
         assert not is_free(listener.getsockname()[1])
 
 
-def test_a_port_just_given_back_is_free_although_connections_linger() -> None:
+def test_released_port_is_free_despite_lingering_connections() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):

@@ -109,7 +109,7 @@ async def test_a_stale_pid_file_does_not_keep_it_from_starting(
         assert await run(postgres.url, "SELECT n FROM kept") == 42
 
 
-async def test_a_server_left_running_is_ended_first(folder: Path) -> None:
+async def test_running_server_is_stopped_before_a_start(folder: Path) -> None:
     before = Postgres(folder / "postgres", PASSWORD, None)
     left = await spawn(await before.command(), folder / "left.log")
     reaped = asyncio.create_task(left.wait())

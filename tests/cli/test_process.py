@@ -18,7 +18,7 @@ async def test_a_child_ends_when_asked(tmp_path: Path) -> None:
     assert child.process.returncode == -signal.SIGTERM
 
 
-async def test_a_child_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path) -> None:
+async def test_unresponsive_child_is_killed_after_its_grace(tmp_path: Path) -> None:
     child = await spawn(python(STUBBORN), tmp_path / "log")
     await until(lambda: "on" in contents(tmp_path / "log"))
     began = time.monotonic()
@@ -72,7 +72,7 @@ async def test_a_program_that_is_missing_is_named_in_the_output() -> None:
     assert "/nowhere/program cannot be run: No such file or directory" in output
 
 
-async def test_variables_can_be_kept_from_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_variables_can_be_withheld_from_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPORT", "1")
     show = "import os; print(os.environ.get('PGPORT'), os.environ['ADDED'])"
     command = Command([sys.executable, "-I", "-S", "-c", show], env={"ADDED": "yes"}, unset=("PG",))

@@ -158,7 +158,7 @@ async def test_workflows_of_an_older_temporal_are_notified_again(stack: Stack) -
     assert not (await stack.read(post.id)).is_delivered
 
 
-async def test_the_api_refuses_writes_until_it_is_dealt_with_and_doctor_says_so(
+async def test_api_refuses_writes_and_doctor_reports_an_open_restore(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.shared.restoring.FRESH_S", 0.05)

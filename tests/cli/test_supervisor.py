@@ -21,7 +21,7 @@ async def kept(tmp_path: Path, what: Part, said: list[str]) -> AsyncIterator[Par
         await part_supervisor.stop()
 
 
-async def test_a_killed_part_is_up_again_at_once_and_the_terminal_says_so(tmp_path: Path) -> None:
+async def test_killed_part_is_restarted_immediately_and_reported(tmp_path: Path) -> None:
     said: list[str] = []
     async with kept(tmp_path, part(SLEEP), said) as part_supervisor:
         await part_supervisor.start()
@@ -49,7 +49,7 @@ async def test_a_crashing_part_is_reported_with_its_log(tmp_path: Path) -> None:
         await until(lambda: any("the reason" in line and str(tmp_path / "thing.log") in line for line in said))
 
 
-async def test_a_part_that_never_comes_up_is_given_up_with_the_end_of_its_log(tmp_path: Path) -> None:
+async def test_part_that_never_starts_is_reported_with_its_log(tmp_path: Path) -> None:
     def not_well() -> None:
         raise OSError
 
@@ -63,7 +63,7 @@ async def test_a_part_that_never_comes_up_is_given_up_with_the_end_of_its_log(tm
     assert len(said) == supervisor._FIRST_TRIES - 1
 
 
-async def test_a_part_that_falls_silent_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silent_part_is_restarted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_CHECK_EVERY", 0.1)
     monkeypatch.setattr(supervisor, "_RESTART_AFTER_SILENCE_S", 0.4)
     silent = False
@@ -102,7 +102,7 @@ async def test_a_short_silence_restarts_nothing(tmp_path: Path, monkeypatch: pyt
         assert not said
 
 
-async def test_a_stopped_part_is_gone_and_stays_gone(tmp_path: Path) -> None:
+async def test_stopped_part_stays_stopped(tmp_path: Path) -> None:
     said: list[str] = []
     async with kept(tmp_path, part(SLEEP), said) as part_supervisor:
         await part_supervisor.start()
@@ -115,7 +115,7 @@ async def test_a_stopped_part_is_gone_and_stays_gone(tmp_path: Path) -> None:
         assert find_orphans(tmp_path / "run.json") == {}
 
 
-async def test_kill_ends_a_part_that_would_not_listen(tmp_path: Path) -> None:
+async def test_kill_ends_an_unresponsive_part(tmp_path: Path) -> None:
     async with kept(tmp_path, part(STUBBORN), []) as part_supervisor:
         await part_supervisor.start()
         pid = part_supervisor.pid

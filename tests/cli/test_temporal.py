@@ -37,7 +37,7 @@ async def server(tmp_path: Path) -> AsyncIterator[tuple[Temporal, PartSupervisor
         await part_supervisor.stop()
 
 
-async def test_it_keeps_history_and_settings_over_a_hard_death(
+async def test_history_and_settings_survive_a_kill(
     server: tuple[Temporal, PartSupervisor, list[str]], tmp_path: Path
 ) -> None:
     temporal, part_supervisor, said = server

@@ -29,7 +29,7 @@ def test_an_error_that_repeats_a_platforms_words_is_harmless(monkeypatch: pytest
     assert result.stderr == f"Error: The platform says: {SHOWN}\n"
 
 
-def test_accounts_names_are_printed_as_json_that_a_terminal_does_not_obey(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_account_names_are_printed_as_safe_json(monkeypatch: pytest.MonkeyPatch) -> None:
     async def accounts(*_: object) -> list[dict[str, str]]:
         return [{"username": "ä\x9b2J\u202e"}]
 
@@ -38,7 +38,7 @@ def test_accounts_names_are_printed_as_json_that_a_terminal_does_not_obey(monkey
     assert result.stdout == '{"username": "ä\\u009b2J\\u202e"}\n'
 
 
-def test_commands_print_in_one_way() -> None:
+def test_commands_print_by_one_function() -> None:
     others = [
         f"{path.relative_to(PACKAGE)}:{node.lineno}"
         for path in PACKAGE.rglob("*.py")

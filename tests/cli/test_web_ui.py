@@ -102,7 +102,7 @@ async def test_a_stopped_ui_is_reported_unavailable() -> None:
     assert (answer.status_code, "does not run" in answer.text) == (502, True)
 
 
-def test_the_ui_itself_listens_where_no_page_finds_it(tmp_path: Path) -> None:
+def test_ui_listens_at_a_hidden_address(tmp_path: Path) -> None:
     several = [Temporal(tmp_path / "temporal.db", 1, 8233, REGISTRY) for _ in range(3)]
     urls = {httpx.URL(each.hidden_ui_url) for each in several}
     assert len(urls) == 3

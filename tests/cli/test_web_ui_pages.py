@@ -91,7 +91,7 @@ async def metadata(dev: DevStack, page: Page, post_id: str, *words: str) -> str:
     return await page.shows(post_id, *words)
 
 
-async def test_pages_say_in_words_how_posts_stand(dev: DevStack, page: Page, tmp_path: Path) -> None:
+async def test_pages_describe_the_state_of_posts(dev: DevStack, page: Page, tmp_path: Path) -> None:
     await fault(dev, platform="discord", fault="rate_limited", operation="publish", seconds=900)
     await fault(dev, platform="facebook", fault="reject", operation="publish")
     waits = await publish(dev, "waits", "discord", "twitter", status="publishing")

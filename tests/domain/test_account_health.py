@@ -91,7 +91,7 @@ def facts(**known: object) -> TokenFacts:
         ),
     ],
 )
-def test_an_account_is_judged_by_its_tokens(
+def test_health_follows_the_tokens(
     known: dict[str, object], health: Health, valid: bool, reason: HealthReason | None, said: str
 ) -> None:
     report = report_on(facts(**known), NOW)
@@ -99,7 +99,7 @@ def test_an_account_is_judged_by_its_tokens(
     assert report.recommendations == ((said,) if said else ())
 
 
-def test_everything_is_said_and_the_worst_counts() -> None:
+def test_all_findings_are_listed_and_the_worst_counts() -> None:
     report = report_on(facts(declined=("a",), refused_at=NOW, app_refusal="X refuses the app."), NOW)
     assert report.health is Health.NEEDS_RECONNECT
     assert report.reason is HealthReason.REFUSED

@@ -38,7 +38,7 @@ async def test_a_transaction_inside_another_does_not_lift_the_ban(stack: Stack) 
     demand_no_connection()
 
 
-async def test_a_task_that_outlives_the_transaction_may_ask(stack: Stack) -> None:
+async def test_task_that_outlives_the_transaction_may_send(stack: Stack) -> None:
     over = asyncio.Event()
 
     async def later() -> None:

@@ -24,7 +24,7 @@ def test_both_spellings_of_a_setting_are_one() -> None:
     assert merge_settings("tiktok", {"privacy_level": "A"}, {"privacyLevel": "B"}, {}) == {"privacy_level": "A"}
 
 
-def test_custom_text_and_media_replace_the_posts_even_where_they_are_empty() -> None:
+def test_empty_custom_text_and_media_replace_the_posts() -> None:
     post = PostContent(content="post", media_items=[IMAGE])
     plain = TargetContent(platform="twitter", account_id="a")
     own = TargetContent(platform="twitter", account_id="a", custom_content="own", custom_media=[])

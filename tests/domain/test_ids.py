@@ -29,7 +29,7 @@ def test_text_order_is_creation_order() -> None:
     assert len(set(made)) == len(made)
 
 
-def test_a_new_id_is_one() -> None:
+def test_new_id_is_valid() -> None:
     assert is_post_id(new_id("post"))
 
 
@@ -48,7 +48,7 @@ def test_a_new_id_is_one() -> None:
         "\0",
     ],
 )
-def test_what_cannot_be_an_id_is_none(text: str) -> None:
+def test_invalid_ids_are_rejected(text: str) -> None:
     assert not is_post_id(text)
 
 
@@ -91,12 +91,12 @@ def test_different_uses_of_keys_have_different_workflows(
 
 
 @given(workspaces, keys, generations)
-def test_no_key_imitates_a_post_without_one(workspace: str, key: str, generation: int) -> None:
+def test_keys_cannot_imitate_post_ids(workspace: str, key: str, generation: int) -> None:
     assert not is_post_id(workflow_id(workspace, "p", key, generation))
 
 
 @given(st.datetimes(min_value=datetime(1990, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
-def test_a_moment_parts_the_ids_that_were_made_before_it_from_the_others(moment: datetime) -> None:
+def test_boundary_id_separates_ids_by_time(moment: datetime) -> None:
     step = timedelta(milliseconds=1)
     whole = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     earlier, at, later = (
@@ -107,7 +107,7 @@ def test_a_moment_parts_the_ids_that_were_made_before_it_from_the_others(moment:
     assert at <= last_id("post", moment) < later
 
 
-def test_an_id_tells_when_it_was_made() -> None:
+def test_id_contains_its_creation_time() -> None:
     before = datetime.now(UTC) - timedelta(milliseconds=1)
     assert before <= made_at(new_id("post")) <= datetime.now(UTC) + timedelta(milliseconds=1)
     assert first_id("post", datetime(1960, 1, 1, tzinfo=UTC)) == "post_" + "0" * 32

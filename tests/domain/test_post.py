@@ -24,7 +24,7 @@ def test_published_means_all_and_failed_means_all(targets: list[TargetState]) ->
 
 
 @given(posts)
-def test_what_may_be_public_is_never_called_failed(targets: list[TargetState]) -> None:
+def test_possibly_public_post_is_never_failed(targets: list[TargetState]) -> None:
     if any(target.status is TargetStatus.UNCONFIRMED for target in targets):
         assert post_status(targets) is not PostStatus.FAILED
 

@@ -29,7 +29,7 @@ def test_kept_characters_stay() -> None:
 
 
 @given(st.text())
-def test_no_text_keeps_a_character_that_a_terminal_obeys(text: str) -> None:
+def test_control_characters_never_reach_the_terminal(text: str) -> None:
     assert make_printable(text).replace("\u200c", "").replace("\u200d", "").isprintable()
 
 

@@ -52,7 +52,7 @@ def test_a_holder_has_no_more_than_each_may() -> None:
     assert (shares.most, Shares(60).most) == (10, 30)
 
 
-def test_what_is_given_back_twice_is_free_once() -> None:
+def test_released_twice_is_free_once() -> None:
     shares = Shares(4)
     with shares.take("a") as share:
         share.release()
@@ -73,7 +73,7 @@ def test_a_share_that_may_not_grow_stays_as_it_was() -> None:
     assert shares.free == 90
 
 
-def test_exhausted_says_how_much_to_give_back() -> None:
+def test_exhausted_reports_the_excess() -> None:
     shares = Shares(100)
     first, second = shares.take("a", 30), shares.take("a", 20)
     with pytest.raises(Exhausted) as caught:
@@ -84,7 +84,7 @@ def test_exhausted_says_how_much_to_give_back() -> None:
     assert shares.take("a", 40).amount == 40
 
 
-def test_exhausted_says_how_often_something_becomes_free() -> None:
+def test_exhausted_reports_the_release_interval() -> None:
     clock = Clock()
     shares = Shares(60, each=10, clock=clock)
     taken(shares, "a")
@@ -101,7 +101,7 @@ def test_exhausted_says_how_often_something_becomes_free() -> None:
     st.integers(1, 200),
     st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 50), st.booleans()), max_size=200),
 )
-def test_nobody_ever_has_more_than_half_and_nothing_is_lost(total: int, wishes: list[tuple[str, int, bool]]) -> None:
+def test_no_holder_gets_more_than_half_and_no_unit_is_lost(total: int, wishes: list[tuple[str, int, bool]]) -> None:
     shares, held = Shares(total), list[Share]()
     for holder, amount, leaves in wishes:
         if leaves and held:

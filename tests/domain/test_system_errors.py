@@ -18,7 +18,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
         return raised
 
 
-def test_a_step_whose_decoder_could_not_be_made_says_which_system_call_failed() -> None:
+def test_failed_decoder_start_names_the_system_call() -> None:
     full = OSError(errno.ENOMEM, "a secret", "/a/path")
     error = caused(no_decoder(), caused(RuntimeError("server away"), full))
     assert isinstance(error, PlatformError)

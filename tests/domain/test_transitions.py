@@ -65,7 +65,7 @@ def test_a_transition_leads_from_certain_statuses_to_one(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_leads_to_another_status_forgets_the_last_failure(name: str) -> None:
+def test_status_change_clears_the_last_failure(name: str) -> None:
     transition, to = CASES[name]
     if to is None:
         assert len(transition.columns) <= 3
@@ -77,7 +77,7 @@ def test_what_leads_to_another_status_forgets_the_last_failure(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_nothing_that_may_be_public_is_sent_again_but_by_what_the_platform_showed(name: str) -> None:
+def test_possibly_public_target_is_resent_only_after_confirmed_absence(name: str) -> None:
     transition, to = CASES[name]
     if to is not None and to.is_unsent and any(each.may_be_public for each in transition.expects):
         assert name == "pending"
@@ -88,7 +88,7 @@ def _columns(transition: TargetTransition, *names: str) -> tuple[object, ...]:
     return tuple(transition.columns[name] for name in names)
 
 
-def test_only_a_rejection_is_not_to_be_retried() -> None:
+def test_only_rejections_are_not_retryable() -> None:
     for category in ErrorCategory:
         retryable = transitions.failed("No.", "x", category).columns["retryable"]
         assert retryable is (category is not ErrorCategory.REJECTED)
@@ -104,7 +104,7 @@ def test_only_a_rejection_is_not_to_be_retried() -> None:
     )
 
 
-def test_what_is_sent_again_waits_for_a_worker() -> None:
+def test_resent_target_waits_for_a_worker() -> None:
     assert _columns(transitions.pending(NOW), "due_at", "begun_at") == (NOW, None)
 
 
@@ -120,7 +120,7 @@ PREDICATES = {
 
 
 @pytest.mark.parametrize("status", TargetStatus)
-def test_what_a_target_s_status_means(status: TargetStatus) -> None:
+def test_status_properties(status: TargetStatus) -> None:
     state = TargetState(status)
     assert PREDICATES[status] == (
         status.is_unsent,
@@ -132,7 +132,7 @@ def test_what_a_target_s_status_means(status: TargetStatus) -> None:
     )
 
 
-def test_an_unconfirmed_target_moves_until_it_is_confirmed() -> None:
+def test_unconfirmed_target_is_moving_until_confirmed() -> None:
     assert TargetState(UNCONFIRMED, confirming=True).moving
     assert not TargetState(UNCONFIRMED, confirming=True).settled
 

@@ -126,11 +126,11 @@ def test_every_zone_resolves_every_day() -> None:
 
 
 class TestDatabase:
-    def test_is_the_packages_and_not_the_machines(self) -> None:
+    def test_comes_from_the_package(self) -> None:
         assert zoneinfo.TZPATH == ()
         assert zone_version() >= "2026b"
 
-    def test_is_another_where_the_environment_says_so(self, tmp_path: Path) -> None:
+    def test_is_replaced_by_the_environment(self, tmp_path: Path) -> None:
         (tmp_path / "tzdata.zi").write_text("# version 2019c\n")
         program = "from domain.zones import zone_version, zone_names; print(zone_version(), 'UTC' in zone_names())"
         told = subprocess.run(
@@ -146,7 +146,7 @@ class TestDatabase:
         assert not zone_names() & {"localtime", "posixrules", "Factory"}
         assert {"UTC", "America/New_York"} <= zone_names()
 
-    def test_is_told_from_another(self, tmp_path: Path) -> None:
+    def test_versions_differ(self, tmp_path: Path) -> None:
         summer = "2027-07-01T12:00:00"
         packaged, berlin = reread(), resolve(summer, "Europe/Berlin").instant
         assert packaged == reread()
@@ -157,7 +157,7 @@ class TestDatabase:
             assert resolve(summer, "Europe/Paris").instant == berlin
         assert reread() == packaged
 
-    def test_may_win_a_zone_and_lose_it_again(self, tmp_path: Path) -> None:
+    def test_zones_may_appear_and_disappear(self, tmp_path: Path) -> None:
         with altered_zones(tmp_path, {"Mars/Olympus": "Asia/Tokyo"}, "2031c"):
             assert "Mars/Olympus" in zone_names()
             assert zone_version() == "2031c"
@@ -174,5 +174,5 @@ class TestDatabase:
             ("2026f", "", False),
         ],
     )
-    def test_is_older_only_where_that_is_sure(self, mine: str, other: str, older: bool) -> None:
+    def test_is_older_only_if_certain(self, mine: str, other: str, older: bool) -> None:
         assert ZoneData(mine, "").is_older_than(other) is older

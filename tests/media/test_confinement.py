@@ -108,7 +108,7 @@ ATTEMPTS = {
 
 @pytest.mark.usefixtures("filtered")
 @pytest.mark.parametrize("attempt", ATTEMPTS)
-async def test_a_decoder_that_is_taken_over_may_do_nothing(attempt: str, tmp_path: Path) -> None:
+async def test_compromised_decoder_can_do_nothing(attempt: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("theirs")
     program = ATTEMPTS[attempt].replace("{worker}", str(os.getpid())).replace("{file}", str(file))

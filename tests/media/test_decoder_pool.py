@@ -208,7 +208,7 @@ async def test_a_file_that_takes_over_its_decoder_is_refused_and_the_next_is_not
     await pool.close()
 
 
-async def test_a_file_whose_decoder_stands_still_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hanging_decoder_is_retried_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_START", fitting("import time; time.sleep(60)"))
     pool = DecoderPool(seconds=1)
     error = await refused(pool, bitmap())
@@ -227,7 +227,7 @@ async def test_type_and_size_from_a_decoder_are_ignored(monkeypatch: pytest.Monk
     await pool.close()
 
 
-async def test_files_that_take_long_hold_up_no_other_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_files_delay_no_other_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_START", fitting("while True: pass"))
     pool = DecoderPool(cpu_seconds=1000, seconds=1000)
     hostile = [asyncio.create_task(pool.examine(f"hostile {n % 3}", bitmap())) for n in range(6)]

@@ -63,7 +63,7 @@ def test_truncated_files_are_refused_by_the_decoder(kind: str, content_type: str
         image_facts(spool, content_type)
 
 
-def test_a_picture_beyond_measure_is_refused_without_decoding() -> None:
+def test_gigantic_picture_is_refused_without_decoding() -> None:
     with pytest.raises(TooManyPixels):
         facts_by_headers(files.file_of(files.bomb(20_000, 20_000), "image/png").spool, "image/png")
 

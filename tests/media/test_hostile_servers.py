@@ -189,7 +189,7 @@ async def test_an_endless_handshake_is_given_up(tmp_path: Path) -> None:
     listening.close()
 
 
-async def test_a_handshake_with_a_foreign_certificate_is_no_fetch(tmp_path: Path) -> None:
+async def test_handshake_with_a_foreign_certificate_fails(tmp_path: Path) -> None:
     server = HostileServer({"/a": answer(JPEG)})
     context: ssl.SSLContext = self_signed(tmp_path, "elsewhere.test")
     async with server.running(context):
@@ -201,7 +201,7 @@ async def test_a_handshake_with_a_foreign_certificate_is_no_fetch(tmp_path: Path
 
 
 @pytest.mark.parametrize("speed", [PATIENT], ids=["patient"])
-async def test_many_small_files_leave_file_numbers_for_others(
+async def test_many_small_files_leave_file_descriptors_for_others(
     server: HostileServer, worker: tuple[SharedFiles, Admission]
 ) -> None:
     files, _ = worker
@@ -220,7 +220,7 @@ async def test_many_small_files_leave_file_numbers_for_others(
 
 
 @pytest.mark.parametrize("speed", [PATIENT], ids=["patient"])
-async def test_a_server_that_sends_fast_and_a_lot_holds_up_nothing_else(
+async def test_fast_large_download_delays_nothing_else(
     server: HostileServer, worker: tuple[SharedFiles, Admission]
 ) -> None:
     files, _ = worker

@@ -88,14 +88,14 @@ async def test_no_post_gets_the_file_of_another(make: Make, server: HostileServe
     assert len(server.requests) == 2
 
 
-async def test_the_type_that_a_post_gives_is_held_against_the_file_each_time(make: Make, server: HostileServer) -> None:
+async def test_declared_type_is_checked_for_each_post(make: Make, server: HostileServer) -> None:
     files, media = make(), picture(server)
     await read(files, media)
     with pytest.raises(PlatformError):
         await read(files, media.model_copy(update={"type": MediaType.VIDEO}))
 
 
-async def test_a_kept_file_goes_when_its_time_is_over(make: Make, server: HostileServer) -> None:
+async def test_kept_file_expires(make: Make, server: HostileServer) -> None:
     before = open_files()
     files, media = make(kept=0.05), picture(server)
     await read(files, media)
@@ -115,9 +115,7 @@ async def test_a_file_in_use_outlives_its_time(make: Make, server: HostileServer
 
 
 @pytest.mark.parametrize("room", [{"most_bytes": 2 * len(JPEG)}, {"most_files": 2}])
-async def test_beyond_the_room_there_is_the_oldest_unused_go(
-    make: Make, server: HostileServer, room: dict[str, int]
-) -> None:
+async def test_oldest_unused_files_make_room(make: Make, server: HostileServer, room: dict[str, int]) -> None:
     files = make(**room)
     first, *others = (picture(server, name) for name in ("/a", "/b", "/c"))
     async with opened(files, first) as used:

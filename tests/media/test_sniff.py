@@ -41,5 +41,5 @@ def ftyp(major: bytes, *compatible: bytes) -> bytes:
         (b"", None),
     ],
 )
-def test_types_are_told_by_content(head: bytes, content_type: str | None) -> None:
+def test_types_are_detected_by_content(head: bytes, content_type: str | None) -> None:
     assert sniff(head) == content_type

@@ -43,7 +43,7 @@ def test_a_closed_spool_stays_closed(content: bytes) -> None:
 
 
 @pytest.mark.parametrize(("size", "elsewhere"), [(1_000, False), (10_000_000, True)])
-async def test_only_work_on_large_files_is_worth_a_thread(size: int, elsewhere: bool) -> None:
+async def test_only_large_files_use_a_thread(size: int, elsewhere: bool) -> None:
     thread = await off_the_loop(size, threading.get_ident)
     assert (thread != threading.get_ident()) is elsewhere
 

@@ -79,7 +79,7 @@ async def test_a_fitting_file_is_sent_as_it_is(tools: MediaTools, server: Hostil
     assert list(noted.entries.values()) == [[]]
 
 
-async def test_place_and_camera_are_taken_out_where_the_platform_publishes_the_file_itself(
+async def test_location_and_camera_are_removed_if_the_platform_keeps_them(
     tools: MediaTools, server: HostileServer
 ) -> None:
     photo = served(server, files.jpeg())
@@ -139,16 +139,14 @@ async def test_animated_gifs_are_not_flattened(tools: MediaTools, server: Hostil
     [b"\xff\xd8\xff\xe1", files.bomb(20_000, 20_000), files.png()[:40]],
     ids=["cut off", "far too large", "damaged"],
 )
-async def test_damaged_and_monstrous_files_are_refused(
+async def test_damaged_and_oversized_files_are_refused(
     content: bytes, tools: MediaTools, server: HostileServer
 ) -> None:
     error = await refused(media_of(tools, "discord")[0], served(server, content))
     assert (error.kind, error.code) in {(ErrorKind.REJECTED, "media_invalid"), (ErrorKind.REJECTED, "media_too_large")}
 
 
-async def test_a_platform_that_fetches_itself_is_given_the_files_own_address(
-    tools: MediaTools, server: HostileServer
-) -> None:
+async def test_platform_that_fetches_media_gets_the_files_own_address(tools: MediaTools, server: HostileServer) -> None:
     photo = served(server, files.jpeg(1))
     source, noted = media_of(tools, "instagram")
     assert await source.address(photo) == photo.url
@@ -266,7 +264,7 @@ async def test_a_full_disk_is_waited_for(
     assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "no_disk_space")
 
 
-class TestWhatOneWorkspaceMayHold:
+class TestWorkspaceShares:
     """Two workspaces share a worker's disk of 8 MiB, from which a workspace gets at most half."""
 
     @pytest.fixture

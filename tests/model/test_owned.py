@@ -12,12 +12,12 @@ from tests.model.state import Answer, Row, Step, Target, World
 
 
 @pytest.mark.parametrize("start", [*NEAR.values()], ids=[*NEAR])
-def test_no_order_of_events_breaks_a_promise(start: World) -> None:
+def test_no_order_of_events_breaks_a_guarantee(start: World) -> None:
     found = search(OwnedModel(), start)
     assert (found.complete, found.broken) == (True, {})
 
 
-def test_a_clock_that_is_ahead_makes_nothing_early() -> None:
+def test_fast_clock_publishes_nothing_early() -> None:
     model = OwnedModel()
     model.skewed = True
     found = search(model, start_of(due=1, to_2=1, crash=1))
@@ -68,12 +68,12 @@ def test_each_rule_is_needed(model: OwnedModel, start: World, broken: str) -> No
     assert broken in search(model, start).broken
 
 
-def test_another_posts_run_must_not_be_taken_for_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_of_another_post_is_not_taken_for_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owned, "_found", lambda _, __: FoundRun.SAME_POST)
     assert TWICE in search(OwnedModel(), NEAR["a key used again after a lost commit"]).broken
 
 
-def test_what_another_post_of_the_key_did_must_be_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sends_of_another_post_with_the_key_are_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(owned, "_confirm_first", lambda row: row)
     assert TWICE in search(OwnedModel(), NEAR["a key used again after a lost commit"]).broken
 

@@ -34,21 +34,21 @@ def test_every_state_is_visited_once() -> None:
     assert (found.states, found.moves, found.complete, found.depth) == (6, 12, True, 3)
 
 
-def test_the_shortest_way_to_a_broken_promise_is_told() -> None:
+def test_shortest_path_to_a_violation_is_reported() -> None:
     found = search(Counters(6), START)
     assert found.broken["three"] == ["left", "left", "left"]
 
 
-def test_a_state_from_which_nothing_settles_is_found_although_things_happen() -> None:
+def test_livelock_is_found() -> None:
     found = search(Counters(3), START)
     assert found.broken[LOST] == ["left", "from here it never settles by itself"]
 
 
-def test_what_somebody_must_do_first_settles_nothing() -> None:
+def test_state_that_needs_a_person_counts_as_unsettled() -> None:
     for by in ("!", "~ "):
         assert search(Counters(2, by=by), START).broken[LOST] == ["from here it never settles by itself"]
 
 
-def test_what_was_not_searched_is_not_called_stuck() -> None:
+def test_unsearched_state_is_not_stuck() -> None:
     found = search(Counters(50), START, 10)
     assert (found.states, found.complete, found.broken) == (10, False, {"three": ["left", "left", "left"]})

@@ -131,7 +131,7 @@ async def test_another_account_than_the_named_one_is_not_connected(sandbox: Sand
     assert raised.value.code == "another_account"
 
 
-async def test_an_answer_of_another_server_is_not_traded(sandbox: Sandbox, person: str) -> None:
+async def test_code_of_another_server_is_not_exchanged(sandbox: Sandbox, person: str) -> None:
     authorization = begun(sandbox)
     back = await consent(sandbox, await authorization.begin(identifier=f"{person}.bsky.social"), person)
     assert authorization.connector.is_from(back["iss"])

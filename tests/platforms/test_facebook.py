@@ -451,7 +451,7 @@ async def test_a_video_is_named_by_its_post(
     assert PLATFORM.rules.post_id.matches(published.platform_post_id)
 
 
-async def test_what_is_no_video_fails_in_processing(rig: Rig) -> None:
+async def test_invalid_video_fails_in_processing(rig: Rig) -> None:
     media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
     for settings in ({}, {"contentType": "reel"}):
         context = rig.context("Hi", [media], settings=settings, started_at=datetime.now(UTC))

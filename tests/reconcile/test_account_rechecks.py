@@ -64,7 +64,7 @@ async def test_a_platform_that_hangs_delays_no_other(stack: Stack, hangs: list[s
     assert not await is_refused(stack, works)
 
 
-async def test_one_server_is_asked_a_few_questions_at_a_time_and_each_ends(
+async def test_checks_of_one_server_are_limited_and_time_out(
     stack: Stack, hangs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(account_rechecks, "_CONCURRENCY", 2)

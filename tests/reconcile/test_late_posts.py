@@ -74,9 +74,7 @@ async def told(stack: Stack, lines: list[EventDict], post: Post) -> list[EventDi
     return [line for line in lines if line["event"].startswith("post.") and line["post_id"] == post.id]
 
 
-async def test_a_post_whose_worker_is_away_is_seen_and_goes_out_when_one_comes(
-    alone: Stack, lines: list[EventDict]
-) -> None:
+async def test_post_without_a_worker_is_reported_and_published_later(alone: Stack, lines: list[EventDict]) -> None:
     due_in = timedelta(seconds=0.5)
     post = await alone.save("waits for a worker", [alone.accounts["twitter"]], due_in=due_in)
     await alone.start(post)
@@ -142,7 +140,7 @@ async def test_a_post_that_was_given_up_while_it_waited_never_began(alone: Stack
         assert (over["event"], over["status"], over["late_s"]) == ("post.never_began", "failed", None)
 
 
-async def test_rows_that_the_sweep_does_not_start_are_seen(alone: Stack) -> None:
+async def test_unstarted_rows_are_reported(alone: Stack) -> None:
     async with worker_of(alone, ["twitter"]), readyz(alone) as ask:
         post = await alone.save("never started", [alone.accounts["twitter"]], due_in=timedelta(hours=1))
         await _age(alone, post, saved=timedelta(days=3), changed=timedelta(0))
@@ -164,7 +162,7 @@ async def test_preparing_is_publishing(stack: Stack) -> None:
     await stack.settled(post.id)
 
 
-async def test_what_is_refused_before_it_is_sent_has_begun(stack: Stack) -> None:
+async def test_target_refused_before_the_send_has_begun(stack: Stack) -> None:
     account = await stack.connect("twitter")
     post = await stack.save("x" * 300, [account])
     await stack.start(post)
@@ -173,7 +171,7 @@ async def test_what_is_refused_before_it_is_sent_has_begun(stack: Stack) -> None
     assert settled.targets[0].begun_at is not None
 
 
-async def test_a_retried_target_waits_from_then_on(stack: Stack) -> None:
+async def test_retried_target_is_late_from_its_retry_on(stack: Stack) -> None:
     await stack.fault("twitter", "reject", "publish", status=403, body={"title": "Forbidden"})
     post = await stack.publish("retried", [stack.accounts["twitter"]])
     assert post.status == PostStatus.FAILED

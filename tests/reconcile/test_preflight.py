@@ -65,7 +65,7 @@ async def history(stack: Stack, post: Post) -> list[tuple[str, str | None, dict[
         return [(each.action, each.account_id, each.details) for each in await session.scalars(query)]
 
 
-async def test_a_refused_account_is_told_once_and_cleared_by_reconnecting(own: Stack) -> None:
+async def test_refused_account_warns_once_until_reconnected(own: Stack) -> None:
     account, works = await own.connect("twitter"), await own.connect("mastodon")
     post = await own.save("an account is refused before it is due", [works, account], due_in=SOON)
     meters = CountingMeters()
@@ -97,7 +97,7 @@ async def test_a_refused_account_is_told_once_and_cleared_by_reconnecting(own: S
     ]
 
 
-async def test_a_token_that_ends_before_the_post_is_due_is_told(own: Stack) -> None:
+async def test_token_that_ends_before_the_due_time_warns(own: Stack) -> None:
     account = await own.connect("linkedin")
     ends = datetime.now(UTC) + timedelta(hours=2)
     early = await own.save("goes out before the token ends", [account], due_in=timedelta(hours=1))
@@ -120,7 +120,7 @@ async def test_a_token_that_is_renewed_in_time_is_no_warning(own: Stack) -> None
     assert await warnings(own, post) == []
 
 
-async def test_removed_accounts_lost_permissions_refused_apps_and_quotas_are_told(own: Stack) -> None:
+async def test_other_known_obstacles_warn(own: Stack) -> None:
     removed, lacks = await own.connect("mastodon"), await own.connect("facebook")
     app, full = await own.connect("pinterest"), await own.connect("instagram")
     post = await own.save("four reasons", [removed, lacks, app, full], due_in=timedelta(hours=1))
@@ -157,7 +157,7 @@ async def test_a_post_is_checked_a_few_times_only(own: Stack) -> None:
     assert await history(own, post) == []
 
 
-async def test_a_round_is_bounded_and_takes_from_each_workspace(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_round_is_bounded_and_fair_to_workspaces(own: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "BATCH", 3)
     account = await own.connect("twitter")
     many = [await own.save(f"one of many {number}", [account], due_in=SOON) for number in range(4)]

@@ -79,9 +79,7 @@ async def test_a_workflow_that_temporal_has_forgotten_is_started_again(stack: St
     assert len(await stack.public("forgotten")) == 1
 
 
-async def test_a_send_that_was_out_when_the_workflow_was_terminated_is_confirmed_not_repeated(
-    stack: Stack, recovery: Recovery
-) -> None:
+async def test_send_open_at_termination_is_confirmed_and_not_repeated(stack: Stack, recovery: Recovery) -> None:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "drop", "confirm", times=2)
     post, handle = await asleep(stack, "out when terminated", timedelta(seconds=1))
@@ -163,7 +161,7 @@ async def test_one_worker_runs_each_recovery_round(stack: Stack, recovery: Recov
     await handle.terminate()
 
 
-async def test_a_post_that_is_due_soon_is_looked_after_every_minute(
+async def test_post_due_soon_is_checked_every_minute(
     stack: Stack, recovery: Recovery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "EVERY", timedelta(seconds=0.2))

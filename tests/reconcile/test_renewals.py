@@ -64,7 +64,7 @@ def token_of(stack: Stack, account: Account) -> str:
 
 
 @pytest.mark.parametrize("platform", ["instagram", "threads"])
-async def test_tokens_that_stand_alone_are_renewed_and_go_on_working(
+async def test_tokens_without_refresh_token_are_renewed(
     stack: Stack, factory: StepContextFactory, platform: str
 ) -> None:
     account = await stack.connect(platform)
@@ -141,7 +141,7 @@ async def test_two_workers_renew_each_account_once(stack: Stack, factory: StepCo
         assert (await row(stack, account)).renewal_failures == 0
 
 
-async def test_no_renewal_is_made_where_they_are_switched_off(stack: Stack) -> None:
+async def test_disabled_renewals_renew_nothing(stack: Stack) -> None:
     settings = stack.settings.model_copy(update={"renewals": False})
     async with worker.factory(settings, stack.database) as factory:
         assert factory.renews is False

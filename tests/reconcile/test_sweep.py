@@ -28,7 +28,7 @@ async def age(stack: Stack, post: Post) -> None:
         await session.execute(update(Post).where(Post.id == post.id).values(updated_at=earlier))
 
 
-async def test_a_post_whose_start_was_lost_goes_out(stack: Stack) -> None:
+async def test_post_with_a_lost_start_is_published(stack: Stack) -> None:
     post = await stack.save("lost start", [stack.accounts["twitter"]])
     await age(stack, post)
     await sweep(stack.worker_database, stack.workflows)
@@ -36,7 +36,7 @@ async def test_a_post_whose_start_was_lost_goes_out(stack: Stack) -> None:
     assert (await stack.read(post.id)).is_delivered
 
 
-async def test_a_start_that_was_only_not_noted_changes_nothing(stack: Stack) -> None:
+async def test_unrecorded_start_is_not_repeated(stack: Stack) -> None:
     post = await stack.publish("started twice", [stack.accounts["twitter"]])
     await age(stack, post)
     await sweep(stack.worker_database, stack.workflows)
@@ -106,7 +106,7 @@ async def test_concurrent_sweeps_notify_a_post_once(stack: Stack) -> None:
     assert sorted(asked) == sorted(post.id for post in posts)
 
 
-async def test_while_temporal_is_away_posts_wait_for_it_and_no_longer(stack: Stack) -> None:
+async def test_posts_wait_only_while_temporal_is_unavailable(stack: Stack) -> None:
     post = await stack.save("away for a while", [stack.accounts["plain"]], due_in=timedelta(hours=1))
     await age(stack, post)
     nowhere = await Client.connect(f"127.0.0.1:{free_port()}", data_converter=DATA_CONVERTER, lazy=True)
@@ -133,7 +133,7 @@ async def resolved_behind_its_workflow(stack: Stack, text: str) -> Post:
     return post
 
 
-async def test_a_settled_posts_workflow_hears_of_a_resolution_that_it_missed(stack: Stack) -> None:
+async def test_missed_resolution_is_delivered_to_the_workflow(stack: Stack) -> None:
     post = await resolved_behind_its_workflow(stack, "resolved while Temporal was away")
     handle = stack.client.get_workflow_handle(post.workflow_id)
     assert (await handle.query("status"))["targets"][0]["status"] == "unconfirmed"

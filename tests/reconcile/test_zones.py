@@ -88,7 +88,7 @@ async def revisions(stack: Stack, post: dict[str, Any]) -> list[str]:
 
 
 class TestMoves:
-    async def test_a_scheduled_post_which_goes_out_at_its_new_instant(
+    async def test_scheduled_post_is_published_at_its_new_instant(
         self, api: Client, stack: Stack, tmp_path: Path
     ) -> None:
         old = soon(hours=2, seconds=3)
@@ -106,7 +106,7 @@ class TestMoves:
         assert timedelta(0) <= settled.published_at - new < timedelta(seconds=3)
         assert len(await stack.public("moved ahead")) == 1
 
-    async def test_a_scheduled_post_which_does_not_go_out_at_its_old_instant(
+    async def test_scheduled_post_is_not_published_at_its_old_instant(
         self, api: Client, stack: Stack, tmp_path: Path
     ) -> None:
         old = soon(seconds=3)
@@ -118,7 +118,7 @@ class TestMoves:
         assert (await read(api, post))["status"] == "scheduled"
         assert await stack.public("moved back") == []
 
-    async def test_a_post_whose_new_instant_is_past_out_at_once(
+    async def test_post_whose_new_instant_is_past_is_published_immediately(
         self, api: Client, stack: Stack, tmp_path: Path
     ) -> None:
         post = await create(api, stack, "due since", scheduledFor=wall(soon(hours=1)))
@@ -147,7 +147,7 @@ class TestMoves:
             await follow_zones(stack.worker_database, stack.workflows)
         assert await due_in_workflow(stack, {"id": post.id}) == at + HOURS
 
-    async def test_a_post_once_though_several_workers_look(self, api: Client, stack: Stack, tmp_path: Path) -> None:
+    async def test_concurrent_workers_move_a_post_once(self, api: Client, stack: Stack, tmp_path: Path) -> None:
         at = soon(days=1)
         post = await create(api, stack, "looked at by many", scheduledFor=wall(at))
         with altered_zones(tmp_path, EARLIER):
@@ -158,7 +158,7 @@ class TestMoves:
         assert (await stack.read(post["id"])).due_at == await due_in_workflow(stack, post) == at - HOURS
         assert (await stack.read(post["id"])).version == 2
 
-    async def test_what_a_client_changes_meanwhile(self, api: Client, stack: Stack, tmp_path: Path) -> None:
+    async def test_nothing_that_a_client_changes_meanwhile(self, api: Client, stack: Stack, tmp_path: Path) -> None:
         at = soon(days=1)
         post = await create(api, stack, "before", scheduledFor=wall(at))
         with altered_zones(tmp_path, EARLIER):
@@ -196,7 +196,7 @@ class TestLeavesAlone:
             assert await follow_zones(stack.worker_database, stack.workflows) == 0
         assert await read(api, post) == post
 
-    async def test_what_has_begun(self, api: Client, stack: Stack, tmp_path: Path) -> None:
+    async def test_begun_posts(self, api: Client, stack: Stack, tmp_path: Path) -> None:
         """The post was due by the old zones, and a published post stays published."""
         post = await create(api, stack, "began by the old zones", scheduledFor=wall(soon(seconds=1)))
         assert (await stack.settled(post["id"])).status == PostStatus.PUBLISHED
@@ -218,8 +218,8 @@ class TestLeavesAlone:
         assert moved.json()["scheduledFor"] == "2027-02-02T00:00:00Z"
 
 
-class TestLooks:
-    async def test_again_only_at_what_was_saved_since(self, api: Client, stack: Stack, tmp_path: Path) -> None:
+class TestCheckedPosts:
+    async def test_only_posts_saved_since_the_last_check(self, api: Client, stack: Stack, tmp_path: Path) -> None:
         assert await follow_zones(stack.worker_database, stack.workflows) == 0
         with altered_zones(tmp_path, LATER):
             # Created by an API process whose zones differ from the worker's.
@@ -234,9 +234,7 @@ class TestLooks:
             assert await follow_zones(stack.worker_database, stack.workflows) == 2
         assert (await read(api, old))["scheduledFor"] == "2027-02-01T00:00:00Z"
 
-    async def test_at_nothing_with_older_zones_than_another_process(
-        self, api: Client, stack: Stack, tmp_path: Path
-    ) -> None:
+    async def test_none_with_older_zones_than_another_process(self, api: Client, stack: Stack, tmp_path: Path) -> None:
         await announce_zones(stack.worker_database)
         post = await create(api, stack, "by newer zones", scheduledFor="2027-02-01T09:00")
         with altered_zones(tmp_path, LATER, "2019c"):
@@ -246,7 +244,7 @@ class TestLooks:
         (noted,) = await checks(stack)
         assert (noted.newest_version, noted.digest, noted.checked_at) == (zone_version(), None, None)
 
-    async def test_a_workflow_that_does_not_answer_is_told_by_the_sweep(
+    async def test_unresponsive_workflow_is_notified_by_the_sweep(
         self, api: Client, stack: Stack, tmp_path: Path
     ) -> None:
         post = await create(api, stack, "silent", scheduledFor="2027-02-01T09:00")
@@ -260,7 +258,7 @@ class TestLooks:
         assert (await read(api, post))["scheduledFor"] == "2027-02-01T04:00:00Z"
         assert not (await stack.read(post["id"])).is_delivered
 
-    async def test_through_more_posts_than_it_reads_at_once(
+    async def test_more_posts_than_one_batch(
         self, api: Client, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("store.maintenance.zones._BATCH", 3)
@@ -273,7 +271,7 @@ class TestLooks:
 
 
 class TestEveryWorker:
-    async def test_looks_when_it_starts(self, stack: Stack) -> None:
+    async def test_checks_when_it_starts(self, stack: Stack) -> None:
         # On a separate queue: the queues of posts belong to the session's worker.
         group = worker.WorkerGroup(
             Worker(stack.client, task_queue="zones", activities=[PostActivities(stack.worker_database).read_plan])

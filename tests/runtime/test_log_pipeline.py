@@ -121,7 +121,7 @@ async def test_row_values_in_database_errors_are_masked(lines: io.StringIO, stac
     assert_told_without(lines, CONTENT, "UniqueViolation", "DataError", "invalid input syntax")
 
 
-async def test_an_engine_that_echoes_shows_no_parameters(lines: io.StringIO, stack: Stack) -> None:
+async def test_echoing_engine_shows_no_parameters(lines: io.StringIO, stack: Stack) -> None:
     logging.getLogger("sqlalchemy.engine").setLevel(logging.INFO)
     try:
         async with stack.database.transaction() as session:
@@ -210,7 +210,7 @@ async def test_unawaited_task_errors_are_masked(lines: io.StringIO, token: str) 
     assert_told_without(lines, token, "Task exception was never retrieved", "alone ***")
 
 
-def test_a_line_that_cannot_be_written_shows_nothing_of_itself(
+def test_unwritable_line_reveals_nothing(
     lines: io.StringIO, token: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # pytest's own handlers would raise.

@@ -29,7 +29,7 @@ def last(lines: io.StringIO) -> dict[str, Any]:
     return found
 
 
-def test_both_ways_to_log_give_one_shape_with_what_is_bound(lines: io.StringIO) -> None:
+def test_both_loggers_have_one_format_with_bound_values(lines: io.StringIO) -> None:
     with structlog.contextvars.bound_contextvars(request_id="r1", post_id="post_1"):
         structlog.get_logger("ours").info("post.published", took_ms=3)
         ours = last(lines)
@@ -69,7 +69,7 @@ def test_secrets_are_masked_by_name_and_by_shape(lines: io.StringIO, fields: dic
     assert kept in lines.getvalue()
 
 
-def test_a_secret_in_a_librarys_message_is_masked(lines: io.StringIO) -> None:
+def test_secret_in_a_library_message_is_masked(lines: io.StringIO) -> None:
     logging.getLogger("library").error("refused: %s", {"client_secret=s3cret"})
     assert "s3cret" not in lines.getvalue()
     assert MASK in lines.getvalue()

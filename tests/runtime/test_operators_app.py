@@ -91,7 +91,7 @@ async def test_a_probe_that_is_refused_sends_no_other_post(stack: Stack) -> None
         await comes_to_be(stack, post.id, TargetStatus.PUBLISHED)
 
 
-async def test_another_app_of_the_platform_is_not_concerned(stack: Stack) -> None:
+async def test_another_app_of_the_platform_is_unaffected(stack: Stack) -> None:
     account = await with_app(stack, f"app_{secrets.token_hex(4)}")
     other = await with_app(stack, f"app_{secrets.token_hex(4)}")
     await refuse_app(stack)
@@ -99,7 +99,7 @@ async def test_another_app_of_the_platform_is_not_concerned(stack: Stack) -> Non
     assert (await stack.publish("our app", [other])).status == PostStatus.PUBLISHED
 
 
-async def test_an_app_that_nothing_waits_for_is_forgotten_when_it_would_be_probed(stack: Stack) -> None:
+async def test_refused_app_without_posts_is_forgotten_at_its_probe(stack: Stack) -> None:
     app_id = f"app_{secrets.token_hex(4)}"
     account = await with_app(stack, app_id)
     await refuse_app(stack)
@@ -172,7 +172,7 @@ async def test_a_refusal_holds_only_the_posts_that_it_applies_to(stack: Stack) -
     assert codes == {seen.targets[0].error_code, photo.targets[0].error_code}, "a post of another kind proves nothing"
 
 
-async def test_held_posts_take_turns_as_probes(stack: Stack) -> None:
+async def test_held_posts_alternate_as_probes(stack: Stack) -> None:
     account, private = await tiktok_with_app(stack), await stack.connect("tiktok")
     async with stack.database.transaction() as session:
         await session.execute(update(Account).where(Account.id == private.id).values(app_id=await _app(stack, account)))

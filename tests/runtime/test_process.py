@@ -27,7 +27,7 @@ print(most, sum(each["collections"] for each in gc.get_stats()))
 """A cache of workflows, each of which is a cycle of objects, as in a worker. It prints how many objects were kept."""
 
 
-def test_workflows_that_left_the_cache_do_not_pile_up() -> None:
+def test_evicted_workflows_are_released() -> None:
     ran = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     most, collections = map(int, ran.stdout.split())
     assert most < CACHED + 8_000

@@ -26,7 +26,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_api_holds_no_key_even_if_it_is_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_api_ignores_encryption_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     key = new_key()
     monkeypatch.setenv("SOCIALSYNCER_DATABASE_URL", URL)
     monkeypatch.setenv("SOCIALSYNCER_ENCRYPTION_KEYS", key)

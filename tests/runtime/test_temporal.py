@@ -68,7 +68,7 @@ def test_a_failure_is_small_enough_for_temporal_to_show_it() -> None:
     assert "No space left on device" in failure.message
 
 
-def test_an_error_that_is_its_own_cause_has_an_end() -> None:
+def test_error_that_is_its_own_cause_is_converted() -> None:
     own = PlatformError(ErrorKind.REJECTED, "no", code="bad")
     own.__cause__ = own
     assert failure_of(raised(ApplicationError("X: rejected (bad)"), own)).message == "X: rejected (bad)"

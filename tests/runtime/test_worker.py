@@ -171,7 +171,7 @@ async def deploy(own: Stack, tmp_path_factory: pytest.TempPathFactory) -> Deploy
 
 
 @pytest.mark.parametrize("name", ["linkedin", "telegram"])
-async def test_a_send_that_ends_within_the_grace_is_written_down(deploy: Deploy, name: str) -> None:
+async def test_send_within_the_grace_is_recorded(deploy: Deploy, name: str) -> None:
     assert deploy.between[name].status == PostStatus.PUBLISHED
     assert deploy.tried_between[name] == [("publish", "done")]
     assert deploy.cut_at[name] == []
@@ -194,7 +194,7 @@ async def test_stopping_a_worker_fails_nothing(deploy: Deploy) -> None:
     assert set(published.values()) == {PostStatus.PUBLISHED}, published
 
 
-async def test_a_send_that_outlasts_the_grace_is_confirmed_and_not_repeated(deploy: Deploy, own: Stack) -> None:
+async def test_send_beyond_the_grace_is_confirmed_and_not_repeated(deploy: Deploy, own: Stack) -> None:
     assert deploy.tried_between["slow"] == [("publish", "sending")]
     assert await tried(own, deploy.posts["slow"]) == [("publish", "unconfirmed"), ("confirm", "done")]
     (public,) = await own.public("slow")
@@ -208,7 +208,7 @@ async def test_an_upload_longer_than_the_grace_is_resumed(deploy: Deploy, own: S
     assert len(await own.public("uploading")) == 1
 
 
-async def test_confirming_goes_on_where_it_was(deploy: Deploy, own: Stack) -> None:
+async def test_confirmation_continues_after_a_restart(deploy: Deploy, own: Stack) -> None:
     assert deploy.between["unconfirmed"].targets[0].status == TargetStatus.UNCONFIRMED
     assert len(await own.public("unconfirmed")) == 1
 

@@ -85,7 +85,7 @@ async def test_an_unregistered_redirect_is_refused(platform: Platform, redirect_
         ({"sandbox_as": "jane", "sandbox_decline": "all"}, "access_denied"),
     ],
 )
-async def test_the_app_is_told_what_is_refused(platform: Platform, changed: Query, error: str) -> None:
+async def test_app_learns_what_is_refused(platform: Platform, changed: Query, error: str) -> None:
     answer = _query(await platform.ask(**changed))
     assert (answer["error"], answer["state"]) == (error, "s-1")
     assert "code" not in answer
@@ -94,7 +94,7 @@ async def test_the_app_is_told_what_is_refused(platform: Platform, changed: Quer
 @pytest.mark.parametrize(
     "changed", [{"redirect_uri": "https://app.example/back"}, {"code_verifier": "w" * 43}, {"code_verifier": ""}]
 )
-async def test_a_code_that_is_traded_wrongly_is_used_up(platform: Platform, changed: Query) -> None:
+async def test_wrong_exchange_uses_up_the_code(platform: Platform, changed: Query) -> None:
     code = await platform.code()
     assert (await platform.trade(code, **changed)).status_code == 400
     assert (await platform.trade(code)).status_code == 400

@@ -11,9 +11,7 @@ PATHS = ["/", "/_/posts", "/_/faults", "/_/unknown", "/twitter/2/users/me", "/ma
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example:{port}", "", "[::1"])
-async def test_a_name_that_was_made_to_resolve_to_this_machine_is_refused(
-    sandbox: Sandbox, path: str, host: str
-) -> None:
+async def test_foreign_name_that_resolves_here_is_refused(sandbox: Sandbox, path: str, host: str) -> None:
     port = httpx.URL(sandbox.url).port
     answer = await sandbox.control.get(path, headers={"Host": host.format(port=port)})
     assert answer.status_code == 403
@@ -37,9 +35,7 @@ async def test_this_machine_is_called_by_its_own_names(sandbox: Sandbox, host: s
         {"Sec-Fetch-Site": "cross-site"},
     ],
 )
-async def test_what_a_foreign_page_sends_changes_nothing(
-    sandbox: Sandbox, headers: dict[str, str], method: str
-) -> None:
+async def test_foreign_page_changes_nothing(sandbox: Sandbox, headers: dict[str, str], method: str) -> None:
     await sandbox.fault("twitter", "rate_limited")
     before = (await sandbox.control.get("/_/faults")).json()
     body = {"platform": "twitter", "fault": "drop"} if method == "POST" else None

@@ -144,7 +144,7 @@ async def test_the_feed_sends_cards_only_when_there_is_news(sandbox: Sandbox) ->
     assert (await feed(platform="instagram")).json()["cards"] == []
 
 
-async def test_tokens_of_an_account_can_be_made_worthless_until_it_is_connected_again(sandbox: Sandbox) -> None:
+async def test_tokens_of_an_account_can_be_revoked(sandbox: Sandbox) -> None:
     where = {"platform": "twitter", "accountId": "acc_premium"}
     answer = await sandbox.control.delete("/_/tokens", params=where)
     told = {"grants": [{"renewals": 0, "replays": 0, "ended": False}]}

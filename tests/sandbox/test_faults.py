@@ -125,7 +125,7 @@ async def test_token_expired_is_worded_as_the_platform_does(sandbox: Sandbox) ->
     assert (await sandbox.x.get("/2/users/me")).status_code == 200
 
 
-async def test_an_expired_token_meets_the_send_unless_it_is_said_otherwise(sandbox: Sandbox) -> None:
+async def test_expired_token_hits_the_send_by_default(sandbox: Sandbox) -> None:
     await sandbox.fault("twitter", "token_expired")
     assert (await sandbox.x.get("/2/users/me")).status_code == 200
     assert (await sandbox.x.post("/2/tweets", json={"text": "expired"})).status_code == 401
@@ -203,7 +203,7 @@ async def test_any_fault_can_be_held_back(sandbox: Sandbox, fault: str) -> None:
 
 
 @pytest.mark.parametrize("platform", sorted(platforms()))
-async def test_a_refusal_without_a_status_is_final_on_every_platform(sandbox: Sandbox, platform: str) -> None:
+async def test_refusal_without_status_is_final(sandbox: Sandbox, platform: str) -> None:
     await sandbox.fault(platform, "reject")
     answer = await sandbox.control.get(f"/{platform}/")
     assert answer.status_code == 400

@@ -12,7 +12,7 @@ from tests.sandbox.conftest import ACCOUNTS, IG_USER
 
 @pytest.mark.parametrize("strict", [True, False])
 @pytest.mark.parametrize("where", ["query", "form", "json"])
-async def test_a_misspelt_parameter_is_seen(where: str, *, strict: bool) -> None:
+async def test_misspelt_parameter_is_reported(where: str, *, strict: bool) -> None:
     async with running_sandbox(strict=strict) as url, httpx.AsyncClient(base_url=url, verify=False) as client:
         await client.post("/_/accounts", json={"accounts": ACCOUNTS})
         right = {"image_url": "https://example.com/a.jpg", "caption": "Hello"}
@@ -29,7 +29,7 @@ async def test_a_misspelt_parameter_is_seen(where: str, *, strict: bool) -> None
         assert ("captoin" in answer.text) is strict
 
 
-def test_what_was_gone_through_was_seen() -> None:
+def test_iterated_parameters_count_as_read() -> None:
     for read in (dict, list, lambda noted: {**noted}, lambda noted: noted.items(), lambda noted: noted.values()):
         noted = Noted({"a": 1, "b": 2})
         assert noted.unseen() == {"a", "b"}

@@ -137,7 +137,7 @@ async def test_a_token_endpoint_may_not_know_the_app(sandbox: Sandbox, platform:
     assert (await renew(sandbox, platform, "given to renew")).is_success
 
 
-async def test_platforms_without_renewals_do_not_know_that(sandbox: Sandbox) -> None:
+async def test_unknown_app_condition_needs_renewals(sandbox: Sandbox) -> None:
     body = {"platform": "mastodon", "condition": "client_unknown"}
     assert (await sandbox.control.post("/_/conditions", json=body)).status_code == 400
 

@@ -195,14 +195,14 @@ async def test_the_owner_may_end_queries_of_the_roles(owned: str) -> None:
     await engine.dispose()
 
 
-async def test_a_role_that_is_not_there_needs_a_password(owned: str) -> None:
+async def test_new_role_needs_a_password(owned: str) -> None:
     role = new_role(password=None)
     with pytest.raises(RoleError, match=f"no database role {role.name}"):
         await upgrade(owned, [role])
     assert await asked(owned, "SELECT to_regclass('posts')") is None
 
 
-async def test_a_role_that_is_there_is_granted_its_rights_without_a_password(owned: str, postgres_url: str) -> None:
+async def test_existing_role_needs_no_password(owned: str, postgres_url: str) -> None:
     role = new_role(password=None)
     await asked(f"{postgres_url}/postgres", f"CREATE ROLE {role.name} LOGIN")
     await upgrade(owned, [role])

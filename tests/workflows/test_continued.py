@@ -92,7 +92,7 @@ async def move(stack: Stack, post: Post, due: datetime) -> None:
     await stack.change(post, due=due)
 
 
-async def test_a_sleeping_post_that_is_moved_again_and_again_goes_out_once_at_its_time(stack: Stack) -> None:
+async def test_often_rescheduled_post_is_published_once_at_its_time(stack: Stack) -> None:
     post = await stack.save("moved", [stack.accounts["plain"]], due_in=timedelta(hours=5), tags=["often"])
     handle = await stack.start(post)
     before = await handle.describe()
@@ -161,7 +161,7 @@ async def test_what_is_prepared_is_not_prepared_again(stack: Stack) -> None:
     assert await steps_of(stack, post) == {"prepare": 2, "publish": 2}
 
 
-async def test_a_post_that_fails_again_and_again_stays_open_and_goes_out_once(stack: Stack) -> None:
+async def test_often_failing_post_is_published_once(stack: Stack) -> None:
     await stack.fault("twitter", "reject", "publish", status=403, times=6)
     accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
     post = await stack.publish("refused often", accounts, media=["https://example.com/often.jpg"])
@@ -179,7 +179,7 @@ async def test_a_post_that_fails_again_and_again_stays_open_and_goes_out_once(st
     assert len(await stack.public("refused often")) == 2
 
 
-async def test_a_held_post_is_held_on_until_its_account_works(stack: Stack) -> None:
+async def test_held_post_stays_held_until_its_account_works(stack: Stack) -> None:
     account = await stack.revoked("twitter")
     post = await stack.save("held for long", [account, stack.accounts["plain"]])
     handle = await stack.start(post)
@@ -268,7 +268,7 @@ async def test_a_post_can_be_edited_in_its_new_run(stack: Stack) -> None:
     assert again.targets[0].platform_post_id == (await stack.read(post.id)).targets[0].platform_post_id
 
 
-async def test_recovery_knows_a_continued_run_and_starts_again_what_has_lost_it(stack: Stack) -> None:
+async def test_recovery_restarts_only_lost_continued_runs(stack: Stack) -> None:
     recovery = Recovery(stack.worker_database, stack.workflows, Runs(stack.client))
     post = await stack.save("continued, then lost", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await stack.start(post)

@@ -39,7 +39,7 @@ async def failures_of(handle: WorkflowHandle[Any, Any]) -> list[int]:
     return [event.workflow_task_failed_event_attributes.cause for event in history.events]
 
 
-async def test_a_post_that_sleeps_goes_out_as_it_began_and_a_new_one_by_the_changed_code(
+async def test_sleeping_post_keeps_old_code_and_a_new_one_gets_new_code(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with posts_worker(stack, monkeypatch, "posts-changed", PostWorkflow, **UNCACHED):
@@ -54,7 +54,7 @@ async def test_a_post_that_sleeps_goes_out_as_it_began_and_a_new_one_by_the_chan
     assert sum(PATCH in patch for patch in await patches_of(stack, new)) == 1
 
 
-async def test_a_change_that_does_not_fit_lets_posts_wait_until_code_that_fits_is_deployed(
+async def test_incompatible_code_delays_posts_until_compatible_code_is_deployed(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = "older than the mistake"

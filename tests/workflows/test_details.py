@@ -30,7 +30,7 @@ def line(**target: object) -> str:
     return details(plan(**target), PostStatus.PUBLISHING, "Publishing.").splitlines()[2]
 
 
-def test_details_say_where_each_target_stands() -> None:
+def test_details_show_each_targets_state() -> None:
     assert line(username="ada") == "- mastodon `@ada`: **pending**"
     assert line() == "- mastodon `mastodon_1`: **pending**"
     failed = {"username": "ada", "status": TargetStatus.FAILED}
@@ -57,7 +57,7 @@ def test_details_say_where_each_target_stands() -> None:
     assert line(username="ada", **{**published, "platform_post_url": None}) == "- mastodon `@ada`: **published** as `1`"
 
 
-def test_a_summary_holds_nothing_that_a_change_of_the_post_could_make_untrue() -> None:
+def test_summary_holds_only_unchangeable_facts() -> None:
     known = plan()
     assert summary(known) == "post_1 of `ws_1`"
     changed = known.model_copy(
@@ -67,14 +67,14 @@ def test_a_summary_holds_nothing_that_a_change_of_the_post_could_make_untrue() -
 
 
 @pytest.mark.parametrize("ending", [Ending.DELETED, Ending.DRAFT])
-def test_of_a_post_that_is_not_wanted_only_what_is_public_is_said(ending: Ending) -> None:
+def test_details_of_a_removed_post_show_only_public_targets(ending: Ending) -> None:
     known = plan(username="ada")
     assert details(known, ending, "Over.").splitlines()[:3] == [f"**{ending}**: Over.", "", "- mastodon `@ada`"]
     public = plan(username="ada", status=TargetStatus.PUBLISHED, platform_post_id="1")
     assert details(public, ending, "Over.").splitlines()[2] == "- mastodon `@ada`: still **published** as `1`"
 
 
-def test_every_code_has_words() -> None:
+def test_every_code_has_a_description() -> None:
     assert {code for code in TARGET_CODES if not reason(code, None)} == set()
     assert {category for category in ErrorCategory if not reason("of the platform", category)} == set()
     assert reason(None, None) is None
@@ -93,7 +93,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("words", HOSTILE)
-def test_names_and_codes_from_platforms_are_no_markup(words: str) -> None:
+def test_platform_names_and_codes_are_escaped(words: str) -> None:
     for text in (
         line(username=words),
         line(account_id=words),

@@ -40,7 +40,7 @@ async def held_post(stack: Stack, words: str, account: Account, **values: Any) -
     return await comes_to_be(stack, post.id, TargetStatus.HELD)
 
 
-async def test_posts_of_a_revoked_account_are_held_at_once_and_released_by_reconnecting_it(stack: Stack) -> None:
+async def test_posts_of_a_revoked_account_are_held_until_it_is_reconnected(stack: Stack) -> None:
     account = await stack.revoked("twitter")
     first = await held_post(stack, "held first", account)
     (target,) = first.targets
@@ -83,7 +83,7 @@ async def test_an_account_that_works_again_releases_its_posts_by_itself(stack: S
             await asyncio.sleep(0.05)
 
 
-async def test_a_held_post_fails_when_it_would_be_stale(stack: Stack) -> None:
+async def test_held_post_fails_after_its_publish_window(stack: Stack) -> None:
     account = await stack.revoked("twitter")
     post = await held_post(stack, "too stale", account, publish_within=3)
     failed = await stack.settled(post.id)
@@ -107,9 +107,7 @@ async def test_a_held_post_can_be_deleted_and_is_surely_not_sent(stack: Stack) -
     assert await stack.public("held and deleted") == []
 
 
-async def test_what_is_held_reads_so_once_the_other_targets_are_out(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_post_is_held_once_its_other_targets_are_published(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 0.1)
     await stack.fault("instagram", "accept_then_delay", "publish", seconds=3)
     accounts = [await stack.revoked("twitter"), stack.accounts["instagram"]]
@@ -144,7 +142,7 @@ async def test_an_operator_releases_by_signal_and_it_is_held_again(stack: Stack)
     await stack.delete(post)
 
 
-async def test_what_is_due_for_longer_than_allowed_is_not_sent(stack: Stack) -> None:
+async def test_overdue_target_beyond_its_window_is_not_sent(stack: Stack) -> None:
     post = await stack.save("yesterday's news", [stack.accounts["plain"]])
     async with stack.database.transaction() as session:
         long_ago = datetime.now(UTC) - timedelta(hours=25)
@@ -156,7 +154,7 @@ async def test_what_is_due_for_longer_than_allowed_is_not_sent(stack: Stack) -> 
     assert await stack.public("yesterday's news") == []
 
 
-async def test_an_account_is_not_refused_for_what_one_post_asks(stack: Stack) -> None:
+async def test_one_posts_refusal_does_not_refuse_the_account(stack: Stack) -> None:
     account = await stack.connect("twitter")
     refusal = {
         "title": "Forbidden",
@@ -174,7 +172,7 @@ async def test_an_account_is_not_refused_for_what_one_post_asks(stack: Stack) ->
     assert (await stack.publish("allowed here", [account])).status == PostStatus.PUBLISHED
 
 
-async def test_a_platform_that_cannot_say_who_an_account_is_refuses_nothing(stack: Stack) -> None:
+async def test_unverified_refusal_does_not_refuse_the_account(stack: Stack) -> None:
     account = await stack.connect("instagram")
     await stack.fault("instagram", "token_expired", "publish", accountId=account.id)
     await stack.fault("instagram", "drop", "auth")

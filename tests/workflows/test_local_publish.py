@@ -61,7 +61,7 @@ async def over(stack: Stack, post: Post) -> None:
     await comes_to(stack.client.get_workflow_handle(post.workflow_id), "Open for edits")
 
 
-async def test_what_a_client_waits_for_is_published_within_its_workflows_task(stack: Stack) -> None:
+async def test_awaited_post_is_published_within_the_workflow_task(stack: Stack) -> None:
     accounts = [stack.accounts["twitter"], stack.accounts["instagram"]]
     post = await stack.publish("within the task", accounts, media=PICTURE)
     assert post.status == PostStatus.PUBLISHED
@@ -69,7 +69,7 @@ async def test_what_a_client_waits_for_is_published_within_its_workflows_task(st
     assert await ways(stack, post) == [WITHIN, WITHIN]
 
 
-async def test_what_is_due_and_ready_is_published_within_its_workflows_task(stack: Stack) -> None:
+async def test_due_and_ready_post_is_published_within_the_workflow_task(stack: Stack) -> None:
     post = await stack.save("due and ready", [stack.accounts["twitter"]], due_in=timedelta(milliseconds=1))
     await stack.start(post)
     await stack.settled(post.id)
@@ -77,9 +77,7 @@ async def test_what_is_due_and_ready_is_published_within_its_workflows_task(stac
     assert await ways(stack, post) == [WITHIN]
 
 
-async def test_a_platform_that_does_not_answer_takes_no_more_than_its_room(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_unresponsive_platform_uses_only_its_local_slots(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_publish, "SLOTS", 1)
     monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 0.1)
     await stack.fault("twitter", "accept_then_delay", "publish", seconds=4)
@@ -110,7 +108,7 @@ async def test_a_slow_local_activity_continues_as_an_activity_and_sends_once(
     assert await attempts(stack, post) == [("publish", "done")]
 
 
-async def test_what_is_refused_for_now_is_tried_again_after_the_platforms_wait(stack: Stack) -> None:
+async def test_temporary_refusal_is_retried_after_the_platforms_wait(stack: Stack) -> None:
     await stack.fault("twitter", "rate_limited", "publish", seconds=2)
     began = datetime.now(UTC)
     post = await stack.publish("once more", [stack.accounts["twitter"]])
@@ -122,7 +120,7 @@ async def test_what_is_refused_for_now_is_tried_again_after_the_platforms_wait(s
 
 
 @pytest.mark.parametrize("local", [True, False])
-async def test_what_a_worker_does_not_serve_it_leaves_alone(stack: Stack, *, local: bool) -> None:
+async def test_worker_leaves_unserved_platforms_alone(stack: Stack, *, local: bool) -> None:
     async with worker.factory(stack.settings, stack.worker_database) as factory:
         step = LocalPublish(Publishing(factory), ["bluesky"])
         command = TargetCommand(post_id="post_1", version=1, target_id="target_1", platform="twitter")
@@ -133,7 +131,7 @@ async def test_what_a_worker_does_not_serve_it_leaves_alone(stack: Stack, *, loc
     assert (caught.value.type, caught.value.non_retryable) == (DECLINED, True)
 
 
-class TestWhereNobodyGoesOn:
+class TestUnjoinedLocalStep:
     @pytest.fixture
     async def alone(self, postgres_url: str) -> AsyncIterator[Stack]:
         async with (
@@ -151,7 +149,7 @@ class TestWhereNobodyGoesOn:
         ):
             yield stack
 
-    async def test_it_goes_its_platforms_way(self, alone: Stack) -> None:
+    async def test_continues_on_the_platforms_queue(self, alone: Stack) -> None:
         post = await alone.publish("nobody near", [alone.accounts["twitter"]])
         assert post.status == PostStatus.PUBLISHED
         await over(alone, post)
@@ -159,7 +157,7 @@ class TestWhereNobodyGoesOn:
         assert len(await alone.public("nobody near")) == 1
 
 
-class TestWhereOnePlatformFillsTheRoom:
+class TestFullLocalSlots:
     @pytest.fixture
     async def small(self, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stack]:
         monkeypatch.setattr(local_publish, "SLOTS", 1)
@@ -172,7 +170,7 @@ class TestWhereOnePlatformFillsTheRoom:
         ):
             yield stack
 
-    async def test_a_change_does_not_wait_for_it(self, small: Stack) -> None:
+    async def test_change_is_not_delayed(self, small: Stack) -> None:
         await small.fault("twitter", "accept_then_delay", "publish", seconds=5)
         hanging = await small.save("fills the room", [small.accounts["twitter"]])
         await small.start(hanging)
@@ -197,7 +195,7 @@ async def test_a_send_that_an_operator_cancels_is_waited_for(stack: Stack, monke
     assert (target.status, target.error_code) == (TargetStatus.PUBLISHED, None)
 
 
-class TestAStepThatTemporalCountsAsLost:
+class TestTimedOutLocalStep:
     """Temporal was unavailable for longer than a heartbeat time-out, while the request was under way."""
 
     @pytest.fixture
@@ -224,14 +222,14 @@ class TestAStepThatTemporalCountsAsLost:
                 await asyncio.sleep(0.05)
         return environment, running
 
-    async def test_its_answer_is_awaited_and_kept(self, stack: Stack, publishing: Publishing) -> None:
+    async def test_response_is_awaited_and_kept(self, stack: Stack, publishing: Publishing) -> None:
         post, command = await self.sent(stack, "temporal was away")
         environment, running = await self.begin(stack, post, publishing.publish, command)
         environment.cancel(ActivityCancellationDetails(timed_out=True))
         assert (await running).status == TargetStatus.PUBLISHED
         assert await attempts(stack, post) == [("publish", "done")]
 
-    async def test_the_next_try_joins_it(self, stack: Stack, publishing: Publishing) -> None:
+    async def test_next_try_joins_the_running_step(self, stack: Stack, publishing: Publishing) -> None:
         post, command = await self.sent(stack, "temporal was away, and asks again")
         step = LocalPublish(publishing, ["twitter"])
         environment, running = await self.begin(stack, post, step.publish, command)
@@ -241,7 +239,7 @@ class TestAStepThatTemporalCountsAsLost:
         assert (await ActivityEnvironment().run(step.publish, command)).status == TargetStatus.PUBLISHED
         assert await attempts(stack, post) == [("publish", "done")]
 
-    async def test_a_worker_that_stops_leaves_it_to_another(self, stack: Stack, publishing: Publishing) -> None:
+    async def test_stopping_worker_leaves_the_step_to_another(self, stack: Stack, publishing: Publishing) -> None:
         post, command = await self.sent(stack, "the worker stops")
         environment, running = await self.begin(stack, post, publishing.publish, command)
         environment.cancel(ActivityCancellationDetails(worker_shutdown=True))

@@ -9,7 +9,7 @@ from tests.stack import Stack
 from workflows import steps
 
 
-async def test_a_post_is_published_once_the_code_is_mended(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_post_is_published_once_corrected_code_is_deployed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     publish, mistakes = steps.publish_locally, list[str]()
 
     async def broken(*args: Any) -> Any:

@@ -69,7 +69,7 @@ async def workflows_away(
     yield workflows
 
 
-async def test_a_draft_that_is_scheduled_again_before_its_run_has_ended_goes_out(
+async def test_draft_rescheduled_before_its_run_ends_is_published(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its run may end at that time, because the post was a draft."""
@@ -88,7 +88,7 @@ async def test_a_draft_that_is_scheduled_again_before_its_run_has_ended_goes_out
     assert (await handle.describe()).status is not WorkflowExecutionStatus.TERMINATED
 
 
-async def test_recovery_starts_what_ended_before_it_was_wanted_again(stack: Stack) -> None:
+async def test_recovery_starts_a_run_that_ended_before_a_reschedule(stack: Stack) -> None:
     post, handle = await asleep(stack, "ended, then wanted", timedelta(hours=5))
     await stack.change(post, due=None, draft=True)
     await handle.result()
@@ -101,7 +101,7 @@ async def test_recovery_starts_what_ended_before_it_was_wanted_again(stack: Stac
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
 
 
-async def test_an_older_change_that_arrives_late_changes_nothing(stack: Stack) -> None:
+async def test_late_older_change_is_ignored(stack: Stack) -> None:
     post, handle = await asleep(stack, "changed twice", timedelta(hours=5))
     first = await stack.plan(await stack.write_change(post, due=datetime.now(UTC) + timedelta(hours=1)))
     later = datetime.now(UTC) + timedelta(hours=9)
@@ -154,7 +154,7 @@ async def test_a_post_that_is_not_due_by_the_workers_clock_is_waited_for(
     assert waited >= timedelta(seconds=5.5) if status == PostStatus.SCHEDULED else waited < timedelta(seconds=3)
 
 
-async def test_what_is_published_now_starts_no_timer_whatever_the_clocks_say(stack: Stack) -> None:
+async def test_publish_now_starts_no_timer(stack: Stack) -> None:
     post = await stack.save("the api is ahead", [stack.accounts["instagram"]], media=["https://example.com/a.jpg"])
     async with stack.database.transaction() as session:
         ahead = datetime.now(UTC) + timedelta(seconds=5)
@@ -179,7 +179,7 @@ async def test_a_change_to_publish_now_is_published_within_the_workflows_task(st
 
 
 @pytest.mark.parametrize("wish", ["draft", "later"])
-async def test_a_wish_that_comes_while_the_row_is_read_is_not_taken_back_by_what_was_read(
+async def test_change_during_a_row_read_is_not_overwritten(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, wish: str
 ) -> None:
     gate, has_read = asyncio.Event(), asyncio.Event()
@@ -236,7 +236,7 @@ async def lost_and_repeated(stack: Stack, text: str, key: str, due_in: timedelta
 
 
 @pytest.mark.usefixtures("quick_confirms")
-async def test_the_run_of_a_post_whose_rows_are_lost_is_not_taken_for_that_of_its_repetition(stack: Stack) -> None:
+async def test_run_of_a_lost_post_is_not_taken_for_its_repetition(stack: Stack) -> None:
     first, again, handle = await lost_and_repeated(stack, "lost asleep", "lost-asleep", SOON)
     await stack.deliver(again)
     settled = await stack.settled(again.id)
@@ -247,9 +247,7 @@ async def test_the_run_of_a_post_whose_rows_are_lost_is_not_taken_for_that_of_it
 
 
 @pytest.mark.parametrize("ended", [False, True])
-async def test_what_was_published_by_rows_that_are_lost_is_confirmed_before_it_is_sent(
-    stack: Stack, *, ended: bool
-) -> None:
+async def test_publications_of_lost_rows_are_confirmed_before_a_send(stack: Stack, *, ended: bool) -> None:
     text = f"lost once public {ended}"
     _, again, handle = await lost_and_repeated(stack, text, f"lost-public-{ended}", None)
     if ended:
@@ -289,7 +287,7 @@ async def _closed(handle: Handle) -> bool:
     return (await handle.describe()).status is not WorkflowExecutionStatus.RUNNING
 
 
-async def test_a_retry_that_is_under_way_is_written_off_with_the_rest(stack: Stack) -> None:
+async def test_running_retry_is_written_off_by_a_cancel(stack: Stack) -> None:
     await stack.fault("twitter", "reject", "publish", status=403)
     post = await stack.publish("cancelled while retried", [stack.accounts["plain"]])
     handle = await comes_to(stack.client.get_workflow_handle(post.workflow_id), "Open for a retry")
@@ -307,9 +305,7 @@ async def test_a_retry_that_is_under_way_is_written_off_with_the_rest(stack: Sta
     assert await stack.public("cancelled while retried") == []
 
 
-async def test_a_retry_that_is_late_is_waited_for_before_the_rest_is_written_off(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_late_retry_is_awaited_before_a_write_off(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the retry came after the write-off, the row would request a post that is cancelled for its operator."""
     gate = asyncio.Event()
 
@@ -346,7 +342,7 @@ async def _waits_for(handle: Handle, step: str) -> bool:
     return any(each.activity_type.name == step for each in pending)
 
 
-async def test_what_is_wanted_once_it_was_cancelled_goes_out(stack: Stack) -> None:
+async def test_request_after_a_cancel_is_published(stack: Stack) -> None:
     post, handle = await asleep(stack, "cancelled, then retried", timedelta(hours=5))
     await handle.cancel()
     await until(lambda: _closed(handle))
@@ -358,7 +354,7 @@ async def test_what_is_wanted_once_it_was_cancelled_goes_out(stack: Stack) -> No
 # -- a mistake in our code -------------------------------------------------------------------------------------------
 
 
-async def test_a_mistake_with_one_target_holds_up_the_workflow_at_once_and_is_mended_by_deploying(
+async def test_bug_in_one_target_fails_the_workflow_task_until_corrected(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If it failed only after the other target ended, its steps would be in the history and could not be repeated."""

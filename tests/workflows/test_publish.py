@@ -51,7 +51,7 @@ async def test_a_refused_target_fails_and_a_retry_publishes_it_alone(stack: Stac
     assert datetime.now(UTC) > post.created_at
 
 
-async def test_what_a_platform_repeats_of_a_post_stays_out_of_the_history(stack: Stack) -> None:
+async def test_platform_messages_stay_out_of_the_history(stack: Stack) -> None:
     words = "said to nobody else"
     await stack.fault("twitter", "reject", "publish", status=400, body={"title": "Bad", "detail": f"no: {words}"})
     post = await stack.publish(words, [stack.accounts["twitter"]])

@@ -125,7 +125,7 @@ async def test_simultaneous_posts_keep_to_rate_limit(rate_limited: Stack) -> Non
     assert min(spans) >= RATE_LIMIT.per.total_seconds() - 0.5
 
 
-async def test_a_cap_holds_and_lets_go_by_itself(rate_limited: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_quota_cap_holds_and_releases(rate_limited: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limiting, "LONGEST_LIMIT", timedelta(seconds=1))
     set_rate_limits(monkeypatch, RateLimit(1, timedelta(seconds=3)))
     account = await rate_limited.connect("tiktok")
@@ -139,7 +139,7 @@ async def test_a_cap_holds_and_lets_go_by_itself(rate_limited: Stack, monkeypatc
         assert {state for _, state in await lines(rate_limited, post)} == {"done"}
 
 
-async def test_what_the_platform_says_of_a_cap_holds_for_all_posts_of_the_account(
+async def test_reported_cap_holds_all_posts_of_the_account(
     rate_limited: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limiting, "LONGEST_LIMIT", timedelta(seconds=1))
@@ -169,7 +169,7 @@ async def test_rate_limited_post_can_be_deleted(rate_limited: Stack, monkeypatch
     assert len(await sends(rate_limited, account)) <= 1
 
 
-async def test_a_post_that_waits_for_its_turn_is_corrected_and_goes_out_corrected(
+async def test_rate_limited_post_is_published_as_corrected(
     rate_limited: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_rate_limits(monkeypatch, RateLimit(1, timedelta(seconds=8)))
@@ -196,7 +196,7 @@ async def test_a_post_that_waits_for_its_turn_is_corrected_and_goes_out_correcte
     assert len(await sends(rate_limited, account)) == 2
 
 
-async def test_a_turn_that_comes_too_late_is_not_waited_for_as_if_it_came(
+async def test_slot_after_the_publish_window_fails_the_target(
     rate_limited: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_rate_limits(monkeypatch, RateLimit(1, timedelta(seconds=60)))

@@ -107,19 +107,19 @@ def test_every_scenario_is_recorded() -> None:
 
 
 @pytest.mark.parametrize("name", RECORDED)
-async def test_a_change_that_was_not_gated_is_found_and_says_what_to_do(name: str) -> None:
+async def test_unpatched_change_is_found_with_advice(name: str) -> None:
     with pytest.raises(pytest.fail.Exception, match=r"(?s)workflow\.patched.*Temporal says: .*ondeterminism") as found:
         await replay(name, UnsandboxedWorkflowRunner(), Ungated)
     assert f"tests/histories/{name}.json.gz" in str(found.value)
     assert f"tests.workflows.record {name}" in str(found.value)
 
 
-async def test_a_change_that_was_gated_breaks_no_post_that_sleeps() -> None:
+async def test_patched_change_breaks_no_sleeping_post() -> None:
     for name in RECORDED:
         await replay(name, UnsandboxedWorkflowRunner(), Gated)
 
 
-async def test_a_step_that_is_left_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_omitted_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TargetCoroutines, "has_to_prepare", lambda _: False)
     with pytest.raises(pytest.fail.Exception, match=r"workflow\.patched"):
         await replay("scheduled_with_media_soon", UnsandboxedWorkflowRunner())

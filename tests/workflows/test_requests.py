@@ -34,7 +34,7 @@ async def test_a_post_taken_off_the_schedule_is_a_draft_without_workflow(stack: 
     await handle.result()
 
 
-async def test_deleting_is_definite(stack: Stack) -> None:
+async def test_deleted_post_is_never_published(stack: Stack) -> None:
     post = await stack.save("deleted in time", [stack.accounts["twitter"]], due_in=timedelta(seconds=2))
     handle = await stack.start(post)
     await stack.delete(post)
@@ -58,7 +58,7 @@ async def test_a_post_that_is_being_published_is_not_deleted(stack: Stack) -> No
     await stack.delete(post)
 
 
-async def test_a_retry_that_its_workflow_has_not_heard_of_is_made_once_it_has(stack: Stack) -> None:
+async def test_undelivered_retry_is_made_after_delivery(stack: Stack) -> None:
     await stack.fault("twitter", "reject", "publish", status=403)
     failed = await stack.publish("reopened, not told", [stack.accounts["plain"]])
     async with stack.database.transaction() as session:
@@ -71,7 +71,7 @@ async def test_a_retry_that_its_workflow_has_not_heard_of_is_made_once_it_has(st
     assert len(await stack.public("reopened, not told")) == 1
 
 
-async def test_of_retries_at_once_one_publishes(stack: Stack) -> None:
+async def test_concurrent_retries_publish_once(stack: Stack) -> None:
     await stack.fault("twitter", "reject", "publish", status=403)
     failed = await stack.publish("retried by many", [stack.accounts["plain"]])
     made = await asyncio.gather(*(stack.retry(failed) for _ in range(6)), return_exceptions=True)
@@ -145,13 +145,13 @@ async def test_an_edit_moves_the_target_to_a_new_version(stack: Stack) -> None:
     assert old["supersededBy"] == target.platform_post_id
 
 
-async def test_a_post_that_nobody_can_edit_refuses(stack: Stack) -> None:
+async def test_uneditable_post_refuses_edits(stack: Stack) -> None:
     post = await stack.publish("a picture", [stack.accounts["instagram"]], media=["https://example.com/z.jpg"])
     with pytest.raises(Unprocessable):
         await stack.workflows.edit(await stack.plan(post), "rev_none")
 
 
-async def test_a_cancelled_workflow_leaves_an_honest_row(stack: Stack) -> None:
+async def test_cancelled_workflow_leaves_a_settled_row(stack: Stack) -> None:
     post = await stack.save("cancelled", [stack.accounts["twitter"]], due_in=timedelta(hours=1))
     handle = await stack.start(post)
     await asyncio.sleep(0.5)
@@ -162,7 +162,7 @@ async def test_a_cancelled_workflow_leaves_an_honest_row(stack: Stack) -> None:
     assert row.targets[0].status == TargetStatus.FAILED
 
 
-async def test_what_the_row_says_can_be_acted_upon_at_once(stack: Stack) -> None:
+async def test_row_state_can_be_acted_upon_immediately(stack: Stack) -> None:
     """A row settles a moment before its workflow hears of it; a client that has read the row must not be refused."""
     for number in range(10):
         await stack.fault("twitter", "reject", "publish", status=403)

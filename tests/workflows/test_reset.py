@@ -64,7 +64,7 @@ async def test_nothing_is_sent_again(stack: Stack, scenario: str, how: tuple[str
     assert await stack.control("GET", "posts") == public
 
 
-async def test_a_send_that_is_out_when_the_workflow_is_reset_is_confirmed_and_not_repeated(stack: Stack) -> None:
+async def test_send_open_at_a_reset_is_confirmed_and_not_repeated(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_delay", "publish", seconds=3)
     post = await stack.save("reset while it was sent", [stack.accounts["plain"]])
     handle = await stack.start(post)
@@ -88,7 +88,7 @@ async def test_a_deleted_post_does_not_come_back(stack: Stack) -> None:
     assert await stack.control("GET", "posts") == public
 
 
-async def test_a_draft_stays_a_draft_where_its_workflow_has_forgotten_that_it_is_one(stack: Stack) -> None:
+async def test_reset_workflow_keeps_a_draft(stack: Stack) -> None:
     post = await stack.save("reset to before its doubt", [stack.accounts["plain"]], due_in=timedelta(seconds=4))
     handle = await comes_to(await stack.start(post), "Sleeping")
     await stack.change(post, due=None, draft=True)

@@ -14,7 +14,7 @@ from tests.stack import Stack
 
 @pytest.mark.parametrize("platform", ["twitter", "instagram"])
 @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
-async def test_what_landed_is_found_with_its_true_id(stack: Stack, platform: str, fault: str) -> None:
+async def test_public_post_is_found_with_its_id(stack: Stack, platform: str, fault: str) -> None:
     text = f"{platform} {fault}"
     await stack.fault(platform, fault, "publish")
     post = await stack.publish(text, [stack.accounts[platform]], media=["https://example.com/x.jpg"])
@@ -26,7 +26,7 @@ async def test_what_landed_is_found_with_its_true_id(stack: Stack, platform: str
 
 
 @pytest.mark.parametrize("platform", ["twitter", "instagram"])
-async def test_what_surely_did_not_land_is_sent_again(stack: Stack, platform: str, quick_confirms: None) -> None:
+async def test_certainly_absent_post_is_sent_again(stack: Stack, platform: str, quick_confirms: None) -> None:
     text = f"{platform} dropped"
     await stack.fault(platform, "drop", "publish")
     post = await stack.publish(text, [stack.accounts[platform]], media=["https://example.com/y.jpg"])
@@ -34,7 +34,7 @@ async def test_what_surely_did_not_land_is_sent_again(stack: Stack, platform: st
     assert len(await stack.public(text)) == 1
 
 
-async def test_what_its_platform_says_is_public_and_never_lists_is_published(
+async def test_unlisted_public_post_is_published(
     stack: Stack, quick_confirms: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platforms.meta.containers.UNLISTED_FOR", timedelta(0))
@@ -76,7 +76,7 @@ async def test_a_post_reads_publishing_until_it_is_confirmed(stack: Stack) -> No
     assert found.next_attempt_at is None
 
 
-async def test_what_may_be_public_is_not_deleted_by_a_run_that_has_just_started(stack: Stack) -> None:
+async def test_possibly_public_post_is_not_deleted_by_a_new_run(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=9)
     post = await stack.save("unconfirmed and unwanted", [stack.accounts["twitter"]])
@@ -104,7 +104,7 @@ async def test_what_may_be_public_is_not_deleted_by_a_run_that_has_just_started(
         ("threads", "accept_then_drop", 2),
     ],
 )
-async def test_equal_posts_are_both_published_whatever_answers_are_lost(
+async def test_equal_posts_are_both_published_despite_lost_answers(
     stack: Stack, platform: str, fault: str, times: int, quick_confirms: None
 ) -> None:
     """Only the account's other posts show which of two equal posts a platform shows."""
@@ -138,7 +138,7 @@ async def test_refused_repeat_is_not_confirmed_by_the_equal_post(
 
 
 @pytest.mark.parametrize("verdict", ["REJECTED", "LIVE"])
-async def test_what_google_still_checks_is_published_or_failed_only_by_its_verdict(
+async def test_post_under_review_at_google_waits_for_the_result(
     stack: Stack, verdict: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platforms.googlebusiness.platform.CHECK_PAUSES", (0,))
@@ -175,7 +175,7 @@ async def test_the_wait_before_a_send_is_repeated_doubles_each_time(stack: Stack
 
 
 @pytest.mark.parametrize("signal", ["retry", "release"])
-async def test_a_signal_confirms_at_once(stack: Stack, signal: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_signal_confirms_immediately(stack: Stack, signal: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(options, "FIRST_CONFIRM_WAITS", (timedelta(seconds=0.1), timedelta(hours=1)))
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503)

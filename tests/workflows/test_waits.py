@@ -48,7 +48,7 @@ async def test_a_post_that_needs_a_person_is_found_even_if_another_target_is_hel
     assert statuses == {"telegram": TargetStatus.UNCONFIRMED, "twitter": TargetStatus.HELD}
 
 
-async def test_a_post_that_is_published_without_trouble_writes_the_attribute_never(stack: Stack) -> None:
+async def test_untroubled_post_never_writes_the_attribute(stack: Stack) -> None:
     post = await stack.publish("no trouble", [stack.accounts["plain"]])
     history = await stack.client.get_workflow_handle(post.workflow_id).fetch_history()
     assert all(WAITS_FOR.name not in str(event) for event in history.events)
@@ -70,7 +70,7 @@ async def details_of(handle: WorkflowHandle[PostWorkflow, object]) -> str:
     return found.current_details
 
 
-async def test_what_a_platform_refuses_for_now_is_found_and_tried_when_an_operator_says_so(stack: Stack) -> None:
+async def test_temporarily_refused_post_is_found_and_retried_by_signal(stack: Stack) -> None:
     await stack.fault("twitter", "rate_limited", "publish", seconds=600)
     post = await stack.save("refused for now", [stack.accounts["plain"]])
     handle = await stack.start(post)
@@ -130,7 +130,7 @@ async def test_a_cancelled_post_ends_as_cancelled(stack: Stack) -> None:
     assert (await stack.read(post.id)).status == "failed"
 
 
-async def test_a_send_that_is_cancelled_is_for_a_person_to_decide(stack: Stack) -> None:
+async def test_cancelled_send_needs_a_person(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)
     post = await stack.save("cancelled while its answer is awaited", [stack.accounts["plain"]])
@@ -161,7 +161,7 @@ async def test_a_deleted_post_ends_as_deleted(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("deleted", [True, False])
-async def test_what_ends_unseen_ends_as_what_it_is(stack: Stack, *, deleted: bool) -> None:
+async def test_unwatched_end_has_the_right_status(stack: Stack, *, deleted: bool) -> None:
     post = await stack.save(f"ends unseen {deleted}", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
     handle = await stack.start(post)
     if deleted:

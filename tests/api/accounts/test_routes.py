@@ -165,7 +165,7 @@ class TestHealth:
         assert not ill["hasMore"]
         assert await health_of(stranger, "reddit", gone) == found[gone]
 
-    async def test_a_list_by_health_goes_on_where_it_ended(self, stranger: Client, stack: Stack) -> None:
+    async def test_list_by_health_continues_at_its_cursor(self, stranger: Client, stack: Stack) -> None:
         made = sorted([(await connected(stranger, stack, "twitter", name))["accountId"] for name in ("a1", "b1", "c1")])
         page = (await stranger.get("/v1/accounts/health", params={"health": "healthy", "limit": "2"})).json()
         assert ([each["accountId"] for each in page["accounts"]], page["hasMore"]) == (made[:2], True)
@@ -193,9 +193,7 @@ class TestHealth:
 
 class TestCheck:
     @pytest.mark.parametrize("platform", ["facebook", "threads", "linkedin", "reddit", "mastodon", "youtube", "tiktok"])
-    async def test_the_platform_is_asked_and_says_that_all_is_well(
-        self, stranger: Client, stack: Stack, platform: str
-    ) -> None:
+    async def test_check_reports_a_healthy_account(self, stranger: Client, stack: Stack, platform: str) -> None:
         more = {"instance": "https://social.example"} if platform == "mastodon" else {}
         account = (await connected(stranger, stack, platform, "eve", **more))["accountId"]
         await age(stack, stranger, account)
@@ -207,14 +205,14 @@ class TestCheck:
         assert row is not None
         assert row.inspected_at is not None
 
-    async def test_a_revoked_account_is_found_out(self, stranger: Client, stack: Stack) -> None:
+    async def test_check_detects_a_revoked_account(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "linkedin", "flo"))["accountId"]
         await age(stack, stranger, account)
         await revoke_at_platform(stack, "linkedin", "flo")
         found = await health_of(stranger, "linkedin", account, check="true")
         assert (found["health"], found["tokenValid"], found["reason"]) == ("needs_reconnect", False, "refused")
 
-    async def test_a_page_that_was_withdrawn_is_found_out(self, stranger: Client, stack: Stack) -> None:
+    async def test_check_detects_a_withdrawn_page(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "facebook", "gus"))["accountId"]
         await age(stack, stranger, account)
         await stack.switch_on("facebook", "page_withdrawn")
@@ -222,7 +220,7 @@ class TestCheck:
         assert (found["health"], found["reason"]) == ("needs_reconnect", "permission_missing")
         assert found["missingPermissions"] == ["pages_manage_posts"]
 
-    async def test_a_platform_that_does_not_answer_refuses_nobody(self, stranger: Client, stack: Stack) -> None:
+    async def test_unresponsive_platform_refuses_no_account(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "reddit", "hal"))["accountId"]
         await age(stack, stranger, account)
         await stack.fault("reddit", "reject", status=503)
@@ -243,9 +241,7 @@ class TestCheck:
         assert again.inspected_at == asked_at
         assert {each["health"] for each in answers} == {"healthy"}
 
-    async def test_x_is_not_asked_for_a_day_after_it_has_proven_an_account(
-        self, stranger: Client, stack: Stack
-    ) -> None:
+    async def test_x_is_checked_once_a_day(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "twitter", "jim"))["accountId"]
         await change_row(stack, stranger, account, last_ok_at=datetime.now(UTC) - timedelta(hours=23))
         await health_of(stranger, "twitter", account, check="true")
@@ -253,7 +249,7 @@ class TestCheck:
         assert row is not None
         assert row.inspected_at is None
 
-    async def test_a_workspace_may_have_so_many_checked_in_a_minute(self, stranger: Client, stack: Stack) -> None:
+    async def test_checks_of_a_workspace_are_limited_per_minute(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "reddit", "kim"))["accountId"]
         await age(stack, stranger, account)
         row = await row_of(stack, stranger, account)
@@ -294,7 +290,7 @@ class TestRemove:
             await session.execute(lines.values(at=datetime.now(UTC) - LONG_AGO))
         await refused(await remove(stranger, "twitter", account), 404, "not_found")
 
-    async def test_its_posts_are_held_and_go_out_once_it_is_connected_again(
+    async def test_posts_of_a_removed_account_are_held_until_it_is_reconnected(
         self, stranger: Client, stack: Stack
     ) -> None:
         account = (await connected(stranger, stack, "mastodon", "max", instance="https://social.example"))["accountId"]
@@ -310,7 +306,7 @@ class TestRemove:
         assert again["accountId"] == account
         await _until(stranger, post["id"], "published")
 
-    async def test_nothing_is_revoked_that_another_workspace_uses(
+    async def test_access_used_by_another_workspace_is_not_revoked(
         self, stranger: Client, api: Client, stack: Stack
     ) -> None:
         account = (await connected(stranger, stack, "twitter", "ned"))["accountId"]
@@ -334,7 +330,7 @@ class TestRemove:
         assert (await remove(stranger, "twitter", account, revoke="false")).json()["access"] == "kept"
         assert await accepts(stack, stored["access_token"]) == 200
 
-    async def test_a_platform_that_does_not_answer_keeps_no_account(self, stranger: Client, stack: Stack) -> None:
+    async def test_account_is_removed_if_the_platform_does_not_respond(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "twitter", "pia"))["accountId"]
         await stack.fault("twitter", "reject", "auth", status=503)
         found = (await remove(stranger, "twitter", account)).json()
@@ -370,7 +366,7 @@ class TestRemove:
         assert response.status_code == 200, response.text
         assert response.json() == others[1].json()
 
-    async def test_removals_at_the_same_time_are_one(self, stranger: Client, stack: Stack) -> None:
+    async def test_concurrent_removals_are_one(self, stranger: Client, stack: Stack) -> None:
         account = (await connected(stranger, stack, "twitter", "rob"))["accountId"]
         answers = await asyncio.gather(*(remove(stranger, "twitter", account) for _ in range(4)))
         assert {each.status_code for each in answers} == {200}
@@ -379,7 +375,7 @@ class TestRemove:
             assert sorted(lines) == ["connected", "removed", "revoked"]
 
 
-async def test_who_did_what_is_kept(stranger: Client, stack: Stack) -> None:
+async def test_account_history_names_actors(stranger: Client, stack: Stack) -> None:
     account = (await connected(stranger, stack, "twitter", "sue"))["accountId"]
     begun = await begin(stranger, "twitter", accountId=account)
     await trade(stranger, "twitter", await consent(stack, begun, "sue"))
@@ -414,7 +410,7 @@ class TestSiblings:
         rows = [await row_of(stack, stranger, each) for each in (first, second)]
         assert len({(each.expires_at, each.grant_subject) for each in rows if each}) == 1
 
-    async def test_both_due_at_once_are_one_renewal(
+    async def test_siblings_due_together_are_renewed_once(
         self, stranger: Client, stack: Stack, factory: StepContextFactory
     ) -> None:
         both = await self._two(stranger, stack, "triplets")
@@ -450,7 +446,7 @@ class TestSiblings:
         assert [each and each.refused_at for each in rows] == [None, None]
         assert len({each.grant_subject for each in rows if each}) == 1
 
-    async def test_no_access_is_ended_while_a_sibling_needs_it(self, stranger: Client, stack: Stack) -> None:
+    async def test_access_needed_by_a_sibling_is_not_revoked(self, stranger: Client, stack: Stack) -> None:
         first, second = await self._two(stranger, stack, "cousins")
         assert (await remove(stranger, "googlebusiness", first)).json()["access"] == "kept"
         found = await health_of(stranger, "googlebusiness", second)

@@ -38,7 +38,7 @@ class TestDiscordWebhook:
         assert account["expiresAt"] is None
         await publish(stranger, "discord", account["accountId"], "by a webhook of an authorization")
 
-    async def test_a_reconnected_account_takes_up_the_new_webhook(self, stranger: Client, stack: Stack) -> None:
+    async def test_reconnected_account_uses_the_new_webhook(self, stranger: Client, stack: Stack) -> None:
         first = (await connect_discord(stranger, stack, "reconnected")).json()
         old = await credentials(stack, stranger.workspace_id, first["accountId"])
         response = await connect_discord(stranger, stack, "reconnected", accountId=first["accountId"])
@@ -147,7 +147,9 @@ class TestTelegramCode:
             names = [(await ask(stranger, first)).json()["username"], (await ask(api, second)).json()["username"]]
         assert names == ["first_channel", "second_channel"]
 
-    async def test_a_code_is_its_workspaces_and_works_once(self, stranger: Client, api: Client, stack: Stack) -> None:
+    async def test_code_belongs_to_its_workspace_and_works_once(
+        self, stranger: Client, api: Client, stack: Stack
+    ) -> None:
         begun = await begin_telegram(stranger)
         await refused(await ask(api, begun), 422, "connection_expired", "state")
         person = Person(stack)
@@ -156,7 +158,7 @@ class TestTelegramCode:
         await person.post("other_channel", begun["state"])
         assert (await ask(stranger, begun)).json() == account
 
-    async def test_a_bot_without_rights_is_told_so_until_it_has_them(self, stranger: Client, stack: Stack) -> None:
+    async def test_missing_rights_of_the_bot_are_reported_until_granted(self, stranger: Client, stack: Stack) -> None:
         begun, person = await begin_telegram(stranger), Person(stack)
         await person.post("closed_channel", begun["state"], rights="")
         said = await refused(await ask(stranger, begun), 422, "no_accounts")
@@ -164,7 +166,7 @@ class TestTelegramCode:
         await person.post("closed_channel", "The bot may post now.")
         assert (await ask(stranger, begun)).status_code == 201
 
-    async def test_in_a_group_only_administrators_decide(self, stranger: Client, stack: Stack) -> None:
+    async def test_only_administrators_of_a_group_connect_it(self, stranger: Client, stack: Stack) -> None:
         begun, person = await begin_telegram(stranger), Person(stack)
         await person.post("some_group", begun["state"], kind="supergroup", author=MEMBER)
         await refused(await ask(stranger, begun), 422, "authorization_pending")

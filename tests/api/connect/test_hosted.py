@@ -108,9 +108,7 @@ async def test_a_person_is_sent_back_with_the_account(stranger: Client, stack: S
     assert (await credentials(stack, stranger.workspace_id, account))["client_id"] == "sandbox-app"
 
 
-async def test_a_pushed_authorization_comes_back_with_its_issuer(
-    stranger: Client, stack: Stack, browser: Browser
-) -> None:
+async def test_pushed_authorization_returns_with_its_issuer(stranger: Client, stack: Stack, browser: Browser) -> None:
     known = await stack.connect("bluesky")
     handle = known.username if "." in known.username else f"{known.username.replace('_', '-').lower()}.bsky.social"
     begun = await begin(stranger, "bluesky", identifier=handle)
@@ -133,14 +131,14 @@ async def test_the_history_names_the_hosted_connection(stranger: Client, browser
         assert secret not in response.text
 
 
-async def test_without_an_address_a_page_says_what_came_of_it(stranger: Client, browser: Browser) -> None:
+async def test_page_shows_the_result_without_a_return_address(stranger: Client, browser: Browser) -> None:
     begun = await begin(stranger, redirect_url=None)
     shown = await browser.come_back(await browser.consent(begun))
     assert "jane" in shown.text
     assert not ONWARDS.search(shown.text)
 
 
-async def test_the_first_page_names_who_asks_and_changes_nothing(stranger: Client, browser: Browser) -> None:
+async def test_first_page_names_the_caller_and_changes_nothing(stranger: Client, browser: Browser) -> None:
     begun = await begin(stranger)
     for _ in range(2):
         page = await browser.open(begun["authUrl"])
@@ -149,7 +147,7 @@ async def test_the_first_page_names_who_asks_and_changes_nothing(stranger: Clien
     assert (await browser.send(begun["authUrl"])).status_code == 200
 
 
-async def test_pages_may_load_run_and_be_framed_by_nothing(stranger: Client, browser: Browser) -> None:
+async def test_pages_load_nothing_and_cannot_be_framed(stranger: Client, browser: Browser) -> None:
     begun = await begin(stranger)
     page = await browser.open(begun["authUrl"])
     policy = page.headers["content-security-policy"]
@@ -164,7 +162,7 @@ async def test_pages_may_load_run_and_be_framed_by_nothing(stranger: Client, bro
 
 
 class TestSeveral:
-    async def test_the_page_asks_which(self, stranger: Client, stack: Stack, browser: Browser) -> None:
+    async def test_page_offers_the_choice(self, stranger: Client, stack: Stack, browser: Browser) -> None:
         await stack.switch_on("facebook", "several_pages")
         begun = await begin(stranger, "facebook")
         shown = await browser.come_back(await browser.consent(begun, "baker"))
@@ -186,7 +184,7 @@ class TestSeveral:
         again = await browser.send(url, ids=[boxes[0][0]])
         assert returned(await browser.open(again.headers["location"])) == found
 
-    async def test_the_caller_asks_which(self, stranger: Client, stack: Stack, browser: Browser) -> None:
+    async def test_caller_offers_the_choice(self, stranger: Client, stack: Stack, browser: Browser) -> None:
         await stack.switch_on("facebook", "several_pages")
         begun = await begin(stranger, "facebook", choose="caller")
         shown = await browser.come_back(await browser.consent(begun, "baker"))
@@ -198,7 +196,7 @@ class TestSeveral:
         stands = await progress(stranger, begun, "facebook")
         assert (stands["status"], stands["selection"]) == ("connected", None)
 
-    async def test_names_of_strangers_are_text(self, stranger: Client, stack: Stack, browser: Browser) -> None:
+    async def test_account_names_are_escaped(self, stranger: Client, stack: Stack, browser: Browser) -> None:
         await stack.switch_on("facebook", "several_pages")
         begun = await begin(stranger, "facebook")
         shown = await browser.come_back(await browser.consent(begun, "%3Cimg+src%3Dx%3E"))
@@ -206,8 +204,8 @@ class TestSeveral:
         assert "<img" not in shown.text
 
 
-class TestWhoMayGoOn:
-    async def test_another_browser_does_not(self, app: Litestar, stranger: Client, stack: Stack) -> None:
+class TestForeignRequests:
+    async def test_another_browser_cannot_continue(self, app: Litestar, stranger: Client, stack: Stack) -> None:
         """A person who is sent straight to the platform's page connects nothing to the sender's workspace."""
         attacker, victim = Browser(app, stack), Browser(app, stack)
         begun = await begin(stranger)
@@ -222,7 +220,7 @@ class TestWhoMayGoOn:
         await attacker.own.aclose()
         await victim.own.aclose()
 
-    async def test_a_form_of_another_site_does_not(self, stranger: Client, browser: Browser) -> None:
+    async def test_form_of_another_site_is_refused(self, stranger: Client, browser: Browser) -> None:
         begun = await begin(stranger)
         assert (await browser.send(begun["authUrl"], origin="https://evil.example")).status_code == 403
         assert (await browser.send(begun["authUrl"], origin="null")).status_code == 403
@@ -254,28 +252,28 @@ class TestWhoMayGoOn:
         response = await stranger.post("/v1/connect/twitter", json=body)
         assert (response.status_code, response.json()["code"]) == (422, "connection_expired")
 
-    async def test_another_workspace_sees_nothing_of_it(self, stranger: Client, api: Client) -> None:
+    async def test_connection_is_invisible_to_another_workspace(self, stranger: Client, api: Client) -> None:
         begun = await begin(stranger)
         assert (await api.get(f"/v1/connect/twitter/{begun['connectionId']}")).status_code == 404
         assert (await stranger.get(f"/v1/connect/tiktok/{begun['connectionId']}")).status_code == 404
         assert (await stranger.get("/v1/connect/twitter/sel_x")).status_code == 404
 
     @pytest.mark.parametrize("path", ["callback", "callback?state=x&code=y", "start/x", "result/x", "result/sel_%00"])
-    async def test_made_up_addresses_lead_nowhere(self, browser: Browser, path: str) -> None:
+    async def test_invented_addresses_are_not_found(self, browser: Browser, path: str) -> None:
         response = await browser.open(f"{PUBLIC_URL}/v1/connect/{path}")
         assert response.status_code in {403, 404, 410}
         assert "location" not in response.headers
 
 
 class TestRefusals:
-    async def test_who_declines_is_sent_back_with_a_sentence(self, stranger: Client, browser: Browser) -> None:
+    async def test_person_who_declines_returns_with_a_message(self, stranger: Client, browser: Browser) -> None:
         begun = await begin(stranger)
         found = returned(await browser.come_back(await browser.consent(begun, sandbox_decline="all")))
         assert found["error"] == ["authorization_declined"]
         assert "declined at X" in found["message"][0]
         assert (await progress(stranger, begun))["refusal"]["code"] == "authorization_declined"
 
-    async def test_what_the_platform_makes_up_is_not_repeated(self, stranger: Client, browser: Browser) -> None:
+    async def test_unknown_platform_errors_are_not_repeated(self, stranger: Client, browser: Browser) -> None:
         begun = await begin(stranger)
         callback = await browser.consent(begun)
         base, state = callback.partition("?")[0], parse_qs(urlsplit(callback).query)["state"][0]
@@ -285,9 +283,7 @@ class TestRefusals:
         assert "script" not in shown.text
         assert "secret" not in shown.text
 
-    async def test_what_was_not_done_in_time_is_tried_again(
-        self, stranger: Client, stack: Stack, browser: Browser
-    ) -> None:
+    async def test_unfinished_exchange_can_be_retried(self, stranger: Client, stack: Stack, browser: Browser) -> None:
         begun = await begin(stranger)
         callback = await browser.consent(begun, "patient")
         known = (await stack.control("GET", "accounts"))["accounts"]
@@ -299,13 +295,13 @@ class TestRefusals:
         again = await browser.send(browser.seen[-1])
         assert "accountId" in returned(await browser.open(again.headers["location"]))
 
-    async def test_an_address_to_return_to_is_held_against_the_rules(self, stranger: Client) -> None:
+    async def test_return_address_is_checked(self, stranger: Client) -> None:
         given = {"hosted": "true", "redirect_url": "//evil.example/"}
         response = await stranger.get("/v1/connect/twitter", params=given)
         assert response.status_code == 400
         assert [each["param"] for each in problems(response)] == ["redirect_url"]
 
-    async def test_who_chooses_goes_together_with_hosted(self, stranger: Client) -> None:
+    async def test_choose_needs_hosted(self, stranger: Client) -> None:
         given = {"choose": "caller", "redirect_url": BACK}
         response = await stranger.get("/v1/connect/twitter", params=given)
         assert [each["param"] for each in problems(response)] == ["choose"]

@@ -30,7 +30,7 @@ def two_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connecting, "has_room_for", has_room)
 
 
-async def test_nobody_is_sent_to_a_network_for_an_account_too_many(stack: Stack) -> None:
+async def test_account_limit_is_checked_before_consent(stack: Stack) -> None:
     deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, limits=WorkspaceLimits(accounts=1))
     _, key = await stack.new_workspace()
     async with started(create_app(deps)) as app, client_of(app, key) as client:
@@ -42,7 +42,7 @@ async def test_nobody_is_sent_to_a_network_for_an_account_too_many(stack: Stack)
 
 
 @pytest.mark.usefixtures("two_at_most")
-async def test_accounts_that_are_connected_at_the_same_time_keep_to_the_limit(stranger: Client, stack: Stack) -> None:
+async def test_concurrent_connections_respect_the_limit(stranger: Client, stack: Stack) -> None:
     backs = [await consent(stack, await begin(stranger, "twitter"), f"limited {number}") for number in range(4)]
     answers: list[httpx.Response] = await asyncio.gather(*(trade(stranger, "twitter", back) for back in backs))
     assert sorted(each.status_code for each in answers) == [201, 201, 422, 422]
@@ -55,7 +55,7 @@ async def test_accounts_that_are_connected_at_the_same_time_keep_to_the_limit(st
     assert (await trade(stranger, "twitter", back)).status_code == 200
 
 
-async def test_a_workspace_begins_so_many_connections_an_hour(stranger: Client, stack: Stack) -> None:
+async def test_connections_of_a_workspace_are_limited_per_hour(stranger: Client, stack: Stack) -> None:
     await begin(stranger, "twitter")
     async with stack.database.transaction() as session:
         for number in range(MOST_AN_HOUR - 1):

@@ -19,7 +19,7 @@ class TestRefusals:
         again = await trade(stranger, "twitter", {"code": "guessed", "state": begun["state"]})
         await refused(again, 422, "code_rejected")
 
-    async def test_a_planted_code_fails_at_the_verifier(self, stranger: Client, stack: Stack) -> None:
+    async def test_foreign_code_fails_at_the_verifier(self, stranger: Client, stack: Stack) -> None:
         victim, attacker = await begin(stranger), await begin(stranger)
         planted = await consent(stack, attacker, "mallory")
         response = await trade(stranger, "twitter", {"code": planted["code"], "state": victim["state"]})
@@ -38,13 +38,13 @@ class TestRefusals:
         account = (await trade(stranger, "youtube", back)).json()
         assert account["missingPermissions"] == [scope]
 
-    async def test_a_lost_answer_to_the_code_means_to_start_again(self, stranger: Client, stack: Stack) -> None:
+    async def test_lost_token_response_requires_a_new_connection(self, stranger: Client, stack: Stack) -> None:
         back = await consent(stack, await begin(stranger))
         await stack.fault("twitter", "accept_then_drop", "auth", times=1)
         for _ in range(2):
             assert "Start again" in await refused(await trade(stranger, "twitter", back), 503, "unavailable")
 
-    async def test_the_consent_is_kept_if_the_platform_fails_after_the_trade(
+    async def test_consent_is_kept_if_the_platform_fails_after_the_token_exchange(
         self, stranger: Client, stack: Stack
     ) -> None:
         back = await consent(stack, await begin(stranger), "patient")
@@ -56,7 +56,7 @@ class TestRefusals:
         assert "Send the same request again" in await refused(lost, 503, "unavailable")
         assert (await trade(stranger, "twitter", back)).status_code == 201
 
-    async def test_a_token_of_an_hour_is_never_kept(self, stranger: Client, stack: Stack) -> None:
+    async def test_short_lived_token_is_never_saved(self, stranger: Client, stack: Stack) -> None:
         back = await consent(stack, await begin(stranger, "instagram"), "hasty")
         known = (await stack.control("GET", "accounts"))["accounts"]
         person = next(each["accountId"] for each in known if each["username"] == "hasty")
@@ -67,9 +67,7 @@ class TestRefusals:
             owned = select(Account.id).where(Account.workspace_id == stranger.workspace_id)
             assert list(await session.scalars(owned)) == []
 
-    async def test_a_worker_that_is_away_is_no_error_of_ours(
-        self, stranger: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_missing_worker_is_503(self, stranger: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
         back = await consent(stack, await begin(stranger))
 
         async def not_in_time(plan: ConnectPlan) -> None:

@@ -123,7 +123,7 @@ class TestBluesky:
         assert (await stranger.send_post(post)).json()["status"] == "published"
         assert len(await stack.public(text_)) == 1
 
-    async def test_the_answer_must_be_that_of_the_server_that_was_asked(self, stranger: Client, stack: Stack) -> None:
+    async def test_issuer_must_match_the_authorization_server(self, stranger: Client, stack: Stack) -> None:
         handle = await self.person(stack)
         back = await self.allowed(stack, await self.begun(stranger, handle), "whoever")
         without = await trade(stranger, "bluesky", back, redirect_url=AT_HOME)
@@ -131,7 +131,7 @@ class TestBluesky:
         response = await trade(stranger, "bluesky", back, iss="https://evil.example", redirect_url=AT_HOME)
         await refused(response, 422, "code_rejected")
 
-    async def test_somebody_else_than_was_named_is_not_connected(self, stranger: Client, stack: Stack) -> None:
+    async def test_consent_of_another_account_is_refused(self, stranger: Client, stack: Stack) -> None:
         handle = await self.person(stack)
         back = await self.allowed(stack, await self.begun(stranger, handle), "mallory")
         response = await trade(stranger, "bluesky", back, iss=back["iss"], redirect_url=AT_HOME)
@@ -142,7 +142,7 @@ class TestBluesky:
         response = await stranger.get("/v1/connect/bluesky", params=query)
         await refused(response, 400, "invalid_field_value", "identifier")
 
-    async def test_elsewhere_the_operator_needs_an_app(self, stranger: Client, stack: Stack) -> None:
+    async def test_unregistered_platform_needs_an_app(self, stranger: Client, stack: Stack) -> None:
         query = {"redirect_url": "https://app.example/back", "identifier": await self.person(stack)}
         response = await stranger.get("/v1/connect/bluesky", params=query)
         await refused(response, 422, "platform_not_configured")
@@ -167,9 +167,7 @@ class TestBluesky:
 class TestMastodon:
     """Connecting to servers that report less, and to servers that report more about themselves."""
 
-    async def test_a_server_that_knows_no_finer_permissions_is_asked_for_the_old_ones(
-        self, stranger: Client, stack: Stack
-    ) -> None:
+    async def test_older_server_is_asked_for_older_permissions(self, stranger: Client, stack: Stack) -> None:
         await stack.switch_on("mastodon", "old_scopes")
         begun = await begin(stranger, "mastodon", instance=SERVER)
         assert _query(begun["authUrl"])["scope"] == "read write"
@@ -177,13 +175,13 @@ class TestMastodon:
         assert account["permissions"] == ["read", "write"]
         assert account["missingPermissions"] == []
 
-    async def test_a_server_that_says_so_is_believed_at_once(self, stranger: Client, stack: Stack) -> None:
+    async def test_server_with_issuer_parameter_requires_it(self, stranger: Client, stack: Stack) -> None:
         await stack.switch_on("mastodon", "old_scopes")
         await stack.switch_on("mastodon", "names_issuer")
         begun = await begin(stranger, "mastodon", instance=SERVER)
         assert _query(begun["authUrl"])["scope"] == "read write"
 
-    async def test_an_answer_of_another_server_is_not_traded(self, stranger: Client, stack: Stack) -> None:
+    async def test_code_of_another_server_is_not_exchanged(self, stranger: Client, stack: Stack) -> None:
         await stack.switch_on("mastodon", "names_issuer")
         for sent in (None, "https://evil.example"):
             back = await consent(stack, await begin(stranger, "mastodon", instance=SERVER), "ann")
@@ -273,7 +271,7 @@ class TestSeveral:
         assert chosen.json()["username"] == "baker 2"
         assert chosen.json()["accounts"][0]["expiresAt"] is None
 
-    async def test_a_page_is_reconnected_though_there_are_several(self, stranger: Client, stack: Stack) -> None:
+    async def test_page_is_reconnected_among_several(self, stranger: Client, stack: Stack) -> None:
         page = await connected(stranger, stack, "facebook", "baker")
         await stack.switch_on("facebook", "several_pages")
         again = await connected(stranger, stack, "facebook", "baker", accountId=page["accountId"])
@@ -352,7 +350,7 @@ class TestCredentials:
         assert (begun["method"], begun["authUrl"], begun["state"]) == ("credentials", None, None)
         assert {each["name"]: each["secret"] for each in begun["fields"]}["password"]
 
-    async def test_what_only_this_service_writes_is_not_asked_for(self, stranger: Client) -> None:
+    async def test_internal_credentials_are_not_requested(self, stranger: Client) -> None:
         begun = (await stranger.get("/v1/connect/telegram")).json()
         assert [(each["name"], each["secret"], each["required"]) for each in begun["fields"]] == [
             ("botToken", True, True),

@@ -60,7 +60,7 @@ class Everything(BaseModel, strict=True, extra="forbid"):
         ({"qqqqqqqq": "a"}, "qqqqqqqq is not a known field"),
     ],
 )
-def test_sentences_are_for_people(payload: dict[str, Any], sentence: str) -> None:
+def test_messages_are_readable(payload: dict[str, Any], sentence: str) -> None:
     _, (problem,) = read(Everything, payload)
     assert problem.error == sentence
     assert problem.param == sentence.split(maxsplit=1)[0]

@@ -86,7 +86,7 @@ async def test_a_too_long_address_is_refused(app: Litestar, name: str) -> None:
     assert (status, body["type"], body["code"]) == (414, "invalid_request_error", "address_too_long")
 
 
-async def test_of_two_requests_the_second_is_refused_behind_the_answer_of_the_first(app: Litestar) -> None:
+async def test_pipelined_invalid_request_is_refused_after_the_first_response(app: Litestar) -> None:
     async with listening(app) as url, connected(url) as (reader, writer):
         writer.write(GET)
         await reader.readuntil(b'{"status":"ok"}')
@@ -102,7 +102,7 @@ async def test_an_address_that_cannot_be_read_is_refused(app: Litestar, address:
     assert (status, body["code"]) == (400, "invalid_request")
 
 
-async def test_a_large_head_below_it_is_read_and_counts_anew(app: Litestar) -> None:
+async def test_large_head_is_read_and_the_limit_resets(app: Litestar) -> None:
     head = b"GET /healthz HTTP/1.1\r\nHost: api\r\nX: " + b"a" * (LARGEST_HEAD - 1000) + b"\r\n\r\n"
     async with listening(app) as url, connected(url) as (reader, writer):
         for _ in range(3):
@@ -117,7 +117,7 @@ async def test_a_long_address_is_answered_for_its_query(app: Litestar, stack: St
 
 
 @pytest.mark.parametrize("begun", [b"G", b"GET / HTT", GET[:-1], GET + b"G", GET + GET + GET[:-2]])
-async def test_a_head_that_is_never_complete_is_given_up(app: Litestar, begun: bytes) -> None:
+async def test_incomplete_head_times_out(app: Litestar, begun: bytes) -> None:
     async with listening(app) as url, connected(url) as (reader, writer):
         writer.write(begun)
         status, body = await answer(reader)
@@ -138,7 +138,7 @@ async def test_trickled_bytes_do_not_extend_the_deadline(app: Litestar) -> None:
 
 @pytest.mark.parametrize("earlier", [b"", GET])
 @pytest.mark.parametrize("begun", [b"", b"\r\n"])
-async def test_a_connection_that_asks_for_nothing_is_closed(
+async def test_idle_connection_is_closed(
     app: Litestar, monkeypatch: pytest.MonkeyPatch, earlier: bytes, begun: bytes
 ) -> None:
     monkeypatch.setattr("api.http.protocol.KEEP_ALIVE_S", 2)
@@ -160,24 +160,20 @@ def posting(stack: Stack, *headers: bytes) -> bytes:
     ("header", "begun"),
     [(b"Content-Length: 1000", b"{"), (b"Transfer-Encoding: chunked", b"1\r\n{\r\n"), (b"Content-Length: 1000", b"")],
 )
-async def test_a_body_that_is_never_complete_is_given_up(
-    app: Litestar, stack: Stack, header: bytes, begun: bytes
-) -> None:
+async def test_incomplete_body_times_out(app: Litestar, stack: Stack, header: bytes, begun: bytes) -> None:
     async with listening(app) as url, connected(url) as (reader, writer):
         writer.write(posting(stack, header) + begun)
         status, body = await answer(reader)
     assert (status, body["code"]) == (408, "request_timeout")
 
 
-async def test_a_body_that_goes_on_behind_its_answer_is_given_up(app: Litestar) -> None:
+async def test_body_after_the_response_times_out(app: Litestar) -> None:
     async with listening(app) as url, connected(url) as (reader, writer):
         writer.write(b"POST /v1/posts HTTP/1.1\r\nHost: api\r\nContent-Length: 1000\r\n\r\n{")
         assert (await answer(reader))[0] == 401
 
 
-async def test_a_connection_idles_no_longer_for_a_body_behind_its_answer(
-    app: Litestar, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_body_after_the_response_does_not_extend_idling(app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("api.http.protocol.KEEP_ALIVE_S", 0.5)
     async with listening(app) as url, connected(url) as (reader, writer):
         writer.write(b"POST /v1/posts HTTP/1.1\r\nHost: api\r\nContent-Length: 2\r\n\r\n{")
@@ -200,7 +196,7 @@ async def test_chunk_framing_is_bounded(app: Litestar, stack: Stack, pieces: byt
         assert (await answer(reader))[0] == 400
 
 
-async def test_a_client_that_takes_no_answer_is_given_up(app: Litestar) -> None:
+async def test_client_that_does_not_read_times_out(app: Litestar) -> None:
     async with listening(app) as url:
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -218,7 +214,7 @@ async def test_a_client_that_takes_no_answer_is_given_up(app: Litestar) -> None:
 
 
 @pytest.mark.parametrize("upgrade", [b"websocket", b"h2c"])
-async def test_other_protocols_are_not_spoken(app: Litestar, upgrade: bytes) -> None:
+async def test_protocol_upgrades_are_refused(app: Litestar, upgrade: bytes) -> None:
     key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
     head = b"GET /healthz HTTP/1.1\r\nHost: api\r\nConnection: Upgrade\r\nUpgrade: " + upgrade + b"\r\n" + key + b"\r\n"
     async with listening(app) as url, connected(url) as (reader, writer):

@@ -34,7 +34,7 @@ async def draft(stranger: Client) -> str:
         ("DELETE", "/{id}", {"content": "x"}, [("unknown_parameter", "content")]),
     ],
 )
-async def test_a_query_beside_a_body(
+async def test_query_and_body_problems_are_reported_together(
     stranger: Client, draft: str, method: str, path: str, body: Any, found: list[tuple[str, str]]
 ) -> None:
     url = f"/v1/posts{path.format(id=draft)}"
@@ -58,31 +58,31 @@ async def test_a_query_beside_a_body(
         ("GET", "/{id}/attempts"),
     ],
 )
-async def test_a_query_beside_nothing_else(stranger: Client, draft: str, method: str, path: str) -> None:
+async def test_query_problem_alone_is_reported(stranger: Client, draft: str, method: str, path: str) -> None:
     body = {"content": "sound"} if path in {"", "/validate", "/{id}"} and method in {"POST", "PATCH"} else None
     url = f"/v1/posts{path.format(id=draft)}?bogus=1"
     assert said(await stranger.request(method, url, json=body)) == [BOGUS]
     assert [post["content"] for post in (await stranger.get("/v1/posts")).json()["posts"]] == ["draft"]
 
 
-async def test_a_query_beside_a_body_that_is_none(stranger: Client) -> None:
+async def test_query_problem_with_an_unexpected_body_is_reported(stranger: Client) -> None:
     response = await stranger.post("/v1/posts?bogus=1", content=b"{")
     assert said(response) == [("invalid_json", None), BOGUS]
 
 
-async def test_a_key_beside_query_and_body(stranger: Client) -> None:
+async def test_key_query_and_body_problems_are_reported_together(stranger: Client) -> None:
     response = await stranger.post("/v1/posts?bogus=1", json={"tags": 1}, headers={"Idempotency-Key": "k" * 256})
     assert [param for _, param in said(response)] == ["content", "tags", "bogus", "Idempotency-Key"]
     response = await stranger.post("/v1/posts", json={"tags": 1}, headers={"Idempotency-Key": ""})
     assert [param for _, param in said(response)] == ["content", "tags", "Idempotency-Key"]
 
 
-async def test_a_query_beside_more_than_can_be_listed(stranger: Client) -> None:
+async def test_query_problem_is_reported_among_too_many_problems(stranger: Client) -> None:
     found = said(await stranger.post("/v1/posts?bogus=1", json={f"f{n}": 1 for n in range(150)}))
     assert (len(found), found[-1]) == (100, BOGUS)
 
 
-async def test_parameters_of_a_list_beside_each_other(stranger: Client) -> None:
+async def test_all_invalid_list_parameters_are_reported(stranger: Client) -> None:
     response = await stranger.get("/v1/posts?bogus=1&limit=0&status=x&tag=&platform=twitter")
     assert [param for _, param in said(response)] == ["status", "limit", "bogus", "tag"]
 

@@ -104,7 +104,7 @@ def test_schemas_have_the_apis_own_names() -> None:
     assert "platforms__" not in json.dumps(document())
 
 
-def test_what_clients_write_has_neither_defaults_nor_nulls_without_a_meaning() -> None:
+def test_request_schemas_have_no_meaningless_defaults_or_nulls() -> None:
     # Generators treat a field with a default as always present, and a null as a value worth sending.
     assert '"default"' not in json.dumps(schemas())
     nullable = {

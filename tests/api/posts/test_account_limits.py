@@ -6,7 +6,7 @@ from tests.api.conftest import Client
 from tests.stack import Stack
 
 
-async def test_a_server_with_longer_posts_takes_them_and_one_with_shorter_does_not(stack: Stack, api: Client) -> None:
+async def test_text_limit_is_that_of_the_accounts_server(stack: Stack, api: Client) -> None:
     for limit, status in ((600, 201), (100, 422)):
         async with stack.database.transaction() as session:
             account = await save_account(

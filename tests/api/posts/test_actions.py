@@ -78,7 +78,7 @@ class TestDelete:
             answers = await asyncio.gather(*(api.delete(f"/v1/posts/{post['id']}") for _ in range(6)))
             assert sorted(answer.status_code for answer in answers) == [200, 404, 404, 404, 404, 404]
 
-    async def test_works_though_its_workflow_was_never_started(self, api: Client, stack: Stack) -> None:
+    async def test_works_if_the_workflow_was_never_started(self, api: Client, stack: Stack) -> None:
         post = await stack.save("never started", [stack.accounts["twitter"]], due_in=timedelta(days=1))
         assert (await api.delete(f"/v1/posts/{post.id}")).status_code == 200
         assert (await api.get(f"/v1/posts/{post.id}")).status_code == 404

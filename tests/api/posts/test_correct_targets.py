@@ -274,7 +274,7 @@ class TestHeld:
         assert (await patch(api, post, {"publishNow": True}))["status"] == "published"
         assert len(await stack.public(post["content"])) == 1
 
-    async def test_goes_elsewhere(self, api: Client, stack: Stack) -> None:
+    async def test_moves_to_another_account(self, api: Client, stack: Stack) -> None:
         account = await stack.revoked("twitter")
         post = await self.held(api, account, words("held and sent elsewhere"))
         after = await patch(api, post, {"platforms": naming(stack.accounts["plain"])})

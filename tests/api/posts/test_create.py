@@ -77,7 +77,7 @@ class TestPublishNow:
         assert response.headers["preference-applied"] == "wait=0"
         assert (await stack.settled(response.json()["id"])).status == "published"
 
-    async def test_a_time_that_has_only_just_passed_is_left_to_the_workers_clock(
+    async def test_time_just_past_is_judged_by_the_workers_clock(
         self, api: Client, stack: Stack, twitter: dict[str, str]
     ) -> None:
         """The API's clock may be ahead of the others, so the API must not treat a post as due that is not."""
@@ -165,7 +165,7 @@ class TestDraft:
         response = await stranger.send_post({"content": "x" * 1000, "platforms": [target], "isDraft": True})
         assert response.status_code == 201
 
-    async def test_remembers_its_time(self, stranger: Client) -> None:
+    async def test_keeps_its_planned_time(self, stranger: Client) -> None:
         moment = in_future()
         response = await stranger.send_post({"content": "later", "isDraft": True, "scheduledFor": moment})
         assert response.json()["status"] == "draft"

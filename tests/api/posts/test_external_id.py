@@ -82,7 +82,7 @@ async def test_it_is_free_once_the_post_is_deleted(api: Client, stack: Stack) ->
     assert (again.status_code, again.json()["id"] == first["id"]) == (201, False)
 
 
-async def test_it_holds_beside_idempotency_keys(api: Client, stack: Stack) -> None:
+async def test_external_id_works_with_idempotency_keys(api: Client, stack: Stack) -> None:
     body, key, other = body_of(stack), {"Idempotency-Key": str(uuid.uuid4())}, {"Idempotency-Key": str(uuid.uuid4())}
     first = await api.send_post(body, **key)
     assert (await api.send_post(body, **key)).content == first.content

@@ -84,7 +84,7 @@ async def test_publish_within_is_kept_and_changed(api: Client, stack: Stack) -> 
 
 
 @pytest.mark.parametrize("seconds", [0, 59, 2_592_001, "3600", 1.5, True])
-async def test_a_publish_within_that_makes_no_sense_is_refused(api: Client, stack: Stack, seconds: object) -> None:
+async def test_invalid_publish_within_is_refused(api: Client, stack: Stack, seconds: object) -> None:
     refused = await api.send_post(body(stack.accounts["plain"], publishWithin=seconds))
     assert refused.status_code == 400
     assert [each["param"] for each in problems(refused)] == ["publishWithin"]

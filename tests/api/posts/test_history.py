@@ -99,7 +99,7 @@ async def test_history_outlives_its_post(stack: Stack, api: Client) -> None:
     assert (await api.get(f"/v1/posts/{post['id']}")).status_code == 404
 
 
-async def test_publishing_writes_no_line(stack: Stack, api: Client) -> None:
+async def test_publishing_adds_no_audit_line(stack: Stack, api: Client) -> None:
     """The attempts already record what a worker does; publishing a post must not need more statements."""
     post = (await api.send_post(tweet(stack, "public without a line", publishNow=True))).json()
     assert post["status"] == "published"
@@ -241,7 +241,7 @@ async def test_each_post_of_a_request_for_many_has_its_line(stack: Stack, api: C
     assert deleted["actor"] == {"type": "api_key", "id": await key_of(stack)}
 
 
-async def test_a_post_that_goes_on_once_its_account_works_says_so(stack: Stack, api: Client) -> None:
+async def test_released_post_has_its_line(stack: Stack, api: Client) -> None:
     account = await stack.revoked("twitter")
     target = {"platform": "twitter", "accountId": account.id}
     post = (await api.send_post({"content": "held, released", "platforms": [target], "publishNow": True})).json()

@@ -126,9 +126,7 @@ class TestReuse:
 
 class TestRaces:
     @pytest.mark.parametrize("make", [publish, schedule])
-    async def test_forty_at_once_make_one_post_and_forty_equal_answers(
-        self, api: Client, stack: Stack, make: Any
-    ) -> None:
+    async def test_forty_concurrent_repeats_make_one_post(self, api: Client, stack: Stack, make: Any) -> None:
         key, body = new_key(), make(stack, f"forty {make.__name__}")
         answers = await asyncio.gather(*(api.send_post(body, **key) for _ in range(40)))
         assert {answer.status_code for answer in answers} == {201}
@@ -139,7 +137,7 @@ class TestRaces:
             assert answers[0].json()["status"] == "published"
             assert len(await stack.public(body["content"])) == 2
 
-    async def test_a_second_request_takes_over_from_one_that_died(self, api: Client, stack: Stack) -> None:
+    async def test_second_request_continues_after_a_crash(self, api: Client, stack: Stack) -> None:
         """The first process inserted the rows, and was killed before it started anything."""
         key, body = new_key(), publish(stack, "taken over")
         post = await stack.save("taken over", [stack.accounts["twitter"]])

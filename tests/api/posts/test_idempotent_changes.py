@@ -131,7 +131,7 @@ async def test_a_refused_edit_is_refused_again_and_not_sent_again(api: Client, s
     assert sum(each["step"] == "edit" for each in attempts) == 1
 
 
-async def test_a_change_is_made_once_though_another_came_in_between(api: Client, stack: Stack) -> None:
+async def test_repeat_after_another_change_changes_nothing(api: Client, stack: Stack) -> None:
     post, key = await make(api, stack, scheduledFor=DISTANT), new_key()
     where = f"/v1/posts/{post['id']}"
     first = await api.patch(where, json={"content": "first"}, headers=key)

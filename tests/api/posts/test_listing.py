@@ -191,7 +191,7 @@ async def test_bad_queries_are_400(stranger: Client, query: str, code: str, para
     assert (response.json()["code"], response.json()["param"]) == (code, param)
 
 
-async def test_the_last_day_there_is_covers_everything(stranger: Client) -> None:
+async def test_last_possible_day_covers_everything(stranger: Client) -> None:
     assert await ids(stranger, "?toDate=9999-12-31") == []
 
 
@@ -200,7 +200,7 @@ async def test_all_invalid_parameters_are_listed(stranger: Client) -> None:
     assert [problem["param"] for problem in response.json()["errors"]] == ["status", "limit", "toDate"]
 
 
-async def test_the_contracts_cursor_is_one(stranger: Client) -> None:
+async def test_contract_cursor_is_accepted(stranger: Client) -> None:
     assert (await stranger.get("/v1/posts?cursor=eyJpZCI6InBvc3RfYWJjMTIzIn0")).status_code == 200
 
 

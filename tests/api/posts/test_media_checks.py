@@ -31,7 +31,7 @@ async def validate(api: Client, body: dict[str, Any]) -> dict[str, Any]:
     return verdict
 
 
-async def test_sound_files(api: Client, stack: Stack) -> None:
+async def test_valid_files_are_accepted(api: Client, stack: Stack) -> None:
     assert await validate(api, body_of(stack, "instagram", "twitter")) == {"valid": True, "errors": [], "warnings": []}
 
 
@@ -89,16 +89,14 @@ async def test_check_media_must_be_a_boolean(api: Client, stack: Stack, flag: An
     assert (problem["code"], problem["param"]) == ("invalid_field_value", "checkMedia")
 
 
-async def test_a_slow_server_costs_its_time_and_no_more(
-    api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_check_of_a_slow_server_is_bounded(api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("activities.check_media.CHECK_TIMEOUT_S", 0.0)
     verdict = await validate(api, body_of(stack, "twitter"))
     assert verdict["valid"] is True
     assert [(each["code"], each["param"]) for each in verdict["warnings"]] == [("media_not_checked", "mediaItems.0")]
 
 
-async def test_a_worker_that_is_away_is_a_warning(api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_worker_is_a_warning(api: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing(_: Any, __: Any) -> None:
         await asyncio.sleep(0)
 

@@ -10,9 +10,7 @@ from tests.stack import Stack
 
 
 @pytest.mark.parametrize("sort", ["createdAt", "scheduledFor", "updatedAt"])
-async def test_an_overdue_post_reads_publishing_wherever_it_is_shown(
-    stack: Stack, api: httpx.AsyncClient, sort: str
-) -> None:
+async def test_overdue_post_is_shown_as_publishing(stack: Stack, api: httpx.AsyncClient, sort: str) -> None:
     async with new_workspace(stack) as own:
         account = await own.connect("twitter")
         overdue = await own.save("overdue", [account], due_in=timedelta(seconds=-90), tags=["x"])

@@ -65,7 +65,7 @@ async def test_the_address_of_the_post_is_as_good_as_its_id(stack: Stack, api: h
     assert (target["platformPostId"], target["platformPostUrl"]) == ("4711", body["platformPostId"])
 
 
-async def test_a_person_may_take_back_what_a_person_has_said(stack: Stack, api: httpx.AsyncClient) -> None:
+async def test_resolution_can_be_corrected(stack: Stack, api: httpx.AsyncClient) -> None:
     post = await unconfirmed(stack, api, "said wrongly")
     where = f"/v1/posts/{post['id']}/resolve"
 
@@ -89,7 +89,7 @@ async def test_a_person_may_take_back_what_a_person_has_said(stack: Stack, api: 
     assert (await api.post(where, json=naming(post, outcome="not_published"))).status_code == 409
 
 
-async def test_a_resolution_stands_after_a_week(stack: Stack, api: httpx.AsyncClient) -> None:
+async def test_resolution_is_final_after_a_week(stack: Stack, api: httpx.AsyncClient) -> None:
     post = await unconfirmed(stack, api, "said long ago")
     body = naming(post, outcome="not_published")
     assert (await api.post(f"/v1/posts/{post['id']}/resolve", json=body)).status_code == 200
@@ -99,7 +99,7 @@ async def test_a_resolution_stands_after_a_week(stack: Stack, api: httpx.AsyncCl
     assert (await api.post(f"/v1/posts/{post['id']}/resolve", json=body)).status_code == 409
 
 
-async def test_a_tweet_without_an_id_is_edited_once_it_is_named(stack: Stack, api: httpx.AsyncClient) -> None:
+async def test_tweet_without_id_is_editable_once_resolved_with_its_id(stack: Stack, api: httpx.AsyncClient) -> None:
     await stack.fault("twitter", "drop", "publish")
     target = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
     wanted = {"content": "a tweet without an id", "platforms": [target], "publishNow": True}

@@ -16,7 +16,7 @@ CLIENTS = 24
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_every_answer_stays_true(api: Client, stack: Stack, seed: int) -> None:
+async def test_concurrent_changes_keep_every_answer_true(api: Client, stack: Stack, seed: int) -> None:
     dice = random.Random(seed)
     account = await stack.connect("twitter")
     due = datetime.now(UTC) + timedelta(seconds=2)

@@ -180,7 +180,7 @@ class TestScheduled:
         (public,) = await stack.public("sooner now")
         assert datetime.fromisoformat(public["createdAt"]) >= soon
 
-    async def test_a_later_time_holds_it_back(self, api: Client, stack: Stack) -> None:
+    async def test_later_time_delays_publishing(self, api: Client, stack: Stack) -> None:
         soon = datetime.now(UTC) + timedelta(seconds=2)
         post_id = await create(api, stack, scheduledFor=rfc3339(soon), content="held back")
         await patch(api, post_id, {"scheduledFor": DISTANT})
@@ -240,7 +240,7 @@ class TestScheduled:
         for change in changes:
             assert change.items() <= post.items()
 
-    async def test_works_though_its_workflow_was_never_started(self, api: Client, stack: Stack) -> None:
+    async def test_works_if_the_workflow_was_never_started(self, api: Client, stack: Stack) -> None:
         post = await stack.save("never started", [stack.accounts["twitter"]], due_in=timedelta(days=1))
         assert (await patch(api, post.id, {"content": "changed all the same"}))["content"] == "changed all the same"
 
@@ -265,8 +265,8 @@ class TestTooLate:
             assert (len(old), len(new)) == ((0, 1) if answer.status_code == 200 else (1, 0))
 
 
-class TestWhatGetReturnsCanBeSentBack:
-    async def test_and_changes_nothing(self, api: Client, stack: Stack) -> None:
+class TestBodyOfGet:
+    async def test_resent_changes_nothing(self, api: Client, stack: Stack) -> None:
         target = {
             "platform": "twitter",
             "accountId": stack.accounts["twitter"].id,
@@ -285,7 +285,7 @@ class TestWhatGetReturnsCanBeSentBack:
                 moved = await patch(api, post_id, {"timezone": "America/New_York"})
                 assert moved["scheduledFor"] == "2029-02-01T14:00:00Z"
 
-    async def test_without_one_of_its_targets(self, api: Client, stack: Stack) -> None:
+    async def test_resent_without_a_target_removes_it(self, api: Client, stack: Stack) -> None:
         names = ("twitter", "plain")
         targets = [
             {"platform": "twitter", "accountId": stack.accounts[name].id, "customContent": f"for {name}"}

@@ -14,7 +14,7 @@ async def validate(api: Client, body: dict[str, Any]) -> dict[str, Any]:
     return verdict
 
 
-async def test_a_sound_post_is_valid_and_not_created(api: Client, stranger: Client, stack: Stack) -> None:
+async def test_valid_post_is_not_created(api: Client, stranger: Client, stack: Stack) -> None:
     target = {"platform": "twitter", "accountId": stack.accounts["twitter"].id}
     body = {"content": "never created", "platforms": [target], "publishNow": True}
     assert await validate(api, body) == {"valid": True, "errors": [], "warnings": []}

@@ -33,7 +33,7 @@ def refused(content: bytes, content_type: str) -> type[Exception]:
     ],
 )
 @pytest.mark.parametrize("turned", [1, 3, 6])
-def test_images_are_measured_as_they_are_seen(kind: str, content_type: str, turned: int) -> None:
+def test_images_are_measured_upright(kind: str, content_type: str, turned: int) -> None:
     content = files.saved(files.photo(60, 40), kind, exif=files.exif(turned))
     facts = facts_of(content, content_type)
     assert (facts.width, facts.height) == ((40, 60) if turned == 6 else (60, 40))

@@ -73,7 +73,7 @@ def test_a_turned_picture_is_set_upright(kind: str) -> None:
     assert close(image, (24, 60), (0, 0, 255), within=40)
 
 
-def test_white_shines_through() -> None:
+def test_transparency_becomes_white() -> None:
     clear = Image.new("RGBA", (64, 48), (0, 0, 0, 0))
     half = Image.new("RGBA", (64, 48), (255, 0, 0, 128))
     palette = Image.new("RGB", (64, 48), "green").quantize(2)
@@ -87,7 +87,7 @@ def test_white_shines_through() -> None:
         assert close(image, (10, 10), colour)
 
 
-def test_deep_and_grey_and_printed_pictures_keep_their_looks() -> None:
+def test_deep_grey_and_cmyk_pictures_keep_their_appearance() -> None:
     deep = Image.new("I;16", (64, 48), 40_000)
     image, _ = result(files.saved(deep, "PNG"), "image/png", JPEG_ONLY)
     assert close(image, (10, 10), (156, 156, 156))

@@ -66,7 +66,7 @@ async def test_a_post_without_worker_is_reported_and_published_later(own: Stack)
         await until_agrees(own)
 
 
-async def test_a_send_that_its_worker_left_behind_is_confirmed_by_the_next(own: Stack) -> None:
+async def test_send_of_a_dead_worker_is_confirmed_by_the_next(own: Stack) -> None:
     account = await own.connect("twitter", accessToken=TOKEN)
     post = await own.save("doctor: left behind", [account])
     await own.start(post)

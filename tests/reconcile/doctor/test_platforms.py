@@ -88,7 +88,7 @@ async def test_posts_of_the_account_owner_are_ignored(own: Stack, mastodon: Acco
     assert await agrees(own)
 
 
-async def test_two_posts_that_say_the_same_are_two(own: Stack, mastodon: Account) -> None:
+async def test_equal_posts_are_counted_as_two(own: Stack, mastodon: Account) -> None:
     await published(own, "doctor: said twice", "mastodon")
     await published(own, "doctor: said twice", "mastodon")
     assert await agrees(own)
@@ -158,7 +158,7 @@ async def test_the_posts_of_a_thread_are_no_doubles(own: Stack) -> None:
     await until_agrees(own)
 
 
-async def test_the_rest_is_reported_without_the_sandbox(own: Stack) -> None:
+async def test_other_findings_are_reported_without_the_sandbox(own: Stack) -> None:
     post = await own.save("doctor: no sandbox", [own.accounts["plain"]], due_in=timedelta(hours=1))
     await note_started(own, post)
     own.sandbox_url = f"http://127.0.0.1:{free_port()}"

@@ -148,7 +148,7 @@ async def test_a_workflow_without_a_row_ends_when_it_wakes_and_sends_nothing(own
     assert await own.public("doctor: row gone") == []
 
 
-async def test_a_draft_whose_workflow_runs_heals_by_itself(own: Stack) -> None:
+async def test_draft_with_a_running_workflow_is_resolved_by_itself(own: Stack) -> None:
     post, handle = await asleep(own, "doctor: draft runs", HALF_AN_HOUR)
     await write(own, post, status=PostStatus.DRAFT, due_at=None)
     assert (await only(own, FindingKind.DRAFT)).heals is Heals.ITSELF
@@ -169,7 +169,7 @@ async def test_a_row_at_rest_whose_workflow_sleeps_is_followed_at_the_due_time(o
     assert await own.public("doctor: row ahead") == []
 
 
-async def test_another_due_time_is_put_right_by_a_change(own: Stack) -> None:
+async def test_different_due_time_is_corrected_by_a_change(own: Stack) -> None:
     post, _ = await asleep(own, "doctor: due differs", HALF_AN_HOUR)
     moved = datetime.now(UTC) + timedelta(hours=2)
     await write(own, post, due_at=moved)
@@ -190,7 +190,7 @@ async def test_a_publication_missing_in_the_row_needs_a_person(own: Stack) -> No
     assert (await only(own, FindingKind.WORKFLOW_AHEAD, platforms=False)).heals is Heals.PERSON
 
 
-async def test_a_workflow_that_knows_less_than_its_row_does_no_harm(own: Stack) -> None:
+async def test_workflow_behind_its_row_is_harmless(own: Stack) -> None:
     await own.fault("twitter", "reject", "publish", status=403, accountId=own.accounts["plain"].id)
     post = await published(own, "doctor: row published")
     await until_agrees(own)
@@ -202,7 +202,7 @@ async def test_a_workflow_that_knows_less_than_its_row_does_no_harm(own: Stack) 
     assert await own.public("doctor: row published") == []
 
 
-async def test_a_reopened_row_whose_workflow_rests_goes_on_once_that_is_terminated(own: Stack) -> None:
+async def test_reopened_row_continues_after_its_workflow_is_terminated(own: Stack) -> None:
     await own.fault("twitter", "reject", "publish", status=403, accountId=own.accounts["plain"].id)
     post = await published(own, "doctor: row reopened")
     await until_agrees(own)
@@ -215,7 +215,7 @@ async def test_a_reopened_row_whose_workflow_rests_goes_on_once_that_is_terminat
     await until_agrees(own)
 
 
-async def test_of_a_partial_post_each_target_is_compared(own: Stack) -> None:
+async def test_targets_of_a_partial_post_are_compared(own: Stack) -> None:
     await own.fault("twitter", "reject", "publish", status=403, accountId=own.accounts["plain"].id)
     post = await own.publish("doctor: partial", [own.accounts["plain"], own.accounts["other"]])
     await note_started(own, post)

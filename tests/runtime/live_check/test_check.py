@@ -54,7 +54,7 @@ async def checked(
 
 
 @pytest.mark.parametrize("platform", list(platforms()))
-async def test_the_sandbox_is_as_its_adapters_believe(stack: Stack, factory: StepContextFactory, platform: str) -> None:
+async def test_sandbox_meets_all_assumptions(stack: Stack, factory: StepContextFactory, platform: str) -> None:
     report = await checked(stack, factory, platform)
     said = "\n".join(report.lines())
     assert report.otherwise == [], said
@@ -79,7 +79,7 @@ async def test_a_linkedin_page_shows_its_posts(stack: Stack, factory: StepContex
 
 
 @pytest.mark.parametrize("refuses", [True, False])
-async def test_a_belief_of_the_platforms_own_is_judged(
+async def test_wrong_assumption_of_a_platform_is_reported(
     stack: Stack, factory: StepContextFactory, *, refuses: bool
 ) -> None:
     other = await stack.publish(f"another's, {refuses}", [await stack.connect("threads")])
@@ -110,7 +110,7 @@ async def test_refusals_are_reported_without_platform_texts(stack: Stack, factor
     assert exchange["answer"] == {"ok": "boolean", "error_code": "integer", "description": "string"}
 
 
-async def test_a_post_that_a_worker_would_have_sent_again_is_the_finding_that_matters(
+async def test_wrongly_absent_post_is_reported(
     stack: Stack, factory: StepContextFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runtime.live_check.trial.CONFIRM_FOR", timedelta(seconds=20))
@@ -149,9 +149,7 @@ async def test_samples_that_need_settings_are_skipped(stack: Stack, factory: Ste
     assert report.otherwise == []
 
 
-async def test_a_platform_that_fetches_is_not_asked_to_without_an_address_of_ours(
-    stack: Stack, factory: StepContextFactory
-) -> None:
+async def test_platform_that_fetches_media_needs_a_public_address(stack: Stack, factory: StepContextFactory) -> None:
     account = await stack.connect("instagram")
     check = Check(platforms()["instagram"], factory.connect(account), CheckFiles(file_named, None), given={})
     assert all(

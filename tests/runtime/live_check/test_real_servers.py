@@ -37,7 +37,7 @@ async def test_deviations_of_snac_are_found(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.skipif(pds.reason_to_skip() is not None, reason=str(pds.reason_to_skip()))
-async def test_the_reference_server_of_bluesky_is_as_believed(sandbox: Sandbox) -> None:
+async def test_bluesky_reference_server_meets_all_assumptions(sandbox: Sandbox) -> None:
     async with pds.running_pds() as server:
         report = await checked(await server.open_account(sandbox), ["text", "image", "gallery"])
     said = "\n".join(report.lines())

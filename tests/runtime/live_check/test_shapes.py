@@ -40,7 +40,7 @@ def test_values_become_types(value: Any, shape: Any) -> None:
 
 
 @given(JSON, st.sampled_from(["token", "code", "error", "status", "x"]))
-def test_no_secret_comes_through(value: Any, name: str) -> None:
+def test_no_secret_is_recorded(value: Any, name: str) -> None:
     told = json.dumps(shape_of({name: SECRET, "more": [value, {name: SECRET}]}))
     assert SECRET not in told
 
@@ -62,7 +62,7 @@ def test_paths_keep_their_words(path: str, shape: str) -> None:
     assert path_shape(path, frozenset({"ada"})) == shape
 
 
-def test_headers_tell_of_limits_only() -> None:
+def test_only_headers_about_limits_are_recorded() -> None:
     given_ = {
         "Content-Type": "application/json; charset=utf-8",
         "X-RateLimit-Remaining": "42",

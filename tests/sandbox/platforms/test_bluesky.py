@@ -133,7 +133,7 @@ async def test_a_session_ends_after_two_hours(clock: Clock) -> None:
         assert (await server.post("com.atproto.server.refreshSession", headers=headers)).status_code == 200
 
 
-async def test_the_same_record_again_changes_nothing_and_another_takes_its_place(server: Server) -> None:
+async def test_same_record_changes_nothing_and_another_replaces_it(server: Server) -> None:
     first, again = (await server.put()).json(), (await server.put()).json()
     assert (first["uri"], first["cid"]) == (again["uri"], again["cid"])
     assert ("commit" in first, "commit" in again) == (True, False)
@@ -199,7 +199,7 @@ def link(start: int, end: int, **feature: str) -> dict[str, Any]:
         {"$type": "app.bsky.feed.like"},
     ],
 )
-async def test_what_is_no_post_is_refused(server: Server, record: dict[str, Any]) -> None:
+async def test_invalid_posts_are_refused(server: Server, record: dict[str, Any]) -> None:
     assert error(await server.put(**record)) == (400, "InvalidRequest")
     assert await server.posts() == []
 
@@ -284,7 +284,7 @@ async def test_the_video_service_wants_a_token_of_its_own(server: Server) -> Non
     assert error(await service_token(server, aud="nobody")) == (400, "InvalidRequest")
 
 
-async def test_what_is_no_video_fails_in_processing(server: Server) -> None:
+async def test_invalid_video_fails_in_processing(server: Server) -> None:
     token = (await service_token(server)).json()["token"]
     job = (await upload(server, token, b"no video")).json()["jobStatus"]["jobId"]
     state = (await server.get("app.bsky.video.getJobStatus", jobId=job)).json()["jobStatus"]
@@ -302,7 +302,7 @@ async def test_realistic_servers_count_logins_and_writes(clock: Clock) -> None:
         assert int(over.headers["ratelimit-reset"]) > clock.now
 
 
-async def test_what_was_published_survives_a_restart(tmp_path: Path) -> None:
+async def test_published_posts_survive_a_restart(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         await server.log_in()
         images = {"$type": "app.bsky.embed.images", "images": [{"alt": "", "image": await server.blob()}]}

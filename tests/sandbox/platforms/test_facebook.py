@@ -110,7 +110,7 @@ async def test_photos_are_shown_once(page: httpx.AsyncClient) -> None:
     assert await refused(page, f"/{PAGE}/photo_stories", photo_id="1") == (100, None)
 
 
-async def test_links_are_looked_at(page: httpx.AsyncClient) -> None:
+async def test_links_are_checked(page: httpx.AsyncClient) -> None:
     assert await refused(page, f"/{PAGE}/feed", link="https://www.facebook.com/zuck") == (100, 1609008)
     assert await refused(page, f"/{PAGE}/feed", link="https://nowhere") == (100, 1609005)
     assert await refused(page, f"/{PAGE}/feed") == (100, None)

@@ -134,7 +134,7 @@ async def test_posts_are_listed_newest_first_page_by_page() -> None:
         assert "nextPageToken" not in rest
 
 
-async def test_a_post_is_looked_at_then_shown_or_rejected() -> None:
+async def test_post_is_reviewed_then_shown_or_rejected() -> None:
     clock = Clock()
     async with google(realistic=True, clock=clock) as client:
         good, bad = (await post(client, media=PHOTO)).json(), (await post(client, summary="Call +1 555 123")).json()

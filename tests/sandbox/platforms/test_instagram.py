@@ -134,7 +134,7 @@ async def test_invalid_requests_are_refused(
     assert await refusal(shared, **parameters) == expected
 
 
-async def test_a_video_that_is_none_fails_in_processing(shared: Sandbox) -> None:
+async def test_invalid_video_fails_in_processing(shared: Sandbox) -> None:
     container = await shared.container(media_type="REELS", video_url=IMAGE)
     found = await read(shared, container, "status_code,status")
     assert found["status_code"] == "ERROR"

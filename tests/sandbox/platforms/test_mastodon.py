@@ -146,7 +146,7 @@ async def test_images_are_there_at_once_and_gifs_move(server: Server) -> None:
     assert kinds == {"jpg": "image", "png": "image", "gif": "gifv"}
 
 
-async def test_what_is_no_media_is_refused(server: Server) -> None:
+async def test_invalid_media_are_refused(server: Server) -> None:
     for content in (b"", b"hello"):
         answer = await server.client.post("/v2/media", files={"file": ("a.jpg", content, "image/jpeg")})
         assert answer.status_code == 422
@@ -257,7 +257,7 @@ def test_texts_are_counted() -> None:
     assert length("@bob@example.com 👩‍👩‍👧‍👦") == 6
 
 
-async def test_what_was_published_survives_a_restart(tmp_path: Path) -> None:
+async def test_published_posts_survive_a_restart(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         medium = (await server.upload(description="one")).json()
         status = (await server.post(key="one", media_ids=[medium["id"]])).json()

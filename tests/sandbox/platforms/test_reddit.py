@@ -65,7 +65,7 @@ async def test_refusals_come_with_status_200(rd: httpx.AsyncClient, sent: dict[s
 
 
 @pytest.mark.parametrize("agent", ["", "python-httpx/0.28", "Mozilla/5.0"])
-async def test_apps_without_a_proper_name_are_turned_away(rd: httpx.AsyncClient, agent: str) -> None:
+async def test_apps_without_a_proper_user_agent_are_refused(rd: httpx.AsyncClient, agent: str) -> None:
     assert (await rd.get("/api/v1/me", headers={"user-agent": agent})).status_code == 403
 
 

@@ -258,7 +258,7 @@ def test_an_emoji_costs_its_bytes() -> None:
     assert (length("abc"), length("🌊"), length("日本")) == (3, 4, 2)
 
 
-async def test_what_was_published_survives_a_restart(tmp_path: Path) -> None:
+async def test_published_posts_survive_a_restart(tmp_path: Path) -> None:
     async with serving(tmp_path) as server:
         container = await server.container(media_type="TEXT", text="Hi")
         post = (await server.publish(container)).json()["id"]

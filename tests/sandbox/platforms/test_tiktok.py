@@ -69,7 +69,7 @@ async def test_chunks_follow_the_rules(
         (None, "invalid_params"),
     ],
 )
-async def test_what_a_post_says_is_checked(tiktok: httpx.AsyncClient, info: Any, code: str) -> None:
+async def test_post_fields_are_checked(tiktok: httpx.AsyncClient, info: Any, code: str) -> None:
     body = {"post_info": info, "source_info": SOURCE}
     assert (await ask(tiktok, "/v2/post/publish/video/init/", body))[1] == code
 
@@ -92,7 +92,7 @@ async def test_ranges_come_in_order(tiktok: httpx.AsyncClient) -> None:
     assert (status["status"], status["fail_reason"]) == ("FAILED", "file_format_check_failed")
 
 
-async def test_what_is_not_whole_can_be_cancelled(tiktok: httpx.AsyncClient) -> None:
+async def test_incomplete_publication_can_be_cancelled(tiktok: httpx.AsyncClient) -> None:
     _, _, data = await ask(tiktok, "/v2/post/publish/video/init/", {"post_info": INFO, "source_info": SOURCE})
     named = {"publish_id": data["publish_id"]}
     assert (await ask(tiktok, "/v2/post/publish/cancel/", named))[1] == "ok"

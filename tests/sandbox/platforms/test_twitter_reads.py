@@ -100,7 +100,7 @@ async def test_several_posts_at_once(shared: Sandbox) -> None:
     assert [error["value"] for error in answer["errors"]] == ["1"]
 
 
-async def test_me_tells_premium(shared: Sandbox) -> None:
+async def test_me_reports_premium(shared: Sandbox) -> None:
     fields = {"user.fields": "verified_type,subscription_type"}
     premium = (await shared.x.get("/2/users/me", params=fields)).json()["data"]
     free = (await shared.free.get("/2/users/me", params=fields)).json()["data"]
@@ -182,7 +182,7 @@ async def test_realistic_videos_are_processed_first(clock: Clock) -> None:
         assert (await sandbox.x.post("/2/tweets", json=body)).status_code == 201
 
 
-async def test_what_is_no_video_fails_in_processing(shared: Sandbox) -> None:
+async def test_invalid_video_fails_in_processing(shared: Sandbox) -> None:
     data = await upload_in_pieces(shared, b"not a video at all" * 10, "video/mp4", "tweet_video")
     assert dict(data["processing_info"])["state"] == "failed"  # type: ignore[call-overload]
     body = {"text": "broken", "media": {"media_ids": [data["id"]]}}

@@ -71,7 +71,7 @@ async def made(yt: httpx.AsyncClient) -> str:
         (None, {}, "invalidVideoMetadata"),
     ],
 )
-async def test_what_a_video_says_is_checked(
+async def test_video_fields_are_checked(
     youtube: httpx.AsyncClient, snippet: Any, status: dict[str, Any], reason: str
 ) -> None:
     answer = await begin(youtube, 10, snippet, **status)
@@ -95,7 +95,7 @@ async def test_pieces_come_in_order_and_are_counted(youtube: httpx.AsyncClient) 
     assert (await put(youtube, url.replace("upload_id=", "upload_id=x"), f"bytes */{size}")).status_code == 404
 
 
-async def test_what_is_no_video_fails(youtube: httpx.AsyncClient) -> None:
+async def test_invalid_video_fails(youtube: httpx.AsyncClient) -> None:
     url = (await begin(youtube, 10)).headers["location"]
     video_id = (await put(youtube, url, "bytes 0-9/10", b"x" * 10)).json()["id"]
     found = await youtube.get("/youtube/v3/videos", params={"part": "status", "id": video_id})

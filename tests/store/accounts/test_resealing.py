@@ -71,7 +71,7 @@ async def tokens(database: Database, vault: Vault, keys: list[tuple[str, str]]) 
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
-async def test_everything_opens_under_the_new_key_alone(database: Database, limit: int) -> None:
+async def test_all_credentials_open_with_the_new_key(database: Database, limit: int) -> None:
     names = [f"tw_{number}" for number in range(5)]
     keys = await save(database, OLD, *names)
     assert await reseal(database, limit) == 5
@@ -130,7 +130,7 @@ async def test_an_account_that_is_locked_is_not_waited_for(database: Database) -
         assert await reseal(database) == 1
 
 
-async def test_a_position_is_where_the_next_batch_begins(database: Database) -> None:
+async def test_next_batch_begins_at_the_position(database: Database) -> None:
     one = await save(database, FORGOTTEN, "tw_1", "tw_2")
     async with database.transaction() as session:
         position: Position | None = (await reseal_batch(session, ROTATING, START, 1)).position

@@ -89,7 +89,7 @@ async def test_a_post_belongs_to_its_workspace(database: Database, workspace: st
     assert await list_posts(database, other, Filter(), 10) == Page([], last=None)
 
 
-async def test_progress(database: Database, workspace: str) -> None:
+async def test_unsettled_post_has_a_next_step(database: Database, workspace: str) -> None:
     post = await save(database, workspace)
     async with database.transaction() as session:
         assert await is_moving(session, post.id)

@@ -172,7 +172,7 @@ class TestBegin:
 @pytest.mark.parametrize("status", PostStatus)
 @pytest.mark.parametrize("version", [0, 1])
 @pytest.mark.parametrize("due_in", [None, timedelta(seconds=-1), timedelta(0), timedelta(seconds=1), TOLERANCE * 2])
-async def test_the_database_judges_a_send_as_the_domain_does(
+async def test_database_and_domain_decide_sends_alike(
     database: Database, status: PostStatus, version: int, due_in: timedelta | None
 ) -> None:
     now = datetime.now(UTC)
@@ -186,7 +186,7 @@ async def test_the_database_judges_a_send_as_the_domain_does(
 @pytest.mark.parametrize(
     "targets", list(itertools.combinations_with_replacement(itertools.product(TargetStatus, [False, True]), 2))
 )
-async def test_the_database_derives_a_post_s_status_as_the_domain_does(
+async def test_database_and_domain_derive_post_status_alike(
     database: Database, workspace: str, targets: tuple[tuple[TargetStatus, bool], ...]
 ) -> None:
     post = await save(database, workspace, targets=len(targets))

@@ -112,7 +112,7 @@ class TestSettle:
             (1, timedelta(minutes=1), WriteResult.EARLY),
         ],
     )
-    async def test_a_step_that_sent_nothing_counts_for_the_post_that_it_knew(
+    async def test_step_without_send_counts_only_for_its_version(
         self, database: Database, workspace: str, version: int | None, due: timedelta, write: WriteResult
     ) -> None:
         post = await save(database, workspace, status=PostStatus.SCHEDULED)
@@ -128,17 +128,13 @@ class TestSettle:
         begun_at = (await read(database, post)).targets[0].begun_at
         assert (begun_at is not None) is (write is WriteResult.MADE)
 
-    async def test_a_step_that_sent_nothing_does_not_count_beside_a_send(
-        self, database: Database, workspace: str
-    ) -> None:
+    async def test_step_without_send_does_not_override_an_open_send(self, database: Database, workspace: str) -> None:
         target = (await save(database, workspace)).targets[0]
         await begin(database, target)
         waiting = transitions.waiting(datetime.now(UTC))
         assert (await settle(database, target.id, BeforeSend(1), waiting)).write is WriteResult.SENDING
 
-    async def test_a_warning_ahead_of_its_time_leaves_a_post_scheduled(
-        self, database: Database, workspace: str
-    ) -> None:
+    async def test_early_warning_leaves_a_post_scheduled(self, database: Database, workspace: str) -> None:
         post = await save(database, workspace, status=PostStatus.SCHEDULED)
         warned = transitions.warned("Too large.")
         settled = await settle(database, post.targets[0].id, BeforeSend(1, due=False), warned, REFUSED)
@@ -171,7 +167,7 @@ class TestSettle:
     async def test_a_deleted_target_is_not_settled(self, database: Database) -> None:
         assert await settle(database, "tgt_none", AnswerTo(1), public(), NOTE) == Settled(WriteResult.GONE, STALE)
 
-    async def test_the_first_publication_stays_the_posts_time(self, database: Database, workspace: str) -> None:
+    async def test_published_at_is_the_first_publication(self, database: Database, workspace: str) -> None:
         post = await save(database, workspace)
         for target in post.targets:
             await land(database, target, await begin(database, target))

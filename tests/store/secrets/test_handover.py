@@ -7,7 +7,7 @@ from store.secrets.handover import HandoverError, new_pair, open_handover, seal_
 CONTENT = {"code": "a-code-of-somebody"}
 
 
-def test_only_the_private_key_opens_it() -> None:
+def test_only_the_private_key_opens_a_handover() -> None:
     private, public = new_pair()
     sealed = seal_for(public, CONTENT, "sel_1")
     assert open_handover(private, sealed, "sel_1") == CONTENT
@@ -17,7 +17,7 @@ def test_only_the_private_key_opens_it() -> None:
         open_handover(new_pair()[0], sealed, "sel_1")
 
 
-def test_it_opens_for_its_connection_only_and_unchanged() -> None:
+def test_handover_opens_only_unchanged_for_its_connection() -> None:
     private, public = new_pair()
     sealed = seal_for(public, CONTENT, "sel_1")
     with pytest.raises(HandoverError):

@@ -19,7 +19,7 @@ SURROUNDINGS = st.sampled_from(
 
 
 @given(SECRETS, SURROUNDINGS)
-def test_a_secret_is_masked_wherever_it_stands(secret: str, surroundings: str) -> None:
+def test_secret_is_masked_anywhere_in_a_text(secret: str, surroundings: str) -> None:
     known = SecretValues()
     known.remember(secret)
     assert secret not in known.mask(surroundings.replace("{}", secret))

@@ -90,7 +90,7 @@ def test_a_link_leads_to_the_list() -> None:
 
 
 @pytest.mark.parametrize("tag", ['"', "'", "\\", 'x" OR WorkflowId != "'])
-def test_what_no_query_can_hold_is_refused(tag: str) -> None:
+def test_unquotable_values_are_refused(tag: str) -> None:
     with pytest.raises(ValueError, match="cannot be searched for"):
         list(views(datetime.now(UTC), tag=tag))
 

@@ -38,7 +38,7 @@ class Platform:
         return Outcome(status=TargetStatus.PUBLISHED, platform_post_id=f"{command.target_id}/2")
 
 
-async def test_what_is_public_is_edited_also_where_the_workflow_hears_of_it_late() -> None:
+async def test_published_target_is_edited_before_its_workflow_knows() -> None:
     platform, ids = Platform(), ["target_1", SLOW]
     targets = [TargetPlan(target_id=each, platform="twitter", account_id=f"acc_{each}") for each in ids]
     plan = Plan(
