@@ -24,6 +24,7 @@ from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
 from media.change_record import ChangeRecord, NoChangeRecord
 from media.hosted import covers_of, host_files, unchecked, with_hosted_urls
+from media.shared_files import SharedFiles
 from media.step_media import MediaTools, StepMedia
 from platforms.base import AccountFacts, Connection, Draft, Identity, Platform, PublishContext
 from platforms.errors import ErrorKind, PlatformError
@@ -211,6 +212,11 @@ class StepContextFactory:
         return StepMedia(
             self._media, check.workspace_id, check.id, platform, rules, NoChangeRecord(), progress, covers, check.id
         )
+
+    @property
+    def files(self) -> SharedFiles:
+        """Return the files of posts."""
+        return self._media.files
 
     def server_of(self, account: Account) -> str:
         """Return the base URL of an account's server. Raises VaultError."""

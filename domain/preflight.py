@@ -1,8 +1,10 @@
-"""Why a scheduled post will not go out as it is, found before its time: pure, and no platform is asked."""
+"""Why a scheduled post will not go out as it is, found before its time: pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+from domain.rate_limits import RateLimit
 
 FIRST_CHECK = timedelta(hours=24)
 """How long before its time a post is checked first."""
@@ -25,8 +27,16 @@ class PreflightReason(StrEnum):
     APP_REFUSED = "app_refused"
     """Its platform refuses the operator's app."""
     PLATFORM_CAP = "platform_cap"
-    """Its platform has reported that it may publish nothing before a time that is later than the post's."""
+    """The quota of its account will be used up at its time, as its platform reports it or by the platform's rules."""
+    MEDIA_REFUSED = "media_refused"
+    """A file cannot be fetched any more, or its platform does not accept it."""
+    MEDIA_NOT_CHECKED = "media_not_checked"
+    """A file could not be fetched at the moment."""
 
+
+OF_MEDIA = frozenset({PreflightReason.MEDIA_REFUSED, PreflightReason.MEDIA_NOT_CHECKED})
+_MEDIA_AGAIN = timedelta(minutes=15)
+"""When a target with a warning about its media is checked again: each check is a request to the files' servers."""
 
 _SENTENCES = {
     PreflightReason.ACCOUNT_NOT_FOUND: (
@@ -46,8 +56,16 @@ _SENTENCES = {
         "{label} refuses this service's app. The operator of this service must act, or the post is held."
     ),
     PreflightReason.PLATFORM_CAP: (
-        "The account has used up its quota at {label}, which begins again after the post is due. The post is held "
-        "until then."
+        "The account will have used up its quota at {label} when the post is due. The post is held until the quota "
+        "begins again."
+    ),
+    PreflightReason.MEDIA_REFUSED: (
+        "A file of this post cannot be fetched any more, or {label} does not accept it. Validate the post with "
+        "checkMedia to see which, and correct it before the post is due."
+    ),
+    PreflightReason.MEDIA_NOT_CHECKED: (
+        "The server of a file of this post did not deliver it when the post was checked. Make sure that the file can "
+        "be fetched when the post is due."
     ),
 }
 
@@ -57,8 +75,19 @@ def warning_sentence(reason: PreflightReason, label: str) -> str:
     return _SENTENCES[reason].format(label=label)
 
 
-def next_check(due_at: datetime, now: datetime, *, warned: bool) -> datetime:
+def is_over_quota(
+    limits: Iterable[RateLimit], used: Iterable[datetime], ahead: Iterable[datetime], due_at: datetime
+) -> bool:
+    """Return whether an account will have used up one of its limits at a time.
+
+    `used` are the times of its sends, `ahead` the due times of the posts that go before.
+    """
+    times = [*used, *ahead]
+    return any(sum(due_at - limit.per < each <= due_at for each in times) >= limit.limit for limit in limits)
+
+
+def next_check(due_at: datetime, now: datetime, *, reason: PreflightReason | None) -> datetime:
     """Return when a target is checked again; its due time, which is too late, if it is not."""
-    if warned:
-        return min(now + _CLEARS_AFTER, due_at)
+    if reason is not None:
+        return min(now + (_MEDIA_AGAIN if reason in OF_MEDIA else _CLEARS_AFTER), due_at)
     return next((due_at - ahead for ahead in _NEXT_CHECKS if due_at - ahead > now), due_at)

@@ -83,6 +83,12 @@ class Download:
             if self.content_type is None and self._spool.size >= HEAD:
                 self.content_type = self._sniffed_type()
 
+    def beginning(self) -> str:
+        """Return the media type that the first bytes show; more are not fed."""
+        if not self._spool.size:
+            raise self._refusals.empty()
+        return self.content_type or self._sniffed_type()
+
     def finish(self) -> str:
         """Return the media type once everything was fed."""
         if self._unzip is not None and self._spool.size and not self._unzip.eof:

@@ -3,10 +3,11 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import httpx
 
@@ -17,6 +18,7 @@ from media.bandwidth import Bandwidth
 from media.download import Download
 from media.example_hosts import Samples
 from media.refusals import Refusals
+from media.sniff import HEAD
 from media.spool import Spool, off_the_loop
 from media.stored import StoredFile, stored
 from platforms.errors import PlatformError
@@ -28,6 +30,9 @@ from platforms.http.urls import url_of
 MAX_BYTES = 4 * 2**30
 """The largest video that a platform here takes in chunks (TikTok's 4 GB)."""
 MAX_REDIRECTS = 5
+_PROBE_S = 15.0
+"""The time limit for the first bytes of a file; our choice."""
+_LONGEST_LENGTH = 20
 _BATCH = 256 * 1024
 """Bytes that are gathered for one write: a thread is asked once for several reads of the socket."""
 
@@ -115,6 +120,26 @@ class MediaFetcher:
             spool, await self._fetched(media, spool, progress, lambda: min(wanted(), self.max_bytes), workspace_id)
         )
 
+    async def probe(self, media: Media, most_bytes: int | None, *, workspace_id: str = "") -> str:
+        """Fetch the first bytes of a media item only; return what they show it to be.
+
+        Raises PlatformError as `open` does, also if its server says that it has more than `most_bytes`.
+        """
+        refusals = Refusals(media, "")
+        try:
+            url = url_of(media.url)
+        except httpx.InvalidURL as error:
+            raise refusals.unreachable("the URL is not valid") from error
+        refusals = Refusals(media, url.host)
+        with Spool() as spool:
+            try:
+                async with asyncio.timeout(_PROBE_S):
+                    return await self._follow(url, media, _Beginning(spool, refusals, most_bytes), workspace_id)
+            except TimeoutError as error:
+                raise refusals.too_slow() from error
+            except httpx.HTTPError as error:
+                raise _meaning(error, refusals) from error
+
     async def _fetched(
         self, media: Media, spool: Spool, progress: Progress, most_bytes: Callable[[], int], workspace_id: str
     ) -> str:
@@ -134,7 +159,7 @@ class MediaFetcher:
         except httpx.HTTPError as error:
             raise _meaning(error, refusals) from error
 
-    async def _follow(self, url: httpx.URL, media: Media, body: "_Body", workspace_id: str) -> str:
+    async def _follow(self, url: httpx.URL, media: Media, body: "_Body | _Beginning", workspace_id: str) -> str:
         hosts: list[str] = []
         extensions = {"timeout": _TIMEOUT.as_dict(), "workspace": workspace_id}
         for _ in range(MAX_REDIRECTS + 1):
@@ -142,13 +167,18 @@ class MediaFetcher:
                 url = self._samples.sample_url(url, media.type)
             hosts.append(url.host)
             self._check(url, body.refusals)
-            request = httpx.Request("GET", url, headers=_HEADERS, extensions=extensions)
+            request = httpx.Request("GET", url, headers={**_HEADERS, **body.headers}, extensions=extensions)
             # A host that many workspaces use may be slow for all of them: it holds up at most half of the fetches.
             with self._hosts.take(url.host):
                 response = await self._transport.handle_async_request(request)
                 try:
                     if not response.has_redirect_location:
-                        return await self._received(response, media, body, tuple(hosts))
+                        if response.status_code not in body.statuses:
+                            raise body.refusals.of_status(response.status_code)
+                        encoding = response.headers.get("content-encoding", "").strip().lower()
+                        most = body.most_bytes
+                        download = Download(body.spool, media.type, encoding, most, body.refusals, tuple(hosts))
+                        return await body.take(response, download)
                     url = _redirected(url, response.headers["location"], body.refusals)
                 finally:
                     await response.aclose()
@@ -165,19 +195,12 @@ class MediaFetcher:
         if self._samples and self._samples.hides(url) and not self._operator_allows.allows(url.host, port):
             raise refusals.forbidden(_NOT_PUBLIC)
 
-    async def _received(self, response: httpx.Response, media: Media, body: "_Body", hosts: tuple[str, ...]) -> str:
-        if response.status_code != httpx.codes.OK:
-            raise body.refusals.of_status(response.status_code)
-        encoding = response.headers.get("content-encoding", "").strip().lower()
-        download = Download(body.spool, media.type, encoding, body.most_bytes, body.refusals, hosts)
-        length = response.headers.get("content-length", "")
-        if length.isdecimal():
-            download.announce(int(length))
-        return await body.take(response, download)
-
 
 @dataclass(slots=True)
 class _Body:
+    headers: ClassVar[Mapping[str, str]] = {}
+    statuses: ClassVar[Collection[int]] = (httpx.codes.OK,)
+
     spool: Spool
     refusals: Refusals
     progress: Progress
@@ -188,6 +211,9 @@ class _Body:
     """Return for how many seconds nothing is read after so many bytes."""
 
     async def take(self, response: httpx.Response, download: Download) -> str:
+        length = response.headers.get("content-length", "")
+        if length.isdecimal():
+            download.announce(int(length))
         loop = asyncio.get_running_loop()
         started, received, batch = loop.time(), 0, bytearray()
         async for data in response.aiter_raw():
@@ -204,6 +230,33 @@ class _Body:
         await off_the_loop(download.most_of(received), download.feed, bytes(batch))
         self.progress(received)
         return download.finish()
+
+
+@dataclass(slots=True)
+class _Beginning:
+    """The first bytes of a file. The connection is closed after them, whatever the server would still send."""
+
+    headers: ClassVar[Mapping[str, str]] = {"Range": f"bytes=0-{HEAD - 1}"}
+    statuses: ClassVar[Collection[int]] = (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT)
+
+    spool: Spool
+    refusals: Refusals
+    most: int | None
+
+    def most_bytes(self) -> int:
+        return MAX_BYTES if self.most is None else self.most
+
+    async def take(self, response: httpx.Response, download: Download) -> str:
+        whole = response.headers.get("content-range", "").rpartition("/")[2]
+        if response.status_code == httpx.codes.OK and not response.headers.get("content-encoding"):
+            whole = response.headers.get("content-length", "")
+        if whole.isdecimal() and len(whole) < _LONGEST_LENGTH and int(whole) > download.limit:
+            raise self.refusals.too_large(download.limit)
+        async for data in response.aiter_raw():
+            await asyncio.to_thread(download.feed, data[:HEAD])
+            if self.spool.size >= HEAD:
+                break
+        return download.beginning()
 
 
 def _redirected(url: httpx.URL, location: str, refusals: Refusals) -> httpx.URL:

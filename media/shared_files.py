@@ -78,6 +78,14 @@ class SharedFiles:
             self._drop(key, file)
         await self._fetcher.close()
 
+    async def probe(self, workspace_id: str, media: Media, most_bytes: int | None) -> str:
+        """Return what the first bytes of a file show it to be; nothing is kept.
+
+        Raises as MediaFetcher.probe does, and Exhausted if the workspace has its share of fetches.
+        """
+        with self._admission.fetches.take(workspace_id):
+            return await self._fetcher.probe(media, most_bytes, workspace_id=workspace_id)
+
     def forget(self, post_id: str) -> None:
         """Have a post's files fetched again when they are needed next: their owner may correct what was refused."""
         for key, file in list(self._files.items()):

@@ -1,58 +1,117 @@
-"""Check scheduled posts again before their time, so that their owners hear early of what will keep them from going out.
+"""Check scheduled posts again before their time, so that their owners hear early of what keeps them from going out.
 
-All is read from rows; no platform is asked.
+Accounts and quotas are read from rows, and no platform is asked. Of media, the first bytes are fetched.
 """
 
 import asyncio
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.account_facts import facts_of
 from activities.meters import Meters
-from domain.preflight import FIRST_CHECK, LAST_CHECK, PreflightReason, next_check
+from domain.preflight import FIRST_CHECK, LAST_CHECK, PreflightReason, is_over_quota, next_check
+from domain.rate_limits import RateLimit
 from domain.schedule import rfc3339
+from media.shared_files import SharedFiles
+from platforms.errors import LONGEST_LIMIT
+from platforms.registry import platforms
+from reconcile.preflight_media import problems_of_media
 from store.accounts.pages import AppKey, refusals_of_apps
 from store.database import Database
 from store.locks import try_lock
-from store.maintenance.preflight import AccountKey, Preflight, due_for_preflight, full_until, note_preflight
+from store.maintenance.preflight import (
+    AccountKey,
+    Preflight,
+    due_for_preflight,
+    due_times,
+    full_until,
+    lock_claimed,
+    note_preflight,
+    sent_times,
+    with_content,
+)
 
 log = structlog.get_logger(__name__)
 
 _EVERY_S = 30.0
 BATCH = 200
 """Targets of one round. Their posts are locked meanwhile, so it must be short."""
+_MOST_TIMES = 20_000
+"""Due times and sends that a round reads to count quotas; of more, some are not counted, and nothing is warned of."""
+_MEDIA_LATER = timedelta(minutes=1)
+"""When a target is checked whose media had to wait for those of others."""
 _LOCK = "preflight"
 
+Warned = tuple[Preflight, PreflightReason]
 
-async def preflight_forever(database: Database, meters: Meters) -> None:
+
+async def preflight_forever(database: Database, meters: Meters, files: SharedFiles) -> None:
     """Check what is to be checked, twice a minute. A database that is away is waited for."""
     while True:
         try:
-            while await preflight(database, meters, datetime.now(UTC)) == BATCH:
+            while await preflight(database, meters, datetime.now(UTC), files) == BATCH:
                 pass
         except (SQLAlchemyError, OSError) as error:
             log.warning("preflight.postponed", reason=type(error).__name__)
         await asyncio.sleep(_EVERY_S)
 
 
-async def preflight(database: Database, meters: Meters, now: datetime) -> int:
-    """Check some targets; return how many were checked. Another process may be doing it: then 0."""
-    warned: list[tuple[Preflight, PreflightReason]] = []
+async def preflight(database: Database, meters: Meters, now: datetime, files: SharedFiles | None = None) -> int:
+    """Check some targets; return how many were checked. Another process may be doing it: then 0.
+
+    Without `files` no media are checked.
+    """
+    warned, claims = list[Warned](), dict[str, datetime]()
     async with database.transaction() as session:
         if not await try_lock(session, _LOCK):
             return 0
         found = await due_for_preflight(session, now, first=now + FIRST_CHECK, last=now + LAST_CHECK, most=BATCH)
         accounts = [each.account for each in found if each.account]
         refused, full = await refusals_of_apps(session, accounts), await full_until(session, accounts, now)
+        over = await _over_quota(session, found, now)
         for each in found:
             due_at = each.target.due_at or now
             reason = reason_to_warn(each, refused, full, due_at, now)
-            again_at = next_check(due_at, now, warned=reason is not None)
-            if note_preflight(each, reason, again_at, now) and reason:
+            if reason is None and each.target.id in over:
+                reason = PreflightReason.PLATFORM_CAP
+            again_at = next_check(due_at, now, reason=reason)
+            if reason is None and files is not None and (each.post.media_items or each.target.custom_media):
+                # Nothing is fetched inside a transaction. If this process ends, the next check comes as usual.
+                claims[each.target.id] = each.target.preflight_at = again_at
+            elif note_preflight(each, reason, again_at, now) and reason:
                 warned.append((each, reason))
+    _tell(meters, warned)
+    if claims and files is not None:
+        await _check_media(database, meters, now, files, claims)
+    return len(found)
+
+
+async def _check_media(
+    database: Database, meters: Meters, now: datetime, files: SharedFiles, claims: Mapping[str, datetime]
+) -> None:
+    """Check the media of claimed targets, and write down what came of it."""
+    async with database.reading() as session:
+        found = await with_content(session, list(claims))
+    problems, warned = await problems_of_media(files, found), list[Warned]()
+    async with database.transaction() as session:
+        for each in await lock_claimed(session, claims):
+            due_at = each.target.due_at or now
+            if each.target.id not in problems:
+                each.target.preflight_at = min(now + _MEDIA_LATER, due_at)
+                continue
+            reason = problems[each.target.id]
+            if note_preflight(each, reason, next_check(due_at, now, reason=reason), now) and reason:
+                warned.append((each, reason))
+    _tell(meters, warned)
+
+
+def _tell(meters: Meters, warned: Sequence[Warned]) -> None:
+    """Count and log new warnings."""
     for each, reason in warned:
         meters.record_preflight_warning(each.target.platform, reason)
         log.info(
@@ -64,7 +123,35 @@ async def preflight(database: Database, meters: Meters, now: datetime) -> int:
             reason=reason.value,
             due_at=rfc3339(each.target.due_at) if each.target.due_at else None,
         )
-    return len(found)
+
+
+async def _over_quota(session: AsyncSession, found: Sequence[Preflight], now: datetime) -> set[str]:
+    """Return the ids of the targets whose account will have used up a limit of its platform's rules at their time."""
+    limited = [each for each in found if each.account and _long_limits(each.target.platform)]
+    if not limited:
+        return set()
+    keys = {(each.target.platform, each.target.account_id) for each in limited}
+    owners = {(each.post.workspace_id, each.target.account_id) for each in limited}
+    longest = max(limit.per for platform, _ in keys for limit in _long_limits(platform))
+    sent = await sent_times(session, keys, now - longest, _MOST_TIMES)
+    ahead = await due_times(session, owners, now, now + FIRST_CHECK, _MOST_TIMES)
+    over = set()
+    for each in limited:
+        target, due_at = each.target, each.target.due_at or now
+        used, reported = sent.get((target.platform, target.account_id), ([], None))
+        queue = ahead.get((each.post.workspace_id, target.account_id), [])
+        before = [at for at, target_id in queue if (at, target_id) < (due_at, target.id)]
+        if is_over_quota(_long_limits(target.platform, reported), used, before, due_at):
+            over.add(target.id)
+    return over
+
+
+def _long_limits(platform: str, reported: int | None = None) -> list[RateLimit]:
+    """Return the limits of a platform's rules for which a post would be held, with the account's own number."""
+    limits = platforms()[platform].rules.rate_limits
+    longest = max((limit.per for limit in limits), default=None)
+    own = [replace(limit, limit=reported) if reported and limit.per == longest else limit for limit in limits]
+    return [limit for limit in own if limit.per > LONGEST_LIMIT]
 
 
 def reason_to_warn(

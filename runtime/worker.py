@@ -228,7 +228,7 @@ async def running_workers(
             **({"renewals": lambda: renew_forever(factory)} if factory.renews else {}),
             "zones": lambda: follow_zones_forever(factory.database, posts),
             "expiry": lambda: expire_forever(factory.database, audit_kept),
-            "preflight": lambda: preflight_forever(factory.database, factory.meters),
+            "preflight": lambda: preflight_forever(factory.database, factory.meters, factory.files),
             "apps": lambda: announce_apps_forever(factory.database, factory.registered_apps, factory.redirect_urls),
             "watch": (watch or LatePostWatch(factory.database)).run,
         }

@@ -1,6 +1,6 @@
 """Which targets are checked again before their time, and what their accounts' rows say then."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from domain.audit import WORKER, Action, AuditEntry
 from domain.post import PostStatus, TargetStatus
 from domain.preflight import PreflightReason
 from store.audit.trail import add_entry
-from store.models import ConnectedAccount, Post, RateLimitBucket, Target
+from store.models import ConnectedAccount, Post, RateLimitBucket, RateLimitSlot, Target
 
 # Each workspace is asked for a few: one with many posts does not make the others wait.
 _DUE = text("""
@@ -39,6 +39,16 @@ AccountKey = tuple[str, str]
 """Platform and id of an account."""
 
 
+_ACCOUNT_OF_TARGET = and_(
+    ConnectedAccount.workspace_id == Target.workspace_id,
+    ConnectedAccount.id == Target.account_id,
+    ConnectedAccount.platform == Target.platform,
+)
+_OF_TARGET = (
+    *(Target.id, Target.platform, Target.account_id, Target.due_at, Target.preflight_at, Target.preflight_code),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Preflight:
     """A target to check, its post, and its account; None if the account is not connected."""
@@ -59,14 +69,7 @@ async def due_for_preflight(
     query = (
         select(Post, Target, ConnectedAccount)
         .join(Target, Target.post_id == Post.id)
-        .outerjoin(
-            ConnectedAccount,
-            and_(
-                ConnectedAccount.workspace_id == Target.workspace_id,
-                ConnectedAccount.id == Target.account_id,
-                ConnectedAccount.platform == Target.platform,
-            ),
-        )
+        .outerjoin(ConnectedAccount, _ACCOUNT_OF_TARGET)
         .where(
             Target.id.in_(list(due)),
             Target.status == TargetStatus.PENDING,
@@ -76,13 +79,102 @@ async def due_for_preflight(
         )
         .with_for_update(of=Post, skip_locked=True)
         .options(
-            load_only(Post.id, Post.workspace_id),
-            load_only(
-                Target.id, Target.platform, Target.account_id, Target.due_at, Target.preflight_at, Target.preflight_code
-            ),
+            load_only(Post.id, Post.workspace_id, Post.media_items),
+            load_only(*_OF_TARGET, Target.custom_media),
         )
     )
     return [Preflight(*row) for row in await session.execute(query)]
+
+
+async def with_content(session: AsyncSession, target_ids: Collection[str]) -> list[Preflight]:
+    """Return targets with all that their posts say; nothing is locked."""
+    query = (
+        select(Post, Target, ConnectedAccount)
+        .join(Target, Target.post_id == Post.id)
+        .join(ConnectedAccount, _ACCOUNT_OF_TARGET)
+        .where(Target.id.in_(target_ids))
+    )
+    return [Preflight(*row) for row in await session.execute(query)]
+
+
+async def lock_claimed(session: AsyncSession, claims: Mapping[str, datetime]) -> list[Preflight]:
+    """Return the targets that are still as they were claimed, and lock their posts; others have changed meanwhile.
+
+    `claims` are the times of the next check that were written when they were claimed.
+    """
+    query = (
+        select(Post, Target, ConnectedAccount)
+        .join(Target, Target.post_id == Post.id)
+        .outerjoin(ConnectedAccount, _ACCOUNT_OF_TARGET)
+        .where(
+            Target.id.in_(claims),
+            Target.status == TargetStatus.PENDING,
+            Target.begun_at.is_(None),
+            Post.status == PostStatus.SCHEDULED,
+        )
+        .with_for_update(of=Post, skip_locked=True)
+        .options(load_only(Post.id, Post.workspace_id), load_only(*_OF_TARGET))
+        .execution_options(populate_existing=True)
+    )
+    found = [Preflight(*row) for row in await session.execute(query)]
+    return [each for each in found if each.target.preflight_at == claims[each.target.id]]
+
+
+async def due_times(
+    session: AsyncSession, accounts: Collection[tuple[str, str]], now: datetime, until: datetime, most: int
+) -> dict[tuple[str, str], list[tuple[datetime, str]]]:
+    """Return when accounts are to publish until a time, with the targets' ids, the first `most` of all.
+
+    `accounts` are workspaces with ids of accounts.
+    """
+    query = (
+        select(Target.workspace_id, Target.account_id, Target.due_at, Target.id)
+        .where(
+            Target.workspace_id.in_({workspace_id for workspace_id, _ in accounts}),
+            tuple_(Target.workspace_id, Target.account_id).in_(accounts),
+            Target.status == TargetStatus.PENDING,
+            Target.begun_at.is_(None),
+            Target.due_at > now,
+            Target.due_at <= until,
+        )
+        .order_by(Target.due_at, Target.id)
+        .limit(most)
+    )
+    found: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
+    for workspace_id, account_id, due_at, target_id in await session.execute(query):
+        if due_at is not None:
+            found.setdefault((workspace_id, account_id), []).append((due_at, target_id))
+    return found
+
+
+async def sent_times(
+    session: AsyncSession, accounts: Collection[AccountKey], since: datetime, most: int
+) -> dict[AccountKey, tuple[list[datetime], int | None]]:
+    """Return when accounts have published since a time, and the limit that their platform reports, if any.
+
+    Returns the newest `most` times of all.
+    """
+    bucket, slot = RateLimitBucket, RateLimitSlot
+    same = and_(
+        slot.platform == bucket.platform,
+        slot.server == bucket.server,
+        slot.account_id == bucket.account_id,
+        slot.step == bucket.step,
+        slot.taken,
+        slot.at > since,
+    )
+    query = (
+        select(bucket.platform, bucket.account_id, bucket.reported_limit, slot.at)
+        .outerjoin(slot, same)
+        .where(tuple_(bucket.platform, bucket.account_id).in_(accounts), bucket.step == AttemptStep.PUBLISH)
+        .order_by(slot.at.desc().nulls_last())
+        .limit(most)
+    )
+    found: dict[AccountKey, tuple[list[datetime], int | None]] = {}
+    for platform, account_id, limit, at in await session.execute(query):
+        times, known = found.get((platform, account_id), ([], None))
+        found[platform, account_id] = ([*times, at] if at else times, limit or known)
+    return found
 
 
 async def full_until(

@@ -10,9 +10,10 @@ from structlog.testing import capture_logs
 from activities.meters import Meters
 from api.posts.rendering import render_post
 from domain.preflight import PreflightReason, next_check
+from platforms.registry import platforms
 from reconcile import preflight
 from store.locks import try_lock
-from store.models import Account, AppRefusal, AuditEvent, Post, Target
+from store.models import Account, AppRefusal, AuditEvent, Post, RateLimitBucket, RateLimitSlot, Target
 from store.publishing.rate_limits import record_quota
 from tests.stack import Stack
 
@@ -198,6 +199,52 @@ async def test_only_one_process_checks(own: Stack) -> None:
 
 def test_the_last_check_is_before_the_post_is_prepared() -> None:
     due = datetime(2026, 11, 1, 12, tzinfo=UTC)
-    assert next_check(due, due - timedelta(hours=7), warned=False) == due - timedelta(hours=6)
-    assert next_check(due, due - timedelta(minutes=19), warned=False) == due
-    assert next_check(due, due - timedelta(seconds=20), warned=True) == due
+    assert next_check(due, due - timedelta(hours=7), reason=None) == due - timedelta(hours=6)
+    assert next_check(due, due - timedelta(minutes=19), reason=None) == due
+    assert next_check(due, due - timedelta(seconds=20), reason=PreflightReason.APP_REFUSED) == due
+
+
+class TestQuotaOfRules:
+    """Limits that a platform does not report: counted from what was sent and what is scheduled."""
+
+    async def sent(self, stack: Stack, account: Account, count: int, ago: timedelta) -> None:
+        """Note some sends of an account, as workers do."""
+        bucket = stack.bucket(account, "publish").names
+        async with stack.database.transaction() as session:
+            session.add(RateLimitBucket(**bucket))
+            for number in range(count):
+                at = datetime.now(UTC) - ago
+                target = f"{account.id} {number}"
+                session.add(RateLimitSlot(**bucket, target_id=target, last_send=0, at=at, taken=True))
+
+    async def test_sent_posts_count_until_their_window_has_passed(self, own: Stack) -> None:
+        (limit,) = platforms()["threads"].rules.rate_limits
+        full, frees = await own.connect("threads"), await own.connect("threads")
+        await self.sent(own, full, limit.limit, timedelta(hours=1))
+        await self.sent(own, frees, limit.limit, timedelta(hours=22))
+        post = await own.save("one too many today", [full, frees], due_in=SOON)
+        await check(own)
+        shown = render_post(await own.read(post.id)).get("warnings", [])
+        assert [(each["code"], each["accountId"]) for each in shown] == [("platform_cap", full.id)]
+        assert shown[0]["error"].startswith("The account will have used up its quota at Threads")
+
+    async def test_posts_that_go_before_count(self, own: Stack) -> None:
+        (limit,) = platforms()["linkedin"].rules.rate_limits
+        account = await own.connect("linkedin")
+        await self.sent(own, account, limit.limit - 2, timedelta(hours=1))
+        dues = [SOON + timedelta(minutes=number) for number in range(4)]
+        posts = [await own.save(f"due in {due}", [account], due_in=due) for due in dues]
+        await check(own)
+        found = [await warnings(own, post) for post in posts]
+        assert found == [[], [], [("linkedin", "platform_cap")], [("linkedin", "platform_cap")]]
+
+    async def test_the_accounts_own_limit_takes_precedence(self, own: Stack) -> None:
+        account = await own.connect("threads")
+        await self.sent(own, account, 5, timedelta(hours=1))
+        async with own.database.transaction() as session:
+            await session.execute(
+                update(RateLimitBucket).where(RateLimitBucket.account_id == account.id).values(reported_limit=5)
+            )
+        post = await own.save("the sixth of five", [account], due_in=SOON)
+        await check(own)
+        assert await warnings(own, post) == [("threads", "platform_cap")]

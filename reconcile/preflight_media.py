@@ -1,0 +1,114 @@
+"""The media of scheduled posts, checked before their time: whether each file can be fetched and is of the right kind.
+
+Only the first bytes of a file are fetched. Its sides and its length are measured when the post is prepared.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from activities.step_context import draft_of
+from domain.post import Media, MediaType
+from domain.preflight import PreflightReason
+from domain.shares import Exhausted
+from media.hosted import covers_of, files_of
+from media.shared_files import SharedFiles
+from platforms.base import AccountFacts
+from platforms.errors import ErrorKind, PlatformError
+from platforms.registry import platforms
+from platforms.rules import FileRule
+from store.maintenance.preflight import Preflight
+
+log = structlog.get_logger(__name__)
+
+MOST_FILES, MOST_FILES_OF_WORKSPACE = 100, 20
+"""Files of one round, and those of them that are of one workspace; our choice. Others are checked in a later round."""
+_CONCURRENCY = 8
+_RETRY_S = 2.0
+"""The pause before a file is asked for again whose server did not deliver it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    workspace_id: str
+    media: Media
+    most_bytes: int | None
+    types: tuple[str, ...]
+    """The types that the platform takes; empty if files of others are converted, or if it has no rule."""
+
+
+async def problems_of_media(files: SharedFiles, found: Iterable[Preflight]) -> dict[str, PreflightReason | None]:
+    """Return what is wrong with the media of targets, by their ids; targets that were not checked are left out."""
+    wanted: dict[str, list[_File]] = {}
+    asked, of_workspaces = dict[_File, None](), Counter[str]()
+    for each in found:
+        named = _files_of(each)
+        new, workspace_id = [file for file in named if file not in asked], each.post.workspace_id
+        if len(asked) + len(new) > MOST_FILES or of_workspaces[workspace_id] + len(new) > MOST_FILES_OF_WORKSPACE:
+            # A post of more files than a workspace may have checked is not checked at all.
+            if len(named) > MOST_FILES_OF_WORKSPACE:
+                wanted[each.target.id] = []
+            continue
+        wanted[each.target.id] = named
+        asked |= dict.fromkeys(new)
+        of_workspaces[workspace_id] += len(new)
+    gate, later = asyncio.Semaphore(_CONCURRENCY), set[_File]()
+    problems = await asyncio.gather(*(_problem_of(files, file, gate, later) for file in asked))
+    results = dict(zip(asked, problems, strict=True))
+    return {target: _worst(named, results) for target, named in wanted.items() if later.isdisjoint(named)}
+
+
+def _files_of(found: Preflight) -> list[_File]:
+    """Return the files that a target names; none if its settings no longer parse, which is found at its time."""
+    platform, account = platforms()[found.target.platform], found.account
+    if account is None:
+        return []
+    try:
+        draft = draft_of(platform, found.post, found.target)
+    except PlatformError:
+        return []
+    facts = AccountFacts(
+        account.id, account.user_id, account.username, account.premium, account.limits, account.allowed
+    )
+    rules = {rule.kind: rule for rule in platform.file_rules(draft, facts)}
+    covers = covers_of(platform, draft)
+    return [_file(found, item, covers.get(item.url) or rules.get(item.type)) for item in files_of(platform, draft)]
+
+
+def _file(found: Preflight, media: Media, rule: FileRule | None) -> _File:
+    # Pictures are converted and made smaller; every other file is sent as it is.
+    if rule is None or media.type is MediaType.IMAGE:
+        return _File(found.post.workspace_id, media, None, ())
+    return _File(found.post.workspace_id, media, rule.max_bytes, rule.types)
+
+
+async def _problem_of(
+    files: SharedFiles, file: _File, gate: asyncio.Semaphore, later: set[_File]
+) -> PreflightReason | None:
+    """Return what is wrong with a file; if it cannot be checked now, add it to `later`."""
+    async with gate:
+        for last in (False, True):
+            try:
+                shown = await files.probe(file.workspace_id, file.media, file.most_bytes)
+            except (Exhausted, OSError):
+                # Posts that are due need what their workspace may fetch; or this machine has no room.
+                later.add(file)
+                return None
+            except PlatformError as error:
+                if error.kind is ErrorKind.REJECTED:
+                    log.info("preflight.media_refused", workspace_id=file.workspace_id, code=error.code)
+                    return PreflightReason.MEDIA_REFUSED
+                if last:
+                    return PreflightReason.MEDIA_NOT_CHECKED
+            else:
+                return PreflightReason.MEDIA_REFUSED if file.types and shown not in file.types else None
+            await asyncio.sleep(_RETRY_S)
+    raise AssertionError  # the second round has returned
+
+
+def _worst(named: Iterable[_File], results: Mapping[_File, PreflightReason | None]) -> PreflightReason | None:
+    reasons = {results[file] for file in named}
+    return next((each for each in PreflightReason if each in reasons), None)
