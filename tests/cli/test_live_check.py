@@ -7,7 +7,7 @@ import pytest
 
 from cli.environment import Environment
 from cli.live_check import file_named, host_of
-from tests.cli.test_commands import production, run
+from tests.cli.commands import production, run
 from tests.stack import Stack
 
 __all__ = ["production"]

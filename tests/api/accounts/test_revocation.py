@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.api.accounts.test_routes import change_row, remove
+from tests.api.accounts.rows import change_row, remove
 from tests.api.conftest import Client
 from tests.api.connect.consents import SERVER, _query, connected, credentials, refused, trade
 from tests.api.connect.test_bots import connect_discord

@@ -4,16 +4,15 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
+from sqlalchemy import select
 
 from store.accounts.connected import open_credentials
-from store.models import Account
+from store.models import Account, PendingConnection
 from store.secrets.vault import Vault
 from tests.api.conftest import Client, problems
 from tests.stack import Stack
 
 SERVER = "https://social.example"
-
-
 BACK = "http://localhost:3000/connected"
 
 
@@ -66,3 +65,10 @@ async def refused(response: httpx.Response, status: int, code: str, param: str |
     assert (found["code"], found.get("param")) == (code, param)
     assert len(problems(response)) == 1
     return str(found["error"])
+
+
+async def row_of(stack: Stack, workspace_id: str) -> PendingConnection:
+    """Return the newest connection of a workspace."""
+    async with stack.database.reading() as session:
+        own = select(PendingConnection).where(PendingConnection.workspace_id == workspace_id)
+        return (await session.scalars(own.order_by(PendingConnection.created_at.desc()))).first() or PendingConnection()

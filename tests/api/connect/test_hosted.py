@@ -15,8 +15,7 @@ from sqlalchemy import text, update
 
 from store.models import PendingConnection
 from tests.api.conftest import PUBLIC_URL, Client, client_of, problems
-from tests.api.connect.consents import credentials
-from tests.api.connect.test_routes import row_of
+from tests.api.connect.consents import credentials, row_of
 from tests.stack import Stack
 
 BACK = "https://app.example.com/connected?from=us"

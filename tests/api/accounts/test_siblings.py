@@ -1,0 +1,91 @@
+"""Accounts that one consent connected, which share their tokens."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from activities.step_context import StepContextFactory
+from reconcile.renewals import renew_due
+from runtime import worker
+from store.database import Database
+from tests.api.accounts.rows import change_row, health_of, known_to_sandbox, remove, row_of
+from tests.api.conftest import Client
+from tests.api.connect.consents import begin, consent, trade
+from tests.stack import Stack
+
+
+@pytest.fixture
+async def factory(stack: Stack) -> AsyncIterator[StepContextFactory]:
+    """Return the factory of another worker."""
+    database = Database(stack.database_url, pool_size=5, max_overflow=5)
+    async with worker.factory(stack.settings, database) as factory:
+        yield factory
+    await database.close()
+
+
+class TestSiblings:
+    async def _two(self, client: Client, stack: Stack, person: str) -> list[str]:
+        """Connect two locations with one consent."""
+        await stack.switch_on("googlebusiness", "other_group")
+        begun = await begin(client, "googlebusiness")
+        found = (await trade(client, "googlebusiness", await consent(stack, begun, person))).json()["selection"]
+        body = {"selectionId": found["id"], "ids": [each["id"] for each in found["options"]]}
+        chosen = (await client.post("/v1/connect/googlebusiness/select", json=body)).json()
+        return [each["accountId"] for each in chosen["accounts"]]
+
+    async def test_accounts_of_one_consent_are_renewed_together(
+        self, stranger: Client, stack: Stack, factory: StepContextFactory
+    ) -> None:
+        first, second = await self._two(stranger, stack, "twins")
+        before = await known_to_sandbox(stack, stranger, second)
+        await change_row(stack, stranger, first, renew_at=datetime.now(UTC) - timedelta(seconds=1))
+        renewed = await self._renewed(stranger, stack, factory, [first, second], before["access_token"])
+        assert renewed[0]["access_token"] == renewed[1]["access_token"]
+        assert renewed[0]["user_id"] != renewed[1]["user_id"]
+        rows = [await row_of(stack, stranger, each) for each in (first, second)]
+        assert len({(each.expires_at, each.grant_subject) for each in rows if each}) == 1
+
+    async def test_siblings_due_together_are_renewed_once(
+        self, stranger: Client, stack: Stack, factory: StepContextFactory
+    ) -> None:
+        both = await self._two(stranger, stack, "triplets")
+        before = await known_to_sandbox(stack, stranger, both[0])
+        for each in both:
+            await change_row(stack, stranger, each, renew_at=datetime.now(UTC) - timedelta(seconds=1))
+        renewed = await self._renewed(stranger, stack, factory, both, before["access_token"])
+        assert len({each["access_token"] for each in renewed}) == 1
+
+    async def _renewed(
+        self, client: Client, stack: Stack, factory: StepContextFactory, accounts: list[str], before: str
+    ) -> list[dict[str, Any]]:
+        """Renew what is due, and return the credentials; the stack's own worker may have renewed them first."""
+        await renew_due(factory)
+        async with asyncio.timeout(30):
+            while True:
+                found = [await known_to_sandbox(stack, client, each) for each in accounts]
+                if all(each["access_token"] != before for each in found):
+                    return found
+                await asyncio.sleep(0.1)
+
+    async def test_reconnecting_one_reconnects_those_that_were_connected_with_it(
+        self, stranger: Client, stack: Stack
+    ) -> None:
+        first, second = await self._two(stranger, stack, "sisters")
+        now = datetime.now(UTC)
+        for each in (first, second):
+            await change_row(stack, stranger, each, refused_at=now, refusal="Google has ended it.")
+        begun = await begin(stranger, "googlebusiness", accountId=first)
+        response = await trade(stranger, "googlebusiness", await consent(stack, begun, "sisters"))
+        assert (response.status_code, response.json()["accountId"]) == (200, first)
+        rows = [await row_of(stack, stranger, each) for each in (first, second)]
+        assert [each and each.refused_at for each in rows] == [None, None]
+        assert len({each.grant_subject for each in rows if each}) == 1
+
+    async def test_access_needed_by_a_sibling_is_not_revoked(self, stranger: Client, stack: Stack) -> None:
+        first, second = await self._two(stranger, stack, "cousins")
+        assert (await remove(stranger, "googlebusiness", first)).json()["access"] == "kept"
+        found = await health_of(stranger, "googlebusiness", second)
+        assert found["health"] == "healthy"
