@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from activities.app_secrets import with_app_secret, with_stored_secret
 from activities.apps import Apps
+from activities.credentials.app_secrets import with_app_secret, with_stored_secret
+from activities.credentials.new_account import NewAccount
+from activities.credentials.renewal import CALL_S, CredentialsChange, Guard, Renewals
+from activities.credentials.token_times import at_renewal, is_due, platform_can_renew, rules_for
 from activities.fence import Stopwatch
 from activities.handles import HandleKeeper
 from activities.meters import Meters
-from activities.new_account import NewAccount
-from activities.renewal import CALL_S, CredentialsChange, Guard, Renewals
-from activities.token_times import at_renewal, is_due, platform_can_renew, rules_for
 from domain.bounds import MOST_ACCOUNTS
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities.account_facts import facts_of
+from activities.accounts.facts import facts_of
 from activities.meters import Meters
 from domain.preflight import FIRST_CHECK, LAST_CHECK, PreflightReason, is_over_quota, next_check
 from domain.rate_limits import RateLimit

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from activities.credentials.token_times import may_rotate, rules_of
 from activities.step_context import StepContextFactory
-from activities.token_times import may_rotate, rules_of
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import refuse_account

@@ -12,11 +12,11 @@ from temporalio.client import Client
 from temporalio.common import MetricMeter
 from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
 
-from activities.account_steps import AccountSteps
+from activities.accounts.connecting import Connecting
+from activities.accounts.steps import AccountSteps
 from activities.check_media import Checking
 from activities.complete import Completing
 from activities.confirm import Confirming
-from activities.connecting import Connecting
 from activities.edit import Editing
 from activities.local_publish import LocalPublish
 from activities.meters import Meters

@@ -9,7 +9,7 @@ from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
-    from activities.account_steps import AccountSteps
+    from activities.accounts.steps import AccountSteps
     from activities.commands import AccountCommand
 
 WITHIN = timedelta(seconds=25)

@@ -82,7 +82,7 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def hold_renewals(module: Any, folder: Path) -> None:
-    """Hold renewals at the point that the file RENEWALS names, while it exists; `module` is `activities.renewal`."""
+    """Hold renewals at the point that the file RENEWALS names, while it exists; `module` is that of `Renewals`."""
     account: ContextVar[str] = ContextVar("account")
     run = module.Renewals._run  # noqa: SLF001 each renewal is one task of it
 
@@ -156,6 +156,6 @@ async def _held(folder: Path) -> None:
 
 _PATCHES: dict[str, Callable[[Any, Path], None]] = {
     "platforms.http.wire": lambda module, folder: hold_before_first_byte(module.Wire, folder),
-    "activities.renewal": hold_renewals,
+    "activities.credentials.renewal": hold_renewals,
 }
 """The functions that change modules of the product, by module; each runs once."""

@@ -116,8 +116,8 @@ async def ask(api: Client, begun: dict[str, Any]) -> httpx.Response:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("activities.posted_codes._READS", 2)
-    monkeypatch.setattr("activities.posted_codes._PAUSE_S", 0.05)
+    monkeypatch.setattr("activities.accounts.posted_codes._READS", 2)
+    monkeypatch.setattr("activities.accounts.posted_codes._PAUSE_S", 0.05)
 
 
 class TestTelegramCode:

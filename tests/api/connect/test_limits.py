@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from activities import connecting
+from activities.accounts import connecting
 from api.app import create_app
 from api.connect.routes import MOST_AN_HOUR
 from api.dependencies import Dependencies

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from activities.connect_refusals import Refused
+from activities.accounts.connect_refusals import Refused
 from activities.step_context import StepContextFactory
 from platforms.connect import Connector, connectors
 from platforms.errors import ErrorKind, PlatformError

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from activities.token_times import at_connecting, at_renewal, is_due, may_rotate, pause_after, rules_for, rules_of
+from activities.credentials.token_times import (
+    at_connecting,
+    at_renewal,
+    is_due,
+    may_rotate,
+    pause_after,
+    rules_for,
+    rules_of,
+)
 from platforms.registry import platforms
 from platforms.renewal import Lifetimes
 from store.accounts.renewals import Tokens

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from activities.connect_refusals import Refused
+from activities.accounts.connect_refusals import Refused
 from activities.step_context import plain
 from platforms.base import Identity, Platform
 from platforms.connect import Candidate, Connector, Grant

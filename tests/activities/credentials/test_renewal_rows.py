@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from activities import renewal
+from activities.credentials import renewal
 from platforms.errors import ErrorKind, PlatformError
 from platforms.instagram.tokens import TOKENS as LONG_LIVED
 from platforms.reddit.tokens import TOKENS as REUSED
@@ -15,7 +15,7 @@ from store.accounts.connected import open_credentials, refuse_account, save_acco
 from store.accounts.renewals import Tokens
 from store.models import Account
 from store.secrets.vault import Vault
-from tests.activities.renewing import Platform, Process, row, token
+from tests.activities.credentials.renewing import Platform, Process, row, token
 from tests.stack import Stack
 
 REFUSED = PlatformError(ErrorKind.AUTH, "No.", code="invalid_grant", status=400)

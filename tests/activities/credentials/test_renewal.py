@@ -9,10 +9,10 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
-from activities import renewal
 from activities.commands import TargetCommand
+from activities.credentials import renewal
+from activities.credentials.renewal import Renewals
 from activities.publish import Publishing
-from activities.renewal import Renewals
 from activities.step_context import StepContextFactory
 from domain.post import TargetStatus
 from platforms.errors import ErrorKind, PlatformError
@@ -24,7 +24,7 @@ from store.accounts.resealing import START, reseal_batch
 from store.database import Database
 from store.models import Account, Post
 from store.secrets.vault import Vault, new_key
-from tests.activities.renewing import TOLD, Platform, Process, key_of, row, token
+from tests.activities.credentials.renewing import TOLD, Platform, Process, key_of, row, token
 from tests.stack import Stack
 
 SLOW_S = 8.0

@@ -16,13 +16,13 @@ import structlog
 from pydantic import BaseModel, ValidationError
 from temporalio import activity
 
+from activities.accounts.connect_apps import app_for, app_of, find_server, register, wire_to
+from activities.accounts.connect_candidates import declined_of, identified, number_of, options_of, stored_of
+from activities.accounts.connect_refusals import Refused, away, declined, different, full, refusal_of
+from activities.accounts.connected import save_verified
+from activities.accounts.posted_codes import place_of_code
 from activities.commands import ConnectCommand
-from activities.connect_apps import app_for, app_of, find_server, register, wire_to
-from activities.connect_candidates import declined_of, identified, number_of, options_of, stored_of
-from activities.connect_refusals import Refused, away, declined, different, full, refusal_of
-from activities.connected import save_verified
 from activities.persist import persist
-from activities.posted_codes import place_of_code
 from activities.step_context import StepContextFactory, plain
 from domain.audit import WORKER, api_key
 from platforms.base import Identity, Platform

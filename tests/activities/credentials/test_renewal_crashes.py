@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from activities import renewal
+from activities.credentials import renewal
 from activities.step_context import StepContextFactory
 from platforms.errors import ErrorKind, PlatformError
 from reconcile.renewals import renew_due
@@ -27,10 +27,10 @@ from store.accounts.connected import open_credentials
 from store.database import Database
 from store.models import Account
 from store.secrets.vault import Vault
-from tests.activities.renewing import row
+from tests.activities.credentials.renewing import row
 from tests.stack import Stack
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 AFTER_THE_PLATFORM = ("sent", "answered")
 """Points at which the platform has made new tokens that are not stored: the process knows them, or they are lost."""
 
@@ -79,7 +79,14 @@ async def renewing(stack: Stack, account: Account, point: str, with_signal: sign
         "SOCIALSYNCER_ENCRYPTION_KEYS": ",".join(key.get_secret_value() for key in stack.settings.encryption_keys),
         "SOCIALSYNCER_SANDBOX_URL": stack.sandbox_url,
     }
-    command = [sys.executable, "-m", "tests.activities.renewing_process", account.workspace_id, account.id, point]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.activities.credentials.renewing_process",
+        account.workspace_id,
+        account.id,
+        point,
+    ]
     process = await asyncio.create_subprocess_exec(
         *command, with_signal.name, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE
     )

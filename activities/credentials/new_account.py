@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from activities.app_secrets import with_app_secret, with_stored_secret
+from activities.credentials.app_secrets import with_app_secret, with_stored_secret
 from platforms.base import AccountFacts, Connection, Identity, Platform
 from platforms.http.wire import Wire
 from platforms.registered_apps import RegisteredApps

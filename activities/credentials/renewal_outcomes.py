@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from activities.token_times import pause_after
+from activities.credentials.token_times import pause_after
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.token_endpoint import UNREADABLE
 from platforms.renewal import TokenRules

@@ -1,6 +1,7 @@
 """A worker process that renews one account and is stopped at a chosen point.
 
-Run as `python -m tests.activities.renewing_process WORKSPACE ACCOUNT POINT SIGNAL` with a worker's environment.
+Run as `python -m tests.activities.credentials.renewing_process WORKSPACE ACCOUNT POINT SIGNAL`, with a worker's
+environment.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
-from activities import renewal
+from activities.credentials import renewal
 from platforms.errors import PlatformError
 from runtime import worker
 from runtime.settings import VaultSettings, read_settings

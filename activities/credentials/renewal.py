@@ -16,10 +16,10 @@ from weakref import WeakValueDictionary
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from activities.credentials.renewal_outcomes import as_refusal, failure_of, may_have_renewed
 from activities.fence import Stopwatch
 from activities.meters import Meters
 from activities.persist import persist
-from activities.renewal_outcomes import as_refusal, failure_of, may_have_renewed
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from platforms.renewal import TokenRules

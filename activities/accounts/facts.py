@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from activities.token_times import rules_of
+from activities.credentials.token_times import rules_of
 from domain.account_health import TokenFacts
 from platforms.connect import connectors
 from platforms.registry import platforms

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio import activity
 
 from activities.commands import AccountCommand
+from activities.credentials.token_times import platform_can_renew, rules_of
 from activities.persist import persist
 from activities.step_context import StepContextFactory
-from activities.token_times import platform_can_renew, rules_of
 from domain.account_events import AccountAction
 from domain.audit import WORKER, api_key
 from domain.schedule import rfc3339

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from activities.connect_refusals import Refused
+from activities.accounts.connect_refusals import Refused
 from platforms.connect import Connect, Connector
 from platforms.errors import PlatformError
 from platforms.registered_apps import App

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from activities.renewal import Guard, Renewals
+from activities.credentials.renewal import Guard, Renewals
 from platforms.errors import PlatformError
 from store.accounts.connected import open_credentials
 from store.accounts.renewals import ChangedCredentials, Key, Tokens

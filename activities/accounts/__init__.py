@@ -1,0 +1,1 @@
+"""The activities that connect, check and remove accounts."""
