@@ -17,20 +17,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from activities.results import DEFAULT_QUOTA_WAIT
 from activities.step_context import StepContext
 from domain.attempts import AttemptStep
-from domain.rate_limits import Quota, RateLimit, Slot
+from domain.rate_limits import Quota, RateLimit
 from platforms.base import ReportsQuota
 from platforms.errors import LONGEST_LIMIT, ErrorKind, PlatformError
 from store.database import Database
 from store.publishing.rate_limits import (
     Bucket,
-    Reservation,
+    BucketLimits,
+    LockedBucket,
     acquire,
     count_used,
     lease_quota_query,
+    lock_bucket,
     record_no_quota,
     record_quota,
-    release,
-    reserve,
 )
 
 log = structlog.get_logger(__name__)
@@ -59,8 +59,6 @@ _LOW_QUOTA = 20
 
 _LONGEST_REPORT, _LONGEST_REPORT_OF_NAMED_SERVER = timedelta(days=32), timedelta(days=2)
 """How long a reported quota may hold: of a platform (X counts by the month), and of a server that an account names."""
-
-BucketLimits = tuple[Bucket, Sequence[RateLimit]]
 
 
 class RateLimited(Exception):
@@ -123,15 +121,17 @@ class RateLimiter:
             )
 
     async def _reserve_all(self, step: StepContext, buckets: Sequence[BucketLimits]) -> None:
+        """Acquire a slot in each bucket, or in none. Raises RateLimited."""
         gate = self._gates.setdefault((step.server, step.account.id), asyncio.Lock())
+        target_id, asks = step.context.target_id, isinstance(step.platform, ReportsQuota)
         while True:
             # One at a time in a process: otherwise each would hold a connection to wait for the bucket's lock, or each
             # would ask the platform for the same quota.
             async with gate:
-                slot = await self._try_acquire(step, buckets)
+                slot = await acquire(self._database, target_id, step.last_send, buckets, asks=asks)
                 if slot is None and isinstance(step.platform, ReportsQuota):
-                    await self._refresh_quota(step, step.platform, buckets[-1][0])
-                    slot = await self._try_acquire(step, buckets, without_query=True)
+                    await self._refresh_quota(step, step.platform, buckets[-1].bucket)
+                    slot = await acquire(self._database, target_id, step.last_send, buckets)
             if slot is None or slot.wait <= timedelta(0):
                 return
             if slot.wait > _WAIT_IN_STEP:
@@ -139,45 +139,23 @@ class RateLimiter:
                 raise RateLimited(slot.wait, capped=capped > LONGEST_LIMIT)
             await asyncio.sleep(slot.wait.total_seconds())
 
-    async def _try_acquire(
-        self, step: StepContext, buckets: Sequence[BucketLimits], *, without_query: bool = False
-    ) -> Slot | None:
-        """Acquire a slot in each bucket, or in none; return the latest. None: the quota must be queried first."""
-        asks = isinstance(step.platform, ReportsQuota) and not without_query
-        async with self._database.transaction() as session:
-            slots = []
-            for bucket, rate_limits in buckets:
-                reservation = await reserve(session, bucket, step.context.target_id, step.last_send)
-                if asks and bucket.step == AttemptStep.PUBLISH and reservation.needs_query:
-                    return None
-                slots.append(
-                    (reservation, await acquire(session, reservation, _in_effect(rate_limits, reservation.limit)))
-                )
-            longest = max((slot for _, slot in slots), key=lambda slot: slot.wait)
-            if longest.wait > timedelta(0):
-                # Slots that are free, but cannot be used yet, are released for others.
-                for reservation, slot in slots:
-                    if slot.wait <= timedelta(0):
-                        await release(session, reservation)
-            return longest
-
     async def _refresh_quota(self, step: StepContext, platform: ReportsQuota[Any], bucket: Bucket) -> None:
         """Let one process ask the platform for the quota; the others wait for it, as long as the query may take."""
         give_up = time.monotonic() + _QUERY_TIMEOUT_S
         while True:
             async with self._database.transaction() as session:
-                reservation = await reserve(session, bucket, step.context.target_id, step.last_send)
-                if not reservation.needs_query:
+                locked = await lock_bucket(session, bucket)
+                if not locked.needs_query:
                     return
                 granted = await lease_quota_query(session, bucket, _QUERY_LEASE)
             if granted:
-                await self._query_quota(step, platform, reservation)
+                await self._query_quota(step, platform, locked)
                 return
             if time.monotonic() > give_up:
                 return
             await asyncio.sleep(_POLL_S)
 
-    async def _query_quota(self, step: StepContext, platform: ReportsQuota[Any], reservation: Reservation) -> None:
+    async def _query_quota(self, step: StepContext, platform: ReportsQuota[Any], locked: LockedBucket) -> None:
         """Ask the platform for the quota. If it does not respond in time, posts continue; it is asked again later."""
         quota, seen = None, len(step.last)
         try:
@@ -190,23 +168,25 @@ class RateLimiter:
             del step.last[seen:]
         async with self._database.answers.transaction() as session:
             if quota is None:
-                await record_no_quota(session, reservation.bucket, _NO_QUERY_FOR)
+                await record_no_quota(session, locked.bucket, _NO_QUERY_FOR)
                 return
-            until = quota.resets_at or reservation.now + _QUOTA_TRUSTED_FOR
+            until = quota.resets_at or locked.now + _QUOTA_TRUSTED_FOR
             if quota.remaining <= 0 and quota.resets_at is None:
-                until = await _first_slot_expires_at(session, reservation, step.platform.rules.rate_limits, quota)
-            since, until = reservation.now - _IN_FLIGHT, min(until, reservation.now + _longest_report(step))
-            await record_quota(
-                session, reservation.bucket, since, quota.remaining, until, limit=quota.limit, asked=True
-            )
+                until = await _first_slot_expires_at(session, locked, step.platform.rules.rate_limits, quota)
+            since, until = locked.now - _IN_FLIGHT, min(until, locked.now + _longest_report(step))
+            await record_quota(session, locked.bucket, since, quota.remaining, until, limit=quota.limit, asked=True)
 
 
 def _preparing(step: StepContext) -> BucketLimits:
-    return _bucket(step, AttemptStep.PREPARE), step.platform.prepare_rate_limits(step.context.draft)
+    return _limits(_bucket(step, AttemptStep.PREPARE), step.platform.prepare_rate_limits(step.context.draft))
 
 
 def _publishing(step: StepContext) -> BucketLimits:
-    return _bucket(step, AttemptStep.PUBLISH), step.platform.rules.rate_limits
+    return _limits(_bucket(step, AttemptStep.PUBLISH), step.platform.rules.rate_limits)
+
+
+def _limits(bucket: Bucket, rate_limits: Sequence[RateLimit]) -> BucketLimits:
+    return BucketLimits(bucket, [_with_margin(rate_limit) for rate_limit in rate_limits])
 
 
 def _bucket(step: StepContext, name: str) -> Bucket:
@@ -217,26 +197,16 @@ def _longest_report(step: StepContext) -> timedelta:
     return _LONGEST_REPORT if step.is_trusted else _LONGEST_REPORT_OF_NAMED_SERVER
 
 
-def _in_effect(rate_limits: Sequence[RateLimit], own_limit: int | None) -> list[RateLimit]:
-    """Return the limits; the longest has the account's own number if the platform has reported one."""
-    longest = max((rate_limit.per for rate_limit in rate_limits), default=None)
-    own = [
-        replace(rate_limit, limit=own_limit) if own_limit and rate_limit.per == longest else rate_limit
-        for rate_limit in rate_limits
-    ]
-    return [_with_margin(rate_limit) for rate_limit in own]
-
-
 def _with_margin(rate_limit: RateLimit) -> RateLimit:
     return replace(rate_limit, per=rate_limit.per + min(rate_limit.per / _MARGIN, _LARGEST_MARGIN))
 
 
 async def _first_slot_expires_at(
-    session: AsyncSession, reservation: Reservation, rate_limits: Sequence[RateLimit], quota: Quota
+    session: AsyncSession, locked: LockedBucket, rate_limits: Sequence[RateLimit], quota: Quota
 ) -> datetime:
     """Return when the account's first post of the day expires if all of them are ours; otherwise an hour from now."""
     day = max(rate_limit.per for rate_limit in rate_limits)
-    ours, first = await count_used(session, reservation, day)
+    ours, first = await count_used(session, locked, day)
     if first is None or quota.limit is None or ours < quota.limit:
-        return reservation.now + DEFAULT_QUOTA_WAIT
-    return max(first + day, reservation.now + _QUOTA_TRUSTED_FOR)
+        return locked.now + DEFAULT_QUOTA_WAIT
+    return max(first + day, locked.now + _QUOTA_TRUSTED_FOR)

@@ -4,15 +4,17 @@ All times are of PostgreSQL's clock. A taken slot counts as long as the platform
 that is not taken yet is a reservation. It lapses if its target no longer waits, or did not use it in time.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, delete, func, select, text
+from sqlalchemy import CursorResult, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.rate_limits import Quota, RateLimit, Slot
+from domain.rate_limits import RateLimit, Slot
+from store.database import Pool
 from store.models import RateLimitSlot
 
 MISSED_AFTER = timedelta(seconds=30)
@@ -21,50 +23,13 @@ _MOST = 2**31 - 1
 KEPT = timedelta(hours=1)
 """How long slots are kept if no limit has a longer window."""
 
-_RESERVE = text("""
-WITH bucket AS (
-  INSERT INTO rate_limit_buckets (platform, server, account_id, step) VALUES (:platform, :server, :account_id, :step)
-  -- Changes nothing, but locks the row until the transaction ends: slots are handed out one at a time.
-  ON CONFLICT (platform, server, account_id, step) DO UPDATE SET step = excluded.step
-  RETURNING reported_at, reported_remaining, reported_until, reported_limit
-), slot AS (
-  INSERT INTO rate_limit_slots (platform, server, account_id, step, target_id, last_send, at, taken)
-  SELECT :platform, :server, :account_id, :step, :target_id, :last_send, now(), false FROM bucket
-  ON CONFLICT (target_id, step, last_send) DO UPDATE SET target_id = excluded.target_id
-  RETURNING id
-)
-SELECT bucket.*, slot.id, clock_timestamp() AS now FROM bucket, slot
+_LOCK = text("""
+INSERT INTO rate_limit_buckets (platform, server, account_id, step) VALUES (:platform, :server, :account_id, :step)
+-- Changes nothing, but locks the row until the transaction ends.
+ON CONFLICT (platform, server, account_id, step) DO UPDATE SET step = excluded.step
+RETURNING reported_until, clock_timestamp() AS now
 """)
-
-_ACQUIRE = text("""
-WITH expired AS (
-  DELETE FROM rate_limit_slots
-  WHERE platform = :platform AND server = :server AND account_id = :account_id AND step = :step
-    AND at < :since AND id <> :id
-), earlier AS MATERIALIZED (
-  SELECT rate_limit_slots.at FROM rate_limit_slots
-  WHERE platform = :platform AND server = :server AND account_id = :account_id AND step = :step
-    AND at >= :since AND id <> :id
-    AND (taken OR (id < :id AND at >= :missed_before AND EXISTS (
-      SELECT FROM targets
-      WHERE targets.id = rate_limit_slots.target_id AND status IN ('pending', 'publishing', 'held'))))
-), waits AS (
-  -- The slot which as many others follow as a window may hold: that long after it there is room again. Slots given in
-  -- this way are in order, and the limit holds in every window, also between slots that are given already.
-  SELECT full_since.at + make_interval(secs => rate_limit.per) AS until, rate_limit.per
-  FROM unnest(CAST(:limits AS int[]), CAST(:pers AS float8[])) AS rate_limit (most, per)
-  CROSS JOIN LATERAL (SELECT at FROM earlier ORDER BY at DESC OFFSET rate_limit.most - 1 LIMIT 1) AS full_since
-  UNION ALL
-  SELECT CAST(:reported_until AS timestamptz), NULL
-  WHERE :reported_until > :now AND (SELECT count(*) FROM earlier WHERE at > :reported_at) >= :reported_remaining
-), longest AS (
-  SELECT until, per FROM waits WHERE until > :now ORDER BY until DESC LIMIT 1
-), taken AS (
-  UPDATE rate_limit_slots SET at = coalesce((SELECT until FROM longest), :now), taken = NOT EXISTS (SELECT FROM longest)
-  WHERE id = :id
-)
-SELECT until, per FROM longest
-""")
+_ACQUIRE = "SELECT * FROM acquire_slots_v1($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 
 _RECORD_QUOTA = text("""
 INSERT INTO rate_limit_buckets AS bucket (platform, server, account_id, step, reported_at, reported_remaining,
@@ -111,23 +76,13 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
-    """A target's slot, taken or not, and the quota that the platform last reported for its bucket."""
+class LockedBucket:
+    """A bucket that the transaction has locked, and the time then."""
 
     bucket: Bucket
-    id: int
     now: datetime
-    reported: Quota | None
-    reported_at: datetime | None
-    limit: int | None = None
-    """The limit that the platform last reported for the longest window of its rules, if it ever did."""
-    no_query_before: datetime | None = None
-    """When the platform may be asked again, whether it reported a quota or not."""
-
-    @property
-    def has_current_report(self) -> bool:
-        """Return whether the reported quota still holds."""
-        return self.reported is not None and self.reported.resets_at is not None and self.reported.resets_at > self.now
+    no_query_before: datetime | None
+    """When the platform may be asked for its quota again, whether it reported one or not."""
 
     @property
     def needs_query(self) -> bool:
@@ -135,59 +90,57 @@ class Reservation:
         return self.no_query_before is None or self.no_query_before <= self.now
 
 
-async def reserve(session: AsyncSession, bucket: Bucket, target_id: str, last_send: int) -> Reservation:
-    """Reserve the next slot, or return the target's own; locks the bucket until the transaction ends.
+async def lock_bucket(session: AsyncSession, bucket: Bucket) -> LockedBucket:
+    """Lock a bucket until the transaction ends; it is created if it does not exist."""
+    row = (await session.execute(_LOCK, bucket.names)).one()
+    return LockedBucket(bucket, row.now, row.reported_until)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketLimits:
+    """A bucket and its limits. The longest has the account's own number if the platform has reported one."""
+
+    bucket: Bucket
+    limits: Sequence[RateLimit]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what acquire_slots_v1 takes."""
+        longest = max((limit.per for limit in self.limits), default=None)
+        limits = [
+            {"most": limit.limit, "per": limit.per.total_seconds(), "longest": limit.per == longest}
+            for limit in self.limits
+        ]
+        return {"step": self.bucket.step, "limits": limits}
+
+
+async def acquire(
+    database: Pool, target_id: str, last_send: int, buckets: Sequence[BucketLimits], *, asks: bool = False
+) -> Slot | None:
+    """Take a target's slots in some buckets of one account if all are free now, else save when they will be.
 
     `last_send` is the id of the target's last send, 0 if there was none.
+    A slot that was taken before is taken again, so a slot that is used late counts from the time of its use. Returns
+    the longest wait; None if the platform `asks` and must be asked for its quota first.
     """
-    row = (await session.execute(_RESERVE, {**bucket.names, "target_id": target_id, "last_send": last_send})).one()
-    reported = (
-        None
-        if row.reported_remaining is None
-        else Quota(row.reported_remaining, row.reported_until, row.reported_limit)
+    account = buckets[0].bucket
+    row = await database.row(
+        _ACQUIRE,
+        *(account.platform, account.server, account.account_id, target_id, last_send),
+        json.dumps([each.as_json() for each in buckets]),
+        *(asks, KEPT, MISSED_AFTER),
     )
-    return Reservation(bucket, row.id, row.now, reported, row.reported_at, row.reported_limit, row.reported_until)
+    return Slot(row["wait"], row["per"]) if row else None
 
 
-async def acquire(session: AsyncSession, reservation: Reservation, rate_limits: Sequence[RateLimit]) -> Slot:
-    """Take the slot if it is free now, else save when it will be; a slot that was taken before is taken again.
-
-    So a slot that is used late counts from the time of its use.
-    """
-    reported = reservation.reported if reservation.has_current_report else None
-    longest_window = max((rate_limit.per for rate_limit in rate_limits), default=KEPT)
-    values = {
-        **reservation.bucket.names,
-        "id": reservation.id,
-        "now": reservation.now,
-        "since": reservation.now - max(longest_window, KEPT),
-        "missed_before": reservation.now - MISSED_AFTER,
-        "limits": [rate_limit.limit for rate_limit in rate_limits],
-        "pers": [rate_limit.per.total_seconds() for rate_limit in rate_limits],
-        "reported_at": reservation.reported_at,
-        "reported_remaining": reported.remaining if reported else None,
-        "reported_until": reported.resets_at if reported else None,
-    }
-    wait = (await session.execute(_ACQUIRE, values)).one_or_none()
-    if wait is None:
-        return Slot(timedelta(0))
-    return Slot(wait.until - reservation.now, None if wait.per is None else timedelta(seconds=wait.per))
-
-
-async def release(session: AsyncSession, reservation: Reservation) -> None:
-    """Delete a reservation that cannot be used, so that others may have the slot."""
-    await session.execute(delete(RateLimitSlot).where(RateLimitSlot.id == reservation.id))
-
-
-async def count_used(session: AsyncSession, reservation: Reservation, per: timedelta) -> tuple[int, datetime | None]:
+async def count_used(session: AsyncSession, locked: LockedBucket, per: timedelta) -> tuple[int, datetime | None]:
     """Return how many slots were taken in the last `per`, and the time of the first of them."""
     query = select(func.count(), func.min(RateLimitSlot.at)).where(
-        RateLimitSlot.platform == reservation.bucket.platform,
-        RateLimitSlot.server == reservation.bucket.server,
-        RateLimitSlot.account_id == reservation.bucket.account_id,
-        RateLimitSlot.step == reservation.bucket.step,
+        RateLimitSlot.platform == locked.bucket.platform,
+        RateLimitSlot.server == locked.bucket.server,
+        RateLimitSlot.account_id == locked.bucket.account_id,
+        RateLimitSlot.step == locked.bucket.step,
         RateLimitSlot.taken,
-        RateLimitSlot.at > reservation.now - per,
+        RateLimitSlot.at > locked.now - per,
     )
     count, first = (await session.execute(query)).one()
     return count, first

@@ -12,7 +12,15 @@ branch_labels = None
 depends_on = None
 
 
-FUNCTIONS = ("decide_send_v1", "refresh_post_v1", "settle_target_v1", "begin_send_v1", "take_key_v1", "create_post_v1")
+FUNCTIONS = (
+    "decide_send_v1",
+    "refresh_post_v1",
+    "settle_target_v1",
+    "begin_send_v1",
+    "take_key_v1",
+    "create_post_v1",
+    "acquire_slots_v1",
+)
 
 
 def upgrade() -> None:

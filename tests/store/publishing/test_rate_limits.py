@@ -14,12 +14,12 @@ from domain.ids import new_id
 from domain.post import PostStatus, TargetStatus
 from domain.rate_limits import RateLimit, Slot
 from store.database import Database
+from store.models import RateLimitBucket, Target
 from store.models import RateLimitSlot as Row
-from store.models import Target
 from store.posts.contents import new_post
 from store.posts.creating import create_post
 from store.publishing import rate_limits
-from store.publishing.rate_limits import Bucket, acquire, record_quota, reserve
+from store.publishing.rate_limits import Bucket, BucketLimits, acquire, lock_bucket, record_quota
 from store.workspaces.queries import create_workspace
 from tests.stack import new_database
 
@@ -59,8 +59,9 @@ async def targets(database: Database, workspace: str, count: int) -> list[str]:
 
 
 async def ask(database: Database, bucket: Bucket, target_id: str, *rate_limits: RateLimit, last_send: int = 0) -> Slot:
-    async with database.transaction() as session:
-        return await acquire(session, await reserve(session, bucket, target_id, last_send), rate_limits)
+    slot = await acquire(database, target_id, last_send, [BucketLimits(bucket, rate_limits)])
+    assert slot
+    return slot
 
 
 async def age(database: Database, bucket: Bucket, by: timedelta) -> None:
@@ -215,13 +216,12 @@ async def test_report_of_one_server_does_not_limit_account_at_another(
     assert (await ask(database, bucket, target)).wait == NOW
 
 
-async def test_one_process_queries_quota(database: Database, workspace: str, bucket: Bucket) -> None:
-    (target,) = await targets(database, workspace, 1)
-
+async def test_one_process_queries_quota(database: Database, bucket: Bucket) -> None:
     async def granted(lease: timedelta = timedelta(minutes=1)) -> bool:
         async with database.transaction() as session:
-            reservation = await reserve(session, bucket, target, 0)
-            return reservation.needs_query and await rate_limits.lease_quota_query(session, bucket, lease)
+            return (await lock_bucket(session, bucket)).needs_query and await rate_limits.lease_quota_query(
+                session, bucket, lease
+            )
 
     assert await granted(timedelta(seconds=0.2))
     assert not await granted()
@@ -243,6 +243,42 @@ async def test_failed_query_keeps_reported_quota(database: Database, workspace: 
     assert (await ask(database, bucket, target)).wait > timedelta(minutes=2)
 
 
+async def test_slots_of_several_buckets_are_taken_together(database: Database, workspace: str, bucket: Bucket) -> None:
+    first, second, third = await targets(database, workspace, 3)
+    one = RateLimit(1, timedelta(minutes=1))
+    prepare = BucketLimits(replace(bucket, step="prepare"), [A_MINUTE])
+    both = [prepare, BucketLimits(bucket, [one])]
+    taken, waiting = [await acquire(database, each, 0, both) for each in (first, second)]
+    assert taken
+    assert taken.wait == NOW
+    assert waiting
+    assert seconds(waiting) == 60
+    assert waiting.window == one.per
+    # The second target's free slot to prepare was released, so two are left.
+    slots = [await acquire(database, each, 0, [prepare]) for each in (second, third)]
+    assert [slot and slot.wait for slot in slots] == [NOW, NOW]
+
+
+async def test_reported_limit_replaces_that_of_the_longest_window(
+    database: Database, workspace: str, bucket: Bucket
+) -> None:
+    now = datetime.now(UTC)
+    async with database.transaction() as session:
+        await record_quota(session, bucket, now, 50, now + timedelta(minutes=5), limit=2, asked=True)
+    day, hour = RateLimit(100, timedelta(days=1)), RateLimit(100, timedelta(hours=1))
+    slots = [await ask(database, bucket, each, day, hour) for each in await targets(database, workspace, 3)]
+    assert [seconds(slot) for slot in slots] == [0, 0, 86_400]
+
+
+async def test_platform_is_asked_before_its_slots_are_taken(database: Database, workspace: str, bucket: Bucket) -> None:
+    (target,) = await targets(database, workspace, 1)
+    limits, now = [BucketLimits(bucket, [A_MINUTE])], datetime.now(UTC)
+    assert await acquire(database, target, 0, limits, asks=True) is None
+    async with database.transaction() as session:
+        await record_quota(session, bucket, now, 5, now + timedelta(minutes=5), asked=True)
+    assert await acquire(database, target, 0, limits, asks=True) == Slot(NOW)
+
+
 @pytest.mark.parametrize(("remaining", "limit"), [(-5, -1), (10**12, 10**12), (0, 0)])
 async def test_impossible_numbers_are_clamped(
     database: Database, workspace: str, bucket: Bucket, remaining: int, limit: int
@@ -253,8 +289,8 @@ async def test_impossible_numbers_are_clamped(
         await record_quota(
             session, bucket, now - timedelta(seconds=1), remaining, now + timedelta(minutes=1), limit=limit, asked=True
         )
-        reservation = await reserve(session, bucket, target, 0)
-    assert reservation.reported
-    assert 0 <= reservation.reported.remaining <= 2**31
-    assert reservation.limit is None or 1 <= reservation.limit <= 2**31
+        kept = (await session.scalars(select(RateLimitBucket).filter_by(account_id=bucket.account_id))).one()
+    assert kept.reported_remaining is not None
+    assert 0 <= kept.reported_remaining <= 2**31
+    assert kept.reported_limit is None or 1 <= kept.reported_limit <= 2**31
     assert (await ask(database, bucket, target, A_MINUTE)).wait >= NOW
