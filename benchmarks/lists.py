@@ -24,8 +24,8 @@ from store.database import OF_COMMANDS, Database
 from store.posts.list_queries import Filter, Order, find
 from store.posts.lists import list_posts
 from store.workspaces.queries import create_workspace, find_workspace
+from tests.databases import new_database
 from tests.postgres import postgres_server
-from tests.stack import new_database
 
 SMALL, LARGE = 1_000, 1_000_000
 END = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)

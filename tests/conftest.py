@@ -13,8 +13,10 @@ from temporalio.testing import WorkflowEnvironment
 from runtime import worker
 from store.database import Database
 from store.roles import Component
+from tests.databases import url_as
 from tests.postgres import postgres_server
-from tests.stack import Stack, running_stack, temporal_server, url_as
+from tests.stack import Stack, running_stack
+from tests.temporal import temporal_server
 
 # The time that an example takes depends on the machine's load.
 hypothesis.settings.register_profile("untimed", deadline=None)

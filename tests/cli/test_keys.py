@@ -12,7 +12,8 @@ from domain.ids import new_id
 from store.secrets.vault import Vault, new_key
 from store.workspaces.keys import workspace_of_key
 from tests.cli.commands import bare, production, run
-from tests.stack import Stack, new_database
+from tests.databases import new_database
+from tests.stack import Stack
 
 __all__ = ["bare", "production"]
 

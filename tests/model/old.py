@@ -8,7 +8,8 @@ last change. In these rules the version counts every change of the row, as its `
 
 from collections.abc import Iterator
 
-from tests.model.post import MAIL, SENDS, TO_DRAFT, Model, close, done, ordered, plan_of, post, put, schedule, spend
+from tests.model.changes import SENDS, TO_DRAFT, close, done, ordered, plan_of, post, put, schedule, spend
+from tests.model.post import MAIL, Model
 from tests.model.search import Move
 from tests.model.state import Answer, Mail, Message, Row, Run, Stage, Step, StepKind, Target, TemporalStatus, World
 

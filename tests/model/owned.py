@@ -33,7 +33,8 @@ from domain.ownership import (
     write_off,
 )
 from domain.post import PostStatus, TargetStatus
-from tests.model.post import MAIL, SENDS, TO_DRAFT, Model, close, plan_of, post, put, schedule, spend
+from tests.model.changes import SENDS, TO_DRAFT, close, plan_of, post, put, schedule, spend
+from tests.model.post import MAIL, Model
 from tests.model.search import Move
 from tests.model.state import Answer, Mail, Message, Row, Run, Stage, Step, StepKind, Target, TemporalStatus, World
 

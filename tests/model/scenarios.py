@@ -1,6 +1,6 @@
 """The start states of searches: a post, and how often each thing may happen that does not happen by itself."""
 
-from tests.model.post import start_of
+from tests.model.changes import start_of
 from tests.model.state import Target
 
 DRAFT_AGAIN = start_of(due=1, to_draft=1, to_2=1)

@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
+from tests.model.changes import start_of
 from tests.model.old import OldModel
-from tests.model.post import AFTER_CANCEL, EARLY, LEFT_MOVING, LOST, NOT_WAITED, TWICE, start_of
+from tests.model.post import AFTER_CANCEL, EARLY, LEFT_MOVING, LOST, NOT_WAITED, TWICE
 from tests.model.scenarios import (
     ACCEPTED_LATE,
     CANCEL,

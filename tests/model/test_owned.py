@@ -4,8 +4,9 @@ import pytest
 
 from domain.ownership import FoundRun
 from tests.model import owned
+from tests.model.changes import start_of
 from tests.model.owned import OwnedModel
-from tests.model.post import AFTER_CORRECTION, EARLY, NOT_WAITED, TWICE, start_of
+from tests.model.post import AFTER_CORRECTION, EARLY, NOT_WAITED, TWICE
 from tests.model.scenarios import NEAR
 from tests.model.search import search
 from tests.model.state import Answer, Row, Step, Target, World

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from tests.model.post import LOST, start_of
+from tests.model.changes import start_of
+from tests.model.post import LOST
 from tests.model.search import Move, search
 from tests.model.state import World
 

@@ -17,7 +17,8 @@ from store.media.files import keep_file
 from store.models import IdempotencyKey, LatePost, MediaFile
 from store.posts.idempotency import LIFETIME, KeyedRequest, claim
 from store.workspaces.queries import create_workspace
-from tests.stack import Stack, new_database
+from tests.databases import new_database
+from tests.stack import Stack
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

@@ -8,7 +8,8 @@ import pytest
 import structlog
 
 from store.roles import Component
-from tests.stack import Stack, url_as
+from tests.databases import url_as
+from tests.stack import Stack
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from store.roles import Component
 from tests.cli.parts import contents, until
-from tests.stack import Stack, url_as
+from tests.databases import url_as
+from tests.stack import Stack
 from worker import STOP_MARGIN_S
 
 _STARTS_WITHIN = 60

@@ -21,7 +21,8 @@ from activities.options import DECLINED
 from domain.post import PostStatus, TargetStatus
 from store.models import Attempt, Post, Target
 from tests.runtime.processes import WorkerProcess, worker_process
-from tests.stack import Stack, running_stack, temporal_server
+from tests.stack import Stack, running_stack
+from tests.temporal import temporal_server
 from tests.workflows.scenarios import comes_to
 
 GRACE_S = 4.0

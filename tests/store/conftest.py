@@ -7,7 +7,7 @@ import pytest
 from domain.ids import new_id
 from store.database import Database
 from store.workspaces.queries import create_workspace
-from tests.stack import new_database
+from tests.databases import new_database
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from store.database import Database
-from tests.stack import new_database
+from tests.databases import new_database
 
 
 async def test_a_connection_that_the_server_ended_is_replaced(postgres_url: str) -> None:

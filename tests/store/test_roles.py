@@ -14,7 +14,8 @@ from store.database import Database
 from store.migrate import upgrade
 from store.models import Base
 from store.roles import RIGHTS, Component, Role, RoleError, scram_verifier
-from tests.stack import ROLES, Stack, new_database, url_as
+from tests.databases import ROLES, new_database, url_as
+from tests.stack import Stack
 
 ANYBODY_IS_DENIED = [
     "CREATE TABLE mine (id int)",

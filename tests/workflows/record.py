@@ -16,8 +16,9 @@ from temporalio.client import WorkflowHistory
 
 from runtime import worker
 from tests.postgres import postgres_server
-from tests.stack import Stack, running_stack, temporal_server
-from tests.workflows import rare_scenarios  # noqa: F401 it registers its scenarios
+from tests.stack import Stack, running_stack
+from tests.temporal import temporal_server
+from tests.workflows import long_scenarios, operator_scenarios, rare_scenarios, row_scenarios  # noqa: F401 they register their scenarios
 from tests.workflows.scenarios import RATE_LIMITED, SCENARIOS, TEMPORALS, Handle
 
 HISTORIES = Path(__file__).parents[1] / "histories"
@@ -88,8 +89,8 @@ async def main(names: list[str]) -> None:
     kinds = [{}, *(kind for index, kind in enumerate(TEMPORALS.values()) if kind not in [*TEMPORALS.values()][:index])]
     with postgres_server() as url:
         for kind in kinds:
-            if lived := [name for name in wanted if TEMPORALS.get(name, {}) == kind]:
-                await record_on(url, kind, lived)
+            if chosen := [name for name in wanted if TEMPORALS.get(name, {}) == kind]:
+                await record_on(url, kind, chosen)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import update
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import WorkflowHandle
 
 from activities.options import PREPARE_AHEAD, prepare_ahead
@@ -49,6 +50,41 @@ async def comes_to(handle: Handle, waiting_for: str, seconds: float = 90) -> Han
         while not (await handle.query("status"))["waiting_for"].startswith(waiting_for):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.1)
     return handle
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(60):
+        while not await true():  # noqa: ASYNC110 there is no event
+            await asyncio.sleep(0.1)
+
+
+async def has_status(handle: Handle, target: int, status: str) -> None:
+    """Wait until the workflow reports this status for one of its targets."""
+
+    async def so() -> bool:
+        found: str = (await handle.query("status"))["targets"][target]["status"]
+        return found == status
+
+    await until(so)
+
+
+async def begun(handle: Handle, activity: str) -> str:
+    """Wait until a step is running, and return its id."""
+    found: list[str] = []
+
+    async def so() -> bool:
+        steps = (await handle.describe()).raw_description.pending_activities
+        doing = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+        found.extend(each.activity_id for each in steps if each.activity_type.name == activity and each.state == doing)
+        return bool(found)
+
+    await until(so)
+    return found[0]
+
+
+async def is_tried_again(handle: Handle) -> bool:
+    steps = (await handle.describe()).raw_description.pending_activities
+    return any(step.attempt > 1 for step in steps)
 
 
 @scenario

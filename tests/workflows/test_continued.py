@@ -17,7 +17,8 @@ from runtime import worker
 from store.models import Attempt, Post
 from store.posts.delivery import record_delivered
 from store.publishing.attempts import list_attempts
-from tests.stack import SEARCH_ATTRIBUTES, Stack, running_stack, temporal_server
+from tests.stack import Stack, running_stack
+from tests.temporal import SEARCH_ATTRIBUTES, temporal_server
 from tests.workflows.resets import reset
 from workflows.client.runs import Runs
 from workflows.messages import StatusView

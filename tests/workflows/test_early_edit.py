@@ -11,7 +11,7 @@ from activities.options import POSTS_QUEUE, queue_of
 from domain.outcome import Outcome
 from domain.plan import Plan, TargetPlan
 from domain.post import TargetStatus
-from tests.stack import temporal_server
+from tests.temporal import temporal_server
 from tests.workflows.workers import leave
 from workflows.client.post_workflows import PostWorkflows
 from workflows.post import PostWorkflow

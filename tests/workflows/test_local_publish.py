@@ -22,9 +22,9 @@ from domain.outcome import Outcome
 from domain.post import PostStatus, TargetStatus
 from runtime import worker
 from store.models import Attempt, Post
-from tests.stack import Stack, running_stack, temporal_server
-from tests.workflows.rare_scenarios import begun
-from tests.workflows.scenarios import PICTURE, comes_to
+from tests.stack import Stack, running_stack
+from tests.temporal import temporal_server
+from tests.workflows.scenarios import PICTURE, begun, comes_to
 from workflows.post import PostWorkflow
 
 TWITTER = queue_of("twitter")

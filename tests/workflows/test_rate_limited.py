@@ -23,7 +23,8 @@ from store.models import Account, Post
 from store.publishing.attempts import list_attempts
 from tests.api.conftest import client_of
 from tests.serving import started
-from tests.stack import Stack, running_stack, temporal_server
+from tests.stack import Stack, running_stack
+from tests.temporal import temporal_server
 from tests.workflows.scenarios import comes_to
 
 SETTINGS = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "PUBLIC_TO_EVERYONE"}

@@ -22,7 +22,8 @@ from tests.platforms import pds, snac
 from tests.platforms.lossy import Lossy, losing
 from tests.platforms.rig import Rig, Sandbox
 from tests.platforms.test_mastodon_snac import TEXTS
-from tests.stack import Stack, plain_credentials, running_stack, temporal_server
+from tests.stack import Stack, plain_credentials, running_stack
+from tests.temporal import temporal_server
 
 BELIEVED_AFTER = timedelta(seconds=3)
 SETTLED_WITHIN_S = 120.0

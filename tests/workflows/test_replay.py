@@ -97,9 +97,7 @@ def test_histories_cover_every_line_of_the_workflow(tmp_path: Path) -> None:
     replayed = coverage("run", "-m", __name__)
     assert replayed.returncode == 0, replayed.stderr
     report = coverage("report")
-    assert report.returncode == 0, (
-        f"{report.stdout}\nNo scenario in scenarios.py or rare_scenarios.py goes there: add one."
-    )
+    assert report.returncode == 0, f"{report.stdout}\nNo scenario in tests/workflows/*scenarios.py goes there: add one."
 
 
 def test_every_scenario_is_recorded() -> None:

@@ -22,7 +22,7 @@ from store.posts.lists import list_posts
 from store.posts.queries import find_post
 from store.posts.shown import read_shown_post, read_shown_posts
 from store.workspaces.queries import create_workspace
-from tests.stack import new_database
+from tests.databases import new_database
 
 NOW = datetime(2026, 11, 1, 12, 0, 0, 5000, tzinfo=UTC)
 PICTURE = Media(type=MediaType.IMAGE, url="https://example.com/a.jpg", alt_text="A lighthouse")

@@ -22,7 +22,8 @@ from tests.reconcile.doctor.conftest import (
     write,
     write_target,
 )
-from tests.stack import Stack, running_stack, temporal_server
+from tests.stack import Stack, running_stack
+from tests.temporal import temporal_server
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from store.database import Database
 from store.models import Account
 from store.secrets.vault import Vault, VaultError, new_key
 from store.workspaces.queries import create_workspace
-from tests.stack import new_database
+from tests.databases import new_database
 
 FORGOTTEN, OLD, NEW = (SecretStr(new_key()) for _ in range(3))
 ROTATING = Vault([NEW, OLD])

@@ -16,7 +16,7 @@ from store.models import STUCK, Target
 from store.posts.contents import new_post
 from store.posts.creating import create_post
 from store.workspaces.queries import create_workspace
-from tests.stack import new_database
+from tests.databases import new_database
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 EARLIER = NOW - timedelta(minutes=7)

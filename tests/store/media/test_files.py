@@ -12,7 +12,7 @@ from platforms.errors import ErrorKind, PlatformError
 from store.database import Database
 from store.media.files import TooManyFiles, delete_expired_files, keep_file
 from store.workspaces.queries import create_workspace
-from tests.stack import new_database
+from tests.databases import new_database
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

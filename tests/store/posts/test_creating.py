@@ -19,7 +19,7 @@ from store.posts.queries import find_post
 from store.rows import columns
 from store.secrets.vault import Vault, new_key
 from store.workspaces.queries import create_workspace
-from tests.stack import new_database
+from tests.databases import new_database
 from tests.store.posts.test_queries import CONTENT, NOW
 
 PLAIN = PostContent(content=None, targets=[])

@@ -18,7 +18,7 @@ from store.posts.contents import new_post
 from store.posts.creating import create_post
 from store.posts.idempotency import KEPT, LIFETIME, KeyedRequest, claim, delete_expired_keys, find_key, keep_response
 from store.workspaces.queries import create_workspace
-from tests.stack import new_database
+from tests.databases import new_database
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ from store.models import Post, PostTag
 from store.posts.list_queries import WINDOW, Filter, Order, find, ordered_query
 from store.posts.lists import list_posts
 from store.workspaces.queries import create_workspace
-from tests.stack import new_database
+from tests.databases import new_database
 
 POSTS = 20_000
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -19,7 +19,8 @@ from store.posts.list_queries import Filter, Position
 from store.posts.lists import Page, list_posts
 from store.posts.queries import find_post, is_moving
 from store.workspaces.queries import create_workspace
-from tests.stack import CLIENT, new_database
+from tests.databases import new_database
+from tests.stack import CLIENT
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 IMAGE = Media(type=MediaType.IMAGE, url="https://example.com/a.jpg", alt_text="A")

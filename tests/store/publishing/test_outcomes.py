@@ -15,7 +15,7 @@ from store.posts.contents import new_post
 from store.posts.creating import create_post
 from store.publishing.outcomes import Outcomes, announce
 from store.workspaces.queries import create_workspace
-from tests.stack import new_database
+from tests.databases import new_database
 from tests.store.posts.test_queries import NOW
 
 

@@ -21,7 +21,7 @@ from store.posts.creating import create_post
 from store.publishing import rate_limits
 from store.publishing.rate_limits import Bucket, BucketLimits, acquire, lock_bucket, record_quota
 from store.workspaces.queries import create_workspace
-from tests.stack import new_database
+from tests.databases import new_database
 
 NOW = timedelta(0)
 A_MINUTE = RateLimit(3, timedelta(minutes=1))

