@@ -63,7 +63,7 @@ class _Ended:
 async def prove(
     cells: list[Cell], together: int, stacks: int, cases: _Cases = (), platform_names: Sequence[str] = ()
 ) -> _Ended:
-    """Run the cells on fresh stacks concurrently, and the cases of renewals on the stack with the least to do.
+    """Run the cells on fresh stacks, and the cases of renewals on another, all concurrently.
 
     A crash consists mostly of waiting: for delayed answers, for servers, until an absence counts as certain.
     """
@@ -72,12 +72,13 @@ async def prove(
     def say_as(name: str) -> Callable[[str], None]:
         return lambda line: print(f"[{time.monotonic() - began:5.0f} s] {name}: {line}", flush=True)
 
-    shared = shares(cells, stacks) or [[]]
-    last = len(shared) - 1
+    tasks: list[tuple[list[Cell], _Cases]] = [(share, ()) for share in shares(cells, stacks)]
+    if cases:
+        tasks.append(([], cases))
     found = await asyncio.gather(
         *(
-            _prove_on_one(share, together, say_as(name), cases if number == last else (), platform_names)
-            for number, (name, share) in enumerate(zip("ABCDEFGH", shared, strict=False))
+            _prove_on_one(share, together, say_as(name), renewed, platform_names)
+            for name, (share, renewed) in zip("ABCDEFGH", tasks, strict=False)
         )
     )
     return _Ended(
@@ -99,7 +100,7 @@ async def _prove_on_one(
                 await proof.run(cells, together)
                 renewed = await renewals.Renewals(product, say, platform_names).run(cases)
                 say("the doctor looks")
-                runs = _DOCTOR_RUNS if report.right(proof.posts) else 1
+                runs = _DOCTOR_RUNS if report.right(proof.posts) or not proof.posts else 1
                 found = await _disagreements(dev, [*proof.posts, *proof.run_again], runs)
                 say("done")
                 return _Ended(proof.posts, renewed, found)
