@@ -30,7 +30,7 @@ from workflows.client.queues import Queues
 log = structlog.get_logger(__name__)
 
 STOP_MARGIN_S = 20.0
-"""How long writing everything down may take after the grace. Local activities go on while the database is away, and
+"""How long writing everything down may take after the grace. Local activities continue while the database is away, and
 the process manager kills this process."""
 
 _SAME_SIGNAL_S = 1.0
@@ -38,7 +38,7 @@ _SAME_SIGNAL_S = 1.0
 
 
 async def run(names: list[str] | None) -> None:
-    """Work until SIGTERM or SIGINT, then finish what has begun; a second signal ends the process at once."""
+    """Work until SIGTERM or SIGINT, then finish what has begun; a second signal ends the process immediately."""
     settings = read_settings(VaultSettings)
     configure(settings.log_level, settings.log_format)
     forbid_inspection()

@@ -34,7 +34,7 @@ MARKS = (10_000, 100_000)
 CALLERS = 8
 BATCH = 100
 SETTLE_S = 10.0
-"""Seconds after the last create of a mark, in which the worker takes up the workflows that are left."""
+"""Seconds after the last create of a mark, in which the worker runs the workflows that are left."""
 _LATER = timedelta(days=30)
 
 

@@ -154,7 +154,7 @@ class Stack:
             print_line("Everything is stopped.")
 
     def kill(self) -> None:
-        """End every part at once."""
+        """End every part immediately."""
         for part_supervisor in self._supervisors.values():
             part_supervisor.kill()
 

@@ -1,4 +1,4 @@
-"""How well an account is connected, judged by what is known of its tokens: pure, and no platform is asked."""
+"""The health of an account's connection, by what is known of its tokens: pure, and no platform is asked."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -81,7 +81,7 @@ class HealthReport:
 
 
 def report_on(facts: TokenFacts, now: datetime) -> HealthReport:
-    """Judge an account."""
+    """Return an account's health."""
     found = list(_findings(facts, now))
     worst = max((health for health, _, _ in found), key=list(Health).index, default=Health.HEALTHY)
     ended = facts.connection_ends_at is not None and facts.connection_ends_at <= now

@@ -14,7 +14,7 @@ class AttemptStep(StrEnum):
     CONFIRM = "confirm"
     EDIT = "edit"
     RESOLVE = "resolve"
-    """A person said what became of an unconfirmed send."""
+    """A person reported the outcome of an unconfirmed send."""
     CORRECT = "correct"
     """The owner gave a failed target another content."""
 

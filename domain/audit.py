@@ -72,7 +72,7 @@ class Action(StrEnum):
     RESET = "reset"
     """An operator let the workflow begin again from an earlier point."""
     RELEASED = "released"
-    """What was held goes on."""
+    """What was held continues."""
     RESTARTED = "restarted"
     """A lost workflow was started again from the row."""
     RESTORED = "restored"

@@ -23,7 +23,7 @@ class Outcome(BaseModel):
     editable_until: datetime | None = None
     error_code: str | None = None
     resumes_at: datetime | None = None
-    """When a target goes on by itself, if known; it is held, or waits for its rate limit or its platform."""
+    """When a target continues by itself, if known; it is held, or waits for its rate limit or its platform."""
     hold_reason: HoldReason | None = None
     """Why a held target is held."""
     error_category: ErrorCategory | None = None

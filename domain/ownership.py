@@ -1,7 +1,7 @@
 """Who may do what with a post, and when: the decisions, without any I/O.
 
 A post's row carries a version, which every change of what is wanted raises under the row's lock. The run of its
-workflow carries the version that it knows and takes up only newer ones. The row, read under its lock, decides.
+workflow carries the version that it knows and follows only newer ones. The row, read under its lock, decides.
 """
 
 from collections.abc import Iterable, Mapping
@@ -166,7 +166,7 @@ def may_correct(target: TargetRow) -> bool:
 
 
 def may_delete(status: PostStatus, targets: Iterable[TargetRow]) -> bool:
-    """Tell whether a post may be deleted: as long as nothing of it is being published just now."""
+    """Tell whether a post may be deleted: as long as nothing of it is being published."""
     if may_change(status):
         return True
     return not any(each.sending or (each.state.moving and not _waits_for_a_time(each)) for each in targets)
@@ -269,7 +269,7 @@ class RunState(StrEnum):
 
 
 def classify_run(row: RowFacts, run: RunFacts | None) -> RunState:
-    """Judge the latest run under a post's workflow id by what it knew; None if Temporal knows no run."""
+    """Classify the latest run under a post's workflow id by what it knew; None if Temporal knows no run."""
     if run is None:
         return RunState.LOST
     if run.knows is None:

@@ -47,7 +47,7 @@ class TargetPlan(BaseModel):
     continues_as_activity: bool = False
     """Its local activity took too long; the step continues as a regular activity."""
     released: bool = False
-    """Held, refused for now or unconfirmed, it goes on at once: its account works again, or an operator asks for it."""
+    """If it is held, refused for now or unconfirmed, it continues: its account works again, or an operator asks."""
     confirm_attempts: int = 0
     """How often the worker has tried to confirm a send."""
     next_confirm_at: datetime | None = None
@@ -70,7 +70,7 @@ class TargetPlan(BaseModel):
         self.tries = outcome.tries
         self.hold_reason = outcome.hold_reason
         self.resumes_at = outcome.resumes_at
-        # A word that it may go on may come before the result of the step after which it waits.
+        # A word that it may continue may come before the result of the step after which it waits.
         self.released = self.released and (self.status is TargetStatus.HELD or self.waits_for_a_time)
         if not (self.status is TargetStatus.UNCONFIRMED and self.confirming):
             self.confirm_attempts, self.next_confirm_at, self.confirm_until = 0, None, None
@@ -87,7 +87,7 @@ class TargetPlan(BaseModel):
 
     @property
     def moving(self) -> bool:
-        """Tell whether something may be done for the target just now."""
+        """Tell whether something may be done for the target now."""
         return TargetState(self.status, self.confirming).moving and not self.waits_for_a_time
 
     @property
@@ -123,7 +123,7 @@ class Plan(BaseModel):
     """Its name, for people; empty if it is not known."""
     workflow_id: str
     version: int = 1
-    """Which version of what is wanted this is. A run takes up only newer ones."""
+    """Which version of what is wanted this is. A run follows only newer ones."""
     due_at: datetime
     immediate: bool = False
     """Whether it is published now, whatever any clock says, and before posts that no client waits for."""

@@ -45,7 +45,7 @@ class TargetStatus(StrEnum):
     UNCONFIRMED = "unconfirmed"
     """The request was sent and its answer lost: the post may be public. Never re-sent blindly, never called failed."""
     HELD = "held"
-    """Surely not public; it waits for its account or for the operator (see HoldReason) and goes on by itself."""
+    """Surely not public; it waits for its account or for the operator (see HoldReason) and continues by itself."""
 
     @property
     def is_unsent(self) -> bool:
@@ -125,7 +125,7 @@ class TargetState:
 
     @property
     def moving(self) -> bool:
-        """Tell whether something is being done for this target just now, or soon."""
+        """Tell whether something is being done for this target now, or soon."""
         return not self.settled and self.status is not TargetStatus.HELD
 
     @property
@@ -153,7 +153,7 @@ def post_status(targets: Iterable[TargetState]) -> PostStatus:
 
 
 def is_moving(post: PostStatus, targets: Iterable[TargetState]) -> bool:
-    """Tell whether something is being done for a post just now, or soon.
+    """Tell whether something is being done for a post now, or soon.
 
     Held targets wait for hours: no request waits with them.
     """

@@ -59,7 +59,7 @@ def resolve(text: str, zone: str) -> ScheduledTime:
     try:
         if moment.tzinfo is not None:
             return ScheduledTime(moment.astimezone(UTC), None, zone)
-        # fold=0 picks the offset before a change, which is both rules at once.
+        # fold=0 picks the offset before a change, which is both rules together.
         return ScheduledTime(moment.replace(tzinfo=zone_named(zone), fold=0).astimezone(UTC), moment.isoformat(), zone)
     except OverflowError as error:
         raise ValueError("the date is out of range") from error

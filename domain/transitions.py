@@ -142,7 +142,7 @@ def held(
 ) -> TargetTransition:
     """Return the transition of a target that waits for its account, the account's quota or the operator.
 
-    `until`: when it goes on by itself, if that is known.
+    `until`: when it continues by itself, if that is known.
     """
     columns = _error(message, code, category) | {
         "status": TargetStatus.HELD,

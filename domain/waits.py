@@ -12,7 +12,7 @@ NO_DISK_SPACE = "no_disk_space"
 
 
 class WaitsFor(StrEnum):
-    """An event that must happen before a due target goes on."""
+    """An event that must happen before a due target continues."""
 
     ACCOUNT = "account"
     """Its owner must reconnect the account."""

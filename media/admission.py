@@ -57,7 +57,7 @@ class WaitingSteps:
     """The steps that gave their slots back and will come again.
 
     They are spread so that about one comes whenever something becomes free. More often would keep Temporal busy with
-    steps that cannot go on; less often would leave what is free unused.
+    steps that cannot continue; less often would leave what is free unused.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 PER_SECOND = 32 * 2**20
-"""Bytes of all files of a workspace that a worker reads in a second for long, and at once after a pause. They take some
+"""Bytes of a workspace's files that a worker reads in a second for long, and in a burst after a pause. They take some
 2.5 ms of the processor for each MiB, so one workspace can take a twelfth of a core."""
 _MOST_WORKSPACES = 1_000
 """Most workspaces that are remembered; beyond, the one that read least recently starts with a full second again."""

@@ -1,4 +1,4 @@
-"""Take in the body of a media answer: undo its encoding, judge its first bytes, keep count, write it to disk."""
+"""Take in the body of a media answer: undo its encoding, check its first bytes, keep count, write it to disk."""
 
 import zlib
 from collections.abc import Callable, Iterator

@@ -45,7 +45,7 @@ _HEADERS = {
 _TIMEOUT = httpx.Timeout(connect=10, read=20, write=10, pool=30)
 
 Progress = Callable[[int], None]
-"""Hear how many bytes have come so far."""
+"""Receive how many bytes have come so far."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def too_costly(content_type: str) -> PlatformError:
 
 
 def no_decoder() -> PlatformError:
-    """Report that no decoding process could be made just now, or that the machine is too slow for it."""
+    """Report that no decoding process could be made at the moment, or that the machine is too slow for it."""
     return PlatformError(
         ErrorKind.TRANSIENT, "Media files cannot be decoded at the moment.", code="decoder_unavailable"
     )
@@ -162,7 +162,7 @@ class Refusals:
         return self._transient("media_truncated", f"{self.host} broke off while the {self._noun} was fetched.")
 
     def no_answer(self) -> PlatformError:
-        """Report a host that could not be reached just now."""
+        """Report a host that could not be reached at the moment."""
         return self._transient("media_unavailable", f"{self.host} could not be reached for the {self._noun}.")
 
     def too_slow(self) -> PlatformError:

@@ -114,7 +114,7 @@ class SharedFiles:
         file.listeners.append(progress)
         self._use(key, file)
         try:
-            # It goes on for the others when this one is cancelled.
+            # It continues for the others when this one is cancelled.
             yield await asyncio.shield(file.fetching)
         except PlatformError as error:
             if error.kind is ErrorKind.REJECTED:

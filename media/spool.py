@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 async def off_the_loop(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do work on a file of this many bytes in a thread; on a small one at once, for a thread would cost more."""
+    """Do work on a file of this many bytes in a thread; on a small one immediately, for a thread would cost more."""
     return work(*args, **kwargs) if size <= _SMALL else await asyncio.to_thread(work, *args, **kwargs)
 
 

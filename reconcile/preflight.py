@@ -1,4 +1,4 @@
-"""Check scheduled posts again before their time, so that their owners hear early of what keeps them from going out.
+"""Check scheduled posts again before their time, so that their owners learn early what keeps them from going out.
 
 Accounts and quotas are read from rows, and no platform is asked. Of media, the first bytes are fetched.
 """

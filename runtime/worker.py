@@ -148,7 +148,7 @@ class WorkerGroup:
         """Take nothing new, and end what has begun.
 
         Steps towards platforms stop together, so that one grace is enough for all of them. The posts' own worker
-        follows, because a step is only over when its workflow has heard what it came to.
+        follows, because a step is only over when its workflow has received the result.
         """
         stops = [each.shutdown() for each in self.platforms]
         await asyncio.gather(*stops, *([self.local_publish.stop(self.grace)] if self.local_publish else []))

@@ -30,7 +30,42 @@ BANNED = {
     "twin": "fake platform; duplicate",
     "fate": "run state",
     "desk": "step context",
+    "mend": "correct, fix, repair",
+    "vouch": "trust",
+    "in vain": "without effect",
+    "just now": "now, or at the moment",
+    "became of": "the outcome of",
+    "go(?:es)? on": "continue",
 }
+# Words that are banned in modules only, because documents may need them for what they usually mean.
+BANNED_IN_CODE = {
+    "hears?": "receive, learn, or is notified",
+    r"(?:a|the|its|each|every|another|their) networks?(?! (?:of /64|backend|error|namespace|security))": "platform",
+}
+# Words that no name of the product has as a part.
+BANNED_IN_NAMES = {
+    "anew": "again",
+    "desk": "context",
+    "fate": "state",
+    "judge": "decide",
+    "lane": "bucket",
+    "mend": "correct",
+    "nobody": "no",
+    "shall": "must",
+    "told": "reported",
+    "twin": "duplicate",
+    "vouched": "trusted",
+    "whoever": "caller",
+    "wish": "request",
+    "wished": "requested",
+    "look": "check",
+    "looks": "checks",
+    "lives": "lifetime",
+    "landed": "published",
+    "patience": "timeout",
+}
+# Two words, "look up", are one that is not banned.
+_LOOK_UP = re.compile(r"look(?:ed)?_up")
 # The docstring of a class opens with a noun phrase, not with a verb or a question word.
 QUESTIONS = {"What", "How", "Where", "Which", "Whether", "Whose", "Who", "When", "There"}
 VERBS = {
@@ -93,9 +128,11 @@ def complaints(path: Path) -> Iterator[Complaint]:
     else:
         texts = ((number, line) for number, line in enumerate(source.splitlines(), 1))
     for number, text in texts:
-        for banned, instead in BANNED.items():
-            if re.search(rf"\b{banned}s?\b", text, re.IGNORECASE):
-                yield Complaint(path, number, f'"{banned}": {instead}')
+        for banned, instead in (BANNED | (BANNED_IN_CODE if path.suffix == ".py" else {})).items():
+            if found := re.search(rf"\b{banned}(?:s|ed|ing)?\b", text, re.IGNORECASE):
+                yield Complaint(path, number, f'"{found[0].lower()}": {instead}')
+    if path.suffix == ".py" and not path.is_relative_to(ROOT / "tests"):
+        yield from _names(path, source)
 
 
 def _definitions(path: Path, tree: ast.Module) -> Iterator[Complaint]:
@@ -106,6 +143,19 @@ def _definitions(path: Path, tree: ast.Module) -> Iterator[Complaint]:
                 yield Complaint(path, node.lineno, f'class {node.name}: "{opening} …" is no noun phrase')
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and len(node.name) > LONGEST_NAME:
             yield Complaint(path, node.lineno, f"{node.name} has {len(node.name)} letters, {LONGEST_NAME} are allowed")
+
+
+def _names(path: Path, source: str) -> Iterator[Complaint]:
+    """Yield each name with a banned part once, at its first line."""
+    seen = set[str]()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type != tokenize.NAME or token.string in seen:
+            continue
+        seen.add(token.string)
+        snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", token.string).lower()
+        for part in _LOOK_UP.sub("", snake).split("_"):
+            if part in BANNED_IN_NAMES:
+                yield Complaint(path, token.start[0], f"{token.string}: say {BANNED_IN_NAMES[part]}")
 
 
 def _texts(source: str, *, strings: bool) -> Iterator[tuple[int, str]]:

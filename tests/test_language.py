@@ -21,6 +21,11 @@ def test_sentences_and_names_follow_the_rules(part: str) -> None:
         ("# Whoever comes, waits.\n", "whoever"),
         ('"""It is read anew."""\n', "anew"),
         ('raise ValueError("This shall not be.")\n', "shall"),
+        ('raise ValueError("The operator mended it.")\n', "mended"),
+        ("# It goes on.\n", "goes on"),
+        ("# The network refuses it.\n", "platform"),
+        ("def take_up_what_was_told() -> None: ...\n", "told"),
+        ("class JudgeOfSends: ...\n", "JudgeOfSends"),
         (f"def test_{'a' * 90}() -> None: ...\n", "letters"),
     ],
 )

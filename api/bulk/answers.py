@@ -1,4 +1,4 @@
-"""Carry out a request for many posts one by one, and answer what became of each."""
+"""Carry out a request for many posts one by one, and report the outcome of each."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ class Item:
 
 
 async def answer_each(items: Sequence[Item]) -> list[ItemView]:
-    """Call every item and return what became of it, in their order. Raises nothing that an item has raised."""
+    """Call every item and return the results in order. Raises nothing that an item has raised."""
     loop = asyncio.get_running_loop()
     deadline, room = loop.time() + _LONGEST_S, asyncio.Semaphore(_CONCURRENCY)
 

@@ -109,7 +109,7 @@ class ManyPosts:
         items: Callable[[str, Sequence[str]], Sequence[Item]],
         count: int,
     ) -> Answer:
-        """Answer as the first request with this key was answered, or go on with what that one has not done.
+        """Answer as the first request with this key was answered, or continue with what that one has not done.
 
         `wanted` finds the posts of a request that has no list of them.
         """

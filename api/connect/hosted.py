@@ -1,7 +1,7 @@
 """Connect accounts for callers without a page of their own: this service takes what the platform sends back.
 
 A person opens the address that the caller was given, goes to the platform and comes back to `/v1/connect/callback`.
-Only the browser that began may go on: it holds a cookie. Without that, an attacker could send a victim straight to a
+Only the browser that began may continue: it holds a cookie. Without that, an attacker could send a victim straight to a
 platform's page and have the victim's consent counted for the attacker's workspace. What came of the connection is in
 its row; a page shows it or sends it on to the caller's address.
 """
@@ -59,7 +59,7 @@ class HostedConnect(Controller):
 
     @post(f"{START}/{{ticket:str}}", status_code=200)
     async def start(self, request: HttpRequest, ticket: FromPath[str], deps: Deps) -> Response[bytes]:
-        """Let this browser alone go on, and send it to the platform."""
+        """Let this browser alone continue, and send it to the platform."""
         if not _is_own(request, deps):
             return _error_page(_FOREIGN, 403)
         if problem := await _problem_of(deps.restoring.require_finished()):
@@ -79,7 +79,7 @@ class HostedConnect(Controller):
 
     @get(CALLBACK)
     async def callback(self, request: HttpRequest, deps: Deps) -> Response[bytes]:
-        """Take what the platform sends back, use the state up, and go on to a page without the code in its address."""
+        """Take what the platform sends back, use up the state, and lead to a page without the code in its address."""
         given = _parsed(request.scope["query_string"])
         state, code, error = given.get("state", ""), given.get("code", ""), given.get("error", "")
         row = await _row_of_state(deps, state)
@@ -108,7 +108,7 @@ class HostedConnect(Controller):
 
     @post(f"{_RESULT}/{{connection_id:str}}", status_code=200)
     async def choose(self, request: HttpRequest, connection_id: FromPath[str], deps: Deps) -> Response[bytes]:
-        """Connect what the person has chosen, or go on with what was not done in time."""
+        """Connect what the person has chosen, or continue with what was not done in time."""
         if not _is_own(request, deps):
             return _error_page(_FOREIGN, 403)
         row = await _bound_row(request, deps, connection_id)

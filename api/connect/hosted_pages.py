@@ -134,5 +134,5 @@ def accounts_of(row: PendingConnection) -> list[Mapping[str, Any]]:
 
 
 def error_of(row: PendingConnection) -> Mapping[str, Any] | None:
-    """Return why it has come to nothing, or does not go on for now."""
+    """Return why it has come to nothing, or does not continue for now."""
     return (row.selected or {}).get("error") or (row.outcome or {}).get("error")

@@ -31,7 +31,7 @@ NOT_DONE = Problem("No worker has answered in time. Send the same request again.
 async def take(
     deps: Dependencies, row: PendingConnection, handed: Mapping[str, Any], fingerprint: bytes
 ) -> PendingConnection:
-    """Use a connection up with what came for it, and have a worker finish it; a repeat goes on. Raises as `begin`."""
+    """Use a connection up with what came for it, and have a worker finish it; a repeat continues. Raises as `begin`."""
     if row.public_key is None:
         raise Unavailable(NOT_DONE)
     now = datetime.now(UTC)

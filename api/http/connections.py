@@ -8,7 +8,7 @@ MOST_CONNECTIONS = 2_000
 MOST_PER_ADDRESS = 1_000
 
 _SPARE = 100
-"""Connections beyond a limit that still get an answer; more are closed at once."""
+"""Connections beyond a limit that still get an answer; more are closed immediately."""
 
 
 class Admission(Enum):

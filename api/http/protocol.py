@@ -225,7 +225,7 @@ class ApiProtocol(HttpToolsProtocol):
             self._close_soon()
 
     def _close_soon(self) -> None:
-        """Read and forget what still comes: closed at once, the client's system would drop the answer."""
+        """Read and forget what still comes: closed immediately, the client's system would drop the answer."""
         if self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()

@@ -258,7 +258,7 @@ OPERATIONS = (
         f"{_ONE}/history",
         "getHistory",
         "See who did what to a post",
-        "One time line: who created, changed, retried or deleted the post, what it was sent and what became of that. "
+        "One time line: who created, changed, retried or deleted the post, what was sent to it and the outcome. "
         "It outlives the post by a year, or for as long as the operator keeps it. The 500 newest actions of people are "
         "kept. Of content only the names of changed fields are kept.",
         HistoryView,

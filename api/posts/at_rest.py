@@ -33,7 +33,7 @@ async def wait_until_at_rest(
 ) -> None:
     """Return once publishing is over or held, the post is gone, or the deadline is over.
 
-    `new` says that the post was made just now, so that a first look is not worth its query.
+    `new` says that the post was just made, so that a first look is not worth its query.
     """
 
     async def at_rest() -> bool:

@@ -84,7 +84,7 @@ async def create(
 async def _insert(
     deps: Dependencies, workspace_id: str, actor: Actor, payload: JsonObject, request: KeyedRequest | None
 ) -> _CreatedPost | None:
-    """Insert everything at once; None where somebody else holds the key. Raises ExternalIdTakenError."""
+    """Insert everything together; None if another request holds the key. Raises ExternalIdTakenError."""
     now = now_ms()
     async with loop_share(size_of(payload)):
         wanted = read_create(payload, now)

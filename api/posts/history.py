@@ -71,7 +71,7 @@ class EventView(View):
     )
 
     at: Moment = Field(description="When; of a step towards a platform, when it began.")
-    action: Action = Field(description="What was done, or what became of it.", examples=["changed"])
+    action: Action = Field(description="What was done, or its outcome.", examples=["changed"])
     actor: ActorView = Field(description="Who did it.")
     summary: str = Field(
         description="It in a sentence.",

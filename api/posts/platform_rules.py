@@ -41,7 +41,7 @@ def platform_problems(
 async def find_platform_problems(
     content: PostContent, accounts: Mapping[str, ConnectedAccount], size: int
 ) -> list[Problem]:
-    """Do as `platform_problems` does, and let others go on meanwhile if a body of `size` bytes is a large one."""
+    """Do as `platform_problems` does, and let others run meanwhile if a body of `size` bytes is a large one."""
     found: list[Problem] = []
     async with loop_share(size) as held:
         try:

@@ -104,7 +104,7 @@ def _target(post: Post | ShownPost, target: Target | ShownTarget) -> JsonObject:
 
 
 def _show_difficulties(shown: JsonObject, target: Target | ShownTarget, status: TargetStatus) -> None:
-    """Add what a target waits for, what went wrong with it, and how to go on."""
+    """Add what a target waits for, what went wrong with it, and how to continue."""
     if target.next_attempt_at:
         shown["nextAttemptAt"] = rfc3339(target.next_attempt_at)
     if target.hold_reason:
@@ -135,7 +135,7 @@ def _codes(target: Target | ShownTarget) -> dict[str, str | None]:
 
 
 def _hint(target: Target | ShownTarget, status: TargetStatus) -> str | None:
-    """Say how the post's owner can go on with a target that is not published; None if there is nothing to do."""
+    """Say how the post's owner can continue with a target that is not published; None if there is nothing to do."""
     if status == TargetStatus.PENDING and target.warning:
         return "Change the post by PATCH before its time; unless this is corrected, it will be refused then."
     if status == TargetStatus.FAILED:

@@ -1,4 +1,4 @@
-"""Let a person decide what became of a target whose answer was lost."""
+"""Let a person decide the outcome of a target whose answer was lost."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 

@@ -26,7 +26,7 @@ _MOST_WORKSPACES = 10_000
 
 WRITES_PER_S = 256 * 1024
 WRITE_BURST = 2**30
-"""Bytes of posts: what is deleted at once still leaves its stored answer (24 hours) and its workflow (7 days)."""
+"""Bytes of posts: what is deleted immediately still leaves its stored answer (24 hours) and its workflow (7 days)."""
 _TOO_MUCH = Problem("This workspace writes too many bytes of posts; please slow down", "rate_limited")
 
 

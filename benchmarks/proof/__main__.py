@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--platforms", default="", help=f"comma-separated: {', '.join(PLATFORMS)}")
     parser.add_argument("--together", type=int, default=_TOGETHER, help="posts in flight together")
     parser.add_argument("--stacks", type=int, default=0, help="stacks side by side; 2, or 4 if --short")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write what became of every post")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome of every post")
     parser.add_argument(
         "--markdown",
         type=Path,
@@ -163,7 +163,7 @@ def main() -> None:
         stacks, platform_names = (4, renewals.FEW_ACCOUNTS) if arguments.short else (2, renewals.ACCOUNTS)
         ended = asyncio.run(prove(cells, arguments.together, arguments.stacks or stacks, cases, platform_names))
     except (ProofError, TimeoutError) as error:
-        raise SystemExit(f"The proof cannot go on: {error!r}") from error
+        raise SystemExit(f"The proof cannot continue: {error!r}") from error
     took, posts, disagreements = time.monotonic() - began, ended.posts, ended.disagreements
     if arguments.json:
         arguments.json.write_text(json.dumps(report.rows(posts), indent=1))

@@ -68,7 +68,7 @@ class Accounts:
         platform_name = api_name_of(name)
         platform = platforms()[platform_name]
         given = [fake_credentials(platform, owner.user_id) for owner in owners]
-        told = [
+        known = [
             SandboxAccount(
                 platform=platform_name,
                 account_id=platform.account_id(owner.user_id),
@@ -80,7 +80,7 @@ class Accounts:
             )
             for owner, credentials in zip(owners, given, strict=True)
         ]
-        await introduce(self._sandbox_url, told)
+        await introduce(self._sandbox_url, known)
         database, slots = Database(self._settings.database_url.get_secret_value()), asyncio.Semaphore(_CONCURRENCY)
         try:
             async with database.reading() as session:

@@ -140,7 +140,7 @@ class Cell:
 
     @property
     def _lost_for_good(self) -> str | None:
-        """Return why this combination cannot judge a restore, or None; see docs/backup.md on what a restore loses."""
+        """Return why this combination cannot show a restore's effect, or None; docs/backup.md says what is lost."""
         modes = {Mode.NOW, Mode.SCHEDULED, Mode.CHANGED}
         if self.crash in LOSES_ROWS and self.mode is Mode.CHANGED and not PLATFORMS[self.platform].found_by_words:
             return "what was moved into the lost time is found again by words only"

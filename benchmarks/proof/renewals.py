@@ -76,7 +76,7 @@ class Renewal:
     account_id: str
     point: Point
     struck: Interruption
-    why: str = "not judged"
+    why: str = "not evaluated"
     posts: list[str] = field(default_factory=list)
     """The ids of its posts."""
 

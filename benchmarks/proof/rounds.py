@@ -134,10 +134,10 @@ class Proof:
         asking = [self._client.ask(post) for post in posts if post.cell.mode is not Mode.SCHEDULED]
         await asyncio.gather(*creating, *asking)
 
-    async def _settle(self, patience: float | None) -> None:
+    async def _settle(self, seconds: float | None) -> None:
         """Wait until posts are settled or the timeout ends (None: until nothing changes), and set their status."""
         began = moved = time.monotonic()
-        told, signalled, before = 0.0, began, None
+        reported, signalled, before = 0.0, began, None
         while self._open:
             rows = await self._product.rows(_STATE, [post.post_id for post in self._open])
             found = {row["id"]: row for row in rows}
@@ -152,10 +152,10 @@ class Proof:
             moment = time.monotonic()
             if rows != before:
                 before, moved = rows, moment
-            if moment - began > patience if patience is not None else moment - moved > _STANDSTILL:
+            if moment - began > seconds if seconds is not None else moment - moved > _STANDSTILL:
                 return
-            if moment - told > 15:
-                told = moment
+            if moment - reported > 15:
+                reported = moment
                 self._say(f"{resting} of {len(self._open)} settled{_named(self._open, found)}")
             if moment - signalled > _OUTAGE_OVER_AFTER:
                 signalled = moment

@@ -181,5 +181,5 @@ class Postgres:
         owner = data.stat()
         if owner.st_uid != 0:
             return User(owner.st_uid, owner.st_gid)
-        nobody = pwd.getpwnam("nobody")
-        return User(nobody.pw_uid, nobody.pw_gid)
+        unprivileged = pwd.getpwnam("nobody")
+        return User(unprivileged.pw_uid, unprivileged.pw_gid)

@@ -59,7 +59,7 @@ def confine_server() -> None:
 
 
 def end_with_parent(parent: int) -> None:
-    """End this process when its parent ends; at once if that has ended already."""
+    """End this process when its parent ends; immediately if that has ended already."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

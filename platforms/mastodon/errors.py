@@ -54,7 +54,7 @@ def error_of(response: httpx.Response) -> PlatformError:
 
 
 def is_known_key(error: PlatformError) -> bool:
-    """Return whether a server has seen the idempotency key before but does not say what became of it (Pixelfed)."""
+    """Return whether a server has seen the idempotency key before but does not report its outcome (Pixelfed)."""
     return error.status == httpx.codes.BAD_REQUEST and "idempotency key" in error.message.lower()
 
 

@@ -22,7 +22,7 @@ from platforms.telegram.settings import TelegramCredentials
 _CODE = re.compile(r"(?:/start(?:@\w{1,32})?\s+)?([0-9a-f]{32})")
 _MOST_UPDATES = 100
 _ADMINS = {"creator", "administrator"}
-_NOBODY = "0"
+_NO_CHAT = "0"
 """The placeholder for the chat while none is known yet."""
 
 
@@ -47,13 +47,13 @@ class TelegramConnector(Connector[TelegramCredentials]):
 
     async def invite(self, wire: Wire, connect: Connect, app: App) -> str:
         """Return where a person adds the bot to a channel. Raises PlatformError."""
-        bot = await ask(connect(credentials_for(app, _NOBODY)), "getMe")
+        bot = await ask(connect(credentials_for(app, _NO_CHAT)), "getMe")
         return f"{self.at(wire, self.authorize + str(bot.get('username')))}?startchannel&admin=post_messages"
 
     async def inbox(self, connect: Connect, app: App) -> Inbox:
         """Return the codes that were posted in the bot's chats. Raises PlatformError."""
         token_of(app, self.platform.label)
-        connection = connect(credentials_for(app, _NOBODY))
+        connection = connect(credentials_for(app, _NO_CHAT))
         asked = {"timeout": 0, "limit": _MOST_UPDATES, "allowed_updates": ["message", "channel_post"]}
         try:
             updates = await ask_list(connection, "getUpdates", **asked)

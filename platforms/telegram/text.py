@@ -19,7 +19,7 @@ def utf16_length(text: str) -> int:
 
 @expensive
 def visible(text: str, parse_mode: str | None) -> str:
-    """Return a text without its markup, never longer than what Telegram sees; the rest only Telegram can judge."""
+    """Return a text without its markup, never longer than what Telegram sees; the rest only Telegram can decide."""
     if parse_mode is None:
         return text
     if parse_mode == "HTML":

@@ -46,7 +46,7 @@ RULES = Rules(
         source=_PHOTOS_PAGE,
     ),
     files=(
-        # "1080p" seems to be judged by the shorter side. A larger picture makes the post fail after TikTok accepted it.
+        # "1080p" seems to be measured by the shorter side. A larger picture fails the post after TikTok accepted it.
         FileRule(
             MediaType.IMAGE,
             ("image/jpeg", "image/webp"),

@@ -15,7 +15,7 @@ from platforms.twitter.text import LIMIT, PREMIUM_LIMIT, weighted_length
 ALT_TEXT = 1000
 """Characters; source: X API v2 OpenAPI document, CreateMediaMetadataMetadataAltText."""
 MEGABYTE = 1024 * 1024
-"""X's megabytes may be smaller; X judges files in between."""
+"""X's megabytes may be smaller; X decides on files in between."""
 VIDEO_BYTES, PREMIUM_VIDEO_BYTES = 8_000 * MEGABYTE, 16_000 * MEGABYTE
 VIDEO_SECONDS, PREMIUM_VIDEO_SECONDS = 20 * 60, 125 * 60
 _MEDIA_PAGE = "docs.x.com/x-api/media/quickstart/best-practices"
@@ -96,7 +96,7 @@ def check(label: str, draft: Draft[TwitterSettings], *, premium: bool) -> list[V
 
     def check_one(text: str, media: tuple[Media, ...]) -> list[Violation]:
         found = RULES.check(label, text, media, premium=premium)
-        # Whether X counts a symbol that occurs twice is not known; X judges that itself.
+        # Whether X counts a symbol that occurs twice is not known; X decides that itself.
         if len({name.upper() for name in _CASHTAG.findall(text)}) > 1:
             found.append(Violation("content", f"{label} allows one cashtag ($NAME) in a post"))
         return found

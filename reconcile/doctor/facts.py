@@ -36,7 +36,7 @@ class Facts:
 
     @property
     def in_motion(self) -> bool:
-        """Return whether the workflow is about to hear what the row may already say."""
+        """Return whether the workflow is about to receive what the row may already contain."""
         if self.run is None or not self.run.running or self.run.stuck:
             return False
         return self.run.task_pending or any(self.alive(step.beat_at, running=step.running) for step in self.run.steps)

@@ -24,7 +24,7 @@ class Platforms:
         # An account that the sandbox does not know is on a separate server.
         self._expected_posts = [each for each in expected_posts if _account_key(each) in seen.accounts]
         self._seen = seen
-        # Workspaces may share an account, so all of its posts must be known to judge one.
+        # Workspaces may share an account, so all of its posts must be known to compare one.
         self._compared = [each for each in self._expected_posts if workspace_id in {None, each.target.workspace_id}]
         self._public = {(post.account_key, post.id): post for post in seen.posts}
         self._unknown_posts = UnknownPosts(seen, self._expected_posts)

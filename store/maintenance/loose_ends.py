@@ -111,7 +111,7 @@ async def loose_keys(session: AsyncSession, now: datetime, workspace_id: str | N
 
 
 async def platforms_waiting(session: AsyncSession, due_before: datetime, workspace_id: str | None) -> list[str]:
-    """Return the platforms for which targets were due before a time that no worker has taken up."""
+    """Return the platforms for which targets were due before a time that no worker has started."""
     query = select(Target.platform).distinct().where(WAITS, Target.due_at < due_before)
     if workspace_id is not None:
         query = query.where(Target.workspace_id == workspace_id)

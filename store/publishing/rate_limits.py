@@ -169,7 +169,7 @@ async def record_quota(
 ) -> None:
     """Save a reported quota: until then, at most `remaining` slots are given after `reported_at`.
 
-    A smaller quota of another response stays, unless the platform was `asked` just now.
+    A smaller quota of another response stays, unless the platform was `asked` a moment ago.
     """
     # Servers may send any number: it must fit its column, and no limit is less than one.
     values = {

@@ -73,7 +73,7 @@ async def test_abandoned_send_is_not_repeated(
 
 
 async def test_concurrent_runs_send_once(stack: Stack, factory: StepContextFactory) -> None:
-    """Temporal may run a step again while its first run, cut off from the server, still goes on."""
+    """Temporal may run a step again while its first run, cut off from the server, still continues."""
     post = await stack.save("twice at once", [stack.accounts["instagram"]], media=["https://example.com/twice.jpg"])
     publishing = Publishing(factory)
     await asyncio.gather(

@@ -1,7 +1,7 @@
 """The cost of a post to two platforms, as counts, so that no step is added unnoticed.
 
 docs/benchmarks.md has the same figures. A change that adds a step must change both. The test counts only what does not
-depend on the machine's load: if two steps end together, the workflow hears of them in one task or in two.
+depend on the machine's load: if two steps end together, the workflow receives them in one task or in two.
 """
 
 import re
@@ -29,7 +29,7 @@ PUBLISHED = {
 SLEPT = {"TIMER_STARTED": 1, "TIMER_FIRED": 1}
 """The additional events of a scheduled post."""
 WRITES = {"create_post_v1": 1, "begin_send_v1": 2, "settle_target_v1": 2, "UPDATE": 1}
-"""Statements that write, each committed by itself; the last one records that the workflow has heard."""
+"""Statements that write, each committed by itself; the last one records that the workflow has the outcome."""
 OPENED = 2
 """Statements that read what a step sends, one for each target."""
 

@@ -27,7 +27,7 @@ COST = ["create_post_v1", "begin_send_v1", "settle_target_v1", "UPDATE"]
 Beside these, one SELECT opens the send and one reads the outcome. The outcome is read again if it takes longer than a
 second.
 
-The record that the workflow has heard is written in batches: before or after the last statements.
+The record that the workflow has the outcome is written in batches: before or after the last statements.
 """
 
 

@@ -11,7 +11,7 @@ from tests.stack import Stack
 
 
 async def verdict_on(stack: Stack, post: Post, **told: Any) -> VerdictKind:
-    """Judge a post by what the sandbox really shows and what a product reports of it."""
+    """Evaluate a post by what the sandbox really shows and what a product reports of it."""
     target = {"status": "published", "platformPostId": None, "content": post.text, **told}
     shown = shown_of(post.mark, (await stack.control("GET", "posts"))["posts"])
     post.status, post.public = target["status"], len(shown)

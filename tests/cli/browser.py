@@ -82,7 +82,7 @@ class Page:
         await self._do(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
         )
-        # Two frames later the page has taken up its size.
+        # Two frames later the page has its size.
         await self.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         return base64.b64decode((await self._do("Page.captureScreenshot", format="png"))["data"])
 

@@ -231,7 +231,7 @@ async def test_several_accounts_are_chosen_in_the_terminal(dev: DevStack) -> Non
     ours, theirs = pty.openpty()
     process = begun(dev, "facebook", stdin=theirs)
     shown = await person(await event_of(process, "http"), "baker")
-    assert "Go on where you began" in shown.text
+    assert "Return to where you began" in shown.text
     assert "baker 2" in await event_of(process, "  2")
     os.write(ours, b"2\n")
     out, said = await ended(process)
@@ -284,7 +284,7 @@ async def test_another_api_is_used_with_its_key(dev: DevStack) -> None:
     out, _ = await ended(process)
     assert json.loads(out)["username"] == "grace"
     for url, said in (("http://api.example", "must begin with https://"), ("", "SOCIALSYNCER_API_URL")):
-        refused = subprocess.run(  # noqa: ASYNC221 it ends at once
+        refused = subprocess.run(  # noqa: ASYNC221 it ends immediately
             words, capture_output=True, text=True, env={**os.environ, **named, "SOCIALSYNCER_API_URL": url}, check=False
         )
         assert refused.returncode == 1

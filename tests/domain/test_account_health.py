@@ -1,4 +1,4 @@
-"""The health of accounts, judged by what is known about their tokens."""
+"""The health of accounts, by what is known about their tokens."""
 
 from datetime import UTC, datetime, timedelta
 

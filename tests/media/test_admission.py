@@ -1,4 +1,4 @@
-"""Steps that wait for their workspace's media are retried about as often as they may go on."""
+"""Steps that wait for their workspace's media are retried about as often as they may continue."""
 
 from datetime import timedelta
 

@@ -232,7 +232,7 @@ async def test_slow_files_delay_no_other_workspace(monkeypatch: pytest.MonkeyPat
     pool = DecoderPool(cpu_seconds=1000, seconds=1000)
     hostile = [asyncio.create_task(pool.examine(f"hostile {n % 3}", bitmap())) for n in range(6)]
     photo = files.file_of(files.jpeg(), "image/jpeg")
-    # Each hostile file gets the second that a valid file may take; then two of them go on, and all others wait.
+    # Each hostile file gets the second that a valid file may take; then two of them continue, and all others wait.
     async with asyncio.timeout(60):
         for _ in range(5):
             _, facts, _ = await pool.examine("another", photo)

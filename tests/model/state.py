@@ -88,7 +88,7 @@ class Row(NamedTuple):
     """The number of the open attempt, 0 if no attempt is open."""
     attempts: int = 0
     age: int = 0
-    """The age of the last attempt's start or end: 0 just now, 1 after the fence, 2 after it cannot matter."""
+    """The age of the last attempt's start or end: 0 now, 1 after the fence, 2 after it cannot matter."""
 
     @property
     def open(self) -> bool:

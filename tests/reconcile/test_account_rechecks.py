@@ -1,4 +1,4 @@
-"""Rechecks of refused accounts: a platform that hangs delays neither other platforms nor posts that may go on."""
+"""Rechecks of refused accounts: a platform that hangs delays neither other platforms nor posts that may continue."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -61,7 +61,7 @@ async def test_a_terminated_workflow_is_started_again_and_publishes_once(stack: 
     post, handle = await asleep(stack, "terminated", timedelta(seconds=3))
     await handle.terminate(reason="by mistake")
     async with asyncio.timeout(20):
-        # The store that lists workflows hears of it a moment later.
+        # The store that lists workflows learns of it a moment later.
         while await Runs(stack.client).running_among([post.workflow_id]):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     assert await recovery.round(ALWAYS, datetime.now(UTC) + timedelta(hours=1)) == 1

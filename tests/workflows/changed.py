@@ -15,7 +15,7 @@ PATCH = "reopen-first"
 
 @workflow.defn(name=PostWorkflow.__name__)
 class Gated(PostWorkflow):
-    """The change with a gate: only runs that have not begun take the new step; sleeping runs go on as they began."""
+    """The change with a gate: only runs that have not begun use the new step; sleeping runs continue as they began."""
 
     @workflow.run
     async def run(self, plan: Plan) -> StatusView:

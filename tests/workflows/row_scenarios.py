@@ -27,7 +27,7 @@ from tests.workflows.scenarios import (
 
 @scenario
 async def changed_before_its_hold_is_known(stack: Stack) -> Handle:
-    """The row says that the post is held, and is changed, before the workflow hears the result of the step."""
+    """The row says that the post is held, and is changed, before the workflow receives the result of the step."""
     settled, slept = Publishing._close, asyncio.Event()
 
     async def settle_late(*arguments: Any, **more: Any) -> Any:

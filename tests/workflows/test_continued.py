@@ -75,7 +75,7 @@ async def continued(stack: Stack, post: Post, times: int = 1) -> bool:
     """Return whether a post's workflow has continued as new at least so often, and has no other runs."""
     *earlier, last = await runs_of(stack, post)
     if any(each.status is WorkflowExecutionStatus.RUNNING for each in earlier):
-        # The visibility store hears of the end of a run a moment late.
+        # The visibility store learns of the end of a run a moment late.
         return False
     assert {each.status for each in earlier} <= {WorkflowExecutionStatus.CONTINUED_AS_NEW}
     assert last.status in {WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CONTINUED_AS_NEW}

@@ -1,4 +1,4 @@
-"""An edit may come after the rows say that everything is public, but before the workflow has heard it."""
+"""An edit may come after the rows say that everything is public, but before the workflow knows it."""
 
 import asyncio
 from datetime import UTC, datetime

@@ -163,7 +163,7 @@ async def test_cancelled_workflow_leaves_a_settled_row(stack: Stack) -> None:
 
 
 async def test_row_state_can_be_acted_upon_immediately(stack: Stack) -> None:
-    """A row settles a moment before its workflow hears of it; a client that has read the row must not be refused."""
+    """A row settles a moment before its workflow knows it; a client that has read the row must not be refused."""
     for number in range(10):
         await stack.fault("twitter", "reject", "publish", status=403)
         post = await stack.publish(f"at once {number}", [stack.accounts["plain"]])

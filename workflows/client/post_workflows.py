@@ -106,7 +106,7 @@ class PostWorkflows:
             try:
                 return await self._update(PostWorkflow.edit, request, plan)
             except Unprocessable:
-                # The row is at rest, and its workflow will hear of that in a moment.
+                # The row is at rest, and its workflow learns that in a moment.
                 await asyncio.sleep(wait)
         return await self._update(PostWorkflow.edit, request, plan)
 

@@ -50,7 +50,7 @@ class Browser:
         return str(response.headers["location"])
 
     async def come_back(self, callback: str) -> httpx.Response:
-        """Open the callback and go on to the page that it leads to."""
+        """Open the callback and continue to the page that it leads to."""
         response = await self.open(callback)
         assert response.status_code == 303, response.text
         assert "code" not in response.headers["location"]

@@ -1,4 +1,4 @@
-"""Waiters hear of changes; one query a second replaces lost notifications for all of them."""
+"""Waiters are notified of changes; one query a second replaces lost notifications for all of them."""
 
 import asyncio
 from collections.abc import AsyncIterator
