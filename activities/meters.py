@@ -33,6 +33,9 @@ class Meters:
         self._preflight = meter.create_counter(
             "socialsyncer_preflight_warnings", "Targets found ahead of their time that will not go out as they are"
         )
+        self._unreadable = meter.create_gauge(
+            "socialsyncer_accounts_unreadable", "Accounts encrypted with a key that this worker does not have"
+        )
         for platform in platforms():
             for reason in PreflightReason:
                 self._preflight.add(0, {"platform": platform, "reason": reason.value})
@@ -42,6 +45,10 @@ class Meters:
                 self._settled.add(0, {"platform": platform, "status": status.value})
             self._held.add(0, {"platform": platform})
             self._unconfirmed.add(0, {"platform": platform})
+
+    def record_unreadable_accounts(self, count: int) -> None:
+        """Set how many accounts are encrypted with a key that this worker does not have."""
+        self._unreadable.set(count)
 
     def record_renewal(self, platform: str, outcome: str) -> None:
         """Count a renewal by its outcome, one of RENEWAL_OUTCOMES."""

@@ -22,6 +22,7 @@ from activities.meters import Meters
 from domain.bounds import MOST_ACCOUNTS
 from domain.content import merge_settings
 from domain.post import Media, media_in_effect, text_in_effect
+from domain.waits import KEY_MISSING
 from media.change_record import ChangeRecord, NoChangeRecord
 from media.hosted import covers_of, host_files, unchecked, with_hosted_urls
 from media.shared_files import SharedFiles
@@ -38,7 +39,7 @@ from store.accounts.renewals import ChangedCredentials
 from store.database import Database
 from store.models import Account, MediaCheck, Post, Target
 from store.publishing.targets import LoadedTarget
-from store.secrets.vault import Vault
+from store.secrets.vault import Vault, VaultError
 
 
 @dataclass(slots=True)
@@ -161,7 +162,11 @@ class StepContextFactory:
         draft = draft_of(platform, loaded.post, loaded.target)
         last: list[Exchange] = []
         keeper = HandleKeeper(self.database, loaded.target.id, loaded.target.handles, _fingerprint(draft))
-        connection = self._connect(platform, loaded.account, last)
+        try:
+            connection = self._connect(platform, loaded.account, last)
+        except VaultError as error:
+            message = "The service cannot read the account's credentials at the moment."
+            raise PlatformError(ErrorKind.TRANSIENT, message, code=KEY_MISSING) from error
         record = ChangeRecord(self.database, loaded.target.id, loaded.target.media_changes)
         media = StepMedia(
             self._media,

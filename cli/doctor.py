@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -96,17 +96,26 @@ def _json(finding: Finding) -> dict[str, Any]:
 
 
 def to_text(report: Report, seconds: float, *, everything: bool = False) -> str:
-    """Return the report for people: parts that are down and other causes, their effects, waiting targets, the sum."""
-    ordered = sorted(report.findings, key=lambda each: (each.kind not in CAUSES, each.heals is Heals.ITSELF))
-    kinds = dict.fromkeys(each.kind for each in ordered)
-    paragraphs = list[str]()
-    for kind in kinds:
-        found = [each for each in ordered if each.kind is kind]
+    """Return the report for people: parts that are down, other causes, waiting targets, effects, the sum."""
+    causes = [each for each in report.findings if each.kind in CAUSES]
+    others = sorted(
+        (each for each in report.findings if each.kind not in CAUSES), key=lambda each: each.heals is Heals.ITSELF
+    )
+    paragraphs = [
+        *_paragraphs(causes, everything=everything),
+        *report.waiting,
+        *_paragraphs(others, everything=everything),
+    ]
+    return "\n\n".join([*report.away, *paragraphs, _summary(report, seconds)])
+
+
+def _paragraphs(findings: Sequence[Finding], *, everything: bool) -> Iterator[str]:
+    for kind in dict.fromkeys(each.kind for each in findings):
+        found = [each for each in findings if each.kind is kind]
         shown = found if everything else found[:EXAMPLES]
         if len(found) > len(shown):
-            paragraphs.append(f"{kind}: {len(found):,} in all. The first {EXAMPLES}; --all shows the others.")
-        paragraphs += ["\n".join(map(make_printable, _paragraph(finding))) for finding in shown]
-    return "\n\n".join([*report.away, *paragraphs, *report.waiting, _summary(report, seconds)])
+            yield f"{kind}: {len(found):,} in all. The first {EXAMPLES}; --all shows the others."
+        yield from ("\n".join(map(make_printable, _paragraph(finding))) for finding in shown)
 
 
 def _paragraph(finding: Finding) -> Iterator[str]:

@@ -9,6 +9,8 @@ MEDIA_BUSY = "media_busy"
 """The error code of a target that waits for other media of its workspace."""
 NO_DISK_SPACE = "no_disk_space"
 """The error code of a target whose media find no room on the worker's disk."""
+KEY_MISSING = "key_missing"
+"""The error code of a target whose account is encrypted with a key that the worker does not have."""
 
 
 class WaitsFor(StrEnum):
@@ -27,7 +29,7 @@ class WaitsFor(StrEnum):
     PERSON = "person"
     """The platform's answer was lost and the post could not be confirmed; a person must say whether it is public."""
     OPERATOR = "operator"
-    """The operator must repair the service's app at the platform, or free disk space of the worker."""
+    """The operator must repair the app at the platform, free disk space of a worker, or give it an encryption key."""
 
 
 MOST_PRESSING = (
@@ -45,7 +47,11 @@ _HELD = {
     HoldReason.CAP: WaitsFor.RATE_LIMIT,
     HoldReason.OPERATOR: WaitsFor.OPERATOR,
 }
-_BY_CODE = {MEDIA_BUSY: WaitsFor.MEDIA, NO_DISK_SPACE: WaitsFor.OPERATOR}
+_BY_CODE = {
+    MEDIA_BUSY: WaitsFor.MEDIA,
+    NO_DISK_SPACE: WaitsFor.OPERATOR,
+    KEY_MISSING: WaitsFor.OPERATOR,
+}
 
 
 def waits_for(

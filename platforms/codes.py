@@ -51,6 +51,7 @@ _OURS: dict[TargetCode, tuple[str, ...]] = {
     "internal": (
         "held_up",
         "incomplete",
+        "key_missing",
         "media_busy",
         "no_disk_space",
         "overtaken",

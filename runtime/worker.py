@@ -37,6 +37,7 @@ from platforms.registry import platforms
 from reconcile.account_rechecks import recheck_refused_accounts
 from reconcile.app_setup import announce_apps_forever
 from reconcile.expiry import expire_forever
+from reconcile.key_check import check_keys_forever
 from reconcile.late_posts import LatePostWatch
 from reconcile.preflight import preflight_forever
 from reconcile.recovery import Recovery
@@ -230,6 +231,7 @@ async def running_workers(
             "expiry": lambda: expire_forever(factory.database, audit_kept),
             "preflight": lambda: preflight_forever(factory.database, factory.meters, factory.files),
             "apps": lambda: announce_apps_forever(factory.database, factory.registered_apps, factory.redirect_urls),
+            "keys": lambda: check_keys_forever(factory.database, factory.vault, factory.meters),
             "watch": (watch or LatePostWatch(factory.database)).run,
         }
         try:

@@ -39,6 +39,10 @@ class FindingKind(StrEnum):
     LATE = "late"
     SENDING = "left_sending"
     """A send was begun, and its worker is gone."""
+    KEY_MISSING = "encryption_key_missing"
+    """Workers lack the key that accounts are encrypted with."""
+    DISK_FULL = "disk_full"
+    """Media find no room on the disk of a worker."""
     APP = "app_refused"
     """A platform refuses the operator's app, and posts are held until that is fixed."""
     API_VERSION = "api_version_ends"
@@ -59,7 +63,16 @@ class FindingKind(StrEnum):
     OTHER_TEXT = "other_text"
 
 
-CAUSES = frozenset({FindingKind.NO_WORKER, FindingKind.APP, FindingKind.RESTORE, FindingKind.API_VERSION})
+CAUSES = frozenset(
+    {
+        FindingKind.NO_WORKER,
+        FindingKind.KEY_MISSING,
+        FindingKind.DISK_FULL,
+        FindingKind.APP,
+        FindingKind.RESTORE,
+        FindingKind.API_VERSION,
+    }
+)
 """Kinds that cause other findings."""
 
 

@@ -9,6 +9,7 @@ from activities.options import POSTS_QUEUE, queue_of
 from domain.ids import workflow_id
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
+from domain.waits import KEY_MISSING, NO_DISK_SPACE
 from platforms.versions import EndingVersion, ending_versions
 from reconcile.doctor.findings import Finding, FindingKind, Heals, Subject
 from store.apps.refusals import refused_apps
@@ -22,6 +23,7 @@ from store.maintenance.loose_ends import (
     waiting_revisions,
 )
 from store.maintenance.restores import count_to_confirm_first, open_restore
+from store.maintenance.waiting import stuck_targets
 from store.models import AppRefusal, Restore
 from workflows.client.runs import Runs
 
@@ -30,6 +32,19 @@ _HANDED_OVER_WITHIN = timedelta(seconds=30)
 _REMEMBERED = timedelta(days=1)
 """How long an abandoned edit is still reported."""
 _MOST_KEYS = 200
+_AT_ONCE = "Posts go on by themselves; the signal `retry` (docs/runbook.md, section 2) has them tried at once."
+_FOR_OPERATOR = {
+    KEY_MISSING: (
+        FindingKind.KEY_MISSING,
+        "Due posts wait because a worker lacks the key that their accounts are encrypted with.",
+        f"Add it to SOCIALSYNCER_ENCRYPTION_KEYS of the workers; `keys.missing` in their log names it. {_AT_ONCE}",
+    ),
+    NO_DISK_SPACE: (
+        FindingKind.DISK_FULL,
+        "Due posts wait because the disk of a worker has no room for their media.",
+        f"Free space in the worker's folder for temporary files (TMPDIR). {_AT_ONCE}",
+    ),
+}
 
 
 class LooseEnds:
@@ -49,8 +64,12 @@ class LooseEnds:
             apps = await refused_apps(session)
             restore, waiting_confirms = await open_restore(session), await count_to_confirm_first(session)
             platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
+            stuck = await stuck_targets(session, self._workspace_id)
         found = [each async for each in self._unserved(platforms)] if waiting else []
         found += [self._restore(restore, waiting_confirms)] if restore else []
+        found += [
+            self._for_operator(code) for code in _FOR_OPERATOR if any(code in each.codes for each in stuck.values())
+        ]
         found += [self._refused(app) for app in apps]
         found += [self._ending(version, now.date()) for version in ending_versions(now.date())]
         found += [each for revision in revisions if (each := await self._revision(revision, now))]
@@ -73,6 +92,10 @@ class LooseEnds:
         )
         how = "Run `socialsyncer restored` again, as before: it continues from there."
         return Finding(FindingKind.RESTORE, Heals.PERSON, Subject(), what, how)
+
+    def _for_operator(self, code: str) -> Finding:
+        kind, what, how = _FOR_OPERATOR[code]
+        return Finding(kind, Heals.PERSON, Subject(workspace_id=self._workspace_id), what, how)
 
     def _refused(self, app: AppRefusal) -> Finding:
         named = f"the app {app.app_id}" if app.app_id else "the app of this service"

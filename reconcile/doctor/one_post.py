@@ -10,7 +10,7 @@ from activities.options import POSTS_QUEUE, queue_of
 from domain.errors import Unavailable
 from domain.post import LATE_AFTER, PostStatus, TargetStatus
 from domain.schedule import rfc3339
-from domain.waits import NO_DISK_SPACE, WaitsFor
+from domain.waits import KEY_MISSING, NO_DISK_SPACE, WaitsFor
 from platforms.registry import platforms
 from reconcile.doctor.cases import Case
 from reconcile.doctor.doctor import AGAIN_AFTER_S
@@ -220,6 +220,11 @@ def _explain(post: Post, target: Target, account: ConnectedAccount | None, now: 
     return said
 
 
+_REFUSED_APP = "Correct the app at the platform; `socialsyncer doctor` says how."
+_FOR_OPERATOR = {
+    KEY_MISSING: "Add the key of this account to SOCIALSYNCER_ENCRYPTION_KEYS of the workers and start them again.",
+    NO_DISK_SPACE: "Free disk space in the folder for temporary files of the workers.",
+}
 _RETRY = "temporal workflow signal --workflow-id {} --name retry"
 
 
@@ -235,10 +240,8 @@ def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -
         case WaitsFor.ACCOUNT:
             add = f"`socialsyncer accounts add {target.platform} --workspace {post.workspace_id}`"
             return Advice(Heals.PERSON, f"Have the account {target.account_id} reconnected: {add}.{until}")
-        case WaitsFor.OPERATOR if target.error_code == NO_DISK_SPACE:
-            return Advice(Heals.PERSON, f"Free disk space in the folder for temporary files of the workers.{until}")
         case WaitsFor.OPERATOR:
-            return Advice(Heals.PERSON, f"Correct the app at the platform; `socialsyncer doctor` says how.{until}")
+            return Advice(Heals.PERSON, f"{_FOR_OPERATOR.get(target.error_code or '', _REFUSED_APP)}{until}")
         case WaitsFor.PERSON:
             where = f"{post.id} {target.platform} published|not-published [ID]"
             return Advice(Heals.PERSON, f"Look at the account, then `socialsyncer resolve {where}`.")

@@ -2,19 +2,24 @@
 
 from datetime import datetime, timedelta
 
-from domain.waits import WaitsFor
+from domain.waits import KEY_MISSING, NO_DISK_SPACE, WaitsFor
 from platforms.registry import platforms
 from store.maintenance.waiting import Stuck
 
 _WHY = {
     WaitsFor.ACCOUNT: "for accounts to be reconnected: `socialsyncer accounts list --all --refused`",
-    WaitsFor.PLATFORM: "because the platform refuses for now, and is tried again",
+    WaitsFor.PLATFORM: "because the platform refuses for now; they are tried again by themselves",
     WaitsFor.RATE_LIMIT: "for the rate limits of accounts",
     WaitsFor.MEDIA: "for other media of the workspace",
-    WaitsFor.ANSWER: "because the platform's answer was lost, until it is confirmed",
-    WaitsFor.PERSON: "for a person: look at the accounts, then use POST /v1/posts/{postId}/resolve",
-    WaitsFor.OPERATOR: "for the operator: the platform refuses the app, or a worker's disk is full (`media.disk_full`)",
+    WaitsFor.ANSWER: "because the platform's answer was lost; they are confirmed by themselves",
+    WaitsFor.PERSON: "for a person: `socialsyncer waiting --for person`, look at the accounts, `socialsyncer resolve`",
+    WaitsFor.OPERATOR: "for the operator, because the platform refuses this service's app",
 }
+_FOR_OPERATOR = {
+    KEY_MISSING: "for the operator, because workers lack an encryption key",
+    NO_DISK_SPACE: "for the operator, because the disk of a worker is full",
+}
+_MOST_CODES = 3
 
 
 def waiting_sentence(platform: str, waits: WaitsFor, stuck: Stuck, now: datetime) -> str:
@@ -22,7 +27,16 @@ def waiting_sentence(platform: str, waits: WaitsFor, stuck: Stuck, now: datetime
     posts = "1 post" if stuck.count == 1 else f"{stuck.count:,} posts"
     verb = "waits" if stuck.count == 1 else "wait"
     since = _age(now - stuck.since)
-    return f"waiting: {posts} to {platforms()[platform].label} {verb} {_WHY[waits]}. The oldest was due {since} ago."
+    label, why = platforms()[platform].label, _why(waits, stuck)
+    return f"waiting: {posts} to {label} {verb} {why}. The oldest was due {since} ago."
+
+
+def _why(waits: WaitsFor, stuck: Stuck) -> str:
+    codes = sorted(stuck.codes)
+    if waits is WaitsFor.OPERATOR and codes:
+        return ", and ".join(_FOR_OPERATOR.get(code, _WHY[waits]) for code in codes)
+    shown = codes[:_MOST_CODES] + (["…"] if len(codes) > _MOST_CODES else [])
+    return f"{_WHY[waits]} ({', '.join(shown)})" if waits is WaitsFor.PLATFORM and shown else _WHY[waits]
 
 
 def _age(age: timedelta) -> str:

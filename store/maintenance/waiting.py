@@ -119,6 +119,8 @@ class Stuck:
     count: int
     since: datetime
     """When the first of them began, or should have begun."""
+    codes: frozenset[str] = frozenset()
+    """The error codes of those that are tried again."""
 
 
 def waits_of(target: Target) -> WaitsFor | None:
@@ -166,7 +168,8 @@ async def stuck_targets(session: AsyncSession, workspace_id: str | None = None) 
         )
         if waiting:
             others = found.get((platform, waiting), Stuck(0, since))
-            found[platform, waiting] = Stuck(others.count + count, min(others.since, since))
+            codes = others.codes | ({error_code} if error_code else set())
+            found[platform, waiting] = Stuck(others.count + count, min(others.since, since), codes)
     return found
 
 

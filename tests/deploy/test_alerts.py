@@ -126,6 +126,13 @@ INCIDENTS = {
         within_s=WITHIN_A_MINUTE_S,
         grows={FAILING_STEPS: 3},
     ),
+    "a worker was started with another encryption key": Incident(
+        {'socialsyncer_accounts_unreadable{instance="worker"}': 14, **waiting("twitter", "operator", 2)},
+        ["AccountsUnreadable"],
+        within_s=WITHIN_A_MINUTE_S,
+        grows={FAILING_STEPS: 3},
+        late=2,
+    ),
     "steps fail": Incident({}, ["StepsFail"], grows={FAILING_STEPS: 3}),
     "a platform hangs": Incident(
         waiting("mastodon", "answer", 20),
@@ -260,7 +267,7 @@ SEQUENCES = {
         },
         ["MetricsAway", "PartAway", "PostsAreLate"],
     ),
-    "nothing is scraped": ({name: f"{value}x16 _x100" for name, value in UP.items()}, ["MetricsAway"]),
+    "nothing is scraped": ({name: f"{value}x16 _x100" for name, value in UP.items()}, ["MetricsMissing"]),
 }
 
 
@@ -310,3 +317,10 @@ def test_an_unmet_expectation_is_reported(tmp_path: Path) -> None:
         "promql_expr_test": [firing(BEGINS_S + 60, [])],
     }
     assert promtool(tmp_path, [case]).returncode != 0
+
+
+def test_promtool_finds_no_fault_in_the_rules() -> None:
+    checked = subprocess.run(
+        [promtool_path(), "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -1,0 +1,46 @@
+"""A check whether a worker has every encryption key that accounts need, before one of their posts is due."""
+
+import asyncio
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from activities.meters import Meters
+from store.accounts.resealing import count_by_key
+from store.database import Database
+from store.secrets.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+_EVERY_S = 600.0
+_AGAIN_S = 10.0
+"""The pause after a check that failed because the database is unavailable."""
+
+
+async def check_keys_forever(database: Database, vault: Vault, meters: Meters) -> None:
+    """Check when the worker starts, and every ten minutes."""
+    while True:
+        try:
+            await check_keys(database, vault, meters)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("keys.not_checked", reason=type(error).__name__)
+            await asyncio.sleep(_AGAIN_S)
+        else:
+            await asyncio.sleep(_EVERY_S)
+
+
+async def check_keys(database: Database, vault: Vault, meters: Meters) -> int:
+    """Report how many accounts this worker cannot read, and return their number."""
+    async with database.reading() as session:
+        accounts = await count_by_key(session)
+    missing = {key: count for key, count in accounts.items() if key not in vault.key_ids}
+    unreadable = sum(missing.values())
+    meters.record_unreadable_accounts(unreadable)
+    if unreadable:
+        log.error(
+            "keys.missing",
+            accounts=unreadable,
+            key_ids=sorted(key.hex() for key in missing),
+            hint="add the key that these accounts are encrypted with to SOCIALSYNCER_ENCRYPTION_KEYS",
+        )
+    return unreadable

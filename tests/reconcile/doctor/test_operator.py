@@ -1,0 +1,80 @@
+"""Posts that wait for the operator of the service: doctor names the cause first, and they go on once it is gone."""
+
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import update
+from structlog.testing import capture_logs
+
+from activities.meters import Meters
+from cli.doctor import to_text
+from domain.post import PostStatus
+from domain.waits import KEY_MISSING, NO_DISK_SPACE
+from reconcile.doctor.findings import Exit, FindingKind
+from reconcile.key_check import check_keys
+from store.accounts.connected import open_credentials, seal_credentials
+from store.models import Account, Target
+from store.secrets.vault import Vault, new_key
+from tests.reconcile.doctor.conftest import diagnose
+from tests.stack import Stack
+
+
+async def set_credentials(stack: Stack, account: Account, sealed: bytes) -> None:
+    async with stack.database.transaction() as session:
+        its = (Account.workspace_id == account.workspace_id) & (Account.id == account.id)
+        await session.execute(update(Account).where(its).values(credentials=sealed))
+
+
+async def test_posts_wait_for_a_key_that_a_worker_lacks(own: Stack) -> None:
+    vault, account = Vault(own.settings.encryption_keys), own.accounts["plain"]
+    assert await check_keys(own.worker_database, vault, Meters()) == 0
+    lost = Vault([SecretStr(new_key())])
+    credentials = open_credentials(vault, account)
+    await set_credentials(own, account, seal_credentials(lost, account.workspace_id, account.id, credentials))
+    with capture_logs() as lines:
+        assert await check_keys(own.worker_database, vault, Meters()) == 1
+    (line,) = lines
+    assert (line["event"], line["accounts"], line["key_ids"]) == ("keys.missing", 1, [lost.key_ids[0].hex()])
+
+    post = await own.save("nobody can open its account", [account])
+    handle = await own.start(post)
+
+    async def waits() -> bool:
+        return (await own.read(post.id)).targets[0].error_code == KEY_MISSING
+
+    assert await own.outcomes.wait(post.id, waits, 20)
+    report = await diagnose(own)
+    assert report.exit is Exit.NEEDS_A_PERSON
+    assert to_text(report, 1).startswith("encryption_key_missing: ")
+    assert [each for each in report.waiting if "because workers lack an encryption key" in each]
+
+    await set_credentials(own, account, account.credentials)
+    await handle.signal("retry")
+    assert (await own.settled(post.id)).status == PostStatus.PUBLISHED
+    assert FindingKind.KEY_MISSING not in {each.kind for each in (await diagnose(own)).findings}
+
+
+@pytest.mark.parametrize(
+    ("code", "waits"),
+    [
+        (NO_DISK_SPACE, "1 post to X waits for the operator, because the disk of a worker is full."),
+        (
+            "http_429",
+            "1 post to X waits because the platform refuses for now; they are tried again by themselves (http_429).",
+        ),
+    ],
+)
+async def test_a_waiting_post_names_its_cause(own: Stack, code: str, waits: str) -> None:
+    post = await own.save("waits for something", [own.accounts["plain"]])
+    async with own.database.transaction() as session:
+        values = {
+            "status": "publishing",
+            "error_code": code,
+            "next_attempt_at": datetime.now(UTC),
+            "begun_at": post.due_at,
+        }
+        await session.execute(update(Target).where(Target.post_id == post.id).values(**values))
+    report = await diagnose(own)
+    assert any(waits in each for each in report.waiting), report.waiting
+    assert (FindingKind.DISK_FULL in {each.kind for each in report.findings}) is (code == NO_DISK_SPACE)
