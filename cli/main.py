@@ -1,11 +1,29 @@
 """The `socialsyncer` command. A command's code is imported when the command runs, so that help is immediate."""
 
+from typing import Any
+
 import click
 
 from cli.commands import accounts, keys, posts, processes
+from cli.errors import UserError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """A group of commands that says in a sentence why the database cannot be used."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the context names. Raises UserError."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            from cli.unavailable import explain_database_error
+
+            if sentence := explain_database_error(error):
+                raise UserError(sentence) from error
+            raise
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="socialsyncer")
 def main() -> None:
     """Publish social posts to every platform, now or at a set time, never twice."""

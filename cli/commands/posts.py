@@ -67,7 +67,10 @@ def waiting(
     from cli.reports import as_decisions
     from cli.reports import waiting as find
     from domain.waits import WaitsFor
+    from platforms.registry import platforms
 
+    if platform is not None and platform not in platforms():
+        raise UserError(f"There is no platform {platform!r}; there are {', '.join(sorted(platforms()))}.")
     rows = asyncio.run(find(data_dir, workspace, platform, WaitsFor(reason) if reason else None, most))
     if as_csv:
         say(as_decisions(rows))

@@ -142,7 +142,10 @@ async def _recording_unavailable(report: Report) -> AsyncIterator[None]:
 def describe_database_error(error: BaseException) -> str:
     """Return a sentence about an unreadable database. The driver's own message may repeat a statement's arguments."""
     if isinstance(error, OSError):
-        return "The database does not answer, so nothing could be compared."
+        return (
+            "The database does not answer, so nothing could be compared. Does PostgreSQL run, and does "
+            "SOCIALSYNCER_DATABASE_URL name it?"
+        )
     # The driver's own error is the specific one; SQLAlchemy wraps it twice.
     own = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else None
     if isinstance(own, asyncpg.LockNotAvailableError):
