@@ -63,6 +63,8 @@ class Resolver:
     def __init__(self, environment: Environment[Settings], database: Database) -> None:
         self._environment = environment
         self._database = database
+        self.refused = 0
+        """How many decisions could not be carried out, because their posts were changed or deleted meanwhile."""
 
     async def plan(self, decisions: Sequence[Decision]) -> list[PlannedDecision]:
         """Return the effect of each decision; nothing is changed. Raises UserError, which names each bad line."""
@@ -93,6 +95,7 @@ class Resolver:
             try:
                 plan = await self._settle(each, retry=retry)
             except PostsError as error:
+                self.refused += 1
                 yield f"{_place_of(each)}: {error.first.error}."
                 continue
             done += 1

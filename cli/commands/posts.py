@@ -111,10 +111,11 @@ def resolve(
     """Report what a person saw of a target whose answer was lost: published (as PLATFORM_POST_ID), or not-published.
 
     `waiting --for person` lists these targets; with --csv it prints a file for --from: fill in the column outcome.
-    A file may be given again: what is settled so already is left alone.
+    A file may be given again: what is settled so already is left alone. Exit code 0: all is settled; 1: a decision
+    could not be carried out.
     """
     from cli.decisions import Decision, Decisions, read_decisions
-    from cli.resolving import preview, resolver
+    from cli.resolving import Effect, preview, resolver
 
     if file is not None:
         if post_id is not None:
@@ -126,19 +127,22 @@ def resolve(
     else:
         raise UserError("Name the post, its platform and published or not-published; or give --from FILE.")
 
-    async def run() -> None:
+    async def run() -> bool:
         async with resolver(data_dir) as acting:
             planned = await acting.plan(wanted.made)
             for sentence in preview(planned, wanted.open):
                 say(sentence)
+            if file is None and any(each.effect is Effect.TOO_LATE for each in planned):
+                raise UserError("Nothing was changed.")
             if dry_run:
-                return
+                return True
             if file is not None:
                 ask("Settle them?", yes=yes, otherwise="Nothing was changed.", what="settle them")
             async for sentence in acting.settle(planned, retry=retry):
                 say(sentence)
+            return not acting.refused
 
-    asyncio.run(run())
+    sys.exit(0 if asyncio.run(run()) else 1)
 
 
 @click.command()

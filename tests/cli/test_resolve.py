@@ -57,6 +57,7 @@ async def test_one_target_is_settled_and_retried(stack: Stack) -> None:
         assert (await own.settled(unseen.id)).status == "published"
         late = await run("resolve", unseen.id, "telegram", "not-published")
         assert f"{unseen.id} on telegram: it is published and waits for no decision." in late.stdout
+        assert (late.exit_code, late.stderr) == (1, "Error: Nothing was changed.\n")
         assert (await own.read(unseen.id)).status == "published"
 
 
