@@ -63,7 +63,7 @@ class Accounts(Controller):
 
     @get("/health")
     async def list_health(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
-        """List how the accounts are, from what is known: no platform is asked."""
+        """List the health of the accounts as it is known; no platform is asked."""
         return _respond(await _health_page(deps, workspace_id, read_accounts_query(request, by_health=True)))
 
     @get("/{platform:str}/{account_id:str}/health")

@@ -95,7 +95,7 @@ class RemovedAccountView(View):
     removed: bool = Field(description="Always true.", examples=[True])
     removed_at: Moment = Field(description="When it was removed.")
     access: Access = Field(
-        description="The state of this service's access at the platform: `ended` there, `kept` there and forgotten "
+        description="The state of this service's access at the platform: `ended` there, `kept` there and deleted "
         "here, or `unknown`.",
         examples=["ended"],
     )

@@ -33,7 +33,7 @@ class ConnectBody(RequestModel):
         None,
         description=(
             "The state with which the platform sent the person back. If it is left out, the workspace's one open "
-            "connection for this `redirect_url` is meant. Send it: it is what protects against a planted code."
+            "connection for this `redirect_url` is used. Send it: it is what protects against a planted code."
         ),
         examples=["mF_9B5f4"],
     )
@@ -165,13 +165,13 @@ class ProgressView(View):
     platform: PlatformName = Field(description="The platform.")
     connection_id: str = Field(description="The connection.", examples=["sel_019bc10f"])
     status: Literal["pending", "selection", "connected", "failed"] = Field(
-        description="`pending`: the person has not come back, or a worker is still at it. `selection`: the person has "
+        description="`pending`: the person has not returned, or a worker is busy. `selection`: the person has "
         "to choose. `failed`: nothing was connected.",
         examples=["connected"],
     )
     expires_at: Moment = Field(description="Until when a person may consent, or choose.")
     accounts: list[ConnectedView] = Field(description="What was connected.")
-    selection: SelectionView | None = Field(description="What there is to choose from, until it was chosen.")
+    selection: SelectionView | None = Field(description="The accounts to choose from, until some were chosen.")
     refusal: RefusalView | None = Field(description="Why it failed, or why it does not continue for now.")
 
 

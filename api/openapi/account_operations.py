@@ -55,7 +55,7 @@ ACCOUNT_OPERATIONS = (
         "/v1/accounts",
         "listAccounts",
         "List the connected accounts",
-        "With how they are, as far as this service knows: no platform is asked. In the order of their ids.",
+        "With their health as this service knows it; no platform is asked. In the order of their ids.",
         AccountPageView,
         {"accounts": examples.ACCOUNTS, "page": examples.ACCOUNT_PAGE},
         ("unknownQuery", "wrongQuery", *ALWAYS),
@@ -66,9 +66,9 @@ ACCOUNT_OPERATIONS = (
         "get",
         "/v1/accounts/health",
         "listAccountHealth",
-        "See how the accounts are, and what to do",
-        "From what is known: no platform is asked. `healthy` needs nothing. `warning` may soon. `needs_reconnect` "
-        "publishes nothing, or soon nothing, until somebody reconnects it.",
+        "Get the health of the accounts, and what to do",
+        "As this service knows it; no platform is asked. `healthy`: nothing to do. `warning`: something may be needed "
+        "soon. `needs_reconnect`: the account publishes nothing, or soon nothing, until it is reconnected.",
         AccountHealthPageView,
         {"health": examples.HEALTH_PAGE},
         ("unknownQuery", "wrongQuery", *ALWAYS),
@@ -79,10 +79,10 @@ ACCOUNT_OPERATIONS = (
         "get",
         "/v1/accounts/{platform}/{accountId}/health",
         "getAccountHealth",
-        "See how one account is",
-        "From what is known, unless `check` asks the platform: then whether it accepts the tokens, and, if it says so, "
-        "what they are for and until when. It is asked about an account once a minute at most (X once a day, because "
-        "that costs money): within that time the answer is what is known. 60 accounts a minute in all.",
+        "Get the health of one account",
+        "As this service knows it. With `check` the platform is asked whether it accepts the tokens and, if it reports "
+        "these, for their permissions and their end. It is asked about an account at most once a minute (X once a day, "
+        "because that costs money); until then the known state is returned. At most 60 checks a minute.",
         AccountHealthView,
         {"healthy": examples.HEALTHY, "expiring": examples.EXPIRING, "refused": examples.REFUSED},
         ("wrongPlatform", "wrongCheck", "unknownQuery", "noSuchAccount", *ALWAYS),
@@ -97,9 +97,9 @@ ACCOUNT_OPERATIONS = (
         "get",
         "/v1/accounts/{platform}/{accountId}/history",
         "getAccountHistory",
-        "See who connected and removed an account",
-        "By the API and by commands of the operator. It outlives the account by a year, or for as long as "
-        "the operator keeps it.",
+        "List who connected and removed an account",
+        "Through the API and the operator's commands. Kept for a year after the account, or as long as the operator "
+        "has set.",
         AccountHistoryView,
         {"history": examples.HISTORY},
         ("wrongPlatform", "unknownQuery", "noSuchAccount", *ALWAYS),
@@ -111,10 +111,9 @@ ACCOUNT_OPERATIONS = (
         "/v1/accounts/{platform}/{accountId}",
         "removeAccount",
         "Remove an account",
-        "Forgets it and its tokens. Posts that are still to be published to it stay: each is held at its time, and "
-        "goes out once the same account is connected again, under the same id. The access at the platform is ended, "
-        "too, if the platform lets this service do so and no other account needs it. The same request again within a "
-        "day is answered alike.",
+        "Deletes the account and its tokens. Posts that wait for it stay: each is held at its time, and is published "
+        "once the same account is connected again, under the same id. The access at the platform is ended, too, if "
+        "the platform allows that and no other account needs it. A repeat within a day gets the same answer.",
         RemovedAccountView,
         {"removed": examples.REMOVED, "kept": examples.REMOVED_KEPT},
         ("wrongPlatform", "wrongRevoke", "unknownQuery", "noSuchAccount", *ALWAYS),

@@ -65,9 +65,9 @@ CONNECT_OPERATIONS = (
         "Send the person to `authUrl`; the platform sends them back to `redirect_url` with `code` and `state`, or with "
         "`error`. `redirect_url` must be registered at the platform for this service's app. A platform without an "
         "authorization answers with the `fields` of its credentials. At most 60 an hour. With `hosted=true` this "
-        "service takes what the platform sends back, and `authUrl` is a page of its own; at the end it sends them "
-        "to `redirect_url` with `connectionId`, `platform` and either `accountId`, once for each account, or `error` "
-        "and `message`.",
+        "service receives the platform's answer, and `authUrl` is a page of this service; at the end the person is "
+        "sent to `redirect_url` with `connectionId`, `platform` and either `accountId`, once for each account, or "
+        "`error` and `message`.",
         ConnectionView,
         {
             "oauth": examples.BEGUN,
@@ -97,8 +97,8 @@ CONNECT_OPERATIONS = (
             {
                 "name": "hosted",
                 "in": "query",
-                "description": "Whether this service takes the platform's answer. It needs a public address; the "
-                "address to register at the platform is that with `/v1/connect/callback`.",
+                "description": "Whether this service receives the platform's answer. It needs a public address; the "
+                "address to register at the platform is its public address with `/v1/connect/callback`.",
                 "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
                 "example": "true",
             },
@@ -120,7 +120,7 @@ CONNECT_OPERATIONS = (
         "/v1/connect/{platform}/{connectionId}",
         "getConnection",
         "Get the state of a connection",
-        "For callers who wait while a person is at the platform, with `hosted` above all. Ask every second or two.",
+        "For callers that wait while a person is at the platform, mainly with `hosted`. Ask every second or two.",
         ProgressView,
         examples.PROGRESS,
         ("wrongPlatform", "unknownQuery", "connectionNotFound", *ALWAYS),
@@ -143,8 +143,8 @@ CONNECT_OPERATIONS = (
         "connectAccount",
         "Connect an account",
         "Uses the code immediately: platforms accept one for as little as 30 seconds. 201 is a new account; 200 is one "
-        "that was known and is reconnected, or a `selection` if there are several pages, channels or locations. The "
-        "same request again within 10 minutes is answered alike, and continues if the platform did not answer.",
+        "that was known and is reconnected, or a `selection` if there are several pages, channels or locations. A "
+        "repeat within 10 minutes gets the same answer, and continues if the platform did not answer.",
         ConnectedView,
         {"connected": examples.ACCOUNT},
         ("wrongPlatform", "missingCode", "wrongRedirect", *WITH_BODY, "reconnectNotFound", *_REFUSED, *ALWAYS),
@@ -161,7 +161,7 @@ CONNECT_OPERATIONS = (
         "/v1/connect/{platform}/select",
         "selectAccounts",
         "Choose which accounts to connect",
-        "What the person chose of a `selection`, once. The same request again is answered alike.",
+        "Connects the accounts that the person chose from a `selection`, once. A repeat gets the same answer.",
         SelectedView,
         {"selected": examples.CHOSEN},
         ("wrongPlatform", "missingIds", "wrongIds", *WITH_BODY, "selectionExpired", *_REFUSED, *ALWAYS),

@@ -20,8 +20,8 @@ _POSTS = "/v1/posts"
 _ONE = "/v1/posts/{postId}"
 _BULK = "/v1/posts/bulk"
 _MANY = (
-    f"At most {MOST_POSTS} posts a request: if more match, `hasMore` is true and `cursor` leads to the next. What is "
-    "wrong with one post is said in its own result, and the others are done. Each post counts as a request of the API "
+    f"At most {MOST_POSTS} posts a request: if more match, `hasMore` is true and `cursor` leads to the next. A "
+    "problem of one post is in its own result, and the others are processed. Each post counts as a request of the API "
     "key."
 )
 
@@ -82,7 +82,7 @@ OPERATIONS = (
         f"{_POSTS}/validate",
         "validatePost",
         "Check a post without creating it",
-        "Answers what creating it would say. For a draft, what the platforms will refuse later is a warning. With "
+        "Returns the problems that creating it would return. For drafts, refusals by platforms are warnings. With "
         "`checkMedia` the files are checked too, if nothing else is wrong: fetched, and compared with the platforms' "
         "rules.",
         VerdictView,
@@ -109,16 +109,16 @@ OPERATIONS = (
         "patch",
         _ONE,
         "updatePost",
-        "Change a post, or correct what failed of it",
+        "Change a post, or correct its failed targets",
         "Any field of the create body; a field that is left out stays as it is, in each entry of `platforms` too. A "
         "new `scheduledFor` schedules or reschedules, a draft as well unless `isDraft` true is in the same body; "
         "`shiftBy` moves the time it has; `publishNow` true publishes and keeps the planned time as `plannedFor`; "
         "`isDraft` true takes a post off the schedule. A new `timezone` alone moves a time that was given without an "
         "offset. `null` is refused except for `scheduledFor`, and for a target's `customContent` and `customMedia`, "
-        "which it takes away. An answer can be sent back: read-only fields are ignored if they are as the post has "
-        "them. Of a post that was published in part or nowhere, it changes what the failed targets will send when "
-        "they are retried; a change of what is public, may be public or is just being published is 409. A post that "
-        "is held, and was sent nowhere, starts again with the change.",
+        "which it removes. The body of an answer can be sent back: read-only fields are ignored if they equal the "
+        "post's. If a post was published in part or nowhere, it changes what the failed targets send when they are "
+        "retried; a change of what is public, may be public or is being published is 409. A post that is held and was "
+        "sent nowhere starts again with the change.",
         PostView,
         {"scheduled": examples.SCHEDULED},
         (*_SHAPE, *_RULES, "notFound", "publishingHasBegun", *_KEYED, *ALWAYS),
@@ -132,8 +132,8 @@ OPERATIONS = (
         _ONE,
         "deletePost",
         "Delete a post",
-        "Removes the post from this service. A scheduled post will surely not be published afterwards; one that goes "
-        "out just then is not removed, but answered 409. A published one stays on the platforms.",
+        "Removes the post from this service. A scheduled post is certainly not published afterwards; if it is "
+        "being published, it is not removed, and the answer is 409. A published one stays on the platforms.",
         DeletedView,
         {"deleted": examples.DELETED},
         ("unknownField", "invalidJson", "notFound", "isPublishing", "tooLarge", "notJson", *_KEYED, *ALWAYS),
@@ -172,8 +172,8 @@ OPERATIONS = (
         "retryPost",
         "Retry the platforms that failed",
         "Published targets are skipped; unconfirmed ones are confirmed first, never sent again blindly. Without a body "
-        "all that failed are tried again, with `platforms` those that are named. What the platform refused can be "
-        "corrected before, by PATCH.",
+        "all failed targets are tried again, with `platforms` only the named ones. Correct what a platform refused by "
+        "PATCH first.",
         PostView,
         {"published": examples.POST, "partial": examples.PARTIAL},
         (*WITH_BODY, "wrongValue", "targetNotFound", "notFound", "nothingToRetry", *_KEYED, *ALWAYS),
@@ -188,8 +188,8 @@ OPERATIONS = (
         _BULK,
         "createPosts",
         "Create many posts",
-        f"Up to {MOST_POSTS} posts, each as `POST /v1/posts` creates it: what is wrong with one is said in its own "
-        "result, and the others are created. Each needs an `externalId` or an `idempotencyKey`, so that the same "
+        f"Up to {MOST_POSTS} posts, each as `POST /v1/posts` creates it: a problem of one is in its own result, "
+        "and the others are created. Each needs an `externalId` or an `idempotencyKey`, so that the same "
         "request, or one with its mistakes corrected, can be sent again and creates only what is missing. The answer "
         "waits once for the outcome of all that are published now. Each post counts as a request of the API key.",
         ManyView,
@@ -202,7 +202,7 @@ OPERATIONS = (
     ),
     _many_changed(
         "update",
-        "Change many posts, or correct what failed of them",
+        "Change many posts, or correct their failed targets",
         "Each as `PATCH /v1/posts/{postId}` changes it: either `posts`, each with its own fields, or the same `change` "
         "for all that match a `filter`.",
         {"moved": bulk_examples.MOVED_MANY},
@@ -220,7 +220,7 @@ OPERATIONS = (
     _many_changed(
         "retry",
         "Retry many posts",
-        "Each as `POST /v1/posts/{postId}/retry` retries all that failed of it.",
+        "Each as `POST /v1/posts/{postId}/retry` retries all of its failed targets.",
         {"retried": bulk_examples.RETRIED_MANY},
         SelectManyBody,
         bulk_examples.SELECT_MANY,
@@ -246,8 +246,8 @@ OPERATIONS = (
         "get",
         f"{_ONE}/attempts",
         "listAttempts",
-        "Follow a post's attempts",
-        "Every step towards the platforms with its times, what the platform answered and what was decided upon it.",
+        "List a post's attempts",
+        "Every step towards the platforms with its times, the platform's answer and the decision on it.",
         AttemptsView,
         {"attempts": examples.ATTEMPTS},
         ("unknownQuery", "wrongQuery", "notFound", *ALWAYS),
@@ -257,10 +257,10 @@ OPERATIONS = (
         "get",
         f"{_ONE}/history",
         "getHistory",
-        "See who did what to a post",
-        "One time line: who created, changed, retried or deleted the post, what was sent to it and the outcome. "
-        "It outlives the post by a year, or for as long as the operator keeps it. The 500 newest actions of people are "
-        "kept. Of content only the names of changed fields are kept.",
+        "List who did what to a post",
+        "Who created, changed, retried or deleted the post, which steps were taken and their outcome. Kept for a year "
+        "after the post, or as long as the operator has set: the 500 newest actions of people, without content, of "
+        "which only the names of changed fields are kept.",
         HistoryView,
         {"history": examples.HISTORY},
         ("unknownQuery", "wrongQuery", "notFound", *ALWAYS),
@@ -271,9 +271,9 @@ OPERATIONS = (
         f"{_ONE}/resolve",
         "resolvePost",
         "Settle an unconfirmed target",
-        "If a platform's answer was lost and the service cannot confirm the post, say what you found there. "
-        "`not_published` makes the target one that can be retried. `platformPostId` may be the address of the post's "
-        "page. What a person has said can be corrected so for 7 days, until something else is done for the target.",
+        "If a platform's answer was lost and the service cannot confirm the post, report what you found there. A "
+        "target that is `not_published` can be retried. `platformPostId` may be the address of the post's page. A "
+        "report can be corrected in the same way for 7 days, unless the target was retried since.",
         PostView,
         {"resolved": examples.POST},
         (

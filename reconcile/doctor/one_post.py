@@ -180,7 +180,7 @@ _SETTLED = frozenset({TargetStatus.PUBLISHED, TargetStatus.FAILED})
 
 def _row(post: Post) -> str:
     due = f", due at {rfc3339(post.due_at)}" if post.due_at else ""
-    known = "which its workflow knows" if post.is_delivered else "which its workflow is not known to know"
+    known = "which its workflow knows" if post.is_delivered else "which its workflow may not know yet"
     is_open = PostStatus(post.status).is_open
     version = f", version {post.version}, {known}" if is_open else f", version {post.version}"
     return f"The row says {post.status}{due}{version}; changed last at {rfc3339(post.updated_at)}."

@@ -53,7 +53,7 @@ class Platforms:
             if more := self._unknown_posts.take(expected):
                 ids = ", ".join(post.id for post in more)
                 what = f"It is public more than once on {_named(expected)}: as {ids}, too."
-                yield _finding(FindingKind.DOUBLE, Heals.PERSON, expected, what, "Delete there what is too many.")
+                yield _finding(FindingKind.DOUBLE, Heals.PERSON, expected, what, "Delete the surplus posts there.")
 
     def _shown(self, expected: ExpectedPost) -> Public | None:
         return self._public.get((_account_key(expected), expected.target.platform_post_id or ""))
@@ -69,12 +69,12 @@ class Platforms:
             what = f"The row says published as {claimed}, and {_named(expected)} never had that post."
             how = (
                 "If a person has settled it in the last 7 days, POST /v1/posts/{postId}/resolve corrects that. Else "
-                f"look at the account; if it surely is not public, the row has to say so {_BY_HAND}."
+                f"look at the account; if it is certainly not public, correct the row {_BY_HAND}."
             )
             yield _finding(FindingKind.NOT_PUBLIC, Heals.PERSON, expected, what, how)
         elif self._claims[_account_key(expected), claimed] > 1:
             what = f"The row says published as {claimed}, and so does the row of another target."
-            how = f"Look at the account: one of the two is not public, and its row has to say so {_BY_HAND}."
+            how = f"Look at the account: one of the two is not public; correct its row {_BY_HAND}."
             yield _finding(FindingKind.NOT_PUBLIC, Heals.PERSON, expected, what, how)
         if public is not None and not public.deleted:
             yield from self._version(expected, public)
@@ -112,10 +112,10 @@ def _unknown(expected: ExpectedPost, public: Public) -> Finding:
     elif status == TargetStatus.FAILED:
         how = (
             "Do not retry it: that would publish it twice. If a person has settled it in the last 7 days, POST "
-            f"/v1/posts/{{postId}}/resolve corrects that; else the row has to say so {_BY_HAND}."
+            f"/v1/posts/{{postId}}/resolve corrects that; else correct the row {_BY_HAND}."
         )
     else:
-        how = f"Cancel its workflow before it is sent again; then the row has to say so {_BY_HAND}."
+        how = f"Cancel its workflow before it is sent again; then correct the row {_BY_HAND}."
     return _finding(FindingKind.UNKNOWN_PUBLIC, Heals.PERSON, expected, what, how)
 
 

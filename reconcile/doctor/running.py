@@ -106,7 +106,7 @@ def _of_target(facts: Facts, run: Run, target: Target, view: TargetStatusView) -
     named += f" as {view.platform_post_id}." if view.platform_post_id else "."
     if status is TargetStatus.PUBLISHED:
         how = (
-            "Look at the account, and do not retry it before: if it is public, the row has to say so "
+            "Look at the account, and do not retry it before: if it is public, correct the row "
             '(docs/backup.md, "Correct rows by hand").'
         )
         kind = FindingKind.TARGET if settled(target) else FindingKind.WORKFLOW_AHEAD
