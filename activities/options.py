@@ -1,7 +1,6 @@
 """The queue, the time limits and the retries of each activity."""
 
 import zlib
-from collections.abc import Iterator
 from datetime import timedelta
 
 from temporalio.common import RetryPolicy
@@ -91,11 +90,9 @@ def edit_window(name: str) -> timedelta:
     return platform.edit_window if isinstance(platform, Editable) else timedelta(0)
 
 
-def confirm_waits() -> Iterator[timedelta]:
-    """Yield the wait before each attempt to confirm a send: FIRST_CONFIRM_WAITS, then an hour each."""
-    yield from FIRST_CONFIRM_WAITS
-    while True:
-        yield timedelta(hours=1)
+def confirm_wait(attempts: int) -> timedelta:
+    """Return the wait before the next attempt to confirm a send, after so many: FIRST_CONFIRM_WAITS, then an hour."""
+    return FIRST_CONFIRM_WAITS[attempts] if attempts < len(FIRST_CONFIRM_WAITS) else timedelta(hours=1)
 
 
 DATABASE_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))

@@ -15,7 +15,7 @@ from activities.delay import after_delay
 from activities.errors import HELD, count_tries, refused, return_slot, shortened, time_left, try_again
 from activities.fence import Fence, Stopwatch
 from activities.heartbeat import heartbeating
-from activities.options import LONGEST_WAIT_IN_STEP, confirm_waits
+from activities.options import LONGEST_WAIT_IN_STEP, confirm_wait
 from activities.persist import persist
 from activities.prepare import prepare_target
 from activities.rate_limiting import RateLimited, RateLimiter
@@ -184,7 +184,7 @@ class Publishing:
             was_published = asked_before and error.code == DUPLICATE and not step.called_double
             if error.kind is not ErrorKind.UNCONFIRMED and not was_published:
                 return await self._refused(command, step, answer, error)
-            soon = next(confirm_waits())
+            soon = confirm_wait(0)
             result = results.attempt_result(
                 step, AttemptState.UNCONFIRMED, "confirming on the platform before anything else", error, soon
             )

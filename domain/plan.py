@@ -49,9 +49,9 @@ class TargetPlan(BaseModel):
     released: bool = False
     """If it is held, refused for now or unconfirmed, it continues: its account works again, or an operator asks."""
     confirm_attempts: int = 0
-    """How often the worker has tried to confirm a send."""
+    """How many attempts to confirm a send have been due; those that a person asked for do not count."""
     next_confirm_at: datetime | None = None
-    """When the worker tries next; None while it is trying."""
+    """When the worker tries next by itself; None while it is trying because this time has come."""
     confirm_until: datetime | None = None
     """When the worker gives up trying."""
     open_until: datetime | None = None

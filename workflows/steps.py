@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import islice, pairwise
 from typing import TypeVar
 
 from temporalio import workflow
@@ -151,10 +150,14 @@ def _refusal_in(error: FailureError) -> Outcome | None:
 
 
 async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
-    """Try to confirm a send, repeatedly on durable timers, until it is found, ruled out or given up."""
+    """Try to confirm a send, repeatedly on durable timers, until it is found, ruled out or given up.
+
+    Attempts that a person asks for come in addition: however often they ask, the next attempt is no later for it.
+    """
     target.confirm_until = target.confirm_until or workflow.now() + options.CONFIRM_WITHIN
-    # An earlier run of the workflow may have made some of the tries, and have set the time of the next one.
-    for wait, next_wait in islice(pairwise(options.confirm_waits()), target.confirm_attempts, None):
+    while True:
+        # An earlier run of the workflow may have made some of the attempts, and have set the time of the next one.
+        wait = options.confirm_wait(target.confirm_attempts)
         target.next_confirm_at = target.next_confirm_at or workflow.now() + wait
         with contextlib.suppress(TimeoutError):
             await workflow.wait_condition(
@@ -162,11 +165,15 @@ async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
                 timeout=max(target.next_confirm_at - workflow.now(), _NOTHING),
                 timeout_summary=f"confirm on {name_of(target)}",
             )
-        target.released, target.next_confirm_at, target.confirm_attempts = False, None, target.confirm_attempts + 1
+        again_in = target.next_confirm_at - workflow.now()
+        if not target.released or again_in <= _NOTHING:
+            target.next_confirm_at, target.confirm_attempts = None, target.confirm_attempts + 1
+            again_in = options.confirm_wait(target.confirm_attempts)
+        target.released = False
         try:
             outcome = await workflow.execute_activity_method(
                 Confirming.confirm,
-                ConfirmCommand(**_command(plan, target).model_dump(), again_in=next_wait),
+                ConfirmCommand(**_command(plan, target).model_dump(), again_in=again_in),
                 task_queue=options.queue_of(target.platform),
                 schedule_to_close_timeout=options.CONFIRM_TIMEOUT,
                 heartbeat_timeout=options.HEARTBEAT_TIMEOUT,
@@ -182,8 +189,7 @@ async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
                 return outcome
         _stop_if_cancelled()
         if workflow.now() >= target.confirm_until:
-            break
-    return await give_up(plan, target, "unconfirmed")
+            return await give_up(plan, target, "unconfirmed")
 
 
 def _is_released(target: TargetPlan) -> bool:

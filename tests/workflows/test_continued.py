@@ -225,8 +225,8 @@ async def test_a_held_post_can_be_deleted_in_its_new_run(stack: Stack) -> None:
 async def test_confirming_takes_no_longer_and_is_tried_no_more_often(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waits = [timedelta(seconds=seconds) for seconds in (1, 1, 1, 1, 2, 2, 2, 2)]
-    monkeypatch.setattr("workflows.steps.options.confirm_waits", lambda: iter(waits))
+    waits = tuple(timedelta(seconds=seconds) for seconds in (1, 1, 1, 1, 2, 2, 2, 2))
+    monkeypatch.setattr("workflows.steps.options.FIRST_CONFIRM_WAITS", waits)
     monkeypatch.setattr("workflows.steps.options.CONFIRM_WITHIN", timedelta(seconds=8))
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)

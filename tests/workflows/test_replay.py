@@ -32,7 +32,7 @@ RUNBOOK = """
 PostWorkflow does not do any more what it did in tests/histories/{name}.json.gz.
 Posts that were scheduled before this change would stop with a nondeterminism error when they are due.
 - Put the new way behind `if workflow.patched("a-name"):` and keep the old one in the else branch. What counts is the
-  order of timers, activities, their types and queues; PREPARE_AHEAD and confirm_waits() decide upon it, too.
+  order of timers, activities, their types and queues; PREPARE_AHEAD and confirm_wait() decide upon it, too.
 - See docs/change-the-workflow.md.
 - Only if no version that was ever released has done it this way:
   uv run python -m tests.workflows.record {name}
@@ -59,9 +59,6 @@ exclude_also =
     @\w+\.validator$
     raise mistake
     return mistake
-partial_also =
-    # There is always one more attempt.
-    in islice\(pairwise\(options\.confirm_waits
 """
 ROOT = HISTORIES.parents[1]
 RUNNERS = {"unsandboxed": UnsandboxedWorkflowRunner, "sandboxed": SandboxedWorkflowRunner}

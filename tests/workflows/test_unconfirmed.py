@@ -1,6 +1,6 @@
 """Lost responses: confirmed, and never sent again without confirming."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -192,3 +192,28 @@ async def test_signal_confirms_immediately(stack: Stack, signal: str, monkeypatc
     (target,) = (await stack.settled(post.id)).targets
     assert target.status == TargetStatus.PUBLISHED
     assert len(await stack.public(f"confirmed after {signal}")) == 1
+
+
+async def test_an_attempt_that_is_asked_for_makes_no_later_one_wait_longer(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = (timedelta(seconds=0.1), timedelta(seconds=4), timedelta(hours=1))
+    monkeypatch.setattr(options, "FIRST_CONFIRM_WAITS", waits)
+    await stack.fault("twitter", "accept_then_drop", "publish")
+    await stack.fault("twitter", "reject", "confirm", status=503, times=2)
+    post = await stack.save("asked for too early", [stack.accounts["twitter"]])
+    handle = await stack.start(post)
+
+    async def confirmed(times: int) -> bool:
+        async with stack.database.transaction() as session:
+            attempts = [attempt for attempt, _ in await list_attempts(session, post.id)]
+        return [attempt.step for attempt in attempts] == ["publish", *["confirm"] * times]
+
+    assert await stack.outcomes.wait(post.id, lambda: confirmed(1), 10)
+    await handle.signal("retry")
+    assert await stack.outcomes.wait(post.id, lambda: confirmed(2), 3)
+    (waiting,) = (await stack.read(post.id)).targets
+    assert waiting.next_attempt_at is not None
+    assert waiting.next_attempt_at - datetime.now(UTC) < timedelta(seconds=4)
+    (target,) = (await stack.settled(post.id)).targets
+    assert target.status == TargetStatus.PUBLISHED
