@@ -24,6 +24,7 @@ from benchmarks.baseline import QUEUE
 from benchmarks.processes import answer, cpu_seconds, parts_of, program
 from benchmarks.stack import stack
 from benchmarks.targets import NextTarget, rate_limits, targets_on
+from cli.stack.parts import WORKER_NICE
 
 CALLERS = 16
 PLATFORMS = ("twitter", "bluesky")
@@ -122,7 +123,7 @@ async def run(count: int, rounds: int, *, limited: bool) -> None:
         async with (
             httpx.AsyncClient(base_url=dev["apiUrl"], headers=headers, timeout=60) as http,
             httpx.AsyncClient(base_url=dev["sandboxUrl"], timeout=60) as sandbox,
-            program("benchmarks.baseline_worker", dev["temporalAddress"]) as worker,
+            program("benchmarks.baseline_worker", dev["temporalAddress"], niceness=WORKER_NICE) as worker,
         ):
             print(
                 f"{count} posts to {len(PLATFORMS)} platforms, rate limits {'on' if limited else 'off'}; "

@@ -15,10 +15,12 @@ import psutil
 
 
 @asynccontextmanager
-async def program(*words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def program(*words: str, niceness: int = 0) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run `python -m` with these words and wait until it is ready; it ends when its standard input does."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", *words), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        *("nice", "-n", str(niceness), sys.executable, "-m", *words),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     try:
         if await answer(process) != "ready":

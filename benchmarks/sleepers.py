@@ -27,6 +27,7 @@ import httpx
 from benchmarks.memory import memory
 from benchmarks.processes import answer, parts_of, program
 from benchmarks.stack import stack
+from cli.stack.parts import WORKER_NICE
 
 GOAL_MB = 50.0
 """How much more memory the worker may use after the last mark than after the first."""
@@ -81,7 +82,9 @@ async def run(folder: Path | None, marks: list[int], *, bare: bool) -> bool:
         headers = {"Authorization": f"Bearer {dev['apiKey']}"}
         async with (
             httpx.AsyncClient(base_url=dev["apiUrl"], headers=headers, timeout=120) as http,
-            program("benchmarks.baseline", "worker", address) if bare else nullcontext() as worker,
+            program("benchmarks.baseline", "worker", address, niceness=WORKER_NICE)
+            if bare
+            else nullcontext() as worker,
             program("benchmarks.baseline", "client", address) if bare else nullcontext() as client,
         ):
             print(f"load {os.getloadavg()[0]:.1f}, worker {memory(pids['worker'], 'VmRSS'):.0f} MB without a post")

@@ -25,6 +25,7 @@ import httpx
 from benchmarks.processes import answer, cpu_seconds, parts_of, program
 from benchmarks.stack import stack
 from benchmarks.targets import NextTarget, rate_limits, targets_on
+from cli.stack.parts import WORKER_NICE
 
 CALLERS = 16
 
@@ -156,7 +157,7 @@ async def bare_sides(dev: dict[str, Any]) -> AsyncIterator[Callable[[Comparison]
     """Run the bare worker and client; yield a function that makes the bare side of a comparison."""
     address = dev["temporalAddress"]
     async with (
-        program("benchmarks.baseline", "worker", address) as worker,
+        program("benchmarks.baseline", "worker", address, niceness=WORKER_NICE) as worker,
         program("benchmarks.baseline", "client", address) as client,
     ):
         pids = {"temporal": parts_of(dev)["temporal"], "worker": worker.pid, "client": client.pid}

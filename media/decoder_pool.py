@@ -38,6 +38,8 @@ WAITING = 16
 """Jobs of one workspace that wait in each queue. They hold up steps, of which each platform has a hundred at a time."""
 MAX_CONVERTED = 100 * 2**20
 """Bytes of a converted image."""
+_READERS: dict[type, TypeAdapter[Any]] = {each: TypeAdapter(each) for each in (Examined, Conversion)}
+"""Made once: to make one costs a step some milliseconds."""
 _LARGE_FILE = 64 * 2**20
 _LARGE_PICTURE = 8_000_000
 """Pixels from which a conversion takes about a second."""
@@ -171,7 +173,8 @@ def _result(ending: ProcessEnd, file: StoredFile, result: type[T], workspace: st
     if name in answer:
         # A decoder that its file has taken over may answer anything.
         with contextlib.suppress(ValidationError):
-            return TypeAdapter(result).validate_json(json.dumps(answer[name]), strict=True)
+            found: T = _READERS[result].validate_json(json.dumps(answer[name]), strict=True)
+            return found
     elif "refused" in answer:
         raise _refusal(answer, file.content_type)
     log.warning(

@@ -19,7 +19,8 @@ from cli.stack.process import Command
 from cli.stack.supervisor import Part
 from cli.stack.temporal import NAMESPACE, Temporal
 
-_WORKER_NICE = 5
+WORKER_NICE = 5
+"""On a busy machine, requests come first: accepted work can wait."""
 _PYTHON = (sys.executable, "-P", "-m")
 """-P: a folder in the user's current directory with the name of one of our packages must not be imported instead."""
 _WITH_APPS = (
@@ -113,8 +114,7 @@ class OwnParts:
         own = {"SOCIALSYNCER_WORKER_HEALTH_HOST": HOST, "SOCIALSYNCER_WORKER_HEALTH_PORT": str(self.worker_health_port)}
 
         async def start() -> Command:
-            # Requests come first: on a busy machine, accepted work can wait.
-            return Command([*_PYTHON, "worker"], env={**env, **own}, unset=("TEMPORAL_",), nice=_WORKER_NICE)
+            return Command([*_PYTHON, "worker"], env={**env, **own}, unset=("TEMPORAL_",), nice=WORKER_NICE)
 
         async def check() -> None:
             await self._get(f"http://{HOST}:{self.worker_health_port}/healthz")
