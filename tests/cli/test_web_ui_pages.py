@@ -79,15 +79,15 @@ async def keep(picture: bytes, name: str, folder: Path) -> None:
     assert to.stat().st_size < LARGEST_PICTURE
 
 
-async def metadata(dev: DevStack, page: Page, post_id: str, *words: str) -> str:
-    """Open the Web UI's page with the details of a post's workflow, and wait for some words."""
+async def opened(dev: DevStack, page: Page, post_id: str, tab: str, *words: str) -> str:
+    """Open a tab of the Web UI's page of a post's workflow, and wait for some words."""
     list_of_it = f"{dev.dev['temporalUiUrl']}/namespaces/default/workflows?query=WorkflowId%3D%22{post_id}%22"
     await page.open(list_of_it)
     find = f"[...document.querySelectorAll('a')].map(a => a.href).find(h => h.includes('/{post_id}/'))"
     async with asyncio.timeout(60):
         while not (link := await page.evaluate(find)):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.2)
-    await page.open(f"{link.rpartition('/')[0]}/user-metadata")
+    await page.open(f"{link.rpartition('/')[0]}/{tab}")
     return await page.shows(post_id, *words)
 
 
@@ -98,16 +98,22 @@ async def test_pages_describe_the_state_of_posts(dev: DevStack, page: Page, tmp_
     failed = await publish(dev, "failed", "facebook", "mastodon", status="failed")
     published = await publish(dev, "published", "twitter", "linkedin", status="published")
 
-    shown = await metadata(dev, page, waits, "Refused for now by its platform", "refused for now", "tried again at")
+    shown = await opened(
+        dev, page, waits, "user-metadata", "Refused for now by its platform", "refused for now", "tried again at"
+    )
     assert "discord @socialsyncer: refused for now: the platform asks to wait (http_429), tried again at" in shown
     assert f"{waits} of default" in shown
     await keep(await page.picture(WIDTH, HEIGHT), "web-ui-waiting", tmp_path)
-    shown = await metadata(dev, page, failed, "partial", "Open for")
+    shown = await opened(dev, page, failed, "user-metadata", "partial", "Open for")
     assert "facebook @socialsyncer: failed: the platform refuses the content or its settings (2500)" in shown
     await keep(await page.picture(WIDTH, HEIGHT), "web-ui-failed", tmp_path)
-    shown = await metadata(dev, page, published, "published", "Open for edits until")
+    shown = await opened(dev, page, published, "user-metadata", "published", "Open for edits until")
     assert "twitter @socialsyncer: published as" in shown
     await keep(await page.picture(WIDTH, HEIGHT), "web-ui-published", tmp_path)
+    # Each target has a line of its own, which names its account.
+    await opened(
+        dev, page, published, "history", "Local Activity", "twitter `@socialsyncer`", "linkedin `@socialsyncer`"
+    )
 
     line = next(line for line in dev.said.splitlines() if line.strip().startswith("wait for their platform"))
     await page.open(line.split()[-1])
