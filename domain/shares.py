@@ -105,7 +105,7 @@ class Shares:
 
 
 class Share(AbstractContextManager["Share"]):
-    """Units that one holder has taken; given back at the end of the `with` block or by `give_back`."""
+    """Units that one holder has taken; released at the end of the `with` block or by `release`."""
 
     def __init__(self, shares: Shares, holder: str) -> None:
         self._shares = shares

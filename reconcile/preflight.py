@@ -85,7 +85,7 @@ async def preflight(database: Database, meters: Meters, now: datetime, files: Sh
                 claims[each.target.id] = each.target.preflight_at = again_at
             elif note_preflight(each, reason, again_at, now) and reason:
                 warned.append((each, reason))
-    _tell(meters, warned)
+    _count_warnings(meters, warned)
     if claims and files is not None:
         await _check_media(database, meters, now, files, claims)
     return len(found)
@@ -107,10 +107,10 @@ async def _check_media(
             reason = problems[each.target.id]
             if note_preflight(each, reason, next_check(due_at, now, reason=reason), now) and reason:
                 warned.append((each, reason))
-    _tell(meters, warned)
+    _count_warnings(meters, warned)
 
 
-def _tell(meters: Meters, warned: Sequence[Warned]) -> None:
+def _count_warnings(meters: Meters, warned: Sequence[Warned]) -> None:
     """Count and log new warnings."""
     for each, reason in warned:
         meters.record_preflight_warning(each.target.platform, reason)

@@ -54,7 +54,7 @@ def details(plan: Plan, status: PostStatus | Ending, waiting_for: str) -> str:
     if status in _NO_LONGER_PUBLISHED:
         lines.extend(f"- {name_of(target)}{_left_public(target)}" for target in plan.targets)
     else:
-        lines.extend(f"- {name_of(target)}: {_standing(target)}" for target in plan.targets)
+        lines.extend(f"- {name_of(target)}: {_state_of(target)}" for target in plan.targets)
     workspace = f", workspace {as_code(plan.workspace, _LONGEST_NAME)}" if plan.workspace else ""
     lines.extend(["", f"Due {short(plan.due_at)}{workspace}, `{plan.post_id}`"])
     return "\n".join(lines)
@@ -64,7 +64,7 @@ _NO_LONGER_PUBLISHED = frozenset({Ending.DELETED, Ending.DRAFT})
 
 
 def _left_public(target: TargetPlan) -> str:
-    return f": still {_standing(target)}" if target.may_be_public else ""
+    return f": still {_state_of(target)}" if target.may_be_public else ""
 
 
 def _until_released(target: TargetPlan) -> str:
@@ -73,7 +73,7 @@ def _until_released(target: TargetPlan) -> str:
     return "until its account is reconnected"
 
 
-def _standing(target: TargetPlan) -> str:
+def _state_of(target: TargetPlan) -> str:
     if target.status is TargetStatus.PUBLISHED:
         return "**published**" + _public_as(target)
     why = _why(target)

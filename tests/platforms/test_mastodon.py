@@ -319,7 +319,7 @@ async def test_a_servers_limits_are_asked_for_once_a_day(rig: Rig, monkeypatch: 
     for name in ("a.jpg", "b.jpg"):
         await PLATFORM.prepare(rig.connection(), rig.context("Hi", [rig.sandbox.media(name)]))
     assert [exchange.method for exchange in rig.exchanges] == ["GET", "POST", "POST"]
-    monkeypatch.setattr(limits, "LIFE", 0)
+    monkeypatch.setattr(limits, "LIFETIME", 0)
     await PLATFORM.prepare(rig.connection(), rig.context("Hi", [rig.sandbox.media("c.jpg")]))
     assert [exchange.method for exchange in rig.exchanges] == ["GET", "POST", "POST", "GET", "POST"]
 
