@@ -1,6 +1,7 @@
 """Real parts for every test: one PostgreSQL, one Temporal and one running stack a session."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +28,37 @@ _WAITING = frozenset({"cli", "reconcile", "runtime", "workflows"})
 _OVER_AFTER = 0.7
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option with which CI runs every test at its full size."""
+    parser.addoption(
+        "--thorough", action="store_true", help="run tests marked as thorough too, and searches at full size"
+    )
+
+
+@pytest.fixture(scope="session")
+def thorough(pytestconfig: pytest.Config) -> bool:
+    """Return whether each test runs at its full size."""
+    return bool(pytestconfig.getoption("thorough"))
+
+
+def pytest_collection_finish() -> None:
+    """Exclude all collected tests from garbage collection, which would visit them in each full run."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests marked as thorough if they are not asked for, and order the files."""
+    if not config.getoption("thorough"):
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+    _order(items)
+
+
+def _order(items: list[pytest.Item]) -> None:
     """Alternate files that wait, for whole stacks and for clocks, with files that compute.
 
     The waiting files are spread over the first 0.7 of the order. At the end, they would keep one process busy while the

@@ -84,6 +84,7 @@ async def attempts_of(stack: Stack, posts: list[Post]) -> int:
     return found.scalar_one()
 
 
+@pytest.mark.thorough
 async def test_slow_media_delay_no_other_workspace(slow: tuple[Stack, HostileServer]) -> None:
     stack, server = slow
     posts = await publish_slow_videos(stack, server)
@@ -119,6 +120,7 @@ async def test_send_with_files_waits_for_the_files(slow: tuple[Stack, HostileSer
     assert len(server.requests) == 1
 
 
+@pytest.mark.thorough
 async def test_unresponsive_account_server_delays_no_other_workspace(
     slow: tuple[Stack, HostileServer],
 ) -> None:

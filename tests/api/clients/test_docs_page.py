@@ -47,6 +47,7 @@ const later = async (what) => {
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.thorough
 async def test_the_page_shows_limits_and_sends_requests(app: Litestar, stack: Stack, tmp_path: Path) -> None:
     packages = await npm_packages()
     (tmp_path / "node_modules").symlink_to(packages / "node_modules")

@@ -14,7 +14,7 @@ from tests.api.clients.tools import npm_packages, run, uvx
 from tests.serving import listening
 from tests.stack import Stack
 
-pytestmark = pytest.mark.timeout(500)
+pytestmark = [pytest.mark.timeout(500), pytest.mark.thorough]
 
 _ATTRS = """
 import os

@@ -160,7 +160,7 @@ async def test_the_page_loads_nothing_from_elsewhere(api: Client) -> None:
 # The worker in this process draws random jitter for its retries, which hypothesis attributes to the strategy.
 @pytest.mark.filterwarnings("ignore:Do not use the .random. module:hypothesis.errors.HypothesisDeprecationWarning")
 @pytest.mark.parametrize("kind", ["positive", "negative"])
-async def test_every_response_is_documented(app: Litestar, api: Client, kind: str) -> None:
+async def test_every_response_is_documented(app: Litestar, api: Client, kind: str, thorough: bool) -> None:
     # Imported by the one process of pytest that runs this file, not by each that collects it.
     import schemathesis
     from schemathesis import GenerationMode, checks
@@ -188,7 +188,11 @@ async def test_every_response_is_documented(app: Litestar, api: Client, kind: st
             strategy = operation.as_strategy(generation_mode=mode)
 
             @settings(
-                max_examples=20, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+                max_examples=20 if thorough else 3,
+                deadline=None,
+                derandomize=True,
+                database=None,
+                suppress_health_check=list(HealthCheck),
             )
             @given(case=strategy, post_id=post_ids)
             def attack(case: Any, post_id: str | None) -> None:
