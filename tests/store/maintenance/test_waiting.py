@@ -52,7 +52,7 @@ async def test_waiting_targets_are_counted_by_platform_and_reason(database: Data
     await target(database, workspace, status="failed", error_code="rejected")
     async with database.reading() as session:
         assert await stuck_targets(session) == {
-            ("twitter", WaitsFor.PLATFORM): Stuck(2, EARLIER),
+            ("twitter", WaitsFor.PLATFORM): Stuck(2, EARLIER, frozenset({"http_429", "http_503"})),
             ("twitter", WaitsFor.RATE_LIMIT): Stuck(1, NOW),
             ("twitter", WaitsFor.ACCOUNT): Stuck(1, NOW),
             ("twitter", WaitsFor.ANSWER): Stuck(1, NOW),
