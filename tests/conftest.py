@@ -20,8 +20,8 @@ from tests.stack import Stack, running_stack
 from tests.temporal import temporal_server
 
 # The time that an example takes depends on the machine's load.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+hypothesis.settings.register_profile("thorough", deadline=None)
+hypothesis.settings.register_profile("short", deadline=None, max_examples=25)
 
 _FOLDER = Path(__file__).parent
 _WAITING = frozenset({"cli", "reconcile", "runtime", "workflows"})
@@ -33,6 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--thorough", action="store_true", help="run tests marked as thorough too, and searches at full size"
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the number of hypothesis's examples."""
+    hypothesis.settings.load_profile("thorough" if config.getoption("thorough") else "short")
 
 
 @pytest.fixture(scope="session")

@@ -79,6 +79,7 @@ def test_sends_of_another_post_with_the_key_are_confirmed(monkeypatch: pytest.Mo
     assert TWICE in search(OwnedModel(), NEAR["a key used again after a lost commit"]).broken
 
 
+@pytest.mark.thorough
 def test_a_post_moved_forward_in_the_lost_time_is_not_confirmed() -> None:
     """A known limit of a restore of both stores: nothing shows that such a post was already published."""
     assert TWICE in search(OwnedModel(), start_of(due=2, restore_both=1, to_1=1), 150_000).broken

@@ -60,6 +60,7 @@ LIMITS = (
     "x-user-limit-24hour-remaining",
     "x-user-limit-24hour-reset",
 )
+STATUSES = (200, 400, 401, 429, 503)
 TIMES = (HUGE, "-1", "1e999", "nan", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "", "\xb2")
 HEADERS = [dict.fromkeys(LIMITS, value) for value in TIMES] + [
     {"x-business-use-case-usage": json.dumps({"1": [{"estimated_time_to_regain_access": value}]})}
@@ -76,7 +77,8 @@ class Mutating(httpx.AsyncBaseTransport):
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.sandbox = httpx.AsyncHTTPTransport()
+        # There is no TLS here, and loading certificates takes longer than a step.
+        self.sandbox = httpx.AsyncHTTPTransport(verify=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         answer = await self.sandbox.handle_async_request(request)
@@ -181,19 +183,25 @@ async def rig(request: pytest.FixtureRequest, connect: Connect) -> Rig:
 
 
 @pytest.mark.parametrize("seeds", [range(start, start + 8) for start in range(0, 24, 8)], ids=str)
-async def test_one_wrong_value_ends_a_step_with_an_error_of_the_platform(rig: Rig, seeds: range) -> None:
-    for seed in seeds:
+async def test_one_wrong_value_ends_a_step_with_an_error_of_the_platform(
+    rig: Rig, seeds: range, thorough: bool
+) -> None:
+    for seed in seeds if thorough else seeds[:2]:
         for context in sendings(rig):
             async with httpx.AsyncClient(transport=Mutating(seed)) as client:
                 await all_steps(rig, client, context)
 
 
-@pytest.mark.parametrize("status", [200, 400, 401, 429, 503])
-async def test_an_answer_of_any_shape_ends_a_step_with_an_error_of_the_platform(rig: Rig, status: int) -> None:
+@pytest.mark.parametrize("status", STATUSES)
+async def test_an_answer_of_any_shape_ends_a_step_with_an_error_of_the_platform(
+    rig: Rig, status: int, thorough: bool
+) -> None:
     bodies = [b"", b"[]", b"{}", b"null", b"1", b'"x"', b"[[]]", b"[" * 50_000, b"\xff\xfe", b"<html></html>"]
     names = ("error", "errors", "data", "id", "json", "result", "items", "parameters", "status", "user", "detail")
     bodies += [json.dumps(dict.fromkeys(names, value)).encode() for value in VALUES]
     for number, body in enumerate(bodies):
+        if not thorough and STATUSES[number % len(STATUSES)] != status:
+            continue
         headers = HEADERS[number % len(HEADERS)]
         for context in sendings(rig):
             async with httpx.AsyncClient(transport=Constant(status, body, headers)) as client:

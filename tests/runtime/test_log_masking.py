@@ -246,6 +246,6 @@ PIECES = (
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_no_text_takes_more_than_a_few_passes(piece: str) -> None:
-    text = piece * (500_000 // len(piece))
-    # It takes some 0.3 s; at a quadratic cost it would take hours.
-    assert cpu_seconds(lambda: mask_text(text)) < 20
+    text = piece * (100_000 // len(piece))
+    # It takes some 0.06 s; at a quadratic cost it would take many minutes.
+    assert cpu_seconds(lambda: mask_text(text)) < 10

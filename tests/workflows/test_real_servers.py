@@ -29,7 +29,7 @@ BELIEVED_AFTER = timedelta(seconds=3)
 SETTLED_WITHIN_S = 120.0
 """A send whose request was lost takes several attempts to confirm, each later than the one before."""
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.thorough]
 
 
 @asynccontextmanager

@@ -82,6 +82,7 @@ async def test_recorded_histories_replay(name: str, runner: str) -> None:
     await replay(name, RUNNERS[runner]())
 
 
+@pytest.mark.thorough
 def test_histories_cover_every_line_of_the_workflow(tmp_path: Path) -> None:
     """A step in no history can be changed without a failure in this file, and break posts that are asleep."""
     (tmp_path / "rc").write_text(COVERAGE.format(folder=tmp_path))
