@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.post import Media, MediaType
+from domain.post import Media
 from platforms.base import AccountFacts, Draft
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.settings import BlueskySettings
@@ -83,25 +83,6 @@ def test_a_text_has_300_characters_and_3000_bytes() -> None:
     ]
 
 
-def image(alt_text: str | None = None) -> Media:
-    return Media(type=MediaType.IMAGE, url="https://cdn.example.com/a.jpg", alt_text=alt_text)
-
-
-def test_media_have_their_limits() -> None:
-    video = Media(type=MediaType.VIDEO, url="https://cdn.example.com/a.mp4")
-    gif = Media(type=MediaType.GIF, url="https://cdn.example.com/a.gif")
-    assert broken("", *[image()] * 4) == []
-    assert broken("", *[image()] * 10) == []
-    assert broken("", *[image()] * 11) == ["Bluesky allows 10 images in a post; this has 11"]
-    assert broken("", video) == []
-    assert len(broken("", video, video)) == 1
-    assert len(broken("", video, image())) == 1
-    assert broken("", gif) == ["Bluesky does not take GIFs"]
-    assert broken("", image("x" * 2000)) == []
-    assert broken("", image("x" * 2001)) == ["Bluesky allows 2,000 characters of alt text; this has 2,001"]
-    assert broken("  ") == ["Bluesky needs text or media"]
-
-
 def test_the_posts_of_a_thread_are_held_against_the_same_limits() -> None:
     items = [{"content": "fine"}, {"content": "x" * 301}, {"content": " "}]
     draft = Draft("first", (), BlueskySettings.model_validate({"threadItems": items}))
@@ -111,14 +92,6 @@ def test_the_posts_of_a_thread_are_held_against_the_same_limits() -> None:
     too_many = {"threadItems": [{"content": "x"}] * 25}
     with pytest.raises(ValueError, match="at most 24"):
         BlueskySettings.model_validate(too_many)
-
-
-@pytest.mark.parametrize(
-    "settings", [{"langs": ["en", "de", "fr", "it"]}, {"langs": ["english"]}, {"labels": ["spam"]}, {"lang": "en"}]
-)
-def test_settings_that_bluesky_does_not_know_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="1 validation error"):
-        BlueskySettings.model_validate(settings)
 
 
 def shown(text: str, dids: dict[str, str] | None = None) -> list[tuple[str, str]]:

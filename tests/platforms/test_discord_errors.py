@@ -70,9 +70,3 @@ def test_the_wait_is_in_the_body_or_the_header() -> None:
     assert refusal(429, retry_after="soon").retry_after is None
     page = httpx.Response(429, text="<html>", headers={"Retry-After": "9"})
     assert error_of(page).retry_after == timedelta(seconds=9)
-
-
-@pytest.mark.parametrize("content", [b"<html>Bad Gateway</html>", b"", b"[]", b'{"code": "x", "errors": 5}'])
-def test_what_is_no_json_goes_by_its_status(content: bytes) -> None:
-    assert error_of(httpx.Response(502, content=content)).kind is ErrorKind.TRANSIENT
-    assert error_of(httpx.Response(400, content=content)).kind is ErrorKind.REJECTED

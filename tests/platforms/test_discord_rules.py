@@ -3,17 +3,14 @@
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
-from domain.post import Media, MediaType
-from platforms.base import AccountFacts, Draft
+from platforms.base import AccountFacts
 from platforms.discord import PLATFORM
-from platforms.discord.settings import DiscordSettings
+from tests.platforms.drafts import draft
 
 BOT = AccountFacts("dc_1", "1", "general")
 HOOK = AccountFacts("dc_webhook-1", "webhook-1", "News")
 NOBODY = AccountFacts("dc_9", "", "")
-KINDS = {"i": MediaType.IMAGE, "v": MediaType.VIDEO, "g": MediaType.GIF}
 
 POLL = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}
 
@@ -21,15 +18,8 @@ POLL = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}
 def broken(
     text: str, media: str = "", *, account: AccountFacts = BOT, alt: str | None = None, **settings: Any
 ) -> list[tuple[str, str]]:
-    items = tuple(Media(type=KINDS[kind], url="https://cdn.example.com/a", alt_text=alt) for kind in media)
-    draft = Draft(text, items, DiscordSettings.model_validate(settings))
-    return [(found.part, found.error) for found in PLATFORM.check(draft, account)]
-
-
-@pytest.mark.parametrize("media", ["", "i", "v", "g", "ivg", "i" * 10])
-@pytest.mark.parametrize("account", [BOT, HOOK, NOBODY])
-def test_valid_drafts_are_accepted(media: str, account: AccountFacts) -> None:
-    assert broken("Hi", media, account=account) == []
+    found = PLATFORM.check(draft("discord", text, media, alt_text=alt, **settings), account)
+    return [(each.part, each.error) for each in found]
 
 
 def test_texts_are_measured_in_utf16() -> None:
@@ -47,14 +37,6 @@ def test_a_poll_stands_without_media() -> None:
     assert broken("Hi", poll=POLL) == []
     assert broken("Hi", "i", poll=POLL) == [
         ("platformSpecificData", "Discord does not take a poll together with media")
-    ]
-
-
-def test_ten_files_and_their_descriptions() -> None:
-    assert [part for part, _ in broken("Hi", "i" * 6 + "v" * 5)] == ["mediaItems"]
-    assert broken("Hi", "i", alt="x" * 1024) == []
-    assert broken("Hi", "i", alt="x" * 1025) == [
-        ("mediaItems", "Discord allows 1,024 characters of alt text; this has 1,025")
     ]
 
 
@@ -85,31 +67,3 @@ def test_settings_of_bots_are_refused_to_webhooks() -> None:
 def test_a_thread_is_begun_or_gone_on_in() -> None:
     assert broken("Hi", account=HOOK, threadId="5") == broken("Hi", account=HOOK, threadName="x") == []
     assert [part for part, _ in broken("Hi", account=HOOK, threadId="5", threadName="x")] == ["platformSpecificData"]
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"username": "x" * 81},
-        {"username": "MyDiscord"},
-        {"username": ""},
-        {"threadName": "x" * 101},
-        {"threadId": "general"},
-        {"avatarUrl": "ftp://example.com"},
-        {"allowedMentions": ["here"]},
-        {"poll": {**POLL, "options": []}},
-        {"poll": {**POLL, "options": ["x"] * 11}},
-        {"poll": {**POLL, "options": ["x" * 56]}},
-        {"poll": {**POLL, "question": "x" * 301}},
-        {"poll": {**POLL, "durationHours": 769}},
-        {"embeds": [{"title": "x" * 257}]},
-        {"embeds": [{"color": 0x1000000}]},
-        {"embeds": [{"fields": [{"name": "a", "value": "b"}] * 26}]},
-        {"embeds": [{"title": "x"}] * 11},
-        {"embeds": [{"subtitle": "x"}]},
-        {"mentions": True},
-    ],
-)
-def test_unknown_and_wrong_settings_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        DiscordSettings.model_validate(settings)

@@ -66,15 +66,6 @@ def test_reasons_go_before_statuses(reason: str, kind: ErrorKind) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"<html>", b"", b"[]", b'{"error": 5}', b'{"error": {"details": [1, {"errorDetails": [2]}]}}']
-)
-def test_what_has_another_shape_goes_by_its_status(content: bytes) -> None:
-    assert error_of(httpx.Response(502, content=content)).kind is ErrorKind.TRANSIENT
-    assert error_of(httpx.Response(403, content=content)).kind is ErrorKind.AUTH
-    assert error_of(httpx.Response(400, content=content)).kind is ErrorKind.REJECTED
-
-
-@pytest.mark.parametrize(
     ("details", "kind", "code"),
     [
         (fault(code=1000, message="Fetching image failed."), ErrorKind.TRANSIENT, "photo_fetch_failed"),

@@ -3,22 +3,18 @@
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
-from domain.post import Media, MediaType
-from platforms.base import AccountFacts, Draft
+from platforms.base import AccountFacts
 from platforms.googlebusiness import PLATFORM
-from platforms.googlebusiness.settings import GoogleBusinessSettings
-from tests.platforms.test_googlebusiness import BUTTON, EVENT, OFFER, SCHEDULE
+from tests.platforms.drafts import draft
+from tests.platforms.test_googlebusiness import BUTTON, EVENT, OFFER
 
 ACCOUNT = AccountFacts("gb_1", "1", "Cafe")
-KINDS = {"i": MediaType.IMAGE, "v": MediaType.VIDEO, "g": MediaType.GIF}
 
 
 def broken(text: str, media: str = "", **settings: Any) -> list[tuple[str, str]]:
-    items = tuple(Media(type=KINDS[kind], url="https://cdn.example.com/a") for kind in media)
-    draft = Draft(text, items, GoogleBusinessSettings.model_validate(settings))
-    return [(found.part, ".".join(map(str, found.path)) or found.error) for found in PLATFORM.check(draft, ACCOUNT)]
+    found = PLATFORM.check(draft("googlebusiness", text, media, **settings), ACCOUNT)
+    return [(each.part, ".".join(map(str, each.path)) or each.error) for each in found]
 
 
 @pytest.mark.parametrize("media", ["", "i"])
@@ -37,18 +33,6 @@ def broken(text: str, media: str = "", **settings: Any) -> list[tuple[str, str]]
 )
 def test_valid_drafts_are_accepted(media: str, settings: dict[str, Any]) -> None:
     assert broken("Hi", media, **settings) == []
-
-
-def test_texts_have_1_to_1500_characters() -> None:
-    assert broken("x" * 1500) == []
-    assert broken("x" * 1501) == [("content", "Google Business Profile allows 1,500 characters; this has 1,501")]
-    for empty in ("", " \n"):
-        assert broken(empty, "i") == [("content", "Google Business Profile needs text in every post")]
-
-
-@pytest.mark.parametrize("media", ["ii", "v", "g", "iv"])
-def test_one_photo_and_nothing_else(media: str) -> None:
-    assert {part for part, _ in broken("Hi", media)} == {"mediaItems"}
 
 
 @pytest.mark.parametrize(
@@ -80,29 +64,6 @@ def test_other_numbers_may_stand(text: str) -> None:
 )
 def test_settings_that_do_not_go_together(settings: dict[str, Any], path: str) -> None:
     assert broken("Hi", **settings) == [("platformSpecificData", path)]
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"callToAction": {"type": "LEARN_MORE"}},
-        {"callToAction": {"type": "CALL", "url": "https://example.com"}},
-        {"callToAction": {"type": "DANCE", "url": "https://example.com"}},
-        {"event": {"title": "x" * 59, "schedule": SCHEDULE}},
-        {"event": {"title": "", "schedule": SCHEDULE}},
-        {"event": {"title": "x"}},
-        {"event": {"title": "x", "schedule": {**SCHEDULE, "endDate": {"year": 2026, "month": 1, "day": 19}}}},
-        {"event": {"title": "x", "schedule": {**SCHEDULE, "startDate": {"year": 2026, "month": 2, "day": 30}}}},
-        {"event": {"title": "x", "schedule": {"startDate": SCHEDULE["startDate"]}}},
-        {"topicType": "ALERT"},
-        {"languageCode": "German"},
-        {"locationId": "Cafe"},
-        {"summary": "x"},
-    ],
-)
-def test_unknown_and_wrong_settings_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        GoogleBusinessSettings.model_validate(settings)
 
 
 def test_photos_of_less_than_10_kb_are_refused_before_google_is_asked() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.errors import LONGEST_TEXT, ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.mastodon import PLATFORM
 from platforms.mastodon.errors import MEDIA_GONE, MEDIA_NOT_READY, error_of
 from platforms.mastodon.settings import MastodonSettings
@@ -80,21 +80,6 @@ def test_an_accounts_own_server_may_allow_more() -> None:
     assert len(broken("", media(MediaType.IMAGE, "x" * 11), account=small)) == 1
 
 
-def test_media_have_their_limits() -> None:
-    assert broken("", *[IMAGE] * 3, GIF) == []
-    assert broken("", *[IMAGE] * 5) == ["Mastodon allows 4 images in a post; this has 5"]
-    assert broken("", IMAGE, IMAGE, IMAGE, GIF, GIF) == ["Mastodon allows 4 media items in a post; this has 5"]
-    assert broken("", VIDEO) == []
-    together = "Mastodon does not take a video together with other media"
-    assert broken("", VIDEO, IMAGE) == [together]
-    assert broken("", VIDEO, VIDEO) == ["Mastodon allows 1 video in a post; this has 2", together]
-    assert broken("", media(MediaType.IMAGE, "x" * 1500)) == []
-    assert broken("", media(MediaType.IMAGE, "x" * 1501)) == [
-        "Mastodon allows 1,500 characters of alt text; this has 1,501"
-    ]
-    assert broken(" \n") == ["Mastodon needs text or media"]
-
-
 def test_polls_have_their_limits() -> None:
     def poll(**changed: Any) -> list[str]:
         return broken("?", poll={"options": ["Yes", "No"], "expiresIn": 300, **changed})
@@ -110,23 +95,6 @@ def test_polls_have_their_limits() -> None:
     assert broken("?", IMAGE, poll={"options": ["Yes", "No"]}) == ["Mastodon does not take a poll together with media"]
     draft = Draft("?", (), MastodonSettings.model_validate({"poll": {"options": ["x" * 51, "y"]}}))
     assert [violation.path for violation in PLATFORM.check(draft, ACCOUNT)] == [("poll", "options", 0)]
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"visibility": "secret"},
-        {"language": "english!"},
-        {"spoilerText": ""},
-        {"poll": {"options": ["one"]}},
-        {"poll": {"options": ["one", ""]}},
-        {"quoteApprovalPolicy": "everyone"},
-        {"scheduledAt": "2026-01-01T00:00:00Z"},
-    ],
-)
-def test_settings_that_mastodon_does_not_know_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="1 validation error"):
-        MastodonSettings.model_validate(settings)
 
 
 @given(st.text(st.sampled_from("ab @.:/#()\nhtps<>&é👩\u200d"), max_size=80))
@@ -165,32 +133,10 @@ def test_refusals_are_distinguished_by_words_and_status(said: str, status: int, 
     assert (error.kind, error.code, error.status) == (kind, code, status)
 
 
-def test_a_refusal_that_says_why_is_reported_in_its_words_cut_to_a_sane_length() -> None:
+def test_a_refusal_that_says_why_is_reported_in_its_words() -> None:
     assert refusal("Validation failed: Text can't be blank", 422).message.endswith("Text can't be blank")
-    assert len(refusal("x" * 2000, 422).message) == LONGEST_TEXT
     detailed = {"error": "invalid_grant", "error_description": "The grant is invalid."}
     assert "The grant is invalid." in error_of(httpx.Response(400, json=detailed)).message
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (302, ErrorKind.REJECTED),
-        (401, ErrorKind.AUTH),
-        (403, ErrorKind.TRANSIENT),
-        (404, ErrorKind.REJECTED),
-        (429, ErrorKind.RATE_LIMITED),
-        (500, ErrorKind.TRANSIENT),
-        (502, ErrorKind.TRANSIENT),
-        (521, ErrorKind.TRANSIENT),
-    ],
-)
-@pytest.mark.parametrize("body", ["<html><h1>Bad Gateway</h1></html>", "", "[]", '{"error": null}'])
-def test_answers_in_another_shape_are_judged_by_status(status: int, kind: ErrorKind, body: str) -> None:
-    headers = {"location": "https://elsewhere.example/"} if status == 302 else {}
-    error = error_of(httpx.Response(status, text=body, headers=headers))
-    assert (error.kind, error.code) == (kind, f"http_{status}")
-    assert "<" not in error.message
 
 
 def test_the_wait_is_the_servers_own() -> None:

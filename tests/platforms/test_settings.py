@@ -1,11 +1,154 @@
-"""Properties that all platforms' settings share."""
+"""Properties that all platforms' settings share, and the values that each setting does not take."""
 
+import json
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from platforms.registry import platforms
+
+OF_X = {"options": ["Yes", "No"], "durationMinutes": 60}
+OF_OTHERS = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"]}
+ARTICLE = {"source": "https://example.com", "title": "A page"}
+SCHEDULE = {"startDate": {"year": 2026, "month": 1, "day": 20}, "endDate": {"year": 2026, "month": 1, "day": 21}}
+SCHEDULE |= {"startTime": {"hours": 9, "minutes": 0}, "endTime": {"hours": 17, "minutes": 0}}
+BY_CALL = {"type": "CALL", "url": "https://example.com"}
+
+REQUIRED: dict[str, dict[str, Any]] = {"pinterest": {"boardId": "549755885175"}, "reddit": {"subreddit": "test"}}
+TAKEN: dict[str, dict[str, list[Any]]] = {
+    "linkedin": {"article": [ARTICLE], "poll": [OF_OTHERS]},
+    "discord": {"poll": [OF_OTHERS]},
+    "googlebusiness": {"event": [{"title": "x" * 58, "schedule": SCHEDULE}], "callToAction": [{"type": "CALL"}]},
+    "instagram": {"collaborators": [["a", "b", "c"]]},
+    "pinterest": {"title": ["x" * 100], "link": ["https://e.com/" + "x" * 2034]},
+    "twitter": {"poll": [OF_X]},
+}
+"""Values at a limit, from which the ones below differ in one thing."""
+REFUSED: dict[str, dict[str, list[Any]]] = {
+    "bluesky": {
+        "langs": [["en", "de", "fr", "it"], ["english"]],
+        "labels": [["spam"]],
+        "lang": ["en"],
+    },
+    "discord": {
+        "username": ["x" * 81, "MyDiscord", ""],
+        "threadName": ["x" * 101],
+        "threadId": ["general"],
+        "avatarUrl": ["ftp://example.com"],
+        "allowedMentions": [["here"]],
+        "poll": [
+            *[{**OF_OTHERS, "options": options} for options in ([], ["x"] * 11, ["x" * 56])],
+            *[{**OF_OTHERS, "question": "x" * 301}, {**OF_OTHERS, "durationHours": 769}],
+        ],
+        "embeds": [
+            *[[{"title": "x" * 257}], [{"color": 0x1000000}], [{"subtitle": "x"}], [{"title": "x"}] * 11],
+            [{"fields": [{"name": "a", "value": "b"}] * 26}],
+        ],
+        "mentions": [True],
+    },
+    "facebook": {
+        "contentType": ["post"],
+        "first_comments": ["x"],
+        "pageId": ["me"],
+        "link": ["example.com"],
+        "title": [""],
+    },
+    "googlebusiness": {
+        "callToAction": [{"type": "LEARN_MORE"}, BY_CALL, {**BY_CALL, "type": "DANCE"}],
+        "event": [
+            *[{"title": "x" * 59, "schedule": SCHEDULE}, {"title": "", "schedule": SCHEDULE}, {"title": "x"}],
+            {"title": "x", "schedule": {**SCHEDULE, "endDate": {"year": 2026, "month": 1, "day": 19}}},
+            {"title": "x", "schedule": {**SCHEDULE, "startDate": {"year": 2026, "month": 2, "day": 30}}},
+            {"title": "x", "schedule": {"startDate": SCHEDULE["startDate"]}},
+        ],
+        "topicType": ["ALERT"],
+        "languageCode": ["German"],
+        "locationId": ["Cafe"],
+        "summary": ["x"],
+    },
+    "instagram": {
+        "contentType": ["reel"],
+        "collaborators": [["a", "b", "c", "d"], ["no spaces"]],
+        "userTags": [[{"username": "a", "x": 1.1, "y": 0}], [{"x": 0, "y": 0}]],
+        "trialParams": [{"graduationStrategy": "NEVER"}],
+        "thumbOffset": [-1],
+        "reelCover": ["cover.jpg"],
+        "locationId": ["Berlin"],
+        "shareTofeed": [True],
+    },
+    "linkedin": {
+        "organizationUrn": ["5515715"],
+        "article": [
+            *[{**ARTICLE, "source": "example.com"}, {"source": "https://example.com"}],
+            {**ARTICLE, "picture": "https://example.com/a.jpg"},
+        ],
+        "poll": [
+            *[{**OF_OTHERS, "options": options} for options in (["Tea"], ["1", "2", "3", "4", "5"], ["Tea", "x" * 31])],
+            *[{**OF_OTHERS, "question": "x" * 141}, {**OF_OTHERS, "duration": "ONE_YEAR"}],
+        ],
+        "firstComment": ["", "x" * 1251],
+        "documentTitle": ["x" * 401],
+        "visibility": ["FRIENDS"],
+        "unknown": [1],
+    },
+    "mastodon": {
+        "visibility": ["secret"],
+        "language": ["english!"],
+        "spoilerText": [""],
+        "poll": [{"options": ["one"]}, {"options": ["one", ""]}],
+        "quoteApprovalPolicy": ["everyone"],
+        "scheduledAt": ["2026-01-01T00:00:00Z"],
+    },
+    "pinterest": {
+        "boardId": ["my board", None],
+        "boardSectionId": ["x"],
+        "title": ["x" * 101],
+        "link": ["https://e.com/" + "x" * 2035, "ftp://e.com"],
+        "coverImageKeyFrameTime": [-1],
+        "board_color": ["red"],
+    },
+    "reddit": {
+        "subreddit": [None, "a", "x" * 22, "with space"],
+        "title": ["", "x" * 301],
+        "url": ["example.com"],
+        "flairId": ["News"],
+        "flair": ["News"],
+    },
+    "telegram": {"parseMode": ["html"], "messageThreadId": [0], "silent": [True], "protectContent": ["maybe"]},
+    "threads": {
+        "topicTag": ["", "x" * 51, "a.b", "a&b"],
+        "replyControl": ["nobody"],
+        "quotePostId": ["abc"],
+        "replyToId": ["abc"],
+        "linkAttachment": ["example.com"],
+        "poll": [{"options": ["one"]}, {"options": ["one", "x" * 26]}],
+        "threadItems": [
+            *[[{"content": "x", "mediaItems": [{"type": "image", "url": "file:///etc"}]}], [{"text": "x"}]],
+        ],
+        "topictag": ["x"],
+    },
+    "tiktok": {"privacyLevel": ["EVERYONE"], "disable_comment": [True], "photoCoverIndex": [-1], "description": [""]},
+    "twitter": {
+        "poll": [
+            *[{**OF_X, "options": options} for options in (["Only"], ["1", "2", "3", "4", "5"], ["Yes", ""])],
+            *[{**OF_X, "options": ["Yes", "x" * 26]}, {**OF_X, "durationMinutes": 4}],
+            {**OF_X, "durationMinutes": 10_081},
+        ],
+        "replyToTweetId": ["https://x.com/i/status/1"],
+        "quoteTweetId": ["12345678901234567890"],
+        "replySettings": ["everyone"],
+        "threadItems": [[{"text": "not its name"}], [{"content": "one of too many"}] * 25],
+    },
+    "youtube": {
+        "title": ["t" * 101, "a<b", " "],
+        "visibility": ["secret"],
+        "tags": [["a,b"], [""]],
+        "categoryId": ["music"],
+        "privacy": ["public"],
+    },
+}
+"""Values, by platform and setting, that are refused when a post is created; settings of unknown names among them."""
 
 
 def read(platform: str, given: dict[str, Any]) -> object:
@@ -16,10 +159,31 @@ def read(platform: str, given: dict[str, Any]) -> object:
         return [(each["loc"], each["type"]) for each in error.errors(include_url=False)]
 
 
-@pytest.mark.parametrize("platform", list(platforms()))
+@pytest.mark.parametrize("platform", platforms())
 def test_null_is_a_setting_that_was_left_out(platform: str) -> None:
     """Generated clients write an unset value as null."""
     fields = platforms()[platform].settings.model_fields.items()
     nulls = {field.alias or name: None for name, field in fields if not field.is_required()}
     assert nulls
     assert read(platform, nulls) == read(platform, {})
+
+
+@pytest.mark.parametrize(("platform", "setting"), [(name, setting) for name in REFUSED for setting in REFUSED[name]])
+def test_a_setting_takes_no_other_values(platform: str, setting: str) -> None:
+    required = REQUIRED.get(platform, {})
+    for value in REFUSED[platform][setting]:
+        errors = read(platform, {**required, setting: value})
+        assert isinstance(errors, list), f"{value} was taken"
+        assert {place[0] for place, _ in errors} == {setting}
+    for value in TAKEN.get(platform, {}).get(setting, []):
+        assert not isinstance(read(platform, {**required, setting: value}), list)
+
+
+@pytest.mark.parametrize("platform", platforms())
+def test_every_setting_is_described_and_simple_ones_have_an_example(platform: str) -> None:
+    schema = platforms()[platform].settings.model_json_schema()
+    for model in (schema, *schema.get("$defs", {}).values()):
+        for name, setting in model.get("properties", {}).items():
+            assert setting.get("description"), name
+    for name, setting in schema["properties"].items():
+        assert setting.get("examples") or "$ref" in json.dumps(setting), name

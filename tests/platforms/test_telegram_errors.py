@@ -65,10 +65,3 @@ def test_a_moved_chat_names_its_new_id() -> None:
     error = refusal(400, "Bad Request: group chat was upgraded to a supergroup chat", migrate_to_chat_id=-100123)
     assert isinstance(error, ChatMovedError)
     assert (error.kind, error.chat_id) == (ErrorKind.AUTH, -100123)
-
-
-@pytest.mark.parametrize("content", [b"<html>Bad Gateway</html>", b"", b"[]", b'{"parameters": 1}'])
-def test_what_is_no_json_goes_by_its_status(content: bytes) -> None:
-    assert error_of(httpx.Response(502, content=content)).kind is ErrorKind.TRANSIENT
-    assert error_of(httpx.Response(400, content=content)).kind is ErrorKind.REJECTED
-    assert error_of(httpx.Response(302, content=content)).kind is ErrorKind.REJECTED

@@ -5,27 +5,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from domain.post import Media, MediaType
-from platforms.base import AccountFacts, Draft
+from platforms.base import AccountFacts
 from platforms.telegram import PLATFORM
-from platforms.telegram.settings import TelegramSettings
 from platforms.telegram.text import utf16_length, visible
+from tests.platforms.drafts import draft
 
 ACCOUNT = AccountFacts("tg_1", "1", "news")
-KINDS = {"i": MediaType.IMAGE, "v": MediaType.VIDEO, "g": MediaType.GIF, "d": MediaType.DOCUMENT}
 
 
 def broken(text: str, media: str = "", **settings: Any) -> list[tuple[str, str]]:
-    items = tuple(Media(type=KINDS[kind], url="https://cdn.example.com/a") for kind in media)
-    draft = Draft(text, items, TelegramSettings.model_validate(settings))
-    return [(found.part, found.error) for found in PLATFORM.check(draft, ACCOUNT)]
-
-
-@pytest.mark.parametrize("media", ["", "i", "v", "g", "d", "iv", "i" * 10, "v" * 10, "d" * 10])
-def test_valid_drafts_are_accepted(media: str) -> None:
-    assert broken("Hi", media) == []
+    found = PLATFORM.check(draft("telegram", text, media, **settings), ACCOUNT)
+    return [(each.part, each.error) for each in found]
 
 
 @pytest.mark.parametrize(
@@ -65,11 +56,6 @@ def test_something_must_be_said_or_shown(text: str) -> None:
     assert broken(text, "i") == []
 
 
-@pytest.mark.parametrize("media", ["i" * 11, "i" * 6 + "v" * 5, "gg", "ig", "id", "d" * 11])
-def test_media_that_do_not_go_together(media: str) -> None:
-    assert {part for part, _ in broken("Hi", media)} == {"mediaItems"}
-
-
 @pytest.mark.parametrize("name", ["hasSpoiler", "showCaptionAboveMedia"])
 def test_settings_of_media_need_media(name: str) -> None:
     given_it: dict[str, Any] = {name: True}
@@ -81,14 +67,6 @@ def test_settings_of_media_need_media(name: str) -> None:
 def test_previews_belong_to_texts() -> None:
     assert broken("Hi", disableWebPagePreview=True) == []
     assert [part for part, _ in broken("Hi", "i", disableWebPagePreview=True)] == ["platformSpecificData"]
-
-
-@pytest.mark.parametrize(
-    "settings", [{"parseMode": "html"}, {"messageThreadId": 0}, {"silent": True}, {"protectContent": "maybe"}]
-)
-def test_unknown_and_wrong_settings_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        TelegramSettings.model_validate(settings)
 
 
 @pytest.mark.parametrize(

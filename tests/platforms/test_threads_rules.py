@@ -7,7 +7,7 @@ import pytest
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
-from platforms.errors import LONGEST_TEXT, ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.threads import PLATFORM
 from platforms.threads.errors import error_of, is_gone, processing_error
 from platforms.threads.rules import length
@@ -43,18 +43,6 @@ def test_a_text_has_500_characters_and_5_links() -> None:
     assert broken(" ".join(links)) == ["Threads allows 5 different links in a post; this has 6"]
 
 
-def test_media_have_their_limits() -> None:
-    assert broken("", *[IMAGE] * 19, VIDEO) == []
-    assert broken("", *[IMAGE] * 21) == ["Threads allows 20 images in a post; this has 21"]
-    assert broken("", *[IMAGE] * 11, *[VIDEO] * 10) == ["Threads allows 20 media items in a post; this has 21"]
-    assert broken("", GIF) == ["Threads does not take GIFs"]
-    assert broken("", media(MediaType.IMAGE, "x" * 1000)) == []
-    assert broken("", media(MediaType.IMAGE, "x" * 1001)) == [
-        "Threads allows 1,000 characters of alt text; this has 1,001"
-    ]
-    assert broken(" ") == ["Threads needs text or media"]
-
-
 def test_what_is_attached_stands_alone() -> None:
     poll, link = {"options": ["Yes", "No"]}, "https://example.com"
     assert broken("?", poll=poll) == broken("?", linkAttachment=link) == []
@@ -72,29 +60,6 @@ def test_the_posts_of_a_thread_are_held_against_the_same_limits() -> None:
         ("threadItems", 2, "mediaItems"),
         ("threadItems", 3, "content"),
     ]
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"topicTag": ""},
-        {"topicTag": "x" * 51},
-        {"topicTag": "a.b"},
-        {"topicTag": "a&b"},
-        {"replyControl": "nobody"},
-        {"quotePostId": "abc"},
-        {"replyToId": "abc"},
-        {"linkAttachment": "example.com"},
-        {"poll": {"options": ["one"]}},
-        {"poll": {"options": ["one", "x" * 26]}},
-        {"threadItems": [{"content": "x", "mediaItems": [{"type": "image", "url": "file:///etc"}]}]},
-        {"threadItems": [{"text": "x"}]},
-        {"topictag": "x"},
-    ],
-)
-def test_settings_that_threads_does_not_know_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="1 validation error"):
-        ThreadsSettings.model_validate(settings)
 
 
 def refusal(status: int = 400, **error: Any) -> PlatformError:
@@ -153,32 +118,6 @@ def test_a_code_that_is_a_name_is_known_by_it() -> None:
 )
 def test_an_error_of_threads_own_passes_unless_it_says_otherwise(answer: dict[str, Any], kind: ErrorKind) -> None:
     assert refusal(code=-1, **answer).kind is kind
-
-
-def test_an_unknown_refusal_is_reported_in_threads_own_words_cut_to_a_sane_length() -> None:
-    error = refusal(code=100, error_user_msg="Param text must be at most 500 characters long. " * 50)
-    assert error.kind is ErrorKind.REJECTED
-    assert error.message.startswith("Threads refused: Param text must be at most 500 characters long.")
-    assert len(error.message) == LONGEST_TEXT
-    assert refusal(code=77, is_transient=True).kind is ErrorKind.TRANSIENT
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (401, ErrorKind.AUTH),
-        (403, ErrorKind.REJECTED),
-        (408, ErrorKind.TRANSIENT),
-        (429, ErrorKind.RATE_LIMITED),
-        (500, ErrorKind.TRANSIENT),
-        (502, ErrorKind.TRANSIENT),
-    ],
-)
-@pytest.mark.parametrize("body", ["<html><h1>Bad Gateway</h1></html>", "", "[]", '{"error": "x"}', '{"error": null}'])
-def test_answers_that_are_not_graph_errors_are_judged_by_status(status: int, kind: ErrorKind, body: str) -> None:
-    error = error_of(httpx.Response(status, text=body))
-    assert (error.kind, error.code) == (kind, f"http_{status}")
-    assert "<" not in error.message
 
 
 @pytest.mark.parametrize(
