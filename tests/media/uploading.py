@@ -20,7 +20,8 @@ from media.fetch import MediaFetcher
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools, StepMedia
 from platforms.base import Published
-from tests.platforms.rig import MediaFromUrl, Sandbox, open_account
+from tests.platforms.rig import Sandbox, open_account
+from tests.platforms.sources import MediaFromUrl
 
 
 def memory(name: str) -> int:

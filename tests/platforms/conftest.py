@@ -1,6 +1,6 @@
 """The platforms' sandbox for the tests of the platform modules, and accounts on it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 
 import httpx
@@ -8,8 +8,8 @@ import pytest
 
 from platforms.mastodon import limits
 from sandbox.server import running_sandbox
-from tests.platforms.discord_rig import as_bot, as_webhook
-from tests.platforms.rig import Connect, Rig, Sandbox, open_account
+from tests.platforms.discord_rig import as_webhook
+from tests.platforms.rig import Clock, Connect, Rig, Sandbox, open_account, slow_account
 
 
 @pytest.fixture(autouse=True)
@@ -34,9 +34,27 @@ async def sandbox(running: Sandbox) -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-def connect(sandbox: Sandbox) -> Callable[..., Awaitable[Rig]]:
+def connect(sandbox: Sandbox) -> Connect:
     """Connect a new account: `await connect("twitter", premium=True, credentials={"refreshToken": "r1"})`."""
     return partial(open_account, sandbox)
+
+
+@pytest.fixture
+async def rig(request: pytest.FixtureRequest, connect: Connect) -> Rig:
+    """Connect an account of the platform that the test's module imports as `PLATFORM`."""
+    return await connect(request.module.PLATFORM.name)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def slow(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Rig]:
+    """Yield an account like `rig`, on a platform that takes its time to process media."""
+    async with slow_account(request.module.PLATFORM.name, clock) as rig:
+        yield rig
 
 
 @pytest.fixture
@@ -56,7 +74,7 @@ async def premium(connect: Connect) -> Rig:
 
 @pytest.fixture
 async def bot(connect: Connect) -> Rig:
-    return await as_bot(connect)
+    return await connect("discord")
 
 
 @pytest.fixture
@@ -66,4 +84,4 @@ async def hook(connect: Connect) -> Rig:
 
 @pytest.fixture(params=["bot", "webhook"])
 async def either(request: pytest.FixtureRequest, connect: Connect) -> Rig:
-    return await (as_bot(connect) if request.param == "bot" else as_webhook(connect))
+    return await (connect("discord") if request.param == "bot" else as_webhook(connect))

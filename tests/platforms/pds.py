@@ -21,7 +21,8 @@ from platforms.base import AccountFacts
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.did import INDEX, PLC
 from tests.platforms.programs import serving
-from tests.platforms.rig import EACH_ITS_CONNECTION, MediaFromUrl, Rig, Sandbox
+from tests.platforms.rig import EACH_ITS_CONNECTION, Rig, Sandbox
+from tests.platforms.sources import MediaFromUrl
 
 STARTS_WITHIN_S = 90.0
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

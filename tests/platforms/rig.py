@@ -6,17 +6,18 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import httpx
 
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Connection, Draft, Handles, Platform, PublishContext
-from platforms.files import MediaFile, MediaSource
 from platforms.http.wire import Exchange, Wire
 from platforms.registry import platforms
 from platforms.renewal import Renews
+from sandbox.server import running_sandbox
+from tests.platforms.sources import MediaFromUrl
 
 EACH_ITS_CONNECTION = httpx.Limits(max_keepalive_connections=0)
 """For servers that close a connection after a response without announcing it; in production they run behind a proxy."""
@@ -64,42 +65,26 @@ class Sandbox:
         return Media(type=kind, url=f"{self.url}/_/media/{name}", alt_text=alt_text)
 
 
-def _in_chunks(content: bytes) -> Callable[..., AsyncIterator[bytes]]:
-    async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
-        for at in range(start, len(content), size):
-            yield content[at : at + size]
+class Clock:
+    """The clock of a sandbox, which a test can move forward."""
 
-    return chunks
+    def __init__(self) -> None:
+        self.ahead = 0.0
 
-
-@dataclass(slots=True)
-class MediaFromUrl:
-    """A source that fetches media as the activities do, and records each fetch."""
-
-    client: httpx.AsyncClient
-    opened: list[str] = field(default_factory=list)
-
-    @asynccontextmanager
-    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-        self.opened.append(media.url)
-        response = await self.client.get(media.url)
-        response.raise_for_status()
-        content_type = response.headers["content-type"].partition(";")[0]
-        yield MediaFile(content_type, len(response.content), _in_chunks(response.content))
+    def __call__(self) -> float:
+        return datetime.now(UTC).timestamp() + self.ahead
 
 
-@dataclass(slots=True)
-class Large:
-    """A source whose files are so large that they are uploaded in pieces; `size` is in bytes."""
+class Stop:
+    """A request hook that breaks off before the nth request."""
 
-    source: MediaSource
-    size: int
+    def __init__(self, at: int) -> None:
+        self._left = at
 
-    @asynccontextmanager
-    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-        async with self.source.open(media) as file:
-            content = (await file.read()).ljust(self.size, b"\0")
-            yield MediaFile(file.content_type, len(content), _in_chunks(content))
+    async def __call__(self, _: httpx.Request) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise httpx.ReadError("broken off")
 
 
 @dataclass(slots=True)
@@ -220,18 +205,29 @@ async def open_account(
     """Create an account on its platform; `credentials` are added to the access token, under the clients' names."""
     number = next(_numbers)
     platform = platforms()[name]
-    account = AccountFacts(
-        f"{platform.account_prefix}_{number}", str(17841400000000000 + number), f"tester{number}", premium
-    )
-    given = {"accessToken": secrets.token_urlsafe(24), **(credentials or {})}
+    user_id, username = str(17841400000000000 + number), f"tester{number}"
+    account = AccountFacts(platform.account_id(user_id), user_id, username, premium)
+    own = {
+        "bluesky": {"identifier": f"{username}.bsky.social"},
+        "discord": {"channelId": user_id},
+        "telegram": {"chatId": user_id},
+    }
+    given = {"accessToken": secrets.token_urlsafe(24), **own.get(name, {}), **(credentials or {})}
     known = {
         "platform": name,
         "accountId": account.account_id,
-        "userId": account.user_id,
-        "username": account.username,
+        "userId": user_id,
+        "username": username,
         "accessToken": given["accessToken"],
         "refreshToken": given.get("refreshToken"),
         "premium": premium,
     }
     await sandbox.control("POST", "accounts", {"accounts": [known]})
     return Rig(platform, sandbox, account, platform.credentials.model_validate(given), MediaFromUrl(sandbox.client))
+
+
+@asynccontextmanager
+async def slow_account(name: str, clock: Clock, *, realistic: bool = True) -> AsyncIterator[Rig]:
+    """Yield an account on a sandbox of its own, which takes the time that the platforms take to process media."""
+    async with running_sandbox(realistic=realistic, clock=clock) as url, httpx.AsyncClient(timeout=60) as client:
+        yield await open_account(Sandbox(url, client), name)

@@ -21,7 +21,8 @@ from cli.stack.ports import free_port
 from platforms.base import AccountFacts
 from platforms.mastodon import PLATFORM
 from tests.platforms.programs import serving
-from tests.platforms.rig import MediaFromUrl, Rig, Sandbox
+from tests.platforms.rig import Rig, Sandbox
+from tests.platforms.sources import MediaFromUrl
 
 STARTS_WITHIN_S = 30.0
 SETTINGS = {

@@ -1,90 +1,18 @@
 """Every kind of post to Bluesky over real HTTP: one record under a key that is chosen once."""
 
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
-from domain.post import Media
-from platforms.base import AccountFacts, PublishContext, Published
+from platforms.base import AccountFacts
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.settings import BlueskyCredentials
-from platforms.errors import ErrorKind, PlatformError
-from platforms.files import MediaFile
-from tests.platforms.rig import MediaFromUrl, Rig, Sandbox, open_account
-
-
-@dataclass
-class Sized:
-    """A source of media with their size in pixels, as the pipeline reports it."""
-
-    source: MediaFromUrl
-
-    @asynccontextmanager
-    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-        async with self.source.open(media) as file:
-            yield replace(file, width=640, height=480)
-
-
-async def open_bluesky(sandbox: Sandbox) -> Rig:
-    """Connect an account whose token in the sandbox is its app password."""
-    rig = await open_account(sandbox, "twitter")
-    password = rig.stored.access_token
-    account = replace(rig.account, account_id=PLATFORM.account_id(rig.account.user_id))
-    known = {
-        "platform": "bluesky",
-        "accountId": account.account_id,
-        "userId": account.user_id,
-        "username": account.username,
-        "accessToken": password.get_secret_value(),
-    }
-    await sandbox.control("POST", "accounts", {"accounts": [known]})
-    credentials = BlueskyCredentials(user_id=f"{account.username}.bsky.social", access_token=password)
-    return Rig(PLATFORM, sandbox, account, credentials, rig.source)
-
-
-def sized(rig: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
-    return replace(context, media=Sized(rig.source))
-
-
-@pytest.fixture
-async def rig(sandbox: Sandbox) -> Rig:
-    return await open_bluesky(sandbox)
-
-
-async def publish(rig: Rig, context: Any) -> Published:
-    await PLATFORM.prepare(rig.connection(), context)
-    published = await PLATFORM.publish(rig.connection(), context)
-    return await PLATFORM.complete(rig.connection(), context, published)
-
-
-async def refused(step: Awaitable[object]) -> PlatformError:
-    with pytest.raises(PlatformError) as caught:
-        await step
-    return caught.value
-
-
-async def record(rig: Rig, uri: str) -> dict[str, Any]:
-    did, collection, rkey = uri.removeprefix("at://").split("/")
-    params = {"repo": did, "collection": collection, "rkey": rkey}
-    answer = await rig.sandbox.client.get(f"{rig.sandbox.url}/bluesky/xrpc/com.atproto.repo.getRecord", params=params)
-    value: dict[str, Any] = answer.json()["value"]
-    return value
-
-
-async def names(rig: Rig, query: str = "") -> list[str]:
-    """Return the last part of the name of every request, oldest first."""
-    requests = (await rig.sandbox.control("GET", f"requests?platform=bluesky{query}"))["requests"]
-    return [request["path"].rpartition(".")[2] for request in requests][::-1]
-
-
-async def logins(rig: Rig) -> list[str]:
-    return await names(rig, "&operation=auth")
+from platforms.errors import ErrorKind
+from tests.platforms.bluesky_rig import logins, record
+from tests.platforms.rig import Rig
+from tests.platforms.steps import publish, refused
 
 
 async def test_says_whose_app_password_it_is(rig: Rig) -> None:
@@ -249,29 +177,6 @@ async def test_a_thread_follows_post_by_post(rig: Rig) -> None:
     unknown = rig.context("first", settings={"threadItems": [{"content": "later"}]})
     await PLATFORM.complete(rig.connection(), unknown, published)
     assert [exchange.method for exchange in rig.exchanges[before:]] == ["GET", "POST"]
-
-
-@pytest.mark.parametrize("fault", ["drop", "accept_then_drop", "accept_then_500", "rate_limited"])
-async def test_a_thread_that_breaks_goes_on_without_a_double(rig: Rig, fault: str) -> None:
-    context = rig.context("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
-    published = await PLATFORM.publish(rig.connection(), context)
-    await rig.sandbox.fault("bluesky", fault, "publish")
-    error = await refused(PLATFORM.complete(rig.connection(), context, published))
-    assert error.kind in {ErrorKind.TRANSIENT, ErrorKind.RATE_LIMITED}
-    resumed = rig.context("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
-    resumed.handles.update(rig.saved[-1])
-    await PLATFORM.complete(rig.connection(), resumed, published)
-    assert [post["text"] for post in await rig.posts()] == ["third", "second", "first"]
-
-
-async def test_a_post_of_a_thread_that_is_refused_ends_it_with_a_warning(rig: Rig) -> None:
-    context = rig.context("first", settings={"threadItems": [{"content": "second"}, {"content": "third"}]})
-    published = await PLATFORM.publish(rig.connection(), context)
-    body = {"error": "InvalidRequest", "message": "too rude"}
-    await rig.sandbox.fault("bluesky", "reject", "publish", status=400, body=body)
-    done = await PLATFORM.complete(rig.connection(), context, published)
-    assert done == replace(published, warning="The thread ends before its post 2. Bluesky refused: too rude")
-    assert len(await rig.posts()) == 1
 
 
 def test_an_account_is_reached_at_its_own_server() -> None:

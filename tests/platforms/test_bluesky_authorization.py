@@ -18,8 +18,9 @@ from platforms.connect import CODE_REJECTED
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registered_apps import App
 from tests.platforms.authorizing import BACK, Authorization, query
-from tests.platforms.rig import MediaFromUrl, Rig, Sandbox
-from tests.platforms.test_bluesky import publish, refused
+from tests.platforms.rig import Rig, Sandbox
+from tests.platforms.sources import MediaFromUrl
+from tests.platforms.steps import publish, refused
 
 APP = App("https://posts.example.com/apps/bluesky.json", SecretStr("an app's secret"))
 

@@ -11,8 +11,9 @@ import pytest
 import regex
 
 from platforms.bluesky import PLATFORM
-from tests.platforms.rig import Rig, Sandbox
-from tests.platforms.test_bluesky import open_bluesky, publish, sized
+from tests.platforms.bluesky_rig import sized
+from tests.platforms.rig import Rig
+from tests.platforms.steps import publish
 
 LEXICONS = Path(__file__).parents[3] / "shared" / "specs" / "bluesky" / "lexicons"
 DATETIME = LEXICONS.parent / "interop-test-files" / "syntax"
@@ -125,11 +126,6 @@ def check(request: httpx.Request) -> str:
     else:
         need("content-type" not in request.headers, name, "a body that nobody reads")
     return name
-
-
-@pytest.fixture
-async def rig(sandbox: Sandbox) -> Rig:
-    return await open_bluesky(sandbox)
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ from platforms.http.wire import Wire
 from platforms.reach import to_named_servers
 from platforms.servers import origin
 from tests.media.hostile import HostileServer, answer
-from tests.platforms.rig import Rig, Sandbox
-from tests.platforms.test_bluesky import open_bluesky
+from tests.platforms.rig import Rig
 
 VICTIM = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 ELSEWHERE = "https://morel.us-east.host.bsky.network"
@@ -155,11 +154,6 @@ def test_servers_are_compared_by_their_origin(one: str, other: str, *, same: boo
 )
 def test_what_is_no_address_of_a_server_has_no_origin(address: str) -> None:
     assert origin(address) is None
-
-
-@pytest.fixture
-async def rig(sandbox: Sandbox) -> Rig:
-    return await open_bluesky(sandbox)
 
 
 @pytest.mark.parametrize("holds", [True, False])

@@ -1,26 +1,18 @@
 """Media uploads to Bluesky over real HTTP: blobs, the video service, and which uploads are kept or repeated."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
-import httpx
 import pytest
 
 from domain.post import Media, MediaType
 from platforms.bluesky import PLATFORM, media
 from platforms.bluesky.errors import DAILY_VIDEO_WAIT
 from platforms.errors import ErrorKind
-from platforms.files import MediaFile
-from sandbox.server import running_sandbox
-from tests.platforms.rig import Rig, Sandbox
-from tests.platforms.test_bluesky import names, open_bluesky, publish, record, refused, sized
-
-
-@pytest.fixture
-async def rig(sandbox: Sandbox) -> Rig:
-    return await open_bluesky(sandbox)
+from tests.platforms.bluesky_rig import names, record, sized
+from tests.platforms.rig import Clock, Rig
+from tests.platforms.sources import Described
+from tests.platforms.steps import publish, refused
 
 
 async def test_images_carry_alt_text_and_aspect_ratio(rig: Rig) -> None:
@@ -105,38 +97,24 @@ async def test_a_video_given_before_is_recognised(rig: Rig) -> None:
     assert [post["mediaCount"] for post in await rig.posts()] == [1, 1]
 
 
-async def test_a_video_is_waited_for_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_video_is_waited_for_step_by_step(monkeypatch: pytest.MonkeyPatch, slow: Rig, clock: Clock) -> None:
     monkeypatch.setattr(media, "CHECK_PAUSES", (0,))
-    ahead = [0.0]
-
-    def clock() -> float:
-        return datetime.now(UTC).timestamp() + ahead[0]
-
-    async with running_sandbox(realistic=True, clock=clock) as url, httpx.AsyncClient(timeout=60) as client:
-        slow = await open_bluesky(Sandbox(url, client))
-        context = slow.context("Hi", [slow.sandbox.media("a.mp4")])
-        error = await refused(PLATFORM.prepare(slow.connection(), context))
-        assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, media.NEXT_CHECK)
-        job = slow.saved[-1]["media"]["post.0"]["job"]
-        ahead[0] = 60
-        resumed = slow.context("Hi", context.draft.media, handles=slow.saved[-1])
-        await publish(slow, resumed)
-        assert job
-        assert "job" not in slow.saved[-1]["media"]["post.0"]
-        assert len(slow.source.opened) == 1
+    context = slow.context("Hi", [slow.sandbox.media("a.mp4")])
+    error = await refused(PLATFORM.prepare(slow.connection(), context))
+    assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, media.NEXT_CHECK)
+    job = slow.saved[-1]["media"]["post.0"]["job"]
+    clock.ahead += 60
+    resumed = slow.context("Hi", context.draft.media, handles=slow.saved[-1])
+    await publish(slow, resumed)
+    assert job
+    assert "job" not in slow.saved[-1]["media"]["post.0"]
+    assert len(slow.source.opened) == 1
 
 
 async def test_a_video_that_is_none_is_refused(rig: Rig) -> None:
     lying = Media(type=MediaType.VIDEO, url=rig.sandbox.media("a.jpg").url)
 
-    @dataclass
-    class Lying:
-        @asynccontextmanager
-        async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-            async with rig.source.open(media) as file:
-                yield replace(file, content_type="video/mp4")
-
-    context = replace(rig.context("Hi", [lying]), media=Lying())
+    context = replace(rig.context("Hi", [lying]), media=Described(rig.source, {"content_type": "video/mp4"}))
     error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "validation_failure")
     assert "job" not in rig.saved[-1]["media"]["post.0"]
@@ -156,31 +134,6 @@ async def test_a_video_that_bluesky_failed_at_is_given_again_a_few_times(rig: Ri
         await rig.sandbox.fault("bluesky", "reject", "prepare", status=200, body=failed)
         kinds.append((await refused(PLATFORM.prepare(rig.connection(), context))).kind)
     assert kinds == [ErrorKind.TRANSIENT, ErrorKind.TRANSIENT, ErrorKind.REJECTED]
-
-
-@pytest.mark.parametrize(
-    ("name", "content_type", "size", "code"),
-    [
-        ("a.jpg", "image/gif", 1, "media_type"),
-        ("a.jpg", "image/jpeg", 2_000_001, "media_too_large"),
-        ("a.mp4", "video/quicktime", 1, "media_type"),
-        ("a.mp4", "video/mp4", 300_000_001, "media_too_large"),
-    ],
-)
-async def test_what_bluesky_would_refuse_is_not_sent(
-    rig: Rig, name: str, content_type: str, size: int, code: str
-) -> None:
-    @dataclass
-    class Given:
-        @asynccontextmanager
-        async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-            async with rig.source.open(media) as file:
-                yield replace(file, content_type=content_type, size=size)
-
-    context = replace(rig.context("Hi", [rig.sandbox.media(name)]), media=Given())
-    error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
-    assert rig.exchanges == []
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from platforms.errors import ErrorKind, PlatformError
 from tests.platforms import pds
 from tests.platforms.pds import Pds
 from tests.platforms.rig import Rig, Sandbox, losing_answers
-from tests.platforms.test_bluesky import publish, refused
+from tests.platforms.steps import publish, refused
 
 pytestmark = pytest.mark.skipif(pds.reason_to_skip() is not None, reason=str(pds.reason_to_skip()))
 

@@ -18,8 +18,9 @@ from platforms.registered_apps import App
 from tests.platforms import pds
 from tests.platforms.authorizing import BACK, Authorization, query
 from tests.platforms.pds import Pds
-from tests.platforms.rig import MediaFromUrl, Rig, Sandbox
-from tests.platforms.test_bluesky import publish, refused
+from tests.platforms.rig import Rig, Sandbox
+from tests.platforms.sources import MediaFromUrl
+from tests.platforms.steps import publish, refused
 
 pytestmark = pytest.mark.skipif(pds.reason_to_skip() is not None, reason=str(pds.reason_to_skip()))
 

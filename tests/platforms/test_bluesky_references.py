@@ -9,15 +9,11 @@ from platforms.base import AccountFacts, Draft, Published
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.settings import BlueskySettings
 from platforms.errors import ErrorKind
-from tests.platforms.rig import Rig, Sandbox
-from tests.platforms.test_bluesky import open_bluesky, publish, record, refused, sized
+from tests.platforms.bluesky_rig import record, sized
+from tests.platforms.rig import Rig, Sandbox, open_account
+from tests.platforms.steps import publish, refused
 
 CARD = {"url": "https://example.com/launch", "title": "We have launched", "description": "All about it"}
-
-
-@pytest.fixture
-async def rig(sandbox: Sandbox) -> Rig:
-    return await open_bluesky(sandbox)
 
 
 async def written(rig: Rig, text: str, *media: Media, **settings: Any) -> tuple[Published, dict[str, Any]]:
@@ -108,7 +104,7 @@ async def test_what_was_found_once_is_not_looked_up_again(rig: Rig) -> None:
 
 
 async def test_posts_of_accounts_elsewhere_are_found_in_the_index(rig: Rig) -> None:
-    other = await open_bluesky(rig.sandbox)
+    other = await open_account(rig.sandbox, "bluesky")
     first = await publish(other, other.context("first"))
     root = await reference(rig, first.platform_post_id)
     second, _ = await written(other, "second", replyToPostId=first.platform_post_id)

@@ -1,12 +1,8 @@
 """Posts to Discord over real HTTP, by a bot and by a webhook: every form of message and lost response, no double."""
 
-import io
-import logging
-import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,9 +15,9 @@ from platforms.discord.fields import parts_of
 from platforms.discord.settings import DiscordCredentials
 from platforms.errors import ErrorKind
 from platforms.files import MediaFile
-from runtime.logging import configure
-from tests.platforms.discord_rig import lost, publish, refused, requests_of
+from tests.platforms.discord_rig import requests_of
 from tests.platforms.rig import Rig
+from tests.platforms.steps import lost, publish, refused
 
 
 async def test_whoami_tells_the_channel_or_the_webhook(bot: Rig, hook: Rig) -> None:
@@ -133,19 +129,6 @@ async def test_a_poll_asks_its_question_and_is_known_by_it(either: Rig) -> None:
     assert card["note"] == "Tea · Coffee"
 
 
-@pytest.mark.parametrize("names", [[], ["a.jpg"]])
-async def test_limits_and_unreachable_platforms_have_done_nothing(either: Rig, names: list[str]) -> None:
-    context = either.context("Hi", [either.sandbox.media(name) for name in names])
-    await either.sandbox.fault("discord", "rate_limited", "publish", seconds=1.25)
-    error = await refused(PLATFORM.publish(either.connection(), context))
-    assert (error.kind, error.retry_after) == (ErrorKind.RATE_LIMITED, timedelta(seconds=1.25))
-    connection = either.connection()
-    connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, context))).kind is ErrorKind.TRANSIENT
-    assert not context.handles.get("sending")
-    assert await either.posts() == []
-
-
 async def test_files_that_are_too_large_together_are_never_sent(either: Rig) -> None:
     class Large:
         @asynccontextmanager
@@ -178,26 +161,6 @@ async def test_an_address_that_cannot_be_told_is_no_failure(
         assert await PLATFORM.complete(bot.connection(), context, published) == published
     else:
         assert (await refused(PLATFORM.complete(bot.connection(), context, published))).kind is kind
-
-
-async def test_no_token_is_in_a_log_or_an_error(either: Rig) -> None:
-    stored = either.stored
-    token = stored.access_token.get_secret_value().lower()
-    stream, handlers, level = io.StringIO(), logging.getLogger().handlers[:], logging.getLogger().level
-    try:
-        configure("debug", "json", stream)
-        for fault in ("drop", "accept_then_drop", "accept_then_500", "token_expired", "rate_limited"):
-            error = await lost(either, either.context("Hi"), fault)
-            logging.getLogger("test").error("failed", exc_info=error)
-            assert token not in "".join(traceback.format_exception(error)).lower()
-            assert token not in repr(vars(error)).lower()
-        await publish(either, either.context("Hi"))
-    finally:
-        logging.getLogger().handlers[:], logging.getLogger().level = handlers, level
-    assert stream.getvalue().count("failed") == 5
-    assert token not in stream.getvalue().lower()
-    assert token not in repr(stored).lower()
-    assert all(token not in entry["path"].lower() for entry in await requests_of(either))
 
 
 @pytest.mark.parametrize(

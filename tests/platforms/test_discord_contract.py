@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ import pytest
 from platforms.base import Published
 from platforms.discord import PLATFORM
 from sandbox.wire import Request
-from tests.platforms.discord_rig import as_bot, as_webhook, publish
-from tests.platforms.rig import Rig
+from tests.platforms.discord_rig import as_webhook
+from tests.platforms.rig import Connect
+from tests.platforms.steps import publish
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "discord" / "discord-v10-openapi.json"
 
@@ -117,9 +117,9 @@ def template(request: httpx.Request) -> str:
     ],
 )
 async def test_every_request_is_allowed(
-    connect: Callable[..., Awaitable[Rig]], kind: str, settings: dict[str, Any], names: list[str]
+    connect: Connect, kind: str, settings: dict[str, Any], names: list[str]
 ) -> None:
-    rig = await (as_bot(connect) if kind == "bot" else as_webhook(connect))
+    rig = await (connect("discord") if kind == "bot" else as_webhook(connect))
     sent: list[httpx.Request] = []
 
     async def note(request: httpx.Request) -> None:

@@ -1,6 +1,5 @@
 """Every form of post to a Facebook Page over real HTTP, with its response lost in every possible way."""
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,10 +7,10 @@ import httpx
 import pytest
 
 from platforms.base import Absent, PublishContext, Published, Refused, Unknown
-from platforms.errors import DUPLICATE, ErrorKind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind
 from platforms.facebook import PLATFORM, videos
-from sandbox.server import running_sandbox
-from tests.platforms.rig import Rig, Sandbox, open_account
+from tests.platforms.rig import Clock, Connect, Rig, Stop
+from tests.platforms.steps import refused, resumed
 
 FORMS: list[tuple[list[str], dict[str, Any]]] = [
     ([], {}),
@@ -25,7 +24,7 @@ FORMS: list[tuple[list[str], dict[str, Any]]] = [
 
 
 @pytest.fixture
-async def rig(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.MonkeyPatch) -> Rig:
+async def rig(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Rig:
     monkeypatch.setattr(videos, "CHECK_PAUSES", (0, 0.01))
     return await connect("facebook")
 
@@ -49,19 +48,8 @@ async def publish(rig: Rig, names: list[str], settings: dict[str, Any]) -> Publi
     return await PLATFORM.complete(rig.connection(), context, published)
 
 
-async def refused(step: Awaitable[object]) -> PlatformError:
-    with pytest.raises(PlatformError) as caught:
-        await step
-    return caught.value
-
-
 def kind_of(names: list[str], settings: dict[str, Any]) -> str:
     return settings.get("contentType") or ("video" if names == ["a.mp4"] else "post")
-
-
-async def test_says_which_page_it_is(rig: Rig) -> None:
-    identity = await PLATFORM.whoami(rig.connection())
-    assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
 
 
 async def test_a_persons_token_is_told_from_a_pages(rig: Rig) -> None:
@@ -115,20 +103,6 @@ async def test_photos_carry_their_alt_text_and_order(rig: Rig) -> None:
     ]
 
 
-async def test_the_token_is_in_no_address(rig: Rig) -> None:
-    addresses: list[str] = []
-
-    async def note(request: httpx.Request) -> None:
-        addresses.append(str(request.url))
-
-    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
-        context = sending_of(rig, ["a.mp4"], {"contentType": "reel"})
-        await PLATFORM.prepare(rig.connection(client), context)
-        await PLATFORM.publish(rig.connection(client), context)
-    assert len(addresses) >= 4
-    assert not [address for address in addresses if rig.stored.access_token.get_secret_value() in address]
-
-
 async def test_a_draft_shows_nowhere_and_says_so(rig: Rig) -> None:
     for names, kind in (([], None), (["a.jpg"], None), (["a.mp4"], None), (["a.mp4"], "reel")):
         settings = {"draft": True, **({"contentType": kind} if kind else {})}
@@ -136,87 +110,6 @@ async def test_a_draft_shows_nowhere_and_says_so(rig: Rig) -> None:
         assert published.platform_post_id
         assert "draft" in (published.warning or "")
     assert await rig.posts() == []
-
-
-async def test_the_first_comment_follows_once(rig: Rig) -> None:
-    context = await prepared(rig, [], {"firstComment": "first"})
-    published = await PLATFORM.publish(rig.connection(), context)
-    for _ in range(2):
-        assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
-    assert await comments(rig, published) == ["first"]
-
-
-@pytest.mark.parametrize(
-    ("fault", "more", "said", "count"),
-    [
-        ("accept_then_drop", {}, "not known", 1),
-        ("accept_then_500", {}, "not known", 1),
-        ("reject", {"status": 400, "body": {"error": {"code": 100, "message": "No comments here"}}}, "No comments", 0),
-    ],
-)
-async def test_a_first_comment_is_never_repeated_blindly(
-    rig: Rig, fault: str, more: dict[str, Any], said: str, count: int
-) -> None:
-    context = await prepared(rig, [], {"firstComment": "first"})
-    published = await PLATFORM.publish(rig.connection(), context)
-    await rig.sandbox.fault("facebook", fault, "edit", **more)
-    for _ in range(2):
-        assert said in ((await PLATFORM.complete(rig.connection(), context, published)).warning or "")
-    assert len(await comments(rig, published)) == count
-
-
-async def test_a_first_comment_that_surely_was_not_made_is_made_later(rig: Rig) -> None:
-    context = await prepared(rig, [], {"firstComment": "first"})
-    published = await PLATFORM.publish(rig.connection(), context)
-    await rig.sandbox.fault("facebook", "rate_limited", "edit", seconds=60)
-    assert (await refused(PLATFORM.complete(rig.connection(), context, published))).kind is ErrorKind.RATE_LIMITED
-    assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
-    assert await comments(rig, published) == ["first"]
-
-
-async def comments(rig: Rig, published: Published) -> list[str]:
-    answer = await rig.sandbox.client.get(
-        f"{rig.sandbox.url}/facebook/v25.0/{published.platform_post_id}/comments",
-        headers={"Authorization": f"Bearer {rig.stored.access_token.get_secret_value()}"},
-    )
-    return [comment["message"] for comment in answer.json()["data"]]
-
-
-@pytest.mark.parametrize(("names", "settings"), FORMS)
-@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
-async def test_what_landed_without_an_answer_is_found(
-    rig: Rig, names: list[str], settings: dict[str, Any], fault: str
-) -> None:
-    context = await prepared(rig, names, settings)
-    await rig.sandbox.fault("facebook", fault, "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
-    found = await PLATFORM.confirm(rig.connection(), resumed(rig, context))
-    [post] = await rig.posts()
-    assert isinstance(found, Published)
-    assert found.platform_post_id == post["platformPostId"]
-    assert found.url
-
-
-@pytest.mark.parametrize(("names", "settings"), FORMS)
-async def test_what_never_landed_is_sent_again(rig: Rig, names: list[str], settings: dict[str, Any]) -> None:
-    context = await prepared(rig, names, settings)
-    await rig.sandbox.fault("facebook", "drop", "publish")
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
-    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
-    opened = len(rig.source.opened)
-    await PLATFORM.prepare(rig.connection(), context)
-    await PLATFORM.publish(rig.connection(), context)
-    assert len(await rig.posts()) == 1
-    assert len(rig.source.opened) == opened
-
-
-async def test_a_post_made_after_the_timeout_is_confirmed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.5))
-    context = await prepared(rig, [], {})
-    await rig.sandbox.fault("facebook", "accept_then_delay", "publish", seconds=2)
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
-    assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
-    assert len(await rig.posts()) == 1
 
 
 async def test_the_same_words_with_other_photos_are_another_post(rig: Rig) -> None:
@@ -473,67 +366,15 @@ async def test_a_failure_that_was_looked_up_is_reported_by_the_next_attempt(rig:
     assert (await refused(PLATFORM.prepare(rig.connection(), resumed(rig, context)))).code == "video_processing_failed"
 
 
-async def test_a_video_that_processes_long_is_looked_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(videos, "CHECK_PAUSES", (0,))
-    now = datetime.now(UTC).timestamp()
-    clock = [now]
-    async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient(timeout=60) as client:
-        rig = await open_account(Sandbox(url, client), "facebook")
-        context = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
-        error = await refused(PLATFORM.publish(rig.connection(), context))
-        assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "video_processing")
-        assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
-        clock[0] += 10
-        found = await PLATFORM.confirm(rig.connection(), context)
-        assert isinstance(found, Published)
-        assert found.url == f"https://www.facebook.com/reel/{context.handles['video']['id']}/"
-
-
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [("token_expired", ErrorKind.AUTH), ("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)],
-)
-async def test_failures_before_the_publishing_request_are_distinguished(rig: Rig, fault: str, kind: ErrorKind) -> None:
-    await rig.sandbox.fault("facebook", fault, "prepare", seconds=180)
-    error = await refused(PLATFORM.prepare(rig.connection(), sending_of(rig, ["a.jpg"], {})))
-    assert error.kind is kind
-    assert kind is not ErrorKind.RATE_LIMITED or (error.retry_after and error.retry_after.total_seconds() == 180)
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "kind"),
-    [
-        (400, {"error": {"code": 2, "message": "later"}}, ErrorKind.UNCONFIRMED),
-        (500, {"error": {"code": 1, "message": "later"}}, ErrorKind.UNCONFIRMED),
-        (502, "<html>Bad Gateway</html>", ErrorKind.UNCONFIRMED),
-        (200, {"success": True}, ErrorKind.UNCONFIRMED),
-        (400, {"error": {"code": 32, "message": "slow"}}, ErrorKind.RATE_LIMITED),
-        (400, {"error": {"code": 190, "error_subcode": 463, "message": "old"}}, ErrorKind.AUTH),
-        (400, {"error": {"code": 100, "message": "no"}}, ErrorKind.REJECTED),
-    ],
-)
-async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
-    rig: Rig, status: int, body: Any, kind: ErrorKind
+async def test_a_video_that_processes_long_is_looked_up_later(
+    monkeypatch: pytest.MonkeyPatch, slow: Rig, clock: Clock
 ) -> None:
-    context = await prepared(rig, ["a.jpg"], {})
-    await rig.sandbox.fault("facebook", "reject", "publish", status=status, body=body)
-    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is kind
-    assert ("photos" in context.handles) is (kind is not ErrorKind.REJECTED)
-
-
-class Stop:
-    """A request hook that breaks off before the nth request."""
-
-    def __init__(self, at: int) -> None:
-        self._left = at
-
-    async def __call__(self, _: httpx.Request) -> None:
-        self._left -= 1
-        if self._left == 0:
-            raise httpx.ReadError("broken off")
-
-
-def resumed(rig: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
-    """Return the attempt as another worker finds it."""
-    handles = rig.saved[-1] if rig.saved else {}
-    return PublishContext(context.draft, handles, context.save, context.media, context.target_id, context.started_at)
+    monkeypatch.setattr(videos, "CHECK_PAUSES", (0,))
+    context = await prepared(slow, ["a.mp4"], {"contentType": "reel"})
+    error = await refused(PLATFORM.publish(slow.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "video_processing")
+    assert await PLATFORM.confirm(slow.connection(), context) == Unknown()
+    clock.ahead += 10
+    found = await PLATFORM.confirm(slow.connection(), context)
+    assert isinstance(found, Published)
+    assert found.url == f"https://www.facebook.com/reel/{context.handles['video']['id']}/"

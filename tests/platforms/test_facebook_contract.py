@@ -1,7 +1,6 @@
 """Every name sent to Facebook must be one that Meta's own machine-readable description of the edge contains."""
 
 import json
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from platforms.base import Published
 from platforms.facebook import PLATFORM, videos
 from platforms.facebook.lookup import POST_FIELDS
 from sandbox.wire import Request
-from tests.platforms.rig import Rig
+from tests.platforms.rig import Connect, Rig
 from tests.platforms.test_facebook import FORMS
 
 SPECS = Path(__file__).parents[3] / "shared" / "specs" / "meta"
@@ -84,7 +83,7 @@ async def sent(rig: Rig, names: list[str], settings: dict[str, Any]) -> list[tup
     ],
 )
 async def test_every_request_uses_names_and_values_that_its_edge_knows(
-    connect: Callable[..., Awaitable[Rig]],
+    connect: Connect,
     monkeypatch: pytest.MonkeyPatch,
     names: list[str],
     settings: dict[str, Any],

@@ -1,20 +1,19 @@
 """Posts on Google Business Profile over real HTTP: every kind of post and every lost response, without a double."""
 
 import secrets
-from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from pydantic import ValidationError
 
-from platforms.base import Absent, Identity, PublishContext, Published, Refused, Unknown
-from platforms.errors import ErrorKind, PlatformError
+from platforms.base import Absent, Identity, Published, Refused, Unknown
+from platforms.errors import ErrorKind
 from platforms.googlebusiness import PLATFORM, platform
 from platforms.googlebusiness.connection import MOST_PAGES, call
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
 from tests.platforms.rig import Connect, Rig
+from tests.platforms.steps import lost, publish, refused
 
 SCHEDULE = {
     "startDate": {"year": 2026, "month": 1, "day": 20},
@@ -41,24 +40,6 @@ async def at_its_location(connect: Connect) -> Rig:
     rig = await connect("googlebusiness", credentials={"refreshToken": f"1//{secrets.token_hex(8)}"})
     await PLATFORM.whoami(rig.connection())
     return rig
-
-
-async def refused(step: Awaitable[Any]) -> PlatformError:
-    with pytest.raises(PlatformError) as caught:
-        await step
-    return caught.value
-
-
-async def publish(rig: Rig, context: PublishContext[Any]) -> Published:
-    context.started_at = datetime.now(UTC)
-    published = await PLATFORM.publish(rig.connection(), context)
-    return await PLATFORM.complete(rig.connection(), context, published)
-
-
-async def lost(rig: Rig, context: PublishContext[Any], fault: str) -> PlatformError:
-    await rig.sandbox.fault("googlebusiness", fault, "publish")
-    context.started_at = datetime.now(UTC)
-    return await refused(PLATFORM.publish(rig.connection(), context))
 
 
 def answer(state: str, **more: Any) -> dict[str, Any]:
@@ -174,43 +155,11 @@ async def test_another_location_of_the_account_can_be_named(google: Rig) -> None
     assert "locationId" in error.message
 
 
-@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
-@pytest.mark.parametrize("settings", [{}, {"event": EVENT}])
-async def test_what_landed_without_an_answer_is_found(google: Rig, fault: str, settings: dict[str, Any]) -> None:
-    await publish(google, google.context("Something else"))
-    context = google.context("  Open\n late ", [google.sandbox.media("a.jpg")], settings=settings)
-    assert (await lost(google, context, fault)).kind is ErrorKind.UNCONFIRMED
-    found = await PLATFORM.confirm(google.connection(), context)
-    [post, _] = await google.posts()
-    assert isinstance(found, Published)
-    assert found.platform_post_id == post["platformPostId"]
-    assert found.url
-
-
-async def test_an_answer_that_comes_too_late_is_confirmed(google: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-    assert (await lost_by_delay(google)).kind is ErrorKind.UNCONFIRMED
-    context = google.context("Hi", started_at=datetime.now(UTC))
-    assert isinstance(await PLATFORM.confirm(google.connection(), context), Published)
-    assert len(await google.posts()) == 1
-
-
-async def lost_by_delay(google: Rig) -> PlatformError:
-    await google.sandbox.fault("googlebusiness", "accept_then_delay", "publish", seconds=1)
-    return await refused(PLATFORM.publish(google.connection(), google.context("Hi")))
-
-
-async def test_what_never_landed_is_absent(google: Rig) -> None:
+async def test_another_kind_of_post_of_the_same_words_is_not_ours(google: Rig) -> None:
     await publish(google, google.context("Hi", settings={"event": EVENT}))
-    await publish(google, google.context("Hello"))
-    context = google.context("Hi")
-    assert (await lost(google, context, "drop")).kind is ErrorKind.UNCONFIRMED
-    assert await PLATFORM.confirm(google.connection(), context) == Absent()
-    assert await PLATFORM.confirm(google.connection(), google.context("Hi")) == Absent()
-    other = google.context("Hi", settings={"event": {**EVENT, "title": "Another"}}, started_at=datetime.now(UTC))
-    assert await PLATFORM.confirm(google.connection(), other) == Absent()
-    later = google.context("Hello", started_at=datetime.now(UTC) + timedelta(minutes=5))
-    assert await PLATFORM.confirm(google.connection(), later) == Absent()
+    for settings in ({}, {"event": {**EVENT, "title": "Another"}}):
+        other = google.context("Hi", settings=settings, started_at=datetime.now(UTC))
+        assert await PLATFORM.confirm(google.connection(), other) == Absent()
 
 
 async def test_of_several_alike_the_earliest_is_ours_in_whatever_order(google: Rig) -> None:
@@ -242,19 +191,6 @@ async def test_a_long_list_is_searched_page_by_page_and_not_without_end(google: 
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=endless)
     await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body={"localPosts": [ours]})
     assert await PLATFORM.confirm(google.connection(), context) == Published("7", "https://g.example/7")
-
-
-@pytest.mark.parametrize("body", ["<html>", [], "null"])
-async def test_what_cannot_be_read_is_no_empty_list(google: Rig, body: Any) -> None:
-    context = google.context("Hi", started_at=datetime.now(UTC))
-    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=body)
-    assert (await refused(PLATFORM.confirm(google.connection(), context))).kind is ErrorKind.TRANSIENT
-
-
-@pytest.mark.parametrize("body", ["<html>", {}, [], {"state": "LIVE"}])
-async def test_a_success_by_status_alone_is_unconfirmed(google: Rig, body: Any) -> None:
-    await google.sandbox.fault("googlebusiness", "reject", "publish", status=200, body=body)
-    assert (await refused(PLATFORM.publish(google.connection(), google.context("Hi")))).kind is ErrorKind.UNCONFIRMED
 
 
 NAME = "accounts/1/locations/2/localPosts/3"
@@ -321,26 +257,6 @@ async def test_a_post_that_was_lost_and_then_rejected_is_refused(google: Rig) ->
     assert isinstance(await PLATFORM.confirm(google.connection(), context), Refused)
 
 
-async def test_an_expired_token_is_renewed_and_the_post_made_once(google: Rig) -> None:
-    before = google.stored.access_token
-    await google.sandbox.fault("googlebusiness", "token_expired", "publish")
-    await publish(google, google.context("Hi"))
-    assert len(await google.posts()) == 1
-    assert google.stored.access_token != before
-    assert google.stored.account_id
-
-
-async def test_a_connection_that_was_revoked_must_be_made_again(google: Rig, connect: Connect) -> None:
-    google.stored = GoogleBusinessCredentials.model_validate(
-        {"accessToken": "old", "refreshToken": "revoked", "accountId": "1", "locationId": "2"}
-    )
-    error = await refused(PLATFORM.publish(google.connection(), google.context("Hi")))
-    assert (error.kind, error.code) == (ErrorKind.AUTH, "invalid_grant")
-    without = await connect("googlebusiness")
-    await without.sandbox.fault("googlebusiness", "token_expired", "auth")
-    assert (await refused(PLATFORM.whoami(without.connection()))).kind is ErrorKind.AUTH
-
-
 async def test_a_photo_that_google_cannot_fetch_is_tried_twice(google: Rig) -> None:
     media = google.sandbox.media("a.jpg").model_copy(update={"url": "http://127.0.0.1:9/a.jpg"})
     context = google.context("Hi", [media])
@@ -349,27 +265,6 @@ async def test_a_photo_that_google_cannot_fetch_is_tried_twice(google: Rig) -> N
     error = await refused(PLATFORM.publish(google.connection(), context))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "photo_fetch_failed")
     assert await google.posts() == []
-
-
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT), ("reject", ErrorKind.REJECTED)],
-)
-async def test_failures_beside_the_publishing_request_are_distinguished(
-    google: Rig, fault: str, kind: ErrorKind
-) -> None:
-    await google.sandbox.fault("googlebusiness", fault, "confirm")
-    context = google.context("Hi", started_at=datetime.now(UTC))
-    error = await refused(PLATFORM.confirm(google.connection(), context))
-    assert error.kind is kind
-    if kind is ErrorKind.RATE_LIMITED:
-        assert error.retry_after == timedelta(seconds=60)
-
-
-async def test_an_unreachable_platform_has_done_nothing(google: Rig) -> None:
-    connection = google.connection()
-    connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, google.context("Hi")))).kind is ErrorKind.TRANSIENT
 
 
 def test_names_may_be_written_whole_or_as_numbers() -> None:

@@ -5,7 +5,6 @@ and the field reports say about a post's body is written here by hand, so that a
 """
 
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 
 from platforms.googlebusiness import PLATFORM
 from platforms.googlebusiness.connection import ACCOUNTS, LOCATIONS
-from tests.platforms.rig import Rig
+from tests.platforms.rig import Connect
 from tests.platforms.test_googlebusiness import BUTTON, EVENT, OFFER
 
 SPECS = Path(__file__).parents[3] / "shared" / "specs" / "google"
@@ -40,7 +39,7 @@ def fits(value: Any, shape: Any) -> bool:
 
 
 @pytest.fixture
-async def sent(connect: Callable[..., Awaitable[Rig]]) -> list[httpx.Request]:
+async def sent(connect: Connect) -> list[httpx.Request]:
     found: list[httpx.Request] = []
 
     async def note(request: httpx.Request) -> None:

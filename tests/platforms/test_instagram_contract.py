@@ -1,7 +1,6 @@
 """Every name sent to Instagram must be one that Meta's own machine-readable description of the edge contains."""
 
 import json
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,7 +13,7 @@ from platforms.base import Draft, Published
 from platforms.instagram import PLATFORM, fields
 from platforms.instagram.platform import MEDIA_FIELDS
 from platforms.instagram.settings import InstagramSettings
-from tests.platforms.rig import Rig
+from tests.platforms.rig import Connect
 
 SPECS = Path(__file__).parents[3] / "shared" / "specs" / "meta"
 
@@ -69,7 +68,7 @@ def test_containers_are_made_of_names_that_the_media_edge_knows(
     assert sent - YOUNGER <= described(node, "POST", "media")
 
 
-async def test_every_request_of_a_post_uses_names_that_its_edge_knows(connect: Callable[..., Awaitable[Rig]]) -> None:
+async def test_every_request_of_a_post_uses_names_that_its_edge_knows(connect: Connect) -> None:
     rig = await connect("instagram")
     sent: list[tuple[str, str, set[str]]] = []
 

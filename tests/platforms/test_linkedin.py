@@ -1,22 +1,19 @@
 """Every form of post to LinkedIn over real HTTP, with the id in the header, and never a double."""
 
 import itertools
-from collections.abc import Awaitable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
-from pydantic import SecretStr
 
-from platforms.base import Absent, PublishContext, Published, Unknown
+from platforms.base import Absent, PublishContext, Unknown
 from platforms.codes import known_codes
-from platforms.errors import DUPLICATE, ErrorKind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind
 from platforms.linkedin import PLATFORM, lookup, media, platform
 from platforms.linkedin.errors import FORBIDDEN_MEDIUM, NO_MEMBERS, NO_PAGES
 from platforms.linkedin.platform import FORBIDDEN_TRIES
-from tests.platforms.rig import Connect, Rig, Sandbox
+from tests.platforms.rig import Connect, Rig
+from tests.platforms.steps import publish, refused
 
 PAGE = "urn:li:organization:5515715"
 _pages = itertools.count(1000)
@@ -38,26 +35,8 @@ async def li(connect: Connect) -> Rig:
     return await connect("linkedin")
 
 
-async def publish(rig: Rig, context: PublishContext[Any]) -> Published:
-    if PLATFORM.prepares(context.draft):
-        await PLATFORM.prepare(rig.connection(), context)
-    published = await PLATFORM.publish(rig.connection(), context)
-    return await PLATFORM.complete(rig.connection(), context, published)
-
-
-async def refused(step: Awaitable[Any]) -> PlatformError:
-    with pytest.raises(PlatformError) as caught:
-        await step
-    return caught.value
-
-
 def ago(context: PublishContext[Any], minutes: float) -> None:
     context.handles[platform.SENT_AT] = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
-
-
-async def test_says_whose_token_it_is(li: Rig) -> None:
-    identity = await PLATFORM.whoami(li.connection())
-    assert (identity.user_id, identity.username) == (li.account.user_id, li.account.username)
 
 
 async def test_a_page_is_an_account_of_its_own_where_the_member_runs_it(li: Rig, connect: Connect) -> None:
@@ -67,11 +46,6 @@ async def test_a_page_is_an_account_of_its_own_where_the_member_runs_it(li: Rig,
     assert (identity.user_id, identity.username) == (li.account.user_id, f"{li.account.username}'s page")
     stranger = await connect("linkedin", credentials={"organizationUrn": PAGE})
     assert (await refused(PLATFORM.whoami(stranger.connection()))).kind is ErrorKind.AUTH
-
-
-async def test_an_answer_without_an_identity_is_asked_again(li: Rig) -> None:
-    await li.sandbox.fault("linkedin", "reject", "auth", status=200, body="<html>Hello</html>")
-    assert (await refused(PLATFORM.whoami(li.connection()))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize(
@@ -142,42 +116,6 @@ async def test_an_article_can_be_left_out(li: Rig) -> None:
 
 
 class TestFirstComment:
-    async def test_it_follows_the_post_once(self, li: Rig, page: dict[str, Any]) -> None:
-        context = li.context("Post", settings={"firstComment": "And more", **page})
-        result = await publish(li, context)
-        assert result.warning is None
-        await PLATFORM.complete(li.connection(), context, result)
-        assert await comments(li, result.platform_post_id) == ["And more"]
-
-    @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500", "drop"])
-    async def test_a_comment_whose_response_was_lost_is_a_warning_and_not_repeated(
-        self, li: Rig, page: dict[str, Any], fault: str
-    ) -> None:
-        context = li.context("Post", settings={"firstComment": "And more", **page})
-        await li.sandbox.fault("linkedin", fault, "edit")
-        result = await publish(li, context)
-        assert result.warning is not None
-        assert "not known" in result.warning
-        again = li.context("Post", settings={"firstComment": "And more"}, handles=li.saved[-1])
-        assert (await PLATFORM.complete(li.connection(), again, result)).warning == result.warning
-        assert len(await comments(li, result.platform_post_id)) == (0 if fault == "drop" else 1)
-
-    async def test_a_refusal_becomes_a_warning_and_a_throttle_is_tried_again(
-        self, li: Rig, page: dict[str, Any]
-    ) -> None:
-        context = li.context("Post", settings={"firstComment": "And more", **page})
-        await li.sandbox.fault("linkedin", "rate_limited", "edit")
-        await PLATFORM.publish(li.connection(), context)
-        [post] = await li.posts()
-        done = lookup.published(post["platformPostId"])
-        assert (await refused(PLATFORM.complete(li.connection(), context, done))).kind is ErrorKind.RATE_LIMITED
-        await li.sandbox.fault("linkedin", "reject", "edit", status=403, body={"status": 403, "code": "ACCESS_DENIED"})
-        warned = await PLATFORM.complete(li.connection(), context, done)
-        assert warned.warning is not None
-        assert warned.warning.startswith("The first comment was not added: LinkedIn does not allow this")
-        assert (await PLATFORM.complete(li.connection(), context, done)).warning == warned.warning
-        assert await comments(li, done.platform_post_id) == []
-
     async def test_an_app_without_the_product_for_comments_writes_them_by_the_older_api(
         self, li: Rig, page: dict[str, Any]
     ) -> None:
@@ -208,55 +146,6 @@ async def comments(rig: Rig, urn: str) -> list[str]:
 
 
 class TestLostAnswers:
-    @pytest.mark.parametrize("as_page", [False, True])
-    @pytest.mark.parametrize("names", [[], ["a.jpg", "b.jpg"], ["report.pdf"]])
-    @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500", "accept_then_delay"])
-    async def test_a_published_post_is_confirmed(
-        self,
-        li: Rig,
-        page: dict[str, Any],
-        monkeypatch: pytest.MonkeyPatch,
-        as_page: bool,
-        names: list[str],
-        fault: str,
-    ) -> None:
-        settings = page if as_page else {}
-        context = li.context("It (has) landed #here", [li.sandbox.media(name) for name in names], settings=settings)
-        if names:
-            await PLATFORM.prepare(li.connection(), context)
-        await li.sandbox.fault("linkedin", fault, "publish", seconds=0.5)
-        with monkeypatch.context() as patch:
-            patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-            assert (await refused(PLATFORM.publish(li.connection(), context))).kind is ErrorKind.UNCONFIRMED
-        # As after a crash: only what was saved is known.
-        context.handles = li.saved[-1]
-        found = await PLATFORM.confirm(li.connection(), context)
-        if not settings:
-            assert found == Absent()
-            found = await PLATFORM.publish(li.connection(), context)
-        [post] = await li.posts()
-        assert isinstance(found, Published)
-        assert replace(found, warning=None) == lookup.published(post["platformPostId"])
-        assert bool(found.warning) is not as_page, "a member's post cannot be read"
-
-    @pytest.mark.parametrize("as_page", [False, True])
-    async def test_what_never_landed_is_sent_again(self, li: Rig, page: dict[str, Any], as_page: bool) -> None:
-        settings = page if as_page else {}
-        context = li.context("Lost on the way", settings=settings)
-        await li.sandbox.fault("linkedin", "drop", "publish")
-        assert (await refused(PLATFORM.publish(li.connection(), context))).kind is ErrorKind.UNCONFIRMED
-        assert await PLATFORM.confirm(li.connection(), context) == Absent()
-        result = await PLATFORM.publish(li.connection(), context)
-        assert [post["platformPostId"] for post in await li.posts()] == [result.platform_post_id]
-
-    async def test_an_answer_without_an_id_is_unconfirmed(self, li: Rig) -> None:
-        await li.sandbox.fault("linkedin", "reject", "publish", status=201, body="")
-        assert (await refused(PLATFORM.publish(li.connection(), li.context("Hi")))).code == "no_id"
-
-    async def test_a_conflict_is_looked_into(self, li: Rig) -> None:
-        await li.sandbox.fault("linkedin", "reject", "publish", status=409, body={"status": 409, "code": "CONFLICT"})
-        assert (await refused(PLATFORM.publish(li.connection(), li.context("Hi")))).kind is ErrorKind.UNCONFIRMED
-
     async def test_a_post_that_repeats_an_older_one_is_refused(self, li: Rig) -> None:
         first = await publish(li, li.context("The same"))
         error = await refused(publish(li, li.context("The same")))
@@ -300,18 +189,6 @@ class TestLostAnswers:
         later = li.context("Older", settings=page)
         ago(later, -5)
         assert await PLATFORM.confirm(li.connection(), later) == Absent()
-
-    @pytest.mark.parametrize("body", ["<html>", {}, {"elements": None}])
-    async def test_an_unreadable_list_is_no_proof_of_absence(self, li: Rig, page: dict[str, Any], body: object) -> None:
-        context = li.context("There?", settings=page)
-        ago(context, 0)
-        await li.sandbox.fault("linkedin", "reject", "confirm", status=200, body=body)
-        assert (await refused(PLATFORM.confirm(li.connection(), context))).code == "unreadable_answer"
-
-    async def test_what_was_never_sent_is_absent_without_asking(self, li: Rig) -> None:
-        before = await li.operations()
-        assert await PLATFORM.confirm(li.connection(), li.context("Never sent")) == Absent()
-        assert await li.operations() == before
 
 
 class TestWhatLinkedInReallyAnswers:
@@ -455,36 +332,3 @@ class TestOrganisation:
     async def test_the_accounts_own_page_that_is_lost_is_the_accounts(self, member: Rig) -> None:
         member.stored = member.stored.model_copy(update={"organization_urn": "urn:li:organization:203"})
         assert (await refused(publish(member, member.context("Role lost")))).kind is ErrorKind.AUTH
-
-
-class TestTokens:
-    async def test_an_expired_token_is_renewed_once(self, connect: Connect) -> None:
-        given = {"refreshToken": "li-once", "clientId": "app", "clientSecret": "secret"}
-        li = await connect("linkedin", credentials=given)
-        old = li.stored = li.stored.model_copy(update={"access_token": SecretStr("of yesterday")})
-        before = len(await li.operations())
-        await publish(li, li.context("Renewed"))
-        assert (await li.operations())[before:] == ["publish", "auth", "publish"]
-        assert li.stored.access_token != old.access_token
-        assert li.stored.refresh_token.get_secret_value() == "li-once", "LinkedIn's stay for a year"
-        assert (li.stored.client_id, li.stored.client_secret) == (old.client_id, old.client_secret)
-
-    @pytest.mark.parametrize("credentials", [{}, {"refreshToken": "li-revoked", "clientId": "app"}])
-    async def test_what_cannot_be_renewed_must_be_reconnected(
-        self, connect: Connect, sandbox: Sandbox, credentials: dict[str, Any]
-    ) -> None:
-        li = await connect("linkedin", credentials=credentials)
-        if credentials:
-            where = f"platform=linkedin&accountId={li.account.account_id}"
-            await sandbox.control("DELETE", f"tokens?{where}")
-        await sandbox.fault("linkedin", "token_expired", "publish")
-        error = await refused(publish(li, li.context("Who am I")))
-        assert (error.kind, error.code) == (ErrorKind.AUTH, "invalid_grant" if credentials else "EXPIRED_ACCESS_TOKEN")
-        assert "li-revoked" not in f"{error!r}{error.__cause__!r}{li.connection()!r}"
-
-    async def test_a_renewal_without_a_token_sends_nothing(self, connect: Connect, sandbox: Sandbox) -> None:
-        li = await connect("linkedin", credentials={"refreshToken": "li-empty", "clientId": "app"})
-        await sandbox.fault("linkedin", "token_expired", "publish")
-        await sandbox.fault("linkedin", "reject", "auth", status=200, body={})
-        assert (await refused(publish(li, li.context("Hi")))).code == "unreadable_answer"
-        assert await li.posts() == []

@@ -3,7 +3,7 @@
 LinkedIn publishes no machine-readable description. The one used here is a third party's, for the names of fields only.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from platforms.linkedin import PLATFORM, media
-from tests.platforms.rig import Rig
+from tests.platforms.rig import Connect
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "linkedin" / "UNOFFICIAL_zernio_linkedin.yaml"
 
@@ -67,7 +67,7 @@ def unknown(value: object, schema: dict[str, Any], where: str = "$") -> Iterator
     ],
 )
 async def test_every_request_uses_names_that_linkedin_knows(
-    connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.MonkeyPatch, names: list[str], settings: dict[str, Any]
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, names: list[str], settings: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(media, "GRACE", timedelta())
     li = await connect("linkedin")

@@ -1,9 +1,7 @@
 """Media uploads to LinkedIn over real HTTP: resumed after a crash, and waiting for LinkedIn."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,43 +9,21 @@ import httpx
 import pytest
 
 from domain.post import Media, MediaType
-from platforms.errors import ErrorKind, PlatformError
-from platforms.files import MediaFile
+from platforms.errors import ErrorKind
 from platforms.linkedin import PLATFORM, media
-from sandbox.server import running_sandbox
-from tests.platforms.rig import Rig, Sandbox, open_account
+from tests.platforms.rig import Clock, Connect, Rig, Sandbox
+from tests.platforms.sources import Given
+from tests.platforms.steps import refused
 
 PART = 4 * 1024 * 1024
 PAGE = {"organizationUrn": "urn:li:organization:5515715"}
 VIDEO = Media(type=MediaType.VIDEO, url="https://cdn.example.com/long.mp4")
 
 
-@dataclass
-class Given:
-    """A source that returns the same bytes for every URL."""
-
-    content: bytes
-    content_type: str = "video/mp4"
-
-    @asynccontextmanager
-    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-        async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
-            for at in range(start, len(self.content), size):
-                yield self.content[at : at + size]
-
-        yield MediaFile(self.content_type, len(self.content), chunks)
-
-
 @pytest.fixture
-async def li(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.MonkeyPatch) -> Rig:
+async def li(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Rig:
     monkeypatch.setattr(media, "GRACE", timedelta())
     return await connect("linkedin")
-
-
-async def refused(step: Awaitable[Any]) -> PlatformError:
-    with pytest.raises(PlatformError) as caught:
-        await step
-    return caught.value
 
 
 async def a_large_video(sandbox: Sandbox) -> bytes:
@@ -146,19 +122,15 @@ async def test_members_images_get_their_time(li: Rig, sandbox: Sandbox, monkeypa
 
 
 @pytest.mark.parametrize(("name", "settings"), [("a.mp4", {}), ("a.jpg", PAGE), ("a.pdf", PAGE)])
-async def test_processing_is_waited_for(name: str, settings: dict[str, Any]) -> None:
-    now = [time.time()]
-    async with running_sandbox(realistic=True, clock=lambda: now[0]) as url, httpx.AsyncClient(timeout=60) as client:
-        sandbox = Sandbox(url, client)
-        li = await open_account(sandbox, "linkedin")
-        context = li.context("Slow", [sandbox.media(name)], settings=settings)
-        error = await refused(PLATFORM.prepare(li.connection(), context))
-        assert (error.kind, error.code) == (ErrorKind.NOT_READY, "processing")
-        assert error.retry_after is not None
-        now[0] += 10
-        await PLATFORM.prepare(li.connection(), replace(context, handles=li.saved[-1]))
-        await PLATFORM.publish(li.connection(), replace(context, handles=li.saved[-1]))
-        assert len(await li.posts()) == 1
+async def test_processing_is_waited_for(slow: Rig, clock: Clock, name: str, settings: dict[str, Any]) -> None:
+    context = slow.context("Slow", [slow.sandbox.media(name)], settings=settings)
+    error = await refused(PLATFORM.prepare(slow.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.NOT_READY, "processing")
+    assert error.retry_after is not None
+    clock.ahead += 10
+    await PLATFORM.prepare(slow.connection(), replace(context, handles=slow.saved[-1]))
+    await PLATFORM.publish(slow.connection(), replace(context, handles=slow.saved[-1]))
+    assert len(await slow.posts()) == 1
 
 
 @pytest.mark.parametrize(("name", "settings"), [("a.mp4", {}), ("a.jpg", PAGE)])

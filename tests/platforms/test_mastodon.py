@@ -1,8 +1,8 @@
 """Every kind of post to Mastodon over real HTTP."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from email.parser import BytesParser
@@ -12,32 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.post import Media
-from platforms.base import Published
-from platforms.errors import ErrorKind, PlatformError
-from platforms.files import MediaFile
+from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM, limits, media
 from platforms.mastodon.settings import MastodonCredentials
-from sandbox.server import running_sandbox
-from tests.platforms.rig import Connect, Large, MediaFromUrl, Rig, Sandbox, open_account
-
-
-@pytest.fixture
-async def rig(connect: Connect) -> Rig:
-    return await connect("mastodon")
-
-
-async def publish(rig: Rig, context: Any, client: httpx.AsyncClient | None = None) -> Published:
-    if PLATFORM.prepares(context.draft):
-        await PLATFORM.prepare(rig.connection(client), context)
-    published = await PLATFORM.publish(rig.connection(client), context)
-    return await PLATFORM.complete(rig.connection(client), context, published)
-
-
-async def refused(step: Awaitable[object]) -> PlatformError:
-    with pytest.raises(PlatformError) as caught:
-        await step
-    return caught.value
+from tests.platforms.rig import Clock, Rig
+from tests.platforms.sources import Large, MediaFromUrl
+from tests.platforms.steps import publish, refused
 
 
 async def status(rig: Rig, status_id: str) -> dict[str, Any]:
@@ -194,55 +174,47 @@ async def test_what_is_uploaded_is_not_uploaded_again_until_it_is_old(rig: Rig) 
 
 
 @pytest.fixture
-async def slow(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Rig, list[float]]]:
-    """Yield an account on a slow server, and the seconds by which its clock is ahead of ours."""
+def one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check once whether media are processed, instead of for some seconds."""
     monkeypatch.setattr(media, "CHECK_PAUSES", (0,))
-    ahead = [0.0]
-    async with (
-        running_sandbox(realistic=True, clock=lambda: datetime.now(UTC).timestamp() + ahead[0]) as url,
-        httpx.AsyncClient(timeout=60) as client,
-    ):
-        yield await open_account(Sandbox(url, client), "mastodon"), ahead
 
 
-async def test_a_video_is_waited_for_step_by_step(slow: tuple[Rig, list[float]]) -> None:
-    rig, ahead = slow
-    context = rig.context("Hi", [rig.sandbox.media("a.mp4")])
-    error = await refused(PLATFORM.prepare(rig.connection(), context))
+@pytest.mark.usefixtures("one_look")
+async def test_a_video_is_waited_for_step_by_step(slow: Rig, clock: Clock) -> None:
+    context = slow.context("Hi", [slow.sandbox.media("a.mp4")])
+    error = await refused(PLATFORM.prepare(slow.connection(), context))
     assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, media.NEXT_CHECK)
-    assert [exchange.status for exchange in rig.exchanges] == [200, 202, 206]
-    early = await refused(PLATFORM.publish(rig.connection(), context))
+    assert [exchange.status for exchange in slow.exchanges] == [200, 202, 206]
+    early = await refused(PLATFORM.publish(slow.connection(), context))
     assert (early.kind, early.code) == (ErrorKind.NOT_READY, "media_not_ready")
-    ahead[0] += 60
-    resumed = rig.context("Hi", context.draft.media, handles=rig.saved[-1])
-    await publish(rig, resumed)
-    assert len(rig.source.opened) == 1
-    assert len(await rig.posts()) == 1
+    clock.ahead += 60
+    resumed = slow.context("Hi", context.draft.media, handles=slow.saved[-1])
+    await publish(slow, resumed)
+    assert len(slow.source.opened) == 1
+    assert len(await slow.posts()) == 1
 
 
-async def test_an_upload_that_the_server_could_not_process_is_refused_and_forgotten(
-    slow: tuple[Rig, list[float]],
-) -> None:
-    rig, _ = slow
-    context = rig.context("Hi", [rig.sandbox.media("a.mp4")])
-    await refused(PLATFORM.prepare(rig.connection(), context))
+@pytest.mark.usefixtures("one_look")
+async def test_an_upload_that_the_server_could_not_process_is_refused_and_forgotten(slow: Rig) -> None:
+    context = slow.context("Hi", [slow.sandbox.media("a.mp4")])
+    await refused(PLATFORM.prepare(slow.connection(), context))
     body = {"error": "Error processing thumbnail for uploaded media"}
-    await rig.sandbox.fault("mastodon", "reject", "prepare", status=422, body=body)
-    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.REJECTED
-    assert rig.saved[-1]["media"] == {}
+    await slow.sandbox.fault("mastodon", "reject", "prepare", status=422, body=body)
+    assert (await refused(PLATFORM.prepare(slow.connection(), context))).kind is ErrorKind.REJECTED
+    assert slow.saved[-1]["media"] == {}
 
 
+@pytest.mark.usefixtures("one_look")
 @pytest.mark.parametrize("body", [{"error": "Record not found"}, {"error": "Media could not be found"}])
-async def test_an_upload_that_is_gone_is_made_again(slow: tuple[Rig, list[float]], body: Any) -> None:
-    rig, ahead = slow
-    context = rig.context("Hi", [rig.sandbox.media("a.mp4")])
-    await refused(PLATFORM.prepare(rig.connection(), context))
-    await rig.sandbox.fault("mastodon", "reject", "prepare", status=404, body=body)
-    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.TRANSIENT
-    await refused(PLATFORM.prepare(rig.connection(), context))
-    ahead[0] += 60
-    await publish(rig, context)
-    assert len(rig.source.opened) == 2
+async def test_an_upload_that_is_gone_is_made_again(slow: Rig, clock: Clock, body: Any) -> None:
+    context = slow.context("Hi", [slow.sandbox.media("a.mp4")])
+    await refused(PLATFORM.prepare(slow.connection(), context))
+    await slow.sandbox.fault("mastodon", "reject", "prepare", status=404, body=body)
+    assert (await refused(PLATFORM.prepare(slow.connection(), context))).kind is ErrorKind.TRANSIENT
+    await refused(PLATFORM.prepare(slow.connection(), context))
+    clock.ahead += 60
+    await publish(slow, context)
+    assert len(slow.source.opened) == 2
 
 
 async def test_media_that_the_server_dropped_before_the_post_are_uploaded_again(rig: Rig) -> None:
@@ -272,38 +244,6 @@ async def test_a_server_without_the_newer_upload_is_given_media_by_the_older(rig
     async with without("/api/v2/media") as client:
         await publish(rig, rig.context("Hi", [rig.sandbox.media("a.jpg")]), client)
     assert (await rig.posts())[0]["mediaCount"] == 1
-
-
-@dataclass
-class Given:
-    """A source of a file whose reported type and size are wrong."""
-
-    rig: Rig
-    content_type: str
-    size: int
-
-    @asynccontextmanager
-    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-        async with self.rig.source.open(media) as file:
-            yield replace(file, content_type=self.content_type, size=self.size)
-
-
-@pytest.mark.parametrize(
-    ("name", "content_type", "size", "code"),
-    [
-        ("a.jpg", "image/bmp", 1, "media_type"),
-        ("a.jpg", "image/jpeg", 16_777_217, "media_too_large"),
-        ("a.gif", "image/gif", 103_809_025, "media_too_large"),
-        ("a.mp4", "video/mp4", 103_809_025, "media_too_large"),
-    ],
-)
-async def test_what_the_server_would_refuse_is_not_sent(
-    rig: Rig, name: str, content_type: str, size: int, code: str
-) -> None:
-    context = replace(rig.context("Hi", [rig.sandbox.media(name)]), media=Given(rig, content_type, size))
-    error = await refused(PLATFORM.prepare(rig.connection(), context))
-    assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
-    assert [exchange.method for exchange in rig.exchanges] == ["GET"]
 
 
 async def test_a_moving_picture_may_be_as_large_as_a_video(rig: Rig) -> None:

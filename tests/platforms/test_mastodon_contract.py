@@ -17,7 +17,7 @@ from platforms.mastodon.limits import _PLACES
 from platforms.mastodon.settings import MastodonSettings
 from tests.platforms.rig import Connect, Rig
 from tests.platforms.test_mastodon import listening, parts_of
-from tests.platforms.test_mastodon_doubles import prepared
+from tests.platforms.test_mastodon_confirm import prepared
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "mastodon" / "mastodon-openapi.json"
 

@@ -11,7 +11,7 @@ from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM, limits
 from sandbox.platforms.mastodon.dialects import DIALECTS
 from tests.platforms.rig import Connect, Rig, losing_answers
-from tests.platforms.test_mastodon import publish, refused
+from tests.platforms.steps import publish, refused
 
 STATUSES = "/api/v1/statuses"
 KINDS = ["private", "direct", "reply"]

@@ -10,14 +10,10 @@ from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import shown_text
-from tests.platforms.rig import Connect, Rig
-from tests.platforms.test_mastodon import publish, refused, status
-from tests.platforms.test_mastodon_doubles import confirm, prepared, send
-
-
-@pytest.fixture
-async def rig(connect: Connect) -> Rig:
-    return await connect("mastodon")
+from tests.platforms.rig import Rig
+from tests.platforms.steps import publish, refused
+from tests.platforms.test_mastodon import status
+from tests.platforms.test_mastodon_confirm import confirm, prepared, send
 
 
 async def test_a_post_answers_and_quotes_others(rig: Rig) -> None:

@@ -16,7 +16,7 @@ from platforms.mastodon import PLATFORM
 from tests.platforms import snac
 from tests.platforms.rig import Rig, Sandbox, losing_answers
 from tests.platforms.snac import Snac
-from tests.platforms.test_mastodon import publish, refused
+from tests.platforms.steps import publish, refused
 
 pytestmark = pytest.mark.skipif(snac.PROGRAM is None, reason="snac is not installed: Debian package snac2")
 

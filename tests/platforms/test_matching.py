@@ -1,13 +1,12 @@
 """Of posts with the same text, the earliest that belongs to no other target is chosen."""
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from platforms.base import Published
 from platforms.matching import MatchingPost, earliest_unclaimed, is_too_long
-from tests.platforms.rig import Rig
+from tests.platforms.rig import Connect
 
 NOW = datetime.now(UTC)
 NEWEST_FIRST = [MatchingPost(Published(name, None), NOW - timedelta(minutes=age)) for name, age in (("c", 1), ("b", 2))]
@@ -16,16 +15,14 @@ NEWEST_FIRST = [MatchingPost(Published(name, None), NOW - timedelta(minutes=age)
 @pytest.mark.parametrize(
     ("taken", "found"), [((), "b"), (("b",), "c"), (("c",), "b"), (("b", "c"), None), (("a",), "b")]
 )
-async def test_the_earliest_that_is_free_is_taken(
-    connect: Callable[..., Awaitable[Rig]], taken: tuple[str, ...], found: str | None
-) -> None:
+async def test_the_earliest_that_is_free_is_taken(connect: Connect, taken: tuple[str, ...], found: str | None) -> None:
     context = (await connect("twitter")).context("words")
     context.taken = frozenset(taken)
     chosen = earliest_unclaimed(context, NEWEST_FIRST)
     assert (chosen and chosen.platform_post_id) == found
 
 
-async def test_what_was_made_once_its_request_had_ended_is_another(connect: Callable[..., Awaitable[Rig]]) -> None:
+async def test_what_was_made_once_its_request_had_ended_is_another(connect: Connect) -> None:
     context = (await connect("twitter")).context("words")
     for minutes, found in ((0, "b"), (2.5, "b"), (3.5, None)):
         context.ended_at = NOW - timedelta(minutes=minutes)

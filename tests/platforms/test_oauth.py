@@ -1,7 +1,6 @@
 """One renewal of a token for any number of requests, without losing the refresh token or the platform's host."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
@@ -11,11 +10,11 @@ from platforms import oauth
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
 from platforms.pinterest import PLATFORM
-from tests.platforms.rig import Rig, Through
+from tests.platforms.rig import Connect, Rig, Through
 
 
 @pytest.fixture
-async def rig(connect: Callable[..., Awaitable[Rig]]) -> Rig:
+async def rig(connect: Connect) -> Rig:
     rig = await connect("pinterest", credentials={"refreshToken": "oauth-once", "clientId": "app"})
     rig.stored = rig.stored.model_copy(update={"access_token": SecretStr("of yesterday")})
     return rig

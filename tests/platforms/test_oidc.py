@@ -18,7 +18,7 @@ from platforms.registry import platforms
 from platforms.twitter.connect import CONNECTOR
 from tests.platforms.authorizing import Authorization, query
 from tests.platforms.oidc import CLIENT_ID, SECRET, Oidc, running_oidc
-from tests.platforms.test_bluesky import refused
+from tests.platforms.steps import refused
 
 BACK = "https://app.example/connected?from=x"
 APP = App(CLIENT_ID, SecretStr(SECRET))

@@ -1,43 +1,23 @@
 """Posts to Pinterest over real HTTP: images, carousels and videos, each once."""
 
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from time import time
 from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from domain.post import Media, MediaType
-from platforms.base import Absent, PublishContext, Published, Unknown
-from platforms.errors import ErrorKind, PlatformError
-from platforms.files import MediaFile
+from platforms.base import Absent, PublishContext, Unknown
+from platforms.errors import ErrorKind
 from platforms.pinterest import PLATFORM
 from platforms.pinterest.connection import call
-from platforms.pinterest.lookup import published
-from sandbox.server import running_sandbox
-from tests.platforms.rig import Connect, Rig, Sandbox, open_account
+from tests.platforms.rig import Clock, Connect, Rig, slow_account
+from tests.platforms.sources import Given
+from tests.platforms.steps import publish, refused
 
 BOARD = {"boardId": "549755885175"}
 EVERYTHING = {**BOARD, "boardSectionId": "77", "title": "Ten knots", "link": "https://example.com/knots"}
-
-
-@dataclass
-class Given:
-    """A source that returns the same bytes for every URL."""
-
-    content: bytes
-
-    @asynccontextmanager
-    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-        async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
-            for at in range(start, len(self.content), size):
-                yield self.content[at : at + size]
-
-        yield MediaFile("video/mp4", len(self.content), chunks)
 
 
 @pytest.fixture
@@ -45,29 +25,9 @@ async def pi(connect: Connect) -> Rig:
     return await connect("pinterest")
 
 
-async def publish(rig: Rig, context: PublishContext[Any]) -> Published:
-    if PLATFORM.prepares(context.draft):
-        await PLATFORM.prepare(rig.connection(), context)
-    context.started_at = datetime.now(UTC)
-    return await PLATFORM.publish(rig.connection(), context)
-
-
-async def refused(step: Awaitable[Any]) -> PlatformError:
-    with pytest.raises(PlatformError) as caught:
-        await step
-    return caught.value
-
-
 def pin(rig: Rig, *names: str, text: str = "A pin", **settings: Any) -> PublishContext[Any]:
     items = [rig.sandbox.media(name, f"shows {name}") for name in names]
     return rig.context(text, items, settings={**BOARD, **settings})
-
-
-async def test_says_whose_token_it_is(pi: Rig) -> None:
-    identity = await PLATFORM.whoami(pi.connection())
-    assert (identity.user_id, identity.username) == (pi.account.user_id, pi.account.username)
-    await pi.sandbox.fault("pinterest", "reject", "auth", status=200, body="<html>Hello</html>")
-    assert (await refused(PLATFORM.whoami(pi.connection()))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize("names", [["a.jpg"], ["a.png"], ["a.gif"], ["a.jpg", "b.png"], [f"{n}.jpg" for n in range(5)]])
@@ -109,21 +69,15 @@ async def read(rig: Rig, path: str) -> dict[str, Any]:
 
 
 class TestVideos:
-    async def test_processing_is_waited_for(self) -> None:
-        now = [time()]
-        async with (
-            running_sandbox(realistic=True, clock=lambda: now[0]) as url,
-            httpx.AsyncClient(timeout=60) as client,
-        ):
-            pi = await open_account(Sandbox(url, client), "pinterest")
-            context = pin(pi, "a.mp4")
-            error = await refused(PLATFORM.prepare(pi.connection(), context))
-            assert (error.kind, error.code) == (ErrorKind.NOT_READY, "media_processing")
-            assert error.retry_after == timedelta(seconds=5)
-            now[0] += 6
-            await PLATFORM.prepare(pi.connection(), replace(context, handles=pi.saved[-1]))
-            assert len(pi.source.opened) == 1
-            assert pi.saved[-1]["video"]["ready"] is True
+    async def test_processing_is_waited_for(self, slow: Rig, clock: Clock) -> None:
+        context = pin(slow, "a.mp4")
+        error = await refused(PLATFORM.prepare(slow.connection(), context))
+        assert (error.kind, error.code) == (ErrorKind.NOT_READY, "media_processing")
+        assert error.retry_after == timedelta(seconds=5)
+        clock.ahead += 6
+        await PLATFORM.prepare(slow.connection(), replace(context, handles=slow.saved[-1]))
+        assert len(slow.source.opened) == 1
+        assert slow.saved[-1]["video"]["ready"] is True
 
     async def test_what_the_storage_did_not_get_whole_is_registered_again(self, pi: Rig) -> None:
         context = pin(pi, "a.mp4")
@@ -180,38 +134,6 @@ class TestVideos:
 
 
 class TestLostAnswers:
-    @pytest.mark.parametrize("names", [["a.jpg"], ["a.jpg", "b.jpg"], ["a.mp4"]])
-    @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500", "accept_then_delay"])
-    async def test_a_published_post_is_confirmed(
-        self, pi: Rig, monkeypatch: pytest.MonkeyPatch, names: list[str], fault: str
-    ) -> None:
-        await publish(pi, pin(pi, "other.jpg", text="another"))
-        context = pin(pi, *names, text="  Landed\n  here ", title="It landed")
-        if PLATFORM.prepares(context.draft):
-            await PLATFORM.prepare(pi.connection(), context)
-        context.started_at = datetime.now(UTC)
-        await pi.sandbox.fault("pinterest", fault, "publish", seconds=0.5)
-        with monkeypatch.context() as patch:
-            patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-            assert (await refused(PLATFORM.publish(pi.connection(), context))).kind is ErrorKind.UNCONFIRMED
-        found = await PLATFORM.confirm(pi.connection(), context)
-        assert found == published((await pi.posts())[0]["platformPostId"])
-        assert len(await pi.posts()) == 2
-
-    @pytest.mark.parametrize("fault", [{"fault": "drop"}, {"fault": "reject", "status": 503}])
-    async def test_what_never_landed_is_sent_again(self, pi: Rig, fault: dict[str, Any]) -> None:
-        context = pin(pi, "a.jpg")
-        await pi.sandbox.fault("pinterest", operation="publish", **fault)
-        assert (await refused(publish(pi, context))).kind is ErrorKind.UNCONFIRMED
-        assert await PLATFORM.confirm(pi.connection(), context) == Absent()
-        await publish(pi, context)
-        assert len(await pi.posts()) == 1
-
-    async def test_an_answer_without_an_id_is_unconfirmed(self, pi: Rig) -> None:
-        await pi.sandbox.fault("pinterest", "reject", "publish", status=201, body="<html>")
-        error = await refused(publish(pi, pin(pi, "a.jpg")))
-        assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "no_id")
-
     async def test_other_words_other_boards_and_older_pins_are_not_ours(self, pi: Rig) -> None:
         await publish(pi, pin(pi, "a.jpg", title="One"))
         await publish(pi, pin(pi, "a.jpg", boardId="99"))
@@ -233,15 +155,13 @@ class TestLostAnswers:
         other = replace(context, draft=pin(pi, "a.jpg", text="rewritten", link="https://example.com/other").draft)
         assert await PLATFORM.confirm(pi.connection(), other) == Absent()
 
-    async def test_a_pin_is_found_late_and_not_believed_absent_before(self) -> None:
-        now = [time()]
-        async with running_sandbox(clock=lambda: now[0]) as url, httpx.AsyncClient(timeout=60) as client:
-            pi = await open_account(Sandbox(url, client), "pinterest")
+    async def test_a_pin_is_found_late_and_not_believed_absent_before(self, clock: Clock) -> None:
+        async with slow_account("pinterest", clock, realistic=False) as pi:
             await pi.sandbox.switch_on("pinterest", "lists_lag")
             context = pin(pi, "a.jpg")
             result = await publish(pi, context)
             assert await PLATFORM.confirm(pi.connection(), context) == Absent()
-            now[0] += 200
+            clock.ahead += 200
             assert await PLATFORM.confirm(pi.connection(), context) == result
         assert PLATFORM.read_lag > timedelta(seconds=200), "it would be sent twice"
 
@@ -254,20 +174,6 @@ class TestLostAnswers:
         assert await PLATFORM.confirm(pi.connection(), context) == result
         monkeypatch.setattr("platforms.pinterest.lookup.MOST_PAGES", 2)
         assert await PLATFORM.confirm(pi.connection(), context) == Unknown()
-
-    async def test_what_was_never_sent_is_absent_without_asking(self, pi: Rig) -> None:
-        before = await pi.operations()
-        assert await PLATFORM.confirm(pi.connection(), pin(pi, "a.jpg")) == Absent()
-        assert await pi.operations() == before
-
-    @pytest.mark.parametrize(
-        "body",
-        ["<html>", {}, {"items": [{"id": "1", "title": None, "description": "A pin", "link": None}], "bookmark": None}],
-    )
-    async def test_an_unreadable_board_is_no_proof_of_absence(self, pi: Rig, body: object) -> None:
-        await pi.sandbox.fault("pinterest", "reject", "confirm", status=200, body=body)
-        context = replace(pin(pi, "a.jpg"), started_at=datetime.now(UTC))
-        assert (await refused(PLATFORM.confirm(pi.connection(), context))).kind is ErrorKind.TRANSIENT
 
 
 class TestRefusals:
@@ -317,16 +223,6 @@ class TestRefusals:
 
 
 class TestTokens:
-    async def test_an_expired_token_is_renewed_once_and_both_tokens_change(self, connect: Connect) -> None:
-        given = {"refreshToken": "pi-once", "clientId": "app", "clientSecret": "secret"}
-        pi = await connect("pinterest", credentials=given)
-        old = pi.stored = pi.stored.model_copy(update={"access_token": SecretStr("of yesterday")})
-        before = len(await pi.operations())
-        await publish(pi, pin(pi, "a.jpg"))
-        assert (await pi.operations())[before:] == ["publish", "auth", "publish"]
-        assert pi.stored.access_token != old.access_token
-        assert pi.stored.refresh_token.get_secret_value() != "pi-once"
-
     async def test_a_token_that_lacks_a_scope_is_not_renewed(self, connect: Connect) -> None:
         given = {"refreshToken": "pi-kept", "clientId": "app", "clientSecret": "secret"}
         pi = await connect("pinterest", credentials=given)
@@ -336,15 +232,3 @@ class TestTokens:
         assert (error.kind, error.status, error.code) == (ErrorKind.AUTH, 401, "3")
         assert "permissions" in error.message
         assert (await pi.operations())[before:] == ["publish"]
-
-    @pytest.mark.parametrize("credentials", [{}, {"refreshToken": "pi-unknown", "clientId": "app"}])
-    async def test_what_cannot_be_renewed_must_be_reconnected(
-        self, connect: Connect, sandbox: Sandbox, credentials: dict[str, Any]
-    ) -> None:
-        pi = await connect("pinterest", credentials=credentials)
-        pi.stored = pi.stored.model_copy(update={"access_token": SecretStr("of yesterday")})
-        if credentials:
-            pi.stored = pi.stored.model_copy(update={"refresh_token": SecretStr("pi-never-given-out")})
-        error = await refused(publish(pi, pin(pi, "a.jpg")))
-        assert error.kind is ErrorKind.AUTH
-        assert "pi-never" not in f"{error!r}{error.__cause__!r}{pi.connection()!r}"

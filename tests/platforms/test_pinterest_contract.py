@@ -1,7 +1,7 @@
 """Every body sent to Pinterest must be one that Pinterest's own OpenAPI document allows, to a path that it contains."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from platforms.pinterest import PLATFORM
-from tests.platforms.rig import Rig
+from tests.platforms.rig import Connect
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "pinterest" / "pinterest-v5-openapi.json"
 
@@ -89,7 +89,7 @@ def parameters(path: str, method: str) -> set[str]:
     ],
 )
 async def test_every_request_is_one_that_pinterest_knows(
-    connect: Callable[..., Awaitable[Rig]], names: list[str], settings: dict[str, Any], used: set[str]
+    connect: Connect, names: list[str], settings: dict[str, Any], used: set[str]
 ) -> None:
     pi = await connect("pinterest", credentials={"refreshToken": f"c-{names}{settings}", "clientId": "app"})
     pi.stored = pi.stored.model_copy(update={"access_token": SecretStr("of yesterday")})

@@ -1,6 +1,5 @@
 """A worker is lost during an upload in pieces: the next worker resumes it, and begins no other upload."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +8,8 @@ import pytest
 
 from platforms.base import Handles, PublishContext
 from platforms.errors import ErrorKind, PlatformError
-from tests.platforms.rig import Large, Rig
+from tests.platforms.rig import Connect, Rig
+from tests.platforms.sources import Large
 
 MEGABYTE = 1024 * 1024
 TIKTOK = {"privacyLevel": "PUBLIC_TO_EVERYONE", "contentPreviewConfirmed": True, "expressConsentGiven": True}
@@ -60,7 +60,7 @@ class Upload:
 
 
 @pytest.fixture(params=PLATFORMS)
-async def upload(request: pytest.FixtureRequest, connect: Callable[..., Awaitable[Rig]]) -> Upload:
+async def upload(request: pytest.FixtureRequest, connect: Connect) -> Upload:
     platform, (size, settings) = request.param, PLATFORMS[request.param]
     more = {"refreshToken": "r", "clientKey": "k", "clientSecret": "s"} if platform == "tiktok" else {}
     rig = await connect(platform, credentials=more)

@@ -1,46 +1,28 @@
 """Posts to Telegram over real HTTP: every form of message, and no double although posts cannot be confirmed there."""
 
-import asyncio
-import io
-import logging
-import traceback
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from domain.post import Media, MediaType
-from platforms.base import Absent, Draft, Published, Unknown
-from platforms.errors import ErrorKind, PlatformError
+from platforms.base import Draft, Published, Unknown
+from platforms.errors import ErrorKind
 from platforms.files import MediaFile
 from platforms.telegram import PLATFORM
 from platforms.telegram.fields import call_of
 from platforms.telegram.settings import TelegramCredentials
-from runtime.logging import configure
-from tests.platforms.rig import Connect, Rig, Sandbox
+from tests.platforms.rig import Connect, Rig
+from tests.platforms.steps import refused
 
 Step = Awaitable[Any]
 
 
 @pytest.fixture
 async def bot(connect: Connect) -> Rig:
-    return await in_its_chat(connect)
-
-
-async def in_its_chat(connect: Connect) -> Rig:
-    rig = await connect("telegram", credentials={"chatId": "@somewhere"})
-    rig.stored = rig.stored.model_copy(update={"user_id": rig.account.user_id})
-    return rig
-
-
-async def refused(step: Step) -> PlatformError:
-    with pytest.raises(PlatformError) as caught:
-        await step
-    return caught.value
+    return await connect("telegram")
 
 
 async def requests_of(rig: Rig) -> list[dict[str, Any]]:
@@ -150,72 +132,6 @@ async def test_html_is_read_and_its_faults_are_reported(bot: Rig) -> None:
     assert "Can't find end tag" in error.message
 
 
-@pytest.mark.parametrize("names", [[], ["a.jpg"], ["a.jpg", "b.mp4"]])
-@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
-async def test_what_landed_without_an_answer_can_never_be_told(bot: Rig, fault: str, names: list[str]) -> None:
-    context = bot.context("Hi", [bot.sandbox.media(name) for name in names])
-    await bot.sandbox.fault("telegram", fault, "publish")
-    assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is ErrorKind.UNCONFIRMED
-    before = len(await requests_of(bot))
-    assert await PLATFORM.confirm(bot.connection(), context) == Unknown(final=True)
-    assert len(await requests_of(bot)) == before
-    assert len(await bot.posts()) == 1
-
-
-async def test_an_answer_that_comes_too_late_is_unconfirmed(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-    await bot.sandbox.fault("telegram", "accept_then_delay", "publish", seconds=1)
-    context = bot.context("Hi")
-    assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is ErrorKind.UNCONFIRMED
-    assert await PLATFORM.confirm(bot.connection(), context) == Unknown(final=True)
-    assert len(await bot.posts()) == 1
-
-
-async def test_a_crash_while_the_files_come_is_told_from_one_after_sending(bot: Rig) -> None:
-    fetching = asyncio.Event()
-
-    class Slow:
-        @asynccontextmanager
-        async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-            fetching.set()
-            await asyncio.Event().wait()
-            yield MediaFile("image/jpeg", 0, lambda _: iter(()))  # type: ignore[arg-type]
-
-    context = bot.context("Hi", [bot.sandbox.media("a.jpg")])
-    files, context.media = context.media, Slow()
-    run = asyncio.create_task(PLATFORM.publish(bot.connection(), context))
-    await fetching.wait()
-    run.cancel()
-    await asyncio.gather(run, return_exceptions=True)
-    # The next worker knows only what the row holds.
-    context.handles = bot.saved[-1] if bot.saved else {}
-    assert await PLATFORM.confirm(bot.connection(), context) == Absent(never_sent=True)
-    assert len(bot.saved) == 1
-    context.media = files
-    await PLATFORM.publish(bot.connection(), context)
-    assert len(await bot.posts()) == 1
-    assert bot.saved[-1] == {"sending": True}
-    context.handles = bot.saved[-1]
-    assert await PLATFORM.confirm(bot.connection(), context) == Unknown(final=True)
-
-
-async def test_a_definite_refusal_leaves_no_doubt_behind(bot: Rig) -> None:
-    context = bot.context("Hi", [bot.sandbox.media("a.jpg")])
-    await bot.sandbox.fault("telegram", "rate_limited", "publish", seconds=17)
-    error = await refused(PLATFORM.publish(bot.connection(), context))
-    assert (error.kind, error.retry_after) == (ErrorKind.RATE_LIMITED, timedelta(seconds=17))
-    assert [row.get("sending", False) for row in bot.saved] == [True, False]
-    assert await PLATFORM.confirm(bot.connection(), context) == Absent(never_sent=True)
-
-
-@pytest.mark.parametrize("names", [[], ["a.jpg"]])
-async def test_an_unreachable_platform_has_done_nothing(bot: Rig, names: list[str]) -> None:
-    connection = bot.connection()
-    connection.wire.base_url = "http://127.0.0.1:1"
-    context = bot.context("Hi", [bot.sandbox.media(name) for name in names])
-    assert (await refused(PLATFORM.publish(connection, context))).kind is ErrorKind.TRANSIENT
-
-
 @pytest.mark.parametrize("names", [[], ["a.jpg", "b.jpg"]])
 async def test_a_chat_that_moved_is_followed_and_remembered(bot: Rig, names: list[str]) -> None:
     moved = int(f"-100{bot.account.user_id}")
@@ -233,45 +149,6 @@ async def test_a_chat_that_moved_is_followed_and_remembered(bot: Rig, names: lis
     await PLATFORM.publish(bot.connection(), bot.context("again"))
     await bot.sandbox.fault("telegram", "reject", "publish", times=2, status=400, body=body)
     assert (await refused(PLATFORM.publish(bot.connection(), context))).kind is ErrorKind.AUTH
-
-
-@pytest.mark.parametrize(
-    ("body", "kind"),
-    [
-        ("<html>hello</html>", ErrorKind.UNCONFIRMED),
-        ({"ok": True}, ErrorKind.UNCONFIRMED),
-        ({"ok": True, "result": True}, ErrorKind.UNCONFIRMED),
-        ({"ok": True, "result": []}, ErrorKind.UNCONFIRMED),
-        ({"ok": False, "error_code": 500, "description": "Internal Server Error"}, ErrorKind.UNCONFIRMED),
-        ({"ok": False, "error_code": 403, "description": "Forbidden: bot was kicked"}, ErrorKind.AUTH),
-    ],
-)
-async def test_a_success_by_status_alone_is_none(bot: Rig, body: Any, kind: ErrorKind) -> None:
-    await bot.sandbox.fault("telegram", "reject", "publish", status=200, body=body)
-    assert (await refused(PLATFORM.publish(bot.connection(), bot.context("Hi")))).kind is kind
-    await bot.sandbox.fault("telegram", "reject", "auth", status=200, body=body)
-    assert (await refused(PLATFORM.whoami(bot.connection()))).kind in {kind, ErrorKind.TRANSIENT}
-
-
-async def test_the_token_is_in_no_log_and_no_error(bot: Rig, sandbox: Sandbox) -> None:
-    token = bot.stored.access_token.get_secret_value()
-    stream, handlers, level = io.StringIO(), logging.getLogger().handlers[:], logging.getLogger().level
-    try:
-        configure("debug", "json", stream)
-        for fault in ("drop", "accept_then_drop", "accept_then_500", "token_expired", "rate_limited"):
-            await sandbox.fault("telegram", fault)
-            error = await refused(PLATFORM.publish(bot.connection(), bot.context("Hi")))
-            logging.getLogger("test").error("failed", exc_info=error)
-            told = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
-            assert token not in told
-        await PLATFORM.publish(bot.connection(), bot.context("Hi"))
-    finally:
-        logging.getLogger().handlers[:], logging.getLogger().level = handlers, level
-    assert stream.getvalue().count("failed") == 5
-    assert token not in stream.getvalue()
-    assert token not in repr(bot.stored)
-    assert all(token not in entry["path"] for entry in await requests_of(bot))
-    assert token not in repr(bot.exchanges)
 
 
 def test_credentials_go_by_two_names_and_a_chat_must_be_one() -> None:

@@ -1,7 +1,6 @@
 """Every call of Telegram must be one that the Bot API's machine-readable description contains."""
 
 import json
-from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ import pytest
 
 from platforms.telegram import PLATFORM
 from sandbox.wire import Request
-from tests.platforms.rig import Rig
-from tests.platforms.test_telegram import in_its_chat
+from tests.platforms.rig import Connect
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "telegram" / "telegram-bot-api.json"
 
@@ -103,9 +101,9 @@ def method_of(request: httpx.Request) -> str:
     ],
 )
 async def test_every_call_is_described(
-    connect: Callable[..., Awaitable[Rig]], names: list[str], settings: dict[str, Any], method: str
+    connect: Connect, names: list[str], settings: dict[str, Any], method: str
 ) -> None:
-    rig = await in_its_chat(connect)
+    rig = await connect("telegram")
     sent: list[httpx.Request] = []
 
     async def note(request: httpx.Request) -> None:

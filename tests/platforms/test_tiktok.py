@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,13 +13,14 @@ import pytest
 
 from domain.post import Media
 from platforms.base import PublishContext, Published, Unknown
-from platforms.errors import NO_PUBLIC_URL, ErrorKind, PlatformError
+from platforms.errors import NO_PUBLIC_URL, ErrorKind
 from platforms.files import MediaFile, MediaSource
 from platforms.tiktok import PLATFORM, media, status
 from platforms.tiktok.errors import ADDRESS_UNVERIFIED, NOT_AUDITED
-from sandbox.server import running_sandbox
 from tests.media.files import photo
-from tests.platforms.rig import Large, Rig, Sandbox, open_account
+from tests.platforms.rig import Clock, Connect, Rig, Stop
+from tests.platforms.sources import Large
+from tests.platforms.steps import publish, refused, resumed
 
 CONSENT = {"contentPreviewConfirmed": True, "expressConsentGiven": True}
 SETTINGS = {**CONSENT, "privacyLevel": "PUBLIC_TO_EVERYONE"}
@@ -27,7 +28,7 @@ FORMS = [["a.mp4"], ["a.jpg"], ["a.jpg", "b.jpg", "c.jpg"]]
 
 
 @pytest.fixture
-async def rig(connect: Callable[..., Awaitable[Rig]], monkeypatch: pytest.MonkeyPatch) -> Rig:
+async def rig(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Rig:
     monkeypatch.setattr(status, "CHECK_PAUSES", (0, 0.01))
     monkeypatch.setattr(media, "CHUNK_BYTES", 5_000_000)
     return await connect("tiktok", credentials={"refreshToken": "r1", "clientKey": "key", "clientSecret": "secret"})
@@ -43,35 +44,6 @@ async def prepared(rig: Rig, names: list[str], **settings: Any) -> PublishContex
     assert PLATFORM.check(context.draft, rig.account) == []
     await PLATFORM.prepare(rig.connection(), context)
     return context
-
-
-async def publish(rig: Rig, context: PublishContext[Any]) -> Published:
-    published = await PLATFORM.publish(rig.connection(), context)
-    return await PLATFORM.complete(rig.connection(), context, published)
-
-
-async def refused(step: Awaitable[object]) -> PlatformError:
-    with pytest.raises(PlatformError) as caught:
-        await step
-    return caught.value
-
-
-def resumed(rig: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
-    """Return the attempt as another worker finds it."""
-    return PublishContext(
-        context.draft, rig.saved[-1], context.save, context.media, context.target_id, context.started_at
-    )
-
-
-async def test_says_whose_token_it_is(rig: Rig) -> None:
-    identity = await PLATFORM.whoami(rig.connection())
-    assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
-
-
-async def test_an_answer_without_an_identity_is_asked_again(rig: Rig) -> None:
-    for body in ({"data": {}, "error": {"code": "ok"}}, "<html>Hello</html>"):
-        await rig.sandbox.fault("tiktok", "reject", "auth", status=200, body=body)
-        assert (await refused(PLATFORM.whoami(rig.connection()))).kind is ErrorKind.TRANSIENT
 
 
 @pytest.mark.parametrize("names", FORMS)
@@ -169,7 +141,9 @@ async def test_what_the_creator_forbids_stays_forbidden(rig: Rig) -> None:
         await PLATFORM.prepare(rig.connection(client), context)
     info = bodies[0]["post_info"]
     assert [info[f"disable_{what}"] for what in ("comment", "duet", "stitch")] == [True, True, True]
-    assert ((await publish(rig, context)).url or "").startswith("https://www.tiktok.com/@other/video/")
+    published = await PLATFORM.publish(rig.connection(), context)
+    published = await PLATFORM.complete(rig.connection(), context, published)
+    assert (published.url or "").startswith("https://www.tiktok.com/@other/video/")
 
 
 @pytest.mark.parametrize(
@@ -238,71 +212,24 @@ async def test_a_video_that_changed_is_uploaded_again(rig: Rig) -> None:
     assert len(await rig.posts()) == 1
 
 
-async def test_an_expired_token_is_renewed_once(rig: Rig) -> None:
-    await rig.sandbox.fault("tiktok", "token_expired", "prepare")
-    used = rig.stored
-    await publish(rig, await prepared(rig, ["a.mp4"]))
-    assert rig.stored.access_token != used.access_token
-    assert rig.stored.refresh_token != used.refresh_token
-    assert (rig.stored.client_id, rig.stored.client_secret) == (used.client_id, used.client_secret)
-
-
-@pytest.mark.parametrize("credentials", [{}, {"refreshToken": "used", "clientKey": "key"}])
-async def test_what_cannot_be_renewed_must_be_reconnected(
-    connect: Callable[..., Awaitable[Rig]], credentials: dict[str, str]
+async def test_a_post_that_waits_for_its_id_is_published_before(
+    monkeypatch: pytest.MonkeyPatch, slow: Rig, clock: Clock
 ) -> None:
-    rig = await connect("tiktok", credentials=credentials)
-    if "clientKey" in credentials:
-        rig.stored = rig.stored.model_copy(update={"refresh_token": rig.stored.access_token})
-    await rig.sandbox.fault("tiktok", "token_expired", "prepare")
-    assert (await refused(PLATFORM.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))).kind is ErrorKind.AUTH
-
-
-async def test_a_post_that_waits_for_its_id_is_published_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(status, "CHECK_PAUSES", (0, 0))
     monkeypatch.setattr(status, "CHECKS_FOR_ID", 1)
-    clock = [datetime.now(UTC).timestamp()]
-    async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient(timeout=60) as client:
-        rig = await open_account(Sandbox(url, client), "tiktok")
-        context = await prepared(rig, ["a.mp4"])
-        error = await refused(PLATFORM.publish(rig.connection(), context))
-        assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "processing")
-        assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
-        clock[0] += 6
-        early = await PLATFORM.publish(rig.connection(), context)
-        assert early.platform_post_id == context.handles["upload"]["publishId"]
-        waiting = await refused(PLATFORM.complete(rig.connection(), context, early))
-        assert (waiting.kind, waiting.retry_after) == (ErrorKind.NOT_READY, timedelta(minutes=2))
-        clock[0] += 20
-        [post] = await rig.posts()
-        done = await PLATFORM.complete(rig.connection(), context, early)
-        assert done.platform_post_id == post["platformPostId"]
-
-
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [("token_expired", ErrorKind.AUTH), ("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)],
-)
-async def test_failures_before_the_publishing_request_are_distinguished(
-    connect: Callable[..., Awaitable[Rig]], fault: str, kind: ErrorKind
-) -> None:
-    rig = await connect("tiktok")
-    await rig.sandbox.fault("tiktok", fault, "prepare")
-    error = await refused(PLATFORM.prepare(rig.connection(), sending_of(rig, ["a.jpg"])))
-    assert error.kind is kind
-    assert kind is not ErrorKind.RATE_LIMITED or (error.retry_after and error.retry_after > timedelta(minutes=1))
-
-
-class Stop:
-    """A request hook that breaks off before the nth request."""
-
-    def __init__(self, at: int) -> None:
-        self._left = at
-
-    async def __call__(self, _: httpx.Request) -> None:
-        self._left -= 1
-        if self._left == 0:
-            raise httpx.ReadError("broken off")
+    context = await prepared(slow, ["a.mp4"])
+    error = await refused(PLATFORM.publish(slow.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "processing")
+    assert await PLATFORM.confirm(slow.connection(), context) == Unknown()
+    clock.ahead += 6
+    early = await PLATFORM.publish(slow.connection(), context)
+    assert early.platform_post_id == context.handles["upload"]["publishId"]
+    waiting = await refused(PLATFORM.complete(slow.connection(), context, early))
+    assert (waiting.kind, waiting.retry_after) == (ErrorKind.NOT_READY, timedelta(minutes=2))
+    clock.ahead += 20
+    [post] = await slow.posts()
+    done = await PLATFORM.complete(slow.connection(), context, early)
+    assert done.platform_post_id == post["platformPostId"]
 
 
 async def test_an_account_without_the_permission_for_its_name_can_be_connected(rig: Rig) -> None:

@@ -1,10 +1,9 @@
 """Every form of post to X over real HTTP, every possible failure, and never a double."""
 
 from collections.abc import Awaitable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 
 from platforms.base import Absent, Identity, Unknown
@@ -13,12 +12,7 @@ from platforms.twitter import PLATFORM
 from platforms.twitter.lookup import published
 from platforms.twitter.posts import post_body
 from tests.platforms.rig import Connect, Rig, Sandbox
-from tests.platforms.twitter_rig import publish, refused
-
-INTERNAL = {"type": "https://api.x.com/2/problems/internal-error", "title": "Internal Error", "detail": "Sorry."}
-
-
-INVALID = {"type": "https://api.x.com/2/problems/invalid-request", "title": "Invalid Request", "detail": "No."}
+from tests.platforms.steps import publish, refused
 
 
 async def test_whoami_tells_the_account_and_whether_it_is_premium(x: Rig, premium: Rig) -> None:
@@ -190,58 +184,6 @@ async def test_unusable_uploads_are_forgotten_so_that_the_next_try_uploads_again
     assert len(await x.posts()) == 1
 
 
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [
-        ({"fault": "reject", "status": 503}, ErrorKind.UNCONFIRMED),
-        ({"fault": "reject", "status": 502, "body": "<html>bad gateway</html>"}, ErrorKind.UNCONFIRMED),
-        ({"fault": "drop"}, ErrorKind.UNCONFIRMED),
-        ({"fault": "reject", "status": 201, "body": "<html>ok</html>"}, ErrorKind.UNCONFIRMED),
-        ({"fault": "reject", "status": 201, "body": {"data": {}}}, ErrorKind.UNCONFIRMED),
-        ({"fault": "reject", "status": 200, "body": {"errors": [INTERNAL]}}, ErrorKind.UNCONFIRMED),
-        ({"fault": "reject", "status": 200, "body": {"errors": [INVALID]}}, ErrorKind.REJECTED),
-        ({"fault": "reject", "status": 403, "body": INVALID}, ErrorKind.REJECTED),
-    ],
-)
-async def test_nothing_arrived_whatever_the_answer_says(
-    x: Rig, sandbox: Sandbox, fault: dict[str, Any], kind: ErrorKind
-) -> None:
-    await sandbox.fault("twitter", operation="publish", **fault)
-    context = x.context("lost on the way")
-    assert (await refused(publish(x, context))).kind is kind
-    assert await PLATFORM.confirm(x.connection(), context) == Absent()
-    await publish(x, context)
-    assert len(await x.posts()) == 1
-
-
-@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500", "accept_then_delay"])
-@pytest.mark.parametrize(
-    ("text", "media"),
-    [
-        ("Über & <Unter> https://Example.com/path?a=b example.org\n\n\nend 👍🏽", ()),
-        ("with a picture", ("landed.jpg",)),
-        ("", ("wordless.png", "wordless2.png")),
-    ],
-)
-async def test_what_arrived_is_found_once(
-    x: Rig, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: str, text: str, media: tuple[str, ...]
-) -> None:
-    await publish(x, x.context("another post"))
-    context = x.context(text, [sandbox.media(name) for name in media])
-    if media:
-        await PLATFORM.prepare(x.connection(), context)
-    context.handles = x.saved[-1] if media else {}
-    await sandbox.fault("twitter", fault, "publish", seconds=1)
-    context.started_at = datetime.now(UTC)
-    with monkeypatch.context() as patch:
-        patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-        error = await refused(PLATFORM.publish(x.connection(), context))
-    assert error.kind is ErrorKind.UNCONFIRMED
-    found = await PLATFORM.confirm(x.connection(), context)
-    assert found == published((await x.posts())[0]["platformPostId"])
-    assert len(await x.posts()) == 2
-
-
 async def test_a_long_post_and_a_reply_are_recognised(premium: Rig) -> None:
     first = await publish(premium, premium.context("a start"))
     for text, settings in [
@@ -265,12 +207,6 @@ async def test_the_same_words_with_other_media_leave_it_open(x: Rig, sandbox: Sa
     assert await PLATFORM.confirm(x.connection(), other) == Unknown()
 
 
-async def test_older_posts_of_the_same_words_do_not_count(x: Rig) -> None:
-    await publish(x, x.context("again"))
-    later = x.context("again", started_at=datetime.now(UTC) + timedelta(minutes=5))
-    assert await PLATFORM.confirm(x.connection(), later) == Absent()
-
-
 async def test_a_busy_account_is_searched_page_by_page(x: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platforms.twitter.lookup.PAGE", 5)
     context = x.context("the first of many")
@@ -280,25 +216,3 @@ async def test_a_busy_account_is_searched_page_by_page(x: Rig, monkeypatch: pyte
     assert await PLATFORM.confirm(x.connection(), context) == result
     monkeypatch.setattr("platforms.twitter.lookup.MOST_PAGES", 1)
     assert await PLATFORM.confirm(x.connection(), context) == Unknown()
-
-
-async def test_what_was_never_sent_is_absent_without_asking(x: Rig) -> None:
-    before = await x.operations()
-    assert await PLATFORM.confirm(x.connection(), x.context("never sent")) == Absent()
-    assert await x.operations() == before
-
-
-@pytest.mark.parametrize("body", ["<html>ok</html>", {}, {"data": {}}, {"data": [], "errors": []}])
-async def test_an_unreadable_timeline_is_no_proof_of_absence(x: Rig, sandbox: Sandbox, body: object) -> None:
-    await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
-    error = await refused(PLATFORM.confirm(x.connection(), x.context("there?", started_at=datetime.now(UTC))))
-    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "unreadable_answer")
-
-
-async def test_a_rate_limit_says_when_to_come_back(x: Rig, sandbox: Sandbox) -> None:
-    await sandbox.fault("twitter", "rate_limited", "publish", seconds=30)
-    error = await refused(publish(x, x.context("too many")))
-    assert error.kind is ErrorKind.RATE_LIMITED
-    assert error.retry_after is not None
-    assert timedelta(seconds=28) < error.retry_after <= timedelta(seconds=31)
-    assert await x.posts() == []

@@ -17,7 +17,7 @@ from domain.post import Media
 from platforms.twitter import PLATFORM
 from platforms.twitter.connection import call
 from platforms.twitter.lookup import FIELDS
-from tests.platforms.rig import Rig, Sandbox
+from tests.platforms.rig import Connect, Sandbox
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "x" / "x-api-v2-openapi.docs.json"
 
@@ -71,9 +71,7 @@ def requests() -> list[httpx.Request]:
 
 
 @pytest.fixture
-async def send(
-    connect: Callable[..., Awaitable[Rig]], requests: list[httpx.Request]
-) -> Callable[..., Awaitable[list[httpx.Request]]]:
+async def send(connect: Connect, requests: list[httpx.Request]) -> Callable[..., Awaitable[list[httpx.Request]]]:
     async def note(request: httpx.Request) -> None:
         await request.aread()
         requests.append(request)
@@ -146,7 +144,7 @@ def test_a_misspelt_field_would_be_seen() -> None:
         validate("AppendMediaUploadRequest", {"media": "bytes", "segmentIndex": 1})
 
 
-async def test_every_field_that_is_asked_for_comes_back(connect: Callable[..., Awaitable[Rig]]) -> None:
+async def test_every_field_that_is_asked_for_comes_back(connect: Connect) -> None:
     """X ignores names that it does not know: only the response shows that all names were known."""
     x = await connect("twitter", premium=True)
     first = await PLATFORM.publish(x.connection(), x.context("first"))

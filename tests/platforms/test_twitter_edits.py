@@ -15,7 +15,7 @@ from platforms.errors import ErrorKind
 from platforms.twitter import PLATFORM
 from platforms.twitter.lookup import published
 from tests.platforms.rig import Connect, Rig, Sandbox
-from tests.platforms.twitter_rig import publish, refused
+from tests.platforms.steps import publish, refused
 
 NOW = "2026-11-27T04:00:00.000Z"
 
@@ -47,20 +47,6 @@ class TestTokens:
         assert (await x.operations())[before:].count("auth") == 1
         assert len(await x.posts()) == 2
 
-    @pytest.mark.parametrize("credentials", [{}, {"refreshToken": "used-up", "clientId": "app"}])
-    async def test_what_cannot_be_renewed_must_be_reconnected(
-        self, connect: Connect, sandbox: Sandbox, credentials: dict[str, Any]
-    ) -> None:
-        x = await connect("twitter", credentials=credentials)
-        if credentials:
-            form = {"grant_type": "refresh_token", "refresh_token": "used-up", "client_id": "app"}
-            (await sandbox.client.post(f"{sandbox.url}/twitter/2/oauth2/token", data=form)).raise_for_status()
-        await sandbox.fault("twitter", "token_expired", "publish", times=2)
-        error = await refused(publish(x, x.context("who am I")))
-        assert error.kind is ErrorKind.AUTH
-        assert error.code == ("invalid_request" if credentials else "unauthorized")
-        assert "used-up" not in f"{error!r}{error.__cause__!r}{x.connection()!r}"
-
     @pytest.mark.parametrize("secret", [None, "s"])
     async def test_a_client_names_itself_as_its_kind_does(self, connect: Connect, secret: str | None) -> None:
         renewals: list[httpx.Request] = []
@@ -81,16 +67,11 @@ class TestTokens:
         basic = "Basic " + b64encode(b"app:s").decode() if secret else None
         assert renewal.headers.get("authorization") == basic
 
-    @pytest.mark.parametrize(
-        ("status", "kind"), [(503, ErrorKind.TRANSIENT), (200, ErrorKind.TRANSIENT), (402, ErrorKind.OPERATOR)]
-    )
-    async def test_a_renewal_that_fails_sends_nothing(
-        self, connect: Connect, sandbox: Sandbox, status: int, kind: ErrorKind
-    ) -> None:
-        x = await connect("twitter", credentials={"refreshToken": f"fails-{status}", "clientId": "app"})
+    async def test_a_renewal_without_credits_is_the_operators_to_mend(self, connect: Connect, sandbox: Sandbox) -> None:
+        x = await connect("twitter", credentials={"refreshToken": "unpaid", "clientId": "app"})
         x.stored = with_old_token(x)
-        await sandbox.fault("twitter", "reject", "auth", status=status, body={})
-        assert (await refused(publish(x, x.context("not yet")))).kind is kind
+        await sandbox.fault("twitter", "reject", "auth", status=402, body={})
+        assert (await refused(publish(x, x.context("not yet")))).kind is ErrorKind.OPERATOR
         assert await x.posts() == []
 
     async def test_a_token_refused_twice_is_not_renewed_for_ever(self, connect: Connect, sandbox: Sandbox) -> None:

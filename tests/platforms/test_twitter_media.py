@@ -1,56 +1,28 @@
 """Media uploads to X over real HTTP: resumed after a crash, waiting for X, and refused if X would refuse them."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import httpx
 import pytest
 
 from domain.post import Media, MediaType
-from platforms.errors import ErrorKind, PlatformError
-from platforms.files import MediaFile
+from platforms.errors import ErrorKind
 from platforms.twitter import PLATFORM
 from platforms.twitter.media import PIECE_BYTES, media_ids, media_keys
 from platforms.twitter.rules import MEGABYTE, file_rules
-from sandbox.server import running_sandbox
-from tests.platforms.rig import Connect, Rig, Sandbox, open_account
+from tests.platforms.rig import Clock, Connect, Rig, Sandbox
+from tests.platforms.sources import Given
+from tests.platforms.steps import refused
 
 VIDEO = Media(type=MediaType.VIDEO, url="https://cdn.example.com/long.mp4")
-
-
-@dataclass
-class Given:
-    """A source that returns the same bytes for every URL."""
-
-    content: bytes
-    content_type: str = "video/mp4"
-    claimed: int | None = None
-    opened: int = 0
-
-    @asynccontextmanager
-    async def open(self, media: Media) -> AsyncIterator[MediaFile]:
-        self.opened += 1
-
-        async def chunks(size: int, start: int = 0) -> AsyncIterator[bytes]:
-            for at in range(start, len(self.content), size):
-                yield self.content[at : at + size]
-
-        yield MediaFile(self.content_type, self.claimed or len(self.content), chunks)
 
 
 @pytest.fixture
 async def x(connect: Connect) -> Rig:
     return await connect("twitter")
-
-
-async def refused(step: Awaitable[Any]) -> PlatformError:
-    with pytest.raises(PlatformError) as caught:
-        await step
-    return caught.value
 
 
 async def a_large_video(sandbox: Sandbox) -> bytes:
@@ -174,22 +146,18 @@ async def test_alt_texts_reach_x(x: Rig, sandbox: Sandbox) -> None:
     assert media_keys(context.handles) == {upload["key"] for upload in context.handles["media"].values()}
 
 
-async def test_a_video_is_waited_for_as_x_asks() -> None:
-    now = [time.time()]
-    async with running_sandbox(realistic=True, clock=lambda: now[0]) as url, httpx.AsyncClient(timeout=60) as client:
-        sandbox = Sandbox(url, client)
-        x = await open_account(sandbox, "twitter")
-        context = x.context("", [sandbox.media("slow.mp4", "moving")])
-        for code in ("media_pending", "media_in_progress"):
-            error = await refused(PLATFORM.prepare(x.connection(), context))
-            assert (error.kind, error.code) == (ErrorKind.NOT_READY, code)
-            assert error.retry_after == timedelta(seconds=1)
-            context = replace(context, handles=x.saved[-1])
-            now[0] += 1
-        now[0] += 1
-        await PLATFORM.prepare(x.connection(), context)
-        assert x.saved[-1]["media"]["0"]["stage"] == "ready"
-        assert len(x.source.opened) == 1
+async def test_a_video_is_waited_for_as_x_asks(slow: Rig, clock: Clock) -> None:
+    context = slow.context("", [slow.sandbox.media("slow.mp4", "moving")])
+    for code in ("media_pending", "media_in_progress"):
+        error = await refused(PLATFORM.prepare(slow.connection(), context))
+        assert (error.kind, error.code) == (ErrorKind.NOT_READY, code)
+        assert error.retry_after == timedelta(seconds=1)
+        context = replace(context, handles=slow.saved[-1])
+        clock.ahead += 1
+    clock.ahead += 1
+    await PLATFORM.prepare(slow.connection(), context)
+    assert slow.saved[-1]["media"]["0"]["stage"] == "ready"
+    assert len(slow.source.opened) == 1
 
 
 async def test_a_video_that_x_cannot_process_is_refused_and_forgotten(x: Rig) -> None:
@@ -197,25 +165,6 @@ async def test_a_video_that_x_cannot_process_is_refused_and_forgotten(x: Rig) ->
     error = await refused(PLATFORM.prepare(x.connection(), context))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "media_processing_failed")
     assert x.saved[-1] == {"media": {}}
-
-
-@pytest.mark.parametrize(
-    ("kind", "source", "code"),
-    [
-        (MediaType.IMAGE, Given(b"x", "image/gif"), "media_type"),
-        (MediaType.GIF, Given(b"x", "video/mp4"), "media_type"),
-        (MediaType.VIDEO, Given(b"x", "text/html"), "media_type"),
-        (MediaType.IMAGE, Given(b"x", "image/jpeg", claimed=5 * 2**20 + 1), "media_too_large"),
-        (MediaType.GIF, Given(b"x", "image/gif", claimed=15 * 2**20 + 1), "media_too_large"),
-        (MediaType.VIDEO, Given(b"x", "video/mp4", claimed=8_000 * 2**20 + 1), "media_too_large"),
-    ],
-)
-async def test_what_x_would_refuse_is_not_sent(x: Rig, kind: MediaType, source: Given, code: str) -> None:
-    before = await x.operations()
-    context = replace(x.context("", [Media(type=kind, url="https://cdn.example.com/a")]), media=source)
-    error = await refused(PLATFORM.prepare(x.connection(), context))
-    assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
-    assert await x.operations() == before
 
 
 async def test_a_video_goes_up_in_smaller_pieces_if_x_wants_them(x: Rig, sandbox: Sandbox) -> None:

@@ -1,6 +1,5 @@
 """Threads to X over real HTTP: in order, and each post once, whatever happens to the responses."""
 
-from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,9 +7,10 @@ import httpx
 import pytest
 
 from platforms.base import Absent, PublishContext, Published
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind
 from platforms.twitter import PLATFORM
 from tests.platforms.rig import Connect, Rig, Sandbox
+from tests.platforms.steps import refused, resumed
 
 LOST = ["drop", "accept_then_drop", "accept_then_500"]
 TWO: dict[str, Any] = {"threadItems": [{"content": "second"}, {"content": "third"}]}
@@ -42,24 +42,6 @@ async def first_of(x: Rig, context: PublishContext[Any]) -> Published:
         await PLATFORM.prepare(x.connection(), context)
     context.started_at = datetime.now(UTC)
     return await PLATFORM.publish(x.connection(), context)
-
-
-async def refused(step: Awaitable[Any]) -> PlatformError:
-    with pytest.raises(PlatformError) as caught:
-        await step
-    return caught.value
-
-
-def resumed(x: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
-    """Return the same attempt after its worker died: only what was saved is left."""
-    settings = context.draft.settings.model_dump(mode="json", by_alias=True, exclude_none=True)
-    return x.context(
-        context.draft.text,
-        context.draft.media,
-        settings=settings,
-        started_at=context.started_at,
-        handles=x.saved[-1] if x.saved else {},
-    )
 
 
 async def texts(x: Rig) -> list[str]:

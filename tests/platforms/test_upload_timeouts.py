@@ -1,6 +1,5 @@
 """Requests that carry a file state its length, so they get a time-out that fits it."""
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +7,8 @@ import httpx
 import pytest
 
 from platforms.http import timeouts
-from tests.platforms.rig import Large, Rig
+from tests.platforms.rig import Connect
+from tests.platforms.sources import Large
 
 MEGABYTE = 10**6
 TIKTOK = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacyLevel": "SELF_ONLY"}
@@ -25,7 +25,7 @@ TIKTOK = {"contentPreviewConfirmed": True, "expressConsentGiven": True, "privacy
     ],
 )
 async def test_uploads_are_waited_for_the_longer_the_larger_they_are(
-    connect: Callable[..., Awaitable[Rig]],
+    connect: Connect,
     monkeypatch: pytest.MonkeyPatch,
     platform: str,
     name: str,

@@ -1,7 +1,6 @@
 """Every request to YouTube must be one that its own discovery document describes."""
 
 import json
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from platforms.base import Published
 from platforms.youtube import PLATFORM
 from platforms.youtube.connection import BASE_URL
-from tests.platforms.rig import Rig
+from tests.platforms.rig import Connect
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "specs" / "google" / "youtube.v3.json"
 
@@ -69,7 +68,7 @@ def check(document: dict[str, Any], schema: dict[str, Any], value: Any, where: s
             assert value in schema.get("enum", [value]), where
 
 
-async def test_every_request_is_described(connect: Callable[..., Awaitable[Rig]], document: dict[str, Any]) -> None:
+async def test_every_request_is_described(connect: Connect, document: dict[str, Any]) -> None:
     rig = await connect("youtube")
     sent: list[httpx.Request] = []
 

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from platforms.errors import LONGEST_TEXT, ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError
 from platforms.youtube.errors import UPLOAD_LIMIT_WAIT, error_of, until_quota_resets
 from tests.platforms.rig import Rig
-from tests.platforms.test_youtube import prepared, refused, rig
+from tests.platforms.steps import refused
+from tests.platforms.test_youtube import prepared, rig
 
 __all__ = ["rig"]
 
@@ -78,27 +79,6 @@ def test_oauth_speaks_its_own_shape() -> None:
     body = {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
     error = error_of(httpx.Response(400, json=body))
     assert (error.kind, error.code) == (ErrorKind.AUTH, "invalid_grant")
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (401, ErrorKind.AUTH),
-        (404, ErrorKind.REJECTED),
-        (408, ErrorKind.TRANSIENT),
-        (429, ErrorKind.RATE_LIMITED),
-        (502, ErrorKind.TRANSIENT),
-    ],
-)
-def test_without_a_reason_the_status_decides(status: int, kind: ErrorKind) -> None:
-    for content in ("<html>", "[]", '{"error": 5}', '{"error": {"errors": []}}', '{"error": {"errors": [1]}}'):
-        error = error_of(httpx.Response(status, text=content))
-        assert (error.kind, error.code) == (kind, f"http_{status}")
-
-
-def test_unknown_errors_keep_their_own_words() -> None:
-    assert refusal(400, "somethingNew").message == "YouTube refused: its own words"
-    assert len(refusal(400, "somethingNew", "x" * 5000).message) == LONGEST_TEXT
 
 
 PER_DAY = "Quota exceeded for quota metric 'Video Uploads' and limit 'Video Uploads per day' of service 'youtube'."

@@ -1,17 +1,16 @@
 """The steps after an upload to YouTube, each once, and the result of the video's processing."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from platforms.base import PublishContext, Published
 from platforms.errors import ErrorKind
 from platforms.youtube import PLATFORM
-from sandbox.server import running_sandbox
-from tests.platforms.rig import Rig, Sandbox, open_account
-from tests.platforms.test_youtube import ask, prepared, refused, rig
+from tests.platforms.rig import Clock, Rig
+from tests.platforms.steps import refused
+from tests.platforms.test_youtube import ask, prepared, rig
 
 __all__ = ["rig"]
 
@@ -56,26 +55,6 @@ async def comments(rig: Rig, published: Published) -> list[str]:
     return [thread["snippet"]["topLevelComment"]["snippet"]["textOriginal"] for thread in listed["items"]]
 
 
-@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
-async def test_a_first_comment_is_never_repeated_blindly(rig: Rig, fault: str) -> None:
-    context = await prepared(rig, firstComment="first")
-    published = await PLATFORM.publish(rig.connection(), context)
-    await rig.sandbox.fault("youtube", fault, "edit")
-    for _ in range(2):
-        assert "not known" in ((await PLATFORM.complete(rig.connection(), context, published)).warning or "")
-    assert await comments(rig, published) == ["first"]
-
-
-async def test_what_surely_was_not_done_is_done_later(rig: Rig) -> None:
-    context = await prepared(rig, firstComment="first")
-    published = await PLATFORM.publish(rig.connection(), context)
-    await rig.sandbox.fault("youtube", "rate_limited", "edit", seconds=30)
-    error = await refused(PLATFORM.complete(rig.connection(), context, published))
-    assert (error.kind, error.retry_after) == (ErrorKind.RATE_LIMITED, timedelta(seconds=30))
-    assert (await PLATFORM.complete(rig.connection(), context, published)).warning is None
-    assert await comments(rig, published) == ["first"]
-
-
 async def test_what_cannot_be_done_becomes_a_warning(rig: Rig) -> None:
     settings: dict[str, Any] = {
         "thumbnail": f"{rig.sandbox.url}/_/media/cover.jpg",
@@ -118,13 +97,10 @@ async def test_a_video_that_youtube_does_not_show_is_reported(rig: Rig, status: 
     assert said in ((await PLATFORM.complete(rig.connection(), context, published)).warning or "")
 
 
-async def test_a_video_is_watched_until_it_is_processed() -> None:
-    clock = [datetime.now(UTC).timestamp()]
-    async with running_sandbox(realistic=True, clock=lambda: clock[0]) as url, httpx.AsyncClient(timeout=60) as client:
-        rig = await open_account(Sandbox(url, client), "youtube")
-        context = await prepared(rig)
-        published = await PLATFORM.publish(rig.connection(), context)
-        error = await refused(PLATFORM.complete(rig.connection(), context, published))
-        assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, timedelta(minutes=1))
-        clock[0] += 11
-        assert await PLATFORM.complete(rig.connection(), context, published) == published
+async def test_a_video_is_watched_until_it_is_processed(slow: Rig, clock: Clock) -> None:
+    context = await prepared(slow)
+    published = await PLATFORM.publish(slow.connection(), context)
+    error = await refused(PLATFORM.complete(slow.connection(), context, published))
+    assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, timedelta(minutes=1))
+    clock.ahead += 11
+    assert await PLATFORM.complete(slow.connection(), context, published) == published

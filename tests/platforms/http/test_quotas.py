@@ -1,6 +1,5 @@
 """Quotas that platforms report, over real HTTP from the sandbox."""
 
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -11,7 +10,7 @@ from platforms.base import ReportsQuota
 from platforms.errors import ErrorKind, PlatformError
 from platforms.meta.quota import quota_of
 from platforms.registry import platforms
-from tests.platforms.rig import Rig
+from tests.platforms.rig import Connect
 
 SOON = int((datetime.now(UTC) + timedelta(hours=1)).timestamp())
 ANSWERS = {
@@ -56,9 +55,7 @@ def test_the_scarcest_of_several_limits_counts() -> None:
 
 
 @pytest.mark.parametrize(("name", "total"), [("instagram", 100), ("threads", 250)])
-async def test_accounts_are_asked_for_their_own_number(
-    connect: Callable[..., Awaitable[Rig]], name: str, total: int
-) -> None:
+async def test_accounts_are_asked_for_their_own_number(connect: Connect, name: str, total: int) -> None:
     rig, platform = await connect(name), platforms()[name]
     assert isinstance(platform, ReportsQuota)
     assert await platform.quota(rig.connection()) == Quota(total, limit=total)

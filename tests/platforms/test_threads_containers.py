@@ -1,23 +1,15 @@
-"""Threads' responses lost in every possible way: published posts are found, and nothing is published twice."""
+"""Containers, replies and refusals of Threads alone; those that it shares with Instagram have a module of their own."""
 
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from platforms.base import Absent, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.threads import PLATFORM
 from tests.platforms.rig import Connect, Rig
-from tests.platforms.test_threads import refused
-
-FORMS = [[], ["a.jpg"], ["a.jpg", "b.jpg"], ["a.mp4"]]
-
-
-@pytest.fixture
-async def rig(connect: Connect) -> Rig:
-    return await connect("threads")
+from tests.platforms.steps import refused
 
 
 async def prepared(rig: Rig, names: list[str], text: str = "  Sunset\n\n🌊 ") -> Any:
@@ -28,19 +20,6 @@ async def prepared(rig: Rig, names: list[str], text: str = "  Sunset\n\n🌊 ") 
 
 async def send(rig: Rig, context: Any) -> PlatformError:
     return await refused(PLATFORM.publish(rig.connection(), context))
-
-
-@pytest.mark.parametrize("names", FORMS)
-@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
-async def test_what_landed_without_an_answer_is_found(rig: Rig, names: list[str], fault: str) -> None:
-    context = await prepared(rig, names)
-    await rig.sandbox.fault("threads", fault, "publish")
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
-    found = await PLATFORM.confirm(rig.connection(), rig.context(context.draft.text, handles=rig.saved[-1]))
-    [post] = await rig.posts()
-    assert isinstance(found, Published)
-    assert found.platform_post_id == post["platformPostId"]
-    assert found.url
 
 
 async def test_a_reply_whose_response_was_lost_is_confirmed_among_the_replies(rig: Rig) -> None:
@@ -63,149 +42,8 @@ async def test_an_answer_to_nothing_is_refused_before_anything_is_public(rig: Ri
     assert await rig.posts() == []
 
 
-async def test_a_post_made_after_the_timeout_is_confirmed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    context = await prepared(rig, [])
-    monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-    await rig.sandbox.fault("threads", "accept_then_delay", "publish", seconds=1)
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
-    assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
-    assert len(await rig.posts()) == 1
-
-
-@pytest.mark.parametrize("names", FORMS)
-async def test_what_never_landed_is_sent_again_from_the_same_container(rig: Rig, names: list[str]) -> None:
-    context = await prepared(rig, names)
-    await rig.sandbox.fault("threads", "drop", "publish")
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
-    before = context.handles["containers"]["post"]["id"]
-    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
-    await PLATFORM.prepare(rig.connection(), context)
-    await PLATFORM.publish(rig.connection(), context)
-    assert context.handles["containers"]["post"]["id"] == before
-    assert len(await rig.posts()) == 1
-
-
-async def test_a_container_that_was_published_publishes_nothing_more(rig: Rig) -> None:
-    context = await prepared(rig, [])
-    first = await PLATFORM.publish(rig.connection(), context)
-    await PLATFORM.prepare(rig.connection(), context)
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
-    found = await PLATFORM.confirm(rig.connection(), context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == first.platform_post_id
-    assert len(await rig.posts()) == 1
-
-
 def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:
     return {"error": {"message": "its own words", "type": "OAuthException", "code": code, "error_subcode": subcode}}
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "kind"),
-    [
-        (400, graph_error(1), ErrorKind.UNCONFIRMED),
-        (400, graph_error(2), ErrorKind.UNCONFIRMED),
-        (500, graph_error(1), ErrorKind.UNCONFIRMED),
-        (503, graph_error(190), ErrorKind.UNCONFIRMED),
-        (502, "<html>Bad Gateway</html>", ErrorKind.UNCONFIRMED),
-        (200, {"success": True}, ErrorKind.UNCONFIRMED),
-        (200, "<html>Hello</html>", ErrorKind.UNCONFIRMED),
-        (302, "", ErrorKind.UNCONFIRMED),
-        (400, graph_error(24, 4279009), ErrorKind.NOT_READY),
-        (400, graph_error(4), ErrorKind.RATE_LIMITED),
-        (400, graph_error(100, 2207051), ErrorKind.UNCONFIRMED),
-        (400, graph_error(100, 4279013), ErrorKind.AUTH),
-        (400, graph_error(190, 463), ErrorKind.AUTH),
-        (400, graph_error(100), ErrorKind.REJECTED),
-        (403, "<html>Forbidden</html>", ErrorKind.REJECTED),
-    ],
-)
-async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
-    rig: Rig, status: int, body: Any, kind: ErrorKind
-) -> None:
-    context = await prepared(rig, [])
-    await rig.sandbox.fault("threads", "reject", "publish", status=status, body=body)
-    assert (await send(rig, context)).kind is kind
-
-
-async def test_a_platform_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
-    context = await prepared(rig, [])
-    connection = rig.connection()
-    connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, context))).kind is ErrorKind.TRANSIENT
-
-
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [("token_expired", ErrorKind.AUTH), ("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)],
-)
-@pytest.mark.parametrize("operation", ["prepare", "confirm"])
-async def test_failures_beside_the_publishing_request_are_distinguished(
-    rig: Rig, fault: str, kind: ErrorKind, operation: str
-) -> None:
-    context = await prepared(rig, [])
-    await PLATFORM.publish(rig.connection(), context)
-    await rig.sandbox.fault("threads", fault, operation)
-    step = (
-        PLATFORM.prepare(rig.connection(), rig.context("Hi"))
-        if operation == "prepare"
-        else PLATFORM.confirm(rig.connection(), context)
-    )
-    assert (await refused(step)).kind is kind
-
-
-@pytest.mark.parametrize("status", ["ERROR", "EXPIRED"])
-async def test_a_container_that_failed_is_built_again(rig: Rig, status: str) -> None:
-    context = await prepared(rig, ["a.jpg", "b.jpg"])
-    await rig.sandbox.fault("threads", "reject", "prepare", status=200, body={"status": status})
-    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
-    assert rig.saved[-1]["containers"] == {}
-    assert (await send(rig, context)).code == "no_container"
-    await PLATFORM.prepare(rig.connection(), context)
-    await PLATFORM.publish(rig.connection(), context)
-    assert len(await rig.posts()) == 1
-
-
-@pytest.mark.parametrize("body", [graph_error(24, 4279009), graph_error(100, 33)])
-async def test_a_container_that_is_gone_is_looked_for_among_the_posts(rig: Rig, body: Any) -> None:
-    context = await prepared(rig, [])
-    await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=body)
-    assert await PLATFORM.confirm(rig.connection(), context) == Unknown(), "what cannot be read may be public"
-    published = await PLATFORM.publish(rig.connection(), context)
-    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=body)
-    found = await PLATFORM.confirm(rig.connection(), context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == published.platform_post_id
-
-
-async def test_a_post_that_is_public_but_not_listed_yet_stays_unknown(rig: Rig) -> None:
-    context = await prepared(rig, [])
-    await rig.sandbox.fault("threads", "reject", "prepare", status=200, body={"status": "PUBLISHED"})
-    assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
-
-
-async def test_a_list_that_is_none_says_nothing(rig: Rig) -> None:
-    context = await prepared(rig, [])
-    await PLATFORM.publish(rig.connection(), context)
-    await rig.sandbox.fault("threads", "reject", "confirm", status=200, body={"status": "PUBLISHED"})
-    await rig.sandbox.fault("threads", "reject", "confirm", status=200, body="<html>Hello</html>")
-    assert (await refused(PLATFORM.confirm(rig.connection(), context))).code == "unreadable_answer"
-
-
-async def test_the_newest_post_of_the_same_text_is_ours(rig: Rig) -> None:
-    for text in ("Sunset", "Sunrise"):
-        await PLATFORM.publish(rig.connection(), await prepared(rig, [], text))
-    context = await prepared(rig, [], "Sunset")
-    await rig.sandbox.fault("threads", "accept_then_drop", "publish")
-    await send(rig, context)
-    found = await PLATFORM.confirm(rig.connection(), context)
-    assert isinstance(found, Published)
-    assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
-
-
-async def test_without_a_container_nothing_was_published(rig: Rig) -> None:
-    assert await PLATFORM.confirm(rig.connection(), rig.context("Hi")) == Absent()
-    assert rig.exchanges == []
 
 
 async def test_a_carousel_waits_for_its_items_to_be_seen(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,4 @@
-"""Responses lost in every possible way, on a Mastodon server that honours keys and on one that does not.
-
-Published posts are found among the account's statuses, and nothing is published twice.
-"""
+"""Recognising a status among an account's, on a Mastodon server that honours keys and on one that does not."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,23 +11,13 @@ import pytest
 from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.mastodon import PLATFORM, listing, lookup
-from tests.platforms.rig import Connect, Rig
-from tests.platforms.test_mastodon import publish, refused, status
+from tests.platforms.rig import Rig
+from tests.platforms.steps import publish, refused
+from tests.platforms.test_mastodon import status
 
 TEXT = (
     "Süße Möwen & <b>Meer</b>:\n\n  https://example.com/a/very/long/address?with=a&query=1#end, @ann@other.example #Ökö"
 )
-FORMS: list[tuple[str, list[str], dict[str, Any]]] = [
-    (TEXT, [], {}),
-    (TEXT, ["a.jpg", "b.gif"], {"visibility": "private"}),
-    ("", ["a.mp4"], {}),
-    ("Well?", [], {"poll": {"options": ["Yes", "No"]}, "spoilerText": "careful"}),
-]
-
-
-@pytest.fixture
-async def rig(connect: Connect) -> Rig:
-    return await connect("mastodon")
 
 
 @pytest.fixture
@@ -58,42 +45,6 @@ async def send(rig: Rig, context: PublishContext[Any], client: httpx.AsyncClient
 async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
     """Confirm with what was saved alone, as another worker would."""
     return await PLATFORM.confirm(rig.connection(), replace(context, handles=rig.saved[-1]))
-
-
-@pytest.mark.parametrize(("text", "names", "settings"), FORMS)
-@pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
-async def test_what_landed_without_an_answer_is_found(
-    rig: Rig, text: str, names: list[str], settings: dict[str, Any], fault: str
-) -> None:
-    context = await prepared(rig, text, names, settings)
-    await rig.sandbox.fault("mastodon", fault, "publish")
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
-    found = await confirm(rig, context)
-    [post] = await rig.posts()
-    assert isinstance(found, Published)
-    assert found.platform_post_id == post["platformPostId"]
-    assert found.url
-
-
-async def test_a_post_made_after_the_timeout_is_confirmed(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    context = await prepared(rig)
-    monkeypatch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
-    await rig.sandbox.fault("mastodon", "accept_then_delay", "publish", seconds=1)
-    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
-    assert isinstance(await confirm(rig, context), Published)
-    assert len(await rig.posts()) == 1
-
-
-@pytest.mark.parametrize(("text", "names", "settings"), FORMS)
-async def test_what_never_landed_is_sent_again(
-    rig: Rig, keyless: httpx.AsyncClient, text: str, names: list[str], settings: dict[str, Any]
-) -> None:
-    context = await prepared(rig, text, names, settings)
-    await rig.sandbox.fault("mastodon", "drop", "publish")
-    assert (await send(rig, context, keyless)).kind is ErrorKind.UNCONFIRMED
-    assert await confirm(rig, context) == Absent()
-    await publish(rig, replace(context, handles=rig.saved[-1]), keyless)
-    assert len(await rig.posts()) == 1
 
 
 async def test_a_repeat_under_its_key_makes_no_second_status(rig: Rig) -> None:
@@ -149,14 +100,6 @@ async def test_without_a_marker_the_time_decides(rig: Rig, keyless: httpx.AsyncC
     assert found.platform_post_id != old.platform_post_id
     later = replace(context, started_at=datetime.now(UTC) + lookup.CLOCKS_APART + timedelta(seconds=5))
     assert await confirm(rig, later) == Absent()
-
-
-async def test_before_anything_was_sent_nothing_is_there(rig: Rig) -> None:
-    context = await prepared(rig)
-    before = len(rig.exchanges)
-    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
-    assert await PLATFORM.confirm(rig.connection(), replace(context, started_at=None)) == Absent()
-    assert len(rig.exchanges) == before
 
 
 async def test_others_between_do_not_hide_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,67 +230,6 @@ async def test_media_tell_by_their_ids_where_the_server_keeps_them(rig: Rig) -> 
     assert isinstance(await found_among(rig, context, {"content": "Hi", "media_attachments": others}), Published)
     assert await found_among(rig, context, {"content": "Hi", "media_attachments": others[:1]}) == Unknown()
     assert await found_among(rig, context, {"content": "Ho", "media_attachments": others}) == Absent()
-
-
-@pytest.mark.parametrize(
-    ("status_code", "body"),
-    [(200, {"error": "x"}), (200, "<html>"), (200, ["x"]), (502, "<html>"), (401, {"error": "x"})],
-)
-async def test_a_failed_confirmation_raises(rig: Rig, status_code: int, body: Any) -> None:
-    context = await prepared(rig)
-    await PLATFORM.publish(rig.connection(), context)
-    await rig.sandbox.fault("mastodon", "reject", "confirm", status=status_code, body=body)
-    await refused(confirm(rig, context))
-
-
-@pytest.mark.parametrize(
-    ("status_code", "body", "kind"),
-    [
-        (500, {"error": "x"}, ErrorKind.UNCONFIRMED),
-        (502, "<html>Bad Gateway</html>", ErrorKind.UNCONFIRMED),
-        (503, {"error": "x"}, ErrorKind.UNCONFIRMED),
-        (200, {}, ErrorKind.UNCONFIRMED),
-        (200, [], ErrorKind.UNCONFIRMED),
-        (200, "<html>Hello</html>", ErrorKind.UNCONFIRMED),
-        (422, {"error": "Validation failed: Text character limit of 500 exceeded"}, ErrorKind.REJECTED),
-        (
-            422,
-            {"error": "Cannot attach files that have not finished processing. Try again in a moment!"},
-            ErrorKind.NOT_READY,
-        ),
-        (429, {"error": "Too many requests"}, ErrorKind.RATE_LIMITED),
-        (401, {"error": "The access token is invalid"}, ErrorKind.AUTH),
-        (403, {"error": "Your login is currently disabled"}, ErrorKind.AUTH),
-        (403, "<html>Forbidden</html>", ErrorKind.TRANSIENT),
-        (301, "", ErrorKind.REJECTED),
-    ],
-)
-async def test_only_a_refusal_that_rules_an_effect_out_is_definite(
-    rig: Rig, status_code: int, body: Any, kind: ErrorKind
-) -> None:
-    context = await prepared(rig)
-    await rig.sandbox.fault("mastodon", "reject", "publish", status=status_code, body=body)
-    assert (await send(rig, context)).kind is kind
-
-
-async def test_a_server_that_cannot_be_reached_has_done_nothing(rig: Rig) -> None:
-    connection = rig.connection()
-    connection.wire.base_url = "http://127.0.0.1:1"
-    assert (await refused(PLATFORM.publish(connection, await prepared(rig)))).kind is ErrorKind.TRANSIENT
-
-
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [("token_expired", ErrorKind.AUTH), ("rate_limited", ErrorKind.RATE_LIMITED), ("drop", ErrorKind.TRANSIENT)],
-)
-async def test_failures_while_uploading_are_distinguished(rig: Rig, fault: str, kind: ErrorKind) -> None:
-    await prepared(rig, "", ["a.jpg"])
-    await rig.sandbox.fault("mastodon", fault, "prepare", seconds=180)
-    error = await refused(prepared(rig, "", ["b.jpg"]))
-    assert error.kind is kind
-    if kind is ErrorKind.RATE_LIMITED:
-        assert error.retry_after is not None
-        assert 175 < error.retry_after.total_seconds() <= 181
 
 
 async def test_a_deleted_status_is_no_longer_found(rig: Rig) -> None:

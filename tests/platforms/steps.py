@@ -1,0 +1,48 @@
+"""The steps of a post as the worker takes them, and what a platform refuses."""
+
+from collections.abc import Awaitable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.base import PublishContext, Published
+from platforms.errors import PlatformError
+from tests.platforms.rig import Rig
+
+
+async def refused(step: Awaitable[object]) -> PlatformError:
+    """Return the error with which a step ends."""
+    with pytest.raises(PlatformError) as caught:
+        await step
+    return caught.value
+
+
+async def ready(rig: Rig, context: PublishContext[Any], client: httpx.AsyncClient | None = None) -> PublishContext[Any]:
+    """Prepare and begin an attempt, up to the request that makes it public; returns the attempt."""
+    if rig.platform.prepares(context.draft):
+        await rig.platform.prepare(rig.connection(client), context)
+    await rig.platform.assign_key(context)
+    context.started_at = context.started_at or datetime.now(UTC)
+    return context
+
+
+async def publish(rig: Rig, context: PublishContext[Any], client: httpx.AsyncClient | None = None) -> Published:
+    """Take every step of a post."""
+    await ready(rig, context, client)
+    published = await rig.platform.publish(rig.connection(client), context)
+    return await rig.platform.complete(rig.connection(client), context, published)
+
+
+async def lost(rig: Rig, context: PublishContext[Any], fault: str = "accept_then_drop", **more: Any) -> PlatformError:
+    """Prepare an attempt and let its public request fail; returns the error."""
+    await ready(rig, context)
+    await rig.sandbox.fault(rig.platform.name, fault, "publish", **more)
+    return await refused(rig.platform.publish(rig.connection(), context))
+
+
+def resumed(rig: Rig, context: PublishContext[Any]) -> PublishContext[Any]:
+    """Return the attempt as another worker finds it: with the handles that were saved."""
+    return replace(context, handles=httpx.Response(200, json=rig.saved[-1] if rig.saved else {}).json())

@@ -1,0 +1,144 @@
+"""Whatever happens to the request that makes a post public, the post is public once at most, and is found if it is."""
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.base import Absent, Finding, Published, Unknown
+from platforms.errors import ErrorKind, PlatformError
+from tests.platforms.forms import FIRST, FORMS, Form, quick
+from tests.platforms.rig import Connect
+from tests.platforms.steps import lost, publish, ready, refused, resumed
+
+__all__ = ["quick"]
+
+LATER = timedelta(minutes=12)
+"""After this long every platform lists what it published."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A failure of the public request: its error, and whether the post is public nevertheless."""
+
+    name: str
+    kind: ErrorKind = ErrorKind.UNCONFIRMED
+    arrives: bool = False
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+LOST = [Fault("drop"), Fault("accept_then_drop", arrives=True), Fault("accept_then_500", arrives=True)]
+OTHERS = [
+    Fault("reject", more={"status": 503}),
+    Fault("accept_then_delay", arrives=True, more={"seconds": 0.6}),
+    Fault("rate_limited", ErrorKind.RATE_LIMITED, more={"seconds": 120}),
+    Fault("token_expired", ErrorKind.AUTH),
+    Fault("unreachable", ErrorKind.TRANSIENT),
+]
+RENEWED = {"bluesky-token_expired"}
+"""Cases in which a session is renewed without a refresh token, so that nothing fails; see test_token_renewal.py."""
+CASES = [
+    (form, fault)
+    for forms, faults in ((FORMS, LOST), (FIRST, OTHERS))
+    for form in forms
+    for fault in faults
+    if f"{form}-{fault}" not in RENEWED
+]
+WAITS = {"googlebusiness": 60, "linkedin": None, "threads": None, "tiktok": 60}
+"""The seconds after which to come back, if they are not those that the fault names; None: none are reported."""
+SAFE_TO_REPEAT = {"bluesky", "discord", "facebook", "instagram", "linkedin", "mastodon", "threads", "youtube"}
+"""Platforms that make no second post of an attempt, because of its key, its container or its session."""
+
+
+class Unreachable(httpx.AsyncHTTPTransport):
+    """A way to servers that refuse every connection."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        request.url = request.url.copy_with(host="127.0.0.1", port=1)
+        return await super().handle_async_request(request)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("form", "fault"), CASES, ids=str)
+async def test_never_twice(connect: Connect, monkeypatch: pytest.MonkeyPatch, form: Form, fault: Fault) -> None:
+    rig = await form.open(connect)
+    context = await ready(rig, form.context(rig))
+    client = httpx.AsyncClient(transport=Unreachable()) if fault.name == "unreachable" else None
+    if client is None:
+        await rig.sandbox.fault(form.platform, fault.name, "publish", **fault.more)
+    with monkeypatch.context() as patch:
+        if fault.name == "accept_then_delay":
+            patch.setattr("platforms.http.timeouts.for_body", lambda _: httpx.Timeout(0.3))
+        error = await refused(rig.platform.publish(rig.connection(client), context))
+    assert error.kind is fault.kind
+    if fault.name == "rate_limited":
+        assert asks_to_wait(error, WAITS.get(form.platform, fault.more["seconds"]))
+
+    context = resumed(rig, context)
+    finding: Finding = Absent()
+    if fault.kind is ErrorKind.UNCONFIRMED:
+        before = len(rig.exchanges)
+        finding = await rig.platform.confirm(rig.connection(), context)
+        if finding == Unknown() and not fault.arrives:
+            assert context.started_at
+            context.started_at -= LATER
+            finding = await rig.platform.confirm(rig.connection(), context)
+        if form.found == "never":
+            assert (finding, len(rig.exchanges)) == (Unknown(final=True), before)
+        elif fault.arrives and form.found == "by confirm":
+            assert isinstance(finding, Published)
+        else:
+            assert finding == (Absent() if form.ruled_out else Unknown())
+    if finding == Absent():
+        finding = await publish(rig, context)
+    posts = await rig.posts()
+    assert len(posts) == (fault.arrives or isinstance(finding, Published))
+    if isinstance(finding, Published):
+        assert finding.platform_post_id == posts[0]["platformPostId"]
+        assert (await rig.platform.complete(rig.connection(), context, finding)).url
+
+
+def asks_to_wait(error: PlatformError, seconds: float | None) -> bool:
+    """Return whether an error says to come back after so many seconds, or nothing if None."""
+    if error.retry_after is None or seconds is None:
+        return error.retry_after is None and seconds is None
+    return abs(error.retry_after.total_seconds() - seconds) < 2
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    "form", [form for form in FORMS if form.platform in SAFE_TO_REPEAT and form.found != "never"], ids=str
+)
+async def test_a_worker_that_repeats_a_post_makes_no_second_one(connect: Connect, form: Form) -> None:
+    rig = await form.open(connect)
+    context = form.context(rig)
+    assert (await lost(rig, context)).kind is ErrorKind.UNCONFIRMED
+    with contextlib.suppress(PlatformError):
+        await publish(rig, resumed(rig, context))
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("form", [form for form in FIRST if form.found != "never"], ids=str)
+async def test_a_post_that_was_never_sent_is_absent_without_a_request(connect: Connect, form: Form) -> None:
+    rig = await form.open(connect)
+    before = len(rig.exchanges)
+    assert await rig.platform.confirm(rig.connection(), form.context(rig)) == Absent()
+    assert len(rig.exchanges) == before
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("form", [form for form in FIRST if form.found == "by confirm"], ids=str)
+async def test_an_older_post_of_the_same_words_is_not_ours(connect: Connect, form: Form) -> None:
+    rig = await form.open(connect)
+    await publish(rig, form.context(rig))
+    later = await ready(rig, form.context(rig))
+    later.started_at = datetime.now(UTC) + timedelta(minutes=10)
+    assert await rig.platform.confirm(rig.connection(), later) in (Absent(), Unknown())

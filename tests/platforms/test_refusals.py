@@ -1,0 +1,142 @@
+"""Responses to the public request: only a refusal that rules out an effect is definite, all others are unconfirmed."""
+
+from typing import Any
+
+import pytest
+
+from platforms.errors import ErrorKind
+from tests.platforms.forms import FIRST, Form, quick
+from tests.platforms.rig import Connect
+from tests.platforms.steps import lost
+
+__all__ = ["quick"]
+
+
+def graph(code: int, subcode: int | None = None, message: str = "its own words") -> dict[str, Any]:
+    return {"error": {"message": message, "type": "OAuthException", "code": code, "error_subcode": subcode}}
+
+
+def atproto(error: str, message: str = "its own words") -> dict[str, Any]:
+    return {"error": error, "message": message}
+
+
+def tiktok(code: str) -> dict[str, Any]:
+    return {"data": {}, "error": {"code": code}}
+
+
+def telegram(code: int, description: str) -> dict[str, Any]:
+    return {"ok": False, "error_code": code, "description": description}
+
+
+def google(reason: str) -> dict[str, Any]:
+    return {"error": {"errors": [{"reason": reason}]}}
+
+
+X_INTERNAL = {"type": "https://api.x.com/2/problems/internal-error", "title": "Internal Error", "detail": "Sorry."}
+X_INVALID = {"type": "https://api.x.com/2/problems/invalid-request", "title": "Invalid Request", "detail": "No."}
+
+ANYWHERE: list[tuple[int, Any]] = [
+    (502, "<html>Bad Gateway</html>"),
+    (503, "<html>Unavailable</html>"),
+    (500, {}),
+    (200, "<html>Hello</html>"),
+    (200, {}),
+    (200, []),
+]
+"""Responses that every platform, or a proxy before it, may give to a post that it published."""
+
+UNCONFIRMED: dict[str, list[tuple[int, Any]]] = {
+    "bluesky": [(500, atproto("InternalServerError")), (503, {"error": "NotEnoughResources"}), (200, {"cid": "bafy"})],
+    "discord": [(200, {"id": 5})],
+    "facebook": [(400, graph(2)), (500, graph(1)), (200, {"success": True})],
+    "googlebusiness": [(200, {"state": "LIVE"})],
+    "instagram": [
+        *[(400, graph(*codes)) for codes in ((-1, 2207001), (2,), (24, 2207008), (24, 2207006), (4, 2207051))],
+        *[(500, graph(1)), (503, graph(190)), (200, {"success": True}), (302, "")],
+    ],
+    "linkedin": [(201, ""), (409, {"status": 409, "code": "CONFLICT"})],
+    "mastodon": [(500, {"error": "x"}), (503, {"error": "x"})],
+    "pinterest": [(201, "<html>")],
+    "reddit": [(200, {"json": {"errors": [], "data": {}}})],
+    "telegram": [
+        (200, {"ok": True}),
+        (200, {"ok": True, "result": True}),
+        (200, {"ok": True, "result": []}),
+        (200, telegram(500, "Internal Server Error")),
+    ],
+    "threads": [
+        *[(400, graph(*codes)) for codes in ((1,), (2,), (100, 2207051))],
+        *[(500, graph(1)), (503, graph(190)), (200, {"success": True}), (302, "")],
+    ],
+    "tiktok": [(200, tiktok("internal_error")), (200, tiktok("ok")), (500, tiktok("internal_error"))],
+    "twitter": [(201, "<html>ok</html>"), (201, {"data": {}}), (200, {"errors": [X_INTERNAL]})],
+    "youtube": [(200, {"kind": "youtube#video"})],
+}
+"""Further responses of each platform that do not rule out that it published the post."""
+
+DEFINITE: list[tuple[str, int, Any, ErrorKind]] = [
+    ("bluesky", 429, atproto("RateLimitExceeded"), ErrorKind.RATE_LIMITED),
+    ("bluesky", 400, atproto("InvalidRequest"), ErrorKind.REJECTED),
+    ("bluesky", 401, atproto("AccountTakedown"), ErrorKind.AUTH),
+    ("bluesky", 307, "", ErrorKind.REJECTED),
+    ("bluesky", 404, "<html>Not Found</html>", ErrorKind.REJECTED),
+    ("facebook", 400, graph(32), ErrorKind.RATE_LIMITED),
+    ("facebook", 400, graph(190, 463), ErrorKind.AUTH),
+    ("facebook", 400, graph(100), ErrorKind.REJECTED),
+    ("instagram", 400, graph(9007, 2207027), ErrorKind.NOT_READY),
+    ("instagram", 400, graph(4), ErrorKind.RATE_LIMITED),
+    ("instagram", 400, graph(9, 2207042), ErrorKind.CAPPED),
+    ("instagram", 400, graph(25, 2207050), ErrorKind.AUTH),
+    ("instagram", 400, graph(190, 463), ErrorKind.AUTH),
+    ("instagram", 400, graph(100), ErrorKind.REJECTED),
+    ("instagram", 403, "<html>Forbidden</html>", ErrorKind.REJECTED),
+    ("mastodon", 422, {"error": "Validation failed: Text character limit of 500 exceeded"}, ErrorKind.REJECTED),
+    ("mastodon", 422, {"error": "Cannot attach files that have not finished processing."}, ErrorKind.NOT_READY),
+    ("mastodon", 429, {"error": "Too many requests"}, ErrorKind.RATE_LIMITED),
+    ("mastodon", 401, {"error": "The access token is invalid"}, ErrorKind.AUTH),
+    ("mastodon", 403, {"error": "Your login is currently disabled"}, ErrorKind.AUTH),
+    ("mastodon", 403, "<html>Forbidden</html>", ErrorKind.TRANSIENT),
+    ("mastodon", 301, "", ErrorKind.REJECTED),
+    ("telegram", 200, telegram(403, "Forbidden: bot was kicked"), ErrorKind.AUTH),
+    ("threads", 400, graph(24, 4279009), ErrorKind.NOT_READY),
+    ("threads", 400, graph(4), ErrorKind.RATE_LIMITED),
+    ("threads", 400, graph(100, 4279013), ErrorKind.AUTH),
+    ("threads", 400, graph(190, 463), ErrorKind.AUTH),
+    ("threads", 400, graph(100), ErrorKind.REJECTED),
+    ("threads", 403, "<html>Forbidden</html>", ErrorKind.REJECTED),
+    ("tiktok", 200, tiktok("rate_limit_exceeded"), ErrorKind.RATE_LIMITED),
+    ("tiktok", 403, tiktok("url_ownership_unverified"), ErrorKind.OPERATOR),
+    ("twitter", 200, {"errors": [X_INVALID]}, ErrorKind.REJECTED),
+    ("twitter", 403, X_INVALID, ErrorKind.REJECTED),
+    ("youtube", 400, google("uploadLimitExceeded"), ErrorKind.CAPPED),
+    ("youtube", 403, google("channelSuspended"), ErrorKind.AUTH),
+    ("youtube", 400, google("invalidTitle"), ErrorKind.REJECTED),
+]
+FORM = {form.platform: form for form in reversed(FIRST)} | {
+    "facebook": Form("facebook", ("a.jpg",)),
+    "tiktok": next(Form("tiktok", ("a.jpg",), form.settings) for form in FIRST if form.platform == "tiktok"),
+}
+"""The form whose refusal is tested, per platform."""
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("form", FIRST, ids=str)
+async def test_a_response_that_rules_nothing_out_is_unconfirmed(connect: Connect, form: Form) -> None:
+    rig = await form.open(connect)
+    for number, (status, body) in enumerate(ANYWHERE + UNCONFIRMED[form.platform]):
+        context = FORM[form.platform].context(rig, f"Number {number}")
+        error = await lost(rig, context, "reject", status=status, body=body)
+        assert (status, body, error.kind) == (status, body, ErrorKind.UNCONFIRMED)
+    assert await rig.posts() == []
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("platform", "status", "body", "kind"), DEFINITE)
+async def test_a_refusal_that_rules_out_an_effect_is_definite(
+    connect: Connect, platform: str, status: int, body: Any, kind: ErrorKind
+) -> None:
+    rig = await FORM[platform].open(connect)
+    context = FORM[platform].context(rig)
+    assert (await lost(rig, context, "reject", status=status, body=body)).kind is kind
+    if uploads := {"photos", "session"} & context.handles.keys():
+        assert kind is not ErrorKind.REJECTED, f"the next try must upload again, not use {uploads}"

@@ -1,0 +1,74 @@
+"""Tokens of accounts: in no log, no error and no repr, and in an address only if the platform demands it there."""
+
+import io
+import logging
+import traceback
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from platforms.registry import platforms
+from runtime.logging import configure
+from tests.platforms.forms import FIRST, FORMS, Form, quick
+from tests.platforms.rig import Connect
+from tests.platforms.steps import lost, publish, ready
+
+__all__ = ["quick"]
+
+IN_ADDRESSES = {("telegram", ""), ("discord", "webhook")}
+"""Platform and kind of account of which every address contains the token."""
+PLACES = {"discord": {"channelId": "1"}, "telegram": {"chatId": "@news"}, "bluesky": {"identifier": "ada.test"}}
+RENEWING = {"refreshToken": "refresh_token", "clientSecret": "client_secret"}
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("form", FIRST, ids=str)
+async def test_the_token_is_in_no_log_and_no_error(connect: Connect, form: Form) -> None:
+    rig = await form.open(connect)
+    token = rig.stored.access_token.get_secret_value()
+    root, stream = logging.getLogger(), io.StringIO()
+    handlers, level = root.handlers[:], root.level
+    faults = ("drop", "accept_then_drop", "accept_then_500", "rate_limited")
+    try:
+        configure("debug", "json", stream)
+        for fault in faults:
+            error = await lost(rig, form.context(rig, f"Failing by {fault}"), fault)
+            logging.getLogger("test").error("failed", exc_info=error)
+            assert token not in "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+        await publish(rig, form.context(rig))
+    finally:
+        root.handlers[:], root.level = handlers, level
+    assert stream.getvalue().count("failed") >= len(faults)
+    assert token not in stream.getvalue()
+    assert token not in repr(rig.stored) + repr(rig.exchanges) + repr(rig.connection())
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("form", FORMS, ids=str)
+async def test_the_token_is_in_no_address(connect: Connect, form: Form) -> None:
+    rig = await form.open(connect)
+    token = rig.stored.access_token.get_secret_value()
+    addresses: list[str] = []
+
+    async def note(request: httpx.Request) -> None:
+        addresses.append(str(request.url))
+
+    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+        await rig.platform.whoami(rig.connection(client))
+        context = await ready(rig, form.context(rig), client)
+        await rig.platform.publish(rig.connection(client), context)
+    assert addresses
+    assert any(token in address for address in addresses) is ((form.platform, form.account) in IN_ADDRESSES)
+
+
+@pytest.mark.parametrize("name", platforms())
+def test_credentials_show_no_secret(name: str) -> None:
+    model = platforms()[name].credentials
+    given = {"accessToken": "s3cret-1", **PLACES.get(name, {})}
+    given |= {alias: "s3cret-2" for alias, field in RENEWING.items() if field in model.model_fields}
+    read = model.model_validate(given)
+    assert "s3cret" not in f"{read!r} {read} {read.model_dump_json()}"
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate({**given, "accessToken": 1, "other": "s3cret-3"})
+    assert "s3cret" not in str(caught.value)
