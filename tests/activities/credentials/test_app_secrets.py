@@ -53,4 +53,4 @@ def test_credentials_without_an_app_pass_unchanged() -> None:
     platform = platforms()["mastodon"]
     mastodon = platform.credentials.model_validate({"accessToken": "a", "instance": "https://social.example"})
     assert with_app_secret(APPS, platform, mastodon) is mastodon
-    assert with_stored_secret(mastodon, mastodon) is mastodon
+    assert with_stored_secret(mastodon, mastodon) == mastodon
