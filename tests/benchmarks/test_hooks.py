@@ -40,12 +40,12 @@ def test_the_clock_of_a_part_is_shifted(tmp_path: Path, part: str, wrong_by: int
 class Wire:
     """A wire like the product's: it checks its fence once it is connected, right before the first byte."""
 
-    def __init__(self, fence: Any) -> None:
-        self.fence = fence
+    def __init__(self, fence: Any, *, fences_all: bool = False) -> None:
+        self.fence, self.fences_all = fence, fences_all
         self.moments: list[str] = []
 
     async def send(self, *, public: bool = False) -> None:
-        await self._answer(None, self.fence if public else None)
+        await self._answer(None, self.fence if public or self.fences_all else None)
 
     async def _answer(self, _: object, fence: Any = None) -> None:
         self.moments.append("connected")
@@ -76,6 +76,21 @@ async def test_a_public_request_is_held_before_its_fence_whether_it_has_one_or_n
         assert wire.moments == ["connected", "first byte", "connected"]
     await sending
     assert wire.moments[3:] == [*(["fence"] if fenced else []), "first byte"]
+
+
+async def test_a_request_that_is_not_public_keeps_its_fence(tmp_path: Path) -> None:
+    class Held(Wire):
+        pass
+
+    hold_before_first_byte(Held, tmp_path)
+
+    async def fence() -> None:
+        wire.moments.append("fence")
+
+    wire = Held(fence, fences_all=True)
+    with Inside(tmp_path).requests_are_held():
+        await wire.send()
+    assert wire.moments == ["connected", "fence", "first byte"]
 
 
 @pytest.mark.parametrize("point", ["leased", "first byte", "answered", "stored"])

@@ -137,7 +137,7 @@ def hold_before_first_byte(wire: Any, folder: Path) -> None:
             if fence:
                 await fence()
 
-        return await answer(self, request, first if is_public.get() else None)
+        return await answer(self, request, first if is_public.get() else fence)
 
     wire.send, wire._answer = sending, answering  # noqa: SLF001
 
