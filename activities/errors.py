@@ -10,12 +10,15 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.heartbeat import count_returned_slots, note_returned_slot
 from domain.outcome import Outcome
 from domain.system_errors import system_words
+from domain.waits import KEY_MISSING, NO_DISK_SPACE
 from media.admission import MediaBusy
 from platforms.base import Platform
 from platforms.errors import ErrorKind, PlatformError
 
 HELD = frozenset({ErrorKind.AUTH, ErrorKind.CAPPED, ErrorKind.OPERATOR})
 _EXPECTED = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.NOT_READY})
+_REPORTED_ELSEWHERE = frozenset({KEY_MISSING, NO_DISK_SPACE, "unreachable"})
+"""Codes of failures that the target's row and an alert of their own report."""
 _SPREAD = 0.2
 
 
@@ -74,7 +77,13 @@ def try_again(platform: Platform[Any, Any], error: PlatformError, delay: timedel
 
     It contains only our own words and the platform's code: it stays in the history, which must not contain content.
     """
-    expected = error.kind in _EXPECTED or isinstance(error, MediaBusy)
+    # Temporal's SDK logs and counts all others, with a trace each: they are faults of this service.
+    expected = (
+        error.kind in _EXPECTED
+        or isinstance(error, MediaBusy)
+        or error.status is not None
+        or error.code in _REPORTED_ELSEWHERE
+    )
     words = system_words(error)
     return ApplicationError(
         f"{platform.label}: {error.kind} ({error.code})" + (f", {words}" if words else ""),

@@ -36,9 +36,19 @@ def doctor(
     """
     from cli.doctor import doctor as diagnose
     from cli.doctor_post import doctor_post
+    from cli.unavailable import explain_database_error
+    from reconcile.doctor.findings import Exit
 
     of_one_post = doctor_post(data_dir, post_id, as_json=as_json) if post_id else None
-    text, code = asyncio.run(of_one_post or diagnose(data_dir, workspace, as_json=as_json, everything=everything))
+    try:
+        text, code = asyncio.run(of_one_post or diagnose(data_dir, workspace, as_json=as_json, everything=everything))
+    except Exception as error:
+        sentence = error.message if isinstance(error, UserError) else explain_database_error(error)
+        if sentence is None:
+            raise
+        say(f"Error: {sentence}", error=True)
+        # The other codes say something about posts.
+        sys.exit(Exit.COULD_NOT_CHECK)
     say(text)
     sys.exit(code)
 

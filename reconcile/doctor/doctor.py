@@ -16,10 +16,10 @@ from reconcile.doctor.platforms import Platforms
 from reconcile.doctor.posts import Examination
 from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.sandbox import SandboxAway, fetch_public_posts
-from reconcile.doctor.waiting import waiting_sentence
+from reconcile.doctor.waiting import BEGUN_WITHIN, not_begun_sentence, waiting_sentence
 from store.database import Database
 from store.maintenance.expected_posts import expected_posts
-from store.maintenance.waiting import stuck_targets
+from store.maintenance.waiting import count_late, stuck_targets
 from workflows.client.runs import Runs
 
 DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
@@ -85,10 +85,14 @@ class Doctor:
             report.findings += _both(first, again)
 
     async def _waiting(self) -> list[str]:
+        now = datetime.now(UTC)
         async with self._database.reading() as session:
             found = await stuck_targets(session, self._workspace_id)
-        now = datetime.now(UTC)
-        return [waiting_sentence(platform, waits, stuck, now) for (platform, waits), stuck in sorted(found.items())]
+            not_begun = await count_late(session, now - BEGUN_WITHIN, self._workspace_id)
+        return [
+            *([not_begun_sentence(not_begun)] if not_begun else []),
+            *(waiting_sentence(platform, waits, stuck, now) for (platform, waits), stuck in sorted(found.items())),
+        ]
 
     async def _check_platforms(self, report: Report, sandbox_url: str) -> None:
         async def diagnose() -> list[Finding]:

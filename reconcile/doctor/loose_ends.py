@@ -84,6 +84,9 @@ class LooseEnds:
                 how = "Start a worker that serves it (`python worker.py`); what waits continues then."
                 subject = Subject(workspace_id=self._workspace_id, platform=queue)
                 yield Finding(FindingKind.NO_WORKER, Heals.PERSON, subject, what, how)
+                if queue == POSTS_QUEUE:
+                    # Without it, nothing reaches the queues of platforms.
+                    return
 
     def _restore(self, restore: Restore, waiting: int) -> Finding:
         what = (

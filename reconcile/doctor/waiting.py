@@ -20,6 +20,17 @@ _FOR_OPERATOR = {
     NO_DISK_SPACE: "for the operator, because the disk of a worker is full",
 }
 _MOST_CODES = 3
+BEGUN_WITHIN = timedelta(seconds=10)
+"""Within this time after it is due, a worker begins a post, even on a busy machine."""
+
+
+def not_begun_sentence(posts: int) -> str:
+    """Return how many posts are due and not begun. Temporal names a worker that hangs for a minute more as running."""
+    subject = "1 post was" if posts == 1 else f"{posts:,} posts were"
+    return (
+        f"not begun: {subject} due more than {BEGUN_WITHIN.seconds} s ago, and no worker has begun to publish. "
+        "If this lasts, the workers hang or have too much to do: restart them, or start another."
+    )
 
 
 def waiting_sentence(platform: str, waits: WaitsFor, stuck: Stuck, now: datetime) -> str:

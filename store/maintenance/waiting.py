@@ -106,9 +106,11 @@ async def end_late(session: AsyncSession, now: datetime, most: int) -> list[Late
     return [LatePostEnded(*row) for row in over]
 
 
-async def count_late(session: AsyncSession, due_before: datetime) -> int:
-    """Return how many posts have a waiting target that was due before a time."""
+async def count_late(session: AsyncSession, due_before: datetime, workspace_id: str | None = None) -> int:
+    """Return how many posts have a waiting target that was due before a time; without a workspace, in all of them."""
     query = select(func.count(Target.post_id.distinct())).where(WAITS, Target.due_at < due_before)
+    if workspace_id is not None:
+        query = query.where(Target.workspace_id == workspace_id)
     return await session.scalar(query) or 0
 
 

@@ -123,6 +123,6 @@ async def test_a_deleted_post_leads_to_its_history(own: Stack) -> None:
     post = await own.publish("deleted before the question", [own.accounts["plain"]])
     await own.delete(post)
     found = await run("doctor", post.id)
-    assert found.exit_code == 1
+    assert found.exit_code == 3
     assert found.stderr.startswith(f"Error: {post.id} was deleted at ")
     assert f"`socialsyncer history {post.id}` says by whom." in found.stderr

@@ -267,6 +267,13 @@ SEQUENCES = {
         },
         ["MetricsAway", "PartAway", "PostsAreLate"],
     ),
+    "a missing key is added, and posts are tried again minutes later": (
+        {
+            'socialsyncer_accounts_unreadable{instance="worker"}': "0x16 14x8 0x80",
+            'socialsyncer_targets_waiting{platform="x",for="operator"}': "0x20 60x36 0x80",
+        },
+        ["AccountsUnreadable"],
+    ),
     "nothing is scraped": ({name: f"{value}x16 _x100" for name, value in UP.items()}, ["MetricsMissing"]),
 }
 
