@@ -140,7 +140,7 @@ async def test_deviations_of_a_platform_are_reported(
 async def test_a_post_that_may_be_public_is_left_to_a_person(stack: Stack, factory: StepContextFactory) -> None:
     await stack.fault("telegram", "accept_then_drop", "publish")
     report = await checked(stack, factory, "telegram", only=["text"])
-    assert "LOOK BY HAND" in "\n".join(report.lines())
+    assert "CHECK BY HAND" in "\n".join(report.lines())
 
 
 async def test_samples_that_need_settings_are_skipped(stack: Stack, factory: StepContextFactory) -> None:
