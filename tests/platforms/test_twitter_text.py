@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from platforms import twitter
 from platforms.twitter.links import link_spans
 from platforms.twitter.text import weighted_length
 from tests.cpu import cpu_seconds
@@ -76,6 +77,14 @@ def test_every_link_of_the_vectors(group: str) -> None:
         assert links(case["text"]) == expected, case["description"]
         if group == "urls_with_indices":
             assert link_spans(case["text"]) == [tuple(link["indices"]) for link in case["expected"]]
+
+
+def test_the_top_level_domains_are_listed_in_their_order() -> None:
+    """A word that was replaced in the list breaks the order, and links of that domain would be counted as text."""
+    listed = (Path(twitter.__file__).parent / "tlds.txt").read_text().split()
+    latin = [name for name in listed if name.isascii()]
+    assert latin == sorted(set(latin))
+    assert {"com", "network", "social"} <= set(latin)
 
 
 @needs_vectors
