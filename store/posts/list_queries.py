@@ -2,9 +2,10 @@
 
 A list is read in its order from the index of that order: by status if statuses are asked for. Of a million posts only a
 few may match the conditions that this index does not cover. So the entries of the other indexes that cover a part of
-the conditions are counted first, up to `WINDOW` for each index:
+the conditions are counted first, up to `WINDOW` for each index, or `MAX_CHECKED` if no post must be read to check an
+entry:
 
-- If one has fewer than `WINDOW`, it contains all posts of the list: all of its entries are read, whatever the order.
+- If one has fewer, it contains all posts of the list: all of its entries are read, whatever the order.
 - Otherwise, if an index is in the list's order, its first entries are read. A page that they fill is the first page.
 - If no such index fills the page, and one has fewer than `MAX_SCANNED`, all of its entries are read.
 - Otherwise the index of the list's order is read until the page is full. That happens if very many posts match each
@@ -44,8 +45,8 @@ from store.models import Post, PostTag, Target
 
 WINDOW = 1_000
 """The number of posts that are read for a page. A thousand posts are found by their ids in some 3 ms."""
-MAX_CHECKED = 10_000
-"""The number of entries whose times are checked for a page, in the list's order: some 2 ms, because no post is read."""
+MAX_CHECKED = 8_000
+"""The number of entries whose times are checked for a page: some 2 ms, because no post is read."""
 MAX_SCANNED = 20_000
 """The number of entries that are read if no index in the list's order has filled the page with its first ones."""
 
@@ -105,15 +106,18 @@ class IndexScan:
     """The ids of posts; with `has_times`, also their times."""
     ordered: bool
     has_times: bool = False
+    covers: bool = False
+    """Whether the entries contain all that the conditions of the list need."""
 
 
 async def find(session: AsyncSession, workspace_id: str, wanted: Filter, count: int) -> list[Row[Any]]:
     """Return the `id`, `answer_bytes` and `sort_key` of the first `count` posts of a list, in its order."""
     scans = list(_scans(workspace_id, wanted))
     if scans:
-        narrowest = await _narrowest(session, scans, WINDOW)
+        few = MAX_CHECKED if all(scan.covers for scan in scans) else WINDOW
+        narrowest = await _narrowest(session, scans, few)
         if narrowest:
-            return await _rows(session, scan_query(narrowest, workspace_id, wanted, count))
+            return await _rows(session, scan_query(narrowest, workspace_id, wanted, count, few))
         for scan in scans:
             if scan.ordered and len(found := await _first_rows(session, scan, workspace_id, wanted, count)) == count:
                 return found
@@ -169,9 +173,9 @@ def scan_query(
     entries = select(read).order_by(*_order(wanted.order, read.c) if scan.ordered or scan.has_times else ())
     if scan.has_times:
         entries = entries.where(*itertools.chain.from_iterable(_times(wanted, order, read.c) for order in Order))
-        if not (wanted.platform or wanted.account_id or wanted.tags):
-            # The entries have all conditions: of those that match, only the page is looked up.
-            most_posts = count
+    if scan.covers:
+        # Of the entries that match, only the page is looked up.
+        most_posts = count
     matching = entries.limit(most_posts).subquery()
     posts = select(Post.id, Post.answer_bytes, _column(wanted.order).label("sort_key")).where(Post.id == matching.c.id)
     found = posts.where(*_conditions(workspace_id, wanted), *_of_statuses(wanted)).offset(0).lateral()
@@ -214,7 +218,8 @@ def _scans(workspace_id: str, wanted: Filter) -> Iterator[IndexScan]:
     for order in Order:
         knows = any(ranges[order]) or (stated if order is Order.CREATED else order is wanted.order)
         if knows and (order is Order.CREATED or not wanted.target_statuses):
-            yield IndexScan(_by_status(workspace_id, wanted, order), wanted.order is order, has_times=True)
+            entries = _by_status(workspace_id, wanted, order)
+            yield IndexScan(entries, ordered=wanted.order is order, has_times=True, covers=not parts)
 
 
 def _of_targets(workspace_id: str, wanted: Filter) -> Iterator[Select[Any]]:
