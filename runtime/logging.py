@@ -1,9 +1,11 @@
 """Log in one shape from every process and library: JSON for machines or text for people, never a secret."""
 
+import json
 import logging
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, TextIO
 
@@ -19,6 +21,7 @@ from runtime.log_masking import mask_event
 _QUIET = ("httpx", "httpcore", "uvicorn.access")
 # Local variables hold content and credentials.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False, max_frames=30))
+_ENCODE = json.JSONEncoder().encode
 _TEMPORAL_IDS = ("workflow_id", "activity_type", "attempt")
 
 
@@ -27,8 +30,35 @@ class _Handler(logging.StreamHandler[TextIO]):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 the standard library's name
         """Say that a line is missing. The standard library would print its arguments as they are."""
-        reason = type(sys.exc_info()[1]).__name__
-        sys.stderr.write(f'{{"event": "log.line_lost", "logger": "{record.name}", "reason": "{reason}"}}\n')
+        _say_lost(record.name)
+
+
+def _say_lost(logger: str) -> None:
+    reason = type(sys.exc_info()[1]).__name__
+    sys.stderr.write(f'{{"event": "log.line_lost", "logger": "{logger}", "reason": "{reason}"}}\n')
+
+
+class _Logger:
+    """A logger of our own code: a record of the standard library would cost more than the rest of a line."""
+
+    def __init__(self, stream: TextIO, closing: Sequence[Processor], name: str = "root") -> None:
+        self.name = name
+        self._stream = stream
+        self._closing = closing
+
+    def write(self, event: EventDict) -> None:
+        """Write a line, or say that it is missing: the caller goes on in any case."""
+        line: Any = event
+        try:
+            for processor in self._closing:
+                line = processor(self, "", line)
+            # One call: a thread cannot write between a line and its end.
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
+        except Exception:  # noqa: BLE001 see the docstring
+            _say_lost(self.name)
+
+    debug = info = warning = error = critical = write
 
 
 def configure(level: str = "info", format: Literal["json", "console"] = "json", stream: TextIO | None = None) -> None:  # noqa: A002
@@ -40,19 +70,18 @@ def configure(level: str = "info", format: Literal["json", "console"] = "json", 
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    # Masked last of all: nothing that is added before it escapes it.
-    closing: list[Processor] = [_TRACEBACKS, mask_event]
+    # Masked last of all: nothing that is added before it escapes it. Only the time, which holds nothing, comes after.
+    closing: list[Processor] = [_TRACEBACKS, mask_event, structlog.processors.TimeStamper(fmt="iso", utc=True)]
     if format == "json":
-        closing.append(structlog.processors.JSONRenderer())
+        closing.append(_as_json)
     else:
         colors = (stream or sys.stderr).isatty()
         closing += [_for_a_terminal, structlog.dev.ConsoleRenderer(colors=colors)]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, _as_argument],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=partial(_Logger, stream or sys.stderr, closing),
         cache_logger_on_first_use=False,
     )
     handler = _Handler(stream or sys.stderr)
@@ -88,6 +117,16 @@ def _lift_temporal_ids(_logger: WrappedLogger, _name: str, event: EventDict) -> 
         if isinstance(details, Mapping):
             event.update({key: details[key] for key in _TEMPORAL_IDS if key in details})
     return event
+
+
+def _as_argument(_logger: WrappedLogger, _name: str, event: EventDict) -> tuple[tuple[EventDict], dict[str, Any]]:
+    """Hand a line to its logger as it is: what follows may fail, and must not fail where the line is logged."""
+    return (event,), {}
+
+
+def _as_json(_logger: WrappedLogger, _name: str, event: EventDict) -> str:
+    # What is masked is plain: JSON has a notation for each value.
+    return _ENCODE(event)
 
 
 def log_uncaught() -> None:

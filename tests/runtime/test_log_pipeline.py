@@ -222,6 +222,15 @@ def test_unwritable_line_reveals_nothing(
     assert token not in lines.getvalue()
 
 
+def test_a_line_of_ours_that_cannot_be_written_is_named_and_the_caller_goes_on(
+    lines: io.StringIO, token: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines.close()
+    structlog.get_logger("ours").error("a number", said=token)
+    said = capsys.readouterr().err
+    assert json.loads(said) == {"event": "log.line_lost", "logger": "ours", "reason": "ValueError"}
+
+
 UNCAUGHT = """
 import sys, threading, warnings
 from pydantic import SecretStr
