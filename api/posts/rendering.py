@@ -20,6 +20,8 @@ _TIME_PASSED = {
     "code": "scheduled_time_passed",
     "param": "scheduledFor",
 }
+_SMOOTH = {TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.PUBLISHED}
+"""Statuses of nearly all targets, about which there is nothing more to say if the row says nothing more."""
 
 
 def render_post(post: Post | ShownPost) -> JsonObject:
@@ -99,7 +101,8 @@ def _target(post: Post | ShownPost, target: Target | ShownTarget) -> JsonObject:
         shown["warning"] = target.warning
     if target.edit_history:
         shown["editHistory"] = target.edit_history
-    _show_difficulties(shown, target, TargetStatus(target.status))
+    if target.status not in _SMOOTH or target.next_attempt_at or target.hold_reason or target.error or target.warning:
+        _show_difficulties(shown, target, TargetStatus(target.status))
     return shown
 
 
