@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any
 
-from litestar import Litestar
-from litestar.datastructures import State
+from litestar import Litestar, Request
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
@@ -78,6 +78,6 @@ def create_connecting_app(
     return app
 
 
-def _dependencies(state: State) -> Dependencies:
-    deps: Dependencies = state.deps
+def _dependencies(request: Request[Any, Any, Any]) -> Dependencies:
+    deps: Dependencies = request.app.state.deps
     return deps

@@ -11,6 +11,7 @@ from litestar import Request
 
 from api.dependencies import Deps
 from api.errors import Unauthorized
+from api.http.headers import first_header
 from domain.audit import Actor, api_key
 from domain.errors import Problem
 from store.database import Database
@@ -87,7 +88,7 @@ async def authenticate(request: Request[Any, Any, Any], deps: Deps) -> str:
     starts a group of tasks, which costs more than both.
     """
     keys: Keys = request.app.state.api_keys
-    caller = await keys.caller_of(request.headers.get("authorization"))
+    caller = await keys.caller_of(first_header(request.scope, b"authorization"))
     # Not a context variable: Litestar may ask for dependencies in tasks of their own.
     request.state.caller = caller
     deps.rates.take(caller.key_id)

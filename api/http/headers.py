@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from litestar import Request
+from litestar.types import HTTPScope
 
 from domain.errors import InvalidRequest, Problem
 
@@ -12,6 +13,11 @@ LONGEST_WAIT_S = 60
 _PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
 _REQUEST_ID = re.compile(r"[\x20-\x7e]{1,128}")
 _WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?', re.IGNORECASE | re.ASCII)
+
+
+def first_header(scope: HTTPScope, name: bytes) -> str | None:
+    """Return the first header of this name in lower case, None if there is none; the others are not read."""
+    return next((value.decode("latin-1") for given, value in scope["headers"] if given == name), None)
 
 
 def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
@@ -43,7 +49,6 @@ def preferred_wait(request: Request[Any, Any, Any]) -> int | None:
     return None
 
 
-def valid_request_id(raw: bytes | None) -> str | None:
+def valid_request_id(given: str | None) -> str | None:
     """Return the caller's X-Request-Id if it can be sent back and logged as it is."""
-    text = raw.decode("latin-1") if raw is not None else ""
-    return text if _REQUEST_ID.fullmatch(text) else None
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else None

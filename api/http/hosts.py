@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from litestar.types import HTTPScope
 
+from api.http.headers import first_header
 from domain.errors import Problem
 
 MISDIRECTED = 421
@@ -27,9 +28,8 @@ class HostNames:
         """Return why a request is not taken, None if it is."""
         if not self._names:
             return None
-        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
         try:
-            name = urlsplit(f"//{host}").hostname
+            name = urlsplit(f"//{first_header(scope, b'host') or ''}").hostname
         except ValueError:
             name = None
         return None if name in self._names else _UNKNOWN

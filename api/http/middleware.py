@@ -11,7 +11,7 @@ from litestar.types import HTTPScope, Message, Receive, Send
 from structlog.contextvars import bound_contextvars, unbind_contextvars
 
 from api.errors import error_response, error_type
-from api.http.headers import valid_request_id
+from api.http.headers import first_header, valid_request_id
 from api.http.hosts import MISDIRECTED, HostNames
 from domain.errors import Problem
 
@@ -31,10 +31,9 @@ class ApiApp(Litestar):
         await self._serve(scope, receive, send)
 
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
         # Ours in every log line, so that no client can make its lines look like another's; its own stands beside it.
         ids = {"request_id": uuid_utils.uuid7().hex}
-        if named := valid_request_id(given):
+        if named := valid_request_id(first_header(scope, b"x-request-id")):
             ids["client_request_id"] = named
         header = (b"x-request-id", (named or ids["request_id"]).encode("latin-1"))
         started = time.perf_counter()
