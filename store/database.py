@@ -1,13 +1,15 @@
 """The connections of one process to PostgreSQL, their time limits, and what is forbidden while one is held."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any, cast
 
 import asyncpg
-from sqlalchemy import event, text
+from sqlalchemy import AsyncAdaptedQueuePool, PoolProxiedConnection, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.util import greenlet_spawn
@@ -18,6 +20,8 @@ _TRUSTED_FOR_S = 1.0
 _CONNECT_S = 10.0
 _KEEPALIVES = {"tcp_keepalives_idle": "20", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
 """TCP keepalive: seconds of silence, seconds between two probes, and number of probes without a response."""
+_KEPT_FOR_S = 0.5
+"""How long `Pool.rows` keeps its connections: to return one and get it again costs as much as a short statement."""
 _DRIVER_WAITS_S = 5.0
 """How much longer than PostgreSQL the driver waits for the end of a statement."""
 
@@ -40,6 +44,10 @@ def _ping_after_idling(engine: AsyncEngine) -> None:
         except (DBAPIError, engine.dialect.loaded_dbapi.Error) as error:
             # Makes the pool drop every connection of that age and open a new one.
             raise DisconnectionError from error
+
+
+def _driver_of(connection: PoolProxiedConnection) -> asyncpg.Connection:
+    return cast("asyncpg.Connection", connection.driver_connection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,9 @@ class Pool:
             connect_args=options,
         )
         _ping_after_idling(self.engine)
+        self._most = size + overflow
+        self._kept: list[PoolProxiedConnection] = []
+        self._returning: asyncio.Task[None] | None = None
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._readers = async_sessionmaker(
             self.engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False
@@ -102,6 +113,7 @@ class Pool:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction: committed at the end of the block, rolled back on an exception."""
+        await self._return_one()
         with holding_connection():
             async with self._sessions.begin() as session:
                 yield session
@@ -109,6 +121,7 @@ class Pool:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """Open a session in which every statement is its own transaction: no round trips to begin and to commit."""
+        await self._return_one()
         with holding_connection():
             async with self._readers() as session:
                 yield session
@@ -119,13 +132,33 @@ class Pool:
         For the few statements that every post needs: without SQLAlchemy they cost a quarter. Raises asyncpg's own
         errors.
         """
-        connection = await self.engine.raw_connection()
+        while self._kept and _driver_of(self._kept[-1]).is_closed():
+            await self._return_one()
+        connection = self._kept.pop() if self._kept else await self.engine.raw_connection()
         try:
-            driver = cast("asyncpg.Connection", connection.driver_connection)
-            return list(await driver.fetch(statement, *arguments))
+            return list(await _driver_of(connection).fetch(statement, *arguments))
         finally:
+            await self._keep(connection)
+
+    async def _keep(self, connection: PoolProxiedConnection) -> None:
+        """Keep a connection for the next statement, unless somebody may wait for it."""
+        self._kept.append(connection)
+        if cast("AsyncAdaptedQueuePool", self.engine.pool).checkedout() >= self._most:
+            await self._return_one()
+        elif self._returning is None:
+            self._returning = asyncio.create_task(self._return_kept(), context=Context())
+
+    async def _return_one(self) -> None:
+        """Return a kept connection to the pool, if there is one."""
+        if self._kept:
             # If the pool has no place for the connection, this closes it later.
-            await greenlet_spawn(connection.close)
+            await greenlet_spawn(self._kept.pop().close)
+
+    async def _return_kept(self) -> None:
+        await asyncio.sleep(_KEPT_FOR_S)
+        self._returning = None
+        while self._kept:
+            await self._return_one()
 
     async def row(self, statement: str, *arguments: object) -> asyncpg.Record | None:
         """Run one statement as `rows` does, and return its first row."""
@@ -138,6 +171,12 @@ class Pool:
 
     async def close(self) -> None:
         """Close every connection."""
+        # Statements that still run keep no connection any more.
+        self._most = 0
+        if self._returning is not None:
+            self._returning.cancel()
+        while self._kept:
+            await self._return_one()
         await self.engine.dispose()
 
 

@@ -1,10 +1,15 @@
-"""Connections that the server closed while idle are replaced without an error."""
+"""Connections that the server closed while idle are replaced without an error, and none is withheld from others."""
+
+import asyncio
+from typing import cast
 
 import asyncpg
 import pytest
+from sqlalchemy import AsyncAdaptedQueuePool, text
 from sqlalchemy.engine import make_url
 
-from store.database import Database
+from store.database import Database, Limits
+from tests.cli.parts import until
 from tests.databases import new_database
 
 
@@ -33,5 +38,55 @@ async def test_a_failed_statement_costs_no_connection(postgres_url: str) -> None
             with pytest.raises(asyncpg.DivisionByZeroError):
                 await database.row("SELECT 1 / $1::int", 0)
         assert await database.row("SELECT 1 WHERE false") is None
+    finally:
+        await database.close()
+
+
+async def test_a_connection_of_a_statement_is_there_for_a_transaction_at_once(postgres_url: str) -> None:
+    limits = Limits(statement=10, lock=5, connection=0.2)
+    database = Database(await new_database(postgres_url), pool_size=2, max_overflow=0, limits=limits)
+    try:
+        for _ in range(3):
+            await database.row("SELECT 1")
+            async with database.transaction() as one, database.reading() as other:
+                await one.execute(text("SELECT 1"))
+                await other.execute(text("SELECT 1"))
+    finally:
+        await database.close()
+
+
+async def test_transactions_that_wait_get_the_connections_of_statements(postgres_url: str) -> None:
+    database = Database(await new_database(postgres_url), pool_size=2, max_overflow=0)
+
+    async def state() -> None:
+        while not over:
+            await database.row("SELECT 1")
+            await asyncio.sleep(0)
+
+    async def transact() -> None:
+        for _ in range(5):
+            async with database.transaction() as session:
+                await session.execute(text("SELECT 1"))
+
+    over = False
+    stating = [asyncio.create_task(state()) for _ in range(4)]
+    try:
+        await asyncio.gather(*(transact() for _ in range(3)))
+    finally:
+        over = True
+        await asyncio.gather(*stating)
+        await database.close()
+
+
+async def test_connections_of_statements_are_returned_after_a_while(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.database._KEPT_FOR_S", 0.01)
+    database = Database(await new_database(postgres_url))
+    try:
+        await asyncio.gather(*(database.row("SELECT 1") for _ in range(5)))
+        pool = cast("AsyncAdaptedQueuePool", database.engine.pool)
+        await until(lambda: pool.checkedout() == 0)
+        assert pool.checkedin() == 5
     finally:
         await database.close()
