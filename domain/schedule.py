@@ -4,6 +4,7 @@ import re
 from calendar import isleap
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
 
 from domain.zones import UnknownZone, zone_named
 
@@ -140,12 +141,15 @@ def parse_bound(text: str, *, end: bool, zone: tzinfo = UTC) -> datetime:
 
 def local_time(moment: datetime, zone: str) -> str | None:
     """Write an aware datetime as the wall time of a zone, without an offset; None if there is no such zone any more."""
+    if zone == "UTC":
+        return rfc3339(moment)[:-1]
     try:
         return _written(moment.astimezone(zone_named(zone)))
     except (UnknownZone, OverflowError):
         return None
 
 
+@lru_cache(4096)
 def rfc3339(moment: datetime) -> str:
     """Write an aware datetime as UTC with Z, to the second where it has no fraction, else to the millisecond."""
     return _written(moment.astimezone(UTC)) + "Z"
