@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from domain.schedule import (
     ScheduledTime,
     horizon,
+    local_time,
     parse_bound,
     parse_date_time,
     parse_shift,
@@ -95,6 +96,14 @@ class TestInstants:
         assert text.endswith("Z")
         assert parse_date_time(text) == instant
         assert parse_bound(text, end=True) == parse_bound(text, end=False) == instant
+
+    @given(instants, zones)
+    def test_are_written_to_the_millisecond_if_they_have_a_fraction(self, instant: datetime, zone: str) -> None:
+        timespec = "milliseconds" if instant.microsecond else "seconds"
+        local = instant.astimezone(ZoneInfo(zone))
+        assert rfc3339(local) == instant.replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
+        assert local_time(instant, zone) == local.replace(tzinfo=None).isoformat(timespec=timespec)
+        assert local_time(local, "UTC") == rfc3339(instant)[:-1]
 
     @pytest.mark.parametrize(
         ("text", "instant"),
