@@ -15,7 +15,7 @@ from tests.platforms.rig import Rig
 from tests.platforms.steps import publish, refused
 
 
-async def test_says_whose_app_password_it_is(rig: Rig) -> None:
+async def test_whoami_returns_the_owner_of_an_app_password(rig: Rig) -> None:
     identity = await PLATFORM.whoami(rig.connection())
     assert identity.user_id == f"did:plc:{rig.account.user_id}"
     assert identity.username == f"{rig.account.username}.bsky.social"
@@ -139,7 +139,7 @@ async def test_links_mentions_and_tags_are_marked_by_their_bytes(rig: Rig) -> No
     assert stored["langs"] == ["de"]
 
 
-async def test_whom_a_handle_means_is_asked_once_and_may_stay_open(rig: Rig) -> None:
+async def test_an_unresolved_handle_becomes_text_after_some_tries(rig: Rig) -> None:
     context = rig.context("Hi @alice.example")
     assert PLATFORM.prepares(context.draft)
     await rig.sandbox.fault("bluesky", "reject", "prepare", times=2, status=502)

@@ -57,7 +57,7 @@ def test_known_codes_have_a_kind_and_a_sentence_of_ours(code: str, status: int, 
         ("Could not locate record: at://did:plc:a/app.bsky.feed.post/b", RECORD_ABSENT),
     ],
 )
-def test_what_some_servers_say_in_words_only_has_its_code(message: str, code: str) -> None:
+def test_errors_without_a_code_are_recognised_by_their_words(message: str, code: str) -> None:
     assert refusal("InvalidRequest", message).code == code
 
 

@@ -32,7 +32,7 @@ async def test_an_image_of_unknown_size_says_nothing_about_it(rig: Rig) -> None:
     assert "aspectRatio" not in (await record(rig, published.platform_post_id))["embed"]["images"][0]
 
 
-async def test_what_is_uploaded_is_not_uploaded_again_until_it_is_old(rig: Rig) -> None:
+async def test_uploaded_media_are_kept_until_they_are_old(rig: Rig) -> None:
     context = rig.context("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
     await PLATFORM.prepare(rig.connection(), context)
     assert len(rig.source.opened) == 2

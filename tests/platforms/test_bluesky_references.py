@@ -89,7 +89,7 @@ async def test_an_answer_stands_in_the_thread_of_what_it_answers(rig: Rig) -> No
     assert "embed" not in following
 
 
-async def test_what_was_found_once_is_not_looked_up_again(rig: Rig) -> None:
+async def test_a_resolved_reference_is_not_requested_again(rig: Rig) -> None:
     first = await publish(rig, rig.context("first"))
     names = {"replyToPostId": first.platform_post_id, "quotePostId": first.platform_post_id}
     context = rig.context("second", settings=names)

@@ -45,7 +45,7 @@ async def test_the_log_says_where_but_not_what(rig: Rig) -> None:
     assert "hunter2" not in str(entry)
 
 
-async def test_what_cannot_be_public_yet_is_tried_again(rig: Rig) -> None:
+async def test_an_unreadable_answer_before_publishing_is_transient(rig: Rig) -> None:
     async with always({"data": {"id": 1}}) as client:
         with pytest.raises(PlatformError) as caught:
             await Careless().prepare(rig.connection(client), rig.context("content"))

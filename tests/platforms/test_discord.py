@@ -20,7 +20,7 @@ from tests.platforms.rig import Rig
 from tests.platforms.steps import lost, publish, refused
 
 
-async def test_whoami_tells_the_channel_or_the_webhook(bot: Rig, hook: Rig) -> None:
+async def test_whoami_returns_the_channel_or_the_webhook(bot: Rig, hook: Rig) -> None:
     who = await PLATFORM.whoami(bot.connection())
     assert (who.user_id, who.username) == (bot.account.user_id, bot.account.username)
     who = await PLATFORM.whoami(hook.connection())

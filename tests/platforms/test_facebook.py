@@ -84,7 +84,7 @@ async def test_publishes_every_type_of_post(rig: Rig, names: list[str], settings
 
 
 @pytest.mark.parametrize("settings", [{"link": "https://example.com/a"}, {"title": "Waves"}])
-async def test_links_and_titles(rig: Rig, settings: dict[str, Any]) -> None:
+async def test_links_and_titles_are_accepted(rig: Rig, settings: dict[str, Any]) -> None:
     await publish(rig, ["a.mp4"] if "title" in settings else [], settings)
     [post] = await rig.posts()
     assert post["text"] == "  Sunset\n"

@@ -35,7 +35,7 @@ def refusal(status: int = 400, *, headers: dict[str, str] | None = None, **error
         (ErrorKind.REJECTED, [(100, 1363040), (100, 1363127), (100, 1363128), (100, 1363129)]),
     ],
 )
-def test_codes_and_subcodes(kind: ErrorKind, codes: list[int | tuple[int, int]]) -> None:
+def test_each_code_and_subcode_has_a_kind(kind: ErrorKind, codes: list[int | tuple[int, int]]) -> None:
     for given in codes:
         code, subcode = given if isinstance(given, tuple) else (given, None)
         error = refusal(code=code, error_subcode=subcode)

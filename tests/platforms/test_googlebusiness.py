@@ -140,7 +140,7 @@ async def test_a_post_is_in_its_own_language_else_in_its_accounts(
     assert body["languageCode"] == sent
 
 
-async def test_what_is_not_known_of_the_place_is_asked_once(connect: Connect) -> None:
+async def test_the_details_of_a_place_are_requested_once(connect: Connect) -> None:
     rig = await connect("googlebusiness")
     await publish(rig, rig.context("One"))
     before = len(await rig.operations())
@@ -209,7 +209,7 @@ async def test_a_post_is_watched_until_google_shows_it(google: Rig) -> None:
     assert shown == Published(NAME, "https://g.example/3")
 
 
-async def test_what_google_checks_for_long_is_not_public_yet(google: Rig) -> None:
+async def test_a_post_that_google_still_checks_is_unconfirmed(google: Rig) -> None:
     context = google.context("Hi", started_at=datetime.now(UTC))
     await says(google, "publish", "PROCESSING")
     for _ in range(len(platform.CHECK_PAUSES) + 1):
@@ -291,9 +291,7 @@ async def test_a_location_that_several_accounts_list_is_one_location(connect: Co
     ("condition", "code", "said"),
     [("app_refused", "SERVICE_DISABLED", "My Business API"), ("not_approved", "RATE_LIMIT_EXCEEDED", "not approved")],
 )
-async def test_what_the_operators_project_may_not_do_refuses_no_account(
-    google: Rig, condition: str, code: str, said: str
-) -> None:
+async def test_a_project_without_approval_refuses_no_account(google: Rig, condition: str, code: str, said: str) -> None:
     await google.sandbox.switch_on("googlebusiness", condition, google.account.account_id)
     error = await refused(PLATFORM.publish(google.connection(), google.context("Hi")))
     assert (error.kind, error.code) == (ErrorKind.OPERATOR, code)

@@ -191,7 +191,7 @@ class TestLostAnswers:
         assert await PLATFORM.confirm(li.connection(), later) == Absent()
 
 
-class TestWhatLinkedInReallyAnswers:
+class TestConditions:
     @pytest.mark.parametrize("condition", ["content_administrator", "many_roles"])
     async def test_every_role_that_may_post_can_connect_the_page(self, li: Rig, condition: str) -> None:
         await li.sandbox.switch_on("linkedin", condition, li.account.account_id)

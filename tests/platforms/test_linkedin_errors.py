@@ -68,7 +68,7 @@ def test_own_words_are_kept_short_and_the_request_id_is_reported() -> None:
     assert error.request_id == "AAX"
 
 
-def test_how_long_to_wait() -> None:
+def test_a_limit_says_when_to_come_back() -> None:
     assert PLATFORM.error_of(worded(429, message="Slow down")).retry_after is None
     day = PLATFORM.error_of(worded(429, message="Resource level throttle limit for calls to this resource is reached."))
     assert day.kind is ErrorKind.CAPPED

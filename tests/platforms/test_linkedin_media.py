@@ -88,7 +88,7 @@ async def test_an_upload_that_linkedin_lets_expire_is_forgotten(li: Rig, sandbox
     assert li.saved[-1] == {"media": {}}
 
 
-async def test_what_is_ready_is_not_uploaded_again_and_replaced_media_are(li: Rig, sandbox: Sandbox) -> None:
+async def test_ready_media_are_kept_and_replaced_media_are_uploaded_again(li: Rig, sandbox: Sandbox) -> None:
     context = li.context("", [sandbox.media("a.jpg"), sandbox.media("b.jpg")])
     await PLATFORM.prepare(li.connection(), context)
     before = len(await puts(sandbox))
@@ -100,7 +100,7 @@ async def test_what_is_ready_is_not_uploaded_again_and_replaced_media_are(li: Ri
     assert list(changed.handles["media"]) == ["0"]
 
 
-async def test_what_belongs_to_one_author_is_uploaded_again_for_another(li: Rig, sandbox: Sandbox) -> None:
+async def test_media_of_one_author_are_uploaded_again_for_another(li: Rig, sandbox: Sandbox) -> None:
     context = li.context("", [sandbox.media("a.jpg")])
     await PLATFORM.prepare(li.connection(), context)
     as_page = li.context("", [sandbox.media("a.jpg")], settings=PAGE, handles=li.saved[-1])
@@ -134,7 +134,7 @@ async def test_processing_is_waited_for(slow: Rig, clock: Clock, name: str, sett
 
 
 @pytest.mark.parametrize(("name", "settings"), [("a.mp4", {}), ("a.jpg", PAGE)])
-async def test_what_may_not_be_looked_at_gets_its_time(
+async def test_media_whose_state_may_not_be_read_are_waited_for(
     li: Rig, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, name: str, settings: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(media, "GRACE", timedelta(seconds=60))
@@ -174,7 +174,7 @@ async def test_media_not_ready_at_linkedin_hold_the_post_back(li: Rig, sandbox: 
 @pytest.mark.parametrize(
     ("kind", "settings"), [(MediaType.VIDEO, {}), (MediaType.IMAGE, PAGE), (MediaType.DOCUMENT, PAGE)]
 )
-async def test_what_linkedin_cannot_process_is_refused_and_forgotten(
+async def test_media_that_linkedin_cannot_process_are_refused_and_forgotten(
     li: Rig, kind: MediaType, settings: dict[str, Any]
 ) -> None:
     item = Media(type=kind, url="https://cdn.example.com/a")

@@ -90,7 +90,7 @@ def test_a_post_says_or_shows_something() -> None:
         ("back\\slash", r"back\\slash"),
     ],
 )
-def test_how_texts_are_written(text: str, written: str) -> None:
+def test_reserved_characters_are_escaped(text: str, written: str) -> None:
     assert little(text) == written
 
 

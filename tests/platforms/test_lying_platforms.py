@@ -97,7 +97,7 @@ async def test_the_token_goes_to_no_foreign_address(connect: Connect, name: str,
 
 @pytest.mark.parametrize("named", ["http://evil.example", "http://169.254.169.254", "ftp://evil.example", "evil"])
 @pytest.mark.parametrize("name", UPLOADS)
-async def test_what_is_not_https_is_not_called(connect: Connect, name: str, named: str) -> None:
+async def test_an_address_without_https_is_not_called(connect: Connect, name: str, named: str) -> None:
     _, liar, error = await upload(connect, name, named)
     assert error is not None
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "address_refused")

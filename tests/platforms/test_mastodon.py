@@ -45,7 +45,7 @@ def parts_of(request: httpx.Request) -> list[Message]:
     return list(BytesParser(policy=HTTP).parsebytes(head + request.content).iter_parts())
 
 
-async def test_says_whose_token_it_is_and_what_the_server_allows(rig: Rig) -> None:
+async def test_whoami_returns_the_account_and_its_servers_limits(rig: Rig) -> None:
     identity = await PLATFORM.whoami(rig.connection())
     assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
     assert identity.limits["characters"] == 500
@@ -156,7 +156,7 @@ async def test_a_post_of_media_alone(rig: Rig) -> None:
     assert (attachment["type"], attachment["description"]) == ("video", "waves")
 
 
-async def test_what_is_uploaded_is_not_uploaded_again_until_it_is_old(rig: Rig) -> None:
+async def test_uploaded_media_are_kept_until_they_are_old(rig: Rig) -> None:
     context = rig.context("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
     await PLATFORM.prepare(rig.connection(), context)
     assert [len(handles["media"]) for handles in rig.saved] == [1, 2]

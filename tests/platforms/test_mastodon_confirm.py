@@ -74,9 +74,7 @@ async def test_the_same_words_published_just_before_are_not_taken_for_ours(
     assert found.platform_post_id == (await rig.posts())[0]["platformPostId"] != second.platform_post_id
 
 
-async def test_which_statuses_were_there_is_noted_once_before_the_first_send(
-    rig: Rig, keyless: httpx.AsyncClient
-) -> None:
+async def test_the_newest_status_is_noted_once_before_the_first_send(rig: Rig, keyless: httpx.AsyncClient) -> None:
     context = await prepared(rig)
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
     await send(rig, context, keyless)
@@ -102,7 +100,7 @@ async def test_without_a_marker_the_time_decides(rig: Rig, keyless: httpx.AsyncC
     assert await confirm(rig, later) == Absent()
 
 
-async def test_others_between_do_not_hide_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_post_is_found_behind_newer_ones(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "PAGE", 2)
     context = await prepared(rig)
     await rig.sandbox.fault("mastodon", "accept_then_drop", "publish")
@@ -169,7 +167,7 @@ async def test_a_status_is_recognised_whatever_its_server_makes_of_the_text(rig:
     assert found.platform_post_id == "2"
 
 
-async def test_one_that_only_may_be_ours_is_so_where_there_is_no_other(rig: Rig) -> None:
+async def test_a_similar_status_is_ours_only_if_there_is_no_other(rig: Rig) -> None:
     context = await prepared(rig, "Hello, *world*!")
     alike = {"content": "Hello, world!"}
     assert isinstance(await found_among(rig, context, alike), Published)
@@ -202,7 +200,7 @@ async def test_a_post_with_another_text_is_not_ours(rig: Rig, html: str) -> None
     assert await found_among(rig, await prepared(rig, "🦀"), {"content": html}) == Absent()
 
 
-async def test_what_the_server_left_out_is_reported(rig: Rig) -> None:
+async def test_parts_that_the_server_left_out_are_reported(rig: Rig) -> None:
     context = await prepared(rig, "Well?", settings={"poll": {"options": ["Yes", "No"]}, "visibility": "private"})
     found = await found_among(rig, context, {"content": "Well?", "visibility": "public", "poll": None})
     assert isinstance(found, Published)

@@ -81,7 +81,7 @@ async def test_public_status_that_never_arrived_is_sent_again(connect: Connect, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_no_list_may_show_is_never_called_absent(connect: Connect, kind: str) -> None:
+async def test_a_post_that_no_list_shows_is_never_absent(connect: Connect, kind: str) -> None:
     rig = await account_of(connect, "pixelfed", "public_only")
     context = await attempt(rig, "For friends", **await left_out(rig, kind))
     await lost(rig, context, before=True)
@@ -89,7 +89,7 @@ async def test_what_no_list_may_show_is_never_called_absent(connect: Connect, ki
 
 
 @pytest.mark.parametrize("dialect", sorted(DIALECTS))
-async def test_what_a_list_has_shown_before_is_absent(connect: Connect, dialect: str) -> None:
+async def test_a_missing_post_is_absent_if_the_list_showed_such_posts_before(connect: Connect, dialect: str) -> None:
     rig = await account_of(connect, dialect)
     await publish(rig, rig.context("Seen before", settings={"visibility": "private"}))
     context = await attempt(rig, "Never came", visibility="private")
@@ -99,7 +99,7 @@ async def test_what_a_list_has_shown_before_is_absent(connect: Connect, dialect:
 
 @pytest.mark.parametrize("dialect", sorted(set(DIALECTS) - {"pixelfed"}))
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_a_server_is_known_to_show_is_absent(connect: Connect, dialect: str, kind: str) -> None:
+async def test_a_post_that_its_server_would_show_is_absent(connect: Connect, dialect: str, kind: str) -> None:
     rig = await account_of(connect, dialect)
     context = await attempt(rig, "Never came", **await left_out(rig, kind))
     await lost(rig, context, before=True)

@@ -77,7 +77,7 @@ async def test_a_server_that_knows_neither_is_reported(rig: Rig) -> None:
         '<p>Well?<span class="quote-inline"><br/><br/><span>RE:</span> <a href="https://p.example/1">x</a></span></p>',
     ],
 )
-def test_what_a_server_adds_of_the_quoted_post_is_not_read(html: str) -> None:
+def test_text_that_a_server_adds_of_a_quoted_post_is_ignored(html: str) -> None:
     assert shown_text(html, "Well?").strip() == "Well?"
 
 

@@ -98,7 +98,7 @@ def test_polls_have_their_limits() -> None:
 
 
 @given(st.text(st.sampled_from("ab @.:/#()\nhtps<>&é👩\u200d"), max_size=80))
-def test_whatever_is_sent_is_itself(text: str) -> None:
+def test_every_text_is_recognised_in_its_html(text: str) -> None:
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", "<br />")
     assert comparable(shown_text(f"<p>{escaped}</p>", text)) == comparable(text)
 

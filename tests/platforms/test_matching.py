@@ -22,7 +22,7 @@ async def test_the_earliest_that_is_free_is_taken(connect: Connect, taken: tuple
     assert (chosen and chosen.platform_post_id) == found
 
 
-async def test_what_was_made_once_its_request_had_ended_is_another(connect: Connect) -> None:
+async def test_a_post_made_after_the_request_had_ended_is_another(connect: Connect) -> None:
     context = (await connect("twitter")).context("words")
     for minutes, found in ((0, "b"), (2.5, "b"), (3.5, None)):
         context.ended_at = NOW - timedelta(minutes=minutes)

@@ -79,7 +79,7 @@ class TestVideos:
         assert len(slow.source.opened) == 1
         assert slow.saved[-1]["video"]["ready"] is True
 
-    async def test_what_the_storage_did_not_get_whole_is_registered_again(self, pi: Rig) -> None:
+    async def test_an_upload_that_broke_off_is_registered_again(self, pi: Rig) -> None:
         context = pin(pi, "a.mp4")
 
         async def break_off(request: httpx.Request) -> None:

@@ -92,5 +92,5 @@ def test_refusals_have_a_kind_and_a_code(response: httpx.Response, kind: ErrorKi
     [({}, 60), ({"x-ratelimit-reset": "12"}, 12), ({"retry-after": "7", "x-ratelimit-reset": "12"}, 7)]
     + [({"x-ratelimit-reset": value}, 60) for value in ("soon", "0", "1770000000")],
 )
-def test_how_long_a_rate_limit_lasts(headers: dict[str, str], seconds: int) -> None:
+def test_a_rate_limit_says_when_to_come_back(headers: dict[str, str], seconds: int) -> None:
     assert PLATFORM.error_of(answer(429, "", **headers)).retry_after == timedelta(seconds=seconds)

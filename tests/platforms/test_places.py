@@ -36,7 +36,7 @@ def test_a_draft_without_an_account_breaks_no_rule_of_places() -> None:
     assert broken("googlebusiness", {"locationId": "222"}, AccountFacts("gb_1", "", "")) == []
 
 
-def test_what_allows_it_is_said() -> None:
+def test_the_error_says_how_to_allow_the_place() -> None:
     platform = platforms()["linkedin"]
     settings = platform.settings.model_validate({"organizationUrn": "urn:li:organization:222"})
     [violation] = platform.violations(Draft("Hi", (), settings), AccountFacts("li_1", "1", "one"))

@@ -46,7 +46,7 @@ def check(text: str = "text", items: tuple[Media, ...] = (), **settings: Any) ->
         ("text", {"title": " "}, ["platformSpecificData"]),
     ],
 )
-def test_titles_and_texts(text: str, settings: dict[str, Any], parts: list[str]) -> None:
+def test_titles_and_texts_have_their_limits(text: str, settings: dict[str, Any], parts: list[str]) -> None:
     assert [violation.part for violation in check(text, **settings)] == parts
 
 
@@ -137,7 +137,7 @@ def test_statuses_have_a_kind_and_a_code(response: httpx.Response, kind: ErrorKi
         )
     ],
 )  # fmt: skip
-def test_what_an_error_in_an_answer_means(code: str, kind: ErrorKind) -> None:
+def test_each_error_in_a_successful_response_has_a_kind(code: str, kind: ErrorKind) -> None:
     body = {"json": {"errors": [[code, "its own words", "sr"]]}}
     error = error_within(body, answer(200, body))
     assert error is not None
@@ -167,7 +167,7 @@ def test_an_answer_without_errors_is_none(body: dict[str, Any]) -> None:
         ({"errors": ["RATELIMIT"]}, 600),
     ],
 )
-def test_how_long_a_throttle_lasts(inner: dict[str, Any], seconds: int) -> None:
+def test_a_throttle_says_when_to_come_back(inner: dict[str, Any], seconds: int) -> None:
     error = error_within({"json": inner}, answer(200, {}))
     assert error is not None
     assert error.retry_after == timedelta(seconds=seconds)
@@ -177,5 +177,5 @@ def test_how_long_a_throttle_lasts(inner: dict[str, Any], seconds: int) -> None:
     ("headers", "seconds"),
     [({}, 600), ({"x-ratelimit-reset": "287"}, 287), ({"retry-after": "7.5", "x-ratelimit-reset": "287"}, 7.5)],
 )
-def test_how_long_a_rate_limit_lasts(headers: dict[str, str], seconds: float) -> None:
+def test_a_rate_limit_says_when_to_come_back(headers: dict[str, str], seconds: float) -> None:
     assert PLATFORM.error_of(answer(429, "", **headers)).retry_after == timedelta(seconds=seconds)

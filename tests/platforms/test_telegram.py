@@ -30,7 +30,7 @@ async def requests_of(rig: Rig) -> list[dict[str, Any]]:
     return found
 
 
-async def test_whoami_tells_the_chat(bot: Rig) -> None:
+async def test_whoami_returns_the_chat(bot: Rig) -> None:
     for named in (bot.account.user_id, f"@{bot.account.username}"):
         bot.stored = bot.stored.model_copy(update={"user_id": named})
         who = await PLATFORM.whoami(bot.connection())

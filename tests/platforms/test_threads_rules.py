@@ -43,7 +43,7 @@ def test_a_text_has_500_characters_and_5_links() -> None:
     assert broken(" ".join(links)) == ["Threads allows 5 different links in a post; this has 6"]
 
 
-def test_what_is_attached_stands_alone() -> None:
+def test_an_attachment_excludes_media_and_other_attachments() -> None:
     poll, link = {"options": ["Yes", "No"]}, "https://example.com"
     assert broken("?", poll=poll) == broken("?", linkAttachment=link) == []
     assert broken("?", IMAGE, poll=poll) == ["Threads takes poll only in a post without media"]
@@ -142,7 +142,7 @@ def test_a_failed_container_tells_why(said: str, kind: ErrorKind) -> None:
     assert (error.kind, error.code) == (kind, said or "unexplained")
 
 
-def test_what_is_gone_is_told_from_other_refusals() -> None:
+def test_a_missing_container_is_distinguished_from_other_refusals() -> None:
     assert is_gone(refusal(code=24))
     assert is_gone(refusal(code=24, error_subcode=4279009))
     assert is_gone(refusal(code=100, error_subcode=33))

@@ -74,7 +74,7 @@ async def test_every_setting_is_taken_in_either_spelling(rig: Rig, names: list[s
     assert post["text"] == settings.get("description", "Sunset #beach")
 
 
-async def test_what_is_not_for_everyone_is_known_by_its_publish_id(rig: Rig) -> None:
+async def test_a_private_post_is_identified_by_its_publish_id(rig: Rig) -> None:
     published = await publish(rig, await prepared(rig, ["a.mp4"], privacyLevel="SELF_ONLY"))
     [post] = await rig.posts()
     assert post["platformPostId"] == published.platform_post_id
@@ -120,7 +120,7 @@ async def test_the_settings_are_held_against_what_the_creator_may_do(rig: Rig) -
     assert "PUBLIC_TO_EVERYONE" in error.message
 
 
-async def test_what_the_creator_forbids_stays_forbidden(rig: Rig) -> None:
+async def test_interactions_that_the_creator_forbids_stay_off(rig: Rig) -> None:
     creator = {
         "creator_username": "other",
         "privacy_level_options": ["PUBLIC_TO_EVERYONE"],
@@ -163,7 +163,7 @@ async def test_an_error_beside_status_200_is_an_error(rig: Rig, code: str, kind:
     assert (error.kind, error.code, error.request_id) == (kind, code, "L1")
 
 
-async def test_what_tiktok_cannot_read_fails(rig: Rig) -> None:
+async def test_media_that_tiktok_cannot_read_are_refused(rig: Rig) -> None:
     context = await prepared(rig, ["a.png"])
     error = await refused(PLATFORM.publish(rig.connection(), context))
     assert (error.kind, error.code) == (ErrorKind.REJECTED, "file_format_check_failed")
@@ -174,7 +174,7 @@ async def test_what_tiktok_cannot_read_fails(rig: Rig) -> None:
     assert await rig.posts() == []
 
 
-async def test_what_could_not_be_fetched_is_fetched_once_more(rig: Rig) -> None:
+async def test_media_that_could_not_be_fetched_are_fetched_once_more(rig: Rig) -> None:
     media = rig.sandbox.media("a.jpg").model_copy(update={"url": "http://127.0.0.1:1/a.jpg"})
     context = rig.context("Hi", [media], settings=SETTINGS, started_at=datetime.now(UTC))
     kinds = []
@@ -267,7 +267,7 @@ class Lasting:
 
 
 @pytest.mark.parametrize("condition", ["app_refused", "unverified_addresses"])
-async def test_what_the_operator_has_not_done_at_tiktok_fails_no_post(rig: Rig, condition: str) -> None:
+async def test_a_missing_step_of_the_operator_at_tiktok_fails_no_post(rig: Rig, condition: str) -> None:
     await rig.sandbox.switch_on("tiktok", condition, rig.account.account_id)
 
     async def published() -> Published:
@@ -322,7 +322,7 @@ async def test_an_app_that_is_not_audited_posts_for_the_creator_alone(
         ("invalid_client", ["a.mp4"], {"privacyLevel": "SELF_ONLY"}, True),
     ],
 )
-async def test_which_posts_a_refusal_of_the_app_stops(
+async def test_a_refusal_of_the_app_stops_only_the_posts_that_it_concerns(
     rig: Rig, code: str, names: list[str], settings: dict[str, Any], applies: bool
 ) -> None:
     assert PLATFORM.refusal_applies(code, rig.stored, sending_of(rig, names, **settings).draft) is applies

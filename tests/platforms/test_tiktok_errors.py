@@ -27,7 +27,7 @@ def refusal(code: str, status: int = 400, message: str = "its own words") -> Pla
         (ErrorKind.OPERATOR, ["unaudited_client_can_only_post_to_private_accounts", "url_ownership_unverified"]),
     ],
 )
-def test_codes(kind: ErrorKind, codes: list[str]) -> None:
+def test_each_code_has_a_kind(kind: ErrorKind, codes: list[str]) -> None:
     for code in codes:
         for status in (200, 400, 403):
             error = refusal(code, status)
@@ -45,14 +45,14 @@ def test_codes(kind: ErrorKind, codes: list[str]) -> None:
         (ErrorKind.REJECTED, ["video_pull_failed", "photo_pull_failed", "something_new", ""]),
     ],
 )
-def test_reasons(kind: ErrorKind, reasons: list[str]) -> None:
+def test_each_reason_has_a_kind(kind: ErrorKind, reasons: list[str]) -> None:
     for reason in reasons:
         error = failed(reason)
         assert (error.kind, error.code) == (kind, reason or "unexplained")
         assert error.message
 
 
-def test_waits() -> None:
+def test_limits_say_when_to_come_back() -> None:
     assert refusal("spam_risk_too_many_pending_share").retry_after == timedelta(hours=1), "the owner empties the inbox"
     assert refusal("rate_limit_exceeded", 429).retry_after == timedelta(seconds=61)
     assert (refusal("spam_risk_too_many_posts").retry_after or timedelta()) > timedelta(hours=1)

@@ -15,7 +15,7 @@ from tests.platforms.rig import Connect, Rig, Sandbox
 from tests.platforms.steps import publish, refused
 
 
-async def test_whoami_tells_the_account_and_whether_it_is_premium(x: Rig, premium: Rig) -> None:
+async def test_whoami_returns_the_account_and_whether_it_is_premium(x: Rig, premium: Rig) -> None:
     who = await PLATFORM.whoami(x.connection())
     assert (who.user_id, who.username, who.premium) == (x.account.user_id, x.account.username, False)
     assert (await PLATFORM.whoami(premium.connection())).premium
@@ -82,7 +82,7 @@ async def test_gifs_and_videos_go_up_in_pieces(x: Rig, sandbox: Sandbox, name: s
     assert [path.rpartition("/")[2] for path in paths[: len(steps)]] == steps
 
 
-async def test_polls_replies_and_quotes(x: Rig) -> None:
+async def test_polls_replies_and_quotes_are_published(x: Rig) -> None:
     poll = {"options": ["Yes", "No"], "durationMinutes": 60}
     await publish(x, x.context("which?", settings={"poll": poll, "replySettings": "mentionedUsers"}))
     first = await publish(x, x.context("first"))
@@ -119,7 +119,7 @@ async def test_anothers_post_must_mention_the_account(connect: Connect, x: Rig, 
         ("app_forbidden", 403, "access level"),
     ],
 )
-async def test_what_x_refuses_the_app_is_the_operators_to_mend(
+async def test_a_refusal_of_the_app_by_x_is_an_operator_error(
     x: Rig, sandbox: Sandbox, condition: str, status: int, words: str
 ) -> None:
     with_picture = x.context("with a picture", [sandbox.media("unpaid.jpg")])

@@ -109,7 +109,7 @@ def problem(name: str, detail: str = "Because.", status: int | None = None, **mo
         (answer(418, {}), ErrorKind.REJECTED, "http_418"),
     ],
 )
-def test_the_meaning_of(response: httpx.Response, kind: ErrorKind, code: str) -> None:
+def test_each_response_has_a_kind_and_a_code(response: httpx.Response, kind: ErrorKind, code: str) -> None:
     error = PLATFORM.error_of(response)
     assert (error.kind, error.code, error.status) == (kind, code, response.status_code)
     assert error.message.endswith((".", "Because.", "No."))

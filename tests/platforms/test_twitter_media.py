@@ -77,7 +77,7 @@ async def test_another_file_behind_the_same_url_starts_again(x: Rig, sandbox: Sa
     assert context.handles["media"]["0"]["pieces"] == 3
 
 
-async def test_what_is_ready_is_neither_fetched_nor_sent_again(x: Rig, sandbox: Sandbox) -> None:
+async def test_ready_media_are_neither_fetched_nor_sent_again(x: Rig, sandbox: Sandbox) -> None:
     context = x.context("", [sandbox.media("once.jpg", "a picture")])
     await PLATFORM.prepare(x.connection(), context)
     before = await x.operations()

@@ -58,7 +58,9 @@ def test_alt_texts_have_a_limit() -> None:
         ((), {"poll": POLL, "quoteTweetId": "1"}, ("quoteTweetId",)),
     ],
 )
-def test_what_does_not_go_together(items: tuple[Media, ...], settings: dict[str, Any], path: tuple[str, ...]) -> None:
+def test_settings_that_exclude_each_other_are_refused(
+    items: tuple[Media, ...], settings: dict[str, Any], path: tuple[str, ...]
+) -> None:
     [violation] = check("text", items, **settings)
     assert (violation.part, violation.path) == ("platformSpecificData", path)
 

@@ -123,7 +123,7 @@ def test_every_link_without_a_scheme_of_the_vectors() -> None:
         ("v1.2.3", 6),
     ],
 )
-def test_the_weight_of(text: str, length: int) -> None:
+def test_each_text_has_its_weight(text: str, length: int) -> None:
     assert weighted_length(text) == length
 
 
@@ -139,7 +139,7 @@ def test_the_weight_of(text: str, length: int) -> None:
         ("https://example.com/" + "a" * 4100, []),
     ],
 )
-def test_the_links_of(text: str, found: list[str]) -> None:
+def test_the_links_of_a_text_are_found(text: str, found: list[str]) -> None:
     assert links(text) == found
 
 

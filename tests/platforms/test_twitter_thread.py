@@ -197,7 +197,7 @@ async def test_an_unfound_duplicate_ends_the_thread(x: Rig, sandbox: Sandbox, qu
     assert await texts(x) == ["first"]
 
 
-async def test_what_x_surely_did_not_take_is_sent_again_without_a_look(x: Rig, sandbox: Sandbox) -> None:
+async def test_a_post_that_x_definitely_refused_is_sent_again_without_confirming(x: Rig, sandbox: Sandbox) -> None:
     context = x.context("first", settings=TWO)
     published = await first_of(x, context)
     await sandbox.fault("twitter", "rate_limited", "publish", seconds=30)

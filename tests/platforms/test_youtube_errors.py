@@ -46,13 +46,13 @@ def refusal(status: int, reason: str, message: str = "its own words", **headers:
         (403, "somethingNew", ErrorKind.REJECTED),
     ],
 )
-def test_reasons(status: int, reason: str, kind: ErrorKind) -> None:
+def test_each_reason_has_a_kind(status: int, reason: str, kind: ErrorKind) -> None:
     error = refusal(status, reason)
     assert (error.kind, error.code) == (kind, reason)
     assert error.message
 
 
-def test_waits_as_long_as_it_takes() -> None:
+def test_limits_say_when_to_come_back() -> None:
     assert refusal(429, "rateLimitExceeded", **{"retry-after": "17"}).retry_after == timedelta(seconds=17)
     assert refusal(429, "rateLimitExceeded").retry_after is None
     assert refusal(400, "uploadLimitExceeded").retry_after == UPLOAD_LIMIT_WAIT
@@ -100,7 +100,7 @@ def test_the_uploads_of_a_day_are_a_cap_although_google_calls_them_a_rate() -> N
     assert error_of(httpx.Response(429, json=body)).kind is ErrorKind.RATE_LIMITED
 
 
-async def test_what_the_operators_project_may_not_do_is_the_operators(rig: Rig) -> None:
+async def test_a_project_without_access_is_an_operator_error(rig: Rig) -> None:
     for condition, code in (("app_refused", "SERVICE_DISABLED"), ("quota_0", "RATE_LIMIT_EXCEEDED")):
         await rig.sandbox.switch_on("youtube", condition, rig.account.account_id)
         error = await refused(prepared(rig))

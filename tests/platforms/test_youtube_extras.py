@@ -55,7 +55,7 @@ async def comments(rig: Rig, published: Published) -> list[str]:
     return [thread["snippet"]["topLevelComment"]["snippet"]["textOriginal"] for thread in listed["items"]]
 
 
-async def test_what_cannot_be_done_becomes_a_warning(rig: Rig) -> None:
+async def test_extras_that_fail_become_a_warning(rig: Rig) -> None:
     settings: dict[str, Any] = {
         "thumbnail": f"{rig.sandbox.url}/_/media/cover.jpg",
         "playlistId": "XX",
