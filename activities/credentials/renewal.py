@@ -274,7 +274,7 @@ class Renewals:
                     renewal.used,
                     code=error.code,
                     renew_at=failure.again_at,
-                    unsure_since=None if error.kind is ErrorKind.AUTH else unsure_since,
+                    unsure_since=unsure_since,
                 )
 
         await self._skip_if_unavailable(note())
