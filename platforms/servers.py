@@ -3,6 +3,7 @@
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import httpx
 from pydantic import AfterValidator
 
 
@@ -10,9 +11,18 @@ def _server(address: str) -> str:
     address = address.strip()
     parts = urlsplit(address if "://" in address else f"https://{address}")
     beyond = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme not in {"http", "https"} or not parts.hostname or beyond:
+    whole = f"{parts.scheme}://{parts.netloc.lower()}"
+    if parts.scheme not in {"http", "https"} or not parts.hostname or beyond or not _can_be_asked(whole):
         raise ValueError("must be the address of a server, such as https://social.example")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
+    return whole
+
+
+def _can_be_asked(url: str) -> bool:
+    """Return whether a request to an address can be made at all."""
+    try:
+        return bool(httpx.URL(url).host)
+    except httpx.InvalidURL:
+        return False
 
 
 ServerAddress = Annotated[str, AfterValidator(_server)]

@@ -77,13 +77,14 @@ class HostedConnect(Controller):
         answer.cookies.append(_cookie(deps, row.id, cookie))
         return answer
 
-    @get(CALLBACK)
+    @get([CALLBACK, f"{CALLBACK}/{{connection_id:str}}"])
     async def callback(self, request: HttpRequest, deps: Deps) -> Response[bytes]:
         """Take what the platform sends back, use up the state, and lead to a page without the code in its address."""
         given = _parsed(request.scope["query_string"])
         state, code, error = given.get("state", ""), given.get("code", ""), given.get("error", "")
         row = await _row_of_state(deps, state)
-        if row is None:
+        # The platform was given one address. An answer at any other belongs to another connection.
+        if row is None or row.redirect_url != f"{deps.public_url}{request.url.path}":
             return _error_page(_GONE, 410)
         if not _is_bound(request, deps, row):
             return _error_page(_OTHER_BROWSER, 403)

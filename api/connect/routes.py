@@ -28,6 +28,7 @@ from api.http.request import read_request
 from api.posts.views import View, write
 from domain.audit import Actor
 from domain.errors import InvalidRequest, NotFound, Problem, TooManyRequests, Unavailable, Unprocessable
+from domain.ids import new_id
 from domain.schedule import rfc3339
 from platforms.connect import Connector, connectors
 from platforms.registry import platforms
@@ -157,7 +158,7 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
     if hosted and deps.public_url is None:
         raise Unprocessable(_NOT_PUBLIC)
     chosen = {name: found[name] for name in options if name in found}
-    ticket, now = secrets.token_urlsafe(_STATE_BYTES), datetime.now(UTC)
+    ticket, now, connection_id = secrets.token_urlsafe(_STATE_BYTES), datetime.now(UTC), new_id("sel")
     # A code is posted by a person: nothing that an app takes for markup may be in it.
     state = state_of(ticket) if hosted else secrets.token_hex(_CODE_BYTES) if by_code else ticket
     await _require_account(deps, workspace_id, platform, account_id)
@@ -165,13 +166,14 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
         await deps.quotas.require_room_for_account(workspace_id)
     await _take_one(deps, workspace_id, now)
     async with deps.database.transaction() as session:
-        connection_id = await add_connection(
+        await add_connection(
             session,
             workspace_id=workspace_id,
             platform=platform,
             now=now,
             state=state,
-            redirect_url=f"{deps.public_url}{CALLBACK}" if hosted else None if by_code else redirect_url,
+            connection_id=connection_id,
+            redirect_url=callback_of(deps, platform, connection_id) if hosted else None if by_code else redirect_url,
             hosted=found.get("choose", "page") if hosted else None,
             return_url=redirect_url if hosted else None,
             account_id=account_id,
@@ -201,6 +203,16 @@ async def _connector(deps: Dependencies, workspace_id: str, platform: str) -> Co
         return connector
     async with deps.database.reading() as session:
         return connector if platform in await platforms_with_app(session, workspace_id) else None
+
+
+def callback_of(deps: Dependencies, platform: str, connection_id: str) -> str:
+    """Return the address of this service to which a platform sends a person back.
+
+    If an app is registered for each connection, so is its address. Otherwise a server that the caller chose could send
+    the person on to another server, whose code would then be sent to the first one (RFC 9700, 4.4).
+    """
+    own = f"/{connection_id}" if platforms()[platform].registers_itself else ""
+    return f"{deps.public_url}{CALLBACK}{own}"
 
 
 def state_of(ticket: str) -> str:

@@ -4,8 +4,11 @@ Anyone may run a server, and a server may claim to hold any account. Source: atp
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlsplit
+
+import httpx
 
 from platforms.base import Connection
 from platforms.bluesky.settings import BlueskyCredentials
@@ -44,9 +47,11 @@ async def document_of(connection: Connection[BlueskyCredentials], did: str) -> d
     return await document_at(connection.wire, connection.credentials.service, did)
 
 
-async def document_at(wire: Wire, service: str, did: str) -> dict[str, Any]:
+async def document_at(
+    wire: Wire, service: str, did: str, error_of: Callable[[httpx.Response], PlatformError] | None = None
+) -> dict[str, Any]:
     """Return the document of a DID, read over the wire to a server. Raises PlatformError."""
-    return json_of(await wire.send("GET", _address(wire, service, did)))
+    return json_of(await wire.send("GET", _address(wire, service, did), error_of=error_of))
 
 
 def server_in(document: dict[str, Any], did: str) -> str | None:

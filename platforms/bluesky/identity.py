@@ -61,14 +61,22 @@ async def find_home(open_wire: OpenWire, identifier: str) -> Home:
     did = name if name.startswith("did:") else await _did_of(wire, name.lower())
     if not _DID.fullmatch(did):
         raise _refused(f"{identifier[:80]} names no account of the AT Protocol.", "unknown_did")
-    document = await document_at(wire, INDEX, did)
+    try:
+        document = await document_at(wire, INDEX, did, _unknown_did)
+    except PlatformError as error:
+        if did.startswith("did:plc:"):
+            raise
+        raise _unanswered(error) from error
     service = server_in(document, did)
     if service is None:
         raise _refused("The account's own record names no server.", "no_server")
     if name != did and f"at://{name.lower()}" not in _names(document):
         raise _refused(f"The account that {name[:80]} leads to has another name.", "another_handle")
     service = origin_of(service)
-    return await _authorization_server(open_wire(at_server(service)), did, service)
+    try:
+        return await _authorization_server(open_wire(at_server(service)), did, service)
+    except PlatformError as error:
+        raise _unanswered(error) from error
 
 
 async def metadata_of(wire: Wire, service: str, issuer: str) -> dict[str, Any]:
@@ -133,6 +141,20 @@ def _unknown_handle(response: httpx.Response) -> PlatformError:
     if response.status_code in {400, 404}:
         return _refused("No account on Bluesky has this handle. Check its spelling.", "unknown_handle")
     return _away(response)
+
+
+def _unknown_did(response: httpx.Response) -> PlatformError:
+    if response.status_code in {400, 404, 410}:
+        return _refused("There is no account of this DID. Check its spelling.", "unknown_did")
+    return _away(response)
+
+
+def _unanswered(error: PlatformError) -> PlatformError:
+    """Return the refusal of a name whose server, which anyone may choose, does not answer."""
+    if error.kind is ErrorKind.REJECTED:
+        return error
+    message = "The account's own server does not answer as such a server does. Check the name, or try again later."
+    return _refused(message, "no_server")
 
 
 def _without_oauth(response: httpx.Response) -> PlatformError:

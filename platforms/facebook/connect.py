@@ -112,6 +112,9 @@ class FacebookConnector(MetaConnector[FacebookCredentials]):
         person = data.get("user_id")
         if data.get("is_valid") is False and not person:
             return
+        if str(data.get("app_id")) != app.client_id:
+            # A person's number belongs to an app: at another app it may be somebody else's.
+            raise PlatformError(ErrorKind.REJECTED, "Facebook issued this token to another app.", code="another_app")
         if not isinstance(person, str) or not person.isdecimal():
             raise PlatformError(ErrorKind.TRANSIENT, "Facebook did not say whose token it is.", code=UNREADABLE)
         await wire.send("DELETE", f"/{API.name}/{person}/permissions", headers=asking)

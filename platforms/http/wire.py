@@ -1,6 +1,7 @@
 """Requests to a platform; every failure says whether the request can have had an effect."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ _FIRST_BYTE = "send_request_headers.started"
 """The event of httpcore's trace extension after connecting, before anything of the request is written."""
 _ALL_SENT = "receive_response_headers.started"
 """The event when the whole request has been written."""
+_TOKEN_HEADER = re.compile(r"[!-~]+(?: [!-~]+)*")
+"""A scheme and a token in printable ASCII characters, as HTTP allows them in a header (RFC 9110, 11.6.2)."""
 
 _HEADERS = {
     "Accept": "*/*",
@@ -100,6 +103,7 @@ class Wire:
 
         Raises PlatformError.
         """
+        self._check_token(headers or {})
         sent, fence = _HEADERS | dict(headers or {}), self.fence if public or self.fences_all else None
         if fence and hasattr(options.get("content"), "__aiter__"):
             options["content"] = Fenced(options["content"], fence)
@@ -131,6 +135,15 @@ class Wire:
         if public and response.status_code >= 500 and refusal.kind in {ErrorKind.TRANSIENT, ErrorKind.NOT_READY}:
             raise refusal.as_unconfirmed()
         raise refusal
+
+    def _check_token(self, headers: Mapping[str, str]) -> None:
+        """Raise PlatformError for a token that no request can carry: it has characters that no header may have."""
+        token = next((value for name, value in headers.items() if name.lower() == "authorization"), "-")
+        if not _TOKEN_HEADER.fullmatch(token):
+            message = (
+                f"{self.label} no longer accepts this account's connection: its token is invalid. Connect it again."
+            )
+            raise PlatformError(ErrorKind.AUTH, message, code="token_invalid")
 
     def _address(self, path: str, headers: Mapping[str, str]) -> httpx.URL:
         """Return the URL of a request. Raises httpx.InvalidURL, PlatformError.

@@ -54,8 +54,8 @@ class MastodonConnector(Connector[MastodonCredentials]):
             if error.code == FORBIDDEN:
                 raise
             # It may not be such a server at all; registering the app shows that.
-            return {}
-        found = {}
+            return {"server": options["instance"]}
+        found = {"server": options["instance"]}
         issuer, scopes = reported.get("issuer"), reported.get("scopes_supported")
         # Behind an emulator or a proxy the server's identity is not known.
         if isinstance(issuer, str) and origin(issuer) == origin(options["instance"]):
@@ -74,7 +74,10 @@ class MastodonConnector(Connector[MastodonCredentials]):
         """Return whether a response may come from the server. If it names another server, it does not."""
         if issuer is None:
             return "names_issuer" not in self._found
-        return issuer == self._found.get("issuer", issuer)
+        if "issuer" in self._found:
+            return issuer == self._found["issuer"]
+        # A server without metadata may still say who it is, and must be the one that was asked.
+        return origin(issuer) == origin(self._found.get("server", ""))
 
     def target(self, options: Mapping[str, str]) -> MastodonCredentials:
         """Return credentials that name the server. Raises ValueError."""

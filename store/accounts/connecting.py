@@ -36,10 +36,11 @@ async def add_connection(
     account_id: str | None = None,
     options: Mapping[str, str] | None = None,
     begun_by: str | None = None,
+    connection_id: str | None = None,
 ) -> str:
     """Begin a connection; returns its id."""
     row = PendingConnection(
-        id=new_id("sel"),
+        id=connection_id or new_id("sel"),
         workspace_id=workspace_id,
         platform=platform,
         state_hash=digest(state) if state else None,

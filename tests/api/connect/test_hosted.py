@@ -115,6 +115,29 @@ async def test_pushed_authorization_returns_with_its_issuer(stranger: Client, st
     assert found["accountId"] == [known.id]
 
 
+@pytest.mark.parametrize("issuer", ["https://evil.example", ""])
+async def test_a_pushed_authorization_takes_no_answer_of_another_server(
+    stranger: Client, stack: Stack, browser: Browser, issuer: str
+) -> None:
+    known = await stack.connect("bluesky")
+    handle = f"{known.username.replace('_', '-')}.bsky.social"
+    begun = await begin(stranger, "bluesky", identifier=handle)
+    callback = urlsplit(await browser.consent(begun, known.username))
+    back = dict(parse_qsl(callback.query)) | {"iss": issuer}
+    query = "&".join(f"{name}={value}" for name, value in back.items() if value)
+    found = returned(await browser.come_back(f"{PUBLIC_URL}{callback.path}?{query}"))
+    assert found["error"] == ["code_rejected"]
+    assert (await progress(stranger, begun, "bluesky"))["accounts"] == []
+
+
+async def test_a_declined_pushed_authorization_says_so(stranger: Client, stack: Stack, browser: Browser) -> None:
+    known = await stack.connect("bluesky")
+    handle = f"{known.username.replace('_', '-')}.bsky.social"
+    begun = await begin(stranger, "bluesky", identifier=handle)
+    shown = await browser.come_back(await browser.consent(begun, known.username, sandbox_decline="all"))
+    assert returned(shown)["error"] == ["authorization_declined"]
+
+
 async def test_the_history_names_the_hosted_connection(stranger: Client, browser: Browser) -> None:
     """Who made the address and which connection it was is kept, and nothing by which it could be used."""
     begun = await begin(stranger)
