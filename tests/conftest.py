@@ -46,10 +46,16 @@ def thorough(pytestconfig: pytest.Config) -> bool:
     return bool(pytestconfig.getoption("thorough"))
 
 
+def pytest_collection() -> None:
+    """Collect no garbage while tests are collected: all that is imported stays."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Exclude all collected tests from garbage collection, which would visit them in each full run."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
