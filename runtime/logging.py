@@ -47,7 +47,7 @@ class _Logger:
         self._closing = closing
 
     def write(self, event: EventDict) -> None:
-        """Write a line, or say that it is missing: the caller goes on in any case."""
+        """Write a line, or say that it is missing: the caller continues in any case."""
         line: Any = event
         try:
             for processor in self._closing:

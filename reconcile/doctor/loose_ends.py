@@ -32,7 +32,7 @@ _HANDED_OVER_WITHIN = timedelta(seconds=30)
 _REMEMBERED = timedelta(days=1)
 """How long an abandoned edit is still reported."""
 _MOST_KEYS = 200
-_AT_ONCE = "Posts go on by themselves; the signal `retry` (docs/runbook.md, section 2) has them tried at once."
+_AT_ONCE = "Posts continue by themselves; the signal `retry` (docs/runbook.md, section 2) has them tried at once."
 _FOR_OPERATOR = {
     KEY_MISSING: (
         FindingKind.KEY_MISSING,

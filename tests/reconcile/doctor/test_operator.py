@@ -1,4 +1,4 @@
-"""Posts that wait for the operator of the service: doctor names the cause first, and they go on once it is gone."""
+"""Posts that wait for the operator of the service: doctor names the cause first, and they continue once it is gone."""
 
 from datetime import UTC, datetime
 
