@@ -29,6 +29,7 @@ _OURS: dict[TargetCode, tuple[str, ...]] = {
     ),
     "account_refused": (
         "another_account",
+        "another_app",
         "chat_moved",
         "connection_expired",
         "lost_in_renewal",
