@@ -44,6 +44,12 @@ def test_a_cover_is_a_videos(items: tuple[Media, ...], settings: dict[str, Any],
     assert [violation.path for violation in check(items=items, **settings)] == ([(path,)] if path else [])
 
 
+def test_alt_texts_of_several_images_count_together_with_the_line_breaks_between() -> None:
+    assert check(items=media(MediaType.IMAGE, 2, alt_text="x" * 249)) == []
+    (violation,) = check(items=media(MediaType.IMAGE, 2, alt_text="x" * 250))
+    assert violation.part == "mediaItems"
+
+
 def answer(status: int, body: Any, **headers: str) -> httpx.Response:
     content: dict[str, Any] = {"text": body} if isinstance(body, str) else {"json": body}
     request = httpx.Request("POST", "https://api.pinterest.com/v5/pins")
