@@ -70,7 +70,7 @@ def _meaning(code: int, status: int, body: dict[str, Any]) -> tuple[ErrorKind, s
         return _CODES[code]
     if status == 429:
         return ErrorKind.RATE_LIMITED, _LIMITED
-    if status >= 500:
+    if status >= 500 or status == 408:
         return ErrorKind.TRANSIENT, _SERVER
     if status == 401:
         return ErrorKind.AUTH, _TOKEN

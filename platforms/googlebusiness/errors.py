@@ -80,7 +80,7 @@ def _reason(fault: dict[str, Any]) -> str | None:
 
 
 def _other(status: int, body: dict[str, Any], faults: list[dict[str, Any]]) -> tuple[ErrorKind, str]:
-    if status >= 500:
+    if status >= 500 or status == 408:
         return ErrorKind.TRANSIENT, _SERVER
     reported = [
         f"{fault['field']}: {fault['message']}" if fault.get("field") else str(fault["message"])

@@ -76,7 +76,7 @@ def refusal(body: dict[str, Any], status: int) -> PlatformError:
 def _meaning(number: int, said: str) -> tuple[ErrorKind, str]:
     if number == 429:
         return ErrorKind.RATE_LIMITED, "Telegram is limiting how much this bot may send right now."
-    if number >= 500:
+    if number >= 500 or number == 408:
         return ErrorKind.TRANSIENT, _SERVER
     # A malformed token makes an address that Telegram does not know.
     if number == 401 or (number == 404 and said in {"Not Found", ""}):

@@ -116,7 +116,7 @@ def failed(reason: str) -> PlatformError:
 
 def _error(code: str, words: str, status: int | None, request_id: str | None) -> PlatformError:
     known = _BY_CODE.get(code)
-    if known is None and status is not None and status >= 500:
+    if known is None and status is not None and (status >= 500 or status == 408):
         known = _SERVER
     kind, sentence = known or (ErrorKind.REJECTED, f"TikTok refused: {words or code}")
     wait = _INBOX_WAIT if code == _FULL_INBOX else _WAITS.get(kind)

@@ -119,7 +119,7 @@ def _by_status(status: int | None, said: str) -> tuple[ErrorKind, str]:
         return ErrorKind.OPERATOR, _CREDITS
     if status == 429:
         return _BY_CODE["rate_limit_exceeded"]
-    if status is not None and status >= 500:
+    if status is not None and (status >= 500 or status == 408):
         return ErrorKind.TRANSIENT, _SERVER
     if "Unsupported Authentication" in said:
         return _BY_CODE["unsupported_authentication"]

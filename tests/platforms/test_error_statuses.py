@@ -13,6 +13,7 @@ KINDS = {
     401: ErrorKind.AUTH,
     403: ErrorKind.REJECTED,
     404: ErrorKind.REJECTED,
+    408: ErrorKind.TRANSIENT,
     413: ErrorKind.REJECTED,
     429: ErrorKind.RATE_LIMITED,
     500: ErrorKind.TRANSIENT,
@@ -27,8 +28,6 @@ OTHERWISE = {
     ("reddit", 403): ErrorKind.TRANSIENT,
 }
 """Statuses that mean something else on one platform."""
-SAYS_TIMEOUT = {"bluesky", "facebook", "instagram", "linkedin", "mastodon", "pinterest", "reddit", "threads", "youtube"}
-"""Platforms of which status 408 is known to be passing."""
 NO_OBJECT = ["<html><h1>Bad Gateway</h1></html>", "", "[]", '"x"', "{", "\x00"]
 OBJECTS = ['{"error": null}', '{"error": 5}', '{"error": {"errors": [1]}}', '{"errors": 5, "code": []}']
 NAMES_STATUSES = {"bluesky", "googlebusiness", "telegram", "tiktok"}
@@ -40,15 +39,14 @@ def error_of(name: str, status: int, **content: Any) -> PlatformError:
     return platforms()[name].error_of(httpx.Response(status, request=request, **content))
 
 
-@pytest.mark.parametrize("status", [*KINDS, 408])
+@pytest.mark.parametrize("status", KINDS)
 @pytest.mark.parametrize("name", platforms())
 def test_an_error_without_a_code_is_judged_by_its_status(name: str, status: int) -> None:
-    kinds = {**KINDS, 408: ErrorKind.TRANSIENT if name in SAYS_TIMEOUT else ErrorKind.REJECTED}
     # An object from Reddit is its API's own answer; anything else comes from the guard before it.
     bodies = NO_OBJECT + OBJECTS * ((name, status) != ("reddit", 403))
     for body in bodies:
         error = error_of(name, status, text=body)
-        assert (body, error.kind) == (body, OTHERWISE.get((name, status), kinds[status]))
+        assert (body, error.kind) == (body, OTHERWISE.get((name, status), KINDS[status]))
         assert "<" not in error.message
         assert name in NAMES_STATUSES or error.code == f"http_{status}"
 
