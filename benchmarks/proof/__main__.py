@@ -18,6 +18,7 @@ import asyncio
 import gc
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ _DOCTOR_RUNS, _BETWEEN_RUNS_S = 8, 15.0
 """How often the doctor is asked, and the seconds between, so that what heals by itself has healed."""
 
 
-_Cases = Sequence[tuple[renewals.Point, renewals.Interruption]]
+_Cases = Sequence[renewals.Case]
 
 
 @dataclass(slots=True)
@@ -65,20 +66,21 @@ async def prove(
 ) -> _Ended:
     """Run the cells on fresh stacks, and the cases of renewals on another, all concurrently.
 
-    A crash consists mostly of waiting: for delayed answers, for servers, until an absence counts as certain.
+    A crash consists mostly of waiting: for delayed answers, for servers, until an absence counts as certain. A stack
+    that has run its cells takes its share of the cases that are left.
     """
     began = time.monotonic()
 
     def say_as(name: str) -> Callable[[str], None]:
         return lambda line: print(f"[{time.monotonic() - began:5.0f} s] {name}: {line}", flush=True)
 
-    tasks: list[tuple[list[Cell], _Cases]] = [(share, ()) for share in shares(cells, stacks)]
-    if cases:
-        tasks.append(([], cases))
+    work, left = shares(cells, stacks), deque(cases)
+    if len(cases) > 1:
+        work += [[]] * (stacks + 1 - len(work))
     found = await asyncio.gather(
         *(
-            _prove_on_one(share, together, say_as(name), renewed, platform_names)
-            for name, (share, renewed) in zip("ABCDEFGH", tasks, strict=False)
+            _prove_on_one(share, together, say_as(name), left, platform_names)
+            for name, share in zip("ABCDEFGH", work, strict=False)
         )
     )
     return _Ended(
@@ -89,7 +91,11 @@ async def prove(
 
 
 async def _prove_on_one(
-    cells: list[Cell], together: int, say: Callable[[str], None], cases: _Cases, platform_names: Sequence[str]
+    cells: list[Cell],
+    together: int,
+    say: Callable[[str], None],
+    cases: deque[renewals.Case],
+    platform_names: Sequence[str],
 ) -> _Ended:
     with inside() as folder:
         async with stack(folder.environment) as dev:

@@ -9,6 +9,7 @@ stay in use until it ends, and the account must say `lost_in_renewal` afterwards
 import asyncio
 import secrets
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -57,6 +58,8 @@ class Interruption(StrEnum):
     FROZEN_120 = "frozen 120 s"
 
 
+Case = tuple[Point, Interruption]
+"""The interruption of a worker at a point of its renewals."""
 FROZEN_S = {Interruption.FROZEN_20: 20.0, Interruption.FROZEN_120: 120.0}
 """The longer time is longer than the lease in the account's row."""
 CANNOT_BE_KEPT = frozenset({(Point.SENT, Interruption.KILLED), (Point.ANSWERED, Interruption.KILLED)})
@@ -87,7 +90,7 @@ class Renewal:
 
 
 class Renewals:
-    """The cases that one stack runs, one after the other, with an account of each of `platforms`."""
+    """The cases that one stack runs, one after the other, with an account of each of the platforms."""
 
     def __init__(self, product: Product, say: Callable[[str], None], platform_names: Sequence[str]) -> None:
         self._product = product
@@ -96,9 +99,10 @@ class Renewals:
         self._say = say
         self.ended: list[Renewal] = []
 
-    async def run(self, cases: Sequence[tuple[Point, Interruption]]) -> list[Renewal]:
-        """Run the cases; return the outcome for each account."""
-        for point, struck in cases:
+    async def run(self, left: deque[Case]) -> list[Renewal]:
+        """Run the cases that other stacks leave; return the outcome for each account."""
+        while left:
+            point, struck = left.popleft()
             for _ in range(_TRIES):
                 found = await self._case(point, struck)
                 if found is not None:
