@@ -11,7 +11,9 @@ from domain.connection_held import demand_no_connection
 _MOST_CONNECTIONS = 100
 _MOST_IDLE = 16
 """Few, because for every request the pool asks the system about each idle connection."""
-_IDLE_FOR_S = 5.0
+_IDLE_FOR_S = 2.0
+"""Well below the five seconds after which many servers, Apache's and uvicorn's defaults among them, close an idle
+connection: a send that meets the end of its connection is unconfirmed, and some platforms cannot be read back."""
 
 
 class Transport(httpx.AsyncHTTPTransport):
