@@ -125,24 +125,30 @@ class MediaFetcher:
 
         Raises PlatformError as `open` does, also if its server says that it has more than `most_bytes`.
         """
-        refusals = Refusals(media, "")
-        try:
-            url = url_of(media.url)
-        except httpx.InvalidURL as error:
-            raise refusals.unreachable("the URL is not valid") from error
-        refusals = Refusals(media, url.host)
         with Spool() as spool:
-            try:
-                async with asyncio.timeout(_PROBE_S):
-                    return await self._follow(url, media, _Beginning(spool, refusals, most_bytes), workspace_id)
-            except TimeoutError as error:
-                raise refusals.too_slow() from error
-            except httpx.HTTPError as error:
-                raise _meaning(error, refusals) from error
+            return await self._read(
+                media, _PROBE_S, lambda refusals, _: _Beginning(spool, refusals, most_bytes), workspace_id
+            )
 
     async def _fetched(
         self, media: Media, spool: Spool, progress: Progress, most_bytes: Callable[[], int], workspace_id: str
     ) -> str:
+        pause = partial(self._bandwidth.wait_after, workspace_id)
+        return await self._read(
+            media,
+            self._speed.grace,
+            lambda refusals, deadline: _Body(spool, refusals, progress, deadline, self._speed, most_bytes, pause),
+            workspace_id,
+        )
+
+    async def _read(
+        self,
+        media: Media,
+        within_s: float,
+        body: Callable[[Refusals, asyncio.Timeout], "_Body | _Beginning"],
+        workspace_id: str,
+    ) -> str:
+        """Read a media item into a body within a time that the body may move. Raises PlatformError as `open` does."""
         refusals = Refusals(media, "")
         try:
             url = url_of(media.url)
@@ -150,10 +156,8 @@ class MediaFetcher:
             raise refusals.unreachable("the URL is not valid") from error
         refusals = Refusals(media, url.host)
         try:
-            async with asyncio.timeout(self._speed.grace) as deadline:
-                pause = partial(self._bandwidth.wait_after, workspace_id)
-                body = _Body(spool, refusals, progress, deadline, self._speed, most_bytes, pause)
-                return await self._follow(url, media, body, workspace_id)
+            async with asyncio.timeout(within_s) as deadline:
+                return await self._follow(url, media, body(refusals, deadline), workspace_id)
         except TimeoutError as error:
             raise refusals.too_slow() from error
         except httpx.HTTPError as error:
