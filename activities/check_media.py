@@ -9,7 +9,7 @@ from temporalio import activity
 from activities.commands import CheckMediaCommand
 from activities.heartbeat import heartbeating
 from activities.persist import persist
-from activities.step_context import StepContextFactory
+from activities.step_context import StepContextFactory, facts_of
 from domain.content import PostContent
 from domain.post import Media
 from media.hosted import files_of
@@ -71,7 +71,7 @@ class Checking:
 def _facts(account: Account | None, account_id: str) -> AccountFacts:
     if account is None:
         return AccountFacts(account_id, "", "", premium=True)
-    return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits, account.allowed)
+    return facts_of(account)
 
 
 async def _check_each(source: StepMedia, files: list[Media]) -> list[MediaFinding]:

@@ -37,7 +37,7 @@ from platforms.renewal import Lifetimes, Renewed, TokenRules
 from store.accounts.connected import open_credentials
 from store.accounts.renewals import ChangedCredentials
 from store.database import Database
-from store.models import Account, MediaCheck, Post, Target
+from store.models import Account, ConnectedAccount, MediaCheck, Post, Target
 from store.publishing.targets import LoadedTarget
 from store.secrets.vault import Vault, VaultError
 
@@ -87,6 +87,11 @@ def not_connected(platform: Platform[Any, Any]) -> PlatformError:
         f"This {platform.label} account is not connected. Connect it again.",
         code="account_not_connected",
     )
+
+
+def facts_of(account: Account | ConnectedAccount) -> AccountFacts:
+    """Return what a platform's rules and requests may know of an account."""
+    return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits, account.allowed)
 
 
 def draft_of(platform: Platform[Any, Any], post: Post, target: Target) -> Draft[Any]:
@@ -373,9 +378,7 @@ class StepContextFactory:
                 domains=platform.own_domains,
                 elsewhere=server.elsewhere,
             ),
-            account=AccountFacts(
-                account.id, account.user_id, account.username, account.premium, account.limits, account.allowed
-            ),
+            account=facts_of(account),
             credentials=credentials,
             refresh=lambda: self._renew(platform, account),
             keep=lambda edit: self._keep(platform, account, edit),

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from activities.step_context import draft_of
+from activities.step_context import draft_of, facts_of
 from domain.post import Media, MediaType
 from domain.preflight import PreflightReason
 from domain.shares import Exhausted
 from media.hosted import covers_of, files_of
 from media.shared_files import SharedFiles
-from platforms.base import AccountFacts
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from platforms.rules import FileRule
@@ -70,10 +69,7 @@ def _files_of(found: Preflight) -> list[_File]:
         draft = draft_of(platform, found.post, found.target)
     except PlatformError:
         return []
-    facts = AccountFacts(
-        account.id, account.user_id, account.username, account.premium, account.limits, account.allowed
-    )
-    rules = {rule.kind: rule for rule in platform.file_rules(draft, facts)}
+    rules = {rule.kind: rule for rule in platform.file_rules(draft, facts_of(account))}
     covers = covers_of(platform, draft)
     return [_file(found, item, covers.get(item.url) or rules.get(item.type)) for item in files_of(platform, draft)]
 
