@@ -6,10 +6,11 @@ from typing import Any
 from pydantic import ValidationError
 from temporalio import activity
 
+from activities.account_facts import account_facts
 from activities.commands import CheckMediaCommand
 from activities.heartbeat import heartbeating
 from activities.persist import persist
-from activities.step_context import StepContextFactory, facts_of
+from activities.step_context import StepContextFactory
 from domain.content import PostContent
 from domain.post import Media
 from media.hosted import files_of
@@ -71,7 +72,7 @@ class Checking:
 def _facts(account: Account | None, account_id: str) -> AccountFacts:
     if account is None:
         return AccountFacts(account_id, "", "", premium=True)
-    return facts_of(account)
+    return account_facts(account)
 
 
 async def _check_each(source: StepMedia, files: list[Media]) -> list[MediaFinding]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from activities.account_facts import account_facts
 from activities.apps import Apps
 from activities.credentials.app_secrets import with_app_secret, with_stored_secret
 from activities.credentials.new_account import NewAccount
@@ -37,7 +38,7 @@ from platforms.renewal import Lifetimes, Renewed, TokenRules
 from store.accounts.connected import open_credentials
 from store.accounts.renewals import ChangedCredentials
 from store.database import Database
-from store.models import Account, ConnectedAccount, MediaCheck, Post, Target
+from store.models import Account, MediaCheck, Post, Target
 from store.publishing.targets import LoadedTarget
 from store.secrets.vault import Vault, VaultError
 
@@ -87,11 +88,6 @@ def not_connected(platform: Platform[Any, Any]) -> PlatformError:
         f"This {platform.label} account is not connected. Connect it again.",
         code="account_not_connected",
     )
-
-
-def facts_of(account: Account | ConnectedAccount) -> AccountFacts:
-    """Return what a platform's rules and requests may know of an account."""
-    return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits, account.allowed)
 
 
 def draft_of(platform: Platform[Any, Any], post: Post, target: Target) -> Draft[Any]:
@@ -378,7 +374,7 @@ class StepContextFactory:
                 domains=platform.own_domains,
                 elsewhere=server.elsewhere,
             ),
-            account=facts_of(account),
+            account=account_facts(account),
             credentials=credentials,
             refresh=lambda: self._renew(platform, account),
             keep=lambda edit: self._keep(platform, account, edit),

@@ -48,6 +48,9 @@ _REPEATED_PICTURE = 2_000_000
 _THREADED = {"image/heic"}
 """Types whose decoder needs a thread of its own."""
 
+Examination = tuple[StoredFile, MediaFacts, tuple[MediaChange, ...]]
+"""A file or its changed copy, what it is, and what was changed."""
+
 T = TypeVar("T", Examined, Conversion)
 
 log = structlog.get_logger(__name__)
@@ -85,9 +88,7 @@ class DecoderPool:
         for decoders in self._decoders.values():
             await decoders.close()
 
-    async def examine(
-        self, workspace: str, file: StoredFile, room: Spool | None = None
-    ) -> tuple[StoredFile, MediaFacts, tuple[MediaChange, ...]]:
+    async def examine(self, workspace: str, file: StoredFile, room: Spool | None = None) -> Examination:
         """Measure an image or video, and first take its metadata out if there is an empty `room` for its copy.
 
         Return the file or the copy, what it is, and what was changed. No more of it is decoded than one frame, and of
@@ -112,7 +113,7 @@ class DecoderPool:
     @asynccontextmanager
     async def converted(
         self, workspace: str, file: StoredFile, facts: MediaFacts, demand: ImageDemand
-    ) -> AsyncIterator[tuple[StoredFile, MediaFacts, tuple[MediaChange, ...]]]:
+    ) -> AsyncIterator[Examination]:
         """Yield an image as a new JPEG that meets the demand, for the length of the block.
 
         Raises PlatformError as `examine` does, and `rejected` if no picture fits the bytes.

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 
 from domain.post import Media
 from domain.shares import Exhausted, Share
 from media.admission import Admission
 from media.fetch import MediaFetcher, Progress
+from media.shared_file import SharedFile
 from media.spool import Spool
-from media.stored import StoredFile
 from platforms.errors import ErrorKind, PlatformError
 
 KEPT_S = 240
@@ -24,20 +23,6 @@ _TIMEOUT_S = 2.0
 _ASK_AGAIN_S = 0.05
 
 _Key = tuple[str, str, str]
-
-
-@dataclass(eq=False, slots=True)
-class _Shared:
-    workspace_id: str
-    spool: Spool
-    number: Share
-    most_bytes: int
-    """Up to which size it is wanted: what the largest of the platforms takes that have asked for it."""
-    fetching: "asyncio.Task[StoredFile]" = field(init=False)
-    listeners: list[Progress] = field(default_factory=list)
-    ending: asyncio.TimerHandle | None = None
-    size: int = 0
-    """Its bytes, once it was used."""
 
 
 class SharedFiles:
@@ -62,8 +47,8 @@ class SharedFiles:
         self._kept = kept
         self._most_bytes = self._admission.disk.total // 4 if most_bytes is None else most_bytes
         self._most_files = most_files
-        self._files: dict[_Key, _Shared] = {}
-        self._unused: dict[_Key, _Shared] = {}
+        self._files: dict[_Key, SharedFile] = {}
+        self._unused: dict[_Key, SharedFile] = {}
         """The unused ones; the one that is unused for the longest time comes first."""
         self._unused_bytes = 0
 
@@ -103,8 +88,8 @@ class SharedFiles:
     @asynccontextmanager
     async def open(
         self, workspace_id: str, post_id: str, media: Media, progress: Progress, most_bytes: int | None = None
-    ) -> AsyncIterator[StoredFile]:
-        """Yield a file for the length of the block, and while others use it. It may be larger than `most_bytes`.
+    ) -> AsyncIterator[SharedFile]:
+        """Yield a fetched file for the length of the block, and while others use it. It may exceed `most_bytes`.
 
         Raises as MediaFetcher.fetch does, and Exhausted if the workspace has its share of fetches or files.
         """
@@ -115,7 +100,8 @@ class SharedFiles:
         self._use(key, file)
         try:
             # It continues for the others when this one is cancelled.
-            yield await asyncio.shield(file.fetching)
+            await asyncio.shield(file.fetching)
+            yield file
         except PlatformError as error:
             if error.kind is ErrorKind.REJECTED:
                 self._forget(key, file)
@@ -125,7 +111,7 @@ class SharedFiles:
             if not file.listeners:
                 self._leave(key, file)
 
-    async def _found(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> _Shared:
+    async def _found(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> SharedFile:
         """Return the file that somebody fetches or has fetched, or begin to fetch it as soon as there is room."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _TIMEOUT_S
@@ -138,13 +124,13 @@ class SharedFiles:
             await asyncio.sleep(_ASK_AGAIN_S)
         return file
 
-    def _begin(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> _Shared:
+    def _begin(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> SharedFile:
         with ExitStack() as taken:
             connection = taken.enter_context(self._admission.fetches.take(workspace_id))
             number = taken.enter_context(self._number(workspace_id))
             spool = taken.enter_context(Spool(disk=self._admission.disk.take(workspace_id, 0)))
             taken.pop_all()
-        file = self._files[key] = _Shared(workspace_id, spool, number, most_bytes)
+        file = self._files[key] = SharedFile(workspace_id, spool, number, self._admission.disk, most_bytes)
 
         def report_received(received: int) -> None:
             for listener in file.listeners:
@@ -163,7 +149,7 @@ class SharedFiles:
             self.make_room(workspace_id, short)
             return self._admission.files.take(workspace_id)
 
-    def _use(self, key: _Key, file: _Shared) -> None:
+    def _use(self, key: _Key, file: SharedFile) -> None:
         if file.ending:
             file.ending.cancel()
         # A file that was forgotten may have a successor of the same name.
@@ -171,27 +157,25 @@ class SharedFiles:
             del self._unused[key]
             self._unused_bytes -= file.size
 
-    def _leave(self, key: _Key, file: _Shared) -> None:
+    def _leave(self, key: _Key, file: SharedFile) -> None:
         done = file.fetching.done() and not file.fetching.cancelled() and file.fetching.exception() is None
         if not done or self._files.get(key) is not file:
             self._drop(key, file)
             return
-        file.size = file.spool.size
+        file.leave()
         file.ending = asyncio.get_running_loop().call_later(self._kept, self._drop, key, file)
         self._unused[key] = file
         self._unused_bytes += file.size
         while self._unused_bytes > self._most_bytes or len(self._unused) > self._most_files:
             self._drop(*next(iter(self._unused.items())))
 
-    def _forget(self, key: _Key, file: _Shared) -> None:
+    def _forget(self, key: _Key, file: SharedFile) -> None:
         if self._files.get(key) is file:
             del self._files[key]
 
-    def _drop(self, key: _Key, file: _Shared) -> None:
+    def _drop(self, key: _Key, file: SharedFile) -> None:
         self._forget(key, file)
         if file.listeners:
             return
         self._use(key, file)
-        file.fetching.cancel()
-        file.spool.close()
-        file.number.release()
+        file.close()

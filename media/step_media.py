@@ -21,8 +21,8 @@ from media.decoding.jobs import IMAGES, VIDEOS
 from media.fair_slots import TooManyWaiting
 from media.public_files import PublicFiles
 from media.refusals import TOO_LARGE
+from media.shared_file import SharedFile
 from media.shared_files import SharedFiles
-from media.spool import Spool
 from media.stored import StoredFile
 from platforms.base import Platform
 from platforms.errors import NO_PUBLIC_URL, ErrorKind, PlatformError
@@ -98,12 +98,11 @@ class StepMedia:
         for what may work a little later. It is a MediaBusy if the workspace has its share of what media need.
         """
         self._start_decoders(media)
-        async with self._file(media) as fetched:
-            with Spool(disk=self._tools.admission.disk.take(self._workspace_id, 0)) as room:
-                file, facts, removed = await self._examined(media, fetched, room)
-                async with self._fitted(media, file, facts) as (fitted, facts, made):
-                    await self._record.note(media.url, (*removed, *made))
-                    yield _with_facts(fitted, facts)
+        async with self._file(media) as shared:
+            file, facts, removed = await self._examined(media, shared, cleaned=not self._platform.strips_metadata)
+            async with self._fitted(media, file, facts) as (fitted, facts, made):
+                await self._record.note(media.url, (*removed, *made))
+                yield _with_facts(fitted, facts)
 
     def images_to_match(self, media: Sequence[Media]) -> list[Media]:
         """Return the images that must have the same sides; none if the platform takes them as they are."""
@@ -114,8 +113,8 @@ class StepMedia:
     async def measure(self, media: Media) -> MediaFacts:
         """Return what an image is. Raises PlatformError as `open` does."""
         self._start_decoders(media)
-        async with self._file(media) as file:
-            _, facts, _ = await self._tools.decoder_pool.examine(self._workspace_id, file, None)
+        async with self._file(media) as shared:
+            _, facts, _ = await shared.examine(self._tools.decoder_pool, cleaned=False)
             return facts
 
     def match_sides(self, images: Sequence[MediaFacts]) -> None:
@@ -140,8 +139,8 @@ class StepMedia:
             )
             raise PlatformError(ErrorKind.OPERATOR, message, code=NO_PUBLIC_URL)
         self._start_decoders(media)
-        async with self._file(media) as file:
-            _, facts, _ = await self._examined(media, file, None)
+        async with self._file(media) as shared:
+            file, facts, _ = await self._examined(media, shared, cleaned=False)
             async with self._fitted(media, file, facts, converts=self._tools.public_files is not None) as (
                 fitted,
                 _,
@@ -159,7 +158,7 @@ class StepMedia:
             self._tools.decoder_pool.start(VIDEOS if media.type is MediaType.VIDEO else IMAGES)
 
     @asynccontextmanager
-    async def _file(self, media: Media) -> AsyncIterator[StoredFile]:
+    async def _file(self, media: Media) -> AsyncIterator[SharedFile]:
         """Yield a file as it was fetched, for the length of the block."""
         rule, files, waiting = self._rules.get(media.type), self._tools.files, self._tools.admission.waiting
         # A picture may be made smaller; every other file is sent as it is.
@@ -206,13 +205,11 @@ class StepMedia:
     def _fetched(self, received: int) -> None:
         self._progress(f"fetched {received / 2**20:.1f} MB")
 
-    async def _examined(self, media: Media, file: StoredFile, room: Spool | None) -> Fitted:
-        """Return a file without its metadata if there is room for that and the platform does not take it out itself."""
+    async def _examined(self, media: Media, shared: SharedFile, *, cleaned: bool) -> Fitted:
         if media.type is MediaType.DOCUMENT:
             # No reader of ours looks into documents.
-            return file, None, ()
-        room = None if self._platform.strips_metadata else room
-        return await self._tools.decoder_pool.examine(self._workspace_id, file, room)
+            return shared.stored, None, ()
+        return await shared.examine(self._tools.decoder_pool, cleaned=cleaned)
 
     @asynccontextmanager
     async def _fitted(

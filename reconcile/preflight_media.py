@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from activities.step_context import draft_of, facts_of
+from activities.account_facts import account_facts
+from activities.step_context import draft_of
 from domain.post import Media, MediaType
 from domain.preflight import PreflightReason
 from domain.shares import Exhausted
@@ -69,7 +70,7 @@ def _files_of(found: Preflight) -> list[_File]:
         draft = draft_of(platform, found.post, found.target)
     except PlatformError:
         return []
-    rules = {rule.kind: rule for rule in platform.file_rules(draft, facts_of(account))}
+    rules = {rule.kind: rule for rule in platform.file_rules(draft, account_facts(account))}
     covers = covers_of(platform, draft)
     return [_file(found, item, covers.get(item.url) or rules.get(item.type)) for item in files_of(platform, draft)]
 

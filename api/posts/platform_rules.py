@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from activities.account_facts import account_facts
 from api.http.body import MAX_PROBLEMS
 from api.http.body_validation import as_problem, in_contract_order, known_names
 from api.http.loop_share import loop_share
@@ -21,11 +22,6 @@ from platforms.rules import Violation
 from store.models import ConnectedAccount
 
 _ROOT_SETTINGS = {"tiktok": "tiktokSettings", "facebook": "facebookSettings"}
-
-
-def facts_of(account: ConnectedAccount) -> AccountFacts:
-    """Return what the rules may know of an account."""
-    return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits, account.allowed)
 
 
 def platform_problems(
@@ -110,7 +106,7 @@ def platform_cautions(content: PostContent, accounts: Mapping[str, ConnectedAcco
         settings = platform.settings.model_validate(content.settings_for(target))
         draft = Draft(content.text_for(target), tuple(content.media_for(target)), settings)
         field_path = _FieldPath(position, target)
-        found += [field_path.problem(caution) for caution in platform.cautions(draft, facts_of(account))]
+        found += [field_path.problem(caution) for caution in platform.cautions(draft, account_facts(account))]
     return found[:MAX_PROBLEMS]
 
 
@@ -125,7 +121,7 @@ def _target_problems(
         # Only what no account of this platform could publish is reported beside it: its own limits are unknown.
         facts = AccountFacts(target.account_id, "", "", premium=True)
     else:
-        facts = facts_of(account)
+        facts = account_facts(account)
     text, media = content.text_for(target), tuple(content.media_for(target))
     merged = content.settings_for(target)
     field_path = _FieldPath(position, target)
@@ -190,7 +186,7 @@ def _text_problems(
     platform = platforms()[target.platform]
     settings = platform.settings.model_validate(content.settings_for(target))
     draft = Draft(text, tuple(content.media_for(target)), settings)
-    for found in platform.check(draft, facts_of(accounts[target.account_id])):
+    for found in platform.check(draft, account_facts(accounts[target.account_id])):
         if found.part == "content":
             yield Problem(found.error, found.code, "content", target.platform, target.account_id)
 

@@ -229,7 +229,7 @@ async def test_fast_large_download_delays_nothing_else(
     fast = [asyncio.create_task(refusal(files, f"{url}/fast?{number}")) for number in range(2)]
     picture = Media(type=MediaType.IMAGE, url=f"{url}/b")
     async with asyncio.timeout(LONGEST_S), files.open("b", "post", picture, lambda _: None) as file:
-        assert file.size == len(JPEG)
+        assert file.stored.size == len(JPEG)
     assert {error.code for error in await asyncio.gather(*fast)} == {"media_too_large"}
 
 

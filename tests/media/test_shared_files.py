@@ -45,7 +45,7 @@ def picture(server: HostileServer, name: str = "/a", sent: Answer | None = None)
 @asynccontextmanager
 async def opened(files: SharedFiles, media: Media, post: str = "post") -> AsyncIterator[StoredFile]:
     async with files.open("workspace", post, media, lambda _: None) as file:
-        yield file
+        yield file.stored
 
 
 async def asked(server: HostileServer) -> None:
@@ -65,7 +65,7 @@ async def test_concurrent_targets_share_one_fetch_and_its_progress(make: Make, s
 
     async def target(number: int) -> bytes:
         async with files.open("workspace", "post", media, lambda received: heard.append((number, received))) as file:
-            return await file.read()
+            return await file.stored.read()
 
     targets = [asyncio.create_task(target(number)) for number in range(3)]
     await asked(server)

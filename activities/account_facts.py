@@ -1,0 +1,9 @@
+"""What a platform's rules and requests may know of an account, from its row."""
+
+from platforms.base import AccountFacts
+from store.models import Account, ConnectedAccount
+
+
+def account_facts(account: Account | ConnectedAccount) -> AccountFacts:
+    """Return a row's facts, none of them a secret."""
+    return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits, account.allowed)
