@@ -28,13 +28,13 @@ from media.change_record import ChangeRecord, NoChangeRecord
 from media.hosted import covers_of, host_files, unchecked, with_hosted_urls
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools, StepMedia
+from platforms.access.registered_apps import RegisteredApps
+from platforms.access.renewal import Lifetimes, Renewed, TokenRules
 from platforms.base import AccountFacts, Connection, Draft, Identity, Platform, PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Exchange, Wire
-from platforms.reach import Servers
-from platforms.registered_apps import RegisteredApps
 from platforms.registry import platforms
-from platforms.renewal import Lifetimes, Renewed, TokenRules
+from platforms.servers.reach import Servers
 from store.accounts.connected import open_credentials
 from store.accounts.renewals import ChangedCredentials
 from store.database import Database

@@ -12,8 +12,8 @@ from api.dependencies import Deps
 from api.http.query import read_query
 from api.posts.views import PlatformName, View, write
 from domain.post import MediaType
+from platforms.access.connect import connectors
 from platforms.base import Platform
-from platforms.connect import connectors
 from platforms.registry import platforms
 from platforms.rules import FileRule
 from store.apps.setups import platforms_with_app

@@ -12,13 +12,13 @@ from activities.credentials.app_secrets import with_app_secret, with_stored_secr
 from api.http.body_validation import as_problem, known_names
 from cli.current_operator import current_operator
 from cli.errors import UserError
+from platforms.access.renewal import Lifetimes, Renewed
 from platforms.base import AccountFacts, Connection, Identity, Platform
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
-from platforms.outgoing import Outgoing
-from platforms.reach import FORBIDDEN
 from platforms.registry import platforms
-from platforms.renewal import Lifetimes, Renewed
+from platforms.servers.outgoing import Outgoing
+from platforms.servers.reach import FORBIDDEN
 from runtime.settings import VaultSettings
 from runtime.worker import servers
 from store.database import Database

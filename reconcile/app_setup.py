@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from platforms.connect import connectors
-from platforms.registered_apps import RegisteredApps
+from platforms.access.connect import connectors
+from platforms.access.registered_apps import RegisteredApps
 from platforms.registry import platforms
 from store.apps.setups import announce_apps
 from store.database import Database

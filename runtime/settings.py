@@ -26,8 +26,8 @@ from api.http.rates import DEFAULT_BURST, DEFAULT_RATE
 from api.shared.quotas import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS
 from domain.bounds import MOST_ACCOUNTS
 from domain.post import LATE_AFTER
+from platforms.access.registered_apps import RegisteredApps
 from platforms.http.hosts import AllowedHosts
-from platforms.registered_apps import RegisteredApps
 from store.audit.trail import AUDIT_KEPT
 from store.roles import Component, Role
 from store.secrets.secret_values import SECRETS

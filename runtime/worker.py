@@ -31,9 +31,9 @@ from media.fetch import MAX_BYTES, MediaFetcher
 from media.public_files import PublicFiles
 from media.shared_files import SharedFiles
 from media.step_media import MediaTools
-from platforms.outgoing import Outgoing
-from platforms.reach import Servers
 from platforms.registry import platforms
+from platforms.servers.outgoing import Outgoing
+from platforms.servers.reach import Servers
 from reconcile.account_rechecks import recheck_refused_accounts
 from reconcile.app_setup import announce_apps_forever
 from reconcile.expiry import expire_forever

@@ -7,12 +7,12 @@ from pydantic import BaseModel, SecretStr
 
 from activities.accounts.connect_refusals import Refused
 from activities.step_context import StepContextFactory
-from platforms.connect import Connector, connectors
+from platforms.access.connect import Connector, connectors
+from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
-from platforms.reach import FORBIDDEN
-from platforms.registered_apps import App
 from platforms.registry import platforms
+from platforms.servers.reach import FORBIDDEN
 from store.models import PendingConnection
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from activities.accounts.connect_refusals import Refused
 from activities.step_context import plain
+from platforms.access.connect import Candidate, Connector, Grant
+from platforms.access.registered_apps import App
 from platforms.base import Identity, Platform
-from platforms.connect import Candidate, Connector, Grant
-from platforms.registered_apps import App
 
 
 def declined_of(connector: Connector[Any], app: App, grant: Grant, options: Mapping[str, str]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from platforms.base import Platform
 from platforms.errors import ErrorKind, PlatformError
-from platforms.reach import FORBIDDEN
+from platforms.servers.reach import FORBIDDEN
 from store.models import PendingConnection
 
 Outcome = dict[str, Any]

@@ -11,8 +11,8 @@ from activities.credentials.token_times import at_connecting
 from activities.step_context import plain
 from domain.account_events import AccountAction
 from domain.audit import Actor
+from platforms.access.renewal import Lifetimes
 from platforms.base import Identity, Platform
-from platforms.renewal import Lifetimes
 from store.accounts.connected import find_account, save_account
 from store.audit.account_events import add_account_event
 from store.models import Account

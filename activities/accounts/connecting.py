@@ -25,12 +25,12 @@ from activities.commands import ConnectCommand
 from activities.persist import persist
 from activities.step_context import StepContextFactory, plain
 from domain.audit import WORKER, api_key
+from platforms.access.connect import CODE_REJECTED, Candidate, Connect, Connector, Grant, challenge_of, connectors
+from platforms.access.registered_apps import App
+from platforms.access.renewal import Lifetimes
 from platforms.base import Identity, Platform
-from platforms.connect import CODE_REJECTED, Candidate, Connect, Connector, Grant, challenge_of, connectors
 from platforms.errors import ErrorKind, PlatformError
-from platforms.registered_apps import App
 from platforms.registry import platforms
-from platforms.renewal import Lifetimes
 from store.accounts.connected import find_account, has_room_for, open_credentials
 from store.accounts.connecting import begin_trade, find_connection, note
 from store.accounts.grants import siblings_of

@@ -6,7 +6,7 @@ from typing import Any
 
 from activities.credentials.token_times import rules_of
 from domain.account_health import TokenFacts
-from platforms.connect import connectors
+from platforms.access.connect import connectors
 from platforms.registry import platforms
 from store.accounts.pages import AppKey
 from store.models import Account, ConnectedAccount

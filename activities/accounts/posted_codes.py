@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from activities.accounts.connect_refusals import Refused
-from platforms.connect import Connect, Connector
+from platforms.access.connect import Connect, Connector
+from platforms.access.registered_apps import App
 from platforms.errors import PlatformError
-from platforms.registered_apps import App
 from store.accounts.connecting import awaited_codes, find_connection, note
 from store.database import Database
 from store.models import PendingConnection

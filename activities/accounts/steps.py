@@ -18,10 +18,10 @@ from activities.step_context import StepContextFactory
 from domain.account_events import AccountAction
 from domain.audit import WORKER, api_key
 from domain.schedule import rfc3339
-from platforms.connect import Connector, connectors
+from platforms.access.connect import Connector, connectors
+from platforms.access.inspection import Inspection
+from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
-from platforms.inspection import Inspection
-from platforms.registered_apps import App
 from platforms.registry import platforms
 from store.accounts.checks import claim_check, note_check
 from store.accounts.connected import accept_account, refuse_account

@@ -4,9 +4,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from platforms.access.bots import bot_of
+from platforms.access.registered_apps import RegisteredApps
 from platforms.base import Platform
-from platforms.bots import bot_of
-from platforms.registered_apps import RegisteredApps
 
 C = TypeVar("C", bound=BaseModel)
 

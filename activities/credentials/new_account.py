@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from activities.credentials.app_secrets import with_app_secret, with_stored_secret
+from platforms.access.registered_apps import RegisteredApps
+from platforms.access.renewal import Lifetimes, Renewed
 from platforms.base import AccountFacts, Connection, Identity, Platform
 from platforms.http.wire import Wire
-from platforms.registered_apps import RegisteredApps
-from platforms.renewal import Lifetimes, Renewed
 
 
 class NewAccount:

@@ -20,9 +20,9 @@ from activities.credentials.renewal_outcomes import as_refusal, failure_of, may_
 from activities.fence import Stopwatch
 from activities.meters import Meters
 from activities.persist import persist
+from platforms.access.renewal import TokenRules
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
-from platforms.renewal import TokenRules
 from store.accounts.connected import open_credentials, open_sealed, seal_credentials
 from store.accounts.grants import keep_renewed_siblings
 from store.accounts.renewal_locks import RenewalLocks

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from activities.credentials.token_times import pause_after
+from platforms.access.renewal import TokenRules
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.token_endpoint import UNREADABLE
-from platforms.renewal import TokenRules
 from store.accounts.renewals import Lease
 
 LOST, EXPIRED = "lost_in_renewal", "connection_expired"

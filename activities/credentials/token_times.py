@@ -4,8 +4,8 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
+from platforms.access.renewal import Lifetimes, Renews, TokenRules
 from platforms.base import Platform
-from platforms.renewal import Lifetimes, Renews, TokenRules
 from store.accounts.renewals import Tokens
 from store.models import Account
 

@@ -14,7 +14,7 @@ from domain.account_events import Access, AccountAction
 from domain.audit import Actor
 from domain.errors import NotFound, Problem, TooManyRequests, Unavailable
 from domain.schedule import rfc3339
-from platforms.connect import Connector, connectors
+from platforms.access.connect import Connector, connectors
 from platforms.registry import platforms
 from store.accounts.checks import checked_since, may_be_checked
 from store.accounts.connected import posts_waiting_for

@@ -30,7 +30,7 @@ from domain.audit import Actor
 from domain.errors import InvalidRequest, NotFound, Problem, TooManyRequests, Unavailable, Unprocessable
 from domain.ids import new_id
 from domain.schedule import rfc3339
-from platforms.connect import Connector, connectors
+from platforms.access.connect import Connector, connectors
 from platforms.registry import platforms
 from store.accounts.connected import find_accounts
 from store.accounts.connecting import (

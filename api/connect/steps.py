@@ -9,7 +9,7 @@ from structlog.contextvars import get_contextvars
 from api.connect.views import refusal_of
 from api.dependencies import Dependencies
 from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
-from platforms.connect import connectors
+from platforms.access.connect import connectors
 from store.accounts.connecting import choose, consume, find_connection, hand_over
 from store.models import PendingConnection
 from store.secrets.handover import seal_for

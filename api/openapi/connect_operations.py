@@ -3,7 +3,7 @@
 from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, ProgressView, SelectBody, SelectedView
 from api.openapi import connect_examples as examples
 from api.openapi.operation import ALWAYS, WITH_BODY, Json, Operation
-from platforms.connect import connectors
+from platforms.access.connect import connectors
 from platforms.registry import platforms
 
 _PLATFORM: Json = {

@@ -16,9 +16,9 @@ from api.posts.schemas import PostBody
 from domain.content import PostContent, TargetContent
 from domain.errors import Problem
 from platforms.base import AccountFacts, Draft, Platform
-from platforms.expensive import MOST_CHARACTERS, TooMuchText, one_request
 from platforms.registry import platforms
 from platforms.rules import Violation
+from platforms.texts.expensive import MOST_CHARACTERS, TooMuchText, one_request
 from store.models import ConnectedAccount
 
 _ROOT_SETTINGS = {"tiktok": "tiktokSettings", "facebook": "facebookSettings"}

@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from platforms.access.registered_apps import App
+from platforms.access.renewal import Renewed, lifetimes_of
 from platforms.base import Connection
 from platforms.bluesky.identity import endpoint, metadata_of, place
 from platforms.bluesky.proofs import NONCES, assertion, proof
@@ -13,8 +15,6 @@ from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.token_endpoint import UNREADABLE, refusal_of
 from platforms.http.wire import Wire, json_of
-from platforms.registered_apps import App
-from platforms.renewal import Renewed, lifetimes_of
 
 USE_NONCE = "use_dpop_nonce"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -12,16 +12,16 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx
 from pydantic import SecretStr
 
+from platforms.access.connect import Candidate, Connect, Connector, Grant
+from platforms.access.registered_apps import App
 from platforms.bluesky.authorized import ask_for_tokens, is_bound, revoke_authorization
 from platforms.bluesky.did import INDEX
 from platforms.bluesky.identity import Home, OpenWire, at_server, find_home, place
 from platforms.bluesky.proofs import app_jwk, new_key
 from platforms.bluesky.settings import HOSTED, BlueskyCredentials
-from platforms.connect import Candidate, Connect, Connector, Grant
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.token_endpoint import UNREADABLE
 from platforms.http.wire import Wire, json_of
-from platforms.registered_apps import App
 
 _SCOPES = ("atproto", "transition:generic")
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})

@@ -7,12 +7,12 @@ import httpx
 import structlog
 from pydantic import SecretStr
 
+from platforms.access.renewal import Lifetimes, Renewed
 from platforms.base import Connection
 from platforms.bluesky.authorized import renew_authorization, send_bound
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
-from platforms.renewal import Lifetimes, Renewed
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from platforms.base import Connection
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of
-from platforms.servers import origin
+from platforms.servers.address import origin
 
 PLC = "https://plc.directory"
 """The host of the documents of `did:plc`; source: web.plc.directory."""

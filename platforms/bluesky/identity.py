@@ -16,7 +16,7 @@ from platforms.bluesky.did import INDEX, document_at, server_in
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of
-from platforms.servers import origin
+from platforms.servers.address import origin
 
 OpenWire = Callable[[BlueskyCredentials], Wire]
 """Opens a wire to the server that credentials name."""

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from domain.rate_limits import Quota
+from platforms.access.renewal import Renewed, Renews, TokenRules
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -30,9 +31,8 @@ from platforms.bluesky.tid import CLOCKS, tid
 from platforms.bluesky.tokens import OF_AUTHORIZATIONS, OF_LOCAL_APPS, TOKENS
 from platforms.bluesky.video import VIDEO_SERVICE
 from platforms.errors import ErrorKind, PlatformError
-from platforms.renewal import Renewed, Renews, TokenRules
 from platforms.rules import Violation
-from platforms.thread import ThreadItem, ended_early
+from platforms.steps.thread import ThreadItem, ended_early
 
 MENTION_TRIES = 3
 """How often a server may fail to resolve a handle before the mention becomes plain text; our choice."""

@@ -8,8 +8,8 @@ from platforms.base import Draft
 from platforms.bluesky.settings import BlueskySettings
 from platforms.bluesky.text import MOST_BYTES, MOST_GRAPHEMES
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
-from platforms.thread import check_items
-from platforms.unicode import graphemes
+from platforms.steps.thread import check_items
+from platforms.texts.unicode import graphemes
 
 ALT_TEXT = 2000
 """The limit of Bluesky's own app (unverified); the lexicons name none."""

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints
 
 from platforms.base import WireModel
-from platforms.servers import ServerAddress
-from platforms.text_patterns import Language, TextPattern, WebAddress
-from platforms.thread import ThreadItems
+from platforms.servers.address import ServerAddress
+from platforms.steps.thread import ThreadItems
+from platforms.texts.patterns import Language, TextPattern, WebAddress
 
 HOSTED = "https://bsky.social"
 """The server of the accounts that Bluesky itself hosts."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import regex
 
-from platforms.unicode import graphemes
+from platforms.texts.unicode import graphemes
 
 MOST_GRAPHEMES, MOST_BYTES = 300, 3000
 """Source: lexicon app.bsky.feed.post, text."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from platforms.renewal import Reuse, TokenRules
+from platforms.access.renewal import Reuse, TokenRules
 
 TOKENS = TokenRules(
     lifetime=timedelta(hours=2),

@@ -7,15 +7,15 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from platforms.access.bots import OF_APP, token_of
+from platforms.access.connect import Candidate, Connect, Connector, Grant
+from platforms.access.registered_apps import App
 from platforms.base import Connection, Identity
-from platforms.bots import OF_APP, token_of
-from platforms.connect import Candidate, Connect, Connector, Grant
 from platforms.discord.connection import USER_AGENT, get, headers_of, home, webhook_path
 from platforms.discord.settings import WEBHOOK, DiscordCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.answers import parse
 from platforms.http.wire import Wire, segment
-from platforms.registered_apps import App
 
 _VIEW, _SEND, _EMBED, _ATTACH, _HISTORY = 1 << 10, 1 << 11, 1 << 14, 1 << 15, 1 << 16
 _ADMINISTRATOR = 1 << 3

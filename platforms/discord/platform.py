@@ -27,10 +27,10 @@ from platforms.discord.settings import DiscordCredentials, DiscordSettings
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.multipart import MultipartForm, post_form
 from platforms.http.untrusted import moment
-from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.places import CODE, PlaceSetting, is_allowed, not_allowed
 from platforms.rules import Violation
-from platforms.write_only import confirm_from_marker, mark_sending
+from platforms.steps.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.write_only import confirm_from_marker, mark_sending
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Discord's clock may be behind ours for its own message still to be recognised."""

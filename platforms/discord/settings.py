@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints, model_validator
 
 from platforms.base import WireModel
-from platforms.text_patterns import TextPattern, WebAddress
+from platforms.texts.patterns import TextPattern, WebAddress
 
 Snowflake = Annotated[str, TextPattern(r"^[1-9][0-9]{0,19}$", "must be an id of Discord, digits alone")]
 

@@ -6,19 +6,19 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from platforms.access.connect import Candidate, Connect, Grant
+from platforms.access.inspection import Inspection
+from platforms.access.registered_apps import App
+from platforms.access.renewal import Lifetimes
 from platforms.base import Connection
-from platforms.connect import Candidate, Connect, Grant
 from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook.connection import API, GRAPH
 from platforms.facebook.settings import FacebookCredentials
 from platforms.http.token_endpoint import UNREADABLE
 from platforms.http.wire import Wire, json_of
-from platforms.inspection import Inspection
 from platforms.meta.connect import MetaConnector
 from platforms.meta.credentials import proof_of
 from platforms.meta.inspection import debugged, targets_of
-from platforms.registered_apps import App
-from platforms.renewal import Lifetimes
 
 _FIELDS = "id,name,username,access_token,tasks,category"
 _PUBLISHES = "pages_manage_posts"

@@ -9,7 +9,7 @@ from platforms.facebook.media import photo_ids
 from platforms.facebook.settings import FacebookSettings
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import MatchingPost, earliest_unclaimed
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Facebook's clock may be behind ours for its own post still to be recognised."""

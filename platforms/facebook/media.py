@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from domain.post import Media, MediaType
+from platforms.access.oauth import second_host
 from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.facebook.connection import BASE_URL, DOMAIN, GRAPH, VIDEO_URL, FacebookConnection
@@ -17,7 +18,6 @@ from platforms.http.body import FileBody
 from platforms.http.hosts import is_within
 from platforms.http.wire import segment
 from platforms.meta.graph import Answer, Fields, text_of
-from platforms.oauth import second_host
 
 CONCURRENCY = 3
 """How many photos are uploaded at the same time; our choice, Facebook names no number."""

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from platforms.base import WireModel
 from platforms.meta.credentials import MetaCredentials
-from platforms.text_patterns import Digits, WebAddress
+from platforms.texts.patterns import Digits, WebAddress
 
 TITLE = 255
 """Characters of a video's title; unverified, Facebook only names the error for one that is too long."""

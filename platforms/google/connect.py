@@ -2,8 +2,8 @@
 
 from abc import ABC
 
+from platforms.access.connect import Connector
 from platforms.base import C
-from platforms.connect import Connector
 
 
 class GoogleConnector(Connector[C], ABC):

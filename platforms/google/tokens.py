@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from platforms.renewal import Reuse, TokenRules
+from platforms.access.renewal import Reuse, TokenRules
 
 TOKENS = TokenRules(
     lifetime=timedelta(hours=1), reuse=Reuse.HARMLESS, lead=timedelta(minutes=5), renew_after=timedelta(days=30)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from platforms.connect import Candidate, Connect, Grant
+from platforms.access.connect import Candidate, Connect, Grant
+from platforms.access.registered_apps import App
 from platforms.google.connect import GoogleConnector
 from platforms.googlebusiness.connection import places
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
-from platforms.registered_apps import App
 
 
 class GoogleBusinessConnector(GoogleConnector[GoogleBusinessCredentials]):

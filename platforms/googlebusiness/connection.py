@@ -5,12 +5,12 @@ from typing import Any
 import httpx
 
 from platforms import oauth
+from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
 from platforms.http.answers import parse
 from platforms.http.wire import segment
-from platforms.renewal import Renewed
 
 BASE_URL = "https://mybusiness.googleapis.com"
 ACCOUNTS = "https://mybusinessaccountmanagement.googleapis.com"

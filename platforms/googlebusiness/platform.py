@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from domain.post import MediaType
+from platforms.access.renewal import Renewed, Renews
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -44,10 +45,9 @@ from platforms.googlebusiness.connection import (
 from platforms.googlebusiness.fields import post_body
 from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleBusinessSettings
 from platforms.http.untrusted import moment
-from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.places import PlaceSetting
-from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
+from platforms.steps.matching import MatchingPost, earliest_unclaimed
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Google's clock may be behind ours for its own post still to be recognised."""

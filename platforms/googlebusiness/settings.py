@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
+from platforms.access.oauth import OAuthCredentials
 from platforms.base import WireModel
-from platforms.oauth import OAuthCredentials
-from platforms.text_patterns import Language, TextPattern, WebAddress
+from platforms.texts.patterns import Language, TextPattern, WebAddress
 
 
 def _last_part(name: str) -> str:

@@ -2,13 +2,13 @@
 
 from datetime import date
 
+from platforms.access.renewal import Renewed
 from platforms.base import ApiVersion, Connection
 from platforms.instagram import errors
 from platforms.instagram.settings import InstagramCredentials
 from platforms.meta.containers import Dialect
 from platforms.meta.graph import Graph
 from platforms.meta.renewal import renew_long_lived
-from platforms.renewal import Renewed
 
 API = ApiVersion("v25.0", date(2028, 7, 29), "Graph API changelog, October 29, 2026")
 GRAPH = Graph(API.name)

@@ -7,6 +7,7 @@ import httpx
 
 from domain.post import MediaType
 from domain.rate_limits import Quota
+from platforms.access.renewal import Renewed, Renews
 from platforms.base import (
     AccountFacts,
     Draft,
@@ -25,14 +26,13 @@ from platforms.instagram.connection import API, CONTAINERS, GRAPH, InstagramConn
 from platforms.instagram.rules import InstagramPostType, post_type_of
 from platforms.instagram.settings import InstagramCredentials, InstagramSettings
 from platforms.instagram.tokens import TOKENS
-from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.meta.comments import add_first_comment
 from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.quota import quota_of
-from platforms.renewal import Renewed, Renews
 from platforms.rules import FileRule, Violation
+from platforms.steps.matching import MatchingPost, earliest_unclaimed
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Instagram's clock may be behind ours for its own post still to be recognised."""

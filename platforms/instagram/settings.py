@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from platforms.base import WireModel
 from platforms.meta.credentials import MetaCredentials
-from platforms.text_patterns import Digits, TextPattern, WebAddress
+from platforms.texts.patterns import Digits, TextPattern, WebAddress
 
 Username = Annotated[
     str,

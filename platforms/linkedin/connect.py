@@ -3,13 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from platforms.access.connect import Candidate, Connect, Connector, Grant
+from platforms.access.inspection import Inspection
+from platforms.access.registered_apps import App
 from platforms.base import Connection
-from platforms.connect import Candidate, Connect, Connector, Grant
 from platforms.http.wire import json_of
-from platforms.inspection import Inspection
 from platforms.linkedin.connection import call, introspect
 from platforms.linkedin.settings import LinkedInCredentials
-from platforms.registered_apps import App
 
 _PUBLISHES, _PUBLISHES_FOR_PAGES = "w_member_social", "w_organization_social"
 _OF_MEMBERS = ("openid", "profile", _PUBLISHES)

@@ -6,12 +6,12 @@ from typing import Any
 import httpx
 
 from platforms import oauth
+from platforms.access.inspection import Inspection, end_of
+from platforms.access.renewal import Renewed, lifetimes_of
 from platforms.base import ApiVersion, Connection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
-from platforms.inspection import Inspection, end_of
 from platforms.linkedin.settings import LinkedInCredentials
-from platforms.renewal import Renewed, lifetimes_of
 
 API = ApiVersion("202609", date(2027, 9, 1), "LinkedIn serves a version for at least a year from its month")
 """The default version; an account's credentials may name a newer one."""

@@ -12,7 +12,7 @@ from platforms.http.wire import json_of
 from platforms.linkedin.connection import LinkedInConnection, call
 from platforms.linkedin.little import little
 from platforms.linkedin.settings import LinkedInSettings
-from platforms.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import MatchingPost, earliest_unclaimed
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far LinkedIn's clock may be behind ours for its own post still to be recognised."""

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from domain.post import Media, MediaType
+from platforms.access.oauth import bearer
 from platforms.base import Draft, PublishContext
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
@@ -17,7 +18,6 @@ from platforms.http.wire import json_of, segment
 from platforms.linkedin.connection import LinkedInConnection, call
 from platforms.linkedin.errors import MEDIA_WAIT
 from platforms.linkedin.settings import LinkedInSettings
-from platforms.oauth import bearer
 
 GRACE = timedelta(seconds=20)
 """How long images and documents of members may be processed, because their state can be read for pages only. Working

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
+from platforms.access.renewal import Renewed, Renews
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, PublishContext, Published, Unknown
 from platforms.errors import PASSING, ErrorKind, PlatformError
-from platforms.follow_up import FIRST_COMMENT, run_once
 from platforms.http.wire import json_of, segment
 from platforms.linkedin import errors, lookup, rules
 from platforms.linkedin.connection import API, BASE_URL, LinkedInConnection, call, renew
@@ -19,8 +19,8 @@ from platforms.linkedin.media import Uploads, kinds_of
 from platforms.linkedin.settings import LinkedInCredentials, LinkedInSettings
 from platforms.linkedin.tokens import TOKENS
 from platforms.places import PlaceSetting
-from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
+from platforms.steps.follow_up import FIRST_COMMENT, run_once
 
 SENT_AT = "sentAt"
 """The time of the first send, in the handles: set before the request, removed if LinkedIn surely refused it."""

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from platforms.access.oauth import OAuthCredentials
 from platforms.base import WireModel
-from platforms.oauth import OAuthCredentials
-from platforms.text_patterns import TextPattern, WebAddress
+from platforms.texts.patterns import TextPattern, WebAddress
 
 OrganizationUrn = Annotated[str, TextPattern(r"^urn:li:organization:\d+$", "must be like urn:li:organization:123")]
 

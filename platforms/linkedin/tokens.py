@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from platforms.renewal import Reuse, TokenRules
+from platforms.access.renewal import Reuse, TokenRules
 
 TOKENS = TokenRules(lifetime=timedelta(days=60), reuse=Reuse.HARMLESS, lead=timedelta(days=10))
 """Source: learn.microsoft.com/linkedin/shared/authentication/programmatic-refresh-tokens. Only approved partners get

@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr, ValidationError
 
-from platforms.connect import Candidate, Connect, Connector, Grant
+from platforms.access.connect import Candidate, Connect, Connector, Grant
+from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of
 from platforms.mastodon.settings import MastodonCredentials
-from platforms.reach import FORBIDDEN
-from platforms.registered_apps import App
-from platforms.servers import origin
+from platforms.servers.address import origin
+from platforms.servers.reach import FORBIDDEN
 
 _NAME = "SocialSyncer"
 _METADATA = "/.well-known/oauth-authorization-server"

@@ -16,7 +16,7 @@ from platforms.mastodon.limits import DEFAULTS, Limits, limits_of
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import comparable, readings, resemble, shown_text, words
-from platforms.matching import MatchingPost, earliest_unclaimed, is_too_long
+from platforms.steps.matching import MatchingPost, earliest_unclaimed, is_too_long
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far a server's clock may be behind ours for its own status still to be recognised."""

@@ -10,7 +10,7 @@ from platforms.mastodon.limits import DEFAULTS, Limits, kept
 from platforms.mastodon.settings import MastodonSettings, Poll
 from platforms.mastodon.text import length
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
-from platforms.unicode import graphemes, nfc
+from platforms.texts.unicode import graphemes, nfc
 
 CHARACTERS_PER_UNIT = 20
 """Our choice: far more than links, mentions and combining marks add to a real text."""

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, StringConstraints
 
 from platforms.base import WireModel
-from platforms.servers import ServerAddress
-from platforms.text_patterns import Language, TextPattern
+from platforms.servers.address import ServerAddress
+from platforms.texts.patterns import Language, TextPattern
 
 FLAGSHIP = "https://mastodon.social"
 

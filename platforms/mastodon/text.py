@@ -4,9 +4,9 @@ from html.parser import HTMLParser
 
 import regex
 
-from platforms.entities import parsable
-from platforms.expensive import expensive
-from platforms.unicode import graphemes, nfc, nfkc
+from platforms.texts.entities import parsable
+from platforms.texts.expensive import expensive
+from platforms.texts.unicode import graphemes, nfc, nfkc
 
 CHARACTERS_PER_URL = 23
 """Source: Mastodon's documentation, user/posting; servers may set another."""

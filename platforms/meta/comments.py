@@ -3,9 +3,9 @@
 from typing import Any
 
 from platforms.base import Connection, PublishContext
-from platforms.follow_up import FIRST_COMMENT, run_once
 from platforms.http.wire import segment
 from platforms.meta.graph import Graph
+from platforms.steps.follow_up import FIRST_COMMENT, run_once
 
 
 async def add_first_comment(

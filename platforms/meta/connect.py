@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from platforms.access.connect import Connector, Grant
+from platforms.access.registered_apps import App
+from platforms.access.renewal import lifetimes_of
 from platforms.base import C
-from platforms.connect import Connector, Grant
 from platforms.http.wire import Wire, json_of
-from platforms.registered_apps import App
-from platforms.renewal import lifetimes_of
 
 _APP = ("client_secret", "client secret", "client_id", "app_id", "application", "platform app", "app id")
 """Parts of messages about the app; reported by clients, and listed nowhere."""

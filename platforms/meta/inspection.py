@@ -7,12 +7,12 @@ API.
 from collections.abc import Mapping
 from typing import Any
 
+from platforms.access.inspection import Inspection, end_of
+from platforms.access.renewal import lifetimes_of
 from platforms.base import Connection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
-from platforms.inspection import Inspection, end_of
 from platforms.meta.credentials import MetaCredentials, proof_of
-from platforms.renewal import lifetimes_of
 
 
 async def debugged(connection: Connection[Any], path: str, asking: str) -> tuple[Inspection, Mapping[str, Any]]:

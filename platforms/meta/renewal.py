@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import SecretStr
 
+from platforms.access.renewal import Renewed, lifetimes_of
 from platforms.base import Connection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.token_endpoint import ask
 from platforms.meta.credentials import MetaCredentials
-from platforms.renewal import Renewed, lifetimes_of
 
 M = TypeVar("M", bound=MetaCredentials)
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from platforms.connect import Connector
+from platforms.access.connect import Connector
+from platforms.access.registered_apps import App
 from platforms.http.wire import Wire
 from platforms.pinterest.settings import PinterestCredentials
-from platforms.registered_apps import App
 
 
 class PinterestConnector(Connector[PinterestCredentials]):

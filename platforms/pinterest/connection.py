@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from platforms import oauth
+from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.http.token_endpoint import refuses_grant
 from platforms.http.wire import json_of
 from platforms.pinterest.errors import has_ended
 from platforms.pinterest.settings import PinterestCredentials
-from platforms.renewal import Renewed
 
 PinterestConnection = Connection[PinterestCredentials]
 

@@ -8,9 +8,9 @@ from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.pinterest.connection import PinterestConnection, call
 from platforms.pinterest.settings import PinterestSettings
+from platforms.steps.matching import MatchingPost, earliest_unclaimed
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Pinterest's clock may be behind ours for its own pin still to be recognised."""

@@ -5,6 +5,7 @@ from datetime import timedelta
 import httpx
 
 from domain.post import MediaType
+from platforms.access.renewal import Renewed, Renews
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.pinterest import errors, lookup, rules
@@ -13,7 +14,6 @@ from platforms.pinterest.fields import pin_body
 from platforms.pinterest.media import Video
 from platforms.pinterest.settings import PinterestCredentials, PinterestSettings
 from platforms.pinterest.tokens import TOKENS
-from platforms.renewal import Renewed, Renews
 from platforms.rules import FileRule, Violation
 
 FETCHES = 3

@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
+from platforms.access.oauth import OAuthCredentials
 from platforms.base import WireModel
-from platforms.oauth import OAuthCredentials
-from platforms.text_patterns import Digits, WebAddress
+from platforms.texts.patterns import Digits, WebAddress
 
 
 class PinterestSettings(WireModel):

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from platforms.connect import Connector, Grant
+from platforms.access.connect import Connector, Grant
+from platforms.access.registered_apps import App
 from platforms.reddit.connection import APP, VERSION
 from platforms.reddit.settings import RedditCredentials
-from platforms.registered_apps import App
 
 
 class RedditConnector(Connector[RedditCredentials]):

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from platforms import oauth
+from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.errors import ErrorKind
 from platforms.http.wire import json_of
 from platforms.reddit.errors import error_within
 from platforms.reddit.settings import RedditCredentials
-from platforms.renewal import Renewed
 
 BASE_URL = "https://oauth.reddit.com"
 SIGN_IN = "https://www.reddit.com"

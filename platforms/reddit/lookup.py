@@ -9,10 +9,10 @@ from platforms.base import PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.reddit.connection import RedditConnection, call
 from platforms.reddit.rules import RedditPostType, post_type_of, words_of
 from platforms.reddit.settings import RedditSettings
+from platforms.steps.matching import MatchingPost, earliest_unclaimed
 
 CLOCKS_APART = timedelta(seconds=60)
 """How far Reddit's clock may be behind ours for its own post still to be recognised."""

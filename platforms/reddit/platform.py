@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from domain.rate_limits import Quota
+from platforms.access.renewal import Renewed, Renews
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -26,7 +27,6 @@ from platforms.reddit.media import upload
 from platforms.reddit.rules import RedditPostType, post_type_of
 from platforms.reddit.settings import RedditCredentials, RedditSettings
 from platforms.reddit.tokens import TOKENS
-from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 
 TAKEN_AT = "takenAt"

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from platforms.access.oauth import OAuthCredentials
 from platforms.base import WireModel
-from platforms.oauth import OAuthCredentials
-from platforms.text_patterns import TextPattern, WebAddress
+from platforms.texts.patterns import TextPattern, WebAddress
 
 Subreddit = Annotated[
     str,

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from platforms.renewal import Reuse, TokenRules
+from platforms.access.renewal import Reuse, TokenRules
 
 TOKENS = TokenRules(lifetime=timedelta(days=1), reuse=Reuse.HARMLESS, lead=timedelta(minutes=15))
 """Refresh tokens do not expire; general knowledge."""

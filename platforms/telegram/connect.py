@@ -10,12 +10,12 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from platforms.bots import OF_APP, token_of
-from platforms.codes_posted import CodePost, Inbox
-from platforms.connect import Connect, Connector
+from platforms.access.bots import OF_APP, token_of
+from platforms.access.codes_posted import CodePost, Inbox
+from platforms.access.connect import Connect, Connector
+from platforms.access.registered_apps import App
 from platforms.errors import PlatformError
 from platforms.http.wire import Wire
-from platforms.registered_apps import App
 from platforms.telegram.connection import ask, ask_list, remove
 from platforms.telegram.settings import TelegramCredentials
 

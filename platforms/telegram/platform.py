@@ -8,12 +8,12 @@ import httpx
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import ErrorKind, PlatformError
 from platforms.rules import Violation
+from platforms.steps.write_only import confirm_from_marker, mark_sending
 from platforms.telegram import errors, rules
 from platforms.telegram.connection import TelegramConnection, ask, send
 from platforms.telegram.errors import ChatMovedError
 from platforms.telegram.fields import Call, call_of
 from platforms.telegram.settings import TelegramCredentials, TelegramSettings
-from platforms.write_only import confirm_from_marker, mark_sending
 
 
 class Telegram(Platform[TelegramSettings, TelegramCredentials]):

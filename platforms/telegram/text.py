@@ -3,8 +3,8 @@
 import html
 import re
 
-from platforms.entities import readable
-from platforms.expensive import expensive
+from platforms.texts.entities import readable
+from platforms.texts.expensive import expensive
 
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 _LINK_MARKS = re.compile(r"\\.|!?\[|\]\(?|\)", re.DOTALL)

@@ -1,7 +1,7 @@
 """The connector for accounts of Threads."""
 
+from platforms.access.inspection import Inspection
 from platforms.base import Connection
-from platforms.inspection import Inspection
 from platforms.meta.connect import LongLivedConnector
 from platforms.meta.inspection import debugged
 from platforms.threads.settings import ThreadsCredentials

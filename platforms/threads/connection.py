@@ -1,10 +1,10 @@
 """An account's connection to Threads, and Threads' names for containers."""
 
+from platforms.access.renewal import Renewed
 from platforms.base import ApiVersion, Connection
 from platforms.meta.containers import Dialect
 from platforms.meta.graph import Graph
 from platforms.meta.renewal import renew_long_lived
-from platforms.renewal import Renewed
 from platforms.threads import errors
 from platforms.threads.settings import ThreadsCredentials
 

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from domain.post import MediaType
 from domain.rate_limits import Quota
+from platforms.access.renewal import Renewed, Renews
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -24,14 +25,13 @@ from platforms.base import (
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.matching import MatchingPost, earliest_unclaimed
 from platforms.meta.containers import POST, Containers
 from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.quota import quota_of
-from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
-from platforms.thread import ended_early
+from platforms.steps.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.thread import ended_early
 from platforms.threads import errors, rules
 from platforms.threads.connection import API, CONTAINERS, GRAPH, ThreadsConnection, renew
 from platforms.threads.fields import of_items, of_post, of_root

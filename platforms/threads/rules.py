@@ -8,7 +8,7 @@ from domain.post import Media, MediaType
 from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, caution, setting
-from platforms.thread import check_items
+from platforms.steps.thread import check_items
 from platforms.threads.settings import ThreadsSettings
 
 _POSTS_PAGE = "developers.facebook.com/docs/threads/posts (a dated copy)"

@@ -6,8 +6,8 @@ from pydantic import Field, StringConstraints
 
 from platforms.base import WireModel
 from platforms.meta.credentials import MetaCredentials
-from platforms.text_patterns import Digits, TextPattern, WebAddress
-from platforms.thread import ThreadItems
+from platforms.steps.thread import ThreadItems
+from platforms.texts.patterns import Digits, TextPattern, WebAddress
 
 PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]
 """The 25 characters are unverified."""

@@ -1,6 +1,6 @@
 """The connector for accounts of TikTok."""
 
-from platforms.connect import Connector
+from platforms.access.connect import Connector
 from platforms.tiktok.settings import TikTokCredentials
 
 

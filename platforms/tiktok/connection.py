@@ -3,10 +3,10 @@
 from typing import Any
 
 from platforms import oauth
+from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
-from platforms.renewal import Renewed
 from platforms.tiktok.errors import error_of
 from platforms.tiktok.settings import TikTokCredentials
 

@@ -7,9 +7,9 @@ import httpx
 
 from domain.post import MediaType
 from domain.rate_limits import RateLimit
+from platforms.access.renewal import Renewed, Renews
 from platforms.base import AccountFacts, ApiVersion, Draft, Finding, Identity, Platform, PublishContext, Published
 from platforms.errors import NO_PUBLIC_URL, ErrorKind, PlatformError
-from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
 from platforms.tiktok import errors, rules
 from platforms.tiktok.connection import TikTokConnection, call, read, renew

@@ -4,9 +4,9 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field
 
+from platforms.access.oauth import OAuthCredentials
 from platforms.base import WireModel
-from platforms.oauth import OAuthCredentials
-from platforms.text_patterns import WebAddress
+from platforms.texts.patterns import WebAddress
 
 PUBLIC, ONLY_SELF = "PUBLIC_TO_EVERYONE", "SELF_ONLY"
 Privacy = Literal["PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "FOLLOWER_OF_CREATOR", "SELF_ONLY"]

@@ -8,7 +8,7 @@ from typing import Any
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
-from platforms.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import MatchingPost, earliest_unclaimed
 from platforms.tiktok import errors
 from platforms.tiktok.connection import TikTokConnection, call
 from platforms.tiktok.fields import caption_of

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from platforms.connect import Connector
+from platforms.access.connect import Connector
 from platforms.twitter.settings import TwitterCredentials
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import httpx
 
 from platforms import oauth
+from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.multipart import MultipartForm
 from platforms.http.token_endpoint import refuses_grant
 from platforms.http.wire import json_of
-from platforms.renewal import Renewed
 from platforms.twitter.errors import problem_error
 from platforms.twitter.settings import TwitterCredentials
 

@@ -10,7 +10,7 @@ from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import MatchingPost, earliest_unclaimed
 from platforms.twitter.connection import TwitterConnection, call
 from platforms.twitter.links import link_spans
 from platforms.twitter.media import media_keys

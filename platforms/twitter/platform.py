@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from domain.rate_limits import Quota
+from platforms.access.renewal import Renewed, Renews
 from platforms.base import (
     AccountFacts,
     ApiVersion,
@@ -18,9 +19,8 @@ from platforms.base import (
     Published,
 )
 from platforms.errors import PlatformError
-from platforms.renewal import Renewed, Renews
 from platforms.rules import FileRule, Violation
-from platforms.thread import ended_early
+from platforms.steps.thread import ended_early
 from platforms.twitter import edits, errors, lookup, posts, rules, thread
 from platforms.twitter.connection import TwitterConnection, call, data_of, renew
 from platforms.twitter.media import Uploads

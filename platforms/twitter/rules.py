@@ -8,7 +8,7 @@ from domain.post import Media, MediaType
 from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, caution, setting
-from platforms.thread import check_items
+from platforms.steps.thread import check_items
 from platforms.twitter.settings import TwitterSettings
 from platforms.twitter.text import LIMIT, PREMIUM_LIMIT, weighted_length
 

@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from platforms.access.oauth import OAuthCredentials
 from platforms.base import WireModel
-from platforms.oauth import OAuthCredentials
-from platforms.text_patterns import TextPattern
-from platforms.thread import ThreadItems
+from platforms.steps.thread import ThreadItems
+from platforms.texts.patterns import TextPattern
 
 PostId = Annotated[str, TextPattern(r"^[0-9]{1,19}$", "must be the id of a post on X, digits alone")]
 PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]

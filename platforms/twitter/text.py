@@ -2,9 +2,9 @@
 
 import regex
 
-from platforms.expensive import expensive
+from platforms.texts.expensive import expensive
+from platforms.texts.unicode import nfc
 from platforms.twitter.links import link_spans
-from platforms.unicode import nfc
 
 LIMIT = 280
 PREMIUM_LIMIT = 25_000

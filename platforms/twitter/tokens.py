@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from platforms.renewal import Reuse, TokenRules
+from platforms.access.renewal import Reuse, TokenRules
 
 TOKENS = TokenRules(
     lifetime=timedelta(hours=2),

@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 
 from platforms import oauth
+from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import json_of
-from platforms.renewal import Renewed
 from platforms.youtube.settings import YouTubeCredentials
 
 BASE_URL = "https://youtube.googleapis.com"

@@ -7,8 +7,8 @@ from typing import Any
 from domain.post import Media, MediaType
 from platforms.base import PublishContext
 from platforms.errors import ErrorKind, PlatformError
-from platforms.follow_up import FIRST_COMMENT, run_once
 from platforms.http.body import FileBody
+from platforms.steps.follow_up import FIRST_COMMENT, run_once
 from platforms.youtube.connection import YouTubeConnection, read, send
 from platforms.youtube.fields import comment_thread, playlist_item
 from platforms.youtube.settings import YouTubeSettings

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import httpx
 
+from platforms.access.renewal import Renewed, Renews
 from platforms.base import (
     Absent,
     AccountFacts,
@@ -18,9 +19,8 @@ from platforms.base import (
 from platforms.errors import ErrorKind, PlatformError
 from platforms.google.tokens import TOKENS
 from platforms.http.untrusted import moment
-from platforms.matching import MatchingPost, earliest_unclaimed
-from platforms.renewal import Renewed, Renews
 from platforms.rules import Violation
+from platforms.steps.matching import MatchingPost, earliest_unclaimed
 from platforms.youtube import errors, rules
 from platforms.youtube.connection import BASE_URL, YouTubeConnection, read, renew
 from platforms.youtube.extras import Extras

@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from platforms.access.oauth import OAuthCredentials
 from platforms.base import WireModel
-from platforms.oauth import OAuthCredentials
-from platforms.text_patterns import Digits, TextPattern, WebAddress
+from platforms.texts.patterns import Digits, TextPattern, WebAddress
 
 COMMENT = 10_000
 """Characters of a comment; general knowledge, unverified."""

@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 
+from platforms.access.connect import Candidate, Connector, Grant, challenge_of
+from platforms.access.registered_apps import App
 from platforms.base import AccountFacts, Connection
-from platforms.connect import Candidate, Connector, Grant, challenge_of
 from platforms.http.wire import Wire
-from platforms.registered_apps import App
 from tests.platforms.rig import Through
 
 BACK = "http://127.0.0.1:3000/connected"

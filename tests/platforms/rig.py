@@ -12,10 +12,10 @@ from typing import Any, cast
 import httpx
 
 from domain.post import Media, MediaType
+from platforms.access.renewal import Renews
 from platforms.base import AccountFacts, Connection, Draft, Handles, Platform, PublishContext
 from platforms.http.wire import Exchange, Wire
 from platforms.registry import platforms
-from platforms.renewal import Renews
 from sandbox.server import running_sandbox
 from tests.platforms.sources import MediaFromUrl
 

@@ -8,15 +8,15 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from platforms.access.connect import CODE_REJECTED
+from platforms.access.registered_apps import App
 from platforms.base import AccountFacts
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.connect import CONNECTOR
 from platforms.bluesky.did import INDEX, PLC
 from platforms.bluesky.proofs import NONCES, app_jwk
 from platforms.bluesky.tokens import OF_AUTHORIZATIONS, OF_LOCAL_APPS, TOKENS
-from platforms.connect import CODE_REJECTED
 from platforms.errors import ErrorKind, PlatformError
-from platforms.registered_apps import App
 from tests.platforms.authorizing import BACK, Authorization, query
 from tests.platforms.rig import Rig, Sandbox
 from tests.platforms.sources import MediaFromUrl

@@ -13,8 +13,8 @@ from platforms.bluesky.did import PLC, server_in
 from platforms.bluesky.settings import BlueskyCredentials
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
-from platforms.reach import to_named_servers
-from platforms.servers import origin
+from platforms.servers.address import origin
+from platforms.servers.reach import to_named_servers
 from tests.media.hostile import HostileServer, answer
 from tests.platforms.rig import Rig
 

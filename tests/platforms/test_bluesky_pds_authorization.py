@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from platforms.access.connect import CODE_REJECTED
+from platforms.access.registered_apps import App
 from platforms.base import AccountFacts
 from platforms.bluesky import PLATFORM
 from platforms.bluesky.connect import CONNECTOR
 from platforms.bluesky.did import INDEX, PLC
 from platforms.bluesky.proofs import NONCES
-from platforms.connect import CODE_REJECTED
 from platforms.errors import ErrorKind, PlatformError
-from platforms.registered_apps import App
 from tests.platforms import pds
 from tests.platforms.authorizing import BACK, Authorization, query
 from tests.platforms.pds import Pds

@@ -14,7 +14,7 @@ from platforms.bluesky import PLATFORM
 from platforms.bluesky.settings import BlueskySettings
 from platforms.bluesky.text import facets, mentions
 from platforms.bluesky.tid import ALPHABET, CLOCKS, tid
-from platforms.unicode import graphemes
+from platforms.texts.unicode import graphemes
 
 SYNTAX = Path(__file__).parents[3] / "shared" / "specs" / "bluesky" / "interop-test-files" / "syntax"
 ACCOUNT = AccountFacts("bs_1", "did:plc:1", "alice.example")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from platforms.expensive import TooMuchText, expensive, one_request
+from platforms.texts.expensive import TooMuchText, expensive, one_request
 
 seen: list[str] = []
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from platforms.base import Published
-from platforms.matching import MatchingPost, earliest_unclaimed, is_too_long
+from platforms.steps.matching import MatchingPost, earliest_unclaimed, is_too_long
 from tests.platforms.rig import Connect
 
 NOW = datetime.now(UTC)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from platforms.connect import CODE_REJECTED, Grant
+from platforms.access.connect import CODE_REJECTED, Grant
+from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
-from platforms.registered_apps import App
 from platforms.registry import platforms
 from platforms.twitter.connect import CONNECTOR
 from tests.platforms.authorizing import Authorization, query

@@ -8,8 +8,8 @@ import pytest
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.guard import GuardedTransport
 from platforms.mastodon.settings import FLAGSHIP, MastodonCredentials
-from platforms.reach import FORBIDDEN, Reach, Servers, to_named_servers
 from platforms.registry import platforms
+from platforms.servers.reach import FORBIDDEN, Reach, Servers, to_named_servers
 from tests.media.hostile import PUBLIC, HostileServer, Internet, answer, redirect
 
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from cli.stack.parts import sandbox_apps
-from platforms.connect import connectors
-from platforms.registered_apps import RegisteredApps
+from platforms.access.connect import connectors
+from platforms.access.registered_apps import RegisteredApps
 from platforms.registry import platforms
 from sandbox.authorization import PLAY_SECRET
 

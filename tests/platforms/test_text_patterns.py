@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from platforms.registry import platforms
-from platforms.text_patterns import Digits, Language, TextPattern, WebAddress
+from platforms.texts.patterns import Digits, Language, TextPattern, WebAddress
 
 
 class Formed(BaseModel, strict=True):

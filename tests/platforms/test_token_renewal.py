@@ -3,9 +3,9 @@
 import pytest
 from pydantic import SecretStr
 
+from platforms.access.renewal import Renews
 from platforms.errors import ErrorKind
 from platforms.registry import platforms
-from platforms.renewal import Renews
 from tests.platforms.forms import FORMS, Form, quick
 from tests.platforms.rig import Connect, Rig
 from tests.platforms.steps import publish, refused

@@ -7,7 +7,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from platforms.unicode import LONGEST_RUN, graphemes, nfc, nfkc
+from platforms.texts.unicode import LONGEST_RUN, graphemes, nfc, nfkc
 
 SIGNS = (
     "ae\u0301\u0323\u0327\u0345\u1100\u1161\u4e2d\U0001f1e6\U0001f1e7\u200d\ufe0f\U0001f468\U0001f3fb\r\n\u0600\ufdfa"

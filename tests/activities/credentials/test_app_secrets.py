@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from activities.credentials.app_secrets import with_app_secret, with_stored_secret
-from platforms.registered_apps import RegisteredApps
+from platforms.access.registered_apps import RegisteredApps
 from platforms.registry import platforms
 
 APPS = RegisteredApps.parse(

@@ -15,8 +15,8 @@ from activities.credentials.token_times import (
     rules_for,
     rules_of,
 )
+from platforms.access.renewal import Lifetimes
 from platforms.registry import platforms
-from platforms.renewal import Lifetimes
 from store.accounts.renewals import Tokens
 from store.models import Account
 

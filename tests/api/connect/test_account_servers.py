@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from platforms.registered_apps import RegisteredApps
+from platforms.access.registered_apps import RegisteredApps
 from reconcile.app_setup import documents_of
 from store.apps.setups import announce_apps
 from store.models import AppSetup

@@ -21,9 +21,9 @@ from platforms.http.guard import GuardedTransport
 from platforms.http.hosts import AllowedHosts
 from platforms.http.resolver import OWN_NAMES, Bounds, Resolver, workspace
 from platforms.http.wire import Wire
-from platforms.outgoing import Outgoing
-from platforms.reach import Servers
 from platforms.registry import platforms
+from platforms.servers.outgoing import Outgoing
+from platforms.servers.reach import Servers
 from tests.media.hostile import JPEG, HostileServer, answer
 from tests.platforms.http.loops import Run
 

@@ -7,11 +7,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from platforms.access.renewal import Lifetimes, Renewed, Renews, lifetimes_of
 from platforms.base import AccountFacts, Connection
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
 from platforms.registry import platforms
-from platforms.renewal import Lifetimes, Renewed, Renews, lifetimes_of
 
 RENEWED = {"access_token": "new", "refresh_token": "newer", "expires_in": 7200}
 BY_REFRESH_TOKEN = ["googlebusiness", "linkedin", "pinterest", "reddit", "tiktok", "twitter", "youtube"]

@@ -8,11 +8,11 @@ import httpx
 import structlog
 from pydantic import SecretStr
 
+from platforms.access.renewal import Renewed, lifetimes_of
 from platforms.base import Connection, WireModel
 from platforms.errors import PlatformError
 from platforms.http.token_endpoint import GrantEnded, ask, refuses_grant
 from platforms.http.wire import Wire
-from platforms.renewal import Renewed, lifetimes_of
 
 log = structlog.get_logger(__name__)
 

@@ -19,14 +19,14 @@ from urllib.parse import urlencode, urlsplit
 import httpx
 from pydantic import BaseModel, SecretStr
 
+from platforms.access.codes_posted import CodePost, Inbox
+from platforms.access.inspection import Inspection
+from platforms.access.registered_apps import App
+from platforms.access.renewal import Lifetimes, lifetimes_of
 from platforms.base import C, Connection, Identity, Platform
-from platforms.codes_posted import CodePost, Inbox
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire, json_of
-from platforms.inspection import Inspection
-from platforms.registered_apps import App
 from platforms.registry import platforms
-from platforms.renewal import Lifetimes, lifetimes_of
 
 CODE_REJECTED = "code_rejected"
 """Our code for a refusal of the authorization code itself."""

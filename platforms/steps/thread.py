@@ -10,7 +10,7 @@ from domain.post import Media, MediaType
 from platforms.base import Published, WireModel
 from platforms.errors import PASSING, PlatformError
 from platforms.rules import Violation
-from platforms.text_patterns import WebAddress
+from platforms.texts.patterns import WebAddress
 
 MOST_ITEMS = 24
 """Most posts after the first; our choice, no platform names a number. Each is a request that makes something public."""

@@ -8,7 +8,7 @@ from platforms.base import Platform
 from platforms.http.guard import GuardedTransport
 from platforms.http.hosts import AllowedHosts
 from platforms.http.resolver import OWN_NAMES, STRANGE_NAMES, PlatformNames, Resolver
-from platforms.reach import Servers, to_named_servers
+from platforms.servers.reach import Servers, to_named_servers
 
 
 class Outgoing:

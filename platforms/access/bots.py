@@ -2,8 +2,8 @@
 
 from pydantic import SecretStr
 
+from platforms.access.registered_apps import App
 from platforms.errors import ErrorKind, PlatformError
-from platforms.registered_apps import App
 
 OF_APP = "-"
 """What an account's credentials hold instead of a token if it uses the operator's bot."""
