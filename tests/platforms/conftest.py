@@ -8,7 +8,7 @@ import pytest
 
 from platforms.mastodon import limits
 from sandbox.server import running_sandbox
-from tests.platforms.discord_rig import as_webhook
+from tests.platforms.discord.rig import as_webhook
 from tests.platforms.rig import Clock, Connect, Rig, Sandbox, open_account, slow_account
 
 

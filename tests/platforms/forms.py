@@ -15,7 +15,7 @@ from platforms.registry import platforms
 from platforms.tiktok import media as tiktok
 from platforms.tiktok import status
 from platforms.youtube import media as youtube
-from tests.platforms.discord_rig import as_webhook
+from tests.platforms.discord.rig import as_webhook
 from tests.platforms.rig import Connect, Rig
 from tests.platforms.sources import Large
 

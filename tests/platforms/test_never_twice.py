@@ -12,8 +12,8 @@ import pytest
 from platforms.base import Absent, Finding, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from tests.platforms.forms import FIRST, FORMS, Form, quick
+from tests.platforms.post_steps import lost, publish, ready, refused, resumed
 from tests.platforms.rig import Connect
-from tests.platforms.steps import lost, publish, ready, refused, resumed
 
 __all__ = ["quick"]
 

@@ -10,7 +10,7 @@ from platforms.registry import platforms
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "platform-access.md").read_text(encoding="utf-8")
-REAL_SERVERS = {"bluesky": "test_bluesky_pds.py", "mastodon": "test_mastodon_snac.py"}
+REAL_SERVERS = {"bluesky": "bluesky/test_pds.py", "mastodon": "mastodon/test_snac.py"}
 
 
 def rows(heading: str) -> dict[str, dict[str, str]]:
@@ -35,7 +35,7 @@ def test_every_cell_says_something_true(platform: str) -> None:
     apply, proven = APPLY[label], PROVEN[label]
     assert apply["what it takes"]
     assert apply["how long"], "a lead time, or at once"
-    assert bool(proven["spec"]) is (ROOT / f"tests/platforms/test_{platform}_contract.py").is_file()
+    assert bool(proven["spec"]) is (ROOT / f"tests/platforms/{platform}/test_contract.py").is_file()
     assert bool(proven["server"]) is (platform in REAL_SERVERS)
     assert proven["seen"]
     assert proven["unverified"], "nothing is proven of a platform that was never asked"

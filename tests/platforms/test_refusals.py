@@ -6,8 +6,8 @@ import pytest
 
 from platforms.errors import ErrorKind
 from tests.platforms.forms import FIRST, Form, quick
+from tests.platforms.post_steps import lost
 from tests.platforms.rig import Connect
-from tests.platforms.steps import lost
 
 __all__ = ["quick"]
 

@@ -7,9 +7,9 @@ import pytest
 
 from platforms.errors import ErrorKind
 from tests.platforms.drafts import REQUIRED
+from tests.platforms.post_steps import refused
 from tests.platforms.rig import Connect
 from tests.platforms.sources import Described
-from tests.platforms.steps import refused
 
 MEBIBYTE = 2**20
 FILES: list[tuple[str, str, str, int, str]] = [

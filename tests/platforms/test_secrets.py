@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from platforms.registry import platforms
 from runtime.logging import configure
 from tests.platforms.forms import FIRST, FORMS, Form, quick
+from tests.platforms.post_steps import lost, publish, ready
 from tests.platforms.rig import Connect
-from tests.platforms.steps import lost, publish, ready
 
 __all__ = ["quick"]
 

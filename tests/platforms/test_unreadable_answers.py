@@ -6,8 +6,8 @@ import pytest
 
 from platforms.errors import ErrorKind
 from tests.platforms.forms import FIRST, FORMS, TEXT, Form, quick
+from tests.platforms.post_steps import ready, refused
 from tests.platforms.rig import Connect
-from tests.platforms.steps import ready, refused
 
 __all__ = ["quick"]
 

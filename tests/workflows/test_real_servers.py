@@ -20,8 +20,8 @@ from store.models import Account, Post
 from store.secrets.vault import Vault
 from tests.platforms import pds, snac
 from tests.platforms.lossy import Lossy, losing
+from tests.platforms.mastodon.test_snac import TEXTS
 from tests.platforms.rig import Rig, Sandbox
-from tests.platforms.test_mastodon_snac import TEXTS
 from tests.stack import Stack, plain_credentials, running_stack
 from tests.temporal import temporal_server
 

@@ -1,0 +1,131 @@
+"""Authorization as all platforms share it, against a strict, independent authorization server: oidc-provider.
+
+It stands in for X and has its paths. PKCE is required, and codes and refresh tokens work once. A refresh token that
+comes a second time ends all tokens of the grant.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from platforms.access.connect import CODE_REJECTED, Grant
+from platforms.access.registered_apps import App
+from platforms.errors import ErrorKind, PlatformError
+from platforms.registry import platforms
+from platforms.twitter.connect import CONNECTOR
+from tests.platforms.access.oidc import CLIENT_ID, SECRET, Oidc, running_oidc
+from tests.platforms.authorizing import Authorization, query
+from tests.platforms.post_steps import refused
+
+BACK = "https://app.example/connected?from=x"
+APP = App(CLIENT_ID, SecretStr(SECRET))
+
+
+@pytest.fixture(scope="module")
+async def server() -> AsyncIterator[Oidc]:
+    async with running_oidc(BACK) as running:
+        yield running
+
+
+def begun(server: Oidc, redirect_uri: str = BACK) -> Authorization:
+    return Authorization(CONNECTOR, server.client, lambda _: server.url, redirect_uri=redirect_uri)
+
+
+async def allowed(server: Oidc, authorization: Authorization) -> dict[str, str]:
+    back = await server.consent(await authorization.begin(APP), "jane")
+    assert str(back).startswith(BACK)
+    return query(back)
+
+
+def credentials(authorization: Authorization, grant: Grant) -> Any:
+    own = authorization.connector.credentials(APP, grant)
+    return own.model_copy(update={"client_secret": APP.client_secret})
+
+
+async def renew(authorization: Authorization, used: Any) -> Any:
+    return (await platforms()["twitter"].renew(authorization.connection(used))).credentials  # type: ignore[attr-defined]
+
+
+async def test_a_code_is_traded_and_tokens_rotate(server: Oidc) -> None:
+    authorization = begun(server)
+    back = await allowed(server, authorization)
+    assert back["iss"] == server.url
+    grant = await authorization.trade(back)
+    assert grant.scopes == frozenset(CONNECTOR.scopes)
+    assert grant.lifetimes.expires_at is not None
+    assert CONNECTOR.missing(APP, grant, {}) == []
+    first = credentials(authorization, grant)
+    second = await renew(authorization, first)
+    third = await renew(authorization, second)
+    assert len({each.refresh_token.get_secret_value() for each in (first, second, third)}) == 3
+
+
+async def test_a_refresh_token_that_comes_again_ends_the_newer_one_too(server: Oidc) -> None:
+    authorization = begun(server)
+    first = credentials(authorization, await authorization.trade(await allowed(server, authorization)))
+    second = await renew(authorization, first)
+    assert (await refused(renew(authorization, first))).kind is ErrorKind.AUTH
+    assert (await refused(renew(authorization, second))).kind is ErrorKind.AUTH
+
+
+async def test_a_wrong_secret_is_the_operators(server: Oidc) -> None:
+    authorization = begun(server)
+    first = credentials(authorization, await authorization.trade(await allowed(server, authorization)))
+    wrong = first.model_copy(update={"client_secret": SecretStr("rotated")})
+    assert (await refused(renew(authorization, wrong))).kind is ErrorKind.OPERATOR
+    # The refused attempt has used up nothing.
+    await renew(authorization, first)
+
+
+async def test_a_code_works_once(server: Oidc) -> None:
+    authorization = begun(server)
+    back = await allowed(server, authorization)
+    await authorization.trade(back)
+    with pytest.raises(PlatformError) as raised:
+        await authorization.trade(back)
+    assert (raised.value.kind, raised.value.code) == (ErrorKind.REJECTED, CODE_REJECTED)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"verifier": "w" * 43}, {"redirect_uri": BACK + "/"}, {"redirect_uri": "https://app.example/connected"}]
+)
+async def test_verifier_and_redirect_uri_must_be_those_of_the_beginning(server: Oidc, changed: dict[str, str]) -> None:
+    authorization = begun(server)
+    back = await allowed(server, authorization)
+    with pytest.raises(PlatformError) as raised:
+        await authorization.trade(back, **changed)
+    assert raised.value.code == CODE_REJECTED
+
+
+async def test_a_code_of_somebody_elses_beginning_fails_at_the_verifier(server: Oidc) -> None:
+    mine, theirs = begun(server), begun(server)
+    await mine.begin(APP)
+    planted = await allowed(server, theirs)
+    with pytest.raises(PlatformError) as raised:
+        await mine.trade(planted | {"state": mine.state})
+    assert raised.value.code == CODE_REJECTED
+
+
+async def test_an_unregistered_redirect_is_refused(server: Oidc) -> None:
+    authorization = begun(server, BACK + "/")
+    answer = await server.client.get(await authorization.begin(APP))
+    assert answer.status_code == 400
+    assert "location" not in answer.headers
+
+
+async def test_a_beginning_without_a_challenge_is_refused(server: Oidc) -> None:
+    address = await begun(server).begin(APP)
+    without = address.replace("code_challenge=", "x=").replace("code_challenge_method=", "y=")
+    answer = await server.client.get(without)
+    assert answer.headers["location"].startswith(BACK)
+    assert query(answer.headers["location"])["error"] == "invalid_request"
+
+
+async def test_two_traders_of_one_code_get_one_grant(server: Oidc) -> None:
+    authorization = begun(server)
+    back = await allowed(server, authorization)
+    both = await asyncio.gather(*(authorization.trade(back) for _ in range(2)), return_exceptions=True)
+    assert sorted(type(each).__name__ for each in both) == ["Grant", "PlatformError"]

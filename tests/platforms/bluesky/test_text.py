@@ -1,0 +1,150 @@
+"""Texts for Bluesky: their length, features, limits from both sides, and names of records."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.post import Media
+from platforms.base import AccountFacts, Draft
+from platforms.bluesky import PLATFORM
+from platforms.bluesky.settings import BlueskySettings
+from platforms.bluesky.text import facets, mentions
+from platforms.bluesky.tid import ALPHABET, CLOCKS, tid
+from platforms.texts.unicode import graphemes
+from tests.platforms.specs import SPECS
+
+SYNTAX = SPECS / "bluesky" / "interop-test-files" / "syntax"
+ACCOUNT = AccountFacts("bs_1", "did:plc:1", "alice.example")
+FAMILY = "👩‍👩‍👧‍👦"
+
+
+def vectors(name: str) -> list[str]:
+    if not SYNTAX.is_dir():
+        pytest.skip(f"the AT Protocol's test vectors are not ours to ship and are not at {SYNTAX}")
+    lines = (SYNTAX / name).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def number_of(identifier: str) -> int:
+    number = 0
+    for digit in identifier:
+        number = number * len(ALPHABET) + ALPHABET.index(digit)
+    return number
+
+
+def written(number: int) -> str:
+    moment = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=number // CLOCKS)
+    return tid(moment, number % CLOCKS)
+
+
+def test_the_protocols_valid_identifiers_are_what_their_moments_are_named() -> None:
+    found = vectors("tid_syntax_valid.txt")
+    assert len(found) > 5
+    assert [written(number_of(each)) for each in found] == found
+
+
+def test_an_identifier_of_today_is_none_of_the_invalid_ones() -> None:
+    now = tid(datetime.now(UTC), 1023)
+    for invalid in vectors("tid_syntax_invalid.txt"):
+        assert len(invalid) != len(now) or not set(invalid) <= set(ALPHABET) or invalid[0] > "j"
+    assert now[0] <= "j"
+
+
+@given(st.integers(0, 2**52), st.integers(0, CLOCKS - 1), st.integers(1, 10**12))
+def test_identifiers_sort_as_their_moments_do(microseconds: int, clock: int, later: int) -> None:
+    first = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)
+    assert tid(first, clock) < tid(first + timedelta(microseconds=later), 0)
+    assert number_of(tid(first, clock)) == microseconds * CLOCKS + clock
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("", 0), ("abc", 3), (FAMILY, 1), ("e\u0301", 1), ("\r\n", 1), ("🇩🇪🇫🇷", 2), ("日本", 2)]
+)
+def test_a_character_is_what_a_reader_sees(text: str, count: int) -> None:
+    assert graphemes(text) == count
+
+
+def broken(text: str, *media: Media, **settings: Any) -> list[str]:
+    draft = Draft(text, media, BlueskySettings.model_validate(settings))
+    return [violation.error for violation in PLATFORM.check(draft, ACCOUNT)]
+
+
+def test_a_text_has_300_characters_and_3000_bytes() -> None:
+    assert broken("x" * 300) == []
+    assert broken("x" * 312) == ["Bluesky allows 300 characters; this has 312"]
+    assert broken("日" * 300) == []
+    family = len(FAMILY.encode())
+    assert broken(FAMILY * (3000 // family)) == []
+    assert broken(FAMILY * (3000 // family + 1)) == [
+        f"Bluesky allows 3,000 bytes of text; this has {(3000 // family + 1) * family:,}"
+    ]
+
+
+def test_the_posts_of_a_thread_are_held_against_the_same_limits() -> None:
+    items = [{"content": "fine"}, {"content": "x" * 301}, {"content": " "}]
+    draft = Draft("first", (), BlueskySettings.model_validate({"threadItems": items}))
+    found = PLATFORM.check(draft, ACCOUNT)
+    assert [violation.path for violation in found] == [("threadItems", 1, "content"), ("threadItems", 2, "content")]
+    assert found[0].error == "Bluesky allows 300 characters; this has 301"
+    too_many = {"threadItems": [{"content": "x"}] * 25}
+    with pytest.raises(ValueError, match="at most 24"):
+        BlueskySettings.model_validate(too_many)
+
+
+def shown(text: str, dids: dict[str, str] | None = None) -> list[tuple[str, str]]:
+    found = []
+    for facet in facets(text, dids or {}):
+        index, [feature] = facet["index"], facet["features"]
+        name = feature.pop("$type").partition("#")[2]
+        [value] = feature.values()
+        found.append((text.encode()[index["byteStart"] : index["byteEnd"]].decode(), f"{name} {value}"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("no features", []),
+        ("see https://example.com", [("https://example.com", "link https://example.com")]),
+        ("see https://example.com.", [("https://example.com", "link https://example.com")]),
+        ("(https://example.com/a_(b))", [("https://example.com/a_(b)", "link https://example.com/a_(b)")]),
+        (
+            "(see https://example.com/?q=1&r=#x).",
+            [("https://example.com/?q=1&r=#x", "link https://example.com/?q=1&r=#x")],
+        ),
+        ("www.example.com!", [("www.example.com", "link https://www.example.com")]),
+        ("HTTP://EXAMPLE.COM", [("HTTP://EXAMPLE.COM", "link HTTP://EXAMPLE.COM")]),
+        ("xhttps://example.com http:// www. www..", []),
+        ("日本 https://例え.jp/é, ok", [("https://例え.jp/é", "link https://例え.jp/é")]),
+        ("https://a.example/@b#c", [("https://a.example/@b#c", "link https://a.example/@b#c")]),
+        ("#one #two", [("#one", "tag one"), ("#two", "tag two")]),
+        ("#Ökö! (#no) x#no #123 #1a", [("#Ökö", "tag Ökö"), ("#1a", "tag 1a")]),
+        ("##double", [("##double", "tag #double")]),
+        ("＃full", [("＃full", "tag full")]),  # noqa: RUF001
+        ("#\ufe0f⃣ #️⃣", []),
+        ("#日本語", [("#日本語", "tag 日本語")]),
+        ("#a\u200bb", [("#a", "tag a")]),
+        (f"#{'x' * 64} #{'x' * 65}", [(f"#{'x' * 64}", f"tag {'x' * 64}")]),
+    ],
+)
+def test_links_and_tags_are_found(text: str, found: list[tuple[str, str]]) -> None:
+    assert shown(text) == found
+
+
+def test_only_real_mentions_are_found() -> None:
+    text = "Hi @Alice.example.com, (@bob.test) x@carol.example @dora @eve.example. @-f.example"
+    assert mentions(text) == ["alice.example.com", "bob.test", "eve.example"]
+    dids = {"alice.example.com": "did:plc:a", "bob.test": "", "eve.example": "did:plc:e"}
+    assert shown(text, dids) == [("@Alice.example.com", "mention did:plc:a"), ("@eve.example", "mention did:plc:e")]
+
+
+@given(st.text(st.sampled_from("a.#@/ :(h)www日\u200b👩é\n"), max_size=60))
+def test_features_never_overlap_and_lie_within_the_text(text: str) -> None:
+    end = 0
+    for facet in facets(text, dict.fromkeys(mentions(text), "did:plc:a")):
+        assert end <= facet["index"]["byteStart"] < facet["index"]["byteEnd"] <= len(text.encode())
+        end = facet["index"]["byteEnd"]
+        text.encode()[facet["index"]["byteStart"] : end].decode()

@@ -1,0 +1,169 @@
+"""Every request to Discord must be one that its own OpenAPI document allows."""
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+
+from platforms.base import Published
+from platforms.discord import PLATFORM
+from sandbox.wire import Request
+from tests.platforms.discord.rig import as_webhook
+from tests.platforms.post_steps import publish
+from tests.platforms.rig import Connect
+from tests.platforms.specs import SPECS
+
+DOCUMENT = SPECS / "discord" / "discord-v10-openapi.json"
+
+pytestmark = pytest.mark.skipif(
+    not DOCUMENT.is_file(), reason=f"Discord's OpenAPI document is not ours to ship and is not at {DOCUMENT}"
+)
+
+EMBED = {
+    "title": "Release",
+    "description": "What is new",
+    "url": "https://example.com",
+    "color": 5793266,
+    "timestamp": "2026-01-20T09:00:00Z",
+    "author": {"name": "Ada", "url": "https://example.com", "iconUrl": "https://example.com/a.png"},
+    "footer": {"text": "12", "iconUrl": "https://example.com/a.png"},
+    "image": {"url": "https://example.com/a.png"},
+    "thumbnail": {"url": "https://example.com/a.png"},
+    "fields": [{"name": "a", "value": "b", "inline": True}],
+}
+SHARED = {
+    "embeds": [EMBED],
+    "suppressEmbeds": True,
+    "silent": True,
+    "tts": True,
+    "allowedMentions": ["users", "everyone"],
+    "threadId": "334385199974967042",
+}
+POLL = {"question": "Tea or coffee?", "options": ["Tea", "Coffee"], "durationHours": 48, "multiple": True}
+OF_WEBHOOKS = {"username": "Ada", "avatarUrl": "https://example.com/a.png", "threadName": "News"}
+PATHS = {
+    r"/channels/\d+": "/channels/{channel_id}",
+    r"/channels/\d+/messages": "/channels/{channel_id}/messages",
+    r"/users/@me": "/users/@me",
+    r"/webhooks/\d+/[\w-]+": "/webhooks/{webhook_id}/{webhook_token}",
+}
+
+
+@cache
+def document() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
+    return loaded
+
+
+def validate(name: str, body: dict[str, Any]) -> None:
+    schema = {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
+    jsonschema_rs.Draft202012Validator(schema).validate(body)
+    # The document permits additional properties, so a misspelt name is only detected by an explicit check.
+    known_names(document()["components"]["schemas"][name], body)
+
+
+def known_names(schema: dict[str, Any], value: Any) -> None:
+    options = [resolved(option) for option in schema.get("oneOf", [schema])]
+    schema = next((option for option in options if option.get("properties") or option.get("items")), schema)
+    if isinstance(value, list):
+        for item in value:
+            known_names(resolved(schema["items"]), item)
+    if isinstance(value, dict):
+        assert value.keys() <= schema["properties"].keys()
+        for name, inner in value.items():
+            known_names(resolved(schema["properties"][name]), inner)
+
+
+def resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in schema:
+        return schema
+    found: dict[str, Any] = document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    return found
+
+
+def body_of(request: httpx.Request) -> dict[str, Any]:
+    if request.headers["content-type"] == "application/json":
+        body: dict[str, Any] = json.loads(request.content)
+        return body
+    headers = [(b"content-type", request.headers["content-type"].encode())]
+    form = Request("POST", "/", b"", headers, request.content).form()
+    body = json.loads(form.pop("payload_json"))
+    assert set(form) == {f"files[{each['id']}]" for each in body["attachments"]}
+    return body
+
+
+def template(request: httpx.Request) -> str:
+    path = request.url.path.removeprefix("/discord")
+    [known] = [known for pattern, known in PATHS.items() if re.fullmatch(pattern, path)]
+    return known
+
+
+@pytest.mark.parametrize("names", [[], ["a.jpg", "b.mp4"]])
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("bot", {}),
+        ("bot", SHARED),
+        ("bot", {"poll": POLL}),
+        ("hook", {"poll": POLL}),
+        ("bot", {"channelId": "334385199974967042"}),
+        ("webhook", {}),
+        ("webhook", SHARED),
+        ("webhook", OF_WEBHOOKS),
+    ],
+)
+async def test_every_request_is_allowed(
+    connect: Connect, kind: str, settings: dict[str, Any], names: list[str]
+) -> None:
+    rig = await (connect("discord") if kind == "bot" else as_webhook(connect))
+    sent: list[httpx.Request] = []
+
+    async def note(request: httpx.Request) -> None:
+        await request.aread()
+        sent.append(request)
+
+    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+        rig.sandbox, kept = type(rig.sandbox)(rig.sandbox.url, client), rig.sandbox
+        context = rig.context("Hi", [kept.media(name, "described") for name in names], settings=settings)
+        await PLATFORM.whoami(rig.connection())
+        await publish(rig, context)
+        found = await PLATFORM.confirm(rig.connection(), context)
+    assert isinstance(found, Published) is (kind == "bot")
+    for request in sent:
+        described = document()["paths"][template(request)]
+        operation = described[request.method.lower()]
+        given = [*described.get("parameters", []), *operation.get("parameters", [])]
+        queries = {resolved_parameter(each)["name"] for each in given if resolved_parameter(each)["in"] == "query"}
+        assert set(request.url.params) <= queries
+        assert request.headers["user-agent"].startswith("DiscordBot (")
+        if request.method == "POST":
+            assert request.headers["content-type"].partition(";")[0] in operation["requestBody"]["content"]
+            validate("MessageCreateRequest" if kind == "bot" else "IncomingWebhookRequestPartial", body_of(request))
+    assert [request.method for request in sent].count("POST") == 1
+
+
+def resolved_parameter(parameter: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in parameter:
+        return parameter
+    found: dict[str, Any] = document()["components"]["parameters"][parameter["$ref"].rpartition("/")[2]]
+    return found
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"contents": "x"},
+        {"content": "x" * 4001},
+        {"nonce": "x" * 26},
+        {"allowed_mentions": {"parse": ["here"]}},
+        {"embeds": [{"titel": "x"}]},
+        {"attachments": [{"id": 0}]},
+    ],
+)
+def test_a_misspelt_field_would_be_seen(wrong: dict[str, Any]) -> None:
+    with pytest.raises((AssertionError, jsonschema_rs.ValidationError)):
+        validate("MessageCreateRequest", {"content": "Hi", **wrong})

@@ -1,0 +1,380 @@
+"""Every form of post to a Facebook Page over real HTTP, with its response lost in every possible way."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.base import Absent, PublishContext, Published, Refused, Unknown
+from platforms.errors import DUPLICATE, ErrorKind
+from platforms.facebook import PLATFORM, videos
+from tests.platforms.post_steps import refused, resumed
+from tests.platforms.rig import Clock, Connect, Rig, Stop
+
+FORMS: list[tuple[list[str], dict[str, Any]]] = [
+    ([], {}),
+    (["a.jpg"], {}),
+    (["a.jpg", "b.png", "c.jpg"], {}),
+    (["a.mp4"], {}),
+    (["a.mp4"], {"contentType": "reel"}),
+    (["a.jpg"], {"contentType": "story"}),
+    (["a.mp4"], {"contentType": "story"}),
+]
+
+
+@pytest.fixture
+async def rig(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    monkeypatch.setattr(videos, "CHECK_PAUSES", (0, 0.01))
+    return await connect("facebook")
+
+
+def sending_of(rig: Rig, names: list[str], settings: dict[str, Any], text: str = "  Sunset\n") -> PublishContext[Any]:
+    media = [rig.sandbox.media(name, "what it shows") for name in names]
+    return rig.context(text, media, settings=settings, started_at=datetime.now(UTC))
+
+
+async def prepared(rig: Rig, names: list[str], settings: dict[str, Any]) -> PublishContext[Any]:
+    context = sending_of(rig, names, settings)
+    assert PLATFORM.check(context.draft, rig.account) == []
+    if PLATFORM.prepares(context.draft):
+        await PLATFORM.prepare(rig.connection(), context)
+    return context
+
+
+async def publish(rig: Rig, names: list[str], settings: dict[str, Any]) -> Published:
+    context = await prepared(rig, names, settings)
+    published = await PLATFORM.publish(rig.connection(), context)
+    return await PLATFORM.complete(rig.connection(), context, published)
+
+
+def kind_of(names: list[str], settings: dict[str, Any]) -> str:
+    return settings.get("contentType") or ("video" if names == ["a.mp4"] else "post")
+
+
+async def test_a_persons_token_is_told_from_a_pages(rig: Rig) -> None:
+    body = {
+        "error": {"message": "(#100) Tried accessing nonexisting field (category) on node type (User)", "code": 100}
+    }
+    await rig.sandbox.fault("facebook", "reject", "auth", status=400, body=body)
+    error = await refused(PLATFORM.whoami(rig.connection()))
+    assert (error.kind, "Pages only" in error.message) == (ErrorKind.AUTH, True)
+
+
+async def test_a_text_is_one_request(rig: Rig) -> None:
+    published = await publish(rig, [], {})
+    assert [(exchange.method, exchange.status) for exchange in rig.exchanges] == [("POST", 200)]
+    assert published.url is not None
+    assert published.url.startswith(f"https://www.facebook.com/{rig.account.user_id}/posts/")
+    assert published.platform_post_id.startswith(f"{rig.account.user_id}_")
+
+
+@pytest.mark.parametrize(("names", "settings"), FORMS)
+async def test_publishes_every_type_of_post(rig: Rig, names: list[str], settings: dict[str, Any]) -> None:
+    published = await publish(rig, names, settings)
+    [post] = await rig.posts()
+    story = settings.get("contentType") == "story"
+    assert (post["platformPostId"], post["mediaCount"]) == (published.platform_post_id, len(names))
+    assert post["text"] == ("" if story else "  Sunset\n")
+    assert published.url is not None
+    assert published.url.startswith("https://www.facebook.com/")
+    assert published.warning is None
+    operations = [name for name in (await rig.operations())[-len(rig.exchanges) :] if name == "publish"]
+    assert operations == ["publish"]
+
+
+@pytest.mark.parametrize("settings", [{"link": "https://example.com/a"}, {"title": "Waves"}])
+async def test_links_and_titles_are_accepted(rig: Rig, settings: dict[str, Any]) -> None:
+    await publish(rig, ["a.mp4"] if "title" in settings else [], settings)
+    [post] = await rig.posts()
+    assert post["text"] == "  Sunset\n"
+
+
+async def test_photos_carry_their_alt_text_and_order(rig: Rig) -> None:
+    await publish(rig, ["a.jpg", "b.jpg"], {})
+    [card] = [
+        card
+        for card in (await rig.sandbox.client.get(f"{rig.sandbox.url}/_/feed")).json()["cards"]
+        if card["accountId"] == rig.account.account_id
+    ]
+    assert [(shown["src"], shown["alt"]) for shown in card["media"]] == [
+        ("/_/media/a.jpg", "what it shows"),
+        ("/_/media/b.jpg", "what it shows"),
+    ]
+
+
+async def test_a_draft_shows_nowhere_and_says_so(rig: Rig) -> None:
+    for names, kind in (([], None), (["a.jpg"], None), (["a.mp4"], None), (["a.mp4"], "reel")):
+        settings = {"draft": True, **({"contentType": kind} if kind else {})}
+        published = await publish(rig, names, settings)
+        assert published.platform_post_id
+        assert "draft" in (published.warning or "")
+    assert await rig.posts() == []
+
+
+async def test_the_same_words_with_other_photos_are_another_post(rig: Rig) -> None:
+    await publish(rig, ["a.jpg"], {})
+    await publish(rig, [], {})
+    context = await prepared(rig, ["b.jpg"], {})
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
+
+
+async def test_a_full_page_of_young_posts_settles_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platforms.facebook.lookup.PAGE", 1)
+    await publish(rig, ["a.jpg"], {})
+    assert await PLATFORM.confirm(rig.connection(), await prepared(rig, ["b.jpg"], {})) == Unknown()
+
+
+async def test_a_repeated_text_is_a_duplicate(rig: Rig) -> None:
+    await publish(rig, [], {})
+    error = await refused(publish(rig, [], {}))
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, DUPLICATE)
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_story_under_an_unknown_id_may_be_ours(rig: Rig) -> None:
+    context = await prepared(rig, ["a.jpg"], {"contentType": "story"})
+    young = {"data": [{"post_id": "1", "creation_time": str(int(datetime.now(UTC).timestamp()))}]}
+    await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body=young)
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
+    await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body={"error": "none"})
+    assert (await refused(PLATFORM.confirm(rig.connection(), context))).code == "unreadable_answer"
+
+
+async def test_a_video_goes_on_where_it_stopped(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.platforms.facebook.videos.WINDOW", 1000)
+    context = sending_of(rig, ["a.mp4"], {})
+    async with httpx.AsyncClient(event_hooks={"request": [Stop(at=3)]}) as client:
+        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is ErrorKind.TRANSIENT
+    assert rig.saved[-1]["video"]["offset"] == 1000
+    before, again = len(rig.exchanges), resumed(rig, context)
+    beats: list[str] = []
+    again.heartbeat = beats.append
+    await PLATFORM.prepare(rig.connection(), again)
+    assert len(rig.exchanges) - before == -(-(again.handles["video"]["size"] - 1000) // 1000)
+    assert beats[-1] == "100%"
+    await PLATFORM.publish(rig.connection(), again)
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_whole_upload_is_not_repeated(rig: Rig) -> None:
+    for settings in ({}, {"contentType": "reel"}):
+        context = await prepared(rig, ["a.mp4"], settings)
+        before = len(rig.exchanges)
+        await PLATFORM.prepare(rig.connection(), resumed(rig, context))
+        assert len(rig.exchanges) == before
+
+
+async def test_a_reel_goes_on_at_the_byte_that_facebook_has(rig: Rig) -> None:
+    context = sending_of(rig, ["a.mp4"], {"contentType": "reel"})
+    async with httpx.AsyncClient(event_hooks={"request": [Stop(at=3)]}) as client:
+        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is ErrorKind.TRANSIENT
+    again = resumed(rig, context)
+    async with rig.source.open(context.draft.media[0]) as file:
+        token = rig.stored.access_token.get_secret_value()
+        headers = {"Authorization": f"OAuth {token}", "offset": "0", "file_size": str(file.size)}
+        part = (await file.read())[:700]
+    partial = await rig.sandbox.client.post(again.handles["video"]["url"], headers=headers, content=part)
+    assert partial.status_code == 400
+    await PLATFORM.prepare(rig.connection(), again)
+    await PLATFORM.publish(rig.connection(), again)
+    assert again.handles["video"]["offset"] == again.handles["video"]["size"]
+    assert len(await rig.posts()) == 1
+
+
+async def test_an_upload_that_ended_without_an_answer_is_not_repeated(rig: Rig) -> None:
+    context = await prepared(rig, ["a.mp4"], {"contentType": "reel"})
+    del context.handles["video"]["done"]
+    before = len(rig.exchanges)
+    await PLATFORM.prepare(rig.connection(), context)
+    assert [exchange.method for exchange in rig.exchanges[before:]] == ["GET"]
+
+
+async def test_an_upload_that_facebook_forgot_begins_again(rig: Rig) -> None:
+    context = sending_of(rig, ["a.mp4"], {})
+    async with rig.source.open(context.draft.media[0]) as file:
+        context.handles["video"] = {"id": "1", "session": "2", "size": file.size, "offset": 0, "end": file.size}
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.TRANSIENT
+    await PLATFORM.prepare(rig.connection(), context)
+    await PLATFORM.publish(rig.connection(), context)
+    assert len(await rig.posts()) == 1
+
+
+class Hosts(httpx.AsyncBaseTransport):
+    """The sandbox in place of all of Facebook's hosts; `asked` has the host and path of each request."""
+
+    def __init__(self, sandbox_url: str) -> None:
+        self._sandbox = httpx.URL(sandbox_url)
+        self._transport = httpx.AsyncHTTPTransport()
+        self.asked: list[tuple[str, str, bytes]] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        content = await request.aread()
+        self.asked.append((request.url.host, request.url.path, content))
+        url = self._sandbox.copy_with(path=f"/facebook{request.url.path}", query=request.url.query)
+        headers = {**request.headers, "host": self._sandbox.netloc.decode(), "x-forwarded-host": request.url.host}
+        sent = httpx.Request(request.method, url, headers=headers, content=content)
+        sent.extensions = request.extensions
+        return await self._transport.handle_async_request(sent)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
+async def uploaded(rig: Rig) -> list[str]:
+    """Publish a video as on the real hosts; return the hosts that received its bytes."""
+    hosts = Hosts(rig.sandbox.url)
+    async with httpx.AsyncClient(transport=hosts) as client:
+        connection = rig.connection(client)
+        connection.wire.base_url = PLATFORM.base_url
+        context = sending_of(rig, ["a.mp4"], {}, f"at {len(rig.exchanges)}")
+        await PLATFORM.prepare(connection, context)
+        await PLATFORM.publish(connection, context)
+    bytes_to = [host for host, _, content in hosts.asked if b"video_file_chunk" in content]
+    assert {host for host, _, content in hosts.asked if b"video_file_chunk" not in content} == {"graph.facebook.com"}
+    return bytes_to
+
+
+@pytest.mark.parametrize(
+    ("condition", "hosts"),
+    [
+        (None, {"graph-video.facebook.com"}),
+        ("videos_elsewhere", {"graph-video.facebook.com"}),
+        ("videos_at_the_usual_host", {"graph-video.facebook.com", "graph.facebook.com"}),
+        ("upload_domain_told", {"vupload-edge.facebook.com"}),
+    ],
+)
+async def test_the_bytes_of_a_video_go_to_the_host_that_takes_them(
+    rig: Rig, condition: str | None, hosts: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.platforms.facebook.videos.WINDOW", 1000)
+    if condition:
+        await rig.sandbox.switch_on("facebook", condition, rig.account.account_id)
+    bytes_to = await uploaded(rig)
+    assert len(bytes_to) > 2
+    assert set(bytes_to) == hosts
+    assert len(set(bytes_to[1:])) == 1, "a host that refuses is asked once"
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.parametrize("named", ["evil.example", "facebook.com.evil.example", "x@facebook.com", "facebook.com/a", 7])
+async def test_a_host_that_is_not_facebooks_own_is_sent_nothing(rig: Rig, named: object) -> None:
+    begun = {"video_id": "1", "upload_session_id": "2", "start_offset": "0", "end_offset": "9", "upload_domain": named}
+    await rig.sandbox.fault("facebook", "reject", "prepare", status=200, body=begun)
+    hosts = Hosts(rig.sandbox.url)
+    async with httpx.AsyncClient(transport=hosts) as client:
+        connection = rig.connection(client)
+        connection.wire.base_url = PLATFORM.base_url
+        assert (await refused(PLATFORM.prepare(connection, sending_of(rig, ["a.mp4"], {})))).kind is ErrorKind.REJECTED
+    assert {host for host, _, _ in hosts.asked} == {"graph.facebook.com", "graph-video.facebook.com"}
+
+
+async def test_a_video_that_stays_a_draft_is_not_called_public(rig: Rig) -> None:
+    await rig.sandbox.switch_on("facebook", "videos_stay_drafts", rig.account.account_id)
+    context = await prepared(rig, ["a.mp4"], {})
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
+    context.started_at = datetime.now(UTC) - timedelta(minutes=11)
+    finding = await PLATFORM.confirm(rig.connection(), context)
+    assert isinstance(finding, Refused)
+    assert (finding.error.kind, finding.error.code) == (ErrorKind.REJECTED, "kept_as_draft")
+    assert "Meta Business Suite" in finding.error.message
+    assert await rig.posts() == []
+
+
+@pytest.mark.parametrize("form", [{}, {"contentType": "reel"}])
+async def test_a_video_that_cannot_be_read_is_found_by_its_post(rig: Rig, form: dict[str, Any]) -> None:
+    """The words are those of gitroomhq/postiz-app#1562."""
+    await rig.sandbox.switch_on("facebook", "reads_refused", rig.account.account_id)
+    context = await prepared(rig, ["a.mp4"], form)
+    error = await refused(PLATFORM.publish(rig.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "video_processing")
+    found = await PLATFORM.confirm(rig.connection(), context)
+    [post] = await rig.posts()
+    assert isinstance(found, Published)
+    assert found.platform_post_id == post["platformPostId"]
+    context.taken = frozenset({post["platformPostId"]})
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
+
+
+READY = {"video_status": "ready", "processing_phase": {"status": "complete"}}
+
+
+@pytest.mark.parametrize(
+    ("told", "state"),
+    [
+        ({"status": READY, "published": True}, videos.State.PUBLIC),
+        ({"status": READY}, videos.State.PUBLIC),
+        ({"status": READY, "published": False}, videos.State.DRAFT),
+        ({"status": {**READY, "publishing_phase": {"status": "complete"}}, "published": False}, videos.State.PUBLIC),
+        (
+            {"status": {**READY, "publishing_phase": {"status": "complete", "publish_status": "draft"}}},
+            videos.State.DRAFT,
+        ),
+        ({"status": {**READY, "publishing_phase": {"status": "in_progress"}}}, videos.State.PUBLISHING),
+    ],
+)
+async def test_a_video_is_public_only_if_facebook_says_so(rig: Rig, told: dict[str, Any], state: videos.State) -> None:
+    await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body={"id": "1", **told})
+    assert (await videos.read_video(rig.connection(), "1")).state is state
+
+
+@pytest.mark.parametrize("form", [{}, {"contentType": "reel"}])
+@pytest.mark.parametrize(
+    ("finish", "told", "post_id"),
+    [
+        ({}, "{page}_55", "{page}_55"),
+        ({}, "55", "{page}_55"),
+        ({"post_id": "{page}_66"}, None, "{page}_66"),
+        ({}, None, "{video}"),
+        ({}, "../me", "{video}"),
+    ],
+)
+async def test_a_video_is_named_by_its_post(
+    rig: Rig, form: dict[str, Any], finish: dict[str, str], told: str | None, post_id: str
+) -> None:
+    context = await prepared(rig, ["a.mp4"], form)
+    names = {"page": rig.account.user_id, "video": context.handles["video"]["id"]}
+    done = {"success": True, **{name: value.format(**names) for name, value in finish.items()}}
+    public = {"status": READY, "published": True, "post_id": told and told.format(**names)}
+    await rig.sandbox.fault("facebook", "reject", "publish", status=200, body=done)
+    await rig.sandbox.fault("facebook", "reject", "confirm", status=200, body=public)
+    published = await PLATFORM.publish(rig.connection(), context)
+    assert published.platform_post_id == post_id.format(**names)
+    assert PLATFORM.rules.post_id.matches(published.platform_post_id)
+
+
+async def test_invalid_video_fails_in_processing(rig: Rig) -> None:
+    media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
+    for settings in ({}, {"contentType": "reel"}):
+        context = rig.context("Hi", [media], settings=settings, started_at=datetime.now(UTC))
+        await PLATFORM.prepare(rig.connection(), context)
+        error = await refused(PLATFORM.publish(rig.connection(), context))
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "video_processing_failed")
+        assert "format" in error.message
+        assert "video" not in rig.saved[-1]
+    assert await rig.posts() == []
+
+
+async def test_a_failure_that_was_looked_up_is_reported_by_the_next_attempt(rig: Rig) -> None:
+    media = rig.sandbox.media("a.mp4").model_copy(update={"url": f"{rig.sandbox.url}/_/media/a.gif"})
+    context = rig.context("Hi", [media], started_at=datetime.now(UTC))
+    await PLATFORM.prepare(rig.connection(), context)
+    await rig.sandbox.fault("facebook", "accept_then_drop", "publish")
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
+    assert (await refused(PLATFORM.prepare(rig.connection(), resumed(rig, context)))).code == "video_processing_failed"
+
+
+async def test_a_video_that_processes_long_is_looked_up_later(
+    monkeypatch: pytest.MonkeyPatch, slow: Rig, clock: Clock
+) -> None:
+    monkeypatch.setattr(videos, "CHECK_PAUSES", (0,))
+    context = await prepared(slow, ["a.mp4"], {"contentType": "reel"})
+    error = await refused(PLATFORM.publish(slow.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.UNCONFIRMED, "video_processing")
+    assert await PLATFORM.confirm(slow.connection(), context) == Unknown()
+    clock.ahead += 10
+    found = await PLATFORM.confirm(slow.connection(), context)
+    assert isinstance(found, Published)
+    assert found.url == f"https://www.facebook.com/reel/{context.handles['video']['id']}/"

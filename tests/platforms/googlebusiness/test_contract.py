@@ -1,0 +1,105 @@
+"""Reads of accounts and locations must match Google's discovery documents.
+
+The posts themselves belong to the My Business API v4, for which no machine-readable document is public. What its page
+and the field reports say about a post's body is written here by hand, so that a misspelt name is still detected.
+"""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.googlebusiness import PLATFORM
+from platforms.googlebusiness.connection import ACCOUNTS, LOCATIONS
+from tests.platforms.googlebusiness.test_platform import BUTTON, EVENT, OFFER
+from tests.platforms.rig import Connect
+from tests.platforms.specs import SPECS
+
+DOCUMENTS = SPECS / "google"
+
+DAY, TIME = {"year": int, "month": int, "day": int}, {"hours": int, "minutes": int}
+POST: dict[str, Any] = {
+    "languageCode": str,
+    "summary": str,
+    "topicType": str,
+    "callToAction": {"actionType": str, "url": str},
+    "event": {"title": str, "schedule": {"startDate": DAY, "startTime": TIME, "endDate": DAY, "endTime": TIME}},
+    "offer": {"couponCode": str, "redeemOnlineUrl": str, "termsConditions": str},
+    "media": [{"mediaFormat": str, "sourceUrl": str}],
+}
+
+
+def fits(value: Any, shape: Any) -> bool:
+    if isinstance(shape, dict):
+        return isinstance(value, dict) and all(name in shape and fits(value[name], shape[name]) for name in value)
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(fits(item, shape[0]) for item in value)
+    return type(value) is shape
+
+
+@pytest.fixture
+async def sent(connect: Connect) -> list[httpx.Request]:
+    found: list[httpx.Request] = []
+
+    async def note(request: httpx.Request) -> None:
+        await request.aread()
+        found.append(request)
+
+    rig = await connect("googlebusiness")
+    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+        await PLATFORM.whoami(rig.connection(client))
+        for settings in (
+            {},
+            {"callToAction": BUTTON, "languageCode": "de"},
+            {"callToAction": {"type": "CALL"}},
+            {"event": EVENT, "callToAction": BUTTON},
+            {"event": EVENT, "offer": OFFER},
+        ):
+            context = rig.context("Hi", [rig.sandbox.media("a.jpg")], settings=settings)
+            published = await PLATFORM.publish(rig.connection(client), context)
+            await PLATFORM.complete(rig.connection(client), context, published)
+    return found
+
+
+async def test_posts_are_made_of_known_names(sent: list[httpx.Request]) -> None:
+    bodies = [json.loads(request.content) for request in sent if request.method == "POST"]
+    assert len(bodies) == 5
+    assert all(fits(body, POST) for body in bodies)
+    assert {name for body in bodies for name in body} == POST.keys()
+
+
+def test_a_misspelt_field_would_be_seen() -> None:
+    assert not fits({"summery": "x"}, POST)
+    assert not fits({"event": {"schedule": {"startDate": {"year": "2026"}}}}, POST)
+    assert not fits({"media": [{"sourceURL": "x"}]}, POST)
+
+
+@pytest.mark.skipif(not DOCUMENTS.is_dir(), reason=f"Google's documents are not ours to ship and not at {DOCUMENTS}")
+@pytest.mark.parametrize(
+    ("file", "host", "path", "methods"),
+    [
+        ("mybusinessaccountmanagement", ACCOUNTS, "/v1/accounts", ["accounts", "list"]),
+        ("mybusinessbusinessinformation", LOCATIONS, "/locations", ["accounts", "locations", "list"]),
+    ],
+)
+async def test_accounts_and_locations_are_read_as_described(
+    sent: list[httpx.Request], file: str, host: str, path: str, methods: list[str]
+) -> None:
+    document = json.loads((DOCUMENTS / f"{file}.v1.json").read_text(encoding="utf-8"))
+    assert document["rootUrl"] == f"{host}/"
+    described = document
+    for name in methods[:-1]:
+        described = described["resources"][name]
+    described = described["methods"][methods[-1]]
+    [request] = [request for request in sent if request.url.path.endswith(path)]
+    assert request.method == described["httpMethod"]
+    assert set(request.url.params) <= described["parameters"].keys() | document["parameters"].keys()
+    needed = {name for name, about in described["parameters"].items() if about.get("required")} - {"parent"}
+    assert needed <= set(request.url.params)
+    # Another page is requested only if there are more results, so paging is checked against the document here.
+    assert {"pageToken", "pageSize"} <= described["parameters"].keys()
+    answer = document["schemas"][described["response"]["$ref"]]["properties"]
+    assert {methods[-2], "nextPageToken"} <= answer.keys()
+    if "readMask" in request.url.params:
+        assert set(request.url.params["readMask"].split(",")) <= document["schemas"]["Location"]["properties"].keys()

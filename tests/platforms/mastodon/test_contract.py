@@ -1,0 +1,129 @@
+"""Every request to a Mastodon server must be one that the OpenAPI document of its API contains."""
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+
+from platforms.base import Draft, Published
+from platforms.mastodon import PLATFORM
+from platforms.mastodon.fields import status_body
+from platforms.mastodon.limits import _PLACES
+from platforms.mastodon.settings import MastodonSettings
+from tests.platforms.mastodon.test_confirm import prepared
+from tests.platforms.mastodon.test_platform import listening, parts_of
+from tests.platforms.rig import Connect, Rig
+from tests.platforms.specs import SPECS
+
+DOCUMENT = SPECS / "mastodon" / "mastodon-openapi.json"
+
+pytestmark = pytest.mark.skipif(
+    not DOCUMENT.is_file(), reason=f"Mastodon's OpenAPI document is not ours to ship and is not at {DOCUMENT}"
+)
+
+EVERYTHING = {
+    "visibility": "unlisted",
+    "spoilerText": "careful",
+    "sensitive": True,
+    "language": "en",
+    "quoteApprovalPolicy": "followers",
+    "inReplyToId": "103254962155278888",
+    "quotedStatusId": "103254962155278889",
+}
+POLL = {"poll": {"options": ["Yes", "No"], "expiresIn": 3600, "multiple": True, "hideTotals": True}}
+
+
+@cache
+def document() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
+    return loaded
+
+
+def fields_of(name: str) -> dict[str, Any]:
+    """Return the properties of a schema and of all schemas that it is composed of."""
+    schema = document()["components"]["schemas"][name]
+    found: dict[str, Any] = {}
+    for part in schema.get("allOf", [schema]):
+        found |= fields_of(part["$ref"].rpartition("/")[2]) if "$ref" in part else part["properties"]
+    return found
+
+
+def validate(name: str, body: dict[str, Any]) -> None:
+    """Check a body against a schema, and reject fields that it does not name, which the schema itself permits."""
+    schema = {"$ref": f"#/components/schemas/{name}", "components": document()["components"]}
+    jsonschema_rs.Draft202012Validator(schema).validate(body)
+    known = fields_of(name)
+    assert body.keys() <= known.keys()
+    if "poll" in body:
+        assert body["poll"].keys() <= known["poll"]["properties"].keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "uploads", "settings"),
+    [
+        ("TextStatus", [], {}),
+        ("TextStatus", [], EVERYTHING),
+        ("MediaStatus", ["1", "2"], EVERYTHING),
+        ("PollStatus", [], {**EVERYTHING, **POLL}),
+    ],
+)
+def test_every_body_is_one_that_the_document_knows(name: str, uploads: list[str], settings: dict[str, Any]) -> None:
+    validate(name, status_body(Draft("text", (), MastodonSettings.model_validate(settings)), uploads))
+
+
+def test_a_misspelt_field_would_be_seen() -> None:
+    with pytest.raises(AssertionError):
+        validate("TextStatus", {"status": "a", "spoilerText": "b"})
+    with pytest.raises(jsonschema_rs.ValidationError):
+        validate("TextStatus", {"status": 1})
+
+
+def operation(request: httpx.Request) -> dict[str, Any]:
+    path = re.sub(r"(?<=/)\d+(?=/|$)", "{id}", request.url.path.removeprefix("/mastodon"))
+    found: dict[str, Any] = document()["paths"][path][request.method.lower()]
+    return found
+
+
+async def test_every_request_is_to_a_path_and_with_a_query_that_the_document_knows(connect: Connect) -> None:
+    rig: Rig = await connect("mastodon")
+    async with listening() as (client, requests):
+        await PLATFORM.whoami(rig.connection(client))
+        context = await prepared(rig, "Hi", ["a.jpg"])
+        context.handles.clear()
+        await PLATFORM.prepare(rig.connection(client), context)
+        context.handles["media"]["0"]["ready"] = False
+        await PLATFORM.prepare(rig.connection(client), context)
+        await PLATFORM.publish(rig.connection(client), context)
+        assert isinstance(await PLATFORM.confirm(rig.connection(client), context), Published)
+    used = {(request.method, re.sub(r"/\d.*", "", request.url.path.partition("/api/")[2])) for request in requests}
+    assert {("POST", "v2/media"), ("POST", "v1/statuses"), ("GET", "v1/media"), ("GET", "v1/accounts")} <= used
+    for request in requests:
+        described = operation(request)
+        known = {each["name"] for each in described.get("parameters", [])}
+        # `lang` chooses the language of errors at every path (github.com/mastodon/mastodon, concerns/localized.rb).
+        assert set(request.url.params) <= known | {"lang"}
+        if request.url.path.endswith("/statuses") and request.method == "POST":
+            assert "Idempotency-Key" in known
+            assert request.headers["idempotency-key"]
+            assert request.headers["content-type"] in described["requestBody"]["content"]
+        if request.url.path.endswith("/media"):
+            form = described["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+            names = {part.get_param("name", header="content-disposition") for part in parts_of(request)}
+            assert names <= form.keys()
+
+
+def test_the_limits_that_are_read_exist() -> None:
+    groups = document()["components"]["schemas"]["Instance"]["properties"]["configuration"]["properties"]
+    for group, key in _PLACES.values():
+        assert key in groups[group]["properties"]
+    assert "supported_mime_types" in groups["media_attachments"]["properties"]
+
+
+def test_the_fields_that_are_read_exist() -> None:
+    known = fields_of("Status")
+    assert {"id", "url", "uri", "content", "created_at", "media_attachments"} <= known.keys()
+    assert {"in_reply_to_id", "quote"} <= known.keys()

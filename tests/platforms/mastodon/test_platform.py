@@ -1,0 +1,319 @@
+"""Every kind of post to Mastodon over real HTTP."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.message import Message
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.errors import ErrorKind
+from platforms.mastodon import PLATFORM, limits, media
+from platforms.mastodon.settings import MastodonCredentials
+from tests.platforms.post_steps import publish, refused
+from tests.platforms.rig import Clock, Rig
+from tests.platforms.sources import Large, MediaFromUrl
+
+
+async def status(rig: Rig, status_id: str) -> dict[str, Any]:
+    answer = await rig.sandbox.client.get(f"{rig.sandbox.url}/mastodon/api/v1/statuses/{status_id}")
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[tuple[httpx.AsyncClient, list[httpx.Request]]]:
+    """Yield a client with a list of the requests that it sends."""
+    requests: list[httpx.Request] = []
+
+    async def note(request: httpx.Request) -> None:
+        await request.aread()
+        requests.append(request)
+
+    async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+        yield client, requests
+
+
+def parts_of(request: httpx.Request) -> list[Message]:
+    """Return the parts of a form."""
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    return list(BytesParser(policy=HTTP).parsebytes(head + request.content).iter_parts())
+
+
+async def test_whoami_returns_the_account_and_its_servers_limits(rig: Rig) -> None:
+    identity = await PLATFORM.whoami(rig.connection())
+    assert (identity.user_id, identity.username) == (rig.account.user_id, rig.account.username)
+    assert identity.limits["characters"] == 500
+    assert identity.limits["poll_longest"] == 2_629_746
+
+
+@pytest.mark.parametrize("status_code", [401, 422])
+async def test_a_token_that_the_server_does_not_know_is_the_owners_to_renew(rig: Rig, status_code: int) -> None:
+    # 422 is the response of snac.
+    transport = httpx.MockTransport(lambda _: httpx.Response(status_code))
+    error = await refused(PLATFORM.whoami(rig.connection(httpx.AsyncClient(transport=transport))))
+    assert (error.kind, error.code) == (ErrorKind.AUTH, f"http_{status_code}")
+
+
+async def test_an_account_of_its_own_server_is_named_with_it(rig: Rig) -> None:
+    rig.stored = MastodonCredentials(instance=f"{rig.sandbox.url}", access_token=rig.stored.access_token)
+    connection = rig.connection()
+    connection.wire.base_url = PLATFORM.address(rig.stored)
+    host = rig.sandbox.url.removeprefix("http://")
+    paths: list[str] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        paths.append(request.url.path)
+        return httpx.Response(200, json={"id": 12, "username": "ann", "configuration": {}})
+
+    connection.wire.transport = httpx.MockTransport(answer)
+    identity = await PLATFORM.whoami(connection)
+    assert (identity.user_id, identity.username) == (f"12@{host}", f"ann@{host}")
+    assert paths == ["/api/v1/accounts/verify_credentials", "/api/v2/instance"]
+
+
+async def test_a_text_is_one_request_and_a_look_before_it(rig: Rig) -> None:
+    published = await publish(rig, rig.context("Hello"))
+    assert [(exchange.method, exchange.status) for exchange in rig.exchanges] == [("GET", 200), ("POST", 200)]
+    [post] = await rig.posts()
+    assert (post["platformPostId"], post["text"]) == (published.platform_post_id, "Hello")
+    assert published.url == f"https://mastodon.social/@{rig.account.username}/{published.platform_post_id}"
+
+
+async def test_the_token_is_in_no_address_and_every_request_carries_it(rig: Rig) -> None:
+    token = rig.stored.access_token.get_secret_value()
+    async with listening() as (client, requests):
+        await publish(rig, rig.context("Hi", [rig.sandbox.media("a.jpg")]), client)
+        await PLATFORM.whoami(rig.connection(client))
+    assert not [request for request in requests if token in str(request.url)]
+    assert {request.headers["authorization"] for request in requests} == {f"Bearer {token}"}
+    assert token not in repr(rig.stored)
+
+
+async def test_settings_say_how_it_appears(rig: Rig) -> None:
+    settings = {
+        "visibility": "unlisted",
+        "spoilerText": "careful",
+        "sensitive": True,
+        "language": "de",
+        "quoteApprovalPolicy": "nobody",
+    }
+    context = rig.context("Hi", settings=settings)
+    assert PLATFORM.check(context.draft, rig.account) == []
+    shown = await status(rig, (await publish(rig, context)).platform_post_id)
+    assert (shown["visibility"], shown["spoiler_text"], shown["language"]) == ("unlisted", "careful", "de")
+    assert shown["sensitive"] is True
+
+
+async def test_a_private_post_has_the_address_that_its_server_names(rig: Rig) -> None:
+    published = await publish(rig, rig.context("Hi", settings={"visibility": "private"}))
+    assert (
+        published.url == f"https://mastodon.social/users/{rig.account.username}/statuses/{published.platform_post_id}"
+    )
+
+
+async def test_a_post_without_any_address_gets_that_of_its_page(rig: Rig) -> None:
+    await rig.sandbox.fault("mastodon", "reject", "publish", status=200, body={"id": 7, "url": None})
+    published = await PLATFORM.publish(rig.connection(), rig.context("Hi"))
+    assert published.platform_post_id == "7"
+    assert published.url == f"{rig.sandbox.url}/mastodon/@{rig.account.username}/7"
+
+
+async def test_a_poll_asks_its_readers(rig: Rig) -> None:
+    poll = {"options": ["Yes", "No"], "expiresIn": 3600, "multiple": True}
+    context = rig.context("Well?", settings={"poll": poll})
+    assert PLATFORM.check(context.draft, rig.account) == []
+    shown = await status(rig, (await publish(rig, context)).platform_post_id)
+    assert [option["title"] for option in shown["poll"]["options"]] == ["Yes", "No"]
+
+
+async def test_media_are_described_and_sent_under_names_of_their_own(rig: Rig) -> None:
+    items = [rig.sandbox.media("a.jpg", "Möwen"), rig.sandbox.media("b.png"), rig.sandbox.media("c.gif", "moving")]
+    async with listening() as (client, requests):
+        published = await publish(rig, rig.context("Three", items), client)
+    shown = await status(rig, published.platform_post_id)
+    assert [each["description"] for each in shown["media_attachments"]] == ["Möwen", None, "moving"]
+    assert [each["type"] for each in shown["media_attachments"]] == ["image", "image", "gifv"]
+    uploads = [parts_of(request) for request in requests if request.url.path.endswith("/media")]
+    names = [parts[-1].get_filename() for parts in uploads]
+    assert len(set(names)) == 3
+    assert [str(name).rpartition(".")[2] for name in names] == ["jpg", "png", "gif"]
+    assert [parts[-1].get_content_type() for parts in uploads] == ["image/jpeg", "image/png", "image/gif"]
+    again = rig.context("Again", [rig.sandbox.media("a.jpg")])
+    async with listening() as (client, requests):
+        await PLATFORM.prepare(rig.connection(client), again)
+    assert parts_of(requests[-1])[-1].get_filename() not in names
+
+
+async def test_a_post_of_media_alone(rig: Rig) -> None:
+    published = await publish(rig, rig.context("", [rig.sandbox.media("a.mp4", "waves")]))
+    [attachment] = (await status(rig, published.platform_post_id))["media_attachments"]
+    assert (attachment["type"], attachment["description"]) == ("video", "waves")
+
+
+async def test_uploaded_media_are_kept_until_they_are_old(rig: Rig) -> None:
+    context = rig.context("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
+    await PLATFORM.prepare(rig.connection(), context)
+    assert [len(handles["media"]) for handles in rig.saved] == [1, 2]
+    resumed = rig.context("Hi", context.draft.media, handles=rig.saved[-1])
+    before = len(rig.exchanges)
+    await PLATFORM.prepare(rig.connection(), resumed)
+    assert (len(rig.source.opened), len(rig.exchanges)) == (2, before)
+    resumed.handles["media"]["1"]["at"] = (datetime.now(UTC) - media.LIFETIME - timedelta(seconds=1)).isoformat()
+    await PLATFORM.prepare(rig.connection(), resumed)
+    assert len(rig.source.opened) == 3
+    shorter = rig.context("Hi", [rig.sandbox.media("c.jpg")], handles=resumed.handles)
+    await publish(rig, shorter)
+    assert len(rig.source.opened) == 4
+    assert (await rig.posts())[0]["mediaCount"] == 1
+
+
+@pytest.fixture
+def one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check once whether media are processed, instead of for some seconds."""
+    monkeypatch.setattr(media, "CHECK_PAUSES", (0,))
+
+
+@pytest.mark.usefixtures("one_look")
+async def test_a_video_is_waited_for_step_by_step(slow: Rig, clock: Clock) -> None:
+    context = slow.context("Hi", [slow.sandbox.media("a.mp4")])
+    error = await refused(PLATFORM.prepare(slow.connection(), context))
+    assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, media.NEXT_CHECK)
+    assert [exchange.status for exchange in slow.exchanges] == [200, 202, 206]
+    early = await refused(PLATFORM.publish(slow.connection(), context))
+    assert (early.kind, early.code) == (ErrorKind.NOT_READY, "media_not_ready")
+    clock.ahead += 60
+    resumed = slow.context("Hi", context.draft.media, handles=slow.saved[-1])
+    await publish(slow, resumed)
+    assert len(slow.source.opened) == 1
+    assert len(await slow.posts()) == 1
+
+
+@pytest.mark.usefixtures("one_look")
+async def test_an_upload_that_the_server_could_not_process_is_refused_and_forgotten(slow: Rig) -> None:
+    context = slow.context("Hi", [slow.sandbox.media("a.mp4")])
+    await refused(PLATFORM.prepare(slow.connection(), context))
+    body = {"error": "Error processing thumbnail for uploaded media"}
+    await slow.sandbox.fault("mastodon", "reject", "prepare", status=422, body=body)
+    assert (await refused(PLATFORM.prepare(slow.connection(), context))).kind is ErrorKind.REJECTED
+    assert slow.saved[-1]["media"] == {}
+
+
+@pytest.mark.usefixtures("one_look")
+@pytest.mark.parametrize("body", [{"error": "Record not found"}, {"error": "Media could not be found"}])
+async def test_an_upload_that_is_gone_is_made_again(slow: Rig, clock: Clock, body: Any) -> None:
+    context = slow.context("Hi", [slow.sandbox.media("a.mp4")])
+    await refused(PLATFORM.prepare(slow.connection(), context))
+    await slow.sandbox.fault("mastodon", "reject", "prepare", status=404, body=body)
+    assert (await refused(PLATFORM.prepare(slow.connection(), context))).kind is ErrorKind.TRANSIENT
+    await refused(PLATFORM.prepare(slow.connection(), context))
+    clock.ahead += 60
+    await publish(slow, context)
+    assert len(slow.source.opened) == 2
+
+
+async def test_media_that_the_server_dropped_before_the_post_are_uploaded_again(rig: Rig) -> None:
+    context = rig.context("Hi", [rig.sandbox.media("a.jpg")])
+    await PLATFORM.prepare(rig.connection(), context)
+    context.handles["media"]["0"]["id"] = "1"
+    error = await refused(PLATFORM.publish(rig.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "media_gone")
+    await publish(rig, context)
+    assert len(rig.source.opened) == 2
+    assert len(await rig.posts()) == 1
+
+
+def without(path: str) -> httpx.AsyncClient:
+    """Return a client to servers that do not have one path."""
+
+    class Older(httpx.AsyncHTTPTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.url.path.endswith(path):
+                return httpx.Response(404, text="<html>Not found</html>")
+            return await super().handle_async_request(request)
+
+    return httpx.AsyncClient(transport=Older())
+
+
+async def test_a_server_without_the_newer_upload_is_given_media_by_the_older(rig: Rig) -> None:
+    async with without("/api/v2/media") as client:
+        await publish(rig, rig.context("Hi", [rig.sandbox.media("a.jpg")]), client)
+    assert (await rig.posts())[0]["mediaCount"] == 1
+
+
+async def test_a_moving_picture_may_be_as_large_as_a_video(rig: Rig) -> None:
+    context = replace(
+        rig.context("Hi", [rig.sandbox.media("a.gif")]), media=Large(MediaFromUrl(rig.sandbox.client), 16_777_217)
+    )
+    await PLATFORM.prepare(rig.connection(), context)
+    await PLATFORM.publish(rig.connection(), context)
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_servers_limits_are_asked_for_once_a_day(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        await PLATFORM.prepare(rig.connection(), rig.context("Hi", [rig.sandbox.media(name)]))
+    assert [exchange.method for exchange in rig.exchanges] == ["GET", "POST", "POST"]
+    monkeypatch.setattr(limits, "LIFETIME", 0)
+    await PLATFORM.prepare(rig.connection(), rig.context("Hi", [rig.sandbox.media("c.jpg")]))
+    assert [exchange.method for exchange in rig.exchanges] == ["GET", "POST", "POST", "GET", "POST"]
+
+
+async def test_limits_are_read_from_servers_of_every_kind(rig: Rig) -> None:
+    async with without("/api/v2/instance") as client:
+        known = await limits.limits_of(rig.connection(client))
+    assert replace(known, types=(), version="") == limits.DEFAULTS
+    assert known.is_mastodon
+    odd = {"max_toot_chars": 5000, "configuration": {"polls": [], "statuses": {"max_media_attachments": "4"}}}
+    for body, characters in ((odd, 5000), ({"configuration": {"statuses": {"max_characters": 11_000}}}, 11_000)):
+        limits._known.clear()
+        await rig.sandbox.fault("mastodon", "reject", "prepare", status=200, body=body)
+        assert (await limits.limits_of(rig.connection())).characters == characters
+    limits._known.clear()
+    await rig.sandbox.fault("mastodon", "reject", "prepare", status=404, times=2)
+    assert await limits.limits_of(rig.connection()) == limits.DEFAULTS
+    limits._known.clear()
+    await rig.sandbox.fault("mastodon", "reject", "prepare", status=502)
+    assert (await refused(limits.limits_of(rig.connection()))).kind is ErrorKind.TRANSIENT
+
+
+@pytest.mark.parametrize("value", [10**10, 10**400, -1, 0, True, "500", None, [], 1.5])
+async def test_a_server_may_not_say_any_number(rig: Rig, value: object) -> None:
+    """The API counts texts by these numbers: a link that counts as 10**10 characters would fill its memory."""
+    configuration = {group: {key: value} for group, key in limits._PLACES.values()}
+    for group, key in limits._PLACES.values():
+        configuration[group][key] = value
+    limits._known.clear()
+    body = {"configuration": configuration, "max_toot_chars": value}
+    await rig.sandbox.fault("mastodon", "reject", "prepare", status=200, body=body)
+    found = (await limits.limits_of(rig.connection())).numbers()
+    limits._known.clear()
+    assert found.keys() == {*limits._MOST, "polls_with_media"}
+    assert all(0 < found[name] <= most for name, most in limits._MOST.items())
+
+
+async def test_limits_are_remembered_of_so_many_servers_only(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_SERVERS", 2)
+    for number in range(4):
+        connection = rig.connection()
+        connection.wire.base_url = f"https://server{number}.example"
+        connection.wire.transport = httpx.MockTransport(lambda _: httpx.Response(200, json={}))
+        await limits.limits_of(connection)
+    assert list(limits._known) == ["https://server2.example", "https://server3.example"]
+
+
+def test_an_account_is_reached_at_its_own_server() -> None:
+    for instance, address in (
+        ("mastodon.example", "https://mastodon.example"),
+        ("http://LOCALHOST:3000/", "http://localhost:3000"),
+    ):
+        given = {"instance": instance, "accessToken": "x"}
+        assert PLATFORM.address(MastodonCredentials.model_validate(given)) == address
+    assert PLATFORM.address(MastodonCredentials.model_validate({"accessToken": "x"})) == "https://mastodon.social"
+    with pytest.raises(ValueError, match="address of a server"):
+        MastodonCredentials.model_validate({"instance": "https://mastodon.example/@ann", "accessToken": "x"})

@@ -1,0 +1,188 @@
+"""Posts to snac, a real server of Mastodon's API, with lost responses.
+
+It ignores Idempotency-Key and every parameter of an account's list, lists public statuses only, and rewrites texts.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from platforms.base import Absent, PublishContext, Published
+from platforms.errors import ErrorKind
+from platforms.mastodon import PLATFORM
+from tests.platforms import snac
+from tests.platforms.mastodon.snac import Snac
+from tests.platforms.post_steps import publish, refused
+from tests.platforms.rig import Rig, Sandbox, losing_answers
+
+pytestmark = pytest.mark.skipif(snac.PROGRAM is None, reason="snac is not installed: Debian package snac2")
+
+STATUSES = "/api/v1/statuses"
+
+TEXTS = [
+    "Plain words",
+    "Salt & pepper",
+    "A <b>bold</b> word & <script>1</script> 1 < 2",
+    "see https://example.com/a.png",
+    "https://example.com/a.png",
+    "Look ![a picture](https://example.com/a.png)",
+    ":facepalm:",
+    "So it goes :shrug: ok",
+    ":beer:",
+    "---",
+    "above\n\n---\n\nbelow",
+    "*italic* **bold** ~~struck~~ `code` > no quote",
+    "> a quote\n\nand\n* one\n* two",
+    "see [the sea](https://example.com/b) and https://example.com/c?d=1&e=2#f.",
+    "smile :-) <3 :D 🌊 e\u0301",
+    "#Ökö und #more",
+    "Hi @nobody@localhost:1 and @somebody",
+    "  spaces   within\n\n\n\nand lines\t.  ",
+]
+
+
+@pytest.fixture(scope="module")
+async def server() -> AsyncIterator[Snac]:
+    async with snac.running_snac() as running:
+        yield running
+
+
+@pytest.fixture
+async def rig(server: Snac, sandbox: Sandbox) -> Rig:
+    """Return an account that has published nothing yet."""
+    return await server.open_account(sandbox)
+
+
+async def prepared(rig: Rig, text: str, names: list[str] | None = None, **settings: Any) -> PublishContext[Any]:
+    media = [rig.sandbox.media(name, "what it shows") for name in names or []]
+    context = rig.context(text, media, settings=settings)
+    if PLATFORM.prepares(context.draft):
+        await PLATFORM.prepare(rig.connection(), context)
+    return replace(context, started_at=datetime.now(UTC))
+
+
+async def lost(rig: Rig, context: PublishContext[Any], *, before: bool = False) -> PublishContext[Any]:
+    """Send a post whose response is lost; return what another worker knows of it."""
+    async with losing_answers("POST", STATUSES, before=before) as client:
+        assert (await refused(PLATFORM.publish(rig.connection(client), context))).kind is ErrorKind.UNCONFIRMED
+    return replace(context, handles=rig.saved[-1])
+
+
+async def confirm(rig: Rig, context: PublishContext[Any]) -> Any:
+    return await PLATFORM.confirm(rig.connection(), context)
+
+
+async def assert_found(server: Snac, rig: Rig, context: PublishContext[Any]) -> Published:
+    found = await confirm(rig, context)
+    assert isinstance(found, Published)
+    [status] = [each for each in await server.own(rig) if each["id"] == found.platform_post_id]
+    assert status["text"].strip() == context.draft.text.strip()
+    return found
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_text_whose_answer_was_lost_is_found(server: Snac, rig: Rig, text: str, *, is_first: bool) -> None:
+    if not is_first:
+        await publish(rig, rig.context("Something before"))
+    context = await lost(rig, await prepared(rig, text))
+    assert bool(context.handles["after"]) is not is_first
+    await assert_found(server, rig, context)
+    assert len(await server.own(rig)) == (1 if is_first else 2)
+
+
+async def test_all_texts_of_one_account_are_distinguished(server: Snac, rig: Rig) -> None:
+    attempts = [await lost(rig, await prepared(rig, text)) for text in TEXTS]
+    found = [await assert_found(server, rig, context) for context in attempts]
+    assert len({each.platform_post_id for each in found}) == len(TEXTS) == len(await server.own(rig))
+
+
+async def test_equal_texts_are_found_in_the_order_of_their_sends(server: Snac, rig: Rig) -> None:
+    first = await lost(rig, await prepared(rig, "Again & <b>again</b>"))
+    second = await lost(rig, await prepared(rig, "Again & <b>again</b>"))
+    one = await assert_found(server, rig, first)
+    other = await assert_found(server, rig, replace(second, taken=frozenset({one.platform_post_id})))
+    assert {one.platform_post_id, other.platform_post_id} == {each["id"] for each in await server.own(rig)}
+
+
+@pytest.mark.parametrize("text", TEXTS[:6])
+async def test_public_request_that_never_arrived_is_absent(server: Snac, rig: Rig, text: str) -> None:
+    await publish(rig, rig.context("Something before"))
+    context = await lost(rig, await prepared(rig, text), before=True)
+    assert await confirm(rig, context) == Absent()
+    await publish(rig, context)
+    assert len(await server.own(rig)) == 2
+
+
+@pytest.mark.parametrize("visibility", ["private", "direct", "unlisted"])
+@pytest.mark.parametrize("text", ["For friends & <b>family</b>", "see https://example.com/a.png"])
+async def test_visibility_of_another_kind_is_found(server: Snac, rig: Rig, visibility: str, text: str) -> None:
+    context = await lost(rig, await prepared(rig, text, visibility=visibility))
+    await assert_found(server, rig, context)
+    assert len(await server.own(rig)) == 1
+
+
+@pytest.mark.parametrize("visibility", ["private", "direct"])
+async def test_private_request_that_never_arrived_is_absent(server: Snac, rig: Rig, visibility: str) -> None:
+    context = await lost(rig, await prepared(rig, "For friends", visibility=visibility), before=True)
+    assert await confirm(rig, context) == Absent()
+    await publish(rig, context)
+    assert len(await server.own(rig)) == 1
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+async def test_reply_that_never_arrived_is_absent(server: Snac, rig: Rig, visibility: str) -> None:
+    parent = await publish(rig, rig.context("A question"))
+    answer = await prepared(rig, "An answer", inReplyToId=parent.platform_post_id, visibility=visibility)
+    context = await lost(rig, answer, before=True)
+    assert await confirm(rig, context) == Absent()
+    await publish(rig, context)
+    assert len(await server.own(rig)) == 2
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+async def test_reply_is_found(server: Snac, rig: Rig, visibility: str) -> None:
+    parent = await publish(rig, rig.context("A question"))
+    answer = await prepared(rig, "An answer & more", inReplyToId=parent.platform_post_id, visibility=visibility)
+    found = await assert_found(server, rig, await lost(rig, answer))
+    assert found.warning is None
+    assert len(await server.own(rig)) == 2
+
+
+async def test_own_post_that_was_boosted_is_found(server: Snac, rig: Rig) -> None:
+    context = await lost(rig, await prepared(rig, "Worth a boost & <i>more</i>"))
+    [status] = await server.own(rig)
+    await server.ask(rig, "POST", f"{STATUSES}/{status['id']}/reblog")
+    found = await confirm(rig, context)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == status["id"]
+
+
+@pytest.mark.parametrize("names", [["a.jpg"], ["a.jpg", "b.png"], ["a.mp4"]])
+@pytest.mark.parametrize("text", ["", "With & without https://example.com/a.png"])
+async def test_media_are_shown_and_found(server: Snac, rig: Rig, names: list[str], text: str) -> None:
+    context = await lost(rig, await prepared(rig, text, names))
+    found = await confirm(rig, context)
+    [status] = await server.own(rig)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == status["id"]
+    ours = [each for each in status["media_attachments"] if each["description"] == "what it shows"]
+    assert len(ours) == len(names)
+
+
+async def test_poll_that_the_server_leaves_out_is_reported(server: Snac, rig: Rig) -> None:
+    context = await lost(rig, await prepared(rig, "Well?", poll={"options": ["Yes", "No"]}))
+    found = await confirm(rig, context)
+    [status] = await server.own(rig)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == status["id"]
+    assert found.warning == "The server published the post without its poll."
+
+
+async def test_token_that_is_unknown_is_refused_as_the_account(rig: Rig) -> None:
+    rig.stored = PLATFORM.credentials.model_validate({"instance": rig.address, "accessToken": "wrong"})
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is ErrorKind.AUTH
+    assert (await refused(PLATFORM.publish(rig.connection(), rig.context("Hello")))).kind is ErrorKind.AUTH

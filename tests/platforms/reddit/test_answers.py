@@ -1,0 +1,126 @@
+"""Responses of Reddit that are lost, or are errors."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from platforms.base import Absent, Published, Unknown
+from platforms.errors import DUPLICATE, ErrorKind
+from platforms.reddit import PLATFORM
+from platforms.reddit.platform import LISTED_WITHIN
+from tests.platforms.post_steps import publish, refused
+from tests.platforms.reddit.rig import post
+from tests.platforms.rig import Connect, Rig
+
+
+class TestLostAnswers:
+    async def test_a_link_known_after_an_unconfirmed_send_is_looked_for_once(self, rd: Rig, connect: Connect) -> None:
+        link = {"title": "Taken", "url": f"https://example.com/taken/{rd.account.account_id}"}
+        stranger = await connect("reddit")
+        await publish(stranger, post(stranger, "", **link))
+        context = post(rd, "", **link)
+        assert (await refused(publish(rd, context))).code == DUPLICATE
+        assert await PLATFORM.confirm(rd.connection(), context) == Absent()
+        context.handles = rd.saved[-1]
+        error = await refused(publish(rd, context))
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "link_taken")
+
+    async def test_an_image_whose_answer_was_lost_is_awaited_rather_than_sent_again(self, rd: Rig) -> None:
+        await rd.sandbox.switch_on("reddit", "images_listed_late", rd.account.account_id)
+        context = post(rd, "", "a.jpg", title="Made minutes later")
+        await PLATFORM.prepare(rd.connection(), context)
+        context.started_at = datetime.now(UTC)
+        await rd.sandbox.fault("reddit", "accept_then_drop", "publish")
+        assert (await refused(PLATFORM.publish(rd.connection(), context))).kind is ErrorKind.UNCONFIRMED
+        assert await PLATFORM.confirm(rd.connection(), context) == Unknown()
+        late = replace(context, started_at=datetime.now(UTC) - LISTED_WITHIN - timedelta(seconds=1))
+        assert await PLATFORM.confirm(rd.connection(), late) == Absent()
+        await rd.sandbox.clear_conditions("reddit")
+        assert isinstance(await PLATFORM.confirm(rd.connection(), context), Published)
+
+    @pytest.mark.parametrize("address", ["https://example.com/a/{}", "https://example.com/b?x={}&y=2"])
+    async def test_a_link_that_reddit_rewrites_is_recognised(self, rd: Rig, address: str) -> None:
+        await rd.sandbox.switch_on("reddit", "links_rewritten", rd.account.account_id)
+        context = post(rd, "", title="A link", url=address.format(rd.account.account_id))
+        result = await publish(rd, context)
+        found = await PLATFORM.confirm(rd.connection(), context)
+        assert isinstance(found, Published)
+        assert found.platform_post_id == result.platform_post_id
+
+    async def test_a_page_of_platform_security_says_nothing_of_the_account(self, rd: Rig) -> None:
+        context = post(rd, "Public")
+        await publish(rd, context)
+        await rd.sandbox.switch_on("reddit", "network_security", rd.account.account_id)
+        assert (await refused(PLATFORM.confirm(rd.connection(), context))).kind is ErrorKind.TRANSIENT
+
+    async def test_other_posts_are_not_ours(self, rd: Rig) -> None:
+        await publish(rd, post(rd, "Body", title="Alike"))
+        now = datetime.now(UTC)
+        for context, started_at in [
+            (post(rd, "Body", title="Alike", subreddit="other"), now),
+            (post(rd, "Another body", title="Alike"), now),
+            (post(rd, "Body", title="Unlike"), now),
+            (post(rd, "Body", title="Alike", url="https://example.com"), now),
+            (post(rd, "Body", title="Alike"), now + timedelta(minutes=5)),
+        ]:
+            assert await PLATFORM.confirm(rd.connection(), replace(context, started_at=started_at)) == Absent()
+        same = replace(post(rd, "Body", title="Alike", subreddit="TEST"), started_at=now)
+        assert isinstance(await PLATFORM.confirm(rd.connection(), same), Published)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("subreddit", "names", "settings", "code"),
+        [
+            ("missing", [], {}, "SUBREDDIT_NOEXIST"),
+            ("private", [], {}, "SUBREDDIT_NOTALLOWED"),
+            ("noselfs", [], {}, "NO_SELFS"),
+            ("nolinks", [], {"url": "https://example.com/refused"}, "NO_LINKS"),
+            ("noimages", ["a.jpg"], {}, "IMAGES_NOTALLOWED"),
+            ("noimages", ["a.jpg", "b.jpg"], {}, "IMAGES_NOTALLOWED"),
+            ("flairwanted", [], {}, "SUBMIT_VALIDATION_FLAIR_REQUIRED"),
+        ],
+    )
+    async def test_a_status_of_200_may_be_a_refusal(
+        self, rd: Rig, subreddit: str, names: list[str], settings: dict[str, Any], code: str
+    ) -> None:
+        context = post(rd, "Text", *names, title="T", **{**settings, "subreddit": subreddit})
+        error = await refused(publish(rd, context))
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
+        assert error.message.endswith(".")
+        assert await rd.posts() == []
+
+    async def test_the_throttle_for_posts_says_when_to_come_back(self, slow: Rig) -> None:
+        for number in range(5):
+            await publish(slow, post(slow, f"Number {number}"))
+        error = await refused(publish(slow, post(slow, "One more")))
+        assert (error.kind, error.code) == (ErrorKind.RATE_LIMITED, "RATELIMIT")
+        assert error.retry_after is not None
+        assert timedelta(minutes=9) < error.retry_after <= timedelta(minutes=10)
+        assert len(await slow.posts()) == 5
+
+
+class TestTokens:
+    @pytest.mark.parametrize("given", [None, "ios:org.example.app:v2 (by /u/somebody)"])
+    async def test_every_request_says_what_app_it_comes_from(self, connect: Connect, given: str | None) -> None:
+        credentials = {"refreshToken": f"rd-agent-{given}", "clientId": "app-id", "userAgent": given}
+        rd = await connect("reddit", credentials=credentials)
+        rd.stored = rd.stored.model_copy(update={"access_token": SecretStr("of yesterday")})
+        agents: set[str] = set()
+
+        async def note(request: httpx.Request) -> None:
+            agents.add(request.headers["user-agent"])
+
+        async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+            context = replace(post(rd, "", "a.jpg", title="T"), started_at=datetime.now(UTC))
+            await PLATFORM.prepare(rd.connection(client), context)
+            await PLATFORM.publish(rd.connection(client), context)
+        assert agents == {given or f"web:app-id:0.1 (by /u/{rd.account.username})"}
+
+    async def test_a_nameless_app_is_turned_away(self, connect: Connect) -> None:
+        rd = await connect("reddit", credentials={"userAgent": "python-httpx"})
+        assert (await refused(PLATFORM.whoami(rd.connection()))).status == 403

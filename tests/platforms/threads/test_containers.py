@@ -1,0 +1,170 @@
+"""Containers, replies and refusals of Threads alone; those that it shares with Instagram have a module of their own."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from platforms.base import Absent, Published, Unknown
+from platforms.errors import ErrorKind, PlatformError
+from platforms.threads import PLATFORM
+from tests.platforms.post_steps import refused
+from tests.platforms.rig import Connect, Rig
+
+
+async def prepared(rig: Rig, names: list[str], text: str = "  Sunset\n\n🌊 ") -> Any:
+    context = rig.context(text, [rig.sandbox.media(name) for name in names])
+    await PLATFORM.prepare(rig.connection(), context)
+    return context
+
+
+async def send(rig: Rig, context: Any) -> PlatformError:
+    return await refused(PLATFORM.publish(rig.connection(), context))
+
+
+async def test_a_reply_whose_response_was_lost_is_confirmed_among_the_replies(rig: Rig) -> None:
+    first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
+    context = rig.context("second", settings={"replyToId": first.platform_post_id})
+    await PLATFORM.prepare(rig.connection(), context)
+    await rig.sandbox.fault("threads", "accept_then_drop", "publish")
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    found = await PLATFORM.confirm(rig.connection(), context)
+    assert isinstance(found, Published)
+    second = (await rig.posts())[0]
+    assert (found.platform_post_id, second["text"]) == (second["platformPostId"], "second")
+
+
+async def test_an_answer_to_nothing_is_refused_before_anything_is_public(rig: Rig) -> None:
+    context = rig.context("second", settings={"replyToId": "18000000000000001"})
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
+    assert error.kind is ErrorKind.REJECTED
+    assert error.message == "Threads does not have the post that replyToId names. Check that it is still there."
+    assert await rig.posts() == []
+
+
+def graph_error(code: int, subcode: int | None = None) -> dict[str, Any]:
+    return {"error": {"message": "its own words", "type": "OAuthException", "code": code, "error_subcode": subcode}}
+
+
+async def test_a_carousel_waits_for_its_items_to_be_seen(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    await rig.sandbox.switch_on("threads", "children_unseen", rig.account.account_id)
+    context = rig.context("Two", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.jpg")])
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
+    assert (error.kind, error.retry_after) == (ErrorKind.NOT_READY, timedelta(seconds=7))
+    children = dict(context.handles["containers"])
+    assert len(children) == 2
+    monkeypatch.setattr("platforms.meta.containers.UNSEEN_FOR", timedelta(0))
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.NOT_READY
+    assert context.handles["containers"] == {}, "items that stay unseen are built again"
+    await rig.sandbox.clear_conditions("threads")
+    await PLATFORM.prepare(rig.connection(), context)
+    await PLATFORM.publish(rig.connection(), context)
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_reply_that_the_app_may_not_make_refuses_no_account(rig: Rig) -> None:
+    await rig.sandbox.switch_on("threads", "own_posts_only", rig.account.account_id)
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Re", settings={"replyToId": "17841400"})))
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "10/4279067")
+    assert "replyToId" in error.message
+
+
+async def test_a_quote_that_the_app_may_not_make_refuses_no_app(rig: Rig) -> None:
+    body = {"error": {"message": "insufficient app access level", "code": 10, "error_subcode": 4279067}}
+    await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=body)
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.context("Look", settings={"quotePostId": "17841400"})))
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "10/4279067")
+    await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=body)
+    error = await refused(PLATFORM.prepare(rig.connection(), rig.context("A text")))
+    assert (error.kind, error.code) == (ErrorKind.OPERATOR, "10/4279067")
+
+
+async def test_a_reply_that_is_forbidden_only_when_it_is_published_refuses_no_account(rig: Rig) -> None:
+    first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
+    context = rig.context("Re", settings={"replyToId": first.platform_post_id})
+    await PLATFORM.prepare(rig.connection(), context)
+    said = "Application does not have permission for this action"
+    body = {"error": {"message": said, "type": "OAuthException", "code": 10, "error_subcode": 4279067}}
+    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body)
+    error = await send(rig, context)
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "10/4279067")
+
+
+async def test_a_link_that_threads_does_not_take_is_not_tried_for_a_day(rig: Rig) -> None:
+    await rig.sandbox.switch_on("threads", "links_refused", rig.account.account_id)
+    context = rig.context("Read", settings={"linkAttachment": "https://example.com/redirects"})
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "-1/4279047")
+
+
+NO_SUCH_FIELD = {"error": {"message": "(#100) Tried accessing nonexisting field (status)", "code": 100}}
+
+
+async def test_a_state_that_cannot_be_read_hides_no_refusal(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The words are quoted from exileum/meta-mcp#143."""
+    context = await prepared(rig, [])
+    for _ in range(2):
+        await rig.sandbox.fault("threads", "reject", "publish", status=400, body=graph_error(100))
+        await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
+        error = await send(rig, context)
+        assert (error.kind, error.code, "its own words" in error.message) == (ErrorKind.UNCONFIRMED, "100", True)
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
+    assert await PLATFORM.confirm(rig.connection(), context) == Unknown()
+    monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent(), "the same container makes no double"
+    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=graph_error(100))
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD)
+    assert (await send(rig, context)).kind is ErrorKind.REJECTED
+
+
+async def test_a_refused_post_that_reads_as_published_is_found(rig: Rig) -> None:
+    context = await prepared(rig, [])
+    await rig.sandbox.switch_on("threads", "publishes_and_refuses", rig.account.account_id)
+    await rig.sandbox.fault("threads", "reject", "confirm", status=400, body=NO_SUCH_FIELD, times=2)
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert isinstance(await PLATFORM.confirm(rig.connection(), context), Published)
+
+
+@pytest.mark.parametrize("code", [-1, 24])
+async def test_an_error_of_metas_own_is_doubted_for_a_minute(
+    rig: Rig, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = await prepared(rig, [])
+    body = {"error": {"message": "no", "code": code, "error_subcode": 4279047, "is_transient": False}}
+    await rig.sandbox.fault("threads", "reject", "publish", status=400, body=body, times=2)
+    assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
+    monkeypatch.setattr("platforms.meta.containers.REFUSED_FOR", timedelta(0))
+    assert (await send(rig, context)).kind is ErrorKind.REJECTED
+
+
+@pytest.mark.parametrize("settings", [{}, {"replyToId": "18000000000000001"}])
+async def test_an_expired_token_reported_as_code_24_is_an_account_refusal(
+    rig: Rig, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = await prepared(rig, [])
+    await rig.sandbox.switch_on("threads", "token_ended_as_24", rig.account.account_id)
+    for step in (PLATFORM.whoami(rig.connection()), PLATFORM.confirm(rig.connection(), context)):
+        assert (await refused(step)).kind is ErrorKind.AUTH
+    assert (
+        await refused(PLATFORM.prepare(rig.connection(), rig.context("Hi", settings=settings)))
+    ).kind is ErrorKind.AUTH
+    monkeypatch.setattr("platforms.meta.containers.UNREADABLE_FOR", timedelta(0))
+    assert (await send(rig, context)).code == "expired"
+    assert (await refused(PLATFORM.prepare(rig.connection(), context))).kind is ErrorKind.AUTH
+
+
+async def test_a_quoted_post_that_is_not_there_is_named(rig: Rig) -> None:
+    await rig.sandbox.fault("threads", "reject", "prepare", status=400, body=graph_error(24, 4279009))
+    context = rig.context("Look", settings={"quotePostId": "18000000000000001"})
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
+    assert (error.kind, "quotePostId" in error.message) == (ErrorKind.REJECTED, True)
+
+
+async def test_a_reply_to_anothers_post_is_refused_as_the_posts_fault(connect: Connect, rig: Rig) -> None:
+    other = await connect("threads")
+    theirs = await PLATFORM.publish(other.connection(), await prepared(other, [], "theirs"))
+    context = rig.context("Re", settings={"replyToId": theirs.platform_post_id})
+    error = await refused(PLATFORM.prepare(rig.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.REJECTED, "10/4279067")

@@ -1,0 +1,174 @@
+"""Edits and tokens of accounts on X."""
+
+import asyncio
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from platforms.base import Absent, Published, Unknown
+from platforms.errors import ErrorKind
+from platforms.twitter import PLATFORM
+from platforms.twitter.lookup import published
+from tests.platforms.post_steps import publish, refused
+from tests.platforms.rig import Connect, Rig, Sandbox
+
+NOW = "2026-11-27T04:00:00.000Z"
+
+
+def with_old_token(rig: Rig) -> Any:
+    return rig.stored.model_copy(update={"access_token": SecretStr("a token of yesterday")})
+
+
+class TestTokens:
+    async def test_an_expired_token_is_renewed_once_however_many_uploads_need_it(
+        self, connect: Connect, sandbox: Sandbox
+    ) -> None:
+        x = await connect("twitter", credentials={"refreshToken": "once-1", "clientId": "app", "clientSecret": "s"})
+        old = x.stored = with_old_token(x)
+        before = len(await x.operations())
+        connection = x.connection()
+        await PLATFORM.prepare(connection, x.context("four", [sandbox.media(f"t{index}.jpg") for index in range(4)]))
+        assert (await x.operations())[before:].count("auth") == 1
+        assert connection.credentials is x.stored
+        assert x.stored.access_token != old.access_token
+        assert x.stored.refresh_token.get_secret_value() != "once-1"
+        assert (x.stored.client_id, x.stored.client_secret) == (old.client_id, old.client_secret)
+
+    async def test_two_workers_renew_once(self, connect: Connect) -> None:
+        x = await connect("twitter", credentials={"refreshToken": "once-2", "clientId": "app"})
+        x.stored = with_old_token(x)
+        before = len(await x.operations())
+        await asyncio.gather(publish(x, x.context("one")), publish(x, x.context("two")))
+        assert (await x.operations())[before:].count("auth") == 1
+        assert len(await x.posts()) == 2
+
+    @pytest.mark.parametrize("secret", [None, "s"])
+    async def test_a_client_names_itself_as_its_kind_does(self, connect: Connect, secret: str | None) -> None:
+        renewals: list[httpx.Request] = []
+
+        async def note(request: httpx.Request) -> None:
+            if request.url.path.endswith("/oauth2/token"):
+                renewals.append(request)
+
+        given = {"refreshToken": f"kind-{secret}", "clientId": "app", "clientSecret": secret}
+        x = await connect("twitter", credentials=given)
+        x.stored = with_old_token(x)
+        async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
+            await PLATFORM.whoami(x.connection(client))
+        [renewal] = renewals
+        form = dict(parse_qsl(renewal.content.decode()))
+        assert form.pop("client_id", None) == (None if secret else "app")
+        assert form == {"grant_type": "refresh_token", "refresh_token": f"kind-{secret}"}
+        basic = "Basic " + b64encode(b"app:s").decode() if secret else None
+        assert renewal.headers.get("authorization") == basic
+
+    async def test_a_renewal_without_credits_is_the_operators_to_mend(self, connect: Connect, sandbox: Sandbox) -> None:
+        x = await connect("twitter", credentials={"refreshToken": "unpaid", "clientId": "app"})
+        x.stored = with_old_token(x)
+        await sandbox.fault("twitter", "reject", "auth", status=402, body={})
+        assert (await refused(publish(x, x.context("not yet")))).kind is ErrorKind.OPERATOR
+        assert await x.posts() == []
+
+    async def test_a_token_refused_twice_is_not_renewed_for_ever(self, connect: Connect, sandbox: Sandbox) -> None:
+        x = await connect("twitter", credentials={"refreshToken": "once-3", "clientId": "app"})
+        await sandbox.fault("twitter", "token_expired", "publish", times=3)
+        before = len(await x.operations())
+        error = await refused(publish(x, x.context("still not")))
+        assert (error.kind, error.code) == (ErrorKind.AUTH, "unauthorized")
+        assert (await x.operations())[before:] == ["publish", "auth", "publish"]
+
+
+class TestEdits:
+    async def test_an_edit_has_a_new_id_and_keeps_the_time_it_ends(self, premium: Rig) -> None:
+        first = await publish(premium, premium.context("with a mistaek"))
+        second = await PLATFORM.edit(premium.connection(), first, "with a mistake")
+        assert second.platform_post_id != first.platform_post_id
+        assert second.editable_until is not None
+        assert timedelta(minutes=59) < second.editable_until - datetime.now(UTC) <= timedelta(hours=1)
+        newest, oldest = await premium.posts()
+        assert (newest["text"], oldest["supersededBy"]) == ("with a mistake", second.platform_post_id)
+
+    async def test_the_newest_version_is_edited_whichever_is_known(self, premium: Rig, sandbox: Sandbox) -> None:
+        first = await publish(premium, premium.context("one"))
+        second = await PLATFORM.edit(premium.connection(), first, "two")
+        history = [first.platform_post_id, second.platform_post_id]
+        data = {"id": first.platform_post_id, "text": "one", "created_at": NOW, "edit_history_tweet_ids": history}
+        body = {"data": data}
+        await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
+        third = await PLATFORM.edit(premium.connection(), first, "three")
+        assert (await premium.posts())[0]["platformPostId"] == third.platform_post_id
+
+    async def test_x_says_when_it_is_over(self, premium: Rig) -> None:
+        known = await publish(premium, premium.context("version 0"))
+        for number in range(1, 6):
+            known = await PLATFORM.edit(premium.connection(), known, f"version {number}")
+        error = await refused(PLATFORM.edit(premium.connection(), known, "version 6"))
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "edit_limit_reached")
+
+    @pytest.mark.parametrize(
+        ("controls", "code"),
+        [
+            ({"is_edit_eligible": True, "edits_remaining": 5, "editable_until": "2020-01-01T00:00:00.000Z"},
+             "edit_window_closed"),
+            ({"is_edit_eligible": False, "edits_remaining": 5}, "edit_not_supported"),
+        ],
+    )  # fmt: skip
+    async def test_x_decides_itself_what_may_be_edited(
+        self, premium: Rig, sandbox: Sandbox, controls: dict[str, Any], code: str
+    ) -> None:
+        known = await publish(premium, premium.context("final"))
+        data = {"id": known.platform_post_id, "text": "final", "created_at": NOW, "edit_controls": controls}
+        body = {"data": data}
+        await sandbox.fault("twitter", "reject", "confirm", status=200, body=body)
+        error = await refused(PLATFORM.edit(premium.connection(), known, "not final"))
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, code)
+        assert len(await premium.posts()) == 1
+
+    @pytest.mark.parametrize(
+        ("answer", "code"),
+        [({"status": 503}, "service_unavailable"), ({"status": 200, "body": {"data": {"id": "1"}}}, "fields_missing")],
+    )
+    async def test_a_post_is_read_before_it_is_edited(
+        self, premium: Rig, sandbox: Sandbox, answer: dict[str, Any], code: str
+    ) -> None:
+        known = await publish(premium, premium.context("befor"))
+        await sandbox.fault("twitter", "reject", "confirm", **answer)
+        error = await refused(PLATFORM.edit(premium.connection(), known, "before"))
+        assert (error.kind, error.code) == (ErrorKind.TRANSIENT, code)
+        await PLATFORM.edit(premium.connection(), known, "before")
+        assert (await premium.posts())[0]["text"] == "before"
+
+    async def test_a_post_that_quotes_is_not_edited(self, premium: Rig) -> None:
+        first = await publish(premium, premium.context("quoted"))
+        known = await publish(premium, premium.context("quotes", settings={"quoteTweetId": first.platform_post_id}))
+        error = await refused(PLATFORM.edit(premium.connection(), known, "no more"))
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "edit_not_supported")
+
+    async def test_an_empty_string_among_the_versions_is_no_version(self, premium: Rig, sandbox: Sandbox) -> None:
+        known = await publish(premium, premium.context("versio"))
+        data = {"id": known.platform_post_id, "text": "versio", "created_at": NOW, "edit_history_tweet_ids": [""]}
+        await sandbox.fault("twitter", "reject", "confirm", status=200, body={"data": data})
+        await PLATFORM.edit(premium.connection(), known, "version")
+        assert (await premium.posts())[0]["text"] == "version"
+
+    async def test_a_post_that_is_gone_cannot_be_edited(self, premium: Rig) -> None:
+        error = await refused(PLATFORM.edit(premium.connection(), published("1"), "anything"))
+        assert (error.kind, error.code) == (ErrorKind.REJECTED, "resource_not_found")
+
+    async def test_an_unconfirmed_edit_is_confirmed(self, premium: Rig, sandbox: Sandbox) -> None:
+        known = await publish(premium, premium.context("draft & https://example.com"))
+        text = "final & https://example.com"
+        await sandbox.fault("twitter", "drop", "edit")
+        assert (await refused(PLATFORM.edit(premium.connection(), known, text))).kind is ErrorKind.UNCONFIRMED
+        assert await PLATFORM.confirm_edit(premium.connection(), known, text) == Absent()
+        await sandbox.fault("twitter", "accept_then_500", "edit")
+        assert (await refused(PLATFORM.edit(premium.connection(), known, text))).kind is ErrorKind.UNCONFIRMED
+        found = await PLATFORM.confirm_edit(premium.connection(), known, text)
+        assert isinstance(found, Published)
+        assert found.platform_post_id == (await premium.posts())[0]["platformPostId"]
+        assert await PLATFORM.confirm_edit(premium.connection(), known, "something else") == Unknown()

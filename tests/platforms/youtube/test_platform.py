@@ -1,0 +1,180 @@
+"""Videos to YouTube over real HTTP; whatever is lost on the way, nothing is uploaded twice."""
+
+from datetime import UTC, datetime, timedelta
+from secrets import token_urlsafe
+from typing import Any
+
+import httpx
+import pytest
+
+from platforms.base import Absent, PublishContext, Published
+from platforms.errors import ErrorKind
+from platforms.youtube import PLATFORM, media
+from tests.platforms.post_steps import publish, refused, resumed
+from tests.platforms.rig import Connect, Rig, Stop
+from tests.platforms.sources import Large
+
+PIECE = 256 * 1024
+
+
+@pytest.fixture
+async def rig(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    monkeypatch.setattr(media, "PIECE_BYTES", PIECE)
+    return await connect(
+        "youtube", credentials={"refreshToken": token_urlsafe(), "clientId": "id", "clientSecret": "s"}
+    )
+
+
+def sending_of(rig: Rig, *, size: int = 0, **settings: Any) -> PublishContext[Any]:
+    media = [rig.sandbox.media("a.mp4")]
+    context = rig.context("Sunset\nat the beach", media, settings=settings, started_at=datetime.now(UTC))
+    if size:
+        context.media = Large(rig.source, size)
+    return context
+
+
+async def prepared(rig: Rig, *, size: int = 0, **settings: Any) -> PublishContext[Any]:
+    context = sending_of(rig, size=size, **settings)
+    assert PLATFORM.check(context.draft, rig.account) == []
+    await PLATFORM.prepare(rig.connection(), context)
+    return context
+
+
+def lose_session(context: PublishContext[Any]) -> None:
+    session = context.handles["session"]
+    session["url"] = session["url"].replace("upload_id=", "upload_id=gone")
+
+
+async def video(rig: Rig, video_id: str) -> dict[str, Any]:
+    answer = await ask(rig, "videos", part="snippet,status", id=video_id)
+    return dict(answer["items"][0])
+
+
+async def ask(rig: Rig, resource: str, **params: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {rig.stored.access_token.get_secret_value()}"}
+    url = f"{rig.sandbox.url}/youtube/youtube/v3/{resource}"
+    return dict((await rig.sandbox.client.get(url, params=params, headers=headers)).json())
+
+
+async def test_an_account_without_a_channel_must_be_reconnected(rig: Rig) -> None:
+    empty = {"kind": "youtube#channelListResponse", "pageInfo": {"totalResults": 0}}
+    await rig.sandbox.fault("youtube", "reject", "auth", status=200, body=empty)
+    assert (await refused(PLATFORM.whoami(rig.connection()))).kind is ErrorKind.AUTH
+
+
+async def test_a_video_becomes_what_the_settings_say(rig: Rig) -> None:
+    settings: dict[str, Any] = {
+        "title": "Waves",
+        "visibility": "unlisted",
+        "tags": ["sea", "at dawn"],
+        "categoryId": "19",
+        "madeForKids": False,
+        "containsSyntheticMedia": True,
+    }
+    published = await publish(rig, await prepared(rig, **settings))
+    [post] = await rig.posts()
+    assert (post["platformPostId"], post["text"]) == (published.platform_post_id, "Sunset\nat the beach")
+    assert published.url == f"https://www.youtube.com/watch?v={published.platform_post_id}"
+    found = await video(rig, published.platform_post_id)
+    assert found["snippet"].items() >= {"title": "Waves", "tags": ["sea", "at dawn"], "categoryId": "19"}.items()
+    assert found["status"].items() >= {"privacyStatus": "unlisted", "containsSyntheticMedia": True}.items()
+
+
+async def test_without_a_title_the_first_line_is_one(rig: Rig) -> None:
+    published = await publish(rig, await prepared(rig))
+    assert (await video(rig, published.platform_post_id))["snippet"]["title"] == "Sunset"
+
+
+async def test_only_the_last_piece_publishes(rig: Rig) -> None:
+    beats: list[str] = []
+    context = sending_of(rig, size=PIECE * 3 + 10)
+    context.heartbeat = beats.append
+    await PLATFORM.prepare(rig.connection(), context)
+    assert beats == ["33%", "66%", "99%"]
+    assert await rig.posts() == []
+    published = await publish(rig, context)
+    assert published.warning is None
+    operations = (await rig.operations())[-len(rig.exchanges) :]
+    assert operations.count("publish") == 1
+
+
+async def test_a_video_of_one_piece_is_begun_before_it_is_published(rig: Rig) -> None:
+    await prepared(rig)
+    assert [exchange.method for exchange in rig.exchanges] == ["POST"]
+    assert await rig.posts() == []
+
+
+async def test_an_upload_goes_on_where_it_stopped(rig: Rig) -> None:
+    context = sending_of(rig, size=PIECE * 4)
+    async with httpx.AsyncClient(event_hooks={"request": [Stop(at=4)]}) as client:
+        assert (await refused(PLATFORM.prepare(rig.connection(client), context))).kind is ErrorKind.TRANSIENT
+    again = resumed(rig, context)
+    before = len(rig.exchanges)
+    await PLATFORM.prepare(rig.connection(), again)
+    assert [exchange.status for exchange in rig.exchanges[before:]] == [308, 308]
+    await PLATFORM.prepare(rig.connection(), again)
+    await publish(rig, again)
+    assert len(await rig.posts()) == 1
+
+
+async def test_a_piece_that_youtube_did_not_keep_is_sent_again(rig: Rig) -> None:
+    context = await prepared(rig, size=PIECE * 3)
+    await rig.sandbox.fault("youtube", "reject", "publish", status=308, body="")
+    error = await refused(PLATFORM.publish(rig.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "upload_offset")
+    await publish(rig, context)
+    assert len(await rig.posts()) == 1
+
+
+@pytest.mark.parametrize("step", ["prepare", "publish"])
+async def test_a_session_that_has_its_video_is_sent_nothing_more(rig: Rig, step: str) -> None:
+    context = await prepared(rig)
+    await rig.sandbox.fault("youtube", "accept_then_drop", "publish")
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
+    again = resumed(rig, context)
+    before = len(rig.exchanges)
+    if step == "prepare":
+        await PLATFORM.prepare(rig.connection(), again)
+    published = await PLATFORM.publish(rig.connection(), again)
+    assert [exchange.method for exchange in rig.exchanges[before:]] == ["PUT"]
+    assert [post["platformPostId"] for post in await rig.posts()] == [published.platform_post_id]
+
+
+async def test_a_session_that_is_gone_is_looked_for_among_the_uploads(rig: Rig) -> None:
+    context = await prepared(rig)
+    await rig.sandbox.fault("youtube", "accept_then_drop", "publish")
+    await refused(PLATFORM.publish(rig.connection(), context))
+    lose_session(context)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.UNCONFIRMED
+    found = await PLATFORM.confirm(rig.connection(), context)
+    assert isinstance(found, Published)
+    assert found.platform_post_id == (await rig.posts())[0]["platformPostId"]
+    context.started_at = datetime.now(UTC) + timedelta(minutes=5)
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
+
+
+async def test_a_session_that_is_gone_before_the_last_piece_begins_again(rig: Rig) -> None:
+    context = await prepared(rig)
+    lose_session(context)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).kind is ErrorKind.TRANSIENT
+    await PLATFORM.prepare(rig.connection(), context)
+    lose_session(context)
+    await PLATFORM.prepare(rig.connection(), context)
+    await publish(rig, context)
+    assert len(await rig.posts()) == 1
+
+
+async def test_without_a_session_nothing_was_uploaded(rig: Rig) -> None:
+    context = sending_of(rig)
+    assert await PLATFORM.confirm(rig.connection(), context) == Absent()
+    error = await refused(PLATFORM.publish(rig.connection(), context))
+    assert (error.kind, error.code) == (ErrorKind.TRANSIENT, "no_session")
+
+
+async def test_a_video_that_changed_is_uploaded_again(rig: Rig) -> None:
+    context = await prepared(rig)
+    context.media = Large(rig.source, PIECE)
+    assert (await refused(PLATFORM.publish(rig.connection(), context))).code == "changed"
+    await PLATFORM.prepare(rig.connection(), context)
+    await publish(rig, context)
+    assert len(await rig.posts()) == 1
