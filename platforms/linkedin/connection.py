@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from platforms import oauth
+from platforms.access import oauth
 from platforms.access.inspection import Inspection, end_of
 from platforms.access.renewal import Renewed, lifetimes_of
 from platforms.base import ApiVersion, Connection

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from platforms import oauth
+from platforms.access import oauth
 from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.http.token_endpoint import refuses_grant

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from platforms import oauth
+from platforms.access import oauth
 from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.errors import ErrorKind, PlatformError

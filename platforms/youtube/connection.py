@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from platforms import oauth
+from platforms.access import oauth
 from platforms.access.renewal import Renewed
 from platforms.base import Connection
 from platforms.errors import ErrorKind, PlatformError

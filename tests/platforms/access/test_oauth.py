@@ -6,7 +6,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from platforms import oauth
+from platforms.access import oauth
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.wire import Wire
 from platforms.pinterest import PLATFORM
