@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from api.auth import authenticate
 from api.dependencies import Deps
 from api.http.query import read_query
-from api.posts.views import PlatformName, View, write
+from api.posts.answers.views import PlatformName, View, write
 from domain.post import MediaType
 from platforms.access.connect import connectors
 from platforms.base import Platform

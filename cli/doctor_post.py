@@ -8,8 +8,8 @@ from pathlib import Path
 
 from temporalio.service import RPCError
 
+from api.posts.answers.views import write
 from api.posts.history import events_view
-from api.posts.views import write
 from cli.environment import environment_of
 from cli.errors import UserError
 from cli.history import say_what_is_missing

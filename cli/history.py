@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from temporalio.service import RPCError
 
 from activities.operators import OperatorRequest
+from api.posts.answers.views import write
 from api.posts.history import events_view
-from api.posts.views import write
 from cli.environment import environment_of
 from cli.errors import UserError
 from cli.temporal_client import temporal_client

@@ -15,8 +15,8 @@ from api.auth import actor_of, authenticate
 from api.dependencies import Dependencies, Deps
 from api.http.body import read_no_body
 from api.http.query import known_platform, read_query
+from api.posts.answers.views import View, write
 from api.posts.listing import AccountsQuery, accounts_cursor, read_accounts_query
-from api.posts.views import View, write
 from domain.errors import InvalidRequest, Problem
 from store.accounts.pages import page_of_accounts, refusals_of_apps
 

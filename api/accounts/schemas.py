@@ -2,8 +2,8 @@
 
 from pydantic import ConfigDict, Field
 
+from api.posts.answers.views import HasMore, Moment, NextCursor, PlatformName, View
 from api.posts.history import ActorView
-from api.posts.views import HasMore, Moment, NextCursor, PlatformName, View
 from domain.account_events import Access, AccountAction
 from domain.account_health import Health, HealthReason
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from api.dependencies import Dependencies
 from api.errors import refusal_of
-from api.posts.answer import Answer, view_refusal
+from api.posts.answers.answer import Answer, view_refusal
+from api.posts.answers.views import ItemView
 from api.posts.at_rest import wait_until_at_rest
-from api.posts.views import ItemView
 from api.shared.waiting import Deadline
 from domain.errors import Problem, Unavailable
 from domain.post import PostStatus

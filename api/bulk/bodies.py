@@ -6,8 +6,8 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 
 from api.http.body import JsonObject
 from api.http.body_validation import read_sound
+from api.posts.bodies.schemas import Name, PatchBody, PlatformName, PostBody, RequestModel
 from api.posts.listing import TARGET_STATUSES, read_cursor
-from api.posts.schemas import Name, PatchBody, PlatformName, PostBody, RequestModel
 from domain.bounds import MAX_ITEMS
 from domain.codes import ProblemCode
 from domain.errors import InvalidRequest, Problem

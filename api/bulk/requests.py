@@ -13,11 +13,11 @@ from api.bulk.bodies import MOST_POSTS, read_create_many, read_select_many, read
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, SizedBody, size_of
 from api.http.loop_share import loop_share
-from api.posts import create, delete_post, retry, update
-from api.posts.answer import Answer
-from api.posts.idempotency import EXPIRING, find_use, keep, keyed_request
+from api.posts.answers.answer import Answer
+from api.posts.answers.views import ItemView, ManyView, write
+from api.posts.changes import create, delete_post, retry, update
+from api.posts.changes.idempotency import EXPIRING, find_use, keep, keyed_request
 from api.posts.listing import cursor_after
-from api.posts.views import ItemView, ManyView, write
 from api.shared.waiting import Deadline
 from domain.audit import Actor, api_key
 from domain.errors import Unavailable

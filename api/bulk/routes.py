@@ -12,7 +12,7 @@ from api.dependencies import Dependencies, Deps
 from api.http.body import JsonObject
 from api.http.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait, required_key
 from api.http.request import BodyCheck, HttpRequest, read_keyed_request
-from api.posts.answer import Answer
+from api.posts.answers.answer import Answer
 from api.posts.routes import respond
 
 Workspace = NamedDependency[str]

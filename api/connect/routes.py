@@ -25,7 +25,7 @@ from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, read, read_sound
 from api.http.query import known_platform, parse_query, read_query
 from api.http.request import read_request
-from api.posts.views import View, write
+from api.posts.answers.views import View, write
 from domain.audit import Actor
 from domain.errors import InvalidRequest, NotFound, Problem, TooManyRequests, Unavailable, Unprocessable
 from domain.ids import new_id

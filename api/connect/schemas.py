@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from api.posts.schemas import Name, RequestModel
-from api.posts.views import Moment, PlatformName, View
+from api.posts.answers.views import Moment, PlatformName, View
+from api.posts.bodies.schemas import Name, RequestModel
 from domain.codes import ProblemCode
 
 LONGEST_CODE = 4096

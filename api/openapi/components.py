@@ -20,9 +20,9 @@ from api.accounts.schemas import (
 from api.bulk.bodies import CreateManyBody, PatchItemBody, PostItemBody, SelectManyBody, UpdateManyBody
 from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, ProgressView, SelectBody, SelectedView
 from api.platforms import PlatformsView
+from api.posts.answers.views import AttemptsView, DeletedView, ErrorView, ManyView, PageView, PostView, VerdictView
+from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.history import HistoryView
-from api.posts.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
-from api.posts.views import AttemptsView, DeletedView, ErrorView, ManyView, PageView, PostView, VerdictView
 from platforms.registry import platforms
 
 Json = dict[str, Any]

@@ -12,7 +12,7 @@ from api.openapi.connect_operations import CONNECT_OPERATIONS
 from api.openapi.error_examples import ERRORS
 from api.openapi.operation import Json, Operation
 from api.openapi.operations import OPERATIONS
-from api.posts.views import ErrorView
+from api.posts.answers.views import ErrorView
 
 _REQUEST_ID = {
     "description": "Names this request in the logs: the caller's X-Request-Id, if it sent one of 1 to 128 characters.",

@@ -8,9 +8,9 @@ from api.openapi.error_examples import ERRORS
 from api.openapi.operation import ALWAYS, WITH_BODY, Json, Operation
 from api.openapi.parameters import KEY, KEY_OF_MANY, LIST, POST_ID, PREFER, page, required
 from api.platforms import PlatformsView, view_of_platform
+from api.posts.answers.views import AttemptsView, DeletedView, ManyView, PageView, PostView, VerdictView
+from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.history import HistoryView
-from api.posts.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
-from api.posts.views import AttemptsView, DeletedView, ManyView, PageView, PostView, VerdictView
 from platforms.registry import platforms
 
 _SHAPE = ("missingField", "wrongValue", "duplicateTarget", *WITH_BODY)

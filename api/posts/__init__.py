@@ -1,1 +1,1 @@
-"""Posts: one module for each thing that clients do with them, and what these share."""
+"""Posts: the endpoints, what clients write, what they read, and what they do."""

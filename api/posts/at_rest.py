@@ -1,7 +1,7 @@
 """Answer with a post once nothing is being done for it, or as it stands when the client's deadline is over."""
 
 from api.dependencies import Dependencies
-from api.posts.answer import Answer, answer_post
+from api.posts.answers.answer import Answer, answer_post
 from api.posts.lookup import require_post
 from api.shared.waiting import Deadline
 from domain.post import PostStatus

@@ -6,10 +6,10 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from api.dependencies import Dependencies
-from api.posts.history_sentences import sentence_of
+from api.posts.answers.history_sentences import sentence_of
+from api.posts.answers.views import HasMore, Moment, NextCursor, PlatformName, View
 from api.posts.listing import history_cursor
 from api.posts.lookup import NO_SUCH_POST
-from api.posts.views import HasMore, Moment, NextCursor, PlatformName, View
 from domain.audit import Action, ActorType
 from domain.codes import TargetCode
 from domain.errors import NotFound

@@ -11,14 +11,14 @@ from api.dependencies import Dependencies, Deps
 from api.http.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait
 from api.http.query import read_query
 from api.http.request import HttpRequest, read_bare_request, read_keyed_request, read_request
-from api.posts import create, delete_post, edit, resolve, retry, update
-from api.posts.answer import Answer, answer_post, answer_posts, answer_view
+from api.posts.answers.answer import Answer, answer_post, answer_posts, answer_view
+from api.posts.answers.views import attempts_view
+from api.posts.bodies.parse_post import read_create
+from api.posts.changes import create, delete_post, edit, resolve, retry, update
 from api.posts.history import history
 from api.posts.listing import cursor_after, read_attempts_query, read_history_query, read_list_query
 from api.posts.lookup import require_post, require_shown_post
-from api.posts.parse_post import read_create
 from api.posts.validate import validate
-from api.posts.views import attempts_view
 from api.shared.waiting import Deadline
 from store.posts.lists import list_posts
 from store.publishing.attempts import list_attempts

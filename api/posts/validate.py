@@ -3,12 +3,12 @@
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, SizedBody, size_of
 from api.http.loop_share import loop_share
-from api.posts.answer import Answer, answer_view, view_problem
-from api.posts.create import now_ms
+from api.posts.answers.answer import Answer, answer_view, view_problem
+from api.posts.answers.views import VerdictView
+from api.posts.bodies.parse_post import read_create
+from api.posts.bodies.platform_rules import find_platform_problems, platform_cautions, refused_accounts
+from api.posts.changes.create import now_ms
 from api.posts.media_checks import check_files
-from api.posts.parse_post import read_create
-from api.posts.platform_rules import find_platform_problems, platform_cautions, refused_accounts
-from api.posts.views import VerdictView
 from domain.errors import InvalidRequest, Problem
 from store.accounts.connected import find_accounts
 

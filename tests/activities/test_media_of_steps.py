@@ -12,7 +12,7 @@ from PIL import Image
 from activities.step_context import StepContext, StepContextFactory
 from api.app import create_app
 from api.dependencies import Dependencies
-from api.posts.rendering import render_post
+from api.posts.answers.rendering import render_post
 from platforms.base import Published
 from platforms.errors import ErrorKind, PlatformError
 from runtime import worker

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from activities.meters import Meters
-from api.posts.rendering import render_post
+from api.posts.answers.rendering import render_post
 from domain.preflight import PreflightReason, next_check
 from platforms.registry import platforms
 from reconcile import preflight

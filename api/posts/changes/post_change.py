@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
-from api.posts.answer import Answer
-from api.posts.idempotency import answer_once, keyed_request, take_key
+from api.posts.answers.answer import Answer
+from api.posts.changes.idempotency import answer_once, keyed_request, take_key
 from api.posts.lookup import require_post
 from domain.audit import Actor
 from store.models import IdempotencyKey, Post
@@ -55,7 +55,7 @@ class PostChange:
     ) -> AsyncIterator[tuple[AsyncSession, Post]]:
         """Open the transaction of the change: it takes the key and holds the post's row until the block ends.
 
-        `answer` and `revision_id` are as in `api.posts.idempotency.take_key`. Raises KeyTakenError, NotFound.
+        `answer` and `revision_id` are as in `api.posts.changes.idempotency.take_key`. Raises KeyTakenError, NotFound.
         """
         async with self.deps.database.transaction() as session:
             await take_key(session, self.request, self.post_id, answer=answer, revision_id=revision_id)

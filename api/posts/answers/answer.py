@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.errors import Refusal, as_json
-from api.posts.rendering import render_post, write_json
-from api.posts.views import ErrorView, ProblemView, View, write
+from api.posts.answers.rendering import render_post, write_json
+from api.posts.answers.views import ErrorView, ProblemView, View, write
 from domain.errors import Problem
 from store.models import Post
 from store.posts.shown import ShownPost

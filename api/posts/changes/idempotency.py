@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
-from api.posts.answer import Answer
+from api.posts.answers.answer import Answer
 from domain.errors import Conflict, IdempotencyKeyReused, NotFound, Problem, Unavailable
 from store.models import IdempotencyKey
 from store.posts.idempotency import KeyedRequest, claim, find_key, keep_response

@@ -5,10 +5,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.http.body_validation import read_sound
-from api.posts.answer import Answer, answer_post
+from api.posts.answers.answer import Answer, answer_post
+from api.posts.bodies.schemas import ResolveBody
+from api.posts.changes.post_change import PostChange
 from api.posts.lookup import accounts_of, plan_for, require_post
-from api.posts.post_change import PostChange
-from api.posts.schemas import ResolveBody
 from domain.audit import Actor
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
 from domain.plan import Plan

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 
 from store.models import IdempotencyKey, Post, Revision
 from tests.api.conftest import Client
-from tests.api.posts.test_resolve import naming, unconfirmed
+from tests.api.posts.changes.test_resolve import naming, unconfirmed
 from tests.stack import Stack
 
 DISTANT = "2029-02-01T14:00:00Z"

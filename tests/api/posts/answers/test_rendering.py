@@ -9,7 +9,7 @@ import jsonschema_rs
 import pytest
 
 from api.openapi.document import document
-from api.posts.rendering import render_post, write_json
+from api.posts.answers.rendering import render_post, write_json
 from domain.content import PostContent, TargetContent
 from domain.ids import new_id
 from domain.post import ErrorCategory, HoldReason, Media, MediaType, PostStatus, TargetStatus

@@ -2,11 +2,11 @@
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, unusable_strings
-from api.posts.answer import Answer
+from api.posts.answers.answer import Answer
 from api.posts.at_rest import answer_at_rest
-from api.posts.idempotency import digest_of
+from api.posts.bodies.schemas import LONGEST_NAME
+from api.posts.changes.idempotency import digest_of
 from api.posts.lookup import accounts_of, plan_for
-from api.posts.schemas import LONGEST_NAME
 from api.shared.waiting import Deadline
 from domain.errors import Conflict, NotFound, Problem
 from domain.post import PostStatus

@@ -6,14 +6,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
-from api.posts.answer import Answer
+from api.posts.answers.answer import Answer
 from api.posts.at_rest import answer_at_rest
-from api.posts.correct_targets import correct_targets
-from api.posts.create import now_ms
+from api.posts.bodies.parse_patch import read_correction, read_patch
+from api.posts.bodies.platform_rules import platform_problems
+from api.posts.changes.correct_targets import correct_targets
+from api.posts.changes.create import now_ms
+from api.posts.changes.post_change import PostChange
 from api.posts.lookup import plan_for, require_post
-from api.posts.parse_patch import read_correction, read_patch
-from api.posts.platform_rules import platform_problems
-from api.posts.post_change import PostChange
 from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import Conflict, Problem, Unprocessable

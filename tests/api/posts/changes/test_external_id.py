@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from api.posts.idempotency import digest_of
+from api.posts.changes.idempotency import digest_of
 from store.models import IdempotencyKey, Post
 from tests.api.conftest import Client
 from tests.stack import Stack

@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from api.http.body import JsonObject
-from api.posts.rendering import render_post
-from api.posts.schemas import PatchBody, TargetBody
-from api.posts.views import PostView, TargetView
+from api.posts.answers.rendering import render_post
+from api.posts.answers.views import PostView, TargetView
+from api.posts.bodies.schemas import PatchBody, TargetBody
 from domain.bounds import MAX_ITEMS
 from domain.errors import Problem
 from store.models import Post

@@ -8,12 +8,12 @@ from structlog.contextvars import bind_contextvars
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, size_of
 from api.http.loop_share import loop_share
-from api.posts.answer import Answer, answer_post
-from api.posts.external_id import answer_existing
-from api.posts.idempotency import digest_of, find_use, keep, keyed_request
+from api.posts.answers.answer import Answer, answer_post
+from api.posts.bodies.parse_post import read_create
+from api.posts.bodies.platform_rules import find_platform_problems
+from api.posts.changes.external_id import answer_existing
+from api.posts.changes.idempotency import digest_of, find_use, keep, keyed_request
 from api.posts.lookup import accounts_of, plan_for
-from api.posts.parse_post import read_create
-from api.posts.platform_rules import find_platform_problems
 from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import (

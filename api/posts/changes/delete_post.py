@@ -3,9 +3,9 @@
 from functools import partial
 
 from api.dependencies import Dependencies
-from api.posts.answer import Answer, answer_view
-from api.posts.post_change import PostChange
-from api.posts.views import DeletedView
+from api.posts.answers.answer import Answer, answer_view
+from api.posts.answers.views import DeletedView
+from api.posts.changes.post_change import PostChange
 from domain.audit import Actor
 from domain.errors import Conflict, Problem
 from domain.ids import is_post_id

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.http.body import JsonObject
-from api.posts.create import now_ms
+from api.posts.bodies.parse_patch import read_correction
+from api.posts.bodies.platform_rules import platform_problems
+from api.posts.changes.create import now_ms
+from api.posts.changes.retry import require_tries_left
 from api.posts.lookup import accounts_of
-from api.posts.parse_patch import read_correction
-from api.posts.platform_rules import platform_problems
-from api.posts.retry import require_tries_left
 from domain.audit import Actor
 from domain.bounds import LARGEST_ANSWER
 from domain.content import PostContent

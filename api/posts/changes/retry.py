@@ -5,11 +5,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, read
-from api.posts.answer import Answer
+from api.posts.answers.answer import Answer
 from api.posts.at_rest import answer_at_rest
+from api.posts.bodies.schemas import NamedTarget, RetryBody
+from api.posts.changes.post_change import PostChange
 from api.posts.lookup import accounts_of, plan_for
-from api.posts.post_change import PostChange
-from api.posts.schemas import NamedTarget, RetryBody
 from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable

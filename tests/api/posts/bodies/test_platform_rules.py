@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.posts.platform_rules import platform_problems
+from api.posts.bodies.platform_rules import platform_problems
 from domain.content import PostContent, TargetContent
 from platforms.base import Platform
 from platforms.registry import platforms
@@ -16,7 +16,7 @@ def with_root_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make X stand for the two platforms with root-level settings, whichever of them exist."""
     known: dict[str, Platform[Any, Any]] = {**platforms(), "tiktok": platforms()["twitter"]}
     known.pop("facebook", None)
-    monkeypatch.setattr("api.posts.platform_rules.platforms", lambda: known)
+    monkeypatch.setattr("api.posts.bodies.platform_rules.platforms", lambda: known)
 
 
 def account(account_id: str, platform: str, *, premium: bool = False) -> ConnectedAccount:

@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, name_targets, read
-from api.posts.body_content import to_content
-from api.posts.schemas import MediaBody, PostBody, TargetBody
+from api.posts.bodies.body_content import to_content
+from api.posts.bodies.schemas import MediaBody, PostBody, TargetBody
 from domain.bounds import MAX_ITEMS, MAX_MEDIA
 from domain.codes import ProblemCode
 from domain.content import PostContent

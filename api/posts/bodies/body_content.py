@@ -1,6 +1,6 @@
 """Conversions between the body that creates a post and the post's content."""
 
-from api.posts.schemas import MediaBody, PostBody, TargetBody
+from api.posts.bodies.schemas import MediaBody, PostBody, TargetBody
 from domain.bounds import LARGEST_POST
 from domain.content import PostContent, TargetContent
 from domain.errors import InvalidRequest, Problem

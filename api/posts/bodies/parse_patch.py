@@ -5,8 +5,8 @@ from datetime import datetime
 
 from api.http.body import JsonObject
 from api.http.body_validation import in_contract_order, name_targets
-from api.posts.body_content import to_body, to_content
-from api.posts.parse_post import (
+from api.posts.bodies.body_content import to_body, to_content
+from api.posts.bodies.parse_post import (
     ParsedPost,
     decide_status,
     find_contradictions,
@@ -15,8 +15,8 @@ from api.posts.parse_post import (
     read_time,
     time_problems,
 )
-from api.posts.patch_fields import writable_fields
-from api.posts.schemas import PatchBody, PostBody, TargetBody
+from api.posts.bodies.patch_fields import writable_fields
+from api.posts.bodies.schemas import PatchBody, PostBody, TargetBody
 from domain.content import PostContent
 from domain.errors import Conflict, InvalidRequest, Problem
 from domain.post import PostStatus

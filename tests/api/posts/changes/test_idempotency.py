@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from api.posts.idempotency import keyed_request
+from api.posts.changes.idempotency import keyed_request
 from store.models import IdempotencyKey
 from store.posts.idempotency import claim
 from tests.api.conftest import Client, problems

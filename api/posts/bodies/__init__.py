@@ -1,0 +1,1 @@
+"""What clients write: the bodies of requests, read, and held against the rules of the platforms."""

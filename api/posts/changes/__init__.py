@@ -1,0 +1,1 @@
+"""What clients do with posts: one module for each change, and what the changes share."""
