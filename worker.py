@@ -60,8 +60,8 @@ async def run(names: list[str] | None) -> None:
             # Health checks see it alive until it has finished.
             readiness = Readiness(database, Queues(client), settings.late_after)
             watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), readiness)
-            beside = worker.running_workers(client, factory, group, watch, settings.audit_kept)
-            async with serving_health(settings, readiness, group.workers), beside:
+            workers = worker.running_workers(client, factory, group, watch, settings.audit_kept)
+            async with serving_health(settings, readiness, group.workers), workers:
                 log.info("worker.started", platforms=names or list(platforms()))
                 await stop.wait()
                 log.info("worker.stopping", grace_s=settings.worker_grace_s)

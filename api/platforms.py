@@ -24,8 +24,9 @@ class TextRuleView(View):
 
     limit: int = Field(description="The most units of a text.", examples=[280])
     premium_limit: int | None = Field(description="The most for paying accounts, if it differs.", examples=[25000])
-    beside: dict[str, int] = Field(
-        description="The most beside media of a type, if it differs: a caption.", examples=[{"image": 1024}]
+    with_media: dict[str, int] = Field(
+        description="The most with media of a type, if it differs: of a caption.",
+        examples=[{"image": 1024}],
     )
     unit: str = Field(description="What is counted.", examples=["weighted characters"])
     source: str = Field(description="The source of the number.", examples=["help.x.com"])
@@ -149,7 +150,7 @@ def view_of_platform(platform: Platform[Any, Any], *, with_app: bool = True) -> 
         text=TextRuleView(
             limit=text.limit,
             premium_limit=text.premium_limit,
-            beside=dict(text.beside),
+            with_media=dict(text.with_media),
             unit=text.unit,
             source=text.source,
         ),

@@ -18,7 +18,7 @@ from cli.temporal_client import temporal_client
 from domain.printable import make_printable
 from domain.schedule import rfc3339
 from reconcile.doctor.doctor import AGAIN_AFTER_S, DATABASE_ERRORS, Doctor, describe_database_error
-from reconcile.doctor.findings import CAUSES, Exit, Finding, Heals, Report
+from reconcile.doctor.findings import CAUSES, Exit, Finding, FixedBy, Report
 from runtime.settings import Settings
 from store.database import OF_DIAGNOSES, Database
 from store.workspaces.queries import find_workspace
@@ -26,7 +26,7 @@ from workflows.client.runs import Runs
 
 EXAMPLES = 5
 """How many findings of one kind are printed unless all are requested."""
-_HEALS = {Heals.ITSELF: "healing by themselves", Heals.PERSON: "for a person"}
+_GROUPS = {FixedBy.SYSTEM: "healing by themselves", FixedBy.PERSON: "for a person"}
 
 
 async def doctor(
@@ -92,14 +92,22 @@ def to_json(report: Report) -> str:
 def _json(finding: Finding) -> dict[str, Any]:
     named = {to_camel(name): value for name, value in asdict(finding.subject).items() if value is not None}
     by = {"by": rfc3339(finding.by)} if finding.by else {}
-    return {"kind": finding.kind, "heals": finding.heals, **named, "what": finding.what, "how": finding.how, **by}
+    return {
+        "kind": finding.kind,
+        "fixedBy": finding.fixed_by,
+        **named,
+        "what": finding.what,
+        "how": finding.how,
+        **by,
+    }
 
 
 def to_text(report: Report, seconds: float, *, everything: bool = False) -> str:
     """Return the report for people: parts that are down, other causes, waiting targets, effects, the sum."""
     causes = [each for each in report.findings if each.kind in CAUSES]
     others = sorted(
-        (each for each in report.findings if each.kind not in CAUSES), key=lambda each: each.heals is Heals.ITSELF
+        (each for each in report.findings if each.kind not in CAUSES),
+        key=lambda each: each.fixed_by is FixedBy.SYSTEM,
     )
     paragraphs = [
         *_paragraphs(causes, everything=everything),
@@ -127,14 +135,16 @@ def _paragraph(finding: Finding) -> Iterator[str]:
         names.append(f"workflow {subject.workflow_id}")
     yield f"{finding.kind}: {', '.join(filter(None, names)) or subject.platform or 'this service'}"
     yield f"  {finding.what}"
-    yield f"  {finding.how}" + (f" (by {rfc3339(finding.by)})" if finding.by and finding.heals is Heals.ITSELF else "")
+    yield f"  {finding.how}" + (
+        f" (by {rfc3339(finding.by)})" if finding.by and finding.fixed_by is FixedBy.SYSTEM else ""
+    )
 
 
 def _summary(report: Report, seconds: float) -> str:
     compared = [_count(report.posts, "live post"), _count(report.workflows, "running workflow")]
     if report.public is not None:
         compared.append(_count(report.public, "public post"))
-    counts = [f"{len(found)} {_HEALS[heals]}" for heals in Heals if (found := report.of(heals))]
+    counts = [f"{len(found)} {_GROUPS[fixed_by]}" for fixed_by in FixedBy if (found := report.of(fixed_by))]
     verdict = "; ".join(counts) or ("Nothing else was found" if report.away else "All agree")
     return f"{verdict}. Compared: {', '.join(compared)}, in {seconds:.1f} s."
 

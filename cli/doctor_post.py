@@ -14,7 +14,7 @@ from cli.environment import environment_of
 from cli.errors import UserError
 from cli.history import say_what_is_missing
 from cli.temporal_client import temporal_client
-from reconcile.doctor.findings import Exit, Heals
+from reconcile.doctor.findings import Exit, FixedBy
 from reconcile.doctor.one_post import PostReport, examine
 from runtime.settings import Settings
 from store.database import OF_DIAGNOSES, Database
@@ -61,7 +61,7 @@ def to_json(report: PostReport) -> str:
         "workflow": report.workflow,
         "platform": report.platform,
         "attempts": [json.loads(write(view)) for view in events_view(_lines(report), identities=True)],
-        "findings": [{"kind": each.kind, "heals": each.heals, "what": each.what} for each in report.findings],
+        "findings": [{"kind": each.kind, "fixedBy": each.fixed_by, "what": each.what} for each in report.findings],
         "now": [asdict(each) for each in report.advice],
         "couldNotLook": report.away,
     }
@@ -85,7 +85,7 @@ def to_text(report: PostReport) -> Iterator[str]:
     if not report.advice:
         yield "  Nothing." if not report.away else "  Run this again once that answers."
     for advice in report.advice:
-        yield f"  {'' if advice.heals is Heals.ITSELF else '! '}{advice.text}"
+        yield f"  {'' if advice.fixed_by is FixedBy.SYSTEM else '! '}{advice.text}"
 
 
 def _lines(report: PostReport) -> list[HistoryEntry]:

@@ -48,14 +48,14 @@ def caution(where: str, warning: str) -> Violation:
 class TextRule:
     """A limit of a text to `limit` units, as `count` counts them; `premium_limit` is for paying accounts.
 
-    `beside` holds the limits of a text together with media of a kind, if they differ.
+    `with_media` holds the limits of a text together with media of a kind, if they differ.
     """
 
     limit: int
     count: Callable[[str], int]
     unit: str = "characters"
     premium_limit: int | None = None
-    beside: tuple[tuple[MediaType, int], ...] = ()
+    with_media: tuple[tuple[MediaType, int], ...] = ()
     characters_per_unit: int | None = None
     """Set if counting is expensive: a text with more characters per unit than this is refused without counting."""
     source: str = ""
@@ -64,7 +64,7 @@ class TextRule:
         """Return a violation if the text is too long for the media that it comes with."""
         limit, where = self.premium_limit if premium and self.premium_limit else self.limit, ""
         kinds = {item.type for item in media}
-        if fewer := [(most, kind) for kind, most in self.beside if kind in kinds]:
+        if fewer := [(most, kind) for kind, most in self.with_media if kind in kinds]:
             limit, kind = min(fewer)
             where = f" beside {_PLURAL[kind]}"
         most = MAX_TEXT if self.characters_per_unit is None else min(limit * self.characters_per_unit, MAX_TEXT)

@@ -33,9 +33,9 @@ async def read_keyed_request(
     `check_body` raises what is wrong with a body; it may be asynchronous. It is called only if query or headers are
     invalid; otherwise the caller validates the body itself. Raises InvalidRequest, and what the two raise.
     """
-    keys, beside = _read_beside(request, key_of)
+    keys, of_head = _read_head(request, key_of)
     read = read_optional_json if optional else read_json
-    if not beside:
+    if not of_head:
         return await read(request), keys[0]
     found: tuple[Problem, ...] = ()
     try:
@@ -44,23 +44,23 @@ async def read_keyed_request(
             await further
     except InvalidRequest as error:
         found = error.problems
-    raise _refusal(found, beside)
+    raise _refusal(found, of_head)
 
 
 async def read_bare_request(request: HttpRequest, key_of: Callable[[HttpRequest], K]) -> K:
     """Return the key of a request without query and body. Raises InvalidRequest, and what `read_no_body` raises."""
-    keys, beside = _read_beside(request, key_of)
+    keys, of_head = _read_head(request, key_of)
     try:
         await read_no_body(request)
     except InvalidRequest as error:
-        raise _refusal(error.problems, beside) from error
-    if beside:
-        raise _refusal((), beside)
+        raise _refusal(error.problems, of_head) from error
+    if of_head:
+        raise _refusal((), of_head)
     return keys[0]
 
 
-def _read_beside(request: HttpRequest, key_of: Callable[[HttpRequest], K]) -> tuple[list[K], list[Problem]]:
-    """Return the key, as a list of one, or what is wrong beside the body."""
+def _read_head(request: HttpRequest, key_of: Callable[[HttpRequest], K]) -> tuple[list[K], list[Problem]]:
+    """Return the key, as a list of one, or what is wrong outside the body."""
     keys: list[K] = []
     found: list[Problem] = []
     try:
@@ -74,6 +74,6 @@ def _read_beside(request: HttpRequest, key_of: Callable[[HttpRequest], K]) -> tu
     return keys, found
 
 
-def _refusal(of_body: tuple[Problem, ...], beside: list[Problem]) -> InvalidRequest:
-    # The body's come first; what stands beside it is said even where the body's are too many to list.
-    return InvalidRequest([*of_body[: max(MAX_PROBLEMS - len(beside), 1)], *beside][:MAX_PROBLEMS])
+def _refusal(of_body: tuple[Problem, ...], of_head: list[Problem]) -> InvalidRequest:
+    # The body's come first; the others are listed even if the body's are too many.
+    return InvalidRequest([*of_body[: max(MAX_PROBLEMS - len(of_head), 1)], *of_head][:MAX_PROBLEMS])

@@ -97,7 +97,7 @@ def _content(text: str) -> dict[str, Any]:
 
 def read_list_query(request: Request[Any, Any, Any]) -> tuple[Filter, int]:
     """Return what to list and how much of it. Raises InvalidRequest with every problem."""
-    lists, beside = parse_lists(request, PARAMETERS, {"status", "tag"})
+    lists, of_query = parse_lists(request, PARAMETERS, {"status", "tag"})
     query = {name: ",".join(values) for name, values in lists.items() if name != "tag"}
     problems: list[Problem] = []
     take = partial(_take, query, problems)
@@ -111,8 +111,8 @@ def read_list_query(request: Request[Any, Any, Any]) -> tuple[Filter, int]:
     for first, last in (("fromDate", "toDate"), ("scheduledFrom", "scheduledTo")):
         if (begin := bounds[first]) and (end := bounds[last]) and begin > end:
             problems.append(Problem(f"{first} is after {last}", "invalid_field_value", first))
-    if problems or beside:
-        raise InvalidRequest([*problems, *beside])
+    if problems or of_query:
+        raise InvalidRequest([*problems, *of_query])
     wanted = Filter(
         statuses=statuses[0],
         target_statuses=statuses[1],
@@ -147,12 +147,12 @@ def _default_order(query: Mapping[str, str]) -> Order:
 
 def read_attempts_query(request: Request[Any, Any, Any]) -> tuple[int, int]:
     """Return after which attempt a page of them begins, and how many it may hold. Raises InvalidRequest."""
-    query, beside = parse_query(request, ("limit", "cursor"))
+    query, of_query = parse_query(request, ("limit", "cursor"))
     problems: list[Problem] = []
     limit = _take(query, problems, "limit", _limit)
     after_id = _take(query, problems, "cursor", _read_attempts_cursor)
-    if problems or beside:
-        raise InvalidRequest([*problems, *beside])
+    if problems or of_query:
+        raise InvalidRequest([*problems, *of_query])
     return after_id or 0, limit or MAX_LIMIT
 
 
@@ -171,12 +171,12 @@ def _read_history_cursor(text: str) -> Moment:
 
 def read_history_query(request: Request[Any, Any, Any]) -> tuple[Moment | None, int]:
     """Return after which entry a page of a history begins, and how many it may hold. Raises InvalidRequest."""
-    query, beside = parse_query(request, ("limit", "cursor"))
+    query, of_query = parse_query(request, ("limit", "cursor"))
     problems: list[Problem] = []
     limit = _take(query, problems, "limit", _limit)
     after = _take(query, problems, "cursor", _read_history_cursor)
-    if problems or beside:
-        raise InvalidRequest([*problems, *beside])
+    if problems or of_query:
+        raise InvalidRequest([*problems, *of_query])
     return after, limit or MAX_LIMIT
 
 
@@ -197,13 +197,13 @@ def accounts_cursor(account_id: str) -> str:
 
 def read_accounts_query(request: Request[Any, Any, Any], *, by_health: bool = False) -> AccountsQuery:
     """Return what a list of accounts is to hold. Raises InvalidRequest with every problem."""
-    query, beside = parse_query(request, ("platform", *(["health"] if by_health else []), "limit", "cursor"))
+    query, of_query = parse_query(request, ("platform", *(["health"] if by_health else []), "limit", "cursor"))
     problems: list[Problem] = []
     take = partial(_take, query, problems)
     platform, health = take("platform", _platform), take("health", _health)
     after, limit = take("cursor", _read_accounts_cursor), take("limit", _limit)
-    if problems or beside:
-        raise InvalidRequest([*problems, *beside])
+    if problems or of_query:
+        raise InvalidRequest([*problems, *of_query])
     return AccountsQuery(platform, health, after or "", limit or MAX_LIMIT)
 
 

@@ -30,7 +30,7 @@ RULES = Rules(
     text=TextRule(
         limit=4096,
         count=utf16_length,
-        beside=tuple((kind, CAPTION) for kind in MediaType),
+        with_media=tuple((kind, CAPTION) for kind in MediaType),
         source=f"{_API}#sendmessage, #sendphoto",
     ),
     media=MediaRule(

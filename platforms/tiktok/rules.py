@@ -36,7 +36,7 @@ RULES = Rules(
         limit=4000,
         count=utf16_units,
         unit="UTF-16 units",
-        beside=((MediaType.VIDEO, 2200),),
+        with_media=((MediaType.VIDEO, 2200),),
         source=f"{_PHOTOS_PAGE}; of a video's caption {_VIDEOS_PAGE}",
     ),
     media=MediaRule(

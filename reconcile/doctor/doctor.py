@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from domain.errors import Unavailable
 from reconcile.doctor.cases import Case, Counted, suspicious
-from reconcile.doctor.findings import Finding, FindingKind, Report
+from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Report
 from reconcile.doctor.loose_ends import LooseEnds
 from reconcile.doctor.platforms import Platforms
 from reconcile.doctor.posts import Examination
@@ -127,10 +127,10 @@ def _both(first: Iterable[Finding], again: Iterable[Finding]) -> list[Finding]:
     return [each for each in again if each.identity in before]
 
 
-def _order(finding: Finding) -> tuple[str, str, str, str]:
+def _order(finding: Finding) -> tuple[bool, str, str, str]:
     # Findings for a person come last, next to the summary; those of one post are together.
     subject = finding.subject
-    return finding.heals, subject.post_id or "", finding.kind, subject.target_id or ""
+    return finding.fixed_by is FixedBy.PERSON, subject.post_id or "", finding.kind, subject.target_id or ""
 
 
 @asynccontextmanager

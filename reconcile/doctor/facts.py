@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from activities.options import HEARTBEAT_TIMEOUT
 from domain.post import OPEN, TargetState, TargetStatus
-from reconcile.doctor.findings import Finding, FindingKind, Heals, Subject
+from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
 from store.maintenance.loose_ends import OpenAttempt
 from store.models import Post, Target
 from workflows.client.runs import Run
@@ -48,7 +48,7 @@ class Facts:
     def finding(
         self,
         kind: FindingKind,
-        heals: Heals,
+        fixed_by: FixedBy,
         what: str,
         how: str,
         *,
@@ -65,7 +65,7 @@ class Facts:
             platform=target.platform if target else None,
             account_id=target.account_id if target else None,
         )
-        return Finding(kind, heals, subject, what, how, by)
+        return Finding(kind, fixed_by, subject, what, how, by)
 
 
 def settled(target: Target) -> bool:

@@ -1,4 +1,4 @@
-"""Disagreements, and how they heal. Ids, states and times only: no content, no secret."""
+"""Disagreements, and how they are resolved. Ids, states and times only: no content, no secret."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -76,10 +76,10 @@ CAUSES = frozenset(
 """Kinds that cause other findings."""
 
 
-class Heals(StrEnum):
+class FixedBy(StrEnum):
     """The party that must act."""
 
-    ITSELF = "itself"
+    SYSTEM = "system"
     PERSON = "person"
 
 
@@ -87,7 +87,7 @@ class Exit(IntEnum):
     """The exit codes of the command."""
 
     AGREES = 0
-    HEALS = 1
+    FIXES_ITSELF = 1
     NEEDS_A_PERSON = 2
     COULD_NOT_CHECK = 3
 
@@ -106,10 +106,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One disagreement: `what` it is and `how` it heals, a sentence or two each; `by` when, if that is known."""
+    """One disagreement: `what` it is and `how` it is resolved, a sentence or two each; `by` when, if that is known."""
 
     kind: FindingKind
-    heals: Heals
+    fixed_by: FixedBy
     subject: Subject
     what: str
     how: str
@@ -122,10 +122,10 @@ class Finding:
 
     def as_of(self, now: datetime) -> "Finding":
         """Return the finding as of now: a disagreement that has not healed long after it should have needs a person."""
-        if self.heals is Heals.PERSON or self.by is None or now <= self.by + _GRACE:
+        if self.fixed_by is FixedBy.PERSON or self.by is None or now <= self.by + _GRACE:
             return self
         how = f"It should have healed and has not: see the worker's log. {self.how}"
-        return replace(self, heals=Heals.PERSON, how=how)
+        return replace(self, fixed_by=FixedBy.PERSON, how=how)
 
 
 @dataclass(slots=True)
@@ -141,15 +141,15 @@ class Report:
     public: int | None = None
     """The number of the sandbox's public posts that were compared; None if the platforms are real ones."""
 
-    def of(self, heals: Heals) -> Sequence[Finding]:
+    def of(self, fixed_by: FixedBy) -> Sequence[Finding]:
         """Return the findings that heal in this way."""
-        return [each for each in self.findings if each.heals is heals]
+        return [each for each in self.findings if each.fixed_by is fixed_by]
 
     @property
     def exit(self) -> Exit:
         """Return the exit code of the result."""
         if self.away:
             return Exit.COULD_NOT_CHECK
-        if self.of(Heals.PERSON):
+        if self.of(FixedBy.PERSON):
             return Exit.NEEDS_A_PERSON
-        return Exit.HEALS if self.findings else Exit.AGREES
+        return Exit.FIXES_ITSELF if self.findings else Exit.AGREES

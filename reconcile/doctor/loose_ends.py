@@ -11,7 +11,7 @@ from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from domain.waits import KEY_MISSING, NO_DISK_SPACE
 from platforms.versions import EndingVersion, ending_versions
-from reconcile.doctor.findings import Finding, FindingKind, Heals, Subject
+from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
 from store.apps.refusals import refused_apps
 from store.database import Database
 from store.maintenance.loose_ends import (
@@ -83,7 +83,7 @@ class LooseEnds:
                 what = f"There are posts to be published, and no worker asks for work of the queue {queue}."
                 how = "Start a worker that serves it (`python worker.py`); what waits continues then."
                 subject = Subject(workspace_id=self._workspace_id, platform=queue)
-                yield Finding(FindingKind.NO_WORKER, Heals.PERSON, subject, what, how)
+                yield Finding(FindingKind.NO_WORKER, FixedBy.PERSON, subject, what, how)
                 if queue == POSTS_QUEUE:
                     # Without it, nothing reaches the queues of platforms.
                     return
@@ -94,11 +94,11 @@ class LooseEnds:
             f"{waiting} targets still to be confirmed. The API refuses writes."
         )
         how = "Run `socialsyncer restored` again, as before: it continues from there."
-        return Finding(FindingKind.RESTORE, Heals.PERSON, Subject(), what, how)
+        return Finding(FindingKind.RESTORE, FixedBy.PERSON, Subject(), what, how)
 
     def _for_operator(self, code: str) -> Finding:
         kind, what, how = _FOR_OPERATOR[code]
-        return Finding(kind, Heals.PERSON, Subject(workspace_id=self._workspace_id), what, how)
+        return Finding(kind, FixedBy.PERSON, Subject(workspace_id=self._workspace_id), what, how)
 
     def _refused(self, app: AppRefusal) -> Finding:
         named = f"the app {app.app_id}" if app.app_id else "the app of this service"
@@ -107,7 +107,7 @@ class LooseEnds:
             "Correct it at the platform. Posts are held until then and continue by themselves; "
             f"the platform is tried again at {rfc3339(app.probe_at)}."
         )
-        return Finding(FindingKind.APP, Heals.PERSON, Subject(platform=app.platform), what, how)
+        return Finding(FindingKind.APP, FixedBy.PERSON, Subject(platform=app.platform), what, how)
 
     def _ending(self, version: EndingVersion, today: date) -> Finding:
         until = version.until.isoformat()
@@ -116,7 +116,7 @@ class LooseEnds:
         what = f"{ends}, and this release of socialsyncer speaks it."
         return Finding(
             FindingKind.API_VERSION,
-            Heals.PERSON,
+            FixedBy.PERSON,
             Subject(platform=version.platform),
             what,
             "Update socialsyncer before then.",
@@ -134,12 +134,12 @@ class LooseEnds:
         if trying:
             what = f"An edit of {saved} is not made yet."
             how = "By itself: it is confirmed or tried again for as long as the platform takes edits."
-            return Finding(FindingKind.REVISION, Heals.ITSELF, subject, what, how, trying[0].next_at)
+            return Finding(FindingKind.REVISION, FixedBy.SYSTEM, subject, what, how, trying[0].next_at)
         if now - revision.created_at > _REMEMBERED:
             return None
         what = f"An edit of {saved} was given up, and its client may not know."
         how = "Ask for it again (POST /v1/posts/{postId}/edit) if the platform still takes edits of the post."
-        return Finding(FindingKind.REVISION, Heals.PERSON, subject, what, how)
+        return Finding(FindingKind.REVISION, FixedBy.PERSON, subject, what, how)
 
     async def _key(self, key: LooseKey) -> Finding | None:
         named = workflow_id(key.workspace_id, key.post_id, key.key, key.generation)
@@ -151,4 +151,4 @@ class LooseEnds:
         what = "An Idempotency-Key holds for a post that is not there, and no workflow has deleted it."
         how = "By itself: requests with this key are answered 409 until it expires; use another key before."
         subject = Subject(key.post_id, key.workspace_id, named)
-        return Finding(FindingKind.KEY, Heals.ITSELF, subject, what, how, key.expires_at)
+        return Finding(FindingKind.KEY, FixedBy.SYSTEM, subject, what, how, key.expires_at)

@@ -8,7 +8,7 @@ from domain.ownership import RunState, classify_run
 from domain.post import TargetStatus
 from domain.schedule import rfc3339
 from reconcile.doctor.facts import Facts
-from reconcile.doctor.findings import Finding, FindingKind, Heals
+from reconcile.doctor.findings import Finding, FindingKind, FixedBy
 from reconcile.readiness import UNDELIVERED_AFTER
 from reconcile.recovery import AHEAD, AHEAD_EVERY, EVERY, SOON
 from reconcile.run_facts import facts_of_row, facts_of_run
@@ -39,26 +39,26 @@ def _of_the_workflow(facts: Facts, post: Post) -> Finding:
     if state is RunState.CANCELLED:
         what = f"The row says {status}, but {ended} after the row had last changed, and the row does not say so."
         how = f"Look at its accounts and decide whether it should still go out. {_ROWS_BY_HAND}"
-        return facts.finding(FindingKind.CANCELLED, Heals.PERSON, what, how)
+        return facts.finding(FindingKind.CANCELLED, FixedBy.PERSON, what, how)
     if state is RunState.AHEAD:
         what = f"The row says {status}, but {ended} and knows more: {_known(facts)}."
         how = "By itself: a worker's recovery has it confirmed on its platforms before anything is sent."
-        return facts.finding(FindingKind.ENDED, Heals.ITSELF, what, how, by=_recovered_by(facts.now, post, run))
+        return facts.finding(FindingKind.ENDED, FixedBy.SYSTEM, what, how, by=_recovered_by(facts.now, post, run))
     if state is RunState.UNKNOWN:
         what = f"The row says {status}, but {ended}; whether it knew more than the row could not be found out."
         if facts.served:
             # Its recovery has asked without a result, too.
             how = f"No worker can tell what it knew. Look at its accounts. {_ROWS_BY_HAND}"
-            return facts.finding(FindingKind.STATE_UNKNOWN, Heals.PERSON, what, how)
+            return facts.finding(FindingKind.STATE_UNKNOWN, FixedBy.PERSON, what, how)
         how = "By itself: once a worker runs, its recovery asks that run, and starts the post again or says why not."
-        return facts.finding(FindingKind.STATE_UNKNOWN, Heals.ITSELF, what, how)
+        return facts.finding(FindingKind.STATE_UNKNOWN, FixedBy.SYSTEM, what, how)
     if not post.is_delivered:
         what = f"The row says {status}, and its workflow was never started."
         how = "By itself: every worker's sweep starts what was saved and never started."
-        return facts.finding(FindingKind.NOT_STARTED, Heals.ITSELF, what, how, by=post.updated_at + UNDELIVERED_AFTER)
+        return facts.finding(FindingKind.NOT_STARTED, FixedBy.SYSTEM, what, how, by=post.updated_at + UNDELIVERED_AFTER)
     what = f"The row says {status}, but {ended}."
     how = "By itself: a worker's recovery starts it again from its rows, which say what was sent."
-    return facts.finding(FindingKind.LOST, Heals.ITSELF, what, how, by=_recovered_by(facts.now, post, run))
+    return facts.finding(FindingKind.LOST, FixedBy.SYSTEM, what, how, by=_recovered_by(facts.now, post, run))
 
 
 def _how_it_ended(run: Run | None) -> str:
@@ -97,4 +97,4 @@ def _left(facts: Facts, attempt: OpenAttempt) -> Iterator[Finding]:
     what = f"An attempt ({attempt.step}) of {rfc3339(attempt.started_at)} is left at sending, and no workflow runs."
     again = "edit" if attempt.step == AttemptStep.EDIT else "retry"
     how = f"Ask for it again (POST /v1/posts/{{postId}}/{again}): it is confirmed before anything is sent."
-    yield facts.finding(FindingKind.SENDING, Heals.PERSON, what, how, target=target)
+    yield facts.finding(FindingKind.SENDING, FixedBy.PERSON, what, how, target=target)

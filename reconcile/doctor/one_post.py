@@ -14,7 +14,7 @@ from domain.waits import KEY_MISSING, NO_DISK_SPACE, WaitsFor
 from platforms.registry import platforms
 from reconcile.doctor.cases import Case
 from reconcile.doctor.doctor import AGAIN_AFTER_S
-from reconcile.doctor.findings import Exit, Finding, Heals
+from reconcile.doctor.findings import Exit, Finding, FixedBy
 from reconcile.doctor.posts import Examination
 from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.waiting import waiting_sentence
@@ -35,7 +35,7 @@ ATTEMPTS = 5
 class Advice:
     """The next action in a sentence, and the party that must act."""
 
-    heals: Heals
+    fixed_by: FixedBy
     text: str
 
 
@@ -70,17 +70,17 @@ class PostReport:
     def advice(self) -> list[Advice]:
         """Return what to do now, without repetitions; empty if there is nothing to do."""
         found = [target.advice for target in self.targets if target.advice]
-        return list(dict.fromkeys([*found, *(Advice(each.heals, each.how) for each in self.findings)]))
+        return list(dict.fromkeys([*found, *(Advice(each.fixed_by, each.how) for each in self.findings)]))
 
     @property
     def exit(self) -> Exit:
         """Return the exit code of the report, as for the check of all posts."""
         if self.away:
             return Exit.COULD_NOT_CHECK
-        heals = {each.heals for each in self.advice}
-        if Heals.PERSON in heals:
+        fixed_by = {each.fixed_by for each in self.advice}
+        if FixedBy.PERSON in fixed_by:
             return Exit.NEEDS_A_PERSON
-        return Exit.HEALS if heals else Exit.AGREES
+        return Exit.FIXES_ITSELF if fixed_by else Exit.AGREES
 
 
 async def examine(database: Database, runs: Runs | None, post_id: str) -> PostReport | None:
@@ -239,18 +239,18 @@ def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -
     match waits:
         case WaitsFor.ACCOUNT:
             add = f"`socialsyncer accounts add {target.platform} --workspace {post.workspace_id}`"
-            return Advice(Heals.PERSON, f"Have the account {target.account_id} reconnected: {add}.{until}")
+            return Advice(FixedBy.PERSON, f"Have the account {target.account_id} reconnected: {add}.{until}")
         case WaitsFor.OPERATOR:
-            return Advice(Heals.PERSON, f"{_FOR_OPERATOR.get(target.error_code or '', _REFUSED_APP)}{until}")
+            return Advice(FixedBy.PERSON, f"{_FOR_OPERATOR.get(target.error_code or '', _REFUSED_APP)}{until}")
         case WaitsFor.PERSON:
             where = f"{post.id} {target.platform} published|not-published [ID]"
-            return Advice(Heals.PERSON, f"Look at the account, then `socialsyncer resolve {where}`.")
+            return Advice(FixedBy.PERSON, f"Look at the account, then `socialsyncer resolve {where}`.")
         case WaitsFor.ANSWER:
-            return Advice(Heals.ITSELF, f"By itself: the worker tries again to confirm it. Immediately: `{retry}`.")
+            return Advice(FixedBy.SYSTEM, f"By itself: the worker tries again to confirm it. Immediately: `{retry}`.")
         case WaitsFor.PLATFORM:
-            return Advice(Heals.ITSELF, f"By itself: it is tried again. Immediately: `{retry}`.{until}")
+            return Advice(FixedBy.SYSTEM, f"By itself: it is tried again. Immediately: `{retry}`.{until}")
         case WaitsFor.RATE_LIMIT | WaitsFor.MEDIA:
-            return Advice(Heals.ITSELF, f"By itself: it waits for its account's rate limit.{until}")
+            return Advice(FixedBy.SYSTEM, f"By itself: it waits for its account's rate limit.{until}")
         case None:
             return _advice_on_status(target, retry, now)
 
@@ -259,9 +259,9 @@ def _advice_on_status(target: Target, retry: str, now: datetime) -> Advice | Non
     if target.status == TargetStatus.FAILED:
         if target.retryable:
             how = f"POST /v1/posts/{{postId}}/retry, or `{retry}` while its workflow runs"
-            return Advice(Heals.PERSON, f"If it should still go out: {how}.")
-        return Advice(Heals.PERSON, "Its owner must change it by PATCH /v1/posts/{postId} and then retry it.")
+            return Advice(FixedBy.PERSON, f"If it should still go out: {how}.")
+        return Advice(FixedBy.PERSON, "Its owner must change it by PATCH /v1/posts/{postId} and then retry it.")
     late = target.due_at is not None and now - target.due_at >= LATE_AFTER
     if target.status == TargetStatus.PENDING and target.begun_at is None and late:
-        return Advice(Heals.ITSELF, "By itself, once a worker starts it.")
+        return Advice(FixedBy.SYSTEM, "By itself, once a worker starts it.")
     return None

@@ -7,7 +7,7 @@ from activities.options import COMPLETE_WITHIN
 from domain.post import TargetStatus
 from platforms.base import Editable
 from platforms.registry import platforms
-from reconcile.doctor.findings import Finding, FindingKind, Heals, Subject
+from reconcile.doctor.findings import Finding, FindingKind, FixedBy, Subject
 from reconcile.doctor.matching import UnknownPosts
 from reconcile.doctor.sandbox import Public, PublicPosts
 from store.maintenance.expected_posts import ExpectedPost
@@ -53,7 +53,7 @@ class Platforms:
             if more := self._unknown_posts.take(expected):
                 ids = ", ".join(post.id for post in more)
                 what = f"It is public more than once on {_named(expected)}: as {ids}, too."
-                yield _finding(FindingKind.DOUBLE, Heals.PERSON, expected, what, "Delete the surplus posts there.")
+                yield _finding(FindingKind.DOUBLE, FixedBy.PERSON, expected, what, "Delete the surplus posts there.")
 
     def _shown(self, expected: ExpectedPost) -> Public | None:
         return self._public.get((_account_key(expected), expected.target.platform_post_id or ""))
@@ -71,11 +71,11 @@ class Platforms:
                 "If a person has settled it in the last 7 days, POST /v1/posts/{postId}/resolve corrects that. Else "
                 f"look at the account; if it is certainly not public, correct the row {_BY_HAND}."
             )
-            yield _finding(FindingKind.NOT_PUBLIC, Heals.PERSON, expected, what, how)
+            yield _finding(FindingKind.NOT_PUBLIC, FixedBy.PERSON, expected, what, how)
         elif self._claims[_account_key(expected), claimed] > 1:
             what = f"The row says published as {claimed}, and so does the row of another target."
             how = f"Look at the account: one of the two is not public; correct its row {_BY_HAND}."
-            yield _finding(FindingKind.NOT_PUBLIC, Heals.PERSON, expected, what, how)
+            yield _finding(FindingKind.NOT_PUBLIC, FixedBy.PERSON, expected, what, how)
         if public is not None and not public.deleted:
             yield from self._version(expected, public)
 
@@ -87,16 +87,16 @@ class Platforms:
             what = f"The row knows the version {public.id}, and {_named(expected)} shows {newest.id}."
             if expected.sends.editing:
                 how = "By itself: the edit's answer was lost, and the worker tries to confirm it."
-                yield _finding(FindingKind.OLD_VERSION, Heals.ITSELF, expected, what, how)
+                yield _finding(FindingKind.OLD_VERSION, FixedBy.SYSTEM, expected, what, how)
             else:
                 how = "Nothing needs to be done if somebody has edited it there; here it can no longer be edited."
-                yield _finding(FindingKind.OLD_VERSION, Heals.PERSON, expected, what, how)
+                yield _finding(FindingKind.OLD_VERSION, FixedBy.PERSON, expected, what, how)
         elif (
             isinstance(platforms()[expected.target.platform], Editable) and newest.text.split() != expected.text.split()
         ):
             what = f"The row and {_named(expected)} have different texts for {newest.id}."
             how = "Edit it (POST /v1/posts/{postId}/edit) if that is still possible, or leave it."
-            yield _finding(FindingKind.OTHER_TEXT, Heals.PERSON, expected, what, how)
+            yield _finding(FindingKind.OTHER_TEXT, FixedBy.PERSON, expected, what, how)
 
 
 def _awaits_confirmation(expected: ExpectedPost) -> bool:
@@ -116,7 +116,7 @@ def _unknown(expected: ExpectedPost, public: Public) -> Finding:
         )
     else:
         how = f"Cancel its workflow before it is sent again; then correct the row {_BY_HAND}."
-    return _finding(FindingKind.UNKNOWN_PUBLIC, Heals.PERSON, expected, what, how)
+    return _finding(FindingKind.UNKNOWN_PUBLIC, FixedBy.PERSON, expected, what, how)
 
 
 def _other_id(expected: ExpectedPost, public: Public) -> Finding:
@@ -124,11 +124,11 @@ def _other_id(expected: ExpectedPost, public: Public) -> Finding:
     what = f"The row says published as {target.platform_post_id}, and {_named(expected)} shows it as {public.id}."
     by = target.published_at + COMPLETE_WITHIN if target.published_at else None
     how = "By itself if the platform reports the public id late: the worker asks until it is known."
-    return Finding(FindingKind.OTHER_ID, Heals.ITSELF, _subject(expected), what, how, by)
+    return Finding(FindingKind.OTHER_ID, FixedBy.SYSTEM, _subject(expected), what, how, by)
 
 
-def _finding(kind: FindingKind, heals: Heals, expected: ExpectedPost, what: str, how: str) -> Finding:
-    return Finding(kind, heals, _subject(expected), what, how)
+def _finding(kind: FindingKind, fixed_by: FixedBy, expected: ExpectedPost, what: str, how: str) -> Finding:
+    return Finding(kind, fixed_by, _subject(expected), what, how)
 
 
 def _subject(expected: ExpectedPost) -> Subject:

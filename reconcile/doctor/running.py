@@ -7,7 +7,7 @@ from activities.options import RETRY_WINDOW, STEP_TIMEOUT
 from domain.post import LATE_AFTER, OPEN, PostStatus, TargetStatus
 from domain.schedule import rfc3339
 from reconcile.doctor.facts import SILENT_AFTER, Facts, settled
-from reconcile.doctor.findings import Finding, FindingKind, Heals
+from reconcile.doctor.findings import Finding, FindingKind, FixedBy
 from reconcile.readiness import UNDELIVERED_AFTER
 from store.models import Post, Target
 from workflows.client.runs import Run
@@ -31,7 +31,7 @@ def diagnose_running(facts: Facts, run: Run) -> list[Finding]:
 def _stuck(facts: Facts) -> Finding:
     what = "Its workflow's tasks fail again and again: the deployed code does not fit what it has done so far."
     how = "Deploy code that fits (docs/change-the-workflow.md): it does nothing until then, and continues then."
-    return facts.finding(FindingKind.STUCK, Heals.PERSON, what, how)
+    return facts.finding(FindingKind.STUCK, FixedBy.PERSON, what, how)
 
 
 def _orphan(facts: Facts, run: Run) -> Finding:
@@ -45,7 +45,7 @@ def _orphan(facts: Facts, run: Run) -> Finding:
     by = None
     if due is not None:
         by = due if due > facts.now else max(due + RETRY_WINDOW, facts.now)
-    return facts.finding(FindingKind.ORPHAN, Heals.ITSELF, what, how, by=by)
+    return facts.finding(FindingKind.ORPHAN, FixedBy.SYSTEM, what, how, by=by)
 
 
 def _late(facts: Facts, post: Post) -> Iterator[Finding]:
@@ -56,7 +56,7 @@ def _late(facts: Facts, post: Post) -> Iterator[Finding]:
         deadline = target.due_at + timedelta(seconds=post.publish_within)
         what = f"It was due at {rfc3339(target.due_at)} and is not begun."
         how = "By itself: it is published as soon as a worker starts it, and fails if none has by then."
-        yield facts.finding(FindingKind.LATE, Heals.ITSELF, what, how, by=deadline, target=target)
+        yield facts.finding(FindingKind.LATE, FixedBy.SYSTEM, what, how, by=deadline, target=target)
 
 
 def _left_sending(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
@@ -68,7 +68,7 @@ def _left_sending(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
         target = next((each for each in post.targets if each.id == attempt.target_id), None)
         what = f"An attempt ({attempt.step}) of {rfc3339(attempt.started_at)} is left at sending: its worker is gone."
         how = "By itself: the next worker that takes the step confirms on the platform before it sends anything."
-        yield facts.finding(FindingKind.SENDING, Heals.ITSELF, what, how, target=target)
+        yield facts.finding(FindingKind.SENDING, FixedBy.SYSTEM, what, how, target=target)
 
 
 def _inconsistent(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
@@ -76,7 +76,7 @@ def _inconsistent(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
     if post.status == PostStatus.DRAFT:
         what = "The post is a draft, and its workflow runs on."
         how = "By itself: it reads the row before it sends anything, and ends."
-        yield facts.finding(FindingKind.DRAFT, Heals.ITSELF, what, how, by=run.due_at)
+        yield facts.finding(FindingKind.DRAFT, FixedBy.SYSTEM, what, how, by=run.due_at)
         return
     due = facts.view.due_at if facts.view else run.due_at
     if post.status == PostStatus.SCHEDULED and post.due_at and due and _apart(due, post.due_at):
@@ -84,10 +84,10 @@ def _inconsistent(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
         knows = facts.view.version if facts.view else post.version
         if post.version > knows or not post.is_delivered:
             how = "By itself: the row's time holds, and a worker's sweep tells the workflow."
-            yield facts.finding(FindingKind.DUE, Heals.ITSELF, what, how, by=post.updated_at + UNDELIVERED_AFTER)
+            yield facts.finding(FindingKind.DUE, FixedBy.SYSTEM, what, how, by=post.updated_at + UNDELIVERED_AFTER)
             return
         how = "Change the post (PATCH /v1/posts/{postId}) to the intended time: both follow."
-        yield facts.finding(FindingKind.DUE, Heals.PERSON, what, how)
+        yield facts.finding(FindingKind.DUE, FixedBy.PERSON, what, how)
     if facts.view is None:
         if not facts.open and status in OPEN:
             yield _row_ahead(facts, run, post.status, str(status))
@@ -110,14 +110,14 @@ def _of_target(facts: Facts, run: Run, target: Target, view: TargetStatusView) -
             '(docs/backup.md, "Correct rows by hand").'
         )
         kind = FindingKind.TARGET if settled(target) else FindingKind.WORKFLOW_AHEAD
-        yield facts.finding(kind, Heals.PERSON, named, how, target=target)
+        yield facts.finding(kind, FixedBy.PERSON, named, how, target=target)
     elif settled(target):
         over = status is TargetStatus.FAILED or (status is TargetStatus.UNCONFIRMED and not run.steps)
         if over and not facts.open:
             how = "By itself: the row is what counts, and a worker's sweep notifies the workflow."
             if facts.post is None or facts.post.is_delivered or facts.post.next_delivery_at is None:
                 how = "By itself: the row is what counts, and the workflow forgets when it closes."
-            yield facts.finding(FindingKind.TARGET, Heals.ITSELF, named, how, target=target)
+            yield facts.finding(FindingKind.TARGET, FixedBy.SYSTEM, named, how, target=target)
         else:
             yield _row_ahead(facts, run, row, status, target)
     elif status is TargetStatus.FAILED:
@@ -125,7 +125,7 @@ def _of_target(facts: Facts, run: Run, target: Target, view: TargetStatusView) -
             f"End the workflow: {_TERMINATE.format(facts.workflow_id)}. A worker's recovery then starts it again from "
             "the row."
         )
-        yield facts.finding(FindingKind.WORKFLOW_AHEAD, Heals.PERSON, named, how, target=target)
+        yield facts.finding(FindingKind.WORKFLOW_AHEAD, FixedBy.PERSON, named, how, target=target)
 
 
 def _row_ahead(facts: Facts, run: Run, row: str, status: str, target: Target | None = None) -> Finding:
@@ -133,7 +133,7 @@ def _row_ahead(facts: Facts, run: Run, row: str, status: str, target: Target | N
     how = "By itself: its next step finds the row settled and sends nothing."
     moments = [step.next_at for step in run.steps if step.next_at] or ([run.due_at] if run.due_at else [])
     by = min((each for each in moments if each > facts.now), default=None)
-    return facts.finding(FindingKind.ROW_AHEAD, Heals.ITSELF, what, how, by=by, target=target)
+    return facts.finding(FindingKind.ROW_AHEAD, FixedBy.SYSTEM, what, how, by=by, target=target)
 
 
 def _apart(one: datetime, other: datetime) -> bool:

@@ -33,8 +33,8 @@ async def test_limits_differ_by_platform(api: Client) -> None:
     listed = {each["platform"]: each for each in (await api.get("/v1/platforms")).json()["platforms"]}
     assert listed["twitter"]["text"]["premiumLimit"] == 25_000
     assert listed["telegram"]["text"]["limit"] == 4096
-    assert listed["telegram"]["text"]["beside"] == {"image": 1024, "video": 1024, "gif": 1024, "document": 1024}
-    assert listed["tiktok"]["text"]["beside"] == {"video": 2200}
+    assert listed["telegram"]["text"]["withMedia"] == {"image": 1024, "video": 1024, "gif": 1024, "document": 1024}
+    assert listed["tiktok"]["text"]["withMedia"] == {"video": 2200}
     assert listed["instagram"]["media"] | {"source": ""} == {
         "required": True,
         "maxItems": 10,

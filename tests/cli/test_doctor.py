@@ -12,7 +12,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from cli.doctor import to_text
 from cli.main import main
-from reconcile.doctor.findings import Exit, Finding, FindingKind, Heals, Report, Subject
+from reconcile.doctor.findings import Exit, Finding, FindingKind, FixedBy, Report, Subject
 from tests.reconcile.doctor.conftest import asleep, new_workspace
 from tests.stack import Stack
 
@@ -57,8 +57,8 @@ async def _told(own: Stack) -> None:
     answer = json.loads((await doctor("--workspace", own.workspace_id, "--json")).stdout)
     assert answer["exitCode"] == 1
     assert answer["compared"]["posts"] == 1
-    assert [(each["kind"], each["heals"], each["postId"]) for each in answer["findings"]] == [
-        ("workflow_lost", "itself", post.id)
+    assert [(each["kind"], each["fixedBy"], each["postId"]) for each in answer["findings"]] == [
+        ("workflow_lost", "system", post.id)
     ]
     assert "hush" not in told.stdout + json.dumps(answer)
 
@@ -130,8 +130,8 @@ async def test_unavailable_parts_are_checked_again(monkeypatch: pytest.MonkeyPat
 
 
 def test_causes_are_listed_before_effects() -> None:
-    late = Finding(FindingKind.LATE, Heals.ITSELF, Subject(post_id="post_1"), "It is late.", "It goes out soon.")
-    cause = Finding(FindingKind.NO_WORKER, Heals.PERSON, Subject(platform="posts"), "No worker.", "Start a worker.")
+    late = Finding(FindingKind.LATE, FixedBy.SYSTEM, Subject(post_id="post_1"), "It is late.", "It goes out soon.")
+    cause = Finding(FindingKind.NO_WORKER, FixedBy.PERSON, Subject(platform="posts"), "No worker.", "Start a worker.")
     text = to_text(Report(findings=[late, cause], away=["The sandbox is away."]), 1)
     assert [text.index(word) for word in ("The sandbox", "no_worker:", "late:")] == sorted(
         text.index(word) for word in ("The sandbox", "no_worker:", "late:")

@@ -56,7 +56,7 @@ async def test_failed_post_shows_reason_and_advice(own: Stack) -> None:
     assert "failed" in report["targets"][0]["explanation"]
     assert [each["action"] for each in report["attempts"]] == ["failed"]
     (advice,) = report["now"]
-    assert advice["heals"] == "person"
+    assert advice["fixedBy"] == "person"
 
 
 async def test_a_held_post_names_the_account_to_reconnect(own: Stack) -> None:
@@ -91,7 +91,7 @@ async def test_terminated_post_names_the_operator_and_its_recovery(own: Stack, a
     report = await doctor(post)
     assert f"{ALICE} terminated it: an exercise." in report["workflow"]
     assert [each["kind"] for each in report["findings"]] == ["workflow_lost"]
-    assert report["exitCode"] == Exit.HEALS
+    assert report["exitCode"] == Exit.FIXES_ITSELF
 
 
 async def test_late_post_shows_its_delay(own: Stack) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.post import PostStatus, TargetStatus
-from reconcile.doctor.findings import Exit, FindingKind, Heals
+from reconcile.doctor.findings import Exit, FindingKind, FixedBy
 from runtime import worker
 from store.models import Attempt
 from store.publishing.sending import begin_send
@@ -55,10 +55,10 @@ async def test_a_post_without_worker_is_reported_and_published_later(own: Stack)
     began = time.monotonic()
     report = await diagnose(own)
     assert time.monotonic() - began < 5
-    told = {(each.kind, each.heals, each.subject.platform) for each in report.findings}
+    told = {(each.kind, each.fixed_by, each.subject.platform) for each in report.findings}
     assert told == {
-        (FindingKind.LATE, Heals.ITSELF, "twitter"),
-        (FindingKind.NO_WORKER, Heals.PERSON, "posts"),
+        (FindingKind.LATE, FixedBy.SYSTEM, "twitter"),
+        (FindingKind.NO_WORKER, FixedBy.PERSON, "posts"),
     }
     assert report.waiting[0].startswith("not begun: 1 post was due more than 10 s ago, and no worker has begun")
     assert report.exit is Exit.NEEDS_A_PERSON

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from benchmarks.proof.platforms import PLATFORMS, VIDEO, api_name_of
 from cli.stack.ports import free_port
 from domain.post import PostStatus, TargetStatus
-from reconcile.doctor.findings import Exit, FindingKind, Heals
+from reconcile.doctor.findings import Exit, FindingKind, FixedBy
 from store.models import Account, Attempt, Post
 from tests.reconcile.doctor.conftest import (
     TOKEN,
@@ -69,7 +69,7 @@ async def test_a_duplicate_ends_with_the_deletion_of_one_copy(own: Stack, mastod
     assert await agrees(own)
     double = await toot(own, "POST", status="doctor: twice")
     found = await only(own, FindingKind.DOUBLE)
-    assert (found.heals, found.subject.account_id) == (Heals.PERSON, mastodon.id)
+    assert (found.fixed_by, found.subject.account_id) == (FixedBy.PERSON, mastodon.id)
     assert double in found.what
     await toot(own, "DELETE", f"/{double}")
     assert await agrees(own)
@@ -104,9 +104,9 @@ async def test_a_publication_unknown_to_the_platform_needs_a_person(own: Stack, 
     first = await published(own, "doctor: never had", "mastodon")
     await until_agrees(own)
     await write_target(own, first, platform_post_id="17")
-    assert (await only(own, FindingKind.OTHER_ID)).heals is Heals.ITSELF
+    assert (await only(own, FindingKind.OTHER_ID)).fixed_by is FixedBy.SYSTEM
     await write(own, first, content="doctor: something else")
-    assert (await only(own, FindingKind.NOT_PUBLIC)).heals is Heals.PERSON
+    assert (await only(own, FindingKind.NOT_PUBLIC)).fixed_by is FixedBy.PERSON
     second = await published(own, "doctor: had", "mastodon")
     await write_target(own, first, platform_post_id=second.targets[0].platform_post_id)
     report = await diagnose(own)
@@ -144,11 +144,11 @@ async def test_edits_are_followed_and_older_versions_reported(own: Stack) -> Non
             await asyncio.sleep(0.05)
     await until_agrees(own)
     await write_target(own, post, content="doctor: a third version")
-    assert (await only(own, FindingKind.OTHER_TEXT)).heals is Heals.PERSON
+    assert (await only(own, FindingKind.OTHER_TEXT)).fixed_by is FixedBy.PERSON
     (before,) = post.targets
     await own.client.get_workflow_handle(post.workflow_id).terminate()
     await write_target(own, post, content=None, platform_post_id=before.platform_post_id, edit_history=[])
-    assert (await only(own, FindingKind.OLD_VERSION)).heals is Heals.PERSON
+    assert (await only(own, FindingKind.OLD_VERSION)).fixed_by is FixedBy.PERSON
 
 
 async def test_the_posts_of_a_thread_are_no_doubles(own: Stack) -> None:

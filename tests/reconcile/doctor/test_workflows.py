@@ -10,7 +10,7 @@ from temporalio.client import WorkflowExecutionStatus
 from activities.options import POSTS_QUEUE
 from domain.errors import Conflict
 from domain.post import PostStatus, TargetStatus
-from reconcile.doctor.findings import Exit, FindingKind, Heals
+from reconcile.doctor.findings import Exit, FindingKind, FixedBy
 from reconcile.recovery import Recovery
 from reconcile.sweep import sweep
 from store.models import Attempt, IdempotencyKey, Post, Revision
@@ -81,7 +81,7 @@ async def test_a_lost_workflow_is_started_again_by_the_recovery(own: Stack) -> N
     post, handle = await asleep(own, "doctor: lost", HALF_AN_HOUR)
     await handle.terminate()
     found = await only(own, FindingKind.LOST)
-    assert (found.heals, found.subject.post_id) == (Heals.ITSELF, post.id)
+    assert (found.fixed_by, found.subject.post_id) == (FixedBy.SYSTEM, post.id)
     assert found.by is not None
     assert found.by - datetime.now(UTC) <= timedelta(minutes=10)
     await Recovery(own.worker_database, own.workflows, Runs(own.client)).round(
@@ -93,7 +93,7 @@ async def test_a_lost_workflow_is_started_again_by_the_recovery(own: Stack) -> N
 async def test_a_post_that_was_never_started_is_started_by_the_sweep(own: Stack) -> None:
     post = await own.save("doctor: never started", [own.accounts["plain"]], due_in=HALF_AN_HOUR)
     await write(own, post, updated_at=datetime.now(UTC) - timedelta(seconds=40), next_delivery_at=not_yet())
-    assert (await only(own, FindingKind.NOT_STARTED)).heals is Heals.ITSELF
+    assert (await only(own, FindingKind.NOT_STARTED)).fixed_by is FixedBy.SYSTEM
     await write(own, post, next_delivery_at=None)
     await sweep(own.worker_database, own.workflows)
     await until_agrees(own)
@@ -108,7 +108,7 @@ async def test_an_overdue_recovery_needs_a_person(own: Stack) -> None:
     post = await own.save("doctor: never swept", [own.accounts["plain"]], due_in=HALF_AN_HOUR)
     await write(own, post, updated_at=datetime.now(UTC) - timedelta(minutes=20), next_delivery_at=not_yet())
     report = await diagnose(own)
-    assert [(each.kind, each.heals) for each in report.findings] == [(FindingKind.NOT_STARTED, Heals.PERSON)]
+    assert [(each.kind, each.fixed_by) for each in report.findings] == [(FindingKind.NOT_STARTED, FixedBy.PERSON)]
     assert report.exit is Exit.NEEDS_A_PERSON
 
 
@@ -119,7 +119,7 @@ async def test_a_row_older_than_a_cancelled_run_needs_a_person(own: Stack) -> No
     await own.settled(post.id)
     assert await agrees(own)
     await rewind(own, post)
-    assert (await only(own, FindingKind.CANCELLED)).heals is Heals.PERSON
+    assert (await only(own, FindingKind.CANCELLED)).fixed_by is FixedBy.PERSON
     await write_target(own, post, status=TargetStatus.FAILED)
     await write(own, post, status=PostStatus.FAILED)
     assert await agrees(own)
@@ -130,7 +130,7 @@ async def test_a_row_older_than_its_publication_is_confirmed_by_id(own: Stack) -
     await closed(own, post, WorkflowExecutionStatus.COMPLETED)
     await rewind(own, post)
     found = await only(own, FindingKind.ENDED)
-    assert found.heals is Heals.ITSELF
+    assert found.fixed_by is FixedBy.SYSTEM
     assert f"published as {post.targets[0].platform_post_id}" in found.what
     await write_target(own, post, status=TargetStatus.PUBLISHED, platform_post_id=post.targets[0].platform_post_id)
     await write(own, post, status=PostStatus.PUBLISHED)
@@ -142,7 +142,11 @@ async def test_a_workflow_without_a_row_ends_when_it_wakes_and_sends_nothing(own
     async with own.database.transaction() as session:
         await session.execute(delete(Post).where(Post.id == post.id))
     found = await only(own, FindingKind.ORPHAN)
-    assert (found.heals, found.subject.workflow_id, found.by) == (Heals.ITSELF, post.workflow_id, post.due_at)
+    assert (found.fixed_by, found.subject.workflow_id, found.by) == (
+        FixedBy.SYSTEM,
+        post.workflow_id,
+        post.due_at,
+    )
     await closed(own, post, WorkflowExecutionStatus.COMPLETED)
     assert await agrees(own)
     assert await own.public("doctor: row gone") == []
@@ -151,7 +155,7 @@ async def test_a_workflow_without_a_row_ends_when_it_wakes_and_sends_nothing(own
 async def test_draft_with_a_running_workflow_is_resolved_by_itself(own: Stack) -> None:
     post, handle = await asleep(own, "doctor: draft runs", HALF_AN_HOUR)
     await write(own, post, status=PostStatus.DRAFT, due_at=None)
-    assert (await only(own, FindingKind.DRAFT)).heals is Heals.ITSELF
+    assert (await only(own, FindingKind.DRAFT)).fixed_by is FixedBy.SYSTEM
     await handle.terminate()
     assert await agrees(own)
 
@@ -161,7 +165,7 @@ async def test_a_row_at_rest_whose_workflow_sleeps_is_followed_at_the_due_time(o
     await write_target(own, post, status=TargetStatus.PUBLISHED)
     await write(own, post, status=PostStatus.PUBLISHED)
     found = await only(own, FindingKind.ROW_AHEAD)
-    assert found.heals is Heals.ITSELF
+    assert found.fixed_by is FixedBy.SYSTEM
     assert found.by is not None
     assert abs(found.by - (post.due_at or ALWAYS)) < timedelta(milliseconds=1)
     await asyncio.sleep(max(0, (found.by - datetime.now(UTC)).total_seconds()))
@@ -173,7 +177,7 @@ async def test_different_due_time_is_corrected_by_a_change(own: Stack) -> None:
     post, _ = await asleep(own, "doctor: due differs", HALF_AN_HOUR)
     moved = datetime.now(UTC) + timedelta(hours=2)
     await write(own, post, due_at=moved)
-    assert (await only(own, FindingKind.DUE)).heals is Heals.PERSON
+    assert (await only(own, FindingKind.DUE)).fixed_by is FixedBy.PERSON
     await own.change(post, due=moved)
     await until_agrees(own)
 
@@ -184,10 +188,10 @@ async def test_a_publication_missing_in_the_row_needs_a_person(own: Stack) -> No
     await write_target(own, post, status=TargetStatus.FAILED)
     await write(own, post, status=PostStatus.FAILED)
     found = await only(own, FindingKind.TARGET, platforms=False)
-    assert (found.heals, found.subject.target_id) == (Heals.PERSON, post.targets[0].id)
+    assert (found.fixed_by, found.subject.target_id) == (FixedBy.PERSON, post.targets[0].id)
     await write_target(own, post, status=TargetStatus.PENDING)
     await write(own, post, status=PostStatus.PUBLISHING)
-    assert (await only(own, FindingKind.WORKFLOW_AHEAD, platforms=False)).heals is Heals.PERSON
+    assert (await only(own, FindingKind.WORKFLOW_AHEAD, platforms=False)).fixed_by is FixedBy.PERSON
 
 
 async def test_workflow_behind_its_row_is_harmless(own: Stack) -> None:
@@ -196,7 +200,7 @@ async def test_workflow_behind_its_row_is_harmless(own: Stack) -> None:
     await until_agrees(own)
     await write_target(own, post, status=TargetStatus.PUBLISHED)
     await write(own, post, status=PostStatus.PUBLISHED)
-    assert (await only(own, FindingKind.TARGET)).heals is Heals.ITSELF
+    assert (await only(own, FindingKind.TARGET)).fixed_by is FixedBy.SYSTEM
     with pytest.raises(Conflict):
         await own.retry(post)
     assert await own.public("doctor: row published") == []
@@ -208,7 +212,7 @@ async def test_reopened_row_continues_after_its_workflow_is_terminated(own: Stac
     await until_agrees(own)
     await write_target(own, post, status=TargetStatus.PENDING)
     await write(own, post, status=PostStatus.PUBLISHING)
-    assert (await only(own, FindingKind.WORKFLOW_AHEAD)).heals is Heals.PERSON
+    assert (await only(own, FindingKind.WORKFLOW_AHEAD)).fixed_by is FixedBy.PERSON
     await own.client.get_workflow_handle(post.workflow_id).terminate()
     await Recovery(own.worker_database, own.workflows, Runs(own.client)).round(ALWAYS, datetime.now(UTC))
     assert (await own.settled(post.id)).status == PostStatus.PUBLISHED
@@ -226,9 +230,9 @@ async def test_targets_of_a_partial_post_are_compared(own: Stack) -> None:
             await session.merge(target)
             (await session.get_one(type(target), target.id)).status = status
     report = await diagnose(own, platforms=False)
-    assert {(each.kind, each.heals) for each in report.findings} == {
-        (FindingKind.TARGET, Heals.ITSELF),
-        (FindingKind.TARGET, Heals.PERSON),
+    assert {(each.kind, each.fixed_by) for each in report.findings} == {
+        (FindingKind.TARGET, FixedBy.SYSTEM),
+        (FindingKind.TARGET, FixedBy.PERSON),
     }
 
 
@@ -247,7 +251,7 @@ async def test_failing_workflow_tasks_need_a_person(own: Stack, monkeypatch: pyt
     async with asyncio.timeout(60):
         while not (stuck := [each for each in (await diagnose(own)).findings if each.kind is FindingKind.STUCK]):  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.5)
-    assert [(each.subject.post_id, each.heals) for each in stuck] == [(post.id, Heals.PERSON)]
+    assert [(each.subject.post_id, each.fixed_by) for each in stuck] == [(post.id, FixedBy.PERSON)]
 
 
 async def test_an_abandoned_send_is_confirmed_by_a_retry(own: Stack) -> None:
@@ -257,7 +261,7 @@ async def test_an_abandoned_send_is_confirmed_by_a_retry(own: Stack) -> None:
     before = datetime.now(UTC) - timedelta(minutes=5)
     async with own.database.transaction() as session:
         session.add(Attempt(target_id=post.targets[0].id, step="publish", state="sending", started_at=before))
-    assert (await only(own, FindingKind.SENDING)).heals is Heals.PERSON
+    assert (await only(own, FindingKind.SENDING)).fixed_by is FixedBy.PERSON
     await own.retry(await own.read(post.id))
     async with asyncio.timeout(20):
         while (await own.read(post.id)).targets[0].status != TargetStatus.UNCONFIRMED:  # noqa: ASYNC110 the row is polled
@@ -272,10 +276,10 @@ async def test_an_abandoned_edit_is_reported(own: Stack) -> None:
     async with own.database.transaction() as session:
         (await session.get_one(Revision, revision)).created_at = datetime.now(UTC) - timedelta(minutes=1)
     await own.workflows.edit(await own.plan(post), revision)
-    assert (await only(own, FindingKind.REVISION)).heals is Heals.ITSELF
+    assert (await only(own, FindingKind.REVISION)).fixed_by is FixedBy.SYSTEM
     await own.client.get_workflow_handle(post.workflow_id).terminate()
     report = await diagnose(own)
-    assert {(each.kind, each.heals) for each in report.findings} == {(FindingKind.REVISION, Heals.PERSON)}
+    assert {(each.kind, each.fixed_by) for each in report.findings} == {(FindingKind.REVISION, FixedBy.PERSON)}
 
 
 async def test_a_key_without_post_is_reported_until_it_expires(own: Stack) -> None:
@@ -291,7 +295,7 @@ async def test_a_key_without_post_is_reported_until_it_expires(own: Stack) -> No
     async with own.database.transaction() as session:
         session.add(key)
     found = await only(own, FindingKind.KEY)
-    assert (found.heals, found.by) == (Heals.ITSELF, key.expires_at)
+    assert (found.fixed_by, found.by) == (FixedBy.SYSTEM, key.expires_at)
     async with own.database.transaction() as session:
         (await session.get_one(IdempotencyKey, (own.workspace_id, "doctor"))).expires_at = now
     assert await agrees(own)
