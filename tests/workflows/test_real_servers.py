@@ -18,8 +18,9 @@ from runtime import worker
 from store.accounts.connected import save_account
 from store.models import Account, Post
 from store.secrets.vault import Vault
-from tests.platforms import pds, snac
+from tests.platforms.bluesky import pds
 from tests.platforms.lossy import Lossy, losing
+from tests.platforms.mastodon import snac
 from tests.platforms.mastodon.test_snac import TEXTS
 from tests.platforms.rig import Rig, Sandbox
 from tests.stack import Stack, plain_credentials, running_stack

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from platforms.base import Absent, PublishContext, Published
 from platforms.bluesky import PLATFORM
 from platforms.errors import ErrorKind, PlatformError
-from tests.platforms import pds
+from tests.platforms.bluesky import pds
 from tests.platforms.bluesky.pds import Pds
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Rig, Sandbox, losing_answers

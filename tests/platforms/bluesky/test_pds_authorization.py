@@ -15,8 +15,8 @@ from platforms.bluesky.connect import CONNECTOR
 from platforms.bluesky.did import INDEX, PLC
 from platforms.bluesky.proofs import NONCES
 from platforms.errors import ErrorKind, PlatformError
-from tests.platforms import pds
 from tests.platforms.authorizing import BACK, Authorization, query
+from tests.platforms.bluesky import pds
 from tests.platforms.bluesky.pds import Pds
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Rig, Sandbox

@@ -13,7 +13,7 @@ import pytest
 from platforms.base import Absent, PublishContext, Published
 from platforms.errors import ErrorKind
 from platforms.mastodon import PLATFORM
-from tests.platforms import snac
+from tests.platforms.mastodon import snac
 from tests.platforms.mastodon.snac import Snac
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Rig, Sandbox, losing_answers

@@ -10,8 +10,8 @@ import pytest
 from platforms.errors import PlatformError
 from platforms.mastodon import PLATFORM
 from platforms.mastodon.connect import CONNECTOR
-from tests.platforms import snac
 from tests.platforms.authorizing import Authorization, query
+from tests.platforms.mastodon import snac
 from tests.platforms.mastodon.snac import Snac
 from tests.platforms.rig import Sandbox
 

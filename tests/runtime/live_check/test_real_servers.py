@@ -8,8 +8,9 @@ from platforms.registry import platforms
 from runtime.live_check.check import Check
 from runtime.live_check.files import CheckFiles
 from runtime.live_check.report import Report
-from tests.platforms import pds, snac
+from tests.platforms.bluesky import pds
 from tests.platforms.conftest import running, sandbox
+from tests.platforms.mastodon import snac
 from tests.platforms.rig import Rig, Sandbox
 
 __all__ = ["running", "sandbox"]
