@@ -5,5 +5,5 @@ from store.models import Account, ConnectedAccount
 
 
 def account_facts(account: Account | ConnectedAccount) -> AccountFacts:
-    """Return a row's facts, none of them a secret."""
+    """Return the facts of a row, without secrets."""
     return AccountFacts(account.id, account.user_id, account.username, account.premium, account.limits, account.allowed)

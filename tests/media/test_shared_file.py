@@ -21,7 +21,7 @@ from tests.media.test_fetch import open_files
 
 @dataclass
 class Worker:
-    """What the steps of one worker share."""
+    """A worker's files and decoding processes, which its steps share."""
 
     files: SharedFiles
     pool: DecoderPool
@@ -31,7 +31,7 @@ class Worker:
     async def examine(self, media: Media, *, cleaned: bool = True, post: str = "post") -> bytes:
         async with self.files.open("workspace", post, media, lambda _: None) as shared:
             file, facts, _ = await shared.examine(self.pool, cleaned=cleaned)
-            assert (facts.width, facts.height, facts.size) == (60, 40, file.size)
+            assert (facts.width, facts.height, facts.size) == (40, 60, file.size)
             return await file.read()
 
 
