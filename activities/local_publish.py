@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.commands import TargetCommand
 from activities.heartbeat import heartbeating
-from activities.options import CONTINUES, DECLINED, queue_of
+from activities.options import CONTINUES, DECLINED, POSTS_QUEUE, queue_of
 from activities.publish import STOPS, Publishing
 from domain.outcome import Outcome
 from domain.waits import MEDIA_BUSY
@@ -28,15 +28,24 @@ _Key = tuple[str, int]
 
 
 class LocalPublish:
-    """The publish step of a worker of the posts' own queue: first as a local activity, then as an activity.
+    """The publish steps of one worker process: within a workflow's task, continued as an activity, or from a queue.
 
-    A step that finds no free slot, or whose platform this worker does not serve, is left to the platform's own queue.
+    A step that runs in this process is never begun a second time, wherever Temporal asks for it again: because a task
+    or a heartbeat was lost, or because this process was too busy to take the continuing activity in time. The second
+    run would find an open attempt, and would take its worker for lost.
+
+    Within a task, a step that finds no free slot, or whose platform this worker does not serve, is left to the
+    platform's own queue. `queue` is the one on which this process alone takes the steps that it continues.
     """
 
-    def __init__(self, publishing: Publishing, platforms: Iterable[str]) -> None:
+    def __init__(self, publishing: Publishing, platforms: Iterable[str], queue: str = POSTS_QUEUE) -> None:
+        self.queue = queue
         self._publishing = publishing
         self._under_way: dict[str, set[asyncio.Task[Outcome]]] = {platform: set() for platform in platforms}
-        self._steps: dict[_Key, asyncio.Task[Outcome]] = {}
+        self._running: dict[_Key, asyncio.Task[Outcome]] = {}
+        """Every step that runs in this process."""
+        self._kept: dict[_Key, asyncio.Task[Outcome]] = {}
+        """The steps that continue as an activity, also for a while after their end."""
         self._stopping = False
 
     @property
@@ -53,22 +62,38 @@ class LocalPublish:
         """
         if activity.info().is_local:
             return await self._within_task(command)
-        went_on = self._steps.pop(_key(command), None)
-        step = went_on or self._begin(command)
+        joined = self._take(command)
+        step = joined or self._begin(command)
         try:
-            # A step that began within a workflow's task does not heartbeat.
-            async with heartbeating() if went_on else contextlib.nullcontext():
-                try:
-                    return await asyncio.shield(step)
-                except asyncio.CancelledError:
-                    return await self._cut_short(command, step)
+            return await self._result(command, step, joined=joined is not None)
+        except asyncio.CancelledError:
+            if self._stopping:
+                raise _declined(command) from None
+            raise
         except ApplicationError as error:
             raise _declined(command) if error.type == MEDIA_BUSY else error from error
 
+    @activity.defn(name="publish")
+    async def publish_from_queue(self, command: TargetCommand) -> Outcome:
+        """Publish as `Publishing.publish` does, for a platform's own queue; join the step if it runs here already."""
+        joined = self._take(command)
+        return await self._result(command, joined or self._run(command), joined=joined is not None)
+
+    async def _result(self, command: TargetCommand, step: asyncio.Task[Outcome], *, joined: bool) -> Outcome:
+        # A step that began in another run does not heartbeat for this one.
+        async with heartbeating() if joined else contextlib.nullcontext():
+            try:
+                return await asyncio.shield(step)
+            except asyncio.CancelledError:
+                return await self._cut_short(command, step)
+            finally:
+                if step.done():
+                    # Its result was received: a later step of this target is another one.
+                    self._kept.pop(_key(command), None)
+
     async def _within_task(self, command: TargetCommand) -> Outcome:
-        step = self._steps.get(_key(command))
-        if step is None or step.done():
-            step = self._begin(command)
+        self._kept.pop(_key(command), None)
+        step = self._running.get(_key(command)) or self._begin(command)
         try:
             await asyncio.wait({step}, timeout=LOCAL_LIMIT_S)
         except asyncio.CancelledError:
@@ -83,33 +108,44 @@ class LocalPublish:
         if step.done() and (error is None or (isinstance(error, ApplicationError) and error.non_retryable)):
             return step.result()
         self._keep(command, step)
-        raise _benign("continues as an activity", CONTINUES)
+        raise _benign("continues as an activity", CONTINUES, self.queue)
 
     def _begin(self, command: TargetCommand) -> asyncio.Task[Outcome]:
         """Begin a step. Raises ApplicationError(DECLINED)."""
         steps = self._under_way.get(command.platform)
         if self._stopping or steps is None or len(steps) >= SLOTS:
             raise _declined(command)
-        step = asyncio.create_task(self._publishing.publish(command))
+        step = self._run(command)
         steps.add(step)
         step.add_done_callback(steps.discard)
         return step
 
+    def _run(self, command: TargetCommand) -> asyncio.Task[Outcome]:
+        key, step = _key(command), asyncio.create_task(self._publishing.publish(command))
+        self._running[key] = step
+
+        def over(step: asyncio.Task[Outcome]) -> None:
+            del self._running[key]
+            # If no run waits for a failed step, asyncio would log its error. The target's row has it.
+            _ = step.cancelled() or step.exception()
+
+        step.add_done_callback(over)
+        return step
+
+    def _take(self, command: TargetCommand) -> asyncio.Task[Outcome] | None:
+        """Return the step of a target that runs in this process, or has ended here and waits for its activity."""
+        return self._kept.pop(_key(command), None) or self._running.get(_key(command))
+
     def _keep(self, command: TargetCommand, step: asyncio.Task[Outcome]) -> None:
         """Keep a running step for the activity that joins it, and its result for a while after it has ended."""
         key, loop = _key(command), asyncio.get_running_loop()
-        self._steps[key] = step
+        self._kept[key] = step
 
         def forget() -> None:
-            if self._steps.get(key) is step:
-                del self._steps[key]
+            if self._kept.get(key) is step:
+                del self._kept[key]
 
-        def over(step: asyncio.Task[Outcome]) -> None:
-            # If no activity joins a failed step, asyncio would log its error. The target's row has it.
-            _ = step.cancelled() or step.exception()
-            loop.call_later(_KEPT_S, forget)
-
-        step.add_done_callback(over)
+        step.add_done_callback(lambda _: loop.call_later(_KEPT_S, forget))
 
     async def _cut_short(self, command: TargetCommand, step: asyncio.Task[Outcome]) -> Outcome:
         details = activity.cancellation_details()
@@ -118,12 +154,7 @@ class LocalPublish:
             self._keep(command, step)
             raise asyncio.CancelledError
         step.cancel(*([] if details and details.cancel_requested else [STOPS]))
-        try:
-            return await step
-        except asyncio.CancelledError:
-            if self._stopping:
-                raise _declined(command) from None
-            raise
+        return await step
 
     async def stop(self, grace: timedelta) -> None:
         """Begin no step, and cancel the steps that still run after the grace: another worker continues them."""
@@ -138,8 +169,8 @@ def _key(command: TargetCommand) -> _Key:
     return command.target_id, command.version
 
 
-def _benign(message: str, kind: str) -> ApplicationError:
-    return ApplicationError(message, type=kind, non_retryable=True, category=ApplicationErrorCategory.BENIGN)
+def _benign(message: str, kind: str, *details: str) -> ApplicationError:
+    return ApplicationError(message, *details, type=kind, non_retryable=True, category=ApplicationErrorCategory.BENIGN)
 
 
 def _declined(command: TargetCommand) -> ApplicationError:

@@ -20,13 +20,17 @@ STEP_TIMEOUT = timedelta(minutes=30)
 HEARTBEAT_TIMEOUT = timedelta(seconds=10)
 
 CONTINUES_WITHIN = timedelta(seconds=10)
-"""How long a step that continues as an activity waits on the posts' own queue before it moves to its platform's."""
+"""How long a step that continues as an activity waits for the worker that runs it before it moves to its platform's
+queue."""
 
 DECLINED = "declined"
 """The type of the error with which a worker of the posts' own queue leaves a step to its platform's queue."""
 
 CONTINUES = "continues_as_activity"
-"""The type of the error with which it reports that a local activity is not over and continues as an activity."""
+"""The type of the error with which it reports that a local activity is not over and continues as an activity.
+
+The error's only detail is the queue of the worker that runs the step.
+"""
 
 LONGEST_WAIT_AFTER_CRASH = timedelta(minutes=1)
 FIRST_CONFIRM_WAITS = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 10, 15, 15, 30, 60, 120, 300, 600, 1800))

@@ -44,8 +44,8 @@ class TargetPlan(BaseModel):
     """What is done ahead of its time has begun, and need not begin again."""
     tries: int = 0
     """How often in a row its platform has refused it for now; the next wait follows from that."""
-    continues_as_activity: bool = False
-    """Its local activity took too long; the step continues as a regular activity."""
+    continues_on: str | None = None
+    """Its local activity took too long; the step continues as an activity on this queue, of the worker that runs it."""
     released: bool = False
     """If it is held, refused for now or unconfirmed, it continues: its account works again, or an operator asks."""
     confirm_attempts: int = 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -136,6 +137,8 @@ class WorkerGroup:
 
     posts: Worker
     platforms: Sequence[Worker] = ()
+    continued: Worker | None = None
+    """That of the queue on which this process alone continues what it began within a workflow's task."""
     local_publish: LocalPublish | None = None
     grace: timedelta = _SHORT_GRACE
     """How long a step may still take once it must stop; another worker takes over what is left."""
@@ -143,7 +146,7 @@ class WorkerGroup:
     @property
     def workers(self) -> list[Worker]:
         """Return all of them."""
-        return [self.posts, *self.platforms]
+        return [self.posts, *([self.continued] if self.continued else []), *self.platforms]
 
     async def finish(self) -> None:
         """Take nothing new, and end what has begun.
@@ -153,6 +156,8 @@ class WorkerGroup:
         """
         stops = [each.shutdown() for each in self.platforms]
         await asyncio.gather(*stops, *([self.local_publish.stop(self.grace)] if self.local_publish else []))
+        if self.continued:
+            await self.continued.shutdown()
         await self.posts.shutdown()
 
 
@@ -161,10 +166,11 @@ def worker_group(
 ) -> WorkerGroup:
     """Return the workers of one process that serves these platforms."""
     publishing, posts, served = Publishing(factory), PostActivities(factory.database, factory.meters), list(platforms)
-    local_publish, accounts = LocalPublish(publishing, served), AccountSteps(factory)
+    own_queue = f"{POSTS_QUEUE}-{uuid.uuid4().hex}"
+    local_publish, accounts = LocalPublish(publishing, served, own_queue), AccountSteps(factory)
     towards_platforms: list[Callable[..., Any]] = [
         Preparing(factory).prepare,
-        publishing.publish,
+        local_publish.publish_from_queue,
         Confirming(factory).confirm,
         Completing(factory).complete,
         Editing(factory).edit,
@@ -189,6 +195,16 @@ def worker_group(
         workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=4, maximum=20),
         max_heartbeat_throttle_interval=_THROTTLE,
     )
+    continued = Worker(
+        client,
+        task_queue=own_queue,
+        activities=[local_publish.publish],
+        interceptors=[LogContext()],
+        graceful_shutdown_timeout=ROWS_GRACE,
+        activity_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, initial=1, maximum=20),
+        max_concurrent_activities=local_publish.slots,
+        max_heartbeat_throttle_interval=_THROTTLE,
+    )
     of_platforms = [
         Worker(
             client,
@@ -202,7 +218,7 @@ def worker_group(
         )
         for platform in served
     ]
-    return WorkerGroup(own, of_platforms, local_publish, grace)
+    return WorkerGroup(own, of_platforms, continued, local_publish, grace)
 
 
 @contextlib.asynccontextmanager

@@ -79,10 +79,11 @@ async def publish_locally(plan: Plan, target: TargetPlan, deadline: datetime) ->
         )
     except FailureError as error:
         # The failure of a local activity is raised without an ActivityError around it.
-        if outcome := _refusal_in(error):
-            return outcome
-        target.continues_as_activity = _type_of(error) == options.CONTINUES
-        return None
+        said = _said_in(error)
+        if said and said.type == options.CONTINUES:
+            target.continues_on = said.details[0] if said.details else options.POSTS_QUEUE
+            return None
+        return _refusal_in(error)
 
 
 async def publish(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome:
@@ -90,18 +91,18 @@ async def publish(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome
     if deadline <= workflow.now():
         return await give_up(plan, target, WINDOW_PASSED)
     try:
-        if target.continues_as_activity and (outcome := await _continue_as_activity(plan, target, deadline)):
+        if (queue := target.continues_on) and (outcome := await _continue_as_activity(plan, target, deadline, queue)):
             return outcome
         return await _publish(plan, target, deadline, options.queue_of(target.platform))
     except ActivityError as error:
         return _refusal_in(error) or await give_up(plan, target, WINDOW_PASSED)
 
 
-async def _continue_as_activity(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome | None:
-    """Continue a local activity as an activity on the workflow's own queue; None if the worker there declines."""
-    target.continues_as_activity = False
+async def _continue_as_activity(plan: Plan, target: TargetPlan, deadline: datetime, queue: str) -> Outcome | None:
+    """Continue a local activity as an activity of the same worker; None if that worker declines, or is gone."""
+    target.continues_on = None
     try:
-        return await _publish(plan, target, deadline, options.POSTS_QUEUE, options.CONTINUES_WITHIN)
+        return await _publish(plan, target, deadline, queue, options.CONTINUES_WITHIN)
     except ActivityError as error:
         if _is_declined(error):
             return None
@@ -109,13 +110,10 @@ async def _continue_as_activity(plan: Plan, target: TargetPlan, deadline: dateti
 
 
 def _is_declined(error: FailureError) -> bool:
-    not_begun = isinstance(error.cause, TimedOut) and error.cause.type is TimeoutType.SCHEDULE_TO_START
-    return not_begun or _type_of(error) == options.DECLINED
-
-
-def _type_of(error: FailureError) -> str | None:
-    refusal = _said_in(error)
-    return refusal.type if refusal else None
+    if isinstance(error.cause, TimedOut):
+        return error.cause.type is TimeoutType.SCHEDULE_TO_START
+    said = _said_in(error)
+    return said is not None and said.type == options.DECLINED
 
 
 def _said_in(error: FailureError) -> ApplicationError | None:

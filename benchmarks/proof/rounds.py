@@ -196,7 +196,9 @@ class Proof:
             if post.verdict.kind is not VerdictKind.RIGHT:
                 post.attempts = await self._client.attempts(post)
             await self._forget_faults(post)
-            if not needs_its_owner(post.cell):
+            if post.cell.fault is not Fault.EXPIRED:
+                # The crash may have met the renewal of an expired token. Nothing can keep such a connection, and the
+                # next post on that account would be held.
                 self._accounts.give_back(post.cell.platform, post.account_id)
             missed = post.verdict.kind is VerdictKind.MISSED and post.tries < _TRIES
             (self.run_again if missed else self.posts).append(post)

@@ -21,6 +21,7 @@ from activities.publish import Publishing
 from domain.outcome import Outcome
 from domain.post import PostStatus, TargetStatus
 from runtime import worker
+from runtime.temporal import connect
 from store.models import Attempt, Post
 from tests.stack import Stack, running_stack
 from tests.temporal import temporal_server
@@ -29,6 +30,7 @@ from workflows.post import PostWorkflow
 
 TWITTER = queue_of("twitter")
 WITHIN = "within the workflow's task"
+SAME_WORKER = "the queue of the worker that began it"
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +45,8 @@ async def ways(stack: Stack, post: Post) -> list[str]:
     found = list[str]()
     for event in (await handle.fetch_history()).events:
         if event.HasField("activity_task_scheduled_event_attributes"):
-            found.append(event.activity_task_scheduled_event_attributes.task_queue.name)
+            queue = event.activity_task_scheduled_event_attributes.task_queue.name
+            found.append(SAME_WORKER if queue.startswith(f"{POSTS_QUEUE}-") else queue)
         if event.HasField("marker_recorded_event_attributes"):
             found.append(WITHIN)
     return found
@@ -92,7 +95,7 @@ async def test_unresponsive_platform_uses_only_its_local_slots(stack: Stack, mon
     assert len(await stack.public("another")) == 1
     await stack.settled(hanging.id)
     await over(stack, hanging)
-    assert await ways(stack, hanging) == [WITHIN, POSTS_QUEUE]
+    assert await ways(stack, hanging) == [WITHIN, SAME_WORKER]
 
 
 async def test_a_slow_local_activity_continues_as_an_activity_and_sends_once(
@@ -103,7 +106,7 @@ async def test_a_slow_local_activity_continues_as_an_activity_and_sends_once(
     post = await stack.publish("takes its time", [stack.accounts["twitter"]])
     assert post.status == PostStatus.PUBLISHED
     await over(stack, post)
-    assert await ways(stack, post) == [WITHIN, POSTS_QUEUE]
+    assert await ways(stack, post) == [WITHIN, SAME_WORKER]
     assert len(await stack.public("takes its time")) == 1
     assert await attempts(stack, post) == [("publish", "done")]
 
@@ -115,7 +118,7 @@ async def test_temporary_refusal_is_retried_after_the_platforms_wait(stack: Stac
     assert post.status == PostStatus.PUBLISHED
     assert datetime.now(UTC) - began >= timedelta(seconds=2)
     await over(stack, post)
-    assert await ways(stack, post) == [WITHIN, POSTS_QUEUE]
+    assert await ways(stack, post) == [WITHIN, SAME_WORKER]
     assert await attempts(stack, post) == [("publish", "refused"), ("publish", "done")]
 
 
@@ -155,6 +158,36 @@ class TestUnjoinedLocalStep:
         await over(alone, post)
         assert await ways(alone, post) == [WITHIN, TWITTER]
         assert len(await alone.public("nobody near")) == 1
+
+
+class TestSeveralWorkers:
+    """Two worker processes share every queue."""
+
+    @pytest.fixture
+    async def shared(self, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stack]:
+        monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 0.1)
+        async with (
+            temporal_server() as environment,
+            running_stack(postgres_url, environment) as stack,
+            worker.factory(stack.settings, stack.worker_database) as one,
+            worker.factory(stack.settings, stack.worker_database) as other,
+        ):
+            client = await connect(address=stack.client.service_client.config.target_host)
+            async with (
+                worker.running_workers(stack.client, one, worker.worker_group(stack.client, one, ["telegram"])),
+                worker.running_workers(client, other, worker.worker_group(client, other, ["telegram"])),
+            ):
+                yield stack
+
+    async def test_slow_sends_are_continued_by_the_worker_that_began_them(self, shared: Stack) -> None:
+        """Another worker would take their worker for lost, and Telegram cannot tell what became public."""
+        await shared.fault("telegram", "accept_then_delay", "publish", seconds=2, times=8)
+        post = await shared.save("slow", [await shared.connect("telegram") for _ in range(8)])
+        await shared.start(post)
+        assert (await shared.settled(post.id, 60)).status == PostStatus.PUBLISHED
+        async with shared.database.transaction() as session:
+            states = [(each.step, each.state, each.code) for each in await session.scalars(select(Attempt))]
+        assert states == [("publish", "done", None)] * 8
 
 
 class TestFullLocalSlots:
@@ -238,6 +271,35 @@ class TestTimedOutLocalStep:
             await running
         assert (await ActivityEnvironment().run(step.publish, command)).status == TargetStatus.PUBLISHED
         assert await attempts(stack, post) == [("publish", "done")]
+
+    async def test_the_platforms_queue_joins_what_runs_in_this_process(
+        self, stack: Stack, publishing: Publishing
+    ) -> None:
+        post, command = await self.sent(stack, "the worker was too busy to continue it")
+        step = LocalPublish(publishing, ["twitter"])
+        _, running = await self.begin(stack, post, step.publish, command)
+        assert (await ActivityEnvironment().run(step.publish_from_queue, command)).status == TargetStatus.PUBLISHED
+        assert (await running).status == TargetStatus.PUBLISHED
+        assert await attempts(stack, post) == [("publish", "done")]
+
+    async def test_a_try_whose_heartbeats_were_lost_is_joined(self, stack: Stack, publishing: Publishing) -> None:
+        post, command = await self.sent(stack, "temporal missed the heartbeats")
+        step = LocalPublish(publishing, [])
+        environment, running = await self.begin(stack, post, step.publish_from_queue, command)
+        environment.cancel(ActivityCancellationDetails(timed_out=True))
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert (await ActivityEnvironment().run(step.publish_from_queue, command)).status == TargetStatus.PUBLISHED
+        assert await attempts(stack, post) == [("publish", "done")]
+
+    async def test_a_result_that_was_received_is_no_later_steps(self, stack: Stack, publishing: Publishing) -> None:
+        post, command = await self.sent(stack, "received once")
+        step = LocalPublish(publishing, ["twitter"])
+        environment, running = await self.begin(stack, post, step.publish, command)
+        environment.cancel(ActivityCancellationDetails(timed_out=True))
+        await asyncio.gather(running, return_exceptions=True)
+        await ActivityEnvironment().run(step.publish, command)
+        assert step._take(command) is None
 
     async def test_stopping_worker_leaves_the_step_to_another(self, stack: Stack, publishing: Publishing) -> None:
         post, command = await self.sent(stack, "the worker stops")
