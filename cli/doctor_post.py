@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from dataclasses import asdict
 from pathlib import Path
 
 from temporalio.service import RPCError
@@ -62,7 +61,7 @@ def to_json(report: PostReport) -> str:
         "platform": report.platform,
         "attempts": [json.loads(write(view)) for view in events_view(_lines(report), identities=True)],
         "findings": [{"kind": each.kind, "fixedBy": each.fixed_by, "what": each.what} for each in report.findings],
-        "now": [asdict(each) for each in report.advice],
+        "now": [{"fixedBy": each.fixed_by, "text": each.text} for each in report.advice],
         "couldNotLook": report.away,
     }
     return json.dumps(whole, indent=2, ensure_ascii=False)
