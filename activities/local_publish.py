@@ -10,7 +10,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.commands import TargetCommand
 from activities.heartbeat import heartbeating
-from activities.options import CONTINUES, DECLINED, POSTS_QUEUE, queue_of
+from activities.options import CONTINUES, DECLINED, POSTS_QUEUE, STEP_TIMEOUT, queue_of
 from activities.publish import STOPS, Publishing
 from domain.outcome import Outcome
 from domain.waits import MEDIA_BUSY
@@ -43,7 +43,7 @@ class LocalPublish:
         self._publishing = publishing
         self._under_way: dict[str, set[asyncio.Task[Outcome]]] = {platform: set() for platform in platforms}
         self._running: dict[_Key, asyncio.Task[Outcome]] = {}
-        """Every step that runs in this process."""
+        """Every step that runs in this process, but none that takes longer than STEP_TIMEOUT."""
         self._kept: dict[_Key, asyncio.Task[Outcome]] = {}
         """The steps that continue as an activity, also for a while after their end."""
         self._stopping = False
@@ -123,8 +123,11 @@ class LocalPublish:
     def _run(self, command: TargetCommand) -> asyncio.Task[Outcome]:
         key, step = _key(command), asyncio.create_task(self._publishing.publish(command))
         self._running[key] = step
+        # What hangs is begun again by Temporal's next try, and not joined.
+        limit = asyncio.get_running_loop().call_later(STEP_TIMEOUT.total_seconds(), step.cancel, STOPS)
 
         def over(step: asyncio.Task[Outcome]) -> None:
+            limit.cancel()
             del self._running[key]
             # If no run waits for a failed step, asyncio would log its error. The target's row has it.
             _ = step.cancelled() or step.exception()

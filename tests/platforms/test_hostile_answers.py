@@ -186,7 +186,7 @@ async def rig(request: pytest.FixtureRequest, connect: Connect) -> Rig:
 async def test_one_wrong_value_ends_a_step_with_an_error_of_the_platform(
     rig: Rig, seeds: range, thorough: bool
 ) -> None:
-    for seed in seeds if thorough else seeds[:2]:
+    for seed in seeds if thorough else seeds[:1]:
         for context in sendings(rig):
             async with httpx.AsyncClient(transport=Mutating(seed)) as client:
                 await all_steps(rig, client, context)

@@ -301,6 +301,19 @@ class TestTimedOutLocalStep:
         await ActivityEnvironment().run(step.publish, command)
         assert step._take(command) is None
 
+    async def test_a_step_that_hangs_is_begun_again(
+        self, stack: Stack, publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(local_publish, "STEP_TIMEOUT", timedelta(seconds=1.5))
+        post, command = await self.sent(stack, "hangs for half an hour")
+        step = LocalPublish(publishing, ["twitter"])
+        _, running = await self.begin(stack, post, step.publish_from_queue, command)
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert await attempts(stack, post) == [("publish", "sending")]
+        again = await ActivityEnvironment().run(step.publish_from_queue, command)
+        assert again.status == TargetStatus.UNCONFIRMED
+
     async def test_stopping_worker_leaves_the_step_to_another(self, stack: Stack, publishing: Publishing) -> None:
         post, command = await self.sent(stack, "the worker stops")
         environment, running = await self.begin(stack, post, publishing.publish, command)
