@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from activities.options import POSTS_QUEUE, queue_of
+from activities.options import queue_of
 from domain.post import PostStatus
 from runtime import worker
 from store.models import Attempt, Post
@@ -16,7 +16,7 @@ from tests.media.hostile import JPEG, MP4_HEAD, HostileServer, endless
 from tests.media.hostile import slow as comes_slowly
 from tests.stack import Stack, running_stack
 from tests.temporal import temporal_server
-from tests.workflows.test_local_publish import ways
+from tests.workflows.test_local_publish import SAME_WORKER, ways
 
 PLATFORM = "mastodon"
 SLOW_POSTS = 110
@@ -142,6 +142,6 @@ async def test_awaited_posts_with_slow_media_leave_the_posts_queue(slow: tuple[S
     posts = await publish_slow_videos(stack, server, count, immediate=True)
     now: list[str] = []
     async with asyncio.timeout(30):
-        while sorted(now) != sorted([*[POSTS_QUEUE] * (count - 1), queue_of(PLATFORM)]):
+        while sorted(now) != sorted([*[SAME_WORKER] * (count - 1), queue_of(PLATFORM)]):
             await asyncio.sleep(0.2)
             now = [way[-1] for post in posts if (way := await ways(stack, post))]
