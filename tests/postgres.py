@@ -32,8 +32,8 @@ def _open_to_all(path: Path) -> bool:
 
 
 @contextmanager
-def postgres_server() -> Iterator[str]:
-    """Run a server for the length of the block; yields its URL without a database name.
+def postgres_server(**settings: str) -> Iterator[str]:
+    """Run a server with these settings for the length of the block; yields its URL without a database name.
 
     PostgreSQL refuses to run as root. In that case the server runs as an unprivileged user, from a copy of the programs
     if that user cannot read the originals.
@@ -57,7 +57,7 @@ def postgres_server() -> Iterator[str]:
             cwd=root,
         )
         port = free_port()
-        options = [word for name, value in _SPEED.items() for word in ("-c", f"{name}={value}")]
+        options = [word for name, value in {**_SPEED, **settings}.items() for word in ("-c", f"{name}={value}")]
         with (root / "log").open("wb") as log:
             server = subprocess.Popen(
                 [programs / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", root, *options],
