@@ -1,6 +1,7 @@
 """The requirements of a post on each platform, and the abilities of the platform."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 IMAGE = {"type": "image", "url": "https://example.com/proof.jpg"}
@@ -15,6 +16,7 @@ class Traits:
     is what every post must have there. `upload` is what makes it upload something before the request that publishes.
     `readable`: a send can be confirmed. `rules_out`: confirming can also show that there is no such post. `renews`: an
     expired token is renewed without its owner. `found_by_words`: confirming needs nothing that a send left in the rows.
+    `confirms_within`: a send can be confirmed only by a repeat that follows this soon.
     """
 
     api_name: str = ""
@@ -27,6 +29,7 @@ class Traits:
     renews: bool = True
     editable: bool = False
     found_by_words: bool = False
+    confirms_within: timedelta | None = None
 
     @property
     def uploads(self) -> bool:
@@ -43,7 +46,8 @@ PLATFORMS: dict[str, Traits] = {
     "facebook": Traits(renews=False),
     "googlebusiness": Traits(upload=None, found_by_words=True),
     "instagram": Traits(media=IMAGE, renews=False),
-    "linkedin": Traits(),
+    # A person's posts cannot be read. LinkedIn refuses a repeat as a duplicate, and for some minutes only.
+    "linkedin": Traits(confirms_within=timedelta(minutes=8)),
     "mastodon": Traits(renews=False),
     "pinterest": Traits(settings={"boardId": "549755885175"}, media=IMAGE, upload=VIDEO, found_by_words=True),
     "reddit": Traits(settings={"subreddit": "test"}, found_by_words=True),

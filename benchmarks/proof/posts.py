@@ -5,6 +5,7 @@ import itertools
 import secrets
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -249,6 +250,15 @@ def facts(post: Post, target: dict[str, Any], public: list[tuple[str, str]], *, 
         shown_when_canceled=post.shown_when_canceled,
         early=early,
     )
+
+
+def tried_for(attempts: Sequence[dict[str, Any]]) -> timedelta:
+    """Return the time from the first send to the end of the last attempt."""
+    sends = [each["startedAt"] for each in attempts if each["step"] == "publish"]
+    ends = [each["finishedAt"] for each in attempts if each.get("finishedAt")]
+    if not sends or not ends:
+        return timedelta(0)
+    return datetime.fromisoformat(max(ends)) - datetime.fromisoformat(min(sends))
 
 
 def _to_a_bystander(crash: Crash) -> Crash:

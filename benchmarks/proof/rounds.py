@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from benchmarks.proof.cells import FROZEN_WORKER, FROZEN_WRITING, RESTORED, Cell
 from benchmarks.proof.crashes import CrashInjection
 from benchmarks.proof.faults import needs_its_owner, programs
 from benchmarks.proof.platforms import PLATFORMS, api_name_of
-from benchmarks.proof.posts import Client, Post, facts, now
+from benchmarks.proof.posts import Client, Post, facts, now, tried_for
 from benchmarks.proof.product import Product
 from benchmarks.proof.verdict import VerdictKind, evaluate, shown_of
 
@@ -195,6 +196,8 @@ class Proof:
             post.verdict = evaluate(post.cell, seen, post.new_text)
             if post.verdict.kind is not VerdictKind.RIGHT:
                 post.attempts = await self._client.attempts(post)
+                seen = replace(seen, tried_for=tried_for(post.attempts))
+                post.verdict = evaluate(post.cell, seen, post.new_text)
             await self._forget_faults(post)
             if post.cell.fault is not Fault.EXPIRED:
                 # The crash may have met the renewal of an expired token. Nothing can keep such a connection, and the

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -50,6 +51,8 @@ class Facts:
     shown_when_canceled: int | None = None
     early: bool = False
     """Whether it was public before it was due."""
+    tried_for: timedelta = timedelta(0)
+    """The time from its first send to its last attempt, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,8 @@ def expected(cell: Cell, seen: Facts) -> set[str]:
     lost = cell.fault in _ANSWER_LOST or seen.crashes & _LOSE_ANSWERS
     # If the platform cannot show whether there is such a post, unconfirmed is the correct status.
     if lost and (not traits.readable or not (traits.rules_out or seen.public)):
+        statuses |= {"unconfirmed"}
+    if lost and traits.confirms_within and seen.tried_for > traits.confirms_within:
         statuses |= {"unconfirmed"}
     # The ids that a send left in the rows, by which other platforms find the post, are lost with the rows.
     if cell.crash in LOSES_ROWS and not traits.found_by_words:

@@ -1,5 +1,6 @@
 """The proof's verdicts: every kind of error is detected; if a platform allows no certainty, that is no error."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -37,6 +38,13 @@ def test_a_temporary_duplicate_is_a_duplicate() -> None:
 
 def test_target_failed_by_a_crash_is_lost() -> None:
     assert evaluate(cell(crash=Crash.SENDING), seen("failed", [], category="internal")).kind is VerdictKind.LOST
+
+
+@pytest.mark.parametrize(("minutes", "kind"), [(7, VerdictKind.UNEXPECTED), (9, VerdictKind.RIGHT)])
+def test_linkedin_may_rest_unconfirmed_once_a_repeat_comes_too_late(minutes: int, kind: VerdictKind) -> None:
+    told = seen("unconfirmed", [], tried_for=timedelta(minutes=minutes))
+    assert evaluate(cell("linkedin", fault=Fault.DOWN), told).kind is kind
+    assert evaluate(cell("linkedin", fault=Fault.LIMITED), told).kind is VerdictKind.UNEXPECTED
 
 
 @pytest.mark.parametrize("status", ["publishing", "pending", "scheduled"])
