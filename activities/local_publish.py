@@ -45,7 +45,7 @@ class LocalPublish:
         self._running: dict[_Key, asyncio.Task[Outcome]] = {}
         """Every step that runs in this process, but none that takes longer than STEP_TIMEOUT."""
         self._kept: dict[_Key, asyncio.Task[Outcome]] = {}
-        """The steps that continue as an activity, also for a while after their end."""
+        """The steps that continue as an activity, until its first try has come, and for a while after their end."""
         self._stopping = False
 
     @property
@@ -62,7 +62,9 @@ class LocalPublish:
         """
         if activity.info().is_local:
             return await self._within_task(command)
-        joined = self._take(command)
+        kept = self._kept.pop(_key(command), None)
+        # Only the first try gets the result of a step that has ended: by a later one, the rows may have changed.
+        joined = kept if kept and activity.info().attempt == 1 else self._running.get(_key(command))
         step = joined or self._begin(command)
         try:
             return await self._result(command, step, joined=joined is not None)
@@ -76,7 +78,7 @@ class LocalPublish:
     @activity.defn(name="publish")
     async def publish_from_queue(self, command: TargetCommand) -> Outcome:
         """Publish as `Publishing.publish` does, for a platform's own queue; join the step if it runs here already."""
-        joined = self._take(command)
+        joined = self._running.get(_key(command))
         return await self._result(command, joined or self._run(command), joined=joined is not None)
 
     async def _result(self, command: TargetCommand, step: asyncio.Task[Outcome], *, joined: bool) -> Outcome:
@@ -86,20 +88,12 @@ class LocalPublish:
                 return await asyncio.shield(step)
             except asyncio.CancelledError:
                 return await self._cut_short(command, step)
-            finally:
-                if step.done():
-                    # Its result was received: a later step of this target is another one.
-                    self._kept.pop(_key(command), None)
 
     async def _within_task(self, command: TargetCommand) -> Outcome:
         self._kept.pop(_key(command), None)
         step = self._running.get(_key(command)) or self._begin(command)
-        try:
-            await asyncio.wait({step}, timeout=LOCAL_LIMIT_S)
-        except asyncio.CancelledError:
-            # The workflow's task has failed. The next task must continue this step, not find it half done.
-            self._keep(command, step)
-            raise
+        # If the workflow's task fails meanwhile, the step continues, and the next task joins it.
+        await asyncio.wait({step}, timeout=LOCAL_LIMIT_S)
         if self._stopping and step.cancelled():
             raise _declined(command)
         error = step.exception() if step.done() else None
@@ -135,10 +129,6 @@ class LocalPublish:
         step.add_done_callback(over)
         return step
 
-    def _take(self, command: TargetCommand) -> asyncio.Task[Outcome] | None:
-        """Return the step of a target that runs in this process, or has ended here and waits for its activity."""
-        return self._kept.pop(_key(command), None) or self._running.get(_key(command))
-
     def _keep(self, command: TargetCommand, step: asyncio.Task[Outcome]) -> None:
         """Keep a running step for the activity that joins it, and its result for a while after it has ended."""
         key, loop = _key(command), asyncio.get_running_loop()
@@ -153,8 +143,7 @@ class LocalPublish:
     async def _cut_short(self, command: TargetCommand, step: asyncio.Task[Outcome]) -> Outcome:
         details = activity.cancellation_details()
         if details and not (details.cancel_requested or details.worker_shutdown):
-            # Temporal counts this try as lost. The next try must continue the step, not find it half done.
-            self._keep(command, step)
+            # Temporal counts this try as lost. The step continues, and the next try joins it.
             raise asyncio.CancelledError
         step.cancel(*([] if details and details.cancel_requested else [STOPS]))
         return await step

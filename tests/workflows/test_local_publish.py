@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from temporalio.activity import ActivityCancellationDetails
 from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError
@@ -22,7 +22,7 @@ from domain.outcome import Outcome
 from domain.post import PostStatus, TargetStatus
 from runtime import worker
 from runtime.temporal import connect
-from store.models import Attempt, Post
+from store.models import Attempt, Post, Target
 from tests.stack import Stack, running_stack
 from tests.temporal import temporal_server
 from tests.workflows.scenarios import PICTURE, begun, comes_to
@@ -292,14 +292,24 @@ class TestTimedOutLocalStep:
         assert (await ActivityEnvironment().run(step.publish_from_queue, command)).status == TargetStatus.PUBLISHED
         assert await attempts(stack, post) == [("publish", "done")]
 
-    async def test_a_result_that_was_received_is_no_later_steps(self, stack: Stack, publishing: Publishing) -> None:
-        post, command = await self.sent(stack, "received once")
-        step = LocalPublish(publishing, ["twitter"])
-        environment, running = await self.begin(stack, post, step.publish, command)
-        environment.cancel(ActivityCancellationDetails(timed_out=True))
-        await asyncio.gather(running, return_exceptions=True)
-        await ActivityEnvironment().run(step.publish, command)
-        assert step._take(command) is None
+    async def test_a_later_try_reads_the_rows_again(
+        self, stack: Stack, publishing: Publishing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its account may work again since the result was found out, and be released in the row."""
+        monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 0.1)
+        post, command = await self.sent(stack, "ended before the next try")
+        step, first = LocalPublish(publishing, ["twitter"]), ActivityEnvironment()
+        first.info = replace(first.info, is_local=True)
+        with pytest.raises(ApplicationError):
+            await first.run(step.publish, command)
+        await stack.settled(post.id)
+        later = ActivityEnvironment()
+        later.info = replace(later.info, attempt=2)
+        async with stack.database.transaction() as session:
+            await session.execute(
+                update(Target).where(Target.post_id == post.id).values(platform_post_url="https://a/")
+            )
+        assert (await later.run(step.publish, command)).platform_post_url == "https://a/"
 
     async def test_a_step_that_hangs_is_begun_again(
         self, stack: Stack, publishing: Publishing, monkeypatch: pytest.MonkeyPatch
