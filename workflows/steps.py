@@ -110,10 +110,9 @@ async def _continue_as_activity(plan: Plan, target: TargetPlan, deadline: dateti
 
 
 def _is_declined(error: FailureError) -> bool:
-    if isinstance(error.cause, TimedOut):
-        return error.cause.type is TimeoutType.SCHEDULE_TO_START
+    not_begun = isinstance(error.cause, TimedOut) and error.cause.type is TimeoutType.SCHEDULE_TO_START
     said = _said_in(error)
-    return said is not None and said.type == options.DECLINED
+    return not_begun or (said is not None and said.type == options.DECLINED)
 
 
 def _said_in(error: FailureError) -> ApplicationError | None:
