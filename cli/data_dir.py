@@ -16,6 +16,8 @@ from pydantic.alias_generators import to_camel
 
 from cli.errors import UserError
 
+DEFAULT_DATA_DIR = Path(".socialsyncer")
+"""Where `socialsyncer dev` keeps a stack unless it is told otherwise."""
 _KEPT_LOGS = 3
 API_ROLE, WORKER_ROLE = "socialsyncer_api", "socialsyncer_worker"
 

@@ -141,6 +141,8 @@ def _paragraph(finding: Finding) -> Iterator[str]:
 
 
 def _summary(report: Report, seconds: float) -> str:
+    if report.away and not any((report.findings, report.posts, report.workflows, report.public)):
+        return "Nothing was compared."
     compared = [_count(report.posts, "live post"), _count(report.workflows, "running workflow")]
     if report.public is not None:
         compared.append(_count(report.public, "public post"))

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import SecretStr
 
-from cli.data_dir import Folder
+from cli.data_dir import DEFAULT_DATA_DIR, Folder
 from cli.errors import UserError
 from runtime.settings import Settings, SettingsError, comma_separated, read_settings
 
@@ -27,7 +27,7 @@ class Environment(Generic[S]):
 def environment_of(data_dir: Path | None, kind: type[S]) -> Environment[S]:
     """Return the settings of one kind, for the stack in `data_dir` if one is given. Raises UserError."""
     if data_dir is None:
-        return Environment(settings_of(kind))
+        return Environment(_settings_without_a_stack(kind))
     folder = Folder(data_dir)
     running, state = folder.running(), folder.state()
     settings = settings_of(
@@ -47,6 +47,17 @@ def environment_of(data_dir: Path | None, kind: type[S]) -> Environment[S]:
         state.workspace_id,
         running.sandbox_url,
     )
+
+
+def _settings_without_a_stack(kind: type[S]) -> S:
+    try:
+        return settings_of(kind)
+    except UserError as error:
+        if not Folder(DEFAULT_DATA_DIR).dev_file.exists():
+            raise
+        raise UserError(
+            f"{error.message}\nTo act on the stack that runs here, add --data-dir {DEFAULT_DATA_DIR}."
+        ) from None
 
 
 def settings_of(kind: type[S], **given: Any) -> S:

@@ -13,12 +13,13 @@ from cli.commands.options import (
     explaining_missing_packages,
     port_option,
 )
+from cli.data_dir import DEFAULT_DATA_DIR
 from cli.errors import UserError
 from cli.terminal import say
 
 
 @click.command()
-@click.option("--data-dir", type=FOLDER, default=Path(".socialsyncer"), show_default=True, help="Keep all data here.")
+@click.option("--data-dir", type=FOLDER, default=DEFAULT_DATA_DIR, show_default=True, help="Keep all data here.")
 @port_option("--api-port", 8000, "the API")
 @port_option("--temporal-port", 7233, "Temporal")
 @port_option("--ui-port", 8233, "Temporal's Web UI")
@@ -53,7 +54,7 @@ def api(host: str | None, port: int | None) -> None:
 @click.option(
     "--port", type=PORT, default=8025, show_default=True, envvar="SOCIALSYNCER_SANDBOX_PORT", show_envvar=True
 )
-@click.option("--data-dir", type=FOLDER, default=Path(".socialsyncer/sandbox"), show_default=True)
+@click.option("--data-dir", type=FOLDER, default=DEFAULT_DATA_DIR / "sandbox", show_default=True)
 @click.option("--realistic", is_flag=True, help="With the platforms' own rate limits and processing times.")
 @click.option("--strict", is_flag=True, help="Refuse parameters that the platforms do not know and would ignore.")
 @click.option(

@@ -116,6 +116,18 @@ async def test_all_parts_that_are_away_are_named(environment: pytest.MonkeyPatch
     assert "Temporal does not answer" in told.stdout
 
 
+async def test_the_stack_that_runs_here_is_named(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.delenv("SOCIALSYNCER_DATABASE_URL")
+    without = await doctor()
+    assert without.exit_code == 3
+    assert "--data-dir" not in without.stdout
+    assert without.stdout.endswith("Nothing was compared.\n")
+    (tmp_path / ".socialsyncer").mkdir()
+    (tmp_path / ".socialsyncer/dev.json").write_text("{}")
+    beside_one = await doctor()
+    assert "To act on the stack that runs here, add --data-dir .socialsyncer." in beside_one.stdout
+
+
 async def test_unavailable_parts_are_checked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     reports = [Report(away=["No worker answered for 1 workflow."]), Report()]
 
