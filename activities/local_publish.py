@@ -39,7 +39,7 @@ class LocalPublish:
     """
 
     def __init__(self, publishing: Publishing, platforms: Iterable[str], queue: str = POSTS_QUEUE) -> None:
-        self.queue = queue
+        self._queue = queue
         self._publishing = publishing
         self._under_way: dict[str, set[asyncio.Task[Outcome]]] = {platform: set() for platform in platforms}
         self._running: dict[_Key, asyncio.Task[Outcome]] = {}
@@ -102,7 +102,7 @@ class LocalPublish:
         if step.done() and (error is None or (isinstance(error, ApplicationError) and error.non_retryable)):
             return step.result()
         self._keep(command, step)
-        raise _benign("continues as an activity", CONTINUES, self.queue)
+        raise _benign("continues as an activity", CONTINUES, self._queue)
 
     def _begin(self, command: TargetCommand) -> asyncio.Task[Outcome]:
         """Begin a step. Raises ApplicationError(DECLINED)."""

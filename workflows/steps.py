@@ -81,7 +81,7 @@ async def publish_locally(plan: Plan, target: TargetPlan, deadline: datetime) ->
         # The failure of a local activity is raised without an ActivityError around it.
         said = _said_in(error)
         if said and said.type == options.CONTINUES:
-            target.continues_on = said.details[0] if said.details else options.POSTS_QUEUE
+            (target.continues_on,) = said.details
             return None
         return _refusal_in(error)
 

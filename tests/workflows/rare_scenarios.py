@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import update
+from temporalio.exceptions import ApplicationError
 
 from activities import local_publish
 from domain.content import TargetContent
@@ -123,3 +124,19 @@ async def declined_after_a_temporary_refusal(stack: Stack) -> Handle:
         return await comes_to(handle, "Open for edits")
     finally:
         local_publish.SLOTS = room
+
+
+@scenario
+async def continued_once_its_worker_is_gone(stack: Stack) -> Handle:
+    """Nobody polls the queue of the worker that began the step, so the platform's queue takes it."""
+    await stack.fault("twitter", "rate_limited", "publish", seconds=1)
+
+    def of_another_worker(message: str, kind: str, *queue: str) -> ApplicationError:
+        return benign(message, kind, *(f"{each}-gone" for each in queue))
+
+    benign, local_publish._benign = local_publish._benign, of_another_worker
+    try:
+        post = await stack.save(f"{WORDS} an empty chair", [stack.accounts["plain"]])
+        return await comes_to(await stack.start(post), "Open for edits")
+    finally:
+        local_publish._benign = benign
