@@ -37,6 +37,10 @@ END = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + tim
 SPAN = timedelta(days=730)
 """The posts are created in these two years, evenly."""
 REPEATS = 60
+_AGAIN = 10
+"""A list that is too slow is read ten times as often: the p99 of 60 reads is hardly less than the slowest of them, and
+that may be due to something else on the machine.
+"""
 LIMIT = 20
 ALLOWED = 2.0
 _LARGE_ENOUGH = {"shared_buffers": "3GB", "autovacuum": "off"}
@@ -220,6 +224,22 @@ def p99(times: list[float]) -> float:
     return statistics.quantiles(times, n=100, method="inclusive")[-1]
 
 
+def _bar(few: list[float], plain: list[float]) -> float:
+    """Return the longest p99 allowed. A page with posts always costs more than an empty one."""
+    return ALLOWED * max(p99(few), p99(plain))
+
+
+async def times(
+    database: Database, workspaces: tuple[str, str], wanted: Filter, repeats: int, clock: Clock
+) -> tuple[list[float], list[float]]:
+    """Return the milliseconds of each read in two workspaces, which take turns."""
+    small, large = workspaces
+    pairs = [
+        (await ask(database, small, wanted, clock), await ask(database, large, wanted, clock)) for _ in range(repeats)
+    ]
+    return [few for few, _ in pairs], [many for _, many in pairs]
+
+
 async def measure(database: Database, small: str, large: str, repeats: int, clock: Clock, *, everything: bool) -> int:
     """Print what lists cost in the two workspaces; return how many cost too much."""
     found: list[tuple[float, str, str]] = []
@@ -229,26 +249,25 @@ async def measure(database: Database, small: str, large: str, repeats: int, cloc
         for workspace in (small, large):
             # What no list has read yet is on the disk.
             await ask(database, workspace, question.wanted, clock)
-        pairs = [
-            (await ask(database, small, question.wanted, clock), await ask(database, large, question.wanted, clock))
-            for _ in range(repeats)
-        ]
-        few, many = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+        few, many = await times(database, (small, large), question.wanted, repeats, clock)
         plain = plain or few
-        # A page with posts always costs more than an empty one.
-        bar = ALLOWED * max(p99(few), p99(plain))
+        if p99(many) > _bar(few, plain):
+            few, many = await times(database, (small, large), question.wanted, repeats * _AGAIN, clock)
+        bar = _bar(few, plain)
         (read_few, _), (read, scans) = [await pages_read(database, each, question.wanted) for each in (small, large)]
         is_slow = p99(many) > bar or bool(scans)
         slow += is_slow
         row = (
             f"| {question.name} | {statistics.median(few):.1f} | {p99(few):.1f} | {statistics.median(many):.1f} | "
-            f"{p99(many):.1f} | {read_few} | {read} | {', '.join(scans) or '-'} | {'too slow' if is_slow else ''} |"
+            f"{p99(many):.1f} | {len(many)} | {read_few} | {read} | {', '.join(scans) or '-'} | "
+            f"{'too slow' if is_slow else ''} |"
         )
         found.append((p99(many) / bar, row, question.name))
     found.sort(reverse=True)
     print(
-        f"| list | p50, {SMALL:,} posts, ms | p99 | p50, many posts, ms | p99 | 8-kB pages | of many | seq. scans | |\n"
-        "|---|---|---|---|---|---|---|---|---|"
+        f"| list | p50, {SMALL:,} posts, ms | p99 | p50, many posts, ms | p99 | reads | 8-kB pages | of many | "
+        "seq. scans | |\n"
+        "|---|---|---|---|---|---|---|---|---|---|"
     )
     for _, row, _ in found if everything else found[: max(slow, 15)]:
         print(row)

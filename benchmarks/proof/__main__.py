@@ -43,6 +43,9 @@ _DOCTOR_RUNS, _BETWEEN_RUNS_S = 8, 15.0
 """How often the doctor is asked, and the seconds between, so that what heals by itself has healed."""
 
 
+_FOR_RENEWALS = 2
+"""More stacks for renewals alone: a case consists of minutes of waiting, and its worker can serve no other case."""
+
 _Cases = Sequence[renewals.Case]
 
 
@@ -64,7 +67,7 @@ class _Ended:
 async def prove(
     cells: list[Cell], together: int, stacks: int, cases: _Cases = (), platform_names: Sequence[str] = ()
 ) -> _Ended:
-    """Run the cells on fresh stacks, and the cases of renewals on another, all concurrently.
+    """Run the cells on fresh stacks, and the cases of renewals on two more, all concurrently.
 
     A crash consists mostly of waiting: for delayed answers, for servers, until an absence counts as certain. A stack
     that has run its cells takes its share of the cases that are left.
@@ -76,7 +79,7 @@ async def prove(
 
     work, left = shares(cells, stacks), deque(cases)
     if len(cases) > 1:
-        work += [[]] * (stacks + 1 - len(work))
+        work += [[]] * (stacks + _FOR_RENEWALS - len(work))
     found = await asyncio.gather(
         *(
             _prove_on_one(share, together, say_as(name), left, platform_names)

@@ -67,8 +67,12 @@ CANNOT_BE_KEPT = frozenset({(Point.SENT, Interruption.KILLED), (Point.ANSWERED, 
 ALL = tuple((point, struck) for struck in Interruption for point in Point)
 SHORT = ((Point.STORED, Interruption.KILLED),)
 """The cases that end soon."""
-_MAY_BE_UNSURE = frozenset({(Point.LEASED, Interruption.KILLED), (Point.FIRST_BYTE, Interruption.KILLED)})
-"""Cases in which nothing was sent, which the next process cannot know."""
+_MAY_BE_UNSURE = frozenset(
+    {(Point.LEASED, Interruption.KILLED), *((Point.FIRST_BYTE, struck) for struck in Interruption)}
+)
+"""Cases in which nothing was sent, which nobody can know: the next process, or a worker whose connection the platform
+has closed while it was frozen, so that its request fails.
+"""
 
 
 @dataclass(slots=True)
