@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel
 from cli.errors import UserError
 
 DEFAULT_DATA_DIR = Path(".socialsyncer")
-"""Where `socialsyncer dev` keeps a stack unless it is told otherwise."""
+"""Where `socialsyncer dev` keeps a stack by default."""
 _KEPT_LOGS = 3
 API_ROLE, WORKER_ROLE = "socialsyncer_api", "socialsyncer_worker"
 

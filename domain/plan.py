@@ -167,6 +167,11 @@ class Plan(BaseModel):
         return all(target.status is TargetStatus.PENDING for target in self.targets)
 
     @property
+    def waits(self) -> bool:
+        """Tell whether something was done for a target that is not settled: it is held, or unconfirmed, for example."""
+        return any(not each.settled and each.status is not TargetStatus.PENDING for each in self.targets)
+
+    @property
     def failed(self) -> list[TargetPlan]:
         """Return the targets that rest without being published."""
         return [each for each in self.targets if each.settled and each.status is not TargetStatus.PUBLISHED]
@@ -198,4 +203,8 @@ class Plan(BaseModel):
         if known is None:
             return newer
         keeps = known.settled and newer.settled and known.status is newer.status
-        return known if keeps or newer.target_id in busy else newer
+        if keeps or newer.target_id in busy:
+            return known
+        # A request that it may continue may come before its row is read.
+        released = known.released and known.status is newer.status and not newer.settled
+        return newer.model_copy(update={"released": released})

@@ -70,8 +70,8 @@ SHORT = ((Point.STORED, Interruption.KILLED),)
 _MAY_BE_UNSURE = frozenset(
     {(Point.LEASED, Interruption.KILLED), *((Point.FIRST_BYTE, struck) for struck in Interruption)}
 )
-"""Cases in which nothing was sent, which nobody can know: the next process, or a worker whose connection the platform
-has closed while it was frozen, so that its request fails.
+"""Cases in which nothing was sent, and no process can know that: not the next one, nor a worker whose connection the
+platform has closed while it was frozen, so that its request fails.
 """
 
 

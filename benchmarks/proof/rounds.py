@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.proof.accounts import Accounts
 from benchmarks.proof.cells import FROZEN_WORKER, FROZEN_WRITING, RESTORED, Cell, Crash, Fault, Mode
 from benchmarks.proof.crashes import CrashInjection
-from benchmarks.proof.faults import needs_its_owner, programs
+from benchmarks.proof.faults import LATE, needs_its_owner, programs
 from benchmarks.proof.platforms import PLATFORMS, api_name_of
 from benchmarks.proof.posts import Client, Post, facts, now, tried_for
 from benchmarks.proof.product import Product
@@ -40,6 +40,8 @@ it.
 _BARRED_AHEAD = timedelta(seconds=3)
 """How long before a scheduled post is due all sends are blocked; by then it is prepared."""
 _TAKES = {Crash.NONE: 30.0, Crash.ROW: 20.0, **dict.fromkeys(RESTORED, 80.0)}
+_SHOWN_AFTER = timedelta(seconds=LATE + 5)
+"""How long after a send a platform that accepts late shows the post at the latest."""
 _A_POST_TAKES = 0.15
 """Seconds, roughly; only the order in which stacks end depends on them."""
 _MOMENT = timedelta(milliseconds=50)
@@ -51,6 +53,7 @@ _STATE = """
 SELECT p.id, p.workflow_id, p.status, t.status AS target,
   (SELECT count(*) FROM attempts a WHERE a.target_id = t.id) AS attempts,
   (SELECT count(*) FROM attempts a WHERE a.target_id = t.id AND a.step = 'confirm') AS confirm_attempts,
+  (SELECT max(a.started_at) FROM attempts a WHERE a.target_id = t.id AND a.step = 'publish') AS sent_at,
   (SELECT r.state = 'waiting' FROM revisions r WHERE r.post_id = p.id ORDER BY r.id DESC LIMIT 1) AS revised
 FROM posts p JOIN targets t ON t.post_id = p.id WHERE p.id = ANY($1)
 """
@@ -237,6 +240,8 @@ def _seconds(cells: Sequence[Cell]) -> float:
 
 def _settled(post: Post, row: Any) -> bool:
     """Return whether a post can no longer change, or no more can be known about it."""
+    if post.cell.fault is Fault.ACCEPTED_LATE and row["sent_at"] and now() - row["sent_at"] < _SHOWN_AFTER:
+        return False
     cannot_be_ruled_out = row["target"] == "unconfirmed" and not PLATFORMS[post.cell.platform].rules_out
     return not row["revised"] and (
         row["status"] in _RESTS or (cannot_be_ruled_out and row["confirm_attempts"] >= _CONFIRM_ATTEMPTS)

@@ -128,7 +128,7 @@ async def declined_after_a_temporary_refusal(stack: Stack) -> Handle:
 
 @scenario
 async def continued_once_its_worker_is_gone(stack: Stack) -> Handle:
-    """Nobody polls the queue of the worker that began the step, so the platform's queue takes it."""
+    """No worker polls the queue of the worker that began the step, so the platform's queue takes it."""
     await stack.fault("twitter", "rate_limited", "publish", seconds=1)
 
     def of_another_worker(message: str, kind: str, *queue: str) -> ApplicationError:

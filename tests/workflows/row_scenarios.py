@@ -72,6 +72,32 @@ async def recovered_while_unconfirmed(stack: Stack) -> Handle:
 
 
 @scenario
+async def started_by_a_release(stack: Stack) -> Handle:
+    account = await stack.revoked("twitter")
+    post = await stack.save(f"{WORDS} a lost key", [account])
+    handle = await comes_to(await stack.start(post), "Held")
+    await handle.terminate()
+    held = await stack.plan(await stack.read(post.id))
+    await stack.reconnect(account)
+    await stack.workflows.release(held)
+    return await comes_to(handle, "Open for edits")
+
+
+@scenario
+async def started_with_the_plan_of_a_post_that_was_held(stack: Stack) -> Handle:
+    account = await stack.revoked("linkedin")
+    post = await stack.save(f"{WORDS} a late letter", [account])
+    handle = await comes_to(await stack.start(post), "Held")
+    held = await stack.plan(await stack.read(post.id))
+    await stack.reconnect(account)
+    await handle.signal("release")
+    await handle.result()
+    await stack.workflows.update_plan(held)
+    await stack.client.get_workflow_handle(post.workflow_id).result()
+    return handle
+
+
+@scenario
 async def resolved_in_a_fresh_run(stack: Stack) -> Handle:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=50)

@@ -26,6 +26,7 @@ from tests.workflows.scenarios import Handle, comes_to
 from tests.workflows.test_deployed import NONDETERMINISM
 from tests.workflows.workers import UNCACHED, leave
 from workflows import steps
+from workflows.client.delivery import deliver
 from workflows.client.runs import Runs
 from workflows.messages import StatusView
 from workflows.post import PostWorkflow
@@ -99,6 +100,34 @@ async def test_recovery_starts_a_run_that_ended_before_a_reschedule(stack: Stack
     recovery = Recovery(stack.worker_database, stack.workflows, Runs(stack.client))
     assert await recovery.round(ALWAYS, datetime.now(UTC) + timedelta(minutes=1)) == 1
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+
+
+async def test_a_late_plan_of_a_held_post_leaves_no_run_that_waits(stack: Stack) -> None:
+    """The plan was read while the post was held; it arrives once the run that published the post has completed."""
+    account = await stack.revoked("linkedin")
+    post = await stack.save("held, published, notified again", [account])
+    handle = await comes_to(await stack.start(post), "Held")
+    late = await stack.plan(await stack.read(post.id))
+    await stack.reconnect(account)
+    await handle.signal("release")
+    assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
+    await handle.result()
+    await deliver(stack.api_database, stack.workflows, late)
+    view = await asyncio.wait_for(stack.client.get_workflow_handle(post.workflow_id).result(), 20)
+    assert view["status"] == PostStatus.PUBLISHED
+    assert len(await stack.public("held, published, notified again")) == 1
+
+
+async def test_a_release_that_starts_a_run_counts_for_it(stack: Stack) -> None:
+    account = await stack.revoked("twitter")
+    post = await stack.save("released without a run", [account])
+    handle = await comes_to(await stack.start(post), "Held")
+    await handle.terminate()
+    held = await stack.plan(await stack.read(post.id))
+    await stack.reconnect(account)
+    await stack.workflows.release(held)
+    assert (await stack.settled(post.id, 15)).status == PostStatus.PUBLISHED
+    assert len(await stack.public("released without a run")) == 1
 
 
 async def test_late_older_change_is_ignored(stack: Stack) -> None:
