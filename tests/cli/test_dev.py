@@ -20,6 +20,7 @@ from platforms.registry import platforms
 from tests.cli.parts import alive, kill, until
 from tests.cli.stacks import DevStack, socialsyncer
 
+pytestmark = pytest.mark.thorough
 EXAMPLE = "Hello from SocialSyncerAPI!"
 PARTS = {"postgres", "temporal", "temporal-ui", "sandbox", "api", "worker"}
 BACK_WITHIN = 15

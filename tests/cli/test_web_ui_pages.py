@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.skipif(program() is None, reason="Chromium is not installed (Debian's package chromium)"),
     # A whole stack and a browser run in parallel with three other test processes.
     pytest.mark.timeout(300),
+    pytest.mark.thorough,
 ]
 WIDTH, HEIGHT = 1440, 800
 COLOURS = 48

@@ -212,6 +212,7 @@ def fired_by(at_s: int, alerts: list[str]) -> dict[str, object]:
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", INCIDENTS)
 def test_an_incident_fires_its_alerts_in_time_and_no_others(name: str, tmp_path: Path) -> None:
     incident = INCIDENTS[name]
@@ -278,6 +279,7 @@ SEQUENCES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_one_incident_is_one_page(name: str, tmp_path: Path) -> None:
     changing, fires = SEQUENCES[name]

@@ -227,6 +227,7 @@ async def test_type_and_size_from_a_decoder_are_ignored(monkeypatch: pytest.Monk
     await pool.close()
 
 
+@pytest.mark.thorough
 async def test_slow_files_delay_no_other_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_START", fitting("while True: pass"))
     pool = DecoderPool(cpu_seconds=1000, seconds=1000)

@@ -14,6 +14,7 @@ SIZE = 64 * 2**20
 MOST = 25 * 2**20
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("platforms", [("twitter", "youtube"), ("facebook", "linkedin")])
 async def test_a_large_video_takes_some_ten_megabytes(platforms: tuple[str, ...]) -> None:
     port = free_port()

@@ -29,8 +29,7 @@ async def running() -> AsyncIterator[Sandbox]:
 async def sandbox(running: Sandbox) -> AsyncIterator[Sandbox]:
     """Yield the sandbox without failures and conditions of the test before."""
     yield running
-    await running.control("DELETE", "faults")
-    await running.control("DELETE", "conditions")
+    await running.forget()
 
 
 @pytest.fixture

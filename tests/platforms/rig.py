@@ -41,8 +41,11 @@ class Sandbox:
 
     url: str
     client: httpx.AsyncClient
+    programmed: bool = False
+    """Whether faults or conditions may be left."""
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
+        self.programmed |= method == "POST" and path in {"faults", "conditions"}
         response = await self.client.request(method, f"{self.url}/_/{path}", json=body)
         response.raise_for_status()
         return response.json()
@@ -57,6 +60,13 @@ class Sandbox:
 
     async def clear_conditions(self, platform: str | None = None) -> None:
         await self.control("DELETE", f"conditions?platform={platform}" if platform else "conditions")
+
+    async def forget(self) -> None:
+        """Forget the faults and conditions of a test."""
+        if self.programmed:
+            await self.control("DELETE", "faults")
+            await self.control("DELETE", "conditions")
+            self.programmed = False
 
     def media(self, name: str, alt_text: str | None = None) -> Media:
         """Return a sample; the file ending decides its type."""

@@ -31,6 +31,7 @@ from tests.activities.credentials.renewing import row
 from tests.stack import Stack
 
 ROOT = Path(__file__).parents[3]
+thorough = pytest.mark.thorough
 AFTER_THE_PLATFORM = ("sent", "answered")
 """Points at which the platform has made new tokens that are not stored: the process knows them, or they are lost."""
 
@@ -117,7 +118,10 @@ async def works(stack: Stack, factory: StepContextFactory, account: Account) -> 
     assert [(grant["replays"], grant["ended"]) for grant in await grants(stack, account)] == [(0, False)]
 
 
-@pytest.mark.parametrize("point", ["leased", "before the first byte", "sent", "answered"])
+@pytest.mark.parametrize(
+    "point",
+    [*(pytest.param(point, marks=thorough) for point in ("leased", "before the first byte", "sent")), "answered"],
+)
 async def test_frozen_process_loses_no_tokens(
     stack: Stack, factory: StepContextFactory, account: Account, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,7 +142,9 @@ async def test_frozen_process_loses_no_tokens(
     await works(stack, factory, account)
 
 
-@pytest.mark.parametrize("point", ["leased", "before the first byte", "stored"])
+@pytest.mark.parametrize(
+    "point", [*(pytest.param(point, marks=thorough) for point in ("leased", "before the first byte")), "stored"]
+)
 async def test_killed_process_loses_tokens_only_between_response_and_row(
     stack: Stack, factory: StepContextFactory, account: Account, point: str
 ) -> None:

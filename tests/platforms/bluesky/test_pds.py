@@ -20,7 +20,10 @@ from tests.platforms.bluesky.pds import Pds
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Rig, Sandbox, losing_answers
 
-pytestmark = pytest.mark.skipif(pds.reason_to_skip() is not None, reason=str(pds.reason_to_skip()))
+pytestmark = [
+    pytest.mark.skipif(pds.reason_to_skip() is not None, reason=str(pds.reason_to_skip())),
+    pytest.mark.thorough,
+]
 
 PUT = "com.atproto.repo.putRecord"
 

@@ -22,7 +22,10 @@ from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Rig, Sandbox
 from tests.platforms.sources import MediaFromUrl
 
-pytestmark = pytest.mark.skipif(pds.reason_to_skip() is not None, reason=str(pds.reason_to_skip()))
+pytestmark = [
+    pytest.mark.skipif(pds.reason_to_skip() is not None, reason=str(pds.reason_to_skip())),
+    pytest.mark.thorough,
+]
 
 PATH = "/apps/bluesky.json"
 SECRET = SecretStr("the secret of an app")

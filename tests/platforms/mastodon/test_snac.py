@@ -18,7 +18,10 @@ from tests.platforms.mastodon.snac import Snac
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Rig, Sandbox, losing_answers
 
-pytestmark = pytest.mark.skipif(snac.PROGRAM is None, reason="snac is not installed: Debian package snac2")
+pytestmark = [
+    pytest.mark.skipif(snac.PROGRAM is None, reason="snac is not installed: Debian package snac2"),
+    pytest.mark.thorough,
+]
 
 STATUSES = "/api/v1/statuses"
 

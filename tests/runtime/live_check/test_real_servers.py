@@ -15,6 +15,8 @@ from tests.platforms.rig import Rig, Sandbox
 
 __all__ = ["running", "sandbox"]
 
+pytestmark = pytest.mark.thorough
+
 
 async def checked(rig: Rig, only: list[str]) -> Report:
     assert set(only) <= {sample.name for sample in live_check_of(rig.platform).samples}
