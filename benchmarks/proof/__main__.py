@@ -33,8 +33,8 @@ from benchmarks.proof.product import Product
 from benchmarks.proof.rounds import Proof, shares
 from benchmarks.stack import command, stack
 
-_TOGETHER = 490
-"""Posts in flight together; each platform has a queue of its own, and each post an account of its own."""
+_TOGETHER = 300
+"""Posts in flight together on one stack; each platform has a queue of its own, and each post an account of its own."""
 
 
 _ALL = "*/*/*/*"
@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--only", default=_ALL, metavar="PLATFORM/MODE/FAULT/CRASH", help="each part may be *")
     parser.add_argument("--platforms", default="", help=f"comma-separated: {', '.join(PLATFORMS)}")
     parser.add_argument("--together", type=int, default=_TOGETHER, help="posts in flight together")
-    parser.add_argument("--stacks", type=int, default=0, help="stacks side by side; 2, or 4 if --short")
+    parser.add_argument("--stacks", type=int, default=0, help="stacks side by side; 3, or 4 if --short")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the outcome of every post")
     parser.add_argument(
         "--markdown",
@@ -169,7 +169,7 @@ def main() -> None:
         parser.error("no cell has this name, or it is left out: " + "; ".join(report.left_out()))
     began = time.monotonic()
     try:
-        stacks, platform_names = (4, renewals.FEW_ACCOUNTS) if arguments.short else (2, renewals.ACCOUNTS)
+        stacks, platform_names = (4, renewals.FEW_ACCOUNTS) if arguments.short else (3, renewals.ACCOUNTS)
         ended = asyncio.run(prove(cells, arguments.together, arguments.stacks or stacks, cases, platform_names))
     except (ProofError, TimeoutError) as error:
         raise SystemExit(f"The proof cannot continue: {error!r}") from error
