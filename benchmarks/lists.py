@@ -25,7 +25,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.post import PostStatus, TargetStatus
 from runtime.process import tune_gc
 from store.database import OF_COMMANDS, Database
-from store.posts.list_queries import Filter, Order, find
+from store.posts.list_filters import Filter, Order
+from store.posts.list_queries import find
 from store.posts.lists import list_posts
 from store.workspaces.queries import create_workspace, find_workspace
 from tests.databases import new_database
@@ -192,9 +193,9 @@ async def pages_read(database: Database, workspace: str, wanted: Filter) -> tupl
 
     async with database.reading() as session:
 
-        async def noting(query: Any) -> Any:
-            queries.append(query)
-            return await AsyncSession.execute(session, query)
+        async def noting(query: Any, values: dict[str, Any]) -> Any:
+            queries.append(query.params(values))
+            return await AsyncSession.execute(session, query, values)
 
         with patch.object(session, "execute", noting):
             await find(session, workspace, wanted, LIMIT + 1)

@@ -12,7 +12,7 @@ from domain.bounds import MAX_ITEMS
 from domain.codes import ProblemCode
 from domain.errors import InvalidRequest, Problem
 from domain.post import PostStatus, TargetStatus
-from store.posts.list_queries import Filter
+from store.posts.list_filters import Filter
 
 MOST_POSTS = 100
 """Posts of one request: as many as a page of the list holds."""

@@ -24,7 +24,7 @@ from domain.errors import Unavailable
 from domain.ids import new_id
 from store.models import IdempotencyKey
 from store.posts.idempotency import KeyedRequest, claim
-from store.posts.list_queries import Filter, Position
+from store.posts.list_filters import Filter, Position
 from store.posts.lists import find_ids
 
 log = structlog.get_logger(__name__)

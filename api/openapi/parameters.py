@@ -8,7 +8,7 @@ from api.openapi.operation import Json
 from api.posts.listing import DEFAULT_LIMIT, MAX_LIMIT, TARGET_STATUSES
 from domain.post import PostStatus
 from platforms.registry import platforms
-from store.posts.list_queries import Order
+from store.posts.list_filters import Order
 
 POST_ID = {
     "name": "postId",

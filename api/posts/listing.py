@@ -21,7 +21,7 @@ from domain.schedule import parse_bound
 from domain.zones import UnknownZone, zone_named
 from platforms.registry import platforms
 from store.posts.history import Moment
-from store.posts.list_queries import Filter, Order, Position
+from store.posts.list_filters import Filter, Order, Position
 
 DEFAULT_LIMIT = 20
 MAX_LIMIT = 100

@@ -13,13 +13,15 @@ entry:
 
 The indexes of posts contain all times of a list: the id, which begins with the time of creation, `scheduled_for` and
 `updated_at`. So two conditions on times are checked for thousands of entries without reading a post.
+
+The queries of lists with the same conditions differ in values only. They are built once: building them took longer than
+PostgreSQL needs for most lists, and left objects to the garbage collector, which then stopped the process.
 """
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from enum import StrEnum
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -27,6 +29,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    bindparam,
     exists,
     func,
     literal_column,
@@ -39,9 +42,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from domain.ids import first_id, last_id
 from domain.post import PostStatus, TargetStatus
 from store.models import Post, PostTag, Target
+from store.posts.list_filters import PARAMETERS, Filter, Order, Shape, shape_and_values, tag_parameter
 
 WINDOW = 1_000
 """The number of posts that are read for a page. A thousand posts are found by their ids in some 3 ms."""
@@ -51,51 +54,15 @@ MAX_SCANNED = 20_000
 """The number of entries that are read if no index in the list's order has filled the page with its first ones."""
 
 
-class Order(StrEnum):
-    """The order of a list. Posts without a `scheduledFor` are not in the list that is sorted by it."""
-
-    CREATED = "createdAt"
-    """Newest first."""
-    SCHEDULED = "scheduledFor"
-    """Soonest first."""
-    UPDATED = "updatedAt"
-    """The longest unchanged first."""
-
-
 _COLUMNS = {Order.CREATED: "id", Order.SCHEDULED: "scheduled_for", Order.UPDATED: "updated_at"}
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The position of a post in a list: its id and, unless the list is sorted by that, its sort key."""
-
-    id: str
-    at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """The conditions of a list. Times are inclusive; `after` is the end of the previous page.
-
-    A post is in the list if it has one of the statuses, or a target with one of the target statuses. It must have all
-    of the tags.
-    """
-
-    statuses: tuple[PostStatus, ...] = ()
-    target_statuses: tuple[TargetStatus, ...] = ()
-    platform: str | None = None
-    account_id: str | None = None
-    external_id: str | None = None
-    tags: tuple[str, ...] = ()
-    created_from: datetime | None = None
-    created_to: datetime | None = None
-    scheduled_from: datetime | None = None
-    scheduled_to: datetime | None = None
-    updated_since: datetime | None = None
-    order: Order = Order.CREATED
-    after: Position | None = None
-    now: datetime = field(default_factory=lambda: datetime.now(UTC), repr=False)
-    """A scheduled post that is due by this time counts as one that is being published (`domain.post.status_shown`)."""
+_BOUNDS = {
+    Order.SCHEDULED: ("scheduled_from", "scheduled_to"),
+    Order.UPDATED: ("updated_since", ""),
+    Order.CREATED: ("first_id", "last_id"),
+}
+"""The parameters that limit the time of each order; an empty name is none."""
+_KEPT = 200
+"""The number of queries of each kind that are kept: clients choose the shapes of their lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,27 +79,43 @@ class IndexScan:
 
 async def find(session: AsyncSession, workspace_id: str, wanted: Filter, count: int) -> list[Row[Any]]:
     """Return the `id`, `answer_bytes` and `sort_key` of the first `count` posts of a list, in its order."""
-    scans = list(_scans(workspace_id, wanted))
-    if scans:
+    shape, values = shape_and_values(workspace_id, wanted, count)
+
+    async def rows(query: Select[Any]) -> list[Row[Any]]:
+        return list((await session.execute(query, values)).all())
+
+    async def narrowest(most: int) -> int | None:
+        """Return the number of the scan with the fewest entries; None if all have `most` of them or more."""
+        (sizes,) = await rows(sizes_query(shape, most))
+        fewest = min(sizes)
+        return tuple(sizes).index(fewest) if fewest < most else None
+
+    if scans := scans_of(shape):
         few = MAX_CHECKED if all(scan.covers for scan in scans) else WINDOW
-        narrowest = await _narrowest(session, scans, few)
-        if narrowest:
-            return await _rows(session, scan_query(narrowest, workspace_id, wanted, count, few))
-        for scan in scans:
-            if scan.ordered and len(found := await _first_rows(session, scan, workspace_id, wanted, count)) == count:
+        if (number := await narrowest(few)) is not None:
+            return await rows(scan_query(shape, number, few))
+        for number, scan in enumerate(scans):
+            most = MAX_CHECKED if scan.has_times else WINDOW
+            if scan.ordered and len(found := await rows(scan_query(shape, number, most, WINDOW))) == count:
                 return found
-        narrowest = await _narrowest(session, scans, MAX_SCANNED)
-        if narrowest:
-            return await _rows(session, scan_query(narrowest, workspace_id, wanted, count, MAX_SCANNED))
-    return await _rows(session, ordered_query(workspace_id, wanted, count))
+        if (number := await narrowest(MAX_SCANNED)) is not None:
+            return await rows(scan_query(shape, number, MAX_SCANNED))
+    return await rows(ordered_query(shape))
 
 
-async def _narrowest(session: AsyncSession, scans: list[IndexScan], most: int) -> IndexScan | None:
-    """Return the scan with the fewest entries; None if all have `most` of them or more."""
-    counts = (select(func.count()).select_from(_some(scan, most).subquery()).scalar_subquery() for scan in scans)
-    sizes = (await session.execute(select(*counts))).one()
-    fewest, scan = min(zip(sizes, scans, strict=True), key=lambda pair: pair[0])
-    return scan if fewest < most else None
+@lru_cache(_KEPT)
+def scans_of(shape: Shape) -> tuple[IndexScan, ...]:
+    """Return the scans of the indexes that cover a part of the conditions."""
+    return tuple(_scans(shape))
+
+
+@lru_cache(_KEPT)
+def sizes_query(shape: Shape, most: int) -> Select[Any]:
+    """Return the query for the number of each scan's entries, up to `most`."""
+    counts = (
+        select(func.count()).select_from(_some(scan, most).subquery()).scalar_subquery() for scan in scans_of(shape)
+    )
+    return select(*counts)
 
 
 def _some(scan: IndexScan, most: int) -> Select[Any]:
@@ -140,27 +123,9 @@ def _some(scan: IndexScan, most: int) -> Select[Any]:
     return (scan.entries.order_by(None) if scan.has_times else scan.entries).limit(most)
 
 
-async def _first_rows(
-    session: AsyncSession, scan: IndexScan, workspace_id: str, wanted: Filter, count: int
-) -> list[Row[Any]]:
-    """Return the posts of a list among the first entries of a scan in its order."""
-    most = MAX_CHECKED if scan.has_times else WINDOW
-    return await _rows(session, scan_query(scan, workspace_id, wanted, count, most, WINDOW))
-
-
-async def _rows(session: AsyncSession, query: Select[Any]) -> list[Row[Any]]:
-    return list((await session.execute(query)).all())
-
-
-def scan_query(
-    scan: IndexScan,
-    workspace_id: str,
-    wanted: Filter,
-    count: int,
-    most: int = WINDOW,
-    most_posts: int | None = None,
-) -> Select[Any]:
-    """Return the query for the first posts of a list among the first `most` entries of a scan.
+@lru_cache(_KEPT)
+def scan_query(shape: Shape, number: int, most: int, most_posts: int | None = None) -> Select[Any]:
+    """Return the query for the first posts of a list among the first `most` entries of one of its scans.
 
     Times are checked in the entries, if these have them. Of the remaining ones, up to `most_posts` posts are read.
 
@@ -168,124 +133,129 @@ def scan_query(
     the entries with all posts that it expects to match the conditions; for the beginning of a page its estimate is far
     too low.
     """
+    scan, last = scans_of(shape)[number], PARAMETERS["count"] if scans_of(shape)[number].covers else most_posts
     read = scan.entries.limit(most).subquery()
     # An order that is not stated here would be lost to the planner, and all entries would be sorted.
-    entries = select(read).order_by(*_order(wanted.order, read.c) if scan.ordered or scan.has_times else ())
+    entries = select(read).order_by(*_order(shape.order, read.c) if scan.ordered or scan.has_times else ())
     if scan.has_times:
-        entries = entries.where(*itertools.chain.from_iterable(_times(wanted, order, read.c) for order in Order))
-    if scan.covers:
-        # Of the entries that match, only the page is looked up.
-        most_posts = count
-    matching = entries.limit(most_posts).subquery()
-    posts = select(Post.id, Post.answer_bytes, _column(wanted.order).label("sort_key")).where(Post.id == matching.c.id)
-    found = posts.where(*_conditions(workspace_id, wanted), *_of_statuses(wanted)).offset(0).lateral()
-    page = select(found).select_from(matching.join(found, true())).limit(count)
+        entries = entries.where(*itertools.chain.from_iterable(_times(shape, order, read.c) for order in Order))
+    # If the entries show which posts match, only the page is looked up.
+    matching = entries.limit(last).subquery()
+    posts = select(Post.id, Post.answer_bytes, _column(shape.order).label("sort_key")).where(Post.id == matching.c.id)
+    found = posts.where(*_conditions(shape), *_of_statuses(shape)).offset(0).lateral()
+    page = select(found).select_from(matching.join(found, true())).limit(PARAMETERS["count"])
     if scan.ordered or scan.has_times:
-        return page.order_by(*_order(wanted.order, matching.c))
-    return page.order_by(*_by_sort_key(wanted.order, found.c))
+        return page.order_by(*_order(shape.order, matching.c))
+    return page.order_by(*_by_sort_key(shape.order, found.c))
 
 
-def ordered_query(workspace_id: str, wanted: Filter, count: int) -> Select[Any]:
+@lru_cache(_KEPT)
+def ordered_query(shape: Shape) -> Select[Any]:
     """Return the query for the first posts of a list that reads the index of its order."""
-    choices = [_first(choice, workspace_id, wanted, count) for choice in _choices(workspace_id, wanted)]
+    choices = [_first(choice, shape) for choice in _choices(shape)]
     # A post with two matching targets is found twice.
-    joined = union_all(*choices) if not wanted.target_statuses else union(*choices)
+    joined = union_all(*choices) if not shape.target_statuses else union(*choices)
     found = joined.subquery() if len(choices) > 1 else choices[0].subquery()
-    return select(found).order_by(*_by_sort_key(wanted.order, found.c)).limit(count)
+    return select(found).order_by(*_by_sort_key(shape.order, found.c)).limit(PARAMETERS["count"])
 
 
 # -- scans -----------------------------------------------------------------------------------------------------------
 
 
-def _scans(workspace_id: str, wanted: Filter) -> Iterator[IndexScan]:
+def _scans(shape: Shape) -> Iterator[IndexScan]:
     """Yield the indexes that cover a part of the conditions; none if that of the list's order covers all."""
-    if wanted.external_id is not None:
+    if "external_id" in shape.given:
         # The index of external ids leads to the only possible post.
         return
-    newest_first = wanted.order is Order.CREATED
-    parts = [*_of_targets(workspace_id, wanted), *_of_tags(workspace_id, wanted)]
+    newest_first = shape.order is Order.CREATED
+    parts = [*_of_targets(shape), *_of_tags(shape)]
     for ids in parts:
         yield IndexScan(ids, ordered=newest_first)
-    ranges = {
-        Order.SCHEDULED: (wanted.scheduled_from, wanted.scheduled_to),
-        Order.UPDATED: (wanted.updated_since, None),
-        Order.CREATED: (wanted.created_from, wanted.created_to),
-    }
-    others = [order for order, bounds in ranges.items() if order is not wanted.order and any(bounds)]
-    stated = bool(wanted.statuses or wanted.target_statuses)
-    if not parts and not others and (newest_first or not wanted.target_statuses):
+    ranges = {order: not shape.given.isdisjoint(bounds) for order, bounds in _BOUNDS.items()}
+    others = [order for order, is_given in ranges.items() if order is not shape.order and is_given]
+    stated = bool(shape.statuses or shape.target_statuses)
+    if not parts and not others and (newest_first or not shape.target_statuses):
         return
     for order in Order:
-        knows = any(ranges[order]) or (stated if order is Order.CREATED else order is wanted.order)
-        if knows and (order is Order.CREATED or not wanted.target_statuses):
-            entries = _by_status(workspace_id, wanted, order)
-            yield IndexScan(entries, ordered=wanted.order is order, has_times=True, covers=not parts)
+        knows = ranges[order] or (stated if order is Order.CREATED else order is shape.order)
+        if knows and (order is Order.CREATED or not shape.target_statuses):
+            entries = _by_status(shape, order)
+            yield IndexScan(entries, ordered=shape.order is order, has_times=True, covers=not parts)
 
 
-def _of_targets(workspace_id: str, wanted: Filter) -> Iterator[Select[Any]]:
-    for column, value in ((Target.platform, wanted.platform), (Target.account_id, wanted.account_id)):
-        if value:
-            ids = select(Target.post_id.label("id")).where(Target.workspace_id == workspace_id, column == value)
-            yield ids.where(*_within(Target.post_id, wanted)).distinct().order_by(Target.post_id.desc())
+def _of_targets(shape: Shape) -> Iterator[Select[Any]]:
+    for column in (Target.platform, Target.account_id):
+        if column.key in shape.given:
+            ours = Target.workspace_id == PARAMETERS["workspace_id"]
+            ids = select(Target.post_id.label("id")).where(ours, column == PARAMETERS[column.key])
+            yield ids.where(*_within(Target.post_id, shape)).distinct().order_by(Target.post_id.desc())
 
 
-def _of_tags(workspace_id: str, wanted: Filter) -> Iterator[Select[Any]]:
-    for tag in wanted.tags:
-        ids = select(PostTag.post_id.label("id")).where(PostTag.workspace_id == workspace_id, PostTag.tag == tag)
-        yield ids.where(*_within(PostTag.post_id, wanted)).order_by(PostTag.post_id.desc())
+def _of_tags(shape: Shape) -> Iterator[Select[Any]]:
+    for number in range(shape.tags):
+        ours, tag = (
+            PostTag.workspace_id == PARAMETERS["workspace_id"],
+            bindparam(tag_parameter(number), type_=PostTag.tag.type),
+        )
+        ids = select(PostTag.post_id.label("id")).where(ours, PostTag.tag == tag)
+        yield ids.where(*_within(PostTag.post_id, shape)).order_by(PostTag.post_id.desc())
 
 
-def _by_status(workspace_id: str, wanted: Filter, order: Order) -> Select[Any]:
+def _by_status(shape: Shape, order: Order) -> Select[Any]:
     """Return the ids and times of posts by their status and by the time that an order sorts by, in that order."""
     choices = []
-    for choice in _choices(workspace_id, wanted, order):
+    for choice in _choices(shape, order):
         # Without the size, which not every index contains.
         entries = choice.with_only_columns(Post.id, Post.scheduled_for, Post.updated_at)
-        narrowed = entries.where(*_times(wanted, order)).order_by(*_order(order)).limit(MAX_SCANNED)
+        narrowed = entries.where(*_times(shape, order)).order_by(*_order(order)).limit(MAX_SCANNED)
         choices.append(select(narrowed.subquery()))
-    joined = (union if wanted.target_statuses else union_all)(*choices).subquery()
+    joined = (union if shape.target_statuses else union_all)(*choices).subquery()
     return select(joined).order_by(*_order(order, joined.c))
 
 
-def _choices(workspace_id: str, wanted: Filter, order: Order | None = None) -> Iterator[Select[Any]]:
+def _choices(shape: Shape, order: Order | None = None) -> Iterator[Select[Any]]:
     """Yield a query for each requested status whose first posts, in an order, an index has."""
-    order = order or wanted.order
+    order = order or shape.order
     posts = select(Post.id, Post.answer_bytes, _column(order).label("sort_key")).where(
-        Post.workspace_id == workspace_id
+        Post.workspace_id == PARAMETERS["workspace_id"]
     )
-    statuses = wanted.statuses
-    if not statuses and not wanted.target_statuses:
+    statuses = shape.statuses
+    if not statuses and not shape.target_statuses:
         if order is Order.CREATED:
             yield posts
             return
         statuses = tuple(PostStatus)
     for status in statuses:
-        yield posts.where(*_has_status(status, wanted))
-    if _separates_overdue(wanted) and PostStatus.PUBLISHING in wanted.statuses:
-        yield posts.where(Post.id.in_(_overdue(workspace_id, wanted.now)))
-    for target_status in wanted.target_statuses:
-        yield posts.where(Post.id.in_(_with_target(target_status).where(Target.workspace_id == workspace_id)))
+        yield posts.where(*_has_status(status, shape))
+    if _separates_overdue(shape) and PostStatus.PUBLISHING in shape.statuses:
+        yield posts.where(Post.id.in_(_overdue()))
+    for target_status in shape.target_statuses:
+        yield posts.where(
+            Post.id.in_(_with_target(target_status).where(Target.workspace_id == PARAMETERS["workspace_id"]))
+        )
 
 
-def _separates_overdue(wanted: Filter) -> bool:
+def _separates_overdue(shape: Shape) -> bool:
     """Return whether a list depends on which scheduled posts are overdue: not if it has both statuses."""
-    return (PostStatus.SCHEDULED in wanted.statuses) is not (PostStatus.PUBLISHING in wanted.statuses)
+    return (PostStatus.SCHEDULED in shape.statuses) is not (PostStatus.PUBLISHING in shape.statuses)
 
 
-def _has_status(status: PostStatus, wanted: Filter) -> Iterator[ColumnElement[bool]]:
+def _has_status(status: PostStatus, shape: Shape) -> Iterator[ColumnElement[bool]]:
     yield Post.status == status.value
-    if status is PostStatus.SCHEDULED and _separates_overdue(wanted):
+    if status is PostStatus.SCHEDULED and _separates_overdue(shape):
         # Nearly all are not overdue. The expression keeps the planner from searching for them in the index by time.
-        yield func.coalesce(Post.scheduled_for, literal_column("'infinity'::timestamptz")) > wanted.now
+        yield func.coalesce(Post.scheduled_for, literal_column("'infinity'::timestamptz")) > PARAMETERS["now"]
 
 
-def _overdue(workspace_id: str, now: datetime) -> Select[Any]:
+def _overdue() -> Select[Any]:
     """Return the ids of the scheduled posts that are overdue, which are shown as publishing, from the index by time.
 
     OFFSET 0 keeps the planner from searching for them among all scheduled posts: usually none is overdue.
     """
-    due = select(Post.id).where(Post.workspace_id == workspace_id, Post.status == PostStatus.SCHEDULED.value)
-    return due.where(Post.scheduled_for <= now).offset(0)
+    due = select(Post.id).where(
+        Post.workspace_id == PARAMETERS["workspace_id"], Post.status == PostStatus.SCHEDULED.value
+    )
+    return due.where(Post.scheduled_for <= PARAMETERS["now"]).offset(0)
 
 
 def _with_target(status: TargetStatus) -> Select[Any]:
@@ -293,9 +263,9 @@ def _with_target(status: TargetStatus) -> Select[Any]:
     return select(Target.post_id).where(Target.status == literal_column(f"'{status.value}'"))
 
 
-def _first(choice: Select[Any], workspace_id: str, wanted: Filter, count: int) -> Select[Any]:
+def _first(choice: Select[Any], shape: Shape) -> Select[Any]:
     return select(
-        choice.where(*_conditions(workspace_id, wanted)).order_by(*_order(wanted.order)).limit(count).subquery()
+        choice.where(*_conditions(shape)).order_by(*_order(shape.order)).limit(PARAMETERS["count"]).subquery()
     )
 
 
@@ -315,63 +285,55 @@ def _by_sort_key(order: Order, columns: Any) -> tuple[ColumnElement[Any], ...]:
 # -- conditions ------------------------------------------------------------------------------------------------------
 
 
-def _conditions(workspace_id: str, wanted: Filter) -> Iterator[ColumnElement[bool]]:
+def _conditions(shape: Shape) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions of a list, except its statuses."""
-    if wanted.platform or wanted.account_id:
-        given = ((Target.platform, wanted.platform), (Target.account_id, wanted.account_id))
-        ours = exists().where(Target.post_id == Post.id, Target.workspace_id == workspace_id)
-        yield ours.where(*(column == value for column, value in given if value))
-    if wanted.external_id is not None:
-        yield Post.external_id == wanted.external_id
-    if wanted.tags:
-        yield Post.tags.contains(list(wanted.tags))
+    ours = [column for column in (Target.platform, Target.account_id) if column.key in shape.given]
+    if ours:
+        found = exists().where(Target.post_id == Post.id, Target.workspace_id == PARAMETERS["workspace_id"])
+        yield found.where(*(column == PARAMETERS[column.key] for column in ours))
+    if "external_id" in shape.given:
+        yield Post.external_id == PARAMETERS["external_id"]
+    if shape.tags:
+        yield Post.tags.contains(PARAMETERS["tags"])
     for order in Order:
-        yield from _times(wanted, order)
+        yield from _times(shape, order)
 
 
-def _of_statuses(wanted: Filter) -> Iterator[ColumnElement[bool]]:
-    if wanted.statuses or wanted.target_statuses:
+def _of_statuses(shape: Shape) -> Iterator[ColumnElement[bool]]:
+    if shape.statuses or shape.target_statuses:
         yield or_(
-            *(and_(*_has_status(status, wanted)) for status in wanted.statuses),
-            *(
-                [_is_overdue(wanted.now)]
-                if _separates_overdue(wanted) and PostStatus.PUBLISHING in wanted.statuses
-                else []
-            ),
-            *(Post.id.in_(_with_target(status).where(Target.post_id == Post.id)) for status in wanted.target_statuses),
+            *(and_(*_has_status(status, shape)) for status in shape.statuses),
+            *([_is_overdue()] if _separates_overdue(shape) and PostStatus.PUBLISHING in shape.statuses else []),
+            *(Post.id.in_(_with_target(status).where(Target.post_id == Post.id)) for status in shape.target_statuses),
         )
 
 
-def _is_overdue(now: datetime) -> ColumnElement[bool]:
-    return and_(Post.status == PostStatus.SCHEDULED.value, Post.scheduled_for <= now)
+def _is_overdue() -> ColumnElement[bool]:
+    return and_(Post.status == PostStatus.SCHEDULED.value, Post.scheduled_for <= PARAMETERS["now"])
 
 
-def _times(wanted: Filter, order: Order, columns: Any = Post) -> Iterator[ColumnElement[bool]]:
+def _times(shape: Shape, order: Order, columns: Any = Post) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions on the time that an order sorts by; in the list's order also the beginning of the page."""
     if order is Order.CREATED:
-        yield from _within(columns.id, wanted)
+        yield from _within(columns.id, shape)
         return
-    bounds = {
-        Order.SCHEDULED: (wanted.scheduled_from, wanted.scheduled_to),
-        Order.UPDATED: (wanted.updated_since, None),
-    }
-    first, last = bounds[order]
+    first, last = _BOUNDS[order]
     column = _column(order, columns)
-    if first:
-        yield column >= first
-    if last:
-        yield column <= last
-    if order is Order.SCHEDULED and (wanted.order is order or first or last):
+    if first in shape.given:
+        yield column >= PARAMETERS[first]
+    if last in shape.given:
+        yield column <= PARAMETERS[last]
+    if order is Order.SCHEDULED and (shape.order is order or not shape.given.isdisjoint(_BOUNDS[order])):
         yield column.is_not(None)
-    if wanted.after is not None and wanted.order is order:
-        yield tuple_(column, columns.id) > tuple_(wanted.after.at, wanted.after.id)
+    if "after_id" in shape.given and shape.order is order:
+        yield tuple_(column, columns.id) > tuple_(PARAMETERS["after_at"], PARAMETERS["after_id"])
 
 
-def _within(post_id: Any, wanted: Filter) -> Iterator[ColumnElement[bool]]:
+def _within(post_id: Any, shape: Shape) -> Iterator[ColumnElement[bool]]:
     """Yield the conditions on the time of creation, which is a part of the id, and the beginning of the page."""
-    if wanted.created_from:
-        yield post_id >= first_id("post", wanted.created_from)
-    if wanted.created_to:
-        yield post_id <= last_id("post", wanted.created_to)
-    if wanted.after is not None and wanted.order is Order.CREATED:
-        yield post_id < wanted.after.id
+    if "first_id" in shape.given:
+        yield post_id >= PARAMETERS["first_id"]
+    if "last_id" in shape.given:
+        yield post_id <= PARAMETERS["last_id"]
+    if "after_id" in shape.given and shape.order is Order.CREATED:
+        yield post_id < PARAMETERS["after_id"]

@@ -15,7 +15,8 @@ from domain.bounds import LARGEST_ANSWER
 from domain.post import PostStatus, status_shown
 from store.database import Database
 from store.models import Post
-from store.posts.list_queries import Filter, Order, Position, find
+from store.posts.list_filters import Filter, Order, Position
+from store.posts.list_queries import find
 from store.posts.shown import ShownPost, read_newest_posts, read_shown_posts
 
 

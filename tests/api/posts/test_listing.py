@@ -13,7 +13,7 @@ from sqlalchemy import update
 from api.posts.listing import cursor_after, read_cursor
 from domain.post import PostStatus, TargetStatus
 from store.models import Post, Target
-from store.posts.list_queries import Order, Position
+from store.posts.list_filters import Order, Position
 from tests.api.conftest import Client
 from tests.stack import Stack
 

@@ -16,7 +16,8 @@ from domain.ids import first_id
 from domain.post import PostStatus, TargetStatus
 from store.database import Database
 from store.models import Post, PostTag
-from store.posts.list_queries import WINDOW, Filter, Order, find, ordered_query
+from store.posts.list_filters import Filter, Order, shape_and_values
+from store.posts.list_queries import WINDOW, find, ordered_query
 from store.posts.lists import list_posts
 from store.workspaces.queries import create_workspace
 from tests.databases import new_database
@@ -102,9 +103,9 @@ class Noting:
         self.session = session
         self.queries: list[Any] = []
 
-    async def execute(self, query: Any) -> Any:
-        self.queries.append(query)
-        return await self.session.execute(query)
+    async def execute(self, query: Any, values: dict[str, Any]) -> Any:
+        self.queries.append(query.params(values))
+        return await self.session.execute(query, values)
 
 
 async def rows_read(session: AsyncSession, workspace: str, wanted: Filter) -> tuple[float, list[dict[str, Any]]]:
@@ -212,7 +213,8 @@ async def test_every_query_plan_finds_the_same_posts(filled: tuple[Database, str
     async with database.reading() as session:
         for one, two, order in itertools.product(parts, parts, Order):
             wanted = Filter(**{**one, **two}, order=order)
-            simple = (await session.execute(ordered_query(workspace, wanted, 30))).all()
+            shape, values = shape_and_values(workspace, wanted, 30)
+            simple = (await session.execute(ordered_query(shape), values)).all()
             assert [row.id for row in await find(session, workspace, wanted, 30)] == [row.id for row in simple], wanted
 
 

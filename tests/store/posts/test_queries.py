@@ -15,7 +15,7 @@ from store.models import Post, Target
 from store.posts.contents import content_of, new_post, rewrite
 from store.posts.creating import create_post
 from store.posts.delivery import record_delivered
-from store.posts.list_queries import Filter, Position
+from store.posts.list_filters import Filter, Position
 from store.posts.lists import Page, list_posts
 from store.posts.queries import find_post, is_moving
 from store.workspaces.queries import create_workspace

@@ -17,7 +17,7 @@ from store.database import Database
 from store.models import Post
 from store.posts.contents import new_post
 from store.posts.creating import create_post
-from store.posts.list_queries import Filter
+from store.posts.list_filters import Filter
 from store.posts.lists import list_posts
 from store.posts.queries import find_post
 from store.posts.shown import read_shown_post, read_shown_posts
