@@ -167,7 +167,7 @@ class Plan(BaseModel):
         return all(target.status is TargetStatus.PENDING for target in self.targets)
 
     @property
-    def waits(self) -> bool:
+    def in_progress(self) -> bool:
         """Tell whether something was done for a target that is not settled: it is held, or unconfirmed, for example."""
         return any(not each.settled and each.status is not TargetStatus.PENDING for each in self.targets)
 

@@ -28,7 +28,7 @@ class PostRun:
         """The ending of the run, if it differs from the post's status."""
         self.done = False
         """Nothing can happen any more to the targets of the plan."""
-        self.behind = plan.waits and workflow.info().continued_run_id is None
+        self.behind = plan.in_progress and workflow.info().continued_run_id is None
         """The rows may differ from this run's plan: a step has found that, or the plan that started this run was read
         while an earlier run worked on the post, and that run may have settled it since.
         """

@@ -133,14 +133,14 @@ def scan_query(shape: Shape, number: int, most: int, most_posts: int | None = No
     the entries with all posts that it expects to match the conditions; for the beginning of a page its estimate is far
     too low.
     """
-    scan, last = scans_of(shape)[number], PARAMETERS["count"] if scans_of(shape)[number].covers else most_posts
+    scan = scans_of(shape)[number]
     read = scan.entries.limit(most).subquery()
     # An order that is not stated here would be lost to the planner, and all entries would be sorted.
     entries = select(read).order_by(*_order(shape.order, read.c) if scan.ordered or scan.has_times else ())
     if scan.has_times:
         entries = entries.where(*itertools.chain.from_iterable(_times(shape, order, read.c) for order in Order))
     # If the entries show which posts match, only the page is looked up.
-    matching = entries.limit(last).subquery()
+    matching = entries.limit(PARAMETERS["count"] if scan.covers else most_posts).subquery()
     posts = select(Post.id, Post.answer_bytes, _column(shape.order).label("sort_key")).where(Post.id == matching.c.id)
     found = posts.where(*_conditions(shape), *_of_statuses(shape)).offset(0).lateral()
     page = select(found).select_from(matching.join(found, true())).limit(PARAMETERS["count"])

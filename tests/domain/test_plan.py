@@ -25,7 +25,7 @@ def test_a_request_to_continue_is_kept_for_a_target_that_still_waits(row: Target
 
 
 @pytest.mark.parametrize(
-    ("status", "waits"),
+    ("status", "in_progress"),
     [
         (TargetStatus.PENDING, False),
         (TargetStatus.PUBLISHED, False),
@@ -34,5 +34,7 @@ def test_a_request_to_continue_is_kept_for_a_target_that_still_waits(row: Target
         (TargetStatus.PUBLISHING, True),
     ],
 )
-def test_a_plan_waits_if_a_target_was_begun_and_is_not_settled(status: TargetStatus, *, waits: bool) -> None:
-    assert plan(status).waits is waits
+def test_a_plan_is_in_progress_if_a_target_was_begun_and_is_not_settled(
+    status: TargetStatus, *, in_progress: bool
+) -> None:
+    assert plan(status).in_progress is in_progress
