@@ -15,6 +15,7 @@ PACKAGES = [
     for each in sorted(ROOT.iterdir())
     if each.is_dir() and any(each.glob("*.py")) and not each.name.startswith(".")
 ]
+PARTS = [*PACKAGES, "docs", "worker.py", *sorted(each.name for each in ROOT.glob("*.md"))]
 
 # Banned words, and what to write instead.
 BANNED = {
@@ -169,12 +170,10 @@ def _texts(source: str, *, strings: bool) -> Iterator[tuple[int, str]]:
 
 def files(*paths: str) -> list[Path]:
     """Return the modules, SQL files and documents under these paths; of the whole repository if none is given."""
-    roots = [
-        ROOT / path for path in paths or [*PACKAGES, "docs", "worker.py", *[each.name for each in ROOT.glob("*.md")]]
-    ]
+    roots = [ROOT / path for path in paths or PARTS]
     found = {file for root in roots for file in ([root] if root.is_file() else root.rglob("*"))}
     kept = {file for file in found if file.suffix in {".py", ".sql", ".md"} and "histories" not in file.parts}
-    return sorted(kept - {ROOT / "CHANGELOG.md", Path(__file__)})
+    return sorted(kept - {Path(__file__)})
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.language import PACKAGES, complaints, files
+from tests.language import PARTS, complaints, files
 
 
-@pytest.mark.parametrize("part", [*PACKAGES, "docs"])
+@pytest.mark.parametrize("part", PARTS)
 def test_sentences_and_names_follow_the_rules(part: str) -> None:
     found = [str(complaint) for file in files(part) for complaint in complaints(file)]
     assert found == []
