@@ -24,7 +24,7 @@ hypothesis.settings.register_profile("thorough", deadline=None)
 hypothesis.settings.register_profile("short", deadline=None, max_examples=25)
 
 _FOLDER = Path(__file__).parent
-_WAITING = frozenset({"cli", "reconcile", "runtime", "workflows"})
+_WAITING = frozenset({"cli", "docs", "reconcile", "runtime", "workflows"})
 _OVER_AFTER = 0.7
 
 
