@@ -14,6 +14,9 @@ WALK = ARCHITECTURE.split("## One `publishNow`, function by function")[1].split(
 FUNCTIONS = re.findall(r"`([\w/]+)\.py:([\w.]+)`", WALK)
 FOLDERS = "|".join(sorted(each.parent.name for each in ROOT.glob("*/__init__.py")))
 FILE = re.compile(rf"`((?:{FOLDERS})/[\w/]+\.(?:py|sql|html))[`:]")
+# A file named without its folder, or with the end of it, as on a page about one folder.
+SHORT = re.compile(r"`((?:[a-z_]\w*/)*\w+\.(?:py|sql|html))`")
+TRACKED = {str(path.relative_to(ROOT)) for suffix in ("py", "sql", "html") for path in ROOT.rglob(f"*.{suffix}")}
 # With two dots: `media.write` is a permission, and `target.late` a line of the log.
 PLACE = re.compile(rf"`((?:{FOLDERS})(?:\.\w+){{2,}})`")
 
@@ -39,6 +42,9 @@ def test_a_database_function_of_the_walk_exists() -> None:
 def test_a_file_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text()
     assert [file for file in FILE.findall(text) if not (ROOT / file).exists()] == []
+    assert [
+        short for short in SHORT.findall(text) if not any(f"/{file}".endswith(f"/{short}") for file in TRACKED)
+    ] == []
     assert [place for place in PLACE.findall(text) if not _resolves(place)] == []
 
 

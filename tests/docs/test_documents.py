@@ -1,10 +1,16 @@
-"""The documents for people."""
+"""The documents for people: their links, lists and sizes."""
 
 import re
+from enum import StrEnum
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
+
+from domain.post import ErrorCategory, PostStatus, TargetStatus
+from runtime.settings import VaultSettings
+from sandbox.faults import FaultName
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")})
@@ -16,10 +22,24 @@ def test_a_document_links_to_what_exists(document: Path) -> None:
     assert [target for target in targets if not (document.parent / target).exists()] == []
 
 
-def test_every_decision_is_listed() -> None:
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= 6 * 1024
+
+
+def test_every_decision_is_listed_by_its_title() -> None:
     folder = ROOT / "docs/adr"
-    listed = re.findall(r"\]\((\d{4}-[^)]+\.md)\)", (folder / "README.md").read_text())
-    assert listed == sorted(path.name for path in folder.glob("[0-9]*.md"))
+    listed = re.findall(
+        r"^- \[(\d{4})\]\(([^)]+)\) (.*?)(?: \(.* by \d+\))?$", (folder / "README.md").read_text(), re.MULTILINE
+    )
+    pages = sorted(folder.glob("[0-9]*.md"))
+    titles = [page.read_text().partition("\n")[0].partition(". ")[2] for page in pages]
+    assert listed == [(page.name[:4], page.name, title) for page, title in zip(pages, titles, strict=True)]
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/adr/[0-9]*.md")), ids=lambda path: path.name[:4])
+def test_a_decision_has_its_four_parts(page: Path) -> None:
+    parts = re.findall(r"^## (.*)$", page.read_text(), re.MULTILINE)
+    assert parts == ["Context", "Decision", "Consequences", "Alternatives"]
 
 
 def test_configuration_lists_every_setting_of_the_example() -> None:
@@ -32,6 +52,37 @@ def test_configuration_lists_every_setting_of_the_example() -> None:
     assert {name for name in listed if name.startswith("SOCIALSYNCER_")} - known == set()
 
 
+def test_configuration_has_the_defaults_of_the_code() -> None:
+    page = (ROOT / "docs/configuration.md").read_text()
+    # Cells in which every default is a value; others have a sentence.
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ((?:`[^`|]*`(?:, )?)+) \|", page, re.MULTILINE)
+    values = {
+        name: value
+        for names, defaults in rows
+        for name, value in zip(re.findall(r"`(\w+)`", names), re.findall(r"`(.*?)`", defaults), strict=True)
+    }
+    fields = {
+        f"SOCIALSYNCER_{name.upper()}": _written(field.get_default(call_default_factory=True))
+        for name, field in VaultSettings.model_fields.items()
+    }
+    listed = {name: value for name, value in values.items() if name in fields}
+    assert len(listed) > 20
+    assert listed == {name: fields[name] for name in listed}
+
+
+def _written(default: object) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def test_metrics_lists_every_metric_of_the_code() -> None:
+    meters = [(ROOT / file).read_text() for file in ("activities/meters.py", "reconcile/gauges.py")]
+    made = {name for text in meters for name in re.findall(r'"(socialsyncer_\w+)"', text)}
+    listed = re.findall(r"^\| `(socialsyncer_\w+)", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)
+    assert {name.removesuffix("_total") for name in listed} == made
+
+
 def test_metrics_lists_what_alerts_and_the_dashboard_use() -> None:
     page = (ROOT / "docs/metrics.md").read_text()
     alerts = (ROOT / "deploy/prometheus/alerts.yml").read_text()
@@ -42,6 +93,18 @@ def test_metrics_lists_what_alerts_and_the_dashboard_use() -> None:
     rules = [rule for group in yaml.safe_load(alerts)["groups"] for rule in group["rules"]]
     rows = dict(re.findall(r"^\| `(\w+)` \| (page|ticket) \|", page, re.MULTILINE))
     assert rows == {rule["alert"]: rule["labels"]["severity"] for rule in rules}
+
+
+@pytest.mark.parametrize("kind", [PostStatus, TargetStatus, ErrorCategory])
+def test_the_page_of_statuses_explains_every_one(kind: type[StrEnum]) -> None:
+    tables = re.split(r"\n\n", (ROOT / "docs/statuses.md").read_text())
+    listed = [set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) - {"errorCategory"} for table in tables]
+    assert {each.value for each in kind} in listed
+
+
+def test_the_sandbox_page_lists_every_fault() -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/sandbox.md").read_text(), re.MULTILINE)
+    assert set(listed) - {"fault"} == set(get_args(FaultName))
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -1,0 +1,94 @@
+"""The numbers of docs/limits.md are those of the code, and it names every table that grows."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from api.accounts.actions import MOST_CHECKS as MOST_ACCOUNT_CHECKS
+from api.bulk import answers as bulk_answers
+from api.bulk.bodies import MOST_POSTS as MOST_OF_A_REQUEST
+from api.connect.routes import MOST_AN_HOUR
+from api.http.body import _MAX_DEPTH, MAX_BYTES, MAX_PROBLEMS
+from api.http.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
+from api.http.protocol import KEEP_ALIVE_S, LARGEST_HEAD, LONGEST_ADDRESS, ApiProtocol
+from api.http.rates import DEFAULT_BURST, DEFAULT_RATE
+from api.posts.bodies.schemas import _MAX_ROOT_SETTINGS
+from api.posts.changes.edit import MOST_REVISIONS
+from api.posts.changes.retry import MOST_ATTEMPTS
+from api.posts.media_checks import MOST_FILES as MOST_CHECKED_FILES
+from api.shared.quotas import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS, WRITE_BURST, WRITES_PER_S
+from api.shared.waiting import MOST_CHECKS, MOST_CHECKS_OF_ONE, MOST_WAITING
+from domain.bounds import (
+    LARGEST_ANSWER,
+    LARGEST_POST,
+    MAX_ITEMS,
+    MAX_MEDIA,
+    MAX_NAME,
+    MAX_TEXT,
+    MAX_VALUES,
+    MOST_ACCOUNTS,
+)
+from media.bandwidth import PER_SECOND
+from store.audit.trail import AUDIT_KEPT, MOST_ENTRIES
+from store.media.checks import KEPT as CHECKS_KEPT
+from store.media.files import MOST_BYTES, MOST_FILES
+from store.models import Base
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/limits.md").read_text()
+KIB, MIB, GIB = 2**10, 2**20, 2**30
+NUMBERS = {
+    "head: first line": f"{LARGEST_HEAD // KIB} KiB",
+    "the address in it": f"{LONGEST_ADDRESS // KIB} KiB",
+    "time until the head": f"{ApiProtocol.head_s:g} s",
+    "time until the body": f"{ApiProtocol.body_s:g} s",
+    "body ": f"{MAX_BYTES // MIB} MiB",
+    "nesting": f"{_MAX_DEPTH} levels",
+    "values in a body": f"{MAX_VALUES:,}",
+    "a name in a body": f"{MAX_NAME} characters",
+    "any text": f"{MAX_TEXT:,} characters",
+    "tiktokSettings": f"{_MAX_ROOT_SETTINGS:,} characters",
+    "mediaItems": f"{MAX_ITEMS} items",
+    "media of a post": f"{MAX_MEDIA:,}",
+    "a post as it is answered": f"{LARGEST_POST // MIB} MiB",
+    "the same with the earlier": f"{LARGEST_ANSWER // MIB} MiB",
+    "problems listed": f"{MAX_PROBLEMS}; {bulk_answers._MOST_PROBLEMS} of each",
+    "posts of a request for many": f"{MOST_OF_A_REQUEST}",
+    "seconds in which posts": f"{bulk_answers._LONGEST_S:g}",
+    "open connections": f"{MOST_CONNECTIONS:,}",
+    "from one address": f"{MOST_PER_ADDRESS:,}",
+    "idle between requests": f"{KEEP_ALIVE_S} s",
+    "an answer that the client": f"{ApiProtocol.write_s:g} s",
+    "requests with one key": f"{DEFAULT_RATE:g} a second on average, bursts of {DEFAULT_BURST:,}",
+    "posts of a workspace that are": f"{MOST_OPEN_POSTS:,}",
+    "posts of a workspace in all": f"{MOST_POSTS:,}",
+    "MiB of these posts": f"{MOST_MB:,}",
+    "accounts of a workspace;": f"{MOST_ACCOUNTS:,}",
+    "connections that a workspace": f"{MOST_AN_HOUR} an hour",
+    "accounts of a workspace that": f"{MOST_ACCOUNT_CHECKS} a minute",
+    "bytes of posts": f"{WRITES_PER_S // KIB} KiB a second on average, bursts of {WRITE_BURST // GIB} GiB",
+    "requests to edit": f"{MOST_REVISIONS}",
+    "steps of one target": f"{MOST_ATTEMPTS:,}",
+    "converted images": f"{MOST_FILES:,} of a workspace, {MOST_BYTES // GIB} GiB",
+    "media that a worker reads": f"{PER_SECOND // MIB} MiB a second",
+    "validations that look": (
+        f"{MOST_CHECKS_OF_ONE} of a workspace at a time, {MOST_CHECKS} in all; {MOST_CHECKED_FILES} files"
+    ),
+    "requests of a workspace that wait": f"{MOST_WAITING:,}",
+    "`audit_events`": f"the newest {MOST_ENTRIES} of a post; deleted after {AUDIT_KEPT.days} days",
+    "`media_checks`": f"{CHECKS_KEPT.seconds // 60} minutes",
+}
+
+
+@pytest.mark.parametrize(("row", "number"), NUMBERS.items())
+def test_a_number_is_that_of_the_code(row: str, number: str) -> None:
+    (line,) = [line for line in PAGE.splitlines() if line.startswith(f"| {row}")]
+    assert re.search(rf"(?<![\d,]){re.escape(number)}(?![\d,]*\d)", line.split("|")[2])
+
+
+@pytest.mark.parametrize("page", ["docs/limits.md", "ARCHITECTURE.md"])
+def test_every_table_has_a_row(page: str) -> None:
+    cells = [line.split("|")[1] for line in (ROOT / page).read_text().splitlines() if line.startswith("| `")]
+    named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    assert set(Base.metadata.tables) - named == set()
