@@ -1,5 +1,6 @@
 """The documents' statements about the platforms are true."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -56,3 +57,28 @@ def test_the_credentials_are_those_that_it_takes(platform: str) -> None:
     needed, optional = credentials_table()[platform]
     assert needed == {name_of(field) for field in given if field.is_required()}
     assert optional == {name_of(field) for field in given if not field.is_required()}
+
+
+def test_the_page_of_limits_has_every_number_of_the_rules() -> None:
+    spec = importlib.util.spec_from_file_location("platform_limits", ROOT / "docs/site/platform_limits.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sections = dict(
+        re.findall(r"^## [^\n]* \(`(\w+)`\)\n\n(.*?)(?=^## |\Z)", module.platform_limits(), re.DOTALL | re.MULTILINE)
+    )
+    assert list(sections) == sorted(platforms())
+    for name, platform in platforms().items():
+        rules = platform.rules
+        numbers: list[float | None] = [
+            rules.text.limit,
+            rules.text.premium_limit,
+            *dict(rules.text.with_media).values(),
+        ]
+        numbers += [rules.media.max_items, *dict(rules.media.max_of).values(), rules.alt_text]
+        numbers += [each.limit for each in (*rules.rate_limits, *rules.prepare_rate_limits)]
+        for rule in rules.files:
+            numbers += [rule.max_seconds, rule.max_width, rule.max_height, rule.max_shorter, rule.max_longer]
+        assert [number for number in numbers if number and f"{number:,}" not in sections[name]] == [], name
+        assert {len(re.findall(r"(?<!\\)\|", line)) for line in sections[name].strip().splitlines()} == {3}
