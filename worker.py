@@ -99,7 +99,7 @@ def _stop_signal(within_s: float, needs_s: Callable[[], float]) -> asyncio.Event
 
 
 def _exit_now(code: int) -> None:
-    # What is in flight is confirmed or done again by the next worker, as after a crash.
+    # A step in flight is confirmed or done again by the next worker, as after a crash.
     log.warning("worker.cut_short")
     os._exit(code)
 

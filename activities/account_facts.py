@@ -1,4 +1,4 @@
-"""What a platform's rules and requests may know of an account, from its row."""
+"""The facts of an account that a platform's rules and requests may know, from its row."""
 
 from platforms.base import AccountFacts
 from store.models import Account, ConnectedAccount

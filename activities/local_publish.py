@@ -117,7 +117,7 @@ class LocalPublish:
     def _run(self, command: TargetCommand) -> asyncio.Task[Outcome]:
         key, step = _key(command), asyncio.create_task(self._publishing.publish(command))
         self._running[key] = step
-        # What hangs is begun again by Temporal's next try, and not joined.
+        # A step that hangs is begun again by Temporal's next try, and not joined.
         limit = asyncio.get_running_loop().call_later(STEP_TIMEOUT.total_seconds(), step.cancel, STOPS)
 
         def over(step: asyncio.Task[Outcome]) -> None:

@@ -1,4 +1,4 @@
-"""What the API publishes of the operator's apps, for platforms that know an app by an address."""
+"""The documents about the operator's apps, for platforms that know an app by an address."""
 
 import json
 

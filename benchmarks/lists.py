@@ -248,7 +248,7 @@ async def measure(database: Database, small: str, large: str, repeats: int, cloc
     slow = 0
     for question in questions():
         for workspace in (small, large):
-            # What no list has read yet is on the disk.
+            # Pages that no list has read yet are on the disk.
             await ask(database, workspace, question.wanted, clock)
         few, many = await times(database, (small, large), question.wanted, repeats, clock)
         plain = plain or few

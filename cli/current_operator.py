@@ -1,4 +1,4 @@
-"""Who runs a command, for the audit trail."""
+"""The person who runs a command, for the audit trail."""
 
 import getpass
 import socket

@@ -1,4 +1,4 @@
-"""Who did what to a post: the vocabulary of the audit trail. It holds names, times and states, never content."""
+"""The vocabulary of the audit trail: who did what to a post. It holds names, times and states, never content."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

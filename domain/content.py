@@ -1,4 +1,4 @@
-"""What a client asked for, whole: the shape in which content moves between the api, its rows and waiting revisions."""
+"""The content of a post, in the shape in which it moves between the api, its rows and waiting revisions."""
 
 from datetime import datetime
 from typing import Any

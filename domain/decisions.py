@@ -1,4 +1,4 @@
-"""What is decided upon a step towards a platform, in the words of the attempt log: the history is read off them."""
+"""The decisions upon a step towards a platform, in the words of the attempt log: the history is read off them."""
 
 READY = "ready to publish"
 PUBLISHED = "published"

@@ -1,4 +1,4 @@
-"""What a step towards a platform came to: the facts that a workflow may know of it."""
+"""The outcome of a step towards a platform: the facts that a workflow may know."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Who may do what with a post, and when: the decisions, without any I/O.
+"""The decisions about who may do what with a post, and when, without any I/O.
 
 A post's row carries a version, which every change of what is wanted raises under the row's lock. The run of its
 workflow carries the version that it knows and follows only newer ones. The row, read under its lock, decides.
@@ -283,7 +283,7 @@ def classify_run(row: RowFacts, run: RunFacts | None) -> RunState:
     if run.state is RunStatus.RUNNING:
         return RunState.RUNNING
     if offer is VersionComparison.NEWER:
-        # What it saw before the row changed: an unconfirmed send may have been decided by a person since.
+        # It saw this before the row changed: a person may have decided about an unconfirmed send since.
         return RunState.AHEAD if run_knows_published(row.targets, run.knows.targets) else RunState.LOST
     if run.state is RunStatus.CANCELED:
         return RunState.CANCELLED

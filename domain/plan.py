@@ -1,4 +1,4 @@
-"""What a post's workflow carries: ids and times, nothing else."""
+"""The plan that a post's workflow carries: ids and times, nothing else."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta

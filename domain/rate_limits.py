@@ -1,4 +1,4 @@
-"""How fast one account may publish, and when its next slot is."""
+"""The rate limits of one account, and the time of its next slot."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

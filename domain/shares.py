@@ -90,7 +90,7 @@ class Shares:
     def _check(self, holder: str, more: int) -> None:
         held, free = self._held(holder) + more, self._free - more
         if more and held > min(self._each, free):
-            # What it gives back is both less that it holds and more that is free.
+            # A part that it gives back is both less that it holds and more that is free.
             missing = max(held - self._each, (held - free + 1) // 2)
             raise Exhausted(self, holder, missing, self._interval(holder))
 

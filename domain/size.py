@@ -1,4 +1,4 @@
-"""How large an answer with a post is, counted from what the client asked for and before the answer is built."""
+"""The size of an answer with a post, counted from the post's content before the answer is built."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def answer_bytes(content: PostContent) -> int:
     size += len(content.model_dump_json(exclude=_COUNTED_ALONE).encode())
     for target in content.targets:
         size += _OF_A_TARGET + _size(target.settings)
-        # A text of its own is the one in effect, too. What was changed about media names their addresses once more.
+        # A text of its own is the one in effect, too. Changes of media name their addresses once more.
         size += shared_text if target.custom_content is None else 2 * _size(target.custom_content)
         size += shared_media if target.custom_media is None else 2 * _media(target.custom_media)
     return size

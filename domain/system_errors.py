@@ -1,4 +1,4 @@
-"""What the system says of a call that failed: words of its own, which hold no content and no secret."""
+"""The system's words about a call that failed, which hold no content and no secret."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What Temporal's schema for PostgreSQL holds and its SQLite, which tests and `socialsyncer dev` use, does not check.
+"""Limits of Temporal's schema for PostgreSQL, which its SQLite (of tests and `socialsyncer dev`) does not check.
 
 A value that is longer fails as if the server were away, again and again, and only in production. So everything that
 is made of what clients send is kept within these limits, and the server is configured to say so itself.

@@ -1,4 +1,4 @@
-"""How a step's result changes a target: values without I/O, which `store.publishing.sending.settle` writes.
+"""The change of a target by a step's result: values without I/O, which `store.publishing.sending.settle` writes.
 
 A transition says from which statuses it may be made. Everything else that stands in the way is in its basis: what the
 step knew when it decided, held against the rows under the lock of the post's row.

@@ -1,4 +1,4 @@
-"""What a target waits for, as its row says it."""
+"""The causes for which a target waits, by its row."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""How much of a worker's steps, fetches, files and disk space the media of one workspace may take."""
+"""The share of a worker's steps, fetches, files and disk space that the media of one workspace may take."""
 
 import random
 import shutil

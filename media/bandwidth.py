@@ -1,4 +1,4 @@
-"""How fast the media of one workspace may come in: to read them costs the processor of a worker that all share."""
+"""The bandwidth for the media of one workspace: to read them costs the processor of a worker that all share."""
 
 import time
 from collections import OrderedDict

@@ -107,7 +107,7 @@ class DecoderPool:
         if examined.removed and room is not None:
             result = stored(room, file.content_type)
             changes = (MediaChange("metadata_removed", f"Removed {', '.join(examined.removed)}"),)
-        # What kind of file it is and how large is known here, and not for its decoder to say.
+        # The file's type and size are known here, and not for its decoder to say.
         return result, replace(examined.facts, content_type=result.content_type, size=result.size), changes
 
     @asynccontextmanager

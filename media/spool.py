@@ -32,7 +32,7 @@ class Spool:
     """A temporary file (in TMPDIR) that disappears with the process, however that ends.
 
     Made when it is first needed: room for a changed file mostly is not. Its methods block; they may be called from
-    several threads, and from several processes that share the file: no position is kept in it. What is written counts
+    several threads, and from several processes that share the file: no position is kept in it. Each write counts
     against `disk`, a share of the disk space, until the file is closed; a write beyond it raises Exhausted.
     """
 

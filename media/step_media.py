@@ -182,7 +182,7 @@ class StepMedia:
             message = "The service has no disk space for media at the moment."
             raise PlatformError(ErrorKind.TRANSIENT, message, code=NO_DISK_SPACE) from error
         except Exhausted as short:
-            # What it keeps only for later makes room first.
+            # Files that it keeps only for later make room first.
             files.make_room(self._workspace_id, short)
             raise MediaBusy(waiting.postpone(self._workspace_id, self._target_id, short.interval)) from short
         except TooManyWaiting as full:

@@ -366,7 +366,7 @@ class Platform(ABC, Generic[S, C]):
         Repeatable: continues from the handles. Every request that makes something public is noted in them before it is
         sent. If its response is lost, it is confirmed or left alone, never repeated blindly.
 
-        What cannot be done becomes the result's `warning`. Raises PlatformError of a retryable kind if this must be
+        A failure to do a part becomes the result's `warning`. Raises PlatformError of a retryable kind if this must be
         called again. Nothing here unpublishes the post.
         """
         return published

@@ -1,1 +1,1 @@
-"""What every process is put together from: settings, connections, wiring."""
+"""The parts from which every process is put together: settings, connections, wiring."""

@@ -1,4 +1,4 @@
-"""What a log line must not show: the secrets that this process holds, what looks like one, and content in errors.
+"""Masking of log lines: the secrets that this process holds, texts that look like one, and content in errors.
 
 Two nets. The first is certain and knows every secret that this process holds (`store.secrets.secret_values`), in
 whatever words it stands. The second knows the shapes of secrets that never were ours to hold: a key that a client sent,
@@ -36,7 +36,7 @@ _WORD = r"""
 """
 _FLAGS = re.VERBOSE | re.IGNORECASE | re.DOTALL
 _SHAPES = re.compile(
-    # What stands before the secret is kept; the secret is what follows. Repetitions are bounded or possessive, so that
+    # The text before the secret is kept; the secret follows it. Repetitions are bounded or possessive, so that
     # no text takes more than a few passes.
     rf"""
       (?P<block>-----BEGIN\ [A-Z0-9 ]{{0,40}}PRIVATE\ KEY-----).*?(?:-----END\ [A-Z0-9 ]{{0,40}}PRIVATE\ KEY-----|\Z)

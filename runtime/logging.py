@@ -64,7 +64,7 @@ class _Logger:
 def configure(level: str = "info", format: Literal["json", "console"] = "json", stream: TextIO | None = None) -> None:  # noqa: A002
     """Route structlog and the standard library's logging through one set of processors to `stream` (stderr).
 
-    What was bound with `structlog.contextvars` (request_id, post_id, workflow_id) is in every line.
+    Values bound with `structlog.contextvars` (request_id, post_id, workflow_id) are in every line.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -102,7 +102,7 @@ def configure(level: str = "info", format: Literal["json", "console"] = "json", 
     root.setLevel(level.upper())
     for logger in logging.root.manager.loggerDict.values():
         if isinstance(logger, logging.Logger):
-            # What a library has set up for itself would go past the masks.
+            # A handler that a library has set up for itself would go past the masks.
             logger.handlers, logger.propagate = [], True
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -125,7 +125,7 @@ def _as_argument(_logger: WrappedLogger, _name: str, event: EventDict) -> tuple[
 
 
 def _as_json(_logger: WrappedLogger, _name: str, event: EventDict) -> str:
-    # What is masked is plain: JSON has a notation for each value.
+    # A masked event is plain: JSON has a notation for each value.
     return _ENCODE(event)
 
 

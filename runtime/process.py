@@ -25,7 +25,7 @@ def tune_gc() -> None:
     """Leave what is loaded by now out of every collection, and let 10,000 objects be new before the next, not 700.
 
     A post makes some thousands that live until it is out; to look through them again and again took a twentieth of a
-    worker's time. Nearly all that ends is freed immediately, without a collection. What is not is a workflow that has
+    worker's time. Nearly all that ends is freed immediately, without a collection. The exception is a workflow that has
     waited in the worker's cache and is dropped from it: its objects refer to each other, and are old. Only every 25th
     collection looks through old ones, which is once for some 3,000 workflows; were it once for 50,000, they would keep
     600 MB.

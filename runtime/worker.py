@@ -231,7 +231,7 @@ async def running_workers(
 ) -> AsyncIterator[None]:
     """Run workers (one for every queue by default) and the background tasks beside them for the length of the block.
 
-    What has begun by then is finished.
+    Work that has begun by then is finished.
     """
     workers = workers or worker_group(client, factory, platforms())
     async with contextlib.AsyncExitStack() as stack:

@@ -1,6 +1,6 @@
 """The authorization servers of the platforms: apps, the page on which a person consents, and codes that work once.
 
-What differs from platform to platform is data (`Consent`). The page is the same for all of them; each platform's own
+The differences between platforms are data (`Consent`). The page is the same for all of them; each platform's own
 routes redeem the codes and write the answers.
 """
 

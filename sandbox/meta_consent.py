@@ -1,4 +1,4 @@
-"""What Instagram and Threads share: a code is exchanged for a short-lived token, and that for a long-lived one."""
+"""The consent of Instagram and Threads: a code is exchanged for a short-lived token, and that for a long-lived one."""
 
 from abc import ABC
 from typing import ClassVar

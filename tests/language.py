@@ -104,6 +104,9 @@ VERBS = {
     *("Note", "Play", "Publish", "Put", "Read", "Refuse", "Remember", "Return", "Run", "Say", "Send", "Serve", "Show"),
     *("Sleep", "Speak", "Stand", "Stop", "Store", "Take", "Tell", "Try", "Turn", "Upload", "Wait", "Watch", "Write"),
 }
+# A sentence names its subject: not "What the caller asks for is kept." A heading or a question may begin so, and so may
+# the phrase that describes an attribute.
+_CLAUSE_AS_SUBJECT = re.compile(r"(?:^\s*(?:#|--|-|\||\d+\.)?\s*|[^.][.;] )What (?!.*\?)")
 LONGEST_NAME = 90
 
 
@@ -129,6 +132,8 @@ def complaints(path: Path) -> Iterator[Complaint]:
     else:
         texts = ((number, line) for number, line in enumerate(source.splitlines(), 1))
     for number, text in texts:
+        if _CLAUSE_AS_SUBJECT.search(text) and not (path.suffix == ".md" and text.startswith("#")):
+            yield Complaint(path, number, '"What …" is no subject: name what the sentence is about')
         for banned, instead in (BANNED | (BANNED_IN_CODE if path.suffix == ".py" else {})).items():
             if found := re.search(rf"\b{banned}(?:s|ed|ing)?\b", text, re.IGNORECASE):
                 yield Complaint(path, number, f'"{found[0].lower()}": {instead}')
@@ -137,6 +142,8 @@ def complaints(path: Path) -> Iterator[Complaint]:
 
 
 def _definitions(path: Path, tree: ast.Module) -> Iterator[Complaint]:
+    if (doc := ast.get_docstring(tree)) and doc.split()[0] in QUESTIONS:
+        yield Complaint(path, 1, f'a module: "{doc.split()[0]} …" is no noun phrase')
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef) and (doc := ast.get_docstring(node)):
             opening = doc.split()[0].rstrip(".,:;")

@@ -18,6 +18,9 @@ def test_sentences_and_names_follow_the_rules(part: str) -> None:
     [
         ('class A:\n    """Be a thing."""\n', "no noun phrase"),
         ('class A:\n    """What a thing is."""\n', "no noun phrase"),
+        ('"""How fast a key may go."""\n', "no noun phrase"),
+        ("# What is late is tried again.\n", "no subject"),
+        ('"""Read a body. What it repeats is left out."""\n', "no subject"),
         ("# Whoever comes, waits.\n", "whoever"),
         ('"""It is read anew."""\n', "anew"),
         ('raise ValueError("This shall not be.")\n', "shall"),
@@ -34,3 +37,10 @@ def test_violations_are_found(tmp_path: Path, source: str, said: str) -> None:
     file.write_text(source)
     (complaint,) = complaints(file)
     assert said in str(complaint)
+
+
+@pytest.mark.parametrize("source", ["# What is late?\n", 'a = 1\n"""What the caller asked for."""\n'])
+def test_a_question_and_the_phrase_of_an_attribute_may_begin_with_what(tmp_path: Path, source: str) -> None:
+    file = tmp_path / "module.py"
+    file.write_text(source)
+    assert list(complaints(file)) == []

@@ -231,7 +231,7 @@ class PostWorkflow:
         self._run.plan = plan.model_copy(update={"workspace": plan.workspace or self._run.plan.workspace})
         if any(target.error_code == CODE_CANCELLED for target in plan.targets):
             self._run.ending = Ending.CANCELLED
-        self._run.show("Cancelled by an operator. What was not sent can be retried.")
+        self._run.show("Cancelled by an operator. Targets that were not sent can be retried.")
 
     # -- requests of clients and operators ---------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What the row of an account says of its tokens, by its platform's rules."""
+"""The facts of an account's tokens in its row, by its platform's rules."""
 
 from collections.abc import Mapping
 from datetime import datetime

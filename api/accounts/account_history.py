@@ -1,4 +1,4 @@
-"""Who connected and removed an account, as clients read it."""
+"""The history of an account as clients read it: who connected and removed it."""
 
 from collections.abc import Mapping
 from typing import Any

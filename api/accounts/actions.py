@@ -1,4 +1,4 @@
-"""What the api has workers do with accounts: ask the platform how one is, and remove one."""
+"""The work on accounts that the api leaves to workers: asking the platform about one, and removing one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What clients read of connected accounts. No credentials are in it: the api cannot read any."""
+"""The answers about connected accounts. They hold no credentials: the api cannot read any."""
 
 from pydantic import ConfigDict, Field
 

@@ -1,4 +1,4 @@
-"""What clients may write of many posts in one request."""
+"""The bodies of requests for many posts."""
 
 from typing import Annotated, Any, Literal
 

@@ -2,8 +2,8 @@
 
 A person opens the address that the caller was given, goes to the platform and comes back to `/v1/connect/callback`.
 Only the browser that began may continue: it holds a cookie. Without that, an attacker could send a victim straight to a
-platform's page and have the victim's consent counted for the attacker's workspace. What came of the connection is in
-its row; a page shows it or sends it on to the caller's address.
+platform's page and have the victim's consent counted for the attacker's workspace. The outcome is in the
+connection's row; a page shows it or sends it on to the caller's address.
 """
 
 import re
@@ -220,7 +220,7 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
 
 
 async def _problem_of(work: Awaitable[object]) -> str | None:
-    """Return what went wrong, as a sentence for a person. What came of the work stands in the connection's row."""
+    """Return what went wrong, as a sentence for a person. The outcome is in the connection's row."""
     try:
         await work
     except PostsError as error:

@@ -1,4 +1,4 @@
-"""What clients write and read while they connect an account."""
+"""The bodies and answers of connecting an account."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, the context of its log lines, and one line about how it went."""
+"""The surroundings of every request: its id, the context of its log lines, and one line about its outcome."""
 
 import time
 from collections.abc import Iterable
@@ -69,7 +69,7 @@ class ApiApp(Litestar):
                     **({"workspace_id": caller.workspace_id, "key_id": caller.key_id} if caller else {}),
                     ms=round((time.perf_counter() - started) * 1000, 1),
                 )
-                # What was bound on the way must not reach the connection's next request.
+                # Values that were bound on the way must not reach the connection's next request.
                 unbind_contextvars("post_id", "workflow_id")
 
     def _with_allow(self, headers: Iterable[tuple[bytes, bytes]], path: str | None) -> list[tuple[bytes, bytes]]:

@@ -1,6 +1,6 @@
 """HTTP as uvicorn speaks it, within bounds, and with every refusal in the API's own shape.
 
-What the parser refuses never reaches the app. uvicorn itself bounds neither a request's head nor the time it takes.
+Requests that the parser refuses never reach the app. uvicorn itself bounds neither their heads nor the time they take.
 """
 
 from asyncio import TimerHandle, Transport
@@ -86,7 +86,7 @@ class ApiProtocol(HttpToolsProtocol):
     def _address(self) -> str:
         return self.client[0] if self.client else ""
 
-    # What is received
+    # Received parts
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come."""
@@ -159,7 +159,7 @@ class ApiProtocol(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         """Say nothing: a request that would like another protocol is answered in this one."""
 
-    # What does not come in time
+    # Parts that do not come in time
 
     def _wait_for(self, part: _Part) -> None:
         self._stop_waiting()

@@ -1,4 +1,4 @@
-"""How fast one API key or workspace may go: a token bucket for each, kept by each API process for itself."""
+"""The rates of API keys and workspaces: a token bucket for each, kept by each API process for itself."""
 
 import math
 import time

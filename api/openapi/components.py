@@ -113,7 +113,7 @@ def _of_bodies_and_views() -> Json:
 def _of_settings(settings: type[BaseModel], prefix: str, known: Json) -> Json:
     schema = settings.model_json_schema(ref_template=PREFIX + "{model}")
     parts = {settings.__name__: schema, **schema.pop("$defs", {})}
-    # What the API itself uses, such as the types of media, has one name everywhere.
+    # A schema that the API itself uses, such as the types of media, has one name everywhere.
     shared = {name for name, part in parts.items() if known.get(name) == part}
     names = {name: name if name in shared or name.startswith(prefix) else prefix + name for name in parts}
     return {name: _without_nulls(part) for name, part in _renamed(parts, names).items()}

@@ -1,4 +1,4 @@
-"""What a workspace may keep and write: posts, their bytes, accounts, and how fast it writes bytes."""
+"""The quotas of a workspace: posts, their bytes, accounts, and how fast it writes bytes."""
 
 import time
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What a decoding process gives up before it reads a stranger's file, so that a file which takes it over gains nothing.
+"""The rights that a decoding process gives up before it reads a file, so that a file which takes it over gains nothing.
 
 The server gives up what no process needs; each process then gives up the rest, for its one job.
 """

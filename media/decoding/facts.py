@@ -1,4 +1,4 @@
-"""What was found out about files, what platforms demand of them, and why work on them ends."""
+"""Facts found about files, demands of platforms on them, and reasons why work on them ends."""
 
 import math
 from dataclasses import dataclass

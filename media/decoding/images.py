@@ -99,7 +99,7 @@ def image_facts(spool: Spool, content_type: str) -> MediaFacts:
             transparent=image.has_transparency_data,
         )
         if not whole:
-            # What is missing would be grey on the platform, unless it is only the end mark.
+            # Missing parts would be grey on the platform, unless it is only the end mark.
             image.draft(None, _SMALLEST_SIZE)
             decode(image)
         return facts

@@ -1,4 +1,4 @@
-"""What changes in a file, as a list of replaced ranges, and how to carry it out in the file's own place."""
+"""The changes of a file as a list of replaced ranges, and how to carry them out in the file's own place."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

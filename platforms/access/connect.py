@@ -1,4 +1,4 @@
-"""How accounts are connected: people authorize this service at the platform (OAuth 2.0), and it gets tokens for that.
+"""Connecting accounts: people authorize this service at the platform (OAuth 2.0), and it gets tokens for that.
 
 Each platform that supports this has a `CONNECTOR` in its `connect` module. A connector builds addresses and reads
 responses. It knows neither the database nor the states of connections.

@@ -34,7 +34,7 @@ class LinkedInConnector(Connector[LinkedInCredentials]):
     scopes = _OF_MEMBERS
     pkce = False
     code_lifetime = "30 minutes"
-    # Unverified, as LinkedIn's documents do not name it. What else of the member's it ends is not known either, so it
+    # Unverified, as LinkedIn's documents do not name it. Whether it ends more of the member is not known, so it
     # is used with the last account of the app only.
     revocation = "https://www.linkedin.com/oauth/v2/revoke"
     ends_all_of_person = True

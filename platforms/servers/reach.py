@@ -33,7 +33,7 @@ class Reach:
 
 
 class Servers:
-    """The addresses of all platforms. What the operator sets is trusted and takes precedence.
+    """The addresses of all platforms. An address that the operator sets is trusted and takes precedence.
 
     `base_urls` are by platform, or by the usual base URL of a further host of a platform. If there is a sandbox, it
     plays all other platforms.

@@ -38,7 +38,7 @@ class Check:
         self.trials: list[Trial] = []
 
     async def run(self) -> Report:
-        """Run all samples. What was broken off stands in `trials`, with what is left to be deleted."""
+        """Run all samples. Samples that were broken off are in `trials`, with the posts left to be deleted."""
         began, current = datetime.now(UTC), list[Trial]()
         runner = Runner(self._platform, self._connection, self.plan, self._files, self._say)
         wire = self._connection.wire

@@ -1,4 +1,4 @@
-"""What a live check has shown, for the person at the terminal and as JSON for those who maintain the adapters."""
+"""The report of a live check, for the person at the terminal and as JSON for those who maintain the adapters."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What a trial says of the beliefs that every adapter shares, and of the platform's own."""
+"""The verdicts of a trial on the assumptions that every adapter shares, and on the platform's own."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -69,7 +69,7 @@ BEGIN
     SET (status, confirming, due_at, begun_at, platform_post_id, platform_post_url, published_at, editable_until, warning,
          error, error_code, error_category, retryable, next_attempt_at, hold_reason, released_at) = (
       SELECT new.status, new.confirming, new.due_at,
-             -- What has another status has begun, however early its step ended.
+             -- A target with another status has begun, however early its step ended.
              CASE WHEN new.status = 'pending' THEN new.begun_at ELSE coalesce(new.begun_at, _now) END,
              new.platform_post_id, new.platform_post_url, new.published_at, new.editable_until, new.warning,
              new.error, new.error_code, new.error_category, new.retryable, new.next_attempt_at, new.hold_reason,

@@ -1,4 +1,4 @@
-"""Which targets are checked again before their time, and what their accounts' rows say then."""
+"""The targets that are checked again before their time, with the rows of their accounts."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

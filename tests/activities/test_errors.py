@@ -1,4 +1,4 @@
-"""What Temporal's SDK logs with a trace and counts as a fault of this service, and what it does not."""
+"""Temporal's SDK logs a trace of faults of this service, counts them, and does neither for other errors."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Whether a crash happened at its intended point: only what was observed there counts."""
+"""A crash counts only if it was observed at its intended point."""
 
 from dataclasses import replace
 from typing import Any

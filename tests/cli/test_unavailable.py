@@ -1,4 +1,4 @@
-"""What commands say if the database cannot be used."""
+"""Commands say in a sentence that the database cannot be used."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How many media of which kind and how long a text each platform takes, from both sides of the limit."""
+"""The limits of each platform on media and texts, tested from both sides."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What will keep a scheduled post from going out is found before its time, shown, and cleared once it is corrected."""
+"""Causes that will keep a post from being published are found before its time, shown, and cleared once corrected."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

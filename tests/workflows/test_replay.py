@@ -31,7 +31,7 @@ pytestmark = pytest.mark.no_cover
 RUNBOOK = """
 PostWorkflow does not do any more what it did in tests/histories/{name}.json.gz.
 Posts that were scheduled before this change would stop with a nondeterminism error when they are due.
-- Put the new way behind `if workflow.patched("a-name"):` and keep the old one in the else branch. What counts is the
+- Put the new way behind `if workflow.patched("a-name"):` and keep the old one in the else branch. It depends on the
   order of timers, activities, their types and queues; PREPARE_AHEAD and confirm_wait() decide upon it, too.
 - See docs/change-the-workflow.md.
 - Only if no version that was ever released has done it this way:

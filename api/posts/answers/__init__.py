@@ -1,1 +1,1 @@
-"""What clients read: posts as the JSON of an answer, and their history as sentences."""
+"""The answers about posts: as JSON, and their history as sentences."""

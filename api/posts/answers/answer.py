@@ -1,4 +1,4 @@
-"""What an endpoint has to say, before it becomes HTTP."""
+"""The answer of an endpoint, before it becomes HTTP."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -113,7 +113,7 @@ def _late(event: AuditEvent, _who: str, _: bool) -> str:
 def _terminated(event: AuditEvent, who: str, identities: bool) -> str:
     reason = event.details.get("reason")
     why = f" ({reason})" if identities and reason else ""
-    return f"{who} terminated the workflow{why}. What the row promises is started again."
+    return f"{who} terminated the workflow{why}. A worker starts it again, because the row still has the post."
 
 
 def _cancelled(event: AuditEvent, who: str, identities: bool) -> str:
@@ -152,7 +152,7 @@ _SENTENCES: dict[Action, _Sentence] = {
     Action.TERMINATED: _terminated,
     Action.SIGNALLED: _signalled,
     Action.RESET: lambda _event, who, _: (
-        f"{who} reset the workflow to an earlier point. What was sent is not sent again."
+        f"{who} reset the workflow to an earlier point. Targets that were sent are not sent again."
     ),
     Action.RELEASED: lambda _event, _who, _: "The reason for holding it is gone, so it continues.",
     Action.RESTARTED: lambda event, _who, named: f"Started again from its row: {_ended(event, named)}.",

@@ -25,7 +25,7 @@ _SMOOTH = {TargetStatus.PENDING, TargetStatus.PUBLISHING, TargetStatus.PUBLISHED
 
 
 def render_post(post: Post | ShownPost) -> JsonObject:
-    """Return a post as clients read it; its targets must be loaded. What was not given is left out, not null."""
+    """Return a post as clients read it; its targets must be loaded. Values not given are left out, not null."""
     is_draft = post.status == PostStatus.DRAFT
     shown: JsonObject = {
         "id": post.id,

@@ -1,4 +1,4 @@
-"""What clients read: the answers of the contract, built from rows."""
+"""The answers of the contract, built from rows."""
 
 from collections.abc import Iterable
 from datetime import datetime

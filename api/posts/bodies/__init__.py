@@ -1,1 +1,1 @@
-"""What clients write: the bodies of requests, read, and held against the rules of the platforms."""
+"""The bodies of requests: reading them, and checking them against the rules of the platforms."""

@@ -1,4 +1,4 @@
-"""What a PATCH body only repeats of the post, and what it may not set: so that what GET returns can be sent back."""
+"""The fields of a PATCH body that only repeat the post's, so that the answer of GET can be sent back."""
 
 from collections.abc import Callable, Collection
 from typing import Any

@@ -175,7 +175,7 @@ def _settings_problems(
     error: ValidationError, platform: Platform[Any, Any], field_path: _FieldPath
 ) -> Iterator[Problem]:
     for detail in error.errors(include_url=False, include_input=False):
-        # What is missing at the root may be given there or at the target; the target is where a person looks.
+        # A field missing at the root may be given there or at the target; people look at the target.
         prefix = field_path.settings(detail["loc"] if detail["type"] != "missing" else ())
         yield field_path.of_target(as_problem(detail, known_names(platform.settings, detail["loc"]), prefix))
 

@@ -1,4 +1,4 @@
-"""What clients may write: the bodies of the contract, strict about names and types."""
+"""The bodies of the contract, strict about names and types."""
 
 import json
 from typing import Annotated, Any, Literal

@@ -1,1 +1,1 @@
-"""What clients do with posts: one module for each change, and what the changes share."""
+"""The changes of posts: a module for each, and those that they share."""

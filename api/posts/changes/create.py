@@ -59,8 +59,8 @@ async def create(
     Raises InvalidRequest, Unprocessable, Conflict, IdempotencyKeyReused.
     """
     request = keyed_request(workspace_id, key, payload)
-    # The hot path never asks for the key first. What a known key came with was valid once, but may not be any more
-    # (its time is past, its account gone): so a refusal looks the key up before it stands.
+    # The hot path never asks for the key first. The body of a known key was valid once, but may not be any more (its
+    # time is past, its account gone): so the key is looked up before a refusal is answered.
     try:
         made = await _insert(deps, workspace_id, actor, payload, request)
     except (InvalidRequest, Unprocessable, TooManyRequests):

@@ -27,7 +27,7 @@ _TRIED_TOO_OFTEN = Problem(
 )
 _NOTHING = Problem("No platform has failed, so there is nothing to retry", "nothing_to_retry")
 _HELD = Problem(
-    "No platform has failed. What is held continues by itself; until then it can be changed by PATCH, or deleted",
+    "No platform has failed. Held targets continue by themselves; until then it can be changed by PATCH, or deleted",
     "nothing_to_retry",
 )
 

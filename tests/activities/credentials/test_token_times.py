@@ -1,4 +1,4 @@
-"""When tokens are renewed: before they expire, not for ever, and not all at the same time."""
+"""Tokens are renewed before they expire, not for ever, and not all at the same time."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -80,7 +80,7 @@ target = TwitterTarget(
     platformSpecificData=TwitterSettings(replySettings="following"),
 )
 wanted = CreatePost(content=os.environ["POSTS_TEXT"], platforms=[target], publishNow=True)
-# What was not set is written as null.
+# A field that was not set is written as null.
 answer = client.post("/v1/posts", content=wanted.model_dump_json(by_alias=True), headers=json)
 assert answer.status_code == 201, answer.text
 post = Post.model_validate(answer.json())

@@ -1,4 +1,4 @@
-"""Whose access is removed at Facebook: only that of the person to whom our app's token belongs."""
+"""At Facebook, only the access of the person to whom our app's token belongs is removed."""
 
 from typing import Any
 

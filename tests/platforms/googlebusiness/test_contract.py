@@ -1,7 +1,7 @@
 """Reads of accounts and locations must match Google's discovery documents.
 
-The posts themselves belong to the My Business API v4, for which no machine-readable document is public. What its page
-and the field reports say about a post's body is written here by hand, so that a misspelt name is still detected.
+The posts themselves belong to the My Business API v4, for which no machine-readable document is public. A
+post's body is written here by hand, after its page and field reports, so that a misspelt name is still detected.
 """
 
 import json
