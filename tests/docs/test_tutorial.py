@@ -1,4 +1,4 @@
-"""Every command of docs/tutorial.md, run by a shell against a development stack."""
+"""Every command of docs/tutorial.md, docs/send.md and the README's first post, run by a shell against a stack."""
 
 import asyncio
 import os
@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 SECTIONS = dict(
     re.findall(r"^## (\d)\. .*?\n(.*?)(?=^## )", (ROOT / "docs/tutorial.md").read_text(), re.DOTALL | re.MULTILINE)
 )
+BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
 PRINTS = {
     "1": "",
     "2": r"published \['http.+', 'http.+'\]",
@@ -36,15 +37,18 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevSt
         one.destroy()
 
 
-@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="curl and bash are not installed")
-async def test_the_tutorial_prints_what_it_says(stack: DevStack) -> None:
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("curl") and shutil.which("bash")), reason="curl and bash are not installed"
+)
+
+
+async def output_of(script: list[str], stack: DevStack) -> str:
+    """Return what a shell prints that runs these commands in the stack's folder."""
     # `uv run python` is the interpreter of this project: the tests' own, so uv need not check the project.
-    script = ["set -euo pipefail", 'uv() { shift; "$@"; }']
-    for number, section in SECTIONS.items():
-        script += [f"echo '== {number}'", *re.findall(r"```bash\n(.*?)```", section, re.DOTALL)]
+    commands = ["set -euo pipefail", 'uv() { shift; "$@"; }', *script]
     ran = await asyncio.to_thread(
         subprocess.run,
-        ["bash", "-c", "\n".join(script)],
+        ["bash", "-c", "\n".join(commands)],
         cwd=stack.folder,
         env={**os.environ, "DATA_DIR": str(stack.data), "NO_PROXY": "127.0.0.1"},
         capture_output=True,
@@ -53,6 +57,24 @@ async def test_the_tutorial_prints_what_it_says(stack: DevStack) -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    printed = dict(re.findall(r"^== (\d)\n(.*?)(?=^== |\Z)", ran.stdout, re.DOTALL | re.MULTILINE))
+    return ran.stdout
+
+
+async def test_the_tutorial_prints_what_it_says(stack: DevStack) -> None:
+    script = []
+    for number, section in SECTIONS.items():
+        script += [f"echo '== {number}'", *BLOCK.findall(section)]
+    printed = dict(re.findall(r"^== (\d)\n(.*?)(?=^== |\Z)", await output_of(script, stack), re.DOTALL | re.MULTILINE))
     for number, wanted in PRINTS.items():
         assert re.fullmatch(wanted, printed[number].strip()), f"section {number}: {printed[number]}"
+
+
+async def test_a_first_post_is_sent_as_written(stack: DevStack) -> None:
+    readme = (ROOT / "README.md").read_text().split("## Send a post")[1].split("\n## ")[0]
+    blocks = BLOCK.findall(readme) + BLOCK.findall((ROOT / "docs/send.md").read_text())
+    if not shutil.which("node"):
+        blocks = [block for block in blocks if not block.startswith("node")]
+    printed = await output_of([f"{block}\nprintf '\\n==\\n'" for block in blocks], stack)
+    answers = [answer.strip() for answer in printed.split("\n==\n")]
+    assert len([answer for answer in answers if answer]) == len(blocks) - 1, "one block only names the stack"
+    assert [answer for answer in answers if answer and "published" not in answer] == []
