@@ -15,7 +15,9 @@ PACKAGES = [
     for each in sorted(ROOT.iterdir())
     if each.is_dir() and any(each.glob("*.py")) and not each.name.startswith(".")
 ]
-PARTS = [*PACKAGES, "docs", "worker.py", *sorted(each.name for each in ROOT.glob("*.md"))]
+_CONFIGURATION = [".ci", ".env.example", "Dockerfile", "deploy", "docker-compose.yml", "mkdocs.yml", "pyproject.toml"]
+PARTS = [*PACKAGES, "docs", "worker.py", *_CONFIGURATION, *sorted(each.name for each in ROOT.glob("*.md"))]
+_READ = {".py", ".sql", ".md", ".yml", ".yaml", ".toml", ".html", ".sh", ".example"}
 
 # Banned words, and what to write instead.
 BANNED = {
@@ -123,7 +125,7 @@ class Complaint:
 
 
 def complaints(path: Path) -> Iterator[Complaint]:
-    """Yield the broken rules of a Python module, an SQL file or a document, in the order of lines for each rule."""
+    """Yield the broken rules of a Python module or another text file, in the order of lines for each rule."""
     source = path.read_text()
     if path.suffix == ".py":
         yield from _definitions(path, ast.parse(source))
@@ -176,10 +178,10 @@ def _texts(source: str, *, strings: bool) -> Iterator[tuple[int, str]]:
 
 
 def files(*paths: str) -> list[Path]:
-    """Return the modules, SQL files and documents under these paths; of the whole repository if none is given."""
+    """Return the modules and other text files under these paths; of the whole repository if none is given."""
     roots = [ROOT / path for path in paths or PARTS]
     found = {file for root in roots for file in ([root] if root.is_file() else root.rglob("*"))}
-    kept = {file for file in found if file.suffix in {".py", ".sql", ".md"} and "histories" not in file.parts}
+    kept = {file for file in found if file.suffix in _READ or file.name == "Dockerfile" or file.parent.name == ".ci"}
     return sorted(kept - {Path(__file__)})
 
 
