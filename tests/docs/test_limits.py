@@ -13,7 +13,7 @@ from api.http.body import _MAX_DEPTH, MAX_BYTES, MAX_PROBLEMS
 from api.http.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.http.protocol import KEEP_ALIVE_S, LARGEST_HEAD, LONGEST_ADDRESS, ApiProtocol
 from api.http.rates import DEFAULT_BURST, DEFAULT_RATE
-from api.posts.bodies.schemas import _MAX_ROOT_SETTINGS
+from api.posts.bodies.schemas import _LONGEST_URL, _MAX_ROOT_SETTINGS, LONGEST_NAME
 from api.posts.changes.edit import MOST_REVISIONS
 from api.posts.changes.retry import MOST_ATTEMPTS
 from api.posts.media_checks import MOST_FILES as MOST_CHECKED_FILES
@@ -48,6 +48,8 @@ NUMBERS = {
     "values in a body": f"{MAX_VALUES:,}",
     "a name in a body": f"{MAX_NAME} characters",
     "any text": f"{MAX_TEXT:,} characters",
+    "a URL of a media": f"{_LONGEST_URL:,} characters",
+    "tags, account ids": f"{LONGEST_NAME} characters",
     "tiktokSettings": f"{_MAX_ROOT_SETTINGS:,} characters",
     "mediaItems": f"{MAX_ITEMS} items",
     "media of a post": f"{MAX_MEDIA:,}",
