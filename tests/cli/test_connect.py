@@ -1,6 +1,7 @@
 """People connect accounts: on the page of a development stack, in a real browser, and from a terminal.
 
-`SCREENSHOTS=docs/images uv run pytest -n 0 tests/cli/test_connect.py` takes the pictures in docs/images again.
+`SCREENSHOTS=docs/images uv run pytest -n 0 --thorough tests/cli/test_connect.py` takes the pictures in docs/images
+again.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """Posts in Temporal's Web UI as an operator sees them, in a real browser.
 
-`SCREENSHOTS=docs/images uv run pytest -n 0 tests/cli/test_web_ui_pages.py` takes the pictures in docs/images again.
+`SCREENSHOTS=docs/images uv run pytest -n 0 --thorough tests/cli/test_web_ui_pages.py` takes the pictures in docs/images
+again.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ pytestmark = [
     pytest.mark.thorough,
 ]
 WIDTH, HEIGHT = 1440, 800
+MENU = 256
+"""Pixels of the Web UI's menu on the left, without which the rest is larger on a page."""
 COLOURS = 48
 LARGEST_PICTURE = 60_000
 """Bytes; small, because the pictures are kept in the repository."""
@@ -70,9 +73,10 @@ async def publish(dev: DevStack, text: str, *platforms: str, status: str) -> str
     return found
 
 
-async def keep(picture: bytes, name: str, folder: Path) -> None:
-    """Write a picture as small as it is readable; into the documentation only if SCREENSHOTS names it."""
+async def keep(picture: bytes, name: str, folder: Path, left: int = MENU) -> None:
+    """Write a picture without what is further left; into the documentation only if SCREENSHOTS names it."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
+    image = image.crop((left, 0, image.width, image.height))
     assert len(image.getcolors(2**24) or ()) > 10, "the page is blank"
     small = image.quantize(COLOURS, dither=Image.Dither.NONE)
     to = Path(os.environ.get("SCREENSHOTS") or folder) / f"{name}.png"
@@ -95,9 +99,9 @@ async def opened(dev: DevStack, page: Page, post_id: str, tab: str, *words: str)
 async def test_pages_describe_the_state_of_posts(dev: DevStack, page: Page, tmp_path: Path) -> None:
     await fault(dev, platform="discord", fault="rate_limited", operation="publish", seconds=900)
     await fault(dev, platform="facebook", fault="reject", operation="publish")
-    waits = await publish(dev, "waits", "discord", "twitter", status="publishing")
-    failed = await publish(dev, "failed", "facebook", "mastodon", status="failed")
-    published = await publish(dev, "published", "twitter", "linkedin", status="published")
+    waits = await publish(dev, "We open on Monday", "discord", "twitter", status="publishing")
+    failed = await publish(dev, "Lunch is served", "facebook", "mastodon", status="failed")
+    published = await publish(dev, "See you tomorrow", "twitter", "linkedin", status="published")
 
     shown = await opened(
         dev, page, waits, "user-metadata", "Refused for now by its platform", "refused for now", "tried again at"
@@ -122,3 +126,7 @@ async def test_pages_describe_the_state_of_posts(dev: DevStack, page: Page, tmp_
     assert failed not in shown
     assert published not in shown
     await keep(await page.picture(WIDTH, HEIGHT), "web-ui-list", tmp_path)
+    # On the sandbox's own page nothing is public on Discord and Facebook, which have refused.
+    await page.open(dev.dev["sandboxUrl"])
+    await page.shows("We open on Monday", "Lunch is served", "See you tomorrow")
+    await keep(await page.picture(900, 640), "sandbox", tmp_path, left=0)
