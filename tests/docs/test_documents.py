@@ -22,6 +22,13 @@ def test_a_document_links_to_what_exists(document: Path) -> None:
     assert [target for target in targets if not (document.parent / target).exists()] == []
 
 
+def test_no_code_in_a_table_has_a_bar() -> None:
+    """GitHub and the site want it written differently."""
+    assert [
+        path.name for path in DOCUMENTS if re.search(r"^\|.*`[^`]*\\\|[^`]*`", path.read_text(), re.MULTILINE)
+    ] == []
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_bytes()) <= 6 * 1024
 
