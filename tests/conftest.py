@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import math
+import random
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,13 +62,28 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests marked as thorough if they are not asked for, and order the files."""
+    """Leave out the tests that only a thorough run makes if it is not asked for, and order the files."""
     if not config.getoption("thorough"):
-        left_out = [item for item in items if item.get_closest_marker("thorough")]
-        if left_out:
-            config.hook.pytest_deselected(items=left_out)
-            items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+        left_out = {item for item in items if item.get_closest_marker("thorough")} | _not_sampled(items)
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
     _order(items)
+
+
+def _not_sampled(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Return the cases of tests marked as `one_in(n)` that are not in their sample, which is always the same one."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("one_in"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    left_out: set[pytest.Item] = set()
+    for test, of_test in cases.items():
+        marker = of_test[0].get_closest_marker("one_in")
+        assert marker
+        # A fixed stride would meet the same value of a second parameter each time.
+        sample = random.Random(test).sample(of_test, math.ceil(len(of_test) / marker.args[0]))
+        left_out |= set(of_test) - set(sample)
+    return left_out
 
 
 def _order(items: list[pytest.Item]) -> None:

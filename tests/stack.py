@@ -80,8 +80,11 @@ class Stack:
     api_key: str = ""
     accounts: dict[str, Account] = field(default_factory=dict)
     began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    programmed: bool = False
+    """Whether faults or conditions may be left."""
 
     async def control(self, method: str, path: str, body: Any = None) -> Any:
+        self.programmed |= method == "POST" and path in {"faults", "conditions"}
         response = await self.http.request(method, f"{self.sandbox_url}/_/{path}", json=body)
         response.raise_for_status()
         return response.json()
@@ -96,16 +99,18 @@ class Stack:
         await self.control("POST", "conditions", {"platform": platform, "condition": condition, **named})
 
     async def clear_faults(self) -> None:
-        await self.control("DELETE", "faults")
-        await self.control("DELETE", "conditions")
+        if self.programmed:
+            await self.control("DELETE", "faults")
+            await self.control("DELETE", "conditions")
+            self.programmed = False
 
     async def forget_unfinished(self) -> None:
         """Delete the rows of unfinished posts: no worker may continue them and take the faults of the next test."""
         over = {TargetStatus.PUBLISHED, TargetStatus.FAILED}
         async with self.database.transaction() as session:
             unfinished = select(Target.post_id).where(Target.status.not_in(over))
-            await session.execute(delete(Post).where(Post.id.in_(unfinished)))
-            await session.execute(delete(AppRefusal))
+            for rows in (delete(Post).where(Post.id.in_(unfinished)), delete(AppRefusal)):
+                await session.execute(rows, execution_options={"synchronize_session": False})
 
     async def public(self, text_: str) -> list[dict[str, Any]]:
         """Return everything with this text that became public since the test began."""

@@ -7,6 +7,7 @@ import pytest
 from tests.language import PARTS, complaints, files
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("part", PARTS)
 def test_sentences_and_names_follow_the_rules(part: str) -> None:
     found = [str(complaint) for file in files(part) for complaint in complaints(file)]

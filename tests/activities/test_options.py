@@ -51,6 +51,7 @@ async def workflow_id(stack: Stack) -> AsyncIterator[str]:
         await handle.terminate()
 
 
+@pytest.mark.thorough
 async def test_step_is_repeated_within_a_minute_after_a_worker_crash(stack: Stack, workflow_id: str) -> None:
     handle = stack.client.get_workflow_handle(workflow_id)
     async with asyncio.timeout(30):

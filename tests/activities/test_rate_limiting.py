@@ -125,6 +125,7 @@ async def test_reported_reset_time_is_bounded(
     assert timedelta(days=days - 1) < outcome.resumes_at - datetime.now(UTC) <= timedelta(days=days)
 
 
+@pytest.mark.thorough
 async def test_slow_quota_query_delays_no_other_account(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate_limiting, "_QUERY_TIMEOUT_S", 6)
     account = await stack.connect("threads")

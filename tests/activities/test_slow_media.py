@@ -136,6 +136,7 @@ async def test_unresponsive_account_server_delays_no_other_workspace(
     assert await lateness(other, text) < SOON_S
 
 
+@pytest.mark.thorough
 async def test_awaited_posts_with_slow_media_leave_the_posts_queue(slow: tuple[Stack, HostileServer]) -> None:
     stack, server = slow
     count = stack.settings.media_fetches + 1

@@ -89,6 +89,7 @@ def width(name: str) -> int:
 
 
 @pytest.mark.parametrize("platform", sorted(platforms()))
+@pytest.mark.one_in(4)
 def test_checking_the_worst_texts_is_bounded(platform: str, thorough: bool) -> None:
     found = ((name, number, body) for name in NAMES for number, body in enumerate(bodies(name, platform)))
     # Platforms next to each other in the list try different ones.
@@ -194,6 +195,7 @@ def test_refusing_hostile_json_is_bounded(raw: bytes) -> None:
     assert cpu_seconds(lambda: handle(raw)) < MOST_S
 
 
+@pytest.mark.thorough
 def test_checking_the_worst_texts_for_all_platforms_is_bounded() -> None:
     names = sorted(platforms())
     for name in NAMES:

@@ -76,6 +76,7 @@ async def test_doctor_prints_five_findings_of_a_kind(stack: Stack) -> None:
         assert len(json.loads((await doctor("--workspace", own.workspace_id, "--json")).stdout)["findings"]) == 7
 
 
+@pytest.mark.thorough
 async def test_a_locked_table_is_reported_before_the_lock_ends(stack: Stack) -> None:
     connection = await asyncpg.connect(stack.database_url.replace("+asyncpg", ""))
     try:

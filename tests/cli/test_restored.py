@@ -131,6 +131,7 @@ async def test_a_later_equal_post_does_not_hide_a_published_one(stack: Stack) ->
     assert settled.targets[0].platform_post_id == post.targets[0].platform_post_id
 
 
+@pytest.mark.thorough
 async def test_an_equal_post_made_after_the_restore_is_not_matched(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ async def test_requests_of_its_own_pages_are_passed_on(ui: tuple[Ui, httpx.Async
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.one_in(3)
 async def test_requests_of_foreign_pages_are_refused(
     ui: tuple[Ui, httpx.AsyncClient], headers: dict[str, str], method: str
 ) -> None:

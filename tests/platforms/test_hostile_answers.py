@@ -183,6 +183,7 @@ async def rig(request: pytest.FixtureRequest, connect: Connect) -> Rig:
 
 
 @pytest.mark.parametrize("seeds", [range(start, start + 8) for start in range(0, 24, 8)], ids=str)
+@pytest.mark.one_in(3)
 async def test_one_wrong_value_ends_a_step_with_an_error_of_the_platform(
     rig: Rig, seeds: range, thorough: bool
 ) -> None:
@@ -193,6 +194,7 @@ async def test_one_wrong_value_ends_a_step_with_an_error_of_the_platform(
 
 
 @pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.one_in(5)
 async def test_an_answer_of_any_shape_ends_a_step_with_an_error_of_the_platform(
     rig: Rig, status: int, thorough: bool
 ) -> None:

@@ -46,6 +46,7 @@ async def test_the_token_is_in_no_log_and_no_error(connect: Connect, form: Form)
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.one_in(3)
 async def test_the_token_is_in_no_address(connect: Connect, form: Form) -> None:
     rig = await form.open(connect)
     token = rig.stored.access_token.get_secret_value()

@@ -108,6 +108,7 @@ async def test_post_without_a_worker_is_reported_and_published_later(alone: Stac
     assert noted.ended_at is not None
 
 
+@pytest.mark.thorough
 async def test_an_unpolled_queue_with_work_is_named(alone: Stack, lines: list[EventDict]) -> None:
     async with worker_of(alone, ["twitter"]), readyz(alone) as ask:
         await becomes(ask, 200)
@@ -140,6 +141,7 @@ async def test_a_post_that_was_given_up_while_it_waited_never_began(alone: Stack
         assert (over["event"], over["status"], over["late_s"]) == ("post.never_began", "failed", None)
 
 
+@pytest.mark.thorough
 async def test_unstarted_rows_are_reported(alone: Stack) -> None:
     async with worker_of(alone, ["twitter"]), readyz(alone) as ask:
         post = await alone.save("never started", [alone.accounts["twitter"]], due_in=timedelta(hours=1))

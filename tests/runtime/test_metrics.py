@@ -59,6 +59,7 @@ async def once(port: int, metric: str, **labels: str) -> Metrics:
     raise AssertionError(f"{metric} stays nothing")
 
 
+@pytest.mark.thorough
 async def test_worker_metrics_count_outcomes(alone: Stack, tmp_path: Path) -> None:
     port, account = free_port(), await alone.connect("twitter")
     post = await alone.save("late", [account])

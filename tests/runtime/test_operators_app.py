@@ -71,6 +71,7 @@ async def test_posts_wait_for_the_operator_and_go_on_once_the_app_is_accepted(st
     assert await refusal(stack, app_id) is None
 
 
+@pytest.mark.thorough
 async def test_a_probe_that_is_refused_sends_no_other_post(stack: Stack) -> None:
     app_id = f"app_{secrets.token_hex(4)}"
     account = await with_app(stack, app_id)

@@ -171,7 +171,7 @@ async def deploy(own: Stack, tmp_path_factory: pytest.TempPathFactory) -> Deploy
     return deploy
 
 
-@pytest.mark.parametrize("name", ["linkedin", "telegram"])
+@pytest.mark.parametrize("name", [pytest.param("linkedin", marks=pytest.mark.thorough), "telegram"])
 async def test_send_within_the_grace_is_recorded(deploy: Deploy, name: str) -> None:
     assert deploy.between[name].status == PostStatus.PUBLISHED
     assert deploy.tried_between[name] == [("publish", "done")]
@@ -229,6 +229,7 @@ async def test_the_next_worker_gives_up_expired_posts(deploy: Deploy) -> None:
     assert deploy.after["stale"].targets[0].error_code == "publish_window_passed"
 
 
+@pytest.mark.thorough
 async def test_a_second_signal_ends_it_immediately(deploy: Deploy, own: Stack, tmp_path: Path) -> None:
     await own.fault("telegram", "accept_then_delay", "publish", seconds=HANGS_S)
     async with worker_process(own, tmp_path, grace_s=HANGS_S, platforms="telegram") as worker:

@@ -93,6 +93,7 @@ async def move(stack: Stack, post: Post, due: datetime) -> None:
     await stack.change(post, due=due)
 
 
+@pytest.mark.thorough
 async def test_often_rescheduled_post_is_published_once_at_its_time(stack: Stack) -> None:
     post = await stack.save("moved", [stack.accounts["plain"]], due_in=timedelta(hours=5), tags=["often"])
     handle = await stack.start(post)
@@ -119,6 +120,7 @@ async def test_often_rescheduled_post_is_published_once_at_its_time(stack: Stack
     assert after.raw_info.priority == before.raw_info.priority
 
 
+@pytest.mark.thorough
 async def test_no_change_is_lost_between_two_runs(stack: Stack) -> None:
     post = await stack.save("changed by many", [stack.accounts["plain"]], due_in=timedelta(hours=5))
     handle = await stack.start(post)
@@ -222,6 +224,7 @@ async def test_a_held_post_can_be_deleted_in_its_new_run(stack: Stack) -> None:
     assert await stack.public("held, then deleted") == []
 
 
+@pytest.mark.thorough
 async def test_confirming_takes_no_longer_and_is_tried_no_more_often(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ async def failures_of(handle: WorkflowHandle[Any, Any]) -> list[int]:
     return [event.workflow_task_failed_event_attributes.cause for event in history.events]
 
 
+@pytest.mark.thorough
 async def test_sleeping_post_keeps_old_code_and_a_new_one_gets_new_code(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,6 +55,7 @@ async def test_sleeping_post_keeps_old_code_and_a_new_one_gets_new_code(
     assert sum(PATCH in patch for patch in await patches_of(stack, new)) == 1
 
 
+@pytest.mark.thorough
 async def test_incompatible_code_delays_posts_until_compatible_code_is_deployed(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

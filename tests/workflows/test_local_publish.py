@@ -203,6 +203,7 @@ class TestFullLocalSlots:
         ):
             yield stack
 
+    @pytest.mark.thorough
     async def test_change_is_not_delayed(self, small: Stack) -> None:
         await small.fault("twitter", "accept_then_delay", "publish", seconds=5)
         hanging = await small.save("fills the room", [small.accounts["twitter"]])
@@ -214,6 +215,7 @@ class TestFullLocalSlots:
         assert (await small.settled(hanging.id)).status == PostStatus.PUBLISHED
 
 
+@pytest.mark.thorough
 async def test_a_send_that_an_operator_cancels_is_waited_for(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """The step heartbeats meanwhile: otherwise Temporal would time it out, and its result would be lost."""
     monkeypatch.setattr(local_publish, "LOCAL_LIMIT_S", 0.1)

@@ -140,6 +140,7 @@ async def test_late_older_change_is_ignored(stack: Stack) -> None:
     await stack.delete(post)
 
 
+@pytest.mark.thorough
 async def test_a_run_with_an_older_plan_waits_for_the_time_of_the_row(stack: Stack) -> None:
     """As after a restore of Temporal from an older copy, or if the notification of the change is lost."""
     post, handle = await asleep(stack, "moved behind its back", SOON)
@@ -166,6 +167,7 @@ async def test_a_run_with_an_older_plan_publishes_to_the_targets_of_the_row(stac
 
 
 @pytest.mark.parametrize("status", [PostStatus.SCHEDULED, PostStatus.PUBLISHING])
+@pytest.mark.one_in(2)
 async def test_a_post_that_is_not_due_by_the_workers_clock_is_waited_for(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, status: PostStatus
 ) -> None:
@@ -208,6 +210,7 @@ async def test_a_change_to_publish_now_is_published_within_the_workflows_task(st
 
 
 @pytest.mark.parametrize("wish", ["draft", "later"])
+@pytest.mark.one_in(2)
 async def test_change_during_a_row_read_is_not_overwritten(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, wish: str
 ) -> None:
@@ -265,6 +268,7 @@ async def lost_and_repeated(stack: Stack, text: str, key: str, due_in: timedelta
 
 
 @pytest.mark.usefixtures("quick_confirms")
+@pytest.mark.thorough
 async def test_run_of_a_lost_post_is_not_taken_for_its_repetition(stack: Stack) -> None:
     first, again, handle = await lost_and_repeated(stack, "lost asleep", "lost-asleep", SOON)
     await stack.deliver(again)
@@ -383,6 +387,7 @@ async def test_request_after_a_cancel_is_published(stack: Stack) -> None:
 # -- a mistake in our code -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 async def test_bug_in_one_target_fails_the_workflow_task_until_corrected(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

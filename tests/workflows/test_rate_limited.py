@@ -102,6 +102,7 @@ async def lines(stack: Stack, post: Post) -> list[tuple[str, str]]:
         return [(attempt.step, attempt.state) for attempt, _ in await list_attempts(session, post.id)]
 
 
+@pytest.mark.thorough
 async def test_simultaneous_posts_keep_to_rate_limit(rate_limited: Stack) -> None:
     account = await rate_limited.connect("tiktok")
     posts = await start(rate_limited, account, *(f"slot {number}" for number in range(10)))
@@ -170,6 +171,7 @@ async def test_rate_limited_post_can_be_deleted(rate_limited: Stack, monkeypatch
     assert len(await sends(rate_limited, account)) <= 1
 
 
+@pytest.mark.thorough
 async def test_rate_limited_post_is_published_as_corrected(
     rate_limited: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from tests.stack import Stack
 
 @pytest.mark.parametrize("platform", ["twitter", "instagram"])
 @pytest.mark.parametrize("fault", ["accept_then_drop", "accept_then_500"])
+@pytest.mark.one_in(2)
 async def test_public_post_is_found_with_its_id(stack: Stack, platform: str, fault: str) -> None:
     text = f"{platform} {fault}"
     await stack.fault(platform, fault, "publish")
@@ -76,6 +77,7 @@ async def test_a_post_reads_publishing_until_it_is_confirmed(stack: Stack) -> No
     assert found.next_attempt_at is None
 
 
+@pytest.mark.thorough
 async def test_possibly_public_post_is_not_deleted_by_a_new_run(stack: Stack) -> None:
     await stack.fault("twitter", "accept_then_drop", "publish")
     await stack.fault("twitter", "reject", "confirm", status=503, times=9)
@@ -104,6 +106,7 @@ async def test_possibly_public_post_is_not_deleted_by_a_new_run(stack: Stack) ->
         ("threads", "accept_then_drop", 2),
     ],
 )
+@pytest.mark.one_in(3)
 async def test_equal_posts_are_both_published_despite_lost_answers(
     stack: Stack, platform: str, fault: str, times: int, quick_confirms: None
 ) -> None:
@@ -157,6 +160,7 @@ async def test_post_under_review_at_google_waits_for_the_result(
     assert "does not show it" in (target.error or "")
 
 
+@pytest.mark.thorough
 async def test_the_wait_before_a_send_is_repeated_doubles_each_time(stack: Stack, quick_confirms: None) -> None:
     account = await stack.connect("linkedin")
     await stack.fault("linkedin", "drop", "publish", times=4)

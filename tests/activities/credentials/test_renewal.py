@@ -56,6 +56,7 @@ async def renewals(stack: Stack) -> int:
     return len(found)
 
 
+@pytest.mark.thorough
 async def test_slow_renewal_delays_no_other_account(stack: Stack, factory: StepContextFactory) -> None:
     account = await stack.connect("twitter", refreshToken="slow to renew", clientId="app")
     before = await renewals(stack)

@@ -36,6 +36,7 @@ class TestRemove:
             await session.execute(lines.values(at=datetime.now(UTC) - LONG_AGO))
         await refused(await remove(stranger, "twitter", account), 404, "not_found")
 
+    @pytest.mark.thorough
     async def test_posts_of_a_removed_account_are_held_until_it_is_reconnected(
         self, stranger: Client, stack: Stack
     ) -> None:

@@ -49,6 +49,7 @@ class TestMixUp:
             await browser.own.aclose()
 
 
+@pytest.mark.one_in(4)
 class TestOddValues:
     @pytest.mark.parametrize(
         "instance",

@@ -45,6 +45,7 @@ async def test_head_without_get_is_405(app: Litestar, stack: Stack) -> None:
     assert set(head.headers["allow"].split(", ")) == {"POST", "OPTIONS"}
 
 
+@pytest.mark.thorough
 async def test_idle_connections_outlive_client_pools(app: Litestar) -> None:
     """If the server closed a connection just before a request, the client could not know whether a post was created."""
     async with listening(app) as url:

@@ -159,7 +159,7 @@ async def test_the_page_loads_nothing_from_elsewhere(api: Client) -> None:
 @pytest.mark.timeout(240)
 # The worker in this process draws random jitter for its retries, which hypothesis attributes to the strategy.
 @pytest.mark.filterwarnings("ignore:Do not use the .random. module:hypothesis.errors.HypothesisDeprecationWarning")
-@pytest.mark.parametrize("kind", ["positive", "negative"])
+@pytest.mark.parametrize("kind", [pytest.param("positive", marks=pytest.mark.thorough), "negative"])
 async def test_every_response_is_documented(app: Litestar, api: Client, kind: str, thorough: bool) -> None:
     # Imported by the one process of pytest that runs this file, not by each that collects it.
     import schemathesis

@@ -54,6 +54,7 @@ async def test_publish_now_survives_a_temporal_outage(stack: Stack) -> None:
     assert (await stack.settled(post.id)).status == PostStatus.PUBLISHED
 
 
+@pytest.mark.thorough
 async def test_a_change_and_a_deletion_hold_while_temporal_is_away(stack: Stack) -> None:
     changed, deleted = [
         await stack.save(f"unreachable {name}", [stack.accounts["plain"]], due_in=timedelta(seconds=6))

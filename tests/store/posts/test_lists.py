@@ -196,6 +196,7 @@ async def test_orders_hold_from_page_to_page(filled: tuple[Database, str]) -> No
         assert seen == sorted(seen, reverse=order is Order.CREATED)
 
 
+@pytest.mark.thorough
 async def test_every_query_plan_finds_the_same_posts(filled: tuple[Database, str]) -> None:
     """Whichever indexes are read first, a list has the posts and the order that its conditions define."""
     database, workspace = filled
