@@ -23,7 +23,7 @@ from tests.temporal import temporal_server
 
 # The time that an example takes depends on the machine's load.
 hypothesis.settings.register_profile("thorough", deadline=None)
-hypothesis.settings.register_profile("short", deadline=None, max_examples=25)
+hypothesis.settings.register_profile("short", deadline=None, max_examples=10)
 
 _FOLDER = Path(__file__).parent
 _WAITING = frozenset({"cli", "docs", "reconcile", "runtime", "workflows"})

@@ -171,13 +171,15 @@ async def deploy(own: Stack, tmp_path_factory: pytest.TempPathFactory) -> Deploy
     return deploy
 
 
-@pytest.mark.parametrize("name", [pytest.param("linkedin", marks=pytest.mark.thorough), "telegram"])
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ["linkedin", "telegram"])
 async def test_send_within_the_grace_is_recorded(deploy: Deploy, name: str) -> None:
     assert deploy.between[name].status == PostStatus.PUBLISHED
     assert deploy.tried_between[name] == [("publish", "done")]
     assert deploy.cut_at[name] == []
 
 
+@pytest.mark.thorough
 async def test_hanging_platforms_share_one_grace(deploy: Deploy) -> None:
     cut_at = deploy.cut_at["slow"] + deploy.cut_at["uploading"]
     assert len(cut_at) == 2
@@ -185,6 +187,7 @@ async def test_hanging_platforms_share_one_grace(deploy: Deploy) -> None:
     assert deploy.took_s < GRACE_S + STOP_MARGIN_S + 3
 
 
+@pytest.mark.thorough
 async def test_stopping_a_worker_fails_nothing(deploy: Deploy) -> None:
     # A late post may be given up by the statement that waits in the database when the worker ends.
     left = {
@@ -195,6 +198,7 @@ async def test_stopping_a_worker_fails_nothing(deploy: Deploy) -> None:
     assert set(published.values()) == {PostStatus.PUBLISHED}, published
 
 
+@pytest.mark.thorough
 async def test_send_beyond_the_grace_is_confirmed_and_not_repeated(deploy: Deploy, own: Stack) -> None:
     assert deploy.tried_between["slow"] == [("publish", "sending")]
     assert await tried(own, deploy.posts["slow"]) == [("publish", "unconfirmed"), ("confirm", "done")]
@@ -202,6 +206,7 @@ async def test_send_beyond_the_grace_is_confirmed_and_not_repeated(deploy: Deplo
     assert deploy.after["slow"].targets[0].platform_post_id == public["platformPostId"]
 
 
+@pytest.mark.thorough
 async def test_an_upload_longer_than_the_grace_is_resumed(deploy: Deploy, own: Stack) -> None:
     uploads = deploy.between["uploading"].targets[0].handles["media"]
     assert sorted(upload.get("stage", "begun") for upload in uploads.values()) == ["begun", "ready"]
@@ -209,22 +214,26 @@ async def test_an_upload_longer_than_the_grace_is_resumed(deploy: Deploy, own: S
     assert len(await own.public("uploading")) == 1
 
 
+@pytest.mark.thorough
 async def test_confirmation_continues_after_a_restart(deploy: Deploy, own: Stack) -> None:
     assert deploy.between["unconfirmed"].targets[0].status == TargetStatus.UNCONFIRMED
     assert len(await own.public("unconfirmed")) == 1
 
 
+@pytest.mark.thorough
 async def test_a_retry_that_waited_for_the_database_is_made_by_the_next_worker(deploy: Deploy, own: Stack) -> None:
     assert deploy.between["retried"].status == PostStatus.FAILED
     assert deploy.after["retried"].status == PostStatus.PUBLISHED
     assert len(await own.public("retried")) == 1
 
 
+@pytest.mark.thorough
 async def test_the_next_worker_writes_off_cancelled_posts(deploy: Deploy) -> None:
     settled = deploy.after["cancelled"]
     assert (settled.status, settled.targets[0].error_code) == (PostStatus.FAILED, "cancelled")
 
 
+@pytest.mark.thorough
 async def test_the_next_worker_gives_up_expired_posts(deploy: Deploy) -> None:
     assert deploy.after["stale"].targets[0].error_code == "publish_window_passed"
 
