@@ -5,6 +5,7 @@ import gc
 import math
 import random
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 import structlog
 from temporalio.testing import WorkflowEnvironment
 
+from reconcile import expiry, preflight, renewals
 from runtime import worker
 from store.database import Database
 from store.roles import Component
@@ -129,8 +131,18 @@ async def running(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIter
     """Run the whole product with one worker.
 
     The worker has a database client of its own, as a process has: the locks of renewals are held over its only
-    connection for them, and tests with a step of their own need another.
+    connection for them, and tests with a step of their own need another. Its background tasks that run twice a minute
+    run only once: they would renew, delete or check the rows of a test that is about to do so.
     """
+    with pytest.MonkeyPatch.context() as once:
+        for module in (expiry, preflight, renewals):
+            once.setattr(module, "_EVERY_S", 3600.0)
+        async with _stack_with_worker(postgres_url, temporal) as stack:
+            yield stack
+
+
+@asynccontextmanager
+async def _stack_with_worker(postgres_url: str, temporal: WorkflowEnvironment) -> AsyncIterator[Stack]:
     async with running_stack(postgres_url, temporal) as stack:
         database = Database(url_as(stack.database_url, Component.WORKER))
         async with (
