@@ -249,8 +249,10 @@ def _advice(post: Post, target: Target, waits: WaitsFor | None, now: datetime) -
             return Advice(FixedBy.SYSTEM, f"By itself: the worker tries again to confirm it. Immediately: `{retry}`.")
         case WaitsFor.PLATFORM:
             return Advice(FixedBy.SYSTEM, f"By itself: it is tried again. Immediately: `{retry}`.{until}")
-        case WaitsFor.RATE_LIMIT | WaitsFor.MEDIA:
+        case WaitsFor.RATE_LIMIT:
             return Advice(FixedBy.SYSTEM, f"By itself: it waits for its account's rate limit.{until}")
+        case WaitsFor.MEDIA:
+            return Advice(FixedBy.SYSTEM, f"By itself: other media of its workspace are fetched first.{until}")
         case None:
             return _advice_on_status(target, retry, now)
 

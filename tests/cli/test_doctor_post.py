@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from temporalio.client import Client
 
 from domain.post import PostStatus
+from domain.waits import MEDIA_BUSY
 from reconcile.doctor.findings import Exit
 from store.models import Post
 from tests.cli.test_history import ALICE, alice, environment, run, scheduled  # noqa: F401 fixtures
@@ -101,6 +102,17 @@ async def test_late_post_shows_its_delay(own: Stack) -> None:
         assert target.begun_at
         target.due_at = target.begun_at - timedelta(seconds=42)
     assert "begun 42.0 s after that" in (await doctor(post))["targets"][0]["explanation"]
+
+
+async def test_a_target_that_waits_for_other_media_is_not_said_to_wait_for_its_rate_limit(own: Stack) -> None:
+    post = await own.publish("waits for other media", [own.accounts["plain"]])
+    async with own.database.transaction() as session:
+        target = await session.merge(post.targets[0])
+        target.status, target.error_code = "publishing", MEDIA_BUSY
+        target.next_attempt_at = datetime.now(UTC) + timedelta(hours=1)
+    report = await doctor(post)
+    assert report["targets"][0]["waitsFor"] == "media"
+    assert report["now"][0]["text"].startswith("By itself: other media of its workspace are fetched first.")
 
 
 async def test_a_draft_has_no_workflow_and_needs_none(own: Stack) -> None:
