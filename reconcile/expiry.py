@@ -14,7 +14,7 @@ from store.audit.account_events import delete_old_account_events
 from store.audit.trail import AUDIT_KEPT, delete_old_events, delete_surplus_events
 from store.database import Database
 from store.locks import try_lock
-from store.maintenance.waiting import delete_old_lateness
+from store.maintenance.late_posts import delete_old_lateness
 from store.media.checks import delete_old_checks
 from store.media.files import delete_expired_files
 from store.posts.idempotency import delete_expired_keys

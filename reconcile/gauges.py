@@ -23,10 +23,10 @@ class Gauges:
         self._unstarted = meter.create_gauge(
             "socialsyncer_posts_unstarted", "Posts whose workflow has not received their newest version for long"
         )
-        self._stuck = meter.create_gauge(
+        self._waiting = meter.create_gauge(
             "socialsyncer_targets_waiting", "Targets that are due and wait, by platform and what they wait for"
         )
-        self._stuck_for = meter.create_gauge(
+        self._waiting_for = meter.create_gauge(
             "socialsyncer_targets_waiting_oldest_seconds", "How long the oldest of these targets has waited"
         )
         self._refused = meter.create_gauge(
@@ -53,19 +53,19 @@ class Gauges:
         """Count posts that were found late."""
         self._found_late.add(posts)
 
-    def waiting(self, late: int, unstarted: int) -> None:
+    def posts(self, late: int, unstarted: int) -> None:
         """Set how many posts are late, and how many have a workflow that does not know their newest version."""
         self._late.set(late)
         self._unstarted.set(unstarted)
 
-    def stuck(self, targets: Mapping[tuple[str, WaitsFor], tuple[int, timedelta]]) -> None:
+    def waiting_targets(self, targets: Mapping[tuple[str, WaitsFor], tuple[int, timedelta]]) -> None:
         """Set how many targets wait, and the longest time, by platform and reason."""
         for platform in platforms():
             for waits in WaitsFor:
                 count, oldest = targets.get((platform, waits), (0, timedelta(0)))
                 labels = {"platform": platform, "for": waits.value}
-                self._stuck.set(count, labels)
-                self._stuck_for.set(max(round(oldest.total_seconds()), 0), labels)
+                self._waiting.set(count, labels)
+                self._waiting_for.set(max(round(oldest.total_seconds()), 0), labels)
 
     def refused_apps(self, refusals: Iterable[tuple[str, str, str]]) -> None:
         """Set which apps are refused now, as (platform, app id, code); an app that is accepted again becomes 0."""

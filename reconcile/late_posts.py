@@ -16,15 +16,9 @@ from reconcile.readiness import UNDELIVERED_AFTER, Readiness
 from store.accounts.renewals import ends_of_accounts
 from store.apps.refusals import refused_apps
 from store.database import Database
-from store.maintenance.waiting import (
-    LatePostEnded,
-    LatePostFound,
-    count_late,
-    count_undelivered,
-    end_late,
-    note_late,
-    stuck_targets,
-)
+from store.maintenance.late_posts import LatePostEnded, LatePostFound, count_late, end_late, note_late
+from store.maintenance.waiting import count_waiting
+from store.posts.delivery import count_undelivered
 
 log = structlog.get_logger(__name__)
 
@@ -74,9 +68,9 @@ class LatePostWatch:
         async with self._database.reading() as session:
             late = await count_late(session, now - self._late_after)
             undelivered = await count_undelivered(session, now - UNDELIVERED_AFTER)
-            self._gauges.waiting(late, undelivered.all)
-            stuck = await stuck_targets(session)
-            self._gauges.stuck({key: (each.count, now - each.since) for key, each in stuck.items()})
+            self._gauges.posts(late, undelivered.all)
+            waiting = await count_waiting(session)
+            self._gauges.waiting_targets({key: (each.count, now - each.since) for key, each in waiting.items()})
             self._gauges.api_versions(now.date())
             ends = await ends_of_accounts(session, now, WARNED_AHEAD)
             self._gauges.accounts(ends.expiring, ends.overdue)

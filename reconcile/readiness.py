@@ -11,7 +11,8 @@ from activities.options import POSTS_QUEUE
 from domain.post import LATE_AFTER
 from store.apps.refusals import refused_apps
 from store.database import Database
-from store.maintenance.waiting import count_late, count_undelivered
+from store.maintenance.late_posts import count_late
+from store.posts.delivery import count_undelivered
 from workflows.client.queues import Queues
 
 log = structlog.get_logger(__name__)

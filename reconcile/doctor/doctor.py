@@ -19,7 +19,8 @@ from reconcile.doctor.sandbox import SandboxAway, fetch_public_posts
 from reconcile.doctor.waiting import BEGUN_WITHIN, not_begun_sentence, waiting_sentence
 from store.database import Database
 from store.maintenance.expected_posts import expected_posts
-from store.maintenance.waiting import count_late, stuck_targets
+from store.maintenance.late_posts import count_late
+from store.maintenance.waiting import count_waiting
 from workflows.client.runs import Runs
 
 DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
@@ -87,11 +88,11 @@ class Doctor:
     async def _waiting(self) -> list[str]:
         now = datetime.now(UTC)
         async with self._database.reading() as session:
-            found = await stuck_targets(session, self._workspace_id)
+            found = await count_waiting(session, self._workspace_id)
             not_begun = await count_late(session, now - BEGUN_WITHIN, self._workspace_id)
         return [
             *([not_begun_sentence(not_begun)] if not_begun else []),
-            *(waiting_sentence(platform, waits, stuck, now) for (platform, waits), stuck in sorted(found.items())),
+            *(waiting_sentence(platform, waits, count, now) for (platform, waits), count in sorted(found.items())),
         ]
 
     async def _check_platforms(self, report: Report, sandbox_url: str) -> None:

@@ -23,7 +23,7 @@ from store.maintenance.loose_ends import (
     waiting_revisions,
 )
 from store.maintenance.restores import count_to_confirm_first, open_restore
-from store.maintenance.waiting import stuck_targets
+from store.maintenance.waiting import count_waiting
 from store.models import AppRefusal, Restore
 from workflows.client.runs import Runs
 
@@ -64,11 +64,11 @@ class LooseEnds:
             apps = await refused_apps(session)
             restore, waiting_confirms = await open_restore(session), await count_to_confirm_first(session)
             platforms = await platforms_waiting(session, now - LATE_AFTER, self._workspace_id)
-            stuck = await stuck_targets(session, self._workspace_id)
+            due = await count_waiting(session, self._workspace_id)
         found = [each async for each in self._unserved(platforms)] if waiting else []
         found += [self._restore(restore, waiting_confirms)] if restore else []
         found += [
-            self._for_operator(code) for code in _FOR_OPERATOR if any(code in each.codes for each in stuck.values())
+            self._for_operator(code) for code in _FOR_OPERATOR if any(code in each.codes for each in due.values())
         ]
         found += [self._refused(app) for app in apps]
         found += [self._ending(version, now.date()) for version in ending_versions(now.date())]

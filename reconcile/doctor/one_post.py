@@ -22,7 +22,7 @@ from store.accounts.connected import find_accounts
 from store.apps.refusals import refused_apps
 from store.database import Database
 from store.maintenance.loose_ends import post_and_targets
-from store.maintenance.waiting import stuck_targets, waits_of
+from store.maintenance.waiting import count_waiting, waits_of
 from store.models import AuditEvent, ConnectedAccount, Post, Target
 from store.posts.history import newest_attempts
 from workflows.client.runs import Run, Runs
@@ -93,8 +93,8 @@ async def examine(database: Database, runs: Runs | None, post_id: str) -> PostRe
         accounts = await find_accounts(session, post.workspace_id, [each.account_id for each in post.targets])
         attempts = await newest_attempts(session, post, ATTEMPTS)
         platform = [
-            waiting_sentence(name, waits, stuck, now)
-            for (name, waits), stuck in sorted((await stuck_targets(session)).items())
+            waiting_sentence(name, waits, count, now)
+            for (name, waits), count in sorted((await count_waiting(session)).items())
             if name in {each.platform for each in post.targets if each.status not in _SETTLED}
         ]
         apps = [

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from domain.waits import KEY_MISSING, NO_DISK_SPACE, WaitsFor
 from platforms.registry import platforms
-from store.maintenance.waiting import Stuck
+from store.maintenance.waiting import WaitingCount
 
 _WHY = {
     WaitsFor.ACCOUNT: "for accounts to be reconnected: `socialsyncer accounts list --all --refused`",
@@ -33,17 +33,17 @@ def not_begun_sentence(posts: int) -> str:
     )
 
 
-def waiting_sentence(platform: str, waits: WaitsFor, stuck: Stuck, now: datetime) -> str:
+def waiting_sentence(platform: str, waits: WaitsFor, waiting: WaitingCount, now: datetime) -> str:
     """Return how many targets of a platform wait, since when and for what."""
-    posts = "1 post" if stuck.count == 1 else f"{stuck.count:,} posts"
-    verb = "waits" if stuck.count == 1 else "wait"
-    since = _age(now - stuck.since)
-    label, why = platforms()[platform].label, _why(waits, stuck)
+    posts = "1 post" if waiting.count == 1 else f"{waiting.count:,} posts"
+    verb = "waits" if waiting.count == 1 else "wait"
+    since = _age(now - waiting.since)
+    label, why = platforms()[platform].label, _why(waits, waiting)
     return f"waiting: {posts} to {label} {verb} {why}. The oldest was due {since} ago."
 
 
-def _why(waits: WaitsFor, stuck: Stuck) -> str:
-    codes = sorted(stuck.codes)
+def _why(waits: WaitsFor, waiting: WaitingCount) -> str:
+    codes = sorted(waiting.codes)
     if waits is WaitsFor.OPERATOR and codes:
         return ", and ".join(_FOR_OPERATOR.get(code, _WHY[waits]) for code in codes)
     shown = codes[:_MOST_CODES] + (["…"] if len(codes) > _MOST_CODES else [])

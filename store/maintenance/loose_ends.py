@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased, joinedload
 
 from domain.attempts import ROWS_LOST, AttemptState, RevisionState
-from store.maintenance.waiting import WAITS
+from store.maintenance.late_posts import HAS_NOT_BEGUN
 from store.models import Attempt, IdempotencyKey, Post, Revision, Target
 
 
@@ -112,7 +112,7 @@ async def loose_keys(session: AsyncSession, now: datetime, workspace_id: str | N
 
 async def platforms_waiting(session: AsyncSession, due_before: datetime, workspace_id: str | None) -> list[str]:
     """Return the platforms for which targets were due before a time that no worker has started."""
-    query = select(Target.platform).distinct().where(WAITS, Target.due_at < due_before)
+    query = select(Target.platform).distinct().where(HAS_NOT_BEGUN, Target.due_at < due_before)
     if workspace_id is not None:
         query = query.where(Target.workspace_id == workspace_id)
     return sorted(await session.scalars(query))

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.post import HoldReason
 from domain.waits import WaitsFor
 from store.accounts.pages import AppKey, refusals_of_apps
-from store.maintenance.waiting import STUCK_TARGETS, waits_of
+from store.maintenance.waiting import IS_WAITING, waits_of
 from store.models import ConnectedAccount, Post, Target, Workspace
 
 _PAGE = 500
@@ -78,7 +78,7 @@ async def waiting_targets(
         select(Target, Workspace.name)
         .join(Post, Post.id == Target.post_id)
         .join(Workspace, Workspace.id == Target.workspace_id)
-        .where(STUCK_TARGETS)
+        .where(IS_WAITING)
         .order_by(Target.id)
         .limit(_PAGE)
     )

@@ -4,13 +4,13 @@ from store.models.accounts import Account, ApiKey, AppRefusal, AppSetup, Connect
 from store.models.base import Base, Id
 from store.models.maintenance import Restore, ZoneCheck
 from store.models.media import MediaCheck, MediaFile
-from store.models.posts import EXTERNAL_ID, STUCK, LatePost, Post, PostTag, Target
+from store.models.posts import EXTERNAL_ID, WAITING, LatePost, Post, PostTag, Target
 from store.models.rate_limits import RateLimitBucket, RateLimitSlot
 from store.models.records import AccountEvent, Attempt, AuditEvent, IdempotencyKey, Revision
 
 __all__ = [
     "EXTERNAL_ID",
-    "STUCK",
+    "WAITING",
     "Account",
     "AccountEvent",
     "ApiKey",

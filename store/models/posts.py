@@ -10,9 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from domain.post import PostStatus, TargetState, TargetStatus, is_moving
 from store.models.base import Base, Id
 
-STUCK = "status IN ('held', 'unconfirmed') OR (status = 'publishing' AND next_attempt_at IS NOT NULL)"
-"""Targets that wait for something other than their time and a worker (see domain.waits)."""
-
+WAITING = "status IN ('held', 'unconfirmed') OR (status = 'publishing' AND next_attempt_at IS NOT NULL)"
+"""Targets that are due and wait for something other than a worker (see domain.waits)."""
 
 EXTERNAL_ID = "posts_by_external_id"
 """The index that lets a workspace have one post of an external id."""
@@ -205,7 +204,7 @@ class Target(Base):
             postgresql_where=text("status IN ('held', 'unconfirmed')"),
         ),
         Index("targets_held", "workspace_id", "account_id", postgresql_where=text("status = 'held'")),
-        Index("targets_stuck", "platform", postgresql_where=text(STUCK)),
+        Index("targets_waiting", "platform", postgresql_where=text(WAITING)),
         Index(
             "targets_to_preflight",
             "workspace_id",
@@ -213,7 +212,7 @@ class Target(Base):
             "due_at",
             postgresql_where=text("status = 'pending' AND begun_at IS NULL"),
         ),
-        Index("targets_waiting", "due_at", postgresql_where=text("status = 'pending' AND begun_at IS NULL")),
+        Index("targets_not_begun", "due_at", postgresql_where=text("status = 'pending' AND begun_at IS NULL")),
     )
 
 
@@ -229,7 +228,7 @@ class PostTag(Base):
 
 
 class LatePost(Base):
-    """A post with a target that had not begun long after its due time; kept for a while (`maintenance.waiting`)."""
+    """A post with a target that had not begun long after its due time; kept for a while (`maintenance.late_posts`)."""
 
     __tablename__ = "late_posts"
 

@@ -1,6 +1,7 @@
 """The delivery of posts' versions to their workflows: which workflows are known to have the newest one."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, text, update
@@ -33,6 +34,9 @@ WHERE id IN (
 )
 RETURNING id
 """)
+
+# A literal: the planner must see that the partial index has these posts.
+_UNDELIVERED = text("posts.delivered_version < posts.version AND posts.status IN ('scheduled', 'publishing')")
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
 """The pause after the first failed delivery of a post, and the longest pause."""
@@ -67,6 +71,21 @@ async def release_undelivered(session: AsyncSession, post_ids: Sequence[str]) ->
     """Allow delivery without a pause: Temporal was unavailable, and the posts did not cause the failure."""
     # Not null: a settled post without a time is not delivered.
     await session.execute(update(Post).where(Post.id.in_(post_ids)).values(next_delivery_at=func.now()))
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """The number of posts whose workflows are not known to have the newest version."""
+
+    all: int
+    untried: int
+    """The posts that the sweep has not even tried to deliver: it does not run."""
+
+
+async def count_undelivered(session: AsyncSession, changed_before: datetime) -> Undelivered:
+    """Count the posts that were changed before a time and whose newest version is not known to be delivered."""
+    query = select(func.count(Post.id), func.count(Post.id).filter(Post.delivery_attempts == 0))
+    return Undelivered(*(await session.execute(query.where(_UNDELIVERED, Post.updated_at < changed_before))).one())
 
 
 async def move_to_next_workflow(session: AsyncSession, post_id: str, taken: str) -> Post | None:

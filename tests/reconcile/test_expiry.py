@@ -12,7 +12,7 @@ from reconcile import expiry
 from reconcile.expiry import expire
 from store.database import Database
 from store.locks import try_lock
-from store.maintenance.waiting import ENDED_KEPT
+from store.maintenance.late_posts import ENDED_KEPT
 from store.media.files import keep_file
 from store.models import IdempotencyKey, LatePost, MediaFile
 from store.posts.idempotency import LIFETIME, KeyedRequest, claim

@@ -404,7 +404,7 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
     )
     op.create_index("targets_of_post", "targets", ["post_id", "position"], unique=False)
     op.create_index(
-        "targets_stuck",
+        "targets_waiting",
         "targets",
         ["platform"],
         unique=False,
@@ -420,7 +420,7 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         postgresql_where=sa.text("status = 'pending' AND begun_at IS NULL"),
     )
     op.create_index(
-        "targets_waiting",
+        "targets_not_begun",
         "targets",
         ["due_at"],
         unique=False,
@@ -591,14 +591,14 @@ def downgrade() -> None:  # noqa: PLR0915
     op.drop_index("late_posts_open", table_name="late_posts", postgresql_where=sa.text("ended_at IS NULL"))
     op.drop_table("late_posts")
     op.drop_index(
-        "targets_stuck",
+        "targets_waiting",
         table_name="targets",
         postgresql_where=sa.text(
             "status IN ('held', 'unconfirmed') OR (status = 'publishing' AND next_attempt_at IS NOT NULL)"
         ),
     )
     op.drop_index(
-        "targets_waiting",
+        "targets_not_begun",
         table_name="targets",
         postgresql_where=sa.text("status = 'pending' AND begun_at IS NULL"),
     )

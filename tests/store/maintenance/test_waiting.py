@@ -11,8 +11,8 @@ from domain.ids import new_id
 from domain.post import PostStatus
 from domain.waits import WaitsFor
 from store.database import Database
-from store.maintenance.waiting import Stuck, stuck_targets
-from store.models import STUCK, Target
+from store.maintenance.waiting import WaitingCount, count_waiting
+from store.models import WAITING, Target
 from store.posts.contents import new_post
 from store.posts.creating import create_post
 from store.workspaces.queries import create_workspace
@@ -51,17 +51,17 @@ async def test_waiting_targets_are_counted_by_platform_and_reason(database: Data
     await target(database, workspace, status="publishing")
     await target(database, workspace, status="failed", error_code="rejected")
     async with database.reading() as session:
-        assert await stuck_targets(session) == {
-            ("twitter", WaitsFor.PLATFORM): Stuck(2, EARLIER, frozenset({"http_429", "http_503"})),
-            ("twitter", WaitsFor.RATE_LIMIT): Stuck(1, NOW),
-            ("twitter", WaitsFor.ACCOUNT): Stuck(1, NOW),
-            ("twitter", WaitsFor.ANSWER): Stuck(1, NOW),
-            ("twitter", WaitsFor.PERSON): Stuck(1, NOW),
+        assert await count_waiting(session) == {
+            ("twitter", WaitsFor.PLATFORM): WaitingCount(2, EARLIER, frozenset({"http_429", "http_503"})),
+            ("twitter", WaitsFor.RATE_LIMIT): WaitingCount(1, NOW),
+            ("twitter", WaitsFor.ACCOUNT): WaitingCount(1, NOW),
+            ("twitter", WaitsFor.ANSWER): WaitingCount(1, NOW),
+            ("twitter", WaitsFor.PERSON): WaitingCount(1, NOW),
         }
 
 
 async def test_counting_reads_only_the_index_of_waiting_targets(database: Database) -> None:
     async with database.transaction() as session:
         await session.execute(text("SET LOCAL enable_seqscan = off"))
-        plan = await session.execute(text(f"EXPLAIN SELECT count(*) FROM targets WHERE {STUCK}"))
-        assert any("targets_stuck" in line for (line,) in plan)
+        plan = await session.execute(text(f"EXPLAIN SELECT count(*) FROM targets WHERE {WAITING}"))
+        assert any("targets_waiting" in line for (line,) in plan)
