@@ -25,7 +25,7 @@ class Meters:
         self._settled = meter.create_counter(
             "socialsyncer_targets_settled", "Targets that came to rest: published, failed or unconfirmed"
         )
-        self._held = meter.create_counter("socialsyncer_targets_found_held", "Times that a target was held")
+        self._held = meter.create_counter("socialsyncer_targets_held", "Times that a target was held")
         self._unconfirmed = meter.create_counter("socialsyncer_sends_unconfirmed", "Sends that wait for confirmation")
         self._renewals = meter.create_counter(
             "socialsyncer_renewals", "Renewals of accounts' tokens: renewed, refused, failed or the operator's"

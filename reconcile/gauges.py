@@ -20,8 +20,8 @@ class Gauges:
         self._found_late = meter.create_counter(
             "socialsyncer_posts_found_late", "Posts that were found late; each is counted by one process"
         )
-        self._unstarted = meter.create_gauge(
-            "socialsyncer_posts_unstarted", "Posts whose workflow has not received their newest version for long"
+        self._undelivered = meter.create_gauge(
+            "socialsyncer_posts_undelivered", "Posts whose workflow has not received their newest version for long"
         )
         self._waiting = meter.create_gauge(
             "socialsyncer_targets_waiting", "Targets that are due and wait, by platform and what they wait for"
@@ -53,10 +53,10 @@ class Gauges:
         """Count posts that were found late."""
         self._found_late.add(posts)
 
-    def posts(self, late: int, unstarted: int) -> None:
+    def posts(self, late: int, undelivered: int) -> None:
         """Set how many posts are late, and how many have a workflow that does not know their newest version."""
         self._late.set(late)
-        self._unstarted.set(unstarted)
+        self._undelivered.set(undelivered)
 
     def waiting_targets(self, targets: Mapping[tuple[str, WaitsFor], tuple[int, timedelta]]) -> None:
         """Set how many targets wait, and the longest time, by platform and reason."""

@@ -23,7 +23,7 @@ until the watch has seen it or 10 s until the scrape has failed. The rules are e
 FAILING_STEPS = 'temporal_activity_execution_failed_total{activity_type="prepare"}'
 UP = {
     "socialsyncer_posts_late": 0,
-    "socialsyncer_posts_unstarted": 0,
+    "socialsyncer_posts_undelivered": 0,
     'up{job="socialsyncer",instance="worker"}': 1,
     'socialsyncer_part_up{part="database"}': 1,
     'socialsyncer_part_up{part="temporal"}': 1,

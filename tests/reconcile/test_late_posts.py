@@ -142,7 +142,7 @@ async def test_a_post_that_was_given_up_while_it_waited_never_began(alone: Stack
 
 
 @pytest.mark.thorough
-async def test_unstarted_rows_are_reported(alone: Stack) -> None:
+async def test_undelivered_posts_are_reported(alone: Stack) -> None:
     async with worker_of(alone, ["twitter"]), readyz(alone) as ask:
         post = await alone.save("never started", [alone.accounts["twitter"]], due_in=timedelta(hours=1))
         await _age(alone, post, saved=timedelta(days=3), changed=timedelta(0))

@@ -79,7 +79,7 @@ async def test_worker_metrics_count_outcomes(alone: Stack, tmp_path: Path) -> No
         assert metrics.settled("twitter") == {"published": 2, "failed": 1, "unconfirmed": 0}
         assert metrics.settled("mastodon") == {"published": 0, "failed": 0, "unconfirmed": 0}
         assert metrics.value("socialsyncer_sends_unconfirmed_total", platform="twitter") == 1
-        assert metrics.value("socialsyncer_targets_found_held_total", platform="twitter") == 1
+        assert metrics.value("socialsyncer_targets_held_total", platform="twitter") == 1
         assert metrics.value("socialsyncer_posts_late") == 0
         assert metrics.value("socialsyncer_posts_found_late_total") <= 1, "it may have begun before anybody looked"
         count = metrics.value("socialsyncer_publish_lateness_seconds_count", platform="twitter")
