@@ -23,15 +23,20 @@ class Meters:
             LATENESS, "Seconds from when a target was due until a worker started it", "s"
         )
         self._settled = meter.create_counter(
-            "socialsyncer_targets_settled", "Targets that came to rest: published, failed or unconfirmed"
+            "socialsyncer_targets_settled", "Targets that became published, failed or unconfirmed; again after a retry"
         )
-        self._held = meter.create_counter("socialsyncer_targets_held", "Times that a target was held")
-        self._unconfirmed = meter.create_counter("socialsyncer_sends_unconfirmed", "Sends that wait for confirmation")
+        self._held = meter.create_counter(
+            "socialsyncer_targets_held", "How often targets became held: for their account or for the operator"
+        )
+        self._unconfirmed = meter.create_counter(
+            "socialsyncer_sends_unconfirmed", "Sends whose answer was lost and that had to be confirmed"
+        )
         self._renewals = meter.create_counter(
-            "socialsyncer_renewals", "Renewals of accounts' tokens: renewed, refused, failed or the operator's"
+            "socialsyncer_renewals", "Renewals of accounts' tokens by outcome; `operator`: the platform refused the app"
         )
         self._preflight = meter.create_counter(
-            "socialsyncer_preflight_warnings", "Targets found ahead of their time that will not go out as they are"
+            "socialsyncer_preflight_warnings",
+            "Targets found before their time that cannot be published as they are, by reason",
         )
         self._unreadable = meter.create_gauge(
             "socialsyncer_accounts_unreadable", "Accounts encrypted with a key that this worker does not have"

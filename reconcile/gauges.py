@@ -16,34 +16,40 @@ class Gauges:
 
     def __init__(self, meter: MetricMeter = MetricMeter.noop) -> None:
         self.off = meter is MetricMeter.noop
-        self._late = meter.create_gauge("socialsyncer_posts_late", "Posts that are due for long and have not begun")
+        self._late = meter.create_gauge(
+            "socialsyncer_posts_late",
+            "Posts that are late now: due longer ago than SOCIALSYNCER_LATE_AFTER_S, and not begun",
+        )
         self._found_late = meter.create_counter(
-            "socialsyncer_posts_found_late", "Posts that were found late; each is counted by one process"
+            "socialsyncer_posts_found_late",
+            "Posts that became late; each is counted by one process, so sum over processes",
         )
         self._undelivered = meter.create_gauge(
-            "socialsyncer_posts_undelivered", "Posts whose workflow has not received their newest version for long"
+            "socialsyncer_posts_undelivered", "Posts whose newest version has not reached their workflow for 30 seconds"
         )
         self._waiting = meter.create_gauge(
             "socialsyncer_targets_waiting", "Targets that are due and wait, by platform and what they wait for"
         )
         self._waiting_for = meter.create_gauge(
-            "socialsyncer_targets_waiting_oldest_seconds", "How long the oldest of these targets has waited"
+            "socialsyncer_targets_waiting_oldest_seconds",
+            "Seconds that the longest waiting target has waited, by platform and what it waits for",
         )
         self._refused = meter.create_gauge(
             "socialsyncer_app_refused",
-            "Whether a platform refuses an app of the operator's: 1, with the platform's code",
+            "1 while a platform refuses an app of this service, 0 once it accepts it; by the platform's code",
         )
         self._ends = meter.create_gauge(
             "socialsyncer_api_version_days_left", "Days until a platform stops serving the version of its API in use"
         )
         self._refusals: set[tuple[str, str, str]] = set()
         self._expiring = meter.create_gauge(
-            "socialsyncer_accounts_expiring", "Accounts whose connection ends within a week unless somebody acts"
+            "socialsyncer_accounts_expiring",
+            "Accounts whose connection ends within a week, or has ended, unless their owner reconnects them",
         )
         self._overdue = meter.create_gauge(
-            "socialsyncer_renewals_overdue_seconds", "How long the most overdue renewal of tokens has been due"
+            "socialsyncer_renewals_overdue_seconds", "Seconds for which the most overdue renewal of tokens has been due"
         )
-        self._up = meter.create_gauge("socialsyncer_part_up", "Whether a part that /readyz names is healthy")
+        self._up = meter.create_gauge("socialsyncer_part_up", "1 if a part that /readyz names is healthy, 0 if not")
         self._named: set[str] = set()
         self._found_late.add(0)
         started = meter.create_gauge("socialsyncer_start_time_seconds", "Unix time at which the process was started")
