@@ -90,11 +90,11 @@ INCIDENTS = {
         ["AppRefused"],
     ),
     "workers run and take no work": Incident(
-        {**part("worker"), **part("sweep")}, ["PartAway"], within_s=WITHIN_A_MINUTE_S, late=38
+        {**part("worker"), **part("sweep")}, ["PartDown"], within_s=WITHIN_A_MINUTE_S, late=38
     ),
     "a worker is dead": Incident(
         {'up{job="socialsyncer",instance="worker"}': 0, **part("worker")},
-        ["MetricsAway"],
+        ["MetricsDown"],
         within_s=WITHIN_A_MINUTE_S,
         late=38,
     ),
@@ -104,18 +104,18 @@ INCIDENTS = {
     ),
     "the database is away": Incident(
         {**part("database"), **part("sweep"), **part("worker")},
-        ["PartAway"],
+        ["PartDown"],
         within_s=WITHIN_A_MINUTE_S,
         grows={FAILING_STEPS: 3},
     ),
     "Temporal is away": Incident(
         {**part("temporal"), **part("worker"), **part("sweep")},
-        ["PartAway"],
+        ["PartDown"],
         within_s=WITHIN_A_MINUTE_S,
         grows={FAILING_STEPS: 3},
     ),
     "a process is gone": Incident(
-        {'up{job="socialsyncer",instance="worker"}': 0}, ["MetricsAway"], within_s=WITHIN_A_MINUTE_S
+        {'up{job="socialsyncer",instance="worker"}': 0}, ["MetricsDown"], within_s=WITHIN_A_MINUTE_S
     ),
     "answers are lost at a platform that cannot be read": Incident(
         waiting("telegram", "person", 30), ["APersonMustDecide"]
@@ -236,7 +236,7 @@ SEQUENCES = {
             'up{job="socialsyncer",instance="api"}': "1x16 0x4 1x82",
             'socialsyncer_part_up{part="worker"}': "1x16 _x5 0 1x81",
         },
-        ["MetricsAway"],
+        ["MetricsDown"],
     ),
     "a worker is killed, started again, and catches up": (
         {
@@ -244,14 +244,14 @@ SEQUENCES = {
             'up{job="socialsyncer",instance="worker"}': "1x16 0x9 1x82",
             'socialsyncer_part_up{part="worker"}': "1x20 0x6 1x80",
         },
-        ["MetricsAway"],
+        ["MetricsDown"],
     ),
     "a worker starts and ends so fast that it is rarely seen": (
         {
             "socialsyncer_posts_late": "0x22 5x14 0x80",
             'up{job="socialsyncer",instance="worker"}': "1x16 0 1 0 0 1 0 1 0 0 1 0 1 0 0 1 0 1x80",
         },
-        ["MetricsAway"],
+        ["MetricsDown"],
     ),
     "a process is replaced by a new release": (
         {
@@ -266,7 +266,7 @@ SEQUENCES = {
             'up{job="socialsyncer",instance="worker"}': "1x16 0x140",
             'socialsyncer_part_up{part="worker"}': "1x16 0x140",
         },
-        ["MetricsAway", "PartAway", "PostsAreLate"],
+        ["MetricsDown", "PartDown", "PostsAreLate"],
     ),
     "a missing key is added, and posts are tried again minutes later": (
         {
@@ -299,14 +299,14 @@ def test_an_alert_names_the_processes_that_are_away(tmp_path: Path) -> None:
         "alert_rule_test": [
             {
                 "eval_time": "6m",
-                "alertname": "MetricsAway",
+                "alertname": "MetricsDown",
                 "exp_alerts": [
                     {
                         "exp_labels": {"severity": "page"},
                         "exp_annotations": {
                             "runbook": "docs/runbook.md#1-is-it-us",
                             "summary": "Processes of socialsyncer serve no metrics: worker:9464",
-                            "description": "Start what is down, and end and start what hangs. "
+                            "description": "Start a process that is down, and restart one that hangs. "
                             "`socialsyncer doctor` shows the consequences.",
                         },
                     }
