@@ -174,6 +174,11 @@ def text_in_effect(content: str | None, custom_content: str | None) -> str:
     return custom_content if custom_content is not None else content or ""
 
 
+def public_text(edited_content: str | None, content: str | None, custom_content: str | None) -> str:
+    """Return the text that a published target shows: that of its last edit, else the text that was sent."""
+    return edited_content if edited_content is not None else text_in_effect(content, custom_content)
+
+
 def media_in_effect(media: list[Media], custom_media: list[Media] | None) -> list[Media]:
     """Return the media that a target gets: its own if it has any, else the post's."""
     return custom_media if custom_media is not None else media

@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload
 
 from domain.attempts import UNANSWERED, AttemptState, AttemptStep
 from domain.content import merge_settings
-from domain.post import text_in_effect
+from domain.post import public_text, text_in_effect
 from store.database import Database
 from store.models import Attempt, Post, Target
 
@@ -83,12 +83,11 @@ async def expected_posts(database: Database) -> AsyncIterator[ExpectedPost]:
 
 
 def _expected_post(target: Target, post: Post, sends: SendTimes) -> ExpectedPost:
-    sent_text = text_in_effect(post.content, target.custom_content)
     return ExpectedPost(
         target=target,
         post=post,
         sends=sends,
-        text=sent_text if target.content is None else target.content,
-        sent_text=sent_text,
+        text=public_text(target.edited_content, post.content, target.custom_content),
+        sent_text=text_in_effect(post.content, target.custom_content),
         settings=merge_settings(target.platform, target.settings, post.tiktok_settings, post.facebook_settings),
     )

@@ -164,7 +164,7 @@ class Target(Base):
     """When a worker began to publish it; null while it waits for a worker."""
     confirming: Mapped[bool] = mapped_column(server_default=text("false"))
     """Whether the worker still tries to confirm an unconfirmed target."""
-    content: Mapped[str | None]
+    edited_content: Mapped[str | None]
     """The text that is public now, if an edit changed the text that was sent."""
     handles: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     platform_post_id: Mapped[str | None]

@@ -19,7 +19,7 @@ class ShownTarget(NamedTuple):
     settings: dict[str, Any] | None
     status: str
     confirming: bool
-    content: str | None
+    edited_content: str | None
     platform_post_id: str | None
     platform_post_url: str | None
     published_at: datetime | None

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from domain.attempts import UNANSWERED, WORKER_LOST, AttemptResult, AttemptState, AttemptStep, RevisionState
 from domain.outcome import Outcome
 from domain.ownership import last_moment
-from domain.post import TargetStatus, text_in_effect
+from domain.post import TargetStatus, public_text
 from domain.schedule import rfc3339
 from domain.size import edit_bytes
 from store.models import Attempt, Post, Revision, Target
@@ -113,7 +113,7 @@ async def settle_edit(
     if post is None or target is None:
         return Outcome(status=TargetStatus.PUBLISHED, stale=True)
     if target.platform_post_id != platform_post_id:
-        before = target.content if target.content is not None else text_in_effect(post.content, target.custom_content)
+        before = public_text(target.edited_content, post.content, target.custom_content)
         version = {
             "platformPostId": target.platform_post_id,
             "platformPostUrl": target.platform_post_url,
@@ -125,7 +125,7 @@ async def settle_edit(
         target.platform_post_id = platform_post_id
         target.platform_post_url = url
         target.editable_until = editable_until or target.editable_until
-        target.content = edit.text
+        target.edited_content = edit.text
     post.updated_at = datetime.now(UTC)
     await close_attempt(session, edit.attempt_id, result)
     await _close_revision(session, edit.revision_id, edit.loaded.target.id)

@@ -263,7 +263,7 @@ async def test_a_post_can_be_edited_in_its_new_run(stack: Stack) -> None:
         await stack.workflows.edit(await stack.plan(post), revision_id)
 
         async def shown(number: int = number) -> bool:
-            return (await stack.read(post.id)).targets[0].content == f"edited {number}"
+            return (await stack.read(post.id)).targets[0].edited_content == f"edited {number}"
 
         await until(shown)
     await until(lambda: continued(stack, post))

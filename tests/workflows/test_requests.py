@@ -138,7 +138,7 @@ async def test_an_edit_moves_the_target_to_a_new_version(stack: Stack) -> None:
 
     assert await stack.outcomes.wait(post.id, applied, 10)
     (target,) = (await stack.read(post.id)).targets
-    assert target.content == "after"
+    assert target.edited_content == "after"
     assert target.platform_post_id != first
     assert [version["platformPostId"] for version in target.edit_history] == [first]
     (old,) = await stack.public("before")

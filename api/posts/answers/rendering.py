@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pydantic_core import to_json
 
 from api.http.body import JsonObject
-from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus, status_shown, text_in_effect
+from domain.post import ErrorCategory, HoldReason, PostStatus, TargetStatus, public_text, status_shown
 from domain.preflight import PreflightReason, warning_sentence
 from domain.schedule import local_time, rfc3339
 from domain.waits import waits_for
@@ -79,7 +79,7 @@ def write_json(shown: JsonObject) -> bytes:
 
 
 def _target(post: Post | ShownPost, target: Target | ShownTarget) -> JsonObject:
-    text = target.content if target.content is not None else text_in_effect(post.content, target.custom_content)
+    text = public_text(target.edited_content, post.content, target.custom_content)
     shown: JsonObject = {
         "platform": target.platform,
         "accountId": target.account_id,

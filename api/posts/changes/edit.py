@@ -22,7 +22,7 @@ from domain.codes import is_problem_code
 from domain.content import EditedText
 from domain.errors import InvalidRequest, Problem, Unprocessable
 from domain.ids import new_id
-from domain.post import TargetStatus, text_in_effect
+from domain.post import TargetStatus, public_text
 from domain.size import edit_bytes
 from platforms.base import Editable
 from platforms.codes import known_codes
@@ -178,7 +178,7 @@ _TOO_LARGE = Problem("With all its earlier versions the post would be larger tha
 
 
 def _growth(post: Post, target: Target, text: str) -> int:
-    before = target.content if target.content is not None else text_in_effect(post.content, target.custom_content)
+    before = public_text(target.edited_content, post.content, target.custom_content)
     return edit_bytes(before, text)
 
 

@@ -343,7 +343,7 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("begun_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("confirming", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-        sa.Column("content", sa.Text(), nullable=True),
+        sa.Column("edited_content", sa.Text(), nullable=True),
         sa.Column(
             "handles", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
         ),

@@ -144,11 +144,11 @@ async def test_edits_are_followed_and_older_versions_reported(own: Stack) -> Non
         while not (await own.read(post.id)).targets[0].edit_history:  # noqa: ASYNC110 there is no event
             await asyncio.sleep(0.05)
     await until_agrees(own)
-    await write_target(own, post, content="doctor: a third version")
+    await write_target(own, post, edited_content="doctor: a third version")
     assert (await only(own, FindingKind.OTHER_TEXT)).fixed_by is FixedBy.PERSON
     (before,) = post.targets
     await own.client.get_workflow_handle(post.workflow_id).terminate()
-    await write_target(own, post, content=None, platform_post_id=before.platform_post_id, edit_history=[])
+    await write_target(own, post, edited_content=None, platform_post_id=before.platform_post_id, edit_history=[])
     assert (await only(own, FindingKind.OLD_VERSION)).fixed_by is FixedBy.PERSON
 
 

@@ -91,7 +91,7 @@ def posts(workspace: str) -> list[Post]:
                 setattr(post.targets[0], name, value)
             made.append(post)
     edited = post_of(workspace, BARE, PostStatus.PUBLISHED).targets[0]
-    edited.content = "as edited"
+    edited.edited_content = "as edited"
     edited.media_changes = [{"url": "https://example.com/a.png", "what": "converted", "detail": "To JPEG"}]
     edited.edit_history = [
         {"platformPostId": "1", "platformPostUrl": None, "content": "before", "editedAt": "2026-11-01T12:00:00Z"}
