@@ -70,7 +70,6 @@ async def save_account(
         "renewal_failures": 0,
         "renewal_error": None,
         "connected_at": now,
-        "checked_at": now,
         "last_ok_at": now,
         "inspected_at": None,
         "inspection": None,

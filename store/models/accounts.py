@@ -54,8 +54,6 @@ class _AccountColumns:
     allowed: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """Other places to which the account may publish: lists of values by the names of the settings."""
     connected_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
-    checked_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
-    """When the platform last reported the account's profile, including premium."""
     refused_at: Mapped[datetime | None]
     """Since when its platform refuses the credentials, so that its posts are held. Null while the account works."""
     refusal: Mapped[str | None]

@@ -535,7 +535,6 @@ def _create_accounts() -> None:
         ),
         sa.Column("credentials", sa.LargeBinary(), nullable=False),
         sa.Column("connected_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("checked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("refused_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("refusal", sa.Text(), nullable=True),
         sa.Column("refusal_code", sa.Text(), nullable=True),
