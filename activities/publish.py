@@ -195,7 +195,7 @@ class Publishing:
         outcome = await self._close(command, answer, results.published(published), result)
         await self._rate_limiter.record_quota(step)
         await self._factory.apps.accept(step.account, step.refusal_applies)
-        if step.account.refusals:
+        if step.account.refusal_count:
             async with self._database.answers.transaction() as session:
                 await accept_account(session, step.account, published=True)
         return outcome.model_copy(update={"incomplete": incomplete})

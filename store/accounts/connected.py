@@ -22,7 +22,7 @@ WORKS: Mapping[str, Any] = {
     "refused_at": None,
     "refusal": None,
     "refusal_code": None,
-    "refusals": 0,
+    "refusal_count": 0,
     "recheck_at": None,
 }
 """The columns of an account that its platform accepts."""
@@ -180,14 +180,14 @@ async def refuse_account(session: AsyncSession, account: Account, used: bytes, m
     result is False.
     """
     now = datetime.now(UTC)
-    wait = min(_FIRST_QUESTION * _GROWTH ** min(account.refusals, 10), _LONGEST_SILENCE)
+    wait = min(_FIRST_QUESTION * _GROWTH ** min(account.refusal_count, 10), _LONGEST_SILENCE)
     fresh = Account.refused_at.is_(None)
     statement = update(Account).where(_is(account), Account.credentials == used)
     statement = statement.values(
         refused_at=func.coalesce(Account.refused_at, now),
         refusal=message,
         refusal_code=code,
-        refusals=Account.refusals + case((fresh, 1), else_=0),
+        refusal_count=Account.refusal_count + case((fresh, 1), else_=0),
         recheck_at=case((fresh, now + wait), else_=Account.recheck_at),
     )
     return await session.scalar(statement.returning(Account.id)) is not None
@@ -207,7 +207,7 @@ async def accept_account(session: AsyncSession, account: Account, *, published: 
     Only `published` proves it: an account that can be identified may still lack a permission. Until it has published,
     the next refusal lengthens the pause between checks.
     """
-    values = {**WORKS} if published else {name: value for name, value in WORKS.items() if name != "refusals"}
+    values = {**WORKS} if published else {name: value for name, value in WORKS.items() if name != "refusal_count"}
     values["last_ok_at"] = datetime.now(UTC)
     await session.execute(update(Account).where(_is(account)).values(**values))
 

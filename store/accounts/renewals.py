@@ -87,7 +87,7 @@ async def keep_renewed(
     values: dict[str, Any] = {"renewal_started_at": unsure_since}
     if tokens is not None:
         now = func.now()
-        values = {name: value for name, value in WORKS.items() if name != "refusals"} | {
+        values = {name: value for name, value in WORKS.items() if name != "refusal_count"} | {
             "renewal_started_at": None,
             "renewed_at": now,
             "last_ok_at": now,

@@ -59,7 +59,7 @@ class _AccountColumns:
     refusal: Mapped[str | None]
     """The platform's reason for the refusal, as a sentence for the account's owner."""
     refusal_code: Mapped[str | None]
-    refusals: Mapped[int] = mapped_column(server_default=text("0"))
+    refusal_count: Mapped[int] = mapped_column(server_default=text("0"))
     """How often it was refused since it last published; the pause before the next try depends on it."""
     recheck_at: Mapped[datetime | None]
     """When the platform is asked next whether it accepts the account again."""

@@ -20,7 +20,7 @@ from tests.stack import Stack
 async def refuse(stack: Stack, account: Account) -> None:
     """Refuse an account, and make its recheck due now."""
     now = datetime.now(UTC)
-    refused = {"refused_at": now, "refusal": "No.", "refusal_code": "no", "refusals": 1, "recheck_at": now}
+    refused = {"refused_at": now, "refusal": "No.", "refusal_code": "no", "refusal_count": 1, "recheck_at": now}
     async with stack.database.transaction() as session:
         await session.execute(update(Account).where(Account.id == account.id).values(**refused))
 

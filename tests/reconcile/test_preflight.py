@@ -51,7 +51,7 @@ async def note(stack: Stack, account: Account, **values: Any) -> None:
 
 
 async def refuse(stack: Stack, account: Account) -> None:
-    await note(stack, account, refused_at=datetime.now(UTC), refusal="No.", refusal_code="no", refusals=1)
+    await note(stack, account, refused_at=datetime.now(UTC), refusal="No.", refusal_code="no", refusal_count=1)
 
 
 async def warnings(stack: Stack, post: Post) -> list[tuple[str, str]]:

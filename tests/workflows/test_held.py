@@ -67,7 +67,7 @@ async def test_an_account_that_works_again_releases_its_posts_by_itself(stack: S
     await stack.start(post)
     await comes_to_be(stack, post.id, TargetStatus.HELD)
     refused = await row(stack, account)
-    assert refused.refusals == 1
+    assert refused.refusal_count == 1
     assert refused.recheck_at is not None
     assert refused.recheck_at > datetime.now(UTC) + timedelta(seconds=5)
     async with stack.database.transaction() as session:
@@ -76,7 +76,7 @@ async def test_an_account_that_works_again_releases_its_posts_by_itself(stack: S
     assert len(await stack.public("a hiccup")) == 1
 
     async def trusted() -> bool:
-        return (await row(stack, account)).refusals == 0
+        return (await row(stack, account)).refusal_count == 0
 
     async with asyncio.timeout(5):
         while not await trusted():  # noqa: ASYNC110 there is no event

@@ -538,7 +538,7 @@ def _create_accounts() -> None:
         sa.Column("refused_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("refusal", sa.Text(), nullable=True),
         sa.Column("refusal_code", sa.Text(), nullable=True),
-        sa.Column("refusals", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("refusal_count", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("recheck_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("refresh_expires_at", sa.DateTime(timezone=True), nullable=True),
