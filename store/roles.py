@@ -86,7 +86,7 @@ RIGHTS: Mapping[str, Mapping[Component, str]] = {
     "app_setups": {Component.API: _READ, Component.WORKER: _NOTE},
     "pending_connections": {
         # The API cannot open what the worker has sealed.
-        Component.API: f"{_ADD}, UPDATE (browser_hash, handover, handover_hash, consumed_at, expires_at, wanted)",
+        Component.API: f"{_ADD}, UPDATE (browser_hash, handover, handover_hash, consumed_at, expires_at, selected_ids)",
         Component.WORKER: "SELECT, UPDATE, DELETE",
     },
     "restores": {Component.API: _READ, Component.WORKER: _READ},

@@ -32,7 +32,7 @@ from platforms.base import Identity, Platform
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
 from store.accounts.connected import find_account, has_room_for, open_credentials
-from store.accounts.connecting import begin_trade, find_connection, note
+from store.accounts.connecting import begin_exchange, find_connection, note
 from store.accounts.grants import siblings_of
 from store.accounts.removal import is_in_other_workspace
 from store.models import PendingConnection
@@ -68,7 +68,7 @@ class Connecting:
             "begin": (self._begin, "outcome"),
             "push": (self._push, "outcome"),
             "finish": (self._finish, "outcome"),
-            "select": (self._select, "selected"),
+            "select": (self._select, "selection_result"),
         }[command.step]
         try:
             async with asyncio.timeout(_STEP_S):
@@ -140,7 +140,7 @@ class Connecting:
             message = "This answer is not that of the server to which the person was sent. Start again, and send `iss`."
             raise Refused("code_rejected", message)
         else:
-            grant = await self._trade(row, connector, app, given["code"], kept)
+            grant = await self._exchange(row, connector, app, given["code"], kept)
         return await self._use(row, connector, app, grant, kept)
 
     async def _use(
@@ -196,13 +196,13 @@ class Connecting:
         candidate = Candidate(identity.user_id, identity.username, "channel", credentials, identity=identity)
         await self._keep(row, [candidate], "outcome", [], [], None)
 
-    async def _trade(
+    async def _exchange(
         self, row: PendingConnection, connector: Connector[Any], app: App, code: str, kept: dict[str, Any]
     ) -> Grant:
         """Exchange the code, and seal the tokens into the row before any other request."""
         platform = platforms()[row.platform]
         async with self._database.transaction() as session:
-            if not await begin_trade(session, row.id, datetime.now(UTC)):
+            if not await begin_exchange(session, row.id, datetime.now(UTC)):
                 raise Refused(
                     "connection_expired",
                     f"An answer of {platform.label} was lost, and its code works once. Start again.",
@@ -262,12 +262,12 @@ class Connecting:
             return await is_in_other_workspace(session, row.workspace_id, row.account_id or "")
 
     async def _select(self, row: PendingConnection) -> None:
-        if row.selected is not None and row.selected.get("final", True):
+        if row.selection_result is not None and row.selection_result.get("final", True):
             return
         kept = self._factory.vault.open(row.sealed or b"", _context(row))
         platform, stored = platforms()[row.platform], kept["candidates"]
         chosen = []
-        for each in row.wanted or []:
+        for each in row.selected_ids or []:
             if each not in stored or stored[each]["reason"] is not None:
                 message = "One of these ids is not among the options of this selection, or cannot be selected."
                 raise Refused("invalid_field_value", message, param="ids")
@@ -278,7 +278,7 @@ class Connecting:
                 Candidate(each, about["name"], about["kind"], credentials, about["username"], identity=identity)
             )
         grant = Grant.load(kept["grant"])
-        await self._keep(row, chosen, "selected", kept["permissions"], kept["missing"], grant.lifetimes)
+        await self._keep(row, chosen, "selection_result", kept["permissions"], kept["missing"], grant.lifetimes)
 
     async def _connect_with(self, row: PendingConnection, given: Mapping[str, Any]) -> None:
         """Connect the account of credentials that the client already has."""

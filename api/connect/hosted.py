@@ -120,7 +120,7 @@ class HostedConnect(Controller):
         if "selection" not in (row.outcome or {}):
             await _problem_of(finish(deps, row))
         else:
-            ids = row.wanted or await _ids_in(request)
+            ids = row.selected_ids or await _ids_in(request)
             if not 0 < len(ids) <= _MOST_CHOSEN:
                 sentence = f"Choose at least one, and at most {_MOST_CHOSEN} at a time."
                 return pages.selection(_label(row), (row.outcome or {})["selection"], sentence)
@@ -132,10 +132,10 @@ def _shown(row: PendingConnection) -> Response[bytes]:
     """Return the page of a connection as its row has it."""
     outcome, label = row.outcome, _label(row)
     error = pages.error_of(row)
-    if outcome is None or (error and not (row.selected or outcome).get("final", True)):
+    if outcome is None or (error and not (row.selection_result or outcome).get("final", True)):
         return pages.waiting(label, error["message"] if error else None)
-    if "selection" in outcome and row.selected is None:
-        if row.wanted is not None:
+    if "selection" in outcome and row.selection_result is None:
+        if row.selected_ids is not None:
             return pages.waiting(label, None)
         if row.expires_at <= datetime.now(UTC):
             return _error_page(_GONE, 410)

@@ -130,9 +130,9 @@ def returned(row: PendingConnection) -> str | None:
 
 def accounts_of(row: PendingConnection) -> list[Mapping[str, Any]]:
     """Return the accounts that were connected."""
-    return (row.selected or {}).get("accounts") or (row.outcome or {}).get("accounts") or []
+    return (row.selection_result or {}).get("accounts") or (row.outcome or {}).get("accounts") or []
 
 
 def error_of(row: PendingConnection) -> Mapping[str, Any] | None:
     """Return why it has come to nothing, or does not continue for now."""
-    return (row.selected or {}).get("error") or (row.outcome or {}).get("error")
+    return (row.selection_result or {}).get("error") or (row.outcome or {}).get("error")

@@ -122,8 +122,8 @@ class Connect(Controller):
         row = await select(
             deps, workspace_id, known_platform(platform), await read_request(request, partial(read_sound, SelectBody))
         )
-        accounts = [connected_view(row.platform, each) for each in (row.selected or {})["accounts"]]
-        first = (row.selected or {})["accounts"][0]
+        accounts = [connected_view(row.platform, each) for each in (row.selection_result or {})["accounts"]]
+        first = (row.selection_result or {})["accounts"][0]
         view = SelectedView(
             platform=row.platform, account_id=first["account_id"], username=first["username"], accounts=accounts
         )

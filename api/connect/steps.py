@@ -76,14 +76,14 @@ async def choose_of(
                 sentence = f"ids.{position} is not among the options of this selection, or cannot be selected"
                 raise InvalidRequest(Problem(sentence, "invalid_field_value", f"ids.{position}"))
         if not await choose(session, row.id, wanted, now):
-            again = row.expires_at > now and row.wanted == wanted
+            again = row.expires_at > now and row.selected_ids == wanted
             if not again:
                 raise Unprocessable(_SELECTION_EXPIRED)
-    if row.selected is None or not row.selected.get("final", True):
+    if row.selection_result is None or not row.selection_result.get("final", True):
         row = await step(deps, workspace_id, platform, row.id, "select")
-    if row.selected is None:
+    if row.selection_result is None:
         raise Unavailable(NOT_DONE)
-    require_success(row.selected)
+    require_success(row.selection_result)
     return row
 
 

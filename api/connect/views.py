@@ -75,7 +75,7 @@ def _options_view(
 
 def progress_view(row: PendingConnection, known: Mapping[str, ConnectedAccount], now: datetime) -> ProgressView:
     """Return how a connection stands."""
-    outcome, selected = row.outcome or {}, row.selected or {}
+    outcome, selected = row.outcome or {}, row.selection_result or {}
     accounts = selected.get("accounts") or outcome.get("accounts") or []
     error = selected.get("error") or outcome.get("error")
     chooses = "selection" in outcome and not accounts and not selected.get("error")

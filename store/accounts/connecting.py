@@ -158,20 +158,22 @@ async def consume(
     return await session.scalar(own.values(**values).returning(PendingConnection.id)) is not None
 
 
-async def choose(session: AsyncSession, connection_id: str, wanted: Sequence[str], now: datetime) -> bool:
+async def choose(session: AsyncSession, connection_id: str, selected_ids: Sequence[str], now: datetime) -> bool:
     """Choose from a selection, once; False if the choice was made before, or the selection has expired."""
     own = update(PendingConnection).where(
         PendingConnection.id == connection_id,
-        PendingConnection.wanted.is_(None),
+        PendingConnection.selected_ids.is_(None),
         PendingConnection.expires_at > now,
     )
-    return await session.scalar(own.values(wanted=list(wanted)).returning(PendingConnection.id)) is not None
+    return await session.scalar(own.values(selected_ids=list(selected_ids)).returning(PendingConnection.id)) is not None
 
 
-async def begin_trade(session: AsyncSession, connection_id: str, now: datetime) -> bool:
+async def begin_exchange(session: AsyncSession, connection_id: str, now: datetime) -> bool:
     """Save that the code is being sent to the platform; False if it was sent before."""
-    own = update(PendingConnection).where(PendingConnection.id == connection_id, PendingConnection.traded_at.is_(None))
-    return await session.scalar(own.values(traded_at=now).returning(PendingConnection.id)) is not None
+    own = update(PendingConnection).where(
+        PendingConnection.id == connection_id, PendingConnection.exchanged_at.is_(None)
+    )
+    return await session.scalar(own.values(exchanged_at=now).returning(PendingConnection.id)) is not None
 
 
 async def note(session: AsyncSession, connection_id: str, **values: Any) -> None:

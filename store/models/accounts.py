@@ -186,13 +186,13 @@ class PendingConnection(Base):
     """The hash by which a repetition of the request is recognized."""
     consumed_at: Mapped[datetime | None]
     """When the state was used. It works once."""
-    traded_at: Mapped[datetime | None]
+    exchanged_at: Mapped[datetime | None]
     """When the code was sent to the platform, which accepts it once."""
     outcome: Mapped[dict[str, Any] | None]
-    """The result: accounts, a selection or a refusal."""
-    wanted: Mapped[list[str] | None]
-    """The ids that were chosen from the selection."""
-    selected: Mapped[dict[str, Any] | None]
-    """The result of the choice."""
+    """The result of the consent: accounts, a selection from several, or a refusal."""
+    selected_ids: Mapped[list[str] | None]
+    """The ids that the person selected."""
+    selection_result: Mapped[dict[str, Any] | None]
+    """The result of connecting them: accounts or a refusal."""
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     expires_at: Mapped[datetime] = mapped_column(index=True)
