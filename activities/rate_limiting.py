@@ -128,10 +128,10 @@ class RateLimiter:
             # One at a time in a process: otherwise each would hold a connection to wait for the bucket's lock, or each
             # would ask the platform for the same quota.
             async with gate:
-                slot = await acquire(self._database, target_id, step.last_send, buckets, asks=asks)
+                slot = await acquire(self._database, target_id, step.last_attempt_id, buckets, asks=asks)
                 if slot is None and isinstance(step.platform, ReportsQuota):
                     await self._refresh_quota(step, step.platform, buckets[-1].bucket)
-                    slot = await acquire(self._database, target_id, step.last_send, buckets)
+                    slot = await acquire(self._database, target_id, step.last_attempt_id, buckets)
             if slot is None or slot.wait <= timedelta(0):
                 return
             if slot.wait > _WAIT_IN_STEP:

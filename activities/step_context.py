@@ -61,7 +61,7 @@ class StepContext:
     last: list[Exchange] = field(default_factory=list)
     called_double: bool = False
     """Whether the platform called the last send a duplicate."""
-    last_send: int = 0
+    last_attempt_id: int = 0
     """The id of the attempt of its last send, 0 if there was none."""
     slot_taken_at: float = 0
     """When it acquired its slot to publish, by the monotonic clock."""
@@ -189,7 +189,7 @@ class StepContextFactory:
             started_at=loaded.unconfirmed_since,
             heartbeat=progress,
         )
-        last_send = loaded.sent.id if loaded.sent else 0
+        last_attempt_id = loaded.sent.id if loaded.sent else 0
         server = urlsplit(connection.wire.base_url).netloc
         return StepContext(
             platform,
@@ -201,7 +201,7 @@ class StepContextFactory:
             connection.is_trusted,
             loaded.account,
             last,
-            last_send=last_send,
+            last_attempt_id=last_attempt_id,
         )
 
     def files_of_check(

@@ -1,15 +1,20 @@
--- Takes a target's slots in some buckets of its account, all of them or none. Returns the longest wait, zero if all are
--- taken, and the window of the limit that causes it: null for a quota that the platform has reported. A slot that is not
--- free is reserved. No row: `_asks`, and the platform must be asked for its quota first.
+-- Takes a target's slots in some buckets of its account: all of them, or none. A slot that is not free yet is reserved.
 --
--- `_buckets` are objects with `step` and `limits`; these have `most`, `per` in seconds, and `longest` if the number that
--- the platform has reported replaces `most`. A slot that was taken before is taken again, and counts from then on.
+-- Returns the longest wait, zero if all slots are taken, and the window of the limit that causes it; the window is null
+-- if the quota that the platform has reported causes it. Returns no row if `_asks` is true and no reported quota holds
+-- now: then the platform must be asked for its quota first.
+--
+-- `_last_attempt_id` is the target's last send, 0 if there was none: each send needs a slot of its own. A slot that was
+-- taken before is taken again, and counts from then on. `_buckets` are objects with `step` and `limits`. A limit has
+-- `most`, `per` in seconds, and `longest` if the number that the platform has reported replaces `most`. Slots are kept
+-- for `_kept` if no limit has a longer window. If a target has not used its slot `_missed_after` its time, later targets
+-- may go first.
 CREATE FUNCTION acquire_slots_v1(
   _platform text,
   _server text,
   _account_id text,
   _target_id text,
-  _last_send bigint,
+  _last_attempt_id bigint,
   _buckets jsonb,
   _asks boolean,
   _kept interval,
@@ -39,9 +44,9 @@ BEGIN
     -- Changes nothing, but locks the row until the transaction ends: slots are handed out one at a time.
     ON CONFLICT (platform, server, account_id, step) DO UPDATE SET step = excluded.step
     RETURNING reported_at, reported_remaining, reported_until, reported_limit INTO _reported;
-    INSERT INTO rate_limit_slots (platform, server, account_id, step, target_id, last_send, at, taken)
-    VALUES (_platform, _server, _account_id, _bucket.step, _target_id, _last_send, now(), false)
-    ON CONFLICT (target_id, step, last_send) DO UPDATE SET target_id = excluded.target_id
+    INSERT INTO rate_limit_slots (platform, server, account_id, step, target_id, last_attempt_id, at, taken)
+    VALUES (_platform, _server, _account_id, _bucket.step, _target_id, _last_attempt_id, now(), false)
+    ON CONFLICT (target_id, step, last_attempt_id) DO UPDATE SET target_id = excluded.target_id
     RETURNING id INTO _slot;
     _now := clock_timestamp();
     IF _asks AND _bucket.step = 'publish' AND coalesce(_reported.reported_until <= _now, true) THEN

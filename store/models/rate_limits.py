@@ -47,12 +47,12 @@ class RateLimitSlot(Base):
     account_id: Mapped[str] = mapped_column(Id)
     step: Mapped[str] = mapped_column(Id)
     target_id: Mapped[str] = mapped_column(Id)
-    last_send: Mapped[int] = mapped_column(BigInteger)
-    """The target's last send before this slot, 0 if there was none: each send needs a slot of its own."""
+    last_attempt_id: Mapped[int] = mapped_column(BigInteger)
+    """The id of the target's last send before this slot, 0 if there was none: each send needs a slot of its own."""
     at: Mapped[datetime]
     taken: Mapped[bool]
 
     __table_args__ = (
-        Index("rate_limit_slots_of_target", "target_id", "step", "last_send", unique=True),
+        Index("rate_limit_slots_of_target", "target_id", "step", "last_attempt_id", unique=True),
         Index("rate_limit_slots_of_account", "platform", "server", "account_id", "step", "at"),
     )

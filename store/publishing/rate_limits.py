@@ -114,18 +114,18 @@ class BucketLimits:
 
 
 async def acquire(
-    database: Pool, target_id: str, last_send: int, buckets: Sequence[BucketLimits], *, asks: bool = False
+    database: Pool, target_id: str, last_attempt_id: int, buckets: Sequence[BucketLimits], *, asks: bool = False
 ) -> Slot | None:
     """Take a target's slots in some buckets of one account if all are free now, else save when they will be.
 
-    `last_send` is the id of the target's last send, 0 if there was none.
+    `last_attempt_id` is the id of the target's last send, 0 if there was none.
     A slot that was taken before is taken again, so a slot that is used late counts from the time of its use. Returns
     the longest wait; None if the platform `asks` and must be asked for its quota first.
     """
     account = buckets[0].bucket
     row = await database.row(
         _ACQUIRE,
-        *(account.platform, account.server, account.account_id, target_id, last_send),
+        *(account.platform, account.server, account.account_id, target_id, last_attempt_id),
         json.dumps([each.as_json() for each in buckets]),
         *(asks, KEPT, MISSED_AFTER),
     )

@@ -215,7 +215,7 @@ class TestQuotaOfRules:
             for number in range(count):
                 at = datetime.now(UTC) - ago
                 target = f"{account.id} {number}"
-                session.add(RateLimitSlot(**bucket, target_id=target, last_send=0, at=at, taken=True))
+                session.add(RateLimitSlot(**bucket, target_id=target, last_attempt_id=0, at=at, taken=True))
 
     async def test_sent_posts_count_until_their_window_has_passed(self, own: Stack) -> None:
         (limit,) = platforms()["threads"].rules.rate_limits

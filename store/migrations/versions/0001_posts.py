@@ -497,7 +497,7 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         sa.Column("account_id", sa.String(collation="C"), nullable=False),
         sa.Column("step", sa.String(collation="C"), nullable=False),
         sa.Column("target_id", sa.String(collation="C"), nullable=False),
-        sa.Column("last_send", sa.BigInteger(), nullable=False),
+        sa.Column("last_attempt_id", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("taken", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -508,7 +508,9 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         ["platform", "server", "account_id", "step", "at"],
         unique=False,
     )
-    op.create_index("rate_limit_slots_of_target", "rate_limit_slots", ["target_id", "step", "last_send"], unique=True)
+    op.create_index(
+        "rate_limit_slots_of_target", "rate_limit_slots", ["target_id", "step", "last_attempt_id"], unique=True
+    )
 
 
 def _create_accounts() -> None:

@@ -58,8 +58,10 @@ async def targets(database: Database, workspace: str, count: int) -> list[str]:
         return list(found)
 
 
-async def ask(database: Database, bucket: Bucket, target_id: str, *rate_limits: RateLimit, last_send: int = 0) -> Slot:
-    slot = await acquire(database, target_id, last_send, [BucketLimits(bucket, rate_limits)])
+async def ask(
+    database: Database, bucket: Bucket, target_id: str, *rate_limits: RateLimit, last_attempt_id: int = 0
+) -> Slot:
+    slot = await acquire(database, target_id, last_attempt_id, [BucketLimits(bucket, rate_limits)])
     assert slot
     return slot
 
@@ -107,7 +109,7 @@ async def test_each_send_needs_a_slot_of_its_own(database: Database, workspace: 
     (only,) = await targets(database, workspace, 1)
     one = RateLimit(1, timedelta(minutes=1))
     assert (await ask(database, bucket, only, one)).wait == NOW
-    assert seconds(await ask(database, bucket, only, one, last_send=7)) == 60
+    assert seconds(await ask(database, bucket, only, one, last_attempt_id=7)) == 60
 
 
 async def test_longest_wait_of_several_limits_counts(database: Database, workspace: str, bucket: Bucket) -> None:
