@@ -14,7 +14,7 @@ from store.models import AppSetup
 async def announce_apps(
     session: AsyncSession,
     platforms: Collection[str],
-    of_workspaces: Mapping[str, Collection[str]],
+    platforms_by_workspace: Mapping[str, Collection[str]],
     now: datetime,
     documents: Mapping[str, Any] | None = None,
 ) -> None:
@@ -24,7 +24,7 @@ async def announce_apps(
     """
     values = {
         "platforms": sorted(platforms),
-        "of_workspaces": {workspace: sorted(names) for workspace, names in of_workspaces.items()},
+        "platforms_by_workspace": {workspace: sorted(names) for workspace, names in platforms_by_workspace.items()},
         "documents": dict(documents or {}),
         "announced_at": now,
     }
@@ -35,7 +35,7 @@ async def announce_apps(
 async def platforms_with_app(session: AsyncSession, workspace_id: str) -> frozenset[str]:
     """Return the platforms for which a workspace can use an app; none before a worker has run."""
     found = await session.scalar(select(AppSetup))
-    return frozenset((*found.platforms, *found.of_workspaces.get(workspace_id, ()))) if found else frozenset()
+    return frozenset((*found.platforms, *found.platforms_by_workspace.get(workspace_id, ()))) if found else frozenset()
 
 
 async def app_document(session: AsyncSession, path: str) -> dict[str, Any] | None:

@@ -140,7 +140,7 @@ class AppSetup(Base):
     only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
     platforms: Mapped[list[str]]
     """The platforms with an app for all workspaces."""
-    of_workspaces: Mapped[dict[str, Any]]
+    platforms_by_workspace: Mapped[dict[str, Any]]
     """Further platforms, by the ids of the workspaces that have an app there."""
     documents: Mapped[dict[str, Any]]
     """The documents that the API publishes about apps, by path: platforms that know an app by an address read them."""

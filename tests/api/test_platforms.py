@@ -77,6 +77,6 @@ async def test_connection_method_and_availability_are_listed(api: Client, stack:
         found = await connecting()
     finally:
         async with stack.database.transaction() as session:
-            await announce_apps(session, before.platforms, before.of_workspaces, now)
+            await announce_apps(session, before.platforms, before.platforms_by_workspace, now)
     by_oauth = {name for name, each in found.items() if each["method"] == "oauth" and each["configured"]}
     assert by_oauth == {"mastodon", "reddit"}

@@ -95,7 +95,7 @@ def create_tables() -> None:  # noqa: PLR0915 one migration until the first rele
         "app_setups",
         sa.Column("only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("platforms", postgresql.ARRAY(sa.Text()), nullable=False),
-        sa.Column("of_workspaces", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("platforms_by_workspace", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("documents", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("announced_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("only"),

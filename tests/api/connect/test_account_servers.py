@@ -94,7 +94,7 @@ class TestBluesky:
         async with stack.database.transaction() as session:
             before = await session.scalar(select(AppSetup))
             assert before is not None
-            await announce_apps(session, before.platforms, before.of_workspaces, datetime.now(UTC), documents)
+            await announce_apps(session, before.platforms, before.platforms_by_workspace, datetime.now(UTC), documents)
         response = await stranger.get("/apps/b.json", headers={"Authorization": ""})
         assert response.status_code == 200, response.text
         assert response.json()["client_id"] == "https://posts.example/apps/b.json"
