@@ -4,7 +4,7 @@ It schedules posts for the next month and prints the worker's resident memory at
 workflows that only sleep are started beside them on the same Temporal, and their worker is measured too. The exit code
 is 1 if the worker has grown by more than the goal from the first mark to the last.
 
-To measure in parts, name the folder of a running `socialsyncer dev` that has `SOCIALSYNCER_OPEN_POSTS=0` and
+To measure in parts, name the folder of a running `socialsyncer dev` that has `SOCIALSYNCER_MAX_OPEN_POSTS=0` and
 `SOCIALSYNCER_API_RATE=0`: `--folder DIR --marks 10000`, then `--folder DIR --marks 90000`.
 """
 
@@ -74,7 +74,7 @@ async def running(folder: Path | None) -> AsyncIterator[dict[str, Any]]:
     if folder:
         yield {**json.loads((folder / "dev.json").read_text()), "dataDir": str(folder)}
         return
-    async with stack({"SOCIALSYNCER_OPEN_POSTS": "0"}) as dev:
+    async with stack({"SOCIALSYNCER_MAX_OPEN_POSTS": "0"}) as dev:
         yield dev
 
 

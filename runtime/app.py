@@ -39,7 +39,7 @@ def create_app_from_env() -> Litestar:
         await announce_zones(database)
         rates = Rates(settings.api_rate, settings.api_burst)
         limits = WorkspaceLimits(
-            settings.open_posts, settings.kept_posts, settings.kept_mb, settings.connected_accounts
+            settings.max_open_posts, settings.max_posts, settings.max_posts_mb, settings.max_accounts
         )
         deps = Dependencies.of(
             database,
@@ -60,4 +60,4 @@ def create_app_from_env() -> Litestar:
             await outcomes.close()
             await database.close()
 
-    return create_connecting_app(connected, settings.api_names)
+    return create_connecting_app(connected, settings.api_host_names)

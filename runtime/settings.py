@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     )
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=1, le=65535)
-    api_names: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
+    api_host_names: Annotated[list[str], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default_factory=list,
         description="host names, comma-separated, by which the api may be called; any if not set",
     )
@@ -91,19 +91,19 @@ class Settings(BaseSettings):
     api_burst: int = Field(
         default=DEFAULT_BURST, ge=1, le=1_000_000, description="requests that it may make in a burst beyond that"
     )
-    open_posts: int = Field(
+    max_open_posts: int = Field(
         default=MOST_OPEN_POSTS,
         ge=0,
         le=100_000_000,
         description="posts of one workspace that may be drafts, scheduled or publishing; 0 for any number",
     )
-    kept_posts: int = Field(
+    max_posts: int = Field(
         default=MOST_POSTS, ge=0, le=10**12, description="posts of one workspace in all; 0 for any number"
     )
-    kept_mb: int = Field(
+    max_posts_mb: int = Field(
         default=MOST_MB, ge=0, le=10**9, description="MiB of all posts of one workspace; 0 for any number"
     )
-    connected_accounts: int = Field(
+    max_accounts: int = Field(
         default=MOST_ACCOUNTS, ge=0, le=10**9, description="accounts that a workspace may connect; 0 for any number"
     )
     worker_health_host: str = "127.0.0.1"

@@ -106,7 +106,7 @@ async def factory(
             registered_apps=settings.registered_apps,
             renews=settings.renewals,
             redirect_urls=settings.redirect_urls,
-            most_accounts=settings.connected_accounts,
+            most_accounts=settings.max_accounts,
         )
         try:
             yield opened

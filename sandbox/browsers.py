@@ -26,7 +26,7 @@ class OwnOriginOnly:
         names: Iterable[str] = (),
         *,
         called: str = "The sandbox",
-        to_change: str = "Use 127.0.0.1, or start it with --names",
+        to_change: str = "Use 127.0.0.1, or start it with --host-names",
     ) -> None:
         self._app = app
         self._called = called

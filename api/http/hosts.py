@@ -11,7 +11,7 @@ from domain.errors import Problem
 MISDIRECTED = 421
 """The status of a request for a host that this server is not (RFC 9110, 15.5.20)."""
 
-_UNKNOWN = Problem("The API is not called by this host name; see SOCIALSYNCER_API_NAMES", "unknown_host")
+_UNKNOWN = Problem("The API is not called by this host name; see SOCIALSYNCER_API_HOST_NAMES", "unknown_host")
 
 
 class HostNames:

@@ -58,18 +58,18 @@ def api(host: str | None, port: int | None) -> None:
 @click.option("--realistic", is_flag=True, help="With the platforms' own rate limits and processing times.")
 @click.option("--strict", is_flag=True, help="Refuse parameters that the platforms do not know and would ignore.")
 @click.option(
-    "--names",
+    "--host-names",
     default="",
-    envvar="SOCIALSYNCER_SANDBOX_NAMES",
+    envvar="SOCIALSYNCER_SANDBOX_HOST_NAMES",
     show_envvar=True,
     help="Other host names, comma-separated, by which it is reached beside 127.0.0.1, localhost and --host.",
 )
-def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, strict: bool, names: str) -> None:
+def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, strict: bool, host_names: str) -> None:
     """Serve the sandbox of platforms; nothing becomes really public."""
     with explaining_missing_packages():
         from cli.serve_sandbox import serve_sandbox
 
-    serve_sandbox(host, port, data_dir, realistic=realistic, strict=strict, names=names)
+    serve_sandbox(host, port, data_dir, realistic=realistic, strict=strict, names=host_names)
 
 
 @click.command()

@@ -152,7 +152,9 @@ def environment(
         "SOCIALSYNCER_API_HOST": HOST,
         "SOCIALSYNCER_API_PORT": str(api_port),
         # A web page whose name resolves to this machine (DNS rebinding) must not be able to read anything.
-        "SOCIALSYNCER_API_NAMES": ",".join(filter(None, (_OWN_NAMES, os.environ.get("SOCIALSYNCER_API_NAMES")))),
+        "SOCIALSYNCER_API_HOST_NAMES": ",".join(
+            filter(None, (_OWN_NAMES, os.environ.get("SOCIALSYNCER_API_HOST_NAMES")))
+        ),
         # The sandbox fetches media by address, as some platforms do.
         "SOCIALSYNCER_PUBLIC_URL": f"http://{HOST}:{api_port}",
         "SOCIALSYNCER_SANDBOX_URL": sandbox_url,
