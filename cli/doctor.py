@@ -84,7 +84,7 @@ def to_json(report: Report) -> str:
     """Return the report as one JSON object."""
     findings = [_json(finding) for finding in report.findings]
     compared = {"posts": report.posts, "workflows": report.workflows, "publicPosts": report.public}
-    whole = {"exitCode": int(report.exit), "compared": compared, "couldNotLook": report.away, "findings": findings}
+    whole = {"exitCode": int(report.exit), "compared": compared, "couldNotCheck": report.away, "findings": findings}
     whole["waiting"] = report.waiting
     return json.dumps(whole, indent=2)
 

@@ -62,7 +62,7 @@ def to_json(report: PostReport) -> str:
         "attempts": [json.loads(write(view)) for view in events_view(_lines(report), identities=True)],
         "findings": [{"kind": each.kind, "fixedBy": each.fixed_by, "what": each.what} for each in report.findings],
         "now": [{"fixedBy": each.fixed_by, "text": each.text} for each in report.advice],
-        "couldNotLook": report.away,
+        "couldNotCheck": report.away,
     }
     return json.dumps(whole, indent=2, ensure_ascii=False)
 

@@ -127,9 +127,9 @@ async def _disagreements(dev: dict[str, Any], posts: list[Post], runs: int) -> l
             for each in doctor_report["findings"]
             if not report.is_rightly_found(each, posts)
         ]
-        if not found and not doctor_report["couldNotLook"]:
+        if not found and not doctor_report["couldNotCheck"]:
             break
-    return [*found, *doctor_report["couldNotLook"]]
+    return [*found, *doctor_report["couldNotCheck"]]
 
 
 def main() -> None:

@@ -188,7 +188,7 @@ def history(post_id: str, data_dir: Path | None, *, as_json: bool) -> None:
     "--ui", "ui_url", default=None, envvar="TEMPORAL_UI_URL", show_envvar=True, help="Address of Temporal's Web UI."
 )
 @click.option("--workspace", default=None, help="Only one workspace's posts, by its name or id.")
-@click.option("--campaign", "tag", default=None, metavar="TAG", help="Only posts with this tag.")
+@click.option("--tag", default=None, metavar="TAG", help="Only posts with this tag.")
 @data_dir_option
 def list_views(ui_url: str | None, workspace: str | None, tag: str | None, data_dir: Path | None) -> None:
     """Print links to lists in Temporal's Web UI: what is late, what waits and for whom, what failed, what is due."""

@@ -128,7 +128,7 @@ async def test_rows_are_reported_without_temporal(own: Stack, monkeypatch: pytes
     report = await doctor(post)
     assert report["exitCode"] == Exit.COULD_NOT_CHECK
     assert report["row"].startswith(f"The row says {PostStatus.PUBLISHED}")
-    assert report["couldNotLook"] == ["Temporal does not answer, so the post's workflow could not be read."]
+    assert report["couldNotCheck"] == ["Temporal does not answer, so the post's workflow could not be read."]
 
 
 async def test_a_deleted_post_leads_to_its_history(own: Stack) -> None:
