@@ -26,7 +26,7 @@ _BATCH = 100
 
 
 def parse_moment(given: str) -> datetime:
-    """Return the given time. Raises UserError for a time without an offset or in the future."""
+    """Return the time of a backup. Raises UserError if it has no offset or is in the future."""
     try:
         moment = parse_date_time(given)
     except ValueError as error:
@@ -34,7 +34,7 @@ def parse_moment(given: str) -> datetime:
     if moment.tzinfo is None:
         raise UserError("--from needs an offset, such as 2026-02-01T14:00:00Z.")
     if moment > datetime.now(UTC):
-        raise UserError("--from is the moment of which the copy is: it cannot be still to come.")
+        raise UserError("--from is in the future. Give the time of the backup.")
     return moment
 
 

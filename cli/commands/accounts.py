@@ -24,14 +24,16 @@ def accounts() -> None:
 
 @accounts.command("add")
 @click.argument("platform")
-@click.option("--allow", multiple=True, metavar="NAME=VALUE", help="As the command `accounts allow` does.")
+@click.option(
+    "--allow", multiple=True, metavar="NAME=VALUE", help="Let it publish to this place, too: see `accounts allow`."
+)
 @workspace_option
 @data_dir_option
 def accounts_add(platform: str, allow: tuple[str, ...], workspace: str | None, data_dir: Path | None) -> None:
     """Connect an account of PLATFORM by credentials: one JSON object on stdin, e.g. {"accessToken": "…"}.
 
-    With --data-dir the account is registered with the stack's sandbox, so any token does; "username" and "premium" may
-    describe it.
+    With --data-dir the account is registered with the stack's sandbox first, so any token is accepted; the object may
+    also have "username" and "premium".
     """
     from cli.accounts import add
 
@@ -45,8 +47,13 @@ def accounts_add(platform: str, allow: tuple[str, ...], workspace: str | None, d
 @click.argument("platform")
 @click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option, such as instance for Mastodon.")
 @click.option("--account", "account_id", default=None, help="Reconnect this account, and no other.")
-@click.option("--choose", multiple=True, metavar="ID", help="Choose this of several accounts, by its id or name.")
-@click.option("--no-browser", is_flag=True, help="Open no browser, print the address only.")
+@click.option(
+    "--choose",
+    multiple=True,
+    metavar="ID",
+    help="Connect this one of several accounts, by its id or name; may be repeated.",
+)
+@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
 @click.option("--api", "url", default=None, envvar="SOCIALSYNCER_API_URL", show_envvar=True, help="Address of the API.")
 @data_dir_option
 def accounts_connect(
@@ -59,10 +66,10 @@ def accounts_connect(
     *,
     no_browser: bool,
 ) -> None:
-    """Connect an account of PLATFORM as people do: by their consent in a browser, a code, or credentials.
+    """Connect an account of PLATFORM as its owner: by consent in a browser, by a code, or by credentials.
 
-    It works over the API, whose key is read from SOCIALSYNCER_API_KEY, or with --data-dir over that of a stack. Prints
-    the connected accounts, a JSON object each.
+    It calls the API of --api with the key in SOCIALSYNCER_API_KEY, or with --data-dir that of a stack. Prints the
+    connected accounts, a JSON object each.
     """
     from cli.connect import ConnectRequest, api_of, connect, options_of
 
@@ -78,10 +85,10 @@ def accounts_connect(
 @workspace_option
 @data_dir_option
 def accounts_allow(account_id: str, places: tuple[str, ...], workspace: str | None, data_dir: Path | None) -> None:
-    """Let an account publish to places beside its own that posts name in their settings.
+    """Let posts of an account name other places in their settings, such as another channel or organization.
 
     NAME is channelId or threadId for Discord, locationId for Google Business Profile, organizationUrn for LinkedIn. The
-    VALUE * allows all that the account's credentials reach.
+    VALUE * allows every place that the account's credentials can reach.
     """
     from cli.accounts import allow
 
@@ -102,14 +109,14 @@ def accounts_forbid(account_id: str, places: tuple[str, ...], workspace: str | N
 
 @accounts.command("list")
 @workspace_option
-@click.option("--all", "everywhere", is_flag=True, help="The accounts of every workspace.")
-@click.option("--refused", is_flag=True, help="Only accounts that must be reconnected.")
+@click.option("--all", "everywhere", is_flag=True, help="List the accounts of every workspace.")
+@click.option("--refused", is_flag=True, help="List only accounts that must be reconnected.")
 @data_dir_option
 def accounts_list(workspace: str | None, data_dir: Path | None, *, everywhere: bool, refused: bool) -> None:
-    """Print the workspace's accounts, a JSON object each, with how they are and what to do.
+    """Print the workspace's accounts, a JSON object each, with their health and what to do.
 
-    With --all: of every workspace, each also with its state and since when, why its platform refuses it if it does, and
-    how many targets are held for it.
+    With --all, print those of every workspace, each also with its state, since when, the platform's reason if it is
+    refused, and the number of targets that are held for it.
     """
     from cli.accounts import describe_accounts, describe_all_accounts
 
@@ -133,7 +140,7 @@ def accounts_list(workspace: str | None, data_dir: Path | None, *, everywhere: b
 @workspace_option
 @data_dir_option
 def accounts_history(account_id: str, workspace: str | None, data_dir: Path | None) -> None:
-    """Show who connected and removed an account, by API keys and commands; the newest first."""
+    """Show who connected, reconnected and removed an account, newest first."""
     from cli.accounts import history
 
     for line in asyncio.run(history(account_id, workspace, data_dir)):
@@ -142,11 +149,11 @@ def accounts_history(account_id: str, workspace: str | None, data_dir: Path | No
 
 @accounts.command("remove")
 @click.argument("account_id")
-@click.option("--yes", is_flag=True, help="Do not ask, even if posts still wait for the account.")
+@click.option("--yes", is_flag=True, help="Do not ask, even if posts are still to be published to the account.")
 @workspace_option
 @data_dir_option
 def accounts_remove(account_id: str, yes: bool, workspace: str | None, data_dir: Path | None) -> None:
-    """Remove an account and its credentials. Names the posts that wait for it, and asks first."""
+    """Remove an account and its credentials. Asks first if posts are still to be published to it."""
     from cli.accounts import describe_waiting_posts, remove
 
     if posts := asyncio.run(describe_waiting_posts(account_id, workspace, data_dir)):

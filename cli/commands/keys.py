@@ -23,11 +23,14 @@ def keys() -> None:
 @workspace_option
 @click.option("--name", default="", help="What the key is for.")
 @click.option(
-    "--expires-in-days", type=click.IntRange(1, 3650), default=None, help="Until then; default: until revoked."
+    "--expires-in-days",
+    type=click.IntRange(1, 3650),
+    default=None,
+    help="Days until the key expires. By default it is valid until it is revoked.",
 )
 @data_dir_option
 def keys_create(workspace: str | None, name: str, expires_in_days: int | None, data_dir: Path | None) -> None:
-    """Create an API key and print it, once; a workspace that does not exist is made."""
+    """Create an API key and print it, once. A workspace that does not exist is created."""
     from cli.keys import create
 
     made = asyncio.run(create(workspace, name, expires_in_days, data_dir))
@@ -39,7 +42,7 @@ def keys_create(workspace: str | None, name: str, expires_in_days: int | None, d
 @click.option("--workspace", default=None, help="Name or id of the workspace; default: all.")
 @data_dir_option
 def keys_list(workspace: str | None, data_dir: Path | None) -> None:
-    """Print the API keys, a JSON object each: id, first characters, name, workspace and times; never the key."""
+    """Print the API keys, a JSON object each: id, first characters, name, workspace and times, but not the key."""
     from cli.keys import describe_keys
 
     for key in asyncio.run(describe_keys(workspace, data_dir)):
@@ -77,9 +80,10 @@ def keys_env() -> None:
 @keys.command("reseal")
 @data_dir_option
 def keys_reseal(data_dir: Path | None) -> None:
-    """Seal all accounts' credentials under the first of SOCIALSYNCER_ENCRYPTION_KEYS; may be repeated and cut short.
+    """Encrypt all accounts' credentials with the first of SOCIALSYNCER_ENCRYPTION_KEYS.
 
-    Every worker must have that key before. Exit code 0: no credentials need an older key; 1: some still do.
+    Give every worker that key first. The command may be interrupted and run again. Exit code 0: no credentials need an
+    older key; 1: some still do.
     """
     from cli.keys import reseal
 

@@ -31,13 +31,13 @@ def port_option(option: str, default: int, what: str) -> Callable[[Decorated], D
 
 def data_dir_option(command: Decorated) -> Decorated:
     """Add the option for the stack that a command acts on."""
-    text = "Act on the running development stack in this directory instead of what the environment names."
+    text = "Act on the running development stack in this folder, not on the services in the environment."
     return click.option("--data-dir", type=FOLDER, default=None, help=text)(command)
 
 
 def workspace_option(command: Decorated) -> Decorated:
     """Add the option for the workspace that a command acts on."""
-    text = "Name or id of the workspace; with --data-dir the stack's own is the default."
+    text = "Name or id of the workspace. With --data-dir, the default is that of the stack."
     return click.option("--workspace", default=None, help=text)(command)
 
 

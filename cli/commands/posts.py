@@ -28,11 +28,12 @@ from cli.terminal import say
 def doctor(
     post_id: str | None, data_dir: Path | None, workspace: str | None, *, as_json: bool, everything: bool
 ) -> None:
-    """Compare rows, workflows and the sandbox; report what disagrees and how that is resolved.
+    """Compare rows, workflows and the sandbox; report each disagreement and how it is resolved. Changes nothing.
 
-    With a POST, report all that is known about it: its row, its workflow, its last attempts, what it waits for
-    and what to do now. Changes nothing. Exit code 0: all agree; 1: what disagrees is resolved by itself; 2: some of
-    it needs a person; 3: a part could not be checked.
+    With POST, the id of a post, report its row, its workflow, its last attempts, what it waits for and what to do now.
+
+    Exit code 0: all agree; 1: every disagreement resolves itself; 2: some need a person; 3: a part could not be
+    checked.
     """
     from cli.doctor import doctor as diagnose
     from cli.doctor_post import doctor_post
@@ -54,11 +55,13 @@ def doctor(
 
 
 @click.command()
-@click.option("--for", "reason", type=click.Choice(WAITS_FOR), default=None, help="Only what waits for this.")
-@click.option("--platform", default=None, help="Only targets on this platform.")
-@click.option("--workspace", default=None, help="Only one workspace's, by its name or id.")
 @click.option(
-    "--most", type=click.IntRange(1, 100_000), default=100, show_default=True, help="List no more than these."
+    "--for", "reason", type=click.Choice(WAITS_FOR), default=None, help="List only targets that wait for this."
+)
+@click.option("--platform", default=None, help="List only targets on this platform.")
+@click.option("--workspace", default=None, help="List only one workspace's targets, by its name or id.")
+@click.option(
+    "--limit", "most", type=click.IntRange(1, 100_000), default=100, show_default=True, help="List at most this many."
 )
 @as_json_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, with empty columns that `resolve --from` reads.")
@@ -101,7 +104,7 @@ def waiting(
     default=None,
     help="Settle the targets in this CSV file: postId, platform, outcome, accountId, platformPostId.",
 )
-@click.option("--retry", is_flag=True, help="Publish immediately again what is not published.")
+@click.option("--retry", is_flag=True, help="Publish the targets that are not published again, immediately.")
 @click.option("--dry-run", is_flag=True, help="Show what would be changed, and change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @data_dir_option
@@ -118,11 +121,11 @@ def resolve(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Report what a person saw of a target whose answer was lost: published (as PLATFORM_POST_ID), or not-published.
+    """Settle a target whose answer was lost, as a person saw it: published (as PLATFORM_POST_ID) or not-published.
 
-    `waiting --for person` lists these targets; with --csv it prints a file for --from: fill in the column outcome.
-    A file may be given again: what is settled so already is left alone. Exit code 0: all is settled; 1: a decision
-    could not be carried out.
+    `waiting --for person` lists these targets. With --csv it prints a file for --from, in which you fill in the column
+    outcome. A file may be given again: targets that have this outcome already do not change. Exit code 0: all are
+    settled; 1: a decision could not be carried out.
     """
     from cli.decisions import Decision, Decisions, read_decisions
     from cli.resolving import Effect, preview, resolver
@@ -156,8 +159,10 @@ def resolve(
 
 
 @click.command()
-@click.option("--since", default="7d", show_default=True, help="What was due since then: 30m, 12h, 7d, 2w.")
-@click.option("--workspace", default=None, help="Only one workspace's, by its name or id.")
+@click.option(
+    "--since", default="7d", show_default=True, help="Count targets that were due since then: 30m, 12h, 7d or 2w ago."
+)
+@click.option("--workspace", default=None, help="Count only one workspace's targets, by its name or id.")
 @as_json_option
 @data_dir_option
 def report(since: str, workspace: str | None, data_dir: Path | None, *, as_json: bool) -> None:
@@ -172,7 +177,7 @@ def report(since: str, workspace: str | None, data_dir: Path | None, *, as_json:
 @as_json_option
 @data_dir_option
 def history(post_id: str, data_dir: Path | None, *, as_json: bool) -> None:
-    """Show who did what to a post and what followed, oldest first; also of a deleted post."""
+    """Show who did what to a post, and every step towards platforms, oldest first; also of a deleted post."""
     from cli.history import history as read
     from cli.history import to_json, to_text
 
@@ -191,7 +196,7 @@ def history(post_id: str, data_dir: Path | None, *, as_json: bool) -> None:
 @click.option("--tag", default=None, metavar="TAG", help="Only posts with this tag.")
 @data_dir_option
 def list_views(ui_url: str | None, workspace: str | None, tag: str | None, data_dir: Path | None) -> None:
-    """Print links to lists in Temporal's Web UI: what is late, what waits and for whom, what failed, what is due."""
+    """Print links to lists of posts in Temporal's Web UI: late, waiting (and for whom), failed, due soon."""
     from cli.list_views import links
 
     for line in asyncio.run(links(data_dir, ui_url, workspace, tag)):
@@ -200,7 +205,7 @@ def list_views(ui_url: str | None, workspace: str | None, tag: str | None, data_
 
 @click.command("live-check")
 @click.argument("platform")
-@click.option("--account", "account_id", required=True, help="Its id, as `accounts list` shows it.")
+@click.option("--account", "account_id", required=True, help="Id of the account, from `accounts list`.")
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="A setting, such as boardId for Pinterest."
 )
@@ -225,9 +230,9 @@ def live_check(
     *,
     yes: bool,
 ) -> None:
-    """Publish marked posts of each kind on a real account of PLATFORM, look at them, and delete them again.
+    """Publish marked posts of each kind on a real account of PLATFORM, find them there, and delete them again.
 
-    Reports assumptions of this software that were wrong. Exit code 0: none was; 1: some were.
+    Reports which assumptions of this software about the platform were wrong. Exit code 0: none; 1: some.
     """
     with explaining_missing_packages():
         from cli.live_check import parse_settings, run_check, write_report

@@ -28,7 +28,7 @@ from cli.terminal import say
 @click.option(
     "--realistic",
     is_flag=True,
-    help="With the platforms' own limits and processing times, and the rate limits to match.",
+    help="Let the sandbox have the platforms' limits and processing times, and keep to their rate limits.",
 )
 @click.option("--no-example", is_flag=True, help="Publish no example post at the first start.")
 def dev(**chosen: Any) -> None:
@@ -55,7 +55,7 @@ def api(host: str | None, port: int | None) -> None:
     "--port", type=PORT, default=8025, show_default=True, envvar="SOCIALSYNCER_SANDBOX_PORT", show_envvar=True
 )
 @click.option("--data-dir", type=FOLDER, default=DEFAULT_DATA_DIR / "sandbox", show_default=True)
-@click.option("--realistic", is_flag=True, help="With the platforms' own rate limits and processing times.")
+@click.option("--realistic", is_flag=True, help="Have the platforms' own rate limits and processing times.")
 @click.option("--strict", is_flag=True, help="Refuse parameters that the platforms do not know and would ignore.")
 @click.option(
     "--host-names",
@@ -65,7 +65,7 @@ def api(host: str | None, port: int | None) -> None:
     help="Other host names, comma-separated, by which it is reached beside 127.0.0.1, localhost and --host.",
 )
 def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, strict: bool, host_names: str) -> None:
-    """Serve the sandbox of platforms; nothing becomes really public."""
+    """Serve the sandbox of platforms, on which nothing becomes really public."""
     with explaining_missing_packages():
         from cli.serve_sandbox import serve_sandbox
 
@@ -75,7 +75,7 @@ def sandbox(host: str, port: int, data_dir: Path, *, realistic: bool, strict: bo
 @click.command()
 @data_dir_option
 def migrate(data_dir: Path | None) -> None:
-    """Bring the database's schema and roles and Temporal's search attributes up to date."""
+    """Bring the database's tables and roles and Temporal's search attributes up to date."""
     from cli.migrating import migrate as run
 
     for sentence in asyncio.run(run(data_dir)):
@@ -84,9 +84,9 @@ def migrate(data_dir: Path | None) -> None:
 
 @click.command()
 @data_dir_option
-@click.option("--from", "since", required=True, help="The moment of which the copy is, such as 2026-02-01T14:00:00Z.")
-@click.option("--database", is_flag=True, help="The service's own database was put back.")
-@click.option("--temporal", is_flag=True, help="Temporal's database was put back.")
+@click.option("--from", "since", required=True, help="Time of the backup, such as 2026-02-01T14:00:00Z.")
+@click.option("--database", is_flag=True, help="The service's own database was restored.")
+@click.option("--temporal", is_flag=True, help="Temporal's database was restored.")
 def restored(data_dir: Path | None, since: str, *, database: bool, temporal: bool) -> None:
     """Report that databases were restored from a backup: posts that may be public are confirmed first.
 
@@ -95,7 +95,7 @@ def restored(data_dir: Path | None, since: str, *, database: bool, temporal: boo
     from cli.restored import handle_restore, parse_moment
 
     if not (database or temporal):
-        raise UserError("Which was restored? Give --database, --temporal or both.")
+        raise UserError("Say which database was restored: --database, --temporal or both.")
 
     async def run() -> None:
         async for sentence in handle_restore(parse_moment(since), data_dir, database=database, temporal=temporal):
