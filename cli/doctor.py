@@ -17,8 +17,9 @@ from cli.errors import UserError
 from cli.temporal_client import temporal_client
 from domain.printable import make_printable
 from domain.schedule import rfc3339
-from reconcile.doctor.doctor import AGAIN_AFTER_S, DATABASE_ERRORS, Doctor, describe_database_error
+from reconcile.doctor.doctor import AGAIN_AFTER_S, DATABASE_ERRORS, NOT_COMPARED, Doctor
 from reconcile.doctor.findings import CAUSES, Exit, Finding, FixedBy, Report
+from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE, explain_to_the_doctor
 from runtime.settings import Settings
 from store.database import OF_DIAGNOSES, Database
 from store.workspaces.queries import find_workspace
@@ -59,11 +60,11 @@ async def _diagnose(environment: Environment[Settings], workspace: str | None) -
         try:
             workspace_id = await _workspace_id(database, workspace)
         except DATABASE_ERRORS as error:
-            away.append(describe_database_error(error))
+            away.append(explain_to_the_doctor(error))
         try:
             runs = Runs(await stack.enter_async_context(temporal_client(environment)))
         except (RPCError, RuntimeError):
-            away.append("Temporal does not answer, so rows could not be held against workflows.")
+            away.append(f"{TEMPORAL_UNAVAILABLE} {NOT_COMPARED}")
         if runs is None or away:
             return Report(away=away)
         return await Doctor(database, runs, workspace_id, environment.settings.sandbox_url).diagnose()

@@ -16,6 +16,7 @@ from cli.temporal_client import temporal_client
 from domain.audit import Action, ActorType
 from domain.errors import Unavailable
 from domain.schedule import rfc3339
+from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE
 from runtime.settings import Settings
 from store.audit.trail import newest_event
 from store.database import OF_COMMANDS, Database
@@ -24,7 +25,7 @@ from store.posts.history import HistoryEntry, Moment, Source, read_history
 from store.posts.queries import find_workflow
 from workflows.client.runs import Runs
 
-TEMPORAL_AWAY = "Temporal does not answer, so what operators asked of it directly is missing."
+TEMPORAL_AWAY = f"{TEMPORAL_UNAVAILABLE} Operators' direct requests to it are missing here."
 _UNKNOWN = "There is no post {}, and the audit trail has none."
 _PAGE = 1000
 

@@ -16,7 +16,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            from cli.unavailable import explain_database_error
+            from reconcile.doctor.unavailable import explain_database_error
 
             if sentence := explain_database_error(error):
                 raise UserError(sentence) from error

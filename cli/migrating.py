@@ -33,8 +33,6 @@ async def migrate(data_dir: Path | None) -> list[str]:
         await upgrade(environment.settings.database_url.get_secret_value(), environment.settings.roles)
     except RoleError as error:
         raise UserError(f"{error} Nothing was changed.") from None
-    except OSError as error:
-        raise UserError(f"The database does not answer: {error.strerror or error}.") from error
     done = ["The database is up to date."]
     done += [
         f"The database role {role.name} has the rights of the {role.component}." for role in environment.settings.roles

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import Unavailable
 from reconcile.doctor.cases import Case, Counted, suspicious
@@ -16,6 +16,7 @@ from reconcile.doctor.platforms import Platforms
 from reconcile.doctor.posts import Examination
 from reconcile.doctor.run_queries import RunQueries
 from reconcile.doctor.sandbox import SandboxAway, fetch_public_posts
+from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE, explain_to_the_doctor
 from reconcile.doctor.waiting import BEGUN_WITHIN, not_begun_sentence, waiting_sentence
 from store.database import Database
 from store.maintenance.expected_posts import expected_posts
@@ -25,16 +26,13 @@ from workflows.client.runs import Runs
 
 DATABASE_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
+NOT_COMPARED = "Rows could not be compared with workflows."
 AGAIN_AFTER_S = 3.0
 """The pause before an apparent disagreement is checked again: by then, running steps have ended."""
 _CONCURRENCY = 16
 _SILENT = {FindingKind.STUCK, FindingKind.STATE_UNKNOWN}
 """The findings that are reported although the workflow cannot be queried."""
 _CONCURRENT_QUERIES = 4
-_FIND_THE_SESSION = (
-    "Find the session and end it: SELECT pid, usename, query FROM pg_stat_activity"
-    " WHERE pid = ANY (SELECT unnest(pg_blocking_pids(pid)) FROM pg_stat_activity)"
-)
 
 
 class Doctor:
@@ -139,20 +137,6 @@ async def _recording_unavailable(report: Report) -> AsyncIterator[None]:
     try:
         yield
     except Unavailable:
-        report.away.append("Temporal does not answer, so rows could not be held against workflows.")
+        report.away.append(f"{TEMPORAL_UNAVAILABLE} {NOT_COMPARED}")
     except DATABASE_ERRORS as error:
-        report.away.append(describe_database_error(error))
-
-
-def describe_database_error(error: BaseException) -> str:
-    """Return a sentence about an unreadable database. The driver's own message may repeat a statement's arguments."""
-    if isinstance(error, OSError):
-        return (
-            "The database does not answer, so nothing could be compared. Does PostgreSQL run, and does "
-            "SOCIALSYNCER_DATABASE_URL name it?"
-        )
-    # The driver's own error is the specific one; SQLAlchemy wraps it twice.
-    own = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else None
-    if isinstance(own, asyncpg.LockNotAvailableError):
-        return "Another session has locked a table of the database, so nothing could be compared. " + _FIND_THE_SESSION
-    return f"The database cannot be read ({type(own or error).__name__}), so nothing could be compared."
+        report.away.append(explain_to_the_doctor(error))

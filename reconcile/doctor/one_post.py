@@ -17,6 +17,7 @@ from reconcile.doctor.doctor import AGAIN_AFTER_S
 from reconcile.doctor.findings import Exit, Finding, FixedBy
 from reconcile.doctor.posts import Examination
 from reconcile.doctor.run_queries import RunQueries
+from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE
 from reconcile.doctor.waiting import waiting_sentence
 from store.accounts.connected import find_accounts
 from store.apps.refusals import refused_apps
@@ -117,7 +118,7 @@ async def examine(database: Database, runs: Runs | None, post_id: str) -> PostRe
             return report
     except Unavailable:
         pass
-    report.away.append("Temporal does not answer, so the post's workflow could not be read.")
+    report.away.append(f"{TEMPORAL_UNAVAILABLE} The post's workflow could not be read.")
     return report
 
 

@@ -158,7 +158,7 @@ def test_causes_are_listed_before_effects() -> None:
         (
             "SOCIALSYNCER_DATABASE_URL",
             "{server}/nowhere_hunter2",
-            "The database cannot be read (InvalidCatalogNameError)",
+            "The database refuses the login that SOCIALSYNCER_DATABASE_URL names (InvalidCatalogNameError).",
         ),
         ("TEMPORAL_ADDRESS", "127.0.0.1:1", "Temporal does not answer"),
         ("SOCIALSYNCER_DATABASE_URL", "mysql://u:hunter2@h/d", "The environment is not set up"),

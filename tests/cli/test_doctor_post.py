@@ -11,6 +11,7 @@ from temporalio.client import Client
 from domain.post import PostStatus
 from domain.waits import MEDIA_BUSY
 from reconcile.doctor.findings import Exit
+from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE
 from store.models import Post
 from tests.cli.test_history import ALICE, alice, environment, run, scheduled  # noqa: F401 fixtures
 from tests.reconcile.doctor.conftest import new_workspace
@@ -128,7 +129,7 @@ async def test_rows_are_reported_without_temporal(own: Stack, monkeypatch: pytes
     report = await doctor(post)
     assert report["exitCode"] == Exit.COULD_NOT_CHECK
     assert report["row"].startswith(f"The row says {PostStatus.PUBLISHED}")
-    assert report["couldNotCheck"] == ["Temporal does not answer, so the post's workflow could not be read."]
+    assert report["couldNotCheck"] == [f"{TEMPORAL_UNAVAILABLE} The post's workflow could not be read."]
 
 
 async def test_a_deleted_post_leads_to_its_history(own: Stack) -> None:

@@ -18,6 +18,7 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.operators import IDENTITY
+from cli.history import TEMPORAL_AWAY
 from cli.main import main
 from domain.ids import new_id
 from domain.post import PostStatus
@@ -155,7 +156,7 @@ async def test_history_without_temporal_says_what_is_missing(own: Stack, monkeyp
     found = await run("history", post.id)
     assert found.exit_code == 0
     assert len(found.stdout.splitlines()) == 2
-    assert found.stderr == "Temporal does not answer, so what operators asked of it directly is missing.\n"
+    assert found.stderr == f"{TEMPORAL_AWAY}\n"
 
 
 async def test_own_processes_are_not_operators(temporal: WorkflowEnvironment) -> None:
