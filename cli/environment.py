@@ -53,11 +53,10 @@ def _settings_without_a_stack(kind: type[S]) -> S:
     try:
         return settings_of(kind)
     except UserError as error:
-        if not Folder(DEFAULT_DATA_DIR).dev_file.exists():
-            raise
-        raise UserError(
-            f"{error.message}\nTo act on the stack that runs here, add --data-dir {DEFAULT_DATA_DIR}."
-        ) from None
+        hint = "To act on a development stack, add --data-dir and the folder that `socialsyncer dev` uses."
+        if Folder(DEFAULT_DATA_DIR).dev_file.exists():
+            hint = f"To act on the stack that runs here, add --data-dir {DEFAULT_DATA_DIR}."
+        raise UserError(f"{error.message}\n{hint}") from None
 
 
 def settings_of(kind: type[S], **given: Any) -> S:

@@ -121,7 +121,9 @@ async def test_the_stack_that_runs_here_is_named(environment: pytest.MonkeyPatch
     environment.delenv("SOCIALSYNCER_DATABASE_URL")
     without = await doctor()
     assert without.exit_code == 3
-    assert "--data-dir" not in without.stdout
+    assert (
+        "To act on a development stack, add --data-dir and the folder that `socialsyncer dev` uses." in without.stdout
+    )
     assert without.stdout.endswith("Nothing was compared.\n")
     (tmp_path / ".socialsyncer").mkdir()
     (tmp_path / ".socialsyncer/dev.json").write_text("{}")
