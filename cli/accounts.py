@@ -18,11 +18,11 @@ from api.accounts.schemas import AccountHealthView
 from api.accounts.views import health_view
 from cli.connecting import keep_account, parse_credentials, platform_named, verify
 from cli.current_operator import current_operator
-from cli.environment import Environment, S, environment_of
+from cli.environment import environment_of, open_database
 from cli.errors import UserError
-from cli.keys import known_workspace, workspace_id_of
 from cli.places import parse_places
 from cli.sandbox import SandboxAccount, introduce, known_accounts, own_server, stable_user_id
+from cli.workspaces import known_workspace, workspace_id_of
 from domain.account_events import AccountAction
 from domain.account_health import Health
 from domain.schedule import rfc3339
@@ -33,7 +33,6 @@ from runtime.worker import servers
 from store.accounts.connected import change_places, find_account, list_accounts, posts_waiting_for, remove_account
 from store.accounts.pages import refusals_of_apps
 from store.audit.account_events import account_events, add_account_event, names_of_keys
-from store.database import OF_COMMANDS, Database
 from store.maintenance.reports import account_states
 from store.models import Account
 
@@ -223,16 +222,6 @@ def describe(account: Account) -> dict[str, Any]:
 def _health(view: AccountHealthView) -> dict[str, Any]:
     about: dict[str, Any] = {"health": view.health.value}
     return about | ({"recommendations": view.recommendations} if view.recommendations else {})
-
-
-@asynccontextmanager
-async def open_database(environment: Environment[S]) -> AsyncIterator[Database]:
-    """Open the database of an environment for the duration of a command."""
-    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 @asynccontextmanager

@@ -12,9 +12,10 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 from temporalio.service import RPCError
 
-from cli.environment import Environment, environment_of
+from cli.environment import Environment, environment_of, open_database
 from cli.errors import UserError
 from cli.temporal_client import temporal_client
+from cli.workspaces import existing_workspace
 from domain.printable import make_printable
 from domain.schedule import rfc3339
 from reconcile.doctor.doctor import AGAIN_AFTER_S, DATABASE_ERRORS, NOT_COMPARED, Doctor
@@ -22,7 +23,6 @@ from reconcile.doctor.findings import CAUSES, Exit, Finding, FixedBy, Report
 from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE, explain_to_the_doctor
 from runtime.settings import Settings
 from store.database import OF_DIAGNOSES, Database
-from store.workspaces.queries import find_workspace
 from workflows.client.runs import Runs
 
 EXAMPLES = 5
@@ -53,10 +53,8 @@ async def _report(data_dir: Path | None, workspace: str | None) -> Report:
 
 async def _diagnose(environment: Environment[Settings], workspace: str | None) -> Report:
     """Run the check once. Raises UserError if the environment or the workspace is wrong."""
-    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_DIAGNOSES)
     away, runs, workspace_id = list[str](), None, None
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(database.close)
+    async with open_database(environment, OF_DIAGNOSES) as database, AsyncExitStack() as stack:
         try:
             workspace_id = await _workspace_id(database, workspace)
         except DATABASE_ERRORS as error:
@@ -75,10 +73,7 @@ async def _workspace_id(database: Database, workspace: str | None) -> str | None
         await database.ping()
         return None
     async with database.reading() as session:
-        found = await find_workspace(session, workspace)
-    if found is None:
-        raise UserError(f"There is no workspace {workspace}.")
-    return found
+        return await existing_workspace(session, workspace)
 
 
 def to_json(report: Report) -> str:

@@ -9,14 +9,14 @@ from temporalio.service import RPCError
 
 from api.posts.answers.views import write
 from api.posts.history import events_view
-from cli.environment import environment_of
+from cli.environment import environment_of, open_database
 from cli.errors import UserError
 from cli.history import say_what_is_missing
 from cli.temporal_client import temporal_client
 from reconcile.doctor.findings import Exit, FixedBy
 from reconcile.doctor.one_post import PostReport, examine
 from runtime.settings import Settings
-from store.database import OF_DIAGNOSES, Database
+from store.database import OF_DIAGNOSES
 from store.posts.history import HistoryEntry, Moment, Source
 from workflows.client.runs import Runs
 
@@ -24,9 +24,7 @@ from workflows.client.runs import Runs
 async def doctor_post(data_dir: Path | None, post_id: str, *, as_json: bool) -> tuple[str, Exit]:
     """Return the text to print about a post, and the exit code. Raises UserError if there is no such post."""
     environment = environment_of(data_dir, Settings)
-    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_DIAGNOSES)
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(database.close)
+    async with open_database(environment, OF_DIAGNOSES) as database, AsyncExitStack() as stack:
         try:
             runs = Runs(await stack.enter_async_context(temporal_client(environment)))
         except (RPCError, RuntimeError):

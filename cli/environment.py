@@ -1,5 +1,7 @@
 """The services on which a command acts: those that the environment names, or a running development stack."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -9,6 +11,7 @@ from pydantic import SecretStr
 from cli.data_dir import DEFAULT_DATA_DIR, Folder
 from cli.errors import UserError
 from runtime.settings import Settings, SettingsError, comma_separated, read_settings
+from store.database import OF_COMMANDS, Database, Limits
 
 S = TypeVar("S", bound=Settings)
 
@@ -47,6 +50,16 @@ def environment_of(data_dir: Path | None, kind: type[S]) -> Environment[S]:
         state.workspace_id,
         running.sandbox_url,
     )
+
+
+@asynccontextmanager
+async def open_database(environment: Environment[S], limits: Limits = OF_COMMANDS) -> AsyncIterator[Database]:
+    """Open the database of an environment for the duration of a command."""
+    database = Database(environment.settings.database_url.get_secret_value(), limits=limits)
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 def _settings_without_a_stack(kind: type[S]) -> S:

@@ -10,7 +10,7 @@ from temporalio.service import RPCError
 from activities.operators import OperatorRequest
 from api.posts.answers.views import write
 from api.posts.history import events_view
-from cli.environment import environment_of
+from cli.environment import environment_of, open_database
 from cli.errors import UserError
 from cli.temporal_client import temporal_client
 from domain.audit import Action, ActorType
@@ -19,7 +19,7 @@ from domain.schedule import rfc3339
 from reconcile.doctor.unavailable import TEMPORAL_UNAVAILABLE
 from runtime.settings import Settings
 from store.audit.trail import newest_event
-from store.database import OF_COMMANDS, Database
+from store.database import Database
 from store.models import AuditEvent
 from store.posts.history import HistoryEntry, Moment, Source, read_history
 from store.posts.queries import find_workflow
@@ -41,13 +41,10 @@ class History:
 async def history(data_dir: Path | None, post_id: str) -> History:
     """Return every known event of a post, in any workspace. Raises UserError."""
     environment = environment_of(data_dir, Settings)
-    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
-    try:
+    async with open_database(environment) as database:
         async with database.reading() as session:
             workspace_id, workflow_id = await _named(session, post_id)
         lines = await _lines(database, workspace_id, post_id)
-    finally:
-        await database.close()
     try:
         async with temporal_client(environment) as client:
             requests = await Runs(client).requests(workflow_id)

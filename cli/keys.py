@@ -9,17 +9,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.environment import Environment, S, environment_of
+from cli.environment import Environment, environment_of, open_database
 from cli.errors import UserError
-from cli.terminal import say
+from cli.workspaces import workspace_id_of
 from domain.schedule import rfc3339
 from runtime.settings import Settings, VaultSettings
 from store.accounts.resealing import START, Position, count_by_key, reseal_batch
-from store.database import OF_COMMANDS, Database
 from store.models import ApiKey
 from store.secrets.vault import Vault, new_key
 from store.workspaces.keys import NewKey, create_key, list_keys, revoke_key
-from store.workspaces.queries import create_workspace, find_workspace
 
 _BATCH = 100
 
@@ -67,7 +65,7 @@ async def reseal(data_dir: Path | None) -> tuple[list[str], bool]:
     """
     environment = environment_of(data_dir, VaultSettings)
     vault, resealed = Vault(environment.settings.encryption_keys), 0
-    async with _database(environment) as database:
+    async with open_database(environment) as database:
         position: Position | None = START
         while position is not None:
             async with database.transaction() as session:
@@ -106,41 +104,6 @@ def _moment(time: datetime | None) -> str | None:
 
 
 @asynccontextmanager
-async def _database(environment: Environment[S]) -> AsyncIterator[Database]:
-    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
-@asynccontextmanager
 async def _transaction(environment: Environment[Settings]) -> AsyncIterator[AsyncSession]:
-    async with _database(environment) as database, database.transaction() as session:
+    async with open_database(environment) as database, database.transaction() as session:
         yield session
-
-
-async def workspace_id_of(session: AsyncSession, workspace: str | None, *, may_make: bool = True) -> str:
-    """Return the id of a workspace given by name or id; a new name creates a workspace if that is allowed.
-
-    Raises UserError.
-    """
-    name, found = await known_workspace(session, workspace, may_make=may_make)
-    if found is not None:
-        return found
-    say(f"Workspace {name!r} is new: it was created.", error=True)
-    return await create_workspace(session, name)
-
-
-async def known_workspace(
-    session: AsyncSession, workspace: str | None, *, may_make: bool = True
-) -> tuple[str, str | None]:
-    """Return the name or id as given, and the workspace's id; None for one that may be created. Raises UserError."""
-    # An empty name is a shell's unset variable. Without this check the default workspace's key would go to the wrong
-    # person.
-    if workspace is None or not workspace.strip():
-        raise UserError("Which workspace? Give its name with --workspace.")
-    found = await find_workspace(session, workspace)
-    if found is None and (workspace.startswith("ws_") or not may_make):
-        raise UserError(f"There is no workspace {workspace}.")
-    return workspace, found

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import click
 
-from cli.accounts import open_database
 from cli.connecting import platform_named
-from cli.environment import Environment, environment_of
+from cli.environment import Environment, environment_of, open_database
 from cli.errors import UserError
-from cli.keys import workspace_id_of
 from cli.terminal import say
+from cli.workspaces import workspace_id_of
 from media.public_files import PublicFiles
 from platforms.live import live_check_of
 from runtime import worker

@@ -13,14 +13,13 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cli.environment import environment_of
+from cli.environment import environment_of, open_database
 from cli.errors import UserError
+from cli.workspaces import existing_workspace
 from domain.schedule import rfc3339
 from domain.waits import WaitsFor
 from runtime.settings import Settings
-from store.database import OF_COMMANDS, Database
 from store.maintenance.reports import WaitingTarget, outcomes_since, waiting_targets
-from store.workspaces.queries import find_workspace
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _LONGEST = timedelta(days=3650)
@@ -79,12 +78,5 @@ def _plain(value: object) -> object:
 @asynccontextmanager
 async def _session(data_dir: Path | None, workspace: str | None) -> AsyncIterator[tuple[AsyncSession, str | None]]:
     """Open a reading transaction. Raises UserError if there is no such workspace."""
-    database = Database(environment_of(data_dir, Settings).settings.database_url.get_secret_value(), limits=OF_COMMANDS)
-    try:
-        async with database.reading() as session:
-            workspace_id = None if workspace is None else await find_workspace(session, workspace)
-            if workspace is not None and workspace_id is None:
-                raise UserError(f"There is no workspace {workspace}.")
-            yield session, workspace_id
-    finally:
-        await database.close()
+    async with open_database(environment_of(data_dir, Settings)) as database, database.reading() as session:
+        yield session, None if workspace is None else await existing_workspace(session, workspace)

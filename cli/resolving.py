@@ -15,7 +15,7 @@ from api.posts.bodies.schemas import ResolveBody
 from api.posts.changes.resolve import id_and_address, read_resolution, settle_target
 from cli.current_operator import current_operator
 from cli.decisions import BadLines, Decision
-from cli.environment import Environment, environment_of
+from cli.environment import Environment, environment_of, open_database
 from cli.temporal_client import temporal_client
 from domain.errors import Conflict, PostsError, Problem, Unavailable
 from domain.ownership import may_resolve
@@ -23,7 +23,7 @@ from domain.plan import Plan
 from domain.post import TargetStatus
 from runtime.settings import Settings
 from store.accounts.connected import find_accounts
-from store.database import OF_COMMANDS, Database
+from store.database import Database
 from store.models import Post, Target
 from store.posts.changes import lock_post, reopen, settled_by_a_person
 from store.posts.delivery import record_delivered
@@ -152,11 +152,8 @@ class Resolver:
 async def resolver(data_dir: Path | None) -> AsyncIterator[Resolver]:
     """Open the resolver for the duration of a command. Raises UserError."""
     environment = environment_of(data_dir, Settings)
-    database = Database(environment.settings.database_url.get_secret_value(), limits=OF_COMMANDS)
-    try:
+    async with open_database(environment) as database:
         yield Resolver(environment, database)
-    finally:
-        await database.close()
 
 
 def preview(planned: Sequence[PlannedDecision], undecided: int = 0) -> Iterator[str]:

@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cli.current_operator import current_operator
-from cli.environment import environment_of
+from cli.environment import environment_of, open_database
 from cli.errors import UserError
 from domain.schedule import parse_date_time, rfc3339
 from platforms.registry import platforms
 from runtime.settings import Settings
-from store.database import OF_COMMANDS, Database
 from store.maintenance.restores import (
     begin_restore,
     confirm_the_next_first,
@@ -42,8 +41,7 @@ async def handle_restore(
     since: datetime, data_dir: Path | None, *, database: bool, temporal: bool
 ) -> AsyncIterator[str]:
     """Handle a restore, and say what was done. If an earlier run was interrupted, it is continued."""
-    rows = Database(environment_of(data_dir, Settings).settings.database_url.get_secret_value(), limits=OF_COMMANDS)
-    try:
+    async with open_database(environment_of(data_dir, Settings)) as rows:
         async with rows.transaction() as session:
             restore = await begin_restore(session, since, datetime.now(UTC), database=database, temporal=temporal)
         yield f"Restored to {rfc3339(restore.restored_to)}. The API refuses writes until this is dealt with."
@@ -63,5 +61,3 @@ async def handle_restore(
         if restore.temporal:
             yield "Workflows of posts that are due within the hour are notified again now, later ones in time."
         yield "The API takes writes again."
-    finally:
-        await rows.close()
