@@ -5,11 +5,10 @@ from datetime import UTC, datetime, timedelta
 from weakref import WeakValueDictionary
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from activities.step_context import StepContextFactory
-from domain.errors import Unavailable
 from platforms.errors import PlatformError
+from reconcile.rounds import repeat
 from store.accounts.connected import accept_account, accounts_to_ask
 from store.apps.refusals import posts_to_probe_with
 from store.failures import is_database_unavailable
@@ -31,19 +30,18 @@ _ANSWER_S = 20.0
 
 
 async def recheck_refused_accounts(factory: StepContextFactory, workflows: PostWorkflows) -> None:
-    """Check every few seconds. If a part is unavailable, the next round tries again."""
+    """Check every few seconds."""
     checks = AccountChecks(factory)
+
+    async def check() -> None:
+        await start_account_checks(factory, checks)
+        await factory.apps.refresh()
+        await probe_apps(factory, workflows)
+        while await release_posts(factory, workflows) == _BATCH:
+            pass
+
     try:
-        while True:
-            try:
-                await start_account_checks(factory, checks)
-                await factory.apps.refresh()
-                await probe_apps(factory, workflows)
-                while await release_posts(factory, workflows) == _BATCH:
-                    pass
-            except (Unavailable, SQLAlchemyError, OSError) as error:
-                log.warning("accounts.postponed", reason=type(error).__name__)
-            await asyncio.sleep(_EVERY_S)
+        await repeat(check, _EVERY_S, "accounts.postponed")
     finally:
         await checks.close()
 

@@ -1,21 +1,16 @@
 """Announcements to the API of the platforms for which there is an app; only the workers know the apps."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
-
 from platforms.access.connect import connectors
 from platforms.access.registered_apps import RegisteredApps
 from platforms.registry import platforms
+from reconcile.rounds import repeat
 from store.apps.setups import announce_apps
 from store.database import Database
-
-log = structlog.get_logger(__name__)
 
 _EVERY_S = 60.0
 
@@ -28,13 +23,12 @@ async def announce_apps_forever(database: Database, apps: RegisteredApps, redire
         for workspace in apps.workspaces()
     }
     documents = documents_of(apps, redirect_urls)
-    while True:
-        try:
-            async with database.transaction() as session:
-                await announce_apps(session, shared, own, datetime.now(UTC), documents)
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("apps.not_announced", reason=type(error).__name__)
-        await asyncio.sleep(_EVERY_S)
+
+    async def announce() -> None:
+        async with database.transaction() as session:
+            await announce_apps(session, shared, own, datetime.now(UTC), documents)
+
+    await repeat(announce, _EVERY_S, "apps.not_announced")
 
 
 def documents_of(apps: RegisteredApps, redirect_urls: Sequence[str]) -> dict[str, Any]:

@@ -5,10 +5,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from reconcile.rounds import repeat
 from store.accounts.connecting import delete_old_connections
 from store.audit.account_events import delete_old_account_events
 from store.audit.trail import AUDIT_KEPT, delete_old_events, delete_surplus_events
@@ -18,8 +17,6 @@ from store.maintenance.late_posts import delete_old_lateness
 from store.media.checks import delete_old_checks
 from store.media.files import delete_expired_files
 from store.posts.idempotency import delete_expired_keys
-
-log = structlog.get_logger(__name__)
 
 _EVERY_S = 30.0
 _PAUSE_S = 0.1
@@ -38,17 +35,12 @@ DELETES: tuple[tuple[_Delete, int], ...] = (
 """The kinds of rows and the size of their batches; a file may have some MiB."""
 
 _LOCK = "expiry"
-"""The order of deletion: workers that delete the same rows in another order would deadlock."""
+"""The name of the lock that lets one worker delete at a time: two that delete in another order would deadlock."""
 
 
 async def expire_forever(database: Database, audit_kept: timedelta = AUDIT_KEPT) -> None:
-    """Delete expired rows twice a minute. If the database is unavailable, the next round tries again."""
-    while True:
-        try:
-            await expire(database, datetime.now(UTC), audit_kept)
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("expiry.postponed", reason=type(error).__name__)
-        await asyncio.sleep(_EVERY_S)
+    """Delete expired rows twice a minute."""
+    await repeat(lambda: expire(database, datetime.now(UTC), audit_kept), _EVERY_S, "expiry.postponed")
 
 
 async def expire(database: Database, now: datetime, audit_kept: timedelta = AUDIT_KEPT) -> int:

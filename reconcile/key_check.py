@@ -3,9 +3,9 @@
 import asyncio
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from activities.meters import Meters
+from reconcile.rounds import PART_UNAVAILABLE
 from store.accounts.resealing import count_by_key
 from store.database import Database
 from store.secrets.vault import Vault
@@ -22,7 +22,7 @@ async def check_keys_forever(database: Database, vault: Vault, meters: Meters) -
     while True:
         try:
             await check_keys(database, vault, meters)
-        except (SQLAlchemyError, OSError) as error:
+        except PART_UNAVAILABLE as error:
             log.warning("keys.not_checked", reason=type(error).__name__)
             await asyncio.sleep(_AGAIN_S)
         else:

@@ -3,16 +3,15 @@
 The API and every worker run it, because the worker may be the unavailable part. The first process reports.
 """
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from domain.post import LATE_AFTER
 from domain.schedule import rfc3339
 from reconcile.gauges import Gauges
 from reconcile.readiness import UNDELIVERED_AFTER, Readiness
+from reconcile.rounds import repeat
 from store.accounts.renewals import ends_of_accounts
 from store.apps.refusals import refused_apps
 from store.database import Database
@@ -44,15 +43,14 @@ class LatePostWatch:
         self._readiness = readiness
 
     async def run(self) -> None:
-        """Check every few seconds. If the database is unavailable, the next round tries again."""
-        while True:
-            try:
-                if self._readiness and not self._gauges.off:
-                    self._gauges.parts(await self._readiness.parts())
-                await self.check()
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("watch.postponed", reason=type(error).__name__)
-            await asyncio.sleep(EVERY_S)
+        """Check every few seconds."""
+
+        async def check() -> None:
+            if self._readiness and not self._gauges.off:
+                self._gauges.parts(await self._readiness.parts())
+            await self.check()
+
+        await repeat(check, EVERY_S, "watch.postponed")
 
     async def check(self) -> None:
         """Report the posts that became late since the last check, and those that are no longer late."""

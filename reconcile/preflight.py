@@ -3,13 +3,11 @@
 Accounts and quotas are read from rows, and no platform is asked. Of media, the first bytes are fetched.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.accounts.facts import facts_of
@@ -21,6 +19,7 @@ from media.shared_files import SharedFiles
 from platforms.errors import LONGEST_LIMIT
 from platforms.registry import platforms
 from reconcile.preflight_media import problems_of_media
+from reconcile.rounds import repeat
 from store.accounts.pages import AppKey, refusals_of_apps
 from store.database import Database
 from store.locks import try_lock
@@ -51,14 +50,13 @@ Warned = tuple[Preflight, PreflightReason]
 
 
 async def preflight_forever(database: Database, meters: Meters, files: SharedFiles) -> None:
-    """Check what is to be checked, twice a minute. A database that is away is waited for."""
-    while True:
-        try:
-            while await preflight(database, meters, datetime.now(UTC), files) == BATCH:
-                pass
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("preflight.postponed", reason=type(error).__name__)
-        await asyncio.sleep(_EVERY_S)
+    """Check the targets that are due for it, twice a minute."""
+
+    async def check_all() -> None:
+        while await preflight(database, meters, datetime.now(UTC), files) == BATCH:
+            pass
+
+    await repeat(check_all, _EVERY_S, "preflight.postponed")
 
 
 async def preflight(database: Database, meters: Meters, now: datetime, files: SharedFiles | None = None) -> int:

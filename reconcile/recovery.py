@@ -7,13 +7,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from domain.audit import RECOVERY, Action, AuditEntry
-from domain.errors import Unavailable
 from domain.ownership import CLOCKS_DIFFER, RunState, classify_run, may_be_behind
 from domain.plan import Plan
 from domain.post import PostStatus
+from reconcile.rounds import PART_UNAVAILABLE
 from reconcile.run_facts import facts_of_row, facts_of_run
 from store.audit.trail import add_unless_recorded
 from store.database import Database
@@ -65,7 +64,7 @@ class Recovery:
                 if began >= ahead_at:
                     ahead_at = began + AHEAD_EVERY.total_seconds()
                     await self.round(now + SOON, now + AHEAD)
-            except (Unavailable, SQLAlchemyError, OSError) as error:
+            except PART_UNAVAILABLE as error:
                 log.warning("recovery.postponed", reason=type(error).__name__)
             await asyncio.sleep(max(EVERY.total_seconds(), _SHARE * (loop.time() - began)))
 

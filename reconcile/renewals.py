@@ -8,12 +8,12 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from activities.credentials.token_times import may_rotate, rules_of
 from activities.step_context import StepContextFactory
 from platforms.errors import ErrorKind, PlatformError
 from platforms.registry import platforms
+from reconcile.rounds import repeat
 from store.accounts.connected import refuse_account
 from store.accounts.renewals import claim_due, never_renew
 from store.failures import is_database_unavailable
@@ -30,14 +30,13 @@ _AGAIN_IN = timedelta(minutes=2)
 
 
 async def renew_forever(factory: StepContextFactory) -> None:
-    """Check every half minute. If the database is unavailable, the next round tries again."""
-    while True:
-        try:
-            while await renew_due(factory) == _BATCH:
-                pass
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("renewals.postponed", reason=type(error).__name__)
-        await asyncio.sleep(_EVERY_S)
+    """Renew every half minute."""
+
+    async def renew_all() -> None:
+        while await renew_due(factory) == _BATCH:
+            pass
+
+    await repeat(renew_all, _EVERY_S, "renewals.postponed")
 
 
 async def renew_due(factory: StepContextFactory) -> int:

@@ -4,10 +4,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from domain.errors import Unavailable
 from domain.plan import Plan
+from reconcile.rounds import repeat
 from store.database import Database
 from store.posts.delivery import claim_undelivered, record_delivered, release_undelivered
 from store.posts.plans import plan_with_accounts
@@ -25,14 +25,13 @@ _CONCURRENCY = 16
 
 
 async def sweep_forever(database: Database, workflows: PostWorkflows) -> None:
-    """Sweep every few seconds. If a part is unavailable, the next round tries again."""
-    while True:
-        try:
-            while await sweep(database, workflows) == _BATCH:
-                pass
-        except (Unavailable, SQLAlchemyError, OSError) as error:
-            log.warning("sweep.postponed", reason=type(error).__name__)
-        await asyncio.sleep(_EVERY_S)
+    """Sweep every few seconds."""
+
+    async def sweep_all() -> None:
+        while await sweep(database, workflows) == _BATCH:
+            pass
+
+    await repeat(sweep_all, _EVERY_S, "sweep.postponed")
 
 
 async def sweep(database: Database, workflows: PostWorkflows) -> int:

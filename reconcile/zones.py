@@ -4,7 +4,6 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from domain.audit import WORKER
 from domain.errors import Unavailable
@@ -12,6 +11,7 @@ from domain.ownership import may_change
 from domain.post import PostStatus
 from domain.schedule import resolve, rfc3339
 from domain.zones import UnknownZone, ZoneData, reread, zone_version
+from reconcile.rounds import PART_UNAVAILABLE
 from store.database import Database
 from store.maintenance.zones import WallTime, last_check, note_check, note_version, wall_times
 from store.models import ZoneCheck
@@ -40,7 +40,7 @@ async def follow_zones_forever(database: Database, workflows: PostWorkflows) -> 
         try:
             await follow_zones(database, workflows)
             wait = _EVERY_S
-        except (SQLAlchemyError, OSError) as error:
+        except PART_UNAVAILABLE as error:
             log.warning("zones.postponed", reason=type(error).__name__)
             wait = min(wait * 2, _EVERY_S)
         await asyncio.sleep(wait)
@@ -79,7 +79,7 @@ async def announce_zones(database: Database) -> None:
     try:
         async with asyncio.timeout(_TIMEOUT_S), database.transaction() as session:
             await note_version(session, zone_version())
-    except (SQLAlchemyError, OSError) as error:
+    except PART_UNAVAILABLE as error:
         log.warning("zones.not_announced", reason=type(error).__name__)
 
 
