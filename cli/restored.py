@@ -10,6 +10,7 @@ from cli.environment import environment_of, open_database
 from cli.errors import UserError
 from domain.schedule import parse_date_time, rfc3339
 from platforms.registry import platforms
+from reconcile.recovery import AHEAD
 from runtime.settings import Settings
 from store.maintenance.restores import (
     begin_restore,
@@ -53,7 +54,8 @@ async def handle_restore(
                 more = await confirm_the_next_first(session, restore.id, current_operator(), now, _BATCH, searchable)
         async with rows.transaction() as session:
             if restore.temporal:
-                await deliver_again(session, now)
+                # Recovery compares posts that are due later with their workflows before they are due.
+                await deliver_again(session, now + AHEAD)
             await finish_restore(session, restore.id, datetime.now(UTC))
             waiting = await count_to_confirm_first(session)
         if restore.database:

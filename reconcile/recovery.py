@@ -50,8 +50,8 @@ class Recovery:
         self._database = database
         self._workflows = workflows
         self._runs = runs
-        self._notified: set[str] = set()
-        """Posts that need a person and that were logged."""
+        self._logged: set[str] = set()
+        """The ids of posts that need a person and were logged."""
 
     async def run(self) -> None:
         """Compare posts that are due or soon will be every minute, and those due within an hour every ten."""
@@ -69,7 +69,7 @@ class Recovery:
             await asyncio.sleep(max(EVERY.total_seconds(), _SHARE * (loop.time() - began)))
 
     async def round(self, begin: datetime, end: datetime) -> int:
-        """Check the open posts due in a time; return how many were started. Another worker's round counts as well.
+        """Check the open posts due in a time; return how many were started: 0 if another worker is doing a round.
 
         Raises Unavailable.
         """
@@ -102,7 +102,7 @@ class Recovery:
         return started
 
     async def _recover(self, summary: PostSummary) -> bool:
-        """Deliver the plan to a post's workflow if it may not know it, or is lost; return whether it was lost."""
+        """Deliver the plan to a post's workflow if it may not know it, or is lost; return whether it was started."""
         run = await self._runs.latest(summary.workflow_id)
         view = await self._runs.query_status(run) if run is not None and not run.running else None
         async with self._database.reading() as session:
@@ -115,11 +115,11 @@ class Recovery:
             plan = await self._confirm_first(summary.id, run) or plan
         elif state is RunState.LOST:
             await self._note_restart(summary, run)
-        if state in {RunState.LOST, RunState.AHEAD} or (
-            state is RunState.RUNNING and run and _may_be_behind(summary, run)
-        ):
+        starts = state in {RunState.LOST, RunState.AHEAD}
+        if starts or (state is RunState.RUNNING and run and _may_be_behind(summary, run)):
             await deliver(self._database, self._workflows, plan)
-        return self._deliver(summary, run, state)
+        self._log(summary, run, state)
+        return starts
 
     async def _note_restart(self, summary: PostSummary, run: Run | None) -> None:
         """Write the restart into the post's history, before it happens, because its effects may appear immediately.
@@ -150,7 +150,8 @@ class Recovery:
             await confirm_first(session, post, entry, post.updated_at - CLOCKS_DIFFER)
             return await plan_with_accounts(session, post)
 
-    def _deliver(self, summary: PostSummary, run: Run | None, state: RunState) -> bool:
+    def _log(self, summary: PostSummary, run: Run | None, state: RunState) -> None:
+        """Log what was found; a post that needs a person only once."""
         found = {
             "post_id": summary.id,
             "workflow_id": summary.workflow_id,
@@ -160,10 +161,9 @@ class Recovery:
             log.warning("recovery.started", **found)
         elif state is RunState.AHEAD:
             log.warning("recovery.confirms_first", **found)
-        elif state is not RunState.RUNNING and summary.id not in self._notified:
-            self._notified.add(summary.id)
+        elif state is not RunState.RUNNING and summary.id not in self._logged:
+            self._logged.add(summary.id)
             log.error("recovery.needs_a_person", state=state, hint="socialsyncer doctor explains it", **found)
-        return state in {RunState.LOST, RunState.AHEAD}
 
 
 def _may_be_behind(summary: PostSummary, run: Run) -> bool:

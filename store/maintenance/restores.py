@@ -21,8 +21,6 @@ WHERE status IN ('scheduled', 'publishing') AND due_at < :due_before
 
 MOVED_AT_MOST = timedelta(days=7)
 """Posts that are due later are not confirmed in case they were moved: all posts of the account until then are read."""
-SOON = timedelta(hours=1)
-"""Recovery compares the workflows of posts that are due later with their rows, before they are due."""
 
 
 async def begin_restore(
@@ -71,9 +69,9 @@ async def confirm_the_next_first(
     return len(ids) == limit
 
 
-async def deliver_again(session: AsyncSession, now: datetime) -> None:
-    """Have posts that are due soon delivered again: their workflows may be older than the database."""
-    await session.execute(_DELIVER_AGAIN, {"due_before": now + SOON})
+async def deliver_again(session: AsyncSession, due_before: datetime) -> None:
+    """Have posts that are due before a time delivered again: their workflows may be older than the database."""
+    await session.execute(_DELIVER_AGAIN, {"due_before": due_before})
 
 
 async def finish_restore(session: AsyncSession, restore_id: int, now: datetime) -> None:
