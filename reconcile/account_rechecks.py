@@ -9,10 +9,10 @@ import structlog
 from activities.step_context import StepContextFactory
 from platforms.errors import PlatformError
 from reconcile.rounds import repeat
-from store.accounts.connected import accept_account, accounts_to_ask
-from store.apps.refusals import posts_to_probe_with
+from store.accounts.connected import accept_account, claim_accounts_to_recheck
+from store.apps.refusals import claim_probe_posts
 from store.failures import is_database_unavailable
-from store.maintenance.holds import released_posts
+from store.maintenance.holds import claim_released_posts
 from store.models import Account
 from store.posts.plans import plan_with_accounts
 from workflows.client.post_workflows import PostWorkflows
@@ -49,7 +49,7 @@ async def recheck_refused_accounts(factory: StepContextFactory, workflows: PostW
 async def start_account_checks(factory: StepContextFactory, checks: "AccountChecks") -> None:
     """Begin to ask the platforms of refused accounts whether they accept them again."""
     async with factory.database.transaction() as session:
-        due = await accounts_to_ask(session)
+        due = await claim_accounts_to_recheck(session)
     for account in due:
         checks.ask(account)
 
@@ -102,7 +102,7 @@ class AccountChecks:
 async def probe_apps(factory: StepContextFactory, workflows: PostWorkflows) -> None:
     """Release one held post for each refused app that is to be probed now: if it is published, the others follow."""
     async with factory.database.transaction() as session:
-        plans = [await plan_with_accounts(session, post) for post in await posts_to_probe_with(session)]
+        plans = [await plan_with_accounts(session, post) for post in await claim_probe_posts(session)]
     for plan in plans:
         await workflows.release(plan)
         log.info("app.probed", post_id=plan.post_id, workflow_id=plan.workflow_id)
@@ -112,7 +112,7 @@ async def release_posts(factory: StepContextFactory, workflows: PostWorkflows) -
     """Signal the workflows of held posts whose accounts work again; return how many there were."""
     now = datetime.now(UTC)
     async with factory.database.transaction() as session:
-        posts = await released_posts(session, now, released_before=now - _RELEASED_AGAIN_AFTER, limit=_BATCH)
+        posts = await claim_released_posts(session, now, released_before=now - _RELEASED_AGAIN_AFTER, limit=_BATCH)
         plans = [await plan_with_accounts(session, post) for post in posts]
     for plan in plans:
         await workflows.release(plan)

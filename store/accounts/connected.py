@@ -193,8 +193,8 @@ async def refuse_account(session: AsyncSession, account: Account, used: bytes, m
     return await session.scalar(statement.returning(Account.id)) is not None
 
 
-async def accounts_to_ask(session: AsyncSession) -> list[Account]:
-    """Return the refused accounts that this worker must check with their platforms now; no other worker gets them."""
+async def claim_accounts_to_recheck(session: AsyncSession) -> list[Account]:
+    """Return the refused accounts whose platforms are to be asked now, and set when next: no other worker gets them."""
     now = datetime.now(UTC)
     age = func.least(func.greatest(now - Account.refused_at, _FIRST_QUESTION), _LONGEST_SILENCE)
     due = update(Account).where(Account.refused_at.is_not(None), Account.recheck_at <= now)

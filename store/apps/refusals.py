@@ -37,8 +37,8 @@ async def refused_apps(session: AsyncSession) -> list[AppRefusal]:
     return list(await session.scalars(select(AppRefusal).order_by(*by)))
 
 
-async def posts_to_probe_with(session: AsyncSession) -> list[Post]:
-    """Return one held post for each refusal that is to be probed now, and save that its target is released.
+async def claim_probe_posts(session: AsyncSession) -> list[Post]:
+    """Mark one held target of each refusal that is to be probed now as released, and return their posts.
 
     Targets take turns, because one may be refused for a reason of its own. A refusal without waiting targets is
     deleted: the next post finds out. Of several workers, one gets each probe.

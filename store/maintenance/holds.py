@@ -1,4 +1,4 @@
-"""A query for posts that are held for an account or for the operator's app, once these work again."""
+"""The release of posts that were held for an account or for the operator's app, once these work again."""
 
 from datetime import datetime
 
@@ -13,10 +13,12 @@ from store.audit.trail import add_unless_recorded
 from store.models import Account, Post, Target
 
 
-async def released_posts(session: AsyncSession, now: datetime, *, released_before: datetime, limit: int) -> list[Post]:
-    """Return posts with targets that need not be held any more, with all their targets, and mark them as released.
+async def claim_released_posts(
+    session: AsyncSession, now: datetime, *, released_before: datetime, limit: int
+) -> list[Post]:
+    """Mark up to `limit` targets that need not be held any more as released; return their posts, with all targets.
 
-    Posts that were released after `released_before` are left out, so each worker finds others.
+    Targets that were released after `released_before` are left out, so each worker finds others.
     """
     works = and_(
         Account.workspace_id == Target.workspace_id,

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from domain.ids import new_id
 from store.audit.trail import MOST_ENTRIES, delete_surplus_events
 from store.database import Database
-from store.maintenance.holds import released_posts
+from store.maintenance.holds import claim_released_posts
 from store.models import Account, ApiKey, AuditEvent, Post, Target
 from tests.api.conftest import Client
 from tests.stack import Stack
@@ -253,7 +253,7 @@ async def test_released_post_has_its_line(stack: Stack, api: Client) -> None:
         await session.execute(update(Account).where(Account.id == account.id).values(refused_at=None))
     async with stack.worker_database.transaction() as session:
         now = datetime.now(UTC)
-        released = await released_posts(session, now, released_before=now - timedelta(minutes=10), limit=200)
+        released = await claim_released_posts(session, now, released_before=now - timedelta(minutes=10), limit=200)
     assert post["id"] in {each.id for each in released}
     found = [each["action"] for each in await events(api, post["id"])]
     assert found[:3] == ["created", "held", "released"]
