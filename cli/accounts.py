@@ -33,7 +33,7 @@ from runtime.worker import servers
 from store.accounts.connected import change_places, find_account, list_accounts, posts_waiting_for, remove_account
 from store.accounts.pages import refusals_of_apps
 from store.audit.account_events import account_events, add_account_event, names_of_keys
-from store.maintenance.reports import account_states
+from store.maintenance.reports import ConnectionState, account_states
 from store.models import Account
 
 
@@ -116,7 +116,7 @@ async def describe_all_accounts(data_dir: Path | None, *, refused: bool = False)
     async with open_database(environment_of(data_dir, Settings)) as database, database.reading() as session:
         async for each in account_states(session):
             health = _health(health_view(each.account, each.refused_apps, now)) if each.account else {}
-            if not refused or each.state != "connected" or health["health"] == Health.NEEDS_RECONNECT:
+            if not refused or each.state is not ConnectionState.CONNECTED or health["health"] == Health.NEEDS_RECONNECT:
                 named = {field.name: getattr(each, field.name) for field in fields(each)}
                 shown = {
                     to_camel(name): rfc3339(value) if isinstance(value, datetime) else value

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import ColumnElement, exists, func, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -32,7 +33,7 @@ class WaitingTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcomes:
+class OutcomeCount:
     """The number of targets of one platform with the same outcome."""
 
     platform: str
@@ -40,6 +41,14 @@ class Outcomes:
     error_category: str | None
     error_code: str | None
     count: int
+
+
+class ConnectionState(StrEnum):
+    """The state of an account: connected, refused by its platform, or not connected."""
+
+    CONNECTED = "connected"
+    REFUSED = "refused"
+    NOT_CONNECTED = "not_connected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +60,7 @@ class AccountState:
     platform: str
     account_id: str
     username: str | None
-    state: str
-    """connected, refused or not_connected."""
+    state: ConnectionState
     since: datetime | None
     """When it was connected, or first refused; if it is not connected, the due time of its oldest held target."""
     refusal: str | None
@@ -99,14 +107,16 @@ async def waiting_targets(
         last = rows[-1][0].id
 
 
-async def outcomes_since(session: AsyncSession, since: datetime, workspace_id: str | None = None) -> Sequence[Outcomes]:
+async def outcomes_since(
+    session: AsyncSession, since: datetime, workspace_id: str | None = None
+) -> Sequence[OutcomeCount]:
     """Return the outcomes of the targets that were due since a time, the most frequent first for each platform."""
     group = (Target.platform, Target.status, Target.error_category, Target.error_code)
     query = select(*group, func.count()).where(Target.due_at >= since, Target.due_at <= func.now()).group_by(*group)
     if workspace_id is not None:
         query = query.where(Target.workspace_id == workspace_id)
     rows = await session.execute(query.order_by(Target.platform, func.count().desc(), *group[1:]))
-    return [Outcomes(*row) for row in rows]
+    return [OutcomeCount(*row) for row in rows]
 
 
 # A literal: the planner must see that the partial index of held targets has them.
@@ -132,7 +142,7 @@ async def account_states(session: AsyncSession) -> AsyncIterator[AccountState]:
         rows = (await session.execute(query.where(tuple_(account.workspace_id, account.id) > last))).all()
         refused_apps = await refusals_of_apps(session, [row[0] for row in rows])
         for found, workspace, count in rows:
-            state = "refused" if found.refused_at else "connected"
+            state = ConnectionState.REFUSED if found.refused_at else ConnectionState.CONNECTED
             since, named = found.refused_at or found.connected_at, (found.platform, found.id, found.username)
             yield AccountState(workspace, *named, state, since, found.refusal, count, found, refused_apps)
         if len(rows) < _PAGE:
@@ -149,7 +159,7 @@ async def account_states(session: AsyncSession) -> AsyncIterator[AccountState]:
     )
     for workspace, platform, account_id, since, count in await session.execute(gone):
         refusal = "The account is not connected. Connect it again."
-        yield AccountState(workspace, platform, account_id, None, "not_connected", since, refusal, count)
+        yield AccountState(workspace, platform, account_id, None, ConnectionState.NOT_CONNECTED, since, refusal, count)
 
 
 def _waiting(target: Target, workspace: str, waits: WaitsFor) -> WaitingTarget:
