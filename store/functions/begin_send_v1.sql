@@ -1,7 +1,9 @@
--- Takes a target for its one send and writes the attempt `sending`, or says why not. Committed before anything is sent.
+-- Takes a target for its one send, and writes an open attempt. The caller commits before it sends anything. Returns `write`,
+-- 'made' or the reason why nothing was written (domain.transitions.WriteResult), and the id of the attempt.
 --
--- `_version` and `_due_by` as in settle_target_v1. `_handles` replace those of the row, if its are of
--- `_handles_version`; null: the row keeps its own. `_prepared` is the attempt of the step before; null: there is none.
+-- `_version` and `_due_by` are as in settle_target_v1. `_handles` replace the row's handles, which must be of
+-- `_handles_version`; null: the row keeps its own. `_prepared` is the attempt of the step that has prepared the target in
+-- the same run, to be written with this one; null: there is none.
 CREATE FUNCTION begin_send_v1(
   _target_id text,
   _now timestamptz,

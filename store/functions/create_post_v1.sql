@@ -1,8 +1,9 @@
--- Inserts a post with its targets, and takes the key that it was asked for with. Returns the key's generation (1 without a
--- key), or null, and changes nothing, if another request holds the key. Waits for one that is just taking it.
+-- Inserts a post with its targets, and takes the Idempotency-Key of its request. Returns the generation of the key, 1 if
+-- there is no key. If another request holds the key, returns null and changes nothing. Waits for a transaction that is
+-- taking the same key.
 --
--- `_post` has the workflow id of a key's first generation, as domain.ids.workflow_id makes it. A column that is not named
--- here gets its default.
+-- `_post` has the workflow id of the key's first generation, as domain.ids.workflow_id makes it. A column that is not named
+-- in the INSERT gets its default.
 CREATE FUNCTION create_post_v1(
   _post jsonb,
   _targets jsonb,
@@ -28,7 +29,7 @@ BEGIN
       RETURN NULL;
     END IF;
     IF _generation > 1 THEN
-      -- The generation stands behind the workspace.
+      -- As domain.ids.workflow_id does: the generation follows the workspace.
       _post := _post || jsonb_build_object('workflow_id',
         _workspace_id || '~' || _generation || substr(_post ->> 'workflow_id', length(_workspace_id) + 1));
     END IF;

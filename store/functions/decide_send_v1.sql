@@ -1,5 +1,5 @@
--- Says whether a target may be sent, as domain.ownership.decide_send does; `_known` null: whatever the version,
--- `_due_by` null: due or not.
+-- Returns 'go' if a target of a post may be sent, else why not, as domain.ownership.decide_send does. `_known` is the
+-- version that the step knows, null for any; the post must be due by `_due_by`, null for due or not.
 CREATE FUNCTION decide_send_v1(_status text, _due_at timestamptz, _version int, _known int, _due_by timestamptz)
 RETURNS text
 LANGUAGE sql IMMUTABLE

@@ -1,4 +1,5 @@
--- Brings a locked post in line with its targets, as domain.post.post_status does, and wakes who waits for it.
+-- Sets the status of a locked post from its targets, as domain.post.post_status does, and notifies requests that wait for
+-- it unless a target is still moving.
 CREATE FUNCTION refresh_post_v1(_post_id text, _now timestamptz)
 RETURNS TABLE (status text, published_at timestamptz)
 LANGUAGE plpgsql

@@ -1,12 +1,12 @@
--- Writes what a step came to, its attempt and the post, or says why not. No row: the target is gone.
+-- Writes the result of a step: target, attempt and post. Returns `write`, 'made' or the reason why nothing was written
+-- (domain.transitions.WriteResult), and the target's state now. Returns no row if the target is gone.
 --
--- `_basis` is what the result rests on:
---   answer  the send `_attempt_id`, which must be open still; that it is public is news in any case
---   step    no send was begun: the post must be of `_version` and due by `_due_by` (null: of any, and due or not), and no
---           send may be open
---   confirm the unconfirmed send `_attempt_id`, which must be the last
--- `_columns` are written if the target has one of the statuses `_expects`. `_attempt` closes the send, or is a new row.
--- `_audit` is an entry of the audit trail for the change; not written if the target's last entry is the same.
+-- `_basis` names the class of domain.transitions.Basis, and so the condition for the write:
+--   answer_to        the send `_attempt_id` is still open; a result that the target is public is written in any case
+--   before_send      no send is open; the post has `_version` (null: any) and is due by `_due_by` (null: due or not)
+--   confirmation_of  the send `_attempt_id` is the target's last
+-- `_columns` are written if the target has one of the statuses `_expects`. `_attempt` closes the send of `answer_to`, and
+-- otherwise is a new row. `_audit` is an entry for the audit trail; it is not written if the target's last one is the same.
 CREATE FUNCTION settle_target_v1(
   _target_id text,
   _now timestamptz,
@@ -42,18 +42,18 @@ BEGIN
   END IF;
 
   CASE _basis
-    WHEN 'answer' THEN
+    WHEN 'answer_to' THEN
       IF _columns ->> 'status' IS DISTINCT FROM 'published'
          AND NOT EXISTS (SELECT FROM attempts WHERE id = _attempt_id AND state = 'sending') THEN
         _write := 'overtaken';
       END IF;
-    WHEN 'step' THEN
+    WHEN 'before_send' THEN
       _write := nullif(decide_send_v1(_post.status, _post.due_at, _post.version, _version, _due_by), 'go');
       IF _write IS NULL
          AND EXISTS (SELECT FROM attempts WHERE target_id = _target_id AND step = 'publish' AND state = 'sending') THEN
         _write := 'sending';
       END IF;
-    WHEN 'confirm' THEN
+    WHEN 'confirmation_of' THEN
       IF _attempt_id IS DISTINCT FROM (
         SELECT max(id) FROM attempts WHERE target_id = _target_id AND step = 'publish'
       ) THEN
@@ -79,15 +79,15 @@ BEGIN
     WHERE id = _target_id;
   END IF;
 
-  IF _basis = 'answer' AND coalesce(_write, 'wrong_status') = 'wrong_status' THEN
+  IF _basis = 'answer_to' AND coalesce(_write, 'wrong_status') = 'wrong_status' THEN
     UPDATE attempts
-    -- One whose rows were lost keeps the time by which it had ended.
+    -- An attempt whose rows were lost keeps the time by which it had ended.
     SET state = entry.state, finished_at = coalesce(attempts.finished_at, _now), http_status = entry.http_status,
         code = entry.code, request_id = entry.request_id, decision = entry.decision,
         next_attempt_at = entry.next_attempt_at
     FROM jsonb_populate_record(NULL::attempts, _attempt) AS entry
     WHERE attempts.id = _attempt_id;
-  ELSIF _attempt IS NOT NULL AND (_basis = 'confirm' OR (_basis = 'step' AND _write IS NULL)) THEN
+  ELSIF _attempt IS NOT NULL AND (_basis = 'confirmation_of' OR (_basis = 'before_send' AND _write IS NULL)) THEN
     INSERT INTO attempts
       (target_id, step, state, started_at, finished_at, http_status, code, request_id, decision, next_attempt_at)
     SELECT _target_id, step, state, started_at, _now, http_status, code, request_id, decision, next_attempt_at

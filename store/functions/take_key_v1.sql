@@ -1,5 +1,5 @@
--- Takes a free or expired key, returns its generation; null if another request holds it. Waits for a transaction that is
--- just taking the same key.
+-- Takes a free or expired Idempotency-Key and returns its generation, null if another request holds the key. Waits for a
+-- transaction that is taking the same key.
 CREATE FUNCTION take_key_v1(
   _workspace_id text,
   _key text,

@@ -27,7 +27,7 @@ _OPEN = written(LOADED_TARGET.where(Target.id == argument(1)))
 _BEGIN = "SELECT * FROM begin_send_v1($1, $2, $3, $4, $5, $6, $7)"
 _SETTLE = "SELECT * FROM settle_target_v1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _SAVE = """
--- Of a save whose commit was not acknowledged the same again is no other run's.
+-- Equal handles are this run's own: it saves them again if the commit was not acknowledged.
 UPDATE targets SET handles = $3 WHERE id = $1 AND (coalesce((handles ->> $4)::int, 0) = $2 OR handles = $3) RETURNING id
 """
 _MARK_STARTED = """
@@ -126,12 +126,12 @@ async def settle(
     step: tuple[AttemptStep, datetime] | None = None
     match basis:
         case AnswerTo():
-            name, attempt_id = "answer", basis.attempt_id
+            name, attempt_id = "answer_to", basis.attempt_id
         case BeforeSend():
-            name, version, step = "step", basis.version, (AttemptStep.PREPARE, now)
+            name, version, step = "before_send", basis.version, (AttemptStep.PREPARE, now)
             due_by = now + TOLERANCE if basis.due else None
         case ConfirmationOf():
-            name, attempt_id, step = "confirm", basis.attempt_id, (AttemptStep.CONFIRM, basis.began_at)
+            name, attempt_id, step = "confirmation_of", basis.attempt_id, (AttemptStep.CONFIRM, basis.began_at)
     kept = {each: getattr(result, each) for each in _RESULT} if result else None
     if kept and step:
         kept |= {"step": step[0], "started_at": step[1]}
