@@ -576,76 +576,33 @@ def _create_accounts() -> None:
     )
 
 
-def downgrade() -> None:  # noqa: PLR0915
+def downgrade() -> None:
     """Revert the change."""
     for name in reversed(FUNCTIONS):
         op.execute(f"DROP FUNCTION {name}")
-    op.drop_index("rate_limit_slots_of_target", table_name="rate_limit_slots")
-    op.drop_index("rate_limit_slots_of_account", table_name="rate_limit_slots")
-    op.drop_table("rate_limit_slots")
-    op.drop_table("rate_limit_buckets")
-    op.drop_index("audit_events_of_post", table_name="audit_events")
-    op.drop_table("audit_events")
-    op.drop_index("attempts_of_target", table_name="attempts")
-    op.drop_table("attempts")
-    op.drop_index("late_posts_ended", table_name="late_posts", postgresql_where=sa.text("ended_at IS NOT NULL"))
-    op.drop_index("late_posts_open", table_name="late_posts", postgresql_where=sa.text("ended_at IS NULL"))
-    op.drop_table("late_posts")
-    op.drop_index(
-        "targets_waiting",
-        table_name="targets",
-        postgresql_where=sa.text(
-            "status IN ('held', 'unconfirmed') OR (status = 'publishing' AND next_attempt_at IS NOT NULL)"
-        ),
-    )
-    op.drop_index(
-        "targets_not_begun",
-        table_name="targets",
-        postgresql_where=sa.text("status = 'pending' AND begun_at IS NULL"),
-    )
-    op.drop_index("targets_of_post", table_name="targets")
-    op.drop_index("targets_list_by_platform", table_name="targets")
-    op.drop_index("targets_list_by_account", table_name="targets")
-    op.drop_table("targets")
-    op.drop_index("account_events_of_account", table_name="account_events")
-    op.drop_table("account_events")
-    op.drop_index(op.f("ix_revisions_post_id"), table_name="revisions")
-    op.drop_table("revisions")
-    op.drop_table("zone_checks")
-    op.drop_table("restores")
-    op.drop_table("pending_connections")
-    op.drop_table("app_setups")
-    op.drop_index(
-        "posts_wall_times",
-        table_name="posts",
-        postgresql_where=sa.text("scheduled_wall IS NOT NULL AND status IN ('draft', 'scheduled')"),
-    )
-    op.drop_index(
-        "posts_undelivered",
-        table_name="posts",
-        postgresql_where=sa.text(
-            "delivered_version < version AND (status IN ('scheduled', 'publishing') OR next_delivery_at IS NOT NULL)"
-        ),
-    )
-    op.drop_index("posts_open", table_name="posts", postgresql_where=sa.text("status IN ('scheduled', 'publishing')"))
-    op.drop_index("posts_list_by_change", table_name="posts")
-    op.drop_index("posts_list_by_schedule", table_name="posts", postgresql_where=sa.text("scheduled_for IS NOT NULL"))
-    op.drop_index("posts_list_by_status", table_name="posts")
-    op.drop_index("posts_list", table_name="posts")
-    op.drop_index("posts_by_external_id", table_name="posts", postgresql_where=sa.text("external_id IS NOT NULL"))
-    op.drop_table("posts")
+    # Each after the tables that refer to it; its indexes and triggers go with it.
+    for table in (
+        "rate_limit_slots",
+        "rate_limit_buckets",
+        "audit_events",
+        "attempts",
+        "late_posts",
+        "targets",
+        "account_events",
+        "revisions",
+        "zone_checks",
+        "restores",
+        "pending_connections",
+        "app_setups",
+        "posts",
+        "post_tags",
+        "media_checks",
+        "media_files",
+        "app_refusals",
+        "idempotency_keys",
+        "api_keys",
+        "accounts",
+        "workspaces",
+    ):
+        op.drop_table(table)
     op.execute("DROP FUNCTION keep_post_tags()")
-    op.drop_table("post_tags")
-    op.drop_index(op.f("ix_media_checks_workspace_id"), table_name="media_checks")
-    op.drop_index(op.f("ix_media_checks_expires_at"), table_name="media_checks")
-    op.drop_table("media_checks")
-    op.drop_index(op.f("ix_media_files_workspace_id"), table_name="media_files")
-    op.drop_index(op.f("ix_media_files_expires_at"), table_name="media_files")
-    op.drop_table("media_files")
-    op.drop_table("app_refusals")
-    op.drop_index(op.f("ix_idempotency_keys_check_at"), table_name="idempotency_keys")
-    op.drop_table("idempotency_keys")
-    op.drop_index(op.f("ix_api_keys_workspace_id"), table_name="api_keys")
-    op.drop_table("api_keys")
-    op.drop_table("accounts")
-    op.drop_table("workspaces")
