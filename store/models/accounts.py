@@ -98,7 +98,7 @@ class Account(_AccountColumns, Base):
         Index("accounts_of_person", "platform", "user_id"),
         Index("accounts_of_app", "app_id", postgresql_where=text("app_id <> ''")),
         Index("accounts_to_renew", "renew_at", postgresql_where=text("renew_at IS NOT NULL")),
-        Index("accounts_ending", "refresh_expires_at", "platform", postgresql_where=text("refused_at IS NULL")),
+        Index("accounts_expiring", "refresh_expires_at", "platform", postgresql_where=text("refused_at IS NULL")),
     )
 
     credentials: Mapped[bytes] = mapped_column(LargeBinary)

@@ -568,7 +568,7 @@ def _create_accounts() -> None:
         postgresql_where=sa.text("renew_at IS NOT NULL"),
     )
     op.create_index(
-        "accounts_ending",
+        "accounts_expiring",
         "accounts",
         ["refresh_expires_at", "platform"],
         unique=False,
