@@ -1,4 +1,4 @@
-"""Connect, list and remove the accounts of a workspace."""
+"""Functions that connect, list and remove the accounts of a workspace."""
 
 import json
 from collections.abc import AsyncIterator, Sequence

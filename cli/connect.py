@@ -1,4 +1,4 @@
-"""Connect an account from a terminal, over the API of this machine's stack or of a deployed service."""
+"""Connecting an account from a terminal, over the API of a development stack or of a deployed service."""
 
 import sys
 import time

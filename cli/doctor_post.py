@@ -1,4 +1,4 @@
-"""Report all that is known about one post, and what to do now."""
+"""The doctor's report on one post: all that is known about it, and what to do now."""
 
 import json
 from collections.abc import Iterator

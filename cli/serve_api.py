@@ -1,4 +1,4 @@
-"""Run the api alone, as production and `socialsyncer dev` do."""
+"""The process of the API, as production and `socialsyncer dev` run it."""
 
 from functools import partial
 from typing import Any

@@ -1,4 +1,4 @@
-"""Run the sandbox of platforms alone, as `socialsyncer dev` does."""
+"""The process of the sandbox, as `socialsyncer dev` runs it."""
 
 from pathlib import Path
 

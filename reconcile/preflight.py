@@ -1,6 +1,6 @@
-"""Check scheduled posts again before their time, so that their owners learn early what keeps them from going out.
+"""Checks of scheduled posts before they are due, so that their owners learn early why they cannot be published.
 
-Accounts and quotas are read from rows, and no platform is asked. Of media, the first bytes are fetched.
+Accounts and quotas are read from rows, and no platform is asked. Of each media file, the first bytes are fetched.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,9 +41,10 @@ _EVERY_S = 30.0
 BATCH = 200
 """Targets of one round. Their posts are locked meanwhile, so it must be short."""
 _MOST_TIMES = 20_000
-"""Due times and sends that a round reads to count quotas; of more, some are not counted, and nothing is warned of."""
+"""Due times and sends that a round reads to count quotas. If there are more, some are not counted, so a warning may be
+missing."""
 _MEDIA_LATER = timedelta(minutes=1)
-"""When a target is checked whose media had to wait for those of others."""
+"""The pause before a target is checked again whose media could not be checked in this round."""
 _LOCK = "preflight"
 
 Warned = tuple[Preflight, PreflightReason]
@@ -60,7 +61,7 @@ async def preflight_forever(database: Database, meters: Meters, files: SharedFil
 
 
 async def preflight(database: Database, meters: Meters, now: datetime, files: SharedFiles | None = None) -> int:
-    """Check some targets; return how many were checked. Another process may be doing it: then 0.
+    """Check some targets; return how many were checked. If another process is doing it, return 0.
 
     Without `files` no media are checked.
     """
@@ -92,7 +93,7 @@ async def preflight(database: Database, meters: Meters, now: datetime, files: Sh
 async def _check_media(
     database: Database, meters: Meters, now: datetime, files: SharedFiles, claims: Mapping[str, datetime]
 ) -> None:
-    """Check the media of claimed targets, and write down what came of it."""
+    """Check the media of claimed targets, and save the results."""
     async with database.reading() as session:
         found = await with_content(session, list(claims))
     problems, warned = await problems_of_media(files, found), list[Warned]()
@@ -159,7 +160,7 @@ def reason_to_warn(
     due_at: datetime,
     now: datetime,
 ) -> PreflightReason | None:
-    """Return the first reason for which a target will not go out at its time; None if none is known."""
+    """Return the first known reason why a target cannot be published at its time; None if there is none."""
     account = found.account
     if account is None:
         return PreflightReason.ACCOUNT_NOT_FOUND

@@ -1,4 +1,4 @@
-"""Posts keep the wall time that was requested, also if a new tzdata gives it another instant."""
+"""The moving of posts whose wall time has another instant in a new tzdata: they keep the wall time."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Start the api from the environment, as uvicorn's factory."""
+"""The API's app, built from the environment: uvicorn calls it as its factory."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,7 +31,7 @@ def create_app_from_env() -> Litestar:
 
     @asynccontextmanager
     async def connected() -> AsyncIterator[Dependencies]:
-        # Lazy: scheduled posts are accepted while Temporal is away.
+        # Lazy: scheduled posts are accepted while Temporal is down.
         client = await connect(lazy=True, runtime=runtime)
         database = open_database(settings, OF_REQUESTS)
         outcomes = Outcomes(settings.database_url.get_secret_value())
@@ -51,7 +51,7 @@ def create_app_from_env() -> Litestar:
             settings.redirect_urls,
             settings.public_url,
         )
-        # The worker may be the part that is away.
+        # The API watches, too, because the worker may be down.
         watch = LatePostWatch(database, settings.late_after, Gauges(runtime.metric_meter), deps.readiness)
         try:
             async with supervised({"watch": watch.run}):

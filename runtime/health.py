@@ -1,4 +1,4 @@
-"""Answer for a worker's life and readiness over HTTP."""
+"""The HTTP endpoints of a worker: whether it runs, and whether posts can be published."""
 
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ _TIMEOUT_S = 6.0
 
 @contextlib.asynccontextmanager
 async def serving_health(settings: Settings, readiness: Readiness, workers: Sequence[Worker]) -> AsyncIterator[None]:
-    """Serve /healthz and /readyz on the configured port for the length of the block; nothing where none is set."""
+    """Serve /healthz and /readyz for the length of the block, if a port is configured."""
     if settings.worker_health_port is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""Give every log line of an activity the ids of the post, its workflow and the request that caused it."""
+"""The ids of a post, its workflow and its request in every log line of an activity."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from activities.commands import PostCommand
 
 
 class LogContext(Interceptor):
-    """Bind ids to the log context for as long as an activity runs."""
+    """An interceptor that binds ids to the log context while an activity runs."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002
         """Wrap the next interceptor."""

@@ -1,4 +1,4 @@
-"""Serve metrics for Prometheus: those of Temporal's SDK, and our own beside them."""
+"""The metrics for Prometheus: those of Temporal's SDK and our own."""
 
 import logging
 
@@ -15,18 +15,18 @@ from activities.meters import LATENESS, LATENESS_BUCKETS
 from runtime.settings import Settings
 
 _LOGGED = LoggingConfig(
-    # Its levels by default. It would print past our log and its masks.
+    # The SDK's default levels. Without forwarding it would print by itself, and its lines would not be masked.
     TelemetryFilter(core_level="WARN", other_level="ERROR"),
     LogForwardingConfig(logging.getLogger("temporalio.core"), append_target_to_name=False),
 )
 API_AFTER_WORKER = 1
-"""One machine may run both from one environment: the api serves on the port after the worker's."""
+"""The API serves on the port after the worker's, because one machine may run both from one environment."""
 
 
 def serve_metrics(settings: Settings, *, api: bool = False) -> Runtime:
     """Return the runtime for the process's client, which logs as we do and serves /metrics if a port is set.
 
-    Raises SystemExit where the port is taken.
+    Raises SystemExit if the port is taken.
     """
     if settings.metrics_port is None:
         return Runtime(telemetry=TelemetryConfig(logging=_LOGGED))

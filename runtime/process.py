@@ -9,7 +9,7 @@ from typing import cast
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return a new uvloop where there is one (not on Windows), asyncio's own elsewhere."""
+    """Return a new event loop of uvloop if it is installed (not on Windows), else of asyncio."""
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:
@@ -22,13 +22,12 @@ _ROUNDS = 5
 
 
 def tune_gc() -> None:
-    """Leave what is loaded by now out of every collection, and let 10,000 objects be new before the next, not 700.
+    """Leave the objects that exist now out of every collection, and collect after 10,000 new objects instead of 700.
 
-    A post makes some thousands that live until it is out; to look through them again and again took a twentieth of a
-    worker's time. Nearly all that ends is freed immediately, without a collection. The exception is a workflow that has
-    waited in the worker's cache and is dropped from it: its objects refer to each other, and are old. Only every 25th
-    collection looks through old ones, which is once for some 3,000 workflows; were it once for 50,000, they would keep
-    600 MB.
+    A post creates some thousands of objects that live until it is published; visiting them again and again took a
+    twentieth of a worker's time. Nearly all others are freed without a collection. The exception is a workflow that is
+    dropped from the worker's cache: its objects refer to each other, and are old. Every 25th collection visits old
+    objects, once for some 3,000 workflows; if it were once for 50,000, they would keep 600 MB.
     """
     gc.collect()
     gc.freeze()

@@ -1,6 +1,6 @@
-"""Read every process's configuration from the environment; `runtime.temporal` reads Temporal's own variables.
+"""The settings of every process, read from the environment; `runtime.temporal` reads Temporal's own variables.
 
-A process reads the settings of its own part only: what it does not need, an encryption key above all, it does not have.
+A process reads only the settings of its part: it must not have secrets that it does not need, such as encryption keys.
 """
 
 import stat
@@ -35,7 +35,7 @@ from store.secrets.vault import Vault
 
 _ENV_FILE = Path(".env")
 _SECRET_FILES = Path("/run/secrets")
-"""Where Docker and Kubernetes put secrets as files: each named like its variable, in lower case."""
+"""The folder of Docker's and Kubernetes' secrets: a file for each, named like its variable in lower case."""
 
 
 def comma_separated(text: str) -> list[str]:
@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         default=30, ge=2, le=1000, description="most connections of one process; two thirds of them are kept open"
     )
     database_reserved: int = Field(
-        default=4, ge=1, le=100, description="connections beside these, for writing down what platforms answered"
+        default=4, ge=1, le=100, description="connections beside these, only for saving platforms' responses"
     )
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=1, le=65535)
@@ -183,10 +183,10 @@ class Settings(BaseSettings):
         for name in type(self).model_fields:
             value = getattr(self, name)
             for each in value if isinstance(value, list) else [value]:
-                # Of the apps only what is secret: people look for the rest.
+                # Of `apps` only the secrets are masked: people search the log for the ids.
                 if isinstance(each, SecretStr) and name != "apps":
                     secret = each.get_secret_value()
-                    # Of the database's address only the password: people look for the rest.
+                    # Of the database's address only the password is masked: people search the log for the host.
                     SECRETS.remember(make_url(secret).password or "" if name == "database_url" else secret)
 
     @property
@@ -215,7 +215,7 @@ class Settings(BaseSettings):
 
 
 class VaultSettings(Settings):
-    """Settings of what opens the accounts' credentials: the worker and the commands that handle accounts."""
+    """Settings of the worker and of commands that open accounts' credentials."""
 
     encryption_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_comma_separated)] = Field(
         min_length=1,
@@ -308,7 +308,7 @@ def read_settings(kind: type[S], **given: Any) -> S:
 
 
 def _env_file() -> Path | None:
-    """Return `.env` of the working directory if there is one. Raises SettingsError if anybody could have written it."""
+    """Return `.env` of the working directory if there is one. Raises SettingsError if every user may write to it."""
     if not _ENV_FILE.exists():
         return None
     for path in (_ENV_FILE, _ENV_FILE.absolute().parent):

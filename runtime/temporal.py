@@ -1,4 +1,4 @@
-"""Connect to Temporal the one way every process, test and tool must: same converter, same timeouts."""
+"""The connection to Temporal for every process, test and tool: the same converter and the same timeouts."""
 
 import asyncio
 import dataclasses
@@ -50,13 +50,13 @@ class RedactingFailureConverter(DefaultFailureConverter):
 
 
 def _explanation(exception: BaseException) -> str:
-    """Return what may be said of a foreign exception: of a failed system call, its number and the system's words."""
+    """Return the text that a history may have of a foreign exception: for a system call, the errno and its meaning."""
     number = exception.errno if isinstance(exception, OSError) else None
     return f"errno {number}: {os.strerror(number)}" if number else "see the worker's log"
 
 
 def _quotable_cause(exception: BaseException) -> BaseException | None:
-    """Return the cause that a history may name: not a platform's refusal, of which all that may be said is said."""
+    """Return the cause that a history may name. A platform's refusal is left out: the exception says it."""
     cause = exception.__cause__
     return None if cause is exception or isinstance(cause, PlatformError) else cause
 
@@ -85,9 +85,9 @@ async def connect(
     """Return a client for the server that TEMPORAL_* names, or for `address`.
 
     Nothing is compressed: the messages hold ids and times, and packing them costs both sides more than sending them.
-    The server may come up after us (compose, a restart), so a refused connection is tried again `attempts` times,
-    1 to 15 s apart. `lazy` connects at the first call instead, for a process that must start without Temporal.
-    `identity` is what histories name the client by; by default one that says that no person is behind it.
+    The server may start later than this process (compose, a restart), so a refused connection is tried `attempts`
+    times, 1 to 15 s apart. `lazy` connects at the first call instead, for a process that must start without Temporal.
+    `identity` names the client in histories; the default says that it is a process and not a person.
     """
     config = cast("dict[str, Any]", ClientConfig.load_client_connect_config())
     SECRETS.remember(config.get("api_key") or "")

@@ -1,4 +1,4 @@
-"""Put a worker together: workflows and database activities on one queue, each platform's steps on its own."""
+"""The worker process: workflows and database steps on one queue, the steps of each platform on its own."""
 
 import asyncio
 import contextlib
@@ -63,20 +63,20 @@ _SHORT_GRACE = timedelta(seconds=5)
 ROWS_GRACE = timedelta(seconds=12)
 """How long the workflows' own short steps may take to end: a little more than one of them is allowed to take."""
 _STICKY = timedelta(seconds=1)
-"""A worker's own queue of workflows that it still has in memory is first come, first served: fair shares between
-workspaces exist on the shared queue only, so what waits longer than this moves there."""
+"""How long a task waits in the worker's own queue of workflows that it has in memory. That queue is first come, first
+served. Fair shares between workspaces exist on the shared queue only, so a task that waits longer moves there."""
 _THROTTLE = timedelta(seconds=5)
 """How long a heartbeat may be held back: half of the time after which a step without one is given up."""
 _WORKFLOW_TASKS = 30
-"""What a worker has taken is no longer shared out fairly; more than it can do in a moment stays with the server."""
+"""Workflow tasks of a worker at a time. A task that a worker has taken is no longer shared fairly, so it takes few."""
 _STEPS_WITHOUT_MEDIA = 40
-"""Steps of one platform that run at a time even if media hold all that they may: texts do not wait for media."""
+"""Steps of one platform beyond those with media that may run at a time: texts do not wait for media."""
 _ROWS = 20
-"""Changes and retries whose rows are written at a time. Platforms that do not answer do not use these slots."""
+"""Short database steps that run at a time. Platforms that do not answer do not use these slots."""
 
 
 def servers(settings: Settings) -> Servers:
-    """Return where the operator lets platforms be reached."""
+    """Return the addresses at which the operator lets platforms be reached."""
     return Servers(settings.base_urls, settings.sandbox_url, settings.private_account_hosts)
 
 
@@ -84,7 +84,7 @@ def servers(settings: Settings) -> Servers:
 async def factory(
     settings: VaultSettings, database: Database, meter: MetricMeter = MetricMeter.noop
 ) -> AsyncIterator[StepContextFactory]:
-    """Open what the steps share: the HTTP transports, the vault, the media tools, the metrics."""
+    """Open the parts that all steps share: the HTTP transports, the vault, the media tools, the metrics."""
     reached = servers(settings)
     outgoing = Outgoing(reached)
     media = _media_tools(settings, database, outgoing)
@@ -138,10 +138,10 @@ class WorkerGroup:
     posts: Worker
     platforms: Sequence[Worker] = ()
     continued: Worker | None = None
-    """That of the queue on which this process alone continues what it began within a workflow's task."""
+    """The worker of the queue on which only this process continues steps that it began within a workflow's task."""
     local_publish: LocalPublish | None = None
     grace: timedelta = _SHORT_GRACE
-    """How long a step may still take once it must stop; another worker takes over what is left."""
+    """How long a step may still take after the worker was asked to stop; then another worker takes over."""
 
     @property
     def workers(self) -> list[Worker]:
@@ -149,7 +149,7 @@ class WorkerGroup:
         return [self.posts, *([self.continued] if self.continued else []), *self.platforms]
 
     async def finish(self) -> None:
-        """Take nothing new, and end what has begun.
+        """Take no new tasks, and finish those that have begun.
 
         Steps towards platforms stop together, so that one grace is enough for all of them. The posts' own worker
         follows, because a step is only over when its workflow has received the result.
@@ -231,7 +231,7 @@ async def running_workers(
 ) -> AsyncIterator[None]:
     """Run workers (one for every queue by default) and the background tasks beside them for the length of the block.
 
-    Work that has begun by then is finished.
+    Tasks that have begun by then are finished.
     """
     workers = workers or worker_group(client, factory, platforms())
     async with contextlib.AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Bring the database's schema up to date."""
+"""The migration of the database's schema and roles."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Publish the contract's own example post."""
+"""The example post of the API's documentation, published by a new stack."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,5 +1,5 @@
--- Makes the roles and databases that docker-compose.yml needs, once, when PostgreSQL's data directory is new.
--- The superuser runs it, and nothing else logs in as that. Passwords come from the environment, not from a command line.
+-- Creates the roles and databases that docker-compose.yml needs, once, when PostgreSQL's data directory is new.
+-- The superuser runs it; no other part logs in as the superuser. Passwords come from the environment, not from a command line.
 
 \getenv owner_password POSTGRES_OWNER_PASSWORD
 \getenv temporal_password POSTGRES_TEMPORAL_PASSWORD

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the namespace where it is missing, once the server answers. TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE say which.
+# Creates the namespace TEMPORAL_NAMESPACE at TEMPORAL_ADDRESS if it is missing, once the server answers.
 set -eu
 
 tries=30

@@ -1,1 +1,1 @@
-"""Publish marked posts on a real account, look at them, delete them, and say what was not as the adapter believes."""
+"""The live check: marked posts on a real account are published, found and deleted, to test an adapter's assumptions."""

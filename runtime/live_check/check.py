@@ -1,4 +1,4 @@
-"""Check one account: choose the samples, run them one after another, report."""
+"""The check of one account: the choice of samples, their runs one after another, and the report."""
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -38,7 +38,7 @@ class Check:
         self.trials: list[Trial] = []
 
     async def run(self) -> Report:
-        """Run all samples. Samples that were broken off are in `trials`, with the posts left to be deleted."""
+        """Run all samples. After an interruption, `trials` has the posts that are still to be deleted."""
         began, current = datetime.now(UTC), list[Trial]()
         runner = Runner(self._platform, self._connection, self.plan, self._files, self._say)
         wire = self._connection.wire
@@ -83,7 +83,7 @@ class Check:
         return draft
 
     def _of_this_sample(self, sample: Sample, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Leave out what the operator gave for other samples."""
+        """Return the settings without those that the operator gave for other samples."""
         theirs = {name for other in self.plan.samples for name in other.needs} - set(sample.needs)
         return {name: value for name, value in wanted.items() if name not in theirs}
 
@@ -96,4 +96,4 @@ class Check:
 
 
 class _Impossible(Exception):
-    """A sample cannot be tried, for the reason that is its text."""
+    """An error: a sample cannot be tried. Its text is the reason."""

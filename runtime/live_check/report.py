@@ -1,4 +1,4 @@
-"""The report of a live check, for the person at the terminal and as JSON for those who maintain the adapters."""
+"""The report of a live check, for the person at the terminal and as JSON for the maintainers of the adapters."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -39,11 +39,11 @@ class Report:
 
     @property
     def otherwise(self) -> list[Verdict]:
-        """Return what was not as believed."""
+        """Return the verdicts that an assumption is wrong."""
         return [verdict for verdict in self.verdicts if verdict.holds is False]
 
     def lines(self) -> Iterator[str]:
-        """Yield what the person who ran the check should know."""
+        """Yield the lines of the report for the person who ran the check."""
         for trial in self._trials:
             yield trial.sample.name
             if trial.skipped:

@@ -1,4 +1,4 @@
-"""One sample's way: prepared, published, found, repeated, edited and deleted, through the worker's adapter."""
+"""The trial of one sample through the worker's adapter: prepare, publish, confirm, repeat, edit and delete."""
 
 import asyncio
 import copy
@@ -30,9 +30,9 @@ T = TypeVar("T")
 RETRY_FOR = timedelta(minutes=10)
 """How long one step is tried again while the platform says that it is not ready."""
 CONFIRM_FOR, GONE_WITHIN = timedelta(minutes=2), timedelta(seconds=10)
-"""How long a post is looked for at least, and how long it may be seen once it is deleted."""
+"""How long confirming is tried at least, and how long a deleted post may still be found."""
 CHECK_PAUSES = (1, 2, 3, 5, 8, 13, 20, 30, 40)
-"""Seconds before each look for a post; then a minute each."""
+"""Seconds before each try to confirm a post; then a minute each."""
 _LONGEST_WAIT_S = 30.0
 
 
@@ -69,7 +69,7 @@ class Trial(SampleResult):
 
     @property
     def left(self) -> list[Published]:
-        """Return what is public still, as far as the check knows."""
+        """Return the posts that are still public, as far as the check knows."""
         made = [self.published, self.repeat if self.has_doubled else None]
         return [] if self.removed else [each for each in made if each]
 
@@ -81,7 +81,7 @@ class Trial(SampleResult):
 
 
 class Runner:
-    """Runs the samples of one account. `at` is called with each step, `say` with text for the terminal."""
+    """The runner of the samples of one account; `say` is called with texts for the terminal."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Runner:
         """The step that is under way."""
 
     async def run(self, trial: Trial, draft: Draft[Any], mark: str) -> None:
-        """Take a sample all its way; what it shows is in the trial, also of one that is broken off."""
+        """Run all steps of a sample. The trial has the results, also those of an interrupted run."""
         context = self._context(draft, mark, {})
         if not await self._publish(trial, context):
             return
@@ -142,7 +142,7 @@ class Runner:
         return True
 
     async def _note_handles(self, context: PublishContext[Any]) -> None:
-        """Keep what a worker would know if the answer to the request that leaves now were lost."""
+        """Keep the handles that a worker would have if the answer to the request that leaves now were lost."""
         if self._snapshot is None:
             self._snapshot, self._left_at = copy.deepcopy(context.handles), datetime.now(UTC)
 
@@ -210,7 +210,7 @@ class Runner:
 
     def _context(self, draft: Draft[Any], mark: str, handles: Handles) -> PublishContext[Any]:
         async def save(_: Handles) -> None:
-            """Keep nothing: the check is not gone on with."""
+            """Keep nothing: an interrupted check is not continued."""
 
         return PublishContext(draft, handles, save, self._files, target_id=mark, taken=frozenset(self._made))
 

@@ -1,4 +1,4 @@
-"""The verdicts of a trial on the assumptions that every adapter shares, and on the platform's own."""
+"""Verdicts on the assumptions that every adapter shares, and on those of one platform."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from runtime.live_check.trial import Trial
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A belief and whether it holds; `holds` is None if the check has not shown it."""
+    """An assumption and whether it holds; `holds` is None if the check has not shown it."""
 
     sample: str
     assumption: str
@@ -20,7 +20,7 @@ class Verdict:
 
 
 def verdicts_on(platform: Platform[Any, Any], check: LiveCheck, trial: Trial) -> Iterator[Verdict]:
-    """Yield what a trial says of each belief."""
+    """Yield a verdict on each assumption."""
     if trial.skipped:
         for own in trial.sample.assumptions:
             yield Verdict(trial.sample.name, own.name, own.statement, None)

@@ -1,4 +1,4 @@
-"""The targets that are checked again before their time, with the rows of their accounts."""
+"""Queries for targets that are checked before they are due, and for the quotas of their accounts."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ async def due_for_preflight(
 
 
 async def with_content(session: AsyncSession, target_ids: Collection[str]) -> list[Preflight]:
-    """Return targets with all that their posts say; nothing is locked."""
+    """Return targets with the whole content of their posts, without locks."""
     query = (
         select(Post, Target, ConnectedAccount)
         .join(Target, Target.post_id == Post.id)
@@ -198,7 +198,7 @@ async def full_until(
 
 
 def note_preflight(found: Preflight, reason: PreflightReason | None, again_at: datetime, now: datetime) -> bool:
-    """Write down what came of a check; return whether it is a new warning. Only a change is news in the history."""
+    """Save the result of a check; return whether it is a new warning. The history gets a line only of a change."""
     target = found.target
     before, target.preflight_at = target.preflight_code, again_at
     if before == reason:
