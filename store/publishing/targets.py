@@ -129,14 +129,14 @@ async def save_media_changes(session: AsyncSession, target_id: str, changes: lis
     await session.execute(update(Target).where(Target.id == target_id).values(media_changes=changes))
 
 
-def finished_step(target_id: str, step: AttemptStep, started_at: datetime, note: AttemptResult) -> Attempt:
+def finished_step(target_id: str, step: AttemptStep, started_at: datetime, result: AttemptResult) -> Attempt:
     """Return the line of the attempt log for a step that is over."""
-    return Attempt(target_id=target_id, step=step, started_at=started_at, **closed(note))
+    return Attempt(target_id=target_id, step=step, started_at=started_at, **_result_columns(result))
 
 
-async def close_attempt(session: AsyncSession, attempt_id: int, note: AttemptResult) -> None:
+async def close_attempt(session: AsyncSession, attempt_id: int, result: AttemptResult) -> None:
     """Write the result of an attempt. An attempt whose rows were lost keeps the time by which it had ended."""
-    columns = closed(note)
+    columns = _result_columns(result)
     ended = func.coalesce(Attempt.finished_at, columns.pop("finished_at"))
     await session.execute(update(Attempt).where(Attempt.id == attempt_id).values(**columns, finished_at=ended))
 
@@ -147,16 +147,16 @@ async def still_sending(session: AsyncSession, attempt_id: int) -> bool:
     return await session.scalar(query) is not None
 
 
-def closed(note: AttemptResult) -> dict[str, Any]:
+def _result_columns(result: AttemptResult) -> dict[str, Any]:
     """Return the columns of an attempt that is over."""
     return {
-        "state": note.state,
+        "state": result.state,
         "finished_at": datetime.now(UTC),
-        "http_status": note.http_status,
-        "code": note.code,
-        "request_id": note.request_id,
-        "decision": note.decision,
-        "next_attempt_at": note.next_attempt_at,
+        "http_status": result.http_status,
+        "code": result.code,
+        "request_id": result.request_id,
+        "decision": result.decision,
+        "next_attempt_at": result.next_attempt_at,
     }
 
 
