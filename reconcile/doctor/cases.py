@@ -29,7 +29,7 @@ class Counted:
 
     posts: int = 0
     workflows: int = 0
-    open: int = 0
+    open_posts: int = 0
 
 
 async def suspicious(
@@ -42,11 +42,11 @@ async def suspicious(
     running = {run.workflow_id: run async for run in runs.listed("Running", workspace_id)}
     counted.workflows = len(running)
     async for summary in _open(database, workspace_id):
-        counted.posts, counted.open = counted.posts + 1, counted.open + 1
+        counted.posts, counted.open_posts = counted.posts + 1, counted.open_posts + 1
         if _is_open_suspicious(summary, running.get(summary.workflow_id), now):
             found[summary.workflow_id] = Case(summary.workflow_id, summary.id)
     async for run, row in _rows_of(database, running):
-        counted.posts += row is not None and not row.open
+        counted.posts += row is not None and not row.is_open
         if _is_running_suspicious(run, row):
             found[run.workflow_id] = Case(run.workflow_id, row.id if row else None)
     async with database.reading() as session:
@@ -90,4 +90,4 @@ def _is_running_suspicious(run: Run, summary: PostSummary | None) -> bool:
     if summary is None or run.stuck:
         return True
     # The status of a partial post does not say which target has which status.
-    return not summary.open and (run.post_status != summary.status or summary.status == PostStatus.PARTIAL)
+    return not summary.is_open and (run.post_status != summary.status or summary.status == PostStatus.PARTIAL)

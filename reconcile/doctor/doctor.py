@@ -68,13 +68,13 @@ class Doctor:
         now = datetime.now(UTC)
         cases = await suspicious(self._database, self._runs, now, self._workspace_id, counted)
         report.posts, report.workflows = counted.posts, counted.workflows
-        at_work = (await self._runs.queues.posts()).polled
-        examination = Examination(self._database, self._runs, self._queries, served=at_work)
+        has_worker = (await self._runs.queues.posts()).polled
+        examination = Examination(self._database, self._runs, self._queries, has_worker=has_worker)
         loose = LooseEnds(self._database, self._runs, self._workspace_id)
 
         async def diagnose(at: Iterable[Case]) -> list[Finding]:
             found = await _all_of(examination.findings, at)
-            return [*found, *await loose.findings(waiting=counted.open > 0)]
+            return [*found, *await loose.findings(waiting=counted.open_posts > 0)]
 
         first = await diagnose(cases.values())
         if first:

@@ -26,22 +26,22 @@ class Facts:
     run: Run | None
     view: StatusView | None
     open_attempts: Sequence[OpenAttempt]
-    served: bool
+    has_worker: bool
     """Whether a worker polls the workflows' queue."""
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """Return whether the row says that something must still be done."""
         return self.post is not None and self.post.status in OPEN
 
     @property
-    def in_motion(self) -> bool:
-        """Return whether the workflow is about to receive what the row may already contain."""
+    def is_changing(self) -> bool:
+        """Return whether a step or a task of the workflow is running: it may be about to agree with the row."""
         if self.run is None or not self.run.running or self.run.stuck:
             return False
-        return self.run.task_pending or any(self.alive(step.beat_at, running=step.running) for step in self.run.steps)
+        return self.run.task_pending or any(self.may_run(step.beat_at, running=step.running) for step in self.run.steps)
 
-    def alive(self, beat_at: datetime | None, *, running: bool) -> bool:
+    def may_run(self, beat_at: datetime | None, *, running: bool) -> bool:
         """Return whether a step may be running: a short one sends no heartbeat."""
         return running and (beat_at is None or self.now - beat_at < SILENT_AFTER)
 
@@ -68,6 +68,6 @@ class Facts:
         return Finding(kind, fixed_by, subject, what, how, by)
 
 
-def settled(target: Target) -> bool:
+def is_settled(target: Target) -> bool:
     """Return whether a target is final by its row: nothing more happens to it by itself."""
     return TargetState(TargetStatus(target.status), target.confirming).settled

@@ -25,9 +25,9 @@ _ROWS_BY_HAND = (
 def diagnose_lost(facts: Facts) -> list[Finding]:
     """Return the findings about a post without a running workflow."""
     found = []
-    if facts.post is not None and facts.open:
+    if facts.post is not None and facts.is_open:
         found.append(_of_the_workflow(facts, facts.post))
-    if not facts.open:
+    if not facts.is_open:
         found += [finding for attempt in facts.open_attempts for finding in _left(facts, attempt)]
     return found
 
@@ -46,7 +46,7 @@ def _of_the_workflow(facts: Facts, post: Post) -> Finding:
         return facts.finding(FindingKind.ENDED, FixedBy.SYSTEM, what, how, by=_recovered_by(facts.now, post, run))
     if state is RunState.UNKNOWN:
         what = f"The row says {status}, but {ended}; whether it knew more than the row could not be found out."
-        if facts.served:
+        if facts.has_worker:
             # Its recovery has asked without a result, too.
             how = f"No worker can tell what it knew. Look at its accounts. {_ROWS_BY_HAND}"
             return facts.finding(FindingKind.STATE_UNKNOWN, FixedBy.PERSON, what, how)

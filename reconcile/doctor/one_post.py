@@ -129,8 +129,8 @@ async def _ask_temporal(database: Database, runs: Runs, post: Post, report: Post
     run = await runs.latest(post.workflow_id)
     report.workflow += await _workflow(runs, run)
     report.platform += await _unserved(runs, post, now)
-    served = (await runs.queues.posts()).polled
-    examination = Examination(database, runs, RunQueries(runs, 1), served=served)
+    has_worker = (await runs.queues.posts()).polled
+    examination = Examination(database, runs, RunQueries(runs, 1), has_worker=has_worker)
     case = Case(post.workflow_id, post.id)
     if first := await examination.findings(case):
         # Running steps have ended by then.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from domain.ownership import RunState, classify_run
 from domain.post import OPEN, PostStatus
 from reconcile.doctor.cases import Case
-from reconcile.doctor.facts import Facts, settled
+from reconcile.doctor.facts import Facts, is_settled
 from reconcile.doctor.findings import Finding
 from reconcile.doctor.lost import diagnose_lost
 from reconcile.doctor.run_queries import RunQueries
@@ -23,11 +23,11 @@ from workflows.client.runs import Run, Runs
 class Examination:
     """An examination of posts, one by one."""
 
-    def __init__(self, database: Database, runs: Runs, queries: RunQueries, *, served: bool) -> None:
+    def __init__(self, database: Database, runs: Runs, queries: RunQueries, *, has_worker: bool) -> None:
         self._database = database
         self._runs = runs
         self._queries = queries
-        self._served = served
+        self._has_worker = has_worker
 
     async def findings(self, case: Case) -> Sequence[Finding]:
         """Return the findings about a post. Raises Unavailable if Temporal does not respond."""
@@ -47,8 +47,8 @@ class Examination:
                 post = await post_and_targets(session, case.post_id)
             if post is not None:
                 attempts = await open_attempts_of(session, post.id)
-        facts = Facts(datetime.now(UTC), case.workflow_id, post, run, None, attempts, self._served)
-        if run is not None and not facts.in_motion and _decides(post, run):
+        facts = Facts(datetime.now(UTC), case.workflow_id, post, run, None, attempts, self._has_worker)
+        if run is not None and not facts.is_changing and _decides(post, run):
             return replace(facts, view=await self._queries.query_status(run))
         return facts
 
@@ -64,4 +64,6 @@ def _decides(post: Post | None, run: Run) -> bool:
         }
     if post.status == PostStatus.SCHEDULED:
         return run.due_at != post.due_at
-    return post.status not in OPEN or any(settled(target) for target in post.targets) or run.post_status != post.status
+    return (
+        post.status not in OPEN or any(is_settled(target) for target in post.targets) or run.post_status != post.status
+    )

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from activities.options import RETRY_WINDOW, STEP_TIMEOUT
 from domain.post import LATE_AFTER, OPEN, PostStatus, TargetStatus
 from domain.schedule import rfc3339
-from reconcile.doctor.facts import SILENT_AFTER, Facts, settled
+from reconcile.doctor.facts import SILENT_AFTER, Facts, is_settled
 from reconcile.doctor.findings import Finding, FindingKind, FixedBy
 from reconcile.readiness import UNDELIVERED_AFTER
 from store.models import Post, Target
@@ -21,9 +21,9 @@ def diagnose_running(facts: Facts, run: Run) -> list[Finding]:
     if run.stuck:
         return [_stuck(facts)]
     if facts.post is None:
-        return [] if facts.in_motion else [_orphan(facts, run)]
+        return [] if facts.is_changing else [_orphan(facts, run)]
     found = [*_late(facts, facts.post), *_left_sending(facts, facts.post, run)]
-    if not facts.in_motion:
+    if not facts.is_changing:
         found += _inconsistent(facts, facts.post, run)
     return found
 
@@ -49,7 +49,7 @@ def _orphan(facts: Facts, run: Run) -> Finding:
 
 
 def _late(facts: Facts, post: Post) -> Iterator[Finding]:
-    for target in post.targets if facts.open else ():
+    for target in post.targets if facts.is_open else ():
         waits = target.status == TargetStatus.PENDING and target.begun_at is None
         if not waits or target.due_at is None or facts.now < target.due_at + LATE_AFTER:
             continue
@@ -60,7 +60,7 @@ def _late(facts: Facts, post: Post) -> Iterator[Finding]:
 
 
 def _left_sending(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
-    alive = any(facts.alive(step.beat_at, running=step.running) for step in run.steps)
+    alive = any(facts.may_run(step.beat_at, running=step.running) for step in run.steps)
     for attempt in facts.open_attempts:
         age = facts.now - attempt.started_at
         if age < SILENT_AFTER or (alive and age < STEP_TIMEOUT):
@@ -89,7 +89,7 @@ def _inconsistent(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
         how = "Change the post (PATCH /v1/posts/{postId}) to the intended time: both follow."
         yield facts.finding(FindingKind.DUE, FixedBy.PERSON, what, how)
     if facts.view is None:
-        if not facts.open and status in OPEN:
+        if not facts.is_open and status in OPEN:
             yield _row_ahead(facts, run, post.status, str(status))
         return
     rows = {target.id: target for target in post.targets}
@@ -109,11 +109,11 @@ def _of_target(facts: Facts, run: Run, target: Target, view: TargetStatusView) -
             "Look at the account, and do not retry it before: if it is public, correct the row "
             '(docs/backup.md, "Correct rows by hand").'
         )
-        kind = FindingKind.TARGET if settled(target) else FindingKind.WORKFLOW_AHEAD
+        kind = FindingKind.TARGET if is_settled(target) else FindingKind.WORKFLOW_AHEAD
         yield facts.finding(kind, FixedBy.PERSON, named, how, target=target)
-    elif settled(target):
+    elif is_settled(target):
         over = status is TargetStatus.FAILED or (status is TargetStatus.UNCONFIRMED and not run.steps)
-        if over and not facts.open:
+        if over and not facts.is_open:
             how = "By itself: the row is what counts, and a worker's sweep notifies the workflow."
             if facts.post is None or facts.post.is_delivered or facts.post.next_delivery_at is None:
                 how = "By itself: the row is what counts, and the workflow forgets when it closes."

@@ -30,7 +30,7 @@ class PostSummary:
         return self.delivered_version >= self.version
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         """Return whether something must still be done for the post."""
         return PostStatus(self.status).is_open
 
