@@ -15,7 +15,8 @@ from store.accounts.renewals import Key
 from store.database import Pool
 
 _CONNECTION_GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.AdminShutdownError, OSError)
-_NAME = "hashtextextended('renewal ' || $1 || '/' || $2, 0)"
+_NAME = "hashtextextended('socialsyncer.renewals.' || $1 || '/' || $2, 0)"
+"""As in `store.locks`."""
 
 
 class RenewalLocks:

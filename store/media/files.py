@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from store.locks import lock
 from store.models import MediaFile
 
 MOST_FILES = 10_000
@@ -24,7 +25,7 @@ async def keep_file(
 
     Locks out other files of the workspace until the transaction ends, so that the limits hold exactly.
     """
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"media_files {workspace_id}", 0))))
+    await lock(session, f"media_files.{workspace_id}")
     # PostgreSQL knows the length of a large value without reading it.
     size = func.coalesce(func.sum(func.octet_length(MediaFile.content)), 0)
     query = select(func.count(), size).where(MediaFile.workspace_id == workspace_id)

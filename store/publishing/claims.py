@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from domain.attempts import ROWS_LOST, AttemptState
 from domain.post import text_in_effect
+from store.locks import lock
 from store.models import Attempt, Post, Target
 from store.publishing.targets import LoadedTarget
 
@@ -31,12 +32,12 @@ async def claim(session: AsyncSession, loaded: LoadedTarget, platform_post_id: s
     """
     target = loaded.target
     # Two targets that are confirmed at the same time must not both find the post free.
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(target.account_id, 0))))
+    await lock(session, f"claims.{target.account_id}")
     text = func.coalesce(Target.custom_content, Post.content, "")
     # A response that was lost with its rows never comes.
-    comes = Attempt.code.is_distinct_from(ROWS_LOST)
+    may_come = Attempt.code.is_distinct_from(ROWS_LOST)
     is_open = Attempt.state == AttemptState.SENDING
-    awaited = select(Attempt.id).where(Attempt.target_id == Target.id, is_open, comes).exists()
+    awaited = select(Attempt.id).where(Attempt.target_id == Target.id, is_open, may_come).exists()
     same = text == text_in_effect(loaded.post.content, target.custom_content)
     theirs = Target.platform_post_id == platform_post_id
     if by_text:
