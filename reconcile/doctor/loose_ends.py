@@ -28,21 +28,21 @@ from store.models import AppRefusal, Restore
 from workflows.client.runs import Runs
 
 _HANDED_OVER_WITHIN = timedelta(seconds=30)
-"""By this age, a saved change is made or refused, or its client was asked to repeat it."""
+"""The age by which a saved edit is made or refused, or its client was asked to repeat it."""
 _REMEMBERED = timedelta(days=1)
-"""How long an abandoned edit is still reported."""
+"""How long an edit that was given up is reported."""
 _MOST_KEYS = 200
-_AT_ONCE = "Posts continue by themselves; the signal `retry` (docs/runbook.md, section 2) has them tried at once."
+_CONTINUE = "Then posts continue by themselves, or immediately after the signal `retry` (docs/runbook.md, section 2)."
 _FOR_OPERATOR = {
     KEY_MISSING: (
         FindingKind.KEY_MISSING,
         "Due posts wait because a worker lacks the key that their accounts are encrypted with.",
-        f"Add it to SOCIALSYNCER_ENCRYPTION_KEYS of the workers; `keys.missing` in their log names it. {_AT_ONCE}",
+        f"Add it to SOCIALSYNCER_ENCRYPTION_KEYS of the workers; `keys.missing` in their log names it. {_CONTINUE}",
     ),
     NO_DISK_SPACE: (
         FindingKind.DISK_FULL,
         "Due posts wait because the disk of a worker has no room for their media.",
-        f"Free space in the worker's folder for temporary files (TMPDIR). {_AT_ONCE}",
+        f"Free space in the worker's folder for temporary files (TMPDIR). {_CONTINUE}",
     ),
 }
 
@@ -81,7 +81,7 @@ class LooseEnds:
         for queue, activities in queues:
             if not (await self._runs.queues.state(queue, activities=activities)).polled:
                 what = f"There are posts to be published, and no worker asks for work of the queue {queue}."
-                how = "Start a worker that serves it (`python worker.py`); what waits continues then."
+                how = "Start a worker that serves it (`python worker.py`): then these posts are published."
                 subject = Subject(workspace_id=self._workspace_id, platform=queue)
                 yield Finding(FindingKind.NO_WORKER, FixedBy.PERSON, subject, what, how)
                 if queue == POSTS_QUEUE:

@@ -53,7 +53,7 @@ class Platforms:
             if more := self._unknown_posts.take(expected):
                 ids = ", ".join(post.id for post in more)
                 what = f"It is public more than once on {_named(expected)}: as {ids}, too."
-                yield _finding(FindingKind.DOUBLE, FixedBy.PERSON, expected, what, "Delete the surplus posts there.")
+                yield _finding(FindingKind.DOUBLE, FixedBy.PERSON, expected, what, "Delete all of them but one there.")
 
     def _shown(self, expected: ExpectedPost) -> Public | None:
         return self._public.get((_account_key(expected), expected.target.platform_post_id or ""))
@@ -108,7 +108,7 @@ def _unknown(expected: ExpectedPost, public: Public) -> Finding:
     status = expected.target.status
     what = f"The row says {status}, and {_named(expected)} shows it as {public.id}."
     if status == TargetStatus.UNCONFIRMED:
-        how = f'Tell so: POST /v1/posts/{{postId}}/resolve with "published" and the platformPostId {public.id}.'
+        how = f'Settle it: POST /v1/posts/{{postId}}/resolve with "published" and the platformPostId {public.id}.'
     elif status == TargetStatus.FAILED:
         how = (
             "Do not retry it: that would publish it twice. If a person has settled it in the last 7 days, POST "

@@ -29,14 +29,17 @@ def diagnose_running(facts: Facts, run: Run) -> list[Finding]:
 
 
 def _stuck(facts: Facts) -> Finding:
-    what = "Its workflow's tasks fail again and again: the deployed code does not fit what it has done so far."
-    how = "Deploy code that fits (docs/change-the-workflow.md): it does nothing until then, and continues then."
+    what = "Its workflow's tasks fail again and again: the deployed code does not fit its history, or has a bug."
+    how = "Deploy code that fits (docs/change-the-workflow.md). The post waits until then, and continues by itself."
     return facts.finding(FindingKind.STUCK, FixedBy.PERSON, what, how)
 
 
 def _orphan(facts: Facts, run: Run) -> Finding:
     due = run.due_at
-    what = "Its workflow runs, and there is no row: the post was deleted past it, or an older database put in place."
+    what = (
+        "Its workflow runs, and the post has no row: it was deleted without its workflow, or the database was restored "
+        "from an older backup."
+    )
     how = (
         "By itself: it sends nothing without a row and ends when it wakes. Immediately: "
         + _TERMINATE.format(facts.workflow_id)
@@ -83,7 +86,7 @@ def _inconsistent(facts: Facts, post: Post, run: Run) -> Iterator[Finding]:
         what = f"The row is due at {rfc3339(post.due_at)}, its workflow publishes at {rfc3339(due)}."
         knows = facts.view.version if facts.view else post.version
         if post.version > knows or not post.is_delivered:
-            how = "By itself: the row's time holds, and a worker's sweep tells the workflow."
+            how = "By itself: the row's time counts, and a worker's sweep delivers it to the workflow."
             yield facts.finding(FindingKind.DUE, FixedBy.SYSTEM, what, how, by=post.updated_at + UNDELIVERED_AFTER)
             return
         how = "Change the post (PATCH /v1/posts/{postId}) to the intended time: both follow."
