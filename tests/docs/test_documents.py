@@ -55,7 +55,7 @@ def test_configuration_lists_every_setting_of_the_example() -> None:
     listed = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])}
     assert settings - listed == set()
     read_by_commands = {f"SOCIALSYNCER_{name}" for name in ("API_URL", "API_KEY", "SANDBOX_HOST", "SANDBOX_PORT")}
-    known = settings | read_by_commands | {"SOCIALSYNCER_SANDBOX_NAMES"}
+    known = settings | read_by_commands | {"SOCIALSYNCER_SANDBOX_HOST_NAMES"}
     assert {name for name in listed if name.startswith("SOCIALSYNCER_")} - known == set()
 
 
