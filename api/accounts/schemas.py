@@ -17,7 +17,13 @@ class AccountView(View):
     account_id: str = Field(description="Its id, as posts name it.", examples=["tw_456"])
     username: str = Field(description="Its name at the platform.", examples=["jane"])
     connected_at: Moment = Field(description="When it was connected, or connected again.")
-    health: Health = Field(description="How it is, as far as this service knows.", examples=["healthy"])
+    health: Health = Field(
+        description=(
+            "As far as this service knows. `healthy`: nothing to do. `warning`: something may be needed soon. "
+            "`needs_reconnect`: it publishes nothing, or soon nothing, until it is reconnected."
+        ),
+        examples=["healthy"],
+    )
     token_valid: bool = Field(
         description="Whether its tokens have neither ended nor been refused. Tokens that are renewed count as valid.",
         examples=[True],
@@ -47,7 +53,7 @@ class AccountHealthView(AccountView):
         description="What the platform has granted; empty if it does not say.", examples=[["tweet.read", "tweet.write"]]
     )
     missing_permissions: list[str] = Field(
-        description="What is asked for and was not granted.", examples=[["offline.access"]]
+        description="What this service asks for and the platform has not granted.", examples=[["offline.access"]]
     )
     checked_at: Moment | None = Field(
         description="When the platform last accepted its tokens, or was asked about them."
@@ -103,7 +109,7 @@ class RemovedAccountView(View):
         description="They stay as they are. Each is held at its time, until the account is connected again."
     )
     message: str = Field(
-        description="All this in sentences for people.",
+        description="What happened to the account, its access and its posts, in sentences for people.",
         examples=["jane is no longer connected. X has ended this service's access."],
     )
 

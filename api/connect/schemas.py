@@ -26,7 +26,7 @@ class ConnectBody(RequestModel):
     redirect_url: Secret | None = Field(
         None,
         alias="redirect_url",
-        description="The address with which the connection was begun, as text.",
+        description="The address with which the connection was begun, character for character.",
         examples=["https://app.example.com/connected"],
     )
     state: Secret | None = Field(
@@ -125,7 +125,7 @@ class SelectionView(View):
 
     id: str = Field(description="To be sent as `selectionId`.", examples=["sel_019bc10f"])
     expires_at: Moment = Field(description="Until when it can be chosen from: 30 minutes.")
-    options: list[OptionView] = Field(description="What there is.")
+    options: list[OptionView] = Field(description="What the consent covers; `selectable` says what can be connected.")
 
 
 class ConnectedView(View):
@@ -166,7 +166,7 @@ class ProgressView(View):
     connection_id: str = Field(description="The connection.", examples=["sel_019bc10f"])
     status: Literal["pending", "selection", "connected", "failed"] = Field(
         description="`pending`: the person has not returned, or a worker is busy. `selection`: the person has "
-        "to choose. `failed`: nothing was connected.",
+        "to choose. `connected`: see `accounts`. `failed`: nothing was connected; see `refusal`.",
         examples=["connected"],
     )
     expires_at: Moment = Field(description="Until when a person may consent, or choose.")

@@ -25,7 +25,7 @@ _ACCOUNT: Json = {
     "name": "accountId",
     "in": "path",
     "required": True,
-    "description": "The account's id. One that is not connected is not found.",
+    "description": "The account's id. The answer is 404 if it is not connected.",
     "schema": {"type": "string"},
     "example": "tw_456",
 }
@@ -38,7 +38,9 @@ def _query(name: str, description: str, schema: Json, example: object) -> Json:
 _OF_PLATFORM = _query(
     "platform", "Only accounts of this platform.", {"type": "string", "enum": list(platforms())}, "twitter"
 )
-_OF_HEALTH = _query("health", "Only accounts that are so.", {"type": "string", "enum": list(Health)}, "needs_reconnect")
+_OF_HEALTH = _query(
+    "health", "Only accounts with this health.", {"type": "string", "enum": list(Health)}, "needs_reconnect"
+)
 _PAGE = (
     _query(
         "limit",
@@ -46,7 +48,12 @@ _PAGE = (
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT},
         20,
     ),
-    _query("cursor", "From the previous answer to the same question.", {"type": "string"}, examples.CURSOR),
+    _query(
+        "cursor",
+        "The `cursor` of the previous answer. The other parameters must be the same.",
+        {"type": "string"},
+        examples.CURSOR,
+    ),
 )
 
 ACCOUNT_OPERATIONS = (

@@ -27,7 +27,7 @@ _HEADERS: dict[str, Json] = {
         "example": "true",
     },
     "Preference-Applied": {
-        "description": "The `wait` that was heeded.",
+        "description": "The `wait` that was applied.",
         "schema": {"type": "string"},
         "example": "wait=10",
     },
@@ -65,9 +65,10 @@ def document() -> Json:
         "security": [{"apiKey": []}],
         "tags": [
             {"name": "Posts", "description": "Create, schedule, publish and follow posts."},
-            {"name": "Accounts", "description": "See how connected accounts are."},
-            {"name": "Connect", "description": "Let people connect their accounts."},
-            {"name": "Platforms", "description": "Read what the platforms take."},
+            {"name": "Accounts", "description": "List, check and remove connected accounts."},
+            {"name": "Connect", "description": "Connect accounts."},
+            {"name": "Platforms", "description": "Read the rules of the platforms."},
+            {"name": "Health", "description": "Monitor this service."},
         ],
         "paths": {**paths, **_health()},
         "components": {
@@ -172,13 +173,13 @@ def _health() -> Json:
     ready = {"database": True, "temporal": True, "worker": True, "sweep": True, "latePosts": 0, "refusedApps": 0}
     return {
         "/healthz": described(
-            "healthz", "Whether the process lives", {"200": answer("It does", alive, {"status": "ok"})}
+            "healthz", "Check whether the process runs", {"200": answer("It runs", alive, {"status": "ok"})}
         ),
         "/readyz": described(
             "readyz",
-            "Whether everything it depends on is there",
+            "Check whether every part of the service is available",
             {
-                "200": answer("All parts are there", parts, ready),
+                "200": answer("Every part is available", parts, ready),
                 "503": answer(
                     "A part is unavailable",
                     parts,

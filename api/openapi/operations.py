@@ -70,8 +70,8 @@ OPERATIONS = (
         _POSTS,
         "listPosts",
         "List posts",
-        "Newest first, unless `sort` says otherwise. A page never skips or repeats a post while posts are being added. "
-        "It holds fewer posts than `limit` if it would be larger than 4 MiB; `hasMore` then says that there are more.",
+        "Newest first, unless `sort` says otherwise. Pages neither skip nor repeat a post while posts are being added. "
+        "A page holds fewer posts than `limit` if it would be larger than 4 MiB; `hasMore` is then true.",
         PageView,
         {"page": examples.PAGE, "last": {"posts": [examples.POST], "cursor": None, "hasMore": False}},
         ("unknownQuery", "wrongQuery", *ALWAYS),
@@ -99,7 +99,7 @@ OPERATIONS = (
         _ONE,
         "getPost",
         "Get one post",
-        "With full details, per-platform status included.",
+        "With all details, and the status of each target.",
         PostView,
         {"published": examples.POST, "partial": examples.PARTIAL},
         ("unknownQuery", "notFound", *ALWAYS),
@@ -116,9 +116,9 @@ OPERATIONS = (
         "`isDraft` true takes a post off the schedule. A new `timezone` alone moves a time that was given without an "
         "offset. `null` is refused except for `scheduledFor`, and for a target's `customContent` and `customMedia`, "
         "which it removes. The body of an answer can be sent back: read-only fields are ignored if they equal the "
-        "post's. If a post was published in part or nowhere, it changes what the failed targets send when they are "
-        "retried; a change of what is public, may be public or is being published is 409. A post that is held and was "
-        "sent nowhere starts again with the change.",
+        "post's. Once publishing has begun, only targets that have failed or wait can be changed: a failed one sends "
+        "the change when it is retried. A change of a target that is public, may be public or is being published is "
+        "409. If a target is held and nothing was sent, publishing starts again with the change.",
         PostView,
         {"scheduled": examples.SCHEDULED},
         (*_SHAPE, *_RULES, "notFound", "publishingHasBegun", *_KEYED, *ALWAYS),
@@ -145,8 +145,8 @@ OPERATIONS = (
         f"{_ONE}/edit",
         "editPost",
         "Edit a published tweet",
-        "X only; needs X Premium; within 1 hour of being published; at most 5 times; text only. An edit makes a new "
-        "tweet id; earlier versions stay in `editHistory`.",
+        "Only on X, with X Premium, within 1 hour of being published, at most 5 times, and only the text. An edit "
+        "gives the tweet a new id; earlier versions stay in `editHistory`.",
         PostView,
         {"edited": examples.POST},
         (
@@ -171,9 +171,9 @@ OPERATIONS = (
         f"{_ONE}/retry",
         "retryPost",
         "Retry the platforms that failed",
-        "Published targets are skipped; unconfirmed ones are confirmed first, never sent again blindly. Without a body "
-        "all failed targets are tried again, with `platforms` only the named ones. Correct what a platform refused by "
-        "PATCH first.",
+        "Without a body all failed targets are tried again, with `platforms` only the named ones. Published targets "
+        "are skipped. Unconfirmed ones are looked for on their platform first, and never sent again blindly. If a "
+        "platform refused the content, correct it by PATCH first.",
         PostView,
         {"published": examples.POST, "partial": examples.PARTIAL},
         (*WITH_BODY, "wrongValue", "targetNotFound", "notFound", "nothingToRetry", *_KEYED, *ALWAYS),
@@ -230,9 +230,9 @@ OPERATIONS = (
         "/v1/platforms",
         "listPlatforms",
         "List the platforms and their rules",
-        "Text limits and how they count, numbers and types of media, what files must be, and the JSON Schema of every "
-        "platform's settings. Creating and validating go by the same rules; files are held against theirs when they "
-        "are fetched, before anything is sent.",
+        "The limits of texts and how they are counted, the numbers and types of media, the limits of files, and the "
+        "JSON Schema of every platform's settings. Posts are checked against the same rules when they are created or "
+        "validated; files when they are fetched, before anything is sent.",
         PlatformsView,
         {
             "platforms": {
@@ -258,9 +258,9 @@ OPERATIONS = (
         f"{_ONE}/history",
         "getHistory",
         "List who did what to a post",
-        "Who created, changed, retried or deleted the post, which steps were taken and their outcome. Kept for a year "
-        "after the post, or as long as the operator has set: the 500 newest actions of people, without content, of "
-        "which only the names of changed fields are kept.",
+        "Who created, changed, retried or deleted the post, the steps towards the platforms, and their outcome. It is "
+        "kept for a year after the post, or as long as the operator has set. It holds the 500 newest actions of "
+        "people. Of content it holds only the names of changed fields.",
         HistoryView,
         {"history": examples.HISTORY},
         ("unknownQuery", "wrongQuery", "notFound", *ALWAYS),

@@ -14,7 +14,7 @@ POST_ID = {
     "name": "postId",
     "in": "path",
     "required": True,
-    "description": "The post's id. One that cannot exist is not found.",
+    "description": "The post's id. The answer is 404 if the workspace has no such post.",
     "schema": {"type": "string"},
     "example": examples.POST["id"],
 }
@@ -35,9 +35,9 @@ KEY = {
 KEY_OF_MANY = {
     **KEY,
     "description": (
-        "Makes a repeat of the whole request safe for 24 hours. If it has not done everything, because its process "
-        "ended, there was no time or a limit was reached, a repeat does what is left and answers as before what was "
-        "done."
+        "Makes a repeat of the whole request safe for 24 hours. If the request did not finish, because its process "
+        "ended, there was no time or a limit was reached, a repeat handles the posts that are left. For the others it "
+        "returns the first results."
     ),
 }
 
@@ -97,12 +97,12 @@ LIST = (
     },
     _moment("scheduledFrom", "Only posts scheduled for then or later.", "2026-12-03"),
     _moment("scheduledTo", "Only posts scheduled for then or earlier.", "2026-12-03"),
-    _moment("fromDate", "Only posts created then or later: not when they go out.", "2026-01-01"),
+    _moment("fromDate", "Only posts created then or later; `scheduledFrom` is for the due time.", "2026-01-01"),
     _moment("toDate", "Only posts created then or earlier.", "2026-01-31T23:59:59Z"),
     _moment(
         "updatedSince",
-        "Only posts that changed then or later. Ask with the time of your last question, less a minute: a change is "
-        "dated from before it can be read.",
+        "Only posts that changed then or later. To poll, send the time of your last request minus one minute: a change "
+        "can be read some time after its `updatedAt`.",
         "2026-01-15T10:00:00Z",
     ),
     _query(
@@ -113,9 +113,9 @@ LIST = (
     ),
     _query(
         "sort",
-        "`createdAt` is newest first; `scheduledFor` soonest first, without posts that have no time; `updatedAt` the "
-        "longest unchanged first. By default the list is sorted by what it is narrowed by: `scheduledFor` with "
-        "`scheduledFrom` or `scheduledTo`, `updatedAt` with `updatedSince`, else `createdAt`.",
+        "`createdAt`: newest first. `scheduledFor`: soonest first; posts without a time are left out. `updatedAt`: the "
+        "longest unchanged first. The default is `scheduledFor` if `scheduledFrom` or `scheduledTo` is given, "
+        "`updatedAt` if `updatedSince` is given, else `createdAt`.",
         {"type": "string", "enum": list(Order)},
         "scheduledFor",
     ),
@@ -125,7 +125,12 @@ LIST = (
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         20,
     ),
-    _query("cursor", "From the previous answer to the same question.", {"type": "string"}, examples.PAGE["cursor"]),
+    _query(
+        "cursor",
+        "The `cursor` of the previous answer. The other parameters must be the same.",
+        {"type": "string"},
+        examples.PAGE["cursor"],
+    ),
 )
 
 
@@ -134,5 +139,5 @@ def page(what: str, cursor: str) -> tuple[Json, Json]:
     most = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT}
     return (
         _query("limit", f"The most {what} to return.", most, 20),
-        _query("cursor", "From the previous answer.", {"type": "string"}, cursor),
+        _query("cursor", "The `cursor` of the previous answer.", {"type": "string"}, cursor),
     )

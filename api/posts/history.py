@@ -44,9 +44,13 @@ class FieldChangeView(View):
 
     field: str = Field(description="Its name in this API.", examples=["scheduledFor"])
     before: str = Field(
-        alias="from", description="What it was. Of content no value is kept.", examples=["2026-02-01T14:00:00Z"]
+        alias="from",
+        description="The value before; left out for content, of which no value is kept.",
+        examples=["2026-02-01T14:00:00Z"],
     )
-    after: str = Field(alias="to", description="What it is since.", examples=["2026-02-02T14:00:00Z"])
+    after: str = Field(
+        alias="to", description="The value after; left out as `from` is.", examples=["2026-02-02T14:00:00Z"]
+    )
     platform: str = Field(description="The platform of the target whose field it is.", examples=["instagram"])
     account_id: str = Field(description="The account of that target.", examples=["ig_123"])
 
@@ -70,16 +74,16 @@ class EventView(View):
         }
     )
 
-    at: Moment = Field(description="When; of a step towards a platform, when it began.")
+    at: Moment = Field(description="When it happened; for a step towards a platform, when it began.")
     action: Action = Field(description="What was done, or its outcome.", examples=["changed"])
     actor: ActorView = Field(description="Who did it.")
     summary: str = Field(
-        description="It in a sentence.",
+        description="The event as a sentence.",
         examples=['API key "Editorial office" changed scheduledFor from 2026-02-01T14:00:00Z to 2026-02-02T14:00:00Z.'],
     )
     platform: PlatformName = Field(description="The platform, if it concerns one target.")
     account_id: str = Field(description="The account of that target.", examples=["ig_123"])
-    version: int = Field(description="Which version of the post it made: each change makes one.", examples=[2])
+    version: int = Field(description="The number of the post's version that this change made.", examples=[2])
     changes: list[FieldChangeView] = Field(description="The fields that it changed.")
     http_status: int = Field(description="The platform's HTTP status.", examples=[429])
     error_code: TargetCode = Field(description="What went wrong.", examples=["timed_out"])

@@ -177,8 +177,8 @@ class TargetView(View):
     )
     warning: str = Field(
         description=(
-            "What belongs to the published post and could not be done; of a `pending` one, what was found wrong when "
-            "it was prepared, minutes before its time."
+            "On a published target, what could not be done after it was published, such as the first comment. On a "
+            "`pending` one, what was found wrong when it was prepared, minutes before its time."
         ),
         examples=["The first comment could not be added."],
     )
@@ -208,9 +208,16 @@ class PostView(View):
 
     sometimes = frozenset({"externalId", "plannedFor", "tiktokSettings", "facebookSettings", "warnings"})
 
-    id: str = Field(description="Sorts by creation.", examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"])
+    id: str = Field(
+        description="The post's id. Ids sort in the order of creation.",
+        examples=["post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"],
+    )
     status: PostStatus = Field(
-        description="`publishing` is between due time and outcome; `partial` is published on some platforms only.",
+        description=(
+            "`draft`: it is not scheduled. `scheduled`: it is not due yet. `publishing`: it is due, and a target has "
+            "no outcome yet. `published`: every target is public. `partial`: publishing is over, and some targets are "
+            "public or may be. `failed`: publishing is over, and no target is public."
+        ),
         examples=["published"],
     )
     content: str | None = Field(description="The text as it was sent.", examples=["Hello from SocialSyncerAPI!"])
@@ -236,9 +243,9 @@ class PostView(View):
     facebook_settings: dict[str, Any] = Field(description="The root-level Facebook settings, if given.", examples=[{}])
     warnings: list[ProblemView] = Field(
         description=(
-            "What its owner should know, if anything: the time of a draft has passed; or a `scheduled` post, which is "
-            "checked again from 24 hours to 15 minutes before its time, will not go out on an account. A warning "
-            "goes once its cause is gone."
+            "What keeps the post from being published, if anything is known: the time of a draft has passed, or an "
+            "account of a `scheduled` post cannot publish. Scheduled posts are checked several times from 24 hours "
+            "before they are due. A warning disappears with its cause."
         )
     )
 
@@ -262,7 +269,7 @@ class AttemptView(View):
         description="`publish` is the one request that makes a post public; `confirm` follows if its answer was lost.",
         examples=[AttemptStep.PUBLISH],
     )
-    state: State = Field(description="What it came to.", examples=[AttemptState.DONE])
+    state: State = Field(description="Its outcome; `sending` while it is under way.", examples=[AttemptState.DONE])
     started_at: Moment = Field(description="When it began.")
     finished_at: Moment | None = Field(description="When it ended; null while it is under way.")
     http_status: int | None = Field(description="The platform's HTTP status.", examples=[200])
@@ -273,7 +280,9 @@ class AttemptView(View):
         description="The platform's own code, or `http_` and the status of its answer.", examples=["36003/2207009"]
     )
     request_id: str | None = Field(description="The platform's id of the request.", examples=["AbCdEf"])
-    decision: str | None = Field(description="What was decided upon it.", examples=["trying again in 12 s"])
+    decision: str | None = Field(
+        description="What this service does after it, in words.", examples=["trying again in 12 s"]
+    )
     next_attempt_at: Moment | None = Field(description="When the step is repeated, if that was decided.")
 
 
@@ -303,7 +312,9 @@ class VerdictView(View):
 
     valid: bool = Field(description="Whether it would be accepted.", examples=[False])
     errors: list[ProblemView] = Field(description="Why not.")
-    warnings: list[ProblemView] = Field(description="What may stand in the way when it is published, and need not.")
+    warnings: list[ProblemView] = Field(
+        description="What may fail when it is published, or be shown otherwise than it was given."
+    )
 
 
 class ErrorView(View):
@@ -337,7 +348,7 @@ class ItemView(View):
     external_id: str = Field(description="Your own id, if given.", examples=["campaign-7/row-12"])
     status: PostStatus = Field(description="The post's status; left out if it was deleted or refused.")
     scheduled_for: Moment | None = Field(description="The instant it is scheduled for.")
-    replayed: Literal[True] = Field(description="It was done by an earlier request, whose answer this is.")
+    replayed: Literal[True] = Field(description="Always true: an earlier request did it, and this is its answer.")
     retry_after: int = Field(description="Seconds after which to try this post again, if it may help.", examples=[5])
     error: ErrorView = Field(description="What it was refused with; at most 10 of its problems are listed.")
 
