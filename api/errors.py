@@ -50,11 +50,15 @@ _STATUS: dict[type[PostsError], int] = {
 }
 
 _OF_FRAMEWORK = {
-    404: Problem("There is no such endpoint", "not_found"),
-    405: Problem("This endpoint does not take that method", "method_not_allowed"),
+    404: Problem("There is no such endpoint; /docs lists all", "not_found"),
+    405: Problem(
+        "This endpoint does not take that method; the header Allow lists those it takes", "method_not_allowed"
+    ),
     413: Problem("The body is larger than 1 MiB", "payload_too_large"),
 }
-_INTERNAL = Problem("Something went wrong on our side", "internal_error")
+_INTERNAL = Problem(
+    "Something went wrong on our side; report it with the X-Request-Id of this answer", "internal_error"
+)
 _TOO_SLOW = Problem("The database took too long to answer this; please try again, or ask for less", "unavailable")
 _AWAY = Problem("The service is not available right now; please try again", "unavailable")
 

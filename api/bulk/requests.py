@@ -16,7 +16,7 @@ from api.http.loop_share import loop_share
 from api.posts.answers.answer import Answer
 from api.posts.answers.views import ItemView, ManyView, write
 from api.posts.changes import create, delete_post, retry, update
-from api.posts.changes.idempotency import EXPIRING, find_use, keep, keyed_request
+from api.posts.changes.idempotency import EXPIRED, find_use, keep, keyed_request
 from api.posts.listing import cursor_after
 from api.shared.waiting import Deadline
 from domain.audit import Actor, api_key
@@ -128,7 +128,7 @@ class ManyPosts:
                 # Another request with the key was faster: what it has found is what both do.
                 known = await self._known(request)
                 if known is None:
-                    raise Unavailable(EXPIRING, retry_after=1)
+                    raise Unavailable(EXPIRED, retry_after=1)
                 bulk_id, found = known.post_id, known.post_ids or []
         results = await answer_each(items(bulk_id, found[:MOST_POSTS]))
         final = not is_worth_repeating(results)

@@ -57,19 +57,31 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         ("missingKey", 401, "Missing API key: send it as Authorization: Bearer sk_…", "invalid_credentials", None),
         ("wrongKey", 401, "Invalid API key", "invalid_credentials", None),
         ("notFound", 404, "There is no such post", "not_found", None),
-        ("connectionNotFound", 404, "This workspace has no such connection", "not_found", None),
+        (
+            "connectionNotFound",
+            404,
+            "This workspace has no such connection; it is forgotten a day after it has ended",
+            "not_found",
+            None,
+        ),
         ("wrongCheck", 400, "check must be true or false", "invalid_field_value", "check"),
         ("wrongRevoke", 400, "revoke must be true or false", "invalid_field_value", "revoke"),
         ("noSuchAccount", 404, "There is no X account of this id", "not_found", None),
         (
             "publishingHasBegun",
             409,
-            "Publishing has begun; only drafts, scheduled and held posts, and what failed or waits can be changed",
+            "Publishing has begun, and no target has failed or waits, so nothing can be changed any more",
             "conflict",
             None,
         ),
-        ("isPublishing", 409, "The post is just being published; delete it afterwards", "conflict", None),
-        ("deletedSince", 409, "The post of this Idempotency-Key is deleted", "conflict", None),
+        ("isPublishing", 409, "The post is being published; wait for the outcome, then delete it", "conflict", None),
+        (
+            "deletedSince",
+            409,
+            "The post of this Idempotency-Key was deleted; a new request needs a new key",
+            "conflict",
+            None,
+        ),
         (
             "externalIdTaken",
             409,
@@ -98,7 +110,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         (
             "accountNotFound",
             422,
-            "X account tw_456 is not connected",
+            "X account tw_456 is not connected; GET /v1/accounts lists those that are",
             "account_not_found",
             "platforms.0.accountId",
         ),
@@ -190,7 +202,10 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
         (
             "permissionMissing",
             422,
-            "These permissions were declined, and X accounts cannot publish without them: tweet.write. Connect again.",
+            (
+                "These permissions were declined, and X accounts cannot publish without them: tweet.write. "
+                "Connect again and leave them ticked."
+            ),
             "permission_missing",
             None,
         ),
@@ -216,7 +231,13 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
             "credentials",
         ),
         ("rateLimited", 429, "Too many requests with this API key; please slow down", "rate_limited", None),
-        ("internal", 500, "Something went wrong on our side", "internal_error", None),
+        (
+            "internal",
+            500,
+            "Something went wrong on our side; report it with the X-Request-Id of this answer",
+            "internal_error",
+            None,
+        ),
         ("unavailable", 503, "The service is not available right now; please try again", "unavailable", None),
     )
 }

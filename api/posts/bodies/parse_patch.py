@@ -158,7 +158,9 @@ def _shifted(post: Post, shift: Shift, now: datetime, *, draft: bool) -> tuple[S
 _NO_TIME = Problem(
     "The post has no time that shiftBy could move: give it a scheduledFor", "invalid_field_value", "shiftBy"
 )
-_OUT_OF_RANGE = Problem("shiftBy leads to no time that there is", "invalid_field_value", "shiftBy")
+_OUT_OF_RANGE = Problem(
+    "shiftBy cannot be applied to the post's time; give a scheduledFor instead", "invalid_field_value", "shiftBy"
+)
 _TIME_MISSING = Problem("scheduledFor is required to schedule a draft", "missing_required_field", "scheduledFor")
 _NULL_ALONE = Problem(
     "scheduledFor cannot be null alone: send isDraft true to keep the post as a draft, or publishNow true",

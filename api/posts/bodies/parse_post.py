@@ -111,7 +111,7 @@ def read_time(text: str, zone: str, now: datetime) -> tuple[ScheduledTime | None
         schedule = resolve(text, zone)
     except UnknownZone:
         # Of a post that was made under an older database of zones: a body's own zone is known.
-        return None, [Problem(f"The time zone {zone} exists no more; give another timezone", *_INVALID, "timezone")]
+        return None, [Problem(f"The time zone {zone} no longer exists; give another timezone", *_INVALID, "timezone")]
     except ValueError:
         sentence = (
             "scheduledFor must be an ISO 8601 date and time: wall time in timezone such as 2026-02-01T14:00, or an "

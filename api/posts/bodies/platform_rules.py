@@ -116,7 +116,7 @@ def _target_problems(
     platform = platforms()[target.platform]
     if account is None or account.platform != target.platform:
         where = f"platforms.{position}.accountId"
-        said = f"{platform.label} account {target.account_id} is not connected"
+        said = f"{platform.label} account {target.account_id} is not connected; GET /v1/accounts lists those that are"
         yield Problem(said, "account_not_found", where, target.platform, target.account_id)
         # Only what no account of this platform could publish is reported beside it: its own limits are unknown.
         facts = AccountFacts(target.account_id, "", "", premium=True)

@@ -12,7 +12,7 @@ from api.posts.answers.answer import Answer, answer_post
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems
 from api.posts.changes.external_id import answer_existing
-from api.posts.changes.idempotency import digest_of, find_use, keep, keyed_request
+from api.posts.changes.idempotency import DELETED, EXPIRED, digest_of, find_use, keep, keyed_request
 from api.posts.lookup import accounts_of, plan_for
 from api.shared.waiting import Deadline
 from domain.audit import Actor
@@ -48,7 +48,7 @@ class _CreatedPost:
     """None for a post that is published now: it waits for the outcome."""
 
 
-_JUST_DELETED = Problem("The post with this externalId is just being deleted; please try again", "unavailable")
+_JUST_DELETED = Problem("The post with this externalId is being deleted; please try again", "unavailable")
 
 
 async def create(
@@ -77,8 +77,7 @@ async def create(
         return await _deliver_and_answer(deps, made, request, deadline)
     if request is not None and (answer := await _answer_repeat(deps, request, deadline)):
         return answer
-    # The key ran out between the two looks.
-    raise Unavailable(Problem("Idempotency-Key is just expiring; please try again", "unavailable"), retry_after=1)
+    raise Unavailable(EXPIRED, retry_after=1)
 
 
 async def _insert(
@@ -173,5 +172,5 @@ async def _answer_repeat(deps: Dependencies, request: KeyedRequest, deadline: De
     bind_contextvars(post_id=known.post_id)
     answer = await _outcome(deps, request.workspace_id, known.post_id, request, deadline)
     if answer is None:
-        raise Conflict(Problem("The post of this Idempotency-Key is deleted", "conflict"))
+        raise Conflict(DELETED)
     return Answer(answer.status, answer.body, replayed=True, waited=True)

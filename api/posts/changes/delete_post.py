@@ -14,7 +14,7 @@ from store.models import IdempotencyKey, Post
 from store.posts.changes import delete_post
 from store.posts.queries import find_post
 
-_PUBLISHING = Problem("The post is just being published; delete it afterwards", "conflict")
+_PUBLISHING = Problem("The post is being published; wait for the outcome, then delete it", "conflict")
 
 
 async def delete(deps: Dependencies, workspace_id: str, actor: Actor, post_id: str, key: str | None) -> Answer:

@@ -19,8 +19,9 @@ _REUSED = Problem(
     "idempotency_key_reused",
     "Idempotency-Key",
 )
-EXPIRING = Problem("Idempotency-Key is just expiring; please try again", "unavailable")
-_DELETED = Problem("The post of this Idempotency-Key is deleted", "conflict")
+EXPIRED = Problem("This Idempotency-Key has just expired; please try again", "unavailable")
+"""The key ran out while its request was answered."""
+DELETED = Problem("The post of this Idempotency-Key was deleted; a new request needs a new key", "conflict")
 
 
 class KeyTakenError(Exception):
@@ -111,12 +112,11 @@ async def _repeated(
     async with deps.database.reading() as session:
         known = await find_use(session, request)
     if known is None:
-        # The key ran out between the two looks.
-        raise Unavailable(EXPIRING, retry_after=1)
+        raise Unavailable(EXPIRED, retry_after=1)
     if known.response_body is not None:
         return Answer(known.response_status or 200, known.response_body, replayed=True)
     try:
         answer = await keep(deps, request, post_id, await follow(known))
     except NotFound as error:
-        raise Conflict(_DELETED) from error
+        raise Conflict(DELETED) from error
     return Answer(answer.status, answer.body, replayed=True, waited=answer.waited)

@@ -25,7 +25,7 @@ from store.posts.changes import rows_of
 from store.posts.contents import rewrite
 
 _BEGUN = Problem(
-    "Publishing has begun; only drafts, scheduled and held posts, and what failed or waits can be changed",
+    "Publishing has begun, and no target has failed or waits, so nothing can be changed any more",
     "conflict",
 )
 

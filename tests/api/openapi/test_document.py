@@ -1,9 +1,11 @@
 """The OpenAPI document: complete, true, and readable without the internet."""
 
+import ast
 import asyncio
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -13,9 +15,12 @@ from hypothesis import strategies as st
 from litestar import Litestar
 
 from api.openapi.document import document
+from api.openapi.error_examples import ERRORS
 from platforms.registry import platforms
 from tests.api.conftest import Client
 from tests.serving import listening
+
+ROOT = Path(__file__).parents[3]
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -134,6 +139,20 @@ def test_a_targets_platform_says_which_settings_it_takes() -> None:
         assert own["properties"]["platform"]["enum"] == [name]
         settings = own["properties"]["platformSpecificData"]["$ref"].rpartition("/")[2]
         assert settings == platform.settings.__name__
+
+
+def test_every_example_of_an_error_is_a_sentence_of_the_code() -> None:
+    patterns = set()
+    for path in (path for package in ("activities", "api", "platforms") for path in (ROOT / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())) if path.name != "error_examples.py" else ():
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                patterns.add(re.escape(node.value))
+            elif isinstance(node, ast.JoinedStr):
+                parts = [re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".+" for part in node.values]
+                patterns.add("".join(parts))
+    # Shorter ones hold no words of their own, as `{name} {error}`.
+    known = re.compile("|".join(pattern for pattern in patterns if len(pattern) > 12))
+    assert [body["error"] for _, body in ERRORS.values() if not known.fullmatch(body["error"])] == []
 
 
 def test_no_example_holds_a_reference() -> None:
