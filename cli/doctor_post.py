@@ -16,8 +16,8 @@ from cli.temporal_client import temporal_client
 from reconcile.doctor.findings import Exit, FixedBy
 from reconcile.doctor.one_post import PostReport, examine
 from runtime.settings import Settings
-from store.database import OF_DIAGNOSES
-from store.posts.history import HistoryEntry, Moment, Source
+from store.database import OF_DIAGNOSES, Database
+from store.posts.history import HistoryEntry, HistoryPosition, Source
 from workflows.client.runs import Runs
 
 
@@ -86,4 +86,6 @@ def to_text(report: PostReport) -> Iterator[str]:
 
 
 def _lines(report: PostReport) -> list[HistoryEntry]:
-    return [HistoryEntry(Moment(event.at, Source.ATTEMPTS, at), event) for at, event in enumerate(report.attempts)]
+    return [
+        HistoryEntry(HistoryPosition(event.at, Source.ATTEMPTS, at), event) for at, event in enumerate(report.attempts)
+    ]

@@ -21,7 +21,7 @@ from runtime.settings import Settings
 from store.audit.trail import newest_event
 from store.database import Database
 from store.models import AuditEvent
-from store.posts.history import HistoryEntry, Moment, Source, read_history
+from store.posts.history import HistoryEntry, HistoryPosition, Source, read_history
 from store.posts.queries import find_workflow
 from workflows.client.runs import Runs
 
@@ -77,7 +77,7 @@ async def _lines(database: Database, workspace_id: str, post_id: str) -> list[Hi
     found = list[HistoryEntry]()
     while True:
         async with database.transaction() as session:
-            page = await read_history(session, workspace_id, post_id, _PAGE, found[-1].moment if found else None)
+            page = await read_history(session, workspace_id, post_id, _PAGE, found[-1].position if found else None)
         found += page or []
         if len(page or []) < _PAGE:
             return found
@@ -90,7 +90,7 @@ def merged(
     known = [line.event for line in lines if line.event.actor_type == ActorType.OPERATOR]
     beside = [request for request in requests if not _is_recorded(request, known)]
     found = [*lines, *(_line(request, at, workspace_id, post_id) for at, request in enumerate(beside))]
-    return sorted(found, key=lambda line: line.moment)
+    return sorted(found, key=lambda line: line.position)
 
 
 def _is_recorded(request: OperatorRequest, known: list[AuditEvent]) -> bool:
@@ -117,7 +117,7 @@ def _line(request: OperatorRequest, number: int, workspace_id: str, post_id: str
         account_id=None,
         details={name: value for name, value in said.items() if value},
     )
-    return HistoryEntry(Moment(request.at, Source.TEMPORAL, number), event)
+    return HistoryEntry(HistoryPosition(request.at, Source.TEMPORAL, number), event)
 
 
 def to_text(found: History) -> list[str]:

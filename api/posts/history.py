@@ -16,8 +16,7 @@ from domain.errors import NotFound
 from domain.ids import is_post_id
 from domain.schedule import rfc3339
 from platforms.codes import known_codes
-from store.posts.history import HistoryEntry, read_history
-from store.posts.history import Moment as Place
+from store.posts.history import HistoryEntry, HistoryPosition, read_history
 
 
 class ActorView(View):
@@ -102,7 +101,9 @@ class HistoryView(View):
     has_more: HasMore = Field(examples=[False])
 
 
-async def history(deps: Dependencies, workspace_id: str, post_id: str, after: Place | None, limit: int) -> HistoryView:
+async def history(
+    deps: Dependencies, workspace_id: str, post_id: str, after: HistoryPosition | None, limit: int
+) -> HistoryView:
     """Return a page of what happened to a post, also if it is deleted. Raises NotFound."""
     found = None
     if is_post_id(post_id):
@@ -112,7 +113,7 @@ async def history(deps: Dependencies, workspace_id: str, post_id: str, after: Pl
         raise NotFound(NO_SUCH_POST)
     page, more = found[:limit], len(found) > limit
     return HistoryView.model_construct(
-        events=events_view(page), cursor=history_cursor(page[-1].moment) if more else None, has_more=more
+        events=events_view(page), cursor=history_cursor(page[-1].position) if more else None, has_more=more
     )
 
 

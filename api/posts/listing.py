@@ -20,7 +20,7 @@ from domain.post import PostStatus, TargetStatus
 from domain.schedule import parse_bound
 from domain.zones import UnknownZone, zone_named
 from platforms.registry import platforms
-from store.posts.history import Moment
+from store.posts.history import HistoryPosition
 from store.posts.list_filters import Filter, Order, Position
 
 DEFAULT_LIMIT = 20
@@ -156,20 +156,20 @@ def read_attempts_query(request: Request[Any, Any, Any]) -> tuple[int, int]:
     return after_id or 0, limit or MAX_LIMIT
 
 
-def history_cursor(last: Moment) -> str:
+def history_cursor(last: HistoryPosition) -> str:
     """Return the cursor of the page of a history that follows a line."""
     return _cursor({"id": f"{last.source}.{last.id}", "at": last.at.astimezone(UTC).isoformat()})
 
 
-def _read_history_cursor(text: str) -> Moment:
+def _read_history_cursor(text: str) -> HistoryPosition:
     content = _content(text)
     match = re.fullmatch(r"([0-9])\.([0-9]{1,18})", str(content.get("id")))
     if match is None:
         raise ValueError(_NO_CURSOR)
-    return Moment(_moment(content.get("at")), int(match[1]), int(match[2]))
+    return HistoryPosition(_moment(content.get("at")), int(match[1]), int(match[2]))
 
 
-def read_history_query(request: Request[Any, Any, Any]) -> tuple[Moment | None, int]:
+def read_history_query(request: Request[Any, Any, Any]) -> tuple[HistoryPosition | None, int]:
     """Return after which entry a page of a history begins, and how many it may hold. Raises InvalidRequest."""
     query, of_query = parse_query(request, ("limit", "cursor"))
     problems: list[Problem] = []

@@ -38,8 +38,8 @@ class Source(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Moment:
-    """The place of a line in a time line."""
+class HistoryPosition:
+    """The position of an entry in a history, which is in the order of these fields."""
 
     at: datetime
     source: int
@@ -48,15 +48,15 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """A line with its place. `actor_name` is that of an API key, if it has one."""
+    """An entry with its position. `actor_name` is that of an API key, if it has one."""
 
-    moment: Moment
+    position: HistoryPosition
     event: AuditEvent
     actor_name: str | None = None
 
 
 async def read_history(
-    session: AsyncSession, workspace_id: str, post_id: str, limit: int, after: Moment | None = None
+    session: AsyncSession, workspace_id: str, post_id: str, limit: int, after: HistoryPosition | None = None
 ) -> list[HistoryEntry] | None:
     """Return up to `limit` lines of a post, oldest first, that come after a place.
 
@@ -70,7 +70,7 @@ async def read_history(
     events = list(await session.scalars(query.order_by(AuditEvent.at, AuditEvent.id).limit(limit)))
     if post is None and not events and not await _is_known(session, workspace_id, post_id):
         return None
-    found = [(Moment(event.at, Source.TRAIL, event.id), event) for event in events]
+    found = [(HistoryPosition(event.at, Source.TRAIL, event.id), event) for event in events]
     if post is not None:
         found += await _of_rows(session, post)
         found += await _of_attempts(session, post, limit, after)
@@ -104,7 +104,7 @@ async def _names(session: AsyncSession, key_ids: set[str | None]) -> dict[str, s
     return {row.id: row.name for row in await session.execute(query)}
 
 
-def _after(after: Moment | None, source: Source, at: Any, id: Any) -> ColumnElement[bool]:  # noqa: A002
+def _after(after: HistoryPosition | None, source: Source, at: Any, id: Any) -> ColumnElement[bool]:  # noqa: A002
     """Return the condition for lines of a source that come after a place."""
     if after is None:
         return true()
@@ -114,22 +114,22 @@ def _after(after: Moment | None, source: Source, at: Any, id: Any) -> ColumnElem
     return condition
 
 
-async def _of_rows(session: AsyncSession, post: Post) -> list[tuple[Moment, AuditEvent]]:
+async def _of_rows(session: AsyncSession, post: Post) -> list[tuple[HistoryPosition, AuditEvent]]:
     """Return who created a post, and when it was late; its targets must be loaded."""
     created = _event(post, None, post.created_at, Action.CREATED, {})
     if post.created_by:
         created.actor_type, created.actor_id = ActorType.API_KEY.value, post.created_by
-    found = [(Moment(post.created_at, Source.ROW, 0), created)]
+    found = [(HistoryPosition(post.created_at, Source.ROW, 0), created)]
     late = list(await session.scalars(select(LatePost).where(LatePost.post_id == post.id).order_by(LatePost.found_at)))
     for number, each in enumerate(late):
         details = {"dueAt": rfc3339(each.due_at)} | ({"endedAt": rfc3339(each.ended_at)} if each.ended_at else {})
         event = _event(post, None, each.found_at, Action.LATE, details)
-        found.append((Moment(each.found_at, Source.LATENESS, number), event))
+        found.append((HistoryPosition(each.found_at, Source.LATENESS, number), event))
     for target in post.targets:
         if moment := _begun_late(target):
             details = {"dueAt": rfc3339(target.due_at), "endedAt": rfc3339(moment)} if target.due_at else {}
             event = _event(post, target, moment, Action.LATE, details)
-            found.append((Moment(moment, Source.LATENESS, len(late) + target.position), event))
+            found.append((HistoryPosition(moment, Source.LATENESS, len(late) + target.position), event))
     return found
 
 
@@ -141,8 +141,8 @@ def _begun_late(target: Target) -> datetime | None:
 
 
 async def _of_attempts(
-    session: AsyncSession, post: Post, limit: int, after: Moment | None = None, *, newest: bool = False
-) -> list[tuple[Moment, AuditEvent]]:
+    session: AsyncSession, post: Post, limit: int, after: HistoryPosition | None = None, *, newest: bool = False
+) -> list[tuple[HistoryPosition, AuditEvent]]:
     query = (
         select(Attempt, Target)
         .join(Target, Target.id == Attempt.target_id)
@@ -152,7 +152,10 @@ async def _of_attempts(
     at, number = Attempt.started_at, Attempt.id
     query = query.order_by(at.desc(), number.desc()) if newest else query.order_by(at, number)
     return [
-        (Moment(row.Attempt.started_at, Source.ATTEMPTS, row.Attempt.id), _of_attempt(post, row.Attempt, row.Target))
+        (
+            HistoryPosition(row.Attempt.started_at, Source.ATTEMPTS, row.Attempt.id),
+            _of_attempt(post, row.Attempt, row.Target),
+        )
         for row in await session.execute(query.limit(limit))
     ]
 
