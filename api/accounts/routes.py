@@ -9,6 +9,7 @@ from litestar.params import FromPath, SkipValidation
 
 from api.accounts.account_history import account_history
 from api.accounts.actions import AccountName, check_account, remove_account, require_account
+from api.accounts.queries import AccountsQuery, accounts_cursor, read_accounts_query
 from api.accounts.schemas import AccountHealthPageView, AccountHealthView, AccountPageView
 from api.accounts.views import account_view, health_view
 from api.auth import actor_of, authenticate
@@ -16,7 +17,6 @@ from api.dependencies import Dependencies, Deps
 from api.http.body import read_no_body
 from api.http.query import known_platform, read_query
 from api.posts.answers.views import View, write
-from api.posts.listing import AccountsQuery, accounts_cursor, read_accounts_query
 from domain.errors import InvalidRequest, Problem
 from store.accounts.pages import page_of_accounts, refusals_of_apps
 

@@ -1,15 +1,22 @@
 """Read query parameters strictly: known names only, each once."""
 
-from collections.abc import Collection, Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from litestar import Request
 
 from api.http.body import MAX_PROBLEMS
-from api.http.suggest import did_you_mean
+from api.http.suggest import did_you_mean, unknown_platform
 from domain.errors import InvalidRequest, Problem
 from platforms.registry import platforms
+
+MAX_LIMIT = 100
+"""Entries of one page of any list."""
+T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
 
 
 def read_query(request: Request[Any, Any, Any], known: Sequence[str] = ()) -> dict[str, str]:
@@ -52,10 +59,47 @@ def parse_lists(
     return values, list(dict.fromkeys(problems))
 
 
+def convert_parameter(
+    query: Mapping[str, str], problems: list[Problem], name: str, convert: Callable[[str], T]
+) -> T | None:
+    """Return a parameter's value; None if it is missing or cannot be read. In the latter case a problem is added.
+
+    `convert` raises ValueError, whose text continues a sentence that begins with the parameter's name.
+    """
+    if name not in query:
+        return None
+    try:
+        return convert(query[name])
+    except ValueError as error:
+        problems.append(Problem(f"{name} {error}", "invalid_field_value", name))
+        return None
+
+
+def parse_limit(text: str) -> int:
+    """Return how many entries a page may hold. Raises ValueError."""
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= MAX_LIMIT:
+        raise ValueError(f"must be a whole number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+def parse_choice(choices: type[E], text: str) -> E:
+    """Return the member of an enum that has this value. Raises ValueError."""
+    try:
+        return choices(text)
+    except ValueError:
+        raise ValueError(f"must be one of {', '.join(choices)}{did_you_mean(text, choices)}") from None
+
+
+def parse_platform(text: str) -> str:
+    """Return the name of a platform. Raises ValueError."""
+    if text not in platforms():
+        raise ValueError(unknown_platform(text))
+    return text
+
+
 def known_platform(platform: str) -> str:
     """Return the platform that a path names. Raises InvalidRequest."""
     if platform not in platforms():
-        known = ", ".join(platforms())
-        sentence = f"platform must be one of the platforms {known}{did_you_mean(platform, platforms())}"
+        sentence = f"platform {unknown_platform(platform)}"
         raise InvalidRequest(Problem(sentence, "invalid_field_value", "platform"))
     return platform

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from domain.zones import zone_names
+from platforms.registry import platforms
 
 
 def closest(wrong: str, known: Iterable[str]) -> str | None:
@@ -18,6 +19,16 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """Return "; did you mean …?" where a known name is close, else nothing."""
     meant = closest(wrong, known)
     return f"; did you mean {meant}?" if meant else ""
+
+
+def unknown_platform(wrong: str) -> str:
+    """Return what is wrong with the name of a platform that is not known, after the name of its field."""
+    return f"must be one of the platforms {', '.join(platforms())}{did_you_mean(wrong, platforms())}"
+
+
+def unknown_zone(wrong: str) -> str:
+    """Return what is wrong with a time zone that is not known, after the name of its field."""
+    return f"must be an IANA time zone such as America/New_York{suggest_zone(wrong)}"
 
 
 def suggest_zone(wrong: str) -> str:

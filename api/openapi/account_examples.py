@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.posts.listing import accounts_cursor
+from api.accounts.queries import accounts_cursor
 
 CURSOR = accounts_cursor("tw_456")
 _HEALTHY: dict[str, Any] = {

@@ -7,9 +7,9 @@ from api.accounts.schemas import (
     AccountPageView,
     RemovedAccountView,
 )
+from api.http.query import MAX_LIMIT
 from api.openapi import account_examples as examples
 from api.openapi.operation import ALWAYS, Json, Operation
-from api.posts.listing import MAX_LIMIT
 from domain.account_health import Health
 from platforms.registry import platforms
 

@@ -3,9 +3,10 @@
 from typing import Any
 
 from api.http.headers import DEFAULT_WAIT_S, LONGEST_WAIT_S
+from api.http.query import MAX_LIMIT
 from api.openapi import examples
 from api.openapi.operation import Json
-from api.posts.listing import DEFAULT_LIMIT, MAX_LIMIT, TARGET_STATUSES
+from api.posts.listing import DEFAULT_LIMIT, TARGET_STATUSES
 from domain.post import PostStatus
 from platforms.registry import platforms
 from store.posts.list_filters import Order

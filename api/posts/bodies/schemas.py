@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from api.http.suggest import did_you_mean, suggest_zone
+from api.http.suggest import unknown_platform, unknown_zone
 from domain.bounds import MAX_ITEMS, MAX_TEXT
 from domain.post import PUBLISH_WITHIN_S
 from domain.schedule import parse_shift
@@ -29,14 +29,13 @@ def _bad(sentence: str) -> PydanticCustomError:
 
 def _platform(name: str) -> str:
     if name not in platforms():
-        known = ", ".join(platforms())
-        raise _bad(f"must be one of the platforms {known}{did_you_mean(name, platforms())}")
+        raise _bad(unknown_platform(name))
     return name
 
 
 def _zone(name: str) -> str:
     if name not in zone_names():
-        raise _bad(f"must be an IANA time zone such as America/New_York{suggest_zone(name)}")
+        raise _bad(unknown_zone(name))
     return name
 
 

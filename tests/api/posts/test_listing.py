@@ -215,11 +215,11 @@ def test_cursors_survive_the_round_trip(post_id: str) -> None:
 def test_a_cursor_belongs_to_its_order(post_id: str, at: datetime, order: Order) -> None:
     position = Position(post_id, at)
     if order is Order.CREATED:
-        with pytest.raises(ValueError, match="same question"):
+        with pytest.raises(ValueError, match="same other parameters"):
             read_cursor(cursor_after(position), order)
     else:
         assert read_cursor(cursor_after(position), order) == position
-        with pytest.raises(ValueError, match="same question"):
+        with pytest.raises(ValueError, match="same other parameters"):
             read_cursor(cursor_after(Position(post_id)), order)
 
 
