@@ -18,7 +18,7 @@ from litestar.datastructures import Cookie
 from litestar.params import FromPath
 
 from api.connect import hosted_pages as pages
-from api.connect.routes import CALLBACK, START, state_of
+from api.connect.begin import CALLBACK, START, state_of
 from api.connect.schemas import LONGEST_CODE
 from api.connect.steps import address_of, choose_of, finish, take
 from api.dependencies import Dependencies, Deps

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from activities.accounts import connecting
 from api.app import create_app
-from api.connect.routes import MOST_AN_HOUR
+from api.connect.begin import MOST_AN_HOUR
 from api.dependencies import Dependencies
 from api.shared.quotas import WorkspaceLimits
 from store.accounts.connected import count_accounts, has_room_for

@@ -153,7 +153,7 @@ class TestRefusals:
     async def test_a_workspace_begins_sixty_connections_an_hour(
         self, stranger: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("api.connect.routes.MOST_AN_HOUR", 1)
+        monkeypatch.setattr("api.connect.begin.MOST_AN_HOUR", 1)
         await begin(stranger)
         response = await stranger.get("/v1/connect/twitter", params={"redirect_url": BACK})
         await refused(response, 429, "rate_limited")

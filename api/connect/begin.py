@@ -1,0 +1,170 @@
+"""Begin to connect an account: say where the person goes, or which credentials to ask for."""
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from api.auth import actor_of
+from api.connect.redirects import redirect_problem
+from api.connect.schemas import ConnectionView
+from api.connect.steps import NOT_DONE, address_of, push, require_success, step
+from api.connect.views import credential_fields
+from api.dependencies import Dependencies
+from api.http.query import parse_query
+from api.http.request import HttpRequest
+from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable, Unprocessable
+from domain.ids import new_id
+from domain.schedule import rfc3339
+from platforms.access.connect import Connector, connectors
+from platforms.registry import platforms
+from store.accounts.connected import find_accounts
+from store.accounts.connecting import STATE_LIFETIME, add_connection, begun_since
+from store.apps.setups import platforms_with_app
+
+MOST_AN_HOUR = 60
+"""Connections that a workspace may begin in an hour; our choice."""
+CALLBACK, START = "/v1/connect/callback", "/v1/connect/start"
+"""Where platforms send people back if this service takes the answer, and where people begin then."""
+_STATE_BYTES, _CODE_BYTES = 32, 16
+_NOT_PUBLIC = Problem(
+    "This service has no public address, so it cannot take a platform's answer. Its operator must set "
+    "SOCIALSYNCER_PUBLIC_URL.",
+    "platform_not_configured",
+    "hosted",
+)
+
+
+async def begin(deps: Dependencies, workspace_id: str, platform: str, request: HttpRequest) -> ConnectionView:
+    """Begin a connection. Raises InvalidRequest, Unprocessable, TooManyRequests, Unavailable."""
+    connector, found = await _read_parameters(deps, workspace_id, platform, request)
+    fields = credential_fields(platforms()[platform])
+    if connector is None:
+        return ConnectionView(
+            method="credentials", auth_url=None, state=None, connection_id=None, expires_at=None, fields=fields
+        )
+    redirect_url, account_id, by_code = found.get("redirect_url"), found.get("accountId"), connector.by_code
+    hosted = found.get("hosted") == "true" and not by_code
+    if hosted and deps.public_url is None:
+        raise Unprocessable(_NOT_PUBLIC)
+    chosen = {name: found[name] for name in connector.options if name in found}
+    ticket, now, connection_id = secrets.token_urlsafe(_STATE_BYTES), datetime.now(UTC), new_id("sel")
+    # A code is posted by a person: nothing that an app takes for markup may be in it.
+    state = state_of(ticket) if hosted else secrets.token_hex(_CODE_BYTES) if by_code else ticket
+    await require_known_account(deps, workspace_id, platform, account_id)
+    if account_id is None:
+        await deps.quotas.require_room_for_account(workspace_id)
+    await require_connections_left(deps, workspace_id, now)
+    async with deps.database.transaction() as session:
+        await add_connection(
+            session,
+            workspace_id=workspace_id,
+            platform=platform,
+            now=now,
+            state=state,
+            connection_id=connection_id,
+            redirect_url=callback_of(deps, platform, connection_id) if hosted else None if by_code else redirect_url,
+            hosted=found.get("choose", "page") if hosted else None,
+            return_url=redirect_url if hosted else None,
+            account_id=account_id,
+            options=chosen,
+            begun_by=actor_of(request).id,
+        )
+    row = await step(deps, workspace_id, platform, connection_id, "begin")
+    require_success(row.outcome)
+    row = await push(deps, row, state)
+    if row.authorize_url is None:
+        raise Unavailable(NOT_DONE)
+    asked = address_of(row, state)
+    return ConnectionView(
+        method="code" if by_code else "oauth",
+        auth_url=f"{deps.public_url}{START}/{ticket}" if hosted else asked,
+        state=None if hosted else state,
+        connection_id=row.id,
+        expires_at=rfc3339(now + STATE_LIFETIME),
+        fields=fields,
+    )
+
+
+async def _read_parameters(
+    deps: Dependencies, workspace_id: str, platform: str, request: HttpRequest
+) -> tuple[Connector[Any] | None, dict[str, str]]:
+    """Return how the account is connected, None if with credentials, and the query's parameters. Raises InvalidRequest.
+
+    Without the parameter that asks for its authorization (`asked_for_by`), a platform takes credentials.
+    """
+    connector = await _connector(deps, workspace_id, platform)
+    options = connector.options if connector else {}
+    found, problems = parse_query(request, ["redirect_url", "accountId", "hosted", "choose", *options])
+    redirect_url, hosted = found.get("redirect_url"), found.get("hosted") == "true"
+    if redirect_url is not None and (problem := redirect_problem(redirect_url, deps.redirect_urls)):
+        problems.append(problem)
+    problems += _wrong_options(options, found)
+    if connector and connector.asked_for_by is not None and connector.asked_for_by not in found:
+        connector = None
+    faulty = {each.param for each in problems}
+    # If this service takes the platform's answer, the platform sends people back to an address of this service.
+    needed = [*(() if hosted or connector.by_code else ("redirect_url",)), *connector.needed] if connector else []
+    for name in needed:
+        if name not in found and name not in faulty:
+            problems.append(Problem(f"{name} is required", "missing_required_field", name))
+    if problems:
+        raise InvalidRequest(problems)
+    return connector, found
+
+
+async def _connector(deps: Dependencies, workspace_id: str, platform: str) -> Connector[Any] | None:
+    """Return how a platform lets people connect accounts; None if they give credentials."""
+    connector = connectors().get(platform)
+    if connector is None or connector.needs_app:
+        return connector
+    async with deps.database.reading() as session:
+        return connector if platform in await platforms_with_app(session, workspace_id) else None
+
+
+def callback_of(deps: Dependencies, platform: str, connection_id: str) -> str:
+    """Return the address of this service to which a platform sends a person back.
+
+    If an app is registered for each connection, so is its address. Otherwise a server that the caller chose could send
+    the person on to another server, whose code would then be sent to the first one (RFC 9700, 4.4).
+    """
+    own = f"/{connection_id}" if platforms()[platform].registers_itself else ""
+    return f"{deps.public_url}{CALLBACK}{own}"
+
+
+def state_of(ticket: str) -> str:
+    """Return the state that a platform is given for a ticket. It does not reveal the ticket, which opens the page."""
+    return base64.urlsafe_b64encode(hashlib.sha256(f"state {ticket}".encode()).digest()).rstrip(b"=").decode()
+
+
+def _wrong_options(options: Mapping[str, Sequence[str]], found: Mapping[str, str]) -> list[Problem]:
+    """Return what is wrong with the parameters that have a few values only."""
+    problems = []
+    for name, values in {"hosted": ("true", "false"), "choose": ("page", "caller"), **options}.items():
+        if values and name in found and found[name] not in values:
+            problems.append(Problem(f"{name} must be one of {', '.join(values)}", "invalid_field_value", name))
+    if "choose" in found and found.get("hosted") != "true":
+        problems.append(Problem("choose goes together with hosted=true", "invalid_field_value", "choose"))
+    return problems
+
+
+async def require_known_account(deps: Dependencies, workspace_id: str, platform: str, account_id: str | None) -> None:
+    """Raise Unprocessable if an account is named for being reconnected and the workspace has no such account."""
+    if account_id is None:
+        return
+    async with deps.database.reading() as session:
+        found = (await find_accounts(session, workspace_id, [account_id])).get(account_id)
+    if found is None or found.platform != platform:
+        sentence = f"There is no {platforms()[platform].label} account {account_id} to reconnect"
+        raise Unprocessable(Problem(sentence, "account_not_found", "accountId"))
+
+
+async def require_connections_left(deps: Dependencies, workspace_id: str, now: datetime) -> None:
+    """Raise TooManyRequests if a workspace has begun as many connections as it may in an hour."""
+    async with deps.database.reading() as session:
+        begun = await begun_since(session, workspace_id, now - timedelta(hours=1))
+    if begun >= MOST_AN_HOUR:
+        sentence = f"This workspace has begun {MOST_AN_HOUR} connections within an hour; please wait"
+        raise TooManyRequests(Problem(sentence, "rate_limited"), retry_after=60)
