@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from api.auth import actor_of
+from api.connect.outcomes import require_success
 from api.connect.redirects import redirect_problem
 from api.connect.schemas import ConnectionView
-from api.connect.steps import NOT_DONE, address_of, push, require_success, step
+from api.connect.steps import NOT_DONE, address_of, push, step
 from api.connect.views import credential_fields
 from api.dependencies import Dependencies
 from api.http.query import parse_query

@@ -19,6 +19,7 @@ from litestar.params import FromPath
 
 from api.connect import hosted_pages as pages
 from api.connect.begin import CALLBACK, START, state_of
+from api.connect.outcomes import error_of, is_final, selection_of
 from api.connect.schemas import LONGEST_CODE
 from api.connect.steps import address_of, choose_of, finish, take
 from api.dependencies import Dependencies, Deps
@@ -117,30 +118,29 @@ class HostedConnect(Controller):
             return _error_page(_OTHER_BROWSER, 403)
         if problem := await _problem_of(deps.restoring.require_finished()):
             return _error_page(problem, 503)
-        if "selection" not in (row.outcome or {}):
+        if (selection := selection_of(row)) is None:
             await _problem_of(finish(deps, row))
         else:
             ids = row.selected_ids or await _ids_in(request)
             if not 0 < len(ids) <= _MOST_CHOSEN:
                 sentence = f"Choose at least one, and at most {_MOST_CHOSEN} at a time."
-                return pages.selection(_label(row), (row.outcome or {})["selection"], sentence)
+                return pages.selection(_label(row), selection, sentence)
             await _problem_of(choose_of(deps, row.workspace_id, row.platform, row.id, ids))
         return _redirect(f"{deps.public_url}{_RESULT}/{row.id}")
 
 
 def _shown(row: PendingConnection) -> Response[bytes]:
     """Return the page of a connection as its row has it."""
-    outcome, label = row.outcome, _label(row)
-    error = pages.error_of(row)
-    if outcome is None or (error and not (row.selection_result or outcome).get("final", True)):
+    label, error, selection = _label(row), error_of(row), selection_of(row)
+    if row.outcome is None or (error and not is_final(row.selected or row.outcome)):
         return pages.waiting(label, error["message"] if error else None)
-    if "selection" in outcome and row.selection_result is None:
-        if row.selected_ids is not None:
+    if selection is not None and row.selected is None:
+        if row.wanted is not None:
             return pages.waiting(label, None)
         if row.expires_at <= datetime.now(UTC):
             return _error_page(_GONE, 410)
         if row.hosted == "page":
-            return pages.selection(label, outcome["selection"])
+            return pages.selection(label, selection)
     return pages.finished(row, label)
 
 

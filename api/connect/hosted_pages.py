@@ -9,6 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from litestar import Response
 
+from api.connect.outcomes import accounts_of, error_of
 from store.models import PendingConnection
 
 _STYLE = """
@@ -126,13 +127,3 @@ def returned(row: PendingConnection) -> str | None:
     else:
         parameters.append(("selectionId", row.id))
     return f"{row.return_url}{'&' if '?' in row.return_url else '?'}{urlencode(parameters)}"
-
-
-def accounts_of(row: PendingConnection) -> list[Mapping[str, Any]]:
-    """Return the accounts that were connected."""
-    return (row.selection_result or {}).get("accounts") or (row.outcome or {}).get("accounts") or []
-
-
-def error_of(row: PendingConnection) -> Mapping[str, Any] | None:
-    """Return why it has come to nothing, or does not continue for now."""
-    return (row.selection_result or {}).get("error") or (row.outcome or {}).get("error")

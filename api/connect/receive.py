@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from api.connect.begin import require_connections_left, require_known_account
+from api.connect.outcomes import is_final
 from api.connect.schemas import ConnectBody, SelectBody
 from api.connect.steps import EXPIRED, choose_of, finish, step, take
 from api.dependencies import Dependencies
@@ -63,8 +64,11 @@ async def _find_by_code(deps: Dependencies, workspace_id: str, platform: str, co
     """Return the connection whose code a person was to post."""
     async with deps.database.reading() as session:
         row = await find_by_state(session, workspace_id, platform, code)
-    done = row is not None and (row.outcome or {"final": False}).get("final", True)
-    if row is None or row.redirect_url is not None or (row.expires_at <= datetime.now(UTC) and not done):
+    if (
+        row is None
+        or row.redirect_url is not None
+        or (row.expires_at <= datetime.now(UTC) and not is_final(row.outcome))
+    ):
         raise Unprocessable(EXPIRED)
     return row
 

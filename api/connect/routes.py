@@ -13,6 +13,7 @@ from litestar.params import FromPath
 
 from api.auth import actor_of, authenticate
 from api.connect.begin import begin
+from api.connect.outcomes import accounts_of, selection_of
 from api.connect.receive import connect, read_connect, select
 from api.connect.schemas import SelectBody, SelectedView
 from api.connect.views import connected_view, progress_view, selection_view
@@ -60,8 +61,7 @@ class Connect(Controller):
             row = await find_connection(session, connection_id) if connection_id.isprintable() else None
             if row is None or (row.workspace_id, row.platform) != (workspace_id, known_platform(platform)):
                 raise NotFound(_UNKNOWN)
-            options = [each["account_id"] for each in (row.outcome or {}).get("selection", [])]
-            known = await find_accounts(session, workspace_id, options)
+            known = await find_accounts(session, workspace_id, [each["account_id"] for each in selection_of(row) or ()])
         return _respond(progress_view(row, known, datetime.now(UTC)))
 
     @post("/{platform:str}")
@@ -72,14 +72,11 @@ class Connect(Controller):
         await deps.restoring.require_finished()
         payload = await read_request(request, read_connect)
         row = await connect(deps, workspace_id, known_platform(platform), payload, actor_of(request))
-        outcome = row.outcome or {}
-        if "selection" in outcome:
+        if (selection := selection_of(row)) is not None:
             async with deps.database.reading() as session:
-                known = await find_accounts(
-                    session, workspace_id, [each["account_id"] for each in outcome["selection"]]
-                )
-            return _respond(selection_view(row, outcome, known))
-        account = outcome["accounts"][0]
+                known = await find_accounts(session, workspace_id, [each["account_id"] for each in selection])
+            return _respond(selection_view(row, known))
+        account = accounts_of(row)[0]
         return _respond(connected_view(row.platform, account), 201 if account["created"] else 200)
 
     @post("/{platform:str}/select")
@@ -91,8 +88,8 @@ class Connect(Controller):
         row = await select(
             deps, workspace_id, known_platform(platform), await read_request(request, partial(read_sound, SelectBody))
         )
-        accounts = [connected_view(row.platform, each) for each in (row.selection_result or {})["accounts"]]
-        first = (row.selection_result or {})["accounts"][0]
+        accounts = [connected_view(row.platform, each) for each in accounts_of(row)]
+        first = accounts_of(row)[0]
         view = SelectedView(
             platform=row.platform, account_id=first["account_id"], username=first["username"], accounts=accounts
         )

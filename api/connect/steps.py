@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from structlog.contextvars import get_contextvars
 
-from api.connect.views import refusal_of
+from api.connect.outcomes import is_final, require_success, selection_of
 from api.dependencies import Dependencies
 from domain.errors import InvalidRequest, Problem, Unavailable, Unprocessable
 from platforms.access.connect import connectors
@@ -49,7 +49,7 @@ async def take(
 
 async def finish(deps: Dependencies, row: PendingConnection) -> PendingConnection:
     """Have a worker finish a connection for which something came, unless it has. Raises as `begin`."""
-    if row.outcome is None or not row.outcome.get("final", True):
+    if not is_final(row.outcome):
         row = await step(deps, row.workspace_id, row.platform, row.id, "finish")
     if row.outcome is None:
         raise Unavailable(NOT_DONE)
@@ -64,13 +64,10 @@ async def choose_of(
     wanted, now = sorted(set(ids)), datetime.now(UTC)
     async with deps.database.transaction() as session:
         row = await find_connection(session, selection_id)
-        if (
-            row is None
-            or (row.workspace_id, row.platform) != (workspace_id, platform)
-            or "selection" not in (row.outcome or {})
-        ):
+        selection = None if row is None else selection_of(row)
+        if row is None or selection is None or (row.workspace_id, row.platform) != (workspace_id, platform):
             raise Unprocessable(_SELECTION_EXPIRED)
-        options = {each["id"]: each["reason"] for each in (row.outcome or {})["selection"]}
+        options = {each["id"]: each["reason"] for each in selection}
         for position, each in enumerate(ids):
             if options.get(each, "unknown") is not None:
                 sentence = f"ids.{position} is not among the options of this selection, or cannot be selected"
@@ -79,7 +76,7 @@ async def choose_of(
             again = row.expires_at > now and row.selected_ids == wanted
             if not again:
                 raise Unprocessable(_SELECTION_EXPIRED)
-    if row.selection_result is None or not row.selection_result.get("final", True):
+    if not is_final(row.selected):
         row = await step(deps, workspace_id, platform, row.id, "select")
     if row.selection_result is None:
         raise Unavailable(NOT_DONE)
@@ -127,9 +124,3 @@ def address_of(row: PendingConnection, state: str) -> str:
     connector = connectors()[row.platform]
     address = row.authorize_url or ""
     return address if connector.pushes or connector.by_code else f"{address}&state={state}"
-
-
-def require_success(outcome: dict[str, Any] | None) -> None:
-    """Raise what an outcome refuses; of a step of `begin` there need not be one."""
-    if outcome is not None and "error" in outcome:
-        raise refusal_of(outcome)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, cast, get_origin
+from typing import Any, Literal, get_origin
 
 from pydantic import AliasChoices, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from api.connect.outcomes import accounts_of, code_of, error_of, is_final, selection_of
 from api.connect.schemas import (
     ConnectedView,
     CredentialFieldView,
@@ -15,8 +16,6 @@ from api.connect.schemas import (
     RefusalView,
     SelectionView,
 )
-from domain.codes import PROBLEM_CODES, ProblemCode
-from domain.errors import InvalidRequest, PostsError, Problem, Unavailable, Unprocessable
 from domain.schedule import rfc3339
 from platforms.base import Platform
 from store.models import ConnectedAccount, PendingConnection
@@ -39,9 +38,7 @@ def connected_view(platform: str, account: Mapping[str, Any]) -> ConnectedView:
     )
 
 
-def selection_view(
-    row: PendingConnection, outcome: Mapping[str, Any], known: Mapping[str, ConnectedAccount]
-) -> ConnectedView:
+def selection_view(row: PendingConnection, known: Mapping[str, ConnectedAccount]) -> ConnectedView:
     """Return a selection that has to be made."""
     return ConnectedView(
         platform=row.platform,
@@ -51,13 +48,11 @@ def selection_view(
         permissions=[],
         missing_permissions=[],
         expires_at=None,
-        selection=_options_view(row, outcome, known),
+        selection=_options_view(row, known),
     )
 
 
-def _options_view(
-    row: PendingConnection, outcome: Mapping[str, Any], known: Mapping[str, ConnectedAccount]
-) -> SelectionView:
+def _options_view(row: PendingConnection, known: Mapping[str, ConnectedAccount]) -> SelectionView:
     options = [
         OptionView(
             id=each["id"],
@@ -68,21 +63,19 @@ def _options_view(
             selectable=each["reason"] is None,
             reason=each["reason"],
         )
-        for each in outcome["selection"]
+        for each in selection_of(row) or ()
     ]
     return SelectionView(id=row.id, expires_at=rfc3339(row.expires_at), options=options)
 
 
 def progress_view(row: PendingConnection, known: Mapping[str, ConnectedAccount], now: datetime) -> ProgressView:
-    """Return how a connection stands."""
-    outcome, selected = row.outcome or {}, row.selection_result or {}
-    accounts = selected.get("accounts") or outcome.get("accounts") or []
-    error = selected.get("error") or outcome.get("error")
-    chooses = "selection" in outcome and not accounts and not selected.get("error")
+    """Return the state of a connection; `known` are the accounts of its options that the workspace has."""
+    accounts, error = accounts_of(row), error_of(row)
+    chooses = selection_of(row) is not None and not accounts and not (row.selected or {}).get("error")
     status: Literal["pending", "selection", "connected", "failed"] = "selection" if chooses else "pending"
     if accounts:
         status = "connected"
-    elif error and (selected or outcome).get("final", True):
+    elif error and is_final(row.selected or row.outcome):
         status = "failed"
     elif row.expires_at <= now:
         status, chooses, error = "failed", False, EXPIRED
@@ -92,23 +85,9 @@ def progress_view(row: PendingConnection, known: Mapping[str, ConnectedAccount],
         status=status,
         expires_at=rfc3339(row.expires_at),
         accounts=[connected_view(row.platform, each) for each in accounts],
-        selection=_options_view(row, outcome, known) if chooses else None,
-        refusal=RefusalView(error=error["message"], code=_code_of(error)) if error and not accounts else None,
+        selection=_options_view(row, known) if chooses else None,
+        refusal=RefusalView(error=error["message"], code=code_of(error)) if error and not accounts else None,
     )
-
-
-def refusal_of(outcome: Mapping[str, Any]) -> PostsError:
-    """Return the error of an outcome that refuses."""
-    error = outcome["error"]
-    code = _code_of(error)
-    problem = Problem(error["message"], code, error["param"])
-    if code == "unavailable":
-        return Unavailable(problem)
-    return InvalidRequest(problem) if code == "invalid_field_value" else Unprocessable(problem)
-
-
-def _code_of(error: Mapping[str, Any]) -> ProblemCode:
-    return cast("ProblemCode", error["code"]) if error["code"] in PROBLEM_CODES else "unavailable"
 
 
 def credential_fields(platform: Platform[Any, Any]) -> list[CredentialFieldView]:
