@@ -9,9 +9,9 @@ from litestar.params import SkipValidation
 
 from api.http.rates import Rates
 from api.shared.delivery import Delivery
-from api.shared.quotas import Quotas, WorkspaceLimits
 from api.shared.restoring import Restoring
 from api.shared.waiting import Checks, WaitingRequests
+from api.shared.workspace_usage import WorkspaceLimits, WorkspaceUsage
 from domain.post import LATE_AFTER
 from reconcile.readiness import Readiness
 from store.database import Database
@@ -30,7 +30,7 @@ class Dependencies:
     readiness: Readiness
     restoring: Restoring
     rates: Rates
-    quotas: Quotas
+    usage: WorkspaceUsage
     waiting: WaitingRequests
     checks: Checks
     redirect_urls: frozenset[str]
@@ -60,7 +60,7 @@ class Dependencies:
             Readiness(database, workflows.queues, late_after),
             Restoring(database),
             rates or Rates(),
-            Quotas(database, limits),
+            WorkspaceUsage(database, limits),
             WaitingRequests(),
             Checks(),
             frozenset(redirect_urls),

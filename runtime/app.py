@@ -8,7 +8,7 @@ from litestar import Litestar
 from api.app import create_connecting_app
 from api.dependencies import Dependencies
 from api.http.rates import Rates
-from api.shared.quotas import WorkspaceLimits
+from api.shared.workspace_usage import WorkspaceLimits
 from reconcile.gauges import Gauges
 from reconcile.late_posts import LatePostWatch
 from reconcile.zones import announce_zones

@@ -56,7 +56,7 @@ async def begin(deps: Dependencies, workspace_id: str, platform: str, request: H
     state = state_of(ticket) if hosted else secrets.token_hex(_CODE_BYTES) if by_code else ticket
     await require_known_account(deps, workspace_id, platform, account_id)
     if account_id is None:
-        await deps.quotas.require_room_for_account(workspace_id)
+        await deps.usage.require_room_for_account(workspace_id)
     await require_connections_left(deps, workspace_id, now)
     async with deps.database.transaction() as session:
         await add_connection(

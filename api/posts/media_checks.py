@@ -32,7 +32,7 @@ async def check_files(
     if sum(len(content.media_for(content.targets[at])) for at in platforms) > MOST_FILES or len(platforms) > MOST_FILES:
         return [], [Problem(f"More than {MOST_FILES} files are not checked; validate parts of it", _NOT_CHECKED)]
     with deps.checks.take(workspace_id):
-        deps.quotas.write(workspace_id, answer_bytes(content))
+        deps.usage.count_bytes(workspace_id, answer_bytes(content))
         async with deps.database.transaction() as session:
             check_id = await add_check(session, workspace_id, content, datetime.now(UTC))
         request_id = get_contextvars().get("request_id")

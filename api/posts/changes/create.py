@@ -106,7 +106,7 @@ async def _insert(
         accounts = await read_accounts(deps.database, workspace_id, wanted_ids)
         if problems := await find_platform_problems(wanted.content, accounts, size_of(payload)):
             raise Unprocessable(problems)
-    await deps.quotas.take(workspace_id, post.answer_bytes)
+    await deps.usage.count_post(workspace_id, post.answer_bytes)
     # The answer is known unless it waits for an outcome; kept with the post, a crash loses neither.
     answer = None if wanted.status is PostStatus.PUBLISHING else answer_post(post, 201)
     response = None if answer is None else (answer.status, answer.body)

@@ -72,7 +72,7 @@ async def _begin(change: PostChange, payload: JsonObject, deadline: Deadline) ->
         _check_text(post, targets, accounts, text, has_media=not _MEDIA_FIELDS.isdisjoint(payload))
         wanted = EditedText(content=text, target_ids=[target.id for target in targets])
         await add_revision(session, post, wanted, change.actor, now, revision_id)
-        deps.quotas.write(change.workspace_id, post.answer_bytes)
+        deps.usage.count_bytes(change.workspace_id, post.answer_bytes)
         plan = plan_for(post, accounts)
     await deps.workflows.edit(plan, revision_id, wanted.target_ids)
     return await _outcome(deps, change.workspace_id, post_id, revision_id, deadline)

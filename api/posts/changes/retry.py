@@ -54,7 +54,7 @@ async def retry(
             only = None if named is None else {_failed(post, each, at).id for at, each in enumerate(named)}
             if not await reopen(session, post, change.actor, only):
                 raise Conflict(_HELD if any(each.status == TargetStatus.HELD for each in post.targets) else _NOTHING)
-            deps.quotas.write(workspace_id, post.answer_bytes)
+            deps.usage.count_bytes(workspace_id, post.answer_bytes)
             plan = plan_for(post, await accounts_of(session, post))
         deps.delivery.deliver(plan)
         return await answer_at_rest(deps, workspace_id, post_id, deadline, begun=True)

@@ -60,7 +60,7 @@ async def _change(change: PostChange, payload: JsonObject, deadline: Deadline) -
             accounts = await correct_targets(session, post, change.actor, rows, payload)
         else:
             raise Conflict(_BEGUN)
-        deps.quotas.write(post.workspace_id, post.answer_bytes)
+        deps.usage.count_bytes(post.workspace_id, post.answer_bytes)
         plan = None if post.due_at is None else plan_for(post, accounts)
     # The row is decisive from here on. It is delivered to its workflow, again if needed.
     if plan is None:

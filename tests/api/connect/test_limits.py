@@ -11,7 +11,7 @@ from activities.accounts import connecting
 from api.app import create_app
 from api.connect.begin import MOST_AN_HOUR
 from api.dependencies import Dependencies
-from api.shared.quotas import WorkspaceLimits
+from api.shared.workspace_usage import WorkspaceLimits
 from store.accounts.connected import count_accounts, has_room_for
 from store.models import PendingConnection
 from tests.api.conftest import Client, client_of

@@ -1,4 +1,4 @@
-"""Quotas of one workspace."""
+"""Limits of what one workspace may keep and write."""
 
 from collections import Counter
 
@@ -6,8 +6,8 @@ import pytest
 
 from api.app import create_app
 from api.dependencies import Dependencies
-from api.shared.quotas import Quotas, WorkspaceLimits
 from api.shared.waiting import WaitingRequests
+from api.shared.workspace_usage import WorkspaceLimits, WorkspaceUsage
 from domain.errors import TooManyRequests
 from tests.api.conftest import client_of
 from tests.serving import started
@@ -15,7 +15,7 @@ from tests.stack import Stack
 
 
 async def test_open_posts_of_a_workspace_are_limited(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.shared.quotas._COUNTED_AGAIN_AFTER_S", 0)
+    monkeypatch.setattr("api.shared.workspace_usage._COUNTED_AGAIN_AFTER_S", 0)
     deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, limits=WorkspaceLimits(open_posts=2))
     (_, key), (_, other) = await stack.new_workspace(), await stack.new_workspace()
     async with started(create_app(deps)) as app, client_of(app, key) as client, client_of(app, other) as neighbour:
@@ -39,7 +39,7 @@ async def test_open_posts_of_a_workspace_are_limited(stack: Stack, monkeypatch: 
 async def test_kept_posts_and_bytes_are_limited(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, limits: WorkspaceLimits, code: str
 ) -> None:
-    monkeypatch.setattr("api.shared.quotas._COUNTED_AGAIN_AFTER_S", 0)
+    monkeypatch.setattr("api.shared.workspace_usage._COUNTED_AGAIN_AFTER_S", 0)
     deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes, limits=limits)
     (_, key), (_, other) = await stack.new_workspace(), await stack.new_workspace()
     content = "a" * 90_000
@@ -57,8 +57,8 @@ async def test_kept_posts_and_bytes_are_limited(
 
 
 async def test_written_bytes_are_limited(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.shared.quotas.WRITES_PER_S", 1.0)
-    monkeypatch.setattr("api.shared.quotas.WRITE_BURST", 100_000)
+    monkeypatch.setattr("api.shared.workspace_usage.WRITES_PER_S", 1.0)
+    monkeypatch.setattr("api.shared.workspace_usage.WRITE_BURST", 100_000)
     deps = Dependencies.of(stack.api_database, stack.workflows, stack.outcomes)
     (_, key), (_, other) = await stack.new_workspace(), await stack.new_workspace()
     async with started(create_app(deps)) as app, client_of(app, key) as client, client_of(app, other) as neighbour:
@@ -91,17 +91,17 @@ async def test_posts_are_counted_seldom(stack: Stack, monkeypatch: pytest.Monkey
         counted["kept"] += 1
         return 0, 0
 
-    monkeypatch.setattr("api.shared.quotas.count_open", count_open)
-    monkeypatch.setattr("api.shared.quotas.count_kept", count_kept)
-    quotas = Quotas(stack.api_database, WorkspaceLimits(open_posts=100))
+    monkeypatch.setattr("api.shared.workspace_usage.count_open", count_open)
+    monkeypatch.setattr("api.shared.workspace_usage.count_kept", count_kept)
+    usage = WorkspaceUsage(stack.api_database, WorkspaceLimits(open_posts=100))
     for _ in range(100):
-        await quotas.take("ws", 100)
+        await usage.count_post("ws", 100)
     assert counted == {"open": 1, "kept": 1}
     with pytest.raises(TooManyRequests):
-        await quotas.take("ws", 100)
-    unlimited = Quotas(stack.api_database, WorkspaceLimits(0, 0, 0))
+        await usage.count_post("ws", 100)
+    unlimited = WorkspaceUsage(stack.api_database, WorkspaceLimits(0, 0, 0))
     for _ in range(10):
-        await unlimited.take("ws", 100)
+        await unlimited.count_post("ws", 100)
     assert counted == {"open": 1, "kept": 1}
 
 

@@ -1,4 +1,4 @@
-"""The quotas of a workspace: posts, their bytes, accounts, and how fast it writes bytes."""
+"""What a workspace keeps and writes, held to limits: posts, their bytes, accounts, and bytes written in a time."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -17,9 +17,9 @@ MOST_POSTS = 1_000_000
 MOST_MB = 10_240
 
 _COUNTED_FOR_S = 60.0
-"""In between, only what this process takes is added; what settles or is deleted is seen at the next count."""
+"""Seconds between two counts. In between, only what this process adds is counted: no end of a post and no deletion."""
 _KEPT_COUNTED_FOR_S = 600.0
-"""Of a million posts, counting takes PostgreSQL some 0.1 s."""
+"""The same for all posts of a workspace: PostgreSQL takes some 0.1 s to count a million."""
 _COUNTED_AGAIN_AFTER_S = 5.0
 """How soon a workspace that has reached a limit is counted again."""
 _MOST_WORKSPACES = 10_000
@@ -44,8 +44,8 @@ class WorkspaceLimits:
     """Connected accounts."""
 
 
-class Quotas:
-    """Limits of workspaces, exact only when they are counted: a limit may be exceeded by some posts."""
+class WorkspaceUsage:
+    """The usage of each workspace, held to limits. Counts are rarely made: a limit may be exceeded by some posts."""
 
     def __init__(self, database: Database, limits: WorkspaceLimits | None = None) -> None:
         limits = limits or WorkspaceLimits()
@@ -62,7 +62,7 @@ class Quotas:
         self._open = _Counts(open_, (limits.open_posts,), _COUNTED_FOR_S)
         self._kept = _Counts(kept, (limits.posts, limits.megabytes * 2**20), _KEPT_COUNTED_FOR_S)
 
-    async def take(self, workspace_id: str, size: int) -> None:
+    async def count_post(self, workspace_id: str, size: int) -> None:
         """Count a post of `size` bytes before it is saved. Raises TooManyRequests if the workspace has too much."""
         if await self._open.full(workspace_id, (1,)) is not None:
             most = f"This workspace may have {self._limits.open_posts:,} posts that are drafts, scheduled or publishing"
@@ -74,7 +74,7 @@ class Quotas:
         if full == 1:
             most = f"This workspace may have {self._limits.megabytes:,} MiB of posts"
             raise _refusal(f"{most}, and has them; delete some first", "too_many_bytes")
-        self.write(workspace_id, size)
+        self.count_bytes(workspace_id, size)
 
     async def require_room_for_account(self, workspace_id: str) -> None:
         """Raise Unprocessable if the workspace has as many accounts as it may connect. The worker counts them again."""
@@ -90,7 +90,7 @@ class Quotas:
         )
         raise Unprocessable(Problem(sentence, "too_many_accounts"))
 
-    def write(self, workspace_id: str, size: int) -> None:
+    def count_bytes(self, workspace_id: str, size: int) -> None:
         """Count `size` bytes of a post that are about to be written. Raises TooManyRequests."""
         self._written.take(workspace_id, size)
 
