@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 
 from api.http.body import JsonObject
 from api.http.body_validation import read_sound
+from api.http.headers import KEY_PATTERN, KEY_RULE, LONGEST_KEY, is_idempotency_key
 from api.posts.bodies.schemas import Name, PatchBody, PlatformName, PostBody, RequestModel
 from api.posts.listing import TARGET_STATUSES, read_cursor
 from domain.bounds import MAX_ITEMS
@@ -17,7 +18,6 @@ from store.posts.list_filters import Filter
 MOST_POSTS = 100
 """Posts of one request: as many as a page of the list holds."""
 _KEY = "idempotencyKey"
-_LONGEST_KEY = 255
 _EXAMPLE_ID = "post_019bb0f27c3a7d4e9a54c1d9e3f0a1b2"
 
 
@@ -26,7 +26,7 @@ class PostItemBody(PostBody):
 
     model_config = ConfigDict(title="CreatePostItem")
 
-    idempotency_key: Annotated[str, Field(min_length=1, max_length=_LONGEST_KEY, pattern="^[ -~]+$")] | None = Field(
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=LONGEST_KEY, pattern=KEY_PATTERN)] | None = Field(
         None,
         description="As the header Idempotency-Key of a request that creates this post alone.",
         examples=["winter-2026-row-17"],
@@ -119,8 +119,8 @@ def read_create_many(payload: JsonObject) -> list[tuple[JsonObject, str | None]]
     for position, post in enumerate(body.posts):
         own = {name: value for name, value in post.items() if name != _KEY}
         key, where = post.get(_KEY), f"posts.{position}.{_KEY}"
-        if key is not None and not _is_key(key):
-            problems.append(_invalid(f"{where} must be 1 to {_LONGEST_KEY} printable ASCII characters", where))
+        if key is not None and not (isinstance(key, str) and is_idempotency_key(key)):
+            problems.append(_invalid(f"{where} must be {KEY_RULE}", where))
         elif key is None and own.get("externalId") is None:
             where = f"posts.{position}.externalId"
             sentence = f"{where} or {_KEY} is required: without one, a repeat would create it again"
@@ -188,10 +188,6 @@ def _filter_of(body: FilterBody | None, cursor: str | None, other: str) -> Filte
 def _refuse_beside(name: str, others: dict[str, object]) -> None:
     given = [other for other, value in others.items() if value is not None]
     _refuse([_invalid(f"{other} cannot be given beside {name}", other) for other in given])
-
-
-def _is_key(key: object) -> bool:
-    return isinstance(key, str) and 1 <= len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()
 
 
 def _repeated(values: list[object] | list[str | None] | list[str], name: str) -> list[Problem]:

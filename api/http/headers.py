@@ -10,7 +10,10 @@ from domain.errors import InvalidRequest, Problem
 
 DEFAULT_WAIT_S = 25
 LONGEST_WAIT_S = 60
-_PRINTABLE = re.compile(r"[\x20-\x7e]{1,255}")
+LONGEST_KEY = 255
+KEY_PATTERN = "^[ -~]+$"
+"""An Idempotency-Key's characters, as JSON Schema writes them: printable ASCII."""
+KEY_RULE = f"1 to {LONGEST_KEY} printable ASCII characters"
 _REQUEST_ID = re.compile(r"[\x20-\x7e]{1,128}")
 _WAIT = re.compile(r'wait\s*=\s*"?(\d{1,9})"?', re.IGNORECASE | re.ASCII)
 
@@ -21,14 +24,19 @@ def first_header(scope: HTTPScope, name: bytes) -> str | None:
 
 
 def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
-    """Return the Idempotency-Key, None where there is none. Raises InvalidRequest."""
+    """Return the Idempotency-Key, None if there is none. Raises InvalidRequest."""
     keys = request.headers.getall("idempotency-key", [])
     if not keys:
         return None
-    if len(keys) > 1 or not _PRINTABLE.fullmatch(keys[0]):
-        sentence = "Idempotency-Key must be given once, as 1 to 255 printable ASCII characters"
+    if len(keys) > 1 or not is_idempotency_key(keys[0]):
+        sentence = f"Idempotency-Key must be given once, as {KEY_RULE}"
         raise InvalidRequest(Problem(sentence, "invalid_field_value", "Idempotency-Key"))
     return keys[0]
+
+
+def is_idempotency_key(text: str) -> bool:
+    """Tell whether a text can be an Idempotency-Key."""
+    return 1 <= len(text) <= LONGEST_KEY and text.isascii() and text.isprintable()
 
 
 def required_key(request: Request[Any, Any, Any]) -> str:
@@ -41,7 +49,7 @@ def required_key(request: Request[Any, Any, Any]) -> str:
 
 
 def preferred_wait(request: Request[Any, Any, Any]) -> int | None:
-    """Return the seconds of a `Prefer: wait=N` (RFC 7240), at most 60; None where there is none that can be read."""
+    """Return the seconds of a `Prefer: wait=N` (RFC 7240), at most 60; None if there is none that can be read."""
     for preference in ",".join(request.headers.getall("prefer", [])).split(","):
         match = _WAIT.fullmatch(preference.partition(";")[0].strip())
         if match:

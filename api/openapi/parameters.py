@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.http.headers import DEFAULT_WAIT_S, LONGEST_WAIT_S
+from api.http.headers import DEFAULT_WAIT_S, KEY_PATTERN, LONGEST_KEY, LONGEST_WAIT_S
 from api.http.query import MAX_LIMIT
 from api.openapi import examples
 from api.openapi.operation import Json
@@ -28,7 +28,7 @@ KEY = {
         "Makes a repeat safe: the same key with the same method, path and body returns the original answer, byte for "
         "byte, for 24 hours."
     ),
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": KEY_PATTERN},
     "example": "7b0f6a9e-3f6a-4c6e-9d53-0a8f5a9f2d11",
 }
 
