@@ -10,7 +10,7 @@ from api.bulk.bodies import read_create_many, read_select_many, read_update_many
 from api.bulk.requests import ManyPosts
 from api.dependencies import Dependencies, Deps
 from api.http.body import JsonObject
-from api.http.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait, required_key
+from api.http.headers import idempotency_key, preferred_wait, required_key
 from api.http.request import BodyCheck, HttpRequest, read_keyed_request
 from api.posts.answers.answer import Answer
 from api.posts.routes import respond
@@ -55,8 +55,7 @@ async def _answer(
 ) -> Response[bytes]:
     await deps.restoring.require_finished()
     payload, key = await read_keyed_request(request, key_of, check_body)
-    wait = preferred_wait(request)
-    with deps.waiting.deadline(workspace_id, DEFAULT_WAIT_S if wait is None else wait) as deadline:
+    with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
         many = ManyPosts(deps, workspace_id, request.state.caller.key_id, key, deadline)
         answer = await act(many, payload)
-    return respond(answer, wait if deadline.granted else None)
+    return respond(answer, deadline)

@@ -1,14 +1,12 @@
 """The endpoints under /v1/posts: read the request, call what does it, write the answer."""
 
-from contextlib import AbstractContextManager
-
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
 from api.auth import actor_of, authenticate
-from api.dependencies import Dependencies, Deps
-from api.http.headers import DEFAULT_WAIT_S, idempotency_key, preferred_wait
+from api.dependencies import Deps
+from api.http.headers import idempotency_key, preferred_wait
 from api.http.query import read_query
 from api.http.request import HttpRequest, read_bare_request, read_keyed_request, read_request
 from api.posts.answers.answer import Answer, answer_post, answer_posts, answer_view
@@ -27,18 +25,14 @@ PostId = FromPath[str]
 Workspace = NamedDependency[str]
 
 
-def respond(answer: Answer, wait: int | None = None) -> Response[bytes]:
-    """Write an answer as HTTP."""
+def respond(answer: Answer, deadline: Deadline | None = None) -> Response[bytes]:
+    """Write an answer as HTTP; `deadline` is that of a request which may wait."""
     headers: dict[str, str] = {}
     if answer.replayed:
         headers["Idempotent-Replayed"] = "true"
-    if answer.waited and wait is not None:
-        headers["Preference-Applied"] = f"wait={wait}"
+    if answer.waited and deadline is not None and deadline.applied_preference is not None:
+        headers["Preference-Applied"] = f"wait={deadline.applied_preference}"
     return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
-
-
-def _deadline(deps: Dependencies, workspace_id: str, wait: int | None) -> AbstractContextManager[Deadline]:
-    return deps.waiting.deadline(workspace_id, DEFAULT_WAIT_S if wait is None else wait)
 
 
 class Posts(Controller):
@@ -54,10 +48,9 @@ class Posts(Controller):
         payload, key = await read_keyed_request(
             request, idempotency_key, lambda body: read_create(body, create.now_ms())
         )
-        wait = preferred_wait(request)
-        with _deadline(deps, workspace_id, wait) as deadline:
+        with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await create.create(deps, workspace_id, actor_of(request), payload, key, deadline)
-        return respond(answer, wait if deadline.granted else None)
+        return respond(answer, deadline)
 
     @get("/")
     async def list_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
@@ -89,10 +82,9 @@ class Posts(Controller):
         payload, key = await read_keyed_request(
             request, idempotency_key, lambda body: update.check(deps, workspace_id, post_id, body)
         )
-        wait = preferred_wait(request)
-        with _deadline(deps, workspace_id, wait) as deadline:
+        with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await update.update_post(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
-        return respond(answer, wait if deadline.granted else None)
+        return respond(answer, deadline)
 
     @delete("/{post_id:str}", status_code=200)
     async def delete_post(
@@ -140,10 +132,9 @@ class Posts(Controller):
         """Edit the text of a published tweet."""
         await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, idempotency_key, edit.read_edit)
-        wait = preferred_wait(request)
-        with _deadline(deps, workspace_id, wait) as deadline:
+        with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await edit.edit(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
-        return respond(answer, wait if deadline.granted else None)
+        return respond(answer, deadline)
 
     @post("/{post_id:str}/retry", status_code=200)
     async def retry_post(
@@ -152,7 +143,6 @@ class Posts(Controller):
         """Publish again to the platforms that failed."""
         await deps.restoring.require_finished()
         payload, key = await read_keyed_request(request, idempotency_key, retry.read_retry, optional=True)
-        wait = preferred_wait(request)
-        with _deadline(deps, workspace_id, wait) as deadline:
+        with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await retry.retry(deps, workspace_id, actor_of(request), post_id, payload, key, deadline)
-        return respond(answer, wait if deadline.granted else None)
+        return respond(answer, deadline)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from api.http.headers import DEFAULT_WAIT_S
 from domain.errors import Problem, TooManyRequests
 
 MOST_WAITING = 1_000
@@ -19,11 +20,13 @@ _TOO_MANY_CHECKS = Problem("Files of other validations are being checked; please
 class Deadline:
     """The seconds that one request may wait, counted from its beginning.
 
-    `granted` is false if its workspace has so many waiting requests that it gets none.
+    `preferred` are the seconds that the client asked for, if any. `granted` is false if its workspace has so many
+    waiting requests that it gets none.
     """
 
-    def __init__(self, seconds: float, *, granted: bool = True) -> None:
+    def __init__(self, seconds: float, *, preferred: int | None = None, granted: bool = True) -> None:
         self.granted = granted
+        self.applied_preference = preferred if granted else None
         self._end = asyncio.get_running_loop().time() + seconds
 
     @property
@@ -61,13 +64,14 @@ class WaitingRequests:
         self._waiting: Counter[str] = Counter()
 
     @contextmanager
-    def deadline(self, workspace_id: str, seconds: float) -> Iterator[Deadline]:
-        """Give a request of a workspace its time to wait, until the block ends."""
+    def deadline(self, workspace_id: str, preferred: int | None) -> Iterator[Deadline]:
+        """Give a request of a workspace its time to wait, until the block ends: `preferred` seconds, else 25."""
+        seconds = DEFAULT_WAIT_S if preferred is None else preferred
         counts = int(seconds > 0)
         self._waiting[workspace_id] += counts
         granted = self._waiting[workspace_id] <= self._most
         try:
-            yield Deadline(seconds if granted else 0, granted=granted)
+            yield Deadline(seconds if granted else 0, preferred=preferred, granted=granted)
         finally:
             self._waiting[workspace_id] -= counts
             if not self._waiting[workspace_id]:
