@@ -2,9 +2,8 @@
 
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any
 
-from litestar import Litestar, Request
+from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
@@ -18,6 +17,7 @@ from api.dependencies import Dependencies
 from api.errors import on_framework_error, on_posts_error, on_unexpected_error
 from api.health import Health
 from api.http.body import MAX_BYTES
+from api.http.headers import HttpRequest
 from api.http.hosts import HostNames
 from api.http.middleware import ApiApp
 from api.media import Media
@@ -78,6 +78,6 @@ def create_connecting_app(
     return app
 
 
-def _dependencies(request: Request[Any, Any, Any]) -> Dependencies:
+def _dependencies(request: HttpRequest) -> Dependencies:
     deps: Dependencies = request.app.state.deps
     return deps

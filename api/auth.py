@@ -5,13 +5,13 @@ import hashlib
 import re
 import time
 from contextlib import nullcontext
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from litestar import Request
+from litestar.di import NamedDependency, Provide
 
 from api.dependencies import Deps
 from api.errors import Unauthorized
-from api.http.headers import first_header
+from api.http.headers import HttpRequest, first_header
 from domain.audit import Actor, api_key
 from domain.errors import Problem
 from store.database import Database
@@ -69,7 +69,7 @@ class Keys:
         return found
 
 
-def actor_of(request: Request[Any, Any, Any]) -> Actor:
+def actor_of(request: HttpRequest) -> Actor:
     """Return who sends a request, for the audit trail; it must be authenticated."""
     caller: Caller = request.state.caller
     return api_key(caller.key_id)
@@ -81,7 +81,7 @@ def _keep(remembered: dict[bytes, T], digest: bytes, what: T) -> None:
     remembered[digest] = what
 
 
-async def authenticate(request: Request[Any, Any, Any], deps: Deps) -> str:
+async def authenticate(request: HttpRequest, deps: Deps) -> str:
     """Return the caller's workspace, and have the access log name the key. Raises Unauthorized, TooManyRequests.
 
     It asks for `deps` so that Litestar finds them one after the other: for two that do not depend on each other it
@@ -93,3 +93,9 @@ async def authenticate(request: Request[Any, Any, Any], deps: Deps) -> str:
     request.state.caller = caller
     deps.rates.take(caller.key_id)
     return caller.workspace_id
+
+
+WorkspaceId = NamedDependency[str]
+"""How a handler asks for the caller's workspace."""
+AUTHENTICATED = {"workspace_id": Provide(authenticate)}
+"""The dependencies of a controller whose callers need an API key."""

@@ -5,11 +5,11 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Any
 
-from litestar import Controller, Request, Response, get
+from litestar import Controller, Response, get
 from litestar.response import Redirect
 
+from api.http.headers import HttpRequest
 from api.openapi.document import document, servers
 
 _DOCS = Path(__file__).with_name("docs.html")
@@ -40,7 +40,7 @@ class Pages(Controller):
         return Redirect("/docs", status_code=302)
 
     @get("/openapi.json", sync_to_thread=False)
-    def openapi(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+    def openapi(self, request: HttpRequest) -> Response[bytes]:
         """Return the OpenAPI document, which names the address that the caller has asked."""
         served = document() | {"servers": servers(str(request.base_url).rstrip("/"))}
         return Response(json.dumps(served, ensure_ascii=False).encode(), media_type="application/json")

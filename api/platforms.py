@@ -3,12 +3,12 @@
 from functools import lru_cache
 from typing import Any, Literal
 
-from litestar import Controller, Request, Response, get
-from litestar.di import NamedDependency, Provide
+from litestar import Controller, Response, get
 from pydantic import ConfigDict, Field
 
-from api.auth import authenticate
+from api.auth import AUTHENTICATED, WorkspaceId
 from api.dependencies import Deps
+from api.http.headers import HttpRequest
 from api.http.query import read_query
 from api.posts.answers.views import PlatformName, View, write
 from domain.post import MediaType
@@ -128,12 +128,10 @@ class Platforms(Controller):
     """Endpoints of the rules, which are the same for all callers."""
 
     path = "/v1/platforms"
-    dependencies = {"workspace_id": Provide(authenticate)}  # noqa: RUF012
+    dependencies = AUTHENTICATED
 
     @get("/")
-    async def list_platforms(
-        self, request: Request[Any, Any, Any], workspace_id: NamedDependency[str], deps: Deps
-    ) -> Response[bytes]:
+    async def list_platforms(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Return the rules of all platforms."""
         read_query(request)
         async with deps.database.reading() as session:

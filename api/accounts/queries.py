@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
-
-from litestar import Request
 
 from api.http.cursors import LONGEST_CURSOR, NO_CURSOR, decode_cursor, encode_cursor
+from api.http.headers import HttpRequest
 from api.http.query import MAX_LIMIT, convert_parameter, parse_choice, parse_limit, parse_platform, parse_query
 from domain.account_health import Health
 from domain.errors import InvalidRequest, Problem
@@ -27,7 +25,7 @@ def accounts_cursor(account_id: str) -> str:
     return encode_cursor({"id": account_id})
 
 
-def read_accounts_query(request: Request[Any, Any, Any], *, by_health: bool = False) -> AccountsQuery:
+def read_accounts_query(request: HttpRequest, *, by_health: bool = False) -> AccountsQuery:
     """Return what a list of accounts is to hold. Raises InvalidRequest with every problem."""
     query, query_problems = parse_query(request, ("platform", *(["health"] if by_health else []), "limit", "cursor"))
     problems: list[Problem] = []

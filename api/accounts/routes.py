@@ -1,9 +1,8 @@
 """The endpoints under /v1/accounts: which accounts are connected, how they are, and removing them."""
 
 from datetime import UTC, datetime
-from typing import Any
 
-from litestar import Controller, Request, Response, delete, get
+from litestar import Controller, Response, delete, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, SkipValidation
 
@@ -12,9 +11,10 @@ from api.accounts.actions import AccountName, check_account, remove_account, req
 from api.accounts.queries import AccountsQuery, accounts_cursor, read_accounts_query
 from api.accounts.schemas import AccountHealthPageView, AccountHealthView, AccountPageView
 from api.accounts.views import account_view, health_view
-from api.auth import actor_of, authenticate
+from api.auth import AUTHENTICATED, WorkspaceId, actor_of
 from api.dependencies import Dependencies, Deps
 from api.http.body import read_no_body
+from api.http.headers import HttpRequest
 from api.http.query import known_platform, read_query
 from api.posts.answers.views import View, write
 from domain.errors import InvalidRequest, Problem
@@ -24,13 +24,11 @@ _MOST_READ = 1_000
 """Accounts that one request for those of a certain health reads."""
 _PRIVATE = {"Cache-Control": "no-store"}
 
-Workspace = NamedDependency[str]
-HttpRequest = Request[Any, Any, Any]
 NamedAccount = NamedDependency[SkipValidation[AccountName]]
 
 
 async def _named(
-    request: HttpRequest, platform: FromPath[str], account_id: FromPath[str], workspace_id: Workspace, deps: Deps
+    request: HttpRequest, platform: FromPath[str], account_id: FromPath[str], workspace_id: WorkspaceId, deps: Deps
 ) -> AccountName:
     """Return the account that a path names. Raises InvalidRequest; for a removal first Unavailable during a restore."""
     if request.method == "DELETE":
@@ -45,10 +43,10 @@ class Accounts(Controller):
     """The accounts of the caller's workspace. The api reads rows that hold no credentials."""
 
     path = "/v1/accounts"
-    dependencies = {"workspace_id": Provide(authenticate), "named": Provide(_named)}  # noqa: RUF012
+    dependencies = {**AUTHENTICATED, "named": Provide(_named)}  # noqa: RUF012
 
     @get("/")
-    async def list_accounts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+    async def list_accounts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """List the accounts."""
         wanted, now = read_accounts_query(request), datetime.now(UTC)
         async with deps.database.reading() as session:
@@ -62,7 +60,7 @@ class Accounts(Controller):
         return _respond(AccountPageView(accounts=views, cursor=cursor, has_more=has_more))
 
     @get("/health")
-    async def list_health(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+    async def list_health(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """List the health of the accounts as it is known; no platform is asked."""
         return _respond(await _health_page(deps, workspace_id, read_accounts_query(request, by_health=True)))
 

@@ -3,44 +3,41 @@
 from collections.abc import Awaitable, Callable
 
 from litestar import Controller, Response, post
-from litestar.di import NamedDependency, Provide
 
-from api.auth import authenticate
+from api.auth import AUTHENTICATED, WorkspaceId
 from api.bulk.bodies import read_create_many, read_select_many, read_update_many
 from api.bulk.requests import ManyPosts
 from api.dependencies import Dependencies, Deps
 from api.http.body import JsonObject
-from api.http.headers import idempotency_key, preferred_wait, required_key
-from api.http.request import BodyCheck, HttpRequest, read_keyed_request
+from api.http.headers import HttpRequest, idempotency_key, preferred_wait, required_key
+from api.http.request import BodyCheck, read_keyed_request
 from api.posts.answers.answer import Answer
 from api.posts.routes import respond
-
-Workspace = NamedDependency[str]
 
 
 class BulkPosts(Controller):
     """Endpoints for requests that concern many posts of the caller's workspace."""
 
     path = "/v1/posts/bulk"
-    dependencies = {"workspace_id": Provide(authenticate)}  # noqa: RUF012
+    dependencies = AUTHENTICATED
 
     @post("/", status_code=200)
-    async def create_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+    async def create_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create posts."""
         return await _answer(request, workspace_id, deps, read_create_many, idempotency_key, ManyPosts.create)
 
     @post("/update", status_code=200)
-    async def update_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+    async def update_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Change posts, or correct what failed of them."""
         return await _answer(request, workspace_id, deps, read_update_many, required_key, ManyPosts.update)
 
     @post("/delete", status_code=200)
-    async def delete_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+    async def delete_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Remove posts from this service."""
         return await _answer(request, workspace_id, deps, read_select_many, required_key, ManyPosts.delete)
 
     @post("/retry", status_code=200)
-    async def retry_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+    async def retry_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Publish posts again to the platforms that failed."""
         return await _answer(request, workspace_id, deps, read_select_many, required_key, ManyPosts.retry)
 

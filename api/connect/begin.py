@@ -14,8 +14,8 @@ from api.connect.schemas import ConnectionView
 from api.connect.steps import NOT_DONE, address_of, push, step
 from api.connect.views import credential_fields
 from api.dependencies import Dependencies
+from api.http.headers import HttpRequest
 from api.http.query import parse_query
-from api.http.request import HttpRequest
 from domain.errors import InvalidRequest, Problem, TooManyRequests, Unavailable, Unprocessable
 from domain.ids import new_id
 from domain.schedule import rfc3339

@@ -10,10 +10,9 @@ import re
 import secrets
 from collections.abc import Awaitable
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.params import FromPath
 
@@ -23,6 +22,7 @@ from api.connect.outcomes import error_of, is_final, selection_of
 from api.connect.schemas import LONGEST_CODE
 from api.connect.steps import address_of, choose_of, finish, take
 from api.dependencies import Dependencies, Deps
+from api.http.headers import HttpRequest
 from domain.errors import PostsError
 from platforms.registry import platforms
 from store.accounts.connecting import bind_browser, digest, find_connection, find_hosted
@@ -41,8 +41,6 @@ _OTHER_BROWSER = (
     "cookies."
 )
 _FOREIGN = "This form was not sent from a page of this service. Begin again where you came from."
-
-HttpRequest = Request[Any, Any, Any]
 
 
 class HostedConnect(Controller):

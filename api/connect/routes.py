@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from functools import partial
 
 from litestar import Controller, Response, get, post
-from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
-from api.auth import actor_of, authenticate
+from api.auth import AUTHENTICATED, WorkspaceId, actor_of
 from api.connect.begin import begin
 from api.connect.outcomes import accounts_of, selection_of
 from api.connect.receive import connect, read_connect, select
@@ -19,8 +18,9 @@ from api.connect.schemas import SelectBody, SelectedView
 from api.connect.views import connected_view, progress_view, selection_view
 from api.dependencies import Deps
 from api.http.body_validation import read_sound
+from api.http.headers import HttpRequest
 from api.http.query import known_platform, read_query
-from api.http.request import HttpRequest, read_request
+from api.http.request import read_request
 from api.posts.answers.views import View, write
 from domain.errors import NotFound, Problem
 from store.accounts.connected import find_accounts
@@ -29,18 +29,16 @@ from store.accounts.connecting import find_connection
 _NO_STORE = {"Cache-Control": "no-store"}
 _UNKNOWN = Problem("This workspace has no such connection; it is forgotten a day after it has ended", "not_found")
 
-Workspace = NamedDependency[str]
-
 
 class Connect(Controller):
     """Connect accounts to the caller's workspace."""
 
     path = "/v1/connect"
-    dependencies = {"workspace_id": Provide(authenticate)}  # noqa: RUF012
+    dependencies = AUTHENTICATED
 
     @get("/{platform:str}")
     async def begin(
-        self, request: HttpRequest, platform: FromPath[str], workspace_id: Workspace, deps: Deps
+        self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Say how to connect an account, and begin it."""
         await deps.restoring.require_finished()
@@ -52,7 +50,7 @@ class Connect(Controller):
         request: HttpRequest,
         platform: FromPath[str],
         connection_id: FromPath[str],
-        workspace_id: Workspace,
+        workspace_id: WorkspaceId,
         deps: Deps,
     ) -> Response[bytes]:
         """Say how a connection stands."""
@@ -66,7 +64,7 @@ class Connect(Controller):
 
     @post("/{platform:str}")
     async def connect(
-        self, request: HttpRequest, platform: FromPath[str], workspace_id: Workspace, deps: Deps
+        self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Connect an account with what the platform sent back, or with credentials."""
         await deps.restoring.require_finished()
@@ -81,7 +79,7 @@ class Connect(Controller):
 
     @post("/{platform:str}/select")
     async def select(
-        self, request: HttpRequest, platform: FromPath[str], workspace_id: Workspace, deps: Deps
+        self, request: HttpRequest, platform: FromPath[str], workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Connect what was chosen of a selection."""
         await deps.restoring.require_finished()

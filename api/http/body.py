@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from litestar import Request
 from litestar.exceptions import InternalServerException
 
 from api.errors import UnsupportedMediaType
+from api.http.headers import HttpRequest
 from api.http.loop_share import loop_share
 from domain.bounds import MAX_NAME, MAX_TEXT, MAX_VALUES
 from domain.errors import InvalidRequest, Problem
@@ -36,7 +36,7 @@ def size_of(payload: JsonObject) -> int:
     return payload.size if isinstance(payload, SizedBody) else 0
 
 
-async def read_json(request: Request[Any, Any, Any]) -> JsonObject:
+async def read_json(request: HttpRequest) -> JsonObject:
     """Return the body as a JSON object. Raises InvalidRequest, UnsupportedMediaType; Litestar raises 413."""
     _check_content_type(request)
     raw = await _raw(request)
@@ -48,12 +48,12 @@ async def read_json(request: Request[Any, Any, Any]) -> JsonObject:
     return payload
 
 
-async def read_optional_json(request: Request[Any, Any, Any]) -> JsonObject:
+async def read_optional_json(request: HttpRequest) -> JsonObject:
     """Return the body as a JSON object, an empty one if there is no body. Raises as `read_json` does."""
     return await read_json(request) if await _raw(request) else SizedBody()
 
 
-async def read_no_body(request: Request[Any, Any, Any]) -> None:
+async def read_no_body(request: HttpRequest) -> None:
     """Accept no body or an empty object. Raises as `read_json` does."""
     if not await _raw(request):
         return
@@ -63,7 +63,7 @@ async def read_no_body(request: Request[Any, Any, Any]) -> None:
         )
 
 
-async def _raw(request: Request[Any, Any, Any]) -> bytes:
+async def _raw(request: HttpRequest) -> bytes:
     try:
         return await request.body()
     except InternalServerException as error:
@@ -71,7 +71,7 @@ async def _raw(request: Request[Any, Any, Any]) -> bytes:
         raise _invalid("The body ended early") from error
 
 
-def _check_content_type(request: Request[Any, Any, Any]) -> None:
+def _check_content_type(request: HttpRequest) -> None:
     content_type = request.headers.get("content-type")
     if content_type is None:
         return

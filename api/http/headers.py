@@ -8,6 +8,8 @@ from litestar.types import HTTPScope
 
 from domain.errors import InvalidRequest, Problem
 
+HttpRequest = Request[Any, Any, Any]
+"""A request as handlers get it. What `authenticate` stores in its state is `Any` to Litestar."""
 DEFAULT_WAIT_S = 25
 LONGEST_WAIT_S = 60
 LONGEST_KEY = 255
@@ -23,7 +25,7 @@ def first_header(scope: HTTPScope, name: bytes) -> str | None:
     return next((value.decode("latin-1") for given, value in scope["headers"] if given == name), None)
 
 
-def idempotency_key(request: Request[Any, Any, Any]) -> str | None:
+def idempotency_key(request: HttpRequest) -> str | None:
     """Return the Idempotency-Key, None if there is none. Raises InvalidRequest."""
     keys = request.headers.getall("idempotency-key", [])
     if not keys:
@@ -39,7 +41,7 @@ def is_idempotency_key(text: str) -> bool:
     return 1 <= len(text) <= LONGEST_KEY and text.isascii() and text.isprintable()
 
 
-def required_key(request: Request[Any, Any, Any]) -> str:
+def required_key(request: HttpRequest) -> str:
     """Return the Idempotency-Key of a request that cannot be repeated safely without one. Raises InvalidRequest."""
     key = idempotency_key(request)
     if key is None:
@@ -48,7 +50,7 @@ def required_key(request: Request[Any, Any, Any]) -> str:
     return key
 
 
-def preferred_wait(request: Request[Any, Any, Any]) -> int | None:
+def preferred_wait(request: HttpRequest) -> int | None:
     """Return the seconds of a `Prefer: wait=N` (RFC 7240), at most 60; None if there is none that can be read."""
     for preference in ",".join(request.headers.getall("prefer", [])).split(","):
         match = _WAIT.fullmatch(preference.partition(";")[0].strip())

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from litestar import Request
-
 from api.http.body import MAX_PROBLEMS
+from api.http.headers import HttpRequest
 from api.http.suggest import did_you_mean, unknown_platform
 from domain.errors import InvalidRequest, Problem
 from platforms.registry import platforms
@@ -19,7 +18,7 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 
-def read_query(request: Request[Any, Any, Any], known: Sequence[str] = ()) -> dict[str, str]:
+def read_query(request: HttpRequest, known: Sequence[str] = ()) -> dict[str, str]:
     """Return the query's parameters by name. Raises InvalidRequest."""
     values, problems = parse_query(request, known)
     if problems:
@@ -27,14 +26,14 @@ def read_query(request: Request[Any, Any, Any], known: Sequence[str] = ()) -> di
     return values
 
 
-def parse_query(request: Request[Any, Any, Any], known: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:
+def parse_query(request: HttpRequest, known: Sequence[str]) -> tuple[dict[str, str], list[Problem]]:
     """Return what can be read of the query's parameters, and what is wrong with the others. Raises InvalidRequest."""
     values, problems = parse_lists(request, known)
     return {name: first for name, (first, *_) in values.items()}, problems
 
 
 def parse_lists(
-    request: Request[Any, Any, Any], known: Sequence[str], repeatable: Collection[str] = ()
+    request: HttpRequest, known: Sequence[str], repeatable: Collection[str] = ()
 ) -> tuple[dict[str, list[str]], list[Problem]]:
     """Return as `parse_query` does, each parameter with all its values: those in `repeatable` may have several."""
     raw: bytes = request.scope["query_string"]

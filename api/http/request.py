@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 from inspect import isawaitable
-from typing import Any, TypeVar
-
-from litestar import Request
+from typing import TypeVar
 
 from api.http.body import MAX_PROBLEMS, JsonObject, read_json, read_no_body, read_optional_json
+from api.http.headers import HttpRequest
 from api.http.query import read_query
 from domain.errors import InvalidRequest, Problem
 
-HttpRequest = Request[Any, Any, Any]
 BodyCheck = Callable[[JsonObject], object]
 K = TypeVar("K")
 

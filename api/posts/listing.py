@@ -4,11 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import partial
-from typing import Any, TypeVar
-
-from litestar import Request
+from typing import TypeVar
 
 from api.http.cursors import NO_CURSOR, decode_cursor, decode_time, encode_cursor, encode_time
+from api.http.headers import HttpRequest
 from api.http.query import (
     MAX_LIMIT,
     convert_parameter,
@@ -70,7 +69,7 @@ def _read_attempts_cursor(text: str) -> int:
     return attempt_id
 
 
-def read_list_query(request: Request[Any, Any, Any]) -> tuple[Filter, int]:
+def read_list_query(request: HttpRequest) -> tuple[Filter, int]:
     """Return what to list and how much of it. Raises InvalidRequest with every problem."""
     lists, query_problems = parse_lists(request, PARAMETERS, {"status", "tag"})
     query = {name: ",".join(values) for name, values in lists.items() if name != "tag"}
@@ -133,18 +132,18 @@ def _read_history_cursor(text: str) -> HistoryPosition:
     return HistoryPosition(decode_time(content.get("at")), int(match[1]), int(match[2]))
 
 
-def read_attempts_query(request: Request[Any, Any, Any]) -> tuple[int, int]:
+def read_attempts_query(request: HttpRequest) -> tuple[int, int]:
     """Return after which attempt a page of them begins, and how many it may hold. Raises InvalidRequest."""
     after_id, limit = _read_page_query(request, _read_attempts_cursor)
     return after_id or 0, limit
 
 
-def read_history_query(request: Request[Any, Any, Any]) -> tuple[HistoryPosition | None, int]:
+def read_history_query(request: HttpRequest) -> tuple[HistoryPosition | None, int]:
     """Return after which entry a page of a history begins, and how many it may hold. Raises InvalidRequest."""
     return _read_page_query(request, _read_history_cursor)
 
 
-def _read_page_query(request: Request[Any, Any, Any], decode: Callable[[str], T]) -> tuple[T | None, int]:
+def _read_page_query(request: HttpRequest, decode: Callable[[str], T]) -> tuple[T | None, int]:
     """Return the decoded cursor and the limit of a list that has no other parameters."""
     query, query_problems = parse_query(request, ("limit", "cursor"))
     problems: list[Problem] = []

@@ -1,14 +1,13 @@
 """The endpoints under /v1/posts: read the request, call what does it, write the answer."""
 
 from litestar import Controller, Response, delete, get, patch, post
-from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath
 
-from api.auth import actor_of, authenticate
+from api.auth import AUTHENTICATED, WorkspaceId, actor_of
 from api.dependencies import Deps
-from api.http.headers import idempotency_key, preferred_wait
+from api.http.headers import HttpRequest, idempotency_key, preferred_wait
 from api.http.query import read_query
-from api.http.request import HttpRequest, read_bare_request, read_keyed_request, read_request
+from api.http.request import read_bare_request, read_keyed_request, read_request
 from api.posts.answers.answer import Answer, answer_post, answer_posts, answer_view
 from api.posts.answers.views import attempts_view
 from api.posts.bodies.parse_post import read_create
@@ -22,7 +21,6 @@ from store.posts.lists import list_posts
 from store.publishing.attempts import list_attempts
 
 PostId = FromPath[str]
-Workspace = NamedDependency[str]
 
 
 def respond(answer: Answer, deadline: Deadline | None = None) -> Response[bytes]:
@@ -39,10 +37,10 @@ class Posts(Controller):
     """Endpoints for the posts of the caller's workspace."""
 
     path = "/v1/posts"
-    dependencies = {"workspace_id": Provide(authenticate)}  # noqa: RUF012
+    dependencies = AUTHENTICATED
 
     @post("/")
-    async def create_post(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+    async def create_post(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a post, and publish it if it is due."""
         await deps.restoring.require_finished()
         payload, key = await read_keyed_request(
@@ -53,7 +51,7 @@ class Posts(Controller):
         return respond(answer, deadline)
 
     @get("/")
-    async def list_posts(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+    async def list_posts(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Return a page of posts."""
         wanted, limit = read_list_query(request)
         page = await list_posts(deps.database, workspace_id, wanted, limit)
@@ -61,13 +59,13 @@ class Posts(Controller):
         return respond(answer_posts(page.posts, cursor))
 
     @post("/validate")
-    async def validate_post(self, request: HttpRequest, workspace_id: Workspace, deps: Deps) -> Response[bytes]:
+    async def validate_post(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Say what creating a post from this body would say."""
         return respond(await validate(deps, workspace_id, await read_request(request)))
 
     @get("/{post_id:str}")
     async def get_post(
-        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+        self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Return one post."""
         read_query(request)
@@ -75,7 +73,7 @@ class Posts(Controller):
 
     @patch("/{post_id:str}")
     async def update_post(
-        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+        self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Change a draft or a scheduled post."""
         await deps.restoring.require_finished()
@@ -88,7 +86,7 @@ class Posts(Controller):
 
     @delete("/{post_id:str}", status_code=200)
     async def delete_post(
-        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+        self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Remove a post from this service."""
         await deps.restoring.require_finished()
@@ -97,7 +95,7 @@ class Posts(Controller):
 
     @get("/{post_id:str}/attempts")
     async def list_attempts(
-        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+        self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Return a page of the steps towards the platforms, oldest first."""
         after_id, limit = read_attempts_query(request)
@@ -110,7 +108,7 @@ class Posts(Controller):
 
     @get("/{post_id:str}/history")
     async def get_history(
-        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+        self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Return a page of what happened to a post and who did it, oldest first."""
         after, limit = read_history_query(request)
@@ -118,7 +116,7 @@ class Posts(Controller):
 
     @post("/{post_id:str}/resolve", status_code=200)
     async def resolve_post(
-        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+        self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Let a person settle an unconfirmed target."""
         await deps.restoring.require_finished()
@@ -127,7 +125,7 @@ class Posts(Controller):
 
     @post("/{post_id:str}/edit", status_code=200)
     async def edit_post(
-        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+        self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Edit the text of a published tweet."""
         await deps.restoring.require_finished()
@@ -138,7 +136,7 @@ class Posts(Controller):
 
     @post("/{post_id:str}/retry", status_code=200)
     async def retry_post(
-        self, request: HttpRequest, post_id: PostId, workspace_id: Workspace, deps: Deps
+        self, request: HttpRequest, post_id: PostId, workspace_id: WorkspaceId, deps: Deps
     ) -> Response[bytes]:
         """Publish again to the platforms that failed."""
         await deps.restoring.require_finished()
