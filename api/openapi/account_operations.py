@@ -7,20 +7,12 @@ from api.accounts.schemas import (
     AccountPageView,
     RemovedAccountView,
 )
-from api.http.query import MAX_LIMIT
 from api.openapi import account_examples as examples
 from api.openapi.operation import ALWAYS, Json, Operation
+from api.openapi.parameters import PLATFORM, page, query
 from domain.account_health import Health
 from platforms.registry import platforms
 
-_PLATFORM: Json = {
-    "name": "platform",
-    "in": "path",
-    "required": True,
-    "description": "The platform.",
-    "schema": {"type": "string", "enum": list(platforms())},
-    "example": "twitter",
-}
 _ACCOUNT: Json = {
     "name": "accountId",
     "in": "path",
@@ -31,30 +23,13 @@ _ACCOUNT: Json = {
 }
 
 
-def _query(name: str, description: str, schema: Json, example: object) -> Json:
-    return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
-
-
-_OF_PLATFORM = _query(
+_OF_PLATFORM = query(
     "platform", "Only accounts of this platform.", {"type": "string", "enum": list(platforms())}, "twitter"
 )
-_OF_HEALTH = _query(
+_OF_HEALTH = query(
     "health", "Only accounts with this health.", {"type": "string", "enum": list(Health)}, "needs_reconnect"
 )
-_PAGE = (
-    _query(
-        "limit",
-        "The most accounts to return.",
-        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT},
-        20,
-    ),
-    _query(
-        "cursor",
-        "The `cursor` of the previous answer. The other parameters must be the same.",
-        {"type": "string"},
-        examples.CURSOR,
-    ),
-)
+_PAGE = page("accounts", examples.CURSOR)
 
 ACCOUNT_OPERATIONS = (
     Operation(
@@ -94,9 +69,9 @@ ACCOUNT_OPERATIONS = (
         {"healthy": examples.HEALTHY, "expiring": examples.EXPIRING, "refused": examples.REFUSED},
         ("wrongPlatform", "wrongCheck", "unknownQuery", "noSuchAccount", *ALWAYS),
         parameters=(
-            _PLATFORM,
+            PLATFORM,
             _ACCOUNT,
-            _query("check", "Whether to ask the platform.", {"type": "boolean", "default": False}, True),
+            query("check", "Whether to ask the platform.", {"type": "boolean", "default": False}, True),
         ),
         tag="Accounts",
     ),
@@ -110,7 +85,7 @@ ACCOUNT_OPERATIONS = (
         AccountHistoryView,
         {"history": examples.HISTORY},
         ("wrongPlatform", "unknownQuery", "noSuchAccount", *ALWAYS),
-        parameters=(_PLATFORM, _ACCOUNT),
+        parameters=(PLATFORM, _ACCOUNT),
         tag="Accounts",
     ),
     Operation(
@@ -125,9 +100,9 @@ ACCOUNT_OPERATIONS = (
         {"removed": examples.REMOVED, "kept": examples.REMOVED_KEPT},
         ("wrongPlatform", "wrongRevoke", "unknownQuery", "noSuchAccount", *ALWAYS),
         parameters=(
-            _PLATFORM,
+            PLATFORM,
             _ACCOUNT,
-            _query(
+            query(
                 "revoke",
                 "Whether to end the access at the platform.",
                 {"type": "boolean", "default": True},

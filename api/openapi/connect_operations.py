@@ -3,17 +3,10 @@
 from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, ProgressView, SelectBody, SelectedView
 from api.openapi import connect_examples as examples
 from api.openapi.operation import ALWAYS, WITH_BODY, Json, Operation
+from api.openapi.parameters import PLATFORM, query
 from platforms.access.connect import connectors
 from platforms.registry import platforms
 
-_PLATFORM: Json = {
-    "name": "platform",
-    "in": "path",
-    "required": True,
-    "description": "The platform.",
-    "schema": {"type": "string", "enum": list(platforms())},
-    "example": "twitter",
-}
 _REFUSED = (
     "connectionExpired",
     "authorizationPending",
@@ -27,17 +20,17 @@ _REFUSED = (
 )
 
 
-_MEANT = {
-    "as": "what to connect",
+_MEANINGS = {
+    "as": "which kind of account to connect",
     "identifier": "the handle or DID of the account whose owner is to authorize; without it ask for an app password",
     "kind": "a webhook in one channel, or this service's bot",
     "instance": "the server that has the account; needed",
 }
-_SUCH_AS = {"identifier": "alice.bsky.social", "instance": "https://mastodon.social"}
+_EXAMPLES = {"identifier": "alice.bsky.social", "instance": "https://mastodon.social"}
 
 
 def _options() -> list[Json]:
-    """Return the parameters that single platforms know."""
+    """Return the parameters that only some platforms know."""
     known: dict[str, tuple[list[str], list[str]]] = {}
     for platform, connector in connectors().items():
         for name, values in connector.options.items():
@@ -45,13 +38,12 @@ def _options() -> list[Json]:
             labels.append(platforms()[platform].label)
             choices += [each for each in values if each not in choices]
     return [
-        {
-            "name": name,
-            "in": "query",
-            "description": f"Of {' and '.join(labels)} only: {_MEANT[name]}.",
-            "schema": {"type": "string", **({"enum": choices} if choices else {"minLength": 1})},
-            "example": choices[0] if choices else _SUCH_AS[name],
-        }
+        query(
+            name,
+            f"Of {' and '.join(labels)} only: {_MEANINGS[name]}.",
+            {"type": "string", **({"enum": choices} if choices else {"minLength": 1})},
+            choices[0] if choices else _EXAMPLES[name],
+        )
         for name, (labels, choices) in known.items()
     ]
 
@@ -77,40 +69,42 @@ CONNECT_OPERATIONS = (
         },
         ("wrongPlatform", "wrongRedirect", "unknownQuery", "reconnectNotFound", "notConfigured", *ALWAYS),
         parameters=(
-            _PLATFORM,
-            {
-                "name": "redirect_url",
-                "in": "query",
-                "description": "The address to which the platform sends the person back: https, or http on localhost. "
-                "Needed by platforms with an authorization. With `hosted`: the address to which this service sends the "
-                "person at the end; if it is left out, a page shows the result.",
-                "schema": {"type": "string", "format": "uri", "maxLength": 512},
-                "example": "https://app.example.com/connected",
-            },
-            {
-                "name": "accountId",
-                "in": "query",
-                "description": "The account to reconnect. If the answer is for another account, nothing is changed.",
-                "schema": {"type": "string", "minLength": 1},
-                "example": "tw_456",
-            },
-            {
-                "name": "hosted",
-                "in": "query",
-                "description": "Whether this service receives the platform's answer. It needs a public address; the "
-                "address to register at the platform is its public address with `/v1/connect/callback`.",
-                "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
-                "example": "true",
-            },
-            {
-                "name": "choose",
-                "in": "query",
-                "description": "With `hosted`, if there are several accounts: whether a `page` of this service asks "
-                "which to connect, or the `caller` does, by `POST /v1/connect/{platform}/select`. The person is then "
-                "sent back with `selectionId`.",
-                "schema": {"type": "string", "enum": ["page", "caller"], "default": "page"},
-                "example": "caller",
-            },
+            PLATFORM,
+            query(
+                "redirect_url",
+                (
+                    "The address to which the platform sends the person back: https, or http on localhost. Needed by "
+                    "platforms with an authorization. With `hosted`: the address to which this service sends the "
+                    "person at the end; if it is left out, a page shows the result."
+                ),
+                {"type": "string", "format": "uri", "maxLength": 512},
+                "https://app.example.com/connected",
+            ),
+            query(
+                "accountId",
+                "The account to reconnect. If the answer is for another account, nothing is changed.",
+                {"type": "string", "minLength": 1},
+                "tw_456",
+            ),
+            query(
+                "hosted",
+                (
+                    "Whether this service receives the platform's answer. It needs a public address; the "
+                    "address to register at the platform is its public address with `/v1/connect/callback`."
+                ),
+                {"type": "string", "enum": ["true", "false"], "default": "false"},
+                "true",
+            ),
+            query(
+                "choose",
+                (
+                    "With `hosted`, if there are several accounts: whether a `page` of this service asks which to "
+                    "connect, or the `caller` does, by `POST /v1/connect/{platform}/select`. The person is then sent "
+                    "back with `selectionId`."
+                ),
+                {"type": "string", "enum": ["page", "caller"], "default": "page"},
+                "caller",
+            ),
             *_options(),
         ),
         tag="Connect",
@@ -125,7 +119,7 @@ CONNECT_OPERATIONS = (
         examples.PROGRESS,
         ("wrongPlatform", "unknownQuery", "connectionNotFound", *ALWAYS),
         parameters=(
-            _PLATFORM,
+            PLATFORM,
             {
                 "name": "connectionId",
                 "in": "path",
@@ -153,7 +147,7 @@ CONNECT_OPERATIONS = (
         other_answers={"reconnected": examples.ACCOUNT, "selection": examples.SELECTION},
         body=ConnectBody,
         bodies=examples.BODIES,
-        parameters=(_PLATFORM,),
+        parameters=(PLATFORM,),
         tag="Connect",
     ),
     Operation(
@@ -168,7 +162,7 @@ CONNECT_OPERATIONS = (
         status=201,
         body=SelectBody,
         bodies=examples.CHOICE,
-        parameters=(_PLATFORM,),
+        parameters=(PLATFORM,),
         tag="Connect",
     ),
 )

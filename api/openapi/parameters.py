@@ -1,7 +1,5 @@
 """Parameters of operations."""
 
-from typing import Any
-
 from api.http.headers import DEFAULT_WAIT_S, KEY_PATTERN, LONGEST_KEY, LONGEST_WAIT_S
 from api.http.query import MAX_LIMIT
 from api.openapi import examples
@@ -21,6 +19,14 @@ POST_ID = {
 }
 
 
+PLATFORM: Json = {
+    "name": "platform",
+    "in": "path",
+    "required": True,
+    "description": "The platform.",
+    "schema": {"type": "string", "enum": list(platforms())},
+    "example": "twitter",
+}
 KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -60,18 +66,20 @@ def required(parameter: Json) -> Json:
     return {**parameter, "required": True}
 
 
-def _query(name: str, description: str, schema: Json, example: Any) -> Json:
+def query(name: str, description: str, schema: Json, example: object) -> Json:
+    """Return a parameter of the query that may be left out."""
     return {"name": name, "in": "query", "description": description, "schema": schema, "example": example}
 
 
 def _moment(name: str, description: str, example: str) -> Json:
     said = "An ISO 8601 date, for its whole day, or date and time; without an offset it is `timezone`'s."
-    return _query(name, f"{description} {said}", {"type": "string"}, example)
+    return query(name, f"{description} {said}", {"type": "string"}, example)
 
 
+_CURSOR = "The `cursor` of the previous answer. The other parameters must be the same."
 LIST = (
     {
-        **_query(
+        **query(
             "status",
             "Only posts in one of these statuses, or with a target that is `held` or `unconfirmed` if these are named. "
             "Several are separated by commas.",
@@ -81,13 +89,13 @@ LIST = (
         "style": "form",
         "explode": False,
     },
-    _query("platform", "Only posts with a target there.", {"type": "string", "enum": list(platforms())}, "instagram"),
-    _query(
+    query("platform", "Only posts with a target there.", {"type": "string", "enum": list(platforms())}, "instagram"),
+    query(
         "externalId", "Only the post with this id of yours.", {"type": "string", "minLength": 1}, "campaign-7/row-12"
     ),
-    _query("accountId", "Only posts with this account.", {"type": "string", "minLength": 1}, "ig_123"),
+    query("accountId", "Only posts with this account.", {"type": "string", "minLength": 1}, "ig_123"),
     {
-        **_query(
+        **query(
             "tag",
             "Only posts with this tag; given several times, only posts with all of them.",
             {"type": "array", "items": {"type": "string", "minLength": 1}},
@@ -106,13 +114,13 @@ LIST = (
         "can be read some time after its `updatedAt`.",
         "2026-01-15T10:00:00Z",
     ),
-    _query(
+    query(
         "timezone",
         "The IANA time zone of dates and of times without an offset.",
         {"type": "string", "default": "UTC"},
         "Europe/Berlin",
     ),
-    _query(
+    query(
         "sort",
         "`createdAt`: newest first. `scheduledFor`: soonest first; posts without a time are left out. `updatedAt`: the "
         "longest unchanged first. The default is `scheduledFor` if `scheduledFrom` or `scheduledTo` is given, "
@@ -120,15 +128,15 @@ LIST = (
         {"type": "string", "enum": list(Order)},
         "scheduledFor",
     ),
-    _query(
+    query(
         "limit",
         "The most posts to return.",
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
         20,
     ),
-    _query(
+    query(
         "cursor",
-        "The `cursor` of the previous answer. The other parameters must be the same.",
+        _CURSOR,
         {"type": "string"},
         examples.PAGE["cursor"],
     ),
@@ -139,6 +147,6 @@ def page(what: str, cursor: str) -> tuple[Json, Json]:
     """Return the parameters that page through entries."""
     most = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": MAX_LIMIT}
     return (
-        _query("limit", f"The most {what} to return.", most, 20),
-        _query("cursor", "The `cursor` of the previous answer.", {"type": "string"}, cursor),
+        query("limit", f"The most {what} to return.", most, 20),
+        query("cursor", _CURSOR, {"type": "string"}, cursor),
     )
