@@ -33,41 +33,45 @@ _PAGE = page("accounts", examples.CURSOR)
 
 ACCOUNT_OPERATIONS = (
     Operation(
-        "get",
-        "/v1/accounts",
-        "listAccounts",
-        "List the connected accounts",
-        "With their health as this service knows it; no platform is asked. In the order of their ids.",
-        AccountPageView,
-        {"accounts": examples.ACCOUNTS, "page": examples.ACCOUNT_PAGE},
-        ("unknownQuery", "wrongQuery", *ALWAYS),
+        method="get",
+        path="/v1/accounts",
+        id="listAccounts",
+        summary="List the connected accounts",
+        description="With their health as this service knows it; no platform is asked. In the order of their ids.",
+        answer=AccountPageView,
+        answers={"accounts": examples.ACCOUNTS, "page": examples.ACCOUNT_PAGE},
+        errors=("unknownQuery", "wrongQuery", *ALWAYS),
         parameters=(_OF_PLATFORM, *_PAGE),
         tag="Accounts",
     ),
     Operation(
-        "get",
-        "/v1/accounts/health",
-        "listAccountHealth",
-        "Get the health of the accounts, and what to do",
-        "As this service knows it; no platform is asked. `healthy`: nothing to do. `warning`: something may be needed "
-        "soon. `needs_reconnect`: the account publishes nothing, or soon nothing, until it is reconnected.",
-        AccountHealthPageView,
-        {"health": examples.HEALTH_PAGE},
-        ("unknownQuery", "wrongQuery", *ALWAYS),
+        method="get",
+        path="/v1/accounts/health",
+        id="listAccountHealth",
+        summary="Get the health of the accounts, and what to do",
+        description=(
+            "As this service knows it; no platform is asked. `healthy`: nothing to do. `warning`: something may be "
+            "needed soon. `needs_reconnect`: the account publishes nothing, or soon nothing, until it is reconnected."
+        ),
+        answer=AccountHealthPageView,
+        answers={"health": examples.HEALTH_PAGE},
+        errors=("unknownQuery", "wrongQuery", *ALWAYS),
         parameters=(_OF_PLATFORM, _OF_HEALTH, *_PAGE),
         tag="Accounts",
     ),
     Operation(
-        "get",
-        "/v1/accounts/{platform}/{accountId}/health",
-        "getAccountHealth",
-        "Get the health of one account",
-        "As this service knows it. With `check` the platform is asked whether it accepts the tokens and, if it reports "
-        "these, for their permissions and their end. It is asked about an account at most once a minute (X once a day, "
-        "because that costs money); until then the known state is returned. At most 60 checks a minute.",
-        AccountHealthView,
-        {"healthy": examples.HEALTHY, "expiring": examples.EXPIRING, "refused": examples.REFUSED},
-        ("wrongPlatform", "wrongCheck", "unknownQuery", "noSuchAccount", *ALWAYS),
+        method="get",
+        path="/v1/accounts/{platform}/{accountId}/health",
+        id="getAccountHealth",
+        summary="Get the health of one account",
+        description=(
+            "As this service knows it. With `check` the platform is asked whether it accepts the tokens and, if it "
+            "reports these, for their permissions and their end. It is asked about an account at most once a minute (X "
+            "once a day, because that costs money); until then the known state is returned. At most 60 checks a minute."
+        ),
+        answer=AccountHealthView,
+        answers={"healthy": examples.HEALTHY, "expiring": examples.EXPIRING, "refused": examples.REFUSED},
+        errors=("wrongPlatform", "wrongCheck", "unknownQuery", "noSuchAccount", *ALWAYS),
         parameters=(
             PLATFORM,
             _ACCOUNT,
@@ -76,29 +80,34 @@ ACCOUNT_OPERATIONS = (
         tag="Accounts",
     ),
     Operation(
-        "get",
-        "/v1/accounts/{platform}/{accountId}/history",
-        "getAccountHistory",
-        "List who connected and removed an account",
-        "Through the API and the operator's commands. Kept for a year after the account, or as long as the operator "
-        "has set.",
-        AccountHistoryView,
-        {"history": examples.HISTORY},
-        ("wrongPlatform", "unknownQuery", "noSuchAccount", *ALWAYS),
+        method="get",
+        path="/v1/accounts/{platform}/{accountId}/history",
+        id="getAccountHistory",
+        summary="List who connected and removed an account",
+        description=(
+            "Through the API and the operator's commands. Kept for a year after the account, or as long as the "
+            "operator has set."
+        ),
+        answer=AccountHistoryView,
+        answers={"history": examples.HISTORY},
+        errors=("wrongPlatform", "unknownQuery", "noSuchAccount", *ALWAYS),
         parameters=(PLATFORM, _ACCOUNT),
         tag="Accounts",
     ),
     Operation(
-        "delete",
-        "/v1/accounts/{platform}/{accountId}",
-        "removeAccount",
-        "Remove an account",
-        "Deletes the account and its tokens. Posts that wait for it stay: each is held at its time, and is published "
-        "once the same account is connected again, under the same id. The access at the platform is ended, too, if "
-        "the platform allows that and no other account needs it. A repeat within a day gets the same answer.",
-        RemovedAccountView,
-        {"removed": examples.REMOVED, "kept": examples.REMOVED_KEPT},
-        ("wrongPlatform", "wrongRevoke", "unknownQuery", "noSuchAccount", *ALWAYS),
+        method="delete",
+        path="/v1/accounts/{platform}/{accountId}",
+        id="removeAccount",
+        summary="Remove an account",
+        description=(
+            "Deletes the account and its tokens. Posts that wait for it stay: each is held at its time, and is "
+            "published once the same account is connected again, under the same id. The access at the platform is "
+            "ended, too, if the platform allows that and no other account needs it. A repeat within a day gets the "
+            "same answer."
+        ),
+        answer=RemovedAccountView,
+        answers={"removed": examples.REMOVED, "kept": examples.REMOVED_KEPT},
+        errors=("wrongPlatform", "wrongRevoke", "unknownQuery", "noSuchAccount", *ALWAYS),
         parameters=(
             PLATFORM,
             _ACCOUNT,

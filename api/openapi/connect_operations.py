@@ -50,24 +50,26 @@ def _options() -> list[Json]:
 
 CONNECT_OPERATIONS = (
     Operation(
-        "get",
-        "/v1/connect/{platform}",
-        "beginConnection",
-        "Begin to connect an account",
-        "Send the person to `authUrl`; the platform sends them back to `redirect_url` with `code` and `state`, or with "
-        "`error`. `redirect_url` must be registered at the platform for this service's app. A platform without an "
-        "authorization answers with the `fields` of its credentials. At most 60 an hour. With `hosted=true` this "
-        "service receives the platform's answer, and `authUrl` is a page of this service; at the end the person is "
-        "sent to `redirect_url` with `connectionId`, `platform` and either `accountId`, once for each account, or "
-        "`error` and `message`.",
-        ConnectionView,
-        {
+        method="get",
+        path="/v1/connect/{platform}",
+        id="beginConnection",
+        summary="Begin to connect an account",
+        description=(
+            "Send the person to `authUrl`; the platform sends them back to `redirect_url` with `code` and `state`, or "
+            "with `error`. `redirect_url` must be registered at the platform for this service's app. A platform "
+            "without an authorization answers with the `fields` of its credentials. At most 60 an hour. With "
+            "`hosted=true` this service receives the platform's answer, and `authUrl` is a page of this service; at "
+            "the end the person is sent to `redirect_url` with `connectionId`, `platform` and either `accountId`, once "
+            "for each account, or `error` and `message`."
+        ),
+        answer=ConnectionView,
+        answers={
             "oauth": examples.BEGUN,
             "hosted": examples.HOSTED,
             "code": examples.BY_CODE,
             "credentials": examples.WITHOUT_OAUTH,
         },
-        ("wrongPlatform", "wrongRedirect", "unknownQuery", "reconnectNotFound", "notConfigured", *ALWAYS),
+        errors=("wrongPlatform", "wrongRedirect", "unknownQuery", "reconnectNotFound", "notConfigured", *ALWAYS),
         parameters=(
             PLATFORM,
             query(
@@ -110,14 +112,16 @@ CONNECT_OPERATIONS = (
         tag="Connect",
     ),
     Operation(
-        "get",
-        "/v1/connect/{platform}/{connectionId}",
-        "getConnection",
-        "Get the state of a connection",
-        "For callers that wait while a person is at the platform, mainly with `hosted`. Ask every second or two.",
-        ProgressView,
-        examples.PROGRESS,
-        ("wrongPlatform", "unknownQuery", "connectionNotFound", *ALWAYS),
+        method="get",
+        path="/v1/connect/{platform}/{connectionId}",
+        id="getConnection",
+        summary="Get the state of a connection",
+        description=(
+            "For callers that wait while a person is at the platform, mainly with `hosted`. Ask every second or two."
+        ),
+        answer=ProgressView,
+        answers=examples.PROGRESS,
+        errors=("wrongPlatform", "unknownQuery", "connectionNotFound", *ALWAYS),
         parameters=(
             PLATFORM,
             {
@@ -132,16 +136,18 @@ CONNECT_OPERATIONS = (
         tag="Connect",
     ),
     Operation(
-        "post",
-        "/v1/connect/{platform}",
-        "connectAccount",
-        "Connect an account",
-        "Uses the code immediately: platforms accept one for as little as 30 seconds. 201 is a new account; 200 is one "
-        "that was known and is reconnected, or a `selection` if there are several pages, channels or locations. A "
-        "repeat within 10 minutes gets the same answer, and continues if the platform did not answer.",
-        ConnectedView,
-        {"connected": examples.ACCOUNT},
-        ("wrongPlatform", "missingCode", "wrongRedirect", *WITH_BODY, "reconnectNotFound", *_REFUSED, *ALWAYS),
+        method="post",
+        path="/v1/connect/{platform}",
+        id="connectAccount",
+        summary="Connect an account",
+        description=(
+            "Uses the code immediately: platforms accept one for as little as 30 seconds. 201 is a new account; 200 is "
+            "one that was known and is reconnected, or a `selection` if there are several pages, channels or "
+            "locations. A repeat within 10 minutes gets the same answer, and continues if the platform did not answer."
+        ),
+        answer=ConnectedView,
+        answers={"connected": examples.ACCOUNT},
+        errors=("wrongPlatform", "missingCode", "wrongRedirect", *WITH_BODY, "reconnectNotFound", *_REFUSED, *ALWAYS),
         status=201,
         other_status=200,
         other_answers={"reconnected": examples.ACCOUNT, "selection": examples.SELECTION},
@@ -151,14 +157,16 @@ CONNECT_OPERATIONS = (
         tag="Connect",
     ),
     Operation(
-        "post",
-        "/v1/connect/{platform}/select",
-        "selectAccounts",
-        "Choose which accounts to connect",
-        "Connects the accounts that the person chose from a `selection`, once. A repeat gets the same answer.",
-        SelectedView,
-        {"selected": examples.CHOSEN},
-        ("wrongPlatform", "missingIds", "wrongIds", *WITH_BODY, "selectionExpired", *_REFUSED, *ALWAYS),
+        method="post",
+        path="/v1/connect/{platform}/select",
+        id="selectAccounts",
+        summary="Choose which accounts to connect",
+        description=(
+            "Connects the accounts that the person chose from a `selection`, once. A repeat gets the same answer."
+        ),
+        answer=SelectedView,
+        answers={"selected": examples.CHOSEN},
+        errors=("wrongPlatform", "missingIds", "wrongIds", *WITH_BODY, "selectionExpired", *_REFUSED, *ALWAYS),
         status=201,
         body=SelectBody,
         bodies=examples.CHOICE,

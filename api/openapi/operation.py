@@ -9,7 +9,7 @@ from pydantic import BaseModel
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One operation of the API. `errors` names entries of `error_examples.ERRORS`."""
 
