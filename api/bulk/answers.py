@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from api.bulk.views import BulkItemView
 from api.dependencies import Dependencies
 from api.errors import refusal_of
 from api.posts.answers.answer import Answer, view_refusal
-from api.posts.answers.views import ItemView
 from api.posts.at_rest import wait_until_at_rest
 from api.shared.waiting import Deadline
 from domain.errors import Problem, Unavailable
@@ -34,12 +34,12 @@ class Item:
     named: dict[str, Any]
 
 
-async def answer_each(items: Sequence[Item]) -> list[ItemView]:
+async def answer_each(items: Sequence[Item]) -> list[BulkItemView]:
     """Call every item and return the results in order. Raises nothing that an item has raised."""
     loop = asyncio.get_running_loop()
     deadline, room = loop.time() + _LONGEST_S, asyncio.Semaphore(_CONCURRENCY)
 
-    async def answer(position: int, item: Item) -> ItemView:
+    async def answer(position: int, item: Item) -> BulkItemView:
         async with room:
             if loop.time() > deadline:
                 return _refused(position, item, Unavailable(_NOT_BEGUN, retry_after=1))
@@ -52,14 +52,14 @@ async def answer_each(items: Sequence[Item]) -> list[ItemView]:
     return list(await asyncio.gather(*(answer(position, item) for position, item in enumerate(items))))
 
 
-def is_worth_repeating(results: Sequence[ItemView]) -> bool:
+def is_worth_repeating(results: Sequence[BulkItemView]) -> bool:
     """Tell whether a repeat of the request may answer something else: then its answer is not kept."""
     return any(item.http_status == _TOO_MANY_REQUESTS or item.http_status >= 500 for item in results)
 
 
 async def wait_for_outcomes(
-    deps: Dependencies, workspace_id: str, results: Sequence[ItemView], deadline: Deadline
-) -> Sequence[ItemView]:
+    deps: Dependencies, workspace_id: str, results: Sequence[BulkItemView], deadline: Deadline
+) -> Sequence[BulkItemView]:
     """Return results with the posts' statuses once none is being published any more, or the deadline is over."""
     moving = [item.id for item in results if item.id and _status(item) == PostStatus.PUBLISHING]
     if not moving:
@@ -73,25 +73,25 @@ async def wait_for_outcomes(
     ]
 
 
-def _status(item: ItemView) -> PostStatus | None:
+def _status(item: BulkItemView) -> PostStatus | None:
     return item.status if "status" in item.model_fields_set else None
 
 
-def _done(position: int, answer: Answer) -> ItemView:
+def _done(position: int, answer: Answer) -> BulkItemView:
     said = json.loads(answer.body)
     given: dict[str, Any] = {"replayed": True} if answer.replayed else {}
     if "status" in said:
         given |= {"status": PostStatus(said["status"]), "scheduled_for": said["scheduledFor"]}
     if "externalId" in said:
         given["external_id"] = said["externalId"]
-    return ItemView.model_construct(position=position, http_status=answer.status, id=said["id"], **given)
+    return BulkItemView.model_construct(position=position, http_status=answer.status, id=said["id"], **given)
 
 
-def _refused(position: int, item: Item, error: Exception) -> ItemView:
+def _refused(position: int, item: Item, error: Exception) -> BulkItemView:
     refusal = refusal_of(error)
     given: dict[str, Any] = {"id": None} | item.named
     if refusal.retry_after is not None:
         given["retry_after"] = refusal.retry_after
-    return ItemView.model_construct(
+    return BulkItemView.model_construct(
         position=position, http_status=refusal.status, error=view_refusal(refusal, _MOST_PROBLEMS), **given
     )

@@ -10,11 +10,12 @@ import structlog
 
 from api.bulk.answers import Item, answer_each, is_worth_repeating, wait_for_outcomes
 from api.bulk.bodies import MOST_POSTS, read_create_many, read_select_many, read_update_many
+from api.bulk.views import BulkItemView, BulkResultView
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, SizedBody, size_of
 from api.http.loop_share import loop_share
 from api.posts.answers.answer import Answer
-from api.posts.answers.views import ItemView, ManyView, write
+from api.posts.answers.views import write
 from api.posts.changes import create, delete_post, retry, update
 from api.posts.changes.idempotency import EXPIRED, find_use, keep, keyed_request
 from api.posts.listing import cursor_after
@@ -151,9 +152,9 @@ class ManyPosts:
             return await find_ids(session, self.workspace_id, wanted, MOST_POSTS + 1)
 
 
-def _answer(results: list[ItemView], cursor: str | None) -> Answer:
+def _answer(results: list[BulkItemView], cursor: str | None) -> Answer:
     failed = sum("error" in item.model_fields_set for item in results)
-    view = ManyView.model_construct(
+    view = BulkResultView.model_construct(
         total=len(results),
         succeeded=len(results) - failed,
         failed=failed,

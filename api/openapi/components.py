@@ -18,9 +18,10 @@ from api.accounts.schemas import (
     RemovedAccountView,
 )
 from api.bulk.bodies import CreateManyBody, PatchItemBody, PostItemBody, SelectManyBody, UpdateManyBody
+from api.bulk.views import BulkResultView
 from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, ProgressView, SelectBody, SelectedView
 from api.platforms import PlatformsView
-from api.posts.answers.views import AttemptsView, DeletedView, ErrorView, ManyView, PageView, PostView, VerdictView
+from api.posts.answers.views import AttemptsView, DeletedView, ErrorView, PageView, PostView, VerdictView
 from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.history import HistoryView
 from platforms.registry import platforms
@@ -45,7 +46,7 @@ _VIEWS = (
     VerdictView,
     PlatformsView,
     ErrorView,
-    ManyView,
+    BulkResultView,
     AccountPageView,
     AccountHealthPageView,
     AccountHealthView,

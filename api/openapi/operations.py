@@ -3,12 +3,13 @@
 from pydantic import BaseModel
 
 from api.bulk.bodies import MOST_POSTS, CreateManyBody, SelectManyBody, UpdateManyBody
+from api.bulk.views import BulkResultView
 from api.openapi import bulk_examples, examples
 from api.openapi.error_examples import ERRORS
 from api.openapi.operation import ALWAYS, WITH_BODY, Json, Operation
 from api.openapi.parameters import KEY, KEY_OF_MANY, LIST, POST_ID, PREFER, page, required
 from api.platforms import PlatformsView, view_of_platform
-from api.posts.answers.views import AttemptsView, DeletedView, ManyView, PageView, PostView, VerdictView
+from api.posts.answers.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
 from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.history import HistoryView
 from platforms.registry import platforms
@@ -36,7 +37,7 @@ def _many_changed(
         id=f"{verb}Posts",
         summary=summary,
         description=f"{each} {_MANY}",
-        answer=ManyView,
+        answer=BulkResultView,
         answers=answers,
         errors=(*WITH_BODY, "keyMissing", "wrongValue", "keyReused", *ALWAYS),
         body=body,
@@ -208,7 +209,7 @@ OPERATIONS = (
             "or one with its mistakes corrected, can be sent again and creates only what is missing. The answer waits "
             "once for the outcome of all that are published now. Each post counts as a request of the API key."
         ),
-        answer=ManyView,
+        answer=BulkResultView,
         answers={"created": bulk_examples.CREATED_MANY},
         errors=(*WITH_BODY, "keyRequired", "wrongValue", "keyReused", *ALWAYS),
         body=CreateManyBody,
