@@ -16,13 +16,12 @@ from api.dependencies import Dependencies, Deps
 from api.http.body import read_no_body
 from api.http.headers import HttpRequest
 from api.http.query import known_platform, read_query
-from api.posts.answers.views import View, write
+from api.posts.answers.response import respond_privately
 from domain.errors import InvalidRequest, Problem
 from store.accounts.pages import page_of_accounts, refusals_of_apps
 
 _MOST_READ = 1_000
 """Accounts that one request for those of a certain health reads."""
-_PRIVATE = {"Cache-Control": "no-store"}
 
 NamedAccount = NamedDependency[SkipValidation[AccountName]]
 
@@ -57,12 +56,12 @@ class Accounts(Controller):
         page, has_more = found[: wanted.limit], len(found) > wanted.limit
         views = [account_view(account, refused_apps, now) for account in page]
         cursor = accounts_cursor(page[-1].id) if has_more else None
-        return _respond(AccountPageView(accounts=views, cursor=cursor, has_more=has_more))
+        return respond_privately(AccountPageView(accounts=views, cursor=cursor, has_more=has_more))
 
     @get("/health")
     async def list_health(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """List the health of the accounts as it is known; no platform is asked."""
-        return _respond(await _health_page(deps, workspace_id, read_accounts_query(request, by_health=True)))
+        return respond_privately(await _health_page(deps, workspace_id, read_accounts_query(request, by_health=True)))
 
     @get("/{platform:str}/{account_id:str}/health")
     async def get_health(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
@@ -73,20 +72,20 @@ class Accounts(Controller):
         async with deps.database.reading() as session:
             account = await require_account(session, named)
             refused_apps = await refusals_of_apps(session, [account])
-        return _respond(health_view(account, refused_apps, datetime.now(UTC)))
+        return respond_privately(health_view(account, refused_apps, datetime.now(UTC)))
 
     @get("/{platform:str}/{account_id:str}/history")
     async def get_history(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
         """Return who connected and removed an account."""
         read_query(request)
-        return _respond(await account_history(deps, named))
+        return respond_privately(await account_history(deps, named))
 
     @delete("/{platform:str}/{account_id:str}", status_code=200)
     async def remove_account(self, request: HttpRequest, named: NamedAccount, deps: Deps) -> Response[bytes]:
         """Forget an account and its tokens."""
         revoke = _flag(request, "revoke", default=True)
         await read_no_body(request)
-        return _respond(await remove_account(deps, actor_of(request), named, revoke=revoke))
+        return respond_privately(await remove_account(deps, actor_of(request), named, revoke=revoke))
 
 
 def _flag(request: HttpRequest, name: str, *, default: bool) -> bool:
@@ -114,7 +113,3 @@ async def _health_page(deps: Dependencies, workspace_id: str, wanted: AccountsQu
     else:
         has_more = len(rows) == limit
     return AccountHealthPageView(accounts=found, cursor=accounts_cursor(after) if has_more else None, has_more=has_more)
-
-
-def _respond(view: View) -> Response[bytes]:
-    return Response(write(view), media_type="application/json", headers=_PRIVATE)

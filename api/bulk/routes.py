@@ -12,7 +12,7 @@ from api.http.body import JsonObject
 from api.http.headers import HttpRequest, idempotency_key, preferred_wait, required_key
 from api.http.request import BodyCheck, read_keyed_request
 from api.posts.answers.answer import Answer
-from api.posts.routes import respond
+from api.posts.answers.response import respond
 
 
 class BulkPosts(Controller):

@@ -21,12 +21,11 @@ from api.http.body_validation import read_sound
 from api.http.headers import HttpRequest
 from api.http.query import known_platform, read_query
 from api.http.request import read_request
-from api.posts.answers.views import View, write
+from api.posts.answers.response import respond_privately
 from domain.errors import NotFound, Problem
 from store.accounts.connected import find_accounts
 from store.accounts.connecting import find_connection
 
-_NO_STORE = {"Cache-Control": "no-store"}
 _UNKNOWN = Problem("This workspace has no such connection; it is forgotten a day after it has ended", "not_found")
 
 
@@ -42,7 +41,7 @@ class Connect(Controller):
     ) -> Response[bytes]:
         """Say how to connect an account, and begin it."""
         await deps.restoring.require_finished()
-        return _respond(await begin(deps, workspace_id, known_platform(platform), request))
+        return respond_privately(await begin(deps, workspace_id, known_platform(platform), request))
 
     @get("/{platform:str}/{connection_id:str}")
     async def progress(
@@ -60,7 +59,7 @@ class Connect(Controller):
             if row is None or (row.workspace_id, row.platform) != (workspace_id, known_platform(platform)):
                 raise NotFound(_UNKNOWN)
             known = await find_accounts(session, workspace_id, [each["account_id"] for each in selection_of(row) or ()])
-        return _respond(progress_view(row, known, datetime.now(UTC)))
+        return respond_privately(progress_view(row, known, datetime.now(UTC)))
 
     @post("/{platform:str}")
     async def connect(
@@ -73,9 +72,9 @@ class Connect(Controller):
         if (selection := selection_of(row)) is not None:
             async with deps.database.reading() as session:
                 known = await find_accounts(session, workspace_id, [each["account_id"] for each in selection])
-            return _respond(selection_view(row, known))
+            return respond_privately(selection_view(row, known))
         account = accounts_of(row)[0]
-        return _respond(connected_view(row.platform, account), 201 if account["created"] else 200)
+        return respond_privately(connected_view(row.platform, account), 201 if account["created"] else 200)
 
     @post("/{platform:str}/select")
     async def select(
@@ -91,8 +90,4 @@ class Connect(Controller):
         view = SelectedView(
             platform=row.platform, account_id=first["account_id"], username=first["username"], accounts=accounts
         )
-        return _respond(view, 201)
-
-
-def _respond(view: View, status: int = 200) -> Response[bytes]:
-    return Response(write(view), status_code=status, media_type="application/json", headers=_NO_STORE)
+        return respond_privately(view, 201)

@@ -8,7 +8,8 @@ from api.dependencies import Deps
 from api.http.headers import HttpRequest, idempotency_key, preferred_wait
 from api.http.query import read_query
 from api.http.request import read_bare_request, read_keyed_request, read_request
-from api.posts.answers.answer import Answer, answer_post, answer_posts, answer_view
+from api.posts.answers.answer import answer_post, answer_posts, answer_view
+from api.posts.answers.response import respond
 from api.posts.answers.views import attempts_view
 from api.posts.bodies.parse_post import read_create
 from api.posts.changes import create, delete_post, edit, resolve, retry, update
@@ -16,21 +17,10 @@ from api.posts.history import history
 from api.posts.listing import cursor_after, read_attempts_query, read_history_query, read_list_query
 from api.posts.lookup import require_post, require_shown_post
 from api.posts.validate import validate
-from api.shared.waiting import Deadline
 from store.posts.lists import list_posts
 from store.publishing.attempts import list_attempts
 
 PostId = FromPath[str]
-
-
-def respond(answer: Answer, deadline: Deadline | None = None) -> Response[bytes]:
-    """Write an answer as HTTP; `deadline` is that of a request which may wait."""
-    headers: dict[str, str] = {}
-    if answer.replayed:
-        headers["Idempotent-Replayed"] = "true"
-    if answer.waited and deadline is not None and deadline.applied_preference is not None:
-        headers["Preference-Applied"] = f"wait={deadline.applied_preference}"
-    return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
 
 
 class Posts(Controller):

@@ -1,0 +1,24 @@
+"""Write answers as HTTP."""
+
+from litestar import Response
+
+from api.posts.answers.answer import Answer
+from api.posts.answers.views import View, write
+from api.shared.waiting import Deadline
+
+_PRIVATE = {"Cache-Control": "no-store"}
+
+
+def respond(answer: Answer, deadline: Deadline | None = None) -> Response[bytes]:
+    """Write an answer as HTTP; `deadline` is that of a request which may wait."""
+    headers: dict[str, str] = {}
+    if answer.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    if answer.waited and deadline is not None and deadline.applied_preference is not None:
+        headers["Preference-Applied"] = f"wait={deadline.applied_preference}"
+    return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
+
+
+def respond_privately(view: View, status: int = 200) -> Response[bytes]:
+    """Write what is known of an account, which no cache may keep."""
+    return Response(write(view), status_code=status, media_type="application/json", headers=_PRIVATE)
