@@ -22,6 +22,7 @@ from api.bulk.views import BulkResultView
 from api.connect.schemas import ConnectBody, ConnectedView, ConnectionView, ProgressView, SelectBody, SelectedView
 from api.platforms import PlatformsView
 from api.posts.answers.views import AttemptsView, DeletedView, ErrorView, PageView, PostView, VerdictView
+from api.posts.bodies.patch_fields import NULLABLE
 from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.history import HistoryView
 from platforms.registry import platforms
@@ -58,8 +59,6 @@ _VIEWS = (
     SelectedView,
 )
 _NULL = {"type": "null"}
-_NULL_MEANS_SOMETHING = frozenset({"scheduledFor", "customContent", "customMedia"})
-"""Fields that clients set to null. Elsewhere null is the default when a post is created, and refused in a change."""
 
 
 def name_of(model: type[BaseModel]) -> str:
@@ -157,7 +156,7 @@ def _without_nulls(schema: Json) -> Json:
     own = deepcopy(schema)
     for name, field in own.get("properties", {}).items():
         choices = [choice for choice in field.get("anyOf", ()) if choice != _NULL]
-        if len(choices) == 1 and name not in _NULL_MEANS_SOMETHING:
+        if len(choices) == 1 and name not in NULLABLE:
             del field["anyOf"]
             field.update(choices[0])
     return own

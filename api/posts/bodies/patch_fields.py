@@ -1,4 +1,4 @@
-"""The fields of a PATCH body that only repeat the post's, so that the answer of GET can be sent back."""
+"""Sort the fields of a PATCH body: those that may change the post, and read-only ones, which GET returns as well."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -30,7 +30,8 @@ _EMPTY = {
     "platformSpecificData": "send {} for none",
 }
 """How a field is emptied whose `null` could also mean that the client had nothing to say about it."""
-_NULL_IS_A_VALUE = frozenset({"scheduledFor", "customContent", "customMedia"})
+NULLABLE = frozenset({"scheduledFor", "customContent", "customMedia"})
+"""Fields that clients set to null. For other fields null is the default in a create, and a problem in a change."""
 _ABSENT = object()
 
 
@@ -76,7 +77,7 @@ def _fields(
     problems: list[Problem] = []
     for name, value in given.items():
         if name in may_set:
-            if value is not None or name in _NULL_IS_A_VALUE:
+            if value is not None or name in NULLABLE:
                 kept[name] = value
             elif known().get(name, _ABSENT) is not None:
                 problems.append(_null(path, name))
