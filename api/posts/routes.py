@@ -13,6 +13,7 @@ from api.posts.answers.response import respond
 from api.posts.answers.views import attempts_view
 from api.posts.bodies.parse_post import read_create
 from api.posts.changes import create, delete_post, edit, resolve, retry, update
+from api.posts.clock import now_ms
 from api.posts.history import history
 from api.posts.listing import cursor_after, read_attempts_query, read_history_query, read_list_query
 from api.posts.lookup import require_post, require_shown_post
@@ -33,9 +34,7 @@ class Posts(Controller):
     async def create_post(self, request: HttpRequest, workspace_id: WorkspaceId, deps: Deps) -> Response[bytes]:
         """Create a post, and publish it if it is due."""
         await deps.restoring.require_finished()
-        payload, key = await read_keyed_request(
-            request, idempotency_key, lambda body: read_create(body, create.now_ms())
-        )
+        payload, key = await read_keyed_request(request, idempotency_key, lambda body: read_create(body, now_ms()))
         with deps.waiting.deadline(workspace_id, preferred_wait(request)) as deadline:
             answer = await create.create(deps, workspace_id, actor_of(request), payload, key, deadline)
         return respond(answer, deadline)

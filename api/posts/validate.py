@@ -7,7 +7,7 @@ from api.posts.answers.answer import Answer, answer_view, view_problem
 from api.posts.answers.views import VerdictView
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems, platform_cautions, refused_accounts
-from api.posts.changes.create import now_ms
+from api.posts.clock import now_ms
 from api.posts.media_checks import check_files
 from domain.errors import InvalidRequest, Problem
 from store.accounts.connected import find_accounts

@@ -10,7 +10,7 @@ import pytest
 from api.http.body import MAX_BYTES, check_size, parse_object
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import platform_problems
-from api.posts.changes.create import now_ms
+from api.posts.clock import now_ms
 from benchmarks.abuse.texts import NAMES, text
 from domain.errors import InvalidRequest
 from platforms.registry import platforms

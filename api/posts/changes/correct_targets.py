@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.http.body import JsonObject
 from api.posts.bodies.parse_patch import read_correction
 from api.posts.bodies.platform_rules import platform_problems
-from api.posts.changes.create import now_ms
 from api.posts.changes.retry import require_tries_left
+from api.posts.clock import now_ms
 from api.posts.lookup import accounts_of
 from domain.audit import Actor
 from domain.bounds import LARGEST_ANSWER

@@ -1,7 +1,6 @@
 """Create a post once, however often it is asked for with the same key."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from structlog.contextvars import bind_contextvars
 
@@ -13,6 +12,7 @@ from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems
 from api.posts.changes.external_id import answer_existing
 from api.posts.changes.idempotency import DELETED, EXPIRED, digest_of, find_use, keep, keyed_request
+from api.posts.clock import now_ms
 from api.posts.lookup import accounts_of, plan_for
 from api.shared.waiting import Deadline
 from domain.audit import Actor
@@ -32,12 +32,6 @@ from store.posts.contents import new_post
 from store.posts.creating import ExternalIdTakenError, create_post, read_accounts, read_post
 from store.posts.idempotency import KeyedRequest
 from store.posts.queries import find_post
-
-
-def now_ms() -> datetime:
-    """Return the time to the millisecond, which is what answers show: a filter by what was read must find the post."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from api.http.body_validation import read_sound
 from api.posts.answers.answer import Answer, answer_post
 from api.posts.bodies.platform_rules import text_problems
 from api.posts.bodies.schemas import EditBody
-from api.posts.changes.create import now_ms
 from api.posts.changes.post_change import PostChange
+from api.posts.clock import now_ms
 from api.posts.lookup import accounts_of, plan_for, require_post
 from api.shared.waiting import Deadline
 from domain.attempts import RevisionState

@@ -11,8 +11,8 @@ from api.posts.at_rest import answer_at_rest
 from api.posts.bodies.parse_patch import read_correction, read_patch
 from api.posts.bodies.platform_rules import platform_problems
 from api.posts.changes.correct_targets import correct_targets
-from api.posts.changes.create import now_ms
 from api.posts.changes.post_change import PostChange
+from api.posts.clock import now_ms
 from api.posts.lookup import plan_for, require_post
 from api.shared.waiting import Deadline
 from domain.audit import Actor
