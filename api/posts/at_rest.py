@@ -1,4 +1,4 @@
-"""Answer with a post once nothing is being done for it, or as it stands when the client's deadline is over."""
+"""Answer with a post once its publishing is over or held, or as it is when the client's deadline is over."""
 
 from api.dependencies import Dependencies
 from api.posts.answers.answer import Answer, answer_post
@@ -24,20 +24,11 @@ async def answer_at_rest(
         return answer_post(await require_post(session, workspace_id, post_id), waited=True)
 
 
-async def wait_until_at_rest(
-    deps: Dependencies,
-    post_id: str,
-    deadline: Deadline,
-    *,
-    new: bool = False,
-) -> None:
-    """Return once publishing is over or held, the post is gone, or the deadline is over.
-
-    `new` says that the post was just made, so that a first look is not worth its query.
-    """
+async def wait_until_at_rest(deps: Dependencies, post_id: str, deadline: Deadline) -> None:
+    """Return once publishing is over or held, the post is gone, or the deadline is over."""
 
     async def at_rest() -> bool:
         async with deps.database.reading() as session:
             return not await is_moving(session, post_id)
 
-    await deps.outcomes.wait(post_id, at_rest, deadline.left, new=new)
+    await deps.outcomes.wait(post_id, at_rest, deadline.left)

@@ -11,9 +11,9 @@ from api.posts.answers.answer import Answer, answer_post
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems
 from api.posts.changes.external_id import answer_existing
-from api.posts.changes.idempotency import DELETED, EXPIRED, digest_of, find_use, keep, keyed_request
+from api.posts.changes.idempotency import DELETED, EXPIRED, deliver_again, digest_of, find_use, keep, keyed_request
 from api.posts.clock import now_ms
-from api.posts.lookup import accounts_of, plan_for
+from api.posts.lookup import plan_for
 from api.shared.waiting import Deadline
 from domain.audit import Actor
 from domain.errors import (
@@ -134,7 +134,7 @@ async def _outcome(
     *,
     new: bool = False,
 ) -> Answer | None:
-    """Wait for a post's outcome and return the answer that everybody with this key gets; None where it is gone."""
+    """Wait for a post's outcome and return the answer for all requests with this key; None if the post is gone."""
     post: Post | None = None
 
     async def at_rest() -> bool:
@@ -150,9 +150,9 @@ async def _outcome(
 
 
 async def _answer_repeat(deps: Dependencies, request: KeyedRequest, deadline: Deadline) -> Answer | None:
-    """Answer like the request that used this key first; None where there was none in 24 hours.
+    """Answer like the request that used this key first; None if there was none in 24 hours.
 
-    While the first is still at it, this does the same as the first does, so that it does not matter if that one died.
+    While the first waits for the outcome, a repeat does the same, because the first may have died.
     """
     async with deps.database.transaction() as session:
         known = await find_use(session, request)
@@ -161,8 +161,8 @@ async def _answer_repeat(deps: Dependencies, request: KeyedRequest, deadline: De
         if known.response_body is not None:
             return Answer(known.response_status or 201, known.response_body, replayed=True)
         post = await find_post(session, request.workspace_id, known.post_id)
-        if post is not None and not post.is_delivered and post.status == PostStatus.PUBLISHING:
-            deps.delivery.deliver(plan_for(post, await accounts_of(session, post)))
+        if post is not None:
+            await deliver_again(deps, session, post)
     bind_contextvars(post_id=known.post_id)
     answer = await _outcome(deps, request.workspace_id, known.post_id, request, deadline)
     if answer is None:

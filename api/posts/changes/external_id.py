@@ -1,15 +1,13 @@
-"""Answer a create that was made before: the client's own id of a post names it for as long as it exists."""
+"""Answer a repeated create by the client's own id of the post, which names it for as long as it exists."""
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, unusable_strings
 from api.posts.answers.answer import Answer
 from api.posts.at_rest import answer_at_rest
 from api.posts.bodies.schemas import LONGEST_NAME
-from api.posts.changes.idempotency import digest_of
-from api.posts.lookup import accounts_of, plan_for
+from api.posts.changes.idempotency import deliver_again, digest_of
 from api.shared.waiting import Deadline
 from domain.errors import Conflict, NotFound, Problem
-from domain.post import PostStatus
 from store.posts.queries import find_by_external_id
 
 
@@ -36,8 +34,7 @@ async def answer_existing(
                 return None
             sentence = f"{post.id} has this externalId and was made by another body; change it, or use another id"
             raise Conflict(Problem(sentence, "external_id_taken", "externalId"))
-        if not post.is_delivered and post.status == PostStatus.PUBLISHING:
-            deps.delivery.deliver(plan_for(post, await accounts_of(session, post)))
+        await deliver_again(deps, session, post)
     try:
         answer = await answer_at_rest(deps, workspace_id, post.id, deadline)
     except NotFound:

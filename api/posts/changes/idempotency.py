@@ -10,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
 from api.posts.answers.answer import Answer
+from api.posts.lookup import accounts_of, plan_for
 from domain.errors import Conflict, IdempotencyKeyReused, NotFound, Problem, Unavailable
-from store.models import IdempotencyKey
+from domain.post import PostStatus
+from store.models import IdempotencyKey, Post
 from store.posts.idempotency import KeyedRequest, claim, find_key, keep_response
 
 _REUSED = Problem(
@@ -93,8 +95,17 @@ async def find_use(session: AsyncSession, request: KeyedRequest) -> IdempotencyK
     return known
 
 
+async def deliver_again(deps: Dependencies, session: AsyncSession, post: Post) -> None:
+    """Deliver a post that is to be published now if its workflow is not known to have it.
+
+    The request that created it may have died before it delivered the post.
+    """
+    if not post.is_delivered and post.status == PostStatus.PUBLISHING:
+        deps.delivery.deliver(plan_for(post, await accounts_of(session, post)))
+
+
 async def keep(deps: Dependencies, request: KeyedRequest | None, post_id: str, answer: Answer) -> Answer:
-    """Store the answer of a key, and return the one that everybody with this key gets."""
+    """Store the answer of a key, and return the one that all requests with this key get."""
     if request is None:
         return answer
     status, body = await keep_response(deps.database, request, post_id, answer.status, answer.body)
