@@ -97,7 +97,7 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
             "conflict",
             None,
         ),
-        ("targetNotFound", 422, "The post has no target on this account", "account_not_found", "accountId"),
+        ("targetNotFound", 422, "The post has no target on X account tw_456", "account_not_found", "accountId"),
         ("tooLarge", 413, "The body is larger than 1 MiB", "payload_too_large", None),
         (
             "notJson",

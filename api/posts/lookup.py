@@ -1,16 +1,17 @@
-"""Find a post of the caller's workspace, and what its workflow may know of it."""
+"""Find a post of the caller's workspace, its targets and accounts, and the plan for its workflow."""
 
 from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import bind_contextvars, get_contextvars
 
-from domain.errors import NotFound, Problem
+from domain.errors import NotFound, Problem, Unprocessable
 from domain.ids import is_post_id
 from domain.plan import Plan
+from platforms.registry import platforms
 from store.accounts.connected import find_accounts
 from store.database import Database
-from store.models import ConnectedAccount, Post
+from store.models import ConnectedAccount, Post, Target
 from store.posts.plans import plan_of
 from store.posts.queries import find_post
 from store.posts.shown import ShownPost, read_shown_post
@@ -34,6 +35,15 @@ async def require_shown_post(database: Database, workspace_id: str, post_id: str
         raise NotFound(NO_SUCH_POST)
     bind_contextvars(post_id=post_id, workflow_id=post.workflow_id)
     return post
+
+
+def require_target(post: Post, platform: str, account_id: str, param: str) -> Target:
+    """Return a post's target on an account. Raises Unprocessable, which names `param`, if it has none."""
+    for target in post.targets:
+        if (target.platform, target.account_id) == (platform, account_id):
+            return target
+    sentence = f"The post has no target on {platforms()[platform].label} account {account_id}"
+    raise Unprocessable(Problem(sentence, "account_not_found", param, platform, account_id))
 
 
 async def accounts_of(session: AsyncSession, post: Post) -> dict[str, ConnectedAccount]:

@@ -8,12 +8,12 @@ from api.http.body_validation import read_sound
 from api.posts.answers.answer import Answer, answer_post
 from api.posts.bodies.schemas import ResolveBody
 from api.posts.changes.post_change import PostChange
-from api.posts.lookup import accounts_of, plan_for, require_post
+from api.posts.lookup import accounts_of, plan_for, require_post, require_target
 from domain.audit import Actor
-from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
+from domain.errors import Conflict, InvalidRequest, Problem
 from domain.plan import Plan
 from platforms.registry import platforms
-from store.models import ConnectedAccount, Post, Target
+from store.models import ConnectedAccount, Post
 from store.posts.changes import resolve as resolve_target
 
 _NOTHING = Problem(
@@ -50,7 +50,8 @@ async def settle_target(session: AsyncSession, post: Post, body: ResolveBody, ac
 
     Raises InvalidRequest, Unprocessable, Conflict.
     """
-    target, published = _named(post, body), body.outcome != "not_published"
+    target = require_target(post, body.platform, body.account_id, "accountId")
+    published = body.outcome != "not_published"
     accounts = await accounts_of(session, post)
     found, url = id_and_address(body, accounts.get(target.account_id))
     if not await resolve_target(session, post, target, found, actor, published=published, url=url):
@@ -84,10 +85,3 @@ def _found(body: ResolveBody, user_id: str | None) -> tuple[str | None, str | No
         sentence = f"platformPostId must be {post_id.words}{either}"
         raise InvalidRequest(Problem(sentence, "invalid_field_value", "platformPostId"))
     return found, given if found != given else None
-
-
-def _named(post: Post, body: ResolveBody) -> Target:
-    for target in post.targets:
-        if (target.platform, target.account_id) == (body.platform, body.account_id):
-            return target
-    raise Unprocessable(Problem("The post has no target on this account", "account_not_found", "accountId"))

@@ -9,10 +9,10 @@ from api.posts.answers.answer import Answer
 from api.posts.at_rest import answer_at_rest
 from api.posts.bodies.schemas import NamedTarget, RetryBody
 from api.posts.changes.post_change import PostChange
-from api.posts.lookup import accounts_of, plan_for
+from api.posts.lookup import accounts_of, plan_for, require_target
 from api.shared.waiting import Deadline
 from domain.audit import Actor
-from domain.errors import Conflict, InvalidRequest, Problem, Unprocessable
+from domain.errors import Conflict, InvalidRequest, Problem
 from domain.ownership import may_retry
 from domain.post import TargetStatus
 from platforms.registry import platforms
@@ -86,11 +86,8 @@ def read_retry(payload: JsonObject) -> list[NamedTarget] | None:
 def _failed(post: Post, named: NamedTarget, position: int) -> Target:
     """Return the named target. Raises Unprocessable if the post has none such, Conflict if it has not failed."""
     where, label = f"platforms.{position}.accountId", platforms()[named.platform].label
-    for target in post.targets:
-        if (target.platform, target.account_id) == (named.platform, named.account_id):
-            if may_retry(row_of(target)):
-                return target
-            sentence = f"The post is {target.status} on {label} account {named.account_id}: there is nothing to retry"
-            raise Conflict(Problem(sentence, "nothing_to_retry", where, named.platform, named.account_id))
-    sentence = f"The post has no target on {label} account {named.account_id}"
-    raise Unprocessable(Problem(sentence, "account_not_found", where, named.platform, named.account_id))
+    target = require_target(post, named.platform, named.account_id, where)
+    if may_retry(row_of(target)):
+        return target
+    sentence = f"The post is {target.status} on {label} account {named.account_id}: there is nothing to retry"
+    raise Conflict(Problem(sentence, "nothing_to_retry", where, named.platform, named.account_id))
