@@ -17,7 +17,7 @@ MOST_STEPS = 60
 MOST_FETCHES = 60
 """Files that one process fetches at the same time, each over one connection."""
 MOST_FILES = 512
-"""Files that one process holds; each takes one or two of its file numbers, of which many systems give it 1,024."""
+"""Files that one process holds; each takes one or two file descriptors, of which many systems allow a process 1,024."""
 _MOST_DISK_BYTES = 16 * 2**30
 
 _SOONEST_S, _LATEST_S = 1.0, 300.0

@@ -141,8 +141,8 @@ class DecoderPool:
         threads = file.content_type in _THREADED
         with ExitStack() as stack:
             files = [file.spool.duplicate(writable=False), *([room.duplicate(writable=True)] if room else [])]
-            for number in files:
-                stack.callback(os.close, number)
+            for descriptor in files:
+                stack.callback(os.close, descriptor)
             for queue in (self._slow,) if slow else (self._quick, self._slow):
                 limits = JobLimits(queue.memory, file_size, queue.cpu_seconds, threads, urgent=queue is self._quick)
                 ending = await self._run(workspace, queue, job(limits=limits), files)

@@ -16,7 +16,7 @@ class SharedFile:
 
     workspace_id: str
     spool: Spool
-    number: Share
+    descriptors: Share
     disk: Shares
     most_bytes: int
     """Up to which size it is wanted: what the largest of the platforms takes that have asked for it."""
@@ -59,7 +59,7 @@ class SharedFile:
         for spool in (self.spool, self._copy):
             if spool is not None:
                 spool.close()
-        self.number.release()
+        self.descriptors.release()
 
     async def _examined(self, pool: DecoderPool, cleaned: bool) -> Examination:
         if not cleaned:

@@ -16,10 +16,10 @@ KEPT_S = 240
 """Seconds for which a file is kept after its last use: longer than media are prepared ahead of the due time, for some
 platforms get a video's last piece only then."""
 MOST_FILES = 256
-"""Files that are kept without being used; each holds one of the process's file numbers."""
+"""Files that are kept without being used; each holds a file descriptor."""
 
 _TIMEOUT_S = 2.0
-"""How long a step waits for room in its slot: fast servers make some all the time, and to come again takes longer."""
+"""Seconds that a step waits in its slot until another file is fetched. To run the step again would take longer."""
 _ASK_AGAIN_S = 0.05
 
 _Key = tuple[str, str, str]
@@ -78,7 +78,7 @@ class SharedFiles:
                 self._drop(key, file)
 
     def make_room(self, workspace_id: str, short: Exhausted) -> None:
-        """Give up as many unused files of a workspace as it is short of room for, those first that are so longest."""
+        """Give up files that a workspace does not use, the longest unused first, until it has the missing room."""
         missing = short.missing if short.shares in {self._admission.disk, self._admission.files} else 0
         for key, file in list(self._unused.items()):
             if missing > 0 and file.workspace_id == workspace_id:
@@ -112,7 +112,7 @@ class SharedFiles:
                 self._leave(key, file)
 
     async def _found(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> SharedFile:
-        """Return the file that somebody fetches or has fetched, or begin to fetch it as soon as there is room."""
+        """Return the file if it is fetched or being fetched; else begin to fetch it as soon as there is room."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _TIMEOUT_S
         while (file := self._files.get(key)) is None:
@@ -127,10 +127,10 @@ class SharedFiles:
     def _begin(self, key: _Key, workspace_id: str, media: Media, most_bytes: int) -> SharedFile:
         with ExitStack() as taken:
             connection = taken.enter_context(self._admission.fetches.take(workspace_id))
-            number = taken.enter_context(self._number(workspace_id))
+            descriptors = taken.enter_context(self._descriptors(workspace_id))
             spool = taken.enter_context(Spool(disk=self._admission.disk.take(workspace_id, 0)))
             taken.pop_all()
-        file = self._files[key] = SharedFile(workspace_id, spool, number, self._admission.disk, most_bytes)
+        file = self._files[key] = SharedFile(workspace_id, spool, descriptors, self._admission.disk, most_bytes)
 
         def report_received(received: int) -> None:
             for listener in file.listeners:
@@ -141,8 +141,8 @@ class SharedFiles:
         file.fetching.add_done_callback(lambda _: connection.release())
         return file
 
-    def _number(self, workspace_id: str) -> Share:
-        """Return a workspace's right to one more file; what it keeps without a user gives way. Raises Exhausted."""
+    def _descriptors(self, workspace_id: str) -> Share:
+        """Take one more file from a workspace's share; its unused files give way. Raises Exhausted."""
         try:
             return self._admission.files.take(workspace_id)
         except Exhausted as short:

@@ -40,7 +40,7 @@ class Spool:
         self._file = file
         self._disk = disk
         self._closed = False
-        # Against a close in the middle of a read: the number of a closed file soon is another file's.
+        # Against a close in the middle of a read: the descriptor of a closed file soon is another file's.
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -75,14 +75,14 @@ class Spool:
             self._disk.release()
 
     def duplicate(self, *, writable: bool) -> int:
-        """Return a file number of the caller's own, who closes it."""
+        """Return a new file descriptor, which the caller closes."""
         with self._lock:
-            number = self._number()
+            descriptor = self._descriptor()
             if not writable:
                 with contextlib.suppress(OSError):
-                    # Opened once more: a copy of the number would be as writable as the number is.
-                    return os.open(f"/proc/self/fd/{number}", os.O_RDONLY)
-            return os.dup(number)
+                    # Opened once more: a duplicate would be as writable as the descriptor is.
+                    return os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY)
+            return os.dup(descriptor)
 
     @property
     def size(self) -> int:
@@ -114,18 +114,18 @@ class Spool:
         rest = memoryview(data)
         while rest:
             with self._lock:
-                written = os.pwrite(self._number(), rest, start)
+                written = os.pwrite(self._descriptor(), rest, start)
             rest, start = rest[written:], start + written
 
     def truncate(self, size: int) -> None:
         """Cut off everything from an offset on."""
         with self._lock:
-            os.ftruncate(self._number(), size)
+            os.ftruncate(self._descriptor(), size)
 
     def read_at(self, start: int, length: int) -> bytes:
         """Return up to `length` bytes from an offset."""
         with self._lock:
-            return os.pread(self._number(), length, start)
+            return os.pread(self._descriptor(), length, start)
 
     def copy_to(self, other: "Spool") -> None:
         """Write everything at another's end."""
@@ -147,9 +147,9 @@ class Spool:
             start += len(chunk)
 
     def _size(self) -> int:
-        return os.fstat(self._number()).st_size if self._file or self._closed else 0
+        return os.fstat(self._descriptor()).st_size if self._file or self._closed else 0
 
-    def _number(self) -> int:
+    def _descriptor(self) -> int:
         if self._closed:
             raise ValueError("the file is closed")
         if self._file is None:

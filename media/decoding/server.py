@@ -22,9 +22,9 @@ from media.decoding.work import answer, load
 from media.spool import Spool
 
 
-def main(number: int, kind: str) -> None:
-    """Serve the socket of that file number until the worker closes it, with processes for files of one kind."""
-    with socket.socket(fileno=number) as control:
+def main(descriptor: int, kind: str) -> None:
+    """Serve the socket of that file descriptor until the worker closes it, with processes for files of one kind."""
+    with socket.socket(fileno=descriptor) as control:
         _prepare(kind)
         _Server(control).serve()
 
@@ -52,8 +52,8 @@ class _Server:
     def serve(self) -> None:
         """Make processes and report their ends until the worker is gone."""
         ended, wake = os.pipe()
-        for number in (ended, wake):
-            os.set_blocking(number, False)
+        for descriptor in (ended, wake):
+            os.set_blocking(descriptor, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         self.waiting.register(self.control, select.POLLIN)
@@ -61,7 +61,7 @@ class _Server:
         served = True
         while served:
             events = dict(self.waiting.poll())
-            # Sockets first: once one is closed, its number may be another's.
+            # Sockets first: once one is closed, its descriptor may be another's.
             for process, connection in self.processes.items():
                 if connection.fileno() in events:
                     self.waiting.unregister(connection)
@@ -74,9 +74,9 @@ class _Server:
 
     def _accept(self) -> bool:
         """Make a process for the socket that comes in; return false if the worker is gone."""
-        message, numbers, _, _ = socket.recv_fds(self.control, 1, 1)
-        for number in numbers:
-            connection, server = socket.socket(fileno=number), os.getpid()
+        message, descriptors, _, _ = socket.recv_fds(self.control, 1, 1)
+        for descriptor in descriptors:
+            connection, server = socket.socket(fileno=descriptor), os.getpid()
             try:
                 process = os.fork()
             except OSError:
@@ -98,8 +98,8 @@ class _Server:
             with self.processes.pop(process) as connection, contextlib.suppress(OSError):
                 with contextlib.suppress(KeyError):
                     self.waiting.unregister(connection)
-                number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-                report = {"signal": number, "cpu_seconds": used.ru_utime + used.ru_stime}
+                signal_number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+                report = {"signal": signal_number, "cpu_seconds": used.ru_utime + used.ru_stime}
                 connection.send(json.dumps(report).encode() + b"\n", socket.MSG_DONTWAIT)
 
 
@@ -110,21 +110,21 @@ def _become_process(connection: socket.socket, server: int) -> NoReturn:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # It must not have the sockets of the worker and of other processes.
-        number = os.dup2(connection.fileno(), 3)
-        os.closerange(number + 1, os.sysconf("SC_OPEN_MAX"))
-        _work(number)
+        descriptor = os.dup2(connection.fileno(), 3)
+        os.closerange(descriptor + 1, os.sysconf("SC_OPEN_MAX"))
+        _work(descriptor)
         status = 0
     finally:
         os._exit(status)
 
 
-def _work(number: int) -> None:
-    """Do the one job that comes over the socket of that file number."""
-    connection = socket.socket(fileno=number)
-    message, numbers, _, _ = socket.recv_fds(connection, MAX_MESSAGE, 2)
+def _work(descriptor: int) -> None:
+    """Do the one job that comes over the socket of that file descriptor."""
+    connection = socket.socket(fileno=descriptor)
+    message, descriptors, _, _ = socket.recv_fds(connection, MAX_MESSAGE, 2)
     if not message:
         return
     job = Job.from_message(message)
-    files = [Spool(os.fdopen(file, mode, buffering=0)) for file, mode in zip(numbers, ("rb", "r+b"), strict=False)]
+    files = [Spool(os.fdopen(file, mode, buffering=0)) for file, mode in zip(descriptors, ("rb", "r+b"), strict=False)]
     unconfined = confine_job(job.limits)
-    os.write(number, json.dumps({**answer(job, files), "unconfined": unconfined}).encode() + b"\n")
+    os.write(descriptor, json.dumps({**answer(job, files), "unconfined": unconfined}).encode() + b"\n")
