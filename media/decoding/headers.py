@@ -4,17 +4,16 @@ from media.decoding.facts import MAX_PIXELS, MediaFacts, TooManyPixels
 from media.metadata import jpeg, png, webp
 from media.metadata.animation import timing
 from media.metadata.ending import has_end
-from media.metadata.exif import UPRIGHT, orientation
+from media.metadata.exif import PREFIX, UPRIGHT, as_displayed, orientation
 from media.metadata.source import Source
 from media.spool import Spool
 
 _FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """JPEG markers behind which a picture's size stands."""
-_APP1, _EXIF = 0xE1, b"Exif\0\0"
-_ON_ITS_SIDE = range(5, 9)
+_APP1 = 0xE1
 
-_Sides = tuple[int, int, int, bool]
-"""Width, height, orientation as EXIF counts, and whether something shines through."""
+CodedPicture = tuple[int, int, int, bool]
+"""A picture as its file has it: width, height, orientation as EXIF counts, and whether it has transparency."""
 
 
 def facts_by_headers(spool: Spool, content_type: str) -> MediaFacts | None:
@@ -23,14 +22,17 @@ def facts_by_headers(spool: Spool, content_type: str) -> MediaFacts | None:
     found = reader(Source(spool)) if reader else None
     if found is None or not found[0] or not found[1]:
         return None
-    width, height, turned, transparent = found
-    if width * height > MAX_PIXELS:
+    if found[0] * found[1] > MAX_PIXELS:
         raise TooManyPixels(MAX_PIXELS)
     if not has_end(spool, content_type):
         return None
-    if turned in _ON_ITS_SIDE:
-        width, height = height, width
-    frames, seconds = timing(Source(spool), content_type)
+    return picture_facts(spool, content_type, found, *timing(Source(spool), content_type))
+
+
+def picture_facts(spool: Spool, content_type: str, coded: CodedPicture, frames: int, seconds: float) -> MediaFacts:
+    """Return the facts of an image as it is displayed."""
+    width, height, turned, transparent = coded
+    width, height = as_displayed(width, height, turned)
     return MediaFacts(
         content_type=content_type,
         size=spool.size,
@@ -43,7 +45,7 @@ def facts_by_headers(spool: Spool, content_type: str) -> MediaFacts | None:
     )
 
 
-def _jpeg(source: Source) -> _Sides | None:
+def _jpeg(source: Source) -> CodedPicture | None:
     turned = UPRIGHT
     for marker, start, end in jpeg.segments(source):
         if marker in _FRAME_HEADERS:
@@ -51,11 +53,11 @@ def _jpeg(source: Source) -> _Sides | None:
             return int.from_bytes(header[2:], "big"), int.from_bytes(header[:2], "big"), turned, False
         if marker == _APP1 and turned == UPRIGHT:
             content = source.upto(start + 4, end - start - 4)
-            turned = orientation(content[len(_EXIF) :]) if content.startswith(_EXIF) else turned
+            turned = orientation(content[len(PREFIX) :]) if content.startswith(PREFIX) else turned
     return None
 
 
-def _png(source: Source) -> _Sides | None:
+def _png(source: Source) -> CodedPicture | None:
     if source.upto(12, 4) != b"IHDR":
         return None
     header, turned = source.take(16, 10), UPRIGHT
@@ -67,12 +69,12 @@ def _png(source: Source) -> _Sides | None:
     return int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big"), turned, transparent
 
 
-def _webp(source: Source) -> _Sides | None:
+def _webp(source: Source) -> CodedPicture | None:
     found: tuple[int, int, bool] | None = None
     turned = UPRIGHT
     for kind, start, end in webp.chunks(source):
         if kind == b"EXIF":
-            turned = orientation(source.upto(start + 8, end - start - 8).removeprefix(_EXIF))
+            turned = orientation(source.upto(start + 8, end - start - 8).removeprefix(PREFIX))
         elif found is None:
             found = _webp_sides(source, kind, start + 8)
     return (*found[:2], turned, found[2]) if found else None

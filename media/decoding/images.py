@@ -7,9 +7,10 @@ from pi_heif import register_heif_opener  # type: ignore[import-untyped]  # the 
 from PIL import Image
 
 from media.decoding.facts import MAX_PIXELS, MediaFacts, TooManyPixels, Undecodable
+from media.decoding.headers import picture_facts
 from media.metadata.animation import timing
 from media.metadata.ending import has_end
-from media.metadata.exif import UPRIGHT, orientation
+from media.metadata.exif import PREFIX, UPRIGHT, orientation
 from media.metadata.source import Damaged, Source
 from media.spool import Spool
 
@@ -25,7 +26,6 @@ FORMATS = {
 }
 """Pillow's name of each type. Only the decoder of the sniffed type is ever tried: fewer decoders, fewer holes."""
 
-_ON_ITS_SIDE = range(5, 9)
 _SMALLEST_SIZE = (64, 64)
 """Pixels that a JPEG is decoded to where only its being whole is of interest; an eighth of the work, at most."""
 
@@ -71,7 +71,7 @@ def orientation_of(image: Image.Image) -> int:
     TIFF and HEIC are set upright by their openers.
     """
     exif = image.info.get("exif")
-    return orientation(exif.removeprefix(b"Exif\0\0")) if isinstance(exif, bytes) else UPRIGHT
+    return orientation(exif.removeprefix(PREFIX)) if isinstance(exif, bytes) else UPRIGHT
 
 
 def image_facts(spool: Spool, content_type: str) -> MediaFacts:
@@ -85,19 +85,8 @@ def image_facts(spool: Spool, content_type: str) -> MediaFacts:
     except Damaged as error:
         raise Undecodable(str(error)) from error
     with opened(spool, content_type) as image:
-        width, height = image.size
-        if orientation_of(image) in _ON_ITS_SIDE:
-            width, height = height, width
-        facts = MediaFacts(
-            content_type=content_type,
-            size=spool.size,
-            width=width,
-            height=height,
-            frames=frames,
-            duration=seconds or None,
-            fps=frames / seconds if seconds else None,
-            transparent=image.has_transparency_data,
-        )
+        coded = (*image.size, orientation_of(image), image.has_transparency_data)
+        facts = picture_facts(spool, content_type, coded, frames, seconds)
         if not whole:
             # Missing parts would be grey on the platform, unless it is only the end mark.
             image.draft(None, _SMALLEST_SIZE)

@@ -3,6 +3,9 @@
 import struct
 
 UPRIGHT = 1
+PREFIX = b"Exif\0\0"
+"""What stands before EXIF data in a JPEG, and often in a WebP."""
+_ON_ITS_SIDE = range(5, 9)
 _ORIENTATION = 0x0112
 _SHORT = 3
 
@@ -22,6 +25,11 @@ def orientation(tiff: bytes) -> int:
     except struct.error:
         pass
     return UPRIGHT
+
+
+def as_displayed(width: int, height: int, turned: int) -> tuple[int, int]:
+    """Return the sides of a picture as it is displayed; `turned` is its orientation."""
+    return (height, width) if turned in _ON_ITS_SIDE else (width, height)
 
 
 def orientation_only(value: int) -> bytes:

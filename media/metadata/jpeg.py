@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from media.metadata.exif import UPRIGHT, orientation, orientation_only
+from media.metadata.exif import PREFIX, UPRIGHT, orientation, orientation_only
 from media.metadata.patches import Patch
 from media.metadata.source import Damaged, Source
 
@@ -14,7 +14,6 @@ _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xDA)}
 _FILLING = 0xFF
 _STRAY = 0
 """Stands for bytes between segments that belong to none; decoders skip them with a warning."""
-_EXIF = b"Exif\0\0"
 _REAL_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 """What ends the coded picture: neither a stuffed byte nor a restart marker nor filling."""
 
@@ -65,10 +64,10 @@ def _segment(at: int, end: int, marker: int, content: bytes, *, turned: bool) ->
     if marker == 0xE2 and content.startswith(b"ICC_PROFILE\0"):
         return None
     new = b""
-    if marker == 0xE1 and content.startswith(_EXIF) and not turned:
-        value = orientation(content[len(_EXIF) :])
+    if marker == 0xE1 and content.startswith(PREFIX) and not turned:
+        value = orientation(content[len(PREFIX) :])
         if value != UPRIGHT:
-            kept = _EXIF + orientation_only(value)
+            kept = PREFIX + orientation_only(value)
             new = b"\xff\xe1" + (len(kept) + 2).to_bytes(2, "big") + kept
     # A kept orientation must not outgrow what it replaces.
     return Patch(at, end, _name(marker, content), new if len(new) <= end - at else b"")
@@ -76,7 +75,7 @@ def _segment(at: int, end: int, marker: int, content: bytes, *, turned: bool) ->
 
 def _name(marker: int, content: bytes) -> str:
     if marker == 0xE1:
-        return "EXIF" if content.startswith(_EXIF) else "XMP"
+        return "EXIF" if content.startswith(PREFIX) else "XMP"
     if marker == 0xED:
         return "IPTC"
     return "comment" if marker == _COMMENT else "application data"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from media.metadata.exif import UPRIGHT, orientation, orientation_only
+from media.metadata.exif import PREFIX, UPRIGHT, orientation, orientation_only
 from media.metadata.patches import Patch
 from media.metadata.source import Source
 
@@ -47,6 +47,6 @@ def chunks(source: Source) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _turned(exif: bytes) -> bytes:
-    value = orientation(exif.removeprefix(b"Exif\0\0"))
+    value = orientation(exif.removeprefix(PREFIX))
     content = orientation_only(value)
     return b"EXIF" + len(content).to_bytes(4, "little") + content if value != UPRIGHT else b""
