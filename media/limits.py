@@ -3,14 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from domain.post import MediaType
 from media.decoding.facts import ImageDemand, MediaFacts
-from media.refusals import TOO_LARGE
+from media.refusals import NOUNS, TOO_LARGE
 from platforms.errors import ErrorKind, PlatformError
 from platforms.files import MediaFile
 from platforms.rules import FileRule
 
-_A = {MediaType.IMAGE: "an image", MediaType.VIDEO: "a video", MediaType.GIF: "a GIF", MediaType.DOCUMENT: "a document"}
+_A = {kind: f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}" for kind, noun in NOUNS.items()}
 _MEBI, _MEGA = 2**20, 10**6
 _SLACK = 0.01
 """By which a ratio may miss its limit: platforms round, and so do people who cut pictures."""

@@ -8,7 +8,8 @@ from http import HTTPStatus
 from domain.post import Media, MediaType
 from platforms.errors import ErrorKind, PlatformError
 
-_NOUN = {MediaType.IMAGE: "image", MediaType.VIDEO: "video", MediaType.GIF: "GIF", MediaType.DOCUMENT: "document"}
+NOUNS = {MediaType.IMAGE: "image", MediaType.VIDEO: "video", MediaType.GIF: "GIF", MediaType.DOCUMENT: "document"}
+"""What people call media."""
 
 _TRY_AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 
@@ -49,7 +50,9 @@ def too_costly(content_type: str) -> PlatformError:
 def no_decoder() -> PlatformError:
     """Report that no decoding process could be made at the moment, or that the machine is too slow for it."""
     return PlatformError(
-        ErrorKind.TRANSIENT, "Media files cannot be decoded at the moment.", code="decoder_unavailable"
+        ErrorKind.TRANSIENT,
+        "Media files cannot be decoded at the moment; it is tried again.",
+        code="decoder_unavailable",
     )
 
 
@@ -57,7 +60,7 @@ def too_many_pixels(limit: int) -> PlatformError:
     """Refuse a picture that would fill the memory."""
     return PlatformError(
         ErrorKind.REJECTED,
-        f"The picture has more than {limit // 1_000_000} megapixels, the most that is worked on. Make it smaller.",
+        f"The picture has more than {limit // 1_000_000} megapixels, which is the limit. Make it smaller.",
         code=TOO_LARGE,
     )
 
@@ -66,8 +69,8 @@ def too_much_memory(content_type: str) -> PlatformError:
     """Refuse a file that takes its decoder more memory than any file may."""
     return PlatformError(
         ErrorKind.REJECTED,
-        f"The file ({content_type}) takes more memory to decode than any may. Make the picture smaller.",
-        code="media_too_large",
+        f"The file ({content_type}) needs more memory to decode than is allowed. Make the picture smaller.",
+        code=TOO_LARGE,
     )
 
 
@@ -83,7 +86,7 @@ class Refusals:
 
     def __init__(self, media: Media, host: str) -> None:
         self.host = host
-        self._noun = _NOUN[media.type]
+        self._noun = NOUNS[media.type]
         self._item = f"The {self._noun} at {host}" if host else f"The {self._noun}"
 
     def _rejected(self, code: str, sentence: str, *, status: int | None = None) -> PlatformError:
@@ -142,12 +145,12 @@ class Refusals:
     def too_large(self, limit: int) -> PlatformError:
         """Refuse a file above `limit` bytes."""
         return self._rejected(
-            TOO_LARGE, f"{self._item} is larger than {limit // 2**20:,} MiB, the most that is fetched."
+            TOO_LARGE, f"{self._item} is larger than {limit // 2**20:,} MiB, which is the limit. Make it smaller."
         )
 
     def empty(self) -> PlatformError:
         """Refuse a file without a byte."""
-        return self._rejected("media_empty", f"{self._item} is an empty file.")
+        return self._rejected("media_empty", f"{self._item} is an empty file. Check the file behind the URL.")
 
     def forbidden(self, why: str) -> PlatformError:
         """Refuse an address that is never asked."""

@@ -179,7 +179,7 @@ class StepMedia:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
                 raise
             log.warning("media.disk_full")
-            message = "The service has no disk space for media at the moment."
+            message = "This service has no disk space for media at the moment; it is tried again."
             raise PlatformError(ErrorKind.TRANSIENT, message, code=NO_DISK_SPACE) from error
         except Exhausted as short:
             # Files that it keeps only for later make room first.
