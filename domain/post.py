@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -104,6 +105,10 @@ class MediaType(StrEnum):
     VIDEO = "video"
     GIF = "gif"
     DOCUMENT = "document"
+
+
+MediaChangeKind = Literal["metadata_removed", "converted", "scaled", "compressed"]
+"""What was done to a media file before its platform got it."""
 
 
 class Media(BaseModel):

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
+from domain.post import MediaChangeKind
 from media.decoding.facts import Conversion, MediaFacts
 
 
@@ -11,7 +11,7 @@ from media.decoding.facts import Conversion, MediaFacts
 class MediaChange:
     """One change of a file; `detail` is a short phrase for its owner."""
 
-    what: Literal["metadata_removed", "converted", "scaled", "compressed"]
+    what: MediaChangeKind
     detail: str
 
 

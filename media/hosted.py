@@ -1,16 +1,17 @@
-"""Check what is not sent as bytes while a post is prepared: what its platform fetches itself, and covers of videos.
+"""Check the files that a platform fetches itself, and the covers of videos, while a post is prepared.
 
-Where a file that the platform fetches had to be converted, the new one is named to it.
+If such a file must be converted, the platform is given the address of the new one.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from domain.post import Media, MediaType
-from media.step_media import StepMedia, worst_of
+from media.step_media import StepMedia
 from platforms.base import Draft, Platform
+from platforms.errors import ErrorKind, PlatformError
 from platforms.rules import FileRule
 
 T = TypeVar("T")
@@ -62,7 +63,7 @@ async def _of_each(media: list[Media], work: Callable[[Media], Awaitable[T]]) ->
             return await work(item)
 
     found = await asyncio.gather(*map(done, media), return_exceptions=True)
-    if failure := worst_of(found):
+    if failure := _worst_of(found):
         raise failure
     return [each for each in found if not isinstance(each, BaseException)]
 
@@ -91,3 +92,13 @@ def _media_of(draft: Draft[Any]) -> Iterator[Media]:
 
 def _moved(item: Any, known: Mapping[str, str]) -> Any:
     return item.model_copy(update={"url": known.get(item.url, item.url)})
+
+
+def _worst_of(outcomes: Sequence[object]) -> BaseException | None:
+    """Return a failure that waiting does not correct, else any failure; None if there is none."""
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    return max(
+        failures,
+        key=lambda failure: not isinstance(failure, PlatformError) or failure.kind is ErrorKind.REJECTED,
+        default=None,
+    )

@@ -253,13 +253,3 @@ def _cannot_convert(label: str, rule: FileRule, facts: MediaFacts) -> PlatformEr
     sides = " and ".join(f"{most:,} pixels {side}" for most, side in limits_of_sides if most)
     said = f"{label} allows an image up to {sides}; this is {facts.width:,} x {facts.height:,}. Give a smaller one."
     return PlatformError(ErrorKind.REJECTED, said, code="media_dimensions")
-
-
-def worst_of(outcomes: Sequence[object]) -> BaseException | None:
-    """Return the failure that waiting does not correct, else any."""
-    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-    return max(
-        failures,
-        key=lambda failure: not isinstance(failure, PlatformError) or failure.kind is ErrorKind.REJECTED,
-        default=None,
-    )

@@ -13,6 +13,7 @@ from domain.post import (
     PUBLISH_WITHIN_S,
     ErrorCategory,
     HoldReason,
+    MediaChangeKind,
     MediaType,
     PostStatus,
     TargetStatus,
@@ -89,9 +90,7 @@ class ChangeView(View):
     model_config = ConfigDict(title="MediaChange")
 
     url: str = Field(description="The media item's URL.", examples=["https://example.com/photo.png"])
-    what: Literal["metadata_removed", "converted", "scaled", "compressed"] = Field(
-        description="The kind of change.", examples=["converted"]
-    )
+    what: MediaChangeKind = Field(description="The kind of change.", examples=["converted"])
     detail: str = Field(description="The change in words.", examples=["Converted from image/png to image/jpeg"])
 
 
