@@ -1,7 +1,7 @@
 """The authorization servers of the platforms: apps, the page on which a person consents, and codes that work once.
 
-The differences between platforms are data (`Consent`). The page is the same for all of them; each platform's own
-routes redeem the codes and write the answers.
+What differs from platform to platform is data (`ConsentRules`). The page is the same for all of them. Each platform's
+own routes redeem the codes and write the answers.
 """
 
 import base64
@@ -10,6 +10,7 @@ import html
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -50,7 +51,7 @@ class Code(msgspec.Struct, rename="camel"):
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
+class ConsentRules:
     """A platform's rules for its page of consent and for codes."""
 
     path: str
@@ -58,26 +59,26 @@ class Consent:
     scopes: frozenset[str]
     """The scopes that the platform knows."""
     code_seconds: float
-    pkce: str = "optional"
-    """`required`, `optional` or `none`; with `none` a challenge is ignored."""
-    divided_by: str = " "
+    pkce: Literal["required", "optional", "none"] = "optional"
+    """Whether a challenge must be sent; with `none` it is ignored."""
+    scope_separator: str = " "
     """The separator of scopes, in requests and in answers."""
     declinable: bool = False
     """Whether people may untick single scopes."""
     client_id: str = "client_id"
     """The name of the parameter that names the app."""
-    requires: tuple[str, ...] = ()
+    required_parameters: tuple[str, ...] = ()
     """Parameters that the platform requires in addition to the usual ones."""
-    takes: tuple[str, ...] = ()
+    optional_parameters: tuple[str, ...] = ()
     """Parameters that the platform knows in addition to the usual ones."""
     state_required: bool = False
-    denied: str = "access_denied"
+    denied_error: str = "access_denied"
     """The error that the app receives if the person refuses."""
     fragment: str = ""
     """What Instagram appends to the address; it is no part of the code."""
 
 
-class Problem(Exception):
+class OAuthError(Exception):
     """A refusal as RFC 6749 defines it; `code` is its error."""
 
     def __init__(self, code: str, description: str) -> None:
@@ -86,7 +87,7 @@ class Problem(Exception):
         self.description = description
 
 
-class Authorizations:
+class AppsAndCodes:
     """The apps of all platforms, and the codes that were issued."""
 
     def __init__(self, journal: Journal) -> None:
@@ -120,10 +121,12 @@ def accepts_redirect(app: App, redirect_uri: str) -> bool:
     return app.client_id == PLAY_APP and urlsplit(redirect_uri).hostname in LOOPBACK
 
 
-class Consents:
+class AuthorizationServer:
     """One platform's authorization server."""
 
-    def __init__(self, platform: str, label: str, rules: Consent, all_of: Authorizations, accounts: Accounts) -> None:
+    def __init__(
+        self, platform: str, label: str, rules: ConsentRules, all_of: AppsAndCodes, accounts: Accounts
+    ) -> None:
         self._platform = platform
         self._label = label
         self._rules = rules
@@ -141,7 +144,7 @@ class Consents:
         state = query.get("state", "")
         try:
             scopes = self._wanted(request, app)
-        except Problem as problem:
+        except OAuthError as problem:
             request.ignore_unread()
             return _back(
                 redirect_uri, {"error": problem.code, "error_description": problem.description, "state": state}
@@ -158,7 +161,7 @@ class Consents:
         app, redirect_uri = self._app_and_place(request)
         try:
             wanted = self._wanted(request, app)
-        except Problem as problem:
+        except OAuthError as problem:
             raise RefusedError(Answer.text(f"<h1>{html.escape(problem.description)}</h1>", 400)) from problem
         fields = request.fields()
         request.ignore_unread()
@@ -169,34 +172,34 @@ class Consents:
         return self._decide(request, app, redirect_uri, by_name.get("username", ""), given, now)
 
     def redeem(self, form: Mapping[str, object], client: tuple[str, str], now: float) -> tuple[Account, list[str]]:
-        """Use up a code; return its account and scopes. `client` is the app's id and secret. Raises Problem."""
+        """Use up a code; return its account and scopes. `client` is the app's id and secret. Raises OAuthError."""
         client_id = self.known_app(client).client_id
         code = self._all.code(str(form.get("code", "")))
         verifier = str(form.get("code_verifier", ""))
         if code is None or code.used or code.client_id != client_id or now - code.made_at > self._rules.code_seconds:
-            raise Problem("invalid_grant", "The authorization code is invalid or has expired.")
+            raise OAuthError("invalid_grant", "The authorization code is invalid or has expired.")
         # The code is used up even if it is refused below.
         code.used = True
         if str(form.get("redirect_uri", "")) != code.redirect_uri:
-            raise Problem("invalid_grant", "The redirect_uri is not that of the authorization request.")
+            raise OAuthError("invalid_grant", "The redirect_uri is not that of the authorization request.")
         if self._rules.pkce != "none" and code.challenge and challenge_of(verifier) != code.challenge:
-            raise Problem("invalid_grant", "The code_verifier does not match.")
+            raise OAuthError("invalid_grant", "The code_verifier does not match.")
         account = self._accounts.get(self._platform, code.account_id)
         if account is None:
-            raise Problem("invalid_grant", "The account is gone.")
+            raise OAuthError("invalid_grant", "The account is gone.")
         self._accounts.granted(account, code.scopes)
         return account, code.scopes
 
     def revoke(self, token: str, client: tuple[str, str], *, all_of_it: bool = False) -> bool:
-        """Revoke a token for its app; return whether it was known. Raises Problem."""
+        """Revoke a token for its app; return whether it was known. Raises OAuthError."""
         self.known_app(client)
         return self._accounts.revoke_for_app(self._platform, token, all_of_it=all_of_it) is not None
 
     def known_app(self, client: tuple[str, str]) -> App:
-        """Return the app of this id and secret. Raises Problem."""
+        """Return the app of this id and secret. Raises OAuthError."""
         app = self._all.app(self._platform, client[0])
         if app is None or not secrets.compare_digest(app.client_secret, client[1]):
-            raise Problem("invalid_client", "Client authentication failed.")
+            raise OAuthError("invalid_client", "Client authentication failed.")
         return app
 
     def _app_and_place(self, request: Request) -> tuple[App, str]:
@@ -212,23 +215,23 @@ class Consents:
 
     def _wanted(self, request: Request, app: App) -> list[str]:
         query, rules = request.query, self._rules
-        for name in (*rules.takes, "sandbox_as", "sandbox_decline", "code_challenge_method"):
+        for name in (*rules.optional_parameters, "sandbox_as", "sandbox_decline", "code_challenge_method"):
             query.get(name)
         if query.get("response_type") != "code":
-            raise Problem("unsupported_response_type", "The response_type must be code.")
-        if missing := [name for name in rules.requires if not query.get(name)]:
-            raise Problem("invalid_request", f"{missing[0]} is missing.")
+            raise OAuthError("unsupported_response_type", "The response_type must be code.")
+        if missing := [name for name in rules.required_parameters if not query.get(name)]:
+            raise OAuthError("invalid_request", f"{missing[0]} is missing.")
         if rules.state_required and not query.get("state"):
-            raise Problem("invalid_request", "state is missing.")
+            raise OAuthError("invalid_request", "state is missing.")
         challenge = query.get("code_challenge", "")
         if rules.pkce == "required" and not challenge:
-            raise Problem("invalid_request", "code_challenge is missing.")
+            raise OAuthError("invalid_request", "code_challenge is missing.")
         if rules.pkce != "none" and challenge and query.get("code_challenge_method") != "S256":
-            raise Problem("invalid_request", "The code_challenge_method must be S256.")
-        scopes = [each for each in query.get("scope", "").split(rules.divided_by) if each]
+            raise OAuthError("invalid_request", "The code_challenge_method must be S256.")
+        scopes = [each for each in query.get("scope", "").split(rules.scope_separator) if each]
         known = rules.scopes if app.scopes is None else rules.scopes & set(app.scopes)
         if not scopes or set(scopes) - known:
-            raise Problem(
+            raise OAuthError(
                 "invalid_scope", f"Not known, or not approved for this app: {set(scopes) - known or 'no scope'}"
             )
         return scopes
@@ -239,7 +242,7 @@ class Consents:
         query = request.query
         more = {"state": query["state"]} if "state" in query else {}
         if not scopes or not username:
-            return _back(redirect_uri, {"error": self._rules.denied, **more})
+            return _back(redirect_uri, {"error": self._rules.denied_error, **more})
         account = self._person(username)
         challenge = "" if self._rules.pkce == "none" else query.get("code_challenge", "")
         code = self._all.give_code(Code(app.client_id, redirect_uri, account.account_id, scopes, challenge, now))

@@ -183,7 +183,7 @@ class Control:
             return _bad(str(error))
         if app.platform not in self._fakes:
             return _bad(f"Unknown platform {app.platform!r} - at `$.platform`")
-        self._world.authorizations.register(app)
+        self._world.apps_and_codes.register(app)
         return _json({"platform": app.platform, "clientId": app.client_id, "redirectUris": app.redirect_uris}, 201)
 
     def revoke_tokens(self, request: AnyRequest) -> Response[bytes]:

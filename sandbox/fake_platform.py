@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
 from sandbox.accounts import Account
-from sandbox.authorization import Consent, Consents
+from sandbox.authorization import AuthorizationServer, ConsentRules
 from sandbox.operations import Operation
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
@@ -66,7 +66,7 @@ class FakePlatform(ABC):
     refuses_app_for: ClassVar[frozenset[Operation]] = frozenset({"prepare", "publish"})
     """The operations that are refused while the operator's app is refused; most platforms still answer reads."""
 
-    consent: ClassVar[Consent | None] = None
+    consent: ClassVar[ConsentRules | None] = None
     """How the platform asks people for their consent, if it does."""
 
     renewal_path: ClassVar[str | None] = None
@@ -86,12 +86,12 @@ class FakePlatform(ABC):
                 self._fixed[bound.method, bound.path] = bound
 
     @property
-    def consents(self) -> Consents:
+    def authorization_server(self) -> AuthorizationServer:
         """Return the platform's authorization server."""
         if self.consent is None:
             raise LookupError(f"{self.label} has no page of consent")
         world = self.world
-        return Consents(self.platform, self.label, self.consent, world.authorizations, world.accounts)
+        return AuthorizationServer(self.platform, self.label, self.consent, world.apps_and_codes, world.accounts)
 
     @abstractmethod
     def failure(self, status: int, message: str | None = None) -> Answer:
@@ -188,7 +188,7 @@ class FakePlatform(ABC):
         return routes
 
     async def _ask_for_consent(self, request: Request) -> Answer:
-        return self.consents.ask(request, self.world.now())
+        return self.authorization_server.ask(request, self.world.now())
 
     async def _take_decision(self, request: Request) -> Answer:
-        return self.consents.decide(request, self.world.now())
+        return self.authorization_server.decide(request, self.world.now())

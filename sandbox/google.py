@@ -2,7 +2,7 @@
 
 from abc import ABC
 
-from sandbox.authorization import Consent, Problem
+from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.fake_platform import FakePlatform, route
 from sandbox.strict import Noted
 from sandbox.wire import Answer, Request
@@ -10,11 +10,15 @@ from sandbox.wire import Answer, Request
 TOKEN_SECONDS = 3599
 
 
-def consent(*scopes: str) -> Consent:
+def consent(*scopes: str) -> ConsentRules:
     """Return Google's rules of consent: people may untick single scopes. How long a code is valid is not documented."""
     known = frozenset(f"https://www.googleapis.com/auth/{scope}" for scope in scopes)
-    return Consent(
-        "/o/oauth2/v2/auth", known, code_seconds=600, declinable=True, takes=("access_type", "prompt", "login_hint")
+    return ConsentRules(
+        "/o/oauth2/v2/auth",
+        known,
+        code_seconds=600,
+        declinable=True,
+        optional_parameters=("access_type", "prompt", "login_hint"),
     )
 
 
@@ -36,8 +40,8 @@ class GoogleConsent(FakePlatform, ABC):
         """Exchange a code for tokens."""
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
         try:
-            account, scopes = self.consents.redeem(form, client, self.world.now())
-        except Problem as problem:
+            account, scopes = self.authorization_server.redeem(form, client, self.world.now())
+        except OAuthError as problem:
             status = 401 if problem.code == "invalid_client" else 400
             return Answer.json({"error": problem.code, "error_description": problem.description}, status)
         return Answer.json(

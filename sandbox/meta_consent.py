@@ -3,7 +3,7 @@
 from abc import ABC
 from typing import ClassVar
 
-from sandbox.authorization import PLAY_APP, PLAY_SECRET, Problem
+from sandbox.authorization import PLAY_APP, PLAY_SECRET, OAuthError
 from sandbox.fake_platform import route
 from sandbox.graph import FakeGraph, parameters, refused
 from sandbox.wire import Answer, Request
@@ -25,8 +25,8 @@ class LongLivedTokens(FakeGraph, ABC):
         if form.get("grant_type") != "authorization_code":
             return self.refused_code("Invalid grant_type")
         try:
-            account, scopes = self.consents.redeem(form, client, self.world.now())
-        except Problem as problem:
+            account, scopes = self.authorization_server.redeem(form, client, self.world.now())
+        except OAuthError as problem:
             if problem.code == "invalid_client":
                 return self.refused_code("Error validating client secret.")
             return self.refused_code("Matching code was not found or was already used.")
@@ -40,7 +40,7 @@ class LongLivedTokens(FakeGraph, ABC):
         given.get("access_token")
         if given.get("grant_type") != self.exchange_grant:
             raise refused("Invalid grant_type", 100)
-        app = self.world.authorizations.app(self.platform, PLAY_APP)
+        app = self.world.apps_and_codes.app(self.platform, PLAY_APP)
         if given.get("client_secret") != (app.client_secret if app else PLAY_SECRET):
             raise refused("Error validating client secret.", 1)
         token = self.world.accounts.issue(account)

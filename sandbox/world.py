@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from sandbox.accounts import Accounts
-from sandbox.authorization import Authorizations
+from sandbox.authorization import AppsAndCodes
 from sandbox.conditions import Conditions
 from sandbox.journal import Collection, Journal
 from sandbox.limits import Windows
@@ -32,7 +32,7 @@ class World:
         self.realistic = realistic
         self.now = clock
         self.accounts = Accounts(self.journal, clock)
-        self.authorizations = Authorizations(self.journal)
+        self.apps_and_codes = AppsAndCodes(self.journal)
         self.posts = PublicPosts(self.journal)
         self.uploads = Uploads()
         self.conditions = Conditions()

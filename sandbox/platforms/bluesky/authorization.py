@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import msgspec
 
 from sandbox.accounts import Account
-from sandbox.authorization import PLAY_APP, App, Consent, Problem
+from sandbox.authorization import PLAY_APP, App, ConsentRules, OAuthError
 from sandbox.fake_platform import Route, route
 from sandbox.platforms.bluesky.base import FakeAT, did_of
 from sandbox.platforms.bluesky.proofs import Proofs, UseNonce, check_assertion
@@ -35,12 +35,12 @@ class Binding(msgspec.Struct, rename="camel"):
 class AuthorizationRoutes(FakeAT):
     """The routes of the metadata, pushed requests, the page of consent and tokens."""
 
-    consent = Consent(
+    consent = ConsentRules(
         "/oauth/authorize",
         frozenset(SCOPES),
         code_seconds=60,
         pkce="required",
-        takes=("login_hint", "request_uri"),
+        optional_parameters=("login_hint", "request_uri"),
         state_required=True,
     )
     renewal_path = "/oauth/token"
@@ -74,7 +74,7 @@ class AuthorizationRoutes(FakeAT):
             raise RefusedError(
                 _unauthorized("use_dpop_nonce", "Resource server requires nonce in DPoP proof")
             ) from None
-        except Problem as problem:
+        except OAuthError as problem:
             raise RefusedError(_unauthorized(problem.code, str(problem))) from problem
         if key != bound.key:
             raise RefusedError(_unauthorized("invalid_dpop_proof", "The proof is not by the token's key."))
@@ -113,11 +113,11 @@ class AuthorizationRoutes(FakeAT):
             app = self._app(form, request)
         except UseNonce:
             return _nonce()
-        except Problem as problem:
+        except OAuthError as problem:
             return _refused(problem)
         asked = {name: str(form[name]) for name in _ASKED if name in form}
         if asked.get("redirect_uri") not in app.redirect_uris and app.client_id != PLAY_APP:
-            return _refused(Problem("invalid_request", "Invalid redirect_uri parameter"))
+            return _refused(OAuthError("invalid_request", "Invalid redirect_uri parameter"))
         name = f"urn:ietf:params:oauth:request_uri:req-{secrets.token_hex(16)}"
         self._pushed[name] = ({**asked, "client_id": app.client_id}, self.world.now() + PUSHED_SECONDS, key)
         return Answer.json({"request_uri": name, "expires_in": PUSHED_SECONDS}, 201)
@@ -135,9 +135,9 @@ class AuthorizationRoutes(FakeAT):
                 return self._rotate(form, app, key)
         except UseNonce:
             return _nonce()
-        except Problem as problem:
+        except OAuthError as problem:
             return _refused(problem)
-        return _refused(Problem("unsupported_grant_type", "Grant type is not supported"))
+        return _refused(OAuthError("unsupported_grant_type", "Grant type is not supported"))
 
     @route("POST", "/oauth/revoke", "auth")
     async def revoke(self, request: Request) -> Answer:
@@ -148,7 +148,7 @@ class AuthorizationRoutes(FakeAT):
             app = self._app(form, request)
         except UseNonce:
             return _nonce()
-        except Problem as problem:
+        except OAuthError as problem:
             return _refused(problem)
         bound = self._bound.get(str(form.get("token", "")))
         if bound is not None and bound.client_id == app.client_id:
@@ -156,10 +156,10 @@ class AuthorizationRoutes(FakeAT):
         return Answer.json({})
 
     async def _ask_for_consent(self, request: Request) -> Answer:
-        return self._with_issuer(self.consents.ask(self._asked(request), self.world.now()), request)
+        return self._with_issuer(self.authorization_server.ask(self._asked(request), self.world.now()), request)
 
     async def _take_decision(self, request: Request) -> Answer:
-        return self._with_issuer(self.consents.decide(self._asked(request), self.world.now()), request)
+        return self._with_issuer(self.authorization_server.decide(self._asked(request), self.world.now()), request)
 
     def _asked(self, request: Request) -> Request:
         """Return the request as if its address contained the pushed parameters. Raises RefusedError."""
@@ -184,27 +184,27 @@ class AuthorizationRoutes(FakeAT):
         return answer
 
     def _app(self, form: Noted, request: Request) -> App:
-        """Return the app that a request names; an app with a key must prove its identity. Raises Problem."""
+        """Return the app that a request names; an app with a key must prove its identity. Raises OAuthError."""
         client_id = str(form.get("client_id", ""))
         kind, assertion = form.get("client_assertion_type"), str(form.get("client_assertion", ""))
-        app = self.world.authorizations.app(self.platform, client_id)
+        app = self.world.apps_and_codes.app(self.platform, client_id)
         if client_id.startswith("http://localhost?"):
             named = parse_qsl(urlsplit(client_id).query)
             app = App(self.platform, client_id, "", [value for name, value in named if name == "redirect_uri"])
-            return self.world.authorizations.register(app)
+            return self.world.apps_and_codes.register(app)
         if app is None:
-            raise Problem("invalid_client_metadata", f"Failed to fetch client information of {client_id}")
+            raise OAuthError("invalid_client_metadata", f"Failed to fetch client information of {client_id}")
         if app.jwk is not None:
             if kind != _ASSERTION:
-                raise Problem("invalid_client", "client_assertion is missing")
+                raise OAuthError("invalid_client", "client_assertion is missing")
             self.proofs.use(check_assertion(assertion, app.jwk, client_id, ISSUER, self.world.now()), request)
         return app
 
     def _redeem(self, form: Noted, app: App, key: str) -> Answer:
         code = str(form.get("code", ""))
-        account, scopes = self.consents.redeem(form, (app.client_id, app.client_secret), self.world.now())
+        account, scopes = self.authorization_server.redeem(form, (app.client_id, app.client_secret), self.world.now())
         if self._codes.pop(code, "") != key:
-            raise Problem("invalid_grant", "The DPoP key is not that of the authorization request.")
+            raise OAuthError("invalid_grant", "The DPoP key is not that of the authorization request.")
         access = self.world.accounts.issue(account, TOKEN_SECONDS)
         return self._given(account, access, self.world.accounts.issue_refresh(account), app, key, " ".join(scopes))
 
@@ -212,10 +212,10 @@ class AuthorizationRoutes(FakeAT):
         used = str(form.get("refresh_token", ""))
         bound = self._bound.get(used)
         if bound is None or (bound.key, bound.client_id) != (key, app.client_id):
-            raise Problem("invalid_grant", "Invalid refresh token")
+            raise OAuthError("invalid_grant", "Invalid refresh token")
         found = self.world.accounts.rotate(self.platform, used, lifetime=TOKEN_SECONDS, replay_ends_grant=True)
         if found is None:
-            raise Problem("invalid_grant", "Refresh token replayed")
+            raise OAuthError("invalid_grant", "Refresh token replayed")
         account, access, refresh = found
         return self._given(account, access, refresh, app, key, bound.scope)
 
@@ -226,13 +226,13 @@ class AuthorizationRoutes(FakeAT):
         return Answer.json({**given, "scope": scope, "expires_in": TOKEN_SECONDS, "sub": did_of(account)})
 
 
-def _refused(problem: Problem) -> Answer:
+def _refused(problem: OAuthError) -> Answer:
     status = 401 if problem.code == "invalid_client" else 400
     return Answer.json({"error": problem.code, "error_description": problem.description}, status)
 
 
 def _nonce() -> Answer:
-    return _refused(Problem("use_dpop_nonce", "Authorization server requires nonce in DPoP proof"))
+    return _refused(OAuthError("use_dpop_nonce", "Authorization server requires nonce in DPoP proof"))
 
 
 def _unauthorized(code: str, message: str) -> Answer:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from sandbox.authorization import Problem
+from sandbox.authorization import OAuthError
 from sandbox.wire import Request
 
 NONCE_SECONDS = 180
@@ -38,38 +38,38 @@ class Proofs:
         return hashlib.sha256(self._secret + str(period).encode()).hexdigest()[:32]
 
     def check(self, request: Request, now: float, token: str | None = None) -> str:
-        """Return the name of the key whose possession a request proves. Raises Problem, UseNonce."""
+        """Return the name of the key whose possession a request proves. Raises OAuthError, UseNonce."""
         header, claims = _opened(request.header("dpop"), None)
         if header.get("typ") != "dpop+jwt" or claims.get("htm") != request.method:
-            raise Problem("invalid_dpop_proof", "DPoP htm mismatch")
+            raise OAuthError("invalid_dpop_proof", "DPoP htm mismatch")
         if not str(claims.get("htu", "")).endswith(request.path) or "?" in str(claims.get("htu")):
-            raise Problem("invalid_dpop_proof", "DPoP htu mismatch")
+            raise OAuthError("invalid_dpop_proof", "DPoP htu mismatch")
         if abs(now - float(claims.get("iat", 0))) > SKEW_SECONDS:
-            raise Problem("invalid_dpop_proof", "DPoP proof expired")
+            raise OAuthError("invalid_dpop_proof", "DPoP proof expired")
         if token is not None and claims.get("ath") != _encoded(hashlib.sha256(token.encode()).digest()):
-            raise Problem("invalid_dpop_proof", "DPoP ath mismatch")
+            raise OAuthError("invalid_dpop_proof", "DPoP ath mismatch")
         if claims.get("nonce") not in (self.nonce(now), self.nonce(now, 1)):
             raise UseNonce
         self.use(str(claims.get("jti", "")), request)
         return _thumbprint(header["jwk"])
 
     def use(self, name: str, request: Request) -> None:
-        """Record that this request used a proof. Raises Problem if another one has used it."""
+        """Record that this request used a proof. Raises OAuthError if another one has used it."""
         if not name or self._seen.setdefault(name, id(request)) != id(request):
-            raise Problem("invalid_dpop_proof", "DPoP proof replayed")
+            raise OAuthError("invalid_dpop_proof", "DPoP proof replayed")
         if len(self._seen) > _KEPT:
             self._seen.popitem(last=False)
 
 
 def check_assertion(text: str, jwk: dict[str, str], client_id: str, issuer: str, now: float) -> str:
-    """Return the id of an assertion that an app has signed by its key. Raises Problem."""
+    """Return the id of an assertion that an app has signed by its key. Raises OAuthError."""
     try:
         _, claims = _opened(text, jwk)
-    except Problem as problem:
-        raise Problem("invalid_client", "The client assertion is not signed by the client's key.") from problem
+    except OAuthError as problem:
+        raise OAuthError("invalid_client", "The client assertion is not signed by the client's key.") from problem
     expected = {"iss": client_id, "sub": client_id, "aud": issuer}
     if expected.items() - claims.items() or not now < float(claims.get("exp", 0)) < now + 600:
-        raise Problem("invalid_client", "The client assertion is not for this server, or has expired.")
+        raise OAuthError("invalid_client", "The client assertion is not for this server, or has expired.")
     return str(claims.get("jti", ""))
 
 
@@ -82,9 +82,9 @@ def _opened(text: str, jwk: dict[str, str] | None) -> tuple[dict[str, Any], dict
         r, s = (int.from_bytes(half) for half in (_decoded(signature)[:32], _decoded(signature)[32:]))
         key.verify(encode_dss_signature(r, s), f"{head}.{body}".encode(), ec.ECDSA(SHA256()))
     except (ValueError, KeyError, TypeError, binascii.Error, msgspec.DecodeError, InvalidSignature) as error:
-        raise Problem("invalid_dpop_proof", "The proof cannot be verified.") from error
+        raise OAuthError("invalid_dpop_proof", "The proof cannot be verified.") from error
     if header.get("alg") != "ES256" or "d" in header.get("jwk", {}):
-        raise Problem("invalid_dpop_proof", "The proof is not signed by ES256, or shows the private key.")
+        raise OAuthError("invalid_dpop_proof", "The proof is not signed by ES256, or shows the private key.")
     return header, claims
 
 

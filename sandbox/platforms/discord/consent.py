@@ -4,7 +4,7 @@ import hashlib
 import secrets
 
 from sandbox.accounts import Account, NewAccount
-from sandbox.authorization import Consent, Problem, basic_client
+from sandbox.authorization import ConsentRules, OAuthError, basic_client
 from sandbox.fake_platform import route
 from sandbox.platforms.discord.base import SHARED_BOT, SHARED_BOT_ID, FakeGuild, Place, refused
 from sandbox.wire import Answer, Request
@@ -22,7 +22,9 @@ class ConsentRoutes(FakeGuild):
     """
 
     # Discord does not document how long a code is valid.
-    consent = Consent("/oauth2/authorize", _SCOPES, code_seconds=600, pkce="none", takes=("permissions",))
+    consent = ConsentRules(
+        "/oauth2/authorize", _SCOPES, code_seconds=600, pkce="none", optional_parameters=("permissions",)
+    )
 
     @route("POST", "/api/oauth2/token", "auth")
     async def redeem(self, request: Request) -> Answer:
@@ -31,8 +33,8 @@ class ConsentRoutes(FakeGuild):
         if form.get("grant_type") != "authorization_code":
             return Answer.json({"error": "unsupported_grant_type"}, 400)
         try:
-            account, scopes = self.consents.redeem(form, basic_client(request), self.world.now())
-        except Problem as problem:
+            account, scopes = self.authorization_server.redeem(form, basic_client(request), self.world.now())
+        except OAuthError as problem:
             body = {"error": problem.code, "error_description": problem.description}
             return Answer.json(body, 401 if problem.code == "invalid_client" else 400)
         answer: dict[str, object] = {

@@ -3,7 +3,7 @@
 import secrets
 
 from sandbox.accounts import Account, NewAccount
-from sandbox.authorization import Consent, Problem
+from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.fake_platform import route
 from sandbox.graph import graph_error, parameters
 from sandbox.platforms.facebook.base import FakePage
@@ -26,7 +26,9 @@ class ConsentRoutes(FakePage):
     """The routes of the dialog, of persons' tokens, their permissions and their Pages."""
 
     # Facebook does not document how long a code is valid.
-    consent = Consent("/dialog/oauth", _SCOPES, code_seconds=600, pkce="none", divided_by=",", declinable=True)
+    consent = ConsentRules(
+        "/dialog/oauth", _SCOPES, code_seconds=600, pkce="none", scope_separator=",", declinable=True
+    )
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -42,13 +44,13 @@ class ConsentRoutes(FakePage):
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
         if form.get("grant_type") == "fb_exchange_token":
             known = self._persons.get(str(form.get("fb_exchange_token", "")))
-            app = self.world.authorizations.app(self.platform, client[0])
+            app = self.world.apps_and_codes.app(self.platform, client[0])
             if known is None or app is None or app.client_secret != client[1]:
                 return graph_error("Error validating client secret." if known else "Invalid token.", 1)
             return self._token(*known, seconds=_PERSON_SECONDS)
         try:
-            account, scopes = self.consents.redeem(form, client, self.world.now())
-        except Problem as problem:
+            account, scopes = self.authorization_server.redeem(form, client, self.world.now())
+        except OAuthError as problem:
             if problem.code == "invalid_client":
                 return graph_error("Error validating client secret.", 1)
             return graph_error("This authorization code has been used.", 100, 36009)
@@ -79,7 +81,7 @@ class ConsentRoutes(FakePage):
         """Describe a Page's token to the app that owns it."""
         token = str(parameters(request).get("input_token", ""))
         client_id, _, secret = self.token(request).partition("|")
-        app = self.world.authorizations.app(self.platform, client_id)
+        app = self.world.apps_and_codes.app(self.platform, client_id)
         if app is None or app.client_secret != secret:
             return graph_error("Invalid OAuth access token signature.", 190)
         account = self.world.accounts.by_token(self.platform, token)
@@ -94,7 +96,7 @@ class ConsentRoutes(FakePage):
     async def remove_app(self, request: Request) -> Answer:
         """Remove the app for a person: the tokens of all of the person's Pages end."""
         client_id, _, secret = self.token(request).partition("|")
-        app = self.world.authorizations.app(self.platform, client_id)
+        app = self.world.apps_and_codes.app(self.platform, client_id)
         if app is None or app.client_secret != secret:
             return graph_error("Invalid OAuth access token signature.", 190)
         for account in list(self.world.accounts):

@@ -4,7 +4,7 @@ from abc import ABC
 
 import msgspec
 
-from sandbox.authorization import Consent
+from sandbox.authorization import ConsentRules
 from sandbox.ids import Scrambled
 from sandbox.journal import Collection
 from sandbox.meta_consent import LongLivedTokens
@@ -60,7 +60,7 @@ class Comment(msgspec.Struct, rename="camel"):
 class FakeInstagram(LongLivedTokens, ABC):
     """State and methods that all of Instagram's routes share."""
 
-    consent = Consent(
+    consent = ConsentRules(
         "/oauth/authorize",
         frozenset(
             (
@@ -71,7 +71,7 @@ class FakeInstagram(LongLivedTokens, ABC):
         ),
         code_seconds=3600,
         pkce="none",
-        divided_by=",",
+        scope_separator=",",
         declinable=True,
         fragment="#_",
     )

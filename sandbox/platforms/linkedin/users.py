@@ -1,6 +1,6 @@
 """LinkedIn's "who am I", its pages and its token endpoint."""
 
-from sandbox.authorization import Consent, Problem
+from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.fake_platform import route
 from sandbox.platforms.linkedin.base import FakeLinkedIn, lacks
 from sandbox.strict import Noted
@@ -17,8 +17,8 @@ class UserRoutes(FakeLinkedIn):
     """The routes of userinfo, roles, pages, the page of consent and tokens."""
 
     # LinkedIn has no PKCE in this flow, and a person cannot untick single scopes.
-    consent = Consent(
-        "/oauth/v2/authorization", SCOPES, code_seconds=1800, pkce="none", denied="user_cancelled_authorize"
+    consent = ConsentRules(
+        "/oauth/v2/authorization", SCOPES, code_seconds=1800, pkce="none", denied_error="user_cancelled_authorize"
     )
 
     @route("GET", "/v2/userinfo", "auth")
@@ -74,8 +74,8 @@ class UserRoutes(FakeLinkedIn):
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
         token = str(form.get("token", ""))
         try:
-            self.consents.known_app(client)
-        except Problem as problem:
+            self.authorization_server.known_app(client)
+        except OAuthError as problem:
             return Answer.json({"error": problem.code, "error_description": problem.description}, 401)
         account = self.world.accounts.by_token(self.platform, token)
         if account is None:
@@ -93,8 +93,8 @@ class UserRoutes(FakeLinkedIn):
         form = request.form()
         try:
             client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
-            self.consents.revoke(str(form.get("token", "")), client)
-        except Problem as problem:
+            self.authorization_server.revoke(str(form.get("token", "")), client)
+        except OAuthError as problem:
             return Answer.json({"error": problem.code, "error_description": problem.description}, 401)
         return Answer(200)
 
@@ -102,8 +102,8 @@ class UserRoutes(FakeLinkedIn):
         """Exchange a code for tokens. Only apps of partners get refresh tokens, so there is none here."""
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
         try:
-            account, scopes = self.consents.redeem(form, client, self.world.now())
-        except Problem as problem:
+            account, scopes = self.authorization_server.redeem(form, client, self.world.now())
+        except OAuthError as problem:
             status = 401 if problem.code == "invalid_client" else 400
             return Answer.json({"error": problem.code, "error_description": problem.description}, status)
         token = {"access_token": self.world.accounts.issue(account, TOKEN_SECONDS), "expires_in": TOKEN_SECONDS}

@@ -3,7 +3,7 @@
 import secrets
 from urllib.parse import urlencode
 
-from sandbox.authorization import App, Consent, Problem
+from sandbox.authorization import App, ConsentRules, OAuthError
 from sandbox.fake_platform import route
 from sandbox.platforms.mastodon.base import FakeMastodon, unprocessable, values_of
 from sandbox.wire import Answer, Request
@@ -16,7 +16,7 @@ _SCOPES = frozenset(("read", "write", "read:accounts", "read:statuses", "write:s
 class ConsentRoutes(FakeMastodon):
     """The routes of apps, the page of consent and tokens, which do not expire and have no refresh token."""
 
-    consent = Consent("/oauth/authorize", _SCOPES, code_seconds=600, takes=("force_login", "lang"))
+    consent = ConsentRules("/oauth/authorize", _SCOPES, code_seconds=600, optional_parameters=("force_login", "lang"))
 
     @route("POST", "/api/v1/apps", "auth")
     async def register(self, request: Request) -> Answer:
@@ -30,7 +30,7 @@ class ConsentRoutes(FakeMastodon):
         if not name or not all(known) or set(scopes) - scopes_known:
             raise unprocessable("Validation failed: Redirect URI must be an absolute URI.")
         app = App(self.platform, secrets.token_urlsafe(32), secrets.token_urlsafe(32), known, scopes)
-        self.world.authorizations.register(app)
+        self.world.apps_and_codes.register(app)
         keys = {"client_id": app.client_id, "client_secret": app.client_secret, "client_secret_expires_at": 0}
         return Answer.json({"id": "1", "name": name, "website": None, "redirect_uris": known, "scopes": scopes, **keys})
 
@@ -65,8 +65,8 @@ class ConsentRoutes(FakeMastodon):
         if form.get("grant_type") != "authorization_code":
             return _refused("unsupported_grant_type", "The authorization grant type is not supported.")
         try:
-            account, scopes = self.consents.redeem(form, client, self.world.now())
-        except Problem as problem:
+            account, scopes = self.authorization_server.redeem(form, client, self.world.now())
+        except OAuthError as problem:
             return _refused(problem.code, problem.description)
         token = {"access_token": self.world.accounts.issue(account), "token_type": "Bearer"}
         return Answer.json({**token, "scope": " ".join(scopes), "created_at": int(self.world.now())})
@@ -77,8 +77,8 @@ class ConsentRoutes(FakeMastodon):
         form = request.form()
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
         try:
-            self.consents.revoke(str(form.get("token", "")), client)
-        except Problem:
+            self.authorization_server.revoke(str(form.get("token", "")), client)
+        except OAuthError:
             return _refused("unauthorized_client", "You are not authorized to revoke this token", 403)
         return Answer.json({})
 

@@ -1,6 +1,6 @@
 """Pinterest's page of consent, and the exchange of codes."""
 
-from sandbox.authorization import Consent, Problem, basic_client
+from sandbox.authorization import ConsentRules, OAuthError, basic_client
 from sandbox.platforms.pinterest.base import INVALID, FakePinterest, error
 from sandbox.strict import Noted
 from sandbox.wire import Answer, Request
@@ -13,14 +13,14 @@ class ConsentRoutes(FakePinterest):
     """The route of the page of consent; the token endpoint calls `redeem`."""
 
     # Pinterest documents neither PKCE nor how long a code is valid.
-    consent = Consent("/oauth/", _SCOPES, code_seconds=600, pkce="none", divided_by=",")
+    consent = ConsentRules("/oauth/", _SCOPES, code_seconds=600, pkce="none", scope_separator=",")
 
     def redeem(self, request: Request, form: Noted) -> Answer:
         """Exchange a code. Apps made before 2025-09-25 must ask for refresh tokens that can be renewed without end."""
         form.get("continuous_refresh")
         try:
-            account, scopes = self.consents.redeem(form, basic_client(request), self.world.now())
-        except Problem as problem:
+            account, scopes = self.authorization_server.redeem(form, basic_client(request), self.world.now())
+        except OAuthError as problem:
             status = 401 if problem.code == "invalid_client" else 400
             return error(status, INVALID, problem.description)
         return Answer.json(

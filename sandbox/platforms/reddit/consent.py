@@ -1,6 +1,6 @@
 """Reddit's page of consent, and the exchange of codes."""
 
-from sandbox.authorization import Consent, Problem, basic_client
+from sandbox.authorization import ConsentRules, OAuthError, basic_client
 from sandbox.platforms.reddit.base import FakeReddit
 from sandbox.strict import Noted
 from sandbox.wire import Answer, Request
@@ -12,15 +12,20 @@ class ConsentRoutes(FakeReddit):
     """The route of the page of consent; the token endpoint calls `redeem`."""
 
     # The state is required, and only duration=permanent yields a refresh token. Source: r2/controllers/oauth2.py.
-    consent = Consent(
-        "/api/v1/authorize", _SCOPES, code_seconds=600, pkce="none", takes=("duration",), state_required=True
+    consent = ConsentRules(
+        "/api/v1/authorize",
+        _SCOPES,
+        code_seconds=600,
+        pkce="none",
+        optional_parameters=("duration",),
+        state_required=True,
     )
 
     def redeem(self, request: Request, form: Noted) -> Answer:
         """Exchange a code for tokens; errors come with status 200."""
         try:
-            account, scopes = self.consents.redeem(form, basic_client(request), self.world.now())
-        except Problem as problem:
+            account, scopes = self.authorization_server.redeem(form, basic_client(request), self.world.now())
+        except OAuthError as problem:
             if problem.code == "invalid_client":
                 return self.unauthorized()
             return Answer.json({"error": problem.code})

@@ -3,7 +3,7 @@
 import base64
 import binascii
 
-from sandbox.authorization import Problem, basic_client
+from sandbox.authorization import OAuthError, basic_client
 from sandbox.fake_platform import route
 from sandbox.platforms.reddit.consent import ConsentRoutes
 from sandbox.wire import Answer, Request
@@ -46,8 +46,8 @@ class UserRoutes(ConsentRoutes):
         """Revoke a token; an unknown one gets the same answer."""
         form = request.form()
         try:
-            self.consents.revoke(str(form.get("token", "")), basic_client(request))
-        except Problem:
+            self.authorization_server.revoke(str(form.get("token", "")), basic_client(request))
+        except OAuthError:
             return self.unauthorized()
         return Answer(204)
 

@@ -4,7 +4,7 @@ from abc import ABC
 
 import msgspec
 
-from sandbox.authorization import Consent
+from sandbox.authorization import ConsentRules
 from sandbox.graph import graph_error
 from sandbox.ids import Scrambled
 from sandbox.journal import Collection
@@ -51,12 +51,12 @@ class Container(msgspec.Struct, rename="camel"):
 class FakeThreads(LongLivedTokens, ABC):
     """State and methods that all routes share."""
 
-    consent = Consent(
+    consent = ConsentRules(
         "/oauth/authorize",
         frozenset(("threads_basic", "threads_content_publish", "threads_manage_replies", "threads_read_replies")),
         code_seconds=3600,
         pkce="none",
-        divided_by=",",
+        scope_separator=",",
         declinable=True,
     )
     exchange_grant = "th_exchange_token"

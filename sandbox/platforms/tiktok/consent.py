@@ -1,6 +1,6 @@
 """TikTok's page of consent, and the exchange of codes."""
 
-from sandbox.authorization import Consent, Problem
+from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.platforms.tiktok.base import FakeTikTok
 from sandbox.strict import Noted
 from sandbox.wire import Answer
@@ -12,23 +12,23 @@ class ConsentRoutes(FakeTikTok):
     """The route of the page of consent; the token endpoint calls `redeem`."""
 
     # Web apps send no challenge, and people may untick single permissions. How long a code is valid is not documented.
-    consent = Consent(
+    consent = ConsentRules(
         "/v2/auth/authorize/",
         _SCOPES,
         code_seconds=600,
         pkce="none",
-        divided_by=",",
+        scope_separator=",",
         declinable=True,
         client_id="client_key",
-        takes=("disable_auto_auth",),
+        optional_parameters=("disable_auto_auth",),
     )
 
     def redeem(self, form: Noted) -> Answer:
         """Exchange a code for tokens, in OAuth's own format."""
         client = str(form.get("client_key", "")), str(form.get("client_secret", ""))
         try:
-            account, scopes = self.consents.redeem(form, client, self.world.now())
-        except Problem as problem:
+            account, scopes = self.authorization_server.redeem(form, client, self.world.now())
+        except OAuthError as problem:
             status = 401 if problem.code == "invalid_client" else 400
             body = {"error": problem.code, "error_description": problem.description, "log_id": "2026"}
             return Answer.json(body, status)

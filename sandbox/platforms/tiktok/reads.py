@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.authorization import Problem
+from sandbox.authorization import OAuthError
 from sandbox.fake_platform import route
 from sandbox.operations import Operation
 from sandbox.platforms.tiktok.base import (
@@ -67,10 +67,10 @@ class ReadRoutes(ConsentRoutes):
         """Revoke an access token, and the tokens of the same consent; the answer is empty."""
         form = request.texts()
         try:
-            known = self.consents.revoke(
+            known = self.authorization_server.revoke(
                 form.get("token", ""), (form.get("client_key", ""), form.get("client_secret", "")), all_of_it=True
             )
-        except Problem:
+        except OAuthError:
             return _oauth_error("invalid_client", "Client key or secret is incorrect.", 401)
         return Answer.json({}) if known else _oauth_error("invalid_request", "The token is invalid.", 400)
 

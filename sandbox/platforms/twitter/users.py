@@ -1,6 +1,6 @@
 """X's "who am I" and its token endpoint."""
 
-from sandbox.authorization import Consent, Problem, basic_client
+from sandbox.authorization import ConsentRules, OAuthError, basic_client
 from sandbox.fake_platform import route
 from sandbox.platforms.twitter.base import FakeX
 from sandbox.strict import Noted
@@ -13,7 +13,7 @@ SCOPE = "tweet.read tweet.write users.read media.write offline.access"
 class UserRoutes(FakeX):
     """The routes GET /2/users/me, the page of consent and POST /2/oauth2/token."""
 
-    consent = Consent(
+    consent = ConsentRules(
         "/i/oauth2/authorize", frozenset(SCOPE.split()), code_seconds=30, pkce="required", state_required=True
     )
 
@@ -59,8 +59,8 @@ class UserRoutes(FakeX):
         """Revoke a token; an unknown one gets the same answer."""
         form = request.form()
         try:
-            self.consents.revoke(str(form.get("token", "")), basic_client(request))
-        except Problem:
+            self.authorization_server.revoke(str(form.get("token", "")), basic_client(request))
+        except OAuthError:
             said = {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
             return Answer.json(said, 401)
         return Answer.json({"revoked": True})
@@ -68,8 +68,8 @@ class UserRoutes(FakeX):
     def _redeem(self, request: Request, form: Noted) -> Answer:
         """Exchange a code for tokens; without the scope offline.access there is no refresh token."""
         try:
-            account, scopes = self.consents.redeem(form, basic_client(request), self.world.now())
-        except Problem as problem:
+            account, scopes = self.authorization_server.redeem(form, basic_client(request), self.world.now())
+        except OAuthError as problem:
             if problem.code == "invalid_client":
                 said = {"error": "unauthorized_client", "error_description": "Missing valid authorization header"}
                 return Answer.json(said, 401)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from platforms.bluesky.proofs import Nonces, app_jwk, assertion, new_key, proof, thumbprint
-from sandbox.authorization import Problem
+from sandbox.authorization import OAuthError
 from sandbox.platforms.bluesky.proofs import check_assertion
 
 ISSUER, APP = "https://as.example", "https://app.example/client.json"
@@ -55,7 +55,7 @@ def test_an_assertion_is_for_one_server_and_a_minute() -> None:
         (app_jwk("secret"), "https://other.example", now),
         (app_jwk("secret"), ISSUER, now + 61),
     ):
-        with pytest.raises(Problem):
+        with pytest.raises(OAuthError):
             check_assertion(token, jwk, APP, issuer, moment)
 
 
