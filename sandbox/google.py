@@ -4,7 +4,7 @@ from abc import ABC
 
 from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.fake_platform import FakePlatform, route
-from sandbox.strict import Noted
+from sandbox.strict import TrackedParameters
 from sandbox.wire import Answer, Request
 
 TOKEN_SECONDS = 3599
@@ -36,7 +36,7 @@ class GoogleConsent(FakePlatform, ABC):
             return Answer.json({"error": "invalid_token", "error_description": "Token expired or revoked"}, 400)
         return Answer.json({})
 
-    def redeem(self, form: Noted) -> Answer:
+    def redeem(self, form: TrackedParameters) -> Answer:
         """Exchange a code for tokens."""
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
         try:

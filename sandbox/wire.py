@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from sandbox.strict import Noted
+from sandbox.strict import TrackedParameters
 
 Field = str | bytes
 """A form field: text, or the bytes of a file."""
@@ -32,8 +32,8 @@ class Request:
     __slots__ = (
         "_form",
         "_ignores_unread",
-        "_noted",
         "_query",
+        "_tracked",
         "base_url",
         "body",
         "headers",
@@ -53,8 +53,8 @@ class Request:
         self.body = body
         self.base_url = base_url
         self.params: dict[str, str] = {}
-        self._query: Noted | None = None
-        self._noted: list[Noted] = []
+        self._query: TrackedParameters | None = None
+        self._tracked: list[TrackedParameters] = []
         self._ignores_unread = False
         self._form: list[tuple[str, Field]] | None = None
 
@@ -73,27 +73,27 @@ class Request:
         return token.strip() if scheme.lower() == "bearer" else ""
 
     @property
-    def query(self) -> Noted:
+    def query(self) -> TrackedParameters:
         """Return the query's parameters; of a repeated one the last counts."""
         if self._query is None:
             given = dict(parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True))
-            self._query = self.noting(given)
+            self._query = self.track(given)
         return self._query
 
-    def noting(self, values: dict[str, Any]) -> Noted:
+    def track(self, values: dict[str, Any]) -> TrackedParameters:
         """Return parameters that record which of them were read, for `unknown`."""
-        noted = Noted(values)
-        self._noted.append(noted)
-        return noted
+        tracked = TrackedParameters(values)
+        self._tracked.append(tracked)
+        return tracked
 
-    def merged(self, body: Any = None) -> Noted:
+    def merged(self, body: Any = None) -> TrackedParameters:
         """Return the query's parameters and those of a body that is an object; the body takes precedence."""
-        more = body.raw() if isinstance(body, Noted) else {}
-        return self.noting(self.query.raw() | more)
+        more = body.raw() if isinstance(body, TrackedParameters) else {}
+        return self.track(self.query.raw() | more)
 
-    def texts(self) -> Noted:
+    def texts(self) -> TrackedParameters:
         """Return the form's fields as texts."""
-        return self.noting({name: str(value) for name, value in self.fields()})
+        return self.track({name: str(value) for name, value in self.fields()})
 
     def ignore_unread(self, *, undo: bool = False) -> None:
         """Ignore unknown names of this request, which is answered before all of it is read; `undo` ends that."""
@@ -104,11 +104,11 @@ class Request:
         if self._ignores_unread:
             return set()
         _ = self.query
-        unseen, seen = set[str](), set[str]()
-        for noted in self._noted:
-            unseen |= noted.unseen()
-            seen |= noted.seen
-        return unseen - seen
+        unread, read = set[str](), set[str]()
+        for tracked in self._tracked:
+            unread |= tracked.unread()
+            read |= tracked.read
+        return unread - read
 
     @property
     def is_json(self) -> bool:
@@ -121,7 +121,7 @@ class Request:
             body = msgspec.json.decode(self.body)
         except (msgspec.DecodeError, RecursionError) as error:
             raise MalformedBodyError(str(error)) from error
-        return self.noting(body) if isinstance(body, dict) else body
+        return self.track(body) if isinstance(body, dict) else body
 
     def fields(self) -> list[tuple[str, Field]]:
         """Return the body's form fields in order; empty if the body is no form."""
@@ -129,9 +129,9 @@ class Request:
             self._form = self._read_form()
         return self._form
 
-    def form(self) -> Noted:
+    def form(self) -> TrackedParameters:
         """Return the body's form fields by name; of a repeated one the last counts."""
-        return self.noting(dict(self.fields()))
+        return self.track(dict(self.fields()))
 
     def _read_form(self) -> list[tuple[str, Field]]:
         content_type = self.header("content-type")

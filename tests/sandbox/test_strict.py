@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from sandbox.server import running_sandbox
-from sandbox.strict import Noted
+from sandbox.strict import TrackedParameters
 from tests.sandbox.conftest import ACCOUNTS, IG_USER
 
 
@@ -30,11 +30,11 @@ async def test_misspelt_parameter_is_reported(where: str, *, strict: bool) -> No
 
 
 def test_iterated_parameters_count_as_read() -> None:
-    for read in (dict, list, lambda noted: {**noted}, lambda noted: noted.items(), lambda noted: noted.values()):
-        noted = Noted({"a": 1, "b": 2})
-        assert noted.unseen() == {"a", "b"}
-        read(noted)
-        assert noted.unseen() == set()
-    noted = Noted({"a": 1, "b": 2})
-    assert (noted.get("a"), "c" in noted, noted.raw()) == (1, False, {"a": 1, "b": 2})
-    assert noted.unseen() == {"b"}
+    for read in (dict, list, lambda each: {**each}, lambda each: each.items(), lambda each: each.values()):
+        parameters = TrackedParameters({"a": 1, "b": 2})
+        assert parameters.unread() == {"a", "b"}
+        read(parameters)
+        assert parameters.unread() == set()
+    parameters = TrackedParameters({"a": 1, "b": 2})
+    assert (parameters.get("a"), "c" in parameters, parameters.raw()) == (1, False, {"a": 1, "b": 2})
+    assert parameters.unread() == {"b"}

@@ -11,7 +11,7 @@ from sandbox.authorization import PLAY_APP, App, ConsentRules, OAuthError
 from sandbox.fake_platform import Route, route
 from sandbox.platforms.bluesky.base import FakeAT, did_of
 from sandbox.platforms.bluesky.proofs import Proofs, UseNonce, check_assertion
-from sandbox.strict import Noted
+from sandbox.strict import TrackedParameters
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -183,7 +183,7 @@ class AuthorizationRoutes(FakeAT):
                 answer.headers[position] = (header, value + b"&" + urlencode({"iss": ISSUER}).encode())
         return answer
 
-    def _app(self, form: Noted, request: Request) -> App:
+    def _app(self, form: TrackedParameters, request: Request) -> App:
         """Return the app that a request names; an app with a key must prove its identity. Raises OAuthError."""
         client_id = str(form.get("client_id", ""))
         kind, assertion = form.get("client_assertion_type"), str(form.get("client_assertion", ""))
@@ -200,7 +200,7 @@ class AuthorizationRoutes(FakeAT):
             self.proofs.use(check_assertion(assertion, app.jwk, client_id, ISSUER, self.world.now()), request)
         return app
 
-    def _redeem(self, form: Noted, app: App, key: str) -> Answer:
+    def _redeem(self, form: TrackedParameters, app: App, key: str) -> Answer:
         code = str(form.get("code", ""))
         account, scopes = self.authorization_server.redeem(form, (app.client_id, app.client_secret), self.world.now())
         if self._codes.pop(code, "") != key:
@@ -208,7 +208,7 @@ class AuthorizationRoutes(FakeAT):
         access = self.world.accounts.issue(account, TOKEN_SECONDS)
         return self._given(account, access, self.world.accounts.issue_refresh(account), app, key, " ".join(scopes))
 
-    def _rotate(self, form: Noted, app: App, key: str) -> Answer:
+    def _rotate(self, form: TrackedParameters, app: App, key: str) -> Answer:
         used = str(form.get("refresh_token", ""))
         bound = self._bound.get(used)
         if bound is None or (bound.key, bound.client_id) != (key, app.client_id):

@@ -3,7 +3,7 @@
 from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.fake_platform import route
 from sandbox.platforms.linkedin.base import FakeLinkedIn, lacks
-from sandbox.strict import Noted
+from sandbox.strict import TrackedParameters
 from sandbox.wire import Answer, RefusedError, Request
 
 TOKEN_SECONDS = 5_184_000
@@ -98,7 +98,7 @@ class UserRoutes(FakeLinkedIn):
             return Answer.json({"error": problem.code, "error_description": problem.description}, 401)
         return Answer(200)
 
-    def _redeem(self, form: Noted) -> Answer:
+    def _redeem(self, form: TrackedParameters) -> Answer:
         """Exchange a code for tokens. Only apps of partners get refresh tokens, so there is none here."""
         client = str(form.get("client_id", "")), str(form.get("client_secret", ""))
         try:

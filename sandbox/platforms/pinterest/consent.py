@@ -2,7 +2,7 @@
 
 from sandbox.authorization import ConsentRules, OAuthError, basic_client
 from sandbox.platforms.pinterest.base import INVALID, FakePinterest, error
-from sandbox.strict import Noted
+from sandbox.strict import TrackedParameters
 from sandbox.wire import Answer, Request
 
 _TOKEN_SECONDS, _REFRESH_SECONDS = 2_592_000, 5_184_000
@@ -15,7 +15,7 @@ class ConsentRoutes(FakePinterest):
     # Pinterest documents neither PKCE nor how long a code is valid.
     consent = ConsentRules("/oauth/", _SCOPES, code_seconds=600, pkce="none", scope_separator=",")
 
-    def redeem(self, request: Request, form: Noted) -> Answer:
+    def redeem(self, request: Request, form: TrackedParameters) -> Answer:
         """Exchange a code. Apps made before 2025-09-25 must ask for refresh tokens that can be renewed without end."""
         form.get("continuous_refresh")
         try:

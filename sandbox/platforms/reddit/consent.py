@@ -2,7 +2,7 @@
 
 from sandbox.authorization import ConsentRules, OAuthError, basic_client
 from sandbox.platforms.reddit.base import FakeReddit
-from sandbox.strict import Noted
+from sandbox.strict import TrackedParameters
 from sandbox.wire import Answer, Request
 
 _SCOPES = frozenset(("identity", "submit", "read", "flair", "history", "edit"))
@@ -21,7 +21,7 @@ class ConsentRoutes(FakeReddit):
         state_required=True,
     )
 
-    def redeem(self, request: Request, form: Noted) -> Answer:
+    def redeem(self, request: Request, form: TrackedParameters) -> Answer:
         """Exchange a code for tokens; errors come with status 200."""
         try:
             account, scopes = self.authorization_server.redeem(form, basic_client(request), self.world.now())

@@ -2,7 +2,7 @@
 
 from sandbox.authorization import ConsentRules, OAuthError
 from sandbox.platforms.tiktok.base import FakeTikTok
-from sandbox.strict import Noted
+from sandbox.strict import TrackedParameters
 from sandbox.wire import Answer
 
 _SCOPES = frozenset(("user.info.basic", "user.info.profile", "video.publish", "video.upload", "video.list"))
@@ -23,7 +23,7 @@ class ConsentRoutes(FakeTikTok):
         optional_parameters=("disable_auto_auth",),
     )
 
-    def redeem(self, form: Noted) -> Answer:
+    def redeem(self, form: TrackedParameters) -> Answer:
         """Exchange a code for tokens, in OAuth's own format."""
         client = str(form.get("client_key", "")), str(form.get("client_secret", ""))
         try:

@@ -3,7 +3,7 @@
 from sandbox.authorization import ConsentRules, OAuthError, basic_client
 from sandbox.fake_platform import route
 from sandbox.platforms.twitter.base import FakeX
-from sandbox.strict import Noted
+from sandbox.strict import TrackedParameters
 from sandbox.wire import Answer, Request
 
 TOKEN_SECONDS = 7200
@@ -65,7 +65,7 @@ class UserRoutes(FakeX):
             return Answer.json(said, 401)
         return Answer.json({"revoked": True})
 
-    def _redeem(self, request: Request, form: Noted) -> Answer:
+    def _redeem(self, request: Request, form: TrackedParameters) -> Answer:
         """Exchange a code for tokens; without the scope offline.access there is no refresh token."""
         try:
             account, scopes = self.authorization_server.redeem(form, basic_client(request), self.world.now())
