@@ -122,7 +122,9 @@ class FakePlatform(ABC):
         return Answer.json({"error": "invalid_client", "error_description": "Client authentication failed."}, 401)
 
     def holds(self, condition: str, account: Account | None = None) -> bool:
-        """Return whether a condition holds, for all accounts or for this one."""
+        """Return whether one of `conditions` holds, for all accounts or for this one."""
+        if condition not in self.conditions:
+            raise LookupError(f"{self.label} has no condition {condition!r}: add it to `conditions`")
         return self.world.conditions.holds(self.platform, condition, account.account_id if account else None)
 
     def inner_path(self, path: str) -> str:

@@ -31,15 +31,8 @@ class FakeGraph(FakePlatform, ABC):
     refuses_app_for = frozenset({"prepare", "publish"})
     conditions = {  # noqa: RUF012
         "app_secret_required": f"Calls need an appsecret_proof; the app's secret is {APP_SECRET!r}.",
-        "token_ended_as_24": "Threads: all calls are answered with code 24, as those with an expired token have been.",
-        "state_unnamed": "Instagram: failed containers show an empty status_code.",
-        "videos_unprocessable": "Instagram: videos end in error 2207085.",
-        "reels_unlisted": "Instagram: reels are public and not listed.",
+        "token_ended_as_24": "All calls are answered with code 24, as those with an expired token have been.",
         "reads_refused": "Reads of containers and posts answer 100/33, although these exist and can be published.",
-        "publishes_and_refuses": "What is published is refused with 2207051, and is public.",
-        "children_unseen": "Threads: the items of a carousel are finished, and not found by its own container.",
-        "own_posts_only": "Threads: posts that are not known here are others', which the app may not answer.",
-        "links_refused": "Threads: link attachments are refused, as those that redirect are.",
     }
     usage_type: ClassVar[str | None] = None
     """The subject of the header that says when a reached limit ends; None if there is no such header."""

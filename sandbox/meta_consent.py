@@ -14,6 +14,10 @@ LONG_SECONDS = 5_184_000
 class LongLivedTokens(FakeGraph, ABC):
     """The page of consent, the exchange of codes, and that for long-lived tokens."""
 
+    conditions = {  # noqa: RUF012
+        **FakeGraph.conditions,
+        "publishes_and_refuses": "What is published is refused with 2207051, and is public.",
+    }
     exchange_grant: ClassVar[str]
     """The grant_type of the exchange for a long-lived token."""
 

@@ -75,6 +75,12 @@ class FakeInstagram(LongLivedTokens, ABC):
         declinable=True,
         fragment="#_",
     )
+    conditions = {  # noqa: RUF012
+        **LongLivedTokens.conditions,
+        "state_unnamed": "Failed containers show an empty status_code.",
+        "videos_unprocessable": "Videos end in error 2207085.",
+        "reels_unlisted": "Reels are public and not listed.",
+    }
     exchange_grant = "ig_exchange_token"
 
     limit = ("(#80002) There have been too many calls to this Instagram account. Wait a bit and try again.", 80002, 400)

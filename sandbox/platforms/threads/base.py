@@ -59,6 +59,12 @@ class FakeThreads(LongLivedTokens, ABC):
         scope_separator=",",
         declinable=True,
     )
+    conditions = {  # noqa: RUF012
+        **LongLivedTokens.conditions,
+        "children_unseen": "The items of a carousel are finished, and not found by its own container.",
+        "own_posts_only": "Posts that are not known here are others', which the app may not answer.",
+        "links_refused": "Link attachments are refused, as those that redirect are.",
+    }
     exchange_grant = "th_exchange_token"
 
     def __init__(self, world: World) -> None:
