@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
+from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.authorization import AuthorizationServer, ConsentRules
 from sandbox.operations import Operation
@@ -126,6 +127,14 @@ class FakePlatform(ABC):
         if condition not in self.conditions:
             raise LookupError(f"{self.label} has no condition {condition!r}: add it to `conditions`")
         return self.world.conditions.holds(self.platform, condition, account.account_id if account else None)
+
+    def keep_upload(self, name: str, content_type: str, content: bytes) -> str | None:
+        """Keep an uploaded file for the page; return the sandbox's address of it, None if it is too large to keep.
+
+        `name` is unique among the platform's uploads. A sample that the sandbox has served has an address already.
+        """
+        file = f"{self.platform}-{name}.{content_type.rpartition('/')[2]}"
+        return samples.origin(content) or self.world.uploads.keep(file, content_type, content)
 
     def inner_path(self, path: str) -> str:
         """Strip from a path what does not matter for routing, such as a version."""

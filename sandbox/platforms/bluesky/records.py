@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.formats import probe
@@ -149,10 +148,7 @@ class RecordRoutes(FakeAT):
         found = probe(content)
         name = cid(content, RAW)
         kind = found.content_type if found else claimed or "application/octet-stream"
-        src = samples.origin(content)
-        if src is None and found is not None:
-            extension = found.content_type.rpartition("/")[2]
-            src = self.world.uploads.keep(f"bluesky-{name[-16:]}.{extension}", found.content_type, content)
+        src = self.keep_upload(name[-16:], found.content_type, content) if found else None
         key = f"{account.account_id}/{name}"
         blob = Blob(name, account.account_id, kind, len(content), src)
         return self.blobs.get(key) or (self.blobs.put(key, blob) if kept else blob)

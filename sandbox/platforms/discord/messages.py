@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.formats import probe
@@ -148,8 +147,7 @@ class MessageRoutes(FakeGuild):
         kind: Literal["image", "gif", "video", "document"] = "document"
         if found is not None:
             kind = "gif" if content_type == "image/gif" else "image" if found.is_image else "video"
-        name = f"discord-{message}-{index}.{content_type.rpartition('/')[2]}"
-        source = samples.origin(content) or self.world.uploads.keep(name, content_type, content)
+        source = self.keep_upload(f"{message}-{index}", content_type, content)
         return Shown(kind, source, each["description"])
 
 

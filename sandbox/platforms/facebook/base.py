@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.formats import probe
 from sandbox.graph import FakeGraph, missing_object
@@ -98,8 +97,7 @@ class FakePage(FakeGraph, ABC):
         found = probe(content)
         if found is None or found.is_image == (kind == "video"):
             return None
-        name = f"facebook-{self.ids.next()}.{found.content_type.rpartition('/')[2]}"
-        source = samples.origin(content) or self.world.uploads.keep(name, found.content_type, content)
+        source = self.keep_upload(self.ids.next(), found.content_type, content)
         return Shown("video" if kind == "video" else "image", source, alt)
 
     def make_public(

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.fetching import FetchError, fetch
@@ -134,9 +133,7 @@ class PostRoutes(FakeGoogle):
             return Shown("image", fetched.sample.path if fetched.sample else None)
         if len(fetched.content) not in PHOTO_BYTES:
             raise invalid("media.source_url", "The photo must have 10 KB to 5 MB.", 2)
-        name = f"google-{self.ids.next()}.{found.content_type.rpartition('/')[2]}"
-        kept = self.world.uploads.keep(name, found.content_type, fetched.content)
-        return Shown("image", samples.origin(fetched.content) or kept)
+        return Shown("image", self.keep_upload(self.ids.next(), found.content_type, fetched.content))
 
     def _described(self, post: Post) -> dict[str, Any]:
         state = "PROCESSING"

@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.fetching import Fetched, FetchError, fetch
@@ -103,11 +102,7 @@ class ContainerRoutes(FakeInstagram):
         alt = values.get("alt_text")
         source = fetched.sample.path if fetched.sample else None
         if source is None and fetched.content is not None and fetched.format is not None:
-            extension = fetched.format.content_type.rpartition("/")[2]
-            name = f"instagram-{self.ids.next()}.{extension}"
-            source = samples.origin(fetched.content) or self.world.uploads.keep(
-                name, fetched.format.content_type, fetched.content
-            )
+            source = self.keep_upload(self.ids.next(), fetched.format.content_type, fetched.content)
         return Shown("video" if item.is_video else "image", source, str(alt) if alt else None)
 
     def _container(

@@ -4,7 +4,6 @@ import secrets
 
 import msgspec
 
-from sandbox import media as samples
 from sandbox.fake_platform import route
 from sandbox.formats import probe
 from sandbox.platforms.linkedin.base import FakeLinkedIn, Medium, error, read, refused
@@ -191,7 +190,5 @@ class MediaRoutes(FakeLinkedIn):
         if not good:
             medium.failure = f"This is no {medium.kind} that LinkedIn takes."
         elif found is not None:
-            extension = found.content_type.rpartition("/")[2]
-            name = f"linkedin-{medium.urn.rpartition(':')[2]}.{extension}"
-            medium.src = samples.origin(content) or self.world.uploads.keep(name, found.content_type, content)
+            medium.src = self.keep_upload(medium.urn.rpartition(":")[2], found.content_type, content)
         self.media.put(medium.urn, medium)

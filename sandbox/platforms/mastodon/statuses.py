@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.formats import probe
@@ -71,7 +70,7 @@ class StatusRoutes(FakeMastodon):
             account_id=account.account_id,
             kind=kind,
             ready_at=self.world.now() + (PROCESSING_SECONDS if self.world.realistic and kind != "image" else 0),
-            src=self._kept(content, found.content_type),
+            src=self.keep_upload(self.ids.next(), found.content_type, content),
             description=str(description) if description else None,
         )
         self.media.put(medium.id, medium)
@@ -159,12 +158,6 @@ class StatusRoutes(FakeMastodon):
         post = self.world.posts.get(self.platform, str(status_id)) if status_id else None
         if status_id and (post is None or post.deleted or not visible(post, account)):
             raise RefusedError(self.failure(404, f"The post you are trying to {deed} does not appear to exist."))
-
-    def _kept(self, content: bytes, content_type: str) -> str | None:
-        extension = content_type.rpartition("/")[2]
-        return samples.origin(content) or self.world.uploads.keep(
-            f"mastodon-{self.ids.next()}.{extension}", content_type, content
-        )
 
     def _attached(self, account: Account, values: dict[str, Any]) -> list[Medium]:
         ids = [str(each) for each in values.get("media_ids") or []]

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.fetching import Fetched, FetchError, fetch
@@ -161,8 +160,7 @@ class PinRoutes(VideoRoutes):
         if fetched.sample is not None:
             return Shown("image", fetched.sample.path, alt)
         content, kind = fetched.content or b"", fetched.format.content_type
-        name = f"pinterest-{self.ids.next()}.{kind.rpartition('/')[2]}"
-        return Shown("image", samples.origin(content) or self.world.uploads.keep(name, kind, content), alt)
+        return Shown("image", self.keep_upload(self.ids.next(), kind, content), alt)
 
 
 def _rewritten(link: str | None) -> str | None:

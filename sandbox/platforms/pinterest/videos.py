@@ -4,7 +4,6 @@ import secrets
 
 import msgspec
 
-from sandbox import media as samples
 from sandbox.fake_platform import route
 from sandbox.formats import probe
 from sandbox.platforms.pinterest.base import INVALID, FakePinterest, Video, error, read, refused
@@ -70,8 +69,7 @@ class VideoRoutes(FakePinterest):
         video.failed = found is None or found.is_image
         video.ready_at = self.world.now() + (PROCESSING_SECONDS if self.world.realistic else 0)
         if found is not None and not video.failed:
-            name = f"pinterest-{video.id}.mp4"
-            video.src = samples.origin(content) or self.world.uploads.keep(name, found.content_type, content)
+            video.src = self.keep_upload(video.id, found.content_type, content)
         self.videos.put(video.id, video)
         return Answer(204)
 

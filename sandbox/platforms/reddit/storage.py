@@ -2,7 +2,6 @@
 
 import secrets
 
-from sandbox import media as samples
 from sandbox.fake_platform import route
 from sandbox.formats import probe
 from sandbox.platforms.reddit.base import Asset, FakeReddit
@@ -62,7 +61,6 @@ class StorageRoutes(FakeReddit):
         # A file that is no image is stored nevertheless; its post then never appears.
         asset.stored = found is not None and found.content_type == asset.content_type
         if found is not None and asset.stored:
-            name = f"reddit-{asset.id}.{found.content_type.rpartition('/')[2]}"
-            asset.src = samples.origin(content) or self.world.uploads.keep(name, found.content_type, content)
+            asset.src = self.keep_upload(asset.id, found.content_type, content)
         self.assets.put(asset.id, asset)
         return Answer.text(_DONE.format(asset.url), 201, "application/xml")

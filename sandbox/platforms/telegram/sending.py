@@ -5,7 +5,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.fetching import FetchError, fetch
@@ -92,7 +91,9 @@ class SendRoutes(FakeBot):
         caption = _caption(items[0].get("caption"), items[0].get("parse_mode"))
         for item in items[1:]:
             _caption(item.get("caption"), item.get("parse_mode"))
-        media = [await self._taken(request, str(item["type"]), str(item.get("media") or ""), values) for item in items]
+        media = [
+            await self._received(request, str(item["type"]), str(item.get("media") or ""), values) for item in items
+        ]
         if self.holds("album_floods", account):
             raise bad("Group send failed")
         if self.holds("album_stops", account):
@@ -119,7 +120,7 @@ class SendRoutes(FakeBot):
         if not given:
             raise bad(f"there is no {kind} in the request")
         reference = f"attach://{kind}" if isinstance(given, bytes) else given
-        return done(self._publish(account, caption, [await self._taken(request, kind, reference, values)], kind)[0])
+        return done(self._publish(account, caption, [await self._received(request, kind, reference, values)], kind)[0])
 
     def _checked(self, request: Request, messages: int) -> tuple[Account, dict[str, Any]]:
         account, values = self.account(request), parameters(request)
@@ -130,12 +131,12 @@ class SendRoutes(FakeBot):
                 raise RefusedError(self.rate_limited(window.resets_at - self.world.now()))
         return account, values
 
-    async def _taken(self, request: Request, kind: str, reference: str, values: dict[str, Field]) -> Shown:
+    async def _received(self, request: Request, kind: str, reference: str, values: dict[str, Field]) -> Shown:
         if reference.startswith("attach://"):
             content = values.get(reference.removeprefix("attach://"))
             if not isinstance(content, bytes):
                 raise bad("file must be non-empty")
-            return self._judged(kind, probe(content), content, UPLOAD_BYTES[kind])
+            return self._checked_file(kind, probe(content), content, UPLOAD_BYTES[kind])
         if not reference.startswith(("http://", "https://")):
             raise bad("wrong file identifier/HTTP URL specified")
         try:
@@ -144,25 +145,22 @@ class SendRoutes(FakeBot):
             raise bad("failed to get HTTP URL content") from error
         if fetched.sample is not None:
             return Shown(_KINDS[kind], fetched.sample.path)
-        return self._judged(kind, fetched.format, fetched.content or b"", URL_BYTES[kind])
+        return self._checked_file(kind, fetched.format, fetched.content or b"", URL_BYTES[kind])
 
-    def _judged(self, kind: str, found: Format | None, content: bytes, most: int) -> Shown:
+    def _checked_file(self, kind: str, found: Format | None, content: bytes, most: int) -> Shown:
         if len(content) > most:
             raise RefusedError(self.failure(413, "Request Entity Too Large"))
         if not content:
             raise bad("file must be non-empty")
+        name = f"{self._last + 1}-{len(content)}-{abs(hash(content))}"
         if kind == "document":
-            name = f"telegram-{self._last + 1}-{len(content)}-{abs(hash(content))}"
-            source = samples.origin(content) or self.world.uploads.keep(name, "application/octet-stream", content)
-            return Shown(_KINDS[kind], source)
+            return Shown(_KINDS[kind], self.keep_upload(name, "application/octet-stream", content))
         if found is None or found.is_image is not (kind == "photo" or found.content_type == "image/gif"):
             raise bad("IMAGE_PROCESS_FAILED" if kind == "photo" else "wrong type of the file")
         low, high = sorted((found.width, found.height))
         if kind == "photo" and (low + high > SIDES or high > low * RATIO):
             raise bad("PHOTO_INVALID_DIMENSIONS")
-        name = f"telegram-{self._last + 1}-{len(content)}-{abs(hash(content))}.{found.content_type.rpartition('/')[2]}"
-        source = samples.origin(content) or self.world.uploads.keep(name, found.content_type, content)
-        return Shown(_KINDS[kind], source)
+        return Shown(_KINDS[kind], self.keep_upload(name, found.content_type, content))
 
     def _publish(self, account: Account, text: str, media: list[Shown], kind: str) -> list[dict[str, Any]]:
         ids = [self._last + 1 + index for index in range(max(len(media), 1))]

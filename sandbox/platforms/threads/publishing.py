@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 import regex
 
-from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.fetching import Fetched, FetchError, fetch
@@ -178,10 +177,7 @@ class PublishRoutes(FakeThreads):
             return fetched.sample.path
         if fetched.content is None or fetched.format is None:
             return None
-        name = f"threads-{self.ids.next()}.{fetched.format.content_type.rpartition('/')[2]}"
-        return samples.origin(fetched.content) or self.world.uploads.keep(
-            name, fetched.format.content_type, fetched.content
-        )
+        return self.keep_upload(self.ids.next(), fetched.format.content_type, fetched.content)
 
     def _make_public(self, account: Account, container: Container) -> Post:
         now, post_id = self.world.now(), self.ids.next()

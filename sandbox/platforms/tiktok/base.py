@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fake_platform import FakePlatform, Route
 from sandbox.formats import probe
@@ -149,8 +148,7 @@ class FakeTikTok(FakePlatform, ABC):
         found = probe(content)
         if found is None or found.is_image is video:
             return None
-        name = f"tiktok-{self.ids.next()}.{found.content_type.rpartition('/')[2]}"
-        source = samples.origin(content) or self.world.uploads.keep(name, found.content_type, content)
+        source = self.keep_upload(self.ids.next(), found.content_type, content)
         return Shown("video" if video else "image", source)
 
     def publish(self, account: Account, publication: Publication, media: list[Shown], failure: str | None) -> None:

@@ -5,7 +5,6 @@ import binascii
 
 import msgspec
 
-from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.formats import probe
@@ -182,11 +181,7 @@ class MediaRoutes(FakeX):
             raise invalid("File size exceeds the limit of this media category.", media=[])
         medium.expires_at = now + SECONDS_TO_USE
         medium.ready_at = now + (2 + len(content) / 20e6 if self.world.realistic and wants_video else 0)
-        extension = found.content_type.rpartition("/")[2] if found else "bin"
-        kept = samples.origin(content)
-        if kept is None and found is not None:
-            kept = self.world.uploads.keep(f"twitter-{medium.id}.{extension}", found.content_type, content)
-        medium.src = kept
+        medium.src = self.keep_upload(medium.id, found.content_type, content) if found else None
         medium.seconds = found.seconds if found else 0
         self.media.put(medium.id, medium)
 

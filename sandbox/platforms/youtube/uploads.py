@@ -4,7 +4,6 @@ import secrets
 from contextlib import suppress
 from typing import Any
 
-from sandbox import media as samples
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.formats import probe
@@ -103,13 +102,10 @@ class UploadRoutes(FakeYouTube):
             raise refused(400, "imageFormatUnsupported", "The image format is not supported.")
         if len(request.body) > THUMBNAIL_BYTES:
             raise refused(413, "uploadTooLarge", "The image is too large.")
-        name = f"youtube-{upload.video_id}.{found.content_type.rpartition('/')[2]}"
         if not self.processed(upload):
             # YouTube does so with Shorts: it answers as if it had accepted the thumbnail, and discards it.
             return Answer.json({"kind": "youtube#thumbnailSetResponse", "items": [{"default": {"url": None}}]})
-        upload.thumbnail = samples.origin(request.body) or self.world.uploads.keep(
-            name, found.content_type, request.body
-        )
+        upload.thumbnail = self.keep_upload(f"{upload.video_id}", found.content_type, request.body)
         self.uploads.put(upload.id, upload)
         return Answer.json({"kind": "youtube#thumbnailSetResponse", "items": [{"default": {"url": upload.thumbnail}}]})
 
@@ -129,8 +125,7 @@ class UploadRoutes(FakeYouTube):
         if found is None or found.is_image:
             upload.failure = "invalidFile"
         else:
-            name = f"youtube-{upload.video_id}.{found.content_type.rpartition('/')[2]}"
-            source = samples.origin(content) or self.world.uploads.keep(name, found.content_type, content)
+            source = self.keep_upload(upload.video_id, found.content_type, content)
             self.world.posts.add(
                 Post(
                     platform=self.platform,
