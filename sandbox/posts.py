@@ -11,7 +11,7 @@ from sandbox.accounts import Account
 from sandbox.journal import Collection, Journal
 
 
-class Shown(msgspec.Struct, rename="camel", omit_defaults=True):
+class ShownMedia(msgspec.Struct, rename="camel", omit_defaults=True):
     """One media item of a post, with the sandbox's own address of it for the page (empty if the file is not kept)."""
 
     type: Literal["image", "gif", "video", "document"]
@@ -33,7 +33,7 @@ class Post(msgspec.Struct, rename="camel"):
     created_at: float
     kind: str = "post"
     url: str | None = None
-    media: list[Shown] = []
+    media: list[ShownMedia] = []
     deleted: bool = False
     superseded_by: str | None = None
     note: str | None = None

@@ -23,7 +23,7 @@ from sandbox.platforms.bluesky.base import (
     text_of,
 )
 from sandbox.platforms.bluesky.lexicon import COLLECTION, TID, check_post, media_of, named_blobs, quoted_by
-from sandbox.posts import Post, Shown
+from sandbox.posts import Post, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, Request
 
 BLOB_BYTES = 50_000_000
@@ -200,7 +200,7 @@ class RecordRoutes(FakeAT):
             )
         )
 
-    def _shown(self, account: Account, record: dict[str, Any]) -> list[Shown]:
+    def _shown(self, account: Account, record: dict[str, Any]) -> list[ShownMedia]:
         embed = media_of(record) or {}
         images = embed.get("images") or (
             [{"image": embed["video"], "alt": embed.get("alt")}] if "video" in embed else []
@@ -210,7 +210,7 @@ class RecordRoutes(FakeAT):
             blob = self.blobs.get(f"{account.account_id}/{image['image']['ref']['$link']}")
             kind = "video" if "video" in embed else "image"
             shown.append(
-                Shown("video" if kind == "video" else "image", blob.src if blob else None, image["alt"] or None)
+                ShownMedia("video" if kind == "video" else "image", blob.src if blob else None, image["alt"] or None)
             )
         return shown
 

@@ -8,7 +8,7 @@ from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.formats import probe
 from sandbox.platforms.discord.base import GUILD, FakeGuild, invalid, refused
-from sandbox.posts import Post, Shown
+from sandbox.posts import Post, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, Request
 from sandbox.world import World
 
@@ -140,7 +140,7 @@ class MessageRoutes(FakeGuild):
             )
         )
 
-    def _shown(self, message: str, index: int, each: dict[str, Any]) -> Shown:
+    def _shown(self, message: str, index: int, each: dict[str, Any]) -> ShownMedia:
         content: bytes = each["content"]
         found = probe(content)
         content_type = found.content_type if found else "application/octet-stream"
@@ -148,7 +148,7 @@ class MessageRoutes(FakeGuild):
         if found is not None:
             kind = "gif" if content_type == "image/gif" else "image" if found.is_image else "video"
         source = self.keep_upload(f"{message}-{index}", content_type, content)
-        return Shown(kind, source, each["description"])
+        return ShownMedia(kind, source, each["description"])
 
 
 def _read(request: Request, known: set[str]) -> tuple[dict[str, Any], dict[str, bytes]]:

@@ -10,7 +10,7 @@ from sandbox.formats import probe
 from sandbox.graph import FakeGraph, missing_object
 from sandbox.ids import Scrambled
 from sandbox.journal import Collection
-from sandbox.posts import Post, Shown
+from sandbox.posts import Post, ShownMedia
 from sandbox.wire import Request
 from sandbox.world import World
 
@@ -25,7 +25,7 @@ class Photo(msgspec.Struct, rename="camel"):
 
     id: str
     account_id: str
-    shown: Shown
+    shown: ShownMedia
     used: bool = False
 
 
@@ -38,7 +38,7 @@ class Video(msgspec.Struct, rename="camel"):
     session: str
     size: int = 0
     complete: bool = False
-    shown: Shown | None = None
+    shown: ShownMedia | None = None
     error: str | None = None
     seconds: float = 0
     finished_at: float | None = None
@@ -92,16 +92,16 @@ class FakePage(FakeGraph, ABC):
             raise missing_object(request.params["id"], request.method.lower())
         return account, post
 
-    def shown(self, content: bytes, kind: str, alt: str | None = None) -> Shown | None:
+    def shown(self, content: bytes, kind: str, alt: str | None = None) -> ShownMedia | None:
         """Return uploaded bytes as a post shows them; None if they are not of this kind."""
         found = probe(content)
         if found is None or found.is_image == (kind == "video"):
             return None
         source = self.keep_upload(self.ids.next(), found.content_type, content)
-        return Shown("video" if kind == "video" else "image", source, alt)
+        return ShownMedia("video" if kind == "video" else "image", source, alt)
 
     def make_public(
-        self, account: Account, post_id: str, text: str, kind: str, media: list[Shown], **detail: Any
+        self, account: Account, post_id: str, text: str, kind: str, media: list[ShownMedia], **detail: Any
     ) -> Post:
         """Make a post public."""
         path = {

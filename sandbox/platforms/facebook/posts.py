@@ -10,7 +10,7 @@ from sandbox.fetching import FetchError, fetch
 from sandbox.graph import flag, invalid, json_parameter, parameters, refused
 from sandbox.operations import Operation
 from sandbox.platforms.facebook.base import Comment, FakePage, Photo
-from sandbox.posts import Shown
+from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, Request
 
 MESSAGE_LENGTH = 63_206
@@ -159,7 +159,7 @@ class PostRoutes(FakePage):
             return False
         return (newest.text, newest.detail.get("link", "")) == (message, link)
 
-    async def _photo_shown(self, request: Request, values: dict[str, Any], alt: str | None) -> Shown:
+    async def _photo_shown(self, request: Request, values: dict[str, Any], alt: str | None) -> ShownMedia:
         source = values.get("source")
         if isinstance(source, bytes):
             content: bytes | None = source
@@ -169,7 +169,7 @@ class PostRoutes(FakePage):
             except FetchError as error:
                 raise refused("Missing or invalid image file", 324, 2069019, str(error)) from error
             if fetched.sample is not None:
-                return Shown("image", fetched.sample.path, alt)
+                return ShownMedia("image", fetched.sample.path, alt)
             content = fetched.content
         shown = self.shown(content, "image", alt) if content else None
         most = GIF_BYTES if content and content.startswith(b"GIF8") else PHOTO_BYTES

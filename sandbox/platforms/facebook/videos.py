@@ -12,7 +12,7 @@ from sandbox.formats import probe
 from sandbox.graph import graph_error, invalid, missing_object, parameters, refused
 from sandbox.operations import Operation
 from sandbox.platforms.facebook.base import FakePage, Video
-from sandbox.posts import Shown
+from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -211,13 +211,13 @@ class VideoRoutes(FakePage):
         self._finish(account, video, values, "video")
         return Answer.json({"id": video.id})
 
-    async def _fetched(self, request: Request, url: str) -> Shown:
+    async def _fetched(self, request: Request, url: str) -> ShownMedia:
         try:
             fetched = await fetch(url, urlsplit(request.base_url).netloc)
         except FetchError as error:
             raise refused("Unable to fetch video file from URL.", 389) from error
         if fetched.sample is not None:
-            return Shown("video", fetched.sample.path)
+            return ShownMedia("video", fetched.sample.path)
         shown = self.shown(fetched.content or b"", "video")
         if shown is None:
             raise refused("Unable to fetch video file from URL.", 389)

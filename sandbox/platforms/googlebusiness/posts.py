@@ -17,7 +17,7 @@ from sandbox.platforms.googlebusiness.base import (
     google_error,
     invalid,
 )
-from sandbox.posts import Post, Shown
+from sandbox.posts import Post, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
@@ -117,7 +117,7 @@ class PostRoutes(FakeGoogle):
             raise RefusedError(google_error(404))
         return account, f"accounts/{request.params['account']}/locations/{request.params['location']}"
 
-    async def _photo(self, request: Request, item: dict[str, Any]) -> Shown:
+    async def _photo(self, request: Request, item: dict[str, Any]) -> ShownMedia:
         if item.get("mediaFormat") == "VIDEO":
             # Google has never accepted a video, although its documents do not say so.
             raise RefusedError(google_error(500))
@@ -130,10 +130,10 @@ class PostRoutes(FakeGoogle):
         if found is None or found.content_type not in {"image/jpeg", "image/png"}:
             raise invalid("media.source_url", "The photo is neither JPEG nor PNG.", 2)
         if fetched.sample is not None or fetched.content is None:
-            return Shown("image", fetched.sample.path if fetched.sample else None)
+            return ShownMedia("image", fetched.sample.path if fetched.sample else None)
         if len(fetched.content) not in PHOTO_BYTES:
             raise invalid("media.source_url", "The photo must have 10 KB to 5 MB.", 2)
-        return Shown("image", self.keep_upload(self.ids.next(), found.content_type, fetched.content))
+        return ShownMedia("image", self.keep_upload(self.ids.next(), found.content_type, fetched.content))
 
     def _described(self, post: Post) -> dict[str, Any]:
         state = "PROCESSING"

@@ -8,7 +8,7 @@ from sandbox.authorization import ConsentRules
 from sandbox.ids import Scrambled
 from sandbox.journal import Collection
 from sandbox.meta_consent import LongLivedTokens
-from sandbox.posts import Shown
+from sandbox.posts import ShownMedia
 from sandbox.wire import Answer
 from sandbox.world import World
 
@@ -32,7 +32,7 @@ class Container(msgspec.Struct, rename="camel"):
     ready_at: float
     caption: str = ""
     is_child: bool = False
-    media: list[Shown] = []
+    media: list[ShownMedia] = []
     error: str | None = None
     media_id: str | None = None
 

@@ -8,7 +8,7 @@ from sandbox.fake_platform import route
 from sandbox.fetching import Fetched, FetchError, fetch
 from sandbox.graph import flag, invalid, json_parameter, list_parameter, parameters, refused
 from sandbox.platforms.instagram.base import Container, FakeInstagram
-from sandbox.posts import Shown
+from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, Request
 
 CAPTION_LENGTH = 2200
@@ -63,7 +63,7 @@ class ContainerRoutes(FakeInstagram):
             )
         children = [self.containers.get(child_id) for child_id in ids]
         now = self.world.now()
-        shown: list[Shown] = []
+        shown: list[ShownMedia] = []
         for child_id, child in zip(ids, children, strict=True):
             if child is None or child.account_id != account.account_id or not child.is_child:
                 raise refused("Media not found", 24, 2207006, f"The media with id {child_id} cannot be found.")
@@ -98,18 +98,18 @@ class ContainerRoutes(FakeInstagram):
                 container.error = "Error: 2207085 - The video could not be processed."
         return container
 
-    def _shown(self, fetched: Fetched, item: _Item, values: dict[str, Any]) -> Shown:
+    def _shown(self, fetched: Fetched, item: _Item, values: dict[str, Any]) -> ShownMedia:
         alt = values.get("alt_text")
         source = fetched.sample.path if fetched.sample else None
         if source is None and fetched.content is not None and fetched.format is not None:
             source = self.keep_upload(self.ids.next(), fetched.format.content_type, fetched.content)
-        return Shown("video" if item.is_video else "image", source, str(alt) if alt else None)
+        return ShownMedia("video" if item.is_video else "image", source, str(alt) if alt else None)
 
     def _container(
         self,
         account: Account,
         kind: str,
-        shown: list[Shown],
+        shown: list[ShownMedia],
         caption: str,
         ready_at: float,
         *,

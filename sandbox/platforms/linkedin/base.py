@@ -11,7 +11,7 @@ from sandbox.accounts import Account
 from sandbox.fake_platform import FakePlatform, Route
 from sandbox.ids import Snowflakes
 from sandbox.journal import Collection
-from sandbox.posts import Shown
+from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -47,11 +47,11 @@ class Medium(msgspec.Struct, rename="camel"):
             return "PROCESSING_FAILED"
         return "AVAILABLE" if now >= self.ready_at else "PROCESSING"
 
-    def shown(self, alt: str | None) -> Shown:
+    def shown(self, alt: str | None) -> ShownMedia:
         """Return the medium as posts show it."""
         if self.kind == "document":
-            return Shown("document", alt=alt)
-        return Shown("video" if self.kind == "video" else "image", self.src, alt)
+            return ShownMedia("document", alt=alt)
+        return ShownMedia("video" if self.kind == "video" else "image", self.src, alt)
 
 
 def error(status: int, message: str, code: str | None = None) -> Answer:

@@ -10,7 +10,7 @@ from sandbox.platforms.linkedin.base import Medium, error, lacks, read, refused
 from sandbox.platforms.linkedin.bodies import Content, NewComment, NewPost
 from sandbox.platforms.linkedin.media import MediaRoutes
 from sandbox.platforms.linkedin.text import shown
-from sandbox.posts import Post, Shown
+from sandbox.posts import Post, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -152,7 +152,7 @@ class PostRoutes(MediaRoutes):
         elements = [{"message": {"text": text}} for text in post.detail.get("comments", [])[:COMMENTS_SHOWN]]
         return Answer.json({"elements": elements})
 
-    def _attached(self, content: Content, author: str) -> list[Shown]:
+    def _attached(self, content: Content, author: str) -> list[ShownMedia]:
         parts = (content.media, content.multi_image, content.article, content.poll)
         if sum(part is not None for part in parts) > 1:
             raise refused(400, "INVALID_VALUE_FOR_FIELD", "content is one of media, multiImage, article and poll")

@@ -12,7 +12,7 @@ from sandbox.fake_platform import FakePlatform, Route
 from sandbox.ids import Snowflakes
 from sandbox.limits import Window
 from sandbox.platforms.mastodon.dialects import CONDITIONS, DIALECTS
-from sandbox.posts import Shown, iso_milliseconds
+from sandbox.posts import ShownMedia, iso_milliseconds
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
@@ -42,10 +42,10 @@ class Medium(msgspec.Struct, rename="camel"):
     failure: str | None = None
     status_id: str | None = None
 
-    def shown(self) -> Shown:
+    def shown(self) -> ShownMedia:
         """Return the file as posts show it."""
         kinds: dict[str, Any] = {"gifv": "gif", "video": "video"}
-        return Shown(kinds.get(self.kind, "image"), self.src, self.description)
+        return ShownMedia(kinds.get(self.kind, "image"), self.src, self.description)
 
 
 class FakeMastodon(FakePlatform, ABC):

@@ -21,7 +21,7 @@ from sandbox.platforms.pinterest.base import (
 )
 from sandbox.platforms.pinterest.bodies import ImageData, ImageUrl, ImageUrls, NewPin, VideoId
 from sandbox.platforms.pinterest.videos import VideoRoutes
-from sandbox.posts import Post, Shown
+from sandbox.posts import Post, ShownMedia
 from sandbox.wire import Answer, Request
 
 LAG_SECONDS = 180
@@ -120,7 +120,7 @@ class PinRoutes(VideoRoutes):
         following = shown[-1].platform_post_id if len(pins) > len(shown) else None
         return Answer.json({"items": [_pin(post) for post in shown], "bookmark": following})
 
-    async def _source(self, request: Request, account: Account, body: NewPin) -> tuple[str, list[Shown]]:
+    async def _source(self, request: Request, account: Account, body: NewPin) -> tuple[str, list[ShownMedia]]:
         match body.media_source:
             case ImageUrl(url=url):
                 return "image", [self._shown(await self._given(request, url), body.alt_text)]
@@ -145,7 +145,7 @@ class PinRoutes(VideoRoutes):
                     raise refused(400, INVALID, f"The upload of media_id {source.media_id} has not succeeded")
                 if not source.has_cover:
                     raise refused(400, INVALID, "A cover image is required for a video pin")
-                return "video", [Shown("video", video.src, body.alt_text)]
+                return "video", [ShownMedia("video", video.src, body.alt_text)]
 
     async def _given(self, request: Request, url: str) -> Fetched:
         try:
@@ -154,13 +154,13 @@ class PinRoutes(VideoRoutes):
             message = "Unable to reach the URL. Please check the URL is correct and try again."
             raise refused(400, INVALID, message) from problem
 
-    def _shown(self, fetched: Fetched, alt: str | None) -> Shown:
+    def _shown(self, fetched: Fetched, alt: str | None) -> ShownMedia:
         if fetched.format is None or not fetched.format.is_image or len(fetched.content or b"") > LARGEST_IMAGE:
             raise refused(400, INVALID, "The image is invalid or too large.")
         if fetched.sample is not None:
-            return Shown("image", fetched.sample.path, alt)
+            return ShownMedia("image", fetched.sample.path, alt)
         content, kind = fetched.content or b"", fetched.format.content_type
-        return Shown("image", self.keep_upload(self.ids.next(), kind, content), alt)
+        return ShownMedia("image", self.keep_upload(self.ids.next(), kind, content), alt)
 
 
 def _rewritten(link: str | None) -> str | None:

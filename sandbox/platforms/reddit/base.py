@@ -7,7 +7,7 @@ import msgspec
 
 from sandbox.fake_platform import FakePlatform, Route
 from sandbox.journal import Collection
-from sandbox.posts import Shown
+from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -34,9 +34,9 @@ class Asset(msgspec.Struct, rename="camel"):
     stored: bool = False
     src: str | None = None
 
-    def shown(self) -> Shown:
+    def shown(self) -> ShownMedia:
         """Return the file as posts show it."""
-        return Shown("gif" if self.content_type == "image/gif" else "image", self.src)
+        return ShownMedia("gif" if self.content_type == "image/gif" else "image", self.src)
 
 
 def refused(code: str, message: str, field: str, *, ratelimit: float | None = None) -> RefusedError:

@@ -8,7 +8,7 @@ from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.platforms.reddit.base import LAG_SECONDS, Asset, refused
 from sandbox.platforms.reddit.storage import StorageRoutes
-from sandbox.posts import Post, Shown
+from sandbox.posts import Post, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, Request
 from sandbox.world import World
 
@@ -152,7 +152,7 @@ class SubmissionRoutes(StorageRoutes):
             message = f"you are doing that too much. try again in {max(int(seconds // 60), 1)} minutes."
             raise refused("RATELIMIT", message, "ratelimit", ratelimit=round(seconds, 3))
 
-    def _publish(self, account: Account, fields: Mapping[str, Any], kind: str, media: list[Shown]) -> Post:
+    def _publish(self, account: Account, fields: Mapping[str, Any], kind: str, media: list[ShownMedia]) -> Post:
         short, title, text = self.next_id(), str(fields["title"]), str(fields.get("text") or "")
         slug = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:50]
         link = str(fields.get("url") or "") if kind == "link" else ""

@@ -11,7 +11,7 @@ from sandbox.fetching import FetchError, fetch
 from sandbox.formats import Format, probe
 from sandbox.platforms.telegram.base import FakeBot, bad, done, parameters
 from sandbox.platforms.telegram.markup import shown, units
-from sandbox.posts import Post, Shown
+from sandbox.posts import Post, ShownMedia
 from sandbox.wire import Answer, Field, RefusedError, Request
 from sandbox.world import World
 
@@ -131,7 +131,7 @@ class SendRoutes(FakeBot):
                 raise RefusedError(self.rate_limited(window.resets_at - self.world.now()))
         return account, values
 
-    async def _received(self, request: Request, kind: str, reference: str, values: dict[str, Field]) -> Shown:
+    async def _received(self, request: Request, kind: str, reference: str, values: dict[str, Field]) -> ShownMedia:
         if reference.startswith("attach://"):
             content = values.get(reference.removeprefix("attach://"))
             if not isinstance(content, bytes):
@@ -144,25 +144,25 @@ class SendRoutes(FakeBot):
         except FetchError as error:
             raise bad("failed to get HTTP URL content") from error
         if fetched.sample is not None:
-            return Shown(_KINDS[kind], fetched.sample.path)
+            return ShownMedia(_KINDS[kind], fetched.sample.path)
         return self._checked_file(kind, fetched.format, fetched.content or b"", URL_BYTES[kind])
 
-    def _checked_file(self, kind: str, found: Format | None, content: bytes, most: int) -> Shown:
+    def _checked_file(self, kind: str, found: Format | None, content: bytes, most: int) -> ShownMedia:
         if len(content) > most:
             raise RefusedError(self.failure(413, "Request Entity Too Large"))
         if not content:
             raise bad("file must be non-empty")
         name = f"{self._last + 1}-{len(content)}-{abs(hash(content))}"
         if kind == "document":
-            return Shown(_KINDS[kind], self.keep_upload(name, "application/octet-stream", content))
+            return ShownMedia(_KINDS[kind], self.keep_upload(name, "application/octet-stream", content))
         if found is None or found.is_image is not (kind == "photo" or found.content_type == "image/gif"):
             raise bad("IMAGE_PROCESS_FAILED" if kind == "photo" else "wrong type of the file")
         low, high = sorted((found.width, found.height))
         if kind == "photo" and (low + high > SIDES or high > low * RATIO):
             raise bad("PHOTO_INVALID_DIMENSIONS")
-        return Shown(_KINDS[kind], self.keep_upload(name, found.content_type, content))
+        return ShownMedia(_KINDS[kind], self.keep_upload(name, found.content_type, content))
 
-    def _publish(self, account: Account, text: str, media: list[Shown], kind: str) -> list[dict[str, Any]]:
+    def _publish(self, account: Account, text: str, media: list[ShownMedia], kind: str) -> list[dict[str, Any]]:
         ids = [self._last + 1 + index for index in range(max(len(media), 1))]
         self._last = ids[-1]
         now = self.world.now()

@@ -9,7 +9,7 @@ from sandbox.graph import graph_error
 from sandbox.ids import Scrambled
 from sandbox.journal import Collection
 from sandbox.meta_consent import LongLivedTokens
-from sandbox.posts import Shown
+from sandbox.posts import ShownMedia
 from sandbox.wire import RefusedError
 from sandbox.world import World
 
@@ -30,7 +30,7 @@ class Container(msgspec.Struct, rename="camel"):
     ready_at: float
     text: str = ""
     is_child: bool = False
-    media: list[Shown] = []
+    media: list[ShownMedia] = []
     error: str | None = None
     reply_to: str | None = None
     quotes: str | None = None

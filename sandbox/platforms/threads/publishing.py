@@ -19,7 +19,7 @@ from sandbox.platforms.threads.base import (
     FakeThreads,
     not_there,
 )
-from sandbox.posts import Post, Shown
+from sandbox.posts import Post, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 
 CHARACTERS, LINKS, ALT_TEXT_LENGTH = 500, 5, 1000
@@ -158,7 +158,7 @@ class PublishRoutes(FakeThreads):
                 said = f"The media could not be fetched from this URI: {error}"
                 raise refused("Media download has failed", 100, None, said) from error
             container.error = "FAILED_DOWNLOADING_VIDEO"
-            container.media = [Shown("video")]
+            container.media = [ShownMedia("video")]
             return
         if wants_video:
             container.error = _video_error(fetched)
@@ -169,7 +169,7 @@ class PublishRoutes(FakeThreads):
         alt = values.get("alt_text")
         kind = "video" if wants_video else "image"
         container.media = [
-            Shown("video" if kind == "video" else "image", self._source(fetched), str(alt) if alt else None)
+            ShownMedia("video" if kind == "video" else "image", self._source(fetched), str(alt) if alt else None)
         ]
 
     def _source(self, fetched: Fetched) -> str | None:

@@ -12,7 +12,7 @@ from sandbox.formats import probe
 from sandbox.ids import Snowflakes
 from sandbox.journal import Collection
 from sandbox.operations import Operation
-from sandbox.posts import Post, Shown
+from sandbox.posts import Post, ShownMedia
 from sandbox.wire import Answer, MalformedBodyError, RefusedError, Request
 from sandbox.world import World
 
@@ -143,15 +143,15 @@ class FakeTikTok(FakePlatform, ABC):
             return self.rate_limited(60)
         return await found.handler(request)
 
-    def shown(self, content: bytes, *, video: bool) -> Shown | None:
+    def shown(self, content: bytes, *, video: bool) -> ShownMedia | None:
         """Return uploaded bytes as a post shows them; None if they are not of this kind."""
         found = probe(content)
         if found is None or found.is_image is video:
             return None
         source = self.keep_upload(self.ids.next(), found.content_type, content)
-        return Shown("video" if video else "image", source)
+        return ShownMedia("video" if video else "image", source)
 
-    def publish(self, account: Account, publication: Publication, media: list[Shown], failure: str | None) -> None:
+    def publish(self, account: Account, publication: Publication, media: list[ShownMedia], failure: str | None) -> None:
         """Record that TikTok has received everything, and publish the post unless it is for the owner's inbox."""
         publication.whole_at, publication.failure = self.world.now(), failure
         if failure is None and not publication.to_inbox:

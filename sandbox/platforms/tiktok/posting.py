@@ -10,7 +10,7 @@ from sandbox.fake_platform import route
 from sandbox.fetching import FetchError, fetch
 from sandbox.operations import Operation
 from sandbox.platforms.tiktok.base import PRIVACY_OPTIONS, FakeTikTok, Publication, envelope, json_body, refused
-from sandbox.posts import Shown
+from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -113,7 +113,7 @@ class PostingRoutes(FakeTikTok):
         own_host = urlsplit(request.base_url).netloc
         photos = [await self._photo(url, own_host) for url in urls]
         failure = next((photo for photo in photos if isinstance(photo, str)), None)
-        self.publish(account, publication, [photo for photo in photos if isinstance(photo, Shown)], failure)
+        self.publish(account, publication, [photo for photo in photos if isinstance(photo, ShownMedia)], failure)
         return envelope({"publish_id": publication.id})
 
     @route("PUT", "/video/", _chunk_operation)
@@ -193,7 +193,7 @@ class PostingRoutes(FakeTikTok):
         query = f"upload_id={publication.upload_id}&upload_token={publication.upload_token}"
         return envelope({"publish_id": publication.id, "upload_url": f"{request.base_url}/video/?{query}"})
 
-    async def _photo(self, url: str, own_host: str) -> Shown | str:
+    async def _photo(self, url: str, own_host: str) -> ShownMedia | str:
         """Return a photo, or the reason why it cannot be fetched."""
         try:
             fetched = await fetch(url, own_host)
@@ -202,7 +202,7 @@ class PostingRoutes(FakeTikTok):
         if fetched.format is None or fetched.format.content_type not in ("image/jpeg", "image/webp"):
             return "file_format_check_failed"
         if fetched.sample is not None:
-            return Shown("image", fetched.sample.path)
+            return ShownMedia("image", fetched.sample.path)
         if fetched.content is None or len(fetched.content) > LARGEST_PHOTO:
             return "picture_size_check_failed"
         if min(fetched.format.width, fetched.format.height) > LARGEST_SHORTER_SIDE:

@@ -10,7 +10,7 @@ from sandbox.fake_platform import route
 from sandbox.formats import probe
 from sandbox.platforms.twitter.base import FakeX, invalid
 from sandbox.platforms.twitter.bodies import read_json
-from sandbox.posts import Shown
+from sandbox.posts import ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 from sandbox.world import World
 
@@ -57,10 +57,10 @@ class Medium(msgspec.Struct, rename="camel"):
         """Return image, gif or video."""
         return self.category.rpartition("_")[2]
 
-    def shown(self) -> Shown:
+    def shown(self) -> ShownMedia:
         """Return the file as posts show it."""
         kind = self.kind
-        return Shown("gif" if kind == "gif" else "video" if kind == "video" else "image", self.src, self.alt)
+        return ShownMedia("gif" if kind == "gif" else "video" if kind == "video" else "image", self.src, self.alt)
 
 
 class MediaRoutes(FakeX):

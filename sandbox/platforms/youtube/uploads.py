@@ -10,7 +10,7 @@ from sandbox.formats import probe
 from sandbox.ids import in_base64
 from sandbox.operations import Operation
 from sandbox.platforms.youtube.base import FakeYouTube, Upload, exhausted, json_body, refused
-from sandbox.posts import Post, Shown
+from sandbox.posts import Post, ShownMedia
 from sandbox.wire import Answer, RefusedError, Request
 
 PIECE_UNIT = 256 * 1024
@@ -135,7 +135,7 @@ class UploadRoutes(FakeYouTube):
                     created_at=upload.made_at,
                     kind="video",
                     url=f"https://www.youtube.com/watch?v={upload.video_id}",
-                    media=[Shown("video", source)],
+                    media=[ShownMedia("video", source)],
                     note=str(upload.snippet["title"]),
                     detail={"privacy": upload.status.get("privacyStatus", "public")},
                 )
