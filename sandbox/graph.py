@@ -5,6 +5,7 @@ import hmac
 import re
 import secrets
 from abc import ABC
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import msgspec
@@ -219,6 +220,11 @@ def flag(values: dict[str, Any], name: str) -> bool | None:
     if str(value).lower() not in ("true", "false", "1", "0"):
         raise invalid(f"param {name} must be a boolean.")
     return str(value).lower() in ("true", "1")
+
+
+def timestamp(moment: float) -> str:
+    """Write seconds since 1970 as the Graph API does."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
 
 
 def selected(available: dict[str, Any], wanted: str, node: str) -> dict[str, Any]:

@@ -42,8 +42,16 @@ class Scrambled:
 SHORTCODE_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
+_SHORTCODE_EPOCH_MILLISECONDS = 1_314_220_021_721
+
+
+def shortcode(seconds: float, post_id: str) -> str:
+    """Return the code in the address of a post on Instagram or Threads, made of its time and its id."""
+    return in_base64((int(seconds * 1000) - _SHORTCODE_EPOCH_MILLISECONDS) << 23 | int(post_id) & 0x7FFFFF)
+
+
 def in_base64(number: int) -> str:
-    """Write a number in URL-safe base 64, as Instagram's shortcodes are."""
+    """Write a number in URL-safe base 64."""
     digits = ""
     while number:
         number, digit = divmod(number, 64)

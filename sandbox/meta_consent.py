@@ -1,4 +1,4 @@
-"""The consent of Instagram and Threads: a code is exchanged for a short-lived token, and that for a long-lived one."""
+"""What Instagram and Threads share: codes, short-lived tokens, and long-lived ones, which are renewed."""
 
 from abc import ABC
 from typing import ClassVar
@@ -20,6 +20,8 @@ class LongLivedTokens(FakeGraph, ABC):
     }
     exchange_grant: ClassVar[str]
     """The grant_type of the exchange for a long-lived token."""
+    refresh_grant: ClassVar[str]
+    """The grant_type of the renewal of a long-lived token."""
 
     @route("POST", "/oauth/access_token", "auth")
     async def redeem(self, request: Request) -> Answer:
@@ -49,6 +51,18 @@ class LongLivedTokens(FakeGraph, ABC):
             raise refused("Error validating client secret.", 1)
         token = self.world.accounts.issue(account)
         return Answer.json({"access_token": token, "token_type": "bearer", "expires_in": LONG_SECONDS})
+
+    @route("GET", "/refresh_access_token", "auth")
+    async def renew(self, request: Request) -> Answer:
+        """Exchange a valid token for one that is valid for 60 more days."""
+        account = self.account(request)
+        if parameters(request).get("grant_type") != self.refresh_grant:
+            raise refused("Invalid grant_type", 100)
+        return Answer.json(self.renewed(self.world.accounts.issue(account, LONG_SECONDS)))
+
+    def renewed(self, token: str) -> dict[str, object]:
+        """Return the answer to a renewal."""
+        return {"access_token": token, "token_type": "bearer", "expires_in": LONG_SECONDS}
 
     def short_lived(self, token: dict[str, str], scopes: list[str]) -> Answer:
         """Return the answer with a token that is valid for an hour."""

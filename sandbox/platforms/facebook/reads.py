@@ -1,11 +1,10 @@
 """Facebook's reads: the Page, its posts and stories, unpublished videos, comments."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.graph import invalid, missing_object, parameters, selected
+from sandbox.graph import invalid, missing_object, parameters, selected, timestamp
 from sandbox.operations import Operation
 from sandbox.platforms.facebook.base import Video
 from sandbox.platforms.facebook.consent import ConsentRoutes
@@ -54,7 +53,7 @@ class ReadRoutes(ConsentRoutes):
         """List the comments below a post."""
         self.account(request)
         data = [
-            {"id": comment.id, "message": comment.message, "created_time": _timestamp(comment.created_at)}
+            {"id": comment.id, "message": comment.message, "created_time": timestamp(comment.created_at)}
             for comment in self.comments
             if comment.post_id == request.params["id"]
         ]
@@ -128,7 +127,7 @@ class ReadRoutes(ConsentRoutes):
         return {
             "id": post.platform_post_id,
             "message": post.text or None,
-            "created_time": _timestamp(post.created_at),
+            "created_time": timestamp(post.created_at),
             "permalink_url": post.url,
             "attachments": {"data": attachments} if attachments else None,
             "is_published": True,
@@ -150,7 +149,3 @@ def _story(post: Post, fields: str) -> dict[str, Any]:
 
 def _fields(request: Request) -> str:
     return str(parameters(request).get("fields", ""))
-
-
-def _timestamp(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")

@@ -18,6 +18,9 @@ FIRST_ID = 17_800_000_000_000_000
 ID_RANGE = 300_000_000_000_000
 """Ids of 17 digits that begin with 178, 179 or 180, like those of Instagram's containers and media."""
 
+_SCOPES = frozenset(
+    ("instagram_business_basic", "instagram_business_content_publish", "instagram_business_manage_comments")
+)
 CONTAINER_SECONDS = 86_400
 """An unpublished container expires after a day."""
 
@@ -62,13 +65,7 @@ class FakeInstagram(LongLivedTokens, ABC):
 
     consent = ConsentRules(
         "/oauth/authorize",
-        frozenset(
-            (
-                "instagram_business_basic",
-                "instagram_business_content_publish",
-                "instagram_business_manage_comments",
-            )
-        ),
+        _SCOPES,
         code_seconds=3600,
         pkce="none",
         scope_separator=",",
@@ -82,6 +79,7 @@ class FakeInstagram(LongLivedTokens, ABC):
         "reels_unlisted": "Reels are public and not listed.",
     }
     exchange_grant = "ig_exchange_token"
+    refresh_grant = "ig_refresh_token"
 
     limit = ("(#80002) There have been too many calls to this Instagram account. Wait a bit and try again.", 80002, 400)
     usage_type = "instagram"
@@ -93,6 +91,10 @@ class FakeInstagram(LongLivedTokens, ABC):
         self.comments: Collection[Comment] = world.collection("instagram", "comment", Comment)
         self.attempted: set[str] = set()
         """Containers that a client asked to publish; reading one of them is now part of confirm instead of prepare."""
+
+    def renewed(self, token: str) -> dict[str, object]:
+        """Return the answer to a renewal, which names the permissions."""
+        return {**super().renewed(token), "permissions": ",".join(sorted(_SCOPES))}
 
     def short_lived(self, token: dict[str, str], scopes: list[str]) -> Answer:
         """Return the answer in a list, as Instagram does since its business login."""

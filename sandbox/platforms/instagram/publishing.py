@@ -5,7 +5,7 @@ from contextlib import suppress
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.graph import flag, invalid, missing_object, parameters, refused
-from sandbox.ids import in_base64
+from sandbox.ids import shortcode
 from sandbox.operations import Operation
 from sandbox.platforms.instagram.base import Comment, Container, FakeInstagram
 from sandbox.posts import Post
@@ -13,7 +13,6 @@ from sandbox.wire import Answer, RefusedError, Request
 
 POSTS_PER_DAY = 100
 """Meta's pages say 100 in one place and 50 in another."""
-SHORTCODE_EPOCH_MILLISECONDS = 1_314_220_021_721
 COMMENT_LENGTH = 2200
 
 
@@ -97,9 +96,9 @@ class PublishRoutes(FakeInstagram):
 
     def _make_public(self, account: Account, container: Container) -> Post:
         now, media_id = self.world.now(), self.ids.next()
-        shortcode = in_base64((int(now * 1000) - SHORTCODE_EPOCH_MILLISECONDS) << 23 | int(media_id) & 0x7FFFFF)
+        code = shortcode(now, media_id)
         kind = {"REELS": "reel", "STORIES": "story", "CAROUSEL": "carousel"}.get(container.kind, "post")
-        path = f"reel/{shortcode}" if kind == "reel" else f"p/{shortcode}"
+        path = f"reel/{code}" if kind == "reel" else f"p/{code}"
         if kind == "story":
             path = f"stories/{account.username}/{media_id}"
         post = self.world.posts.add(
@@ -112,7 +111,7 @@ class PublishRoutes(FakeInstagram):
                 kind=kind,
                 url=f"https://www.instagram.com/{path}/",
                 media=container.media,
-                detail={"shortcode": shortcode},
+                detail={"shortcode": code},
             )
         )
         container.media_id = media_id

@@ -1,13 +1,12 @@
 """Instagram's reads: containers, media, lists of them, the daily quota, profile and token."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import dropwhile, islice
 from typing import Any
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.graph import missing_object, parameters, refused, selected
+from sandbox.graph import missing_object, parameters, selected, timestamp
 from sandbox.operations import Operation
 from sandbox.platforms.instagram.base import Container, FakeInstagram
 from sandbox.platforms.instagram.publishing import POSTS_PER_DAY
@@ -15,7 +14,6 @@ from sandbox.posts import Post
 from sandbox.wire import Answer, Request
 
 STORY_SECONDS = 86_400
-TOKEN_SECONDS = 5_184_000
 
 _TYPES = {"story": "STORY", "reel": "REELS"}
 
@@ -35,18 +33,6 @@ class ReadRoutes(FakeInstagram):
     async def me(self, request: Request) -> Answer:
         """Return the account that the token belongs to."""
         return Answer.json(self._profile(self.account(request), request))
-
-    @route("GET", "/refresh_access_token", "auth")
-    async def renew(self, request: Request) -> Answer:
-        """Exchange a valid token for one that is valid for 60 more days."""
-        account = self.account(request)
-        if parameters(request).get("grant_type") != "ig_refresh_token":
-            raise refused("Invalid grant_type", 100)
-        token = self.world.accounts.issue(account, TOKEN_SECONDS)
-        permissions = "instagram_business_basic,instagram_business_content_publish,instagram_business_manage_comments"
-        return Answer.json(
-            {"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS, "permissions": permissions}
-        )
 
     @route("GET", "/{id}/media", "confirm")
     async def media(self, request: Request) -> Answer:
@@ -74,7 +60,7 @@ class ReadRoutes(FakeInstagram):
         """List the comments below a post, newest first."""
         self.account(request)
         data = [
-            {"id": comment.id, "text": comment.text, "timestamp": _timestamp(comment.created_at)}
+            {"id": comment.id, "text": comment.text, "timestamp": timestamp(comment.created_at)}
             for comment in reversed(self.comments)
             if comment.media_id == request.params["id"]
         ]
@@ -156,7 +142,7 @@ def _described(post: Post, account: Account) -> dict[str, Any]:
         "caption": post.text or None,
         "permalink": post.url,
         "shortcode": post.detail["shortcode"],
-        "timestamp": _timestamp(post.created_at),
+        "timestamp": timestamp(post.created_at),
         "media_type": "CAROUSEL_ALBUM" if post.kind == "carousel" else "VIDEO" if first == "video" else "IMAGE",
         "media_product_type": product,
         "media_url": None,
@@ -168,7 +154,3 @@ def _described(post: Post, account: Account) -> dict[str, Any]:
         "like_count": 0,
         "children": None,
     }
-
-
-def _timestamp(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")

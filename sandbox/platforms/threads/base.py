@@ -66,6 +66,7 @@ class FakeThreads(LongLivedTokens, ABC):
         "links_refused": "Link attachments are refused, as those that redirect are.",
     }
     exchange_grant = "th_exchange_token"
+    refresh_grant = "th_refresh_token"
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

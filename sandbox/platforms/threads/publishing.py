@@ -10,7 +10,7 @@ from sandbox.accounts import Account
 from sandbox.fake_platform import route
 from sandbox.fetching import Fetched, FetchError, fetch
 from sandbox.graph import flag, invalid, json_parameter, list_parameter, parameters, refused
-from sandbox.ids import in_base64
+from sandbox.ids import shortcode
 from sandbox.operations import Operation
 from sandbox.platforms.threads.base import (
     POSTS_PER_DAY,
@@ -28,7 +28,6 @@ IMAGE_BYTES, VIDEO_SECONDS = 8 * 1024 * 1024, 300
 REPLY_CONTROLS = ("everyone", "accounts_you_follow", "mentioned_only", "parent_post_author_only", "followers_only")
 IMAGE_PROCESSING_SECONDS, VIDEO_PROCESSING_SECONDS = 1.5, 8.0
 """How long a container is in progress if `realistic` is set (unverified; the guide advises to wait 30 seconds)."""
-SHORTCODE_EPOCH_MILLISECONDS = 1_314_220_021_721
 
 _EMOJI = regex.compile(r"\p{Emoji_Presentation}|\p{Extended_Pictographic}|\p{Regional_Indicator}|\uFE0F")
 _LINK = regex.compile(r"https?://\S+")
@@ -181,7 +180,7 @@ class PublishRoutes(FakeThreads):
 
     def _make_public(self, account: Account, container: Container) -> Post:
         now, post_id = self.world.now(), self.ids.next()
-        code = in_base64((int(now * 1000) - SHORTCODE_EPOCH_MILLISECONDS) << 23 | int(post_id) & 0x7FFFFF)
+        code = shortcode(now, post_id)
         kind = "reply" if container.reply_to else "quote" if container.quotes else "carousel"
         post = self.world.posts.add(
             Post(

@@ -1,19 +1,17 @@
 """Threads' reads: containers, posts, lists of them, the daily quota, profile and token."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from sandbox.accounts import Account
 from sandbox.fake_platform import route
-from sandbox.graph import invalid, missing_object, parameters, refused, selected
+from sandbox.graph import invalid, missing_object, parameters, refused, selected, timestamp
 from sandbox.operations import Operation
 from sandbox.platforms.threads.base import POSTS_PER_DAY, REPLIES_PER_DAY, Container, FakeThreads, not_there
 from sandbox.posts import Post
 from sandbox.wire import Answer, Request
 
-TOKEN_SECONDS = 5_184_000
 DAY = 86_400
 
 
@@ -32,15 +30,6 @@ class ReadRoutes(FakeThreads):
     async def me(self, request: Request) -> Answer:
         """Return the account that the token belongs to."""
         return Answer.json(self._profile(self.account(request), request))
-
-    @route("GET", "/refresh_access_token", "auth")
-    async def renew(self, request: Request) -> Answer:
-        """Exchange a valid token for one that is valid for 60 more days."""
-        account = self.account(request)
-        if parameters(request).get("grant_type") != "th_refresh_token":
-            raise refused("Invalid grant_type", 100)
-        token = self.world.accounts.issue(account, TOKEN_SECONDS)
-        return Answer.json({"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS})
 
     @route("GET", "/debug_token", "auth")
     async def debug(self, request: Request) -> Answer:
@@ -140,7 +129,7 @@ def _described(post: Post, account: Account) -> dict[str, Any]:
         "permalink": post.url,
         "shortcode": post.detail["shortcode"],
         "text": post.text or None,
-        "timestamp": datetime.fromtimestamp(post.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000"),
+        "timestamp": timestamp(post.created_at),
         "username": account.username,
         "owner": {"id": account.user_id},
         "is_quote_post": post.kind == "quote",
