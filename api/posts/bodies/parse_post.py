@@ -9,7 +9,6 @@ from api.http.body_validation import in_contract_order, name_targets, read
 from api.posts.bodies.body_content import to_content
 from api.posts.bodies.schemas import MediaBody, PostBody, TargetBody
 from domain.bounds import MAX_ITEMS, MAX_MEDIA
-from domain.codes import ProblemCode
 from domain.content import PostContent
 from domain.errors import InvalidRequest, Problem
 from domain.ownership import CLOCK_ERROR
@@ -95,14 +94,12 @@ def find_contradictions(body: PostBody) -> list[Problem]:
     """Name the field that contradicts an earlier one: a wrong guess here would publish in public."""
     found: list[Problem] = []
     if body.publish_now and body.scheduled_for is not None:
-        found.append(Problem("scheduledFor cannot be given when publishNow is true", *_INVALID, "scheduledFor"))
+        found.append(
+            Problem("scheduledFor cannot be given when publishNow is true", "invalid_field_value", "scheduledFor")
+        )
     if body.publish_now and body.is_draft:
-        found.append(Problem("isDraft cannot be true when publishNow is true", *_INVALID, "isDraft"))
+        found.append(Problem("isDraft cannot be true when publishNow is true", "invalid_field_value", "isDraft"))
     return found
-
-
-_INVALID: tuple[ProblemCode] = ("invalid_field_value",)
-_MISSING: tuple[ProblemCode] = ("missing_required_field",)
 
 
 def read_time(text: str, zone: str, now: datetime) -> tuple[ScheduledTime | None, list[Problem]]:
@@ -110,23 +107,25 @@ def read_time(text: str, zone: str, now: datetime) -> tuple[ScheduledTime | None
     try:
         schedule = resolve(text, zone)
     except UnknownZone:
-        # Of a post that was made under an older database of zones: a body's own zone is known.
-        return None, [Problem(f"The time zone {zone} no longer exists; give another timezone", *_INVALID, "timezone")]
+        # A body's own zone was checked: this is the zone of an older post, which the time zone data no longer has.
+        return None, [
+            Problem(f"The time zone {zone} no longer exists; give another timezone", "invalid_field_value", "timezone")
+        ]
     except ValueError:
         sentence = (
             "scheduledFor must be an ISO 8601 date and time: wall time in timezone such as 2026-02-01T14:00, or an "
             "instant such as 2026-02-01T14:00:00Z"
         )
-        return None, [Problem(sentence, *_INVALID, "scheduledFor")]
+        return None, [Problem(sentence, "invalid_field_value", "scheduledFor")]
     return schedule, time_problems(schedule, now)
 
 
 def time_problems(schedule: ScheduledTime, now: datetime) -> list[Problem]:
     """Say where an instant is too late to keep or too far away."""
     if schedule.instant < now - LATE_COUNTS_AS_NOW:
-        return [Problem("scheduledFor is more than 5 minutes in the past", *_INVALID, "scheduledFor")]
+        return [Problem("scheduledFor is more than 5 minutes in the past", "invalid_field_value", "scheduledFor")]
     if schedule.instant > horizon(now):
-        return [Problem("scheduledFor is more than 5 years ahead", *_INVALID, "scheduledFor")]
+        return [Problem("scheduledFor is more than 5 years ahead", "invalid_field_value", "scheduledFor")]
     return []
 
 
@@ -135,14 +134,16 @@ def missing_fields(body: PostBody, at_fault: set[str], *, draft: bool) -> list[P
     found: list[Problem] = []
     targets = body.platforms or []
     if not targets and not draft and "platforms" not in at_fault:
-        found.append(Problem("platforms is required for posts that are not drafts", *_MISSING, "platforms"))
+        found.append(
+            Problem("platforms is required for posts that are not drafts", "missing_required_field", "platforms")
+        )
     if not at_fault & {"content", "mediaItems"} and (targets or "platforms" not in at_fault):
         found += _missing_content(body, targets)
     if not at_fault & {"mediaItems", "platforms"} and (media := _media_in_all(body)) > MAX_MEDIA:
         sentence = (
             f"A post may hold at most {MAX_MEDIA:,} media items, its targets' and threads' included; this has {media:,}"
         )
-        found.append(Problem(sentence, *_INVALID, "mediaItems" if body.media_items else "platforms"))
+        found.append(Problem(sentence, "invalid_field_value", "mediaItems" if body.media_items else "platforms"))
     seen: set[tuple[str, str]] = set()
     for position, target in enumerate(targets):
         account = (target.platform, target.account_id)
@@ -178,13 +179,15 @@ def _missing_content(body: PostBody, targets: list[TargetBody]) -> list[Problem]
             return [_CONTENT_MISSING]
         if target.custom_content is not None and not target.custom_content.strip():
             where = f"platforms.{position}.customContent"
-            found.append(Problem(f"{where} must not be empty when no media is attached", *_MISSING, where))
+            found.append(
+                Problem(f"{where} must not be empty when no media is attached", "missing_required_field", where)
+            )
     if not targets and not has_text and not body.media_items:
         return [_CONTENT_MISSING]
     return found
 
 
-_CONTENT_MISSING = Problem("content is required when no media is attached", *_MISSING, "content")
+_CONTENT_MISSING = Problem("content is required when no media is attached", "missing_required_field", "content")
 
 
 def decide_status(content: PostContent, now: datetime, *, draft: bool, publish_now: bool) -> ParsedPost:
