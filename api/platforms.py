@@ -139,7 +139,7 @@ class Platforms(Controller):
         return Response(_written(with_app), media_type="application/json")
 
 
-def view_of_platform(platform: Platform[Any, Any], *, with_app: bool = True) -> PlatformView:
+def platform_view(platform: Platform[Any, Any], *, with_app: bool = True) -> PlatformView:
     """Return a platform's rules as clients read them; `with_app` says that the operator has an app there."""
     text, media = platform.rules.text, platform.rules.media
     return PlatformView(
@@ -183,5 +183,5 @@ def _connect_view(platform: str, *, with_app: bool) -> ConnectRuleView:
 
 @lru_cache(maxsize=16)
 def _written(with_app: frozenset[str]) -> bytes:
-    views = [view_of_platform(each, with_app=name in with_app) for name, each in sorted(platforms().items())]
+    views = [platform_view(each, with_app=name in with_app) for name, each in sorted(platforms().items())]
     return write(PlatformsView(platforms=views))

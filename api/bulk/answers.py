@@ -9,7 +9,7 @@ from typing import Any
 from api.bulk.views import BulkItemView
 from api.dependencies import Dependencies
 from api.errors import refusal_of
-from api.posts.answers.answer import Answer, view_refusal
+from api.posts.answers.answer import Answer, refusal_view
 from api.posts.at_rest import wait_until_at_rest
 from api.shared.waiting import Deadline
 from domain.errors import Problem, Unavailable
@@ -93,5 +93,5 @@ def _refused(position: int, item: Item, error: Exception) -> BulkItemView:
     if refusal.retry_after is not None:
         given["retry_after"] = refusal.retry_after
     return BulkItemView.model_construct(
-        position=position, http_status=refusal.status, error=view_refusal(refusal, _MOST_PROBLEMS), **given
+        position=position, http_status=refusal.status, error=refusal_view(refusal, _MOST_PROBLEMS), **given
     )

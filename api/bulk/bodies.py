@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, WithJsonSchema
 
 from api.http.body import JsonObject
-from api.http.body_validation import read_sound
+from api.http.body_validation import read_valid
 from api.http.headers import KEY_PATTERN, KEY_RULE, LONGEST_KEY, is_idempotency_key
 from api.posts.bodies.schemas import Name, PatchBody, PlatformName, PostBody, RequestModel
 from api.posts.listing import TARGET_STATUSES, read_cursor
@@ -114,7 +114,7 @@ class SelectManyBody(RequestModel):
 
 def read_create_many(payload: JsonObject) -> list[tuple[JsonObject, str | None]]:
     """Return the bodies of the posts to create, each with its Idempotency-Key. Raises InvalidRequest."""
-    body = read_sound(CreateManyBody, payload)
+    body = read_valid(CreateManyBody, payload)
     found, problems = [], []
     for position, post in enumerate(body.posts):
         own = {name: value for name, value in post.items() if name != _KEY}
@@ -137,7 +137,7 @@ def read_update_many(payload: JsonObject) -> tuple[dict[str, JsonObject], JsonOb
 
     Raises InvalidRequest.
     """
-    body = read_sound(UpdateManyBody, payload)
+    body = read_valid(UpdateManyBody, payload)
     if body.posts is None:
         if body.filter is not None and body.change is None:
             raise InvalidRequest(_missing("change is required beside filter", "change"))
@@ -158,7 +158,7 @@ def read_update_many(payload: JsonObject) -> tuple[dict[str, JsonObject], JsonOb
 
 def read_select_many(payload: JsonObject) -> tuple[list[str], Filter | None]:
     """Return the ids of the posts that are meant; none if a filter says which. Raises InvalidRequest."""
-    body = read_sound(SelectManyBody, payload)
+    body = read_valid(SelectManyBody, payload)
     if body.ids is None:
         return [], _filter_of(body.filter, body.cursor, "ids")
     _refuse_beside("ids", {"filter": body.filter, "cursor": body.cursor})

@@ -13,7 +13,7 @@ class BulkItemView(View):
 
     model_config = ConfigDict(title="BulkItem")
 
-    sometimes = frozenset({"externalId", "status", "scheduledFor", "replayed", "retryAfter", "error"})
+    optional_fields = frozenset({"externalId", "status", "scheduledFor", "replayed", "retryAfter", "error"})
 
     position: int = Field(description="Its place in the request, or among the posts that match; from 0.", examples=[0])
     http_status: int = Field(description="The status that a request for this post alone answers.", examples=[201])

@@ -10,7 +10,7 @@ from api.connect.schemas import ConnectBody, SelectBody
 from api.connect.steps import EXPIRED, choose_of, finish, step, take
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
-from api.http.body_validation import in_contract_order, read, read_sound
+from api.http.body_validation import in_contract_order, read, read_valid
 from domain.audit import Actor
 from domain.errors import InvalidRequest, Problem, Unprocessable
 from platforms.access.connect import connectors
@@ -43,7 +43,7 @@ async def connect(
 
 async def select(deps: Dependencies, workspace_id: str, platform: str, payload: JsonObject) -> PendingConnection:
     """Connect what was chosen; returns the row with what came of it. Raises as `begin` does."""
-    body = read_sound(SelectBody, payload)
+    body = read_valid(SelectBody, payload)
     return await choose_of(deps, workspace_id, platform, body.selection_id, body.ids)
 
 

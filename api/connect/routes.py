@@ -17,7 +17,7 @@ from api.connect.receive import connect, read_connect, select
 from api.connect.schemas import SelectBody, SelectedView
 from api.connect.views import connected_view, progress_view, selection_view
 from api.dependencies import Deps
-from api.http.body_validation import read_sound
+from api.http.body_validation import read_valid
 from api.http.headers import HttpRequest
 from api.http.query import known_platform, read_query
 from api.http.request import read_request
@@ -83,7 +83,7 @@ class Connect(Controller):
         """Connect what was chosen of a selection."""
         await deps.restoring.require_finished()
         row = await select(
-            deps, workspace_id, known_platform(platform), await read_request(request, partial(read_sound, SelectBody))
+            deps, workspace_id, known_platform(platform), await read_request(request, partial(read_valid, SelectBody))
         )
         accounts = [connected_view(row.platform, each) for each in accounts_of(row)]
         first = accounts_of(row)[0]

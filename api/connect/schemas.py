@@ -132,7 +132,7 @@ class ConnectedView(View):
     """A connected account, or the selection that has to be made first."""
 
     model_config = ConfigDict(title="ConnectedAccount")
-    sometimes = frozenset({"selection"})
+    optional_fields = frozenset({"selection"})
 
     platform: PlatformName = Field(description="The platform.")
     account_id: str | None = Field(description="The account; null if `selection` has to be made.", examples=["tw_456"])

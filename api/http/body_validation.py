@@ -85,7 +85,10 @@ def _named(problem: Problem, targets: list[Any]) -> Problem:
 
 
 def read(model: type[M], payload: JsonObject) -> tuple[M | None, list[Problem]]:
-    """Validate a body; where fields are at fault, what can be read without them is returned beside the problems."""
+    """Validate a body; return it and its problems.
+
+    If fields are at fault, the body is without them; it is None if it is not valid then either.
+    """
     problems = unusable_strings(payload)
     found: list[ErrorDetails] = []
     try:
@@ -107,8 +110,8 @@ def read(model: type[M], payload: JsonObject) -> tuple[M | None, list[Problem]]:
     return partial, [*problems, *(problem for problem in others if problem.param not in said)]
 
 
-def read_sound(model: type[M], payload: JsonObject) -> M:
-    """Return a body without problems. Raises InvalidRequest with all of them."""
+def read_valid(model: type[M], payload: JsonObject) -> M:
+    """Return a valid body. Raises InvalidRequest with all problems of an invalid one."""
     body, problems = read(model, payload)
     if body is None or problems:
         raise InvalidRequest(in_contract_order(model, problems))

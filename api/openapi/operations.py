@@ -8,7 +8,7 @@ from api.openapi import bulk_examples, examples
 from api.openapi.error_examples import ERRORS
 from api.openapi.operation import ALWAYS, WITH_BODY, Json, Operation
 from api.openapi.parameters import KEY, KEY_OF_MANY, LIST, POST_ID, PREFER, page, required
-from api.platforms import PlatformsView, view_of_platform
+from api.platforms import PlatformsView, platform_view
 from api.posts.answers.views import AttemptsView, DeletedView, PageView, PostView, VerdictView
 from api.posts.bodies.schemas import EditBody, PatchBody, PostBody, ResolveBody, RetryBody, ValidateBody
 from api.posts.history import HistoryView
@@ -254,9 +254,7 @@ OPERATIONS = (
         ),
         answer=PlatformsView,
         answers={
-            "platforms": {
-                "platforms": [view_of_platform(platforms()["pinterest"]).model_dump(mode="json", by_alias=True)]
-            }
+            "platforms": {"platforms": [platform_view(platforms()["pinterest"]).model_dump(mode="json", by_alias=True)]}
         },
         errors=("unknownQuery", *ALWAYS),
         tag="Platforms",

@@ -24,7 +24,7 @@ class ActorView(View):
 
     model_config = ConfigDict(title="HistoryActor")
 
-    sometimes = frozenset({"id", "name"})
+    optional_fields = frozenset({"id", "name"})
 
     type: ActorType = Field(description="`operator` is a person who runs this service.", examples=["api_key"])
     id: str = Field(
@@ -39,7 +39,7 @@ class FieldChangeView(View):
 
     model_config = ConfigDict(title="HistoryChange")
 
-    sometimes = frozenset({"from", "to", "platform", "accountId"})
+    optional_fields = frozenset({"from", "to", "platform", "accountId"})
 
     field: str = Field(description="Its name in this API.", examples=["scheduledFor"])
     before: str = Field(
@@ -59,7 +59,7 @@ class EventView(View):
 
     model_config = ConfigDict(title="HistoryEvent")
 
-    sometimes = frozenset(
+    optional_fields = frozenset(
         {
             "platform",
             "accountId",

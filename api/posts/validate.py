@@ -3,7 +3,7 @@
 from api.dependencies import Dependencies
 from api.http.body import JsonObject, SizedBody, size_of
 from api.http.loop_share import loop_share
-from api.posts.answers.answer import Answer, answer_view, view_problem
+from api.posts.answers.answer import Answer, answer_view, problem_view
 from api.posts.answers.views import VerdictView
 from api.posts.bodies.parse_post import read_create
 from api.posts.bodies.platform_rules import find_platform_problems, platform_cautions, refused_accounts
@@ -52,7 +52,7 @@ def _verdict(errors: list[Problem], warnings: list[Problem]) -> Answer:
     return answer_view(
         VerdictView.model_construct(
             valid=not errors,
-            errors=[view_problem(problem) for problem in errors],
-            warnings=[view_problem(problem) for problem in warnings],
+            errors=[problem_view(problem) for problem in errors],
+            warnings=[problem_view(problem) for problem in warnings],
         )
     )

@@ -38,7 +38,7 @@ def answer_view(view: View) -> Answer:
     return Answer(200, write(view))
 
 
-def view_problem(problem: Problem) -> ProblemView:
+def problem_view(problem: Problem) -> ProblemView:
     """Return a problem as clients read it; what concerns no target names none."""
     found: dict[str, Any] = as_json(problem)
     return ProblemView.model_construct(
@@ -46,9 +46,9 @@ def view_problem(problem: Problem) -> ProblemView:
     )
 
 
-def view_refusal(refusal: Refusal, most: int) -> ErrorView:
+def refusal_view(refusal: Refusal, most: int) -> ErrorView:
     """Return what an error is answered with, as clients read it, with up to `most` of its problems."""
-    problems = [view_problem(problem) for problem in refusal.problems[:most]]
+    problems = [problem_view(problem) for problem in refusal.problems[:most]]
     param = {} if problems[0].param is None else {"param": problems[0].param}
     said: dict[str, Any] = {"error": problems[0].error, "type": refusal.kind, "code": problems[0].code, **param}
     return ErrorView.model_construct(**said, errors=problems)

@@ -39,8 +39,8 @@ Step = Annotated[str, WithJsonSchema({"type": "string", "enum": list(AttemptStep
 State = Annotated[str, WithJsonSchema({"type": "string", "enum": list(AttemptState)}, mode="serialization")]
 
 
-def _leave_out(schema: dict[str, Any], model: type[Any]) -> None:
-    schema["required"] = [name for name in schema.get("required", []) if name not in model.sometimes]
+def _mark_optional(schema: dict[str, Any], model: type[Any]) -> None:
+    schema["required"] = [name for name in schema.get("required", []) if name not in model.optional_fields]
 
 
 def _title(model: type[Any]) -> str:
@@ -54,11 +54,11 @@ class View(BaseModel):
         alias_generator=to_camel,
         validate_by_name=True,
         extra="forbid",
-        json_schema_extra=_leave_out,
+        json_schema_extra=_mark_optional,
         model_title_generator=_title,
     )
-    sometimes: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are left out where they do not apply."""
+    optional_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are left out of an answer if they do not apply."""
 
 
 class MediaView(View):
@@ -66,7 +66,7 @@ class MediaView(View):
 
     model_config = ConfigDict(title="PostMedia")
 
-    sometimes = frozenset({"altText"})
+    optional_fields = frozenset({"altText"})
 
     type: MediaType = Field(description="What the file is.", examples=["image"])
     url: str = Field(description="The address of the file.", examples=["https://example.com/photo.jpg"])
@@ -97,7 +97,7 @@ class ChangeView(View):
 class ProblemView(View):
     """One thing that is wrong."""
 
-    sometimes = frozenset({"platform", "accountId", "platformCode"})
+    optional_fields = frozenset({"platform", "accountId", "platformCode"})
 
     error: str = Field(description="A sentence for a person.", examples=["Instagram requires media for all posts"])
     code: ProblemCode = Field(description="For a program.", examples=["invalid_field_value"])
@@ -115,7 +115,7 @@ class TargetView(View):
 
     model_config = ConfigDict(title="PostTarget")
 
-    sometimes = frozenset(
+    optional_fields = frozenset(
         {
             "customContent",
             "customMedia",
@@ -205,7 +205,7 @@ class TargetView(View):
 class PostView(View):
     """A post with everything about its targets."""
 
-    sometimes = frozenset({"externalId", "plannedFor", "tiktokSettings", "facebookSettings", "warnings"})
+    optional_fields = frozenset({"externalId", "plannedFor", "tiktokSettings", "facebookSettings", "warnings"})
 
     id: str = Field(
         description="The post's id. Ids sort in the order of creation.",
@@ -321,7 +321,7 @@ class ErrorView(View):
 
     model_config = ConfigDict(title="ApiError")
 
-    sometimes = frozenset({"param"})
+    optional_fields = frozenset({"param"})
 
     error: str = Field(description="The first problem, as a sentence for a person.", examples=["Invalid API key"])
     type: Literal[

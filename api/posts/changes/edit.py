@@ -7,7 +7,7 @@ from functools import partial
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
-from api.http.body_validation import read_sound
+from api.http.body_validation import read_valid
 from api.posts.answers.answer import Answer, answer_post
 from api.posts.bodies.platform_rules import text_problems
 from api.posts.bodies.schemas import EditBody
@@ -102,7 +102,7 @@ async def _outcome(deps: Dependencies, workspace_id: str, post_id: str, revision
 
 def read_edit(payload: JsonObject) -> str:
     """Return the new text. Raises InvalidRequest."""
-    body = read_sound(EditBody, {name: value for name, value in payload.items() if name not in _MEDIA_FIELDS})
+    body = read_valid(EditBody, {name: value for name, value in payload.items() if name not in _MEDIA_FIELDS})
     if not body.content.strip():
         raise InvalidRequest(Problem("content must not be empty", "missing_required_field", "content"))
     return body.content

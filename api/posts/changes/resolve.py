@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.dependencies import Dependencies
 from api.http.body import JsonObject
-from api.http.body_validation import read_sound
+from api.http.body_validation import read_valid
 from api.posts.answers.answer import Answer, answer_post
 from api.posts.bodies.schemas import ResolveBody
 from api.posts.changes.post_change import PostChange
@@ -61,7 +61,7 @@ async def settle_target(session: AsyncSession, post: Post, body: ResolveBody, ac
 
 def read_resolution(payload: JsonObject) -> ResolveBody:
     """Return what the person says. Raises InvalidRequest."""
-    body = read_sound(ResolveBody, payload)
+    body = read_valid(ResolveBody, payload)
     _found(body, None)
     return body
 
