@@ -1,14 +1,12 @@
 """The history of an account as clients read it: who connected and removed it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from api.accounts.actions import AccountName
 from api.accounts.schemas import AccountEventView, AccountHistoryView
 from api.dependencies import Dependencies
-from api.posts.history import ActorView
+from api.posts.answers.actors import actor_view, actor_words
 from domain.account_events import AccountAction
-from domain.audit import ActorType
 from domain.schedule import rfc3339
 from platforms.registry import platforms
 from store.accounts.pages import find_connected_account
@@ -40,15 +38,8 @@ async def account_history(deps: Dependencies, named: AccountName) -> AccountHist
 
 def event_view(event: AccountEvent, names: Mapping[str, str], *, identities: bool = False) -> AccountEventView:
     """Return a line as clients read it; with `identities` as operators do, who see each other's names."""
-    kind, action, key_name = ActorType(event.actor_type), AccountAction(event.action), names.get(event.actor_id or "")
-    given: dict[str, Any] = {}
-    if event.actor_id and (identities or kind is ActorType.API_KEY):
-        given = {"id": event.actor_id} | ({"name": key_name} if key_name else {})
-    who = {ActorType.API_KEY: "An API key", ActorType.OPERATOR: "An operator"}.get(kind, "This service")
-    if key_name:
-        who = f'API key "{key_name}"'
-    elif identities and event.actor_id:
-        who = event.actor_id
+    action, key_name = AccountAction(event.action), names.get(event.actor_id or "")
+    who = actor_words(event.actor_type, event.actor_id, key_name, identities=identities)
     label = platforms()[event.platform].label
     did = _DID[action].format(name=event.details.get("username") or event.account_id, label=label)
     if event.details.get("hosted"):
@@ -56,7 +47,7 @@ def event_view(event: AccountEvent, names: Mapping[str, str], *, identities: boo
     return AccountEventView(
         at=rfc3339(event.at),
         action=action,
-        actor=ActorView.model_construct(type=kind, **given),
+        actor=actor_view(event.actor_type, event.actor_id, key_name, identities=identities),
         connection_id=event.details.get("connection_id"),
         summary=f"{who} {did}.",
     )

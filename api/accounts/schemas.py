@@ -2,8 +2,8 @@
 
 from pydantic import ConfigDict, Field
 
+from api.posts.answers.actors import ActorView
 from api.posts.answers.views import HasMore, Moment, NextCursor, PlatformName, View
-from api.posts.history import ActorView
 from domain.account_events import Access, AccountAction
 from domain.account_health import Health, HealthReason
 

@@ -6,32 +6,18 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from api.dependencies import Dependencies
+from api.posts.answers.actors import ActorView, actor_view
 from api.posts.answers.history_sentences import sentence_of
 from api.posts.answers.views import HasMore, Moment, NextCursor, PlatformName, View
 from api.posts.listing import history_cursor
 from api.posts.lookup import NO_SUCH_POST
-from domain.audit import Action, ActorType
+from domain.audit import Action
 from domain.codes import TargetCode
 from domain.errors import NotFound
 from domain.ids import is_post_id
 from domain.schedule import rfc3339
 from platforms.codes import known_codes
 from store.posts.history import HistoryEntry, HistoryPosition, read_history
-
-
-class ActorView(View):
-    """The actor of an event."""
-
-    model_config = ConfigDict(title="HistoryActor")
-
-    optional_fields = frozenset({"id", "name"})
-
-    type: ActorType = Field(description="`operator` is a person who runs this service.", examples=["api_key"])
-    id: str = Field(
-        description="The id of the API key; the key itself is kept nowhere.",
-        examples=["key_019bc10e51307c4f8d2b7f3a6c0e9d41"],
-    )
-    name: str = Field(description="The name of the API key, if it has one.", examples=["Editorial office"])
 
 
 class FieldChangeView(View):
@@ -143,7 +129,7 @@ def _event(entry: HistoryEntry, *, identities: bool) -> EventView:
     return EventView.model_construct(
         at=rfc3339(event.at),
         action=Action(event.action),
-        actor=_actor(entry, identities=identities),
+        actor=actor_view(event.actor_type, event.actor_id, entry.actor_name, identities=identities),
         summary=sentence_of(entry, identities=identities),
         **given,
     )
@@ -152,13 +138,3 @@ def _event(entry: HistoryEntry, *, identities: bool) -> EventView:
 def _change(change: dict[str, Any]) -> dict[str, Any]:
     names = {"from": "before", "to": "after", "accountId": "account_id"}
     return {names.get(name, name): value for name, value in change.items()}
-
-
-def _actor(entry: HistoryEntry, *, identities: bool) -> ActorView:
-    kind = ActorType(entry.event.actor_type)
-    given: dict[str, Any] = {}
-    if entry.event.actor_id and (identities or kind is ActorType.API_KEY):
-        given["id"] = entry.event.actor_id
-    if entry.actor_name:
-        given["name"] = entry.actor_name
-    return ActorView.model_construct(type=kind, **given)

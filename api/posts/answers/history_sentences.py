@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from api.posts.answers.actors import actor_words
 from domain.audit import Action, ActorType
 from domain.post import TargetStatus
 from domain.preflight import PreflightReason, warning_sentence
@@ -15,18 +16,9 @@ from store.posts.history import HistoryEntry
 
 def sentence_of(entry: HistoryEntry, *, identities: bool) -> str:
     """Return an entry as a sentence or two. `identities`: with the names of operators, which customers do not see."""
-    return _SENTENCES[Action(entry.event.action)](entry.event, _who(entry, identities=identities), identities)
-
-
-def _who(entry: HistoryEntry, *, identities: bool) -> str:
     event = entry.event
-    match ActorType(event.actor_type):
-        case ActorType.API_KEY:
-            return f'API key "{entry.actor_name}"' if entry.actor_name else f"API key {event.actor_id}"
-        case ActorType.OPERATOR:
-            return f"Operator {event.actor_id}" if identities and event.actor_id else "An operator"
-        case _:
-            return "The service"
+    who = actor_words(event.actor_type, event.actor_id, entry.actor_name, identities=identities)
+    return _SENTENCES[Action(event.action)](event, who, identities)
 
 
 def _place(event: AuditEvent) -> str:
