@@ -16,7 +16,7 @@ from cli.temporal_client import temporal_client
 from reconcile.doctor.findings import Exit, FixedBy
 from reconcile.doctor.one_post import PostReport, examine
 from runtime.settings import Settings
-from store.database import OF_DIAGNOSES, Database
+from store.database import OF_DIAGNOSES
 from store.posts.history import HistoryEntry, HistoryPosition, Source
 from workflows.client.runs import Runs
 

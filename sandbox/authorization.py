@@ -1,6 +1,6 @@
 """The authorization servers of the platforms: apps, the page on which a person consents, and codes that work once.
 
-What differs from platform to platform is data (`ConsentRules`). The page is the same for all of them. Each platform's
+The differences between platforms are data (`ConsentRules`). The page is the same for all of them. Each platform's
 own routes redeem the codes and write the answers.
 """
 

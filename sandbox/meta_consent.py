@@ -1,4 +1,4 @@
-"""What Instagram and Threads share: codes, short-lived tokens, and long-lived ones, which are renewed."""
+"""The codes and tokens that Instagram and Threads issue alike: short-lived ones, and long-lived ones to renew."""
 
 from abc import ABC
 from typing import ClassVar

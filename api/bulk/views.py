@@ -1,4 +1,4 @@
-"""What clients read of a request that concerns many posts."""
+"""The answers to a request that concerns many posts."""
 
 from typing import Literal
 

@@ -130,10 +130,10 @@ class HostedConnect(Controller):
 def _shown(row: PendingConnection) -> Response[bytes]:
     """Return the page of a connection as its row has it."""
     label, error, selection = _label(row), error_of(row), selection_of(row)
-    if row.outcome is None or (error and not is_final(row.selected or row.outcome)):
+    if row.outcome is None or (error and not is_final(row.selection_result or row.outcome)):
         return pages.waiting(label, error["message"] if error else None)
-    if selection is not None and row.selected is None:
-        if row.wanted is not None:
+    if selection is not None and row.selection_result is None:
+        if row.selected_ids is not None:
             return pages.waiting(label, None)
         if row.expires_at <= datetime.now(UTC):
             return _error_page(_GONE, 410)

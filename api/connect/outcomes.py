@@ -1,7 +1,8 @@
-"""What a worker has written into the row of a connection: accounts, a selection, or an error.
+"""The results that a worker has written into the row of a connection: accounts, a selection, or an error.
 
-`outcome` is the result of the authorization or of the credentials, `selected` that of a choice from the selection. Each
-has one of `accounts`, `selection` and `error`; an error that is not `final` may go away if the step is repeated.
+`outcome` is the result of the authorization or of the credentials, `selection_result` that of a choice from the
+selection. Each has one of `accounts`, `selection` and `error`. An error that is not `final` may go away if the step is
+repeated.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from store.models import PendingConnection
 
 def accounts_of(row: PendingConnection) -> Sequence[Mapping[str, Any]]:
     """Return the accounts that were connected."""
-    return (row.selected or {}).get("accounts") or (row.outcome or {}).get("accounts") or []
+    return (row.selection_result or {}).get("accounts") or (row.outcome or {}).get("accounts") or []
 
 
 def selection_of(row: PendingConnection) -> Sequence[Mapping[str, Any]] | None:
@@ -24,7 +25,7 @@ def selection_of(row: PendingConnection) -> Sequence[Mapping[str, Any]] | None:
 
 def error_of(row: PendingConnection) -> Mapping[str, Any] | None:
     """Return why nothing was connected, or why the connection does not continue for now."""
-    return (row.selected or {}).get("error") or (row.outcome or {}).get("error")
+    return (row.selection_result or {}).get("error") or (row.outcome or {}).get("error")
 
 
 def is_final(result: Mapping[str, Any] | None) -> bool:

@@ -76,7 +76,7 @@ async def choose_of(
             again = row.expires_at > now and row.selected_ids == wanted
             if not again:
                 raise Unprocessable(_SELECTION_EXPIRED)
-    if not is_final(row.selected):
+    if not is_final(row.selection_result):
         row = await step(deps, workspace_id, platform, row.id, "select")
     if row.selection_result is None:
         raise Unavailable(NOT_DONE)

@@ -71,11 +71,11 @@ def _options_view(row: PendingConnection, known: Mapping[str, ConnectedAccount])
 def progress_view(row: PendingConnection, known: Mapping[str, ConnectedAccount], now: datetime) -> ProgressView:
     """Return the state of a connection; `known` are the accounts of its options that the workspace has."""
     accounts, error = accounts_of(row), error_of(row)
-    chooses = selection_of(row) is not None and not accounts and not (row.selected or {}).get("error")
+    chooses = selection_of(row) is not None and not accounts and not (row.selection_result or {}).get("error")
     status: Literal["pending", "selection", "connected", "failed"] = "selection" if chooses else "pending"
     if accounts:
         status = "connected"
-    elif error and is_final(row.selected or row.outcome):
+    elif error and is_final(row.selection_result or row.outcome):
         status = "failed"
     elif row.expires_at <= now:
         status, chooses, error = "failed", False, EXPIRED

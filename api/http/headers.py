@@ -9,7 +9,7 @@ from litestar.types import HTTPScope
 from domain.errors import InvalidRequest, Problem
 
 HttpRequest = Request[Any, Any, Any]
-"""A request as handlers get it. What `authenticate` stores in its state is `Any` to Litestar."""
+"""A request as handlers get it. Its state, in which `authenticate` stores the key, is `Any` to Litestar."""
 DEFAULT_WAIT_S = 25
 LONGEST_WAIT_S = 60
 LONGEST_KEY = 255

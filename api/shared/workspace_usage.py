@@ -1,4 +1,4 @@
-"""What a workspace keeps and writes, held to limits: posts, their bytes, accounts, and bytes written in a time."""
+"""The usage of a workspace, held to limits: posts, their bytes, accounts, and how fast it writes bytes."""
 
 import time
 from collections.abc import Awaitable, Callable

@@ -8,7 +8,7 @@ import pytest
 from api.accounts.actions import MOST_CHECKS as MOST_ACCOUNT_CHECKS
 from api.bulk import answers as bulk_answers
 from api.bulk.bodies import MOST_POSTS as MOST_OF_A_REQUEST
-from api.connect.routes import MOST_AN_HOUR
+from api.connect.begin import MOST_AN_HOUR
 from api.http.body import _MAX_DEPTH, MAX_BYTES, MAX_PROBLEMS
 from api.http.connections import MOST_CONNECTIONS, MOST_PER_ADDRESS
 from api.http.protocol import KEEP_ALIVE_S, LARGEST_HEAD, LONGEST_ADDRESS, ApiProtocol
@@ -17,8 +17,8 @@ from api.posts.bodies.schemas import _LONGEST_URL, _MAX_ROOT_SETTINGS, LONGEST_N
 from api.posts.changes.edit import MOST_REVISIONS
 from api.posts.changes.retry import MOST_ATTEMPTS
 from api.posts.media_checks import MOST_FILES as MOST_CHECKED_FILES
-from api.shared.quotas import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS, WRITE_BURST, WRITES_PER_S
 from api.shared.waiting import MOST_CHECKS, MOST_CHECKS_OF_ONE, MOST_WAITING
+from api.shared.workspace_usage import MOST_MB, MOST_OPEN_POSTS, MOST_POSTS, WRITE_BURST, WRITES_PER_S
 from domain.bounds import (
     LARGEST_ANSWER,
     LARGEST_POST,

@@ -1,4 +1,4 @@
-"""Who did something to a post or an account, as clients read it.
+"""The actors of changes to posts and accounts, as clients read them.
 
 `identities`: with the names of operators, which other operators see and clients do not.
 """
