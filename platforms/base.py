@@ -12,8 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel
 
 from domain.post import Media, MediaType
 from domain.rate_limits import Quota, RateLimit
@@ -36,32 +35,6 @@ _WEB_ADDRESS = re.compile(r"https?://[^\s\x00-\x1f\x7f]{1,2000}")
 
 Handles = dict[str, Any]
 """What the platform gave us before the post was public (media ids, containers). JSON, kept in the target's row."""
-
-
-class WireModel(BaseModel):
-    """A model of what clients write: camelCase names, no unknown fields, no secrets in error messages."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_nulls(cls, given: object) -> object:
-        """Treat null as a field that was left out, because generated clients write both alike.
-
-        A required field stays required. Fields that may be null have null as their default, so it means the same there.
-        """
-        if not isinstance(given, dict) or None not in given.values():
-            return given
-        optional = {
-            each for name, field in cls.model_fields.items() if not field.is_required() for each in (name, field.alias)
-        }
-        return {name: value for name, value in given.items() if value is not None or name not in optional}
 
 
 @dataclass(frozen=True, slots=True)

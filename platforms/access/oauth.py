@@ -9,7 +9,8 @@ import structlog
 from pydantic import SecretStr
 
 from platforms.access.renewal import Renewed, lifetimes_of
-from platforms.base import Connection, WireModel
+from platforms.base import Connection
+from platforms.client_model import ClientModel
 from platforms.errors import PlatformError
 from platforms.http.token_endpoint import GrantEnded, ask, refuses_grant
 from platforms.http.wire import Wire
@@ -17,7 +18,7 @@ from platforms.http.wire import Wire
 log = structlog.get_logger(__name__)
 
 
-class OAuthCredentials(WireModel):
+class OAuthCredentials(ClientModel):
     """A user's access token and what renews it."""
 
     access_token: SecretStr

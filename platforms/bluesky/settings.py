@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints
 
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 from platforms.servers.address import ServerAddress
 from platforms.steps.thread import ThreadItems
 from platforms.texts.patterns import Language, TextPattern, WebAddress
@@ -30,7 +30,7 @@ PostName = Annotated[
 ]
 
 
-class LinkCard(WireModel):
+class LinkCard(ClientModel):
     """A link shown as a card. Bluesky reads nothing from the page, so the settings must give the card's text."""
 
     url: WebAddress = Field(description="The page's address.", examples=["https://example.com/launch"])
@@ -43,7 +43,7 @@ class LinkCard(WireModel):
     )
 
 
-class BlueskySettings(WireModel):
+class BlueskySettings(ClientModel):
     """Settings of a post on Bluesky."""
 
     langs: list[Language] = Field(
@@ -74,7 +74,7 @@ class BlueskySettings(WireModel):
         return self.link_card.thumbnail if self.link_card else None
 
 
-class BlueskyCredentials(WireModel):
+class BlueskyCredentials(ClientModel):
     """An account's app password and the session that was opened with it, or the tokens of an authorization.
 
     Given as `{"service": "https://…", "identifier": "…", "password": "…"}`; `accessToken` and `userId` are other names

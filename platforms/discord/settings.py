@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, StringConstraints, model_validator
 
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 from platforms.texts.patterns import TextPattern, WebAddress
 
 Snowflake = Annotated[str, TextPattern(r"^[1-9][0-9]{0,19}$", "must be an id of Discord, digits alone")]
@@ -29,7 +29,7 @@ WebhookName = Annotated[str, StringConstraints(min_length=1, max_length=80), Aft
 """That the two words are refused is general knowledge, unverified."""
 
 
-class EmbedAuthor(WireModel):
+class EmbedAuthor(ClientModel):
     """The author of an embed."""
 
     name: str = Field(max_length=256, description="The author's name.", examples=["Ada"])
@@ -41,7 +41,7 @@ class EmbedAuthor(WireModel):
     )
 
 
-class EmbedFooter(WireModel):
+class EmbedFooter(ClientModel):
     """The last line of an embed."""
 
     text: str = Field(max_length=2048, description="The footer's text.", examples=["Issue 12"])
@@ -50,13 +50,13 @@ class EmbedFooter(WireModel):
     )
 
 
-class EmbedPicture(WireModel):
+class EmbedPicture(ClientModel):
     """A picture in an embed."""
 
     url: WebAddress = Field(description="The picture's address.", examples=["https://cdn.example.com/1.png"])
 
 
-class EmbedField(WireModel):
+class EmbedField(ClientModel):
     """One field of an embed."""
 
     name: str = Field(min_length=1, max_length=256, description="Its title.", examples=["When"])
@@ -64,7 +64,7 @@ class EmbedField(WireModel):
     inline: bool | None = Field(None, description="Let fields stand side by side.", examples=[True])
 
 
-class Embed(WireModel):
+class Embed(ClientModel):
     """An embed. The limits are those of RichEmbed in Discord's API document."""
 
     title: str | None = Field(None, max_length=256, description="The title.", examples=["Release 2.0"])
@@ -87,7 +87,7 @@ class Embed(WireModel):
         return sum(len(text) for text in texts if text)
 
 
-class Poll(WireModel):
+class Poll(ClientModel):
     """A poll. The limits are those of PollCreateRequest in Discord's API document."""
 
     question: str = Field(min_length=1, max_length=300, description="The question.", examples=["Tea or coffee?"])
@@ -98,7 +98,7 @@ class Poll(WireModel):
     multiple: bool = Field(default=False, description="Readers may choose several answers.", examples=[False])
 
 
-class DiscordSettings(WireModel):
+class DiscordSettings(ClientModel):
     """Settings of a post on Discord."""
 
     embeds: list[Embed] = Field(default_factory=list, max_length=10, description="Up to 10 embeds.")
@@ -134,7 +134,7 @@ class DiscordSettings(WireModel):
     )
 
 
-class DiscordCredentials(WireModel):
+class DiscordCredentials(ClientModel):
     """A bot's token and its channel, or a webhook: `{"botToken", "channelId"}` or `{"webhookUrl"}`.
 
     `accessToken` and `userId` are other names for a bot's two. A webhook is stored as its token and its number.

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 from platforms.meta.credentials import MetaCredentials
 from platforms.texts.patterns import Digits, WebAddress
 
@@ -14,7 +14,7 @@ COMMENT = 8000
 """Characters of a comment; unverified."""
 
 
-class FacebookSettings(WireModel):
+class FacebookSettings(ClientModel):
     """Settings of a post on a Facebook Page."""
 
     draft: bool = Field(

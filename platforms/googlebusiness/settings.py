@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 
 from platforms.access.oauth import OAuthCredentials
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 from platforms.texts.patterns import Language, TextPattern, WebAddress
 
 
@@ -24,7 +24,7 @@ LocationName = Annotated[
 ]
 
 
-class CallToAction(WireModel):
+class CallToAction(ClientModel):
     """A button below the post."""
 
     type: Literal["BOOK", "ORDER", "SHOP", "LEARN_MORE", "SIGN_UP", "CALL"] = Field(
@@ -43,7 +43,7 @@ class CallToAction(WireModel):
         return self
 
 
-class Date(WireModel):
+class Date(ClientModel):
     """A day, as Google writes it."""
 
     year: int = Field(ge=2000, le=9999, description="The year.", examples=[2026])
@@ -51,14 +51,14 @@ class Date(WireModel):
     day: int = Field(ge=1, le=31, description="The day of the month.", examples=[20])
 
 
-class Time(WireModel):
+class Time(ClientModel):
     """A time of the day at the location, without a time zone."""
 
     hours: int = Field(ge=0, le=23, description="The hour.", examples=[9])
     minutes: int = Field(0, ge=0, le=59, description="The minute.", examples=[30])
 
 
-class Schedule(WireModel):
+class Schedule(ClientModel):
     """The begin and the end, in the location's own time."""
 
     start_date: Date = Field(description="The first day.", examples=[{"year": 2026, "month": 1, "day": 20}])
@@ -77,14 +77,14 @@ def _moment(day: Date, time: Time) -> datetime:
     return datetime(day.year, day.month, day.day, time.hours, time.minutes, tzinfo=UTC)
 
 
-class Event(WireModel):
+class Event(ClientModel):
     """An event. An offer has its name and its time here, too."""
 
     title: str = Field(min_length=1, max_length=58, description="Its name.", examples=["Winter sale"])
     schedule: Schedule = Field(description="From when to when.")
 
 
-class Offer(WireModel):
+class Offer(ClientModel):
     """The ways to redeem an offer."""
 
     coupon_code: str | None = Field(None, min_length=1, description="A code to show.", examples=["WINTER26"])
@@ -96,7 +96,7 @@ class Offer(WireModel):
     )
 
 
-class GoogleBusinessSettings(WireModel):
+class GoogleBusinessSettings(ClientModel):
     """Settings of a post on a Google Business Profile."""
 
     topic_type: Literal["STANDARD", "EVENT", "OFFER"] | None = Field(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 from platforms.meta.credentials import MetaCredentials
 from platforms.texts.patterns import Digits, TextPattern, WebAddress
 
@@ -16,7 +16,7 @@ Username = Annotated[
 ]
 
 
-class UserTag(WireModel):
+class UserTag(ClientModel):
     """A person tagged on one of the post's media."""
 
     username: Username = Field(description="Whom to tag, with or without @.", examples=["natgeo"])
@@ -29,7 +29,7 @@ class UserTag(WireModel):
     media_index: int = Field(0, ge=0, description="Which media item carries the tag, counted from 0.", examples=[0])
 
 
-class TrialParams(WireModel):
+class TrialParams(ClientModel):
     """A reel that is shown to non-followers first."""
 
     graduation_strategy: Literal["MANUAL", "SS_PERFORMANCE"] = Field(
@@ -38,7 +38,7 @@ class TrialParams(WireModel):
     )
 
 
-class InstagramSettings(WireModel):
+class InstagramSettings(ClientModel):
     """Settings of a post on Instagram."""
 
     content_type: Literal["story"] | None = Field(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from platforms.access.oauth import OAuthCredentials
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 from platforms.texts.patterns import TextPattern, WebAddress
 
 OrganizationUrn = Annotated[str, TextPattern(r"^urn:li:organization:\d+$", "must be like urn:li:organization:123")]
@@ -18,7 +18,7 @@ PollOption = Annotated[str, StringConstraints(min_length=1, max_length=30)]
 """The limits of a poll in LinkedIn's own form; general knowledge, unverified, like the poll's names and durations."""
 
 
-class Article(WireModel):
+class Article(ClientModel):
     """A link shown as a card. LinkedIn reads nothing from the page, so the settings must give the card's text."""
 
     source: WebAddress = Field(description="The page's address.", examples=["https://example.com/launch"])
@@ -31,7 +31,7 @@ class Article(WireModel):
     )
 
 
-class Poll(WireModel):
+class Poll(ClientModel):
     """A poll."""
 
     question: str = Field(min_length=1, max_length=QUESTION, description="The question.", examples=["Tea or coffee?"])
@@ -43,7 +43,7 @@ class Poll(WireModel):
     )
 
 
-class LinkedInSettings(WireModel):
+class LinkedInSettings(ClientModel):
     """Settings of a post on LinkedIn."""
 
     organization_urn: OrganizationUrn | None = Field(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, StringConstraints
 
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 from platforms.servers.address import ServerAddress
 from platforms.texts.patterns import Language, TextPattern
 
@@ -15,7 +15,7 @@ StatusId = Annotated[str, TextPattern(r"^[A-Za-z0-9_-]{1,64}$", "must be a post'
 PollOption = Annotated[str, StringConstraints(min_length=1)]
 
 
-class Poll(WireModel):
+class Poll(ClientModel):
     """A poll. Each server decides how much of it it accepts."""
 
     options: list[PollOption] = Field(
@@ -31,7 +31,7 @@ class Poll(WireModel):
     hide_totals: bool = Field(default=False, description="Hide the votes until the poll ends.", examples=[False])
 
 
-class MastodonSettings(WireModel):
+class MastodonSettings(ClientModel):
     """Settings of a post on Mastodon."""
 
     visibility: Literal["public", "unlisted", "private", "direct"] | None = Field(
@@ -61,7 +61,7 @@ class MastodonSettings(WireModel):
     )
 
 
-class MastodonCredentials(WireModel):
+class MastodonCredentials(ClientModel):
     """A user's token, which does not expire, and the server it is for: `{"instance", "accessToken"}`."""
 
     instance: ServerAddress = Field(FLAGSHIP, description="The server that holds the account.", examples=[FLAGSHIP])

@@ -5,10 +5,10 @@ import hmac
 
 from pydantic import SecretStr
 
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 
 
-class MetaCredentials(WireModel):
+class MetaCredentials(ClientModel):
     """An access token, and the app that it was issued to.
 
     With the app's secret, every call carries a proof of it. Apps with the option "Require app secret" refuse calls

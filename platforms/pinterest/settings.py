@@ -3,11 +3,11 @@
 from pydantic import Field
 
 from platforms.access.oauth import OAuthCredentials
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 from platforms.texts.patterns import Digits, WebAddress
 
 
-class PinterestSettings(WireModel):
+class PinterestSettings(ClientModel):
     """The board and the texts of a pin. The limits are those of PinCreate in Pinterest's API document."""
 
     board_id: Digits = Field(description="The board that takes the pin.", examples=["549755885175"])

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 from platforms.access.oauth import OAuthCredentials
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 from platforms.texts.patterns import TextPattern, WebAddress
 
 Subreddit = Annotated[
@@ -18,7 +18,7 @@ Subreddit = Annotated[
 ]
 
 
-class RedditSettings(WireModel):
+class RedditSettings(ClientModel):
     """The subreddit and the form of a post on Reddit."""
 
     subreddit: Subreddit = Field(description="The subreddit, with or without r/.", examples=["test"])

@@ -7,7 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from domain.post import Media, MediaType
-from platforms.base import Published, WireModel
+from platforms.base import Published
+from platforms.client_model import ClientModel
 from platforms.errors import PASSING, PlatformError
 from platforms.rules import Violation
 from platforms.texts.patterns import WebAddress
@@ -19,7 +20,7 @@ Check = Callable[[str, tuple[Media, ...]], list[Violation]]
 """Checks a text and media against a platform's rules."""
 
 
-class ThreadMedia(WireModel):
+class ThreadMedia(ClientModel):
     """An image, video or GIF of a thread's post."""
 
     type: MediaType = Field(description="What it is.", examples=["image"])
@@ -29,7 +30,7 @@ class ThreadMedia(WireModel):
     )
 
 
-class ThreadItem(WireModel):
+class ThreadItem(ClientModel):
     """One further post of a thread."""
 
     content: str = Field("", description="Its text.", examples=["And this is why:"])

@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 
 
-class TelegramSettings(WireModel):
+class TelegramSettings(ClientModel):
     """Settings of a post on Telegram."""
 
     parse_mode: Literal["HTML", "MarkdownV2", "Markdown"] | None = Field(
@@ -33,7 +33,7 @@ class TelegramSettings(WireModel):
     )
 
 
-class TelegramCredentials(WireModel):
+class TelegramCredentials(ClientModel):
     """A bot's token and the chat in which it publishes: `{"botToken": "…", "chatId": "@channel" or "-100…"}`.
 
     `accessToken` and `userId` are other names for them.

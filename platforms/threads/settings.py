@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 from platforms.meta.credentials import MetaCredentials
 from platforms.steps.thread import ThreadItems
 from platforms.texts.patterns import Digits, TextPattern, WebAddress
@@ -13,7 +13,7 @@ PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]
 """The 25 characters are unverified."""
 
 
-class Poll(WireModel):
+class Poll(ClientModel):
     """A poll."""
 
     options: list[PollOption] = Field(
@@ -21,7 +21,7 @@ class Poll(WireModel):
     )
 
 
-class ThreadsSettings(WireModel):
+class ThreadsSettings(ClientModel):
     """Settings of a post on Threads."""
 
     topic_tag: (

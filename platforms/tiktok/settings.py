@@ -5,14 +5,14 @@ from typing import Literal
 from pydantic import AliasChoices, Field
 
 from platforms.access.oauth import OAuthCredentials
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 from platforms.texts.patterns import WebAddress
 
 PUBLIC, ONLY_SELF = "PUBLIC_TO_EVERYONE", "SELF_ONLY"
 Privacy = Literal["PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "FOLLOWER_OF_CREATOR", "SELF_ONLY"]
 
 
-class TikTokSettings(WireModel):
+class TikTokSettings(ClientModel):
     """Settings of a post on TikTok; every name may also be written in snake_case.
 
     TikTok's rules for apps demand that a person chooses who may see, comment, duet and stitch. So nothing is allowed

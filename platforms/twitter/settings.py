@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from platforms.access.oauth import OAuthCredentials
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 from platforms.steps.thread import ThreadItems
 from platforms.texts.patterns import TextPattern
 
@@ -13,7 +13,7 @@ PostId = Annotated[str, TextPattern(r"^[0-9]{1,19}$", "must be the id of a post 
 PollOption = Annotated[str, StringConstraints(min_length=1, max_length=25)]
 
 
-class Poll(WireModel):
+class Poll(ClientModel):
     """A poll. The limits are those of CreatePostsPoll in X's API document."""
 
     options: list[PollOption] = Field(
@@ -27,7 +27,7 @@ class Poll(WireModel):
     )
 
 
-class TwitterSettings(WireModel):
+class TwitterSettings(ClientModel):
     """Settings of a post on X."""
 
     reply_to_tweet_id: PostId | None = Field(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from platforms.access.oauth import OAuthCredentials
-from platforms.base import WireModel
+from platforms.client_model import ClientModel
 from platforms.texts.patterns import Digits, TextPattern, WebAddress
 
 COMMENT = 10_000
@@ -21,7 +21,7 @@ Title = Annotated[
 Playlist = Annotated[str, TextPattern(r"^[\w-]+$", "must be a playlist's id such as PLBCF2DAC6FFB574DE")]
 
 
-class YouTubeSettings(WireModel):
+class YouTubeSettings(ClientModel):
     """Settings of a video on YouTube. An upright or square video of up to 3 minutes becomes a Short by itself."""
 
     title: Title | None = Field(
