@@ -161,7 +161,7 @@ class Connection(Generic[C]):
 
 @dataclass(slots=True)
 class PublishContext(Generic[S]):
-    """The data of one attempt. `started_at` is when the request that makes the post public was first sent."""
+    """The data of one attempt."""
 
     draft: Draft[S]
     handles: Handles
@@ -170,6 +170,7 @@ class PublishContext(Generic[S]):
     target_id: str = ""
     """Our id, the same over all attempts. A platform's idempotency key may be derived from it."""
     started_at: datetime | None = None
+    """When the request that makes the post public was first sent; None if it never was."""
     ended_at: datetime | None = None
     """When the last request ended that may have made the post public, if known. A post made later is not this one."""
     taken: frozenset[str] = frozenset()
@@ -326,9 +327,18 @@ class Platform(ABC, Generic[S, C]):
         Raises PlatformError, kind `unconfirmed` if the request may have had its effect.
         """
 
-    @abstractmethod
     async def confirm(self, connection: Connection[C], context: PublishContext[S]) -> Finding:
         """Find out on the platform whether an unconfirmed send was published. Changes nothing.
+
+        A post that was never sent is absent, and the platform is not asked.
+        """
+        if context.started_at is None:
+            return Absent()
+        return await self.confirm_sent(connection, context, context.started_at)
+
+    @abstractmethod
+    async def confirm_sent(self, connection: Connection[C], context: PublishContext[S], sent_at: datetime) -> Finding:
+        """Confirm a post whose public request was first sent at `sent_at`, as `confirm` does.
 
         If text, time or anything else that two posts may share decides, `matching.earliest_unclaimed` chooses.
         """

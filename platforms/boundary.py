@@ -13,7 +13,7 @@ from platforms.errors import ErrorKind, PlatformError
 
 log = structlog.get_logger(__name__)
 
-_STEPS = ("whoami", "quota", "prepare", "publish", "confirm", "complete", "edit", "confirm_edit", "renew")
+_STEPS = ("whoami", "quota", "prepare", "publish", "confirm_sent", "complete", "edit", "confirm_edit", "renew")
 _PUBLIC = {"publish", "edit"}
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, httpx.InvalidURL)
 """What Python raises for a value of another type, form or size than the module expects."""

@@ -140,7 +140,9 @@ class Bluesky(Platform[BlueskySettings, BlueskyCredentials], Renews[BlueskyCrede
             key["cid"] = str(answer["cid"])
         return _published(str(answer["uri"]))
 
-    async def confirm(self, connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> Finding:
+    async def confirm_sent(
+        self, connection: BlueskyConnection, context: PublishContext[BlueskySettings], sent_at: datetime
+    ) -> Finding:
         """Read the record by its key, which is saved before anything is sent."""
         key = context.handles.get("records", {}).get(POST)
         if key is None:

@@ -125,13 +125,15 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
         context.handles[CHANNEL] = made.get("channel_id")
         return Published(made["id"], url=None)
 
-    async def confirm(self, connection: DiscordConnection, context: PublishContext[DiscordSettings]) -> Finding:
+    async def confirm_sent(
+        self, connection: DiscordConnection, context: PublishContext[DiscordSettings], sent_at: datetime
+    ) -> Finding:
         """Look for a bot's message in its channel; a webhook's messages cannot be read."""
         if connection.credentials.webhook:
             return await confirm_from_marker(context)
         if context.handles.get(REMOVED):
             return Unknown(final=True)
-        return await _find(connection, context)
+        return await _find(connection, context, sent_at)
 
     async def complete(
         self, connection: DiscordConnection, context: PublishContext[DiscordSettings], published: Published
@@ -209,13 +211,11 @@ def _where(connection: DiscordConnection, settings: DiscordSettings) -> tuple[st
     return home(connection), {"wait": "true"} | ({"thread_id": settings.thread_id} if settings.thread_id else {})
 
 
-async def _find(connection: DiscordConnection, context: PublishContext[DiscordSettings]) -> Finding:
-    """Look for the message among the bot's own since shortly before the attempt."""
-    if context.started_at is None:
-        return Absent()
+async def _find(connection: DiscordConnection, context: PublishContext[DiscordSettings], sent_at: datetime) -> Finding:
+    """Look for the message among the bot's own since shortly before `sent_at`."""
     bot = await get(connection, "/users/@me")
     channel = str(_channel(connection, context.draft.settings))
-    newest = since = _snowflake(context.started_at - CLOCKS_APART)
+    newest = since = _snowflake(sent_at - CLOCKS_APART)
     alike, seen = list[MatchingPost](), list[dict[str, Any]]()
     for _ in range(MOST_PAGES):
         page = await messages(connection, channel, str(newest), PAGE)

@@ -24,13 +24,13 @@ def url_of(post_id: str) -> str:
     return f"https://www.facebook.com/{post_id}"
 
 
-async def find_post(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Finding:
+async def find_post(
+    connection: FacebookConnection, context: PublishContext[FacebookSettings], sent_at: datetime
+) -> Finding:
     """Look for the post among the Page's newest. Raises PlatformError if the search fails."""
-    if context.started_at is None:
-        return Absent()
     path = f"/{segment(connection.account.user_id)}/published_posts"
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
-    since = context.started_at - CLOCKS_APART
+    since = sent_at - CLOCKS_APART
     recent = [post for post in posts if _moment(post["created_time"]) >= since]
     ours = earliest_unclaimed(context, (_matching_post(post) for post in recent if _is_ours(post, context)))
     # If even the last post of a full page is recent, ours may be on the next page.
@@ -71,16 +71,14 @@ def _listed(holder: dict[str, Any], edge: str) -> list[dict[str, Any]]:
 
 
 async def find_story(
-    connection: FacebookConnection, context: PublishContext[FacebookSettings], media_id: str
+    connection: FacebookConnection, context: PublishContext[FacebookSettings], media_id: str, sent_at: datetime
 ) -> Finding:
     """Look for a story among those of the day. If one may be ours under another id, ours must not be sent again."""
-    if context.started_at is None:
-        return Absent()
     stories = await GRAPH.get_list(connection, f"/{segment(connection.account.user_id)}/stories", fields=STORY_FIELDS)
     for story in stories:
         if str(story.get("media_id")) == media_id and story.get("post_id"):
             return Published(str(story["post_id"]), story.get("url") or url_of(str(story["post_id"])))
-    since = context.started_at - CLOCKS_APART
+    since = sent_at - CLOCKS_APART
     unnamed = (
         MatchingPost(Published(str(story.get("post_id")), None), _moment(story.get("creation_time", 0)))
         for story in stories

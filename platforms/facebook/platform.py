@@ -1,6 +1,6 @@
 """Publishing to a Facebook Page: upload the media of the post, then make it public by one request."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -106,18 +106,20 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         post = await GRAPH.post_public(connection, f"{page}/feed", fields, read="id,permalink_url")
         return Published(text_of(connection, post, "id", otherwise=ErrorKind.UNCONFIRMED), post.get("permalink_url"))
 
-    async def confirm(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Finding:
+    async def confirm_sent(
+        self, connection: FacebookConnection, context: PublishContext[FacebookSettings], sent_at: datetime
+    ) -> Finding:
         """Ask the video itself, else look among the Page's posts or stories. A draft is not listed and not public."""
         post_type = post_type_of(context.draft)
         media = context.handles.get("video", {}).get("id") if post_type.is_video else None
         if post_type.is_video and media is None:
             return Absent()
         if post_type in {FacebookPostType.VIDEO, FacebookPostType.REEL}:
-            return await videos.find(connection, context)
+            return await videos.find(connection, context, sent_at)
         if post_type.is_story:
             media = media or next(iter(photo_ids(context.handles)), None)
-            return await lookup.find_story(connection, context, media) if media else Absent()
-        return Absent() if context.draft.settings.draft else await lookup.find_post(connection, context)
+            return await lookup.find_story(connection, context, media, sent_at) if media else Absent()
+        return Absent() if context.draft.settings.draft else await lookup.find_post(connection, context, sent_at)
 
     async def complete(
         self, connection: FacebookConnection, context: PublishContext[FacebookSettings], published: Published

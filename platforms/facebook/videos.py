@@ -89,7 +89,7 @@ async def wait_until_public(connection: FacebookConnection, context: PublishCont
     raise errors.still_processing()
 
 
-async def find(connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> Finding:
+async def find(connection: FacebookConnection, context: PublishContext[FacebookSettings], sent_at: datetime) -> Finding:
     """Find out from the video itself whether it became public; a failed one is noted for the next attempt."""
     handle = context.handles["video"]
     video = await read_video(connection, handle["id"])
@@ -98,7 +98,7 @@ async def find(connection: FacebookConnection, context: PublishContext[FacebookS
             return published(connection, context, video)
         case State.DRAFT if context.draft.settings.draft:
             return Published(handle["id"], None)
-        case State.DRAFT if handle.get("accepted") and _is_long_ago(context):
+        case State.DRAFT if handle.get("accepted") and datetime.now(UTC) - sent_at > KEPT_AFTER:
             return Refused(errors.kept_as_draft())
         case State.FAILED:
             handle["failed"] = video.said
@@ -126,10 +126,6 @@ def _is_draft(answer: dict[str, Any], publishing: dict[str, Any]) -> bool:
     if publishing.get("publish_status") == "draft":
         return True
     return answer.get("published") is False and publishing.get("status") != "complete"
-
-
-def _is_long_ago(context: PublishContext[FacebookSettings]) -> bool:
-    return context.started_at is not None and datetime.now(UTC) - context.started_at > KEPT_AFTER
 
 
 def _state(status: dict[str, Any], phases: dict[str, dict[str, Any]]) -> State:

@@ -141,12 +141,10 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
                 raise refusal
         raise PlatformError(ErrorKind.UNCONFIRMED, "Google is still checking the post.", code="processing")
 
-    async def confirm(
-        self, connection: GoogleBusinessConnection, context: PublishContext[GoogleBusinessSettings]
+    async def confirm_sent(
+        self, connection: GoogleBusinessConnection, context: PublishContext[GoogleBusinessSettings], sent_at: datetime
     ) -> Finding:
         """Ask for Google's verdict; if the post's name was lost, look for the post among the location's own."""
-        if context.started_at is None:
-            return Absent()
         if known := context.handles.get(POST):
             return await _read_post(connection, known)
         name = await _parent(connection, context)
@@ -154,7 +152,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         for _ in range(MOST_PAGES):
             body = await call(connection, "GET", f"/v4/{quote(name)}/localPosts", params=query)
             posts = body.get("localPosts") or []
-            alike += (post for post in posts if _is_ours(post, context.draft, context.started_at - CLOCKS_APART))
+            alike += (post for post in posts if _is_ours(post, context.draft, sent_at - CLOCKS_APART))
             if not body.get("nextPageToken"):
                 break
             query["pageToken"] = str(body["nextPageToken"])

@@ -105,10 +105,12 @@ class Instagram(
         """Publish the container."""
         return Published(await Containers(CONTAINERS, connection, context).publish(POST), url=None)
 
-    async def confirm(self, connection: InstagramConnection, context: PublishContext[InstagramSettings]) -> Finding:
+    async def confirm_sent(
+        self, connection: InstagramConnection, context: PublishContext[InstagramSettings], sent_at: datetime
+    ) -> Finding:
         """Read from the container whether it was published, then find the post among the account's newest."""
         return await Containers(CONTAINERS, connection, context).confirm(
-            POST, lambda since: _find(connection, context, since)
+            POST, lambda since: _find(connection, context, since), sent_at=sent_at
         )
 
     async def complete(

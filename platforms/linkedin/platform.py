@@ -135,7 +135,9 @@ class LinkedIn(Platform[LinkedInSettings, LinkedInCredentials], Renews[LinkedInC
             )
         return published(urn)
 
-    async def confirm(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings]) -> Finding:
+    async def confirm_sent(
+        self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings], sent_at: datetime
+    ) -> Finding:
         """Look among a page's posts. A member's are not readable: only the response to a timely repeat confirms one."""
         if SENT_AT not in context.handles:
             return Absent()

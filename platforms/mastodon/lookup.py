@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 from urllib.parse import quote
@@ -48,11 +48,11 @@ async def note_newest(connection: MastodonConnection, context: PublishContext[Ma
     await context.save(context.handles)
 
 
-async def find(connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> Finding:
+async def find(connection: MastodonConnection, context: PublishContext[MastodonSettings], sent_at: datetime) -> Finding:
     """Look for the post among the statuses that are newer than its first send."""
-    if context.started_at is None or AFTER not in context.handles:
+    if AFTER not in context.handles:
         return Absent()
-    search = _Search(connection, context)
+    search = _Search(connection, context, sent_at)
     since = {"since_id": context.handles[AFTER]} if context.handles[AFTER] else {}
     async for page in listing.pages(connection, listing.of_account(connection), exclude_reblogs="true", **since):
         # A page may be short because a server removes what the account may not see. The last page is one with nothing
@@ -64,7 +64,7 @@ async def find(connection: MastodonConnection, context: PublishContext[MastodonS
     if search.found() or not listing.may_be_left_out(context.draft.settings):
         return search.verdict()
     server = await _server(connection)
-    return search.verdict() if server.lists_all else await _elsewhere(connection, context, search, server)
+    return search.verdict() if server.lists_all else await _elsewhere(search, server)
 
 
 async def _server(connection: MastodonConnection) -> Limits:
@@ -75,15 +75,13 @@ async def _server(connection: MastodonConnection) -> Limits:
         return DEFAULTS
 
 
-async def _elsewhere(
-    connection: MastodonConnection, context: PublishContext[MastodonSettings], search: "_Search", server: Limits
-) -> Finding:
+async def _elsewhere(search: "_Search", server: Limits) -> Finding:
     """Look for a reply or a private post in its thread and in the home timeline: some servers show it only there.
 
     It is absent if neither shows it, and if one of two conditions holds: either shows another status of the same kind,
     or the server is known to show all statuses in the home timeline.
     """
-    settings = context.draft.settings
+    connection, settings = search.connection, search.context.draft.settings
     shows_kind = server.shows_all_at_home or any(
         listing.is_of_kind(each, settings) for each in await listing.newest(connection)
     )
@@ -91,7 +89,7 @@ async def _elsewhere(
     async for page in listing.home(connection):
         own = await search.take_own(page)
         shows_kind |= any(listing.is_of_kind(each, settings) for each in own)
-        if not page or _is_before(page[-1], context):
+        if not page or search.is_before(page[-1]):
             break
     else:
         shows_kind = False
@@ -102,9 +100,12 @@ async def _elsewhere(
 class _Search:
     """The search for one post in an account's list of statuses."""
 
-    def __init__(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
-        self._connection = connection
-        self._sending = context
+    def __init__(
+        self, connection: MastodonConnection, context: PublishContext[MastodonSettings], sent_at: datetime
+    ) -> None:
+        self.connection = connection
+        self.context = context
+        self._sent_at = sent_at
         self._seen: set[str] = set()
         self._ours: list[MatchingPost] = []
         self._likely: dict[Similarity, list[dict[str, Any]]] = {Similarity.SAME_TEXT: [], Similarity.RESEMBLES: []}
@@ -114,7 +115,7 @@ class _Search:
         fresh = [status for status in page if id_of(status) not in self._seen]
         self._seen |= {id_of(status) for status in fresh}
         for status in fresh:
-            if _is_older(status, self._sending):
+            if self._is_older(status):
                 return False
             # Comparing blocks the event loop, and the server decides how much there is to compare.
             await asyncio.sleep(0)
@@ -123,9 +124,9 @@ class _Search:
 
     async def take_own(self, statuses: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Compare the statuses of an unordered list that are new enough and the account's own; return all its own."""
-        own = [status for status in statuses if listing.is_own(self._connection, status)]
+        own = [status for status in statuses if listing.is_own(self.connection, status)]
         for status in own:
-            if id_of(status) not in self._seen and not _is_before(status, self._sending):
+            if id_of(status) not in self._seen and not self.is_before(status):
                 self._seen.add(id_of(status))
                 await asyncio.sleep(0)
                 await self._examine(status)
@@ -135,28 +136,39 @@ class _Search:
         # A boost of a post is listed as a status without text of its own.
         boosted = status.get("reblog")
         shown: dict[str, Any] = boosted if isinstance(boosted, dict) else status
-        likeness = _similarity(shown, self._sending, raw_text_of(shown))
+        likeness = _similarity(shown, self.context, raw_text_of(shown))
         if likeness in self._likely and raw_text_of(shown) is None:
-            likeness = _similarity(shown, self._sending, await read_raw_text(self._connection, shown))
+            likeness = _similarity(shown, self.context, await read_raw_text(self.connection, shown))
         if likeness is Similarity.OURS:
-            made = _created(shown) or self._sending.started_at or datetime.now(UTC)
-            self._ours.append(MatchingPost(published(self._connection, self._sending, shown), made))
-        elif likeness in self._likely and id_of(shown) not in self._sending.taken:
+            made = _created(shown) or self._sent_at
+            self._ours.append(MatchingPost(published(self.connection, self.context, shown), made))
+        elif likeness in self._likely and id_of(shown) not in self.context.taken:
             self._likely[likeness].append(shown)
 
     def found(self) -> Published | None:
         """Return the post that is surely ours."""
-        return earliest_unclaimed(self._sending, reversed(self._ours))
+        return earliest_unclaimed(self.context, reversed(self._ours))
 
     def verdict(self) -> Finding:
         """Return the result for the whole list."""
         if found := self.found():
             return found
         if len(same := self._likely[Similarity.SAME_TEXT]) == 1:
-            return published(self._connection, self._sending, same[0])
+            return published(self.connection, self.context, same[0])
         if any(self._likely.values()):
             return Unknown()
         return Absent()
+
+    def is_before(self, status: dict[str, Any]) -> bool:
+        """Return whether a status was made before the first send, as far as the two clocks agree."""
+        made = _created(status)
+        return made is not None and made < self._sent_at - CLOCKS_APART
+
+    def _is_older(self, status: dict[str, Any]) -> bool:
+        """Return whether a status, and so all after it in the list, existed before the first send."""
+        if (after := self.context.handles[AFTER]) is not None:
+            return bool(id_of(status) == after)
+        return self.is_before(status)
 
 
 def published(
@@ -184,19 +196,6 @@ def _missing(settings: MastodonSettings, status: dict[str, Any]) -> Iterator[str
         yield "The server published the post, but not as an answer."
     if settings.quoted_status_id and not status.get("quote"):
         yield "The server published the post without its quote."
-
-
-def _is_older(status: dict[str, Any], context: PublishContext[MastodonSettings]) -> bool:
-    """Return whether a status, and so all after it in the list, existed before the first send."""
-    if (after := context.handles[AFTER]) is not None:
-        return bool(id_of(status) == after)
-    return _is_before(status, context)
-
-
-def _is_before(status: dict[str, Any], context: PublishContext[MastodonSettings]) -> bool:
-    """Return whether a status was made before the first send, as far as the two clocks agree."""
-    made = _created(status)
-    return made is not None and context.started_at is not None and made < context.started_at - CLOCKS_APART
 
 
 def raw_text_of(status: dict[str, Any]) -> str | None:

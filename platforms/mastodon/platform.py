@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import httpx
@@ -120,6 +120,8 @@ class Mastodon(Platform[MastodonSettings, MastodonCredentials]):
             raise await Uploads(connection, context).explain(error) from error
         return lookup.published(connection, context, entity(answer, public=True), public=True)
 
-    async def confirm(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> Finding:
+    async def confirm_sent(
+        self, connection: MastodonConnection, context: PublishContext[MastodonSettings], sent_at: datetime
+    ) -> Finding:
         """Look for the post among the account's newest statuses, because not every server supports the key."""
-        return await lookup.find(connection, context)
+        return await lookup.find(connection, context, sent_at)

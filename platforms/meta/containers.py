@@ -159,10 +159,17 @@ class Containers:
         refused_at = self._sending.handles.get("refusedAt", {}).get(name)
         return bool(refused_at) and datetime.now(UTC) - datetime.fromisoformat(refused_at) >= REFUSED_FOR
 
-    async def confirm(self, name: str, find: Callable[[datetime], Awaitable[Published | None]]) -> Finding:
+    async def confirm(
+        self,
+        name: str,
+        find: Callable[[datetime], Awaitable[Published | None]],
+        *,
+        sent_at: datetime | None = None,
+    ) -> Finding:
         """Read from a container whether it was published, then `find` the post among those since it was made.
 
-        The search does not begin at the last attempt, because an earlier one may have been published late.
+        The search does not begin at the last attempt, because an earlier one may have been published late. A published
+        post that is not found is Unlisted if its first send, `sent_at`, is long ago.
         """
         if name not in self._known:
             return Absent()
@@ -176,9 +183,8 @@ class Containers:
             case State.IN_PROGRESS:
                 return Unknown()
             case State.PUBLISHED:
-                started_at = self._sending.started_at
-                late = started_at is not None and datetime.now(UTC) - started_at > UNLISTED_FOR
-                return await find(made_at) or (Unlisted() if late else Unknown())
+                is_late = sent_at is not None and datetime.now(UTC) - sent_at > UNLISTED_FOR
+                return await find(made_at) or (Unlisted() if is_late else Unknown())
             case State.GONE:
                 # An unreadable container may exist all the same, and may have been published.
                 return await find(made_at) or Unknown()

@@ -23,11 +23,11 @@ def published(pin_id: str) -> Published:
     return Published(pin_id, f"https://www.pinterest.com/pin/{pin_id}/")
 
 
-async def find(connection: PinterestConnection, context: PublishContext[PinterestSettings]) -> Finding:
-    """Look on the board for an equal pin, made since shortly before the attempt. Raises PlatformError."""
-    if context.started_at is None:
-        return Absent()
-    since = context.started_at - CLOCKS_APART
+async def find(
+    connection: PinterestConnection, context: PublishContext[PinterestSettings], sent_at: datetime
+) -> Finding:
+    """Look on the board for an equal pin, made since shortly before `sent_at`. Raises PlatformError."""
+    since = sent_at - CLOCKS_APART
     query: dict[str, str | int] = {"page_size": PAGE}
     alike: list[MatchingPost] = []
     for _ in range(MOST_PAGES):

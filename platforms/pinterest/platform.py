@@ -1,6 +1,6 @@
 """Publishing to Pinterest: upload a video, make the pin by one request, look on the board if the response was lost."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 
@@ -88,9 +88,11 @@ class Pinterest(Platform[PinterestSettings, PinterestCredentials], Renews[Pinter
             raise PlatformError(ErrorKind.UNCONFIRMED, "Pinterest did not name the pin.", code="no_id")
         return lookup.published(str(pin["id"]))
 
-    async def confirm(self, connection: PinterestConnection, context: PublishContext[PinterestSettings]) -> Finding:
+    async def confirm_sent(
+        self, connection: PinterestConnection, context: PublishContext[PinterestSettings], sent_at: datetime
+    ) -> Finding:
         """Look for the pin on its board."""
-        return await lookup.find(connection, context)
+        return await lookup.find(connection, context, sent_at)
 
 
 def _has_video(draft: Draft[PinterestSettings]) -> bool:

@@ -26,13 +26,13 @@ def published(fullname: str, url: str) -> Published:
     return Published(fullname, url)
 
 
-async def find(connection: RedditConnection, context: PublishContext[RedditSettings]) -> Published | None:
-    """Return the author's post of the same title in the same subreddit, made since shortly before the attempt.
+async def find(
+    connection: RedditConnection, context: PublishContext[RedditSettings], sent_at: datetime
+) -> Published | None:
+    """Return the author's post of the same title in the same subreddit, made since shortly before `sent_at`.
 
     Raises PlatformError.
     """
-    if context.started_at is None:
-        return None
     query: dict[str, str | int] = {"sort": "new", "limit": PAGE, "raw_json": 1}
     listing = await call(connection, "GET", f"/user/{segment(connection.account.username)}/submitted", params=query)
     data = listing.get("data")
@@ -41,7 +41,7 @@ async def find(connection: RedditConnection, context: PublishContext[RedditSetti
         raise PlatformError(ErrorKind.TRANSIENT, "Reddit's list of posts cannot be read.", code="unreadable_answer")
     same = (child["data"] for child in children if _same(child["data"], context))
     alike = (MatchingPost(published(str(post["name"]), _URL + post["permalink"]), _made_at(post)) for post in same)
-    return earliest_unclaimed(context, (each for each in alike if each.made_at >= context.started_at - CLOCKS_APART))
+    return earliest_unclaimed(context, (each for each in alike if each.made_at >= sent_at - CLOCKS_APART))
 
 
 def _made_at(post: dict[str, Any]) -> datetime:

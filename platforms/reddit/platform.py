@@ -93,28 +93,29 @@ class Reddit(Platform[RedditSettings, RedditCredentials], Renews[RedditCredentia
             # The response for a gallery has the id with its prefix, and no name.
             return lookup.published(f"t3_{str(data['id']).removeprefix('t3_')}", str(data["url"]))
         if "websocket_url" in data:
-            context.handles[TAKEN_AT] = datetime.now(UTC).isoformat()
+            taken_at = datetime.now(UTC)
+            context.handles[TAKEN_AT] = taken_at.isoformat()
             await context.save(context.handles)
-            if found := await _found(connection, context):
+            if found := await _found(connection, context, context.started_at or taken_at):
                 return found
         raise PlatformError(ErrorKind.UNCONFIRMED, "Reddit took the post and has not shown it yet.", code="no_id")
 
-    async def confirm(self, connection: RedditConnection, context: PublishContext[RedditSettings]) -> Finding:
+    async def confirm_sent(
+        self, connection: RedditConnection, context: PublishContext[RedditSettings], sent_at: datetime
+    ) -> Finding:
         """Look among the author's posts. A post that Reddit accepted is not absent, however long it takes to appear."""
-        if found := await lookup.find(connection, context):
+        if found := await lookup.find(connection, context, sent_at):
             return found
         taken_at = context.handles.get(TAKEN_AT)
         if taken_at is None:
-            return _not_listed(context)
+            return _not_listed(context.draft, sent_at)
         return Unknown(final=datetime.now(UTC) - datetime.fromisoformat(taken_at) > LISTED_WITHIN)
 
 
-def _not_listed(context: PublishContext[RedditSettings]) -> Finding:
+def _not_listed(draft: Draft[RedditSettings], sent_at: datetime) -> Finding:
     """Return the finding for a post with a lost response that is not listed: image posts appear minutes later."""
-    late = post_type_of(context.draft) is RedditPostType.IMAGE
-    if late and context.started_at and datetime.now(UTC) - context.started_at <= LISTED_WITHIN:
-        return Unknown()
-    return Absent()
+    is_late = post_type_of(draft) is RedditPostType.IMAGE
+    return Unknown() if is_late and datetime.now(UTC) - sent_at <= LISTED_WITHIN else Absent()
 
 
 async def _submit(connection: RedditConnection, context: PublishContext[RedditSettings]) -> dict[str, Any]:
@@ -124,10 +125,12 @@ async def _submit(connection: RedditConnection, context: PublishContext[RedditSe
     return await call(connection, "POST", "/api/submit", public=True, params={"raw_json": 1}, data=fields)
 
 
-async def _found(connection: RedditConnection, context: PublishContext[RedditSettings]) -> Published | None:
+async def _found(
+    connection: RedditConnection, context: PublishContext[RedditSettings], sent_at: datetime
+) -> Published | None:
     """Look once. If the search fails, the post may be public all the same."""
     try:
-        return await lookup.find(connection, context)
+        return await lookup.find(connection, context, sent_at)
     except PlatformError:
         return None
 

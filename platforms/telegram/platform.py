@@ -1,6 +1,7 @@
 """Publishing to Telegram: one call makes the message or album, and no bot can read back whether it did."""
 
 from contextlib import AsyncExitStack
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -66,7 +67,9 @@ class Telegram(Platform[TelegramSettings, TelegramCredentials]):
                 await opened.enter_async_context(mark_sending(context))
             return await _followed(connection, call_of(context.draft, _chat(connection), files))
 
-    async def confirm(self, connection: TelegramConnection, context: PublishContext[TelegramSettings]) -> Finding:
+    async def confirm_sent(
+        self, connection: TelegramConnection, context: PublishContext[TelegramSettings], sent_at: datetime
+    ) -> Finding:
         """Return Unknown, because no bot can read messages back, unless our own marker says that nothing was sent."""
         return await confirm_from_marker(context)
 

@@ -133,10 +133,12 @@ class Threads(
                 raise errors.may_not_answer(error) from error
             raise
 
-    async def confirm(self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings]) -> Finding:
+    async def confirm_sent(
+        self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings], sent_at: datetime
+    ) -> Finding:
         """Read from the container whether it was published, then find the post among the account's newest."""
         edge = "/me/replies" if context.draft.settings.reply_to_id else "/me/threads"
-        return await _confirm(connection, context, POST, context.draft.text, edge)
+        return await _confirm(connection, context, POST, context.draft.text, edge, sent_at=sent_at)
 
     async def complete(
         self, connection: ThreadsConnection, context: PublishContext[ThreadsSettings], published: Published
@@ -201,10 +203,16 @@ async def _quotas(connection: ThreadsConnection, of: str = "") -> list[dict[str,
 
 
 async def _confirm(
-    connection: ThreadsConnection, context: PublishContext[ThreadsSettings], name: str, text: str, edge: str
+    connection: ThreadsConnection,
+    context: PublishContext[ThreadsSettings],
+    name: str,
+    text: str,
+    edge: str,
+    *,
+    sent_at: datetime | None = None,
 ) -> Finding:
     return await Containers(CONTAINERS, connection, context).confirm(
-        name, lambda since: _find(connection, context, edge, text, since)
+        name, lambda since: _find(connection, context, edge, text, since), sent_at=sent_at
     )
 
 

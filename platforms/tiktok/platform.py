@@ -1,6 +1,6 @@
 """Publishing to TikTok: ask what the creator may do, upload a video or name the photos, and wait for the verdict."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -108,9 +108,11 @@ class TikTok(Platform[TikTokSettings, TikTokCredentials], Renews[TikTokCredentia
             await context.save(context.handles)
         return await verdict.watch()
 
-    async def confirm(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> Finding:
+    async def confirm_sent(
+        self, connection: TikTokConnection, context: PublishContext[TikTokSettings], sent_at: datetime
+    ) -> Finding:
         """Ask for the post by its publish_id; photos whose publish_id was lost are looked for."""
-        return await Verdict(connection, context).find()
+        return await Verdict(connection, context).find(sent_at)
 
     async def complete(
         self, connection: TikTokConnection, context: PublishContext[TikTokSettings], published: Published

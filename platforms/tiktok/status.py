@@ -92,11 +92,11 @@ class Verdict:
                 return self.published(status)
         raise PlatformError(ErrorKind.UNCONFIRMED, "TikTok is still processing the post.", code="processing")
 
-    async def find(self) -> Finding:
-        """Return whether an unconfirmed send was published."""
+    async def find(self, sent_at: datetime) -> Finding:
+        """Return whether a post that was first sent at `sent_at` was published."""
         if self.publish_id is None:
             # Beginning the upload of a video publishes nothing; a request to fetch photos may have published them.
-            return Absent() if is_video(self._sending.draft) else await self._listed()
+            return Absent() if is_video(self._sending.draft) else await self._listed(sent_at)
         status = await self.status()
         if status.done:
             return self.published(status)
@@ -140,11 +140,8 @@ class Verdict:
         settings = self._sending.draft.settings
         return settings.privacy_level == PUBLIC and not settings.draft
 
-    async def _listed(self) -> Finding:
+    async def _listed(self, sent_at: datetime) -> Finding:
         """Look among the account's public posts. A missing post proves nothing, because moderation takes hours."""
-        since = self._sending.started_at
-        if since is None:
-            return Absent()
         try:
             data = await call(self._connection, f"/v2/video/list/?fields={_LISTED}", {"max_count": NEWEST})
         except PlatformError as error:
@@ -157,7 +154,7 @@ class Verdict:
         for post in data.get("videos") or []:
             made = moment(post.get("create_time") or 0)
             words = (post.get("title"), post.get("video_description"))
-            if made >= since - CLOCKS_APART and wanted in [str(text or "").split() for text in words]:
+            if made >= sent_at - CLOCKS_APART and wanted in [str(text or "").split() for text in words]:
                 alike.append(MatchingPost(Published(str(post["id"]), post.get("share_url")), made))
         return earliest_unclaimed(self._sending, alike) or Unknown()
 

@@ -36,12 +36,13 @@ def published(post_id: str, editable_until: datetime | None = None) -> Published
 
 
 async def find(
-    connection: TwitterConnection, context: PublishContext[TwitterSettings], since_id: str | None = None
+    connection: TwitterConnection,
+    context: PublishContext[TwitterSettings],
+    sent_at: datetime,
+    since_id: str | None = None,
 ) -> Finding:
-    """Look for the post among those newer than `since_id`, else those made since shortly before the attempt."""
-    if context.started_at is None:
-        return Absent()
-    since = (context.started_at - CLOCKS_APART).astimezone(UTC)
+    """Look for the post among those newer than `since_id`, else those made since shortly before `sent_at`."""
+    since = (sent_at - CLOCKS_APART).astimezone(UTC)
     query: dict[str, str | int] = {
         "max_results": PAGE,
         **({"since_id": since_id} if since_id else {"start_time": since.strftime("%Y-%m-%dT%H:%M:%SZ")}),
@@ -55,7 +56,7 @@ async def find(
         for post in posts_of(body):
             match _match(post, context):
                 case True:
-                    found.append(MatchingPost(published(str(post["id"])), _made_at(post) or context.started_at))
+                    found.append(MatchingPost(published(str(post["id"])), _made_at(post) or sent_at))
                 case None:
                     doubtful |= str(post["id"]) not in context.taken
         if not body["meta"].get("next_token"):

@@ -1,6 +1,6 @@
 """Publishing to X: upload media, make the post by one request and each post of its thread by one, confirm, edit."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -95,9 +95,11 @@ class Twitter(
         """Make the post. `editable_until` stays unknown, which means an hour: asking for it would cost another read."""
         return lookup.published(await posts.send(connection, context))
 
-    async def confirm(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> Finding:
+    async def confirm_sent(
+        self, connection: TwitterConnection, context: PublishContext[TwitterSettings], sent_at: datetime
+    ) -> Finding:
         """Look for the post on the account's timeline."""
-        return await lookup.find(connection, context)
+        return await lookup.find(connection, context, sent_at)
 
     async def complete(
         self, connection: TwitterConnection, context: PublishContext[TwitterSettings], published: Published

@@ -43,7 +43,7 @@ async def follow(
         return str(note["id"])
     sent_before = note.get("sentAt")
     if sent_before is not None:
-        finding = await lookup.find(connection, post, since_id=parent)
+        finding = await lookup.find(connection, post, datetime.fromisoformat(sent_before), since_id=parent)
         if isinstance(finding, Published):
             return await _keep(post, finding.platform_post_id)
         if not isinstance(finding, Absent) or datetime.now(UTC) - datetime.fromisoformat(sent_before) < absent_after:
@@ -92,15 +92,8 @@ def _as_post(
     settings = context.draft.settings
     item = settings.thread_items[number]
     own_settings = TwitterSettings(reply_to_tweet_id=parent, long_video=settings.long_video)
-    note = _note(context, number)
-    sent_at = note.get("sentAt")
-    return replace(
-        context,
-        draft=Draft(item.content, item.media, own_settings),
-        handles=note,
-        save=save,
-        started_at=datetime.fromisoformat(sent_at) if sent_at else None,
-    )
+    draft = Draft(item.content, item.media, own_settings)
+    return replace(context, draft=draft, handles=_note(context, number), save=save)
 
 
 def _note(context: PublishContext[TwitterSettings], number: int) -> Handles:

@@ -1,6 +1,6 @@
 """Publishing to YouTube. The upload itself makes the video, so its session is asked before anything is sent again."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 
@@ -98,14 +98,16 @@ class YouTube(Platform[YouTubeSettings, YouTubeCredentials], Renews[YouTubeCrede
                 raise _once_more() from gone
         return _published(str(upload.video_id))
 
-    async def confirm(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> Finding:
+    async def confirm_sent(
+        self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings], sent_at: datetime
+    ) -> Finding:
         """Ask the session; if it is gone, look among the channel's uploads."""
         upload = Upload(connection, context)
         if upload.video_id is None and upload.session is not None:
             try:
                 await upload.probe()
             except SessionGoneError:
-                return await _find(connection, context)
+                return await _find(connection, context, sent_at)
         return _published(upload.video_id) if upload.video_id else Absent()
 
     async def complete(
@@ -125,9 +127,7 @@ def _once_more() -> PlatformError:
     return PlatformError(ErrorKind.TRANSIENT, "YouTube must be given the video again.", code="session_gone")
 
 
-async def _find(connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> Finding:
-    if context.started_at is None:
-        return Absent()
+async def _find(connection: YouTubeConnection, context: PublishContext[YouTubeSettings], sent_at: datetime) -> Finding:
     [channel, *_] = await read(connection, "channels", part="contentDetails", mine="true") or [{}]
     uploads = ((channel.get("contentDetails") or {}).get("relatedPlaylists") or {}).get("uploads")
     if not uploads:
@@ -140,6 +140,6 @@ async def _find(connection: YouTubeConnection, context: PublishContext[YouTubeSe
     for snippet in (item.get("snippet") or {} for item in listed):
         made = moment(snippet["publishedAt"])
         shown = [str(snippet.get(name) or "").split() for name in ("title", "description")]
-        if made >= context.started_at - CLOCKS_APART and shown == words:
+        if made >= sent_at - CLOCKS_APART and shown == words:
             alike.append(MatchingPost(_published(str(snippet["resourceId"]["videoId"])), made))
     return earliest_unclaimed(context, alike) or Absent()

@@ -55,7 +55,7 @@ async def test_an_unreadable_answer_before_publishing_is_transient(rig: Rig) -> 
 @pytest.mark.parametrize("name", sorted(platforms()))
 def test_every_step_of_every_platform_is_shielded(name: str) -> None:
     platform = platforms()[name]
-    for step in ("whoami", "publish", "confirm"):
+    for step in ("whoami", "publish", "confirm_sent"):
         assert hasattr(getattr(platform, step), "__wrapped__")
 
 

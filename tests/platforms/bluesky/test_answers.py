@@ -1,5 +1,6 @@
 """Bluesky's responses to confirmations, logins and uploads that fail."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from tests.platforms.rig import Rig
 
 
 async def prepared(rig: Rig, names: list[str]) -> Any:
-    context = rig.context("Sunset https://example.com", [rig.sandbox.media(name) for name in names])
+    context = rig.context(
+        "Sunset https://example.com", [rig.sandbox.media(name) for name in names], started_at=datetime.now(UTC)
+    )
     await PLATFORM.prepare(rig.connection(), context)
     return context
 

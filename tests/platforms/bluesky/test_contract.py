@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -140,7 +141,7 @@ def send(rig: Rig) -> Callable[..., Awaitable[set[str]]]:
 
         async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
             media = [rig.sandbox.media(name, "what it shows") for name in names]
-            context = sized(rig, rig.context(text, media, settings=settings))
+            context = sized(rig, rig.context(text, media, settings=settings, started_at=datetime.now(UTC)))
             await PLATFORM.whoami(rig.connection(client))
             await PLATFORM.prepare(rig.connection(client), context)
             published = await PLATFORM.publish(rig.connection(client), context)

@@ -1,5 +1,6 @@
 """Link cards, quotes and replies on Bluesky."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -43,7 +44,8 @@ async def test_a_link_is_shown_as_a_card(rig: Rig) -> None:
     assert rig.source.opened == [picture]
     # A card is no media of the post.
     assert {post["mediaCount"] for post in await rig.posts()} == {0}
-    assert await PLATFORM.confirm(rig.connection(), rig.context("x", handles=rig.saved[-1])) == published
+    sent = rig.context("x", handles=rig.saved[-1], started_at=datetime.now(UTC))
+    assert await PLATFORM.confirm(rig.connection(), sent) == published
 
 
 async def test_a_lost_picture_of_a_card_is_uploaded_again(rig: Rig) -> None:

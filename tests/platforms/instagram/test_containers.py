@@ -14,7 +14,9 @@ from tests.platforms.rig import Rig
 
 
 async def prepared(rig: Rig, names: list[str], settings: dict[str, Any]) -> Any:
-    context = rig.context("  Sunset\n", [rig.sandbox.media(name) for name in names], settings=settings)
+    context = rig.context(
+        "  Sunset\n", [rig.sandbox.media(name) for name in names], settings=settings, started_at=datetime.now(UTC)
+    )
     await PLATFORM.prepare(rig.connection(), context)
     return context
 
@@ -38,7 +40,7 @@ async def test_a_container_that_cannot_be_read_is_published_all_the_same(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await rig.sandbox.switch_on("instagram", "reads_refused", rig.account.account_id)
-    context = rig.context("Read by nobody", [rig.sandbox.media("a.jpg")])
+    context = rig.context("Read by nobody", [rig.sandbox.media("a.jpg")], started_at=datetime.now(UTC))
     error = await refused(PLATFORM.prepare(rig.connection(), context))
     assert error.kind is ErrorKind.NOT_READY
     made = context.handles["containers"]

@@ -1,6 +1,7 @@
 """Every name sent to Instagram must be one that Meta's own machine-readable description of the edge contains."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -81,6 +82,7 @@ async def test_every_request_of_a_post_uses_names_that_its_edge_knows(connect: C
         settings = {"firstComment": "first"}
         context = rig.context("Hi", [rig.sandbox.media("a.jpg"), rig.sandbox.media("b.mp4")], settings=settings)
         await PLATFORM.prepare(connection, context)
+        context.started_at = datetime.now(UTC)
         published = await PLATFORM.publish(connection, context)
         await PLATFORM.complete(connection, context, published)
         assert isinstance(await PLATFORM.confirm(connection, context), Published)

@@ -4,7 +4,7 @@ LinkedIn publishes no machine-readable description. The one used here is a third
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -82,7 +82,12 @@ async def test_every_request_uses_names_that_linkedin_knows(
         settings = {"article": {**ARTICLE, "thumbnail": ARTICLE["thumbnail"].format(li.sandbox.url)}}
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         connection = li.connection(client)
-        context = li.context("A (text) #here", [li.sandbox.media(name, "shown") for name in names], settings=settings)
+        context = li.context(
+            "A (text) #here",
+            [li.sandbox.media(name, "shown") for name in names],
+            settings=settings,
+            started_at=datetime.now(UTC),
+        )
         if PLATFORM.prepares(context.draft):
             await PLATFORM.prepare(connection, context)
         await PLATFORM.complete(connection, context, await PLATFORM.publish(connection, context))

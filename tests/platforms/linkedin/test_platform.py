@@ -36,7 +36,8 @@ async def li(connect: Connect) -> Rig:
 
 
 def ago(context: PublishContext[Any], minutes: float) -> None:
-    context.handles[platform.SENT_AT] = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
+    context.started_at = datetime.now(UTC) - timedelta(minutes=minutes)
+    context.handles[platform.SENT_AT] = context.started_at.isoformat()
 
 
 async def test_a_page_is_an_account_of_its_own_where_the_member_runs_it(li: Rig, connect: Connect) -> None:
@@ -171,7 +172,7 @@ class TestLostAnswers:
         assert found == lookup.published((await li.posts())[0]["platformPostId"])
 
     async def test_a_page_that_may_not_be_read_is_asked_by_repeating(self, li: Rig, page: dict[str, Any]) -> None:
-        context = li.context("Unreadable", settings=page)
+        context = li.context("Unreadable", settings=page, started_at=datetime.now(UTC))
         await li.sandbox.fault("linkedin", "accept_then_drop", "publish")
         await refused(PLATFORM.publish(li.connection(), context))
         await li.sandbox.fault("linkedin", "reject", "confirm", status=403, body={"status": 403})

@@ -67,6 +67,7 @@ async def test_a_video_is_waited_for_step_by_step(slow: Rig, clock: Clock) -> No
     assert error.kind is ErrorKind.NOT_READY
     assert error.retry_after is not None
     assert timedelta(seconds=1) <= error.retry_after <= timedelta(minutes=1)
+    context.started_at = datetime.now(UTC)
     assert await slow.platform.confirm(slow.connection(), context) == Unknown()
     clock.ahead += 60
     assert (await publish(slow, context)).url

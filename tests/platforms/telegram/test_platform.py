@@ -1,7 +1,7 @@
 """Posts to Telegram over real HTTP: every form of message, and no double although posts cannot be confirmed there."""
 
 from collections.abc import Awaitable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -190,7 +190,9 @@ def test_a_document_keeps_its_name(name: str, content_type: str, filename: str) 
 
 async def test_an_album_that_is_public_in_part_is_left_to_a_person(bot: Rig) -> None:
     await bot.sandbox.switch_on("telegram", "album_stops", bot.account.account_id)
-    context = bot.context("Half of it", [bot.sandbox.media(name) for name in ("a.jpg", "b.jpg")])
+    context = bot.context(
+        "Half of it", [bot.sandbox.media(name) for name in ("a.jpg", "b.jpg")], started_at=datetime.now(UTC)
+    )
     error = await refused(PLATFORM.publish(bot.connection(), context))
     assert error.kind is ErrorKind.UNCONFIRMED
     assert "part of the album" in error.message

@@ -1,6 +1,6 @@
 """Containers, replies and refusals of Threads alone; those that it shares with Instagram have a module of their own."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from tests.platforms.rig import Connect, Rig
 
 
 async def prepared(rig: Rig, names: list[str], text: str = "  Sunset\n\n🌊 ") -> Any:
-    context = rig.context(text, [rig.sandbox.media(name) for name in names])
+    context = rig.context(text, [rig.sandbox.media(name) for name in names], started_at=datetime.now(UTC))
     await PLATFORM.prepare(rig.connection(), context)
     return context
 
@@ -24,7 +24,7 @@ async def send(rig: Rig, context: Any) -> PlatformError:
 
 async def test_a_reply_whose_response_was_lost_is_confirmed_among_the_replies(rig: Rig) -> None:
     first = await PLATFORM.publish(rig.connection(), await prepared(rig, [], "first"))
-    context = rig.context("second", settings={"replyToId": first.platform_post_id})
+    context = rig.context("second", settings={"replyToId": first.platform_post_id}, started_at=datetime.now(UTC))
     await PLATFORM.prepare(rig.connection(), context)
     await rig.sandbox.fault("threads", "accept_then_drop", "publish")
     assert (await send(rig, context)).kind is ErrorKind.UNCONFIRMED

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
@@ -83,7 +84,7 @@ async def test_every_request_uses_names_that_its_call_knows(
         settings = {"replyToId": (await PLATFORM.publish(rig.connection(), first)).platform_post_id}
     async with httpx.AsyncClient(event_hooks={"request": [note]}) as client:
         media = [rig.sandbox.media(name, "described") for name in names]
-        context = rig.context("Hi", media, settings=settings)
+        context = rig.context("Hi", media, settings=settings, started_at=datetime.now(UTC))
         await PLATFORM.whoami(rig.connection(client))
         await PLATFORM.prepare(rig.connection(client), context)
         published = await PLATFORM.publish(rig.connection(client), context)
