@@ -216,25 +216,21 @@ async def _find(connection: DiscordConnection, context: PublishContext[DiscordSe
     bot = await get(connection, "/users/@me")
     channel = str(_channel(connection, context.draft.settings))
     newest = since = _snowflake(sent_at - CLOCKS_APART)
-    alike, seen = list[MatchingPost](), list[dict[str, Any]]()
+    alike, seen, is_whole = list[MatchingPost](), list[dict[str, Any]](), False
     for _ in range(MOST_PAGES):
         page = await messages(connection, channel, str(newest), PAGE)
         ours = (str(message["id"]) for message in page if _is_ours(message, bot, context))
         alike += [MatchingPost(Published(each, url=None), _moment(int(each))) for each in ours]
-        if len(page) < PAGE:
-            seen += page
+        seen += page
+        if is_whole := len(page) < PAGE:
             break
         newest = max(int(message["id"]) for message in page)
-        seen += page
-    else:
-        if not alike:
-            return Unknown()
     context.handles[CHANNEL] = channel
     if found := earliest_unclaimed(context, alike):
         return found
     hidden = not seen and await _has_newer(connection, channel, since)
     doubtful = any(_may_be_ours(message, bot, context) for message in seen)
-    return Unknown() if hidden or doubtful else Absent()
+    return Absent() if is_whole and not hidden and not doubtful else Unknown()
 
 
 async def _has_newer(connection: DiscordConnection, channel: str, since: int) -> bool:

@@ -148,19 +148,18 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         if known := context.handles.get(POST):
             return await _read_post(connection, known)
         name = await _parent(connection, context)
-        query, alike = {"pageSize": str(PAGE)}, list[dict[str, Any]]()
+        query, alike, is_whole = {"pageSize": str(PAGE)}, list[dict[str, Any]](), False
         for _ in range(MOST_PAGES):
             body = await call(connection, "GET", f"/v4/{quote(name)}/localPosts", params=query)
             posts = body.get("localPosts") or []
             alike += (post for post in posts if _is_ours(post, context.draft, sent_at - CLOCKS_APART))
-            if not body.get("nextPageToken"):
+            if is_whole := not body.get("nextPageToken"):
                 break
             query["pageToken"] = str(body["nextPageToken"])
-        else:
-            if not alike:
-                return Unknown()
         ours = earliest_unclaimed(context, (MatchingPost(_published(post), _created(post)) for post in alike))
-        return _verdict(next(post for post in alike if post["name"] == ours.platform_post_id)) if ours else Absent()
+        if ours is None:
+            return Absent() if is_whole else Unknown()
+        return _verdict(next(post for post in alike if post["name"] == ours.platform_post_id))
 
     async def complete(
         self,

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from platforms.base import Absent, Published, Unknown
 from platforms.discord import PLATFORM
 from platforms.errors import ErrorKind
@@ -48,6 +50,18 @@ async def test_of_several_alike_the_nearest_in_time_is_ours(bot: Rig) -> None:
     found = await PLATFORM.confirm(bot.connection(), context)
     assert isinstance(found, Published)
     assert found.platform_post_id == first.platform_post_id != second.platform_post_id
+
+
+async def test_equal_messages_of_other_targets_on_the_first_page_prove_no_absence(
+    bot: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = bot.context("Hi", started_at=datetime.now(UTC))
+    first = await publish(bot, bot.context("Hi"))
+    await lost(bot, context, "accept_then_drop")
+    context.taken = frozenset({first.platform_post_id})
+    monkeypatch.setattr("platforms.discord.platform.PAGE", 1)
+    monkeypatch.setattr("platforms.discord.platform.MOST_PAGES", 1)
+    assert await PLATFORM.confirm(bot.connection(), context) == Unknown()
 
 
 async def test_a_nonce_that_is_shown_decides(bot: Rig) -> None:

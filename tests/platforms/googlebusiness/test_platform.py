@@ -193,6 +193,15 @@ async def test_a_long_list_is_searched_page_by_page_and_not_without_end(google: 
     assert await PLATFORM.confirm(google.connection(), context) == Published("7", "https://g.example/7")
 
 
+async def test_equal_posts_of_other_targets_on_the_first_pages_prove_no_absence(google: Rig) -> None:
+    context = google.context("Hi", started_at=datetime.now(UTC))
+    context.taken = frozenset({"7"})
+    made = datetime.now(UTC).isoformat()
+    page = {"localPosts": [{"name": "7", "summary": "Hi", "createTime": made, "state": "LIVE"}], "nextPageToken": "a"}
+    await google.sandbox.fault("googlebusiness", "reject", "confirm", status=200, body=page, times=5)
+    assert await PLATFORM.confirm(google.connection(), context) == Unknown()
+
+
 NAME = "accounts/1/locations/2/localPosts/3"
 
 
