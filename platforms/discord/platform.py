@@ -29,11 +29,9 @@ from platforms.http.multipart import MultipartForm, post_form
 from platforms.http.untrusted import moment
 from platforms.places import CODE, PlaceSetting, is_allowed, not_allowed
 from platforms.rules import Violation
-from platforms.steps.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed
 from platforms.steps.write_only import confirm_from_marker, mark_sending
 
-CLOCKS_APART = timedelta(seconds=60)
-"""How far Discord's clock may be behind ours for its own message still to be recognised."""
 PAGE, MOST_PAGES = 100, 5
 """Messages per page, the most Discord allows, and pages; a busier channel is not searched further."""
 EPOCH_MILLISECONDS = 1_420_070_400_000

@@ -1,6 +1,6 @@
 """The search for a post on the Page by its photos or its text, and for a story by its medium."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
@@ -9,10 +9,8 @@ from platforms.facebook.media import photo_ids
 from platforms.facebook.settings import FacebookSettings
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.steps.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed
 
-CLOCKS_APART = timedelta(seconds=60)
-"""How far Facebook's clock may be behind ours for its own post still to be recognised."""
 PAGE = 50
 POST_FIELDS = "id,message,created_time,permalink_url,attachments"
 STORY_FIELDS = "post_id,media_id,creation_time,url"
@@ -30,8 +28,7 @@ async def find_post(
     """Look for the post among the Page's newest. Raises PlatformError if the search fails."""
     path = f"/{segment(connection.account.user_id)}/published_posts"
     posts = await GRAPH.get_list(connection, path, fields=POST_FIELDS, limit=str(PAGE))
-    since = sent_at - CLOCKS_APART
-    recent = [post for post in posts if _moment(post["created_time"]) >= since]
+    recent = [post for post in posts if _moment(post["created_time"]) >= sent_at - CLOCKS_APART]
     ours = earliest_unclaimed(context, (_matching_post(post) for post in recent if _is_ours(post, context)))
     # If even the last post of a full page is recent, ours may be on the next page.
     return ours or (Unknown() if len(recent) >= PAGE else Absent())
@@ -78,14 +75,12 @@ async def find_story(
     for story in stories:
         if str(story.get("media_id")) == media_id and story.get("post_id"):
             return Published(str(story["post_id"]), story.get("url") or url_of(str(story["post_id"])))
-    since = sent_at - CLOCKS_APART
     unnamed = (
         MatchingPost(Published(str(story.get("post_id")), None), _moment(story.get("creation_time", 0)))
         for story in stories
         if "media_id" not in story
     )
-    young = earliest_unclaimed(context, (story for story in unnamed if story.made_at >= since))
-    return Unknown() if young else Absent()
+    return Unknown() if earliest_unclaimed(context, unnamed, since=sent_at) else Absent()
 
 
 def _moment(written: str | int) -> datetime:

@@ -49,8 +49,6 @@ from platforms.places import PlaceSetting
 from platforms.rules import Violation
 from platforms.steps.matching import MatchingPost, earliest_unclaimed
 
-CLOCKS_APART = timedelta(seconds=60)
-"""How far Google's clock may be behind ours for its own post still to be recognised."""
 PAGE, MOST_PAGES = 100, 5
 """Posts per page, and pages. Google does not say in which order it lists posts, so the code relies on none."""
 CHECK_PAUSES = (1, 2, 3, 5, 5, 10)
@@ -152,11 +150,12 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
         for _ in range(MOST_PAGES):
             body = await call(connection, "GET", f"/v4/{quote(name)}/localPosts", params=query)
             posts = body.get("localPosts") or []
-            alike += (post for post in posts if _is_ours(post, context.draft, sent_at - CLOCKS_APART))
+            alike += (post for post in posts if _is_ours(post, context.draft))
             if is_whole := not body.get("nextPageToken"):
                 break
             query["pageToken"] = str(body["nextPageToken"])
-        ours = earliest_unclaimed(context, (MatchingPost(_published(post), _created(post)) for post in alike))
+        found = (MatchingPost(_published(post), _created(post)) for post in alike)
+        ours = earliest_unclaimed(context, found, since=sent_at)
         if ours is None:
             return Absent() if is_whole else Unknown()
         return _verdict(next(post for post in alike if post["name"] == ours.platform_post_id))
@@ -212,11 +211,10 @@ async def _photo_failed(context: PublishContext[GoogleBusinessSettings], error: 
     return error.as_rejected() if tries >= PHOTO_TRIES else error
 
 
-def _is_ours(post: dict[str, Any], draft: Draft[GoogleBusinessSettings], since: datetime) -> bool:
+def _is_ours(post: dict[str, Any], draft: Draft[GoogleBusinessSettings]) -> bool:
     event = draft.settings.event
     return (
-        _created(post) >= since
-        and str(post.get("summary") or "").split() == draft.text.split()
+        str(post.get("summary") or "").split() == draft.text.split()
         and post.get("topicType", "STANDARD") == draft.settings.topic
         and (event is None or (post.get("event") or {}).get("title") == event.title)
     )

@@ -1,6 +1,6 @@
 """Publishing to Instagram: build containers, wait until they are processed, publish one of them."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -34,8 +34,6 @@ from platforms.meta.quota import quota_of
 from platforms.rules import FileRule, Violation
 from platforms.steps.matching import MatchingPost, earliest_unclaimed
 
-CLOCKS_APART = timedelta(seconds=60)
-"""How far Instagram's clock may be behind ours for its own post still to be recognised."""
 MEDIA_FIELDS = "id,caption,permalink,timestamp"
 
 
@@ -138,15 +136,10 @@ async def _find(
 
     def ours(media: dict[str, Any]) -> bool:
         # Instagram trims a caption's white space.
-        same = story or str(media.get("caption") or "").split() == context.draft.text.split()
-        return same and _timestamp(media) >= since - CLOCKS_APART
+        return story or str(media.get("caption") or "").split() == context.draft.text.split()
 
-    return earliest_unclaimed(context, map(_matching_post, filter(ours, newest)))
+    return earliest_unclaimed(context, map(_matching_post, filter(ours, newest)), since=since)
 
 
 def _matching_post(media: dict[str, Any]) -> MatchingPost:
-    return MatchingPost(Published(str(media["id"]), media.get("permalink")), _timestamp(media))
-
-
-def _timestamp(media: dict[str, Any]) -> datetime:
-    return moment(media["timestamp"])
+    return MatchingPost(Published(str(media["id"]), media.get("permalink")), moment(media["timestamp"]))

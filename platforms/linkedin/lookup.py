@@ -1,7 +1,7 @@
 """The search for a post among the newest of a company page."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -14,8 +14,6 @@ from platforms.linkedin.little import little
 from platforms.linkedin.settings import LinkedInSettings
 from platforms.steps.matching import MatchingPost, earliest_unclaimed
 
-CLOCKS_APART = timedelta(seconds=60)
-"""How far LinkedIn's clock may be behind ours for its own post still to be recognised."""
 PAGE = 50
 _HASHTAG = re.compile(r"\{hashtag\|\\?#\|([^{}|]{1,300})\}")
 _ELSEWHERE = re.compile(r"https?://\S+|\(urn:li:\w+:[\w-]+\)")
@@ -35,18 +33,17 @@ async def find(
     posts = json_of(await call(connection, "GET", "/rest/posts", params=query)).get("elements")
     if not isinstance(posts, list):
         raise PlatformError(ErrorKind.TRANSIENT, "LinkedIn's list of posts cannot be read.", code="unreadable_answer")
-    since = datetime.fromisoformat(context.handles["sentAt"]) - CLOCKS_APART
+    since = datetime.fromisoformat(context.handles["sentAt"])
     text = _letters(little(context.draft.text))
     uploads = {upload.get("urn") for upload in context.handles.get("media", {}).values()}
 
     def ours(post: dict[str, Any]) -> bool:
-        same = _letters(str(post.get("commentary") or "")) == text and _made_at(post) >= since
+        same = _letters(str(post.get("commentary") or "")) == text
         shows = not uploads or bool(_urns(post.get("content")) & uploads)
         return same and shows and post.get("lifecycleState") in _SHOWN
 
-    return earliest_unclaimed(
-        context, (MatchingPost(published(str(post["id"])), _made_at(post)) for post in filter(ours, posts))
-    )
+    alike = (MatchingPost(published(str(post["id"])), _made_at(post)) for post in filter(ours, posts))
+    return earliest_unclaimed(context, alike, since=since)
 
 
 def _letters(commentary: str) -> str:

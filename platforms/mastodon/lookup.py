@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum, auto
 from typing import Any
 from urllib.parse import quote
@@ -16,10 +16,8 @@ from platforms.mastodon.limits import DEFAULTS, Limits, limits_of
 from platforms.mastodon.media import media_ids
 from platforms.mastodon.settings import MastodonSettings
 from platforms.mastodon.text import comparable, readings, resemble, shown_text, words
-from platforms.steps.matching import MatchingPost, earliest_unclaimed, is_too_long
+from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed, is_too_long
 
-CLOCKS_APART = timedelta(seconds=60)
-"""How far a server's clock may be behind ours for its own status still to be recognised."""
 AFTER = "after"
 """The newest status before the first send, in the handles: "" if there was none, null if unknown."""
 

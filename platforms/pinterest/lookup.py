@@ -1,6 +1,6 @@
 """The search for a pin among those of its board."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,8 +12,6 @@ from platforms.pinterest.connection import PinterestConnection, call
 from platforms.pinterest.settings import PinterestSettings
 from platforms.steps.matching import MatchingPost, earliest_unclaimed
 
-CLOCKS_APART = timedelta(seconds=60)
-"""How far Pinterest's clock may be behind ours for its own pin still to be recognised."""
 PAGE, MOST_PAGES = 100, 5
 """Pins per page, and pages. Whether the newest pins come first is unverified, so an older pin ends no search."""
 
@@ -27,7 +25,6 @@ async def find(
     connection: PinterestConnection, context: PublishContext[PinterestSettings], sent_at: datetime
 ) -> Finding:
     """Look on the board for an equal pin, made since shortly before `sent_at`. Raises PlatformError."""
-    since = sent_at - CLOCKS_APART
     query: dict[str, str | int] = {"page_size": PAGE}
     alike: list[MatchingPost] = []
     for _ in range(MOST_PAGES):
@@ -40,13 +37,11 @@ async def find(
                 ErrorKind.TRANSIENT, "Pinterest's list of pins cannot be read.", code="unreadable_answer"
             )
         same = (pin for pin in pins if _has_same_content(pin, context))
-        alike += [
-            each for pin in same if (each := MatchingPost(published(str(pin["id"])), _made_at(pin))).made_at >= since
-        ]
+        alike += (MatchingPost(published(str(pin["id"])), _made_at(pin)) for pin in same)
         if not page.get("bookmark"):
-            return earliest_unclaimed(context, alike) or Absent()
+            return earliest_unclaimed(context, alike, since=sent_at) or Absent()
         query["bookmark"] = str(page["bookmark"])
-    return earliest_unclaimed(context, alike) or Unknown()
+    return earliest_unclaimed(context, alike, since=sent_at) or Unknown()
 
 
 def _has_same_content(pin: dict[str, Any], context: PublishContext[PinterestSettings]) -> bool:

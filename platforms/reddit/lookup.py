@@ -1,6 +1,6 @@
 """The search for a post among the newest of its author."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,8 +14,6 @@ from platforms.reddit.rules import RedditPostType, post_type_of, words_of
 from platforms.reddit.settings import RedditSettings
 from platforms.steps.matching import MatchingPost, earliest_unclaimed
 
-CLOCKS_APART = timedelta(seconds=60)
-"""How far Reddit's clock may be behind ours for its own post still to be recognised."""
 PAGE = 100
 """Posts per page, the most that Reddit returns."""
 _URL = "https://www.reddit.com"
@@ -41,7 +39,7 @@ async def find(
         raise PlatformError(ErrorKind.TRANSIENT, "Reddit's list of posts cannot be read.", code="unreadable_answer")
     same = (child["data"] for child in children if _same(child["data"], context))
     alike = (MatchingPost(published(str(post["name"]), _URL + post["permalink"]), _made_at(post)) for post in same)
-    return earliest_unclaimed(context, (each for each in alike if each.made_at >= sent_at - CLOCKS_APART))
+    return earliest_unclaimed(context, alike, since=sent_at)
 
 
 def _made_at(post: dict[str, Any]) -> datetime:

@@ -7,20 +7,25 @@ from typing import Any
 
 from platforms.base import PublishContext, Published
 
-_CLOCKS_APART = timedelta(seconds=60)
-"""How far a platform's clock may be ahead of ours."""
+CLOCKS_APART = timedelta(seconds=60)
+"""How far a platform's clock may be ahead of ours or behind it; our choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class MatchingPost:
-    """A post on the account with the text that was sent, made since shortly before it was first sent."""
+    """A post on the account with the text that was sent, and when it was made by the platform's clock."""
 
     post: Published
     made_at: datetime
 
 
-def earliest_unclaimed(context: PublishContext[Any], found: Iterable[MatchingPost]) -> Published | None:
+def earliest_unclaimed(
+    context: PublishContext[Any], found: Iterable[MatchingPost], *, since: datetime | None = None
+) -> Published | None:
     """Return the earliest of the posts found that is not known to be another of ours. Confirming always ends here.
+
+    A post that was made before `since`, when ours was first sent, is not ours. Without `since`, the search itself has
+    left such posts out.
 
     A later one may have been sent by another target since. That target looks only at later posts, so it cannot find
     ours. If we took its post for ours, it would be sent again.
@@ -29,7 +34,8 @@ def earliest_unclaimed(context: PublishContext[Any], found: Iterable[MatchingPos
         each
         for each in found
         if each.post.platform_post_id not in context.taken
-        and (context.ended_at is None or each.made_at <= context.ended_at + _CLOCKS_APART)
+        and (since is None or each.made_at >= since - CLOCKS_APART)
+        and (context.ended_at is None or each.made_at <= context.ended_at + CLOCKS_APART)
     )
     first = min(free, key=lambda each: each.made_at, default=None)
     return first.post if first else None

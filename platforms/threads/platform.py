@@ -30,7 +30,7 @@ from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.quota import quota_of
 from platforms.rules import Violation
-from platforms.steps.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed
 from platforms.steps.thread import ended_early
 from platforms.threads import errors, rules
 from platforms.threads.connection import API, CONTAINERS, GRAPH, ThreadsConnection, renew
@@ -38,8 +38,6 @@ from platforms.threads.fields import of_items, of_post, of_root
 from platforms.threads.settings import ThreadsCredentials, ThreadsSettings
 from platforms.threads.tokens import TOKENS
 
-CLOCKS_APART = timedelta(seconds=60)
-"""How far Threads' clock may be behind ours for its own post still to be recognised."""
 POST_FIELDS = "id,permalink,text,timestamp"
 NEXT_CHECK = timedelta(seconds=10)
 """Between checks for a post of a thread whose response was lost."""
@@ -220,26 +218,20 @@ async def _find(
     connection: ThreadsConnection, context: PublishContext[ThreadsSettings], edge: str, text: str, since: datetime
 ) -> Published | None:
     """Find a post by its text."""
-    start = since - CLOCKS_APART
-    since_then = str(int(start.timestamp()))
-    posts = await _of_me(GRAPH.get_list(connection, edge, fields=POST_FIELDS, since=since_then, limit="50"))
-
+    start = str(int((since - CLOCKS_APART).timestamp()))
+    posts = await _of_me(GRAPH.get_list(connection, edge, fields=POST_FIELDS, since=start, limit="50"))
     thread = {post.get("id") for post in context.handles.get("thread", {}).values()}
 
     def ours(post: dict[str, Any]) -> bool:
         # White space at the ends and line breaks may be returned changed.
         same = str(post.get("text") or "").split() == text.split()
-        return same and post["id"] not in thread and _timestamp(post) >= start
+        return same and post["id"] not in thread
 
-    return earliest_unclaimed(context, map(_matching_post, filter(ours, posts)))
+    return earliest_unclaimed(context, map(_matching_post, filter(ours, posts)), since=since)
 
 
 def _matching_post(post: dict[str, Any]) -> MatchingPost:
-    return MatchingPost(Published(str(post["id"]), post.get("permalink")), _timestamp(post))
-
-
-def _timestamp(post: dict[str, Any]) -> datetime:
-    return moment(post["timestamp"])
+    return MatchingPost(Published(str(post["id"]), post.get("permalink")), moment(post["timestamp"]))
 
 
 async def _follow(

@@ -20,8 +20,6 @@ CHECK_PAUSES = (0, 5, 10, 15, 30, 60, 60, 60)
 30 a minute and publishes six posts in it, so each post may have five."""
 CHECKS_FOR_ID = 4
 """Further checks once the post is published: its public id follows after moderation."""
-CLOCKS_APART = timedelta(seconds=60)
-"""How far TikTok's clock may be behind ours for its own post still to be recognised."""
 NEWEST = 20
 """Posts that are searched, the most that TikTok lists in one response."""
 _LISTED = "id,title,video_description,create_time,share_url"
@@ -152,11 +150,11 @@ class Verdict:
         wanted = caption_of(self._sending.draft).split()
         alike: list[MatchingPost] = []
         for post in data.get("videos") or []:
-            made = moment(post.get("create_time") or 0)
             words = (post.get("title"), post.get("video_description"))
-            if made >= sent_at - CLOCKS_APART and wanted in [str(text or "").split() for text in words]:
-                alike.append(MatchingPost(Published(str(post["id"]), post.get("share_url")), made))
-        return earliest_unclaimed(self._sending, alike) or Unknown()
+            if wanted in [str(text or "").split() for text in words]:
+                made_at = moment(post.get("create_time") or 0)
+                alike.append(MatchingPost(Published(str(post["id"]), post.get("share_url")), made_at))
+        return earliest_unclaimed(self._sending, alike, since=sent_at) or Unknown()
 
     async def _save(self) -> None:
         await self._sending.save(self._handles)

@@ -3,21 +3,19 @@
 import html
 import re
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.steps.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed
 from platforms.twitter.connection import TwitterConnection, call
 from platforms.twitter.links import link_spans
 from platforms.twitter.media import media_keys
 from platforms.twitter.settings import TwitterSettings
 
-CLOCKS_APART = timedelta(seconds=60)
-"""How far X's clock may be behind ours for its own post still to be recognised."""
 PAGE, MOST_PAGES = 100, 5
 """Posts per page, the most X allows, and pages; an account with more posts since the attempt is not searched
 further."""

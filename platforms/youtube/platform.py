@@ -28,8 +28,6 @@ from platforms.youtube.media import SessionGoneError, Upload
 from platforms.youtube.rules import title_of
 from platforms.youtube.settings import YouTubeCredentials, YouTubeSettings
 
-CLOCKS_APART = timedelta(seconds=60)
-"""How far YouTube's clock may be behind ours for its own video still to be recognised."""
 NEWEST = 50
 """Uploads that are searched, the most that YouTube lists in one response."""
 
@@ -138,8 +136,8 @@ async def _find(connection: YouTubeConnection, context: PublishContext[YouTubeSe
     words = [title_of(context.draft).split(), context.draft.text.split()]
     alike: list[MatchingPost] = []
     for snippet in (item.get("snippet") or {} for item in listed):
-        made = moment(snippet["publishedAt"])
         shown = [str(snippet.get(name) or "").split() for name in ("title", "description")]
-        if made >= sent_at - CLOCKS_APART and shown == words:
-            alike.append(MatchingPost(_published(str(snippet["resourceId"]["videoId"])), made))
-    return earliest_unclaimed(context, alike) or Absent()
+        if shown == words:
+            published = _published(str(snippet["resourceId"]["videoId"]))
+            alike.append(MatchingPost(published, moment(snippet["publishedAt"])))
+    return earliest_unclaimed(context, alike, since=sent_at) or Absent()

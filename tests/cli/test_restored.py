@@ -136,7 +136,7 @@ async def test_an_equal_post_made_after_the_restore_is_not_matched(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(platforms()["pinterest"], "read_lag", timedelta(seconds=-FENCE.total_seconds()))
-    monkeypatch.setattr("platforms.steps.matching._CLOCKS_APART", timedelta(0))
+    monkeypatch.setattr("platforms.steps.matching.CLOCKS_APART", timedelta(0))
     text, account = "said again by hand", await stack.connect("pinterest")
     settings = {"boardId": "549755885175"}
     media = ["https://example.com/p.jpg"]

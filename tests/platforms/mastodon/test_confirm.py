@@ -11,6 +11,7 @@ import pytest
 from platforms.base import Absent, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.mastodon import PLATFORM, listing, lookup
+from platforms.steps.matching import CLOCKS_APART
 from tests.platforms.mastodon.test_platform import status
 from tests.platforms.post_steps import publish, refused
 from tests.platforms.rig import Rig
@@ -96,7 +97,7 @@ async def test_without_a_marker_the_time_decides(rig: Rig, keyless: httpx.AsyncC
     found = await confirm(rig, context)
     assert isinstance(found, Published)
     assert found.platform_post_id != old.platform_post_id
-    later = replace(context, started_at=datetime.now(UTC) + lookup.CLOCKS_APART + timedelta(seconds=5))
+    later = replace(context, started_at=datetime.now(UTC) + CLOCKS_APART + timedelta(seconds=5))
     assert await confirm(rig, later) == Absent()
 
 
