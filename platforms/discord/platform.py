@@ -29,7 +29,7 @@ from platforms.http.multipart import MultipartForm, post_form
 from platforms.http.untrusted import moment
 from platforms.places import CODE, PlaceSetting, is_allowed, not_allowed
 from platforms.rules import Violation
-from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed
+from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed, has_same_words
 from platforms.steps.write_only import confirm_from_marker, mark_sending
 
 PAGE, MOST_PAGES = 100, 5
@@ -252,8 +252,7 @@ def _is_ours(message: dict[str, Any], bot: dict[str, Any], context: PublishConte
     if nonce is not None:
         return bool(nonce == of_bot(context.target_id)["nonce"])
     author = message.get("author") or {}
-    # Discord trims a text's white space.
-    same_text = str(message.get("content") or "").split() == context.draft.text.split()
+    same_text = has_same_words(message.get("content"), context.draft.text)
     same_files = len(message.get("attachments") or []) == len(context.draft.media)
     shows = _has_embeds(message, context.draft) and _asks(message, context.draft)
     return bool(author.get("id") == bot["id"] and same_text and same_files and shows)

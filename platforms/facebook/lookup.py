@@ -9,7 +9,7 @@ from platforms.facebook.media import photo_ids
 from platforms.facebook.settings import FacebookSettings
 from platforms.http.untrusted import moment
 from platforms.http.wire import segment
-from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed
+from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed, has_same_words
 
 PAGE = 50
 POST_FIELDS = "id,message,created_time,permalink_url,attachments"
@@ -53,7 +53,7 @@ def _is_ours(post: dict[str, Any], context: PublishContext[FacebookSettings]) ->
     if ours and shown:
         return bool(ours & shown)
     attached = bool(_listed(post, "attachments"))
-    same = str(post.get("message") or "").split() == context.draft.text.split()
+    same = has_same_words(post.get("message"), context.draft.text)
     return same and (attached or not ours)
 
 

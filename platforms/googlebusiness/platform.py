@@ -47,7 +47,7 @@ from platforms.googlebusiness.settings import GoogleBusinessCredentials, GoogleB
 from platforms.http.untrusted import moment
 from platforms.places import PlaceSetting
 from platforms.rules import Violation
-from platforms.steps.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import MatchingPost, earliest_unclaimed, has_same_words
 
 PAGE, MOST_PAGES = 100, 5
 """Posts per page, and pages. Google does not say in which order it lists posts, so the code relies on none."""
@@ -214,7 +214,7 @@ async def _photo_failed(context: PublishContext[GoogleBusinessSettings], error: 
 def _is_ours(post: dict[str, Any], draft: Draft[GoogleBusinessSettings]) -> bool:
     event = draft.settings.event
     return (
-        str(post.get("summary") or "").split() == draft.text.split()
+        has_same_words(post.get("summary"), draft.text)
         and post.get("topicType", "STANDARD") == draft.settings.topic
         and (event is None or (post.get("event") or {}).get("title") == event.title)
     )

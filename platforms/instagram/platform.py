@@ -32,7 +32,7 @@ from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.quota import quota_of
 from platforms.rules import FileRule, Violation
-from platforms.steps.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import MatchingPost, earliest_unclaimed, has_same_words
 
 MEDIA_FIELDS = "id,caption,permalink,timestamp"
 
@@ -135,8 +135,7 @@ async def _find(
     newest = await GRAPH.get_list(connection, edge, fields=MEDIA_FIELDS, limit="50")
 
     def ours(media: dict[str, Any]) -> bool:
-        # Instagram trims a caption's white space.
-        return story or str(media.get("caption") or "").split() == context.draft.text.split()
+        return story or has_same_words(media.get("caption"), context.draft.text)
 
     return earliest_unclaimed(context, map(_matching_post, filter(ours, newest)), since=since)
 

@@ -10,7 +10,7 @@ from platforms.http.untrusted import moment
 from platforms.http.wire import segment
 from platforms.pinterest.connection import PinterestConnection, call
 from platforms.pinterest.settings import PinterestSettings
-from platforms.steps.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import MatchingPost, earliest_unclaimed, has_same_words
 
 PAGE, MOST_PAGES = 100, 5
 """Pins per page, and pages. Whether the newest pins come first is unverified, so an older pin ends no search."""
@@ -46,9 +46,11 @@ async def find(
 
 def _has_same_content(pin: dict[str, Any], context: PublishContext[PinterestSettings]) -> bool:
     settings = context.draft.settings
-    shown = [_plain(pin.get(name)) for name in ("title", "description")]
-    same_words = shown == [_plain(text) for text in (settings.title, context.draft.text)]
-    return same_words and _place(pin.get("link")) == _place(settings.link)
+    return (
+        has_same_words(pin.get("title"), settings.title)
+        and has_same_words(pin.get("description"), context.draft.text)
+        and _place(pin.get("link")) == _place(settings.link)
+    )
 
 
 def _made_at(pin: dict[str, Any]) -> datetime:
@@ -66,7 +68,3 @@ def _place(link: str | None) -> tuple[str, str]:
     """Return host and path of a link. Whether Pinterest keeps its scheme and query as they were sent is unproven."""
     parts = urlsplit(link or "")
     return (parts.hostname or "").removeprefix("www."), parts.path.rstrip("/")
-
-
-def _plain(text: str | None) -> list[str]:
-    return (text or "").split()

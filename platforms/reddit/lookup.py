@@ -12,7 +12,7 @@ from platforms.http.wire import segment
 from platforms.reddit.connection import RedditConnection, call
 from platforms.reddit.rules import RedditPostType, post_type_of, words_of
 from platforms.reddit.settings import RedditSettings
-from platforms.steps.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import MatchingPost, earliest_unclaimed, has_same_words
 
 PAGE = 100
 """Posts per page, the most that Reddit returns."""
@@ -51,11 +51,11 @@ def _same(post: dict[str, Any], context: PublishContext[RedditSettings]) -> bool
     title, text = words_of(draft)
     if str(post.get("subreddit")).lower() != draft.settings.subreddit.lower():
         return False
-    if _plain(post.get("title")) != _plain(title):
+    if not has_same_words(post.get("title"), title):
         return False
     match post_type_of(draft):
         case RedditPostType.SELF:
-            return bool(post.get("is_self")) and _plain(post.get("selftext")) == _plain(text)
+            return bool(post.get("is_self")) and has_same_words(post.get("selftext"), text)
         case RedditPostType.LINK:
             return _address(post.get("url")) == _address(draft.settings.url)
     return not post.get("is_self")
@@ -65,7 +65,3 @@ def _address(url: object) -> tuple[str, str, str]:
     """Return a link's host, path and query. Whether Reddit keeps an address as it was sent is unproven."""
     parts = urlsplit(unescape(str(url or "")))
     return (parts.hostname or "").removeprefix("www."), parts.path.rstrip("/"), parts.query
-
-
-def _plain(text: object) -> list[str]:
-    return str(text or "").split()

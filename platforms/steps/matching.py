@@ -41,6 +41,11 @@ def earliest_unclaimed(
     return first.post if first else None
 
 
+def has_same_words(shown: object, sent: str | None) -> bool:
+    """Return whether a text that a platform shows has the words that were sent; platforms change the space between."""
+    return str(shown or "").split() == (sent or "").split()
+
+
 def is_too_long(shown: str, sent: str) -> bool:
     """Return whether a text is too long to be what was sent with markup added; comparing it could take seconds.
 

@@ -30,7 +30,7 @@ from platforms.meta.credentials import applies_to
 from platforms.meta.errors import REQUEST_ID_HEADER
 from platforms.meta.quota import quota_of
 from platforms.rules import Violation
-from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed
+from platforms.steps.matching import CLOCKS_APART, MatchingPost, earliest_unclaimed, has_same_words
 from platforms.steps.thread import ended_early
 from platforms.threads import errors, rules
 from platforms.threads.connection import API, CONTAINERS, GRAPH, ThreadsConnection, renew
@@ -223,9 +223,7 @@ async def _find(
     thread = {post.get("id") for post in context.handles.get("thread", {}).values()}
 
     def ours(post: dict[str, Any]) -> bool:
-        # White space at the ends and line breaks may be returned changed.
-        same = str(post.get("text") or "").split() == text.split()
-        return same and post["id"] not in thread
+        return has_same_words(post.get("text"), text) and post["id"] not in thread
 
     return earliest_unclaimed(context, map(_matching_post, filter(ours, posts)), since=since)
 

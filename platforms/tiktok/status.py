@@ -8,7 +8,7 @@ from typing import Any
 from platforms.base import Absent, Finding, PublishContext, Published, Unknown
 from platforms.errors import ErrorKind, PlatformError
 from platforms.http.untrusted import moment
-from platforms.steps.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import MatchingPost, earliest_unclaimed, has_same_words
 from platforms.tiktok import errors
 from platforms.tiktok.connection import TikTokConnection, call
 from platforms.tiktok.fields import caption_of
@@ -147,11 +147,10 @@ class Verdict:
                 raise
             # The account was connected without the permission video.list, which publishing does not need.
             return Unknown(final=True)
-        wanted = caption_of(self._sending.draft).split()
+        caption = caption_of(self._sending.draft)
         alike: list[MatchingPost] = []
         for post in data.get("videos") or []:
-            words = (post.get("title"), post.get("video_description"))
-            if wanted in [str(text or "").split() for text in words]:
+            if any(has_same_words(post.get(name), caption) for name in ("title", "video_description")):
                 made_at = moment(post.get("create_time") or 0)
                 alike.append(MatchingPost(Published(str(post["id"]), post.get("share_url")), made_at))
         return earliest_unclaimed(self._sending, alike, since=sent_at) or Unknown()

@@ -20,7 +20,7 @@ from platforms.errors import ErrorKind, PlatformError
 from platforms.google.tokens import TOKENS
 from platforms.http.untrusted import moment
 from platforms.rules import Violation
-from platforms.steps.matching import MatchingPost, earliest_unclaimed
+from platforms.steps.matching import MatchingPost, earliest_unclaimed, has_same_words
 from platforms.youtube import errors, rules
 from platforms.youtube.connection import BASE_URL, YouTubeConnection, read, renew
 from platforms.youtube.extras import Extras
@@ -133,11 +133,10 @@ async def _find(connection: YouTubeConnection, context: PublishContext[YouTubeSe
             ErrorKind.TRANSIENT, "YouTube did not name the channel's uploads.", code="unreadable_answer"
         )
     listed = await read(connection, "playlistItems", part="snippet", playlistId=uploads, maxResults=str(NEWEST))
-    words = [title_of(context.draft).split(), context.draft.text.split()]
+    title, text = title_of(context.draft), context.draft.text
     alike: list[MatchingPost] = []
     for snippet in (item.get("snippet") or {} for item in listed):
-        shown = [str(snippet.get(name) or "").split() for name in ("title", "description")]
-        if shown == words:
+        if has_same_words(snippet.get("title"), title) and has_same_words(snippet.get("description"), text):
             published = _published(str(snippet["resourceId"]["videoId"]))
             alike.append(MatchingPost(published, moment(snippet["publishedAt"])))
     return earliest_unclaimed(context, alike, since=sent_at) or Absent()
