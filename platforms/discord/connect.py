@@ -116,10 +116,8 @@ class DiscordConnector(Connector[DiscordCredentials]):
             return candidate
         if (old.in_channel or await _channel_of(connect(old))) != new.in_channel:
             return candidate
-        delivered_version = new.model_copy(update={"user_id": old.user_id, "replaced_by": new.webhook})
-        return replace(
-            candidate, id=old.user_id, credentials=delivered_version, identity=Identity(old.user_id, candidate.name)
-        )
+        kept = new.model_copy(update={"user_id": old.user_id, "replaced_by": new.webhook})
+        return replace(candidate, id=old.user_id, credentials=kept, identity=Identity(old.user_id, candidate.name))
 
     async def remove_unused(self, connect: Connect, credentials: DiscordCredentials) -> None:
         """Delete a webhook that no account uses any more."""

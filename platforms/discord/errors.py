@@ -27,7 +27,7 @@ _CODES: dict[int, tuple[ErrorKind, str]] = {
     20028: (ErrorKind.RATE_LIMITED, _LIMITED),
     20029: (ErrorKind.RATE_LIMITED, _LIMITED),
     40002: (ErrorKind.AUTH, "Discord wants this account to be verified first."),
-    40004: (ErrorKind.REJECTED, "PublishContext messages is switched off at Discord for now."),
+    40004: (ErrorKind.REJECTED, "Sending messages is switched off at Discord for now."),
     40005: (ErrorKind.REJECTED, "The files are too large for Discord (10 MB each, 25 MB together)."),
     40006: (ErrorKind.TRANSIENT, "Discord has switched this off for a while."),
     50001: (ErrorKind.AUTH, _ACCESS),

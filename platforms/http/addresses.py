@@ -3,8 +3,8 @@
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 _CLOSED_V4 = tuple(
-    IPv4Network(platform)
-    for platform in (
+    IPv4Network(block)
+    for block in (
         # IANA's special-purpose registry (RFC 6890), listed here because ipaddress.is_global differs between Python
         # patches.
         "0.0.0.0/8",
@@ -31,8 +31,8 @@ _GLOBAL_V6 = IPv6Network("2000::/3")
 """The only block of global unicast at IANA; loopback, unique local, link-local and multicast lie outside of it."""
 
 _CLOSED_V6 = tuple(
-    IPv6Network(platform)
-    for platform in (
+    IPv6Network(block)
+    for block in (
         "2001::/23",  # protocol assignments, Teredo (which embeds IPv4 addresses) among them
         "2001:db8::/32",  # documentation
         "2002::/16",  # 6to4, which embeds IPv4 addresses and is no longer in use (RFC 7526)
@@ -51,12 +51,12 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     if isinstance(parsed, IPv4Address):
-        return not any(parsed in platform for platform in _CLOSED_V4)
+        return not any(parsed in block for block in _CLOSED_V4)
     if parsed.scope_id is not None:
         return False
     if parsed in _NAT64:
         return is_public(str(IPv4Address(int(parsed) & 0xFFFFFFFF)))
-    return parsed in _GLOBAL_V6 and not any(parsed in platform for platform in _CLOSED_V6)
+    return parsed in _GLOBAL_V6 and not any(parsed in block for block in _CLOSED_V6)
 
 
 def is_plain_host(host: str) -> bool:

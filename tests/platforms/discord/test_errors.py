@@ -51,6 +51,10 @@ def test_codes_have_a_kind_and_a_sentence(status: int, code: int, kind: ErrorKin
     assert error.message
 
 
+def test_the_message_about_messages_switched_off_is_for_people() -> None:
+    assert refusal(400, 40004).message == "Sending messages is switched off at Discord for now."
+
+
 def test_a_form_tells_its_faults_with_their_place() -> None:
     tree = {
         "content": {"_errors": [{"code": "BASE_TYPE_MAX_LENGTH", "message": "Must be 2000 or fewer in length."}]},
