@@ -49,7 +49,7 @@ class Blobs:
 
     def __init__(self, connection: BlueskyConnection, context: PublishContext[BlueskySettings]) -> None:
         self._connection = connection
-        self._sending = context
+        self._context = context
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})
 
     async def bring(self, part: str, media: tuple[Media, ...]) -> None:
@@ -66,7 +66,7 @@ class Blobs:
     async def forget(self) -> None:
         """Forget the blobs, which the server no longer has."""
         self._known.clear()
-        self._sending.handles[LOST] = self._sending.handles.get(LOST, 0) + 1
+        self._context.handles[LOST] = self._context.handles.get(LOST, 0) + 1
         await self._save()
 
     def embed(self, part: str, media: tuple[Media, ...]) -> dict[str, Any] | None:
@@ -99,7 +99,7 @@ class Blobs:
 
     async def _bring(self, name: str, known: Handle, item: Media) -> None:
         if "job" not in known:
-            async with self._sending.media.open(item) as file:
+            async with self._context.media.open(item) as file:
                 _check(item, file)
                 known |= {"width": file.width, "height": file.height}
                 if item.type is MediaType.VIDEO and self._uses_service():
@@ -119,7 +119,7 @@ class Blobs:
             await self._finish_job(name, known)
 
     def _uses_service(self) -> bool:
-        return video.is_hosted(self._connection) and self._sending.handles.get(LOST, 0) <= MOST_LOST
+        return video.is_hosted(self._connection) and self._context.handles.get(LOST, 0) <= MOST_LOST
 
     async def _start_job(self, name: str, known: Handle, file: MediaFile) -> None:
         await video.check_limits(self._connection, file.size)
@@ -131,7 +131,7 @@ class Blobs:
         for pause in CHECK_PAUSES:
             await asyncio.sleep(pause)
             status = await video.job(self._connection, known["job"])
-            self._sending.heartbeat(f"processing {status.get('progress', 0)}%")
+            self._context.heartbeat(f"processing {status.get('progress', 0)}%")
             if await self._is_processed(name, known, status):
                 return
         message = "Bluesky is still processing the video."
@@ -162,10 +162,10 @@ class Blobs:
         await self._save()
 
     def _body(self, file: MediaFile) -> FileBody:
-        return FileBody(file, lambda sent: self._sending.heartbeat(f"uploading {sent * 100 // file.size}%"))
+        return FileBody(file, lambda sent: self._context.heartbeat(f"uploading {sent * 100 // file.size}%"))
 
     async def _save(self) -> None:
-        await self._sending.save(self._sending.handles)
+        await self._context.save(self._context.handles)
 
 
 def _ratio(known: Handle) -> dict[str, Any]:

@@ -44,13 +44,13 @@ class Uploads:
 
     def __init__(self, connection: FacebookConnection, context: PublishContext[FacebookSettings]) -> None:
         self._connection = connection
-        self._sending = context
+        self._context = context
         self._saving = asyncio.Lock()
         self._page = f"/{segment(connection.account.user_id)}"
 
     async def run(self) -> None:
         """Upload all media, so that one request can make them public."""
-        post_type = post_type_of(self._sending.draft)
+        post_type = post_type_of(self._context.draft)
         if post_type.is_video:
             await self._video(post_type)
         elif post_type is not FacebookPostType.TEXT:
@@ -58,17 +58,17 @@ class Uploads:
 
     async def forget(self) -> None:
         """Drop the uploads, so that the next attempt uploads again."""
-        self._sending.handles.pop("photos", None)
-        self._sending.handles.pop("video", None)
+        self._context.handles.pop("photos", None)
+        self._context.handles.pop("video", None)
         await self.save()
 
     async def save(self) -> None:
         """Save the handles."""
         async with self._saving:
-            await self._sending.save(self._sending.handles)
+            await self._context.save(self._context.handles)
 
     async def _photos(self) -> None:
-        known: dict[str, str] = self._sending.handles.setdefault("photos", {})
+        known: dict[str, str] = self._context.handles.setdefault("photos", {})
         gate = asyncio.Semaphore(CONCURRENCY)
 
         async def bring(index: int, item: Media) -> None:
@@ -77,11 +77,11 @@ class Uploads:
             async with gate:
                 known[str(index)] = await self._photo(item)
                 await self.save()
-                self._sending.heartbeat(f"{len(known)} of {len(self._sending.draft.media)} photos")
+                self._context.heartbeat(f"{len(known)} of {len(self._context.draft.media)} photos")
 
         # If one photo fails, the others still finish, so that the next attempt finds them.
         outcomes = await asyncio.gather(
-            *map(bring, *zip(*enumerate(self._sending.draft.media), strict=True)), return_exceptions=True
+            *map(bring, *zip(*enumerate(self._context.draft.media), strict=True)), return_exceptions=True
         )
         for failure in sorted(
             filter(None, outcomes), key=lambda error: getattr(error, "kind", None) is ErrorKind.TRANSIENT
@@ -92,7 +92,7 @@ class Uploads:
         fields = {"published": "false"}
         if item.alt_text:
             fields["alt_text_custom"] = item.alt_text
-        async with self._sending.media.open(item) as file:
+        async with self._context.media.open(item) as file:
             if item.type is MediaType.VIDEO or file.content_type not in _EXTENSION:
                 raise PlatformError(
                     ErrorKind.REJECTED, f"Facebook takes no {file.content_type} as a photo.", code="media_type"
@@ -104,12 +104,12 @@ class Uploads:
             )
 
     async def _video(self, post_type: FacebookPostType) -> None:
-        video: dict[str, Any] = self._sending.handles.get("video", {})
+        video: dict[str, Any] = self._context.handles.get("video", {})
         if video.get("done"):
             return
         going_on = bool(video)
         try:
-            async with self._sending.media.open(self._sending.draft.media[0]) as file:
+            async with self._context.media.open(self._context.draft.media[0]) as file:
                 if video.get("size") != file.size:
                     video = await self._start(post_type, file.size)
                 await (self._transfer if post_type is FacebookPostType.VIDEO else self._stream)(video, file)
@@ -133,7 +133,7 @@ class Uploads:
             video["domain"] = answer.get("upload_domain")
         else:
             video["url"] = text_of(self._connection, answer, "upload_url")
-        self._sending.handles["video"] = video
+        self._context.handles["video"] = video
         await self.save()
         return video
 
@@ -223,4 +223,4 @@ class Uploads:
         await self._connection.wire.send("POST", video["url"], headers=headers, content=body)
 
     def _report_progress(self, video: dict[str, Any]) -> None:
-        self._sending.heartbeat(f"{video['offset'] * 100 // max(video['size'], 1)}%")
+        self._context.heartbeat(f"{video['offset'] * 100 // max(video['size'], 1)}%")

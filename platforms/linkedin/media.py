@@ -50,7 +50,7 @@ class Uploads:
 
     def __init__(self, connection: LinkedInConnection, context: PublishContext[LinkedInSettings], author: str) -> None:
         self._connection = connection
-        self._sending = context
+        self._context = context
         self._author = author
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})
 
@@ -60,7 +60,7 @@ class Uploads:
 
     async def run(self) -> None:
         """Upload every item for a post to use. Raises PlatformError: `not_ready` while LinkedIn processes one."""
-        items = dict(wanted(self._sending.draft))
+        items = dict(wanted(self._context.draft))
         for name in self._known.keys() - items.keys():
             del self._known[name]
         for name, item in items.items():
@@ -80,7 +80,7 @@ class Uploads:
             handle = self._known[name] = {"url": item.url, "author": self._author, "stage": Stage.SENDING}
         if handle["stage"] != Stage.SENDING:
             return
-        async with self._sending.media.open(item) as file:
+        async with self._context.media.open(item) as file:
             try:
                 await (self._parts if item.type is MediaType.VIDEO else self._whole)(handle, item, file)
             except PlatformError as error:
@@ -117,7 +117,7 @@ class Uploads:
             etags.append(await self._put_part(url, file.part(start, length)))
             start += length
             await self._save()
-            self._sending.heartbeat(f"{len(etags) * 100 // len(handle['parts'])}%")
+            self._context.heartbeat(f"{len(etags) * 100 // len(handle['parts'])}%")
         done = {"video": handle["urn"], "uploadToken": handle["token"], "uploadedPartIds": etags}
         await call(self._connection, "POST", "/rest/videos?action=finalizeUpload", json={"finalizeUploadRequest": done})
 
@@ -177,7 +177,7 @@ class Uploads:
         return "PROCESSING" if left > timedelta() else "AVAILABLE", "", left
 
     async def _save(self) -> None:
-        await self._sending.save(self._sending.handles)
+        await self._context.save(self._context.handles)
 
 
 def kinds_of(draft: Draft[LinkedInSettings]) -> set[str]:

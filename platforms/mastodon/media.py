@@ -41,13 +41,13 @@ class Uploads:
 
     def __init__(self, connection: MastodonConnection, context: PublishContext[MastodonSettings]) -> None:
         self._connection = connection
-        self._sending = context
+        self._context = context
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})
 
     async def run(self) -> None:
         """Upload every item until a post may use it. Raises PlatformError: `not_ready` while one is processed."""
         limits = await limits_of(self._connection)
-        items = self._sending.draft.media
+        items = self._context.draft.media
         for name in [name for name in self._known if int(name) >= len(items)]:
             del self._known[name]
         for index, item in enumerate(items):
@@ -82,7 +82,7 @@ class Uploads:
         await self._save()
 
     async def _upload(self, name: str, item: Media, limits: Limits) -> None:
-        async with self._sending.media.open(item) as file:
+        async with self._context.media.open(item) as file:
             _check(item, file, limits)
             # Some servers keep the name with which a file is sent.
             filename = f"{secrets.token_hex(12)}{mimetypes.guess_extension(file.content_type) or ''}"
@@ -97,7 +97,7 @@ class Uploads:
             "at": datetime.now(UTC).isoformat(),
         }
         await self._save()
-        self._sending.heartbeat(f"uploaded {len(self._known)} of {len(self._sending.draft.media)}")
+        self._context.heartbeat(f"uploaded {len(self._known)} of {len(self._context.draft.media)}")
 
     async def _post(self, form: Callable[[], MultipartForm]) -> httpx.Response:
         for path in ("/api/v2/media", "/api/v1/media"):
@@ -136,7 +136,7 @@ class Uploads:
             await self._save()
 
     async def _save(self) -> None:
-        await self._sending.save(self._sending.handles)
+        await self._context.save(self._context.handles)
 
 
 def _not_ready() -> PlatformError:

@@ -98,7 +98,7 @@ class Containers:
     def __init__(self, dialect: Dialect, connection: Connection[Any], context: PublishContext[Any]) -> None:
         self._dialect = dialect
         self._connection = connection
-        self._sending = context
+        self._context = context
         self._known: dict[str, dict[str, str]] = context.handles.setdefault("containers", {})
         self._saving = asyncio.Lock()
 
@@ -149,14 +149,14 @@ class Containers:
 
     async def _is_new_refusal(self, name: str) -> bool:
         """Return whether a container was refused for the first time less than REFUSED_FOR ago."""
-        refused = self._sending.handles.setdefault("refusedAt", {})
+        refused = self._context.handles.setdefault("refusedAt", {})
         if name not in refused:
             refused[name] = datetime.now(UTC).isoformat()
             await self._save()
         return not self._was_refused_long_ago(name)
 
     def _was_refused_long_ago(self, name: str) -> bool:
-        refused_at = self._sending.handles.get("refusedAt", {}).get(name)
+        refused_at = self._context.handles.get("refusedAt", {}).get(name)
         return bool(refused_at) and datetime.now(UTC) - datetime.fromisoformat(refused_at) >= REFUSED_FOR
 
     async def confirm(
@@ -206,7 +206,7 @@ class Containers:
             item = f"{name}/{index}"
             if item not in self._known:
                 async with gate:
-                    self._sending.heartbeat(f"item {index}")
+                    self._context.heartbeat(f"item {index}")
                     await self._build(item, fields)
             return await self._ready(item)
 
@@ -281,7 +281,7 @@ class Containers:
     async def _rebuild(self, name: str, error: PlatformError) -> PlatformError:
         """Drop a failed container; return its error, `rejected` once that happened too often."""
         await self.drop(name)
-        failures: dict[str, int] = self._sending.handles.setdefault("failures", {})
+        failures: dict[str, int] = self._context.handles.setdefault("failures", {})
         failures[name] = failures.get(name, 0) + 1
         await self._save()
         if error.kind not in {ErrorKind.TRANSIENT, ErrorKind.NOT_READY}:
@@ -302,7 +302,7 @@ class Containers:
 
     async def _save(self) -> None:
         async with self._saving:
-            await self._sending.save(self._sending.handles)
+            await self._context.save(self._context.handles)
 
 
 def _is_doubtful(error: PlatformError) -> bool:

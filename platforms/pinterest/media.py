@@ -20,16 +20,16 @@ class Video:
 
     def __init__(self, connection: PinterestConnection, context: PublishContext[PinterestSettings]) -> None:
         self._connection = connection
-        self._sending = context
+        self._context = context
 
     @property
     def media_id(self) -> str:
         """Return Pinterest's id of the uploaded video."""
-        return str(self._sending.handles["video"]["id"])
+        return str(self._context.handles["video"]["id"])
 
     async def run(self) -> None:
         """Upload the video until a pin may use it. Raises PlatformError: `not_ready` while Pinterest processes it."""
-        item, handles = self._sending.draft.media[0], self._sending.handles
+        item, handles = self._context.draft.media[0], self._context.handles
         if handles.get("video", {}).get("url") != item.url:
             # An incomplete upload is not saved, because the storage takes a file in one piece only.
             media_id = await self._upload()
@@ -39,19 +39,19 @@ class Video:
 
     async def drop(self) -> None:
         """Forget the video, so that the next attempt uploads it again."""
-        self._sending.handles.pop("video", None)
-        await self._sending.save(self._sending.handles)
+        self._context.handles.pop("video", None)
+        await self._context.save(self._context.handles)
 
     async def _upload(self) -> str:
         registered = await call(self._connection, "POST", "/v5/media", json={"media_type": "video"})
         media_id, url, fields = (registered.get(name) for name in ("media_id", "upload_url", "upload_parameters"))
         if not (isinstance(media_id, str) and isinstance(url, str) and isinstance(fields, dict)):
             raise PlatformError(ErrorKind.TRANSIENT, "Pinterest registered no upload.", code="unreadable_answer")
-        async with self._sending.media.open(self._sending.draft.media[0]) as file:
+        async with self._context.media.open(self._context.draft.media[0]) as file:
             form = MultipartForm(
                 {name: str(value) for name, value in fields.items()}, [FilePart("file", "video", file)]
             )
-            self._sending.heartbeat("uploading")
+            self._context.heartbeat("uploading")
             try:
                 await post_form(self._connection.wire, url, form)
             except PlatformError as error:
@@ -60,7 +60,7 @@ class Video:
                 # The storage answers so if an upload was registered too long ago; the next attempt registers another.
                 message = "Pinterest's storage did not take the video any more."
                 raise PlatformError(ErrorKind.TRANSIENT, message, code="upload_expired", status=error.status) from error
-        self._sending.heartbeat("100%")
+        self._context.heartbeat("100%")
         return media_id
 
     async def _check_processing(self) -> None:
@@ -72,8 +72,8 @@ class Video:
         if state != "succeeded":
             message = "Pinterest is still processing the video."
             raise PlatformError(ErrorKind.NOT_READY, message, code=f"media_{state}", retry_after=NEXT_CHECK)
-        await self._keep({**self._sending.handles["video"], "ready": True})
+        await self._keep({**self._context.handles["video"], "ready": True})
 
     async def _keep(self, video: dict[str, Any]) -> None:
-        self._sending.handles["video"] = video
-        await self._sending.save(self._sending.handles)
+        self._context.handles["video"] = video
+        await self._context.save(self._context.handles)

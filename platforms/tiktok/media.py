@@ -28,16 +28,16 @@ class Upload:
 
     def __init__(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> None:
         self._connection = connection
-        self._sending = context
+        self._context = context
 
     @property
     def known(self) -> dict[str, Any] | None:
         """Return the stored upload, if there is one."""
-        return self._sending.handles.get("upload")
+        return self._context.handles.get("upload")
 
     async def forget(self) -> None:
         """Drop the upload, which can no longer publish anything."""
-        self._sending.handles.pop("upload", None)
+        self._context.handles.pop("upload", None)
         await self._save()
 
     async def prepare(self, creator: dict[str, Any]) -> None:
@@ -48,7 +48,7 @@ class Upload:
             await self.forget()
         if self.known is not None and self.known["sent"] == self.known["count"] - 1:
             return
-        async with self._sending.media.open(self._sending.draft.media[0]) as file:
+        async with self._context.media.open(self._context.draft.media[0]) as file:
             _check_length(file, creator)
             if self.known is None or self.known["size"] != file.size:
                 await self._begin(file, creator)
@@ -59,7 +59,7 @@ class Upload:
         if self.known is None:
             raise PlatformError(ErrorKind.TRANSIENT, "TikTok must be given the video again.", code="no_upload")
         upload = self.known
-        async with self._sending.media.open(self._sending.draft.media[0]) as file:
+        async with self._context.media.open(self._context.draft.media[0]) as file:
             if file.size != upload["size"]:
                 await self.forget()
                 raise PlatformError(
@@ -86,12 +86,12 @@ class Upload:
         count = max(file.size // CHUNK_BYTES, 1)
         chunk = CHUNK_BYTES if count > 1 else file.size
         source = {"source": "FILE_UPLOAD", "video_size": file.size, "chunk_size": chunk, "total_chunk_count": count}
-        inbox = "inbox/" if self._sending.draft.settings.draft else ""
-        body = video_body(self._sending.draft, creator, source)
+        inbox = "inbox/" if self._context.draft.settings.draft else ""
+        body = video_body(self._context.draft, creator, source)
         data = await call(self._connection, f"/v2/post/publish/{inbox}video/init/", body)
         if not data.get("publish_id") or not data.get("upload_url"):
             raise PlatformError(ErrorKind.TRANSIENT, "TikTok began no upload.", code="unreadable_answer")
-        self._sending.handles["upload"] = {
+        self._context.handles["upload"] = {
             "publishId": data["publish_id"],
             "url": data["upload_url"],
             "type": file.content_type,
@@ -104,13 +104,13 @@ class Upload:
         await self._save()
 
     async def _send_up_to_the_last(self, file: MediaFile) -> None:
-        upload = self._sending.handles["upload"]
+        upload = self._context.handles["upload"]
         for index in range(upload["sent"], upload["count"] - 1):
             start = index * upload["chunk"]
             await self._put(upload, start, file.part(start, upload["chunk"]))
             upload["sent"] = index + 1
             await self._save()
-            self._sending.heartbeat(f"{upload['sent'] * 100 // upload['count']}%")
+            self._context.heartbeat(f"{upload['sent'] * 100 // upload['count']}%")
 
     async def _put(self, upload: dict[str, Any], start: int, piece: MediaFile, *, public: bool = False) -> None:
         body = FileBody(piece)
@@ -125,7 +125,7 @@ class Upload:
             if error.status == 416 and not public and await self._has(start + piece.size):
                 # The chunk has arrived before, and the response to it was lost.
                 return
-            if error.status in _GONE and public and not Verdict(self._connection, self._sending).has_settled():
+            if error.status in _GONE and public and not Verdict(self._connection, self._context).has_settled():
                 # The last chunk may have arrived before. TikTok's status shows that, but lags, so it must not be
                 # trusted too soon.
                 raise error.as_unconfirmed() from error
@@ -136,11 +136,11 @@ class Upload:
             raise
 
     async def _has(self, size: int) -> bool:
-        uploaded = (await Verdict(self._connection, self._sending).status()).uploaded
+        uploaded = (await Verdict(self._connection, self._context).status()).uploaded
         return uploaded is not None and uploaded >= size
 
     async def _save(self) -> None:
-        await self._sending.save(self._sending.handles)
+        await self._context.save(self._context.handles)
 
 
 def _check_length(file: MediaFile, creator: dict[str, Any]) -> None:

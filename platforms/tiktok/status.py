@@ -50,7 +50,7 @@ class Verdict:
 
     def __init__(self, connection: TikTokConnection, context: PublishContext[TikTokSettings]) -> None:
         self._connection = connection
-        self._sending = context
+        self._context = context
         self._handles = context.handles
 
     @property
@@ -77,7 +77,7 @@ class Verdict:
         checks_left = CHECKS_FOR_ID
         for pause in CHECK_PAUSES:
             await asyncio.sleep(pause)
-            self._sending.heartbeat("processing")
+            self._context.heartbeat("processing")
             try:
                 status = await self.status()
             except PlatformError:
@@ -94,7 +94,7 @@ class Verdict:
         """Return whether a post that was first sent at `sent_at` was published."""
         if self.publish_id is None:
             # Beginning the upload of a video publishes nothing; a request to fetch photos may have published them.
-            return Absent() if is_video(self._sending.draft) else await self._listed(sent_at)
+            return Absent() if is_video(self._context.draft) else await self._listed(sent_at)
         status = await self.status()
         if status.done:
             return self.published(status)
@@ -110,7 +110,7 @@ class Verdict:
 
     def has_settled(self) -> bool:
         """Return whether the count of an upload's bytes can be trusted: no documentation says that it never lags."""
-        sent = self._sending.started_at
+        sent = self._context.started_at
         return sent is None or datetime.now(UTC) - sent > COUNT_LAGS
 
     async def fail(self, reason: str) -> PlatformError:
@@ -131,11 +131,11 @@ class Verdict:
             in_inbox = status.name == "SEND_TO_USER_INBOX"
             return Published(str(self.publish_id), None if in_inbox else f"https://www.tiktok.com/@{user}")
         # That the addresses of photos have this form is general knowledge, unverified.
-        kind = "video" if is_video(self._sending.draft) else "photo"
+        kind = "video" if is_video(self._context.draft) else "photo"
         return Published(status.post_id, f"https://www.tiktok.com/@{user}/{kind}/{status.post_id}")
 
     def _becomes_public(self) -> bool:
-        settings = self._sending.draft.settings
+        settings = self._context.draft.settings
         return settings.privacy_level == PUBLIC and not settings.draft
 
     async def _listed(self, sent_at: datetime) -> Finding:
@@ -147,13 +147,13 @@ class Verdict:
                 raise
             # The account was connected without the permission video.list, which publishing does not need.
             return Unknown(final=True)
-        caption = caption_of(self._sending.draft)
+        caption = caption_of(self._context.draft)
         alike: list[MatchingPost] = []
         for post in data.get("videos") or []:
             if any(has_same_words(post.get(name), caption) for name in ("title", "video_description")):
                 made_at = moment(post.get("create_time") or 0)
                 alike.append(MatchingPost(Published(str(post["id"]), post.get("share_url")), made_at))
-        return earliest_unclaimed(self._sending, alike, since=sent_at) or Unknown()
+        return earliest_unclaimed(self._context, alike, since=sent_at) or Unknown()
 
     async def _save(self) -> None:
-        await self._sending.save(self._handles)
+        await self._context.save(self._handles)

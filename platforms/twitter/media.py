@@ -59,7 +59,7 @@ class Uploads:
 
     def __init__(self, connection: TwitterConnection, context: PublishContext[TwitterSettings]) -> None:
         self._connection = connection
-        self._sending = context
+        self._context = context
         self._known: dict[str, Handle] = context.handles.setdefault("media", {})
         self._saving = asyncio.Lock()
 
@@ -68,7 +68,7 @@ class Uploads:
 
         Raises PlatformError: `not_ready` while X processes one.
         """
-        items = self._sending.draft.media
+        items = self._context.draft.media
         for name in [name for name in self._known if int(name) >= len(items)]:
             del self._known[name]
         # If one item fails, the others still finish, so that the next attempt finds them.
@@ -98,7 +98,7 @@ class Uploads:
 
     async def _go_on(self, upload: Handle, item: Media) -> None:
         if upload.get("stage") in {None, Stage.SENDING}:
-            async with self._sending.media.open(item) as file:
+            async with self._context.media.open(item) as file:
                 _check(item, file, premium=self._connection.account.premium)
                 await (self._whole(upload, file) if item.type is MediaType.IMAGE else self._pieces(upload, item, file))
         if upload["stage"] == Stage.PROCESSING:
@@ -129,7 +129,7 @@ class Uploads:
             await self._append(upload, index, file.part(start, size))
             upload["pieces"] = index + 1
             await self._save()
-            self._sending.heartbeat(f"{min(upload['pieces'] * size, file.size):,} of {file.size:,} bytes")
+            self._context.heartbeat(f"{min(upload['pieces'] * size, file.size):,} of {file.size:,} bytes")
         await self._take(
             upload, await call(self._connection, "POST", f"/2/media/upload/{segment(upload['id'])}/finalize")
         )
@@ -181,7 +181,7 @@ class Uploads:
 
     async def _save(self) -> None:
         async with self._saving:
-            await self._sending.save(self._sending.handles)
+            await self._context.save(self._context.handles)
 
 
 def _check(item: Media, file: MediaFile, *, premium: bool) -> None:

@@ -40,7 +40,7 @@ class Extras:
 
     def __init__(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings], video_id: str) -> None:
         self._connection = connection
-        self._sending = context
+        self._context = context
         self._video_id = video_id
 
     async def run(self) -> str | None:
@@ -48,7 +48,7 @@ class Extras:
 
         The thumbnail comes last: YouTube answers 200 and drops the thumbnail of a Short that it is still processing.
         """
-        settings = self._sending.draft.settings
+        settings = self._context.draft.settings
         warnings = [
             await self._once(settings.playlist_id, "playlist entry", self._playlist),
             await self._once(settings.first_comment, FIRST_COMMENT, self._comment),
@@ -58,11 +58,11 @@ class Extras:
         return " ".join(filter(None, warnings)) or None
 
     async def _once(self, wanted: str | None, name: str, step: Callable[[], Awaitable[None]]) -> str | None:
-        return await run_once(self._connection, self._sending, name, step) if wanted else None
+        return await run_once(self._connection, self._context, name, step) if wanted else None
 
     async def _thumbnail(self) -> None:
-        media = Media(type=MediaType.IMAGE, url=self._sending.draft.settings.thumbnail or "")
-        async with self._sending.media.open(media) as file:
+        media = Media(type=MediaType.IMAGE, url=self._context.draft.settings.thumbnail or "")
+        async with self._context.media.open(media) as file:
             await send(
                 self._connection,
                 "POST",
@@ -74,11 +74,11 @@ class Extras:
 
     async def _playlist(self) -> None:
         await self._insert(
-            "playlistItems", playlist_item(self._sending.draft.settings.playlist_id or "", self._video_id)
+            "playlistItems", playlist_item(self._context.draft.settings.playlist_id or "", self._video_id)
         )
 
     async def _comment(self) -> None:
-        text = self._sending.draft.settings.first_comment or ""
+        text = self._context.draft.settings.first_comment or ""
         await self._insert("commentThreads", comment_thread(self._connection.account.user_id, self._video_id, text))
 
     async def _insert(self, resource: str, body: dict[str, Any]) -> None:
@@ -91,7 +91,7 @@ class Extras:
         if not videos:
             return "YouTube does not find the video any more: it was deleted or removed."
         status: dict[str, Any] = videos[0].get("status") or {}
-        wanted, shown = self._sending.draft.settings.visibility, status.get("privacyStatus")
+        wanted, shown = self._context.draft.settings.visibility, status.get("privacyStatus")
         match status.get("uploadStatus"):
             case "uploaded":
                 message = "YouTube is still processing the video."

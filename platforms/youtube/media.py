@@ -30,7 +30,7 @@ class Upload:
 
     def __init__(self, connection: YouTubeConnection, context: PublishContext[YouTubeSettings]) -> None:
         self._connection = connection
-        self._sending = context
+        self._context = context
         self._handles = context.handles
 
     @property
@@ -64,7 +64,7 @@ class Upload:
             else:
                 if self.video_id or offset >= self._last_begins:
                     return
-        async with self._sending.media.open(self._sending.draft.media[0]) as file:
+        async with self._context.media.open(self._context.draft.media[0]) as file:
             if self.session is None or self.session["size"] != file.size:
                 await self._begin(file)
                 offset = 0
@@ -78,7 +78,7 @@ class Upload:
         offset = await self.probe()
         if self.video_id:
             return
-        async with self._sending.media.open(self._sending.draft.media[0]) as file:
+        async with self._context.media.open(self._context.draft.media[0]) as file:
             if file.size != self._known["size"]:
                 await self.forget()
                 raise PlatformError(
@@ -116,7 +116,7 @@ class Upload:
             "/upload/youtube/v3/videos",
             params={"uploadType": "resumable", "part": PARTS},
             headers={"X-Upload-Content-Length": str(file.size), "X-Upload-Content-Type": file.content_type},
-            json=video_body(self._sending.draft),
+            json=video_body(self._context.draft),
         )
         if not (address := answer.headers.get("location")):
             raise PlatformError(ErrorKind.TRANSIENT, "YouTube began no upload.", code="unreadable_answer")
@@ -130,7 +130,7 @@ class Upload:
             "Content-Range": f"bytes {start}-{end - 1}/{self._known['size']}",
         }
         stored = await self._put(headers | body.headers, body, public=public)
-        self._sending.heartbeat(f"{stored * 100 // max(self._known['size'], 1)}%")
+        self._context.heartbeat(f"{stored * 100 // max(self._known['size'], 1)}%")
         if self.video_id is None and (stored != end or public):
             # YouTube kept fewer bytes than it was sent, so the next attempt continues where it stopped.
             raise PlatformError(ErrorKind.TRANSIENT, "YouTube wants other bytes of the video.", code="upload_offset")
@@ -165,7 +165,7 @@ class Upload:
         return int(self._known["size"])
 
     async def _save(self) -> None:
-        await self._sending.save(self._handles)
+        await self._context.save(self._handles)
 
 
 def _stored(written: str) -> int:
