@@ -18,23 +18,12 @@ from cli.stack.postgres import FAST_SHUTDOWN, Postgres
 from cli.stack.process import Command
 from cli.stack.supervisor import Part
 from cli.stack.temporal import NAMESPACE, Temporal
+from platforms.access.connect import connectors
 
 WORKER_NICE = 5
 """On a busy machine, requests come first: accepted work can wait."""
 _PYTHON = (sys.executable, "-P", "-m")
 """-P: a folder in the user's current directory with the name of one of our packages must not be imported instead."""
-_WITH_APPS = (
-    "facebook",
-    "google",
-    "instagram",
-    "linkedin",
-    "pinterest",
-    "reddit",
-    "threads",
-    "tiktok",
-    "twitter",
-)
-"""The platforms that people authorize apps at, by the names of SOCIALSYNCER_APPS."""
 _LOCAL = "127.0.0.1,localhost"
 _OWN_NAMES = f"{_LOCAL},[::1]"
 _READY_WITHIN = 60
@@ -173,7 +162,17 @@ def sandbox_apps() -> str:
     app = {"clientId": "sandbox-app", "clientSecret": "sandbox-app-secret"}
     discord, telegram = app | {"botToken": "sandbox-bot-token"}, {"botToken": "1000000001:sandbox-bot-token"}
     bots = {"discord": discord, "telegram": telegram}
-    return json.dumps(dict.fromkeys(_WITH_APPS, app) | bots)
+    return json.dumps(dict.fromkeys(_with_apps(), app) | bots)
+
+
+def _with_apps() -> list[str]:
+    """Return the platforms that people authorize a registered app at, by the names of SOCIALSYNCER_APPS."""
+    found = (
+        each
+        for each in connectors().values()
+        if each.needs_app and not each.platform.registers_itself and each.own_app("http://127.0.0.1/") is None
+    )
+    return sorted({each.platform.app_family or each.name for each in found})
 
 
 def _without_proxy() -> dict[str, str]:
