@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import structlog
 
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import PlatformError, unreadable
 
 log = structlog.get_logger(__name__)
 
@@ -49,13 +49,8 @@ def _shielded(step: Step) -> Step:
                 error=type(error).__name__,
                 at=_place(error.__traceback__),
             )
-            kind = (
-                ErrorKind.UNCONFIRMED
-                if step.__name__ in _PUBLIC and connection.wire.sent_public_request
-                else ErrorKind.TRANSIENT
-            )
-            message = f"{self.label} answered in a way that cannot be read."
-            raise PlatformError(kind, message, code="unreadable_answer") from error
+            public = step.__name__ in _PUBLIC and connection.wire.sent_public_request
+            raise unreadable(self.label, public=public) from error
 
     return run
 

@@ -104,8 +104,21 @@ class PlatformError(Exception):
             ErrorKind.UNCONFIRMED, self.message, code=self.code, status=self.status, request_id=self.request_id
         )
 
+    def in_answer(self, *, public: bool) -> "PlatformError":
+        """Return the same error, reported in the body of a response whose status means success.
+
+        If the request was public, a failure of the platform's own may have come after the post was made.
+        """
+        return self.as_unconfirmed() if public and self.kind is ErrorKind.TRANSIENT else self
+
     def as_rejected(self) -> "PlatformError":
         """Return the same error after the last retry, so that the content must be at fault."""
         return PlatformError(
             ErrorKind.REJECTED, self.message, code=self.code, status=self.status, request_id=self.request_id
         )
+
+
+def unreadable(label: str, *, public: bool = False) -> PlatformError:
+    """Return the error for a response that is not what the API promises; `unconfirmed` after a public request."""
+    kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
+    return PlatformError(kind, f"{label} answered in a way that cannot be read.", code="unreadable_answer")

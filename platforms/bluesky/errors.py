@@ -122,13 +122,6 @@ def video_day_used_up() -> PlatformError:
     return PlatformError(kind, sentence, code="DailyLimitExceeded", retry_after=DAILY_VIDEO_WAIT)
 
 
-def unreadable() -> PlatformError:
-    """Return the error for a response that is not what the API promises."""
-    return PlatformError(
-        ErrorKind.TRANSIENT, "Bluesky answered in a way that cannot be read.", code="unreadable_answer"
-    )
-
-
 def _code(body: dict[str, Any], said: str) -> str:
     if "Could not find blob" in said:
         return BLOB_GONE

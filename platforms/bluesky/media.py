@@ -11,11 +11,11 @@ from typing import Any
 
 from domain.post import Media, MediaType
 from platforms.base import PublishContext
-from platforms.bluesky import errors, video
+from platforms.bluesky import video
 from platforms.bluesky.connection import BlueskyConnection, call
 from platforms.bluesky.rules import MOST_IN_A_ROW, RULES
 from platforms.bluesky.settings import BlueskySettings
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.files import MediaFile
 from platforms.http.body import FileBody
 
@@ -157,7 +157,7 @@ class Blobs:
 
     async def _take(self, known: Handle, blob: object) -> None:
         if not isinstance(blob, dict) or not blob:
-            raise errors.unreadable()
+            raise unreadable("Bluesky")
         known |= {"blob": blob, "at": datetime.now(UTC).isoformat()}
         await self._save()
 

@@ -8,7 +8,7 @@ from platforms.bluesky import errors
 from platforms.bluesky.connection import BlueskyConnection, ask, call
 from platforms.bluesky.did import INDEX
 from platforms.bluesky.settings import POST_NAME, BlueskySettings
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.http.wire import json_of
 
 COLLECTION = "app.bsky.feed.post"
@@ -40,14 +40,14 @@ async def read_record(connection: BlueskyConnection, repo: str, rkey: str) -> di
 
 def _readable(record: dict[str, Any]) -> dict[str, Any]:
     if not str(record.get("uri", "")).startswith("at://"):
-        raise errors.unreadable()
+        raise unreadable("Bluesky")
     return record
 
 
 def reference(record: dict[str, Any]) -> Reference:
     """Return the reference by which other records name this one. Raises PlatformError if a response lacks it."""
     if not record.get("uri") or not record.get("cid"):
-        raise errors.unreadable()
+        raise unreadable("Bluesky")
     return {"uri": str(record["uri"]), "cid": str(record["cid"])}
 
 
@@ -83,7 +83,7 @@ async def _indexed(connection: BlueskyConnection, repo: str, rkey: str) -> dict[
     answer = await connection.wire.send("GET", f"{index}/app.bsky.feed.getPosts", params={"uris": uri})
     posts = json_of(answer).get("posts")
     if not isinstance(posts, list):
-        raise errors.unreadable()
+        raise unreadable("Bluesky")
     for post in posts:
         if isinstance(post, dict) and post.get("uri") == uri:
             return {"uri": uri, "cid": post.get("cid"), "value": post.get("record")}

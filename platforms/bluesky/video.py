@@ -11,7 +11,7 @@ import httpx
 from platforms.bluesky import errors
 from platforms.bluesky.connection import BlueskyConnection, call, open_session
 from platforms.bluesky.did import document_of, server_in
-from platforms.errors import PlatformError
+from platforms.errors import PlatformError, unreadable
 from platforms.http.body import FileBody
 from platforms.http.wire import json_of
 
@@ -66,7 +66,7 @@ async def upload(connection: BlueskyConnection, body: FileBody, content_type: st
         return job
     if answer.is_error or job.get("error"):
         raise errors.video_error_of(answer)
-    raise errors.unreadable()
+    raise unreadable("Bluesky")
 
 
 async def job(connection: BlueskyConnection, job_id: str) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ import httpx
 
 from platforms.base import Connection
 from platforms.discord.settings import DiscordCredentials
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import unreadable
 from platforms.http.answers import parse
 from platforms.http.wire import json_of, segment
 
@@ -41,7 +41,7 @@ def channel_path(channel: object) -> str:
 async def get(connection: DiscordConnection, path: str, **params: str) -> dict[str, Any]:
     """Read one object. Raises PlatformError if it has no id."""
     answer = await connection.wire.send("GET", path, headers=headers_of(connection), params=params)
-    return with_id(answer, ErrorKind.TRANSIENT)
+    return with_id(answer)
 
 
 async def messages(connection: DiscordConnection, channel: str, after: str, limit: int) -> list[dict[str, Any]]:
@@ -53,20 +53,16 @@ async def messages(connection: DiscordConnection, channel: str, after: str, limi
     found = parse(answer)
     if isinstance(found, list) and all(isinstance(each, dict) and str(each.get("id")).isdecimal() for each in found):
         return found
-    raise _unreadable(ErrorKind.TRANSIENT)
+    raise unreadable("Discord")
 
 
-def with_id(answer: httpx.Response, otherwise: ErrorKind) -> dict[str, Any]:
-    """Return the object of a response. Raises PlatformError of kind `otherwise` if there is none."""
+def with_id(answer: httpx.Response, *, public: bool = False) -> dict[str, Any]:
+    """Return the object of a response. Raises PlatformError if there is none."""
     body = json_of(answer)
     if isinstance(body.get("id"), str) and body["id"]:
         return body
-    raise _unreadable(otherwise)
+    raise unreadable("Discord", public=public)
 
 
 def _token(connection: DiscordConnection) -> str:
     return connection.credentials.access_token.get_secret_value()
-
-
-def _unreadable(kind: ErrorKind) -> PlatformError:
-    return PlatformError(kind, "Discord answered in a way that cannot be read.", code="unreadable_answer")

@@ -118,7 +118,7 @@ class Discord(Platform[DiscordSettings, DiscordCredentials]):
                     )
             except PlatformError as error:
                 raise await _meant(context, error) from error
-            made = with_id(answer, ErrorKind.UNCONFIRMED)
+            made = with_id(answer, public=True)
         # Not saved: a save that fails must not make a public message look unsent.
         context.handles[CHANNEL] = made.get("channel_id")
         return Published(made["id"], url=None)

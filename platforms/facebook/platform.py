@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from platforms.base import Absent, AccountFacts, Draft, Finding, Identity, Platform, PublishContext, Published
-from platforms.errors import DUPLICATE, ErrorKind, PlatformError
+from platforms.errors import DUPLICATE, ErrorKind, PlatformError, unreadable
 from platforms.facebook import errors, lookup, rules, videos
 from platforms.facebook.connection import API, BASE_URL, DOMAIN, GRAPH, FacebookConnection
 from platforms.facebook.fields import feed_fields, finish_fields
@@ -100,11 +100,11 @@ class Facebook(Platform[FacebookSettings, FacebookCredentials]):
         if post_type is FacebookPostType.PHOTO_STORY:
             fields = {"photo_id": photo_ids(context.handles)[0]}
             story = await GRAPH.post_public(connection, f"{page}/photo_stories", fields)
-            post_id = text_of(connection, story, "post_id", otherwise=ErrorKind.UNCONFIRMED)
+            post_id = text_of(connection, story, "post_id", public=True)
             return Published(post_id, lookup.url_of(post_id))
         fields = feed_fields(draft, photo_ids(context.handles))
         post = await GRAPH.post_public(connection, f"{page}/feed", fields, read="id,permalink_url")
-        return Published(text_of(connection, post, "id", otherwise=ErrorKind.UNCONFIRMED), post.get("permalink_url"))
+        return Published(text_of(connection, post, "id", public=True), post.get("permalink_url"))
 
     async def confirm_sent(
         self, connection: FacebookConnection, context: PublishContext[FacebookSettings], sent_at: datetime
@@ -146,12 +146,10 @@ async def _finish(
         path = f"/{segment(connection.account.user_id)}/{EDGE[post_type]}"
         answer = await GRAPH.post_public(connection, path, finish_fields(context.draft, post_type, video))
         if post_type is FacebookPostType.VIDEO_STORY:
-            post_id = text_of(connection, answer, "post_id", otherwise=ErrorKind.UNCONFIRMED)
+            post_id = text_of(connection, answer, "post_id", public=True)
             return Published(post_id, lookup.url_of(post_id))
         if answer.get("success") is not True:
-            raise PlatformError(
-                ErrorKind.UNCONFIRMED, "Facebook answered in a way that cannot be read.", code="unreadable_answer"
-            )
+            raise unreadable("Facebook", public=True)
         video["accepted"] = True
         video["post"] = answer.get("post_id")
         await context.save(context.handles)

@@ -7,7 +7,7 @@ import httpx
 from platforms.access import oauth
 from platforms.access.renewal import Renewed
 from platforms.base import Connection
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.googlebusiness.settings import GoogleBusinessCredentials
 from platforms.http.answers import parse
 from platforms.http.wire import segment
@@ -39,8 +39,7 @@ async def call(
     if isinstance(body, dict):
         return body
     # An empty list of posts is an empty object, so a response that is no object must not count as one.
-    kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
-    raise PlatformError(kind, "Google answered in a way that cannot be read.", code="unreadable_answer")
+    raise unreadable("Google", public=public)
 
 
 async def renew(connection: GoogleBusinessConnection) -> Renewed[GoogleBusinessCredentials]:

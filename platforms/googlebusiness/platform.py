@@ -26,7 +26,7 @@ from platforms.base import (
     Refused,
     Unknown,
 )
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.google.tokens import TOKENS
 from platforms.googlebusiness import errors, rules
 from platforms.googlebusiness.connection import (
@@ -119,8 +119,7 @@ class GoogleBusiness(Platform[GoogleBusinessSettings, GoogleBusinessCredentials]
                 raise await _photo_failed(context, error) from error
             raise
         if not made.get("name"):
-            message = "Google answered in a way that cannot be read."
-            raise PlatformError(ErrorKind.UNCONFIRMED, message, code="unreadable_answer")
+            raise unreadable("Google", public=True)
         context.handles[POST] = str(made["name"])
         await context.save(context.handles)
         finding = _verdict(made)

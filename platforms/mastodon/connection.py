@@ -5,14 +5,13 @@ from typing import Any
 import httpx
 
 from platforms.base import Connection
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.http.answers import parse
-from platforms.mastodon.errors import unreadable
 from platforms.mastodon.settings import MastodonCredentials
 
 MastodonConnection = Connection[MastodonCredentials]
 
-
+_SERVER = "The Mastodon server"
 ENGLISH = {"lang": "en"}
 """Asks for errors in English: Mastodon uses the account's language otherwise. Other servers ignore the parameter."""
 
@@ -46,7 +45,7 @@ async def read_list(connection: MastodonConnection, path: str, **params: str) ->
     found = parse(await send(connection, "GET", path, params=params))
     if isinstance(found, list) and all(isinstance(each, dict) for each in found):
         return found
-    raise unreadable()
+    raise unreadable(_SERVER)
 
 
 def entity(response: httpx.Response, *, public: bool = False) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def entity(response: httpx.Response, *, public: bool = False) -> dict[str, Any]:
     found = parse(response)
     if isinstance(found, dict):
         return found
-    raise unreadable(public=public)
+    raise unreadable(_SERVER, public=public)
 
 
 def id_of(thing: dict[str, Any], *, public: bool = False) -> str:
@@ -62,7 +61,7 @@ def id_of(thing: dict[str, Any], *, public: bool = False) -> str:
     found = thing.get("id")
     if isinstance(found, str | int) and str(found):
         return str(found)
-    raise unreadable(public=public)
+    raise unreadable(_SERVER, public=public)
 
 
 def is_missing(error: PlatformError) -> bool:

@@ -58,12 +58,6 @@ def is_known_key(error: PlatformError) -> bool:
     return error.status == httpx.codes.BAD_REQUEST and "idempotency key" in error.message.lower()
 
 
-def unreadable(*, public: bool = False) -> PlatformError:
-    """Return the error for a response that is not what the API promises."""
-    kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
-    return PlatformError(kind, "The Mastodon server answered in a way that cannot be read.", code="unreadable_answer")
-
-
 def not_accepted(status: int) -> PlatformError:
     """Return the error that a server does not know the account's token."""
     return PlatformError(ErrorKind.AUTH, _RECONNECT, code=f"http_{status}", status=status)

@@ -123,7 +123,7 @@ class Containers:
             answer = await self._dialect.graph.post_public(connection, self._path(self._dialect.publishing), fields)
         except PlatformError as error:
             raise await self._refused(name, error) from error
-        return text_of(connection, answer, "id", otherwise=ErrorKind.UNCONFIRMED)
+        return text_of(connection, answer, "id", public=True)
 
     async def _refused(self, name: str, error: PlatformError) -> PlatformError:
         """Return what a refusal to publish means.

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from platforms.base import Connection
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import ErrorKind, PlatformError, unreadable
 from platforms.http.multipart import FilePart, MultipartForm
 from platforms.http.wire import json_of
 from platforms.meta.credentials import proof_of
@@ -30,7 +30,7 @@ class Graph:
         found = (await self.get(connection, path, **params)).get("data")
         if isinstance(found, list) and all(isinstance(each, dict) for each in found):
             return found
-        raise _unreadable(connection, ErrorKind.TRANSIENT)
+        raise unreadable(connection.wire.label)
 
     async def post(self, connection: Connection[Any], path: str, fields: Fields) -> Answer:
         """Make an object that is not public yet."""
@@ -73,16 +73,8 @@ class Graph:
         return await connection.wire.send(method, f"{host}/{self.version}{path}", headers=headers, **options)
 
 
-def text_of(
-    connection: Connection[Any], answer: Answer, name: str, *, otherwise: ErrorKind = ErrorKind.TRANSIENT
-) -> str:
-    """Return a value that a response must have. Raises PlatformError of kind `otherwise` if it is missing."""
+def text_of(connection: Connection[Any], answer: Answer, name: str, *, public: bool = False) -> str:
+    """Return a value that a response must have. Raises PlatformError if it is missing."""
     if value := answer.get(name):
         return str(value)
-    raise _unreadable(connection, otherwise)
-
-
-def _unreadable(connection: Connection[Any], kind: ErrorKind) -> PlatformError:
-    return PlatformError(
-        kind, f"{connection.wire.label} answered in a way that cannot be read.", code="unreadable_answer"
-    )
+    raise unreadable(connection.wire.label, public=public)

@@ -6,7 +6,6 @@ from typing import Any
 from platforms.access import oauth
 from platforms.access.renewal import Renewed
 from platforms.base import Connection
-from platforms.errors import ErrorKind
 from platforms.http.wire import json_of
 from platforms.reddit.errors import error_within
 from platforms.reddit.settings import RedditCredentials
@@ -33,7 +32,7 @@ async def call(
     response = await oauth.send(connection, method, path, headers=headers, public=public, **options)
     body = json_of(response)
     if error := error_within(body, response):
-        raise error.as_unconfirmed() if public and error.kind is ErrorKind.TRANSIENT else error
+        raise error.in_answer(public=public)
     return body
 
 

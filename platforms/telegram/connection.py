@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from platforms.base import Connection
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import unreadable
 from platforms.http.multipart import FilePart, MultipartForm, post_form
 from platforms.http.wire import json_of
 from platforms.telegram.errors import refusal
@@ -19,18 +19,18 @@ TelegramConnection = Connection[TelegramCredentials]
 
 async def ask(connection: TelegramConnection, method: str, **fields: Any) -> dict[str, Any]:
     """Call a method that changes nothing; return its result."""
-    result = _result(await connection.wire.send("POST", _path(connection, method), json=fields), ErrorKind.TRANSIENT)
+    result = _result(await connection.wire.send("POST", _path(connection, method), json=fields))
     if isinstance(result, dict):
         return result
-    raise _unreadable(ErrorKind.TRANSIENT)
+    raise unreadable("Telegram")
 
 
 async def ask_list(connection: TelegramConnection, method: str, **fields: Any) -> list[dict[str, Any]]:
     """Call a method that returns a list and changes nothing that others see; return the list."""
-    result = _result(await connection.wire.send("POST", _path(connection, method), json=fields), ErrorKind.TRANSIENT)
+    result = _result(await connection.wire.send("POST", _path(connection, method), json=fields))
     if isinstance(result, list):
         return [each for each in result if isinstance(each, dict)]
-    raise _unreadable(ErrorKind.TRANSIENT)
+    raise unreadable("Telegram")
 
 
 async def send(
@@ -42,11 +42,11 @@ async def send(
         answer = await post_form(connection.wire, _path(connection, method), form, public=True)
     else:
         answer = await connection.wire.send("POST", _path(connection, method), json=dict(fields), public=True)
-    result = _result(answer, ErrorKind.UNCONFIRMED)
+    result = _result(answer, public=True)
     messages = result if isinstance(result, list) else [result]
     if messages and all(isinstance(message, dict) and message.get("message_id") for message in messages):
         return messages
-    raise _unreadable(ErrorKind.UNCONFIRMED)
+    raise unreadable("Telegram", public=True)
 
 
 async def remove(connection: TelegramConnection, message: int, chat: str | None = None) -> None:
@@ -61,23 +61,14 @@ def _path(connection: TelegramConnection, method: str) -> str:
     return f"/bot{quote(connection.credentials.access_token.get_secret_value(), safe=':')}/{method}"
 
 
-def _result(answer: httpx.Response, otherwise: ErrorKind) -> Any:
+def _result(answer: httpx.Response, *, public: bool = False) -> Any:
     body = json_of(answer)
     if body.get("ok") is False:
-        error = refusal(body, answer.status_code)
-        raise (
-            error.as_unconfirmed()
-            if otherwise is ErrorKind.UNCONFIRMED and error.kind is ErrorKind.TRANSIENT
-            else error
-        )
+        raise refusal(body, answer.status_code).in_answer(public=public)
     if "result" not in body:
-        raise _unreadable(otherwise)
+        raise unreadable("Telegram", public=public)
     return body["result"]
 
 
 def _encoded(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _unreadable(kind: ErrorKind) -> PlatformError:
-    return PlatformError(kind, "Telegram answered in a way that cannot be read.", code="unreadable_answer")

@@ -5,7 +5,7 @@ from typing import Any
 from platforms.access import oauth
 from platforms.access.renewal import Renewed
 from platforms.base import Connection
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import unreadable
 from platforms.http.wire import json_of
 from platforms.tiktok.errors import error_of
 from platforms.tiktok.settings import TikTokCredentials
@@ -46,11 +46,9 @@ async def _send(
     body = json_of(response)
     data, error = body.get("data"), body.get("error")
     if isinstance(error, dict) and error.get("code") not in {None, "ok"}:
-        refusal = error_of(response)
-        raise refusal.as_unconfirmed() if public and refusal.kind is ErrorKind.TRANSIENT else refusal
+        raise error_of(response).in_answer(public=public)
     if not isinstance(data, dict):
-        kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
-        raise PlatformError(kind, "TikTok answered in a way that cannot be read.", code="unreadable_answer")
+        raise unreadable("TikTok", public=public)
     return data
 
 

@@ -8,7 +8,7 @@ import httpx
 from platforms.access import oauth
 from platforms.access.renewal import Renewed
 from platforms.base import Connection
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import unreadable
 from platforms.http.multipart import MultipartForm
 from platforms.http.token_endpoint import refuses_grant
 from platforms.http.wire import json_of
@@ -26,8 +26,7 @@ async def call(
     body = json_of(response)
     problems = body.get("errors")
     if not body.get("data") and isinstance(problems, list) and problems and isinstance(problems[0], dict):
-        error = problem_error(problems[0], response)
-        raise error.as_unconfirmed() if public and error.kind is ErrorKind.TRANSIENT else error
+        raise problem_error(problems[0], response).in_answer(public=public)
     return body
 
 
@@ -36,8 +35,7 @@ def data_of(body: dict[str, Any], *, public: bool = False) -> dict[str, Any]:
     data = body.get("data")
     if isinstance(data, dict) and isinstance(data.get("id"), str) and data["id"]:
         return data
-    kind = ErrorKind.UNCONFIRMED if public else ErrorKind.TRANSIENT
-    raise PlatformError(kind, "X answered in a way that cannot be read.", code="unreadable_answer")
+    raise unreadable("X", public=public)
 
 
 async def _send(

@@ -8,7 +8,7 @@ import httpx
 from platforms.access import oauth
 from platforms.access.renewal import Renewed
 from platforms.base import Connection
-from platforms.errors import ErrorKind, PlatformError
+from platforms.errors import PlatformError, unreadable
 from platforms.http.wire import json_of
 from platforms.youtube.settings import YouTubeCredentials
 
@@ -44,7 +44,7 @@ async def read(connection: YouTubeConnection, resource: str, **params: str) -> l
     items = answer.get("items", [] if str(answer.get("kind", "")).endswith("ListResponse") else None)
     if isinstance(items, list):
         return items
-    raise PlatformError(ErrorKind.TRANSIENT, "YouTube answered in a way that cannot be read.", code="unreadable_answer")
+    raise unreadable("YouTube")
 
 
 def _has_ended(error: PlatformError) -> bool:
