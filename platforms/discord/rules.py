@@ -4,6 +4,7 @@ from domain.post import MediaType
 from platforms.base import AccountFacts, Draft
 from platforms.discord.settings import WEBHOOK, DiscordSettings
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.texts.unicode import utf16_length
 
 _MESSAGES = "discord.com/developers/docs/resources/message"
 MEBIBYTE = 1024 * 1024
@@ -12,11 +13,6 @@ FILES, FILE_BYTES, ALL_BYTES = 10, 10 * MEBIBYTE, 25 * MEBIBYTE
 on uploading files."""
 EMBED_CHARACTERS = 6000
 """Most characters of all embeds of a message together; source: the page on messages, embed limits."""
-
-
-def utf16_length(text: str) -> int:
-    """Return the UTF-16 units of a text, never fewer than its characters. Which of both counts is unverified."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _files(kind: MediaType, *types: str) -> FileRule:
@@ -28,6 +24,7 @@ RULES = Rules(
         r"[1-9][0-9]{0,19}",
         addresses=((r"(?:(?:ptb|canary)\.)?discord(?:app)?\.com/channels/(?:[0-9]+|@me)/[0-9]+/([0-9]+)/?", r"\1"),),
     ),
+    # Whether Discord counts characters or UTF-16 units, which are more, is unverified.
     text=TextRule(limit=2000, count=utf16_length, source=f"{_MESSAGES}#create-message"),
     media=MediaRule(
         max_items=FILES,

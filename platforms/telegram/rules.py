@@ -7,7 +7,8 @@ from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
 from platforms.telegram.settings import TelegramSettings
-from platforms.telegram.text import utf16_length, visible
+from platforms.telegram.text import visible
+from platforms.texts.unicode import utf16_length
 
 _API = "core.telegram.org/bots/api"
 ALBUM_ITEMS = 10

@@ -12,11 +12,6 @@ _ESCAPED = re.compile(r"\\([\x21-\x7e])")
 _MARKS = re.compile(r"(?<!\\)[*_~`|]|(?m:^>)")
 
 
-def utf16_length(text: str) -> int:
-    """Return the UTF-16 units of a text, in which Telegram counts."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
 @expensive
 def visible(text: str, parse_mode: str | None) -> str:
     """Return a text without its markup, never longer than what Telegram sees; the rest only Telegram can decide."""

@@ -37,6 +37,11 @@ def _normalised(form: Literal["NFC", "NFKC"], text: str) -> str:
     return "".join([*pieces, unicodedata.normalize(form, text[start:])])
 
 
+def utf16_length(text: str) -> int:
+    """Return the UTF-16 units of a text, never fewer than its characters."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
 def graphemes(text: str) -> int:
     """Return how many characters a reader sees (UAX #29)."""
     if text.isascii() and "\r" not in text:

@@ -7,6 +7,7 @@ from domain.post import MediaType
 from domain.rate_limits import RateLimit
 from platforms.base import Draft
 from platforms.rules import FileRule, MediaRule, PostId, Rules, TextRule, Violation, setting
+from platforms.texts.unicode import utf16_length
 from platforms.tiktok.settings import ONLY_SELF, TikTokSettings
 
 _VIDEOS_PAGE = "developers.tiktok.com/doc/content-posting-api-reference-direct-post"
@@ -21,11 +22,6 @@ PER_MINUTE = 6
 """Photo posts and beginnings of videos, per token. Ends of videos keep to it, too: their status is read so often."""
 
 
-def utf16_units(text: str) -> int:
-    """Return the length of a text as TikTok counts it."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
 RULES = Rules(
     post_id=PostId(
         r"[A-Za-z0-9][A-Za-z0-9_.~-]{0,63}",
@@ -34,7 +30,7 @@ RULES = Rules(
     ),
     text=TextRule(
         limit=4000,
-        count=utf16_units,
+        count=utf16_length,
         unit="UTF-16 units",
         with_media=((MediaType.VIDEO, 2200),),
         source=f"{_PHOTOS_PAGE}; of a video's caption {_VIDEOS_PAGE}",
@@ -87,7 +83,7 @@ def is_video(draft: Draft[TikTokSettings]) -> bool:
 def title_of(text: str) -> str:
     """Return a photo post's title: the text without hashtags, cut at the end of a word to TikTok's limit."""
     plain = " ".join(re.sub(r"#\w+", "", text).split())[: TITLE + 1]
-    while utf16_units(plain) > TITLE:
+    while utf16_length(plain) > TITLE:
         plain = plain[:-1] if " " not in plain else plain.rpartition(" ")[0]
     return plain
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from platforms.base import AccountFacts
 from platforms.telegram import PLATFORM
-from platforms.telegram.text import utf16_length, visible
+from platforms.telegram.text import visible
+from platforms.texts.unicode import utf16_length
 from tests.platforms.drafts import draft
 
 ACCOUNT = AccountFacts("tg_1", "1", "news")

@@ -7,9 +7,10 @@ import pytest
 from domain.content import merge_settings
 from domain.post import Media, MediaType
 from platforms.base import AccountFacts, Draft
+from platforms.texts.unicode import utf16_length
 from platforms.tiktok import PLATFORM
 from platforms.tiktok.fields import photo_body, video_body
-from platforms.tiktok.rules import TITLE, title_of, utf16_units
+from platforms.tiktok.rules import TITLE, title_of
 from platforms.tiktok.settings import TikTokSettings
 
 CREATOR = AccountFacts("tt_1", "1", "creator")
@@ -111,7 +112,7 @@ def test_settings_may_be_written_either_way_and_the_targets_own_win() -> None:
 )
 def test_a_title_is_cut_to_what_tiktok_takes(text: str, title: str) -> None:
     assert title_of(text) == title
-    assert utf16_units(title) <= TITLE
+    assert utf16_length(title) <= TITLE
 
 
 def test_a_video_allows_nothing_that_was_not_allowed() -> None:
