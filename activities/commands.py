@@ -1,9 +1,21 @@
 """The arguments of activities: ids only."""
 
 from datetime import timedelta
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel
+
+
+class GiveUpReason(StrEnum):
+    """The reason why a target is not tried any longer. If the target fails for it, it is the code for clients, too."""
+
+    WINDOW_PASSED = "publish_window_passed"
+    """It could not be published in the time given for that."""
+    UNCONFIRMED = "unconfirmed"
+    """Its send could not be confirmed in the time given for that."""
+    INCOMPLETE = "incomplete"
+    """The steps after its publication could not be done in the time given for that."""
 
 
 class PostCommand(BaseModel):
@@ -67,7 +79,7 @@ class AccountCommand(BaseModel):
     request_id: str | None = None
 
 
-class GiveUp(TargetCommand):
-    """A target whose time is over, and the reason."""
+class GiveUpCommand(TargetCommand):
+    """A target that is not tried any longer, and the reason."""
 
-    code: str
+    code: GiveUpReason

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from temporalio import activity
 
-from activities.commands import GiveUp, PostCommand
+from activities.commands import GiveUpCommand, GiveUpReason, PostCommand
 from activities.meters import Meters
 from activities.operators import who_cancelled, who_signalled
 from domain import transitions
@@ -29,9 +29,6 @@ _INCOMPLETE = "What follows the post, such as its address or a first comment, co
 
 _READINGS = 3
 """How often the rows are read, because another step may change them between the read and the write."""
-
-WINDOW_PASSED = "publish_window_passed"
-"""The reason for giving up a target that could not be published in the time given for that."""
 
 
 class PostActivities:
@@ -76,7 +73,7 @@ class PostActivities:
         return plan
 
     @activity.defn
-    async def give_up(self, command: GiveUp) -> Outcome:
+    async def give_up(self, command: GiveUpCommand) -> Outcome:
         """Settle a target that was tried long enough: failed, or unconfirmed if a send may have been published.
 
         A public target stays public; if a later step is missing, its row says so.
@@ -87,7 +84,7 @@ class PostActivities:
             if loaded is None:
                 return STALE
             if (
-                command.code == WINDOW_PASSED
+                command.code is GiveUpReason.WINDOW_PASSED
                 and decide_send(loaded.row, command.version, datetime.now(UTC)) is not SendDecision.GO
             ):
                 # The post has been given another time, of which the run does not know yet.
@@ -100,7 +97,7 @@ class PostActivities:
                 break
         return settled.outcome
 
-    async def _give_up(self, command: GiveUp, loaded: LoadedTarget) -> Settled:
+    async def _give_up(self, command: GiveUpCommand, loaded: LoadedTarget) -> Settled:
         """Settle a target by the state of its rows; nothing is written if the rows have changed by now."""
         settle_as = functools.partial(settle, self._database, command.target_id)
         status, before = TargetStatus(loaded.target.status), BeforeSend(None, due=False)
@@ -117,12 +114,12 @@ class PostActivities:
             category = ErrorCategory(loaded.target.error_category or ErrorCategory.PLATFORM)
             transition = transitions.failed(_final_error(loaded.target), command.code, category)
             return await settle_as(before, transition, entry=_given_up(command, Action.FAILED))
-        if command.code == "incomplete" and not loaded.target.warning:
+        if command.code is GiveUpReason.INCOMPLETE and not loaded.target.warning:
             return await settle_as(before, transitions.incomplete(_INCOMPLETE))
         return Settled(WriteResult.WRONG_STATUS, loaded.outcome)
 
 
-def _given_up(command: GiveUp, action: Action) -> AuditEntry:
+def _given_up(command: GiveUpCommand, action: Action) -> AuditEntry:
     return AuditEntry(action, WORKER, details=(("code", command.code), ("decision", "given up")))
 
 

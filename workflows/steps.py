@@ -14,11 +14,11 @@ from temporalio.exceptions import TimeoutError as TimedOut
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
-    from activities.commands import ConfirmCommand, EditCommand, GiveUp, PostCommand, TargetCommand
+    from activities.commands import ConfirmCommand, EditCommand, GiveUpCommand, GiveUpReason, PostCommand, TargetCommand
     from activities.complete import Completing
     from activities.confirm import Confirming
     from activities.edit import Editing
-    from activities.posts import WINDOW_PASSED, PostActivities
+    from activities.posts import PostActivities
     from activities.prepare import Preparing
     from activities.publish import Publishing
     from domain.outcome import Outcome
@@ -89,13 +89,13 @@ async def publish_locally(plan: Plan, target: TargetPlan, deadline: datetime) ->
 async def publish(plan: Plan, target: TargetPlan, deadline: datetime) -> Outcome:
     """Publish to one target; tried again until the deadline if certainly nothing was sent."""
     if deadline <= workflow.now():
-        return await give_up(plan, target, WINDOW_PASSED)
+        return await give_up(plan, target, GiveUpReason.WINDOW_PASSED)
     try:
         if (queue := target.continues_on) and (outcome := await _continue_as_activity(plan, target, deadline, queue)):
             return outcome
         return await _publish(plan, target, deadline, options.queue_of(target.platform))
     except ActivityError as error:
-        return _refusal_in(error) or await give_up(plan, target, WINDOW_PASSED)
+        return _refusal_in(error) or await give_up(plan, target, GiveUpReason.WINDOW_PASSED)
 
 
 async def _continue_as_activity(plan: Plan, target: TargetPlan, deadline: datetime, queue: str) -> Outcome | None:
@@ -186,7 +186,7 @@ async def confirm(plan: Plan, target: TargetPlan) -> Outcome:
                 return outcome
         _stop_if_cancelled()
         if workflow.now() >= target.confirm_until:
-            return await give_up(plan, target, "unconfirmed")
+            return await give_up(plan, target, GiveUpReason.UNCONFIRMED)
 
 
 def _is_released(target: TargetPlan) -> bool:
@@ -216,7 +216,7 @@ async def complete(plan: Plan, target: TargetPlan) -> Outcome:
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
-        return await give_up(plan, target, "incomplete")
+        return await give_up(plan, target, GiveUpReason.INCOMPLETE)
 
 
 async def edit(plan: Plan, target: TargetPlan, request: EditRequest) -> Outcome | None:
@@ -241,14 +241,14 @@ async def edit(plan: Plan, target: TargetPlan, request: EditRequest) -> Outcome 
     )
 
 
-async def give_up(plan: Plan, target: TargetPlan, code: str) -> Outcome:
+async def give_up(plan: Plan, target: TargetPlan, reason: GiveUpReason) -> Outcome:
     """Settle a target that was tried long enough."""
     return await workflow.execute_local_activity_method(
         PostActivities.give_up,
-        GiveUp(**_command(plan, target).model_dump(), code=code),
+        GiveUpCommand(**_command(plan, target).model_dump(), code=reason),
         start_to_close_timeout=options.DATABASE_TIMEOUT,
         retry_policy=options.DATABASE_RETRY,
-        summary=f"{name_of(target)}: {code}",
+        summary=f"{name_of(target)}: {reason}",
     )
 
 

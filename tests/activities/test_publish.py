@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.commands import GiveUp, TargetCommand
+from activities.commands import GiveUpCommand, GiveUpReason, TargetCommand
 from activities.complete import Completing
 from activities.posts import PostActivities
 from activities.publish import Publishing
@@ -155,7 +155,7 @@ async def test_rate_limited_target_shows_its_next_attempt(stack: Stack, factory:
 async def test_expired_open_send_is_not_failed(stack: Stack, factory: StepContextFactory) -> None:
     post = await stack.save("given up", [stack.accounts["twitter"]])
     await leave_behind(stack, post)
-    given_up = GiveUp(**command(post).model_dump(), code="publish_window_passed")
+    given_up = GiveUpCommand(**command(post).model_dump(), code=GiveUpReason.WINDOW_PASSED)
     outcome = await ActivityEnvironment().run(PostActivities(stack.worker_database).give_up, given_up)
     assert outcome.status is TargetStatus.UNCONFIRMED
     rested = await ActivityEnvironment().run(PostActivities(stack.worker_database).give_up, given_up)
