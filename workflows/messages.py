@@ -1,22 +1,28 @@
 """The messages to a post's workflow, and its responses."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from pydantic import BaseModel
 
 from domain.post import PostStatus, TargetStatus
 
-NOT_EDITABLE = "edit_not_supported"
-ANOTHER_POST = "another_post"
-CANCELLED = "cancelled"
-"""Types of the errors with which validators reject an update."""
-
 MEMO_POST = "post"
 """The key in a run's memo for the id of its post: several posts may have had the same workflow id."""
 
 
+class Rejection(StrEnum):
+    """The type of the error with which a validator rejects an update."""
+
+    NOT_EDITABLE = "edit_not_supported"
+    ANOTHER_POST = "another_post"
+    """The run is another post's, which has the same workflow id."""
+    CANCELLED = "cancelled"
+    """An operator has cancelled the run, which ends."""
+
+
 class Unschedule(BaseModel):
-    """The message that from a version on the post is not to be published: it is a draft, or deleted."""
+    """The message that the post is a draft or deleted from a version on: nothing is to be published."""
 
     post_id: str
     version: int

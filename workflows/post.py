@@ -9,12 +9,12 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities import options
-    from domain.codes import CANCELLED as CODE_CANCELLED
+    from domain import codes
     from domain.ownership import VersionComparison, compare_versions
     from domain.plan import Plan
     from workflows import details, steps
     from workflows.edits import Edits
-    from workflows.messages import ANOTHER_POST, CANCELLED, NOT_EDITABLE, EditRequest, StatusView, Unschedule
+    from workflows.messages import EditRequest, Rejection, StatusView, Unschedule
     from workflows.post_run import PostRun
     from workflows.search_attributes import Ending
     from workflows.targets import TargetCoroutines
@@ -176,9 +176,9 @@ class PostWorkflow:
     @update_plan.validator
     def _may_update_plan(self, plan: Plan) -> None:
         if compare_versions(self._run.plan.post_version, plan.post_version) is VersionComparison.ANOTHER_POST:
-            raise ApplicationError("This is the workflow of another post", type=ANOTHER_POST)
+            raise ApplicationError("This is the workflow of another post", type=Rejection.ANOTHER_POST)
         if self._run.cancelled:
-            raise ApplicationError("This run was cancelled and ends", type=CANCELLED)
+            raise ApplicationError("This run was cancelled and ends", type=Rejection.CANCELLED)
 
     @workflow.signal(description="End: the post is a draft or deleted")
     async def unschedule(self, request: Unschedule) -> None:
@@ -229,7 +229,7 @@ class PostWorkflow:
             self._run.end_as(Ending.DELETED if plan is None else Ending.DRAFT)
             return
         self._run.plan = plan.model_copy(update={"workspace": plan.workspace or self._run.plan.workspace})
-        if any(target.error_code == CODE_CANCELLED for target in plan.targets):
+        if any(target.error_code == codes.CANCELLED for target in plan.targets):
             self._run.ending = Ending.CANCELLED
         self._run.show("Cancelled by an operator. Targets that were not sent can be retried.")
 
@@ -274,7 +274,7 @@ class PostWorkflow:
     @edit.validator
     def _may_edit(self, request: EditRequest) -> None:
         if self._run.must_not_begin() or not self._edits.to_edit(request):
-            raise ApplicationError("No published target takes this edit", type=NOT_EDITABLE)
+            raise ApplicationError("No published target takes this edit", type=Rejection.NOT_EDITABLE)
 
     @workflow.signal(name="edit", description="As the update of that name; ignored if it does not apply")
     async def edit_signal(self, request: EditRequest) -> None:

@@ -33,7 +33,7 @@ from workflows.connect import WITHIN as CONNECT_WITHIN
 from workflows.connect import ConnectPlan, ConnectWorkflow
 from workflows.details import summary
 from workflows.media_check import WITHIN, MediaCheckPlan, MediaCheckWorkflow
-from workflows.messages import ANOTHER_POST, CANCELLED, MEMO_POST, NOT_EDITABLE, EditRequest, Unschedule
+from workflows.messages import MEMO_POST, EditRequest, Rejection, Unschedule
 from workflows.post import PostWorkflow
 from workflows.search_attributes import attributes_of
 
@@ -206,10 +206,10 @@ class PostWorkflows:
                         await asyncio.sleep(wait)
                 return await self._update_with_start(update, argument, update_id, plan)
         except WorkflowUpdateFailedError as error:
-            kind = error.cause.type if isinstance(error.cause, ApplicationError) else None
-            if kind == ANOTHER_POST:
+            rejection = error.cause.type if isinstance(error.cause, ApplicationError) else None
+            if rejection == Rejection.ANOTHER_POST:
                 await self._require_ours(plan)
-            raise _refusal(kind) from error
+            raise _error_for(rejection) from error
         except (*AWAY, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
             raise unavailable() from error
 
@@ -255,9 +255,10 @@ def _priority(plan: Plan) -> Priority:
     return Priority(priority_key=URGENT if plan.immediate else SCHEDULED, fairness_key=plan.workspace_id[:64])
 
 
-def _refusal(kind: str | None) -> PostsError:
-    if kind == NOT_EDITABLE:
+def _error_for(rejection: str | None) -> PostsError:
+    """Return the error for the caller of a rejected update."""
+    if rejection == Rejection.NOT_EDITABLE:
         return Unprocessable(Problem("The post has no published target that can be edited", "edit_not_supported"))
-    if kind != CANCELLED:
-        log.error("update.failed", kind=kind)
+    if rejection != Rejection.CANCELLED:
+        log.error("update.failed", kind=rejection)
     return unavailable()
